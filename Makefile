@@ -1,0 +1,34 @@
+# Everything sets itself up: a virtual environment in .venv, the pinned packages, then the job.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+BIN := .venv/bin
+WORKERS ?= 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check calibration format
+
+help: ## what there is to make
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[group,dev]'
+	touch $@
+
+demo: .venv/ready ## count a real group: from events to six licence tests
+	$(BIN)/mauwatch demo
+
+test: .venv/ready ## all tests; with ../shared beside the checkout, over all of its data
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+check: .venv/ready ## style, types, and who may import whom
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+calibration: .venv/ready ## how often the 95 % interval holds the truth: the table in tests/calibration.md
+	$(BIN)/python -m tests.calibration | tee tests/calibration.md
+
+format: .venv/ready ## put the code in shape
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .

@@ -1,0 +1,224 @@
+"""Events -> who was active on a day, by audience: lazily, in batches, in bounded memory."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+import polars as pl
+
+from affiliates import conditions
+from affiliates.crosswalk import Crosswalk
+from affiliates.identity import GroupKey, normalise, person_key
+from affiliates.refusal import Refusal
+from affiliates.source import EventTime, Source
+from affiliates.sources import files
+from affiliates.sources.files import Files
+
+BATCH_ROWS = 500_000
+EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+"""A time before it is taken for a missing time that was written as 0."""
+
+_IDENTIFIER_TYPES = (pl.String, pl.Categorical, pl.Enum)
+
+
+@dataclass(frozen=True)
+class Batch:
+    """`people`: day, audience, namespace, key and the number of events; each person once a day.
+
+    `counts`: by day, the events whose user isn't identified and those that a condition left
+    undecided (it was null, which counts as false).
+    """
+
+    people: pl.DataFrame
+    counts: pl.DataFrame
+
+
+def check(found: Files, days: Sequence[date], zone: str, now: datetime) -> None:
+    """Refuse what would count wrongly, before anything of these days counts.
+
+    Raises `Refusal` for a bad file, for an event that counts and has no time or one before 1971 or
+    after `now`, and, with a `{day}` pattern, for one on another day than its file's.
+    """
+    files.check(found, days)
+    events = _events(found, days, zone)
+    if found.source.time is None:
+        return
+    time, day = pl.col("time"), pl.col("day")
+    with found.reading():
+        counts = (
+            events.filter("counts")
+            .select(
+                unreadable=time.is_null().sum(),
+                without_zone=(time.is_null() & pl.col("naive")).sum(),
+                early=(time < EARLIEST).sum(),
+                late=(time > now).sum(),
+                elsewhere=(day != pl.col("__day__")).sum(),
+            )
+            .collect()
+            .to_dicts()[0]
+        )
+    column = f"column {found.source.time.column}"
+    if counts["without_zone"]:
+        raise Refusal(
+            found.subject, "times without a zone", f"{counts['without_zone']:,} in {column}",
+            "say which zone they are in: `time: {column: …, zone: …}`",
+        )  # fmt: skip
+    out_of_the_way = "correct the export, or leave these events out by `counts_when`"
+    if counts["unreadable"]:
+        raise Refusal(found.subject, "events without a readable time", f"{counts['unreadable']:,} in {column}", out_of_the_way)
+    if counts["early"]:
+        raise Refusal(
+            found.subject,
+            "times before 1971: most likely missing ones written as 0",
+            f"{counts['early']:,} in {column}",
+            out_of_the_way,
+        )
+    if counts["late"]:
+        raise Refusal(
+            found.subject, "times in the future", f"{counts['late']:,} in {column} after {now:%Y-%m-%d %H:%M} UTC",
+            f"{out_of_the_way}; check the column's zone and unit",
+        )  # fmt: skip
+    if counts["elsewhere"]:
+        raise Refusal(
+            found.subject, f"events on another day, in {zone}, than the file's name says", f"{counts['elsewhere']:,} events",
+            "name the files by the group's days, or, if they are named by arrival, give the folder without {day}",
+        )  # fmt: skip
+
+
+def batches(found: Files, days: Sequence[date], zone: str, key: GroupKey, crosswalk: Crosswalk | None) -> Iterator[Batch]:
+    """The active people of these days (in order, without gaps in between), batch by batch.
+
+    A person can come again in a later batch: whoever unites them must be idempotent.
+    """
+    names = [f"identifier_{i}" for i in range(len(found.source.identifiers))]
+    rows = _events(found, days, zone).filter(
+        pl.col("day").is_between(days[0], days[-1]) & (pl.col("counts") | pl.col("undecided"))
+    )
+    with found.reading():
+        for batch in rows.drop("time", "naive", "__day__").collect_batches(chunk_size=BATCH_ROWS, maintain_order=False):
+            grouped = batch.group_by("day", "audience", "counts", "undecided", *names).agg(events=pl.len())
+            yield _keyed(grouped, found.source, key, crosswalk)
+
+
+def _keyed(events: pl.DataFrame, source: Source, key: GroupKey, crosswalk: Crosswalk | None) -> Batch:
+    keys: list[str] = []
+    namespace: pl.Expr = pl.lit(None, pl.String)
+    for i, identifier in reversed(list(enumerate(source.identifiers))):
+        name = f"identifier_{i}"
+        normalised = normalise(pl.col(name), identifier.namespace, identifier.region)
+        # Each identifier is hashed once: HMAC is the costliest step of all.
+        hashed = (
+            events.select(name)
+            .drop_nulls()
+            .unique()
+            .with_columns(person_key(normalised, identifier.namespace, key).alias(f"key_{i}"))
+        )
+        events = events.join(hashed, on=name, how="left").drop(name)
+        namespace = pl.when(pl.col(f"key_{i}").is_not_null()).then(pl.lit(identifier.namespace)).otherwise(namespace)
+        keys.insert(0, f"key_{i}")
+    events = events.with_columns(key=pl.coalesce(keys), namespace=namespace)
+    known = events.filter(pl.col("counts") & pl.col("key").is_not_null()).lazy()
+    if crosswalk is not None:
+        known = crosswalk.apply(known)
+    people = known.group_by("day", "audience", "namespace", "key").agg(pl.col("events").sum()).collect()
+    unidentified = pl.col("counts") & pl.col("key").is_null()
+    counts = events.group_by("day").agg(
+        unidentified=pl.col("events").filter(unidentified).sum(), undecided=pl.col("events").filter("undecided").sum()
+    )
+    return Batch(people, counts)
+
+
+def _events(found: Files, days: Sequence[date], zone: str) -> pl.LazyFrame:
+    """day, audience, counts, undecided, identifier_i, and time (UTC), naive, __day__ for the checks."""
+    source, frame = found.source, found.scan(days)
+    with found.reading():
+        schema = frame.collect_schema()
+    when = {
+        name: conditions.expression(condition, schema, f"{found.subject}, {name}")
+        for name in ("counts_when", "internal_when", "automated_when")
+        if (condition := getattr(source, name)) is not None
+    }
+    for identifier in source.identifiers:
+        dtype = schema[identifier.column]
+        if not (dtype in _IDENTIFIER_TYPES or dtype.is_integer()):
+            raise Refusal(
+                found.subject, "identifiers must be text or whole numbers", f"column {identifier.column} is {dtype}",
+                "write them as text: other types lose digits or have no one spelling",
+            )  # fmt: skip
+    no = pl.lit(False)
+    audience = (
+        pl.when(when.get("automated_when", no)).then(pl.lit("automated"))
+        .when(when.get("internal_when", no)).then(pl.lit("internal"))
+        .otherwise(pl.lit("external"))
+    )  # fmt: skip
+    time, naive, day = _time(source.time, schema, zone, found.subject)
+    return frame.select(
+        "__day__",
+        time=time,
+        naive=naive,
+        day=day,
+        audience=audience,
+        counts=when.get("counts_when", pl.lit(True)).fill_null(False),
+        undecided=pl.any_horizontal([e.is_null() for e in when.values()] or [no]),
+        **{f"identifier_{i}": pl.col(ident.column).cast(pl.String) for i, ident in enumerate(source.identifiers)},
+    )
+
+
+def _time(spec: EventTime | None, schema: pl.Schema, zone: str, subject: str) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
+    """An event's time in UTC, whether it is a time that only lacks its zone, and its day in `zone`."""
+    if spec is None:
+        return pl.lit(None, pl.Datetime("us", "UTC")), pl.lit(False), pl.col("__day__")
+    column, dtype = pl.col(spec.column), schema[spec.column]
+    naive: pl.Expr = pl.lit(False)
+    if isinstance(dtype, pl.Date):
+        return column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), naive, column
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone:
+        time = column.dt.convert_time_zone("UTC")
+    elif isinstance(dtype, pl.Datetime):
+        time, naive = _in_zone(column, spec.zone), column.is_not_null()
+    elif dtype.is_integer() and spec.unit:
+        scale = {"s": 1_000_000, "ms": 1000, "us": 1}.get(spec.unit)
+        micros = column.cast(pl.Int64) * scale if scale else column.cast(pl.Int64) // 1000
+        time = micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    elif dtype == pl.String and not spec.unit:
+        text = column.str.strip_chars().str.replace(" ", "T", literal=True).str.replace("T?UTC$", "Z")
+        offsets = [text.str.to_datetime(f, time_unit="us", time_zone="UTC", strict=False) for f in ("%FT%T%.f%#z", "%FT%R%#z")]
+        locals_ = [text.str.to_datetime(f, time_unit="us", strict=False) for f in ("%FT%T%.f", "%FT%R")]
+        naive = pl.coalesce(locals_).is_not_null() & pl.coalesce(offsets).is_null()
+        time = pl.coalesce(*offsets, _in_zone(pl.coalesce(locals_), spec.zone))
+    else:
+        raise Refusal(
+            subject, "the time column has no type of a time", f"column {spec.column} is {dtype}",
+            "give times with a zone, ISO 8601 text, or whole numbers with `time: {column: …, unit: s}`",
+        )  # fmt: skip
+    return time, naive, time.dt.convert_time_zone(zone).dt.date()
+
+
+def _in_zone(local: pl.Expr, zone: str | None) -> pl.Expr:
+    """Local times in UTC; null without a zone, and for the hour that summer time skips."""
+    if zone is None:
+        return pl.lit(None, pl.Datetime("us", "UTC"))
+    return local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the first events of a source look like."""
+
+    rows: int
+    counting: int
+    unidentified: int
+
+
+def look(found: Files, zone: str, rows: int = 10_000) -> Look:
+    """A first look at a source's newest file; raises `Refusal` for a file, column or condition that is wrong."""
+    newest = [max(found.of_day)] if found.of_day else []
+    events = _events(found, newest, zone)
+    user = pl.coalesce(
+        normalise(pl.col(f"identifier_{i}"), ident.namespace, ident.region) for i, ident in enumerate(found.source.identifiers)
+    )
+    with found.reading():
+        counts = events.head(rows).select(
+            rows=pl.len(), counting=pl.col("counts").sum(), unidentified=(pl.col("counts") & user.is_null()).sum()
+        )
+        return Look(**counts.collect().to_dicts()[0])

@@ -1,0 +1,116 @@
+"""Row-wise conditions on events: a checked subset of PostgreSQL, as polars expressions.
+
+polars alone accepts aggregates and window functions and silently broadcasts their one value over
+all rows, so that `max(amount) > 5` would count everybody: only what is listed here gets through.
+"""
+
+import polars as pl
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import ParseError, TokenError
+
+from affiliates.refusal import Refusal
+
+_ALLOWED: tuple[type[exp.Expr], ...] = (
+    exp.And, exp.Or, exp.Not, exp.Paren,
+    exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ,
+    exp.In, exp.Between, exp.Like, exp.ILike,
+    exp.Add, exp.Sub, exp.Mul, exp.Neg,
+    exp.Lower, exp.Upper, exp.Coalesce, exp.StartsWith, exp.Length, exp.DPipe,
+    exp.Case, exp.If, exp.Cast, exp.DataType,
+    exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Tuple,
+)  # fmt: skip
+# Left out for what they mean elsewhere: `/` (whole numbers divide to whole numbers in PostgreSQL,
+# not in polars) and regular expressions (another dialect).
+_CASTS = {exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.INT, exp.DType.BIGINT,
+          exp.DType.DOUBLE, exp.DType.BOOLEAN, exp.DType.DATE}  # fmt: skip
+_WHAT_IS_ALLOWED = (
+    "use comparisons, and/or/not, in, between, like, is null, is distinct from, case, + - *, "
+    "lower, upper, length, starts_with, coalesce, cast and date 'YYYY-MM-DD' on one row's columns"
+)
+
+
+def check(condition: str, subject: str) -> set[str]:
+    """The columns that a condition reads.
+
+    Raises `Refusal` for anything that isn't row-wise or means different things in different engines.
+    """
+    return {column.name for column in _tree(condition, subject).find_all(exp.Column)}
+
+
+def expression(condition: str, schema: pl.Schema, subject: str) -> pl.Expr:
+    """The condition over a frame of that schema, as a boolean expression (null where undecided).
+
+    Raises `Refusal` for a missing column or for types that don't fit.
+    """
+    tree = _tree(condition, subject)
+    missing = sorted({column.name for column in tree.find_all(exp.Column)} - set(schema))
+    if missing:
+        raise Refusal(
+            subject, "a condition names a column that isn't there",
+            f"{', '.join(missing)}; there are {', '.join(schema)}", "correct the condition",
+        )  # fmt: skip
+    # Quoted, since the names were matched exactly as they are written in the file.
+    expr = pl.sql_expr(tree.sql("postgres", identify=True))
+    try:
+        result = pl.DataFrame(schema=schema).lazy().select(expr.alias("_")).collect().schema["_"]
+    except pl.exceptions.PolarsError:
+        result = None
+    if result not in (pl.Boolean, pl.Null):
+        raise Refusal(
+            subject, "the types in a condition don't fit together" if result is None else "a condition must be true or false",
+            ", ".join(f"{c.name} is {_spoken(schema[c.name])}" for c in tree.find_all(exp.Column)),
+            "compare like with like; text columns of CSV and JSON lines get a type by `types`",
+        )  # fmt: skip
+    return expr.cast(pl.Boolean)
+
+
+def _spoken(dtype: pl.DataType) -> str:
+    return "text" if dtype == pl.String else str(dtype).lower()
+
+
+def _tree(condition: str, subject: str) -> exp.Expr:
+    try:
+        statements = sqlglot.parse(condition, dialect="postgres")
+    except (ParseError, TokenError):
+        statements = []
+    if len(statements) != 1 or not isinstance(statements[0], exp.Expr):
+        raise Refusal(subject, "a condition is not one SQL expression", "", _WHAT_IS_ALLOWED)
+    tree = statements[0]
+    for node in tree.walk():
+        if isinstance(node, exp.AggFunc | exp.Window | exp.Subquery | exp.Select):
+            what = (
+                "aggregate"
+                if isinstance(node, exp.AggFunc)
+                else "window function"
+                if isinstance(node, exp.Window)
+                else "subquery"
+            )
+            raise Refusal(
+                subject, f"{what} in a condition", _masked(node), f"a condition looks at one event at a time: {_WHAT_IS_ALLOWED}"
+            )
+        fine = isinstance(node, _ALLOWED)
+        if isinstance(node, exp.DataType):
+            fine = node.this in _CASTS
+        elif isinstance(node, exp.Column):
+            fine = not node.table
+        elif isinstance(node, exp.Like | exp.ILike):
+            fine = node.expression.is_string and "\\" not in node.expression.name
+        elif isinstance(node, exp.In):
+            fine = not (node.args.get("query") or node.args.get("unnest"))
+        if not fine:
+            raise Refusal(subject, "not supported in a condition", _masked(node), _WHAT_IS_ALLOWED)
+    # polars says null for `null is true`, PostgreSQL false: in `x is not true` that would lose rows.
+    return tree.transform(
+        lambda node: (
+            exp.NullSafeEQ(this=node.this, expression=node.expression)
+            if isinstance(node, exp.Is) and isinstance(node.expression, exp.Boolean)
+            else node
+        )
+    )
+
+
+def _masked(node: exp.Expr) -> str:
+    """The SQL without its literals: somebody's identifier may stand among them."""
+    hidden = node.transform(lambda n: exp.Literal.string("…") if isinstance(n, exp.Literal) else n)
+    return str(hidden.sql("postgres"))

@@ -1,0 +1,290 @@
+"""The contribution: what an affiliate hands over for one product and one day, or one month.
+
+One Parquet file holds any number of rows, one for each product, period, audience and namespace;
+the rows of one product and period are one contribution and replace what was there before as a
+whole. `COLUMNS` is the contract; any engine can write it.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import cached_property, lru_cache
+from itertools import groupby
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from affiliates.group import Grain, Group
+from affiliates.identity import NORMALISATION, GroupKey, canary_keys
+from affiliates.refusal import Refusal, Refused
+from affiliates.registers import Registers
+from affiliates.sketch_image import BadImage
+
+PROTOCOL = "mauwatch-contribution-1"
+
+_INT, _TEXT = pl.Int64(), pl.String()
+COLUMNS: dict[str, tuple[pl.DataType, str]] = {
+    "protocol": (_TEXT, f"always {PROTOCOL}"),
+    "affiliate": (_TEXT, "the entity that offers the product"),
+    "product": (_TEXT, "the product"),
+    "grain": (_TEXT, "day or month"),
+    "activity_date": (pl.Date(), "the day, or a month's first day"),
+    "audience": (_TEXT, "external, internal or automated"),
+    "namespace": (_TEXT, "of the identifiers; `person` for keys that the crosswalk joined"),
+    "key_epoch": (_TEXT, "of the group key"),
+    "crosswalk_digest": (_TEXT, "of the month's crosswalk; empty for none"),
+    "normalisation": (_TEXT, "v1 unicode, or v1 ascii where an engine has no NFC"),
+    "lg_k": (_INT, "of the sketch, 4 to 21"),
+    "sketch": (pl.Binary(), "any DataSketches HLL image"),
+    "events": (_INT, "events of these users; null if not known"),
+    "distinct_users": (_INT, "exact number of distinct keys, if known"),
+    "unidentified_events": (_INT, "events of the period without a usable identifier; null if not known"),
+    "undecided_events": (_INT, "events of the period that a condition left undecided; null if not known"),
+    "definition": (_TEXT, "id/version of what the product calls active"),
+    "definition_digest": (_TEXT, "of the settings that decide who counts; null if not known"),
+    "day_zone": (_TEXT, "IANA zone of the day"),
+    "computed_at": (pl.Datetime("us", "UTC"), "when the query ran"),
+    "producer": (_TEXT, "engine and version"),
+    "canary": (pl.Binary(), "sketch of the protocol's fixed identifiers in the row's namespace"),
+}
+SCHEMA = pl.Schema({name: dtype for name, (dtype, _) in COLUMNS.items()})
+
+_NULLABLE = {"events", "distinct_users", "unidentified_events", "undecided_events", "definition_digest"}
+_OF_THE_ROW = {"audience", "namespace", "lg_k", "sketch", "events", "distinct_users", "canary", "protocol"}
+_OF_THE_CONTRIBUTION = [c for c in SCHEMA if c not in _OF_THE_ROW]
+
+
+@dataclass(frozen=True)
+class Part:
+    """The users of one audience and namespace."""
+
+    audience: str
+    namespace: str
+    registers: Registers
+    events: int | None
+    distinct_users: int | None
+    canary: bytes
+
+
+@dataclass(frozen=True)
+class Contribution:
+    """One product's users in one period."""
+
+    affiliate: str
+    product: str
+    grain: Grain
+    activity_date: date
+    key_epoch: str
+    crosswalk_digest: str
+    normalisation: str
+    unidentified_events: int | None
+    undecided_events: int | None
+    definition: str
+    definition_digest: str | None
+    day_zone: str
+    computed_at: datetime
+    producer: str
+    parts: tuple[Part, ...]
+
+    @property
+    def subject(self) -> str:
+        month = self.grain == "month"
+        return f"{self.affiliate}/{self.product}, {self.activity_date:{'%Y-%m' if month else '%Y-%m-%d'}}"
+
+    @cached_property
+    def digest(self) -> str:
+        """The contribution's identity: registers and key columns, never the file's bytes.
+
+        The same users in another order are the same contribution, and so is a later computation
+        of the same.
+        """
+        key = [self.affiliate, self.product, self.grain, self.activity_date.isoformat(), self.key_epoch]
+        key += [self.crosswalk_digest, self.normalisation, self.definition, self.definition_digest or "", self.day_zone]
+        key += [f"{p.audience} {p.namespace} {p.registers.digest()} {p.events}" for p in sorted(self.parts, key=_order)]
+        return hashlib.sha256("\n".join(key).encode()).hexdigest()
+
+
+def _order(part: Part) -> tuple[str, str]:
+    return part.audience, part.namespace
+
+
+def period_end(grain: str, activity_date: date) -> date:
+    """The day after the period's last day."""
+    if grain == "day":
+        return activity_date + timedelta(1)
+    return (activity_date + timedelta(31)).replace(day=1)
+
+
+def end_of(grain: str, activity_date: date, zone: str) -> datetime:
+    """The moment when the period is over, in the zone of its days."""
+    end = period_end(grain, activity_date)
+    return datetime(end.year, end.month, end.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+
+
+@lru_cache(maxsize=64)
+def canary(namespace: str, key: GroupKey, lg_k: int) -> bytes:
+    """The image that proves a sender's way from identifier to sketch."""
+    return Registers.of_keys(lg_k, canary_keys(namespace, key).to_numpy()).to_image()
+
+
+def write(path: Path, contributions: Iterable[Contribution]) -> None:
+    """Write contributions to one Parquet file."""
+    rows = [
+        (PROTOCOL, *(getattr(c, name) for name in _OF_THE_CONTRIBUTION), p.audience, p.namespace,
+         p.registers.lg_k, p.registers.to_image(), p.events, p.distinct_users, p.canary)
+        for c in contributions for p in c.parts
+    ]  # fmt: skip
+    names = ["protocol", *_OF_THE_CONTRIBUTION, "audience", "namespace", "lg_k", "sketch", "events", "distinct_users", "canary"]
+    frame = pl.DataFrame(rows, schema={name: SCHEMA[name] for name in names}, orient="row")
+    frame.select(SCHEMA.names()).write_parquet(path, compression="zstd")
+
+
+def read(path: Path) -> list[Contribution]:
+    """Read a file of contributions; their images are decoded here and never by the C++ library.
+
+    Raises `Refused` for a file that isn't one, or with every row that breaks the contract.
+    """
+    if path.stat().st_size == 0:
+        raise Refused([Refusal(path.name, "the file has zero bytes", "", "write it again")])
+    try:
+        frame = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError):
+        raise Refused([Refusal(
+            path.name, "is not a readable Parquet file", f"{path.stat().st_size:,} bytes", "write it again; it may be cut off"
+        )]) from None  # fmt: skip
+    missing = [name for name in SCHEMA if name not in frame.columns]
+    if missing:
+        raise Refused([Refusal(path.name, "columns are missing", ", ".join(missing), "write all columns of the contract")])
+    frame = _cast(frame.select(SCHEMA.names()), path.name)
+    refusals: list[Refusal] = []
+    found = list(_contributions(frame, path.name, refusals))
+    if refusals:
+        raise Refused(refusals)
+    return found
+
+
+def _cast(frame: pl.DataFrame, subject: str) -> pl.DataFrame:
+    try:
+        frame = frame.cast(SCHEMA)
+    except pl.exceptions.PolarsError:
+        wrong = [f"{n} is {d}, not {SCHEMA[n]}" for n, d in frame.schema.items() if d != SCHEMA[n]]
+        raise Refused([Refusal(subject, "columns have the wrong type", "; ".join(wrong), "write the contract's types")]) from None
+    empty = [name for name in SCHEMA if name not in _NULLABLE and frame[name].null_count()]
+    if empty:
+        raise Refused([Refusal(subject, "values are missing", f"in {', '.join(empty)}", "write a value in each row")])
+    other = frame.filter(pl.col("protocol") != PROTOCOL).height
+    if other:
+        raise Refused([Refusal(
+            subject, "another protocol version", f"{other} rows aren't {PROTOCOL}", "write this version, or upgrade the centre"
+        )])  # fmt: skip
+    return frame
+
+
+def _contributions(frame: pl.DataFrame, subject: str, refusals: list[Refusal]) -> Iterator[Contribution]:
+    identity = itemgetter("affiliate", "product", "grain", "activity_date")
+    rows = sorted(frame.iter_rows(named=True), key=identity)
+    for (affiliate, product, grain, day), same in groupby(rows, key=identity):
+        about = f"{subject}, {affiliate}/{product} {grain} {day}"
+        first, *others = found = list(same)
+        uneven = [c for c in _OF_THE_CONTRIBUTION if any(row[c] != first[c] for row in others)]
+        if uneven:
+            refusals.append(
+                Refusal(about, "rows of one contribution differ", ", ".join(uneven), "compute all of it in one query")
+            )
+            continue
+        try:
+            parts = tuple(_part(row, about) for row in found)
+        except Refusal as refusal:
+            refusals.append(refusal)
+            continue
+        if len({_order(part) for part in parts}) < len(parts):
+            refusals.append(Refusal(about, "two rows for one audience and namespace", f"{len(parts)} rows", "unite them"))
+            continue
+        yield Contribution(**{c: first[c] for c in _OF_THE_CONTRIBUTION}, parts=parts)
+
+
+def _part(row: Mapping[str, Any], about: str) -> Part:
+    try:
+        registers = Registers.of_image(row["sketch"])
+    except BadImage as bad:
+        raise Refusal(about, "the sketch is no HLL image", str(bad), "write it with Apache DataSketches") from None
+    if registers.lg_k != row["lg_k"]:
+        raise Refusal(
+            about, "lg_k and the sketch disagree", f"{row['lg_k']} against {registers.lg_k}", "write the sketch's own lg_k"
+        )
+    return Part(row["audience"], row["namespace"], registers, row["events"], row["distinct_users"], row["canary"])
+
+
+def check(
+    contribution: Contribution, group: Group, key: GroupKey, crosswalk_digest: Callable[[date], str], now: datetime
+) -> Iterator[Refusal]:
+    """Every reason not to accept a contribution into this group's store."""
+    c, about = contribution, contribution.subject
+    product = group.product(c.affiliate, c.product)
+    if product is None:
+        yield Refusal(about, "product of nobody", "no manifest names it", "add it to its affiliate's file, or correct the name")
+        return
+    if c.grain not in ("day", "month") or (c.grain == "month" and c.activity_date.day != 1):
+        yield Refusal(
+            about,
+            "the period is neither a day nor a month",
+            f"{c.grain} {c.activity_date}",
+            "write day, or month with its first day",
+        )
+        return
+    if c.activity_date.year < 1971 or end_of(c.grain, c.activity_date, c.day_zone) > now:
+        yield Refusal(
+            about, "the period isn't over, or lies before 1971", f"now {now:%Y-%m-%d %H:%M} UTC", "correct activity_date"
+        )
+    last = period_end(c.grain, c.activity_date) - timedelta(1)
+    if not product.due_between(c.activity_date, last):
+        yield Refusal(
+            about, "outside the product's life", f"from {product.from_} to {product.to}", "correct the manifest or the dates"
+        )
+    if c.key_epoch != key.epoch:
+        yield Refusal(about, "another key epoch", f"{c.key_epoch}, the group's is {key.epoch}", "compute it with the current key")
+    expected = crosswalk_digest(c.activity_date.replace(day=1))
+    if c.crosswalk_digest != expected:
+        yield Refusal(
+            about, "another crosswalk than the month's", f"{c.crosswalk_digest[:12] or 'none'} against {expected[:12] or 'none'}",
+            "compute it again with the month's snapshot",
+        )  # fmt: skip
+    if c.normalisation not in (NORMALISATION, "v1 ascii"):
+        yield Refusal(about, "unknown normalisation", c.normalisation, f"use {NORMALISATION}")
+    for part in c.parts:
+        if part.audience not in ("external", "internal", "automated"):
+            yield Refusal(about, "unknown audience", part.audience, "use external, internal or automated")
+        yield from _check_part(part, key, about)
+
+
+def _check_part(part: Part, key: GroupKey, about: str) -> Iterator[Refusal]:
+    if not _canary_agrees(part.canary, part.namespace, key, part.registers.lg_k):
+        yield Refusal(
+            about, "the canary differs", f"namespace {part.namespace}: key, normalisation, encoding or hash isn't the group's",
+            "compare each step with the contract and compute it again",
+        )  # fmt: skip
+    if part.events is not None and part.events < 0:
+        yield Refusal(about, "a negative number of events", f"{part.events}", "correct the query")
+    elif part.events is not None and _users_at_least(part.registers) > part.events:
+        yield Refusal(
+            about, "more users than events", f"at least {_users_at_least(part.registers):,} against {part.events:,}",
+            "correct the query: each user has an event",
+        )  # fmt: skip
+
+
+def _users_at_least(registers: Registers) -> int:
+    """A number of users that the sketch can't have fewer than: its coupons or occupied registers."""
+    return len(registers.occupied) if registers.coupons is None else len(registers.coupons)
+
+
+@lru_cache(maxsize=4096)
+def _canary_agrees(image: bytes, namespace: str, key: GroupKey, lg_k: int) -> bool:
+    try:
+        found = Registers.of_image(image)
+    except BadImage:
+        return False
+    return found.fold(min(lg_k, found.lg_k)).digest() == Registers.of_image(canary(namespace, key, lg_k)).digest()

@@ -1,0 +1,97 @@
+"""Keys of one person -> one person key: the table, its digest, and applying it before sketching.
+
+A snapshot is a Parquet file of text columns `key` and `person_key` (16 hex characters each), made
+once for a month by who holds the links; it names no identifier. A key in it becomes its person key
+in the namespace `person`, any other key stays in its own. A sketch can't be re-keyed later, so one
+month uses one snapshot, and its digest is part of every contribution.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from affiliates.identity import PERSON, GroupKey, as_key, normalise, person_key
+from affiliates.refusal import Refusal
+
+NO_CROSSWALK = ""
+"""The digest of a contribution that was made without a crosswalk."""
+
+
+@dataclass(frozen=True)
+class Crosswalk:
+    """One snapshot: `table` has UInt64 columns `key` (distinct) and `person_key`."""
+
+    table: pl.DataFrame
+    digest: str
+
+    def apply(self, keyed: pl.LazyFrame) -> pl.LazyFrame:
+        """`key` and `namespace` of people where the crosswalk has them, unchanged elsewhere."""
+        known = pl.col("person_key").is_not_null()
+        return (
+            keyed.join(self.table.lazy(), on="key", how="left")
+            .with_columns(
+                key=pl.coalesce("person_key", "key"),
+                namespace=pl.when(known).then(pl.lit(PERSON)).otherwise("namespace"),
+            )
+            .drop("person_key")
+        )
+
+
+def of_table(table: pl.DataFrame, subject: str = "the crosswalk") -> Crosswalk:
+    """Check a snapshot and digest it; the digest depends on its rows alone, not on their order."""
+    missing = {"key", "person_key"} - set(table.columns)
+    if missing:
+        raise Refusal(
+            subject, "columns are missing", f"{', '.join(sorted(missing))}; there are {', '.join(table.columns)}",
+            "make it with the columns key and person_key",
+        )  # fmt: skip
+    if set(table.select("key", "person_key").dtypes) != {pl.String}:
+        raise Refusal(subject, "keys must be text", "", "write each as 16 hex characters")
+    keys = table.select(as_key(pl.col("key")), as_key(pl.col("person_key"))).sort("key")
+    bad = sum(keys.null_count().row(0)) + table.select((pl.all().str.len_bytes() != 16).sum()).sum_horizontal()[0]
+    if bad:
+        raise Refusal(subject, "keys must be 16 hex characters", f"{bad} values aren't", "give keys, never identifiers")
+    if keys["key"].n_unique() != keys.height:
+        twice = keys.height - keys["key"].n_unique()
+        raise Refusal(
+            subject, "a key stands for one person", f"{twice} keys stand there more than once", "keep one row for a key"
+        )
+    digest = hashlib.sha256(b"mauwatch crosswalk 1" + keys["key"].to_numpy().tobytes() + keys["person_key"].to_numpy().tobytes())
+    return Crosswalk(keys, digest.hexdigest())
+
+
+def file_of(pattern: str, month: date) -> str:
+    """The file of a month's snapshot, by the setting `crosswalk` of group.yaml."""
+    return pattern.replace("{month}", f"{month:%Y-%m}")
+
+
+def read(name: str, directory: Path) -> Crosswalk:
+    """Read and check a snapshot; raises `Refusal` where it isn't there or isn't one."""
+    path, subject = directory / name, "the crosswalk"
+    if not path.is_file():
+        raise Refusal(subject, "its file isn't there", name, "put the snapshot there, or take `crosswalk` out of group.yaml")
+    try:
+        table = pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError):
+        raise Refusal(subject, "isn't a readable Parquet file", name, "write it again; it may be cut off") from None
+    return of_table(table, name)
+
+
+def from_people(links: pl.DataFrame, namespace: str, key: GroupKey) -> pl.DataFrame:
+    """A snapshot from a table of `identifier` and `person`, by who may see identifiers.
+
+    Identifiers that normalise to the same one must belong to one person; a person's key is that of
+    its name in the namespace `person`.
+    """
+    keyed = links.select(
+        key=person_key(normalise(pl.col("identifier"), namespace), namespace, key),
+        person_key=person_key(pl.col("person"), PERSON, key),
+    )
+    return keyed.drop_nulls().unique().sort("key").select(pl.all().map_batches(_as_text, pl.String))
+
+
+def _as_text(keys: pl.Series) -> pl.Series:
+    return pl.Series(keys.name, [f"{key:016x}" for key in keys], pl.String)

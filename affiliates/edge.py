@@ -1,0 +1,198 @@
+"""One product's periods, from its sources to contributions: what runs inside an affiliate's walls."""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cache
+from importlib.metadata import version
+from itertools import groupby
+from pathlib import Path
+
+import polars as pl
+
+from affiliates import activity
+from affiliates.contribution import Contribution, Part, canary, end_of, period_end
+from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
+from affiliates.group import Grain, Product, Settings
+from affiliates.identity import NORMALISATION, GroupKey
+from affiliates.refusal import Refusal
+from affiliates.registers import Absorber, coupons_of
+from affiliates.sources import files
+from affiliates.sources.files import Files
+
+PASS_BYTES = 256 << 20
+"""Sources up to this size on disk are read once for all days, larger ones once a month: a day's
+registers wait in memory until its pass is over."""
+
+_TOO_FEW_TO_JUDGE = 100
+"""Events below which the share without an identifier says nothing about the source."""
+
+
+@dataclass(frozen=True)
+class Workplace:
+    """What an affiliate's machine knows: where the group directory is, the key, the crosswalks, the time."""
+
+    directory: Path
+    settings: Settings
+    key: GroupKey
+    crosswalk: Callable[[date], Crosswalk | None]
+    now: datetime
+
+
+@dataclass
+class _Tally:
+    """What is known of one period, besides its people."""
+
+    absorbers: dict[tuple[str, str], Absorber] = field(default_factory=dict)
+    events: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    distinct: dict[tuple[str, str], int | None] = field(default_factory=dict)
+    unidentified: int = 0
+    undecided: int = 0
+
+
+def definition_digest(product: Product) -> str:
+    """Changes with every setting that decides who counts, and with no other."""
+    said = [product.active.model_dump(), product.grain]
+    said += [
+        source.model_dump(exclude={"files", "format", "separator", "complete_through"}, by_alias=True)
+        for source in product.sources
+    ]
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def find(subject: str, product: Product, directory: Path) -> list[Files]:
+    """The product's sources; raises `Refusal` for one that isn't there."""
+    return [files.find(source, directory, subject) for source in product.sources]
+
+
+def periods_present(
+    found: Sequence[Files], product: Product, days: Sequence[date], zone: str, now: datetime
+) -> dict[date, list[date]]:
+    """Periods (by first day) that are over and whole in every source, with their days."""
+    there = [d for d in days if end_of("day", d, zone) <= now and all(f.has(d) for f in found)]
+    periods: dict[date, list[date]] = {}
+    for day in there:
+        periods.setdefault(first_day(product.grain, day), []).append(day)
+    if product.grain == "day":
+        return periods
+    alive = {first: [d for d in _days_of("month", first) if product.holds_on(d)] for first in periods}
+    return {first: days_ for first, days_ in periods.items() if days_ == alive[first]}
+
+
+def first_day(grain: Grain, day: date) -> date:
+    return day if grain == "day" else day.replace(day=1)
+
+
+def _days_of(grain: Grain, first: date) -> list[date]:
+    return pl.date_range(first, period_end(grain, first), closed="left", eager=True).to_list()
+
+
+def contribute(
+    affiliate: str, product: Product, found: Sequence[Files], periods: dict[date, list[date]], place: Workplace
+) -> Iterator[list[Contribution]]:
+    """Contributions of these periods, in passes over the sources; memory is bounded by a pass.
+
+    Raises `Refusal` for anything in the sources that would count wrongly.
+    """
+    zone, subject = place.settings.time_zone, f"{affiliate}/{product.product}"
+    wanted = [day for days in periods.values() for day in days]
+    identified = unidentified = 0
+    for number, pass_days in enumerate(_passes(found, wanted, per_month="{month}" in (place.settings.crosswalk or ""))):
+        crosswalk = place.crosswalk(pass_days[0].replace(day=1))
+        tallies: dict[date, _Tally] = defaultdict(_Tally)
+        for source in found:
+            if source.source.by_day or number == 0:
+                activity.check(source, pass_days, zone, place.now)
+            for batch in activity.batches(source, pass_days, zone, place.key, crosswalk):
+                _absorb(batch, set(pass_days), product.grain, place.settings.lg_k, tallies)
+        identified += sum(sum(t.events.values()) for t in tallies.values())
+        unidentified += sum(t.unidentified for t in tallies.values())
+        _judge(subject, product, identified, unidentified)
+        passed = sorted({first_day(product.grain, day) for day in pass_days})
+        yield [_contribution(affiliate, product, first, tallies[first], crosswalk, place) for first in passed]
+
+
+def _passes(found: Sequence[Files], days: Sequence[date], per_month: bool) -> Iterator[list[date]]:
+    if not per_month and sum(source.bytes_of(days) for source in found) <= PASS_BYTES:
+        if days:
+            yield list(days)
+        return
+    for _, month in groupby(days, key=lambda day: day.replace(day=1)):
+        yield list(month)
+
+
+def _absorb(batch: activity.Batch, days: set[date], grain: Grain, lg_k: int, tallies: dict[date, _Tally]) -> None:
+    people = batch.people.sort("day", "audience", "namespace")
+    coupons = coupons_of(people["key"].to_numpy())
+    cells = people.group_by("day", "audience", "namespace", maintain_order=True).agg(pl.len(), pl.col("events").sum())
+    start = 0
+    for day, audience, namespace, length, events in cells.iter_rows():
+        end = start + length
+        if day in days:
+            tally, cell = tallies[first_day(grain, day)], (audience, namespace)
+            # Known exactly only where one batch of one day holds them all.
+            tally.distinct[cell] = length if grain == "day" and cell not in tally.absorbers else None
+            tally.absorbers.setdefault(cell, Absorber(lg_k)).absorb(coupons[start:end])
+            tally.events[cell] += events
+        start = end
+    for day, unidentified, undecided in batch.counts.select("day", "unidentified", "undecided").iter_rows():
+        if day in days:
+            tally = tallies[first_day(grain, day)]
+            tally.unidentified += unidentified
+            tally.undecided += undecided
+
+
+def _judge(subject: str, product: Product, identified: int, unidentified: int) -> None:
+    seen = identified + unidentified
+    if seen >= _TOO_FEW_TO_JUDGE and unidentified > product.unidentified_limit * seen:
+        raise Refusal(
+            subject, "too many events without a usable identifier",
+            f"{unidentified:,} of {seen:,} are empty or placeholders; the limit is {product.unidentified_limit:.0%}",
+            "name the column of signed-out users as a second identifier, correct the export, or raise `unidentified_limit`",
+        )  # fmt: skip
+
+
+@cache
+def _producer() -> str:
+    return f"mauwatch {version('mauwatch')}"
+
+
+def _contribution(
+    affiliate: str, product: Product, first: date, tally: _Tally, crosswalk: Crosswalk | None, place: Workplace
+) -> Contribution:
+    lg_k = place.settings.lg_k
+    namespaces = dict.fromkeys(i.namespace for s in product.sources for i in s.identifiers)
+    # A row for each namespace of the sources even without users: its canary proves the way there.
+    cells = sorted({("external", n) for n in namespaces} | set(tally.absorbers))
+    parts = tuple(
+        Part(
+            audience,
+            namespace,
+            tally.absorbers.get((audience, namespace), Absorber(lg_k)).registers(),
+            tally.events.get((audience, namespace), 0),
+            tally.distinct.get((audience, namespace), 0),
+            canary(namespace, place.key, lg_k),
+        )
+        for audience, namespace in cells
+    )
+    zones = {s.day_zone for s in product.sources if s.day_zone}
+    return Contribution(
+        affiliate=affiliate,
+        product=product.product,
+        grain=product.grain,
+        activity_date=first,
+        key_epoch=place.key.epoch,
+        crosswalk_digest=crosswalk.digest if crosswalk else NO_CROSSWALK,
+        normalisation=NORMALISATION,
+        unidentified_events=tally.unidentified,
+        undecided_events=tally.undecided,
+        definition=product.active.label,
+        definition_digest=definition_digest(product),
+        day_zone=zones.pop() if zones else place.settings.time_zone,
+        computed_at=place.now,
+        producer=_producer(),
+        parts=parts,
+    )

@@ -1,0 +1,232 @@
+"""Entities, products and the group; who is an affiliate on a date, and by which path. Pure.
+
+Control is the least fixpoint from the ultimate parent: an entity is an affiliate when the shares
+held by members sum to over the control share, or when a dated `controlled_by` names a member.
+Every validity is half-open: `from` belongs to it, `to` does not.
+"""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, model_validator
+
+from affiliates.model import Dated, Model, Month, Name, Share, Text, Zone
+from affiliates.source import Source
+
+CONTROL_SHARE = Decimal("0.5")
+"""Shares held by members must sum to over this; exactly half is out."""
+
+Audience = Literal["external", "internal", "automated"]
+Grain = Literal["day", "month"]
+
+
+class Holding(Dated):
+    """A share of an entity held by another entity."""
+
+    owner: Name
+    share: Share
+
+
+class Control(Dated):
+    """Control without a majority of shares, with what it rests on."""
+
+    by: Name | None = None
+    """The entity that controls; the ultimate parent where it is left out."""
+    basis: Literal["vie", "board", "voting", "consolidation", "contract"]
+    document: Text
+
+
+class Active(Model):
+    """What a product means by an active user."""
+
+    id: Name
+    version: Annotated[int, Field(ge=1)] = 1
+    meaning: Text
+
+    @property
+    def label(self) -> str:
+        return f"{self.id}/{self.version}"
+
+
+class Count(Model):
+    """A product's users in a month as a number, where there is no sketch."""
+
+    month: Month
+    users: Annotated[int, Field(ge=0)]
+    unit: Literal["people"]
+    """Other units (accounts, devices, SIMs) are no count of people; give them as a ceiling."""
+    document: Text
+    attested_by: Text
+
+
+class Ceiling(Dated):
+    """A number that a product's monthly users can't exceed, such as its registered accounts."""
+
+    users: Annotated[int, Field(ge=0)]
+    unit: Text
+    document: Text
+    attested_by: Text
+
+
+class Product(Dated):
+    """A thing people use, with where its events lie and what it calls active."""
+
+    from_: date = Field(alias="from")
+    """The first day of its life; from then on its periods are due."""
+    product: Name
+    name: str = ""
+    active: Active
+    grain: Grain = "day"
+    settles_after: Annotated[int, Field(ge=0, le=400)] = 3
+    """Days after a period's end by when its late events have arrived."""
+    unidentified_limit: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """The share of events without a usable identifier above which a source is refused."""
+    sources: tuple[Source, ...] = ()
+    counts: tuple[Count, ...] = ()
+    ceilings: tuple[Ceiling, ...] = ()
+
+    def due_between(self, first: date, last: date) -> bool:
+        """Whether the product lives on any day from `first` to `last`, both included."""
+        return self.from_ <= last and (self.to is None or first < self.to)
+
+
+class Entity(Model):
+    """A company in the ownership graph."""
+
+    entity: Name
+    name: str = ""
+    owned_by: tuple[Holding, ...] = ()
+    controlled_by: tuple[Control, ...] = ()
+    products: tuple[Product, ...] = ()
+
+
+class KeySource(Model):
+    """Where the group key is kept, and the epoch it belongs to."""
+
+    file: Text | None = None
+    env: Text | None = None
+    epoch: Annotated[Name, Field(max_length=32)] = "1"
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.file is None) == (self.env is None):
+            raise ValueError("needs either `file` or `env`: the one place where the group key is kept")
+        return self
+
+
+class Settings(Model):
+    """group.yaml: what holds for the whole group."""
+
+    group: Name
+    name: str = ""
+    ultimate_parent: Name
+    time_zone: Zone = "UTC"
+    store: Text = "sqlite:///.mauwatch/store.sqlite"
+    key: KeySource
+    crosswalk: Text | None = None
+    """Parquet file of keys and person keys; `{month}` (YYYY-MM) in it means a snapshot a month."""
+    lg_k: Annotated[int, Field(ge=12, le=21)] = 21
+
+
+class Reading(Model):
+    """One way to read the clause: who counts, how, and on which day the group is drawn."""
+
+    name: Name
+    counts: Literal["unique_people", "summed_products"]
+    audiences: Annotated[tuple[Audience, ...], Field(min_length=1)] = ("external", "internal")
+    control_share: Share = CONTROL_SHARE
+    membership: Literal["release_date", "month_end"] = "release_date"
+
+
+class OfRecord(Dated):
+    """The reading that the group stands by, adopted by a named person."""
+
+    reading: Name
+    adopted_by: Text
+    from_: date = Field(alias="from")
+
+
+class Readings(Model):
+    """readings.yaml."""
+
+    readings: Annotated[tuple[Reading, ...], Field(min_length=1)]
+    of_record: tuple[OfRecord, ...] = ()
+
+
+DEFAULT_READINGS = Readings(
+    readings=(
+        Reading(name="unique_people", counts="unique_people"),
+        Reading(name="summed_products", counts="summed_products"),
+    )
+)
+
+
+class Step(Model):
+    """Why one entity is an affiliate: the members that hold it, or the control agreement."""
+
+    entity: str
+    holders: tuple[tuple[str, Decimal], ...] = ()
+    control: Control | None = None
+
+    def __str__(self) -> str:
+        if self.control is not None:
+            return f"{self.control.by} ({self.control.basis}: {self.control.document}) → {self.entity}"
+        held = " + ".join(f"{owner} {share * 100:g} %" for owner, share in self.holders)
+        return f"{held} → {self.entity}"
+
+
+class Group(Model):
+    """A corporate group as its manifests describe it."""
+
+    settings: Settings
+    entities: Mapping[str, Entity]
+    readings: Readings = DEFAULT_READINGS
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.settings.time_zone)
+
+    def product(self, entity: str, product: str) -> Product | None:
+        found = self.entities.get(entity)
+        return next((p for p in found.products if p.product == product), None) if found else None
+
+    def affiliates(self, day: date, control_share: Decimal = CONTROL_SHARE) -> dict[str, tuple[Step, ...]]:
+        """The entities under common control on `day`, each with the path from the ultimate parent.
+
+        A path is the steps that make the entity's holders members first and then the entity
+        itself; the ultimate parent's is empty. Members are found in rounds outward from the
+        parent, so a path is one of the shortest and entities that only hold each other stay out.
+        """
+        parent = self.settings.ultimate_parent
+        paths: dict[str, tuple[Step, ...]] = {parent: ()}
+        while True:
+            found = {
+                name: _path_to(step, paths)
+                for name, entity in self.entities.items()
+                if name not in paths and (step := _step(entity, paths, day, control_share, parent))
+            }
+            if not found:
+                return paths
+            paths.update(found)
+
+
+def _step(entity: Entity, members: Mapping[str, Any], day: date, control_share: Decimal, parent: str) -> Step | None:
+    held = tuple((h.owner, h.share) for h in entity.owned_by if h.owner in members and h.holds_on(day))
+    if sum((share for _, share in held), Decimal(0)) > control_share:
+        return Step(entity=entity.entity, holders=held)
+    for control in entity.controlled_by:
+        by = control.by or parent
+        if by in members and control.holds_on(day):
+            return Step(entity=entity.entity, control=control.model_copy(update={"by": by}))
+    return None
+
+
+def _path_to(step: Step, paths: Mapping[str, tuple[Step, ...]]) -> tuple[Step, ...]:
+    before = [owner for owner, _ in step.holders]
+    if step.control is not None and step.control.by is not None:
+        before.append(step.control.by)
+    steps: dict[str, Step] = {s.entity: s for owner in before for s in paths[owner]}
+    return (*steps.values(), step)

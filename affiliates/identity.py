@@ -1,0 +1,147 @@
+"""From an identifier to a person key: normalisation v1, keyed hashing, canary identifiers.
+
+A key is `HMAC-SHA256(group key, namespace || 0x1F || normalised identifier)`, of which the first
+16 hex characters count: 64 bits, inside the program a UInt64 column. At a billion people about
+0.03 pairs of them are expected to collide.
+"""
+
+import hashlib
+import hmac
+import os
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import phonenumbers
+import polars as pl
+
+from affiliates.group import KeySource
+from affiliates.refusal import Refusal
+
+NORMALISATION = "v1 unicode"
+PERSON = "person"
+"""The namespace of keys that the crosswalk has joined."""
+
+PLACEHOLDERS = (
+    "none", "null", "nil", "nan", "na", "n/a", "unknown", "undefined", "anonymous", "not set", "(not set)",
+    "0", "-1", "-", "?", "00000000-0000-0000-0000-000000000000",
+)  # fmt: skip
+"""Values (in lower case) that stand for nobody; the last is an advertising id that was switched off."""
+
+_ASCII_SPACE = " \t\n\r\x0b\x0c"
+_GMAIL = r"^(.*)@(?:gmail|googlemail)\.com$"
+
+CANARY = {
+    "email": (
+        " Canary.One@Example.COM ", "canary.two+tag@Gmail.com", "can.ary.three@googlemail.com",
+        "canary-four@example.org\t", "cafe\u0301@example.org", "caf\u00e9@example.org", "", "n/a",
+    ),
+    "phone": ("+1 234 567 8901", " +49 30 901820", "+12345678901", "", "unknown"),
+    "": ("Canary-One", " canary-two ", "CANARY-THREE", "cafe\u0301", "caf\u00e9", "", "0"),
+}  # fmt: skip
+"""Fixed identifiers of the protocol, by namespace ("" for every other): each exercises one step of
+the way to a key. Their registers, made by the affiliate's own query, prove that its normalisation,
+key, epoch, encoding and hash are the group's."""
+
+
+class GroupKey:
+    """The group's secret and its epoch; never shown, not even by `repr`."""
+
+    def __init__(self, text: str, epoch: str) -> None:
+        if not re.fullmatch("[0-9a-f]{64}", text):
+            raise Refusal(
+                "the group key", "must be 64 lower-case hex characters", f"it has {len(text)} characters",
+                "make one with: python -c 'import secrets; print(secrets.token_hex(32))'",
+            )  # fmt: skip
+        self._text = text
+        self.epoch = epoch
+
+    def __repr__(self) -> str:
+        return f"GroupKey(epoch={self.epoch!r}, fingerprint={self.fingerprint!r})"
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells two keys apart and gives neither away."""
+        return self.digest(b"mauwatch key fingerprint")[:12]
+
+    def digest(self, message: bytes) -> str:
+        return hmac.new(self._text.encode("ascii"), message, hashlib.sha256).hexdigest()
+
+    def expression(self, message: pl.Expr) -> pl.Expr:
+        """Keys (UInt64) of a text column. The expression holds the secret: never print a plan of it."""
+        hashed: pl.Expr = message.chash.hmac_sha256(key=self._text)  # type: ignore[attr-defined]
+        return as_key(hashed.str.slice(0, 16))
+
+
+def read_key(source: KeySource, directory: Path) -> GroupKey:
+    """The group key from where group.yaml says it is kept.
+
+    Raises `Refusal` when it isn't there or isn't a key.
+    """
+    if source.file is not None:
+        path = directory / source.file
+        try:
+            text = path.read_text(encoding="ascii").strip()
+        except (OSError, UnicodeDecodeError):
+            raise Refusal(
+                "the group key", "can't be read from its file", source.file, "put the key there, or correct `key` in group.yaml"
+            ) from None
+        return GroupKey(text, source.epoch)
+    name = source.env or ""
+    if not re.fullmatch("[A-Z_][A-Z0-9_]*", name):
+        raise Refusal("the group key", "`env` isn't a name of an environment variable", "", "write a name such as MAUWATCH_KEY")
+    if name not in os.environ:
+        raise Refusal("the group key", "the environment variable isn't set", name, "set it, or correct `key` in group.yaml")
+    return GroupKey(os.environ[name].strip(), source.epoch)
+
+
+def as_key(text: pl.Expr) -> pl.Expr:
+    """A key written as 16 hex characters, as UInt64; null where it isn't one."""
+    return text.str.decode("hex", strict=False).bin.reinterpret(dtype=pl.UInt64, endianness="big")
+
+
+def normalise(identifier: pl.Expr, namespace: str, region: str | None = None) -> pl.Expr:
+    """Normalised identifiers (text); null where there is no user: empty, null or a placeholder.
+
+    Normalisation v1: ASCII white space stripped at both ends; `email` in lower case and NFC, and
+    for gmail.com and googlemail.com without dots and +tag, as gmail.com; `phone` in E.164, read
+    with `region` where there is no country code; any other namespace in NFC.
+    """
+    text = identifier.str.strip_chars(_ASCII_SPACE)
+    if namespace == "email":
+        text = text.str.to_lowercase().str.normalize("NFC")
+        local = text.str.extract(_GMAIL).str.replace(r"\+.*$", "").str.replace_all(".", "", literal=True)
+        text = pl.when(local.is_not_null()).then(local + "@gmail.com").otherwise(text)
+    elif namespace == "phone":
+        text = text.map_batches(lambda s: s.map_elements(_e164(region), pl.String), pl.String, is_elementwise=True)
+    else:
+        text = text.str.normalize("NFC")
+    nobody = (text == "") | text.str.to_lowercase().is_in(PLACEHOLDERS)
+    return pl.when(~nobody).then(text)
+
+
+def _e164(region: str | None) -> Callable[[str], str | None]:
+    def format_number(text: str) -> str | None:
+        try:
+            number = phonenumbers.parse(text, region)
+        except phonenumbers.NumberParseException:
+            return None
+        if not phonenumbers.is_possible_number(number):
+            return None
+        return str(phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164))
+
+    return format_number
+
+
+def person_key(normalised: pl.Expr, namespace: str, key: GroupKey) -> pl.Expr:
+    """Keys (UInt64) of normalised identifiers; null stays null."""
+    return key.expression(pl.concat_str(pl.lit(f"{namespace}\x1f"), normalised))
+
+
+@lru_cache(maxsize=64)
+def canary_keys(namespace: str, key: GroupKey) -> pl.Series:
+    """The distinct keys of the protocol's fixed identifiers in a namespace."""
+    frame = pl.DataFrame({"identifier": CANARY.get(namespace, CANARY[""])})
+    normalised = normalise(pl.col("identifier"), namespace)
+    return frame.select(key=person_key(normalised, namespace, key))["key"].drop_nulls().unique().sort()

@@ -1,0 +1,66 @@
+"""What all manifests share: closed immutable models, half-open validity, names, months, zones."""
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Self
+from zoneinfo import available_timezones
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+
+def _share(value: object) -> object:
+    if isinstance(value, str) and value.strip().endswith("%"):
+        return Decimal(value.strip()[:-1].strip()) / 100
+    return str(value) if isinstance(value, float) else value
+
+
+def _month(value: object) -> object:
+    if isinstance(value, str) and len(value) == 7:
+        return f"{value}-01"
+    return value
+
+
+def _first_of_month(value: date) -> date:
+    if value.day != 1:
+        raise ValueError("is written YYYY-MM")
+    return value
+
+
+def _zone(value: str) -> str:
+    if value not in available_timezones():
+        raise ValueError("is not a time zone of the IANA database, such as UTC or Asia/Tokyo")
+    return value
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=64)]
+Share = Annotated[Decimal, BeforeValidator(_share), Field(gt=0, le=1)]
+Month = Annotated[date, BeforeValidator(_month), AfterValidator(_first_of_month)]
+Zone = Annotated[str, AfterValidator(_zone)]
+Text = Annotated[str, Field(min_length=1)]
+
+
+class Model(BaseModel):
+    """Immutable, and closed: a key that isn't known is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Dated(Model):
+    """Something valid from a day (included) to a day (excluded); open where a day is left out."""
+
+    from_: date | None = Field(None, alias="from")
+    to: date | None = None
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.from_ and self.to and self.from_ >= self.to:
+            raise ValueError(f"`to` {self.to} must lie after `from` {self.from_}")
+        return self
+
+    def holds_on(self, day: date) -> bool:
+        return (self.from_ is None or self.from_ <= day) and (self.to is None or day < self.to)
+
+    def overlaps(self, other: "Dated") -> bool:
+        return (self.to is None or other.from_ is None or other.from_ < self.to) and (
+            other.to is None or self.from_ is None or self.from_ < other.to
+        )

@@ -1,0 +1,32 @@
+"""The one shape of an error: what it is about, which rule, which values, what to do next."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(eq=False)
+class Refusal(Exception):
+    """Something was refused; nothing has been changed.
+
+    `values` are counts, days, column names or settings, never an identifier or a key.
+    """
+
+    subject: str
+    rule: str
+    values: str
+    next_step: str
+
+    def __str__(self) -> str:
+        values = f" ({self.values})" if self.values else ""
+        return f"{self.subject}: {self.rule}{values}. Next: {self.next_step}."
+
+
+class Refused(Exception):
+    """Several refusals at once, in the order in which a person would mend them."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        super().__init__(refusals)
+        self.refusals = tuple(refusals)
+
+    def __str__(self) -> str:
+        return "\n".join(str(refusal) for refusal in self.refusals)

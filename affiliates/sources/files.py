@@ -1,0 +1,153 @@
+"""Events in files: Parquet, CSV and JSON lines, plain or compressed, read lazily and checked.
+
+polars quotes values in its errors, so none of its messages gets out: what went wrong is found out
+again here and said without a value (`raise ... from None`).
+"""
+
+import glob
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import polars as pl
+
+from affiliates.refusal import Refusal
+from affiliates.source import Source
+from affiliates.sources.one_file import READ_ERRORS, check_file, scan_file
+
+_SUFFIXES = {
+    ".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
+}  # fmt: skip
+_COMPRESSED = {".gz", ".zst"}
+
+
+@dataclass(frozen=True)
+class Files:
+    """A source's files, found and typed; `of_day` names them by day where the pattern has {day}."""
+
+    subject: str
+    source: Source
+    kind: str
+    paths: tuple[Path, ...]
+    of_day: dict[date, tuple[Path, ...]]
+    complete_through: date | None
+
+    def has(self, day: date) -> bool:
+        """Whether the day's events are all there; with none of them, the day has zero users."""
+        if self.source.by_day:
+            return day in self.of_day
+        return self.complete_through is not None and day <= self.complete_through
+
+    def bytes_of(self, days: Sequence[date]) -> int:
+        """Bytes on disk that reading these days goes through."""
+        return sum(path.stat().st_size for path in self.paths_of(days))
+
+    def paths_of(self, days: Sequence[date]) -> list[Path]:
+        """The files that reading these days goes through."""
+        if not self.source.by_day:
+            return list(self.paths)
+        return [path for day in days for path in self.of_day.get(day, ())]
+
+    def scan(self, days: Sequence[date]) -> pl.LazyFrame:
+        """All columns of the files that hold these days; `__day__` is the day in a file's name, or null."""
+        parts: list[tuple[date | None, Path]] = [(None, path) for path in self.paths]
+        if self.source.by_day:
+            parts = [(day, path) for day in days for path in self.of_day.get(day, ())]
+        with self.reading():
+            return pl.concat(
+                [scan_file(path, self.kind, self.source).with_columns(__day__=pl.lit(day, pl.Date)) for day, path in parts],
+                how="diagonal",
+            )
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Turns what goes wrong while reading into a refusal that quotes no value."""
+        try:
+            yield
+        except READ_ERRORS:
+            raise self._diagnosed() from None
+
+    def _diagnosed(self) -> Refusal:
+        for path in self.paths:
+            try:
+                check_file(path, self.kind, self.source, self.subject)
+                scan_file(path, self.kind, self.source).select(pl.len()).collect()
+                scan_file(path, self.kind, self.source).null_count().collect()
+            except Refusal as refusal:
+                return refusal
+            except READ_ERRORS:
+                return Refusal(
+                    f"{self.subject}, {path.name}", "can't be read to its end",
+                    f"{path.stat().st_size:,} bytes, read as {self.kind}", "write the file again; it may be cut off",
+                )  # fmt: skip
+        return Refusal(
+            self.subject, "the files don't fit together", f"{len(self.paths)} files", "give them the same columns and types"
+        )
+
+
+def find(source: Source, directory: Path, subject: str) -> Files:
+    """Find a source's files; raises `Refusal` when there is none, or of no known format."""
+    of_day: dict[date, tuple[Path, ...]] = {}
+    if source.by_day:
+        for day, path in _by_day(directory, source.files):
+            of_day[day] = (*of_day.get(day, ()), path)
+        paths = [path for found in of_day.values() for path in found]
+    else:
+        place = directory / source.files
+        paths = sorted(p for p in place.rglob("*") if _kind(p)) if place.is_dir() else [place] if place.is_file() else []
+        if not paths and "*" in source.files:
+            paths = sorted(directory.glob(source.files))
+    if not paths:
+        raise Refusal(subject, "no file is there", source.files, "correct `files`, or bring the files")
+    kinds = {source.format or _kind(path) for path in paths}
+    if len(kinds) != 1 or None in kinds:
+        raise Refusal(
+            subject,
+            "the files' format isn't clear",
+            ", ".join(sorted({p.suffix for p in paths})),
+            "add `format: parquet`, csv or jsonl",
+        )
+    return Files(subject, source, str(kinds.pop()), tuple(paths), of_day, _complete_through(source, directory, subject))
+
+
+def check(files: Files, days: Sequence[date]) -> None:
+    """Check each file of these days as a whole, before anything of it counts.
+
+    Raises `Refusal` for an empty or unreadable file, a missing column, a bad line, a wrong type.
+    """
+    for path in files.paths_of(days):
+        check_file(path, files.kind, files.source, files.subject)
+
+
+def _kind(path: Path) -> str | None:
+    suffix = Path(path.stem).suffix if path.suffix in _COMPRESSED else path.suffix
+    return _SUFFIXES.get(suffix.lower())
+
+
+def _by_day(directory: Path, pattern: str) -> Iterator[tuple[date, Path]]:
+    whole = f"{glob.escape(str(directory))}/{pattern}"
+    day = re.compile(
+        re.escape(str(directory)) + "/"
+        + re.escape(pattern).replace(r"\*", "[^/]*").replace(r"\{day\}", r"(?P<day>\d{4}-\d\d-\d\d)", 1)
+        .replace(r"\{day\}", "(?P=day)")
+    )  # fmt: skip
+    for path in sorted(glob.glob(whole.replace("{day}", "[0-9]" * 4 + "-[0-9][0-9]-[0-9][0-9]"))):
+        found = day.fullmatch(path)
+        with suppress(ValueError):  # 2023-02-30 names no day.
+            yield date.fromisoformat(found["day"] if found else ""), Path(path)
+
+
+def _complete_through(source: Source, directory: Path, subject: str) -> date | None:
+    said = source.complete_through
+    if not isinstance(said, str):
+        return said
+    try:
+        return date.fromisoformat((directory / said).read_text(encoding="ascii").strip())
+    except (OSError, ValueError):
+        raise Refusal(
+            subject, "`complete_through` names a file that doesn't hold a day", said,
+            "write one day (YYYY-MM-DD) and nothing else into it",
+        ) from None  # fmt: skip

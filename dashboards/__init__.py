@@ -1,0 +1,1 @@
+"""Every face: terminal now, web and report in their turn."""

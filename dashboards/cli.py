@@ -1,0 +1,273 @@
+"""The command line: reads the clock and the arguments, calls the centre, prints.
+
+Exit codes: 0 fine, 2 bad input or usage, 1 for a finding, only from run, validate and doctor. What
+a command needs is imported inside it, so that the first answer comes fast and commands of the edge
+run where only the core is installed.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from affiliates.refusal import Refusal, Refused
+
+if TYPE_CHECKING:
+    from affiliates.group import Group, Reading
+    from pipelines.run import Progress as Told
+
+WIDTH = 120
+"""Of tables that go to a file or a pipe."""
+
+app = typer.Typer(
+    name="mauwatch",
+    help="How many different people a corporate group reaches in a month, and how close that is to the thresholds "
+    "in AI model licences.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+
+GroupDir = Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+HERE = Path()
+
+
+def main() -> None:
+    """The entry point: a refusal is said on standard error and ends with 2."""
+    try:
+        app()
+    except (Refusal, Refused) as refused:
+        from dashboards import terminal
+
+        found = refused.refusals if isinstance(refused, Refused) else (refused,)
+        _errors().print(terminal.refusals(found))
+        sys.exit(2)
+
+
+def _console() -> Console:
+    return Console() if sys.stdout.isatty() else Console(width=WIDTH)
+
+
+def _errors() -> Console:
+    return Console(stderr=True) if sys.stderr.isatty() else Console(stderr=True, width=WIDTH)
+
+
+def _print_json(answer: object) -> None:
+    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+
+
+def _read(directory: Path) -> "Group":
+    from affiliates.manifests import read_group
+
+    return read_group(directory)
+
+
+def _month(text: str) -> date:
+    try:
+        return datetime.strptime(text, "%Y-%m").date()
+    except ValueError:
+        raise typer.BadParameter("write a month as YYYY-MM, such as 2025-03") from None
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise typer.BadParameter("write a day as YYYY-MM-DD, such as 2025-03-31") from None
+
+
+@contextmanager
+def _progress() -> Iterator["Told"]:
+    """A bar on standard error, where a person sees it."""
+    columns = (TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_errors(), transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task("")
+        yield lambda what, done, of: bar.update(task, description=what, completed=done, total=of)
+
+
+@app.command()
+def init(
+    directory: Annotated[Path, typer.Argument(help="A new or empty folder.")],
+    name: Annotated[str, typer.Option(help="The group's short name: a-z, 0-9, dot, dash.")] = "my-group",
+    time_zone: Annotated[str, typer.Option(help="Whose calendar months are measured.")] = "UTC",
+) -> None:
+    """Make a group directory that runs as it is, to be replaced by one's own files."""
+    from dashboards import starter
+
+    for path in starter.write(directory, name, time_zone):
+        typer.echo(path)
+    typer.echo(f"\nNext: mauwatch run --group {directory}, then mauwatch measure --group {directory} --month 2025-01")
+
+
+@app.command()
+def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
+    """Check the manifests, and show who is in the group and by which path."""
+    from dashboards import terminal
+
+    today = datetime.now(UTC).date()
+    try:
+        found = _read(group)
+    except Refused as refused:
+        if as_json:
+            _print_json({"valid": False, "mistakes": [vars(r) for r in refused.refusals]})
+        else:
+            _console().print(terminal.refusals(refused.refusals), f"\n{len(refused.refusals)} mistakes", sep="")
+        raise typer.Exit(1) from None
+    paths = found.affiliates(today)
+    members = {name: [str(step) for step in steps] for name, steps in paths.items()}
+    outside = [name for name in found.entities if name not in members]
+    if as_json:
+        _print_json(
+            {"valid": True, "group": found.settings.group, "on": today.isoformat(), "affiliates": members, "outside": outside}
+        )
+        return
+    rows: list[tuple[str, str, str | Text]] = [
+        (name, str(len(found.entities[name].products)), "; ".join(steps) or "the ultimate parent")
+        for name, steps in members.items()
+    ]
+    rows += [(name, str(len(found.entities[name].products)), Text("not under control", "yellow")) for name in outside]
+    _console().print(terminal.table(f"{found.settings.group} on {today}", ("entity", "products", "path"), rows, (1,)))
+
+
+@app.command()
+def doctor(group: GroupDir = HERE, as_json: Json = False) -> None:
+    """Look at this machine, the settings and the first events of each source; changes nothing."""
+    from dashboards import terminal
+    from dashboards.doctor import examine
+
+    found = list(examine(group, _read(group), datetime.now(UTC)))
+    if as_json:
+        _print_json([{"what": what, "fine": fine, "found": said} for what, fine, said in found])
+    else:
+        _console().print(terminal.checks(found))
+    if not all(fine for _, fine, _ in found):
+        raise typer.Exit(1)
+
+
+@app.command()
+def run(
+    group: GroupDir = HERE,
+    first: Annotated[str | None, typer.Option("--from", help="First day to compute again.", metavar="YYYY-MM-DD")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day to compute again.", metavar="YYYY-MM-DD")] = None,
+    as_json: Json = False,
+) -> None:
+    """Count the events: what is missing or wasn't settled, or all of a range again; then publish the months."""
+    from dashboards import terminal
+    from pipelines.run import run as run_group
+
+    begin, end = _day(first), _day(last)
+    if begin and end and begin > end:
+        raise typer.BadParameter(f"--from {begin} lies after --to {end}")
+    settings = _read(group)
+    with _progress() as progress:
+        report = run_group(group, settings, datetime.now(UTC), begin, end, progress)
+    if as_json:
+        _print_json(report.to_dict())
+    else:
+        _console().print(terminal.report(report))
+    if not report.clean:
+        raise typer.Exit(1)
+
+
+def _reading(group: "Group", name: str | None, day: date) -> "Reading":
+    """The reading asked for, else the reading of record on that day, else the first."""
+    readings = {r.name: r for r in group.readings.readings}
+    if name is not None:
+        if name not in readings:
+            raise typer.BadParameter(f"no reading {name}; there are {', '.join(readings)}")
+        return readings[name]
+    record = next((r.reading for r in group.readings.of_record if r.holds_on(day)), None)
+    return readings[record] if record else group.readings.readings[0]
+
+
+@app.command()
+def measure(
+    month: Annotated[str, typer.Option(help="The calendar month.", metavar="YYYY-MM")],
+    group: GroupDir = HERE,
+    reading: Annotated[str | None, typer.Option(help="A reading of readings.yaml; else the one of record.")] = None,
+    as_json: Json = False,
+) -> None:
+    """People in a month: products, affiliates and the group, with bounds and coverage."""
+    from dashboards import terminal
+    from pipelines import counting, warehouse
+
+    first, settings = _month(month), _read(group)
+    chosen = _reading(settings, reading, counting.month_end(first))
+    with warehouse.opened(settings.settings.store, group) as store:
+        inputs = counting.gather(store, settings, first, chosen)
+        if inputs.is_empty:
+            months = store.read_months()
+            there = f"there are {months[0]:%Y-%m} to {months[-1]:%Y-%m}" if months else "the store is empty"
+            raise Refusal(
+                f"the group in {month}", "no data: nothing was contributed for this month", there, "run it: mauwatch run"
+            )
+        found = counting.measure(store, settings, inputs)
+    if as_json:
+        _print_json(to_dict(found))
+    else:
+        _console().print(terminal.measured(found, settings))
+
+
+def to_dict(found: Any) -> dict[str, Any]:
+    """The answer of `measure --json`."""
+    return {
+        "month": f"{found.inputs.month:%Y-%m}",
+        "reading": found.inputs.reading.name,
+        "group": found.group.to_dict(),
+        "affiliates": {name: figure.to_dict() for name, figure in found.affiliates.items()},
+        "products": {name: figure.to_dict() for name, figure in found.products.items()},
+    }
+
+
+@app.command()
+def licences(group: GroupDir = HERE, as_json: Json = False) -> None:
+    """What each model version's test finds for the group, under each reading."""
+    from dashboards import terminal
+    from pipelines import licences as tests
+    from pipelines import warehouse
+
+    settings = _read(group)
+    with warehouse.opened(settings.settings.store, group) as store:
+        found = list(tests.run_tests(store, settings))
+    if as_json:
+        _print_json([test.to_dict() for test in found])
+    else:
+        _console().print(terminal.tests(found))
+
+
+@app.command()
+def demo(
+    directory: Annotated[Path, typer.Argument(help="Where the demo's group directory is put.")] = Path("mauwatch-demo"),
+    as_json: Json = False,
+) -> None:
+    """Count a real group: 39 products of six affiliates, from events to six licence tests."""
+    from dashboards import demo as played
+    from dashboards import terminal
+
+    played.copy(directory)
+    with _progress() as progress:
+        shown = played.play(directory, datetime.now(UTC), progress)
+    if as_json:
+        effect = {m: {"identifiers": a.to_dict(), "people": b.to_dict()} for m, (a, b) in shown.effect.items()}
+        _print_json({"measure": to_dict(shown.shown), "identity": effect, "licences": [t.to_dict() for t in shown.tests]})
+        return
+    console = _console()
+    console.print(terminal.report(shown.report))
+    console.print(terminal.measured(shown.shown, shown.group))
+    console.print(terminal.effect(shown.effect))
+    console.print(terminal.tests(shown.tests))
+    console.print(f"The group directory is {directory}: mauwatch measure --group {directory} --month 2026-07")
+
+
+if __name__ == "__main__":
+    main()

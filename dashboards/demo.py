@@ -1,0 +1,79 @@
+"""The demo: a real group's events, counted with and without the crosswalk."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from affiliates.group import Group
+from affiliates.manifests import read_group
+from affiliates.refusal import Refusal
+from pipelines import counting, licences, warehouse
+from pipelines.counting import Measured
+from pipelines.figures import Figure
+from pipelines.licences import Test
+from pipelines.run import Progress, Report, run
+
+FIRST, LAST = date(2023, 6, 1), date(2026, 7, 31)
+SHOWN = date(2025, 3, 1)
+
+
+@dataclass(frozen=True)
+class Demo:
+    """What the demo shows."""
+
+    group: Group
+    report: Report
+    shown: Measured
+    effect: dict[str, tuple[Figure, Figure]]
+    """By tested month: the group's figure without and with the crosswalk."""
+    tests: list[Test]
+
+
+def folder() -> Path:
+    """The demo's group directory: in the wheel beside this module, in a checkout at the top."""
+    inside = Path(__file__).parent / "demo"
+    return (inside if inside.is_dir() else Path(__file__).parent.parent / "demo") / "git-activity"
+
+
+def copy(directory: Path) -> None:
+    """Copy the demo's group directory; over an earlier copy, but over nothing else."""
+    theirs = directory / "group.yaml"
+    ours = theirs.is_file() and theirs.read_bytes() == (folder() / "group.yaml").read_bytes()
+    if directory.exists() and any(directory.iterdir()) and not ours:
+        raise Refusal(str(directory), "holds something else than the demo", "", "name another folder: mauwatch demo DIR")
+    shutil.copytree(folder(), directory, dirs_exist_ok=True)
+
+
+def play(directory: Path, now: datetime, progress: Progress) -> Demo:
+    """Count the demo group in `directory`, and once more without its crosswalk in a folder that is thrown away."""
+    group = read_group(directory)
+    report = run(directory, group, now, FIRST, LAST, progress)
+    months = sorted({licence.measured_month for licence in licences.registry()})
+    with TemporaryDirectory(prefix="mauwatch-demo-") as name:
+        apart = Path(name) / "demo"
+        shutil.copytree(directory, apart, ignore=shutil.ignore_patterns(".mauwatch"))
+        settings = group.settings.model_copy(update={"crosswalk": None})
+        unjoined = group.model_copy(update={"settings": settings})
+        for month in months:
+            run(apart, unjoined, now, month, counting.month_end(month), progress)
+        with _store(apart, unjoined) as store:
+            without = {month: _figures(store, unjoined, month).group for month in months}
+    with _store(directory, group) as store:
+        joined = {month: _figures(store, group, month).group for month in months}
+        shown, tests = _figures(store, group, SHOWN), list(licences.run_tests(store, group))
+    effect = {f"{month:%Y-%m}": (without[month], joined[month]) for month in months}
+    return Demo(group, report, shown, effect, tests)
+
+
+@contextmanager
+def _store(directory: Path, group: Group) -> Iterator[warehouse.Warehouse]:
+    with warehouse.opened(group.settings.store, directory) as store:
+        yield store
+
+
+def _figures(store: warehouse.Warehouse, group: Group, month: date) -> Measured:
+    return counting.measure(store, group, counting.gather(store, group, month, group.readings.readings[0]))

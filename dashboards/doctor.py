@@ -1,0 +1,100 @@
+"""What `mauwatch doctor` looks at: this machine, the group's settings, and a first look at each source."""
+
+import platform
+import shutil
+import stat
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from importlib.metadata import version
+from pathlib import Path
+
+from affiliates import activity, crosswalk, edge, registers
+from affiliates.group import Group, Product
+from affiliates.identity import read_key
+from affiliates.refusal import Refusal
+from pipelines import warehouse
+
+Check = tuple[str, bool, str]
+"""What was looked at, whether it is fine, and what was found."""
+
+_LIBRARIES = ("polars", "polars-hash", "datasketches", "numba", "sqlalchemy")
+_LEAST_FREE = 1 << 30
+
+
+def examine(directory: Path, group: Group, now: datetime) -> Iterator[Check]:
+    """Every check, one after the other; none of them changes anything."""
+    yield "machine", True, f"Python {platform.python_version()}, {', '.join(f'{n} {version(n)}' for n in _LIBRARIES)}"
+    agree = registers.agrees_with_datasketches()
+    yield (
+        "sketches",
+        agree,
+        "registers equal Apache DataSketches'" if agree else "registers differ from Apache DataSketches': don't count here",
+    )
+    free = shutil.disk_usage(directory).free
+    yield "disk", free > _LEAST_FREE, f"{free / (1 << 30):,.0f} GiB free"
+    yield from _key(directory, group)
+    yield from _store(directory, group)
+    yield from _crosswalk(directory, group, now)
+    for entity in group.entities.values():
+        for product in entity.products:
+            yield _product(directory, group, entity.entity, product)
+
+
+def _key(directory: Path, group: Group) -> Iterator[Check]:
+    try:
+        key = read_key(group.settings.key, directory)
+    except Refusal as refusal:
+        yield "group key", False, str(refusal)
+        return
+    yield "group key", True, f"epoch {key.epoch}, fingerprint {key.fingerprint}"
+    if group.settings.key.file:
+        mode = stat.S_IMODE((directory / group.settings.key.file).stat().st_mode)
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            yield "group key", False, f"others may read its file (mode {mode:o}): chmod 600 {group.settings.key.file}"
+
+
+def _store(directory: Path, group: Group) -> Iterator[Check]:
+    if not warehouse.exists(group.settings.store, directory):
+        yield "store", True, "none yet; the first run makes it"
+        return
+    try:
+        with warehouse.opened(group.settings.store, directory) as store:
+            months = store.read_months()
+    except Refusal as refusal:
+        yield "store", False, str(refusal)
+        return
+    yield "store", True, f"{len(months)} months, {months[0]:%Y-%m} to {months[-1]:%Y-%m}" if months else "empty"
+
+
+def _crosswalk(directory: Path, group: Group, now: datetime) -> Iterator[Check]:
+    if group.settings.crosswalk is None:
+        yield "crosswalk", True, "none: identifiers of one person aren't joined"
+        return
+    month = (now.date().replace(day=1) - timedelta(1)).replace(day=1)
+    try:
+        found = crosswalk.read(crosswalk.file_of(group.settings.crosswalk, month), directory)
+    except Refusal as refusal:
+        yield "crosswalk", False, str(refusal)
+        return
+    yield "crosswalk", True, f"{found.table.height:,} keys, digest {found.digest[:12]}"
+
+
+def _product(directory: Path, group: Group, affiliate: str, product: Product) -> Check:
+    name = f"{affiliate}/{product.product}"
+    if not product.sources:
+        given = len(product.counts) + len(product.ceilings)
+        return name, True, f"no sources here; {given} counts and ceilings in its manifest"
+    said = []
+    try:
+        for found in edge.find(name, product, directory):
+            look = activity.look(found, group.settings.time_zone)
+            said.append(f"{len(found.paths)} files, {sum(p.stat().st_size for p in found.paths):,} bytes")
+            if look.rows:
+                said.append(
+                    f"of the first {look.rows:,} events {look.counting:,} count and {look.unidentified:,} of them name no user"
+                )
+            if look.unidentified > product.unidentified_limit * look.counting:
+                return name, False, "; ".join(said)
+    except Refusal as refusal:
+        return name, False, str(refusal)
+    return name, True, "; ".join(said)

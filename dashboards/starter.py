@@ -1,0 +1,108 @@
+"""What `mauwatch init` writes: a small group that runs as it is and explains itself."""
+
+import secrets
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from affiliates.manifests import read_group
+from affiliates.refusal import Refusal
+
+_GROUP = """\
+# What holds for the whole group.
+group: {name}
+ultimate_parent: parent        # the entity in affiliates/ that nobody controls
+time_zone: {zone}              # whose calendar months are measured; the licence names none
+store: sqlite:///.mauwatch/store.sqlite
+key:                           # the secret that all affiliates share; never in git
+  file: .mauwatch/group.key    # or `env: MAUWATCH_KEY`, from a secret store
+  epoch: "1"                   # changes with the key, only at a month's start
+# crosswalk: crosswalk.parquet # joins the identifiers of one person; see the README
+lg_k: 21                       # 2^21 registers: a standard error of 0.07 %
+"""
+
+_PARENT = """\
+entity: parent
+name: The ultimate parent
+"""
+
+_EXAMPLE = """\
+# One file an entity. Replace this one by your own: what counts is who owns it and what it offers.
+entity: example
+name: An affiliate
+owned_by:
+  - {owner: parent, share: 60 %, from: 2020-01-01}   # over 50 % held by members makes an affiliate
+# controlled_by:
+#   - {by: parent, basis: vie, document: "agreement of 2020-01-01", from: 2020-01-01}
+products:
+  - product: app
+    name: The app
+    from: 2025-01-01           # from here on its days are due; missing ones are said
+    settles_after: 3           # days until late events have arrived
+    active: {id: seen, version: 1, meaning: opened the app}
+    sources:
+      - files: data/app.csv    # Parquet, CSV or JSON lines, also .gz and .zst; a file, a folder,
+                               # or a pattern such as data/app-{day}.csv
+        complete_through: 2025-01-31   # with {day} in `files`, leave it out
+        time: at               # or {column: at, zone: Asia/Tokyo}
+        identifiers:           # the first usable one of an event is its user
+          - {column: user, namespace: email}
+          - {column: device, namespace: device}
+        counts_when: kind = 'open'
+        internal_when: lower(user) like '%@staff.example.com'
+        automated_when: agent like '%bot%'
+"""
+
+_READINGS = """\
+# How the group reads the clause. Each licence test is shown under every reading.
+readings:
+  - {name: unique_people, counts: unique_people}
+  - {name: summed_products, counts: summed_products}
+# The one that the group stands by, adopted by a named person before the month closes:
+# of_record:
+#   - {reading: unique_people, adopted_by: General Counsel, from: 2025-01-01}
+"""
+
+
+def write(directory: Path, name: str, zone: str) -> list[Path]:
+    """Make a group directory and say which files it has.
+
+    Raises `Refusal` when the folder holds anything already, `Refused` for a wrong name or zone; then
+    nothing is made.
+    """
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise Refusal(str(directory), "is not an empty folder", "", "name a new one")
+    key = ".mauwatch/group.key"
+    files = {
+        "group.yaml": _GROUP.format(name=name, zone=zone),
+        "affiliates/parent.yaml": _PARENT,
+        "affiliates/example.yaml": _EXAMPLE,
+        "readings.yaml": _READINGS,
+        "data/app.csv": _events(),
+        ".gitignore": ".mauwatch/\n*.key\n",
+        key: f"{secrets.token_hex(32)}\n",
+    }
+    with TemporaryDirectory(prefix="mauwatch-") as made:
+        for file, text in files.items():
+            path = Path(made) / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600 if file == key else 0o644)
+            path.write_text(text, encoding="utf-8")
+        read_group(Path(made))
+        shutil.copytree(made, directory, dirs_exist_ok=True)
+    return [directory / file for file in files]
+
+
+def _events() -> str:
+    """A month of made-up events: 120 signed-in users, 30 devices, a bot, an employee."""
+    lines = ["at,kind,user,device,agent"]
+    for i in range(400):
+        day = date(2025, 1, 1) + timedelta(i * 7 % 31)
+        user = f"user{i % 120}@example.com" if i % 4 else ""
+        lines.append(f"{day}T{i % 24:02}:00:00Z,{'open' if i % 9 else 'push'},{user},device-{i % 30},browser")
+    lines += [
+        "2025-01-15T08:00:00Z,open,crawler@example.org,,somebot/1.0",
+        "2025-01-15T09:00:00Z,open,kim@staff.example.com,,browser",
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,166 @@
+"""Tables and messages for a terminal. Pure: values in, renderables out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group as Stack
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from affiliates.group import Group
+from affiliates.refusal import Refusal
+from pipelines.counting import Measured, contradictions
+from pipelines.figures import Coverage, Figure
+from pipelines.licences import Test
+from pipelines.run import Report
+
+RESULT_STYLE = {
+    "under": "green", "granted": "green", "exempt": "green",
+    "undetermined": "yellow", "not_measured": "yellow", "over": "bold red",
+}  # fmt: skip
+MOST_REASONS = 8
+
+
+def people(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"
+
+
+def interval(figure: Figure) -> str:
+    """The 95 % interval; without an upper bound, that."""
+    return f"{people(figure.lower)} to {'no upper bound' if figure.upper is None else people(figure.upper)}"
+
+
+def coverage(found: Coverage) -> str:
+    said = []
+    if found.days_expected or not found.months_expected:
+        said.append(f"{found.days_present:,}/{found.days_expected:,} days")
+    if found.months_expected:
+        said.append(f"{found.months_present:,}/{found.months_expected:,} months")
+    return ", ".join(said)
+
+
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], numbers: Sequence[int] = ()) -> Table:
+    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    for i, column in enumerate(columns):
+        made.add_column(column, justify="right" if i in numbers else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*row)
+    return made
+
+
+def refusals(found: Sequence[Refusal]) -> RenderableType:
+    """Each with subject and rule on the first line, values and next step below."""
+    lines = []
+    for refusal in found:
+        lines.append(Text.assemble((refusal.subject, "bold"), ": ", (refusal.rule, "red")))
+        lines.append(Text(f"    {refusal.values}" if refusal.values else "", style="dim"))
+        lines.append(Text(f"    → {refusal.next_step}"))
+    return Stack(*(line for line in lines if line.plain))
+
+
+def measured(found: Measured, group: Group) -> RenderableType:
+    """A month's figures: the group, its affiliates, their products."""
+    month = f"{found.inputs.month:%Y-%m}"
+    rows: list[Sequence[str | Text]] = [_figure_row(Text(group.settings.name or group.settings.group, "bold"), found.group)]
+    for affiliate, figure in found.affiliates.items():
+        rows.append(_figure_row(Text(f"  {affiliate}"), figure))
+        rows += [_figure_row(Text(f"    {n}", "dim"), f) for n, f in found.products.items() if n.startswith(f"{affiliate}/")]
+    said: list[RenderableType] = [
+        table(
+            f"People in {month} ({group.settings.time_zone}), {found.group.state}",
+            ("", "estimate", "95 % interval", "same or different people", "covered"),
+            rows,
+            (1, 2, 3, 4),
+        )
+    ]
+    overlap = (found.group.summed_products or 0) - (found.group.estimate or 0)
+    said.append(Text(
+        f"Sum of products {people(found.group.summed_products)}, of which {people(overlap)} are people counted again elsewhere.\n"
+        f"Audiences: {', '.join(found.inputs.reading.audiences)}. "
+        f"Standard error of the sketches: {found.group.standard_error:,.1f} people."
+    ))  # fmt: skip
+    said += [Text(f"! {wrong}", "bold red") for wrong in contradictions(found)]
+    said.append(reasons("Not complete", found.group.reasons))
+    return Stack(*said)
+
+
+def _figure_row(name: Text, figure: Figure) -> Sequence[str | Text]:
+    identity = f"{people(figure.identity_low)} to {people(figure.identity_high)}"
+    covered = Text(coverage(figure.coverage), "" if figure.complete else "yellow")
+    return name, people(figure.estimate), interval(figure), identity, covered
+
+
+def reasons(title: str, found: Sequence[str]) -> RenderableType:
+    """The first few reasons, and how many more there are."""
+    if not found:
+        return Text("")
+    more = [f"… and {len(found) - MOST_REASONS} more (--json has all)"] if len(found) > MOST_REASONS else []
+    return Text("\n".join([f"{title}:", *(f"  {r}" for r in (*found[:MOST_REASONS], *more))]), style="yellow")
+
+
+def tests(found: Sequence[Test]) -> RenderableType:
+    """One row a licence, two columns a reading."""
+    names = list(found[0].readings) if found else []
+    columns = ["licence", "released", "month tested"]
+    columns += [c for name in names for c in (f"{name}{_record(found, name)}", "95 % interval")]
+    rows: list[Sequence[str | Text]] = []
+    for test in found:
+        row: list[str | Text] = [test.licence.id, f"{test.licence.released}", f"{test.licence.measured_month:%Y-%m}"]
+        for o in test.readings.values():
+            bounds = (
+                "–" if o.lower is None else f"{people(o.lower)} to {'no upper bound' if o.upper is None else people(o.upper)}"
+            )
+            row += [Text(o.result, RESULT_STYLE[o.result]), bounds]
+        rows.append(row)
+    threshold = found[0].licence.clause.threshold if found else 0
+    said: list[RenderableType] = [table(f"More than {threshold:,} monthly active users?", columns, rows)]
+    open_ = [f"{t.licence.id}, {n}: {why}" for t in found for n, o in t.readings.items() for why in o.settled_by]
+    said.append(reasons("What would settle the rest", open_))
+    said.append(Text("Results of the stated readings; no legal advice.", style="dim"))
+    return Stack(*said)
+
+
+def _record(found: Sequence[Test], name: str) -> str:
+    return " (of record)" if any(t.readings[name].of_record for t in found) else ""
+
+
+def report(found: Report) -> RenderableType:
+    """What a run took, by affiliate, and what it found."""
+    totals: dict[str, list[int]] = {}
+    for product in found.products:
+        r = product.received
+        counts = (r.new, r.replaced, r.confirmed + r.unchanged, len(product.missing), len(product.refusals))
+        affiliate = product.name.partition("/")[0]
+        totals[affiliate] = [a + b for a, b in zip(totals.get(affiliate, [0] * 5), counts, strict=True)]
+    rows = [(name, *(f"{n:,}" for n in counts)) for name, counts in totals.items()]
+    columns = ("contributions", "new", "replaced", "the same", "days missing", "refused")
+    said: list[RenderableType] = [table("", columns, rows, range(1, 6))]
+    said += [refusals(p.refusals) for p in found.products if p.refusals]
+    missing = [f"{p.name}: {len(p.missing)} days, from {p.missing[0]}" for p in found.products if p.missing]
+    said.append(reasons("Missing in the sources", missing))
+    said += [Text(f"! {finding}", "bold red") for finding in found.findings]
+    if found.published:
+        said.append(Text(f"Published {len(found.published)} months, {found.published[0]:%Y-%m} to {found.published[-1]:%Y-%m}."))
+    return Stack(*said)
+
+
+def effect(months: Mapping[str, tuple[Figure, Figure]]) -> RenderableType:
+    """What joining identifiers of one person does: by month, the figures without and with the crosswalk."""
+    rows = [
+        (month, people(apart.estimate), people(joined.estimate), _percent(apart.estimate, joined.estimate))
+        for month, (apart, joined) in months.items()
+    ]
+    return table("The identity merge's effect", ("month", "identifiers", "people", "difference"), rows, (1, 2, 3))
+
+
+def _percent(before: int | None, after: int | None) -> str:
+    return f"{(after - before) / before:+.1%}" if before and after is not None else "–"
+
+
+def checks(found: Sequence[tuple[str, bool, str]]) -> Table:
+    rows: list[Sequence[Any]] = [
+        (Text("ok", "green") if fine else Text("look", "bold yellow"), what, said) for what, fine, said in found
+    ]
+    return table("", ("", "what", "found"), rows)

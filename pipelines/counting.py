@@ -1,0 +1,249 @@
+"""From contributions to a month's figures: who is in the group, what was due, what is there.
+
+A bound is a bound or it isn't given: the upper one is null while anything that is due is missing,
+or was computed before it settled, and has neither a count nor a ceiling.
+"""
+
+import hashlib
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import groupby
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from affiliates.contribution import period_end
+from affiliates.group import Group, Product, Reading
+from affiliates.refusal import Refusal
+from pipelines.bounds import Pool, Sketches, unite
+from pipelines.figures import Coverage, Figure, Share, figure_of
+from pipelines.intake import settles_at
+from pipelines.warehouse import GivenCount, Version, Warehouse
+
+METHOD = 1
+"""Grows with every change of counting that can move a figure."""
+
+DAY = timedelta(1)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """All that a month's figures rest on, under one reading."""
+
+    month: date
+    reading: Reading
+    members: tuple[str, ...]
+    due: tuple[tuple[str, Product], ...]
+    """Affiliate and product."""
+    versions: tuple[Version, ...]
+    """Current contributions of members, in the month and right beside it."""
+    given: Mapping[tuple[str, str], GivenCount]
+    """A product's count, or else its ceiling."""
+    digest: str
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing at all was contributed for the month."""
+        last = month_end(self.month)
+        return not self.given and not any(self.month <= v.activity_date <= last for v in self.versions)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The figures of one month under one reading."""
+
+    inputs: Inputs
+    group: Figure
+    affiliates: Mapping[str, Figure]
+    products: Mapping[str, Figure]
+
+    @property
+    def summed(self) -> tuple[int | None, int, int | None]:
+        """Estimate, lower and upper bound of the sum over products.
+
+        Products share people and so their sketches share errors: the bounds add up.
+        """
+        uppers = [f.upper for f in self.products.values() if f.upper is not None]
+        upper = sum(uppers) if len(uppers) == len(self.products) else None
+        return self.group.summed_products, sum(f.lower for f in self.products.values()), upper
+
+
+def month_end(month: date) -> date:
+    """The month's last day."""
+    return period_end("month", month) - DAY
+
+
+def gather(warehouse: Warehouse, group: Group, month: date, reading: Reading, on: date | None = None) -> Inputs:
+    """What the month's figures rest on, for the group as it is on a day (default: the month's last)."""
+    last = month_end(month)
+    members = tuple(sorted(group.affiliates(on or last, reading.control_share)))
+    due = tuple((m, p) for m in members for p in group.entities[m].products if p.due_between(month, last))
+    versions = tuple(v for v in warehouse.read_around(month, last) if v.affiliate in members)
+    given: dict[tuple[str, str], GivenCount] = {}
+    for count in warehouse.read_counts(month, month):
+        if count.kind == "count" or (count.affiliate, count.product) not in given:
+            given[count.affiliate, count.product] = count
+    said = {
+        "method": METHOD,
+        "zone": group.settings.time_zone,
+        "audiences": reading.audiences,
+        "due": [(m, p.model_dump(mode="json", include={"product", "grain", "settles_after", "from_", "to"})) for m, p in due],
+        "versions": [(v.id, v.digest, v.computed_at.isoformat()) for v in versions],
+        "given": [asdict(g) for _, g in sorted(given.items())],
+    }
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+    return Inputs(month, reading, members, due, versions, given, digest)
+
+
+def measure(warehouse: Warehouse, group: Group, inputs: Inputs) -> Measured:
+    """The month's figures for products, affiliates and the group.
+
+    Raises `Refusal` where contributions can't be united: of two key epochs or two crosswalks.
+    """
+    first, last = inputs.month, month_end(inputs.month)
+    _check_unitable(inputs.month, [v for v in inputs.versions if first <= v.activity_date <= last])
+    by_product: dict[tuple[str, str], list[Version]] = defaultdict(list)
+    for version in inputs.versions:
+        by_product[version.affiliate, version.product].append(version)
+    shares = {
+        (member, product.product): _share(warehouse, group, inputs, member, product, by_product[member, product.product])
+        for member, product in inputs.due
+    }
+    products = {key: figure_of([share]) for key, share in shares.items()}
+    affiliates = {
+        member: figure_of([shares[k] for k in keys], [products[k] for k in keys])
+        for member, keys in ((m, list(ks)) for m, ks in groupby(shares, key=lambda k: k[0]))
+    }
+    whole = figure_of(list(shares.values()), list(products.values()))
+    return Measured(inputs, whole, affiliates, {f"{m}/{p}": figure for (m, p), figure in products.items()})
+
+
+def contradictions(measured: Measured) -> list[str]:
+    """What can't be: a product larger than the group, or the group larger than all products."""
+    group, wrong = measured.group, []
+    for name, figure in measured.products.items():
+        if group.upper is not None and figure.lower > group.upper:
+            wrong.append(f"{name} has at least {figure.lower:,} people, the group at most {group.upper:,}")
+    upper = measured.summed[2]
+    if upper is not None and group.lower > upper:
+        wrong.append(f"the group has at least {group.lower:,} people, its products together at most {upper:,}")
+    return wrong
+
+
+def _check_unitable(month: date, versions: Sequence[Version]) -> None:
+    for what, found in (
+        ("key epochs", {v.key_epoch for v in versions}),
+        ("crosswalk snapshots", {v.crosswalk_digest[:12] or "none" for v in versions}),
+    ):
+        if len(found) > 1:
+            raise Refusal(
+                f"{month:%Y-%m}", f"contributions of two {what} can't be united", ", ".join(sorted(found)),
+                f"compute the month again: mauwatch run --from {month} --to {month_end(month)}",
+            )  # fmt: skip
+
+
+def _share(
+    warehouse: Warehouse, group: Group, inputs: Inputs, affiliate: str, product: Product, versions: Sequence[Version]
+) -> Share:
+    first, last = inputs.month, month_end(inputs.month)
+    within = [v for v in versions if first <= v.activity_date <= last]
+    days = [first + DAY * i for i in range((last - first).days + 1) if product.holds_on(first + DAY * i)]
+    monthly = any(v.grain == "month" for v in within) or (product.grain == "month" and not within)
+    there = {v.activity_date for v in within if v.grain == "day"} & set(days)
+    if monthly:
+        present = any(v.grain == "month" for v in within)
+        coverage, missing = Coverage(months_expected=1, months_present=int(present)), [] if present else [first]
+    else:
+        coverage, missing = Coverage(len(days), len(there)), [d for d in days if d not in there]
+    name, reasons = f"{affiliate}/{product.product}", []
+    if missing:
+        what = f"{first:%Y-%m}" if monthly else f"{len(missing)} of {len(days)} days ({_ranges(missing)})"
+        reasons.append(f"{name}: {what} missing")
+    early = [
+        v for v in within if v.computed_at < settles_at(group, affiliate, product.product, v.grain, v.activity_date, v.day_zone)
+    ]
+    if early:
+        until = max(settles_at(group, affiliate, product.product, v.grain, v.activity_date, v.day_zone) for v in early)
+        reasons.append(
+            f"{name}: {len(early)} of {len(within)} periods were computed before they settled; all have on {until:%Y-%m-%d}"
+        )
+    pool, unknown = _pool(warehouse, group, inputs, name, within, versions)
+    return Share(pool, inputs.given.get((affiliate, product.product)), coverage, (*reasons, *unknown))
+
+
+def _ranges(days: Sequence[date]) -> str:
+    """Days in words, the first three stretches of them."""
+    stretches: list[list[date]] = []
+    for day in days:
+        if stretches and day - stretches[-1][-1] == DAY:
+            stretches[-1].append(day)
+        else:
+            stretches.append([day])
+    said = [f"{s[0]}" if len(s) == 1 else f"{s[0]} to {s[-1]}" for s in stretches[:3]]
+    return ", ".join(said) + (" …" if len(stretches) > 3 else "")
+
+
+def _pool(
+    warehouse: Warehouse, group: Group, inputs: Inputs, name: str, within: Sequence[Version], near: Sequence[Version]
+) -> tuple[Pool, list[str]]:
+    """A product's sketches, and why they may not bound its people from above."""
+    if all(v.day_zone == group.settings.time_zone for v in within):
+        sketches, unknown = _sketches(warehouse, inputs, name, [within])
+        return Pool.of_window(sketches[0]), unknown
+    begin, end = (
+        datetime(d.year, d.month, d.day, tzinfo=group.zone).astimezone(UTC) for d in (inputs.month, month_end(inputs.month) + DAY)
+    )
+    spans = [(v, *_span(v)) for v in near]
+    outer = [v for v, start, stop in spans if start < end and stop > begin]
+    inner = [v for v, start, stop in spans if start >= begin and stop <= end]
+    sketches, unknown = _sketches(warehouse, inputs, name, [inner, within, outer])
+    covered = sorted((start, stop) for v, start, stop in spans if v in outer)
+    reach = begin
+    for start, stop in covered:
+        if start > reach:
+            break
+        reach = max(reach, stop)
+    if reach < end:
+        zone = within[0].day_zone
+        unknown.append(f"{name}: its days are {zone}'s, and the periods around the month's edges aren't all there")
+    return Pool(*sketches), unknown
+
+
+def _span(version: Version) -> tuple[datetime, datetime]:
+    zone = ZoneInfo(version.day_zone)
+    ends = version.activity_date, period_end(version.grain, version.activity_date)
+    start, stop = (datetime(d.year, d.month, d.day, tzinfo=zone).astimezone(UTC) for d in ends)
+    return start, stop
+
+
+def _sketches(
+    warehouse: Warehouse, inputs: Inputs, name: str, wanted: Sequence[Sequence[Version]]
+) -> tuple[list[Sketches], list[str]]:
+    """The union of each list of contributions, in the reading's audiences."""
+    each: dict[int, list[Sketches]] = defaultdict(list)
+    erased = 0
+    for number, part in warehouse.read_parts(sorted({v.id for versions in wanted for v in versions})):
+        if part.audience not in inputs.reading.audiences:
+            continue
+        if part.registers is None:
+            erased += 1
+            continue
+        each[number].append({part.namespace: {part.registers.lg_k: part.registers}})
+    united = [unite(s for v in versions for s in each[v.id]) for versions in wanted]
+    return united, [f"{name}: {erased} sketches are erased"] if erased else []
+
+
+def rows(measured: Measured, reading: Reading, group: str, now: datetime) -> list[dict[str, Any]]:
+    """The rows of the table `figures`."""
+    scopes = [("group", group, measured.group)]
+    scopes += [("affiliate", name, figure) for name, figure in measured.affiliates.items()]
+    scopes += [("product", name, figure) for name, figure in measured.products.items()]
+    return [
+        {k: v for k, v in asdict(figure).items() if k not in ("coverage", "reasons")}
+        | asdict(figure.coverage)
+        | {"month": measured.inputs.month, "reading": reading.name, "scope": scope, "subject": subject}
+        | {"inputs": measured.inputs.digest, "known_at": now}
+        for scope, subject, figure in scopes
+    ]

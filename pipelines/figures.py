@@ -1,0 +1,86 @@
+"""A figure: a number of people that never travels without its bounds and coverage. Pure."""
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pipelines.bounds import Pool, people
+from pipelines.warehouse import GivenCount
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Product-periods that were due, and those of them that were contributed."""
+
+    days_expected: int = 0
+    days_present: int = 0
+    months_expected: int = 0
+    months_present: int = 0
+
+    def __add__(self, other: "Coverage") -> "Coverage":
+        return Coverage(*(a + b for a, b in zip(asdict(self).values(), asdict(other).values(), strict=True)))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Different people in a calendar month, with bounds and coverage; all numbers are people."""
+
+    estimate: int | None
+    lower: int
+    upper: int | None
+    standard_error: float
+    identity_low: int | None
+    identity_high: int | None
+    summed_products: int | None
+    coverage: Coverage
+    complete: bool
+    state: str
+    lg_k: int | None
+    reasons: tuple[str, ...]
+    """What is missing, so why the figure isn't complete or has no upper bound."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"reasons": list(self.reasons)}
+
+
+@dataclass(frozen=True)
+class Share:
+    """A product's share in the figures."""
+
+    pool: Pool
+    given: GivenCount | None
+    """Stands in where the sketches don't cover the month."""
+    coverage: Coverage
+    unbounded: tuple[str, ...]
+    """Reasons why the sketches alone are no upper bound: missing, unsettled, erased."""
+
+
+def figure_of(shares: Sequence[Share], products: Iterable[Figure] = ()) -> Figure:
+    pool = shares[0].pool if len(shares) == 1 else Pool.united([s.pool for s in shares])
+    found = people(pool)
+    estimate: int | None = round(found.estimate) if pool.stated else None
+    lower, identity = math.floor(found.lower), (round(found.identity_low), round(found.identity_high))
+    open_ended = any(s.unbounded for s in shares if s.given is None) or not shares
+    stand_ins = [s.given for s in shares if s.given is not None and s.unbounded]
+    upper = None if open_ended else math.ceil(found.upper) + sum(g.users for g in stand_ins)
+    if len(shares) == 1 and not pool.stated and stand_ins and stand_ins[0].kind == "count":
+        estimate = lower = stand_ins[0].users
+        identity = (estimate, estimate)
+    estimates = [p.estimate for p in products if p.estimate is not None]
+    summed = sum(estimates) if estimates else estimate
+    notes = [f"{g.affiliate}/{g.product}: a {g.kind} of {g.users:,} {g.unit} stands in ({g.document})" for g in stand_ins]
+    return Figure(
+        estimate=estimate,
+        lower=lower,
+        upper=upper,
+        standard_error=found.standard_error,
+        identity_low=identity[0] if estimate is not None else None,
+        identity_high=identity[1] if estimate is not None else None,
+        summed_products=summed,
+        coverage=sum((s.coverage for s in shares), Coverage()),
+        complete=bool(shares) and not any(s.unbounded for s in shares),
+        state="preliminary",
+        lg_k=found.lg_k,
+        reasons=(*(r for s in shares for r in s.unbounded), *notes),
+    )

@@ -1,0 +1,176 @@
+"""Tables of our own store (SQLAlchemy Core), with a comment on every column.
+
+Nothing in `contributions`, `parts`, `confirmations`, `counts` and `figures` is ever changed: a
+newer row stands beside the older one, and `known_at` says since when. Only `sketches.image` can
+become null, when it is erased; its digest stays.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Column, Date, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy.engine.interfaces import Dialect
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+BIG = sa.BigInteger().with_variant(Integer, "sqlite")
+"""SQLite numbers rows by itself only in a column called INTEGER."""
+
+
+class Utc(sa.types.TypeDecorator[datetime]):
+    """A moment in UTC; in SQLite ISO 8601 text, which sorts as time does."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        text = dialect.name == "sqlite"
+        return dialect.type_descriptor(String(27) if text else sa.DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        return datetime.fromisoformat(value).astimezone(UTC) if isinstance(value, str) else value
+
+
+def _table(name: str, comment: str, *columns: Any) -> Table:
+    return Table(name, metadata, *columns, comment=comment)
+
+
+def _number(comment: str, nullable: bool = True) -> Any:
+    return {"type_": BIG, "nullable": nullable, "comment": comment}
+
+
+sketches = _table(
+    "sketches", "HLL sketches, each kept once",
+    Column("digest", String(64), primary_key=True, comment="SHA-256 of the registers"),
+    Column("lg_k", Integer, nullable=False, comment="log2 of the number of registers"),
+    Column("image", LargeBinary, comment="DataSketches image, zstd where that is shorter; null once erased"),
+    Column("erased_at", Utc, comment="when the image was erased"),
+)  # fmt: skip
+
+contributions = _table(
+    "contributions", "What an affiliate handed over for one product and period; each version kept",
+    Column("id", BIG, primary_key=True, comment="grows with time: the greatest of a period is the current one"),
+    Column("affiliate", String(64), nullable=False, comment="the entity that offers the product"),
+    Column("product", String(64), nullable=False, comment="the product"),
+    Column("grain", String(5), nullable=False, comment="day or month"),
+    Column("activity_date", Date, nullable=False, comment="the day, or the month's first day"),
+    Column("digest", String(64), nullable=False, comment="SHA-256 of registers and key columns: its identity"),
+    Column("key_epoch", String(32), nullable=False, comment="of the group key"),
+    Column("crosswalk_digest", String(64), nullable=False, comment="of the month's crosswalk; empty for none"),
+    Column("normalisation", String(32), nullable=False, comment="of identifiers, with its version"),
+    Column("unidentified_events", **_number("events without a usable identifier; null if not known")),
+    Column("undecided_events", **_number("events that a condition left undecided; null if not known")),
+    Column("definition", String(80), nullable=False, comment="id/version of what the product calls active"),
+    Column("definition_digest", String(64), comment="of the settings that decide who counts; null if not known"),
+    Column("day_zone", String(64), nullable=False, comment="IANA zone of the day"),
+    Column("computed_at", Utc, nullable=False, comment="when the affiliate's query ran"),
+    Column("producer", String(200), nullable=False, comment="engine and version"),
+    Column("known_at", Utc, nullable=False, comment="when this store received it"),
+    Column("supersedes", BIG, ForeignKey("contributions.id"), comment="the version before it"),
+    Column("reason", String(500), comment="why it was restated, once its month was closed"),
+    sa.Index(None, "affiliate", "product", "grain", "activity_date", "id"),
+    sa.Index(None, "activity_date"),
+)  # fmt: skip
+
+parts = _table(
+    "parts", "The sketches of a contribution, by audience and namespace",
+    Column("contribution_id", BIG, ForeignKey("contributions.id"), primary_key=True, comment="the contribution"),
+    Column("audience", String(9), primary_key=True, comment="external, internal or automated"),
+    Column("namespace", String(32), primary_key=True, comment="of the identifiers"),
+    Column("sketch", String(64), ForeignKey("sketches.digest"), nullable=False, comment="digest of its registers"),
+    Column("events", **_number("events of these users; null if not known")),
+    Column("distinct_users", **_number("exact number of distinct keys, if known")),
+)  # fmt: skip
+
+confirmations = _table(
+    "confirmations", "A contribution computed again after it settled, with the same result",
+    Column("contribution_id", BIG, ForeignKey("contributions.id"), primary_key=True, comment="the contribution"),
+    Column("computed_at", Utc, primary_key=True, comment="when the affiliate's query ran again"),
+    Column("known_at", Utc, nullable=False, comment="when this store received it"),
+)  # fmt: skip
+
+counts = _table(
+    "counts", "Numbers given where there is no sketch: counts of a month, and ceilings",
+    Column("id", BIG, primary_key=True, comment="grows with time: the greatest of a month is the current one"),
+    Column("affiliate", String(64), nullable=False, comment="the entity that offers the product"),
+    Column("product", String(64), nullable=False, comment="the product"),
+    Column("month", Date, nullable=False, comment="first day of the month"),
+    Column("kind", String(7), nullable=False, comment="count or ceiling"),
+    Column("users", **_number("the number; null withdraws the one before")),
+    Column("unit", String(64), nullable=False, comment="what it counts; people for a count"),
+    Column("document", String(500), nullable=False, comment="where it stands"),
+    Column("attested_by", String(200), nullable=False, comment="who answers for it"),
+    Column("known_at", Utc, nullable=False, comment="when this store received it"),
+    sa.Index(None, "month", "affiliate", "product", "kind", "id"),
+)  # fmt: skip
+
+figures = _table(
+    "figures", "Published figures: different people in a calendar month; each version kept",
+    Column("id", BIG, primary_key=True, comment="grows with time: the greatest of a subject is the current one"),
+    Column("month", Date, nullable=False, comment="first day of the month"),
+    Column("reading", String(64), nullable=False, comment="name of the reading"),
+    Column("scope", String(9), nullable=False, comment="group, affiliate or product"),
+    Column("subject", String(140), nullable=False, comment="the group, the affiliate, or affiliate/product"),
+    Column("estimate", **_number("users; null if nothing was contributed")),
+    Column("lower", **_number("95 % lower bound, users", nullable=False)),
+    Column("upper", **_number("95 % upper bound, users; null if there is none")),
+    Column("standard_error", Float, nullable=False, comment="of the sketch alone, users"),
+    Column("identity_low", **_number("users if all namespaces hold the same people")),
+    Column("identity_high", **_number("users if no two namespaces share a person")),
+    Column("summed_products", **_number("sum over products, without deduplication")),
+    Column("days_expected", **_number("product-days due", nullable=False)),
+    Column("days_present", **_number("product-days contributed", nullable=False)),
+    Column("months_expected", **_number("product-months due", nullable=False)),
+    Column("months_present", **_number("product-months contributed", nullable=False)),
+    Column("complete", sa.Boolean(name="complete"), nullable=False, comment="all that was due is there and settled"),
+    Column("state", String(11), nullable=False, comment="preliminary, closed or restated"),
+    Column("lg_k", Integer, comment="lowest lg_k among the sketches; null without any"),
+    Column("inputs", String(64), nullable=False, comment="SHA-256 of all that the month's figures rest on"),
+    Column("known_at", Utc, nullable=False, comment="when it was published"),
+    sa.Index(None, "month", "reading", "scope", "subject", "id"),
+)  # fmt: skip
+
+licence_tests = _table(
+    "licence_tests", "Results of licence tests, by version, licensee and reading; each version kept",
+    Column("id", BIG, primary_key=True, comment="grows with time: the greatest of a test is the current one"),
+    Column("licence", String(64), nullable=False, comment="the licence's id in the registry"),
+    Column("licensee", String(64), nullable=False, comment="the entity that is tested, with its affiliates"),
+    Column("reading", String(64), nullable=False, comment="name of the reading"),
+    Column("released", Date, nullable=False, comment="the version's release date"),
+    Column("measured_month", Date, nullable=False, comment="first day of the month that the clause tests"),
+    Column("threshold", **_number("users that must not be exceeded", nullable=False)),
+    Column("result", String(12), nullable=False, comment="under, over, undetermined, not_measured, granted or exempt"),
+    Column("estimate", **_number("users under this reading")),
+    Column("lower", **_number("95 % lower bound, users")),
+    Column("upper", **_number("95 % upper bound, users")),
+    Column("of_record", sa.Boolean(name="of_record"), nullable=False, comment="whether this is the reading of record"),
+    Column("known_at", Utc, nullable=False, comment="when it was tested"),
+    sa.Index(None, "licence", "licensee", "reading", "id"),
+)  # fmt: skip
+
+column_comments = _table(
+    "column_comments", "What each column means, since SQLite keeps no comments",
+    Column("table_name", String(64), primary_key=True, comment="table"),
+    Column("column_name", String(64), primary_key=True, comment="column; empty for the table itself"),
+    Column("comment", String(500), nullable=False, comment="what it means"),
+)  # fmt: skip
+
+
+def comments() -> list[dict[str, str]]:
+    """The rows of `column_comments`."""
+    rows = [{"table_name": t.name, "column_name": "", "comment": t.comment or ""} for t in metadata.sorted_tables]
+    for t in metadata.sorted_tables:
+        rows += [{"table_name": t.name, "column_name": c.name, "comment": c.comment or ""} for c in t.columns]
+    return rows

@@ -1,0 +1,103 @@
+"""Opening our own store by its URL: SQLite or PostgreSQL, with its schema up to date (Alembic)."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from affiliates.refusal import Refusal
+from pipelines import schema
+
+
+def sql_folder() -> Path:
+    """Migrations and views: in the wheel beside this module, in a checkout at the top."""
+    inside = Path(__file__).parent / "sql"
+    return inside if inside.is_dir() else Path(__file__).parent.parent / "sql"
+
+
+def exists(url: str, directory: Path) -> bool:
+    """Whether there is a store to open: a database server is taken to have one."""
+    database = sa.make_url(_absolute(url, directory)).database
+    return not url.startswith("sqlite") or bool(database and Path(database).is_file())
+
+
+@contextmanager
+def connected(url: str, directory: Path, create: bool = False) -> Iterator[sa.Engine]:
+    """Open the store; `create` makes it where there is none and migrates an older one.
+
+    Raises `Refusal` when there is none, it can't be reached, or its schema isn't this program's.
+    """
+    shown = sa.make_url(url).render_as_string(hide_password=True)
+    if not create and not exists(url, directory):
+        raise Refusal("the store", "isn't there yet", shown, "make it with `mauwatch run`")
+    absolute = sa.make_url(_absolute(url, directory))
+    if absolute.get_backend_name() == "sqlite" and absolute.database:
+        Path(absolute.database).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        engine = sa.create_engine(absolute)
+    except (sa.exc.ArgumentError, ModuleNotFoundError):
+        raise Refusal(
+            "the store", "its URL has no driver here", shown, "correct `store` in group.yaml, or install the driver"
+        ) from None
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+    try:
+        _migrate(engine, create)
+        yield engine
+    except sa.exc.OperationalError as error:
+        # The statement's parameters hold sketches and settings: only the driver's class gets out.
+        raise Refusal(
+            "the store", "doesn't answer", f"{shown}: {type(error.orig).__name__}", "see that it runs and has room"
+        ) from None
+    finally:
+        engine.dispose()
+
+
+def _absolute(url: str, directory: Path) -> str:
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        return url
+    return parsed.set(database=str(directory / parsed.database)).render_as_string(hide_password=False)
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    for pragma in ("foreign_keys = on", "journal_mode = wal", "synchronous = normal", "busy_timeout = 30000"):
+        connection.execute(f"pragma {pragma}")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(sql_folder() / "migrations").replace("%", "%%"))
+    return config
+
+
+def _migrate(engine: sa.Engine, create: bool) -> None:
+    config = _config()
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    with engine.connect() as connection:
+        present = MigrationContext.configure(connection).get_current_revision()
+        if present == newest:
+            return
+        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+        if present is not None and present not in known:
+            raise Refusal(
+                "the store", "was made by a newer mauwatch", f"its schema is {present}, ours {newest}", "upgrade mauwatch"
+            )
+        if not create:
+            raise Refusal(
+                "the store",
+                "has an older schema",
+                f"{present or 'none'}, ours is {newest}",
+                "bring it up to date with `mauwatch run`",
+            )
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+        connection.execute(schema.column_comments.delete())
+        connection.execute(schema.column_comments.insert(), schema.comments())
+        connection.commit()
