@@ -174,7 +174,7 @@ class Step(Model):
     def __str__(self) -> str:
         if self.control is not None:
             return f"{self.control.by} ({self.control.basis}: {self.control.document}) → {self.entity}"
-        held = " + ".join(f"{owner} {share * 100:g} %" for owner, share in self.holders)
+        held = " + ".join(f"{owner} {float(share * 100):g} %" for owner, share in self.holders)
         return f"{held} → {self.entity}"
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import phonenumbers
 import polars as pl
+import polars_hash  # noqa: F401 (gives expressions their `chash`)
 
 from affiliates.group import KeySource
 from affiliates.refusal import Refusal

@@ -254,7 +254,7 @@ def _check_ownership(
             yield Refusal(
                 doc.at(("owned_by",)),
                 "shares sum to over 100 %",
-                f"{total * 100:g} % on {day}",
+                f"{float(total * 100):g} % on {day}",
                 "correct the shares or their periods",
             )
             break

@@ -228,17 +228,18 @@ class Registers:
     def bounds(self) -> Bounds:
         """Estimate and 95 % bounds by Apache DataSketches, from our own HLL_8 image of the registers.
 
-        The bounds are the library's for two standard errors, stretched by `STRETCH`; the lower one
-        is at least the number of occupied registers.
+        The bounds are the library's for two standard errors, stretched by `STRETCH`. There are at
+        least as many people as occupied registers, whatever the library's rounding says.
         """
         if self.is_empty:
             return Bounds(0.0, 0.0, 0.0)
         histogram = self._counts()
         sketch = hll_sketch.deserialize(sketch_image.encode_hll8(self.lg_k, self.dense(), histogram))
-        estimate = sketch.get_estimate()
+        occupied = float((1 << self.lg_k) - histogram[0])
+        estimate = max(sketch.get_estimate(), occupied)
         lower = estimate - STRETCH * (estimate - sketch.get_lower_bound(2))
         upper = estimate + STRETCH * (sketch.get_upper_bound(2) - estimate)
-        return Bounds(estimate, max(lower, float((1 << self.lg_k) - histogram[0])), upper)
+        return Bounds(estimate, min(max(lower, occupied), estimate), max(upper, estimate))
 
 
 def standard_error(lg_k: int, estimate: float) -> float:

@@ -1,0 +1,89 @@
+"""Who is in the group: one entity wrongly left out, and its users are silently not counted."""
+
+from datetime import date
+from decimal import Decimal
+from itertools import chain, combinations
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from affiliates.group import Entity, Group, KeySource, Settings
+
+DAY = date(2025, 3, 31)
+
+
+def group(**entities: dict[str, Any]) -> Group:
+    settings = Settings(group="test", ultimate_parent="p", key=KeySource(file="k"))
+    made = {name: Entity.model_validate({"entity": name, **said}) for name, said in {"p": {}, **entities}.items()}
+    return Group(settings=settings, entities=made)
+
+
+def owned(*holdings: tuple[str, float | str], **validity: Any) -> dict[str, Any]:
+    return {"owned_by": [{"owner": owner, "share": share, **validity} for owner, share in holdings]}
+
+
+def members(found: Group, day: date = DAY, share: str = "0.5") -> set[str]:
+    return set(found.affiliates(day, Decimal(share)))
+
+
+@pytest.mark.parametrize(
+    ("entities", "expected"),
+    [
+        ({"a": owned(("p", 0.6)), "b": owned(("a", 0.6))}, {"a", "b"}),  # 60 % of 60 % is control.
+        ({"a": owned(("p", 0.5))}, set()),  # Exactly half isn't.
+        ({"a": owned(("p", "50 %"))}, set()),
+        ({"a": owned(("p", "50.0001 %"))}, {"a"}),
+        ({"a": owned(("p", 1)), "b": owned(("p", 1)), "c": owned(("a", 0.3), ("b", 0.3))}, {"a", "b", "c"}),
+        ({"a": owned(("p", 0.4)), "c": owned(("a", 0.9))}, set()),  # Held by who is no member.
+        ({"a": owned(("b", 0.6)), "b": owned(("a", 0.6))}, set()),  # They only hold each other.
+        ({"a": owned(("p", 0.3), ("b", 0.3)), "b": owned(("p", 0.6), ("a", 0.4))}, {"a", "b"}),  # Cross-holding.
+        ({"a": owned(("p", 0.1), ("p2", 0.2), ("p3", 0.2)), "p2": owned(("p", 1)), "p3": owned(("p", 1))}, {"p2", "p3"}),
+        ({"a": {"controlled_by": [{"basis": "vie", "document": "x"}]}}, {"a"}),
+        ({"a": {"controlled_by": [{"by": "b", "basis": "vie", "document": "x"}]}, "b": {}}, set()),
+        ({"a": owned(("p", 1), to=DAY)}, set()),  # `to` is excluded,
+        ({"a": owned(("p", 1), **{"from": DAY})}, {"a"}),  # `from` is not.
+    ],
+)
+def test_membership(entities: dict[str, Any], expected: set[str]) -> None:
+    assert members(group(**entities)) == expected | {"p"}
+
+
+def test_control_share_is_a_reading() -> None:
+    found = group(a=owned(("p", 0.3)))
+    assert members(found, share="0.25") == {"p", "a"}
+    assert members(found, share="0.3") == {"p"}
+
+
+def test_path_names_every_step_from_the_parent() -> None:
+    found = group(
+        a=owned(("p", 0.6)),
+        b=owned(("a", 0.3), ("p", 0.25)),
+        c={"controlled_by": [{"by": "b", "basis": "board", "document": "D"}]},
+    )
+    assert [str(s) for s in found.affiliates(DAY)["c"]] == ["p 60 % → a", "a 30 % + p 25 % → b", "b (board: D) → c"]
+    assert found.affiliates(DAY)["p"] == ()
+
+
+NAMES = "abcd"
+SHARES = st.dictionaries(
+    st.tuples(st.sampled_from(NAMES), st.sampled_from("p" + NAMES)), st.sampled_from([10, 25, 40, 51]), max_size=8
+)
+
+
+@given(SHARES)
+def test_membership_is_the_least_closed_set(shares: dict[tuple[str, str], int]) -> None:
+    """Oracle: of all sets that hold the parent and everybody they control, the smallest."""
+
+    def controlled(by: set[str]) -> set[str]:
+        return {n for n in NAMES if sum(s for (e, o), s in shares.items() if e == n and o in by) > 50}
+
+    every = [{"p", *some} for some in chain.from_iterable(combinations(NAMES, k) for k in range(len(NAMES) + 1))]
+    closed = [some for some in every if controlled(some) <= some]
+    least = set.intersection(*closed)
+    entities = {n: owned(*((o, s / 100) for (e, o), s in shares.items() if e == n and o != n)) for n in NAMES}
+    # A holding in itself controls nothing that isn't controlled already, so leaving it out changes nothing.
+    assert members(group(**entities)) >= {"p"}
+    if not any(e == o for e, o in shares):
+        assert members(group(**entities)) == least

@@ -1,0 +1,162 @@
+"""Every mistake in a manifest is named with file, line, rule and next step, and all at once."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from affiliates.manifests import read_group
+from affiliates.refusal import Refused
+from tests.conftest import KEY
+
+GROUP = "group: test\nultimate_parent: parent\nkey: {file: k}\n"
+PARENT = "entity: parent\n"
+READINGS = "readings: [{name: a, counts: unique_people}]\n"
+GOOD = """\
+entity: a
+owned_by:
+  - {owner: parent, share: 60 %, from: 2020-01-01}
+products:
+  - product: app
+    from: 2025-01-01
+    active: {id: seen, meaning: was seen}
+    sources:
+      - files: a.csv
+        time: at
+        complete_through: 2025-01-31
+        identifiers: [{column: u, namespace: email}]
+        counts_when: kind = 'x'
+"""
+
+
+def write(directory: Path, **files: str) -> Path:
+    for name, text in {"group": GROUP, "parent": PARENT, "a": GOOD, **files}.items():
+        path = directory / (f"{name}.yaml" if name in ("group", "readings") else f"affiliates/{name}.yaml")
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return directory
+
+
+def mistakes(directory: Path) -> list[str]:
+    with pytest.raises(Refused) as refused:
+        read_group(directory)
+    return [str(r) for r in refused.value.refusals]
+
+
+def test_a_good_directory_is_read(tmp_path: Path) -> None:
+    group = read_group(write(tmp_path))
+    found = group.product("a", "app")
+    assert found is not None
+    assert found.sources[0].time is not None
+    assert (found.active.label, found.sources[0].time.column) == ("seen/1", "at")
+    assert group.product("a", "other") is None
+
+
+@pytest.mark.parametrize(
+    ("changed", "expected"),
+    [
+        ({"a": GOOD.replace("products:", "produts:")}, "affiliates/a.yaml:4: unknown key `produts` (did you mean `products`?)"),
+        ({"a": GOOD.replace("time: at", "tiem: at")}, "affiliates/a.yaml:10: unknown key `tiem` (did you mean `time`?)"),
+        ({"a": GOOD.replace("    from: 2025-01-01\n", "")}, "affiliates/a.yaml:5: `from` is missing"),
+        ({"a": GOOD.replace("60 %", "160 %")}, "affiliates/a.yaml:3: `share`: Input should be less than or equal to 1"),
+        ({"a": GOOD.replace("60 %", "a lot")}, "affiliates/a.yaml:3: `share`"),
+        (
+            {"a": GOOD.replace("owner: parent", "owner: parant")},
+            "affiliates/a.yaml:3: no such entity (parant; did you mean parent?)",
+        ),
+        ({"a": GOOD.replace("owner: parent", "owner: a")}, "affiliates/a.yaml:3: an entity can't hold itself"),
+        (
+            {"a": GOOD.replace("owned_by:\n  - {owner: parent, share: 60 %, from: 2020-01-01}\n", "")},
+            "affiliates/a.yaml:2: products of nobody",
+        ),
+        (
+            {"a": GOOD.replace("products:", "  - {owner: parent, share: 10 %, from: 2024-01-01}\nproducts:")},
+            "affiliates/a.yaml:4: two periods of one owner overlap",
+        ),
+        ({"a": GOOD.replace("60 %", "60 %, to: 2020-01-01")}, "affiliates/a.yaml:3: `0`: `to` 2020-01-01 must lie after"),
+        (
+            {"a": GOOD.replace("products:", "  - {owner: b, share: 50 %}\nproducts:"), "b": "entity: b\n"},
+            "affiliates/a.yaml:2: shares sum to over 100 % (110 % on 2020-01-01)",
+        ),
+        ({"a": GOOD.replace("kind = 'x'", "max(kind) = 'x'")}, "affiliates/a.yaml:13: aggregate in a condition"),
+        ({"a": GOOD.replace("kind = 'x'", "kind =")}, "affiliates/a.yaml:13: a condition is not one SQL expression"),
+        (
+            {"a": GOOD.replace("        complete_through: 2025-01-31\n", "")},
+            "affiliates/a.yaml:9: `0`: `complete_through` is missing",
+        ),
+        ({"a": GOOD.replace("a.csv", "a-{day}.csv")}, "`complete_through` is for one file or a folder"),
+        ({"a": GOOD.replace("        time: at\n", "")}, "`time` is missing"),
+        ({"a": GOOD.replace("namespace: email", "namespace: person")}, "`person` is the namespace of people joined"),
+        (
+            {"a": GOOD + "  - product: app\n    from: 2025-01-01\n    active: {id: x, meaning: y}\n"},
+            "affiliates/a.yaml:14: two products",
+        ),
+        (
+            {"a": GOOD + "    counts: [{month: 2025-13, users: 1, unit: people, document: d, attested_by: x}]\n"},
+            "affiliates/a.yaml:14: `month`",
+        ),
+        ({"a": GOOD + "    counts: [{month: 2025-01, users: 1, unit: accounts, document: d, attested_by: x}]\n"}, "`unit`"),
+        ({"a": GOOD + "products: []\n"}, "affiliates/a.yaml:14: key `products` stands twice (first in line 4)"),
+        ({"a": "entity: [\n"}, "affiliates/a.yaml:2: is not YAML"),
+        ({"a": "- a\n- b\n"}, "must hold keys and values"),
+        ({"b": "entity: a\n"}, "affiliates/b.yaml:1: two files describe the same entity"),
+        (
+            {"group": GROUP.replace("ultimate_parent: parent", "ultimate_parent: nobody")},
+            "group.yaml:2: the ultimate parent is no entity",
+        ),
+        ({"group": GROUP + "time_zone: Europe/Atlantis\n"}, "group.yaml:4: `time_zone`: is not a time zone"),
+        ({"group": GROUP.replace("{file: k}", "{}")}, "group.yaml:3: `key`: needs either `file` or `env`"),
+        ({"group": GROUP + "lg_k: 30\n"}, "group.yaml:4: `lg_k`"),
+        (
+            {"readings": "readings: [{name: a, counts: unique_people}, {name: a, counts: summed_products}]\n"},
+            "two readings have one name",
+        ),
+        (
+            {
+                "readings": "readings: [{name: a, counts: unique_people}]\nof_record: [{reading: b, adopted_by: c, from: 2025-01-01}]\n"
+            },
+            "readings.yaml:2: no such reading (b; there are a)",
+        ),
+    ],
+)
+def test_each_mistake(tmp_path: Path, changed: dict[str, str], expected: str) -> None:
+    found = mistakes(write(tmp_path, **changed))
+    assert any(expected in mistake for mistake in found), found
+    assert all(". Next: " in mistake for mistake in found)
+
+
+def test_all_mistakes_at_once_in_the_order_of_the_files(tmp_path: Path) -> None:
+    broken = GOOD.replace("time: at", "tiem: at").replace("60 %", "a lot").replace("kind = 'x'", "count(*) > 1")
+    found = mistakes(write(tmp_path, a=broken, b="entty: b\n", group=GROUP + "colour: red\n"))
+    places = [mistake.split(": ")[0] for mistake in found]
+    assert {"affiliates/a.yaml:3", "affiliates/a.yaml:10", "affiliates/b.yaml:1", "group.yaml:4"} <= set(places)
+    assert places == sorted(places, key=lambda p: (p.split(":")[0], int(p.split(":")[1])))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"group": GROUP.replace("{file: k}", KEY)},
+        {"group": GROUP.replace("{file: k}", f"{{file: k, epoch: {KEY}}}")},
+        {"a": GOOD.replace("kind = 'x'", "sum(a) over () = 1 and u = 'planted@example.com'")},
+        {"a": GOOD.replace("kind = 'x'", "max(u) = 'planted@example.com'")},
+        {"a": GOOD.replace("kind = 'x'", "u ~ 'planted@example.com'")},
+        {"a": GOOD.replace("kind = 'x'", "u = 'planted@example.com' and")},
+    ],
+)
+def test_no_message_shows_a_key_or_an_identifier(tmp_path: Path, changed: dict[str, str]) -> None:
+    found = "\n".join(mistakes(write(tmp_path, **changed)))
+    assert KEY not in found
+    assert "planted" not in found
+
+
+def test_no_directory_no_entity(tmp_path: Path) -> None:
+    assert "is not a group directory" in mistakes(tmp_path)[0]
+    (tmp_path / "group.yaml").write_text(GROUP)
+    assert "holds no entity" in mistakes(tmp_path)[0]
+
+
+def test_manifests_of_the_fixture(make: Callable[..., Path], tmp_path: Path) -> None:
+    manifest: dict[str, Any] = {"entity": "a", "owned_by": [{"owner": "parent", "share": 0.6}]}
+    assert set(read_group(make([manifest])).entities) == {"a", "parent"}
