@@ -18,7 +18,7 @@ BATCH_ROWS = 500_000
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 """A time before it is taken for a missing time that was written as 0."""
 
-_IDENTIFIER_TYPES = (pl.String, pl.Categorical, pl.Enum)
+_IDENTIFIER_TYPES = (pl.String, pl.Categorical, pl.Enum, pl.Null)
 
 
 @dataclass(frozen=True)
@@ -170,6 +170,8 @@ def _time(spec: EventTime | None, schema: pl.Schema, zone: str, subject: str) ->
         return pl.lit(None, pl.Datetime("us", "UTC")), pl.lit(False), pl.col("__day__")
     column, dtype = pl.col(spec.column), schema[spec.column]
     naive: pl.Expr = pl.lit(False)
+    if dtype == pl.Null:  # No row has a time: refused if there are rows, else a day without users.
+        column, dtype = column.cast(pl.String), pl.String()
     if isinstance(dtype, pl.Date):
         return column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), naive, column
     if isinstance(dtype, pl.Datetime) and dtype.time_zone:

@@ -1,6 +1,6 @@
 """What tests share: small group directories, and a clock that stands still."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,7 @@ import pytest
 import yaml
 from hypothesis import settings
 
-from affiliates.group import Group
 from affiliates.identity import GroupKey
-from affiliates.manifests import read_group
 
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("steady")
@@ -49,35 +47,33 @@ def entity(name: str, products: list[Manifests], **changes: Any) -> Manifests:
     return {"entity": name, "owned_by": [{"owner": "parent", "share": 1}], "products": products, **changes}
 
 
+def write_group(
+    directory: Path, entities: list[Manifests], files: Mapping[str, bytes | pl.DataFrame] | None = None, **settings: Any
+) -> Path:
+    """A group directory of these entities and files under one parent."""
+    (directory / "affiliates").mkdir(parents=True, exist_ok=True)
+    (directory / "group.key").write_text(KEY)
+    said = {"group": "test", "ultimate_parent": "parent", "key": {"file": "group.key"}, **settings}
+    (directory / "group.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
+    for manifest in [{"entity": "parent"}, *entities]:
+        (directory / "affiliates" / f"{manifest['entity']}.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
+    for name, content in (files or {}).items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if isinstance(content, pl.DataFrame):
+            content.write_parquet(path)
+        else:
+            path.write_bytes(content)
+    return directory
+
+
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a group directory: `make([entities], {files}, **group settings)`."""
-
-    def write(entities: list[Manifests], files: dict[str, bytes | pl.DataFrame] | None = None, **settings: Any) -> Path:
-        directory = tmp_path / "group"
-        (directory / "affiliates").mkdir(parents=True, exist_ok=True)
-        (directory / "group.key").write_text(KEY)
-        said = {"group": "test", "ultimate_parent": "parent", "key": {"file": "group.key"}, **settings}
-        (directory / "group.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
-        for manifest in [{"entity": "parent"}, *entities]:
-            (directory / "affiliates" / f"{manifest['entity']}.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
-        for name, content in (files or {}).items():
-            path = directory / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if isinstance(content, pl.DataFrame):
-                content.write_parquet(path)
-            else:
-                path.write_bytes(content)
-        return directory
-
-    return write
+    """Writes one and the same group directory: `make([entities], {files}, **group settings)`."""
+    return lambda *args, **settings: write_group(tmp_path / "group", *args, **settings)
 
 
 def events(rows: list[tuple[str, str | None]], **columns: list[Any]) -> pl.DataFrame:
     """Events of (time, user); times are ISO 8601 in UTC."""
     times = pl.Series("at", [t for t, _ in rows], pl.String).str.to_datetime(time_unit="us", time_zone="UTC")
     return pl.DataFrame({"at": times, "user": pl.Series([u for _, u in rows], dtype=pl.String), **columns})
-
-
-def group_of(directory: Path) -> Group:
-    return read_group(directory)

@@ -57,9 +57,10 @@ class Files:
         if self.source.by_day:
             parts = [(day, path) for day in days for path in self.of_day.get(day, ())]
         with self.reading():
+            # Relaxed: a day without users often comes as a file whose columns have no type.
             return pl.concat(
                 [scan_file(path, self.kind, self.source).with_columns(__day__=pl.lit(day, pl.Date)) for day, path in parts],
-                how="diagonal",
+                how="diagonal_relaxed",
             )
 
     @contextmanager

@@ -1,0 +1,450 @@
+"""From files to contributions: what is silently dropped here is missing from the group's number."""
+
+import csv
+import gzip
+import io
+import json
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+
+from affiliates import activity, edge
+from affiliates.contribution import Contribution
+from affiliates.crosswalk import of_table
+from affiliates.edge import Workplace
+from affiliates.identity import GroupKey, normalise, person_key
+from affiliates.manifests import read_group
+from affiliates.refusal import Refusal
+from affiliates.registers import Registers
+from tests.conftest import KEY, NOW, Manifests, entity, events, product, source, write_group
+
+Make = Callable[..., Path]
+JANUARY = [date(2025, 1, 1) + timedelta(i) for i in range(31)]
+
+ROWS: list[tuple[str, str | None]] = [
+    ("2025-01-01T00:00:00Z", "a@example.com"),
+    ("2025-01-01T23:59:59Z", "A@example.com "),
+    ("2025-01-02T12:00:00Z", "b@example.com"),
+    ("2025-01-02T12:00:01Z", None),
+    ("2025-01-31T23:59:59Z", "n/a"),
+]
+
+
+def contributions(directory: Path, days: list[date] | None = None, **place: Any) -> dict[date, Contribution]:
+    """What the first product with sources contributes for these days."""
+    group = read_group(directory)
+    name, found = next((e.entity, p) for e in group.entities.values() for p in e.products if p.sources)
+    work = Workplace(
+        directory, group.settings, GroupKey(KEY, "1"), place.pop("crosswalk", lambda month: None), place.pop("now", NOW)
+    )
+    files = edge.find(f"{name}/{found.product}", found, directory)
+    periods = edge.periods_present(files, found, days or JANUARY, group.settings.time_zone, work.now)
+    return {c.activity_date: c for some in edge.contribute(name, found, files, periods, work) for c in some}
+
+
+def users(contribution: Contribution, audience: str = "external") -> dict[str, int]:
+    """Exact users by namespace, where there are any."""
+    return {p.namespace: p.distinct_users or 0 for p in contribution.parts if p.audience == audience and p.distinct_users}
+
+
+def of_emails(*emails: str) -> str:
+    frame = pl.DataFrame({"x": emails}, schema={"x": pl.String})
+    keys = frame.select(person_key(normalise(pl.col("x"), "email"), "email", GroupKey(KEY, "1"))).to_series()
+    return Registers.of_keys(21, keys.to_numpy()).digest()
+
+
+def as_csv(frame: pl.DataFrame) -> bytes:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(frame.columns)
+    writer.writerows(frame.rows())
+    return out.getvalue().encode()
+
+
+def as_jsonl(frame: pl.DataFrame) -> bytes:
+    return "".join(json.dumps(row, default=str) + "\n" for row in frame.to_dicts()).encode()
+
+
+def as_text(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%z"))
+
+
+def encoded(kind: str, frame: pl.DataFrame) -> bytes:
+    name, _, packed = kind.partition(".")
+    if name == "parquet":
+        out = io.BytesIO()
+        frame.write_parquet(out)
+        return out.getvalue()
+    data = as_csv(as_text(frame)) if name == "csv" else as_jsonl(as_text(frame))
+    return gzip.compress(data) if packed == "gz" else zstandard.compress(data) if packed == "zst" else data
+
+
+KINDS = ["parquet", "csv", "csv.gz", "csv.zst", "jsonl", "jsonl.gz", "jsonl.zst"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_format_gives_the_same_registers(make: Make, kind: str) -> None:
+    directory = make(
+        [entity("a", [product(sources=[source(files=f"events.{kind}")])])], {f"events.{kind}": encoded(kind, events(ROWS))}
+    )
+    found = contributions(directory)
+    assert list(found) == JANUARY
+    assert {d: users(c) for d, c in found.items() if users(c)} == {date(2025, 1, 1): {"email": 1}, date(2025, 1, 2): {"email": 1}}
+    assert found[date(2025, 1, 1)].parts[0].registers.digest() == of_emails("a@example.com")
+    assert [found[d].unidentified_events for d in (date(2025, 1, 1), date(2025, 1, 2), date(2025, 1, 31))] == [0, 1, 1]
+    assert found[date(2025, 1, 1)].parts[0].events == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_folder_and_a_pattern_give_the_same_as_one_file(make: Make, kind: str) -> None:
+    frame = events(ROWS)
+    by_day = {d: frame.filter(pl.col("at").dt.date() == d) for d in JANUARY}
+    files = {
+        f"folder/{d}.{kind}": encoded(kind, part) for d, part in by_day.items() if part.height or not kind.startswith("jsonl")
+    }
+    files |= {f"days/{d}/part-{i}.{kind}": data for i, (d, data) in enumerate(zip(JANUARY, files.values(), strict=False))}
+    folder = make([entity("a", [product(sources=[source(files="folder")])])], files)
+    assert {d: c.parts[0].registers.digest() for d, c in contributions(folder).items()} == {
+        d: of_emails(*{"2025-01-01": ["a@example.com"], "2025-01-02": ["b@example.com"]}.get(str(d), [])) for d in JANUARY
+    }
+    if kind.startswith("jsonl"):
+        return  # A file of JSON lines without a line has no columns, so no day can be zero in it.
+    days = make([entity("a", [product(sources=[source(files=f"days/{{day}}/part-*.{kind}", complete_through=None)])])])
+    assert {d: c.parts[0].registers.digest() for d, c in contributions(days).items()} == {
+        d: c.parts[0].registers.digest() for d, c in contributions(folder).items()
+    }
+
+
+def test_gap_against_zero(make: Make) -> None:
+    """No rows before `complete_through` and an empty file are zero users; no file is a gap."""
+    one = make([entity("a", [product(sources=[source(complete_through="2025-01-20")])])], {"events.parquet": events(ROWS[:1])})
+    found = contributions(one)
+    assert list(found) == JANUARY[:20]
+    assert found[date(2025, 1, 19)].parts[0].registers.is_empty
+    files = {f"{d}.csv": b"at,user\n" for d in JANUARY if d.day not in (7, 8)}
+    by_day = make([entity("a", [product(sources=[source(files="{day}.csv", complete_through=None)])])], files)
+    assert list(contributions(by_day)) == [d for d in JANUARY if d.day not in (7, 8)]
+    (by_day / "2025-01-09.csv").write_bytes(b"")
+    with pytest.raises(Refusal, match="zero bytes"):
+        contributions(by_day)
+
+
+def test_complete_through_in_a_file_of_its_own(make: Make) -> None:
+    directory = make(
+        [entity("a", [product(sources=[source(complete_through="done.txt")])])],
+        {"events.parquet": events(ROWS[:1]), "done.txt": b"2025-01-05\n"},
+    )
+    assert list(contributions(directory)) == JANUARY[:5]
+    (directory / "done.txt").write_text("soon")
+    with pytest.raises(Refusal, match="names a file that doesn't hold a day"):
+        contributions(directory)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York", "Asia/Kathmandu"])
+def test_the_groups_day(make: Make, zone: str) -> None:
+    rows: list[tuple[str, str | None]] = [
+        (f"2025-01-0{1 + i // 24}T{i % 24:02}:30:00Z", f"u{i}@example.com") for i in range(6, 48)
+    ]
+    directory = make([entity("a", [product()])], {"events.parquet": events(rows)}, time_zone=zone)
+    found = contributions(directory)
+    counted = {d.day: users(c).get("email", 0) for d, c in found.items() if users(c)}
+    oracle: dict[int, int] = {}
+    for text, _ in rows:
+        day = datetime.fromisoformat(text).astimezone(ZoneInfo(zone)).day
+        oracle[day] = oracle.get(day, 0) + 1
+    assert counted == oracle
+
+
+TIMES = {
+    "zone in the type": pl.Series([datetime(2025, 1, 5, 1, tzinfo=UTC)]),
+    "another zone in the type": pl.Series([datetime(2025, 1, 5, 1, tzinfo=UTC)]).dt.convert_time_zone("Asia/Tokyo"),
+    "nanoseconds": pl.Series([datetime(2025, 1, 5, 1, tzinfo=UTC)]).dt.cast_time_unit("ns"),
+    "text with an offset": pl.Series(["2025-01-05T03:00:00+02:00"]),
+    "text with Z and a blank": pl.Series(["2025-01-05 01:00Z"]),
+    "text with fractions": pl.Series(["2025-01-05T01:00:00.123456789+0000"]),
+    "text with UTC": pl.Series(["2025-01-05 01:00:00 UTC"]),
+    "a day": pl.Series([date(2025, 1, 5)]),
+}
+
+
+@pytest.mark.parametrize("times", TIMES.values(), ids=TIMES)
+def test_event_times(make: Make, times: pl.Series) -> None:
+    frame = pl.DataFrame({"at": times, "user": ["a@example.com"]})
+    directory = make([entity("a", [product()])], {"events.parquet": frame})
+    assert [d for d, c in contributions(directory).items() if users(c)] == [date(2025, 1, 5)]
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)])
+def test_whole_numbers_since_1970(make: Make, unit: str, factor: int) -> None:
+    at = int(datetime(2025, 1, 5, 23, 59, 59, tzinfo=UTC).timestamp()) * factor
+    frame = pl.DataFrame({"at": [at], "user": ["a@example.com"]})
+    directory = make([entity("a", [product(sources=[source(time={"column": "at", "unit": unit})])])], {"events.parquet": frame})
+    assert [d for d, c in contributions(directory).items() if users(c)] == [date(2025, 1, 5)]
+
+
+@pytest.mark.parametrize(
+    "times", [pl.Series([datetime(2025, 1, 5, 20)]), pl.Series(["2025-01-05T20:00:00"])], ids=["type", "text"]
+)
+def test_times_without_zone_need_one(make: Make, times: pl.Series) -> None:
+    frame = pl.DataFrame({"at": times, "user": ["a@example.com"]})
+    directory = make([entity("a", [product()])], {"events.parquet": frame})
+    with pytest.raises(Refusal, match=r"times without a zone \(1 in column at\)"):
+        contributions(directory)
+    said = source(time={"column": "at", "zone": "America/New_York"})
+    directory = make([entity("a", [product(sources=[said])])])
+    assert [d for d, c in contributions(directory).items() if users(c)] == [date(2025, 1, 6)]
+
+
+def test_summer_time(make: Make) -> None:
+    """The hour that comes twice counts once; the hour that never was is refused, not dropped."""
+    said = product(sources=[source(time={"column": "at", "zone": "Europe/Berlin"}, complete_through="2025-05-31")])
+    twice = pl.DataFrame({"at": [datetime(2024, 10, 27, 2, 30)], "user": ["a@example.com"]})
+    directory = make([entity("a", [said | {"from": "2024-10-01"}])], {"events.parquet": twice})
+    assert [d for d, c in contributions(directory, [date(2024, 10, 27)]).items() if users(c)] == [date(2024, 10, 27)]
+    never = pl.DataFrame({"at": [datetime(2025, 3, 30, 2, 30)], "user": ["a@example.com"]})
+    directory = make([entity("a", [said])], {"events.parquet": never})
+    with pytest.raises(Refusal, match="time"):
+        contributions(directory, [date(2025, 3, 30)])
+
+
+def test_audiences_and_conditions(make: Make) -> None:
+    users_ = [f"u{i}@example.com" for i in range(6)]
+    frame = events(
+        [("2025-01-05T00:00:00Z", u) for u in users_],
+        kind=["open", "open", "open", "push", None, "open"],
+        bot=[False, True, True, False, False, None],
+        staff=[False, True, False, False, False, True],
+    )
+    said = source(counts_when="kind = 'open'", automated_when="bot", internal_when="staff")
+    found = contributions(make([entity("a", [product(sources=[said])])], {"events.parquet": frame}))[date(2025, 1, 5)]
+    assert users(found) == {"email": 1}
+    assert users(found, "automated") == {"email": 2}
+    assert users(found, "internal") == {"email": 1}
+    assert found.undecided_events == 2  # A null kind and a null bot.
+
+
+def test_first_usable_identifier_is_the_user(make: Make) -> None:
+    frame = events(
+        [("2025-01-05T00:00:00Z", u) for u in ("a@example.com", None, " ", "n/a", None)],
+        device=["d1", "d2", "d2", "d3", "0"],
+    )
+    said = source(identifiers=[{"column": "user", "namespace": "email"}, {"column": "device", "namespace": "device"}])
+    found = contributions(make([entity("a", [product(sources=[said])])], {"events.parquet": frame}))[date(2025, 1, 5)]
+    assert users(found) == {"email": 1, "device": 2}
+    assert found.unidentified_events == 1
+
+
+@pytest.mark.parametrize("dtype", [pl.Int64, pl.UInt32, pl.Categorical, pl.String])
+def test_identifiers_of_other_types_are_their_text(make: Make, dtype: Any) -> None:
+    text = pl.Series(["12", "12", "34"])
+    ids = text.cast(dtype) if dtype in (pl.String, pl.Categorical) else text.cast(pl.Int64).cast(dtype)
+    frame = pl.DataFrame({"at": [datetime(2025, 1, 5, tzinfo=UTC)] * 3, "user": ids})
+    found = contributions(make([entity("a", [product()])], {"events.parquet": frame}))[date(2025, 1, 5)]
+    assert found.parts[0].registers.digest() == of_emails("12", "34")
+
+
+def test_two_sources_are_one_product_and_both_must_be_there(make: Make) -> None:
+    files: dict[str, Any] = {
+        "one.parquet": events(ROWS[:1]),
+        "two.parquet": events([("2025-01-01T10:00:00Z", "z@example.com"), ROWS[0]]),
+    }
+    both = [
+        source(files="one.parquet", complete_through="2025-01-10"),
+        source(files="two.parquet", complete_through="2025-01-03"),
+    ]
+    found = contributions(make([entity("a", [product(sources=both)])], files))
+    assert list(found) == JANUARY[:3]
+    assert found[date(2025, 1, 1)].parts[0].registers.digest() == of_emails("a@example.com", "z@example.com")
+
+
+def test_product_by_month(make: Make) -> None:
+    frame = events([("2025-01-05T00:00:00Z", "a@example.com"), ("2025-01-25T00:00:00Z", "a@example.com"), ROWS[2]])
+    directory = make([entity("a", [product(grain="month")])], {"events.parquet": frame})
+    found = contributions(directory)
+    assert list(found) == [date(2025, 1, 1)]
+    assert found[date(2025, 1, 1)].parts[0].registers.digest() == of_emails("a@example.com", "b@example.com")
+    cut = make([entity("a", [product(grain="month", sources=[source(complete_through="2025-01-30")])])])
+    assert contributions(cut) == {}
+
+
+def test_the_day_of_a_run_is_not_over(make: Make) -> None:
+    directory = make(
+        [entity("a", [product(sources=[source(complete_through="2030-01-01")])])], {"events.parquet": events(ROWS[:3])}
+    )
+    found = contributions(directory, now=datetime(2025, 1, 5, 23, 59, tzinfo=UTC))
+    assert max(found) == date(2025, 1, 4)
+
+
+def test_crosswalk_joins_and_its_table_is_checked(make: Make) -> None:
+    frame = events([(f"2025-01-05T0{i}:00:00Z", f"{n}@example.com") for i, n in enumerate("abc")])
+    keys = {
+        n: pl.DataFrame({"x": [f"{n}@example.com"]}).select(person_key(pl.col("x"), "email", GroupKey(KEY, "1"))).item()
+        for n in "abc"
+    }
+    table = pl.DataFrame({"key": [f"{keys['a']:016x}", f"{keys['b']:016x}"], "person_key": ["00000000000000aa"] * 2})
+    walked = of_table(table)
+    directory = make([entity("a", [product()])], {"events.parquet": frame})
+    found = contributions(directory, crosswalk=lambda month: walked)[date(2025, 1, 5)]
+    assert users(found) == {"email": 1, "person": 1}
+    assert found.crosswalk_digest == walked.digest == of_table(table.reverse()).digest
+    for bad, rule in [
+        (table.with_columns(key=pl.lit("user@example.com")), "16 hex characters"),
+        (table.with_columns(key=pl.lit("00000000000000bb")), "one person"),
+        (table.drop("key"), "columns are missing"),
+        (table.with_columns(pl.lit(7).alias("key")), "must be text"),
+        (table.with_columns(pl.lit(None, pl.String).alias("key")), "16 hex characters"),
+    ]:
+        with pytest.raises(Refusal, match=rule) as refused:
+            of_table(bad)
+        assert "user@example.com" not in str(refused.value)
+
+
+BAD = "planted.person@example.com"
+
+
+@pytest.mark.parametrize(
+    ("files", "changes", "rule"),
+    [
+        ({}, {"files": "nowhere.csv"}, "no file is there"),
+        ({"e.csv": b""}, {"files": "e.csv"}, "zero bytes"),
+        ({"e.parquet": b"PAR1 and then nothing"}, {"files": "e.parquet"}, "not a readable Parquet file"),
+        ({"e.csv": f"when,user\n1,{BAD}\n".encode()}, {"files": "e.csv"}, r"columns are missing \(at; there are when, user\)"),
+        ({"e.jsonl": f'{{"when": 1, "user": "{BAD}"}}\n'.encode()}, {"files": "e.jsonl"}, r"columns are missing \(at;"),
+        (
+            {"e.csv": f"at,user\n2025-01-05T00:00:00Z,{BAD}\n2025-01-05T00:00:00Z\n".encode()},
+            {"files": "e.csv"},
+            "line 3: 1 fields",
+        ),
+        ({"e.csv": f"at,user\n2025-01-05T00:00:00Z,{BAD},x\n".encode()}, {"files": "e.csv"}, "line 2: 3 fields"),
+        ({"e.csv": f'at,user\n2025-01-05T00:00:00Z,"{BAD}\n'.encode()}, {"files": "e.csv"}, "never closed"),
+        ({"e.csv": b"at,user\n2025-01-05T00:00:00Z,\xff\xfe\n"}, {"files": "e.csv"}, "can't be read as CSV"),
+        ({"e.csv": b"at,at\n1,2\n"}, {"files": "e.csv"}, "each once"),
+        ({"e.csv.gz": gzip.compress(f"at,user\n1,{BAD}\n".encode() * 999)[:60]}, {"files": "e.csv.gz"}, "cut off"),
+        ({"e.jsonl": f'{{"at": 1, "user": "{BAD}"}}\n{{"at":\n'.encode()}, {"files": "e.jsonl"}, "line 2 isn't a JSON object"),
+        (
+            {"e.csv": f"at,user,n\n2025-01-05T00:00:00Z,{BAD},many\n".encode()},
+            {"files": "e.csv", "types": {"n": "integer"}},
+            "wrong type",
+        ),
+        ({"e.csv": f"at,user\n{BAD},{BAD}\n".encode()}, {"files": "e.csv"}, "without a readable time"),
+        ({"e.csv": f"at,user\n,{BAD}\n".encode()}, {"files": "e.csv"}, "without a readable time"),
+        ({"e.csv": f"at,user\n1970-01-01T00:00:00Z,{BAD}\n".encode()}, {"files": "e.csv"}, "before 1971"),
+        ({"e.csv": f"at,user\n2025-06-01T12:00:01Z,{BAD}\n".encode()}, {"files": "e.csv"}, "in the future"),
+        ({"e.csv": f"at,user\n2025-01-05T00:00:00,{BAD}\n".encode()}, {"files": "e.csv"}, "without a zone"),
+        (
+            {"e.csv": f"at,user\n2025-01-05T00:00:00Z,{BAD}\n".encode()},
+            {"files": "e.csv", "counts_when": "n > 1"},
+            r"columns are missing \(n;",
+        ),
+        (
+            {"e.csv": f"at,user\n2025-01-05T00:00:00Z,{BAD}\n".encode()},
+            {"files": "e.csv", "counts_when": "user > 1"},
+            "don't fit",
+        ),
+        (
+            {"e.csv": b"at,user\n" + b"2025-01-05T00:00:00Z,n/a\n" * 200},
+            {"files": "e.csv"},
+            "200 of 200 are empty or placeholders",
+        ),
+        ({"2025-01-05.csv": f"at,user\n2025-01-06T00:00:00Z,{BAD}\n".encode()}, {"files": "{day}.csv"}, "on another day"),
+        ({"e.csv": b"x", "e.parquet": b"x"}, {"files": "."}, "format isn't clear"),
+    ],
+)
+def test_bad_sources_are_refused_without_a_value(make: Make, files: dict[str, bytes], changes: Manifests, rule: str) -> None:
+    if "{day}" in changes["files"]:
+        changes = changes | {"complete_through": None}
+    directory = make([entity("a", [product(sources=[source(**changes)])])], files)
+    with pytest.raises(Refusal, match=rule) as refused:
+        contributions(directory)
+    assert "planted" not in str(refused.value)
+    assert refused.value.__cause__ is None
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
+
+
+@pytest.mark.parametrize("dtype", [pl.Float64, pl.Boolean, pl.List(pl.Int64)])
+def test_identifiers_must_be_text_or_whole_numbers(make: Make, dtype: Any) -> None:
+    ids = pl.Series([[1]]) if isinstance(dtype, pl.List) else pl.Series([1]).cast(dtype)
+    frame = pl.DataFrame({"at": [datetime(2025, 1, 5, tzinfo=UTC)], "user": ids})
+    with pytest.raises(Refusal, match="text or whole numbers"):
+        contributions(make([entity("a", [product()])], {"events.parquet": frame}))
+
+
+@pytest.mark.parametrize("times", [pl.Series([1.5]), pl.Series([True]), pl.Series([17])])
+def test_time_must_be_a_time(make: Make, times: pl.Series) -> None:
+    frame = pl.DataFrame({"at": times, "user": ["a"]})
+    with pytest.raises(Refusal, match="no type of a time"):
+        contributions(make([entity("a", [product()])], {"events.parquet": frame}))
+
+
+def test_a_day_without_users_may_have_columns_without_types(make: Make) -> None:
+    files = {"2025-01-01.parquet": events(ROWS[:1]), "2025-01-02.parquet": pl.DataFrame({"at": [], "user": []})}
+    found = contributions(make([entity("a", [product(sources=[source(files="{day}.parquet", complete_through=None)])])], files))
+    assert [users(c) for c in found.values()] == [{"email": 1}, {}]
+
+
+def test_truncated_parquet_in_the_middle(make: Make) -> None:
+    whole = encoded("parquet", events([("2025-01-05T00:00:00Z", f"u{i}@example.com") for i in range(20_000)]))
+    directory = make([entity("a", [product()])], {"events.parquet": whole[: len(whole) // 2]})
+    with pytest.raises(Refusal, match="not a readable Parquet file"):
+        contributions(directory)
+
+
+EVENTS = st.lists(
+    st.tuples(
+        st.integers(0, 31 * 24 - 1),
+        st.sampled_from(["a", "B ", "b", "", "n/a", None, "c"]),
+        st.booleans() | st.none(),
+        st.booleans() | st.none(),
+    ),
+    max_size=40,
+)
+
+
+@given(EVENTS)
+def test_counts_equal_a_plain_loop(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, str | None, bool | None, bool | None]]
+) -> None:
+    """Oracle: the same events counted one by one in Python."""
+    directory = tmp_path_factory.mktemp("g")
+    times = [datetime(2025, 1, 1, tzinfo=UTC) + timedelta(hours=h) for h, *_ in rows]
+    frame = pl.DataFrame(
+        {"at": times, "user": [u for _, u, _, _ in rows], "fine": [f for *_, f, _ in rows], "bot": [b for *_, b in rows]},
+        schema={"at": pl.Datetime("us", "UTC"), "user": pl.String, "fine": pl.Boolean, "bot": pl.Boolean},
+    )
+    said = source(counts_when="fine", automated_when="bot")
+    write_group(directory, [entity("a", [product(sources=[said], unidentified_limit=1)])], {"events.parquet": frame})
+    expected: dict[tuple[date, str], set[str]] = {}
+    for (_, user, fine, bot), at in zip(rows, times, strict=True):
+        if fine and user not in (None, "", "n/a"):
+            expected.setdefault((at.date(), "automated" if bot else "external"), set()).add(str(user).strip().lower())
+    found = {(d, p.audience): p.distinct_users for d, c in contributions(directory).items() for p in c.parts if p.distinct_users}
+    assert found == {k: len(v) for k, v in expected.items()}
+
+
+def test_passes_do_not_change_a_contribution(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Large sources are read once a month instead of once: the same contributions must come out."""
+    frame = events([(f"2025-0{1 + i % 3}-{1 + i % 28:02}T00:00:00Z", f"u{i % 17}@example.com") for i in range(500)])
+    directory = make([entity("a", [product(sources=[source(complete_through="2025-03-31")])])], {"events.parquet": frame})
+    days = [date(2025, 1, 1) + timedelta(i) for i in range(90)]
+    at_once = contributions(directory, days)
+    monkeypatch.setattr(edge, "PASS_BYTES", 0)
+    assert {d: c.digest for d, c in contributions(directory, days).items()} == {d: c.digest for d, c in at_once.items()}
+    assert len(at_once) == 90
+
+
+def test_batches_do_not_change_a_contribution(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    frame = events([("2025-01-05T00:00:00Z", f"u{i % 700}@example.com") for i in range(5_000)])
+    directory = make([entity("a", [product()])], {"events.parquet": frame})
+    at_once = contributions(directory)
+    monkeypatch.setattr(activity, "BATCH_ROWS", 100)
+    in_batches = contributions(directory)
+    assert {d: c.digest for d, c in in_batches.items()} == {d: c.digest for d, c in at_once.items()}
+    assert in_batches[date(2025, 1, 5)].parts[0].events == 5_000
