@@ -20,6 +20,7 @@ import polars as pl
 
 from affiliates.group import Grain, Group
 from affiliates.identity import NORMALISATION, GroupKey, canary_keys
+from affiliates.model import is_zone
 from affiliates.refusal import Refusal, Refused
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
@@ -235,6 +236,9 @@ def check(
             f"{c.grain} {c.activity_date}",
             "write day, or month with its first day",
         )
+        return
+    if not is_zone(c.day_zone):
+        yield Refusal(about, "its zone is no time zone", c.day_zone, "write a name of the IANA database, such as UTC")
         return
     if c.activity_date.year < 1971 or end_of(c.grain, c.activity_date, c.day_zone) > now:
         yield Refusal(

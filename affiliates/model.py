@@ -2,6 +2,7 @@
 
 from datetime import date
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Self
 from zoneinfo import available_timezones
 
@@ -26,8 +27,14 @@ def _first_of_month(value: date) -> date:
     return value
 
 
+@cache
+def is_zone(name: str) -> bool:
+    """Whether a name is in the IANA time zone database."""
+    return name in available_timezones()
+
+
 def _zone(value: str) -> str:
-    if value not in available_timezones():
+    if not is_zone(value):
         raise ValueError("is not a time zone of the IANA database, such as UTC or Asia/Tokyo")
     return value
 

@@ -14,7 +14,7 @@ from affiliates.refusal import Refusal
 from pipelines import counting, licences, warehouse
 from pipelines.counting import Measured
 from pipelines.figures import Figure
-from pipelines.licences import Test
+from pipelines.licences import LicenceTest
 from pipelines.run import Progress, Report, run
 
 FIRST, LAST = date(2023, 6, 1), date(2026, 7, 31)
@@ -30,7 +30,7 @@ class Demo:
     shown: Measured
     effect: dict[str, tuple[Figure, Figure]]
     """By tested month: the group's figure without and with the crosswalk."""
-    tests: list[Test]
+    tests: list[LicenceTest]
 
 
 def folder() -> Path:

@@ -13,7 +13,7 @@ from affiliates.group import Group
 from affiliates.refusal import Refusal
 from pipelines.counting import Measured, contradictions
 from pipelines.figures import Coverage, Figure
-from pipelines.licences import Test
+from pipelines.licences import LicenceTest
 from pipelines.run import Report
 
 RESULT_STYLE = {
@@ -100,7 +100,7 @@ def reasons(title: str, found: Sequence[str]) -> RenderableType:
     return Text("\n".join([f"{title}:", *(f"  {r}" for r in (*found[:MOST_REASONS], *more))]), style="yellow")
 
 
-def tests(found: Sequence[Test]) -> RenderableType:
+def tests(found: Sequence[LicenceTest]) -> RenderableType:
     """One row a licence, two columns a reading."""
     names = list(found[0].readings) if found else []
     columns = ["licence", "released", "month tested"]
@@ -122,7 +122,7 @@ def tests(found: Sequence[Test]) -> RenderableType:
     return Stack(*said)
 
 
-def _record(found: Sequence[Test], name: str) -> str:
+def _record(found: Sequence[LicenceTest], name: str) -> str:
     return " (of record)" if any(t.readings[name].of_record for t in found) else ""
 
 

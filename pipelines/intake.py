@@ -19,18 +19,17 @@ def settles_at(group: Group, affiliate: str, product: str, grain: str, activity_
 
 def accept(
     paths: Sequence[Path], group: Group, key: GroupKey, crosswalk_digest: Callable[[date], str], now: datetime
-) -> list[tuple[Contribution, bool]]:
-    """The contributions in the files, each with whether it was computed after it settled.
+) -> list[tuple[Contribution, datetime]]:
+    """The contributions in the files, each with when its period settles.
 
     Raises `Refused` with every reason in all of the files: they are accepted together or not at all.
     """
-    accepted: list[tuple[Contribution, bool]] = []
+    accepted: list[tuple[Contribution, datetime]] = []
     refusals: list[Refusal] = []
     for path in paths:
         for c in contribution.read(path):
             refusals.extend(contribution.check(c, group, key, crosswalk_digest, now))
-            settled = settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, c.day_zone)
-            accepted.append((c, c.computed_at >= settled))
+            accepted.append((c, settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, c.day_zone)))
     if refusals:
         raise Refused(refusals)
     return accepted

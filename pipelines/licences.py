@@ -72,7 +72,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Test:
+class LicenceTest:
     """A licence tested for a licensee under each reading."""
 
     licence: Licence
@@ -110,15 +110,15 @@ def decide(threshold: int, lower: int | None, upper: int | None) -> Result:
     return "undetermined"
 
 
-def run_tests(warehouse: Warehouse, group: Group) -> Iterator[Test]:
+def run_tests(warehouse: Warehouse, group: Group) -> Iterator[LicenceTest]:
     """Each licence's test for the whole group, with the ultimate parent as licensee."""
     measured: dict[str, counting.Measured] = {}
     for licence in registry():
         outcomes = {reading.name: _outcome(warehouse, group, licence, reading, measured) for reading in group.readings.readings}
-        yield Test(licence, group.settings.ultimate_parent, outcomes)
+        yield LicenceTest(licence, group.settings.ultimate_parent, outcomes)
 
 
-def rows(tests: Sequence[Test], now: datetime) -> list[dict[str, Any]]:
+def rows(tests: Sequence[LicenceTest], now: datetime) -> list[dict[str, Any]]:
     """The rows of the table `licence_tests`."""
     return [
         {

@@ -117,7 +117,7 @@ def _computed(
     first: date | None,
     last: date | None,
     done: ProductRun,
-) -> list[tuple[contribution.Contribution, bool]]:
+) -> list[tuple[contribution.Contribution, datetime]]:
     """The product's contributions, written at the edge and read at the centre: there is one way in."""
     if not product.sources:
         return []

@@ -48,15 +48,21 @@ def connected(url: str, directory: Path, create: bool = False) -> Iterator[sa.En
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
     try:
-        _migrate(engine, create)
+        try:
+            _migrate(engine, create)
+        except sa.exc.DatabaseError as error:
+            raise _unusable(shown, error) from None
         yield engine
     except sa.exc.OperationalError as error:
-        # The statement's parameters hold sketches and settings: only the driver's class gets out.
-        raise Refusal(
-            "the store", "doesn't answer", f"{shown}: {type(error.orig).__name__}", "see that it runs and has room"
-        ) from None
+        raise _unusable(shown, error) from None
     finally:
         engine.dispose()
+
+
+def _unusable(shown: str, error: sa.exc.DatabaseError) -> Refusal:
+    """Without the error's text: a statement's parameters hold sketches and settings."""
+    said = f"{shown}: {type(error.orig).__name__}"
+    return Refusal("the store", "can't be used", said, "see that it runs, has room, and is a store of mauwatch")
 
 
 def _absolute(url: str, directory: Path) -> str:

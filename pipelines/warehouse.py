@@ -83,8 +83,8 @@ class Warehouse:
     def close(self) -> None:
         self.engine.dispose()
 
-    def append_contributions(self, received: Sequence[tuple[Contribution, bool]], known_at: datetime) -> Received:
-        """Take contributions, each with whether it was computed after it settled.
+    def append_contributions(self, received: Sequence[tuple[Contribution, datetime]], known_at: datetime) -> Received:
+        """Take contributions, each with when its period settles.
 
         The same registers again change nothing, but that the first computation after settling is
         noted; other registers become the current version and the earlier ones stay.
@@ -99,11 +99,11 @@ class Warehouse:
             next_id = (connection.scalar(sa.select(sa.func.max(c.c.id))) or 0) + 1
             rows, part_rows, confirmed = [], [], []
             images: dict[str, Registers] = {}
-            for contribution, settled in received:
+            for contribution, settles_at in received:
                 period = (contribution.affiliate, contribution.product, contribution.grain, contribution.activity_date)
                 before = current.get(period)
                 if before and before.digest == contribution.digest:
-                    if settled and contribution.computed_at > before.computed_at:
+                    if before.computed_at < settles_at <= contribution.computed_at:
                         confirmed.append(
                             {"contribution_id": before.id, "computed_at": contribution.computed_at, "known_at": known_at}
                         )

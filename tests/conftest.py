@@ -35,10 +35,10 @@ def source(**changes: Any) -> Manifests:
     return {k: v for k, v in said.items() if v is not None}
 
 
-def product(name: str = "app", sources: list[Manifests] | None = None, **changes: Any) -> Manifests:
+def product(name: str = "app", /, **changes: Any) -> Manifests:
     said = {
         "product": name, "from": "2025-01-01", "settles_after": 3, "active": {"id": "seen", "meaning": "was seen"},
-        "sources": [source()] if sources is None else sources, **changes,
+        "sources": [source()], **changes,
     }  # fmt: skip
     return {k: v for k, v in said.items() if v is not None}
 

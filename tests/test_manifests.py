@@ -113,9 +113,7 @@ def test_a_good_directory_is_read(tmp_path: Path) -> None:
             "two readings have one name",
         ),
         (
-            {
-                "readings": "readings: [{name: a, counts: unique_people}]\nof_record: [{reading: b, adopted_by: c, from: 2025-01-01}]\n"
-            },
+            {"readings": READINGS + "of_record: [{reading: b, adopted_by: c, from: 2025-01-01}]\n"},
             "readings.yaml:2: no such reading (b; there are a)",
         ),
     ],

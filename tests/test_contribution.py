@@ -1,0 +1,185 @@
+"""A contribution is comparable or refused: one accepted wrongly is silently wrong by all its users."""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from affiliates import contribution
+from affiliates.contribution import SCHEMA, Contribution, Part, canary
+from affiliates.group import Group
+from affiliates.identity import GroupKey
+from affiliates.manifests import read_group
+from affiliates.refusal import Refused
+from affiliates.registers import Registers
+from tests.conftest import NOW, entity, product
+
+
+@pytest.fixture
+def group(make: Callable[..., Path]) -> Group:
+    return read_group(make([entity("a", [product(sources=[], to="2025-04-01")])]))
+
+
+def registers(n: int, seed: int = 0, lg_k: int = 21) -> Registers:
+    return Registers.of_keys(lg_k, np.random.default_rng(seed).integers(0, 2**64, n, dtype=np.uint64))
+
+
+def part(key: GroupKey, n: int = 100, namespace: str = "email", audience: str = "external", **changes: Any) -> Part:
+    made = registers(n, lg_k=changes.pop("lg_k", 21))
+    return replace(Part(audience, namespace, made, n, n, canary(namespace, key, made.lg_k)), **changes)
+
+
+def made(key: GroupKey, **changes: Any) -> Contribution:
+    plain = Contribution(
+        affiliate="a", product="app", grain="day", activity_date=date(2025, 1, 5), key_epoch="1", crosswalk_digest="",
+        normalisation="v1 unicode", unidentified_events=0, undecided_events=0, definition="seen/1", definition_digest=None,
+        day_zone="UTC", computed_at=NOW, producer="test 1", parts=(part(key),),
+    )  # fmt: skip
+    return replace(plain, **changes)
+
+
+def reasons(found: Contribution, group: Group, key: GroupKey, crosswalk: str = "") -> list[str]:
+    return [str(r) for r in contribution.check(found, group, key, lambda month: crosswalk, NOW)]
+
+
+def test_what_is_written_is_read(tmp_path: Path, key: GroupKey) -> None:
+    each = [
+        made(key),
+        made(
+            key,
+            activity_date=date(2025, 1, 6),
+            parts=(part(key, 0), part(key, 300_000, "device"), part(key, 9, audience="internal")),
+        ),
+        made(key, grain="month", activity_date=date(2025, 2, 1), definition_digest="d" * 64),
+    ]
+    contribution.write(tmp_path / "c.parquet", each)
+    assert pl.read_parquet_schema(tmp_path / "c.parquet") == SCHEMA
+    assert [c.digest for c in contribution.read(tmp_path / "c.parquet")] == [c.digest for c in each]
+
+
+def test_identity_is_registers_and_key_columns(key: GroupKey) -> None:
+    same = replace(part(key), registers=Registers(21, None, registers(100).dense()))
+    later = made(key, parts=(same,), computed_at=datetime(2025, 7, 1, tzinfo=UTC), producer="other")
+    assert later.digest == made(key).digest
+    for changes in ({"day_zone": "Asia/Tokyo"}, {"key_epoch": "2"}, {"crosswalk_digest": "x"}, {"parts": (part(key, 101),)}):
+        assert made(key, **changes).digest != made(key).digest
+
+
+def test_a_good_one_is_accepted(group: Group, key: GroupKey) -> None:
+    assert reasons(made(key), group, key) == []
+    assert reasons(made(key, parts=(part(key, 5000, lg_k=12),)), group, key) == []
+    assert reasons(made(key, parts=(part(key, distinct_users=None, events=None),)), group, key) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"affiliate": "b"}, "product of nobody"),
+        ({"product": "other"}, "product of nobody"),
+        ({"grain": "week"}, "neither a day nor a month"),
+        ({"grain": "month"}, "neither a day nor a month"),
+        ({"activity_date": date(2025, 6, 1)}, "isn't over"),
+        ({"activity_date": date(1970, 1, 1)}, "before 1971"),
+        ({"activity_date": date(2024, 12, 31)}, "outside the product's life"),
+        ({"activity_date": date(2025, 4, 1)}, "outside the product's life"),
+        ({"key_epoch": "2"}, "another key epoch"),
+        ({"crosswalk_digest": "abc"}, "another crosswalk"),
+        ({"normalisation": "v0"}, "unknown normalisation"),
+        ({"day_zone": "Mars/Olympus"}, "no time zone"),
+    ],
+)
+def test_key_columns(group: Group, key: GroupKey, changes: dict[str, Any], rule: str) -> None:
+    assert any(rule in r for r in reasons(made(key, **changes), group, key))
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"audience": "everybody"}, "unknown audience"),
+        ({"events": 99}, "more users than events"),
+        ({"events": -1}, "negative"),
+        ({"canary": b""}, "canary differs"),
+        ({"canary": b"\x00" * 40}, "canary differs"),
+    ],
+)
+def test_rows(group: Group, key: GroupKey, changes: dict[str, Any], rule: str) -> None:
+    assert any(rule in r for r in reasons(made(key, parts=(part(key, **changes),)), group, key))
+
+
+def test_another_key_or_namespace_or_lg_k_makes_another_canary(group: Group, key: GroupKey) -> None:
+    for wrong in (canary("email", GroupKey("f" * 64, "1"), 21), canary("device", key, 21), canary("email", key, 12)):
+        assert any("canary differs" in r for r in reasons(made(key, parts=(part(key, canary=wrong),)), group, key))
+
+
+def refused(path: Path) -> str:
+    with pytest.raises(Refused) as found:
+        contribution.read(path)
+    return str(found.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (pl.lit("mauwatch-contribution-9").alias("protocol"), "another protocol version"),
+        (pl.lit(b"\x02\x01\x07").alias("sketch"), "fewer than a preamble"),
+        (pl.lit(12).alias("lg_k"), "12 against 21"),
+        (pl.lit(None, pl.Binary).alias("sketch"), "values are missing"),
+        (pl.lit("yesterday").alias("activity_date"), "wrong type"),
+        (pl.lit("planted@example.com").alias("lg_k"), "wrong type"),
+    ],
+)
+def test_bad_files(tmp_path: Path, key: GroupKey, change: pl.Expr, rule: str) -> None:
+    path = tmp_path / "c.parquet"
+    contribution.write(path, [made(key)])
+    pl.read_parquet(path).with_columns(change).write_parquet(path)
+    assert rule in refused(path)
+    assert "planted" not in refused(path)
+
+
+def test_broken_files(tmp_path: Path, key: GroupKey) -> None:
+    path = tmp_path / "c.parquet"
+    path.write_bytes(b"")
+    assert "zero bytes" in refused(path)
+    contribution.write(path, [made(key)])
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-9])
+    assert "not a readable Parquet file" in refused(path)
+    path.write_bytes(whole)
+    pl.read_parquet(path).drop("canary").write_parquet(path)
+    assert "columns are missing (canary)" in refused(path)
+
+
+def test_rows_of_one_contribution_must_agree(tmp_path: Path, key: GroupKey) -> None:
+    path = tmp_path / "c.parquet"
+    two = made(key, parts=(part(key), part(key, namespace="device")))
+    contribution.write(path, [two])
+    frame = pl.read_parquet(path)
+    frame.with_columns(pl.Series("day_zone", ["UTC", "Asia/Tokyo"])).write_parquet(path)
+    assert "rows of one contribution differ (day_zone)" in refused(path)
+    frame.with_columns(namespace=pl.lit("email")).write_parquet(path)
+    assert "two rows for one audience and namespace" in refused(path)
+
+
+def test_damaged_files_are_read_or_refused(tmp_path: Path, key: GroupKey) -> None:
+    """Bytes from another company: nothing but a list of contributions or a refusal comes out."""
+    path, rng = tmp_path / "c.parquet", random.Random(7)
+    contribution.write(path, [made(key, activity_date=date(2025, 1, d)) for d in range(1, 6)])
+    whole = path.read_bytes()
+    outcomes = {"read": 0, "refused": 0}
+    for _ in range(150):
+        damaged = bytearray(whole)
+        for _ in range(rng.choice((1, 3, 20))):
+            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+        path.write_bytes(damaged)
+        try:
+            contribution.read(path)
+            outcomes["read"] += 1
+        except Refused:
+            outcomes["refused"] += 1
+    assert outcomes["refused"] > 50

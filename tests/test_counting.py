@@ -1,0 +1,302 @@
+"""From sketches to a figure: each way in which a month could silently be too low, or a bound no bound."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from affiliates.contribution import Contribution, Part
+from affiliates.group import DEFAULT_READINGS, Group
+from affiliates.manifests import read_group
+from affiliates.refusal import Refusal
+from affiliates.registers import Registers
+from pipelines import counting
+from pipelines.bounds import Pool, namespace_bounds, people
+from pipelines.counting import Measured, contradictions
+from pipelines.intake import settles_at
+from pipelines.warehouse import GivenCount, Warehouse, opened
+from tests.conftest import entity, product
+
+MONTH = date(2025, 1, 1)
+DAYS = [MONTH + timedelta(i) for i in range(31)]
+LATE = datetime(2025, 5, 1, tzinfo=UTC)
+READING = DEFAULT_READINGS.readings[0]
+
+
+def keys(first: int, last: int) -> np.ndarray:
+    """Distinct keys number `first` to `last` - 1 of one population."""
+    return np.arange(first, last, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+
+
+def sketch(first: int, last: int, lg_k: int = 21) -> Registers:
+    return Registers.of_keys(lg_k, keys(first, last))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Warehouse]:
+    with opened("sqlite:///store.sqlite", tmp_path, create=True) as warehouse:
+        yield warehouse
+
+
+@pytest.fixture
+def group(make: Callable[..., Path]) -> Group:
+    life = {"sources": [], "settles_after": 3}
+    return read_group(make([entity("a", [product("x", **life), product("y", **life)]), entity("b", [product("z", **life)])]))
+
+
+def contributed(name: str, day: date, parts: dict[str, Registers], **changes: Any) -> Contribution:
+    affiliate, product_ = name.split("/")
+    made = tuple(Part(changes.get("audience", "external"), n, r, None, None, b"") for n, r in parts.items())
+    plain = Contribution(
+        affiliate, product_, "day", day, "1", "", "v1 unicode", 0, 0, "seen/1", None, "UTC", LATE, "test", made
+    )  # fmt: skip
+    return replace(plain, **{k: v for k, v in changes.items() if k != "audience"})
+
+
+def give(store: Warehouse, group: Group, *each: Contribution) -> None:
+    store.append_contributions(
+        [(c, settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, c.day_zone)) for c in each], LATE
+    )
+
+
+def fill(
+    store: Warehouse, group: Group, names: Sequence[str] = ("a/x", "a/y", "b/z"), days: Sequence[date] = DAYS, **changes: Any
+) -> None:
+    """Every day of each product, with 150 people of whom it shares 50 with the next one."""
+    starts = {name: i * 100 for i, name in enumerate(("a/x", "a/y", "b/z"))}
+    sketches = {n: sketch(starts.get(n, 0), starts.get(n, 0) + 150) for n in names}
+    give(store, group, *(contributed(n, d, {"email": sketches[n]}, **changes) for n in names for d in days))
+
+
+def measured(store: Warehouse, group: Group, month: date = MONTH, **changes: Any) -> Measured:
+    return counting.measure(store, group, counting.gather(store, group, month, READING.model_copy(update=changes)))
+
+
+def test_people_count_once_across_days_products_and_affiliates(store: Warehouse, group: Group) -> None:
+    fill(store, group)
+    found = measured(store, group)
+    assert {n: f.estimate for n, f in found.products.items()} == {"a/x": 150, "a/y": 150, "b/z": 150}
+    assert {n: f.estimate for n, f in found.affiliates.items()} == {"a": 250, "b": 150}
+    assert (found.group.estimate, found.group.summed_products) == (350, 450)
+    assert (found.affiliates["a"].summed_products, found.products["a/x"].summed_products) == (300, 150)
+    assert found.group.complete
+    assert found.group.reasons == ()
+    assert found.group.upper is not None
+    assert found.group.lower <= 350 <= found.group.upper <= 352
+    assert vars(found.group.coverage) == {"days_expected": 93, "days_present": 93, "months_expected": 0, "months_present": 0}
+    assert found.summed == (
+        450,
+        sum(f.lower for f in found.products.values()),
+        sum(f.upper or 0 for f in found.products.values()),
+    )
+    assert contradictions(found) == []
+
+
+def test_namespaces_bound_identity_from_all_the_same_to_all_different(store: Warehouse, group: Group) -> None:
+    give(store, group, *(contributed("a/x", d, {"email": sketch(0, 300), "device": sketch(1000, 1200)}) for d in DAYS))
+    fill(store, group, ("a/y", "b/z"))
+    figure = measured(store, group).products["a/x"]
+    assert (figure.identity_low, figure.identity_high, figure.estimate) == (300, 500, 500)
+    assert figure.upper is not None
+    assert 298 <= figure.lower <= 300
+    assert 500 <= figure.upper <= 502
+
+
+def test_a_missing_day_leaves_no_upper_bound(store: Warehouse, group: Group) -> None:
+    fill(store, group, ("a/x", "a/y"))
+    fill(store, group, ("b/z",), [d for d in DAYS if d.day not in (3, 4, 9)])
+    found = measured(store, group)
+    assert (found.group.upper, found.group.complete) == (None, False)
+    assert found.group.reasons == ("b/z: 3 of 31 days (2025-01-03 to 2025-01-04, 2025-01-09) missing",)
+    assert (found.group.coverage.days_expected, found.group.coverage.days_present) == (93, 90)
+    assert found.affiliates["a"].upper is not None
+    assert found.summed[2] is None
+
+
+def test_a_product_that_never_contributed(store: Warehouse, group: Group) -> None:
+    fill(store, group, ("a/x", "a/y"))
+    figure = measured(store, group).products["b/z"]
+    assert (figure.estimate, figure.lower, figure.upper, figure.lg_k) == (None, 0, None, None)
+    assert figure.reasons == ("b/z: 31 of 31 days (2025-01-01 to 2025-01-31) missing",)
+    assert measured(store, group).group.estimate == 250
+
+
+def test_zero_users_is_a_number(store: Warehouse, group: Group) -> None:
+    give(store, group, *(contributed("a/x", d, {"email": sketch(0, 0)}) for d in DAYS))
+    figure = measured(store, group).products["a/x"]
+    assert (figure.estimate, figure.lower, figure.upper, figure.complete) == (0, 0, 0, True)
+
+
+def test_computed_before_it_settled(store: Warehouse, group: Group) -> None:
+    """Late events may still come: what was computed early is there, and bounds nothing."""
+    fill(store, group, ("a/y", "b/z"))
+    early = datetime(2025, 2, 3, 23, 59, tzinfo=UTC)
+    fill(store, group, ("a/x",), computed_at=early)
+    figure = measured(store, group).products["a/x"]
+    assert (figure.complete, figure.upper, figure.estimate) == (False, None, 150)
+    assert figure.reasons == ("a/x: 1 of 31 periods were computed before they settled; all have on 2025-02-04",)
+    fill(store, group, ("a/x",), computed_at=early + timedelta(minutes=1))
+    assert measured(store, group).products["a/x"].complete
+
+
+@pytest.mark.parametrize(("kind", "estimate", "lower"), [("count", 5000, 5000), ("ceiling", None, 0)])
+def test_counts_and_ceilings_bound_but_do_not_complete(
+    store: Warehouse, group: Group, kind: str, estimate: int | None, lower: int
+) -> None:
+    fill(store, group, ("a/x", "a/y"))
+    store.replace_counts(MONTH, MONTH, [GivenCount("b", "z", MONTH, kind, 5000, "people", "report", "CFO")], LATE)
+    found = measured(store, group)
+    figure = found.products["b/z"]
+    assert (figure.estimate, figure.lower, figure.upper, figure.complete) == (estimate, lower, 5000, False)
+    assert found.group.estimate == 250
+    assert found.group.upper is not None
+    assert 5250 <= found.group.upper <= 5252
+    assert not found.group.complete
+    assert found.group.summed_products == 300 + (estimate or 0)
+
+
+def test_a_count_does_not_stand_in_for_what_is_there(store: Warehouse, group: Group) -> None:
+    fill(store, group)
+    store.replace_counts(MONTH, MONTH, [GivenCount("b", "z", MONTH, "count", 5000, "people", "report", "CFO")], LATE)
+    assert measured(store, group).group.upper == 351
+
+
+def test_other_audiences_are_other_readings(store: Warehouse, group: Group) -> None:
+    fill(store, group)
+    give(store, group, contributed("a/x", DAYS[0], {"email": sketch(5000, 5100)}, audience="internal"))
+    # The contribution of that day was replaced as a whole: 30 days remain of the external audience.
+    assert measured(store, group).products["a/x"].estimate == 250
+    assert measured(store, group, audiences=("external",)).products["a/x"].estimate == 150
+    assert measured(store, group, audiences=("internal",)).group.estimate == 100
+
+
+def test_only_what_is_in_the_group_on_the_day_counts(store: Warehouse, make: Callable[..., Path]) -> None:
+    sold = {"owned_by": [{"owner": "parent", "share": 1, "to": "2025-01-31"}]}
+    bought = {"owned_by": [{"owner": "parent", "share": 1, "from": "2025-01-31"}]}
+    half = {"owned_by": [{"owner": "parent", "share": 0.5}]}
+    group = read_group(make([entity(n, [product("x", sources=[])], **o) for n, o in (("s", sold), ("b", bought), ("h", half))]))
+    fill(store, group, ("s/x", "b/x", "h/x"))
+    assert list(measured(store, group).affiliates) == ["b"]  # Owned on the last day, with the whole month's users.
+    inputs = counting.gather(store, group, MONTH, READING, on=date(2025, 1, 15))
+    assert list(counting.measure(store, group, inputs).affiliates) == ["s"]
+
+
+def test_a_product_is_due_in_its_life_alone(store: Warehouse, make: Callable[..., Path]) -> None:
+    life = {"sources": [], "from": "2025-01-10", "to": "2025-01-20"}
+    group = read_group(make([entity("a", [product("x", **life), product("y", sources=[], **{"from": "2025-02-01"})])]))
+    fill(store, group, ("a/x",), DAYS[9:19])
+    found = measured(store, group)
+    assert list(found.products) == ["a/x"]
+    assert (found.group.coverage.days_expected, found.group.complete) == (10, True)
+
+
+def test_the_newest_contribution_of_a_period_counts_and_the_older_stays(store: Warehouse, group: Group) -> None:
+    fill(store, group)
+    before = counting.gather(store, group, MONTH, READING).digest
+    give(store, group, *(contributed("a/x", d, {"email": sketch(0, 10)}) for d in DAYS))
+    assert measured(store, group).products["a/x"].estimate == 10
+    assert counting.gather(store, group, MONTH, READING).digest != before
+    give(store, group, *(contributed("a/x", d, {"email": sketch(0, 150)}) for d in DAYS))
+    assert measured(store, group).products["a/x"].estimate == 150
+
+
+@pytest.mark.parametrize(
+    ("change", "what"), [({"key_epoch": "2"}, "key epochs"), ({"crosswalk_digest": "f" * 64}, "crosswalk snapshots")]
+)
+def test_keys_of_two_epochs_or_crosswalks_are_never_united(
+    store: Warehouse, group: Group, change: dict[str, str], what: str
+) -> None:
+    """United they would count everybody twice, or somebody not at all."""
+    fill(store, group, ("a/x", "a/y"))
+    fill(store, group, ("b/z",), **change)
+    with pytest.raises(Refusal, match=what):
+        measured(store, group)
+
+
+def test_monthly_contributions(store: Warehouse, group: Group) -> None:
+    fill(store, group, ("a/x", "a/y"))
+    fill(store, group, ("b/z",), [MONTH], grain="month")
+    found = measured(store, group)
+    assert (found.group.estimate, found.group.complete) == (350, True)
+    assert vars(found.group.coverage) == {"days_expected": 62, "days_present": 62, "months_expected": 1, "months_present": 1}
+
+
+@pytest.mark.parametrize(
+    ("zone", "near", "inner"),
+    [("Asia/Tokyo", date(2025, 2, 1), 30), ("America/New_York", date(2024, 12, 31), 30), ("UTC", None, 31)],
+)
+def test_days_of_another_zone_widen_the_interval_at_the_edges(
+    store: Warehouse, make: Callable[..., Path], zone: str, near: date | None, inner: int
+) -> None:
+    """Person number i is there on day i alone; the day beside the month has one of its own."""
+    group = read_group(make([entity("a", [product("x", sources=[], **{"from": "2024-01-01"})])]))
+    give(store, group, *(contributed("a/x", d, {"email": sketch(i, i + 1)}, day_zone=zone) for i, d in enumerate(DAYS)))
+    if near:
+        assert measured(store, group).group.upper is None
+        give(store, group, contributed("a/x", near, {"email": sketch(99, 100)}, day_zone=zone))
+    figure = measured(store, group).group
+    assert (figure.estimate, figure.lower, figure.upper) == (31, inner, 31 + 1 + bool(near))
+
+
+def test_months_of_another_zone_are_bounded_by_their_neighbours(store: Warehouse, make: Callable[..., Path]) -> None:
+    group = read_group(make([entity("a", [product("x", sources=[], **{"from": "2024-01-01"})])]))
+    months = {date(2024, 12, 1): (0, 100), MONTH: (50, 150), date(2025, 2, 1): (140, 200)}
+    each = [contributed("a/x", m, {"email": sketch(*r)}, grain="month", day_zone="Asia/Tokyo") for m, r in months.items()]
+    give(store, group, each[1])
+    assert measured(store, group).group.upper is None
+    give(store, group, each[2])
+    figure = measured(store, group).group
+    assert (figure.estimate, figure.lower) == (100, 0)
+    assert figure.upper is not None
+    assert 150 <= figure.upper <= 151
+
+
+@given(st.integers(0, 4000), st.integers(0, 4000), st.integers(0, 4000), st.sampled_from([8, 12]))
+def test_mixed_lg_k_is_no_wider_than_its_coarse_part(shared: int, fine: int, coarse: int, lg_k: int) -> None:
+    """A small affiliate with a small sketch must not cost the whole group its precision."""
+    by_lg_k = {21: sketch(0, shared + fine), lg_k: sketch(shared + fine - shared, shared + fine + coarse, lg_k)}
+    bounds = namespace_bounds(by_lg_k)
+    rest, part = by_lg_k[21].bounds(), by_lg_k[lg_k].bounds()
+    assert bounds.lower <= bounds.estimate <= bounds.upper
+    folded = Registers.union(by_lg_k.values()).bounds()
+    if bounds != folded:
+        assert rest.lower <= bounds.lower
+        assert bounds.upper <= rest.upper + part.upper
+
+
+def test_mixed_lg_k_of_a_large_group() -> None:
+    by_lg_k = {21: sketch(0, 3_000_000), 12: sketch(2_999_000, 3_001_000, 12)}
+    bounds = namespace_bounds(by_lg_k)
+    assert bounds.lower <= 3_001_000 <= bounds.upper
+    assert bounds.upper - bounds.lower < 15_000 < 3_000_000 * 0.032
+
+
+def test_errors_of_namespaces_add_in_squares() -> None:
+    pool = Pool.of_window({"a": {12: sketch(0, 100_000, 12)}, "b": {12: sketch(10**6, 10**6 + 100_000, 12)}})
+    found = people(pool)
+    each = [people(Pool.of_window({n: by})) for n, by in pool.stated.items()]
+    assert found.standard_error == pytest.approx(math.hypot(*(p.standard_error for p in each)))
+    assert found.upper - found.estimate == pytest.approx(math.hypot(*(p.upper - p.estimate for p in each)))
+    assert found.lg_k == 12
+
+
+def test_nobody_at_all() -> None:
+    assert people(Pool()) == (0, 0, 0, 0, 0, 0, None)
+
+
+def test_what_cannot_be_is_found(store: Warehouse, group: Group) -> None:
+    fill(store, group)
+    found = measured(store, group)
+    assert contradictions(replace(found, group=replace(found.group, upper=100)))
+    assert contradictions(replace(found, group=replace(found.group, lower=10_000)))
+
+
+def test_month_ends() -> None:
+    assert [counting.month_end(date(y, m, 1)).day for y, m in ((2023, 2), (2024, 2), (2025, 4), (2025, 12))] == [28, 29, 30, 31]

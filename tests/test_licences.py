@@ -1,0 +1,119 @@
+"""Licence tests: a result that says `under` without a bound would mean using a model without a licence."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from affiliates.manifests import read_group
+from pipelines import warehouse
+from pipelines.licences import LicenceTest, decide, registry, run_tests
+from pipelines.run import run
+from tests.conftest import NOW, entity, product
+
+SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "licences" / "registry.yaml"
+LINE = 700_000_000
+
+
+@pytest.mark.parametrize(
+    ("lower", "upper", "expected"),
+    [
+        (0, LINE, "under"),  # Strictly more than the threshold is over it.
+        (0, LINE + 1, "undetermined"),
+        (LINE, LINE + 5, "undetermined"),
+        (LINE + 1, LINE + 5, "over"),
+        (LINE + 1, None, "over"),
+        (0, None, "undetermined"),
+        (LINE, None, "undetermined"),
+        (None, None, "undetermined"),
+    ],
+)
+def test_decide(lower: int | None, upper: int | None, expected: str) -> None:
+    assert decide(LINE, lower, upper) == expected
+
+
+def test_each_version_tests_the_month_before_its_release() -> None:
+    assert {x.id: f"{x.measured_month:%Y-%m}" for x in registry()} == {
+        "llama-2": "2023-06", "llama-3": "2024-03", "llama-3.1": "2024-06",
+        "llama-3.2": "2024-08", "llama-3.3": "2024-11", "llama-4": "2025-03",
+    }  # fmt: skip
+    assert {x.clause.threshold for x in registry()} == {LINE}
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the larger registry lies beside the checkout")
+def test_the_registry_agrees_with_the_facts_collected_from_the_texts() -> None:
+    facts = {entry["id"]: entry for entry in yaml.safe_load(SHARED.read_text())["licences"]}
+    for licence in registry():
+        clause = facts[licence.id]["clauses"][0]
+        assert (licence.released.isoformat(), f"{licence.measured_month:%Y-%m}") == (
+            clause["test_date"],
+            clause["measured_period"],
+        )
+        assert (licence.clause.threshold, licence.clause.comparator) == (clause["threshold"], clause["comparator"])
+        assert licence.name == facts[licence.id]["name"]
+        assert licence.evidence == facts[licence.id]["evidence"]
+        assert licence.source.split("blob ")[1] in facts[licence.id]["sources"][0]
+
+
+def results(directory: Path) -> dict[str, LicenceTest]:
+    group = read_group(directory)
+    run(directory, group, NOW)
+    with warehouse.opened(group.settings.store, directory) as store:
+        return {t.licence.id: t for t in run_tests(store, group)}
+
+
+def counted(**months: int) -> dict[str, Any]:
+    counts = [
+        {"month": m[1:].replace("_", "-"), "users": n, "unit": "people", "document": "report", "attested_by": "CFO"}
+        for m, n in months.items()
+    ]
+    return {"sources": [], "from": "2023-01-01", "counts": counts}
+
+
+def test_results_by_reading(make: Callable[..., Path]) -> None:
+    """Two products by count alone: each at 400 M, so at most 800 M people, and 800 M summed."""
+    months = {"_2024_03": 400_000_000, "_2024_06": 350_000_000, "_2024_08": 350_000_001}
+    directory = make([entity("a", [product("x", **counted(**months)), product("y", **counted(**months, _2025_03=1))])])
+    (directory / "readings.yaml").write_text(
+        "readings: [{name: people, counts: unique_people}, {name: sum, counts: summed_products}]\n"
+        "of_record: [{reading: people, adopted_by: Counsel, from: 2024-07-01}]\n"
+    )
+    found = results(directory)
+    assert {i: {n: o.result for n, o in t.readings.items()} for i, t in found.items()} == {
+        "llama-2": {"people": "not_measured", "sum": "not_measured"},
+        "llama-3": {"people": "undetermined", "sum": "over"},
+        "llama-3.1": {"people": "under", "sum": "under"},
+        "llama-3.2": {"people": "undetermined", "sum": "over"},
+        "llama-3.3": {"people": "not_measured", "sum": "not_measured"},
+        "llama-4": {"people": "undetermined", "sum": "undetermined"},  # Product x has nothing for that month.
+    }
+    assert {i: t.readings["people"].of_record for i, t in found.items()} == {
+        "llama-2": False, "llama-3": False, "llama-3.1": True, "llama-3.2": True, "llama-3.3": True, "llama-4": True,
+    }  # fmt: skip
+    assert not any(t.readings["sum"].of_record for t in found.values())
+    assert found["llama-4"].readings["people"].settled_by[0] == "a/x: 31 of 31 days (2025-03-01 to 2025-03-31) missing"
+    assert found["llama-2"].readings["people"].settled_by == ("contributions or counts for 2023-06",)
+
+
+def test_membership_is_drawn_on_the_release_date(make: Callable[..., Path]) -> None:
+    """Acquired after the measured month and before the release: the affiliate's users are the group's."""
+    bought = {"owned_by": [{"owner": "parent", "share": 1, "from": "2024-04-10"}]}
+    directory = make(
+        [entity("a", [product("x", **counted(_2024_03=5))]), entity("b", [product("y", **counted(_2024_03=7))], **bought)]
+    )
+    (directory / "readings.yaml").write_text(
+        "readings: [{name: release, counts: summed_products}, {name: month, counts: summed_products, membership: month_end}]\n"
+    )
+    readings = results(directory)["llama-3"].readings
+    assert {n: o.estimate for n, o in readings.items()} == {"release": 12, "month": 5}
+
+
+def test_shape_of_the_answer(make: Callable[..., Path]) -> None:
+    answer = results(make([entity("a", [product("x", **counted(_2023_06=5))])]))["llama-2"].to_dict()
+    assert list(answer) == ["licence", "licensee", "released", "measured_month", "threshold", "readings"]
+    assert (answer["released"], answer["measured_month"], answer["licensee"]) == ("2023-07-18", "2023-06", "parent")
+    assert list(answer["readings"]["unique_people"]) == ["result", "estimate", "lower", "upper", "of_record", "settled_by"]
+    assert date.fromisoformat(answer["released"])

@@ -1,0 +1,263 @@
+"""A run: what it stores, what it leaves alone, and what it says when something is wrong."""
+
+import sqlite3
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import sqlalchemy as sa
+
+from affiliates import crosswalk
+from affiliates.identity import GroupKey
+from affiliates.manifests import read_group
+from affiliates.refusal import Refusal
+from pipelines import counting, schema, warehouse
+from pipelines.run import Report, run
+from tests.conftest import KEY, NOW, entity, events, product, source
+
+Make = Callable[..., Path]
+PLANTED = "planted.person@example.com"
+JANUARY = date(2025, 1, 1), date(2025, 1, 31)
+ROWS: list[tuple[str, str | None]] = [(f"2025-01-{1 + i % 31:02}T12:00:00Z", f"u{i % 60}@example.com") for i in range(200)]
+
+
+def two(make: Make, **settings: Any) -> Path:
+    """Two products of two affiliates over the same events: the same people."""
+    return make([entity(n, [product(f"{n}-app")]) for n in ("a", "b")], {"events.parquet": events(ROWS)}, **settings)
+
+
+def go(directory: Path, first: date | None = None, last: date | None = None, now: datetime = NOW) -> Report:
+    return run(directory, read_group(directory), now, first, last)
+
+
+def rows(directory: Path) -> dict[str, list[Any]]:
+    """Everything in the store."""
+    path = directory / ".mauwatch" / "store.sqlite"
+    if not path.exists():
+        return {}
+    with sqlite3.connect(path) as connection:
+        return {t: connection.execute(f"select * from {t} order by 1, 2, 3").fetchall() for t in schema.metadata.tables}
+
+
+def figure(directory: Path, month: date = JANUARY[0]) -> counting.Measured:
+    group = read_group(directory)
+    with warehouse.opened(group.settings.store, directory) as store:
+        return counting.measure(store, group, counting.gather(store, group, month, group.readings.readings[0]))
+
+
+def test_a_run_counts_and_publishes(make: Make) -> None:
+    directory = two(make)
+    report = go(directory, *JANUARY)
+    assert report.clean
+    assert [(p.name, p.received.new) for p in report.products] == [("a/a-app", 31), ("b/b-app", 31)]
+    found = figure(directory)
+    assert (found.group.estimate, found.group.summed_products, found.group.complete) == (60, 120, True)
+    published = [r for r in rows(directory)["figures"] if r[2] == "unique_people"]
+    assert sorted((r[3], r[4], r[5]) for r in published) == [
+        ("affiliate", "a", 60), ("affiliate", "b", 60), ("group", "test", 60),
+        ("product", "a/a-app", 60), ("product", "b/b-app", 60),
+    ]  # fmt: skip
+
+
+def test_the_same_again_changes_nothing(make: Make) -> None:
+    directory = two(make)
+    go(directory, *JANUARY)
+    before = rows(directory)
+    for days in (JANUARY, (None, None)):
+        report = go(directory, days[0], days[1], now=NOW + timedelta(days=1))
+        assert {p.received.new + p.received.replaced + p.received.confirmed for p in report.products} == {0}
+        assert rows(directory) == before
+
+
+def test_rows_in_another_order_are_the_same(make: Make) -> None:
+    directory = two(make)
+    go(directory, *JANUARY)
+    before = rows(directory)
+    events(ROWS[::-1]).write_parquet(directory / "events.parquet")
+    go(directory, *JANUARY)
+    assert rows(directory) == before
+
+
+def test_late_events_replace_the_day_and_the_older_version_stays(make: Make) -> None:
+    directory = two(make)
+    go(directory, *JANUARY)
+    events([*ROWS, ("2025-01-31T23:00:00Z", "late@example.com")]).write_parquet(directory / "events.parquet")
+    report = go(directory, date(2025, 1, 31), date(2025, 1, 31))
+    assert [(p.received.new, p.received.replaced) for p in report.products] == [(0, 1), (0, 1)]
+    assert figure(directory).group.estimate == 61
+    kept = [r for r in rows(directory)["contributions"] if r[4] == "2025-01-31"]
+    assert len(kept) == 4
+    assert {r[17] for r in kept if r[17]} == {r[0] for r in kept if not r[17]}
+    assert sorted(r[5] for r in rows(directory)["figures"] if r[3] == "group" and r[2] == "unique_people") == [60, 61]
+
+
+def test_a_run_without_range_computes_what_is_missing_or_was_not_settled(make: Make) -> None:
+    directory = two(make)
+    early = datetime(2025, 1, 20, 6, tzinfo=UTC)
+    with pytest.raises(Refusal, match="isn't there yet"):
+        figure(directory)
+    events([r for r in ROWS if r[0] < "2025-01-20"]).write_parquet(directory / "events.parquet")
+    first = go(directory, now=early)
+    assert {p.received.new for p in first.products} == {19}
+    assert figure(directory).group.upper is None
+    events(ROWS).write_parquet(directory / "events.parquet")
+    second = go(directory, now=NOW)
+    assert {(p.received.new, p.received.confirmed) for p in second.products} == {(12, 3)}  # Three days hadn't settled.
+    assert figure(directory).group.complete
+    assert {p.received.new + p.received.confirmed + p.received.unchanged for p in go(directory).products} == {0}
+
+
+def test_other_settings_compute_again(make: Make) -> None:
+    directory = two(make)
+    go(directory, *JANUARY)
+    make([entity("a", [product("a-app", sources=[source(counts_when="user <> 'u1@example.com'")])])])
+    report = go(directory)
+    assert {p.name: p.received.replaced for p in report.products} == {"a/a-app": 31, "b/b-app": 0}
+    assert figure(directory).affiliates["a"].estimate == 59
+
+
+def test_membership_moves_the_published_figure_without_new_data(make: Make) -> None:
+    directory = two(make)
+    go(directory, *JANUARY)
+    make([entity("b", [product("b-app")], owned_by=[{"owner": "parent", "share": 0.5}])])
+    report = go(directory)
+    assert report.published == [JANUARY[0]]
+    assert list(figure(directory).affiliates) == ["a"]
+
+
+def test_a_missing_day_is_said(make: Make) -> None:
+    files = {f"{date(2025, 1, d)}.csv": b"at,user\n" for d in range(1, 32) if d != 13}
+    directory = make([entity("a", [product(sources=[source(files="{day}.csv", complete_through=None)], to="2025-02-01")])], files)
+    report = go(directory)
+    assert [p.missing for p in report.products] == [(date(2025, 1, 13),)]
+    assert not report.clean
+    assert figure(directory).group.upper is None
+
+
+def test_counts_of_the_manifest(make: Make) -> None:
+    given = {"month": "2025-01", "users": 900, "unit": "people", "document": "report", "attested_by": "CFO"}
+    roof = {"users": 5000, "unit": "accounts", "document": "register", "attested_by": "CFO"}
+    life = {"sources": [], "to": "2025-03-01"}
+    directory = make([entity("a", [product("x", counts=[given], **life), product("y", ceilings=[roof], **life)])])
+    go(directory)
+    found = figure(directory)
+    assert (found.products["a/x"].estimate, found.group.upper) == (900, 5900)
+    assert figure(directory, date(2025, 2, 1)).group.upper is None  # The count is January's alone.
+    make([entity("a", [product("x", counts=[given | {"users": 800}], **life), product("y", ceilings=[roof], **life)])])
+    go(directory)
+    assert figure(directory).group.upper == 5800
+    assert [r[5] for r in rows(directory)["counts"] if r[4] == "count"] == [900, 800]
+
+
+def test_crosswalk_joins_people_and_a_new_snapshot_is_computed_again(make: Make) -> None:
+    directory = two(make)
+    links = pl.DataFrame({"identifier": [f"u{i}@example.com" for i in range(60)], "person": [f"p{i // 2}" for i in range(60)]})
+    go(directory, *JANUARY)
+    table = crosswalk.from_people(links, "email", GroupKey(KEY, "1"))
+    table.write_parquet(directory / "2025-01.parquet")
+    two(make, crosswalk="{month}.parquet")
+    make([entity(n, [product(f"{n}-app", to="2025-02-01")]) for n in ("a", "b")], crosswalk="{month}.parquet")
+    report = go(directory)
+    assert {p.received.replaced for p in report.products} == {31}
+    assert (figure(directory).group.estimate, figure(directory).group.identity_low) == (30, 30)
+    table.head(30).write_parquet(directory / "2025-01.parquet")
+    make([entity("b", [product("b-app", to="2025-02-01", sources=[source(files="gone.parquet")])])], crosswalk="{month}.parquet")
+    report = go(directory)
+    assert any("crosswalk snapshots can't be united" in f for f in report.findings)
+
+
+def bad_sources() -> dict[str, dict[str, bytes]]:
+    good = f"at,user\n2025-01-05T00:00:00Z,{PLANTED}\n"
+    return {
+        "zero bytes": {"e.csv": b""},
+        "truncated Parquet": {"e.csv": b"PAR1" + PLANTED.encode()},
+        "bad line": {"e.csv": f"{good}2025-01-05T00:00:00Z,{PLANTED},x\n".encode()},
+        "short line": {"e.csv": f"{good}2025-01-05T00:00:00Z\n".encode()},
+        "missing column": {"e.csv": good.replace("at,", "when,").encode()},
+        "time without zone": {"e.csv": good.replace("00Z", "00").encode()},
+        "1970": {"e.csv": good.replace("2025-01-05", "1970-01-01").encode()},
+        "future": {"e.csv": good.replace("2025-01-05", "2031-01-05").encode()},
+        "no time": {"e.csv": f"at,user\n{PLANTED},{PLANTED}\n".encode()},
+        "nobody": {"e.csv": b"at,user\n" + b"2025-01-05T00:00:00Z,unknown\n" * 150},
+    }
+
+
+@pytest.mark.parametrize("files", bad_sources().values(), ids=bad_sources())
+@pytest.mark.parametrize("existing", [True, False], ids=["existing store", "no store yet"])
+def test_a_refused_source_changes_nothing_and_leaks_nothing(make: Make, files: dict[str, bytes], existing: bool) -> None:
+    kind = "parquet" if files["e.csv"].startswith(b"PAR1") else "csv"
+    entities = [entity("a", [product(sources=[source(files="e.csv", format=kind)])])]
+    if existing:
+        good = f"at,user\n2025-01-05T00:00:00Z,{PLANTED}\n".encode()
+        directory = make([entity("a", [product(sources=[source(files="e.csv")])])], {"e.csv": good})
+        assert go(directory, *JANUARY).clean
+    directory = make(entities, files)
+    before = rows(directory)
+    report = go(directory, *JANUARY)
+    assert not report.clean
+    assert len(report.products[0].refusals) == 1
+    assert rows(directory) == before
+    assert PLANTED not in str(report)
+    assert not any(PLANTED.encode() in p.read_bytes() for p in (directory / ".mauwatch").rglob("*") if p.is_file())
+
+
+def test_one_refused_product_does_not_keep_the_others(make: Make) -> None:
+    directory = make(
+        [entity("a", [product(sources=[source(files="gone.csv")])]), entity("b", [product("b-app")])],
+        {"events.parquet": events(ROWS)},
+    )
+    report = go(directory, *JANUARY)
+    assert [len(p.refusals) for p in report.products] == [1, 0]
+    found = figure(directory)
+    assert (found.group.estimate, found.group.upper) == (60, None)
+
+
+def test_no_key_no_run(make: Make) -> None:
+    directory = two(make)
+    (directory / "group.key").unlink()
+    with pytest.raises(Refusal, match="the group key"):
+        go(directory, *JANUARY)
+    assert rows(directory) == {}
+
+
+def test_nothing_readable_of_people_is_in_the_store(make: Make) -> None:
+    directory = make([entity("a", [product()])], {"events.parquet": events([("2025-01-05T00:00:00Z", PLANTED)])})
+    go(directory, *JANUARY)
+    stored = (directory / ".mauwatch" / "store.sqlite").read_bytes()
+    assert b"planted" not in stored
+    assert KEY.encode() not in stored
+
+
+def test_schema_of_the_migrations_is_the_schema_of_the_tables(tmp_path: Path) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with warehouse.opened("sqlite:///s.sqlite", tmp_path, create=True) as store, store.engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), schema.metadata) == []
+        comments = connection.execute(sa.select(schema.column_comments)).fetchall()
+    assert len(comments) == sum(1 + len(t.columns) for t in schema.metadata.tables.values())
+    assert all(comment for *_, comment in comments)
+
+
+def test_a_store_that_is_none(make: Make, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="isn't there yet"), warehouse.opened("sqlite:///none.sqlite", tmp_path):
+        pass
+    (tmp_path / "text.sqlite").write_text("no database at all, but a text that is long enough to be taken for one" * 20)
+    with pytest.raises(Refusal, match="the store"), warehouse.opened("sqlite:///text.sqlite", tmp_path):
+        pass
+    with pytest.raises(Refusal, match="URL"), warehouse.opened("nodb://secret:hidden@host/x", tmp_path, create=True):
+        pass
+    with warehouse.opened("sqlite:///newer.sqlite", tmp_path, create=True) as store, store.engine.begin() as connection:
+        connection.execute(sa.text("update alembic_version set version_num = '9999'"))
+    with pytest.raises(Refusal, match="newer mauwatch"), warehouse.opened("sqlite:///newer.sqlite", tmp_path, create=True):
+        pass
+
+
+def test_moments_are_text_that_sorts_in_sqlite(make: Make) -> None:
+    directory = two(make)
+    go(directory, *JANUARY)
+    known = {r[16] for r in rows(directory)["contributions"]}
+    assert known == {"2025-06-01T12:00:00.000000Z"}
