@@ -13,6 +13,7 @@ from affiliates.refusal import Refusal
 from affiliates.source import EventTime, Source
 from affiliates.sources import files
 from affiliates.sources.files import Files
+from affiliates.sources.one_file import check_file
 
 BATCH_ROWS = 500_000
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
@@ -215,6 +216,7 @@ class Look:
 def look(found: Files, zone: str, rows: int = 10_000) -> Look:
     """A first look at a source's newest file; raises `Refusal` for a file, column or condition that is wrong."""
     newest = [max(found.of_day)] if found.of_day else []
+    check_file(found.paths_of(newest)[-1], found.kind, found.source, found.subject)
     events = _events(found, newest, zone)
     user = pl.coalesce(
         normalise(pl.col(f"identifier_{i}"), ident.namespace, ident.region) for i, ident in enumerate(found.source.identifiers)

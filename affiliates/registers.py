@@ -222,7 +222,11 @@ class Registers:
 
     def _counts(self) -> npt.NDArray[np.int64]:
         histogram = np.zeros(64, np.int64)
-        _histogram(self.dense(), histogram)
+        if self.values is not None:
+            _histogram(self.values, histogram)
+        else:
+            histogram += np.bincount(self.occupied >> ADDRESS_BITS, minlength=64)
+            histogram[0] = (1 << self.lg_k) - len(self.occupied)
         return histogram
 
     def bounds(self) -> Bounds:

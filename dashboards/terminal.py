@@ -1,7 +1,7 @@
 """Tables and messages for a terminal. Pure: values in, renderables out."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Group as Stack
@@ -9,12 +9,14 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from affiliates.group import Group
 from affiliates.refusal import Refusal
-from pipelines.counting import Measured, contradictions
-from pipelines.figures import Coverage, Figure
-from pipelines.licences import LicenceTest
-from pipelines.run import Report
+
+if TYPE_CHECKING:  # Importing the centre takes time, and `validate` runs where it isn't installed.
+    from affiliates.group import Group
+    from pipelines.counting import Measured
+    from pipelines.figures import Coverage, Figure
+    from pipelines.licences import LicenceTest
+    from pipelines.run import Report
 
 RESULT_STYLE = {
     "under": "green", "granted": "green", "exempt": "green",
@@ -27,12 +29,12 @@ def people(number: int | None) -> str:
     return "–" if number is None else f"{number:,}"
 
 
-def interval(figure: Figure) -> str:
+def interval(figure: "Figure") -> str:
     """The 95 % interval; without an upper bound, that."""
     return f"{people(figure.lower)} to {'no upper bound' if figure.upper is None else people(figure.upper)}"
 
 
-def coverage(found: Coverage) -> str:
+def coverage(found: "Coverage") -> str:
     said = []
     if found.days_expected or not found.months_expected:
         said.append(f"{found.days_present:,}/{found.days_expected:,} days")
@@ -60,7 +62,7 @@ def refusals(found: Sequence[Refusal]) -> RenderableType:
     return Stack(*(line for line in lines if line.plain))
 
 
-def measured(found: Measured, group: Group) -> RenderableType:
+def measured(found: "Measured", group: "Group") -> RenderableType:
     """A month's figures: the group, its affiliates, their products."""
     month = f"{found.inputs.month:%Y-%m}"
     rows: list[Sequence[str | Text]] = [_figure_row(Text(group.settings.name or group.settings.group, "bold"), found.group)]
@@ -81,12 +83,12 @@ def measured(found: Measured, group: Group) -> RenderableType:
         f"Audiences: {', '.join(found.inputs.reading.audiences)}. "
         f"Standard error of the sketches: {found.group.standard_error:,.1f} people."
     ))  # fmt: skip
-    said += [Text(f"! {wrong}", "bold red") for wrong in contradictions(found)]
+    said += [Text(f"! {wrong}", "bold red") for wrong in found.contradictions]
     said.append(reasons("Not complete", found.group.reasons))
     return Stack(*said)
 
 
-def _figure_row(name: Text, figure: Figure) -> Sequence[str | Text]:
+def _figure_row(name: Text, figure: "Figure") -> Sequence[str | Text]:
     identity = f"{people(figure.identity_low)} to {people(figure.identity_high)}"
     covered = Text(coverage(figure.coverage), "" if figure.complete else "yellow")
     return name, people(figure.estimate), interval(figure), identity, covered
@@ -100,7 +102,7 @@ def reasons(title: str, found: Sequence[str]) -> RenderableType:
     return Text("\n".join([f"{title}:", *(f"  {r}" for r in (*found[:MOST_REASONS], *more))]), style="yellow")
 
 
-def tests(found: Sequence[LicenceTest]) -> RenderableType:
+def tests(found: "Sequence[LicenceTest]") -> RenderableType:
     """One row a licence, two columns a reading."""
     names = list(found[0].readings) if found else []
     columns = ["licence", "released", "month tested"]
@@ -122,11 +124,11 @@ def tests(found: Sequence[LicenceTest]) -> RenderableType:
     return Stack(*said)
 
 
-def _record(found: Sequence[LicenceTest], name: str) -> str:
+def _record(found: "Sequence[LicenceTest]", name: str) -> str:
     return " (of record)" if any(t.readings[name].of_record for t in found) else ""
 
 
-def report(found: Report) -> RenderableType:
+def report(found: "Report") -> RenderableType:
     """What a run took, by affiliate, and what it found."""
     totals: dict[str, list[int]] = {}
     for product in found.products:
@@ -146,7 +148,7 @@ def report(found: Report) -> RenderableType:
     return Stack(*said)
 
 
-def effect(months: Mapping[str, tuple[Figure, Figure]]) -> RenderableType:
+def effect(months: "Mapping[str, tuple[Figure, Figure]]") -> RenderableType:
     """What joining identifiers of one person does: by month, the figures without and with the crosswalk."""
     rows = [
         (month, people(apart.estimate), people(joined.estimate), _percent(apart.estimate, joined.estimate))

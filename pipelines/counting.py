@@ -69,6 +69,18 @@ class Measured:
         upper = sum(uppers) if len(uppers) == len(self.products) else None
         return self.group.summed_products, sum(f.lower for f in self.products.values()), upper
 
+    @property
+    def contradictions(self) -> list[str]:
+        """What can't be: a product larger than the group, or the group larger than all products."""
+        group, wrong = self.group, []
+        for name, figure in self.products.items():
+            if group.upper is not None and figure.lower > group.upper:
+                wrong.append(f"{name} has at least {figure.lower:,} people, the group at most {group.upper:,}")
+        upper = self.summed[2]
+        if upper is not None and group.lower > upper:
+            wrong.append(f"the group has at least {group.lower:,} people, its products together at most {upper:,}")
+        return wrong
+
 
 def month_end(month: date) -> date:
     """The month's last day."""
@@ -118,18 +130,6 @@ def measure(warehouse: Warehouse, group: Group, inputs: Inputs) -> Measured:
     }
     whole = figure_of(list(shares.values()), list(products.values()))
     return Measured(inputs, whole, affiliates, {f"{m}/{p}": figure for (m, p), figure in products.items()})
-
-
-def contradictions(measured: Measured) -> list[str]:
-    """What can't be: a product larger than the group, or the group larger than all products."""
-    group, wrong = measured.group, []
-    for name, figure in measured.products.items():
-        if group.upper is not None and figure.lower > group.upper:
-            wrong.append(f"{name} has at least {figure.lower:,} people, the group at most {group.upper:,}")
-    upper = measured.summed[2]
-    if upper is not None and group.lower > upper:
-        wrong.append(f"the group has at least {group.lower:,} people, its products together at most {upper:,}")
-    return wrong
 
 
 def _check_unitable(month: date, versions: Sequence[Version]) -> None:

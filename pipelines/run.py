@@ -204,5 +204,5 @@ def _publish(store: Warehouse, group: Group, now: datetime, report: Report, prog
             store.append_figures(counting.rows(found, reading, group.settings.group, now))
             if month not in report.published:
                 report.published.append(month)
-                report.findings.extend(f"{month:%Y-%m}: {wrong}" for wrong in counting.contradictions(found))
+                report.findings.extend(f"{month:%Y-%m}: {wrong}" for wrong in found.contradictions)
     store.append_tests(licences.rows(list(licences.run_tests(store, group)), now))

@@ -56,11 +56,11 @@ def outcomes(size: int, seed: int) -> Iterator[tuple[int, bool, float, float]]:
         yield lg_k, low <= size <= high, (estimate - size) / error, width
 
 
-def calibrate(sizes: tuple[int, ...] = SIZES, small: int = 1000, large: int = 100) -> list[Row]:
-    """`small` seeds for each size up to 10^6 and `large` above."""
+def calibrate(sizes: tuple[int, ...] = SIZES, small: int = 1000, large: int = 200) -> list[Row]:
+    """`small` seeds for each size up to 10^7 and `large` above."""
     rows = []
     for size in sizes:
-        seeds = small if size <= 10**6 else large
+        seeds = small if size <= 10**7 else large
         with ThreadPoolExecutor(2) as pool:
             found = list(pool.map(lambda seed, size=size: list(outcomes(size, seed)), range(1, seeds + 1)))
         for i, lg_k in enumerate(LG_KS):
@@ -80,7 +80,7 @@ def table(rows: list[Row]) -> str:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--small", type=int, default=1000, help="seeds for each size up to 10^6")
-    parser.add_argument("--large", type=int, default=100, help="seeds for each size above")
+    parser.add_argument("--small", type=int, default=2000, help="seeds for each size up to 10^7")
+    parser.add_argument("--large", type=int, default=200, help="seeds for each size above")
     chosen = parser.parse_args()
     print(table(calibrate(small=chosen.small, large=chosen.large)))

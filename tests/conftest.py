@@ -53,6 +53,7 @@ def write_group(
     """A group directory of these entities and files under one parent."""
     (directory / "affiliates").mkdir(parents=True, exist_ok=True)
     (directory / "group.key").write_text(KEY)
+    (directory / "group.key").chmod(0o600)
     said = {"group": "test", "ultimate_parent": "parent", "key": {"file": "group.key"}, **settings}
     (directory / "group.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
     for manifest in [{"entity": "parent"}, *entities]:

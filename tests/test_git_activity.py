@@ -1,0 +1,145 @@
+"""Real events against true counts: the demo's slice always, all of the data where it lies beside the checkout.
+
+The oracles are independent: DuckDB over the raw file, and the counts that came with the data.
+"""
+
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+
+from affiliates.group import Group
+from affiliates.manifests import read_group
+from dashboards import demo
+from pipelines import counting, warehouse
+from pipelines.counting import Measured
+from pipelines.figures import Figure
+from pipelines.run import run
+from tests.git_activity import COMPLETE_THROUGH, SHARED, truth, write_group
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+there = pytest.mark.skipif(not SHARED.exists(), reason="the whole data lies beside the checkout")
+
+
+def all_months(directory: Path, group: Group) -> dict[str, Measured]:
+    with warehouse.opened(group.settings.store, directory) as store:
+        reading = group.readings.readings[0]
+        return {
+            f"{month:%Y-%m}": counting.measure(store, group, counting.gather(store, group, month, reading))
+            for month in store.read_months()
+        }
+
+
+def close(figure: Figure, true: int) -> bool:
+    """Within 2 people or 0.2 %."""
+    return figure.estimate is not None and abs(figure.estimate - true) <= max(2, 0.002 * true)
+
+
+def compare(found: dict[str, Measured], true: dict[str, Any], through: str) -> tuple[int, int]:
+    """Each figure of each whole month is close; returns how many there are and how many intervals hold the truth."""
+    figures = inside = 0
+    for month, measured in found.items():
+        if month > through:
+            continue
+        for level, each in (
+            ("group", {"group": measured.group}),
+            ("affiliate", measured.affiliates),
+            ("product", measured.products),
+        ):
+            for name, figure in each.items():
+                expected = true[level][name.rpartition("/")[2]].get(month, 0)
+                assert close(figure, expected), (month, level, name, figure.estimate, expected)
+                assert figure.complete
+                figures += 1
+                inside += figure.upper is not None and figure.lower <= expected <= figure.upper
+    # And nothing that has users is left out of the comparison.
+    for level in ("group", "affiliate", "product"):
+        for name, months in true[level].items():
+            for month in (m for m, n in months.items() if n and m <= through and m in found):
+                here = {"group": ["group"], "affiliate": list(found[month].affiliates)}.get(
+                    level, [p.rpartition("/")[2] for p in found[month].products]
+                )
+                assert name in here, (month, level, name)
+    return figures, inside
+
+
+@there
+@pytest.mark.parametrize("with_crosswalk", [True, False], ids=["crosswalk", "no crosswalk"])
+def test_all_of_the_data(tmp_path: Path, with_crosswalk: bool) -> None:
+    """331 months, 39 products, six affiliates and the group, by days."""
+    directory = write_group(tmp_path / "group", with_crosswalk)
+    group = read_group(directory)
+    report = run(directory, group, NOW, last=COMPLETE_THROUGH)
+    assert report.clean
+    true = truth("person" if with_crosswalk else "user")
+    found = all_months(directory, group)
+    figures, inside = compare(found, true, "2026-07")
+    assert set(true["group"]["group"]) <= set(found)
+    assert figures > 7_000
+    assert inside >= 0.95 * figures
+    print(f"{len(found)} months, {figures} figures, {inside} of them inside their interval")
+
+
+@pytest.fixture(scope="module")
+def slice_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Group, dict[str, Measured]]:
+    directory = tmp_path_factory.mktemp("demo") / "group"
+    demo.copy(directory)
+    group = read_group(directory)
+    assert run(directory, group, NOW, demo.FIRST, demo.LAST).clean
+    return directory, group, all_months(directory, group)
+
+
+def test_an_independent_engine_agrees_on_the_slice(slice_run: tuple[Path, Group, dict[str, Measured]]) -> None:
+    """DuckDB counts the raw file; its people are joined by keys made with Python's own hmac."""
+    import hashlib
+    import hmac
+
+    directory, group, found = slice_run
+    key = (directory / "group.key").read_text().strip().encode()
+    with duckdb.connect() as db:
+        db.create_function(
+            "key_of",
+            lambda user: hmac.new(key, b"email\x1f" + user.encode(), hashlib.sha256).hexdigest()[:16],
+            ["VARCHAR"],
+            "VARCHAR",
+        )
+        affiliates = [(p.product, e.entity) for e in group.entities.values() for p in e.products]
+        db.execute("create table offered (product varchar, affiliate varchar)")
+        db.executemany("insert into offered values (?, ?)", affiliates)
+        db.execute(f"""
+            create table people as
+            with keys as (select distinct user, key_of(user) as key from '{directory}/events.parquet' where user is not null)
+            select strftime(day, '%Y-%m') as month, affiliate, product, coalesce(person_key, key) as person
+            from '{directory}/events.parquet' join keys using (user) join offered using (product)
+            left join '{directory}/crosswalk.parquet' using (key)
+            where not bot
+        """)
+        true: dict[str, Any] = {"group": {"group": {}}, "affiliate": {}, "product": {}}
+        for level, column in (("group", "'group'"), ("affiliate", "affiliate"), ("product", "product")):
+            for name, month, n in db.execute(
+                f"select {column}, month, count(distinct person) from people group by all"
+            ).fetchall():
+                true[level].setdefault(name, {})[month] = n
+    for product, affiliate in affiliates:
+        true["product"].setdefault(product, {})
+        true["affiliate"].setdefault(affiliate, {})
+    figures, inside = compare(found, true, "2026-07")
+    assert figures == 38 * (1 + 6 + 39) - 2  # Two products were born in the second month.
+    assert inside == figures
+
+
+@there
+def test_the_slice_has_the_true_counts(slice_run: tuple[Path, Group, dict[str, Measured]]) -> None:
+    compare(slice_run[2], truth("person"), "2026-07")
+
+
+def test_the_demo_in_json_is_the_same_twice(slice_run: tuple[Path, Group, dict[str, Measured]]) -> None:
+    """Its events are hashed at the edge, stored, united and measured again: the same answer."""
+    directory, group, found = slice_run
+    again = run(directory, group, NOW, date(2025, 3, 1), date(2025, 3, 31))
+    assert sum(p.received.unchanged for p in again.products) == 39 * 31
+    figure = all_months(directory, group)["2025-03"].group
+    assert json.dumps(figure.to_dict()) == json.dumps(found["2025-03"].group.to_dict())
