@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -46,13 +47,14 @@ def check(found: Files, days: Sequence[date], zone: str, now: datetime) -> None:
         return
     time, day = pl.col("time"), pl.col("day")
     with found.reading():
+        dated = found.scan(days).collect_schema()[found.source.time.column] == pl.Date
         counts = (
             events.filter("counts")
             .select(
                 unreadable=time.is_null().sum(),
-                without_zone=(time.is_null() & pl.col("naive")).sum(),
+                without_zone=(time.is_null() & pl.col("naive") & pl.lit(found.source.time.zone is None)).sum(),
                 early=(time < EARLIEST).sum(),
-                late=(time > now).sum(),
+                late=(day > now.astimezone(ZoneInfo(zone)).date() if dated else time > now).sum(),
                 elsewhere=(day != pl.col("__day__")).sum(),
             )
             .collect()
@@ -174,6 +176,11 @@ def _time(spec: EventTime | None, schema: pl.Schema, zone: str, subject: str) ->
     if dtype == pl.Null:  # No row has a time: refused if there are rows, else a day without users.
         column, dtype = column.cast(pl.String), pl.String()
     if isinstance(dtype, pl.Date):
+        if spec.zone not in (None, zone):
+            raise Refusal(
+                subject, "a date can't be brought into another zone", f"column {spec.column} holds days of {spec.zone}",
+                "give times, or files named by {day} with `day_zone`",
+            )  # fmt: skip
         return column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), naive, column
     if isinstance(dtype, pl.Datetime) and dtype.time_zone:
         time = column.dt.convert_time_zone("UTC")

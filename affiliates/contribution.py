@@ -6,6 +6,7 @@ whole. `COLUMNS` is the contract; any engine can write it.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -20,7 +21,7 @@ import polars as pl
 
 from affiliates.group import Grain, Group
 from affiliates.identity import NORMALISATION, GroupKey, canary_keys
-from affiliates.model import is_zone
+from affiliates.model import is_zone, period_end
 from affiliates.refusal import Refusal, Refused
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
@@ -111,13 +112,6 @@ class Contribution:
 
 def _order(part: Part) -> tuple[str, str]:
     return part.audience, part.namespace
-
-
-def period_end(grain: str, activity_date: date) -> date:
-    """The day after the period's last day."""
-    if grain == "day":
-        return activity_date + timedelta(1)
-    return (activity_date + timedelta(31)).replace(day=1)
 
 
 def end_of(grain: str, activity_date: date, zone: str) -> datetime:
@@ -240,10 +234,14 @@ def check(
     if not is_zone(c.day_zone):
         yield Refusal(about, "its zone is no time zone", c.day_zone, "write a name of the IANA database, such as UTC")
         return
-    if c.activity_date.year < 1971 or end_of(c.grain, c.activity_date, c.day_zone) > now:
+    if not 1971 <= c.activity_date.year <= now.year:
         yield Refusal(
-            about, "the period isn't over, or lies before 1971", f"now {now:%Y-%m-%d %H:%M} UTC", "correct activity_date"
+            about, "the period lies before 1971 or in the future", f"now {now:%Y-%m-%d %H:%M} UTC", "correct activity_date"
         )
+        return
+    if not end_of(c.grain, c.activity_date, c.day_zone) <= c.computed_at <= now:
+        said = f"computed {c.computed_at:%Y-%m-%d %H:%M} UTC"
+        yield Refusal(about, "was computed before the period was over, or in the future", said, "compute it again")
     last = period_end(c.grain, c.activity_date) - timedelta(1)
     if not product.due_between(c.activity_date, last):
         yield Refusal(
@@ -261,7 +259,9 @@ def check(
         yield Refusal(about, "unknown normalisation", c.normalisation, f"use {NORMALISATION}")
     for part in c.parts:
         if part.audience not in ("external", "internal", "automated"):
-            yield Refusal(about, "unknown audience", part.audience, "use external, internal or automated")
+            yield Refusal(about, "unknown audience", "", "use external, internal or automated")
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", part.namespace):
+            yield Refusal(about, "the namespace is no name", "", "write a-z, 0-9, dot and dash, at most 32 characters")
         yield from _check_part(part, key, about)
 
 
@@ -277,6 +277,12 @@ def _check_part(part: Part, key: GroupKey, about: str) -> Iterator[Refusal]:
         yield Refusal(
             about, "more users than events", f"at least {_users_at_least(part.registers):,} against {part.events:,}",
             "correct the query: each user has an event",
+        )  # fmt: skip
+    if part.distinct_users is not None and part.distinct_users < _users_at_least(part.registers):
+        yield Refusal(
+            about, "fewer distinct users than the sketch holds",
+            f"{part.distinct_users:,} against {_users_at_least(part.registers):,}",
+            "count the keys that the sketch is made of",
         )  # fmt: skip
 
 

@@ -44,11 +44,9 @@ def of_table(table: pl.DataFrame, subject: str = "the crosswalk") -> Crosswalk:
     """Check a snapshot and digest it; the digest depends on its rows alone, not on their order."""
     missing = {"key", "person_key"} - set(table.columns)
     if missing:
-        raise Refusal(
-            subject, "columns are missing", f"{', '.join(sorted(missing))}; there are {', '.join(table.columns)}",
-            "make it with the columns key and person_key",
-        )  # fmt: skip
-    if set(table.select("key", "person_key").dtypes) != {pl.String}:
+        raise Refusal(subject, "columns are missing", ", ".join(sorted(missing)), "make it with the columns key and person_key")
+    table = table.select("key", "person_key")
+    if set(table.dtypes) != {pl.String}:
         raise Refusal(subject, "keys must be text", "", "write each as 16 hex characters")
     keys = table.select(as_key(pl.col("key")), as_key(pl.col("person_key"))).sort("key")
     bad = sum(keys.null_count().row(0)) + table.select((pl.all().str.len_bytes() != 16).sum()).sum_horizontal()[0]

@@ -14,10 +14,11 @@ from pathlib import Path
 import polars as pl
 
 from affiliates import activity
-from affiliates.contribution import Contribution, Part, canary, end_of, period_end
+from affiliates.contribution import Contribution, Part, canary, end_of
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
 from affiliates.group import Grain, Product, Settings
 from affiliates.identity import NORMALISATION, GroupKey
+from affiliates.model import period_end
 from affiliates.refusal import Refusal
 from affiliates.registers import Absorber, coupons_of
 from affiliates.sources import files
@@ -53,13 +54,12 @@ class _Tally:
     undecided: int = 0
 
 
-def definition_digest(product: Product) -> str:
-    """Changes with every setting that decides who counts, and with no other."""
-    said = [product.active.model_dump(), product.grain]
-    said += [
-        source.model_dump(exclude={"files", "format", "separator", "complete_through"}, by_alias=True)
-        for source in product.sources
-    ]
+def definition_digest(product: Product, settings: Settings) -> str:
+    """Changes with every setting that decides who counts in a period, or how well."""
+    said = [settings.time_zone, settings.lg_k, product.active.model_dump(), product.grain]
+    said += [source.model_dump(exclude={"complete_through"}, by_alias=True) for source in product.sources]
+    if product.grain == "month":  # Its first and last month are cut to its life.
+        said += [product.from_, product.to]
     return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
 
@@ -99,7 +99,6 @@ def contribute(
     """
     zone, subject = place.settings.time_zone, f"{affiliate}/{product.product}"
     wanted = [day for days in periods.values() for day in days]
-    identified = unidentified = 0
     for number, pass_days in enumerate(_passes(found, wanted, per_month="{month}" in (place.settings.crosswalk or ""))):
         crosswalk = place.crosswalk(pass_days[0].replace(day=1))
         tallies: dict[date, _Tally] = defaultdict(_Tally)
@@ -108,9 +107,8 @@ def contribute(
                 activity.check(source, pass_days, zone, place.now)
             for batch in activity.batches(source, pass_days, zone, place.key, crosswalk):
                 _absorb(batch, set(pass_days), product.grain, place.settings.lg_k, tallies)
-        identified += sum(sum(t.events.values()) for t in tallies.values())
-        unidentified += sum(t.unidentified for t in tallies.values())
-        _judge(subject, product, identified, unidentified)
+        for first, tally in sorted(tallies.items()):
+            _judge(f"{subject}, {first}", product, tally)
         passed = sorted({first_day(product.grain, day) for day in pass_days})
         yield [_contribution(affiliate, product, first, tallies[first], crosswalk, place) for first in passed]
 
@@ -145,14 +143,27 @@ def _absorb(batch: activity.Batch, days: set[date], grain: Grain, lg_k: int, tal
             tally.undecided += undecided
 
 
-def _judge(subject: str, product: Product, identified: int, unidentified: int) -> None:
-    seen = identified + unidentified
-    if seen >= _TOO_FEW_TO_JUDGE and unidentified > product.unidentified_limit * seen:
-        raise Refusal(
-            subject, "too many events without a usable identifier",
-            f"{unidentified:,} of {seen:,} are empty or placeholders; the limit is {product.unidentified_limit:.0%}",
-            "name the column of signed-out users as a second identifier, correct the export, or raise `unidentified_limit`",
-        )  # fmt: skip
+def _judge(subject: str, product: Product, tally: _Tally) -> None:
+    """Refuse a period most of whose events name nobody, or can't be told to count: it isn't zero users."""
+    identified = sum(tally.events.values())
+    for number, rule, next_step in (
+        (
+            tally.unidentified,
+            "too many events without a usable identifier",
+            "name the column of signed-out users as a second identifier",
+        ),
+        (
+            tally.undecided,
+            "too many events that a condition leaves undecided, its columns being null",
+            "say what null means, by `coalesce`",
+        ),
+    ):
+        seen = identified + number
+        if seen >= _TOO_FEW_TO_JUDGE and number > product.unidentified_limit * seen:
+            raise Refusal(
+                subject, rule, f"{number:,} of {seen:,}; the limit is {product.unidentified_limit:.0%}",
+                f"{next_step}, correct the export, or raise `unidentified_limit`",
+            )  # fmt: skip
 
 
 @cache
@@ -178,7 +189,6 @@ def _contribution(
         )
         for audience, namespace in cells
     )
-    zones = {s.day_zone for s in product.sources if s.day_zone}
     return Contribution(
         affiliate=affiliate,
         product=product.product,
@@ -190,8 +200,8 @@ def _contribution(
         unidentified_events=tally.unidentified,
         undecided_events=tally.undecided,
         definition=product.active.label,
-        definition_digest=definition_digest(product),
-        day_zone=zones.pop() if zones else place.settings.time_zone,
+        definition_digest=definition_digest(product, place.settings),
+        day_zone=product.day_zone or place.settings.time_zone,
         computed_at=place.now,
         producer=_producer(),
         parts=parts,

@@ -83,10 +83,22 @@ class Product(Dated):
     settles_after: Annotated[int, Field(ge=0, le=400)] = 3
     """Days after a period's end by when its late events have arrived."""
     unidentified_limit: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """The share of events without a usable identifier above which a source is refused."""
+    """The share of events without a usable identifier, or that a condition leaves undecided, above
+    which a period is refused."""
     sources: tuple[Source, ...] = ()
     counts: tuple[Count, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
+
+    @model_validator(mode="after")
+    def _one_zone(self) -> Self:
+        if len({source.day_zone for source in self.sources}) > 1:
+            raise ValueError("all sources of a product must have days of one zone: a contribution has one `day_zone`")
+        return self
+
+    @property
+    def day_zone(self) -> str | None:
+        """The zone of the days that name its files; the group's where it is none."""
+        return self.sources[0].day_zone if self.sources else None
 
     def due_between(self, first: date, last: date) -> bool:
         """Whether the product lives on any day from `first` to `last`, both included."""
@@ -137,7 +149,7 @@ class Reading(Model):
     name: Name
     counts: Literal["unique_people", "summed_products"]
     audiences: Annotated[tuple[Audience, ...], Field(min_length=1)] = ("external", "internal")
-    control_share: Share = CONTROL_SHARE
+    control_share: Annotated[Share, Field(lt=1)] = CONTROL_SHARE
     membership: Literal["release_date", "month_end"] = "release_date"
 
 

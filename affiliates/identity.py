@@ -85,8 +85,9 @@ def read_key(source: KeySource, directory: Path) -> GroupKey:
         try:
             text = path.read_text(encoding="ascii").strip()
         except (OSError, UnicodeDecodeError):
+            shown = "…" if re.search("[0-9a-fA-F]{32}", source.file) else source.file  # The key in the place of its path.
             raise Refusal(
-                "the group key", "can't be read from its file", source.file, "put the key there, or correct `key` in group.yaml"
+                "the group key", "can't be read from its file", shown, "put the key there, or correct `key` in group.yaml"
             ) from None
         return GroupKey(text, source.epoch)
     name = source.env or ""

@@ -1,7 +1,7 @@
 """What all manifests share: closed immutable models, half-open validity, names, months, zones."""
 
-from datetime import date
-from decimal import Decimal
+from datetime import date, timedelta
+from decimal import Decimal, InvalidOperation
 from functools import cache
 from typing import Annotated, Self
 from zoneinfo import available_timezones
@@ -11,7 +11,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 def _share(value: object) -> object:
     if isinstance(value, str) and value.strip().endswith("%"):
-        return Decimal(value.strip()[:-1].strip()) / 100
+        try:
+            return Decimal(value.strip()[:-1].strip()) / 100
+        except InvalidOperation:
+            raise ValueError("is no share, such as 60 % or 0.6") from None
     return str(value) if isinstance(value, float) else value
 
 
@@ -30,7 +33,7 @@ def _first_of_month(value: date) -> date:
 @cache
 def is_zone(name: str) -> bool:
     """Whether a name is in the IANA time zone database."""
-    return name in available_timezones()
+    return name in available_timezones() - {"Factory", "localtime"}
 
 
 def _zone(value: str) -> str:
@@ -71,3 +74,10 @@ class Dated(Model):
         return (self.to is None or other.from_ is None or other.from_ < self.to) and (
             other.to is None or self.from_ is None or self.from_ < other.to
         )
+
+
+def period_end(grain: str, activity_date: date) -> date:
+    """The day after the period's last day."""
+    if grain == "day":
+        return activity_date + timedelta(1)
+    return (activity_date + timedelta(31)).replace(day=1)

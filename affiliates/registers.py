@@ -264,7 +264,7 @@ class Absorber:
         if self._values is not None:
             _raise(self._values, coupons)
             return
-        self._few.append(coupons)
+        self._few.append(coupons.copy())  # A slice would keep its whole batch in memory.
         self._waiting += len(coupons)
         if self._waiting > 2 * sketch_image.most_coupons(self.lg_k):
             merged = Registers.of_coupons(self.lg_k, np.concatenate(self._few))

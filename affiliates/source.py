@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+import phonenumbers
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from affiliates.model import Model, Name, Text, Zone
 
@@ -30,6 +31,13 @@ class Identifier(Model):
     namespace: Annotated[Name, Field(max_length=32)]
     region: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
     """For phone numbers without a country code: the country they are dialled in."""
+
+    @field_validator("region")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in phonenumbers.SUPPORTED_REGIONS:
+            raise ValueError("is no region of ISO 3166, such as DE, GB or US")
+        return value
 
     @model_validator(mode="after")
     def _not_person(self) -> Self:

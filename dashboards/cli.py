@@ -52,14 +52,20 @@ def main() -> None:
         found = refused.refusals if isinstance(refused, Refused) else (refused,)
         _errors().print(terminal.refusals(found))
         sys.exit(2)
+    except OSError as error:
+        from dashboards import terminal
+
+        refusal = Refusal(str(error.filename or "a file"), "can't be read or written", str(error.strerror), "see to the path")
+        _errors().print(terminal.refusals([refusal]))
+        sys.exit(2)
 
 
 def _console() -> Console:
-    return Console() if sys.stdout.isatty() else Console(width=WIDTH)
+    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
 def _errors() -> Console:
-    return Console(stderr=True) if sys.stderr.isatty() else Console(stderr=True, width=WIDTH)
+    return Console(stderr=True, markup=False, highlight=False, width=None if sys.stderr.isatty() else WIDTH)
 
 
 def _print_json(answer: object) -> None:
@@ -72,18 +78,22 @@ def _read(directory: Path) -> "Group":
     return read_group(directory)
 
 
-def _month(text: str) -> date:
+def _parsed(text: str, form: str) -> date:
     try:
-        return datetime.strptime(text, "%Y-%m").date()
+        found = date.fromisoformat(text)
     except ValueError:
-        raise typer.BadParameter("write a month as YYYY-MM, such as 2025-03") from None
+        found = date.min
+    if not 1971 <= found.year <= 2999:
+        raise typer.BadParameter(f"write {form}")
+    return found
+
+
+def _month(text: str) -> date:
+    return _parsed(f"{text}-01", "a month as YYYY-MM, such as 2025-03")
 
 
 def _day(text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError:
-        raise typer.BadParameter("write a day as YYYY-MM-DD, such as 2025-03-31") from None
+    return _parsed(text, "a day as YYYY-MM-DD, such as 2025-03-31") if text else None
 
 
 @contextmanager

@@ -48,7 +48,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text
     for i, column in enumerate(columns):
         made.add_column(column, justify="right" if i in numbers else "left", overflow="fold")
     for row in rows:
-        made.add_row(*row)
+        made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))  # Never read as markup.
     return made
 
 
@@ -83,9 +83,21 @@ def measured(found: "Measured", group: "Group") -> RenderableType:
         f"Audiences: {', '.join(found.inputs.reading.audiences)}. "
         f"Standard error of the sketches: {found.group.standard_error:,.1f} people."
     ))  # fmt: skip
+    if left_out := _left_out(found.group.unidentified_events, found.group.undecided_events):
+        said.append(left_out)
     said += [Text(f"! {wrong}", "bold red") for wrong in found.contradictions]
     said.append(reasons("Not complete", found.group.reasons))
     return Stack(*said)
+
+
+def _left_out(unidentified: int, undecided: int) -> Text | None:
+    """Events that nobody can be counted for, and those that a condition couldn't tell."""
+    said = []
+    if unidentified:
+        said.append(f"{unidentified:,} events named no user and aren't counted.")
+    if undecided:
+        said.append(f"{undecided:,} events were left undecided by a condition and taken for false.")
+    return Text(" ".join(said), style="yellow") if said else None
 
 
 def _figure_row(name: Text, figure: "Figure") -> Sequence[str | Text]:
@@ -140,6 +152,8 @@ def report(found: "Report") -> RenderableType:
     columns = ("contributions", "new", "replaced", "the same", "days missing", "refused")
     said: list[RenderableType] = [table("", columns, rows, range(1, 6))]
     said += [refusals(p.refusals) for p in found.products if p.refusals]
+    if left_out := _left_out(sum(p.unidentified for p in found.products), sum(p.undecided for p in found.products)):
+        said.append(left_out)
     missing = [f"{p.name}: {len(p.missing)} days, from {p.missing[0]}" for p in found.products if p.missing]
     said.append(reasons("Missing in the sources", missing))
     said += [Text(f"! {finding}", "bold red") for finding in found.findings]

@@ -14,8 +14,8 @@ from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from affiliates.contribution import period_end
 from affiliates.group import Group, Product, Reading
+from affiliates.model import period_end
 from affiliates.refusal import Refusal
 from pipelines.bounds import Pool, Sketches, unite
 from pipelines.figures import Coverage, Figure, Share, figure_of
@@ -38,7 +38,7 @@ class Inputs:
     due: tuple[tuple[str, Product], ...]
     """Affiliate and product."""
     versions: tuple[Version, ...]
-    """Current contributions of members, in the month and right beside it."""
+    """Current contributions of due products, each of one grain, in the month and right beside it."""
     given: Mapping[tuple[str, str], GivenCount]
     """A product's count, or else its ceiling."""
     digest: str
@@ -66,7 +66,7 @@ class Measured:
         Products share people and so their sketches share errors: the bounds add up.
         """
         uppers = [f.upper for f in self.products.values() if f.upper is not None]
-        upper = sum(uppers) if len(uppers) == len(self.products) else None
+        upper = sum(uppers) if uppers and len(uppers) == len(self.products) else None
         return self.group.summed_products, sum(f.lower for f in self.products.values()), upper
 
     @property
@@ -92,11 +92,16 @@ def gather(warehouse: Warehouse, group: Group, month: date, reading: Reading, on
     last = month_end(month)
     members = tuple(sorted(group.affiliates(on or last, reading.control_share)))
     due = tuple((m, p) for m in members for p in group.entities[m].products if p.due_between(month, last))
-    versions = tuple(v for v in warehouse.read_around(month, last) if v.affiliate in members)
+    products = {(m, p.product) for m, p in due}
+    near: dict[tuple[str, str], list[Version]] = defaultdict(list)
+    for version in warehouse.read_around(month, last):
+        near[version.affiliate, version.product].append(version)
+    versions = tuple(v for m, p in due for v in _of_one_grain(near[m, p.product], p, month, last))
     given: dict[tuple[str, str], GivenCount] = {}
     for count in warehouse.read_counts(month, month):
-        if count.kind == "count" or (count.affiliate, count.product) not in given:
-            given[count.affiliate, count.product] = count
+        key = count.affiliate, count.product
+        if key in products and (count.kind == "count" or key not in given):
+            given[key] = count
     said = {
         "method": METHOD,
         "zone": group.settings.time_zone,
@@ -109,10 +114,21 @@ def gather(warehouse: Warehouse, group: Group, month: date, reading: Reading, on
     return Inputs(month, reading, members, due, versions, given, digest)
 
 
+def _of_one_grain(near: Sequence[Version], product: Product, first: date, last: date) -> list[Version]:
+    """A product's contributions in its own grain where there are any for the month, else in the other.
+
+    Days and a month of the same product are two computations of the same people, perhaps under other
+    settings: the later one stands for all of them.
+    """
+    within = {v.grain for v in near if first <= v.activity_date <= last}
+    grain = product.grain if product.grain in within or not within else next(iter(within))
+    return [v for v in near if v.grain == grain]
+
+
 def measure(warehouse: Warehouse, group: Group, inputs: Inputs) -> Measured:
     """The month's figures for products, affiliates and the group.
 
-    Raises `Refusal` where contributions can't be united: of two key epochs or two crosswalks.
+    Raises `Refusal` where contributions can't be united: of two keys or two crosswalks.
     """
     first, last = inputs.month, month_end(inputs.month)
     _check_unitable(inputs.month, [v for v in inputs.versions if first <= v.activity_date <= last])
@@ -134,7 +150,7 @@ def measure(warehouse: Warehouse, group: Group, inputs: Inputs) -> Measured:
 
 def _check_unitable(month: date, versions: Sequence[Version]) -> None:
     for what, found in (
-        ("key epochs", {v.key_epoch for v in versions}),
+        ("keys", {f"{v.key_epoch} ({v.key_fingerprint})" for v in versions}),
         ("crosswalk snapshots", {v.crosswalk_digest[:12] or "none" for v in versions}),
     ):
         if len(found) > 1:
@@ -169,8 +185,9 @@ def _share(
         reasons.append(
             f"{name}: {len(early)} of {len(within)} periods were computed before they settled; all have on {until:%Y-%m-%d}"
         )
-    pool, unknown = _pool(warehouse, group, inputs, name, within, versions)
-    return Share(pool, inputs.given.get((affiliate, product.product)), coverage, (*reasons, *unknown))
+    excluded = sum(v.unidentified_events or 0 for v in within), sum(v.undecided_events or 0 for v in within)
+    pool, unknown = _pool(warehouse, group, inputs, name, product, within, versions)
+    return Share(pool, inputs.given.get((affiliate, product.product)), coverage, (*reasons, *unknown), *excluded)
 
 
 def _ranges(days: Sequence[date]) -> str:
@@ -186,15 +203,22 @@ def _ranges(days: Sequence[date]) -> str:
 
 
 def _pool(
-    warehouse: Warehouse, group: Group, inputs: Inputs, name: str, within: Sequence[Version], near: Sequence[Version]
+    warehouse: Warehouse,
+    group: Group,
+    inputs: Inputs,
+    name: str,
+    product: Product,
+    within: Sequence[Version],
+    near: Sequence[Version],
 ) -> tuple[Pool, list[str]]:
     """A product's sketches, and why they may not bound its people from above."""
     if all(v.day_zone == group.settings.time_zone for v in within):
         sketches, unknown = _sketches(warehouse, inputs, name, [within])
         return Pool.of_window(sketches[0]), unknown
-    begin, end = (
-        datetime(d.year, d.month, d.day, tzinfo=group.zone).astimezone(UTC) for d in (inputs.month, month_end(inputs.month) + DAY)
-    )
+    zone = ZoneInfo(within[0].day_zone)
+    begin, end = _moment(inputs.month, group.zone), _moment(month_end(inputs.month) + DAY, group.zone)
+    # What lies before or after the product's life is no gap.
+    begin, end = max(begin, _moment(product.from_, zone)), min(end, _moment(product.to, zone)) if product.to else end
     spans = [(v, *_span(v)) for v in near]
     outer = [v for v, start, stop in spans if start < end and stop > begin]
     inner = [v for v, start, stop in spans if start >= begin and stop <= end]
@@ -206,16 +230,17 @@ def _pool(
             break
         reach = max(reach, stop)
     if reach < end:
-        zone = within[0].day_zone
-        unknown.append(f"{name}: its days are {zone}'s, and the periods around the month's edges aren't all there")
+        unknown.append(f"{name}: its days are {zone.key}'s, and the periods around the month's edges aren't all there")
     return Pool(*sketches), unknown
+
+
+def _moment(day: date, zone: ZoneInfo) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
 def _span(version: Version) -> tuple[datetime, datetime]:
     zone = ZoneInfo(version.day_zone)
-    ends = version.activity_date, period_end(version.grain, version.activity_date)
-    start, stop = (datetime(d.year, d.month, d.day, tzinfo=zone).astimezone(UTC) for d in ends)
-    return start, stop
+    return _moment(version.activity_date, zone), _moment(period_end(version.grain, version.activity_date), zone)
 
 
 def _sketches(

@@ -39,6 +39,10 @@ class Figure:
     lg_k: int | None
     reasons: tuple[str, ...]
     """What is missing, so why the figure isn't complete or has no upper bound."""
+    unidentified_events: int
+    """Events without a usable identifier: nobody's, so not counted."""
+    undecided_events: int
+    """Events that a condition left undecided, taken for false."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self) | {"reasons": list(self.reasons)}
@@ -54,33 +58,38 @@ class Share:
     coverage: Coverage
     unbounded: tuple[str, ...]
     """Reasons why the sketches alone are no upper bound: missing, unsettled, erased."""
+    unidentified: int
+    undecided: int
 
 
 def figure_of(shares: Sequence[Share], products: Iterable[Figure] = ()) -> Figure:
     pool = shares[0].pool if len(shares) == 1 else Pool.united([s.pool for s in shares])
     found = people(pool)
-    estimate: int | None = round(found.estimate) if pool.stated else None
-    lower, identity = math.floor(found.lower), (round(found.identity_low), round(found.identity_high))
-    open_ended = any(s.unbounded for s in shares if s.given is None) or not shares
     stand_ins = [s.given for s in shares if s.given is not None and s.unbounded]
+    # A count can't be united with anybody, but there are at least as many people as its product has.
+    floor = max((g.users for g in stand_ins if g.kind == "count"), default=None)
+    estimate = _at_least(round(found.estimate) if pool.stated else None, floor)
+    open_ended = any(s.unbounded for s in shares if s.given is None) or not shares
     upper = None if open_ended else math.ceil(found.upper) + sum(g.users for g in stand_ins)
-    if len(shares) == 1 and not pool.stated and stand_ins and stand_ins[0].kind == "count":
-        estimate = lower = stand_ins[0].users
-        identity = (estimate, estimate)
     estimates = [p.estimate for p in products if p.estimate is not None]
-    summed = sum(estimates) if estimates else estimate
     notes = [f"{g.affiliate}/{g.product}: a {g.kind} of {g.users:,} {g.unit} stands in ({g.document})" for g in stand_ins]
     return Figure(
         estimate=estimate,
-        lower=lower,
+        lower=max(math.floor(found.lower), floor or 0),
         upper=upper,
         standard_error=found.standard_error,
-        identity_low=identity[0] if estimate is not None else None,
-        identity_high=identity[1] if estimate is not None else None,
-        summed_products=summed,
+        identity_low=_at_least(round(found.identity_low) if pool.stated else None, floor),
+        identity_high=estimate,
+        summed_products=sum(estimates) if estimates else estimate,
         coverage=sum((s.coverage for s in shares), Coverage()),
         complete=bool(shares) and not any(s.unbounded for s in shares),
         state="preliminary",
         lg_k=found.lg_k,
         reasons=(*(r for s in shares for r in s.unbounded), *notes),
+        unidentified_events=sum(s.unidentified for s in shares),
+        undecided_events=sum(s.undecided for s in shares),
     )
+
+
+def _at_least(number: int | None, floor: int | None) -> int | None:
+    return number if floor is None else max(number or 0, floor)

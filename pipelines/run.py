@@ -10,11 +10,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from affiliates import contribution, crosswalk, edge
-from affiliates.contribution import end_of, period_end
+from affiliates.contribution import end_of
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
 from affiliates.edge import Workplace
 from affiliates.group import Group, Product
 from affiliates.identity import read_key
+from affiliates.model import period_end
 from affiliates.refusal import Refusal, Refused
 from pipelines import counting, intake, licences, warehouse
 from pipelines.counting import DAY, Measured
@@ -33,6 +34,10 @@ class ProductRun:
     missing: tuple[date, ...] = ()
     """Days that are over and settled, and are neither in the sources nor in the store."""
     refusals: tuple[Refusal, ...] = ()
+    unidentified: int = 0
+    """Events of the computed periods without a usable identifier."""
+    undecided: int = 0
+    """Events of the computed periods that a condition left undecided."""
 
 
 @dataclass
@@ -50,6 +55,7 @@ class Report:
     def to_dict(self) -> dict[str, Any]:
         products = {
             p.name: asdict(p.received)
+            | {"unidentified_events": p.unidentified, "undecided_events": p.undecided}
             | {"missing_days": [d.isoformat() for d in p.missing], "refused": [str(r) for r in p.refusals]}
             for p in self.products
         }
@@ -89,10 +95,16 @@ def run(
                 done.refusals = (refusal,)
             except Refused as refused:
                 done.refusals = refused.refusals
+            except OSError as error:
+                done.refusals = (
+                    Refusal(name, "a file can't be read", str(error.strerror), "see to its permissions and its disk"),
+                )
             else:
                 if computed:
                     store = open_store()
-                    done.received = store.append_contributions(computed, now)
+                    done.received = store.append_contributions(computed, key.fingerprint, now)
+                    done.unidentified = sum(c.unidentified_events or 0 for c, _ in computed)
+                    done.undecided = sum(c.undecided_events or 0 for c, _ in computed)
         given = list(_given(group, now.date()))
         if store is None and given:
             store = open_store()
@@ -124,7 +136,7 @@ def _computed(
     known = {v.activity_date: v for v in versions if v.grain == product.grain}
     days = _days(product, first, last, place.now.date())
     found = edge.find(done.name, product, place.directory)
-    zone = group.settings.time_zone
+    zone = product.day_zone or group.settings.time_zone
     periods = edge.periods_present(found, product, days, zone, place.now)
     if first is None and last is None:
         periods = {p: ds for p, ds in periods.items() if _outdated(known.get(p), group, affiliate, product, place)}
@@ -164,8 +176,8 @@ def _outdated(version: Version | None, group: Group, affiliate: str, product: Pr
     settles = intake.settles_at(group, affiliate, product.product, version.grain, version.activity_date, version.day_zone)
     return (
         version.computed_at < settles
-        or version.key_epoch != place.key.epoch
-        or version.definition_digest != edge.definition_digest(product)
+        or (version.key_epoch, version.key_fingerprint) != (place.key.epoch, place.key.fingerprint)
+        or version.definition_digest != edge.definition_digest(product, place.settings)
         or version.crosswalk_digest != _digest(place, version.activity_date.replace(day=1))
     )
 
@@ -180,9 +192,12 @@ def _given(group: Group, today: date) -> Iterator[GivenCount]:
                 )
             month = p.from_.replace(day=1)
             while p.ceilings and period_end("month", month) <= today:
-                for c in p.ceilings:
-                    if c.holds_on(period_end("month", month) - DAY):
-                        yield GivenCount(affiliate, p.product, month, "ceiling", c.users, c.unit, c.document, c.attested_by)
+                alive = [month + DAY * i for i in range((period_end("month", month) - month).days) if p.holds_on(month + DAY * i)]
+                roofs = [next((c for c in p.ceilings if c.holds_on(day)), None) for day in alive]
+                # In force on every day; where it changed in the month, the higher one holds.
+                if (found := [c for c in roofs if c]) and None not in roofs:
+                    c = max(found, key=lambda c: c.users)
+                    yield GivenCount(affiliate, p.product, month, "ceiling", c.users, c.unit, c.document, c.attested_by)
                 month = period_end("month", month)
 
 
@@ -194,8 +209,9 @@ def _publish(store: Warehouse, group: Group, now: datetime, report: Report, prog
         measured: dict[str, Measured] = {}
         for reading in group.readings.readings:
             inputs = counting.gather(store, group, month, reading)
-            if inputs.is_empty or published.get((month, reading.name)) == inputs.digest:
-                continue
+            before = published.get((month, reading.name))
+            if before == inputs.digest or (inputs.is_empty and before is None):
+                continue  # What was published and then withdrawn is published again, as nothing known.
             try:
                 found = measured.get(inputs.digest) or measured.setdefault(inputs.digest, counting.measure(store, group, inputs))
             except Refusal as refusal:

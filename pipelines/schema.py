@@ -68,6 +68,7 @@ contributions = _table(
     Column("activity_date", Date, nullable=False, comment="the day, or the month's first day"),
     Column("digest", String(64), nullable=False, comment="SHA-256 of registers and key columns: its identity"),
     Column("key_epoch", String(32), nullable=False, comment="of the group key"),
+    Column("key_fingerprint", String(12), nullable=False, comment="of the key that its canary proved"),
     Column("crosswalk_digest", String(64), nullable=False, comment="of the month's crosswalk; empty for none"),
     Column("normalisation", String(32), nullable=False, comment="of identifiers, with its version"),
     Column("unidentified_events", **_number("events without a usable identifier; null if not known")),

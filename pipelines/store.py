@@ -23,8 +23,8 @@ def sql_folder() -> Path:
 
 def exists(url: str, directory: Path) -> bool:
     """Whether there is a store to open: a database server is taken to have one."""
-    database = sa.make_url(_absolute(url, directory)).database
-    return not url.startswith("sqlite") or bool(database and Path(database).is_file())
+    parsed = _parsed(url, directory)
+    return parsed.get_backend_name() != "sqlite" or bool(parsed.database and Path(parsed.database).is_file())
 
 
 @contextmanager
@@ -33,43 +33,50 @@ def connected(url: str, directory: Path, create: bool = False) -> Iterator[sa.En
 
     Raises `Refusal` when there is none, it can't be reached, or its schema isn't this program's.
     """
+    absolute = _parsed(url, directory)
     shown = sa.make_url(url).render_as_string(hide_password=True)
     if not create and not exists(url, directory):
         raise Refusal("the store", "isn't there yet", shown, "make it with `mauwatch run`")
-    absolute = sa.make_url(_absolute(url, directory))
-    if absolute.get_backend_name() == "sqlite" and absolute.database:
-        Path(absolute.database).parent.mkdir(parents=True, exist_ok=True)
     try:
+        if absolute.get_backend_name() == "sqlite" and absolute.database:
+            Path(absolute.database).parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(absolute)
     except (sa.exc.ArgumentError, ModuleNotFoundError):
         raise Refusal(
             "the store", "its URL has no driver here", shown, "correct `store` in group.yaml, or install the driver"
         ) from None
+    except OSError as error:
+        raise Refusal(
+            "the store", "its folder can't be made", f"{shown}: {error.strerror}", "correct `store` in group.yaml"
+        ) from None
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
     try:
-        try:
-            _migrate(engine, create)
-        except sa.exc.DatabaseError as error:
-            raise _unusable(shown, error) from None
+        _migrate(engine, create)
         yield engine
-    except sa.exc.OperationalError as error:
+    except sa.exc.DBAPIError as error:
         raise _unusable(shown, error) from None
     finally:
         engine.dispose()
 
 
-def _unusable(shown: str, error: sa.exc.DatabaseError) -> Refusal:
+def _parsed(url: str, directory: Path) -> sa.URL:
+    """The URL, with an SQLite file's path made absolute."""
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise Refusal(
+            "the store", "its URL isn't one", "", "write one such as sqlite:///.mauwatch/store.sqlite into group.yaml"
+        ) from None
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        return parsed
+    return parsed.set(database=str(directory / parsed.database))
+
+
+def _unusable(shown: str, error: sa.exc.DBAPIError) -> Refusal:
     """Without the error's text: a statement's parameters hold sketches and settings."""
     said = f"{shown}: {type(error.orig).__name__}"
     return Refusal("the store", "can't be used", said, "see that it runs, has room, and is a store of mauwatch")
-
-
-def _absolute(url: str, directory: Path) -> str:
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        return url
-    return parsed.set(database=str(directory / parsed.database)).render_as_string(hide_password=False)
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:

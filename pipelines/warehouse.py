@@ -5,7 +5,7 @@ One call is one transaction.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,9 @@ import zstandard
 
 from affiliates.contribution import Contribution
 from affiliates.group import Grain
+from affiliates.refusal import Refusal
 from affiliates.registers import Registers
+from affiliates.sketch_image import BadImage
 from pipelines import schema, store
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -34,9 +36,12 @@ class Version:
     activity_date: date
     digest: str
     key_epoch: str
+    key_fingerprint: str
     crosswalk_digest: str
     definition_digest: str | None
     day_zone: str
+    unidentified_events: int | None
+    undecided_events: int | None
     computed_at: datetime
     """When it was last computed with this result."""
 
@@ -83,8 +88,10 @@ class Warehouse:
     def close(self) -> None:
         self.engine.dispose()
 
-    def append_contributions(self, received: Sequence[tuple[Contribution, datetime]], known_at: datetime) -> Received:
-        """Take contributions, each with when its period settles.
+    def append_contributions(
+        self, received: Sequence[tuple[Contribution, datetime]], key_fingerprint: str, known_at: datetime
+    ) -> Received:
+        """Take contributions, each with when its period settles; their canaries have proved the key.
 
         The same registers again change nothing, but that the first computation after settling is
         noted; other registers become the current version and the earlier ones stay.
@@ -102,7 +109,7 @@ class Warehouse:
             for contribution, settles_at in received:
                 period = (contribution.affiliate, contribution.product, contribution.grain, contribution.activity_date)
                 before = current.get(period)
-                if before and before.digest == contribution.digest:
+                if before and (before.digest, before.key_fingerprint) == (contribution.digest, key_fingerprint):
                     if before.computed_at < settles_at <= contribution.computed_at:
                         confirmed.append(
                             {"contribution_id": before.id, "computed_at": contribution.computed_at, "known_at": known_at}
@@ -115,7 +122,8 @@ class Warehouse:
                 outcome.replaced += before is not None
                 rows.append({
                     column.name: getattr(contribution, column.name) for column in c.c if hasattr(contribution, column.name)
-                } | {"id": next_id, "known_at": known_at, "supersedes": before.id if before else None})  # fmt: skip
+                } | {"id": next_id, "known_at": known_at, "key_fingerprint": key_fingerprint,
+                     "supersedes": before.id if before else None})  # fmt: skip
                 for part in contribution.parts:
                     digest = part.registers.digest()
                     images[digest] = part.registers
@@ -156,8 +164,7 @@ class Warehouse:
                     .order_by(p.c.contribution_id, p.c.audience, p.c.namespace)
                 )
                 for contribution_id, audience, namespace, image in rows:
-                    registers = None if image is None else Registers.of_image(_unpacked(image))
-                    yield contribution_id, StoredPart(audience, namespace, registers)
+                    yield contribution_id, StoredPart(audience, namespace, None if image is None else _read(image))
 
     def read_counts(self, first: date, last: date) -> list[GivenCount]:
         """Counts and ceilings in force for the months from `first` to `last`."""
@@ -236,25 +243,14 @@ def _versions(connection: sa.Connection, *wanted: Any) -> list[Version]:
     confirmed = (
         sa.select(again.contribution_id, sa.func.max(again.computed_at).label("at")).group_by(again.contribution_id).subquery()
     )
-    columns = [
-        c.id,
-        c.affiliate,
-        c.product,
-        c.grain,
-        c.activity_date,
-        c.digest,
-        c.key_epoch,
-        c.crosswalk_digest,
-        c.definition_digest,
-        c.day_zone,
-    ]
+    columns = [c[field.name] for field in fields(Version) if field.name != "computed_at"]
     rows = connection.execute(
-        sa.select(*columns, sa.func.coalesce(confirmed.c.at, c.computed_at, type_=schema.Utc()))
+        sa.select(*columns, sa.func.coalesce(confirmed.c.at, c.computed_at, type_=schema.Utc()).label("computed_at"))
         .outerjoin(confirmed, confirmed.c.contribution_id == c.id)
         .where(c.id.in_(latest))
         .order_by(c.affiliate, c.product, c.activity_date)
     )
-    return [Version(*row) for row in rows]
+    return [Version(**row) for row in rows.mappings()]
 
 
 def _append_sketches(connection: sa.Connection, images: Mapping[str, Registers]) -> None:
@@ -275,6 +271,13 @@ def _packed(image: bytes) -> bytes:
 
 def _unpacked(stored: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompress(stored) if stored[:4] == _ZSTD_MAGIC else stored
+
+
+def _read(stored: bytes) -> Registers:
+    try:
+        return Registers.of_image(_unpacked(stored))
+    except (BadImage, zstandard.ZstdError):
+        raise Refusal("the store", "holds a sketch that can't be read", "", "restore the store from its backup") from None
 
 
 def _count_key(count: GivenCount) -> tuple[str, str, date, str]:

@@ -56,7 +56,7 @@ def outcomes(size: int, seed: int) -> Iterator[tuple[int, bool, float, float]]:
         yield lg_k, low <= size <= high, (estimate - size) / error, width
 
 
-def calibrate(sizes: tuple[int, ...] = SIZES, small: int = 1000, large: int = 200) -> list[Row]:
+def calibrate(sizes: tuple[int, ...] = SIZES, small: int = 2000, large: int = 200) -> list[Row]:
     """`small` seeds for each size up to 10^7 and `large` above."""
     rows = []
     for size in sizes:

@@ -19,9 +19,7 @@ FRAME = pl.DataFrame(
     schema={"n": pl.Int64, "m": pl.Int64, "s": pl.String, "b": pl.Boolean},
 )
 
-NUMBER = st.sampled_from(
-    ["n", "m", "0", "1", "7", "n + m", "n * 2 - m", "coalesce(n, m)", "length(s)", "-n", "cast(s as text) || 'x'"][:-1]
-)
+NUMBER = st.sampled_from(["n", "m", "0", "1", "7", "n + m", "n - m", "coalesce(n, m)", "length(s)", "-n"])
 TEXT = st.sampled_from(["s", "'x'", "''", "lower(s)", "upper(s)", "s || 'x'", "coalesce(s, 'x')"])
 ATOM = st.one_of(
     st.tuples(NUMBER, st.sampled_from(["=", "<>", "<", "<=", ">", ">="]), NUMBER).map(" ".join),
@@ -73,6 +71,11 @@ def test_a_condition_means_what_it_means_in_sql(condition: str) -> None:
         ("n in (select m from f)", "not supported"),
         ("exists (select 1)", "not supported"),
         ("n / 2 = 1", "not supported"),
+        ("n * 2 = 1", "not supported"),
+        ("cast(n as text) = '1'", "not supported"),
+        ("cast(s as date) is null", "not supported"),
+        ("s between symmetric 'planted' and 'b'", "not supported"),
+        ("(n, m) = (1, 2)", "not supported"),
         ("s ~ 'x'", "not supported"),
         ("random() > 0", "not supported"),
         ("now() > '2020-01-01'", "not supported"),
@@ -100,3 +103,12 @@ def test_names_are_matched_as_they_are_written() -> None:
     schema = pl.Schema({"Kind": pl.String, "order": pl.Int64})
     frame = pl.DataFrame({"Kind": ["a"], "order": [1]}, schema=schema)
     assert frame.select(conditions.expression('"Kind" = \'a\' and "order" = 1', schema, "x")).item() is True
+
+
+@pytest.mark.parametrize("dtype", [pl.UInt8, pl.Int8, pl.UInt32, pl.Int16])
+def test_small_whole_numbers_do_not_wrap_around(dtype: pl.DataType) -> None:
+    frame = pl.DataFrame({"n": [10]}, schema={"n": dtype})
+    for condition in ("n - 20 < 0", "-n < 0", "n + n + n + n + n + n + n + n + n + n + n + n + n > 127"):
+        assert frame.select(conditions.expression(condition, frame.schema, "x")).item() is True
+    day = pl.DataFrame({"d": [None, 20_000]}, schema={"d": pl.Date})
+    assert day.select(conditions.expression("d >= date '2020-01-01'", day.schema, "x")).to_series().to_list() == [None, True]

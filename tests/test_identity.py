@@ -111,6 +111,9 @@ def test_the_key_shows_nowhere(key: GroupKey, monkeypatch: pytest.MonkeyPatch, t
     with pytest.raises(Refusal) as refused:  # The key itself, where its variable's name should stand.
         read_key(KeySource(env=KEY), tmp_path)
     assert KEY not in str(refused.value)
+    with pytest.raises(Refusal, match="can't be read") as refused:
+        read_key(KeySource(file=KEY), tmp_path)
+    assert KEY not in str(refused.value)
     with pytest.raises(Refusal, match="isn't set"):
         read_key(KeySource(env="MAUWATCH_OTHER"), tmp_path)
     with pytest.raises(Refusal, match="can't be read"):

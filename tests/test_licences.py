@@ -98,6 +98,13 @@ def test_results_by_reading(make: Callable[..., Path]) -> None:
     assert found["llama-2"].readings["people"].settled_by == ("contributions or counts for 2023-06",)
 
 
+def test_nothing_due_is_not_measured(make: Callable[..., Path]) -> None:
+    """No product is due: then there is no sum of products either, and nothing is under anything."""
+    half = {"owned_by": [{"owner": "parent", "share": 0.5}]}
+    directory = make([entity("a", [product("x", **counted(_2023_06=800_000_000))], **half)])
+    assert {o.result for o in results(directory)["llama-2"].readings.values()} == {"not_measured"}
+
+
 def test_membership_is_drawn_on_the_release_date(make: Callable[..., Path]) -> None:
     """Acquired after the measured month and before the release: the affiliate's users are the group's."""
     bought = {"owned_by": [{"owner": "parent", "share": 1, "from": "2024-04-10"}]}

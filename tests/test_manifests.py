@@ -98,6 +98,19 @@ def test_a_good_directory_is_read(tmp_path: Path) -> None:
         ),
         ({"a": GOOD + "    counts: [{month: 2025-01, users: 1, unit: accounts, document: d, attested_by: x}]\n"}, "`unit`"),
         ({"a": GOOD + "products: []\n"}, "affiliates/a.yaml:14: key `products` stands twice (first in line 4)"),
+        ({"a": GOOD.replace("from: 2025-01-01", "from: 2025-02-30")}, "a value that can't be read"),
+        ({"a": GOOD.replace("60 %", "sixty %")}, "affiliates/a.yaml:3: `share`: is no share"),
+        ({"a": "entity: &x [*x]\n"}, "affiliates/a.yaml"),
+        ({"a": "entity: a\x00\n"}, "affiliates/a.yaml"),
+        ({"a": GOOD.replace("namespace: email", "namespace: phone, region: UK")}, "is no region"),
+        (
+            {"a": GOOD + "    counts: [{month: 2024-12, users: 1, unit: people, document: d, attested_by: x}]\n"},
+            "outside the product's life",
+        ),
+        (
+            {"readings": "readings: [{name: a, counts: unique_people, control_share: 100 %}]\n"},
+            "readings.yaml:1: `control_share`",
+        ),
         ({"a": "entity: [\n"}, "affiliates/a.yaml:2: is not YAML"),
         ({"a": "- a\n- b\n"}, "must hold keys and values"),
         ({"b": "entity: a\n"}, "affiliates/b.yaml:1: two files describe the same entity"),
@@ -147,6 +160,15 @@ def test_no_message_shows_a_key_or_an_identifier(tmp_path: Path, changed: dict[s
     found = "\n".join(mistakes(write(tmp_path, **changed)))
     assert KEY not in found
     assert "planted" not in found
+
+
+@pytest.mark.parametrize("name", ["eu/b.yaml", "c.YAML", "notes.txt"])
+def test_what_would_not_be_read_is_said(tmp_path: Path, name: str) -> None:
+    """An entity in a file that nobody reads would silently not be in the group."""
+    path = write(tmp_path) / "affiliates" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("entity: b\n")
+    assert "is not read" in mistakes(tmp_path)[0]
 
 
 def test_no_directory_no_entity(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ again here and said without a value (`raise ... from None`).
 """
 
 import glob
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -75,14 +76,13 @@ class Files:
         for path in self.paths:
             try:
                 check_file(path, self.kind, self.source, self.subject)
-                scan_file(path, self.kind, self.source).select(pl.len()).collect()
                 scan_file(path, self.kind, self.source).null_count().collect()
             except Refusal as refusal:
                 return refusal
             except READ_ERRORS:
                 return Refusal(
                     f"{self.subject}, {path.name}", "can't be read to its end",
-                    f"{path.stat().st_size:,} bytes, read as {self.kind}", "write the file again; it may be cut off",
+                    f"read as {self.kind}", "write the file again; it may be cut off",
                 )  # fmt: skip
         return Refusal(
             self.subject, "the files don't fit together", f"{len(self.paths)} files", "give them the same columns and types"
@@ -98,20 +98,34 @@ def find(source: Source, directory: Path, subject: str) -> Files:
         paths = [path for found in of_day.values() for path in found]
     else:
         place = directory / source.files
-        paths = sorted(p for p in place.rglob("*") if _kind(p)) if place.is_dir() else [place] if place.is_file() else []
+        paths = _in_folder(place, source, subject) if place.is_dir() else [place] if place.is_file() else []
         if not paths and "*" in source.files:
-            paths = sorted(directory.glob(source.files))
+            paths = sorted(Path(p) for p in glob.glob(_whole_pattern(directory, source.files)))
     if not paths:
         raise Refusal(subject, "no file is there", source.files, "correct `files`, or bring the files")
     kinds = {source.format or _kind(path) for path in paths}
     if len(kinds) != 1 or None in kinds:
-        raise Refusal(
-            subject,
-            "the files' format isn't clear",
-            ", ".join(sorted({p.suffix for p in paths})),
-            "add `format: parquet`, csv or jsonl",
-        )
+        endings = ", ".join(sorted({p.suffix or "none" for p in paths}))
+        raise Refusal(subject, "the files' format isn't clear", f"endings: {endings}", "add `format: parquet`, csv or jsonl")
     return Files(subject, source, str(kinds.pop()), tuple(paths), of_day, _complete_through(source, directory, subject))
+
+
+def _in_folder(folder: Path, source: Source, subject: str) -> list[Path]:
+    """Every file in a folder and its subfolders; one of an unknown format is refused, not left out."""
+    found = [Path(where) / name for where, _, names in os.walk(folder, followlinks=True) for name in names]
+    found = sorted(p for p in found if not p.name.startswith((".", "_")) and p.suffix != ".crc")
+    lost = [p for p in found if not p.is_file()]
+    if lost:
+        raise Refusal(
+            subject, "a folder holds links that lead nowhere", f"{len(lost)} of {len(found)}", "take them away, or mend them"
+        )
+    unknown = [p for p in found if not source.format and _kind(p) is None]
+    if unknown:
+        raise Refusal(
+            subject, "a folder holds files of an unknown format", f"{len(unknown)} of {len(found)}, such as *{unknown[0].suffix}",
+            "take them away, or say which `format` all of them have",
+        )  # fmt: skip
+    return found
 
 
 def check(files: Files, days: Sequence[date]) -> None:
@@ -124,17 +138,19 @@ def check(files: Files, days: Sequence[date]) -> None:
 
 
 def _kind(path: Path) -> str | None:
-    suffix = Path(path.stem).suffix if path.suffix in _COMPRESSED else path.suffix
+    suffix = Path(path.stem).suffix if path.suffix.lower() in _COMPRESSED else path.suffix
     return _SUFFIXES.get(suffix.lower())
 
 
+def _whole_pattern(directory: Path, pattern: str) -> str:
+    return pattern if Path(pattern).is_absolute() else f"{glob.escape(str(directory))}/{pattern}"
+
+
 def _by_day(directory: Path, pattern: str) -> Iterator[tuple[date, Path]]:
-    whole = f"{glob.escape(str(directory))}/{pattern}"
-    day = re.compile(
-        re.escape(str(directory)) + "/"
-        + re.escape(pattern).replace(r"\*", "[^/]*").replace(r"\{day\}", r"(?P<day>\d{4}-\d\d-\d\d)", 1)
-        .replace(r"\{day\}", "(?P=day)")
-    )  # fmt: skip
+    whole = _whole_pattern(directory, pattern)
+    named = re.escape(pattern).replace(r"\*", "[^/]*").replace(r"\{day\}", r"(?P<day>\d{4}-\d\d-\d\d)", 1)
+    before = "" if Path(pattern).is_absolute() else re.escape(f"{directory}/")
+    day = re.compile(before + named.replace(r"\{day\}", "(?P=day)"))
     for path in sorted(glob.glob(whole.replace("{day}", "[0-9]" * 4 + "-[0-9][0-9]-[0-9][0-9]"))):
         found = day.fullmatch(path)
         with suppress(ValueError):  # 2023-02-30 names no day.

@@ -1,11 +1,15 @@
 """One file of events: reading it lazily, and whether it is whole.
 
-polars fills a CSV's short lines with nulls and quotes values in its errors, so a file is checked
-here before anything in it counts, and what is wrong is said without a value.
+polars fills a CSV's short lines with nulls, loses lines between stray quotation marks and quotes
+values in its errors. So a file is checked here before anything in it counts, and what is wrong is
+said without a value: not even a column's name, since a file without a header has people there.
 """
 
 import csv
+import difflib
+import glob
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +23,7 @@ READ_ERRORS = (pl.exceptions.PolarsError, OSError)
 _TYPES: dict[ColumnType, pl.DataType] = {
     "text": pl.String(), "integer": pl.Int64(), "number": pl.Float64(), "boolean": pl.Boolean(), "date": pl.Date(),
 }  # fmt: skip
+_QUOTED = '"(?:[^"]|"")*"'
 
 
 def columns_needed(source: Source) -> list[str]:
@@ -32,21 +37,52 @@ def columns_needed(source: Source) -> list[str]:
 
 
 def scan_file(path: Path, kind: str, source: Source) -> pl.LazyFrame:
+    """A file's columns, in CSV and JSON lines as text but for those that `types` names."""
     if kind == "parquet":
-        frame = pl.scan_parquet(path)
-    elif kind == "csv":
-        frame = _typed(pl.scan_csv(path, infer_schema=False, separator=source.separator), source)
-    else:
-        schema = dict.fromkeys(columns_needed(source), pl.String())
-        frame = _typed(pl.scan_ndjson(path, schema=schema), source)
-    return frame
+        return pl.scan_parquet(_literal(path))
+    if kind == "csv":
+        return _typed(pl.scan_csv(_literal(path), infer_schema=False, separator=source.separator), source)
+    return _typed(_scan_jsonl(path, columns_needed(source)), source)
+
+
+def check_file(path: Path, kind: str, source: Source, subject: str) -> None:
+    """Check a file as a whole: readable to its end, with the manifest's columns, each line complete.
+
+    Raises `Refusal`.
+    """
+    where = f"{subject}, {path.name}"
+    try:
+        if path.stat().st_size == 0:
+            raise Refusal(
+                where, "the file has zero bytes", "an export that failed, not a day without users",
+                "write it again; for zero users, write a file with its columns and no rows",
+            )  # fmt: skip
+        if kind == "parquet":
+            _check_parquet(path, columns_needed(source), where)
+        elif kind == "csv":
+            _check_csv(path, source, where)
+        else:
+            _check_jsonl(path, columns_needed(source), where, {i.column for i in source.identifiers})
+        if kind != "parquet" and source.types:
+            _check_types(path, kind, source, where)
+    except READ_ERRORS:
+        raise Refusal(where, "can't be read to its end", f"read as {kind}", "write it again; it may be cut off") from None
+
+
+def _literal(path: Path) -> str:
+    """The path as polars takes it: it would read `e[1].csv` as a pattern, and then e1.csv instead."""
+    return glob.escape(str(path))
+
+
+def _scan_jsonl(path: Path, columns: list[str]) -> pl.LazyFrame:
+    return pl.scan_ndjson(_literal(path), schema=dict.fromkeys(columns, pl.String()))
 
 
 def _typed(frame: pl.LazyFrame, source: Source) -> pl.LazyFrame:
-    return frame.with_columns(cast(column, dtype) for column, dtype in source.types.items())
+    return frame.with_columns(_cast(column, dtype) for column, dtype in source.types.items())
 
 
-def cast(column: str, dtype: ColumnType) -> pl.Expr:
+def _cast(column: str, dtype: ColumnType) -> pl.Expr:
     text = pl.col(column).str.strip_chars()
     if dtype == "boolean":
         names = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
@@ -56,39 +92,35 @@ def cast(column: str, dtype: ColumnType) -> pl.Expr:
     return text.cast(_TYPES[dtype], strict=False)
 
 
-def check_file(path: Path, kind: str, source: Source, subject: str) -> None:
-    where = f"{subject}, {path.name}"
-    if path.stat().st_size == 0:
+def _check_there(needed: list[str], there: list[str], where: str) -> None:
+    missing = [column for column in needed if column not in there]
+    if not missing:
+        return
+    # Of the names that are there, only those that look much like a missing one: the first line of a
+    # file without a header holds people.
+    near = {m: n for m in missing for n in difflib.get_close_matches(m, [t for t in there if re.fullmatch("[A-Za-z_]+", t)], 1)}
+    hint = f"; it has {', '.join(f'{n} for {m}' for m, n in near.items())}" if near else ""
+    raise Refusal(
+        where, "columns are missing", f"{', '.join(missing)}, among {len(there)} columns{hint}",
+        "correct the manifest's columns, or the export; a CSV needs a first line with its columns' names",
+    )  # fmt: skip
+
+
+def _check_parquet(path: Path, needed: list[str], where: str) -> None:
+    try:
+        there = list(pl.scan_parquet(_literal(path)).collect_schema())
+    except pl.exceptions.PolarsError:
         raise Refusal(
-            where, "the file has zero bytes", "an export that failed, not a day without users",
-            "write it again; for zero users, write a file with its columns and no rows",
-        )  # fmt: skip
-    if kind == "parquet":
-        try:
-            there = list(pl.scan_parquet(path).collect_schema())
-        except READ_ERRORS:
-            raise Refusal(
-                where, "is not a readable Parquet file", f"{path.stat().st_size:,} bytes; its footer is missing or broken",
-                "write it again; it may be cut off",
-            ) from None  # fmt: skip
-    elif kind == "csv":
-        there = _check_csv(path, source.separator, where)
-    else:
-        there = _check_jsonl(path, where)
-    missing = [column for column in columns_needed(source) if column not in there]
-    if missing:
-        raise Refusal(
-            where, "columns are missing", f"{', '.join(missing)}; there are {', '.join(there)}",
-            "correct the manifest's columns, or the export",
-        )  # fmt: skip
-    if kind != "parquet" and source.types:
-        _check_types(path, kind, source, where)
+            where, "is not a readable Parquet file", f"{path.stat().st_size:,} bytes; its footer is missing or broken",
+            "write it again; it may be cut off",
+        ) from None  # fmt: skip
+    _check_there(needed, there, where)
 
 
 def _check_types(path: Path, kind: str, source: Source, where: str) -> None:
     text = scan_file(path, kind, source.model_copy(update={"types": {}}))
     lost = text.select(
-        (cast(c, t).is_null() & (pl.col(c).str.strip_chars() != "")).sum().alias(c) for c, t in source.types.items()
+        (_cast(c, t).is_null() & (pl.col(c).str.strip_chars() != "")).sum().alias(c) for c, t in source.types.items()
     )
     for column, count in lost.collect().to_dicts()[0].items():
         if count:
@@ -99,59 +131,93 @@ def _check_types(path: Path, kind: str, source: Source, where: str) -> None:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    for batch in pl.scan_lines(path).collect_batches(maintain_order=True):
+    for batch in pl.scan_lines(_literal(path)).collect_batches(maintain_order=True):
         yield from batch["line"]
 
 
-def _check_csv(path: Path, separator: str, where: str) -> list[str]:
-    """The header, once every line has as many fields: polars fills short lines with nulls."""
+def _check_csv(path: Path, source: Source, where: str) -> None:
+    """Each line has as many fields as the header, and quotation marks only where they enclose a field."""
+    separator = source.separator
     try:
-        first = pl.scan_lines(path).head(1).collect()["line"].to_list()
-        header = next(csv.reader(first, delimiter=separator, strict=True)) if first else []
-        if header:
-            header[0] = header[0].removeprefix("\ufeff")
-        line = pl.col("line")
-        bare = pl.when(line.str.contains('"', literal=True)).then(line.str.replace_all('"[^"]*"', "")).otherwise(line)
-        counted = pl.scan_lines(path, row_index_name="row").select(
-            "row", fields=bare.str.count_matches(separator, literal=True) + 1, quoted=bare.str.contains('"', literal=True)
-        )
-        bad = counted.filter((pl.col("fields") != len(header)) | pl.col("quoted")).head(1).collect().rows()
+        first = pl.scan_lines(_literal(path)).head(1).collect()["line"].to_list()
+        header = next(csv.reader([first[0].removeprefix("\ufeff")], delimiter=separator, strict=True)) if first else []
     except csv.Error:
-        header, bad = [], []
-    except READ_ERRORS:
-        raise Refusal(where, "can't be read as CSV", "it isn't UTF-8 text, or it is cut off", "write the file again") from None
+        header = []
     if len(set(header)) != len(header) or not header or not all(header):
         raise Refusal(where, "the first line must name the columns, each once", f"{len(header)} names", "write it with a header")
-    if bad and bad[0][2]:  # A quote that its line doesn't close: only a full reading tells.
-        bad = [(row - 1, fields, False) for row, fields in _uneven_rows(path, separator, len(header))]
-    if bad:
-        row, fields, _ = bad[0]
-        said = f"{fields} fields" if fields >= 0 else "a quotation mark is never closed"
+    _check_there(columns_needed(source), header, where)
+    line, sep = pl.col("line").str.strip_prefix("\ufeff"), re.escape(separator)
+    plain, quoted = f'[^"{sep}]*', line.str.contains('"', literal=True)
+    proper = line.str.contains(f"^(?:{_QUOTED}|{plain})(?:{sep}(?:{_QUOTED}|{plain}))*$")
+    bare = pl.when(quoted).then(line.str.replace_all(_QUOTED, "")).otherwise(line)
+    counted = pl.scan_lines(_literal(path), row_index_name="row").select(
+        "row", fields=bare.str.count_matches(separator, literal=True) + 1, improper=quoted & ~proper, blank=line == ""
+    )
+    fault = (pl.col("fields") != len(header)) | pl.col("improper") | (pl.col("blank") & pl.lit(len(header) > 1))
+    bad = counted.filter(fault).head(1).collect().to_dicts()
+    if bad and bad[0]["improper"]:  # Perhaps a field over several lines: only a full reading tells.
+        records = _check_records(path, separator, len(header), where)
+    elif bad:
+        said = "it is empty" if bad[0]["blank"] else f"{bad[0]['fields']} fields"
+        _refuse_line(where, bad[0]["row"] + 1, said, len(header))
+    else:
+        records = counted.select(pl.len()).collect().item()
+    read = pl.scan_csv(_literal(path), infer_schema=False, separator=separator).select(pl.len()).collect().item()
+    if read != records - 1:
         raise Refusal(
-            where, "a bad line", f"line {row + 1}: {said}, the header has {len(header)}", "correct the line or the export"
+            where, "its lines and its rows don't agree", f"{records - 1:,} lines are read as {read:,} rows",
+            "enclose fields with quotation marks in quotation marks, doubled inside",
+        )  # fmt: skip
+
+
+def _check_records(path: Path, separator: str, width: int, where: str) -> int:
+    """The number of records, where a quoted field may hold line ends."""
+    sep = re.escape(separator)
+    field = f'(?:{_QUOTED}|[^"{sep}]*)'
+    whole, number, start, records, gathered = re.compile(f"{field}(?:{sep}{field})*"), 0, 1, 0, ""
+    for line in _lines(path):
+        number += 1
+        gathered = f"{gathered}\n{line}" if gathered else line.removeprefix("\ufeff")
+        if gathered.count('"') % 2:
+            continue
+        if not whole.fullmatch(gathered):
+            _refuse_line(where, start, "a quotation mark that encloses no field", width)
+        fields = re.sub(_QUOTED, "", gathered).count(separator) + 1
+        if fields != width:
+            _refuse_line(where, start, f"{fields} fields", width)
+        start, records, gathered = number + 1, records + 1, ""
+    if gathered:
+        _refuse_line(where, start, "a quotation mark is never closed", width)
+    return records
+
+
+def _refuse_line(where: str, line: int, said: str, width: int) -> None:
+    raise Refusal(where, "a bad line", f"line {line}: {said}, the header has {width} fields", "correct the line or the export")
+
+
+def _check_jsonl(path: Path, needed: list[str], where: str, identifiers: set[str]) -> None:
+    try:
+        inferred = dict(pl.scan_ndjson(_literal(path), infer_schema_length=10_000).collect_schema())
+    except pl.exceptions.PolarsError:
+        inferred = {}  # Lines that fit no one type: whether each is JSON is found out below.
+    try:
+        found = _scan_jsonl(path, needed).select(pl.len().alias("__rows__"), pl.all().is_not_null().any()).collect().to_dicts()[0]
+    except pl.exceptions.PolarsError:
+        number = _first_bad_json(path)
+        raise Refusal(where, "a bad line", f"line {number} isn't a JSON object", "write one JSON object a line") from None
+    if not found["__rows__"]:
+        raise Refusal(where, "holds no line, so no columns", "", "write one JSON object a line, or a file of another format")
+    _check_there(
+        needed, [name for name in needed if name in inferred or found[name]] + [n for n in inferred if n not in needed], where
+    )
+    nested = [name for name in identifiers if name in inferred and inferred[name].is_nested()]
+    if nested:
+        raise Refusal(
+            where, "identifiers must be text or whole numbers", f"{', '.join(nested)} holds objects or lists", "write their text"
         )
-    return header
 
 
-def _uneven_rows(path: Path, separator: str, width: int) -> Iterator[tuple[int, int]]:
-    reader = csv.reader((f"{line}\n" for line in _lines(path)), delimiter=separator, strict=True)
-    try:
-        for row in reader:
-            if len(row) != width:
-                yield reader.line_num, len(row)
-                return
-    except csv.Error:
-        yield reader.line_num, -1
-
-
-def _check_jsonl(path: Path, where: str) -> list[str]:
-    try:
-        inferred = list(pl.scan_ndjson(path, infer_schema_length=10_000).collect_schema())
-        pl.scan_ndjson(path, schema={column: pl.String() for column in inferred}).select(pl.len()).collect()
-    except READ_ERRORS:
-        inferred = []
-    if inferred:
-        return inferred
+def _first_bad_json(path: Path) -> int:
     number = 0
     try:
         for line in _lines(path):
@@ -160,9 +226,4 @@ def _check_jsonl(path: Path, where: str) -> list[str]:
                 break
     except ValueError:
         pass
-    except READ_ERRORS:
-        raise Refusal(where, "can't be read to its end", f"after line {number}", "write it again; it may be cut off") from None
-    raise Refusal(
-        where, "a bad line" if number else "holds no line, so no columns",
-        f"line {number} isn't a JSON object" if number else "", "write one JSON object a line",
-    )  # fmt: skip
+    return number

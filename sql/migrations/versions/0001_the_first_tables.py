@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("activity_date", sa.Date(), nullable=False, comment="the day, or the month's first day"),
         sa.Column("digest", sa.String(length=64), nullable=False, comment="SHA-256 of registers and key columns: its identity"),
         sa.Column("key_epoch", sa.String(length=32), nullable=False, comment="of the group key"),
+        sa.Column("key_fingerprint", sa.String(length=12), nullable=False, comment="of the key that its canary proved"),
         sa.Column("crosswalk_digest", sa.String(length=64), nullable=False, comment="of the month's crosswalk; empty for none"),
         sa.Column("normalisation", sa.String(length=32), nullable=False, comment="of identifiers, with its version"),
         sa.Column("unidentified_events", BIG, nullable=True, comment="events without a usable identifier; null if not known"),

@@ -1,0 +1,50 @@
+"""The README's commands: run as they stand, in order, with their output beneath. `python -m tests.readme` renews it."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+README = ROOT / "README.md"
+BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
+
+
+def run(command: str, folder: Path) -> str:
+    """What a command prints; `make demo` stands for what it runs once everything is installed."""
+    command = "mauwatch demo" if command == "make demo" else command
+    done = subprocess.run(
+        shlex.split(command), cwd=folder, capture_output=True, text=True, check=True, timeout=600,
+        env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
+    )  # fmt: skip
+    lines = (line.rstrip() for line in done.stdout.splitlines())
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
+
+
+def renewed(text: str, folder: Path) -> str:
+    """The README with each console block's output made anew."""
+
+    def block(found: re.Match[str]) -> str:
+        commands = [line for line in found[1].splitlines() if line.startswith("$ ")]
+        return "```console\n" + "".join(f"{c}\n{out}\n" for c, out in outputs(commands, folder)) + "```"
+
+    return BLOCK.sub(block, text)
+
+
+def outputs(commands: list[str], folder: Path) -> Iterator[tuple[str, str]]:
+    for command in commands:
+        yield command, run(command[2:], folder)
+
+
+def undated(text: str) -> str:
+    """Without today's date, which `validate` shows."""
+    return re.sub(r" on \d{4}-\d\d-\d\d", " on DAY", text)
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name:
+        README.write_text(renewed(README.read_text(encoding="utf-8"), Path(name)), encoding="utf-8")
