@@ -27,8 +27,8 @@ _IDENTIFIER_TYPES = (pl.String, pl.Categorical, pl.Enum, pl.Null)
 class Batch:
     """`people`: day, audience, namespace, key and the number of events; each person once a day.
 
-    `counts`: by day, the events whose user isn't identified and those that a condition left
-    undecided (it was null, which counts as false).
+    `counts`: by day, the events that count and whose user isn't identified; those that a condition
+    left undecided (it was null, which counts as false); and those of them left out for it.
     """
 
     people: pl.DataFrame
@@ -95,11 +95,11 @@ def batches(found: Files, days: Sequence[date], zone: str, key: GroupKey, crossw
     """
     names = [f"identifier_{i}" for i in range(len(found.source.identifiers))]
     rows = _events(found, days, zone).filter(
-        pl.col("day").is_between(days[0], days[-1]) & (pl.col("counts") | pl.col("undecided"))
+        pl.col("day").is_between(days[0], days[-1]) & (pl.col("counts") | pl.col("left_out"))
     )
     with found.reading():
         for batch in rows.drop("time", "naive", "__day__").collect_batches(chunk_size=BATCH_ROWS, maintain_order=False):
-            grouped = batch.group_by("day", "audience", "counts", "undecided", *names).agg(events=pl.len())
+            grouped = batch.group_by("day", "audience", "counts", "undecided", "left_out", *names).agg(events=pl.len())
             yield _keyed(grouped, found.source, key, crosswalk)
 
 
@@ -126,13 +126,15 @@ def _keyed(events: pl.DataFrame, source: Source, key: GroupKey, crosswalk: Cross
     people = known.group_by("day", "audience", "namespace", "key").agg(pl.col("events").sum()).collect()
     unidentified = pl.col("counts") & pl.col("key").is_null()
     counts = events.group_by("day").agg(
-        unidentified=pl.col("events").filter(unidentified).sum(), undecided=pl.col("events").filter("undecided").sum()
+        unidentified=pl.col("events").filter(unidentified).sum(),
+        undecided=pl.col("events").filter("undecided").sum(),
+        left_out=pl.col("events").filter("left_out").sum(),
     )
     return Batch(people, counts)
 
 
 def _events(found: Files, days: Sequence[date], zone: str) -> pl.LazyFrame:
-    """day, audience, counts, undecided, identifier_i, and time (UTC), naive, __day__ for the checks."""
+    """day, audience, counts, undecided, left_out, identifier_i, and time (UTC), naive, __day__ for the checks."""
     source, frame = found.source, found.scan(days)
     with found.reading():
         schema = frame.collect_schema()
@@ -154,6 +156,8 @@ def _events(found: Files, days: Sequence[date], zone: str) -> pl.LazyFrame:
         .when(when.get("internal_when", no)).then(pl.lit("internal"))
         .otherwise(pl.lit("external"))
     )  # fmt: skip
+    counts = when.pop("counts_when", pl.lit(True))
+    undecided = counts.is_null() | (counts & pl.any_horizontal([e.is_null() for e in when.values()] or [no]))
     time, naive, day = _time(source.time, schema, zone, found.subject)
     return frame.select(
         "__day__",
@@ -161,8 +165,9 @@ def _events(found: Files, days: Sequence[date], zone: str) -> pl.LazyFrame:
         naive=naive,
         day=day,
         audience=audience,
-        counts=when.get("counts_when", pl.lit(True)).fill_null(False),
-        undecided=pl.any_horizontal([e.is_null() for e in when.values()] or [no]),
+        counts=counts.fill_null(False),
+        undecided=undecided.fill_null(False),
+        left_out=counts.is_null(),
         **{f"identifier_{i}": pl.col(ident.column).cast(pl.String) for i, ident in enumerate(source.identifiers)},
     )
 

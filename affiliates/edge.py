@@ -52,6 +52,7 @@ class _Tally:
     distinct: dict[tuple[str, str], int | None] = field(default_factory=dict)
     unidentified: int = 0
     undecided: int = 0
+    left_out: int = 0
 
 
 def definition_digest(product: Product, settings: Settings) -> str:
@@ -136,11 +137,12 @@ def _absorb(batch: activity.Batch, days: set[date], grain: Grain, lg_k: int, tal
             tally.absorbers.setdefault(cell, Absorber(lg_k)).absorb(coupons[start:end])
             tally.events[cell] += events
         start = end
-    for day, unidentified, undecided in batch.counts.select("day", "unidentified", "undecided").iter_rows():
+    for day, unidentified, undecided, left_out in batch.counts.select("day", "unidentified", "undecided", "left_out").iter_rows():
         if day in days:
             tally = tallies[first_day(grain, day)]
             tally.unidentified += unidentified
             tally.undecided += undecided
+            tally.left_out += left_out
 
 
 def _judge(subject: str, product: Product, tally: _Tally) -> None:
@@ -153,8 +155,8 @@ def _judge(subject: str, product: Product, tally: _Tally) -> None:
             "name the column of signed-out users as a second identifier",
         ),
         (
-            tally.undecided,
-            "too many events that a condition leaves undecided, its columns being null",
+            tally.left_out,
+            "too many events that `counts_when` leaves undecided, its columns being null",
             "say what null means, by `coalesce`",
         ),
     ):

@@ -83,7 +83,7 @@ class Product(Dated):
     settles_after: Annotated[int, Field(ge=0, le=400)] = 3
     """Days after a period's end by when its late events have arrived."""
     unidentified_limit: Annotated[float, Field(gt=0, le=1)] = 0.5
-    """The share of events without a usable identifier, or that a condition leaves undecided, above
+    """The share of events without a usable identifier, or that `counts_when` leaves undecided, above
     which a period is refused."""
     sources: tuple[Source, ...] = ()
     counts: tuple[Count, ...] = ()

@@ -50,7 +50,7 @@ products:
           - {column: user, namespace: email}
           - {column: device, namespace: device}
         counts_when: kind = 'open'
-        internal_when: lower(user) like '%@staff.example.com'
+        internal_when: lower(coalesce(user, '')) like '%@staff.example.com'
         automated_when: agent like '%bot%'
 """
 

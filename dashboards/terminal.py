@@ -130,8 +130,8 @@ def tests(found: "Sequence[LicenceTest]") -> RenderableType:
         rows.append(row)
     threshold = found[0].licence.clause.threshold if found else 0
     said: list[RenderableType] = [table(f"More than {threshold:,} monthly active users?", columns, rows)]
-    open_ = [f"{t.licence.id}, {n}: {why}" for t in found for n, o in t.readings.items() for why in o.settled_by]
-    said.append(reasons("What would settle the rest", open_))
+    open_ = dict.fromkeys(f"{t.licence.id}: {why}" for t in found for o in t.readings.values() for why in o.settled_by)
+    said.append(reasons("What would settle the rest", list(open_)))
     said.append(Text("Results of the stated readings; no legal advice.", style="dim"))
     return Stack(*said)
 
@@ -158,7 +158,7 @@ def report(found: "Report") -> RenderableType:
     said.append(reasons("Missing in the sources", missing))
     said += [Text(f"! {finding}", "bold red") for finding in found.findings]
     if found.published:
-        said.append(Text(f"Published {len(found.published)} months, {found.published[0]:%Y-%m} to {found.published[-1]:%Y-%m}."))
+        said.append(Text(f"Months published: {len(found.published)}, {found.published[0]:%Y-%m} to {found.published[-1]:%Y-%m}."))
     return Stack(*said)
 
 

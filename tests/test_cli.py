@@ -42,7 +42,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert done.returncode == 0, done.stderr
     done = mauwatch("run", "--group", directory, "--from", "2025-01-01", "--to", "2025-01-31")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Published 1 months" in done.stdout
+    assert "Months published: 1, 2025-01 to 2025-01." in done.stdout
     return directory
 
 

@@ -441,7 +441,7 @@ def test_a_month_of_nobody_is_not_zero(make: Make) -> None:
         contributions(make([entity("a", [product()])], {"events.parquet": events(rows)}))
     frame = events([r for r in rows if r[1]], kind=[None] * 150 + ["x"] * 450)
     said = source(counts_when="kind <> 'bot'")
-    with pytest.raises(Refusal, match="2025-01-05: too many events that a condition leaves undecided"):
+    with pytest.raises(Refusal, match="2025-01-05: too many events that `counts_when` leaves undecided"):
         contributions(make([entity("a", [product(sources=[said])])], {"events.parquet": frame}))
 
 
