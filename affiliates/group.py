@@ -5,10 +5,10 @@ held by members sum to over the control share, or when a dated `controlled_by` n
 Every validity is half-open: `from` belongs to it, `to` does not.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
@@ -205,6 +205,10 @@ class Group(Model):
         found = self.entities.get(entity)
         return next((p for p in found.products if p.product == product), None) if found else None
 
+    def held(self, entity: str, members: Collection[str], day: date) -> Decimal:
+        """The share of an entity that members hold together on a day."""
+        return _sum(_holders(self.entities[entity], members, day))
+
     def affiliates(self, day: date, control_share: Decimal = CONTROL_SHARE) -> dict[str, tuple[Step, ...]]:
         """The entities under common control on `day`, each with the path from the ultimate parent.
 
@@ -225,9 +229,17 @@ class Group(Model):
             paths.update(found)
 
 
-def _step(entity: Entity, members: Mapping[str, Any], day: date, control_share: Decimal, parent: str) -> Step | None:
-    held = tuple((h.owner, h.share) for h in entity.owned_by if h.owner in members and h.holds_on(day))
-    if sum((share for _, share in held), Decimal(0)) > control_share:
+def _holders(entity: Entity, members: Collection[str], day: date) -> tuple[tuple[str, Decimal], ...]:
+    return tuple((h.owner, h.share) for h in entity.owned_by if h.owner in members and h.holds_on(day))
+
+
+def _sum(held: tuple[tuple[str, Decimal], ...]) -> Decimal:
+    return sum((share for _, share in held), Decimal(0))
+
+
+def _step(entity: Entity, members: Collection[str], day: date, control_share: Decimal, parent: str) -> Step | None:
+    held = _holders(entity, members, day)
+    if _sum(held) > control_share:
         return Step(entity=entity.entity, holders=held)
     for control in entity.controlled_by:
         by = control.by or parent

@@ -110,17 +110,30 @@ def normalise(identifier: pl.Expr, namespace: str, region: str | None = None) ->
     for gmail.com and googlemail.com without dots and +tag, as gmail.com; `phone` in E.164, read
     with `region` where there is no country code; any other namespace in NFC.
     """
-    text = identifier.str.strip_chars(_ASCII_SPACE)
+    # By series, step by step: as one expression polars computes the shared steps again and again.
+    return identifier.map_batches(lambda values: _normalised(values, namespace, region), pl.String, is_elementwise=True)
+
+
+def _normalised(values: pl.Series, namespace: str, region: str | None) -> pl.Series:
+    text = values.cast(pl.String).str.strip_chars(_ASCII_SPACE)
     if namespace == "email":
-        text = text.str.to_lowercase().str.normalize("NFC")
-        local = text.str.extract(_GMAIL).str.replace(r"\+.*$", "").str.replace_all(".", "", literal=True)
-        text = pl.when(local.is_not_null()).then(local + "@gmail.com").otherwise(text)
+        text = _nfc(text.str.to_lowercase())
+        gmail = (text.str.ends_with("@gmail.com") | text.str.ends_with("@googlemail.com")).fill_null(False)
+        if gmail.any():
+            local = text.str.extract(_GMAIL).str.replace(r"\+.*$", "").str.replace_all(".", "", literal=True)
+            text = (local + "@gmail.com").zip_with(gmail, text)
     elif namespace == "phone":
-        text = text.map_batches(lambda s: s.map_elements(_e164(region), pl.String), pl.String, is_elementwise=True)
+        text = text.map_elements(_e164(region), pl.String)
     else:
-        text = text.str.normalize("NFC")
-    nobody = (text == "") | text.str.to_lowercase().is_in(PLACEHOLDERS)
-    return pl.when(~nobody).then(text)
+        text = _nfc(text)
+    lower = text if namespace == "email" else text.str.to_lowercase()
+    somebody = (text != "") & ~lower.is_in(PLACEHOLDERS)
+    return text.set(~somebody.fill_null(False), None)
+
+
+def _nfc(text: pl.Series) -> pl.Series:
+    """Text in NFC, which ASCII is in already."""
+    return text if (text.str.len_bytes() == text.str.len_chars()).all() else text.str.normalize("NFC")
 
 
 def _e164(region: str | None) -> Callable[[str], str | None]:

@@ -135,7 +135,10 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
         raise typer.Exit(1) from None
     paths = found.affiliates(today)
     members = {name: [str(step) for step in steps] for name, steps in paths.items()}
-    outside = [name for name in found.entities if name not in members]
+    outside = {
+        name: f"not under control: members hold {float(found.held(name, members, today) * 100):g} %, control is over 50 %"
+        for name in found.entities if name not in members
+    }  # fmt: skip
     if as_json:
         _print_json(
             {"valid": True, "group": found.settings.group, "on": today.isoformat(), "affiliates": members, "outside": outside}
@@ -145,7 +148,7 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
         (name, str(len(found.entities[name].products)), "; ".join(steps) or "the ultimate parent")
         for name, steps in members.items()
     ]
-    rows += [(name, str(len(found.entities[name].products)), Text("not under control", "yellow")) for name in outside]
+    rows += [(name, str(len(found.entities[name].products)), Text(why, "yellow")) for name, why in outside.items()]
     _console().print(terminal.table(f"{found.settings.group} on {today}", ("entity", "products", "path"), rows, (1,)))
 
 

@@ -207,15 +207,18 @@ def _publish(store: Warehouse, group: Group, now: datetime, report: Report, prog
     for number, month in enumerate(months):
         progress(f"{month:%Y-%m}", number, len(months))
         measured: dict[str, Measured] = {}
+        gathered = {}
         for reading in group.readings.readings:
-            inputs = counting.gather(store, group, month, reading)
-            before = published.get((month, reading.name))
+            alike = reading.audiences, reading.control_share  # Readings that differ in nothing else rest on the same.
+            if alike not in gathered:
+                gathered[alike] = counting.gather(store, group, month, reading)
+            inputs, before = gathered[alike], published.get((month, reading.name))
             if before == inputs.digest or (inputs.is_empty and before is None):
                 continue  # What was published and then withdrawn is published again, as nothing known.
             try:
                 found = measured.get(inputs.digest) or measured.setdefault(inputs.digest, counting.measure(store, group, inputs))
             except Refusal as refusal:
-                report.findings.append(str(refusal))
+                report.findings += [str(refusal)] if str(refusal) not in report.findings else []
                 continue
             store.append_figures(counting.rows(found, reading, group.settings.group, now))
             if month not in report.published:

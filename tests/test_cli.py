@@ -69,6 +69,11 @@ def test_validate_shows_the_path_of_each_affiliate(started: Path) -> None:
     assert "parent 60 % → example" in mauwatch("validate", "--group", started).stdout
 
 
+def test_validate_says_why_an_entity_is_outside(make: Callable[..., Path]) -> None:
+    found = answer("validate", "--group", make([entity("a", [product()], owned_by=[{"owner": "parent", "share": 0.5}])]))
+    assert found["outside"] == {"a": "not under control: members hold 50 %, control is over 50 %"}
+
+
 def test_doctor_looks_at_everything(started: Path) -> None:
     found = answer("doctor", "--group", started)
     assert {c["what"] for c in found} == {"machine", "sketches", "disk", "group key", "store", "crosswalk", "example/app"}
