@@ -72,7 +72,7 @@ def measured(found: "Measured", group: "Group") -> RenderableType:
     said: list[RenderableType] = [
         table(
             f"People in {month} ({group.settings.time_zone}), {found.group.state}",
-            ("", "estimate", "95 % interval", "same or different people", "covered"),
+            ("", "estimate", "same or different people", "95 % interval", "covered"),
             rows,
             (1, 2, 3, 4),
         )
@@ -103,7 +103,7 @@ def _left_out(unidentified: int, undecided: int) -> Text | None:
 def _figure_row(name: Text, figure: "Figure") -> Sequence[str | Text]:
     identity = f"{people(figure.identity_low)} to {people(figure.identity_high)}"
     covered = Text(coverage(figure.coverage), "" if figure.complete else "yellow")
-    return name, people(figure.estimate), interval(figure), identity, covered
+    return name, people(figure.estimate), identity, interval(figure), covered
 
 
 def reasons(title: str, found: Sequence[str]) -> RenderableType:
