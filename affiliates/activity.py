@@ -204,7 +204,7 @@ def _time(spec: EventTime | None, schema: pl.Schema, zone: str, subject: str) ->
     else:
         raise Refusal(
             subject, "the time column has no type of a time", f"column {spec.column} is {dtype}",
-            "give times with a zone, ISO 8601 text, or whole numbers with `time: {column: …, unit: s}`",
+            "give times with a zone, ISO 8601 text, or whole numbers with a `unit`; CSV and JSON lines need `types` for these",
         )  # fmt: skip
     return time, naive, time.dt.convert_time_zone(zone).dt.date()
 
@@ -218,9 +218,9 @@ def _in_zone(local: pl.Expr, zone: str | None) -> pl.Expr:
 
 @dataclass(frozen=True)
 class Look:
-    """What the first events of a source look like."""
+    """What a source's newest file looks like: whether it has events, and how its first counting ones do."""
 
-    rows: int
+    empty: bool
     counting: int
     unidentified: int
 
@@ -234,7 +234,5 @@ def look(found: Files, zone: str, rows: int = 10_000) -> Look:
         normalise(pl.col(f"identifier_{i}"), ident.namespace, ident.region) for i, ident in enumerate(found.source.identifiers)
     )
     with found.reading():
-        counts = events.head(rows).select(
-            rows=pl.len(), counting=pl.col("counts").sum(), unidentified=(pl.col("counts") & user.is_null()).sum()
-        )
-        return Look(**counts.collect().to_dicts()[0])
+        users = events.filter("counts").head(rows).select(user=user).collect()["user"]
+        return Look(events.head(1).collect().is_empty(), len(users), users.null_count())

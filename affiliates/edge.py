@@ -99,6 +99,7 @@ def contribute(
     Raises `Refusal` for anything in the sources that would count wrongly.
     """
     zone, subject = place.settings.time_zone, f"{affiliate}/{product.product}"
+    identified = unidentified = left_out = 0
     wanted = [day for days in periods.values() for day in days]
     for number, pass_days in enumerate(_passes(found, wanted, per_month="{month}" in (place.settings.crosswalk or ""))):
         crosswalk = place.crosswalk(pass_days[0].replace(day=1))
@@ -109,7 +110,11 @@ def contribute(
             for batch in activity.batches(source, pass_days, zone, place.key, crosswalk):
                 _absorb(batch, set(pass_days), product.grain, place.settings.lg_k, tallies)
         for first, tally in sorted(tallies.items()):
-            _judge(f"{subject}, {first}", product, tally)
+            _judge(f"{subject}, {first}", product, sum(tally.events.values()), tally.unidentified, tally.left_out)
+            identified += sum(tally.events.values())
+            unidentified += tally.unidentified
+            left_out += tally.left_out
+        _judge(subject, product, identified, unidentified, left_out)
         passed = sorted({first_day(product.grain, day) for day in pass_days})
         yield [_contribution(affiliate, product, first, tallies[first], crosswalk, place) for first in passed]
 
@@ -145,17 +150,16 @@ def _absorb(batch: activity.Batch, days: set[date], grain: Grain, lg_k: int, tal
             tally.left_out += left_out
 
 
-def _judge(subject: str, product: Product, tally: _Tally) -> None:
-    """Refuse a period most of whose events name nobody, or can't be told to count: it isn't zero users."""
-    identified = sum(tally.events.values())
+def _judge(subject: str, product: Product, identified: int, unidentified: int, left_out: int) -> None:
+    """Refuse a period, or a run, most of whose events name nobody or can't be told to count: not zero users."""
     for number, rule, next_step in (
         (
-            tally.unidentified,
+            unidentified,
             "too many events without a usable identifier",
             "name the column of signed-out users as a second identifier",
         ),
         (
-            tally.left_out,
+            left_out,
             "too many events that `counts_when` leaves undecided, its columns being null",
             "say what null means, by `coalesce`",
         ),

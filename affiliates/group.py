@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from affiliates.model import Dated, Model, Month, Name, Share, Text, Zone
 from affiliates.source import Source
@@ -120,7 +120,7 @@ class KeySource(Model):
 
     file: Text | None = None
     env: Text | None = None
-    epoch: Annotated[Name, Field(max_length=32)] = "1"
+    epoch: Annotated[Name, BeforeValidator(lambda v: str(v) if isinstance(v, int) else v), Field(max_length=32)] = "1"
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -205,9 +205,17 @@ class Group(Model):
         found = self.entities.get(entity)
         return next((p for p in found.products if p.product == product), None) if found else None
 
-    def held(self, entity: str, members: Collection[str], day: date) -> Decimal:
-        """The share of an entity that members hold together on a day."""
-        return _sum(_holders(self.entities[entity], members, day))
+    def why_outside(self, entity: str, members: Collection[str], day: date) -> str:
+        """Why an entity isn't among the members on a day."""
+        found = self.entities[entity]
+        held = _sum(_holders(found, members, day))
+        said = [f"members hold {float(held * 100):g} %"]
+        said += [
+            f"{c.by} that controls it is outside too"
+            for c in found.controlled_by
+            if c.by not in members and c.holds_on(day) and c.by
+        ]
+        return f"not under control: {', '.join(said)}"
 
     def affiliates(self, day: date, control_share: Decimal = CONTROL_SHARE) -> dict[str, tuple[Step, ...]]:
         """The entities under common control on `day`, each with the path from the ultimate parent.

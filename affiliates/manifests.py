@@ -94,6 +94,8 @@ def _explain(model: type[BaseModel], doc: Document, error: Mapping[str, Any]) ->
             return Refusal(doc.at(location), f"unknown key `{key}`", hint, "correct the key or remove the line")
         case "missing":
             return Refusal(doc.at(location[:-1]), f"`{key}` is missing", "", f"add `{key}:` here")
+        case "string_pattern_mismatch":
+            return Refusal(doc.at(location), f"`{key}` is no name", "", "write a-z, 0-9, dot, dash and underscore")
         case "model_type" | "dict_type" | "model_attributes_type":
             return Refusal(doc.at(location), f"`{key}` must hold keys and values", "", "see the README's example")
         case _:

@@ -15,6 +15,8 @@ def _share(value: object) -> object:
             return Decimal(value.strip()[:-1].strip()) / 100
         except InvalidOperation:
             raise ValueError("is no share, such as 60 % or 0.6") from None
+    if isinstance(value, int | float) and value > 1:
+        raise ValueError(f"is over 1: write {value:g} % or {value / 100:g}")
     return str(value) if isinstance(value, float) else value
 
 

@@ -1,5 +1,6 @@
 """What a manifest says of a product's events: which files, and what their columns mean."""
 
+import re
 from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal, Self
@@ -74,6 +75,13 @@ class Source(Model):
     @property
     def by_day(self) -> bool:
         return "{day}" in self.files
+
+    @field_validator("files")
+    @classmethod
+    def _placeholder(cls, value: str) -> str:
+        if other := set(re.findall(r"\{(.*?)\}", value)) - {"day"}:
+            raise ValueError(f"unknown placeholder {{{other.pop()}}}: only {{day}} is known")
+        return value
 
     @model_validator(mode="after")
     def _knows_its_days(self) -> Self:

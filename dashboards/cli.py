@@ -116,7 +116,8 @@ def init(
 
     for path in starter.write(directory, name, time_zone):
         typer.echo(path)
-    typer.echo(f"\nNext: mauwatch run --group {directory}, then mauwatch measure --group {directory} --month 2025-01")
+    typer.echo(f"\nNext: mauwatch run --group {directory} --from 2025-01-01 --to 2025-01-31")
+    typer.echo(f"then: mauwatch measure --group {directory} --month 2025-01")
 
 
 @app.command()
@@ -135,10 +136,7 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
         raise typer.Exit(1) from None
     paths = found.affiliates(today)
     members = {name: [str(step) for step in steps] for name, steps in paths.items()}
-    outside = {
-        name: f"not under control: members hold {float(found.held(name, members, today) * 100):g} %, control is over 50 %"
-        for name in found.entities if name not in members
-    }  # fmt: skip
+    outside = {name: found.why_outside(name, members, today) for name in found.entities if name not in members}
     if as_json:
         _print_json(
             {"valid": True, "group": found.settings.group, "on": today.isoformat(), "affiliates": members, "outside": outside}
@@ -236,6 +234,7 @@ def to_dict(found: Any) -> dict[str, Any]:
     return {
         "month": f"{found.inputs.month:%Y-%m}",
         "reading": found.inputs.reading.name,
+        "not_counted": list(found.inputs.not_counted),
         "group": found.group.to_dict(),
         "affiliates": {name: figure.to_dict() for name, figure in found.affiliates.items()},
         "products": {name: figure.to_dict() for name, figure in found.products.items()},

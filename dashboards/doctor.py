@@ -89,10 +89,9 @@ def _product(directory: Path, group: Group, affiliate: str, product: Product) ->
         for found in edge.find(name, product, directory):
             look = activity.look(found, group.settings.time_zone)
             said.append(f"{len(found.paths)} files, {sum(p.stat().st_size for p in found.paths):,} bytes")
-            if look.rows:
-                said.append(
-                    f"of the first {look.rows:,} events {look.counting:,} count and {look.unidentified:,} of them name no user"
-                )
+            said.append(f"of the first {look.counting:,} events that count {look.unidentified:,} name no user")
+            if not look.empty and not look.counting:
+                return name, False, f"{said[-2]}; no event of the newest file counts: see to counts_when"
             if look.unidentified > product.unidentified_limit * look.counting:
                 return name, False, "; ".join(said)
     except Refusal as refusal:

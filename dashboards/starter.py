@@ -33,7 +33,8 @@ entity: example
 name: An affiliate
 owned_by:
   - {owner: parent, share: 60 %, from: 2020-01-01}   # over 50 % held by members makes an affiliate
-# controlled_by:
+# controlled_by:                 # without a majority; basis: vie (variable interest entity), board,
+#                                # voting, consolidation or contract
 #   - {by: parent, basis: vie, document: "agreement of 2020-01-01", from: 2020-01-01}
 products:
   - product: app
@@ -49,13 +50,21 @@ products:
         identifiers:           # the first usable one of an event is its user
           - {column: user, namespace: email}
           - {column: device, namespace: device}
-        counts_when: kind = 'open'
+        counts_when: kind = 'open'   # on one event at a time; null doesn't count and is reported
         internal_when: lower(coalesce(user, '')) like '%@staff.example.com'
         automated_when: agent like '%bot%'
+        # format: csv            # where the files' ending doesn't tell; separator: ";"
+        # types: {ts: integer}   # CSV and JSON lines are text; a `time` with a `unit` needs this
+        # day_zone: Asia/Tokyo   # for files named by {day} without `time`, if the days aren't the group's
+    # Where there is no sketch: people in a month from a document, and what they can't exceed:
+    # counts: [{month: 2025-02, users: 1200, unit: people, document: annual report, attested_by: CFO}]
+    # ceilings: [{users: 90000, unit: accounts, document: register, attested_by: CTO, from: 2025-01-01}]
 """
 
 _READINGS = """\
 # How the group reads the clause. Each licence test is shown under every reading.
+# Also: audiences: [external, internal] (or automated), control_share: 50 %,
+# membership: release_date (or month_end).
 readings:
   - {name: unique_people, counts: unique_people}
   - {name: summed_products, counts: summed_products}
@@ -90,6 +99,8 @@ def write(directory: Path, name: str, zone: str) -> list[Path]:
             path.touch(mode=0o600 if file == key else 0o644)
             path.write_text(text, encoding="utf-8")
         read_group(Path(made))
+        Path(made).chmod(0o755)  # A temporary folder is its owner's alone; only the key's stays so.
+        (Path(made) / ".mauwatch").chmod(0o700)
         shutil.copytree(made, directory, dirs_exist_ok=True)
     return [directory / file for file in files]
 

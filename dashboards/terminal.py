@@ -43,10 +43,16 @@ def coverage(found: "Coverage") -> str:
     return ", ".join(said)
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str | Text]], numbers: Sequence[int] = ()) -> Table:
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str | Text]],
+    numbers: Sequence[int] = (),
+    fixed: Sequence[int] = (),
+) -> Table:
     made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(columns):
-        made.add_column(column, justify="right" if i in numbers else "left", overflow="fold")
+        made.add_column(column, justify="right" if i in numbers else "left", overflow="fold", no_wrap=i in fixed)
     for row in rows:
         made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))  # Never read as markup.
     return made
@@ -68,26 +74,27 @@ def measured(found: "Measured", group: "Group") -> RenderableType:
     rows: list[Sequence[str | Text]] = [_figure_row(Text(group.settings.name or group.settings.group, "bold"), found.group)]
     for affiliate, figure in found.affiliates.items():
         rows.append(_figure_row(Text(f"  {affiliate}"), figure))
-        rows += [_figure_row(Text(f"    {n}", "dim"), f) for n, f in found.products.items() if n.startswith(f"{affiliate}/")]
+        mine = [(n, f) for n, f in found.products.items() if n.startswith(f"{affiliate}/")]
+        rows += [_figure_row(Text(f"    {n.partition('/')[2]}", "dim"), f) for n, f in mine]
     said: list[RenderableType] = [
         table(
-            f"People in {month} ({group.settings.time_zone}), {found.group.state}",
+            f"People in {month} ({group.settings.time_zone}), {found.group.state}, by the reading {found.inputs.reading.name}",
             ("", "estimate", "same or different people", "95 % interval", "covered"),
             rows,
             (1, 2, 3, 4),
         )
     ]
-    overlap = (found.group.summed_products or 0) - (found.group.estimate or 0)
-    said.append(Text(
-        f"Sum of products {people(found.group.summed_products)}, of which {people(overlap)} are people counted again elsewhere.\n"
-        f"Audiences: {', '.join(found.inputs.reading.audiences)}. "
-        f"Standard error of the sketches: {found.group.standard_error:,.1f} people."
-    ))  # fmt: skip
+    total, lower, upper = found.summed
+    high = "no upper bound" if upper is None else people(upper)
+    said.append(Text(f"Sum of products, each person once in each: {people(total)} ({people(lower)} to {high})."))
+    audiences, error = ", ".join(found.inputs.reading.audiences), found.group.standard_error
+    said.append(Text(f"Audiences: {audiences}. Standard error of the sketches: {error:,.1f} people."))
     if left_out := _left_out(found.group.unidentified_events, found.group.undecided_events):
         said.append(left_out)
     said += [Text(f"! {wrong}", "bold red") for wrong in found.contradictions]
     said.append(reasons("Not complete", found.group.reasons))
-    return Stack(*said)
+    said.append(reasons("Not counted, or not anew", found.inputs.not_counted))
+    return Stack(*(part for part in said if not isinstance(part, Text) or part.plain))
 
 
 def _left_out(unidentified: int, undecided: int) -> Text | None:
@@ -106,7 +113,7 @@ def _figure_row(name: Text, figure: "Figure") -> Sequence[str | Text]:
     return name, people(figure.estimate), identity, interval(figure), covered
 
 
-def reasons(title: str, found: Sequence[str]) -> RenderableType:
+def reasons(title: str, found: Sequence[str]) -> Text:
     """The first few reasons, and how many more there are."""
     if not found:
         return Text("")
@@ -115,29 +122,33 @@ def reasons(title: str, found: Sequence[str]) -> RenderableType:
 
 
 def tests(found: "Sequence[LicenceTest]") -> RenderableType:
-    """One row a licence, two columns a reading."""
-    names = list(found[0].readings) if found else []
-    columns = ["licence", "released", "month tested"]
-    columns += [c for name in names for c in (f"{name}{_record(found, name)}", "95 % interval")]
+    """One row a licence and reading, and what the clause asks."""
     rows: list[Sequence[str | Text]] = []
     for test in found:
-        row: list[str | Text] = [test.licence.id, f"{test.licence.released}", f"{test.licence.measured_month:%Y-%m}"]
-        for o in test.readings.values():
+        head = [test.licence.id, f"{test.licence.released}", f"{test.licence.measured_month:%Y-%m}"]
+        for name, o in test.readings.items():
             bounds = (
                 "–" if o.lower is None else f"{people(o.lower)} to {'no upper bound' if o.upper is None else people(o.upper)}"
             )
-            row += [Text(o.result, RESULT_STYLE[o.result]), bounds]
-        rows.append(row)
-    threshold = found[0].licence.clause.threshold if found else 0
-    said: list[RenderableType] = [table(f"More than {threshold:,} monthly active users?", columns, rows)]
+            rows.append([*head, f"{name}{' *' if o.of_record else ''}", Text(o.result, RESULT_STYLE[o.result]), bounds])
+            head = ["", "", ""]
+    clause = found[0].licence.clause
+    columns = ("licence", "released", "tests", "reading", "result", "95 % interval")
+    said: list[RenderableType] = [
+        table(f"More than {clause.threshold:,} monthly active users?", columns, rows, (5,), (0, 1, 2, 4)),
+        Text(
+            f"Section {clause.section} of each text asks for the calendar month before the release, of the {clause.whose}, in "
+            f"products: {clause.products}. {'It tests again later' if clause.tested_again else 'Nothing in it tests again'}. "
+            f"Over the threshold: {clause.effect_over}. It doesn't define {', '.join(clause.undefined)}: hence the readings.",
+        ),
+    ]
+    if any(o.of_record for t in found for o in t.readings.values()):
+        said.append(Text("* the group's reading of record on the release date"))
     open_ = dict.fromkeys(f"{t.licence.id}: {why}" for t in found for o in t.readings.values() for why in o.settled_by)
-    said.append(reasons("What would settle the rest", list(open_)))
+    if open_:
+        said.append(reasons("What would settle the rest", list(open_)))
     said.append(Text("Results of the stated readings; no legal advice.", style="dim"))
     return Stack(*said)
-
-
-def _record(found: "Sequence[LicenceTest]", name: str) -> str:
-    return " (of record)" if any(t.readings[name].of_record for t in found) else ""
 
 
 def report(found: "Report") -> RenderableType:

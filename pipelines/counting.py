@@ -6,14 +6,15 @@ or was computed before it settled, and has neither a count nor a ceiling.
 
 import hashlib
 import json
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from affiliates.edge import definition_digest
 from affiliates.group import Group, Product, Reading
 from affiliates.model import period_end
 from affiliates.refusal import Refusal
@@ -41,6 +42,8 @@ class Inputs:
     """Current contributions of due products, each of one grain, in the month and right beside it."""
     given: Mapping[tuple[str, str], GivenCount]
     """A product's count, or else its ceiling."""
+    not_counted: tuple[str, ...]
+    """Who has products or contributions and is left out, and why; and what awaits a run."""
     digest: str
 
     @property
@@ -111,14 +114,37 @@ def gather(warehouse: Warehouse, group: Group, month: date, reading: Reading, on
         "given": [asdict(g) for _, g in sorted(given.items())],
     }
     digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
-    return Inputs(month, reading, members, due, versions, given, digest)
+    left_out = (*_outside(group, members, on or last), *_unnamed(group, near), *_stale(group, due, versions))
+    return Inputs(month, reading, members, due, versions, given, left_out, digest)
+
+
+def _outside(group: Group, members: Sequence[str], day: date) -> Iterator[str]:
+    for name, entity in group.entities.items():
+        if name not in members and entity.products:
+            yield f"{name}: {group.why_outside(name, members, day)}"
+
+
+def _unnamed(group: Group, near: Mapping[tuple[str, str], Sequence[Version]]) -> Iterator[str]:
+    for affiliate, product in near:
+        if group.product(affiliate, product) is None:
+            yield f"{affiliate}/{product}: has contributions, and no manifest names it"
+
+
+def _stale(group: Group, due: Sequence[tuple[str, Product]], versions: Sequence[Version]) -> Iterator[str]:
+    now = {(m, p.product): definition_digest(p, group.settings) for m, p in due if p.sources}
+    stale = Counter(
+        f"{v.affiliate}/{v.product}"
+        for v in versions
+        if v.definition_digest and v.definition_digest != now.get((v.affiliate, v.product), v.definition_digest)
+    )
+    for name, number in stale.items():
+        yield f"{name}: {number} periods were computed under earlier settings; compute them with mauwatch run"
 
 
 def _of_one_grain(near: Sequence[Version], product: Product, first: date, last: date) -> list[Version]:
     """A product's contributions in its own grain where there are any for the month, else in the other.
 
-    Days and a month of the same product are two computations of the same people, perhaps under other
-    settings: the later one stands for all of them.
+    Days and a month of one product are two computations of the same people, perhaps under other settings.
     """
     within = {v.grain for v in near if first <= v.activity_date <= last}
     grain = product.grain if product.grain in within or not within else next(iter(within))

@@ -69,6 +69,7 @@ def figure_of(shares: Sequence[Share], products: Iterable[Figure] = ()) -> Figur
     # A count can't be united with anybody, but there are at least as many people as its product has.
     floor = max((g.users for g in stand_ins if g.kind == "count"), default=None)
     estimate = _at_least(round(found.estimate) if pool.stated else None, floor)
+    counted = sum(g.users for g in stand_ins if g.kind == "count")
     open_ended = any(s.unbounded for s in shares if s.given is None) or not shares
     upper = None if open_ended else math.ceil(found.upper) + sum(g.users for g in stand_ins)
     estimates = [p.estimate for p in products if p.estimate is not None]
@@ -79,7 +80,7 @@ def figure_of(shares: Sequence[Share], products: Iterable[Figure] = ()) -> Figur
         upper=upper,
         standard_error=found.standard_error,
         identity_low=_at_least(round(found.identity_low) if pool.stated else None, floor),
-        identity_high=estimate,
+        identity_high=None if estimate is None else max(estimate, round(found.identity_high) + counted),
         summed_products=sum(estimates) if estimates else estimate,
         coverage=sum((s.coverage for s in shares), Coverage()),
         complete=bool(shares) and not any(s.unbounded for s in shares),

@@ -16,6 +16,7 @@ import yaml
 from affiliates.group import Group, Reading
 from affiliates.model import Model
 from affiliates.refusal import Refusal
+from affiliates.sketch_image import MAX_LG_K
 from pipelines import counting
 from pipelines.warehouse import Warehouse
 
@@ -102,7 +103,7 @@ def registry() -> list[Licence]:
 
 
 def decide(threshold: int, lower: int | None, upper: int | None) -> Result:
-    """The result of "more than `threshold`": a bound that isn't there never clears a test."""
+    """The result of "more than `threshold`": without an upper bound nothing is `under`."""
     if upper is not None and upper <= threshold:
         return "under"
     if lower is not None and lower > threshold:
@@ -156,11 +157,13 @@ def _outcome(
 
 def _settled_by(measured: counting.Measured, reading: Reading, threshold: int) -> tuple[str, ...]:
     figure = measured.group
-    if figure.upper is None:
-        return figure.reasons
-    said = list(figure.reasons)
+    given = [g for g in measured.inputs.given.values() if measured.products[f"{g.affiliate}/{g.product}"].reasons]
+    said = [r for r in figure.reasons if not any(r.startswith(f"{g.affiliate}/{g.product}: ") for g in given)]
+    said += [f"sketches of {g.affiliate}/{g.product} in the place of its {g.kind}" for g in given]
     low, high = figure.identity_low or 0, figure.identity_high or 0
-    if reading.counts == "unique_people" and low <= threshold < high:
+    if reading.counts == "unique_people" and not given and low <= threshold < high:
         said.append(f"a crosswalk between namespaces: people are from {low:,} to {high:,} by who shares them")
-    said.append(f"a higher lg_k: the sketches' standard error is {figure.standard_error:,.0f} people")
-    return tuple(said)
+    if figure.lg_k is not None and figure.lg_k < MAX_LG_K and not said:
+        said.append(f"sketches of a higher lg_k: the standard error is {figure.standard_error:,.0f} people")
+    error = f"{figure.standard_error:,.0f} people"
+    return tuple(said) or (f"nothing finer can be measured: the threshold lies within the sketches' error of {error}",)

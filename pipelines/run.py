@@ -77,6 +77,8 @@ def run(
     """
     key = read_key(group.settings.key, directory)
     place = Workplace(directory, group.settings, key, _crosswalks(group.settings.crosswalk, directory), now)
+    if group.settings.crosswalk and "{month}" not in group.settings.crosswalk:
+        place.crosswalk(date.min)  # One snapshot for all: if it can't be read, no product can be counted.
     report = Report()
     work = [(entity.entity, product) for entity in group.entities.values() for product in entity.products]
     with ExitStack() as stack:
@@ -105,6 +107,10 @@ def run(
                     done.received = store.append_contributions(computed, key.fingerprint, now)
                     done.unidentified = sum(c.unidentified_events or 0 for c, _ in computed)
                     done.undecided = sum(c.undecided_events or 0 for c, _ in computed)
+        if (first or last) and not any(_days(p, first, last, now.date()) for _, p in work):
+            report.findings.append(
+                f"no product lives between {first or 'the beginning'} and {last or 'today'}, or it lies in the future"
+            )
         given = list(_given(group, now.date()))
         if store is None and given:
             store = open_store()
@@ -141,7 +147,8 @@ def _computed(
     if first is None and last is None:
         periods = {p: ds for p, ds in periods.items() if _outdated(known.get(p), group, affiliate, product, place)}
     settled = timedelta(days=product.settles_after)
-    there = {d for f in (periods, known) for d in f}
+    # Asked to compute a range again, what its sources no longer hold is said, though the store has it.
+    there = set(periods) | (set(known) if first is None and last is None else set())
     done.missing = tuple(
         d for d in days
         if edge.first_day(product.grain, d) not in there and end_of("day", d, zone) + settled <= place.now

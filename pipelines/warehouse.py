@@ -1,4 +1,4 @@
-"""The only door to our own store: read_..., append_..., and nothing that changes a row.
+"""The only door to our own store: read_..., append_..., replace_counts, and nothing that changes a row.
 
 One call is one transaction.
 """
@@ -158,13 +158,13 @@ class Warehouse:
             for start in range(0, len(ids), 500):
                 some = ids[start : start + 500]
                 rows = connection.execution_options(yield_per=50).execute(
-                    sa.select(p.c.contribution_id, p.c.audience, p.c.namespace, s.c.image)
+                    sa.select(p.c.contribution_id, p.c.audience, p.c.namespace, s.c.digest, s.c.image)
                     .join_from(p, s, p.c.sketch == s.c.digest)
                     .where(p.c.contribution_id.in_(some))
                     .order_by(p.c.contribution_id, p.c.audience, p.c.namespace)
                 )
-                for contribution_id, audience, namespace, image in rows:
-                    yield contribution_id, StoredPart(audience, namespace, None if image is None else _read(image))
+                for contribution_id, audience, namespace, digest, image in rows:
+                    yield contribution_id, StoredPart(audience, namespace, None if image is None else _read(image, digest))
 
     def read_counts(self, first: date, last: date) -> list[GivenCount]:
         """Counts and ceilings in force for the months from `first` to `last`."""
@@ -273,11 +273,16 @@ def _unpacked(stored: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompress(stored) if stored[:4] == _ZSTD_MAGIC else stored
 
 
-def _read(stored: bytes) -> Registers:
+def _read(stored: bytes, digest: str) -> Registers:
     try:
-        return Registers.of_image(_unpacked(stored))
+        registers = Registers.of_image(_unpacked(stored))
     except (BadImage, zstandard.ZstdError):
-        raise Refusal("the store", "holds a sketch that can't be read", "", "restore the store from its backup") from None
+        registers = None
+    if registers is None or registers.digest() != digest:
+        raise Refusal(
+            "the store", "a sketch isn't what its digest says", f"sketch {digest[:12]}", "restore the store from its backup"
+        )
+    return registers
 
 
 def _count_key(count: GivenCount) -> tuple[str, str, date, str]:

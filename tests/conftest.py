@@ -1,6 +1,6 @@
 """What tests share: small group directories, and a clock that stands still."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -74,7 +74,7 @@ def make(tmp_path: Path) -> Callable[..., Path]:
     return lambda *args, **settings: write_group(tmp_path / "group", *args, **settings)
 
 
-def events(rows: list[tuple[str, str | None]], **columns: list[Any]) -> pl.DataFrame:
+def events(rows: Sequence[tuple[str, str | None]], **columns: list[Any]) -> pl.DataFrame:
     """Events of (time, user); times are ISO 8601 in UTC."""
     times = pl.Series("at", [t for t, _ in rows], pl.String).str.to_datetime(time_unit="us", time_zone="UTC")
     return pl.DataFrame({"at": times, "user": pl.Series([u for _, u in rows], dtype=pl.String), **columns})

@@ -71,7 +71,24 @@ def test_validate_shows_the_path_of_each_affiliate(started: Path) -> None:
 
 def test_validate_says_why_an_entity_is_outside(make: Callable[..., Path]) -> None:
     found = answer("validate", "--group", make([entity("a", [product()], owned_by=[{"owner": "parent", "share": 0.5}])]))
-    assert found["outside"] == {"a": "not under control: members hold 50 %, control is over 50 %"}
+    assert found["outside"] == {"a": "not under control: members hold 50 %"}
+
+
+def test_measure_says_who_is_left_out_and_what_awaits_a_run(make: Callable[..., Path]) -> None:
+    """A share of 7 % for 70 %, a deleted file, a changed condition: each would silently move the number."""
+    files = {"events.parquet": events([("2025-01-05T00:00:00Z", f"u{i}@example.com") for i in range(9)])}
+    directory = make([entity(n, [product(to="2025-02-01")]) for n in ("a", "b", "c")], files)
+    assert mauwatch("run", "--group", directory).returncode == 0
+    make([entity("a", [product(to="2025-02-01")], owned_by=[{"owner": "parent", "share": 0.07}])])
+    make([entity("b", [product(to="2025-02-01", sources=[source(counts_when="user <> 'x'")])])])
+    (directory / "affiliates" / "c.yaml").unlink()
+    found = answer("measure", "--group", directory, "--month", "2025-01")
+    assert found["not_counted"] == [
+        "a: not under control: members hold 7 %",
+        "c/app: has contributions, and no manifest names it",
+        "b/app: 31 periods were computed under earlier settings; compute them with mauwatch run",
+    ]
+    assert "members hold 7 %" in mauwatch("measure", "--group", directory, "--month", "2025-01").stdout
 
 
 def test_doctor_looks_at_everything(started: Path) -> None:
@@ -97,8 +114,11 @@ def test_measure_in_json_has_the_stable_shape(started: Path) -> None:
 def test_measure_for_a_person(started: Path) -> None:
     done = mauwatch("measure", "--group", started, "--month", "2025-01")
     assert done.returncode == 0
-    assert "People in 2025-01 (Europe/Berlin), preliminary" in done.stdout
-    assert "example/app" in done.stdout
+    assert "People in 2025-01 (Europe/Berlin), preliminary, by the reading unique_people" in done.stdout
+    assert "    app" in done.stdout
+    summed = mauwatch("measure", "--group", started, "--month", "2025-01", "--reading", "summed_products")
+    assert "by the reading summed_products" in summed.stdout
+    assert "Sum of products, each person once in each: 106 (91 to 107)." in summed.stdout
 
 
 def test_licences_in_json(started: Path) -> None:
@@ -168,7 +188,12 @@ def test_refused_sources_are_findings_and_show_nobody(make: Callable[..., Path])
 
 
 def test_doctor_finds_what_is_wrong(make: Callable[..., Path]) -> None:
-    sources = [source(files="gone.csv")], [source(counts_when="kind = 1")], [source(time="when")]
+    sources = (
+        [source(files="gone.csv")],
+        [source(counts_when="kind = 1")],
+        [source(time="when")],
+        [source(counts_when="kind = 'y'")],
+    )
     directory = make(
         [entity("a", [product(f"p{i}", sources=s) for i, s in enumerate(sources)])],
         {"events.parquet": events([("2025-01-05T00:00:00Z", PLANTED)], kind=["x"])},
@@ -176,7 +201,7 @@ def test_doctor_finds_what_is_wrong(make: Callable[..., Path]) -> None:
     )
     (directory / "group.key").chmod(0o644)
     found = {c["what"]: (c["fine"], c["found"]) for c in answer("doctor", "--group", directory, code=1)}
-    assert not any(found[w][0] for w in ("crosswalk", "a/p0", "a/p1", "a/p2", "group key"))
+    assert not any(found[w][0] for w in ("crosswalk", "a/p0", "a/p1", "a/p2", "a/p3", "group key"))
     assert "others may read its file (mode 644)" in found["group key"][1]
     assert "planted" not in str(found)
 

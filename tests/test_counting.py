@@ -157,6 +157,7 @@ def test_counts_and_ceilings_bound_but_do_not_complete(
     assert (figure.estimate, figure.lower, figure.upper, figure.complete) == (estimate, lower, 5000, False)
     # A count can't be united with anybody, but the group has at least as many people as it says.
     assert (found.group.estimate, found.group.lower) == ((5000, 5000) if kind == "count" else (250, 250))
+    assert found.group.identity_high == (5250 if kind == "count" else 250)
     assert found.group.upper is not None
     assert 5250 <= found.group.upper <= 5252
     assert not found.group.complete

@@ -291,6 +291,36 @@ def test_one_refused_product_does_not_keep_the_others(make: Make) -> None:
     assert (found.group.estimate, found.group.upper) == (60, None)
 
 
+def test_a_sketch_that_is_not_its_digest_is_refused(make: Make) -> None:
+    directory = two(make)
+    go(directory, *JANUARY)
+    with sqlite3.connect(directory / ".mauwatch" / "store.sqlite") as connection:
+        connection.execute("update sketches set image = (select image from sketches order by digest limit 1)")
+    with pytest.raises(Refusal, match="isn't what its digest says"):
+        figure(directory)
+
+
+def test_small_days_of_nobody_are_judged_together(make: Make) -> None:
+    rows_ = [(f"2025-01-{1 + i % 31:02}T00:00:00Z", "n/a") for i in range(150)]
+    report = go(make([entity("a", [product()])], {"events.parquet": events(rows_)}), *JANUARY)
+    assert "150 of 150" in str(report.products[0].refusals[0])
+
+
+def test_a_range_in_which_nothing_lives_is_a_finding(make: Make) -> None:
+    directory = two(make)
+    for first, last in ((date(2024, 1, 1), date(2024, 12, 31)), (date(2030, 1, 1), date(2030, 1, 31))):
+        assert "no product lives between" in go(directory, first, last).findings[0]
+
+
+def test_days_gone_from_the_sources_are_said_when_asked_for(make: Make) -> None:
+    files = {f"{date(2025, 1, d)}.csv": b"at,user\n" for d in range(1, 32)}
+    directory = make([entity("a", [product(sources=[source(files="{day}.csv", complete_through=None)], to="2025-02-01")])], files)
+    assert go(directory).clean
+    (directory / "2025-01-13.csv").unlink()
+    assert go(directory).clean
+    assert go(directory, *JANUARY).products[0].missing == (date(2025, 1, 13),)
+
+
 def test_no_key_no_run(make: Make) -> None:
     directory = two(make)
     (directory / "group.key").unlink()

@@ -65,6 +65,8 @@ def check_file(path: Path, kind: str, source: Source, subject: str) -> None:
             _check_jsonl(path, columns_needed(source), where, {i.column for i in source.identifiers})
         if kind != "parquet" and source.types:
             _check_types(path, kind, source, where)
+    except PermissionError:
+        raise Refusal(where, "may not be read", "permission denied", "let the user of mauwatch read it") from None
     except READ_ERRORS:
         raise Refusal(where, "can't be read to its end", f"read as {kind}", "write it again; it may be cut off") from None
 
