@@ -52,6 +52,14 @@ def main() -> None:
         found = refused.refusals if isinstance(refused, Refused) else (refused,)
         _errors().print(terminal.refusals(found))
         sys.exit(2)
+    except ModuleNotFoundError as error:
+        from dashboards import terminal
+
+        refusal = Refusal(
+            "this command", "needs the centre's packages", f"{error.name} is missing", "pip install 'mauwatch[group]'"
+        )
+        _errors().print(terminal.refusals([refusal]))
+        sys.exit(2)
     except OSError as error:
         from dashboards import terminal
 

@@ -215,6 +215,15 @@ def test_the_edges_commands_run_where_only_the_core_is_installed(tmp_path: Path)
             [sys.executable, "-c", blocked, *arguments], capture_output=True, text=True, timeout=60, check=False
         )
         assert done.returncode == 0, done.stderr
+    done = subprocess.run(
+        [sys.executable, "-c", blocked, "run", "--group", str(tmp_path / "g")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "pip install 'mauwatch[group]'" in done.stderr
 
 
 def test_demo_refuses_to_write_over_other_files(tmp_path: Path) -> None:
