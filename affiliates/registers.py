@@ -31,7 +31,7 @@ RSE_FACTOR = 1.03896
 STRETCH = 1.04
 """The library's bounds lie two standard errors from the estimate. Measured, they hold the truth in
 95.2 % of cases once sketches are full, too near to 95 % to be called that at any one size; drawn
-4 % further out they hold 96 % (`make calibration`)."""
+4 % further out they hold 96 % (`make calibration` shows these)."""
 
 
 def _compiled(function: F) -> F:

@@ -114,7 +114,8 @@ def gather(warehouse: Warehouse, group: Group, month: date, reading: Reading, on
         "given": [asdict(g) for _, g in sorted(given.items())],
     }
     digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
-    left_out = (*_outside(group, members, on or last), *_unnamed(group, near), *_stale(group, due, versions))
+    within = [v for v in versions if month <= v.activity_date <= last]
+    left_out = (*_outside(group, members, on or last), *_unnamed(group, near), *_stale(group, due, within))
     return Inputs(month, reading, members, due, versions, given, left_out, digest)
 
 
@@ -295,6 +296,6 @@ def rows(measured: Measured, reading: Reading, group: str, now: datetime) -> lis
         {k: v for k, v in asdict(figure).items() if k not in ("coverage", "reasons")}
         | asdict(figure.coverage)
         | {"month": measured.inputs.month, "reading": reading.name, "scope": scope, "subject": subject}
-        | {"inputs": measured.inputs.digest, "known_at": now}
+        | {"reasons": "\n".join(figure.reasons), "inputs": measured.inputs.digest, "known_at": now}
         for scope, subject, figure in scopes
     ]

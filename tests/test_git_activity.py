@@ -80,7 +80,8 @@ def test_all_of_the_data(tmp_path: Path, with_crosswalk: bool) -> None:
     assert set(true["group"]["group"]) <= set(found)
     assert figures > 7_000
     assert inside >= 0.95 * figures
-    print(f"{len(found)} months, {figures} figures, {inside} of them inside their interval")
+    contributions = sum(p.received.new for p in report.products)
+    print(f"{contributions} contributions, {len(found)} months, {figures} figures, {inside} of them inside their interval")
 
 
 @pytest.fixture(scope="module")

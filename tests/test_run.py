@@ -69,6 +69,18 @@ def test_a_run_counts_and_publishes(make: Make) -> None:
     ]  # fmt: skip
 
 
+def test_a_published_figure_carries_what_was_measured(make: Make) -> None:
+    """SQLAlchemy silently drops what a table has no column for."""
+    directory = make([entity("a", [product()])], {"events.parquet": events([*ROWS, ("2025-01-02T00:00:00Z", None)])})
+    go(directory, date(2025, 1, 1), date(2025, 1, 30))
+    group = read_group(directory)
+    row = counting.rows(figure(directory), group.readings.readings[0], "test", NOW)[0]
+    assert set(row) | {"id"} == set(schema.figures.c.keys())
+    published = rows(directory)["figures"][0]
+    assert (published["unidentified_events"], published["undecided_events"]) == (1, 0)
+    assert published["reasons"] == "a/app: 1 of 31 days (2025-01-31) missing"
+
+
 def test_the_same_again_changes_nothing(make: Make) -> None:
     directory = two(make)
     go(directory, *JANUARY)

@@ -2,7 +2,7 @@
 
 import random
 import re
-import resource
+import tracemalloc
 from contextlib import suppress
 from pathlib import Path
 
@@ -83,7 +83,26 @@ def test_fifty_thousand_mutated_images_give_registers_or_a_refusal() -> None:
         assert values.max(initial=0) <= 63
     assert read > 5_000
     assert refused > 20_000
-    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss < 4 << 20  # KiB
+
+
+def test_no_image_makes_the_decoder_take_much_memory() -> None:
+    """A preamble can claim 2^26 coupons or exceptions in a few bytes: nothing is allocated on its word."""
+    rng, originals = random.Random(7), images()
+    claims = [
+        bytes((2 + i % 2, 1, 7, 21, lg, flags, 255, i % 2)) + b"\xff" * 4
+        for i in range(2)
+        for lg in (26, 255)
+        for flags in (0, 8)
+    ]
+    claims += [bytes((10, 1, 7, 21, 255, flags, 63, 2 | kind << 2)) + b"\xff" * 32 for kind in range(3) for flags in (0, 8)]
+    tracemalloc.start()
+    try:
+        for image in [*claims, *(mutated(rng.choice(originals), rng) for _ in range(2000))]:
+            with suppress(BadImage):
+                decode(image)
+        assert tracemalloc.get_traced_memory()[1] < 8 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @given(st.binary(max_size=200))
