@@ -1,22 +1,30 @@
 """Events -> who was active on a day, by audience: lazily, in batches, in bounded memory."""
 
+import os
+from collections import deque
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from affiliates import conditions
-from affiliates.crosswalk import Crosswalk
-from affiliates.identity import GroupKey, normalise, person_key
+from affiliates import conditions, kernels
+from affiliates.identity import normalise
+from affiliates.kernels import Keys, Values
+from affiliates.known import KnownKeys
 from affiliates.refusal import Refusal
-from affiliates.source import EventTime, Source
+from affiliates.source import EventTime
 from affiliates.sources import files
 from affiliates.sources.files import Files
 from affiliates.sources.one_file import check_file
 
-BATCH_ROWS = 500_000
+BATCH_ROWS = 1_000_000
+WORKERS = min(8, os.cpu_count() or 1)
+AUDIENCES = ("external", "internal", "automated")
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 """A time before it is taken for a missing time that was written as 0."""
 
@@ -25,14 +33,13 @@ _IDENTIFIER_TYPES = (pl.String, pl.Categorical, pl.Enum, pl.Null)
 
 @dataclass(frozen=True)
 class Batch:
-    """`people`: day, audience, namespace, key and the number of events; each person once a day.
+    """Some events: the keys of who was active, by cell, and by day what isn't anybody's."""
 
-    `counts`: by day, the events that count and whose user isn't identified; those that a condition
-    left undecided (it was null, which counts as false); and those of them left out for it.
-    """
-
-    people: pl.DataFrame
-    counts: pl.DataFrame
+    cells: list[tuple[date, str, str, Keys]]
+    """Day, audience, namespace and the key of each event's user, so keys can come again."""
+    left_out: list[tuple[date, int, int, int]]
+    """Day, and the events that count and whose user isn't identified; those that a condition left
+    undecided (it was null, which counts as false); and those of them left out for it."""
 
 
 def check(found: Files, days: Sequence[date], zone: str, now: datetime) -> None:
@@ -88,56 +95,67 @@ def check(found: Files, days: Sequence[date], zone: str, now: datetime) -> None:
         )  # fmt: skip
 
 
-def batches(found: Files, days: Sequence[date], zone: str, key: GroupKey, crosswalk: Crosswalk | None) -> Iterator[Batch]:
-    """The active people of these days (in order, without gaps in between), batch by batch.
+def batches(found: Files, days: Sequence[date], zone: str, known: KnownKeys) -> Iterator[Batch]:
+    """Who was active on these days (in order), batch by batch; memory is bounded whatever the events' order.
 
     A person can come again in a later batch: whoever unites them must be idempotent.
     """
-    names = [f"identifier_{i}" for i in range(len(found.source.identifiers))]
-    rows = _events(found, days, zone).filter(
-        pl.col("day").is_between(days[0], days[-1]) & (pl.col("counts") | pl.col("left_out"))
-    )
-    with found.reading():
-        for batch in rows.drop("time", "naive", "__day__").collect_batches(chunk_size=BATCH_ROWS, maintain_order=False):
-            grouped = batch.group_by("day", "audience", "counts", "undecided", "left_out", *names).agg(events=pl.len())
-            yield _keyed(grouped, found.source, key, crosswalk)
+    source = found.source
+    rows = _events(found, days, zone, within=True)
+    if source.counts_when is not None or not source.by_day:  # Else nearly all of them count.
+        rows = rows.filter(pl.col("day").is_between(days[0], days[-1]) & (pl.col("counts") | pl.col("left_out")))
+    flags = pl.col("audience") * 8
+    for name, weight in (("counts", 1), ("left_out", 2), ("undecided", 4)):
+        flags += pl.col(name).cast(pl.UInt8) * weight
+    names = [f"identifier_{i}" for i in range(len(source.identifiers))]
+    since = (pl.col("day").cast(pl.Int32) - (days[0] - date(1970, 1, 1)).days).fill_null(-1)
+
+    def work(batch: pl.DataFrame) -> Batch:
+        keys, codes = known.of([batch[name] for name in names])
+        return _by_cell(batch["since"].to_numpy(), batch["flags"].to_numpy(), keys, codes, days, known.namespaces)
+
+    wanted = rows.select(*names, since=since, flags=flags)
+    with found.reading(), ThreadPoolExecutor(WORKERS) as pool:
+        waiting: deque[Future[Batch]] = deque()
+        for batch in wanted.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False):
+            waiting.append(pool.submit(work, batch))
+            if len(waiting) > WORKERS:  # So no more than these wait in memory.
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
-def _keyed(events: pl.DataFrame, source: Source, key: GroupKey, crosswalk: Crosswalk | None) -> Batch:
-    keys: list[str] = []
-    namespace: pl.Expr = pl.lit(None, pl.String)
-    for i, identifier in reversed(list(enumerate(source.identifiers))):
-        name = f"identifier_{i}"
-        normalised = normalise(pl.col(name), identifier.namespace, identifier.region)
-        # Each identifier is hashed once: HMAC is the costliest step of all.
-        hashed = (
-            events.select(name)
-            .drop_nulls()
-            .unique()
-            .with_columns(person_key(normalised, identifier.namespace, key).alias(f"key_{i}"))
+def _by_cell(
+    since: npt.NDArray[np.int32], flags: Values, keys: Keys, codes: Values, days: Sequence[date], namespaces: Sequence[str]
+) -> Batch:
+    n_days, each = (days[-1] - days[0]).days + 1, len(namespaces)
+    cells, out, left_out = np.empty(len(keys), np.int64), np.empty_like(keys), np.zeros((n_days, 3), np.int64)
+    starts = np.zeros(n_days * len(AUDIENCES) * each + 1, np.int64)
+    kernels.cells_of(since, flags, codes, (n_days, each), cells, left_out)
+    kernels.sort_by_cell(cells, keys, starts, out)
+    found = [
+        (
+            days[0] + timedelta(cell // (len(AUDIENCES) * each)),
+            AUDIENCES[cell // each % len(AUDIENCES)],
+            namespaces[cell % each],
+            out[starts[cell] : starts[cell + 1]],
         )
-        events = events.join(hashed, on=name, how="left").drop(name)
-        namespace = pl.when(pl.col(f"key_{i}").is_not_null()).then(pl.lit(identifier.namespace)).otherwise(namespace)
-        keys.insert(0, f"key_{i}")
-    events = events.with_columns(key=pl.coalesce(keys), namespace=namespace)
-    known = events.filter(pl.col("counts") & pl.col("key").is_not_null()).lazy()
-    if crosswalk is not None:
-        known = crosswalk.apply(known)
-    people = known.group_by("day", "audience", "namespace", "key").agg(pl.col("events").sum()).collect()
-    unidentified = pl.col("counts") & pl.col("key").is_null()
-    counts = events.group_by("day").agg(
-        unidentified=pl.col("events").filter(unidentified).sum(),
-        undecided=pl.col("events").filter("undecided").sum(),
-        left_out=pl.col("events").filter("left_out").sum(),
-    )
-    return Batch(people, counts)
+        for cell in np.flatnonzero(np.diff(starts)).tolist()
+    ]
+    said = np.flatnonzero(left_out.any(axis=1)).tolist()
+    return Batch(found, [(days[0] + timedelta(day), *left_out[day].tolist()) for day in said])
 
 
-def _events(found: Files, days: Sequence[date], zone: str) -> pl.LazyFrame:
-    """day, audience, counts, undecided, left_out, identifier_i, and time (UTC), naive, __day__ for the checks."""
+def _events(found: Files, days: Sequence[date], zone: str, within: bool = False) -> pl.LazyFrame:
+    """day, audience, counts, undecided, left_out, identifier_i, and time (UTC), naive, __day__ for the checks.
+
+    `within` leaves out what the time column itself shows to lie outside the days.
+    """
     source, frame = found.source, found.scan(days)
     with found.reading():
         schema = frame.collect_schema()
+    if within and source.time is not None:
+        frame = frame.filter(_around(source.time, schema, days, zone))
     when = {
         name: conditions.expression(condition, schema, f"{found.subject}, {name}")
         for name in ("counts_when", "internal_when", "automated_when")
@@ -152,9 +170,9 @@ def _events(found: Files, days: Sequence[date], zone: str) -> pl.LazyFrame:
             )  # fmt: skip
     no = pl.lit(False)
     audience = (
-        pl.when(when.get("automated_when", no)).then(pl.lit("automated"))
-        .when(when.get("internal_when", no)).then(pl.lit("internal"))
-        .otherwise(pl.lit("external"))
+        pl.when(when.get("automated_when", no)).then(_audience("automated"))
+        .when(when.get("internal_when", no)).then(_audience("internal"))
+        .otherwise(_audience("external"))
     )  # fmt: skip
     counts = when.pop("counts_when", pl.lit(True))
     undecided = counts.is_null() | (counts & pl.any_horizontal([e.is_null() for e in when.values()] or [no]))
@@ -170,6 +188,20 @@ def _events(found: Files, days: Sequence[date], zone: str) -> pl.LazyFrame:
         left_out=counts.is_null(),
         **{f"identifier_{i}": pl.col(ident.column).cast(pl.String) for i, ident in enumerate(source.identifiers)},
     )
+
+
+def _around(spec: EventTime, schema: pl.Schema, days: Sequence[date], zone: str) -> pl.Expr:
+    """On the column as it is stored, so that polars skips a Parquet file's row groups by their statistics."""
+    column, dtype = pl.col(spec.column), schema[spec.column]
+    first, after = (datetime.combine(day, datetime.min.time(), ZoneInfo(zone)) for day in (days[0], days[-1] + timedelta(1)))
+    if isinstance(dtype, pl.Datetime) and dtype.time_zone:
+        bounds = pl.Series([first, after], dtype=pl.Datetime(dtype.time_unit, dtype.time_zone))
+        return column.is_between(bounds[0], bounds[1], closed="left")
+    return column.is_between(days[0], days[-1]) if isinstance(dtype, pl.Date) else pl.lit(True)
+
+
+def _audience(name: str) -> pl.Expr:
+    return pl.lit(AUDIENCES.index(name), pl.UInt8)
 
 
 def _time(spec: EventTime | None, schema: pl.Schema, zone: str, subject: str) -> tuple[pl.Expr, pl.Expr, pl.Expr]:

@@ -273,22 +273,17 @@ def _check_part(part: Part, key: GroupKey, about: str) -> Iterator[Refusal]:
         )  # fmt: skip
     if part.events is not None and part.events < 0:
         yield Refusal(about, "a negative number of events", f"{part.events}", "correct the query")
-    elif part.events is not None and _users_at_least(part.registers) > part.events:
+    elif part.events is not None and part.registers.at_least > part.events:
         yield Refusal(
-            about, "more users than events", f"at least {_users_at_least(part.registers):,} against {part.events:,}",
+            about, "more users than events", f"at least {part.registers.at_least:,} against {part.events:,}",
             "correct the query: each user has an event",
         )  # fmt: skip
-    if part.distinct_users is not None and part.distinct_users < _users_at_least(part.registers):
+    if part.distinct_users is not None and part.distinct_users < part.registers.at_least:
         yield Refusal(
             about, "fewer distinct users than the sketch holds",
-            f"{part.distinct_users:,} against {_users_at_least(part.registers):,}",
+            f"{part.distinct_users:,} against {part.registers.at_least:,}",
             "count the keys that the sketch is made of",
         )  # fmt: skip
-
-
-def _users_at_least(registers: Registers) -> int:
-    """A number of users that the sketch can't have fewer than: its coupons or occupied registers."""
-    return len(registers.occupied) if registers.coupons is None else len(registers.coupons)
 
 
 @lru_cache(maxsize=4096)

@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from affiliates.identity import PERSON, GroupKey, as_key, normalise, person_key
+from affiliates.kernels import Keys
 from affiliates.refusal import Refusal
 
 NO_CROSSWALK = ""
@@ -22,22 +25,21 @@ NO_CROSSWALK = ""
 
 @dataclass(frozen=True)
 class Crosswalk:
-    """One snapshot: `table` has UInt64 columns `key` (distinct) and `person_key`."""
+    """One snapshot: `table` has UInt64 columns `key` (distinct, sorted) and `person_key`."""
 
     table: pl.DataFrame
     digest: str
 
-    def apply(self, keyed: pl.LazyFrame) -> pl.LazyFrame:
-        """`key` and `namespace` of people where the crosswalk has them, unchanged elsewhere."""
-        known = pl.col("person_key").is_not_null()
-        return (
-            keyed.join(self.table.lazy(), on="key", how="left")
-            .with_columns(
-                key=pl.coalesce("person_key", "key"),
-                namespace=pl.when(known).then(pl.lit(PERSON)).otherwise("namespace"),
-            )
-            .drop("person_key")
-        )
+    def persons(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], Keys]:
+        """Which of the keys the crosswalk has; and the keys, those replaced by their person's."""
+        known, persons = self.table["key"].to_numpy(), self.table["person_key"].to_numpy()
+        if not len(known):
+            return np.zeros(len(keys), bool), keys
+        order = np.argsort(keys)  # In order, a binary search finds most of its way in the cache.
+        at = np.empty(len(keys), np.int64)
+        at[order] = np.minimum(np.searchsorted(known, keys[order]), len(known) - 1)
+        joined = known[at] == keys
+        return joined, np.where(joined, persons[at], keys)
 
 
 def of_table(table: pl.DataFrame, subject: str = "the crosswalk") -> Crosswalk:

@@ -18,9 +18,10 @@ from affiliates.contribution import Contribution, Part, canary, end_of
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
 from affiliates.group import Grain, Product, Settings
 from affiliates.identity import NORMALISATION, GroupKey
+from affiliates.known import KnownKeys
 from affiliates.model import period_end
 from affiliates.refusal import Refusal
-from affiliates.registers import Absorber, coupons_of
+from affiliates.registers import Absorber
 from affiliates.sources import files
 from affiliates.sources.files import Files
 
@@ -49,7 +50,6 @@ class _Tally:
 
     absorbers: dict[tuple[str, str], Absorber] = field(default_factory=dict)
     events: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
-    distinct: dict[tuple[str, str], int | None] = field(default_factory=dict)
     unidentified: int = 0
     undecided: int = 0
     left_out: int = 0
@@ -107,7 +107,8 @@ def contribute(
         for source in found:
             if source.source.by_day or number == 0:
                 activity.check(source, pass_days, zone, place.now)
-            for batch in activity.batches(source, pass_days, zone, place.key, crosswalk):
+            known = KnownKeys(source.source.identifiers, place.key, crosswalk)
+            for batch in activity.batches(source, pass_days, zone, known):
                 _absorb(batch, set(pass_days), product.grain, place.settings.lg_k, tallies)
         for first, tally in sorted(tallies.items()):
             _judge(f"{subject}, {first}", product, sum(tally.events.values()), tally.unidentified, tally.left_out)
@@ -129,20 +130,14 @@ def _passes(found: Sequence[Files], days: Sequence[date], per_month: bool) -> It
 
 
 def _absorb(batch: activity.Batch, days: set[date], grain: Grain, lg_k: int, tallies: dict[date, _Tally]) -> None:
-    people = batch.people.sort("day", "audience", "namespace")
-    coupons = coupons_of(people["key"].to_numpy())
-    cells = people.group_by("day", "audience", "namespace", maintain_order=True).agg(pl.len(), pl.col("events").sum())
-    start = 0
-    for day, audience, namespace, length, events in cells.iter_rows():
-        end = start + length
+    for day, audience, namespace, keys in batch.cells:
         if day in days:
             tally, cell = tallies[first_day(grain, day)], (audience, namespace)
-            # Known exactly only where one batch of one day holds them all.
-            tally.distinct[cell] = length if grain == "day" and cell not in tally.absorbers else None
-            tally.absorbers.setdefault(cell, Absorber(lg_k)).absorb(coupons[start:end])
-            tally.events[cell] += events
-        start = end
-    for day, unidentified, undecided, left_out in batch.counts.select("day", "unidentified", "undecided", "left_out").iter_rows():
+            if cell not in tally.absorbers:
+                tally.absorbers[cell] = Absorber(lg_k)
+            tally.absorbers[cell].absorb(keys)
+            tally.events[cell] += len(keys)
+    for day, unidentified, undecided, left_out in batch.left_out:
         if day in days:
             tally = tallies[first_day(grain, day)]
             tally.unidentified += unidentified
@@ -185,16 +180,11 @@ def _contribution(
     # A row for each namespace of the sources even without users: its canary proves the way there.
     cells = sorted({("external", n) for n in namespaces} | set(tally.absorbers))
     parts = tuple(
-        Part(
-            audience,
-            namespace,
-            tally.absorbers.get((audience, namespace), Absorber(lg_k)).registers(),
-            tally.events.get((audience, namespace), 0),
-            tally.distinct.get((audience, namespace), 0),
-            canary(namespace, place.key, lg_k),
-        )
+        Part(audience, namespace, people.registers(), tally.events[audience, namespace], people.distinct,
+             canary(namespace, place.key, lg_k))
         for audience, namespace in cells
-    )
+        for people in [tally.absorbers.get((audience, namespace)) or Absorber(lg_k)]
+    )  # fmt: skip
     return Contribution(
         affiliate=affiliate,
         product=product.product,

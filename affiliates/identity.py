@@ -72,7 +72,7 @@ class GroupKey:
     def expression(self, message: pl.Expr) -> pl.Expr:
         """Keys (UInt64) of a text column. The expression holds the secret: never print a plan of it."""
         hashed: pl.Expr = message.chash.hmac_sha256(key=self._text)  # type: ignore[attr-defined]
-        return as_key(hashed.str.slice(0, 16))
+        return hashed.str.slice(0, 16).str.to_integer(base=16, dtype=pl.UInt64)
 
 
 def read_key(source: KeySource, directory: Path) -> GroupKey:

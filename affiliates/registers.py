@@ -1,4 +1,4 @@
-"""HLL registers: absorb, union, fold, estimate. The only file with datasketches and numba.
+"""HLL registers: absorb, union, fold, estimate. The only file with datasketches.
 
 A sketch is either few coupons (hash, 26 bits of address and a value) or 2^lg_k registers; it turns
 from the one to the other where Apache DataSketches does, so images of both are its images. Union is
@@ -9,21 +9,18 @@ users in it: datasketches 5.2.0 says 20,133 for three disjoint sets of 20,000 at
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple, Self, TypeVar, cast
+from typing import NamedTuple, Self
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from datasketches import hll_sketch
 
-from affiliates import sketch_image
-from affiliates.sketch_image import ADDRESS_BITS, ADDRESS_MASK, Coupons, Values
-
-Keys = npt.NDArray[np.uint64]
-F = TypeVar("F", bound=Callable[..., Any])
+from affiliates import kernels, sketch_image
+from affiliates.kernels import Coupons, Keys, Values
+from affiliates.sketch_image import ADDRESS_BITS, ADDRESS_MASK
 
 RSE_FACTOR = 1.03896
 """Relative standard error of merged registers times sqrt(2^lg_k), as Apache DataSketches has it."""
@@ -34,80 +31,10 @@ STRETCH = 1.04
 4 % further out they hold 96 % (`make calibration` shows these)."""
 
 
-def _compiled(function: F) -> F:
-    return cast(F, numba.njit(nogil=True, cache=True)(function))
-
-
-@_compiled
-def _rotl(x: np.uint64, r: int) -> np.uint64:
-    return (x << np.uint64(r)) | (x >> np.uint64(64 - r))
-
-
-@_compiled
-def _fmix(x: np.uint64) -> np.uint64:
-    x ^= x >> np.uint64(33)
-    x *= np.uint64(0xFF51AFD7ED558CCD)
-    x ^= x >> np.uint64(33)
-    x *= np.uint64(0xC4CEB9FE1A85EC53)
-    return x ^ (x >> np.uint64(33))
-
-
-@_compiled
-def _hex8(x: np.uint64) -> np.uint64:
-    """The 8 lower-case hex characters of 32 bits, first character in the lowest byte."""
-    x = ((x & np.uint64(0xFFFF)) << np.uint64(32)) | (x >> np.uint64(16))
-    x = ((x & np.uint64(0x000000FF000000FF)) << np.uint64(16)) | ((x >> np.uint64(8)) & np.uint64(0x000000FF000000FF))
-    x = ((x & np.uint64(0x000F000F000F000F)) << np.uint64(8)) | ((x >> np.uint64(4)) & np.uint64(0x000F000F000F000F))
-    letters = ((x + np.uint64(0x0606060606060606)) >> np.uint64(4)) & np.uint64(0x0101010101010101)
-    return x + np.uint64(0x3030303030303030) + letters * np.uint64(39)
-
-
-@_compiled
-def _coupons(keys: Keys, out: Coupons) -> None:
-    """Coupons of keys, each hashed as its 16 hex characters: MurmurHash3_x64_128, seed 9001."""
-    c1, c2 = np.uint64(0x87C37B91114253D5), np.uint64(0x4CF5AD432745937F)
-    for i in range(len(keys)):
-        k1 = _rotl(_hex8(keys[i] >> np.uint64(32)) * c1, 31) * c2
-        k2 = _rotl(_hex8(keys[i] & np.uint64(0xFFFFFFFF)) * c2, 33) * c1
-        h1 = _rotl(np.uint64(9001) ^ k1, 27) + np.uint64(9001)
-        h1 = h1 * np.uint64(5) + np.uint64(0x52DCE729)
-        h2 = _rotl(np.uint64(9001) ^ k2, 31) + h1
-        h2 = h2 * np.uint64(5) + np.uint64(0x38495AB5)
-        h1 ^= np.uint64(16)
-        h2 ^= np.uint64(16)
-        h1 += h2
-        h2 += h1
-        h1, h2 = _fmix(h1), _fmix(h2)
-        h1 += h2
-        h2 += h1
-        value = np.uint64(1)
-        top = np.uint64(0x8000000000000000)
-        while value < np.uint64(63) and not h2 & top:
-            h2 <<= np.uint64(1)
-            value += np.uint64(1)
-        out[i] = np.uint32(value << np.uint64(26) | h1 & np.uint64(0x3FFFFFF))
-
-
-@_compiled
-def _raise(values: Values, coupons: Coupons) -> None:
-    mask = np.uint32(len(values) - 1)
-    for i in range(len(coupons)):
-        slot = coupons[i] & mask
-        value = np.uint8(coupons[i] >> np.uint32(26))
-        if value > values[slot]:
-            values[slot] = value
-
-
-@_compiled
-def _histogram(values: Values, out: npt.NDArray[np.int64]) -> None:
-    for i in range(len(values)):
-        out[values[i]] += 1
-
-
 def coupons_of(keys: Keys) -> Coupons:
     """Coupons of UInt64 keys, in their order."""
     out = np.empty(len(keys), np.uint32)
-    _coupons(keys, out)
+    kernels.coupons(keys, out)
     return out
 
 
@@ -134,7 +61,7 @@ class Registers:
         values = None
         if len(coupons) > most:  # Sorting many is slow, and with that many slots occupied needless.
             values = np.zeros(1 << lg_k, np.uint8)
-            _raise(values, coupons)
+            kernels.raise_coupons(values, coupons)
             if np.count_nonzero(values) > most:
                 return cls(lg_k, None, values)
         distinct = np.unique(coupons)
@@ -142,6 +69,13 @@ class Registers:
 
     @classmethod
     def of_keys(cls, lg_k: int, keys: Keys) -> Self:
+        """From UInt64 keys in any order, repeated or not."""
+        most = sketch_image.most_coupons(lg_k)
+        if len(keys) > most:
+            values = np.zeros(1 << lg_k, np.uint8)
+            kernels.raise_keys(values, keys)
+            if np.count_nonzero(values) > most:
+                return cls(lg_k, None, values)
         return cls.of_coupons(lg_k, coupons_of(keys))
 
     @classmethod
@@ -168,7 +102,7 @@ class Registers:
         values = many[0].copy()
         for other in many[1:]:
             np.maximum(values, other, out=values)
-        _raise(values, coupons)
+        kernels.raise_coupons(values, coupons)
         return cls(lowest, None, values)
 
     def fold(self, lg_k: int) -> "Registers":
@@ -185,7 +119,7 @@ class Registers:
             return self.values
         assert self.coupons is not None
         values = np.zeros(1 << self.lg_k, np.uint8)
-        _raise(values, self.coupons)
+        kernels.raise_coupons(values, self.coupons)
         return values
 
     @cached_property
@@ -201,15 +135,20 @@ class Registers:
         occupied: Coupons = self.coupons[kept] & ~ADDRESS_MASK | slots[kept]
         return occupied
 
+    @cached_property
+    def at_least(self) -> int:
+        """A number of people that there can't be fewer of: occupied registers, or distinct coupons."""
+        return (1 << self.lg_k) - int(self.counts[0]) if self.coupons is None else len(self.coupons)
+
     @property
     def is_empty(self) -> bool:
-        return not len(self.occupied) if self.coupons is None else not len(self.coupons)
+        return not self.at_least
 
     def digest(self) -> str:
         """SHA-256 of the registers, whatever image or form they are in (hex)."""
         hasher = hashlib.sha256(b"mauwatch registers 1" + bytes([self.lg_k]))
-        if self.coupons is None and len(self.occupied) > sketch_image.most_coupons(self.lg_k):
-            hasher.update(self.dense().tobytes())
+        if self.values is not None and self.at_least > sketch_image.most_coupons(self.lg_k):
+            hasher.update(self.values.data)
         else:
             hasher.update(self.occupied.astype("<u4").tobytes())
         return hasher.hexdigest()
@@ -218,16 +157,18 @@ class Registers:
         """A DataSketches image that any engine reads: LIST, SET or HLL_4, compact."""
         if self.coupons is not None:
             return sketch_image.encode_coupons(self.lg_k, self.coupons)
-        return sketch_image.encode_hll4(self.lg_k, self.dense(), self._counts())
+        return sketch_image.encode_hll4(self.lg_k, self.dense(), self.counts)
 
-    def _counts(self) -> npt.NDArray[np.int64]:
-        histogram = np.zeros(64, np.int64)
+    @cached_property
+    def counts(self) -> npt.NDArray[np.int64]:
+        """How many registers hold each value from 0 to 63."""
+        counts = np.zeros(64, np.int64)
         if self.values is not None:
-            _histogram(self.values, histogram)
+            kernels.histogram(self.values, counts)
         else:
-            histogram += np.bincount(self.occupied >> ADDRESS_BITS, minlength=64)
-            histogram[0] = (1 << self.lg_k) - len(self.occupied)
-        return histogram
+            counts += np.bincount(self.occupied >> ADDRESS_BITS, minlength=64)
+            counts[0] = (1 << self.lg_k) - len(self.occupied)
+        return counts
 
     def bounds(self) -> Bounds:
         """Estimate and 95 % bounds by Apache DataSketches, from our own HLL_8 image of the registers.
@@ -237,9 +178,8 @@ class Registers:
         """
         if self.is_empty:
             return Bounds(0.0, 0.0, 0.0)
-        histogram = self._counts()
-        sketch = hll_sketch.deserialize(sketch_image.encode_hll8(self.lg_k, self.dense(), histogram))
-        occupied = float((1 << self.lg_k) - histogram[0])
+        sketch = hll_sketch.deserialize(sketch_image.encode_hll8(self.lg_k, self.dense(), self.counts))
+        occupied = float((1 << self.lg_k) - self.counts[0])
         estimate = max(sketch.get_estimate(), occupied)
         lower = estimate - STRETCH * (estimate - sketch.get_lower_bound(2))
         upper = estimate + STRETCH * (sketch.get_upper_bound(2) - estimate)
@@ -252,30 +192,60 @@ def standard_error(lg_k: int, estimate: float) -> float:
 
 
 class Absorber:
-    """Takes coupons batch by batch and becomes registers; memory is bounded by 2^lg_k bytes."""
+    """Takes keys batch by batch and becomes registers.
+
+    Keeps the keys themselves, each once, while they are few, so that they are counted exactly; then
+    registers. Memory is bounded by 8 x 2^lg_k bytes while it changes over, by 2^lg_k after.
+    """
 
     def __init__(self, lg_k: int) -> None:
         self.lg_k = lg_k
-        self._few: list[Coupons] = []
-        self._waiting = 0
+        self._most = sketch_image.most_coupons(lg_k) * 9 // 8  # A few keys share a coupon.
+        self._table: Keys | None = np.zeros(65, np.uint64)
+        self._few = 0
         self._values: Values | None = None
 
-    def absorb(self, coupons: Coupons) -> None:
+    def absorb(self, keys: Keys) -> None:
+        while self._table is not None and len(keys):
+            some, keys = keys[: self._most], keys[self._most :]
+            self._table = _with_room(self._table, self._few, len(some))
+            self._few += kernels.insert_keys(self._table, some)
+            if self._few > self._most:
+                made = Registers.of_keys(self.lg_k, self._keys(self._table))
+                if made.values is not None:
+                    self._values, self._table = made.values, None
+                else:  # So many keys of so few coupons: hardly ever, but no reason to go wrong.
+                    self._most *= 2
         if self._values is not None:
-            _raise(self._values, coupons)
-            return
-        self._few.append(coupons.copy())  # A slice would keep its whole batch in memory.
-        self._waiting += len(coupons)
-        if self._waiting > 2 * sketch_image.most_coupons(self.lg_k):
-            merged = Registers.of_coupons(self.lg_k, np.concatenate(self._few))
-            self._few, self._values = ([merged.coupons] if merged.coupons is not None else []), merged.values
-            self._waiting = sum(map(len, self._few))
+            kernels.raise_keys(self._values, keys)
+
+    @property
+    def distinct(self) -> int | None:
+        """How many different keys there were, as long as that is known."""
+        return self._few if self._table is not None else None
 
     def registers(self) -> Registers:
-        if self._values is not None:
-            return Registers(self.lg_k, None, self._values)
-        coupons = np.concatenate(self._few) if self._few else np.empty(0, np.uint32)
-        return Registers.of_coupons(self.lg_k, coupons)
+        if self._table is not None:
+            return Registers.of_keys(self.lg_k, self._keys(self._table))
+        return Registers(self.lg_k, None, self._values)
+
+    @staticmethod
+    def _keys(table: Keys) -> Keys:
+        keys = table[:-1][table[:-1] != 0]
+        return np.append(keys, np.uint64(0)) if table[-1] else keys
+
+
+def _with_room(table: Keys, held: int, more: int) -> Keys:
+    """The set of keys, in a larger table if it would be over half full."""
+    size = len(table) - 1
+    while held + more > size // 2:
+        size *= 2
+    if size == len(table) - 1:
+        return table
+    larger = np.zeros(size + 1, np.uint64)
+    kernels.insert_keys(larger, table[:-1][table[:-1] != 0])
+    larger[-1] = table[-1]
+    return larger
 
 
 def agrees_with_datasketches(people: int = 5000) -> bool:

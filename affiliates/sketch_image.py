@@ -1,7 +1,7 @@
 """DataSketches HLL images and registers, both ways, safe on any bytes.
 
 The C++ library corrupts memory on malformed bytes (datasketches 5.2.0: 23 of 60 processes died
-within 300 mutated sketches each), so bytes from elsewhere are read here, in NumPy, and everything
+within 300 mutated sketches each), so bytes from elsewhere are read here, in arrays, and everything
 in them is checked before it is used. Reads every image of the format: LIST, SET, HLL_4, HLL_6 and
 HLL_8, compact and updatable, as C++, Java, Go and Rust write them.
 
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-Coupons = npt.NDArray[np.uint32]
-Values = npt.NDArray[np.uint8]
+from affiliates import kernels
+from affiliates.kernels import Coupons, Values
 
 MIN_LG_K, MAX_LG_K = 4, 21
 ADDRESS_BITS = 26
@@ -137,15 +137,15 @@ def _registers(image: bytes, lg_k: int, kind: int, cur_min: int, lg_array: int, 
         size = min(max(0, len(image) - pairs_start) // 4, k)
     _length(image, pairs_start + 4 * size)
     nibbles = np.frombuffer(image, np.uint8, k // 2, _HLL_START)
-    values = np.stack((nibbles & 15, nibbles >> 4), axis=1).reshape(k)
-    marked = np.flatnonzero(values == _EXCEPTION)
-    values += np.uint8(cur_min)
+    values = np.empty(k, np.uint8)
+    marked = kernels.unpack_nibbles(nibbles, np.uint8(cur_min), values)
     pairs = np.frombuffer(image, "<u4", size, pairs_start)
     pairs = np.sort(pairs[pairs != 0])
-    slots = pairs & ADDRESS_MASK
-    if len(pairs) != exceptions or len(pairs) != len(marked) or not np.array_equal(np.sort(slots), marked):
-        raise BadImage(f"its {exceptions} exceptions don't match the {len(marked)} registers that need one")
-    values[slots] = pairs >> ADDRESS_BITS
+    slots = np.unique(pairs & ADDRESS_MASK)
+    matching = len(slots) == len(pairs) == exceptions == marked and (not marked or slots[-1] < k)
+    if not matching or (values[slots] != cur_min + _EXCEPTION).any():
+        raise BadImage(f"its {exceptions} exceptions don't match the {marked} registers that need one")
+    values[pairs & ADDRESS_MASK] = pairs >> ADDRESS_BITS
     if values.max() > MAX_VALUE or (len(pairs) and (pairs >> ADDRESS_BITS).min() < cur_min + _EXCEPTION):
         raise BadImage("a register or an exception is out of range")
     return values
@@ -176,11 +176,10 @@ def encode_hll8(lg_k: int, values: Values, histogram: npt.NDArray[np.int64]) -> 
 def encode_hll4(lg_k: int, values: Values, histogram: npt.NDArray[np.int64]) -> bytes:
     """An HLL_4 image: half the size of HLL_8, with the registers 15 or more above the minimum apart."""
     cur_min = int(np.flatnonzero(histogram)[0])
-    above = values - np.uint8(cur_min)
-    slots = np.flatnonzero(above >= _EXCEPTION).astype(np.uint32)
+    slots = np.flatnonzero(values >= cur_min + _EXCEPTION).astype(np.uint32)
     pairs = values[slots].astype(np.uint32) << np.uint32(ADDRESS_BITS) | slots
-    nibbles = np.minimum(above, _EXCEPTION)
-    packed = nibbles[0::2] | nibbles[1::2] << 4
+    packed = np.empty(len(values) // 2, np.uint8)
+    kernels.pack_nibbles(values, np.uint8(cur_min), packed)
     lg_array = max(2, (4 * len(slots) // 3).bit_length())
     head = bytes((10, 1, 7, lg_k, lg_array, _COMPACT | _OUT_OF_ORDER, cur_min, _HLL | _HLL_4 << 2))
     sums = _sums(histogram, int(histogram[cur_min]), len(slots))

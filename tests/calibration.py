@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from affiliates.registers import Absorber, Registers, coupons_of, standard_error
+from affiliates.registers import Absorber, Registers, standard_error
 
 SIZES = tuple(10**e for e in range(3, 9))
 LG_KS = (21, 16, 12)
@@ -42,7 +42,7 @@ def sketch(size: int, seed: int) -> Registers:
     absorber = Absorber(max(LG_KS))
     first = seed << 32
     for start in range(first, first + size, BLOCK):
-        absorber.absorb(coupons_of(np.arange(start, min(start + BLOCK, first + size), dtype=np.uint64)))
+        absorber.absorb(np.arange(start, min(start + BLOCK, first + size), dtype=np.uint64))
     return absorber.registers()
 
 

@@ -39,9 +39,9 @@ def columns_needed(source: Source) -> list[str]:
 def scan_file(path: Path, kind: str, source: Source) -> pl.LazyFrame:
     """A file's columns, in CSV and JSON lines as text but for those that `types` names."""
     if kind == "parquet":
-        return pl.scan_parquet(_literal(path))
+        return pl.scan_parquet(literal(path))
     if kind == "csv":
-        return _typed(pl.scan_csv(_literal(path), infer_schema=False, separator=source.separator), source)
+        return _typed(pl.scan_csv(literal(path), infer_schema=False, separator=source.separator), source)
     return _typed(_scan_jsonl(path, columns_needed(source)), source)
 
 
@@ -71,13 +71,13 @@ def check_file(path: Path, kind: str, source: Source, subject: str) -> None:
         raise Refusal(where, "can't be read to its end", f"read as {kind}", "write it again; it may be cut off") from None
 
 
-def _literal(path: Path) -> str:
+def literal(path: Path) -> str:
     """The path as polars takes it: it would read `e[1].csv` as a pattern, and then e1.csv instead."""
     return glob.escape(str(path))
 
 
 def _scan_jsonl(path: Path, columns: list[str]) -> pl.LazyFrame:
-    return pl.scan_ndjson(_literal(path), schema=dict.fromkeys(columns, pl.String()))
+    return pl.scan_ndjson(literal(path), schema=dict.fromkeys(columns, pl.String()))
 
 
 def _typed(frame: pl.LazyFrame, source: Source) -> pl.LazyFrame:
@@ -110,7 +110,7 @@ def _check_there(needed: list[str], there: list[str], where: str) -> None:
 
 def _check_parquet(path: Path, needed: list[str], where: str) -> None:
     try:
-        there = list(pl.scan_parquet(_literal(path)).collect_schema())
+        there = list(pl.scan_parquet(literal(path)).collect_schema())
     except pl.exceptions.PolarsError:
         raise Refusal(
             where, "is not a readable Parquet file", f"{path.stat().st_size:,} bytes; its footer is missing or broken",
@@ -133,7 +133,7 @@ def _check_types(path: Path, kind: str, source: Source, where: str) -> None:
 
 
 def _lines(path: Path) -> Iterator[str]:
-    for batch in pl.scan_lines(_literal(path)).collect_batches(maintain_order=True):
+    for batch in pl.scan_lines(literal(path)).collect_batches(maintain_order=True):
         yield from batch["line"]
 
 
@@ -141,7 +141,7 @@ def _check_csv(path: Path, source: Source, where: str) -> None:
     """Each line has as many fields as the header, and quotation marks only where they enclose a field."""
     separator = source.separator
     try:
-        first = pl.scan_lines(_literal(path)).head(1).collect()["line"].to_list()
+        first = pl.scan_lines(literal(path)).head(1).collect()["line"].to_list()
         header = next(csv.reader([first[0].removeprefix("\ufeff")], delimiter=separator, strict=True)) if first else []
     except csv.Error:
         header = []
@@ -152,7 +152,7 @@ def _check_csv(path: Path, source: Source, where: str) -> None:
     plain, quoted = f'[^"{sep}]*', line.str.contains('"', literal=True)
     proper = line.str.contains(f"^(?:{_QUOTED}|{plain})(?:{sep}(?:{_QUOTED}|{plain}))*$")
     bare = pl.when(quoted).then(line.str.replace_all(_QUOTED, "")).otherwise(line)
-    counted = pl.scan_lines(_literal(path), row_index_name="row").select(
+    counted = pl.scan_lines(literal(path), row_index_name="row").select(
         "row", fields=bare.str.count_matches(separator, literal=True) + 1, improper=quoted & ~proper, blank=line == ""
     )
     fault = (pl.col("fields") != len(header)) | pl.col("improper") | (pl.col("blank") & pl.lit(len(header) > 1))
@@ -164,7 +164,7 @@ def _check_csv(path: Path, source: Source, where: str) -> None:
         _refuse_line(where, bad[0]["row"] + 1, said, len(header))
     else:
         records = counted.select(pl.len()).collect().item()
-    read = pl.scan_csv(_literal(path), infer_schema=False, separator=separator).select(pl.len()).collect().item()
+    read = pl.scan_csv(literal(path), infer_schema=False, separator=separator).select(pl.len()).collect().item()
     if read != records - 1:
         raise Refusal(
             where, "its lines and its rows don't agree", f"{records - 1:,} lines are read as {read:,} rows",
@@ -199,7 +199,7 @@ def _refuse_line(where: str, line: int, said: str, width: int) -> None:
 
 def _check_jsonl(path: Path, needed: list[str], where: str, identifiers: set[str]) -> None:
     try:
-        inferred = dict(pl.scan_ndjson(_literal(path), infer_schema_length=10_000).collect_schema())
+        inferred = dict(pl.scan_ndjson(literal(path), infer_schema_length=10_000).collect_schema())
     except pl.exceptions.PolarsError:
         inferred = {}  # Lines that fit no one type: whether each is JSON is found out below.
     try:

@@ -1,0 +1,85 @@
+"""Keys that somebody else has made, straight from Parquet files to registers."""
+
+import os
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import nanoarrow
+import numpy as np
+import polars as pl
+
+from affiliates import kernels
+from affiliates.identity import as_key
+from affiliates.kernels import Values
+from affiliates.refusal import Refusal
+from affiliates.registers import Registers
+from affiliates.sketch_image import most_coupons
+from affiliates.sources.one_file import READ_ERRORS, literal
+
+BATCH_ROWS = 1 << 20
+
+
+def registers_of(paths: Sequence[Path], column: str, lg_k: int, subject: str) -> Registers:
+    """The sketch of all keys in a column: UInt64, or text of 16 lower-case hex characters.
+
+    Both give the same registers. Each of two and more threads raises registers of its own while
+    polars reads on; memory is bounded by some row groups and 2^lg_k bytes a thread.
+
+    Raises `Refusal` for a file that can't be read, a column of another type, a missing value, and
+    a text that is no key.
+    """
+    try:
+        scan = pl.scan_parquet([literal(path) for path in paths]).select(pl.col(column))
+        dtype = scan.collect_schema()[column]
+        if dtype not in (pl.UInt64, pl.String):
+            raise Refusal(subject, "keys must be UInt64 or text", f"column {column} is {dtype}", "write 16 hex characters each")
+        each = _raised(scan, column, lg_k, subject)
+        values = np.maximum.reduce(each)
+        if np.count_nonzero(values) > most_coupons(lg_k):
+            return Registers(lg_k, None, values)
+        # Few different keys: their coupons say more than registers, as in every sketch here.
+        key = pl.col(column) if dtype == pl.UInt64 else as_key(pl.col(column))
+        return Registers.of_keys(lg_k, scan.unique().select(key).collect(engine="streaming").to_series().to_numpy())
+    except READ_ERRORS:
+        raise Refusal(
+            subject, "can't be read to its end", f"{len(paths)} files", "write them again; one may be cut off"
+        ) from None
+
+
+def _raised(scan: pl.LazyFrame, column: str, lg_k: int, subject: str) -> list[Values]:
+    batches = iter(scan.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False))
+    lock = threading.Lock()
+
+    def work(_: int) -> Values:
+        mine = np.zeros(1 << lg_k, np.uint8)
+        while True:
+            with lock:
+                batch = next(batches, None)
+            if batch is None:
+                return mine
+            keys = batch[column]
+            if keys.null_count():
+                raise Refusal(
+                    subject, "keys are missing", f"{keys.null_count():,} or more in column {column}", "leave such rows out"
+                )
+            if keys.dtype == pl.String:
+                _raise_texts(mine, keys, subject)
+            else:
+                for chunk in keys.get_chunks():
+                    kernels.raise_keys(mine, chunk.to_numpy())
+
+    with ThreadPoolExecutor(workers := min(8, os.cpu_count() or 1)) as pool:
+        return list(pool.map(work, range(workers)))
+
+
+def _raise_texts(values: Values, keys: pl.Series, subject: str) -> None:
+    for array in nanoarrow.c_array_stream(keys):
+        view = array.view()
+        # Arrow's string view: validity, views of 16 bytes, the texts' buffers, and how long these are.
+        views = np.frombuffer(view.buffer(1), np.uint64).reshape(-1, 2)[array.offset : array.offset + array.length]
+        texts = [np.frombuffer(view.buffer(i), np.uint8) for i in range(2, view.n_buffers - 1)]
+        addresses = np.array([text.ctypes.data for text in texts], np.uint64)
+        if not kernels.raise_texts(values, views, addresses):
+            raise Refusal(subject, "texts that are no key", "", "write 16 characters of 0-9 and a-f, in lower case")
