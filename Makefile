@@ -14,7 +14,7 @@ help: ## what there is to make
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[group,dev]'
 	touch $@
 
-demo: .venv/ready ## count a real group: from events to six licence tests
+demo: .venv/ready ## count a group of 690 million people, and compare with the truth
 	$(BIN)/mauwatch demo
 
 test: .venv/ready ## all tests; with ../shared beside the checkout, over all of its data

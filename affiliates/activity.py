@@ -1,9 +1,6 @@
 """Events -> who was active on a day, by audience: lazily, in batches, in bounded memory."""
 
-import os
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -21,9 +18,11 @@ from affiliates.source import EventTime
 from affiliates.sources import files
 from affiliates.sources.files import Files
 from affiliates.sources.one_file import check_file
+from affiliates.threads import ordered
 
 BATCH_ROWS = 1_000_000
-WORKERS = min(8, os.cpu_count() or 1)
+PORTION_BYTES = 32 << 20
+"""Of daily files that are read together: polars reads ahead in all that it is given."""
 AUDIENCES = ("external", "internal", "automated")
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 """A time before it is taken for a missing time that was written as 0."""
@@ -100,29 +99,23 @@ def batches(found: Files, days: Sequence[date], zone: str, known: KnownKeys) -> 
 
     A person can come again in a later batch: whoever unites them must be idempotent.
     """
-    source = found.source
-    rows = _events(found, days, zone, within=True)
-    if source.counts_when is not None or not source.by_day:  # Else nearly all of them count.
-        rows = rows.filter(pl.col("day").is_between(days[0], days[-1]) & (pl.col("counts") | pl.col("left_out")))
+    names = [f"identifier_{i}" for i in range(len(found.source.identifiers))]
+    since = (pl.col("day").cast(pl.Int32) - (days[0] - date(1970, 1, 1)).days).fill_null(-1)
     flags = pl.col("audience") * 8
     for name, weight in (("counts", 1), ("left_out", 2), ("undecided", 4)):
         flags += pl.col(name).cast(pl.UInt8) * weight
-    names = [f"identifier_{i}" for i in range(len(source.identifiers))]
-    since = (pl.col("day").cast(pl.Int32) - (days[0] - date(1970, 1, 1)).days).fill_null(-1)
 
     def work(batch: pl.DataFrame) -> Batch:
         keys, codes = known.of([batch[name] for name in names])
         return _by_cell(batch["since"].to_numpy(), batch["flags"].to_numpy(), keys, codes, days, known.namespaces)
 
-    wanted = rows.select(*names, since=since, flags=flags)
-    with found.reading(), ThreadPoolExecutor(WORKERS) as pool:
-        waiting: deque[Future[Batch]] = deque()
-        for batch in wanted.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False):
-            waiting.append(pool.submit(work, batch))
-            if len(waiting) > WORKERS:  # So no more than these wait in memory.
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
+    for some in found.portions(days, PORTION_BYTES):
+        rows = _events(found, some, zone, within=True)
+        if found.source.counts_when is not None or not found.source.by_day:  # Else nearly all of them count.
+            rows = rows.filter(pl.col("day").is_between(days[0], days[-1]) & (pl.col("counts") | pl.col("left_out")))
+        wanted = rows.select(*names, since=since, flags=flags)
+        with found.reading():
+            yield from ordered(work, wanted.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False))
 
 
 def _by_cell(

@@ -7,7 +7,7 @@ whole. `COLUMNS` is the contract; any engine can write it.
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import cached_property, lru_cache
@@ -25,6 +25,7 @@ from affiliates.model import is_zone, period_end
 from affiliates.refusal import Refusal, Refused
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
+from affiliates.threads import ordered
 
 PROTOCOL = "mauwatch-contribution-1"
 
@@ -128,10 +129,12 @@ def canary(namespace: str, key: GroupKey, lg_k: int) -> bytes:
 
 def write(path: Path, contributions: Iterable[Contribution]) -> None:
     """Write contributions to one Parquet file."""
+    parts = [(c, p) for c in contributions for p in c.parts]
+    images = ordered(lambda part: part[1].registers.to_image(), parts)
     rows = [
         (PROTOCOL, *(getattr(c, name) for name in _OF_THE_CONTRIBUTION), p.audience, p.namespace,
-         p.registers.lg_k, p.registers.to_image(), p.events, p.distinct_users, p.canary)
-        for c in contributions for p in c.parts
+         p.registers.lg_k, image, p.events, p.distinct_users, p.canary)
+        for (c, p), image in zip(parts, images, strict=True)
     ]  # fmt: skip
     names = ["protocol", *_OF_THE_CONTRIBUTION, "audience", "namespace", "lg_k", "sketch", "events", "distinct_users", "canary"]
     frame = pl.DataFrame(rows, schema={name: SCHEMA[name] for name in names}, orient="row")
@@ -182,24 +185,29 @@ def _cast(frame: pl.DataFrame, subject: str) -> pl.DataFrame:
 def _contributions(frame: pl.DataFrame, subject: str, refusals: list[Refusal]) -> Iterator[Contribution]:
     identity = itemgetter("affiliate", "product", "grain", "activity_date")
     rows = sorted(frame.iter_rows(named=True), key=identity)
-    for (affiliate, product, grain, day), same in groupby(rows, key=identity):
-        about = f"{subject}, {affiliate}/{product} {grain} {day}"
-        first, *others = found = list(same)
-        uneven = [c for c in _OF_THE_CONTRIBUTION if any(row[c] != first[c] for row in others)]
-        if uneven:
-            refusals.append(
-                Refusal(about, "rows of one contribution differ", ", ".join(uneven), "compute all of it in one query")
-            )
-            continue
-        try:
-            parts = tuple(_part(row, about) for row in found)
-        except Refusal as refusal:
-            refusals.append(refusal)
-            continue
-        if len({_order(part) for part in parts}) < len(parts):
-            refusals.append(Refusal(about, "two rows for one audience and namespace", f"{len(parts)} rows", "unite them"))
-            continue
-        yield Contribution(**{c: first[c] for c in _OF_THE_CONTRIBUTION}, parts=parts)
+    # Decoding and digesting take nearly all of the time, and both release the GIL.
+    for found in ordered(lambda same: _contribution(same, subject), (list(same) for _, same in groupby(rows, key=identity))):
+        if isinstance(found, Refusal):
+            refusals.append(found)
+        else:
+            yield found
+
+
+def _contribution(rows: Sequence[Mapping[str, Any]], subject: str) -> Contribution | Refusal:
+    first, *others = rows
+    about = f"{subject}, {first['affiliate']}/{first['product']} {first['grain']} {first['activity_date']}"
+    uneven = [c for c in _OF_THE_CONTRIBUTION if any(row[c] != first[c] for row in others)]
+    if uneven:
+        return Refusal(about, "rows of one contribution differ", ", ".join(uneven), "compute all of it in one query")
+    try:
+        parts = tuple(_part(row, about) for row in rows)
+    except Refusal as refusal:
+        return refusal
+    if len({_order(part) for part in parts}) < len(parts):
+        return Refusal(about, "two rows for one audience and namespace", f"{len(parts)} rows", "unite them")
+    found = Contribution(**{c: first[c] for c in _OF_THE_CONTRIBUTION}, parts=parts)
+    assert found.digest  # Made here, on one of several threads; whoever asks later finds it.
+    return found
 
 
 def _part(row: Mapping[str, Any], about: str) -> Part:

@@ -30,6 +30,10 @@ class Crosswalk:
     table: pl.DataFrame
     digest: str
 
+    def text(self) -> pl.DataFrame:
+        """The snapshot as its file has it."""
+        return self.table.select(pl.all().map_batches(_as_text, pl.String))
+
     def persons(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], Keys]:
         """Which of the keys the crosswalk has; and the keys, those replaced by their person's."""
         known, persons = self.table["key"].to_numpy(), self.table["person_key"].to_numpy()
@@ -59,8 +63,17 @@ def of_table(table: pl.DataFrame, subject: str = "the crosswalk") -> Crosswalk:
         raise Refusal(
             subject, "a key stands for one person", f"{twice} keys stand there more than once", "keep one row for a key"
         )
-    digest = hashlib.sha256(b"mauwatch crosswalk 1" + keys["key"].to_numpy().tobytes() + keys["person_key"].to_numpy().tobytes())
-    return Crosswalk(keys, digest.hexdigest())
+    return _digested(keys)
+
+
+def of_keys(keys: Keys, persons: Keys) -> Crosswalk:
+    """A snapshot of keys, each there once, and the key of each one's person."""
+    return _digested(pl.DataFrame({"key": keys, "person_key": persons}).sort("key"))
+
+
+def _digested(keys: pl.DataFrame) -> Crosswalk:
+    said = b"mauwatch crosswalk 1" + keys["key"].to_numpy().tobytes() + keys["person_key"].to_numpy().tobytes()
+    return Crosswalk(keys, hashlib.sha256(said).hexdigest())
 
 
 def file_of(pattern: str, month: date) -> str:
@@ -90,7 +103,8 @@ def from_people(links: pl.DataFrame, namespace: str, key: GroupKey) -> pl.DataFr
         key=person_key(normalise(pl.col("identifier"), namespace), namespace, key),
         person_key=person_key(pl.col("person"), PERSON, key),
     )
-    return keyed.drop_nulls().unique().sort("key").select(pl.all().map_batches(_as_text, pl.String))
+    known = keyed.drop_nulls().unique()
+    return of_keys(known["key"].to_numpy(), known["person_key"].to_numpy()).text()
 
 
 def _as_text(keys: pl.Series) -> pl.Series:

@@ -228,15 +228,16 @@ def raise_coupons(registers: Values, coupons: Coupons) -> None:
 
 
 @_compiled
-def histogram(registers: Values, out: npt.NDArray[np.int64]) -> None:
-    """Add to `out[v]` how many registers hold v, which is at most 63."""
-    # Four tables in turn: most registers hold one of five values, and counting one up waits for the last time.
-    some = np.zeros((4, 256), np.int64)
-    for i in range(0, len(registers), 4):
-        for j in range(4):
-            some[j, registers[i + j]] += 1
-    for v in range(64):
-        out[v] += some[0, v] + some[1, v] + some[2, v] + some[3, v]
+def histogram(pairs: npt.NDArray[np.uint16], out: npt.NDArray[np.int64]) -> None:
+    """Add to `out[v]` how many registers, given two at a time, hold v, which is at most 63."""
+    # By pairs: most registers hold one of five values, and counting up has to wait for the last time.
+    some = np.zeros((2, 1 << 14), np.int32)
+    for i in range(0, len(pairs), 2):
+        some[0, pairs[i] & np.uint16(63) | (pairs[i] >> np.uint16(8)) << np.uint16(6)] += 1
+        some[1, pairs[i + 1] & np.uint16(63) | (pairs[i + 1] >> np.uint16(8)) << np.uint16(6)] += 1
+    for both in range(1 << 12):
+        out[both & 63] += some[0, both] + some[1, both]
+        out[both >> 6] += some[0, both] + some[1, both]
 
 
 @_compiled

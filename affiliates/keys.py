@@ -1,6 +1,5 @@
 """Keys that somebody else has made, straight from Parquet files to registers."""
 
-import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,6 +16,7 @@ from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from affiliates.sketch_image import most_coupons
 from affiliates.sources.one_file import READ_ERRORS, literal
+from affiliates.threads import WORKERS
 
 BATCH_ROWS = 1 << 20
 
@@ -70,8 +70,8 @@ def _raised(scan: pl.LazyFrame, column: str, lg_k: int, subject: str) -> list[Va
                 for chunk in keys.get_chunks():
                     kernels.raise_keys(mine, chunk.to_numpy())
 
-    with ThreadPoolExecutor(workers := min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(work, range(workers)))
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(work, range(WORKERS)))
 
 
 def _raise_texts(values: Values, keys: pl.Series, subject: str) -> None:

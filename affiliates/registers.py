@@ -20,10 +20,12 @@ from datasketches import hll_sketch
 
 from affiliates import kernels, sketch_image
 from affiliates.kernels import Coupons, Keys, Values
-from affiliates.sketch_image import ADDRESS_BITS, ADDRESS_MASK
+from affiliates.sketch_image import ADDRESS_BITS
 
 RSE_FACTOR = 1.03896
 """Relative standard error of merged registers times sqrt(2^lg_k), as Apache DataSketches has it."""
+
+_VALUE_BITS = np.uint32(6)
 
 STRETCH = 1.04
 """The library's bounds lie two standard errors from the estimate. Measured, they hold the truth in
@@ -64,7 +66,7 @@ class Registers:
             kernels.raise_coupons(values, coupons)
             if np.count_nonzero(values) > most:
                 return cls(lg_k, None, values)
-        distinct = np.unique(coupons)
+        distinct = sketch_image.sorted_distinct(coupons)
         return cls(lg_k, distinct, None) if len(distinct) <= most else cls(lg_k, None, values)
 
     @classmethod
@@ -107,6 +109,8 @@ class Registers:
 
     def fold(self, lg_k: int) -> "Registers":
         """The same people at a lower (or the same) lg_k."""
+        if lg_k == self.lg_k:
+            return self
         if lg_k > self.lg_k:
             raise ValueError(f"registers of lg_k {self.lg_k} can't be unfolded to {lg_k}")
         if self.coupons is not None:
@@ -128,17 +132,20 @@ class Registers:
         if self.coupons is None:
             slots = np.flatnonzero(self.dense()).astype(np.uint32)
             return self.dense()[slots].astype(np.uint32) << np.uint32(ADDRESS_BITS) | slots
+        # Slot and value in one number: those of a slot then lie together, its greatest value last.
         slots = self.coupons & np.uint32((1 << self.lg_k) - 1)
-        order = np.lexsort((self.coupons >> ADDRESS_BITS, slots))
-        last = np.append(np.diff(slots[order]) != 0, True) if len(order) else np.empty(0, bool)
-        kept = order[last]
-        occupied: Coupons = self.coupons[kept] & ~ADDRESS_MASK | slots[kept]
+        ordered = np.sort(slots << _VALUE_BITS | self.coupons >> ADDRESS_BITS)
+        slots = ordered >> _VALUE_BITS
+        last = np.append(slots[1:] != slots[:-1], True) if len(slots) else np.empty(0, bool)
+        occupied: Coupons = (ordered[last] & np.uint32(63)) << ADDRESS_BITS | slots[last]
         return occupied
 
     @cached_property
     def at_least(self) -> int:
         """A number of people that there can't be fewer of: occupied registers, or distinct coupons."""
-        return (1 << self.lg_k) - int(self.counts[0]) if self.coupons is None else len(self.coupons)
+        if self.coupons is not None:
+            return len(self.coupons)
+        return int(np.count_nonzero(self.dense()))
 
     @property
     def is_empty(self) -> bool:
@@ -146,6 +153,10 @@ class Registers:
 
     def digest(self) -> str:
         """SHA-256 of the registers, whatever image or form they are in (hex)."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> str:
         hasher = hashlib.sha256(b"mauwatch registers 1" + bytes([self.lg_k]))
         if self.values is not None and self.at_least > sketch_image.most_coupons(self.lg_k):
             hasher.update(self.values.data)
@@ -164,7 +175,7 @@ class Registers:
         """How many registers hold each value from 0 to 63."""
         counts = np.zeros(64, np.int64)
         if self.values is not None:
-            kernels.histogram(self.values, counts)
+            kernels.histogram(self.values.view(np.uint16), counts)
         else:
             counts += np.bincount(self.occupied >> ADDRESS_BITS, minlength=64)
             counts[0] = (1 << self.lg_k) - len(self.occupied)
@@ -204,8 +215,10 @@ class Absorber:
         self._table: Keys | None = np.zeros(65, np.uint64)
         self._few = 0
         self._values: Values | None = None
+        self._made: Registers | None = None
 
     def absorb(self, keys: Keys) -> None:
+        self._made = None
         while self._table is not None and len(keys):
             some, keys = keys[: self._most], keys[self._most :]
             self._table = _with_room(self._table, self._few, len(some))
@@ -219,15 +232,27 @@ class Absorber:
         if self._values is not None:
             kernels.raise_keys(self._values, keys)
 
+    def absorb_made(self, first: int, count: int, salt: int) -> None:
+        """As `absorb` of the made-up keys of so many people, numbered from `first`; see `kernels.made_keys`."""
+        while self._table is not None and count:
+            some = np.empty(min(count, self._most), np.uint64)
+            kernels.made_keys(np.uint64(first), np.uint64(salt), some)
+            self.absorb(some)
+            first, count = first + len(some), count - len(some)
+        if self._values is not None:
+            kernels.raise_made(self._values, np.uint64(first), count, np.uint64(salt))
+
     @property
     def distinct(self) -> int | None:
         """How many different keys there were, as long as that is known."""
         return self._few if self._table is not None else None
 
     def registers(self) -> Registers:
-        if self._table is not None:
-            return Registers.of_keys(self.lg_k, self._keys(self._table))
-        return Registers(self.lg_k, None, self._values)
+        """The sketch of all keys so far; more of them change it, so don't keep it."""
+        if self._table is None:
+            return Registers(self.lg_k, None, self._values)
+        self._made = self._made or Registers.of_keys(self.lg_k, self._keys(self._table))
+        return self._made
 
     @staticmethod
     def _keys(table: Keys) -> Keys:

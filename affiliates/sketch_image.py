@@ -22,8 +22,8 @@ from affiliates import kernels
 from affiliates.kernels import Coupons, Values
 
 MIN_LG_K, MAX_LG_K = 4, 21
-ADDRESS_BITS = 26
-ADDRESS_MASK = np.uint32((1 << ADDRESS_BITS) - 1)
+ADDRESS_BITS = np.uint32(26)
+ADDRESS_MASK = np.uint32((1 << 26) - 1)
 MAX_VALUE = 63
 
 _EMPTY, _COMPACT, _OUT_OF_ORDER = 4, 8, 16
@@ -102,7 +102,7 @@ def _coupons(image: bytes, start: int, size: int, count: int, lg_k: int) -> Coup
         raise BadImage(f"{count} coupons don't fit its form")
     _length(image, start + 4 * size)
     coupons = np.frombuffer(image, "<u4", size, start)
-    coupons = np.unique(coupons[coupons != 0])
+    coupons = sorted_distinct(coupons[coupons != 0])
     if len(coupons) != count:
         raise BadImage(f"it says {count} coupons and holds {len(coupons)}")
     if len(coupons) and coupons[0] <= ADDRESS_MASK:
@@ -149,6 +149,12 @@ def _registers(image: bytes, lg_k: int, kind: int, cur_min: int, lg_array: int, 
     if values.max() > MAX_VALUE or (len(pairs) and (pairs >> ADDRESS_BITS).min() < cur_min + _EXCEPTION):
         raise BadImage("a register or an exception is out of range")
     return values
+
+
+def sorted_distinct(coupons: Coupons) -> Coupons:
+    """As np.unique, which is ten times slower (NumPy 2.4)."""
+    ordered = np.sort(coupons)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
 
 
 def encode_coupons(lg_k: int, coupons: Coupons) -> bytes:

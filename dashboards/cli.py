@@ -7,9 +7,11 @@ run where only the core is installed.
 
 import json
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -250,7 +252,14 @@ def to_dict(found: Any) -> dict[str, Any]:
 
 
 @app.command()
-def licences(group: GroupDir = HERE, as_json: Json = False) -> None:
+def licences(
+    group: GroupDir = HERE,
+    released: Annotated[
+        str | None,
+        typer.Option(help="Instead: what a version released on this day would find, by the newest clause.", metavar="YYYY-MM-DD"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """What each model version's test finds for the group, under each reading."""
     from dashboards import terminal
     from pipelines import licences as tests
@@ -258,30 +267,59 @@ def licences(group: GroupDir = HERE, as_json: Json = False) -> None:
 
     settings = _read(group)
     with warehouse.opened(settings.settings.store, group) as store:
-        found = list(tests.run_tests(store, settings))
+        found = list(tests.run_tests(store, settings, [tests.if_released(day)] if (day := _day(released)) else None))
     if as_json:
         _print_json([test.to_dict() for test in found])
     else:
         _console().print(terminal.tests(found))
 
 
+class Data(StrEnum):
+    """Which group a demo counts."""
+
+    conglomerate = "conglomerate"
+    git_activity = "git-activity"
+
+
 @app.command()
 def demo(
     directory: Annotated[Path, typer.Argument(help="Where the demo's group directory is put.")] = Path("mauwatch-demo"),
+    data: Annotated[Data, typer.Option(help="Made-up people at real size, or real commits of 39 projects.")] = Data.conglomerate,
+    scale: Annotated[float, typer.Option(help="Of the conglomerate: 0.01 makes 7 million people of 690.", min=1e-6, max=1)] = 1,
+    today: Annotated[str | None, typer.Option(help="Play it as on this day.", metavar="YYYY-MM-DD")] = None,
     as_json: Json = False,
 ) -> None:
-    """Count a real group: 39 products of six affiliates, from events to six licence tests."""
+    """Count a group of 690 million people, and compare each figure with the truth; or a real one."""
     from dashboards import demo as played
-    from dashboards import terminal
+    from dashboards import simulated, terminal
 
-    played.copy(directory)
+    day, now = _day(today), datetime.now(UTC)
+    if day is not None:
+        now = min(now, datetime(day.year, day.month, day.day, 12, tzinfo=UTC))
+    console = _console()
+    if data == Data.conglomerate:
+        started = time.monotonic()
+        with _progress() as progress:
+            made = simulated.play(directory, now, scale, progress)
+        if as_json:
+            _print_json(simulated.to_dict(made) | {"measure": to_dict(made.last)})
+            return
+        console.print(terminal.report(made.report))
+        console.print(terminal.measured(made.last, made.group))
+        console.print(terminal.against_truth(made.compared))
+        console.print(terminal.tests(made.tests))
+        console.print(terminal.tests(made.released))
+        _errors().print(f"{made.people:,} people in {time.monotonic() - started:.0f} s.")
+        console.print(
+            f"The group directory is {directory}: mauwatch measure --group {directory} --month {made.last.inputs.month:%Y-%m}"
+        )
+        return
     with _progress() as progress:
-        shown = played.play(directory, datetime.now(UTC), progress)
+        shown = played.play(directory, now, progress)
     if as_json:
         effect = {m: {"identifiers": a.to_dict(), "people": b.to_dict()} for m, (a, b) in shown.effect.items()}
         _print_json({"measure": to_dict(shown.shown), "identity": effect, "licences": [t.to_dict() for t in shown.tests]})
         return
-    console = _console()
     console.print(terminal.report(shown.report))
     console.print(terminal.measured(shown.shown, shown.group))
     console.print(terminal.effect(shown.effect))

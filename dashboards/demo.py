@@ -17,6 +17,7 @@ from pipelines.figures import Figure
 from pipelines.licences import LicenceTest
 from pipelines.run import Progress, Report, run
 
+NAME = "git-activity"
 FIRST, LAST = date(2023, 6, 1), date(2026, 7, 31)
 SHOWN = date(2025, 3, 1)
 
@@ -33,23 +34,24 @@ class Demo:
     tests: list[LicenceTest]
 
 
-def folder() -> Path:
-    """The demo's group directory: in the wheel beside this module, in a checkout at the top."""
+def folder(name: str) -> Path:
+    """A demo's group directory: in the wheel beside this module, in a checkout at the top."""
     inside = Path(__file__).parent / "demo"
-    return (inside if inside.is_dir() else Path(__file__).parent.parent / "demo") / "git-activity"
+    return (inside if inside.is_dir() else Path(__file__).parent.parent / "demo") / name
 
 
-def copy(directory: Path) -> None:
-    """Copy the demo's group directory; over an earlier copy, but over nothing else."""
+def copy(directory: Path, name: str) -> None:
+    """Copy a demo's group directory; over an earlier copy, but over nothing else."""
     theirs = directory / "group.yaml"
-    ours = theirs.is_file() and theirs.read_bytes() == (folder() / "group.yaml").read_bytes()
+    ours = theirs.is_file() and theirs.read_bytes() == (folder(name) / "group.yaml").read_bytes()
     if directory.exists() and any(directory.iterdir()) and not ours:
-        raise Refusal(str(directory), "holds something else than the demo", "", "name another folder: mauwatch demo DIR")
-    shutil.copytree(folder(), directory, dirs_exist_ok=True)
+        raise Refusal(str(directory), "holds something else than this demo", "", "name another folder: mauwatch demo DIR")
+    shutil.copytree(folder(name), directory, dirs_exist_ok=True)
 
 
 def play(directory: Path, now: datetime, progress: Progress) -> Demo:
     """Count the demo group in `directory`, and once more without its crosswalk in a folder that is thrown away."""
+    copy(directory, NAME)
     group = read_group(directory)
     report = run(directory, group, now, FIRST, LAST, progress)
     months = sorted({licence.measured_month for licence in licences.registry()})

@@ -13,6 +13,7 @@ from affiliates.refusal import Refusal
 
 if TYPE_CHECKING:  # Importing the centre takes time, and `validate` runs where it isn't installed.
     from affiliates.group import Group
+    from dashboards.truth import Compared
     from pipelines.counting import Measured
     from pipelines.figures import Coverage, Figure
     from pipelines.licences import LicenceTest
@@ -171,6 +172,36 @@ def report(found: "Report") -> RenderableType:
     if found.published:
         said.append(Text(f"Months published: {len(found.published)}, {found.published[0]:%Y-%m} to {found.published[-1]:%Y-%m}."))
     return Stack(*said)
+
+
+def against_truth(found: "Sequence[Compared]") -> RenderableType:
+    """Figures of the last month beside the truth, and how many of all months' hold it."""
+    last = found[-1].month
+    rows: list[Sequence[str | Text]] = [
+        (
+            c.subject,
+            people(c.truth.people),
+            interval(c.figure),
+            Text("holds", "green") if c.holds else Text("misses", "bold red"),
+            people(c.truth.apart) if c.error is not None else "–",
+            people(c.figure.estimate),
+            "–" if c.error is None else f"{c.error:+.3%}",
+        )
+        for c in found
+        if c.month == last
+    ]
+    columns = ("", "truth", "95 % interval", "", "by the definition", "estimate", "error")
+    errors = [abs(c.error) for c in found if c.error is not None]
+    held = sum(c.holds for c in found)
+    months = len({c.month for c in found})
+    return Stack(
+        table(f"{last:%Y-%m} beside the truth", columns, rows, (1, 2, 4, 5, 6)),
+        Text(
+            f"In {months} months {held:,} of {len(found):,} intervals hold the truth; the estimates lie within "
+            f"{max(errors):.2%} of what their definition gives on the truth (namespaces that nobody has joined "
+            "taken as different people)."
+        ),
+    )
 
 
 def effect(months: "Mapping[str, tuple[Figure, Figure]]") -> RenderableType:

@@ -5,7 +5,7 @@ each test is shown under every reading. This module states facts and results; it
 advice.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -111,11 +111,26 @@ def decide(threshold: int, lower: int | None, upper: int | None) -> Result:
     return "undetermined"
 
 
-def run_tests(warehouse: Warehouse, group: Group) -> Iterator[LicenceTest]:
-    """Each licence's test for the whole group, with the ultimate parent as licensee."""
-    measured: dict[str, counting.Measured] = {}
-    for licence in registry():
-        outcomes = {reading.name: _outcome(warehouse, group, licence, reading, measured) for reading in group.readings.readings}
+def if_released(day: date) -> Licence:
+    """A version that doesn't exist, released on a day under the newest version's clause."""
+    newest = registry()[-1]
+    changed = {"id": f"{newest.id}'s next", "name": f"a version released on {day} with the clause of {newest.name}"}
+    return newest.model_copy(update=changed | {"released": day, "evidence": "supposed"})
+
+
+def run_tests(
+    warehouse: Warehouse,
+    group: Group,
+    found: Sequence[Licence] | None = None,
+    measured: Mapping[str, counting.Measured] | None = None,
+) -> Iterator[LicenceTest]:
+    """Each licence's test (by default the registry's) for the whole group, with the ultimate parent as licensee.
+
+    `measured`: what is known already, by the digest of its inputs.
+    """
+    known = dict(measured or {})
+    for licence in registry() if found is None else found:
+        outcomes = {reading.name: _outcome(warehouse, group, licence, reading, known) for reading in group.readings.readings}
         yield LicenceTest(licence, group.settings.ultimate_parent, outcomes)
 
 

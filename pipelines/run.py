@@ -19,6 +19,7 @@ from affiliates.model import period_end
 from affiliates.refusal import Refusal, Refused
 from pipelines import counting, intake, licences, warehouse
 from pipelines.counting import DAY, Measured
+from pipelines.licences import LicenceTest
 from pipelines.warehouse import GivenCount, Received, Version, Warehouse
 
 Progress = Callable[[str, int, int], None]
@@ -46,6 +47,9 @@ class Report:
 
     products: list[ProductRun] = field(default_factory=list)
     published: list[date] = field(default_factory=list)
+    measured: dict[tuple[date, str], Measured] = field(default_factory=dict)
+    """By month and reading, what was published."""
+    tests: list[LicenceTest] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
 
     @property
@@ -149,9 +153,11 @@ def _computed(
     settled = timedelta(days=product.settles_after)
     # Asked to compute a range again, what its sources no longer hold is said, though the store has it.
     there = set(periods) | (set(known) if first is None and last is None else set())
+    by_month = {v.activity_date for v in versions if v.grain == "month"}  # Handed in whole, before its days were.
     done.missing = tuple(
         d for d in days
-        if edge.first_day(product.grain, d) not in there and end_of("day", d, zone) + settled <= place.now
+        if edge.first_day(product.grain, d) not in there and d.replace(day=1) not in by_month
+        and end_of("day", d, zone) + settled <= place.now
         and not all(f.has(d) for f in found)
     )  # fmt: skip
     with TemporaryDirectory(prefix="mauwatch-") as folder:
@@ -228,7 +234,10 @@ def _publish(store: Warehouse, group: Group, now: datetime, report: Report, prog
                 report.findings += [str(refusal)] if str(refusal) not in report.findings else []
                 continue
             store.append_figures(counting.rows(found, reading, group.settings.group, now))
+            report.measured[month, reading.name] = found
             if month not in report.published:
                 report.published.append(month)
                 report.findings.extend(f"{month:%Y-%m}: {wrong}" for wrong in found.contradictions)
-    store.append_tests(licences.rows(list(licences.run_tests(store, group)), now))
+    by_digest = {found.inputs.digest: found for found in report.measured.values()}
+    report.tests = list(licences.run_tests(store, group, measured=by_digest))
+    store.append_tests(licences.rows(report.tests, now))

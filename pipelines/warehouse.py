@@ -18,6 +18,7 @@ from affiliates.group import Grain
 from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
+from affiliates.threads import ordered
 from pipelines import schema, store
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -163,8 +164,7 @@ class Warehouse:
                     .where(p.c.contribution_id.in_(some))
                     .order_by(p.c.contribution_id, p.c.audience, p.c.namespace)
                 )
-                for contribution_id, audience, namespace, digest, image in rows:
-                    yield contribution_id, StoredPart(audience, namespace, None if image is None else _read(image, digest))
+                yield from ordered(_stored_part, (tuple(row) for row in rows))
 
     def read_counts(self, first: date, last: date) -> list[GivenCount]:
         """Counts and ceilings in force for the months from `first` to `last`."""
@@ -258,7 +258,9 @@ def _append_sketches(connection: sa.Connection, images: Mapping[str, Registers])
     for start in range(0, len(digests), 500):
         some = digests[start : start + 500]
         known = set(connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some))))
-        rows = [{"digest": d, "lg_k": images[d].lg_k, "image": _packed(images[d].to_image())} for d in some if d not in known]
+        new = [d for d in some if d not in known]
+        packed = ordered(lambda d: _packed(images[d].to_image()), new)
+        rows = [{"digest": d, "lg_k": images[d].lg_k, "image": image} for d, image in zip(new, packed, strict=True)]
         if rows:
             connection.execute(s.insert(), rows)
 
@@ -271,6 +273,11 @@ def _packed(image: bytes) -> bytes:
 
 def _unpacked(stored: bytes) -> bytes:
     return zstandard.ZstdDecompressor().decompress(stored) if stored[:4] == _ZSTD_MAGIC else stored
+
+
+def _stored_part(row: tuple[Any, ...]) -> tuple[int, StoredPart]:
+    contribution_id, audience, namespace, digest, image = row
+    return contribution_id, StoredPart(audience, namespace, None if image is None else _read(image, digest))
 
 
 def _read(stored: bytes, digest: str) -> Registers:

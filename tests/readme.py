@@ -11,12 +11,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+PLAYED = "2026-11-21"
+"""The day of the README's demo, whose months end with the one before today's."""
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
 
 
 def run(command: str, folder: Path) -> str:
-    """What a command prints; `make demo` stands for what it runs once everything is installed."""
-    command = "mauwatch demo" if command == "make demo" else command
+    """What a command prints; `make demo` stands for what it runs once everything is installed, on that day."""
+    command = f"mauwatch demo --today {PLAYED}" if command == "make demo" else command
     done = subprocess.run(
         shlex.split(command), cwd=folder, capture_output=True, text=True, check=True, timeout=600,
         env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},

@@ -87,7 +87,7 @@ def test_all_of_the_data(tmp_path: Path, with_crosswalk: bool) -> None:
 @pytest.fixture(scope="module")
 def slice_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Group, dict[str, Measured]]:
     directory = tmp_path_factory.mktemp("demo") / "group"
-    demo.copy(directory)
+    demo.copy(directory, demo.NAME)
     group = read_group(directory)
     assert run(directory, group, NOW, demo.FIRST, demo.LAST).clean
     return directory, group, all_months(directory, group)

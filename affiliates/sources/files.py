@@ -52,6 +52,17 @@ class Files:
             return list(self.paths)
         return [path for day in days for path in self.of_day.get(day, ())]
 
+    def portions(self, days: Sequence[date], size: int) -> Iterator[list[date]]:
+        """The days in stretches whose files have so many bytes, or one day; all at once where files aren't by day."""
+        some: list[date] = []
+        for day in days:
+            if some and self.source.by_day and self.bytes_of([*some, day]) > size:
+                yield some
+                some = []
+            some.append(day)
+        if some:
+            yield some
+
     def scan(self, days: Sequence[date]) -> pl.LazyFrame:
         """All columns of the files that hold these days; `__day__` is the day in a file's name, or null."""
         parts: list[tuple[date | None, Path]] = [(None, path) for path in self.paths]

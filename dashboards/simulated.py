@@ -1,0 +1,187 @@
+"""The demo at real size: a made-up group near the threshold, counted, and compared with its truth."""
+
+import itertools
+import json
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import yaml
+
+from affiliates import contribution
+from affiliates.contribution import Contribution
+from affiliates.crosswalk import NO_CROSSWALK
+from affiliates.group import Group
+from affiliates.identity import GroupKey, read_key
+from affiliates.manifests import read_group
+from affiliates.model import period_end
+from affiliates.population import Population
+from affiliates.simulate import Simulation
+from affiliates.threads import ordered
+from dashboards import demo
+from dashboards.truth import Compared
+from pipelines import counting, intake, licences, warehouse
+from pipelines.counting import DAY, Measured
+from pipelines.licences import LicenceTest
+from pipelines.run import Progress, Report, run
+
+NAME = "conglomerate"
+FIRST = date(2023, 6, 1)
+"""The month that Llama 2 tests."""
+_RAW = "retail/points"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What the demo shows."""
+
+    group: Group
+    report: Report
+    last: Measured
+    compared: list[Compared]
+    tests: list[LicenceTest]
+    released: list[LicenceTest]
+    people: int
+    """Hashed for it."""
+
+
+def months_until(now: datetime) -> list[date]:
+    """Months from the first to the one before this."""
+    months = [FIRST]
+    while (following := period_end("month", months[-1])) < now.date().replace(day=1):
+        months.append(following)
+    return months
+
+
+def play(directory: Path, now: datetime, scale: float, progress: Progress) -> Shown:
+    """Make the group and its people, hand in what its affiliates would, count, and compare."""
+    months = months_until(now)
+    demo.copy(directory, NAME)
+    population = Population.model_validate(yaml.safe_load((directory / "population.yaml").read_text(encoding="utf-8")))
+    population = population.scaled(scale)
+    plain = read_group(directory)
+    key = read_key(plain.settings.key, directory)
+    progress("people with identifiers", 0, 1)
+    simulation = Simulation(population, plain, key, months)
+    group = _with_counts(directory, simulation)
+    if simulation.crosswalk is not None:
+        simulation.crosswalk.text().write_parquet(directory / "crosswalk.parquet")
+    _hand_in(directory, group, key, simulation, now, progress)
+    days = simulation.days()
+    for number, (day, events) in enumerate(zip(days, ordered(lambda day: simulation.events(_RAW, day), days), strict=True)):
+        progress(f"events of {_RAW}", number, len(days))
+        events.write_parquet(directory / "data" / f"points-{day}.parquet", mkdir=True)
+    (directory / "truth.json").write_text(json.dumps(_truths(simulation, group), indent=1), encoding="utf-8")
+    simulation.forget()
+    report = run(directory, group, now, progress=progress)
+    reading, known = group.readings.readings[0], {m.inputs.digest: m for m in report.measured.values()}
+    compared: list[Compared] = []
+    with warehouse.opened(group.settings.store, directory) as store:
+        for number, month in enumerate(months):
+            progress(f"{month:%Y-%m} beside the truth", number, len(months))
+            inputs = counting.gather(store, group, month, reading)
+            last = known.get(inputs.digest) or counting.measure(store, group, inputs)
+            compared += _compared(last, simulation)
+        # The month after the newest figures, and the one after this, whose test nobody can know yet.
+        next_ones = [licences.if_released(period_end("month", m)) for m in (months[-1], now.date().replace(day=1))]
+        released = list(licences.run_tests(store, group, next_ones, known))
+    people = sum(p.people + p.left for p in population.patterns)
+    return Shown(group, report, last, compared, report.tests, released, people)
+
+
+def _with_counts(directory: Path, simulation: Simulation) -> Group:
+    """Write the count-only product's counts into its manifest: what its affiliate attests each month."""
+    path = directory / "affiliates" / "mobile.yaml"
+    lines = ["    counts:"]
+    for month in simulation.history.months:
+        users = simulation.truth(month, ["mobile/prepaid"]).people
+        said = f"month: {month:%Y-%m}, users: {users}, unit: people, document: call records, attested_by: head of billing"
+        lines.append(f"      - {{{said}}}")
+    path.write_text(path.read_text(encoding="utf-8") + "\n".join(lines) + "\n", encoding="utf-8")
+    return read_group(directory)
+
+
+def _hand_in(directory: Path, group: Group, key: GroupKey, simulation: Simulation, now: datetime, progress: Progress) -> None:
+    """Every affiliate's contributions, as files and by the one way in: whole months, and the last by days."""
+    digest = simulation.crosswalk.digest if simulation.crosswalk else NO_CROSSWALK
+    with (
+        warehouse.opened(group.settings.store, directory, create=True) as store,
+        TemporaryDirectory(prefix="mauwatch-demo-") as folder,
+    ):
+
+        def written() -> Iterator[Path]:
+            months = simulation.history.months
+            for number in range(len(months) - 1):
+                progress(f"{months[number]:%Y-%m} by its whole month", number, len(months))
+                simulation.advance()
+                yield write(simulation.monthly(now))
+            simulation.advance()
+            products = [found for found in simulation.products(months[-1]) if not found[1].sources]
+            for number, (affiliate, product) in enumerate(products):
+                progress(f"{months[-1]:%Y-%m} by days, {affiliate}/{product.product}", number, len(products))
+                yield write(simulation.daily(affiliate, product, now))
+
+        def write(contributions: Iterable[Contribution]) -> Path:
+            path = Path(folder) / f"{next(numbers)}.parquet"
+            contribution.write(path, contributions)
+            return path
+
+        def receive(path: Path) -> None:
+            store.append_contributions(intake.accept([path], group, key, lambda month: digest, now), key.fingerprint, now)
+            path.unlink()
+
+        numbers = itertools.count()
+        # One file is received while the next is written.
+        with ThreadPoolExecutor(1) as centre:
+            received: Future[None] | None = None
+            for path in written():
+                if received:
+                    received.result()
+                received = centre.submit(receive, path)
+            if received:
+                received.result()
+
+
+def _scopes(group: Group, month: date) -> tuple[dict[str, list[str]], list[str]]:
+    """By affiliate, its products in a month; and all of them. As the group is on the month's last day."""
+    last = period_end("month", month) - DAY
+    members = {m: [f"{m}/{p.product}" for p in group.entities[m].products] for m in group.affiliates(last)}
+    return {m: products for m, products in members.items() if products}, [p for found in members.values() for p in found]
+
+
+def _truths(simulation: Simulation, group: Group) -> dict[str, object]:
+    truths: dict[str, object] = {}
+    for month in simulation.history.months:
+        affiliates, products = _scopes(group, month)
+        truths[f"{month:%Y-%m}"] = {
+            "group": simulation.truth(month, products).people,
+            "affiliates": {name: simulation.truth(month, found).people for name, found in affiliates.items()},
+            "products": {name: simulation.truth(month, [name]).people for name in products},
+        }
+    return truths
+
+
+def _compared(measured: Measured, simulation: Simulation) -> Iterator[Compared]:
+    month, group = measured.inputs.month, simulation.group
+    affiliates, products = _scopes(group, month)
+    yield Compared(month, group.settings.name, measured.group, simulation.truth(month, products))
+    for name, figure in measured.affiliates.items():
+        yield Compared(month, name, figure, simulation.truth(month, affiliates[name]))
+    for name, figure in measured.products.items():
+        yield Compared(month, name, figure, simulation.truth(month, [name]))
+
+
+def to_dict(shown: Shown) -> dict[str, object]:
+    """The answer of `demo --json`, but for the last month's figures."""
+    return {
+        "truth": [
+            {"month": f"{c.month:%Y-%m}", "subject": c.subject, "truth": c.truth.people, "by_definition": c.truth.apart,
+             "estimate": c.figure.estimate, "lower": c.figure.lower, "upper": c.figure.upper, "holds": c.holds}
+            for c in shown.compared
+        ],
+        "licences": [t.to_dict() for t in shown.tests],
+        "released": [t.to_dict() for t in shown.released],
+    }  # fmt: skip
