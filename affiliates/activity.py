@@ -115,7 +115,7 @@ def batches(found: Files, days: Sequence[date], zone: str, known: KnownKeys) -> 
             rows = rows.filter(pl.col("day").is_between(days[0], days[-1]) & (pl.col("counts") | pl.col("left_out")))
         wanted = rows.select(*names, since=since, flags=flags)
         with found.reading():
-            yield from ordered(work, wanted.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False))
+            yield from ordered(work, wanted.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False), at_once=1)
 
 
 def _by_cell(

@@ -65,7 +65,7 @@ class Simulation:
                         tasks.append((self._waves[number, wave, namespace], number, namespace, people))
                     elif self.month not in stay:
                         self._waves.pop((number, wave, namespace), None)
-        for _ in ordered(lambda task: self._absorb(*task), sorted(tasks, key=lambda task: -task[3].number)):
+        for _ in ordered(lambda task: self._absorb(*task), sorted(tasks, key=lambda task: -task[3].number), at_once=1):
             pass
         return self.history.months[self.month]
 

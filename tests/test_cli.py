@@ -230,4 +230,4 @@ def test_demo_refuses_to_write_over_other_files(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     done = mauwatch("demo", tmp_path)
     assert done.returncode == 2
-    assert "holds something else than the demo" in done.stderr
+    assert "holds something else than this demo" in done.stderr

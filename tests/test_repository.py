@@ -54,10 +54,12 @@ def test_the_wheel_holds_what_runs_from_it(tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(unpacked)
     assert not (unpacked / "tests").exists()
     assert not (unpacked / "sql").exists()
-    code = "import sys; sys.argv = ['mauwatch', 'demo', 'made', '--scale', '0.0001', '--json']; from dashboards.cli import main; main()"
-    ran = subprocess.run([sys.executable, "-P", "-c", f"import sys; sys.path.insert(0, {str(unpacked)!r}); import dashboards; "
-                          f"assert dashboards.__file__.startswith({str(unpacked)!r}); {code.replace('import sys; ', '')}"],
-                         cwd=tmp_path, capture_output=True, text=True, check=False)  # fmt: skip
+    code = (
+        f"import sys; sys.path.insert(0, {str(unpacked)!r}); import dashboards; "
+        f"assert dashboards.__file__.startswith({str(unpacked)!r}); "
+        "sys.argv = ['mauwatch', 'demo', 'made', '--scale', '0.0001', '--json']; from dashboards.cli import main; main()"
+    )
+    ran = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stderr
     assert '"llama-4"' in ran.stdout
 
