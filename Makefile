@@ -4,7 +4,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check calibration format
+.PHONY: help demo test check calibration bench format
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,20 @@ check: .venv/ready ## style, types, and who may import whom
 
 calibration: .venv/ready ## how often the 95 % interval holds the truth: the table in tests/calibration.md
 	$(BIN)/python -m tests.calibration | tee tests/calibration.md
+
+.venv-bench/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[group,dev,bench]'
+	touch $@
+
+# Spark runs on Java; where there is none, the table is made without it.
+.venv-spark/ready: constraints.txt
+	$(PYTHON) -m venv .venv-spark
+	.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pyspark
+	touch $@
+
+bench: .venv-bench/ready .venv-spark/ready ## speed beside others, and error: tests/bench.md and bench.json (25 minutes)
+	.venv-bench/bin/python -m tests.bench $(shell command -v java >/dev/null && echo .venv-spark/bin/python)
 
 format: .venv/ready ## put the code in shape
 	$(BIN)/ruff format .

@@ -186,9 +186,10 @@ def _events(found: Files, days: Sequence[date], zone: str, within: bool = False)
 def _around(spec: EventTime, schema: pl.Schema, days: Sequence[date], zone: str) -> pl.Expr:
     """On the column as it is stored, so that polars skips a Parquet file's row groups by their statistics."""
     column, dtype = pl.col(spec.column), schema[spec.column]
-    first, after = (datetime.combine(day, datetime.min.time(), ZoneInfo(zone)) for day in (days[0], days[-1] + timedelta(1)))
+    midnights = (datetime.combine(day, datetime.min.time(), ZoneInfo(zone)) for day in (days[0], days[-1] + timedelta(1)))
+    first, after = (midnight.astimezone(UTC) for midnight in midnights)  # Some zones skip midnight when clocks change.
     if isinstance(dtype, pl.Datetime) and dtype.time_zone:
-        bounds = pl.Series([first, after], dtype=pl.Datetime(dtype.time_unit, dtype.time_zone))
+        bounds = pl.Series([first, after], dtype=pl.Datetime(dtype.time_unit, "UTC")).dt.convert_time_zone(dtype.time_zone)
         return column.is_between(bounds[0], bounds[1], closed="left")
     return column.is_between(days[0], days[-1]) if isinstance(dtype, pl.Date) else pl.lit(True)
 

@@ -46,7 +46,10 @@ def _as_numba_does(function: Callable[..., Any]) -> Any:
 
 
 def _compiled(function: F) -> F:
-    return cast(F, numba.njit(nogil=True, cache=True)(function))
+    try:
+        return cast(F, numba.njit(nogil=True, cache=True)(function))
+    except RuntimeError:  # No folder that may be written to for the cache: compiled anew in each process.
+        return cast(F, numba.njit(nogil=True)(function))
 
 
 @_as_numba_does

@@ -18,11 +18,15 @@ from affiliates import kernels
 from affiliates.crosswalk import Crosswalk
 from affiliates.identity import PERSON, GroupKey, normalise, person_key
 from affiliates.kernels import Keys, Values
+from affiliates.refusal import Refusal
 from affiliates.source import Identifier
 
 FIRST_PLACES, MOST_PLACES = 1 << 16, 1 << 25
-"""Of 16 bytes each: 0.5 GiB at most, room for 17 million identifiers."""
+"""Of 16 bytes each: 0.5 GiB at most, room for 17 million identifiers; far more than all threads' batches hold."""
 
+MOST_NAMESPACES = int(kernels.CODES) - int(kernels.FIRST_CODE) + 1
+_GROWTH = 8
+"""Few steps, each of which moves all rows: the last is at two million identifiers."""
 _NOBODY = 2
 
 
@@ -35,6 +39,11 @@ class KnownKeys:
 
     def __init__(self, identifiers: Sequence[Identifier], key: GroupKey, crosswalk: Crosswalk | None) -> None:
         self.namespaces = tuple(dict.fromkeys([*(i.namespace for i in identifiers), *([PERSON] if crosswalk else [])]))
+        if len(self.namespaces) > MOST_NAMESPACES:
+            raise Refusal(
+                "a source's identifiers", "too many namespaces",
+                f"{len(self.namespaces)}, with `person` at most {MOST_NAMESPACES}", "give some identifiers the same namespace",
+            )  # fmt: skip
         self._identifiers, self._key, self._crosswalk = identifiers, key, crosswalk
         self._seeds = [secrets.randbits(64) for _ in identifiers]
         self._lock = threading.Lock()
@@ -64,28 +73,27 @@ class KnownKeys:
 
     def _of_column(self, texts: pl.Series, prints: Keys, identifier: Identifier) -> tuple[Keys, Values]:
         keys, codes = np.zeros(len(prints), np.uint64), np.zeros(len(prints), np.uint8)
-        late, n_new = self._recognise(prints, keys, codes)
-        while len(late):  # All of them new, or just met by another thread, which then finds their keys.
+        open_ = np.arange(len(prints))
+        while len(open_):
+            some_keys, some_codes = np.zeros(len(open_), np.uint64), np.zeros(len(open_), np.uint8)
+            late, n_new = self._recognise(prints[open_], some_keys, some_codes)
+            keys[open_], codes[open_] = some_keys, some_codes
+            new = late < 0
+            rows, open_ = open_[~late[new]], open_[late[~new]]
             if n_new:
-                new = late < 0
-                rows = ~late[new]
                 try:
                     made, found = self._keyed(texts.gather(rows), identifier)
                 except BaseException:
                     with self._lock:  # Else other threads would wait for these for ever.
                         self._empty(FIRST_PLACES)
                     raise
-                late[new] = rows
                 with self._lock:
                     kernels.set_known(self._table, prints[rows], made, found)
-            else:
+                # From here, not from the table: by now another thread may have emptied it.
+                keys[rows], codes[rows] = made, found
+                open_ = _take_over(prints, rows, open_, keys, codes)
+            elif len(open_):  # All of these another thread has just met: soon it knows their keys.
                 time.sleep(0.001)
-            some_keys, some_codes = np.zeros(len(late), np.uint64), np.zeros(len(late), np.uint8)
-            still, n_new = self._recognise(prints[late], some_keys, some_codes)
-            keys[late], codes[late] = some_keys, some_codes
-            new = still < 0
-            still[new] = ~still[new]
-            late = np.where(new, ~late[still], late[still])
         return keys, codes
 
     def _recognise(self, prints: Keys, keys: Keys, codes: Values) -> tuple[npt.NDArray[np.int64], int]:
@@ -99,7 +107,7 @@ class KnownKeys:
     def _make_room(self, more: int) -> None:
         places = len(self._table)
         while self._held + more > places // 2 and places < MOST_PLACES:
-            places *= 2
+            places *= _GROWTH
         if self._held + more > places // 2:
             self._empty(max(places, 1 << (2 * more - 1).bit_length()))
         elif places > len(self._table):
@@ -121,3 +129,17 @@ class KnownKeys:
 
     def _code(self, namespace: str) -> int:
         return int(kernels.FIRST_CODE) + self.namespaces.index(namespace)
+
+
+def _take_over(
+    prints: Keys, rows: npt.NDArray[np.int64], open_: npt.NDArray[np.int64], keys: Keys, codes: Values
+) -> npt.NDArray[np.int64]:
+    """Give what is known of `rows` to the open rows of the same fingerprints; returns the others."""
+    known, wanted = prints[rows] >> np.uint64(6), prints[open_] >> np.uint64(6)
+    order = np.argsort(known)
+    at = order[np.minimum(np.searchsorted(known, wanted, sorter=order), len(known) - 1)]
+    same = known[at] == wanted
+    mine, theirs = open_[same], rows[at[same]]
+    keys[mine], codes[mine] = keys[theirs], codes[theirs]
+    others: npt.NDArray[np.int64] = open_[~same]
+    return others

@@ -105,9 +105,11 @@ class History:
 
     def joined(self, number: int, month: int) -> int:
         """Of a pattern's people of the last month, how many are there in a month; none before the first."""
-        pattern, steps = self.patterns[number], max(1, len(self.months) - 1)
+        pattern, last = self.patterns[number], len(self.months) - 1
+        if month < 0 or month == last:
+            return pattern.people if month >= 0 else 0
         came = round(pattern.people * pattern.joined)
-        return pattern.people - came + came * min(month, steps) // steps if month >= 0 else 0
+        return pattern.people - came + came * month // last
 
     def newcomers(self, number: int, month: int) -> Iterator[tuple[int, Range]]:
         """By cohort, the people of a pattern who are there from a month on."""

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import shutil
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from affiliates.identity import GroupKey, read_key
 from affiliates.manifests import read_group
 from affiliates.model import period_end
 from affiliates.population import Population
+from affiliates.refusal import Refusal
 from affiliates.simulate import Simulation
 from affiliates.threads import ordered
 from dashboards import demo
@@ -31,6 +33,8 @@ from pipelines.run import Progress, Report, run
 NAME = "conglomerate"
 FIRST = date(2023, 6, 1)
 """The month that Llama 2 tests."""
+CEILING = 9_000_000
+"""Of the kiosk, in its manifest."""
 _RAW = "retail/points"
 
 
@@ -49,7 +53,9 @@ class Shown:
 
 
 def months_until(now: datetime) -> list[date]:
-    """Months from the first to the one before this."""
+    """Months from the first to the one before this; raises `Refusal` where there is none."""
+    if now.date() < period_end("month", FIRST):
+        raise Refusal("the demo", "begins with a month that isn't over", f"{FIRST:%Y-%m}", "play it on 2023-07-01 or later")
     months = [FIRST]
     while (following := period_end("month", months[-1])) < now.date().replace(day=1):
         months.append(following)
@@ -60,23 +66,27 @@ def play(directory: Path, now: datetime, scale: float, progress: Progress) -> Sh
     """Make the group and its people, hand in what its affiliates would, count, and compare."""
     months = months_until(now)
     demo.copy(directory, NAME)
+    for stale in (".mauwatch", "data"):  # Of an earlier demo, whose people were others: their months were.
+        shutil.rmtree(directory / stale, ignore_errors=True)
     population = Population.model_validate(yaml.safe_load((directory / "population.yaml").read_text(encoding="utf-8")))
     population = population.scaled(scale)
     plain = read_group(directory)
     key = read_key(plain.settings.key, directory)
     progress("people with identifiers", 0, 1)
     simulation = Simulation(population, plain, key, months)
-    group = _with_counts(directory, simulation)
+    group = _with_counts(directory, simulation, scale)
     if simulation.crosswalk is not None:
         simulation.crosswalk.text().write_parquet(directory / "crosswalk.parquet")
     _hand_in(directory, group, key, simulation, now, progress)
     days = simulation.days()
-    for number, (day, events) in enumerate(zip(days, ordered(lambda day: simulation.events(_RAW, day), days), strict=True)):
+    for number, (day, events) in enumerate(
+        zip(days, ordered(lambda day: simulation.events(_RAW, day), days, at_once=1), strict=True)
+    ):
         progress(f"events of {_RAW}", number, len(days))
         events.write_parquet(directory / "data" / f"points-{day}.parquet", mkdir=True)
     (directory / "truth.json").write_text(json.dumps(_truths(simulation, group), indent=1), encoding="utf-8")
     simulation.forget()
-    report = run(directory, group, now, progress=progress)
+    report = run(directory, group, now, months[-1], days[-1], progress)
     reading, known = group.readings.readings[0], {m.inputs.digest: m for m in report.measured.values()}
     compared: list[Compared] = []
     with warehouse.opened(group.settings.store, directory) as store:
@@ -92,8 +102,11 @@ def play(directory: Path, now: datetime, scale: float, progress: Progress) -> Sh
     return Shown(group, report, last, compared, report.tests, released, people)
 
 
-def _with_counts(directory: Path, simulation: Simulation) -> Group:
-    """Write the count-only product's counts into its manifest: what its affiliate attests each month."""
+def _with_counts(directory: Path, simulation: Simulation, scale: float) -> Group:
+    """Write into their manifests what affiliates attest: the counts of a product each month, and the ceiling of another."""
+    ceiling = directory / "affiliates" / "retail.yaml"
+    said = ceiling.read_text(encoding="utf-8")
+    ceiling.write_text(said.replace(f"users: {CEILING}", f"users: {round(CEILING * scale)}"), encoding="utf-8")
     path = directory / "affiliates" / "mobile.yaml"
     lines = ["    counts:"]
     for month in simulation.history.months:

@@ -133,11 +133,14 @@ def tests(found: "Sequence[LicenceTest]") -> RenderableType:
             )
             rows.append([*head, f"{name}{' *' if o.of_record else ''}", Text(o.result, RESULT_STYLE[o.result]), bounds])
             head = ["", "", ""]
-    clause = found[0].licence.clause
+    clause, supposed = found[0].licence.clause, found[0].licence.supposed
+    title = f"More than {clause.threshold:,} monthly active users{', if a version were released then' if supposed else ''}?"
     columns = ("licence", "released", "tests", "reading", "result", "95 % interval")
     said: list[RenderableType] = [
-        table(f"More than {clause.threshold:,} monthly active users?", columns, rows, (5,), (0, 1, 2, 4)),
-        Text(
+        table(title, columns, rows, (5,), (0, 1, 2, 4)),
+        Text("By the clause of the newest version: nobody knows the next one's.")
+        if supposed
+        else Text(
             f"Section {clause.section} of each text asks for the calendar month before the release, of the {clause.whose}, in "
             f"products: {clause.products}. {'It tests again later' if clause.tested_again else 'Nothing in it tests again'}. "
             f"Over the threshold: {clause.effect_over}. It doesn't define {', '.join(clause.undefined)}: hence the readings.",

@@ -49,6 +49,8 @@ class Licence(Model):
     released: date
     clause: Clause
     source: str
+    supposed: bool = False
+    """No such version is out: the clause is the newest one's."""
 
     @property
     def measured_month(self) -> date:
@@ -85,6 +87,7 @@ class LicenceTest:
             "licence": self.licence.id,
             "licensee": self.licensee,
             "released": self.licence.released.isoformat(),
+            **({"supposed": True} if self.licence.supposed else {}),
             "measured_month": f"{self.licence.measured_month:%Y-%m}",
             "threshold": self.licence.clause.threshold,
             "readings": {name: outcome.to_dict() for name, outcome in self.readings.items()},
@@ -114,8 +117,8 @@ def decide(threshold: int, lower: int | None, upper: int | None) -> Result:
 def if_released(day: date) -> Licence:
     """A version that doesn't exist, released on a day under the newest version's clause."""
     newest = registry()[-1]
-    changed = {"id": f"{newest.id}'s next", "name": f"a version released on {day} with the clause of {newest.name}"}
-    return newest.model_copy(update=changed | {"released": day, "evidence": "supposed"})
+    name = f"a version released on {day}, with the clause of {newest.name}"
+    return newest.model_copy(update={"id": f"as {newest.id}", "name": name, "released": day, "supposed": True})
 
 
 def run_tests(

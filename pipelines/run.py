@@ -153,7 +153,8 @@ def _computed(
     settled = timedelta(days=product.settles_after)
     # Asked to compute a range again, what its sources no longer hold is said, though the store has it.
     there = set(periods) | (set(known) if first is None and last is None else set())
-    by_month = {v.activity_date for v in versions if v.grain == "month"}  # Handed in whole, before its days were.
+    by_month = {v.activity_date for v in versions if v.grain == "month"}  # Handed in whole; until there is a day of its own.
+    by_month -= {p.replace(day=1) for p in (*periods, *known) if product.grain == "day"}
     done.missing = tuple(
         d for d in days
         if edge.first_day(product.grain, d) not in there and d.replace(day=1) not in by_month

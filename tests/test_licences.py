@@ -10,7 +10,7 @@ import yaml
 
 from affiliates.manifests import read_group
 from pipelines import warehouse
-from pipelines.licences import LicenceTest, decide, registry, run_tests
+from pipelines.licences import LicenceTest, decide, if_released, registry, run_tests
 from pipelines.run import run
 from tests.conftest import NOW, entity, product
 
@@ -124,3 +124,35 @@ def test_shape_of_the_answer(make: Callable[..., Path]) -> None:
     assert (answer["released"], answer["measured_month"], answer["licensee"]) == ("2023-07-18", "2023-06", "parent")
     assert list(answer["readings"]["unique_people"]) == ["result", "estimate", "lower", "upper", "of_record", "settled_by"]
     assert date.fromisoformat(answer["released"])
+
+
+@pytest.mark.parametrize(
+    ("released", "tests"),
+    [
+        ("2024-04-01", "2024-03"),
+        ("2024-04-30", "2024-03"),
+        ("2024-01-01", "2023-12"),
+        ("2025-01-31", "2024-12"),
+        ("2024-03-01", "2024-02"),
+    ],
+)
+def test_a_version_to_come_tests_the_month_before(released: str, tests: str) -> None:
+    supposed = if_released(date.fromisoformat(released))
+    assert f"{supposed.measured_month:%Y-%m}" == tests
+    assert supposed.clause == registry()[-1].clause
+    assert supposed.id not in {known.id for known in registry()}
+
+
+def test_a_version_to_come_takes_the_group_of_its_release(make: Callable[..., Path]) -> None:
+    """An acquisition after the month's end carries its users into the test, and one day earlier doesn't."""
+    bought = {"owned_by": [{"owner": "parent", "share": 1, "from": "2024-04-10"}]}
+    directory = make(
+        [entity("a", [product("x", **counted(_2024_03=LINE))]), entity("b", [product("y", **counted(_2024_03=1))], **bought)]
+    )
+    group = read_group(directory)
+    run(directory, group, NOW)
+    with warehouse.opened(group.settings.store, directory) as store:
+        days = [date(2024, 4, 9), date(2024, 4, 10), date(2024, 5, 1)]
+        found = list(run_tests(store, group, [if_released(day) for day in days]))
+    assert [t.readings["summed_products"].result for t in found] == ["under", "over", "not_measured"]
+    assert found[2].readings["summed_products"].settled_by == ("contributions or counts for 2024-04",)

@@ -6,14 +6,17 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import pytest
 import sqlalchemy as sa
 
 from affiliates import crosswalk
+from affiliates.contribution import Contribution, Part, canary
 from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
 from affiliates.refusal import Refusal
+from affiliates.registers import Registers
 from pipelines import counting, schema, warehouse
 from pipelines.run import Report, run
 from tests.conftest import KEY, NOW, entity, events, product, source
@@ -379,3 +382,26 @@ def test_moments_are_text_that_sorts_in_sqlite(make: Make) -> None:
     go(directory, *JANUARY)
     known = {r["known_at"] for r in rows(directory)["contributions"]}
     assert known == {"2025-06-01T12:00:00.000000Z"}
+
+
+def test_a_month_handed_in_whole_has_no_missing_days_until_its_first_day_comes(make: Make, key: GroupKey) -> None:
+    """Then the days stand for the month (decision 15), and each one that isn't there is missing."""
+    by_day = source(files="days/{day}.parquet", time=None, complete_through=None)
+    directory = make(
+        [entity("a", [product(sources=[by_day])])], {"days/2025-02-01.parquet": events([("2025-02-01T00:00:00Z", "x")])}
+    )
+    group = read_group(directory)
+    part = Part("external", "email", Registers.of_keys(21, np.arange(1, 9, dtype=np.uint64)), 8, 8, canary("email", key, 21))
+    whole = Contribution(
+        "a", "app", "month", date(2025, 1, 1), key.epoch, "", "v1 unicode", 0, 0, "seen/1", None, "UTC", NOW, "test", (part,)
+    )
+    with warehouse.opened(group.settings.store, directory, create=True) as store:
+        store.append_contributions([(whole, NOW)], key.fingerprint, NOW)
+
+    def missing() -> set[date]:
+        return {d for d in run(directory, group, NOW).products[0].missing if d.month == 1}
+
+    assert missing() == set()
+    events([("2025-01-05T00:00:00Z", "x")]).write_parquet(directory / "days/2025-01-05.parquet")
+    assert missing() == {date(2025, 1, d) for d in range(1, 32) if d != 5}
+    assert missing() == {date(2025, 1, d) for d in range(1, 32) if d != 5}

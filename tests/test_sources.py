@@ -524,3 +524,47 @@ def test_batches_do_not_change_a_contribution(make: Make, monkeypatch: pytest.Mo
     in_batches = contributions(directory)
     assert {d: c.digest for d, c in in_batches.items()} == {d: c.digest for d, c in at_once.items()}
     assert in_batches[date(2025, 1, 5)].parts[0].events == 5_000
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+@pytest.mark.parametrize("zone", ["UTC", "America/New_York", "Asia/Kathmandu", "Europe/Berlin", "America/Santiago"])
+def test_passes_by_month_lose_nobody_at_their_edges(make: Make, zone: str, unit: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pass skips row groups by their times: at a month's edge, and where clocks change, it must skip none too many."""
+    start, hours = datetime(2025, 2, 27, tzinfo=UTC), 24 * 36
+    rows: list[tuple[str, str | None]] = [
+        ((start + timedelta(minutes=60 * i + 30)).isoformat(), f"u{i}@example.com") for i in range(hours)
+    ]
+    out = io.BytesIO()
+    frame = events(rows).with_columns(pl.col("at").dt.cast_time_unit(unit))  # type: ignore[arg-type]
+    frame.write_parquet(out, row_group_size=7)
+    said = product(sources=[source(complete_through="2025-03-31")])
+    directory = make([entity("a", [said])], {"events.parquet": out.getvalue()}, time_zone=zone)
+    days = [date(2025, 2, 20) + timedelta(i) for i in range(39)]
+    at_once = contributions(directory, days)
+    monkeypatch.setattr(edge, "PASS_BYTES", 0)
+    by_month = contributions(directory, days)
+    assert {d: c.digest for d, c in by_month.items()} == {d: c.digest for d, c in at_once.items()}
+    expected: dict[date, int] = {}
+    for at, _ in rows:
+        day = datetime.fromisoformat(at).astimezone(ZoneInfo(zone)).date()
+        expected[day] = expected.get(day, 0) + 1
+    assert {d: users(c)["email"] for d, c in by_month.items() if users(c)} == {d: n for d, n in expected.items() if d in days}
+
+
+def test_days_are_read_in_portions(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Daily files are read some at a time: none twice, none left out."""
+    by_day = {f"days/{d}.parquet": events([(f"{d}T12:00:00Z", f"u{d.day % 4}@example.com")]) for d in JANUARY}
+    directory = make([entity("a", [product(sources=[source(files="days/{day}.parquet", complete_through=None)])])], by_day)
+    whole = contributions(directory)
+    monkeypatch.setattr(activity, "PORTION_BYTES", 2500)
+    assert {d: c.digest for d, c in contributions(directory).items()} == {d: c.digest for d, c in whole.items()}
+    assert all(c.parts[0].events == 1 for c in whole.values())
+
+
+@pytest.mark.parametrize("day", [date(2024, 9, 7), date(2024, 9, 8)])
+def test_a_zone_that_skips_midnight(make: Make, day: date) -> None:
+    """In Santiago the 8th of September 2024 begins at one o'clock: no such midnight may stop a run."""
+    rows: list[tuple[str, str | None]] = [("2024-09-08T03:59:59Z", "a@example.com"), ("2024-09-08T04:00:00Z", "b@example.com")]
+    said = product(**{"from": "2024-09-01"}, sources=[source(complete_through="2024-09-30")])
+    directory = make([entity("a", [said])], {"events.parquet": events(rows)}, time_zone="America/Santiago")
+    assert users(contributions(directory, [day])[day]) == {"email": 1}
