@@ -40,7 +40,7 @@ calibration: .venv/ready ## how often the 95 % interval holds the truth: the tab
 	.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pyspark
 	touch $@
 
-bench: .venv-bench/ready .venv-spark/ready ## speed beside others, and error: tests/bench.md and bench.json (25 minutes)
+bench: .venv-bench/ready .venv-spark/ready ## speed beside others, and error: tests/bench.md and bench.json (15 minutes)
 	.venv-bench/bin/python -m tests.bench $(shell command -v java >/dev/null && echo .venv-spark/bin/python)
 
 format: .venv/ready ## put the code in shape

@@ -212,7 +212,7 @@ def markdown(found: dict[str, Any]) -> str:
     lines = [
         "# How fast, and how exact",
         f"By `make bench` on {machine['day']}: {machine['processor']}, {machine['cores']} cores, {machine['gib']:.0f} GiB, "
-        f"Python {machine['python']}. Medians of {TURNS} turns, each in a process of its own, once warm. A ratio is how many "
+        f"Python {machine['python']}. Medians of {TURNS} turns, each the second run of a process of its own. A ratio is how many "
         "times as fast mauwatch is in the same run; GiB is the most memory that the process held. The loop had 5 M of the keys.",
         "",
         "| test | contender | M/s | ratio | error | GiB |",
