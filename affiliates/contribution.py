@@ -185,7 +185,6 @@ def _cast(frame: pl.DataFrame, subject: str) -> pl.DataFrame:
 def _contributions(frame: pl.DataFrame, subject: str, refusals: list[Refusal]) -> Iterator[Contribution]:
     identity = itemgetter("affiliate", "product", "grain", "activity_date")
     rows = sorted(frame.iter_rows(named=True), key=identity)
-    # Decoding and digesting take nearly all of the time, and both release the GIL.
     for found in ordered(lambda same: _contribution(same, subject), (list(same) for _, same in groupby(rows, key=identity))):
         if isinstance(found, Refusal):
             refusals.append(found)
@@ -232,12 +231,8 @@ def check(
         yield Refusal(about, "product of nobody", "no manifest names it", "add it to its affiliate's file, or correct the name")
         return
     if c.grain not in ("day", "month") or (c.grain == "month" and c.activity_date.day != 1):
-        yield Refusal(
-            about,
-            "the period is neither a day nor a month",
-            f"{c.grain} {c.activity_date}",
-            "write day, or month with its first day",
-        )
+        said = f"{c.grain} {c.activity_date}"
+        yield Refusal(about, "the period is neither a day nor a month", said, "write day, or month with its first day")
         return
     if not is_zone(c.day_zone):
         yield Refusal(about, "its zone is no time zone", c.day_zone, "write a name of the IANA database, such as UTC")

@@ -1,7 +1,8 @@
 """The loops that must run at the machine's speed, compiled by numba. The only file with numba.
 
 All of them release the GIL, so that two threads use two cores. What is in here is simple and typed;
-what it means is said where it is called: `registers.py`, `sketch_image.py`, `known.py`.
+what it means is said where it is called: `registers.py`, `sketch_image.py`, `known.py`. Over 300
+lines, since numba has one door: hashes and registers first, then images, then tables and cells.
 """
 
 from collections.abc import Callable

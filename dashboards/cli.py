@@ -5,29 +5,21 @@ a command needs is imported inside it, so that the first answer comes fast and c
 run where only the core is installed.
 """
 
-import json
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from affiliates.refusal import Refusal, Refused
+from dashboards import console
 
 if TYPE_CHECKING:
     from affiliates.group import Group, Reading
-    from pipelines.run import Progress as Told
-
-WIDTH = 120
-"""Of tables that go to a file or a pipe."""
 
 app = typer.Typer(
     name="mauwatch",
@@ -52,7 +44,7 @@ def main() -> None:
         from dashboards import terminal
 
         found = refused.refusals if isinstance(refused, Refused) else (refused,)
-        _errors().print(terminal.refusals(found))
+        console.errors().print(terminal.refusals(found))
         sys.exit(2)
     except ModuleNotFoundError as error:
         from dashboards import terminal
@@ -60,59 +52,20 @@ def main() -> None:
         refusal = Refusal(
             "this command", "needs the centre's packages", f"{error.name} is missing", "pip install 'mauwatch[group]'"
         )
-        _errors().print(terminal.refusals([refusal]))
+        console.errors().print(terminal.refusals([refusal]))
         sys.exit(2)
     except OSError as error:
         from dashboards import terminal
 
         refusal = Refusal(str(error.filename or "a file"), "can't be read or written", str(error.strerror), "see to the path")
-        _errors().print(terminal.refusals([refusal]))
+        console.errors().print(terminal.refusals([refusal]))
         sys.exit(2)
-
-
-def _console() -> Console:
-    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else WIDTH)
-
-
-def _errors() -> Console:
-    return Console(stderr=True, markup=False, highlight=False, width=None if sys.stderr.isatty() else WIDTH)
-
-
-def _print_json(answer: object) -> None:
-    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
 def _read(directory: Path) -> "Group":
     from affiliates.manifests import read_group
 
     return read_group(directory)
-
-
-def _parsed(text: str, form: str) -> date:
-    try:
-        found = date.fromisoformat(text)
-    except ValueError:
-        found = date.min
-    if not 1971 <= found.year <= 2999:
-        raise typer.BadParameter(f"write {form}")
-    return found
-
-
-def _month(text: str) -> date:
-    return _parsed(f"{text}-01", "a month as YYYY-MM, such as 2025-03")
-
-
-def _day(text: str | None) -> date | None:
-    return _parsed(text, "a day as YYYY-MM-DD, such as 2025-03-31") if text else None
-
-
-@contextmanager
-def _progress() -> Iterator["Told"]:
-    """A bar on standard error, where a person sees it."""
-    columns = (TextColumn("{task.description:<32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=_errors(), transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task("")
-        yield lambda what, done, of: bar.update(task, description=what, completed=done, total=of)
 
 
 @app.command()
@@ -140,15 +93,15 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
         found = _read(group)
     except Refused as refused:
         if as_json:
-            _print_json({"valid": False, "mistakes": [vars(r) for r in refused.refusals]})
+            console.print_json({"valid": False, "mistakes": [vars(r) for r in refused.refusals]})
         else:
-            _console().print(terminal.refusals(refused.refusals), f"\n{len(refused.refusals)} mistakes", sep="")
+            console.plain().print(terminal.refusals(refused.refusals), f"\n{len(refused.refusals)} mistakes", sep="")
         raise typer.Exit(1) from None
     paths = found.affiliates(today)
     members = {name: [str(step) for step in steps] for name, steps in paths.items()}
     outside = {name: found.why_outside(name, members, today) for name in found.entities if name not in members}
     if as_json:
-        _print_json(
+        console.print_json(
             {"valid": True, "group": found.settings.group, "on": today.isoformat(), "affiliates": members, "outside": outside}
         )
         return
@@ -157,7 +110,7 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
         for name, steps in members.items()
     ]
     rows += [(name, str(len(found.entities[name].products)), Text(why, "yellow")) for name, why in outside.items()]
-    _console().print(terminal.table(f"{found.settings.group} on {today}", ("entity", "products", "path"), rows, (1,)))
+    console.plain().print(terminal.table(f"{found.settings.group} on {today}", ("entity", "products", "path"), rows, (1,)))
 
 
 @app.command()
@@ -168,9 +121,9 @@ def doctor(group: GroupDir = HERE, as_json: Json = False) -> None:
 
     found = list(examine(group, _read(group), datetime.now(UTC)))
     if as_json:
-        _print_json([{"what": what, "fine": fine, "found": said} for what, fine, said in found])
+        console.print_json([{"what": what, "fine": fine, "found": said} for what, fine, said in found])
     else:
-        _console().print(terminal.checks(found))
+        console.plain().print(terminal.checks(found))
     if not all(fine for _, fine, _ in found):
         raise typer.Exit(1)
 
@@ -186,16 +139,16 @@ def run(
     from dashboards import terminal
     from pipelines.run import run as run_group
 
-    begin, end = _day(first), _day(last)
+    begin, end = console.day_of(first), console.day_of(last)
     if begin and end and begin > end:
         raise typer.BadParameter(f"--from {begin} lies after --to {end}")
     settings = _read(group)
-    with _progress() as progress:
+    with console.progress_bar() as progress:
         report = run_group(group, settings, datetime.now(UTC), begin, end, progress)
     if as_json:
-        _print_json(report.to_dict())
+        console.print_json(report.to_dict())
     else:
-        _console().print(terminal.report(report))
+        console.plain().print(terminal.report(report))
     if not report.clean:
         raise typer.Exit(1)
 
@@ -222,7 +175,7 @@ def measure(
     from dashboards import terminal
     from pipelines import counting, warehouse
 
-    first, settings = _month(month), _read(group)
+    first, settings = console.month_of(month), _read(group)
     chosen = _reading(settings, reading, counting.month_end(first))
     with warehouse.opened(settings.settings.store, group) as store:
         inputs = counting.gather(store, settings, first, chosen)
@@ -234,9 +187,9 @@ def measure(
             )
         found = counting.measure(store, settings, inputs)
     if as_json:
-        _print_json(to_dict(found))
+        console.print_json(to_dict(found))
     else:
-        _console().print(terminal.measured(found, settings))
+        console.plain().print(terminal.measured(found, settings))
 
 
 def to_dict(found: Any) -> dict[str, Any]:
@@ -267,11 +220,11 @@ def licences(
 
     settings = _read(group)
     with warehouse.opened(settings.settings.store, group) as store:
-        found = list(tests.run_tests(store, settings, [tests.if_released(day)] if (day := _day(released)) else None))
+        found = list(tests.run_tests(store, settings, [tests.if_released(day)] if (day := console.day_of(released)) else None))
     if as_json:
-        _print_json([test.to_dict() for test in found])
+        console.print_json([test.to_dict() for test in found])
     else:
-        _console().print(terminal.tests(found))
+        console.plain().print(terminal.tests(found))
 
 
 class Data(StrEnum):
@@ -293,38 +246,38 @@ def demo(
     from dashboards import demo as played
     from dashboards import simulated, terminal
 
-    day, now = _day(today), datetime.now(UTC)
+    day, now = console.day_of(today), datetime.now(UTC)
     if day is not None:
         now = min(now, datetime(day.year, day.month, day.day, 12, tzinfo=UTC))
-    console = _console()
+    out = console.plain()
     if data == Data.conglomerate:
         started = time.monotonic()
-        with _progress() as progress:
+        with console.progress_bar() as progress:
             made = simulated.play(directory, now, scale, progress)
         if as_json:
-            _print_json(simulated.to_dict(made) | {"measure": to_dict(made.last)})
+            console.print_json(simulated.to_dict(made) | {"measure": to_dict(made.last)})
             return
-        console.print(terminal.report(made.report))
-        console.print(terminal.measured(made.last, made.group))
-        console.print(terminal.against_truth(made.compared))
-        console.print(terminal.tests(made.tests))
-        console.print(terminal.tests(made.released))
-        _errors().print(f"{made.people:,} people in {time.monotonic() - started:.0f} s.")
-        console.print(
+        out.print(terminal.report(made.report))
+        out.print(terminal.measured(made.last, made.group))
+        out.print(terminal.against_truth(made.compared))
+        out.print(terminal.tests(made.tests))
+        out.print(terminal.tests(made.released))
+        console.errors().print(f"{made.people:,} people in {time.monotonic() - started:.0f} s.")
+        out.print(
             f"The group directory is {directory}: mauwatch measure --group {directory} --month {made.last.inputs.month:%Y-%m}"
         )
         return
-    with _progress() as progress:
+    with console.progress_bar() as progress:
         shown = played.play(directory, now, progress)
     if as_json:
         effect = {m: {"identifiers": a.to_dict(), "people": b.to_dict()} for m, (a, b) in shown.effect.items()}
-        _print_json({"measure": to_dict(shown.shown), "identity": effect, "licences": [t.to_dict() for t in shown.tests]})
+        console.print_json({"measure": to_dict(shown.shown), "identity": effect, "licences": [t.to_dict() for t in shown.tests]})
         return
-    console.print(terminal.report(shown.report))
-    console.print(terminal.measured(shown.shown, shown.group))
-    console.print(terminal.effect(shown.effect))
-    console.print(terminal.tests(shown.tests))
-    console.print(f"The group directory is {directory}: mauwatch measure --group {directory} --month 2026-07")
+    out.print(terminal.report(shown.report))
+    out.print(terminal.measured(shown.shown, shown.group))
+    out.print(terminal.effect(shown.effect))
+    out.print(terminal.tests(shown.tests))
+    out.print(f"The group directory is {directory}: mauwatch measure --group {directory} --month 2026-07")
 
 
 if __name__ == "__main__":

@@ -49,8 +49,7 @@ class Inputs:
     @property
     def is_empty(self) -> bool:
         """Whether nothing at all was contributed for the month."""
-        last = month_end(self.month)
-        return not self.given and not any(self.month <= v.activity_date <= last for v in self.versions)
+        return not self.given and not any(self.month <= v.activity_date <= month_end(self.month) for v in self.versions)
 
 
 @dataclass(frozen=True)
