@@ -158,7 +158,7 @@ def raise_keys(registers: Values, keys: Keys) -> None:
 
 
 @_compiled
-def raise_texts(registers: Values, views: npt.NDArray[np.uint64], addresses: npt.NDArray[np.uint64]) -> bool:
+def raise_views(registers: Values, views: npt.NDArray[np.uint64], addresses: npt.NDArray[np.uint64]) -> bool:
     """Raise registers by keys written as text, straight from Arrow string views; whether all were keys.
 
     `views` (n, 2) as Arrow lays them out: length and prefix, then number and offset of a buffer;
@@ -177,6 +177,31 @@ def raise_texts(registers: Values, views: npt.NDArray[np.uint64], addresses: npt
             place = block[j, 1]
             at = addresses[place & _U(0xFFFFFFFF)] + (place >> _U(32))
             first[j], second[j] = _word_at(at), _word_at(at + _U(8))
+        for j in range(BLOCK):
+            wrong |= _not_hex(first[j]) | _not_hex(second[j])
+            h1, h2 = _murmur(first[j], second[j])
+            slots[j], values[j] = np.uint32(h1 & mask), _value(h2)
+        _apply(registers, slots, values, n)
+    return bool(wrong == _U(0))
+
+
+@_compiled
+def raise_texts(registers: Values, texts: Values) -> bool:
+    """Raise registers by keys written as text, as Parquet's plain pages have them; whether all were keys.
+
+    Each is 20 bytes: its length, 16, in four bytes, and the 16 characters. False, with nothing
+    promised of the registers, where one isn't of that length or isn't of 0-9 and a-f alone.
+    """
+    mask, wrong = _U(len(registers) - 1), _U(0)
+    slots, values = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint8)
+    first, second = np.full(BLOCK, _SOME_HEX, np.uint64), np.full(BLOCK, _SOME_HEX, np.uint64)
+    at, number = _U(texts.ctypes.data), len(texts) // 20
+    for start in range(0, number, BLOCK):
+        n = min(BLOCK, number - start)
+        for j in range(n):
+            wrong |= (_word_at(at) & _U(0xFFFFFFFF)) ^ _U(16)
+            first[j], second[j] = _word_at(at + _U(4)), _word_at(at + _U(12))
+            at += _U(20)
         for j in range(BLOCK):
             wrong |= _not_hex(first[j]) | _not_hex(second[j])
             h1, h2 = _murmur(first[j], second[j])

@@ -9,9 +9,10 @@ import nanoarrow
 import numpy as np
 import polars as pl
 
-from affiliates import kernels
+from affiliates import kernels, plain_pages
 from affiliates.identity import as_key
 from affiliates.kernels import Values
+from affiliates.plain_pages import NotPlain, Pages
 from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from affiliates.sketch_image import most_coupons
@@ -24,8 +25,9 @@ BATCH_ROWS = 1 << 20
 def registers_of(paths: Sequence[Path], column: str, lg_k: int, subject: str) -> Registers:
     """The sketch of all keys in a column: UInt64, or text of 16 lower-case hex characters.
 
-    Both give the same registers. Each of two and more threads raises registers of its own while
-    polars reads on; memory is bounded by some row groups and 2^lg_k bytes a thread.
+    Both give the same registers. Plain pages are hashed as they lie in the file, others once polars
+    has read them. Each of two and more threads raises registers of its own; memory is bounded by
+    some pages, or polars' row groups, and 2^lg_k bytes a thread.
 
     Raises `Refusal` for a file that can't be read, a column of another type, a missing value, and
     a text that is no key.
@@ -35,8 +37,10 @@ def registers_of(paths: Sequence[Path], column: str, lg_k: int, subject: str) ->
         dtype = scan.collect_schema()[column]
         if dtype not in (pl.UInt64, pl.String):
             raise Refusal(subject, "keys must be UInt64 or text", f"column {column} is {dtype}", "write 16 hex characters each")
-        each = _raised(scan, column, lg_k, subject)
-        values = np.maximum.reduce(each)
+        try:
+            values = _of_pages(paths, column, dtype, lg_k)
+        except NotPlain:
+            values = _of_batches(scan, column, lg_k, subject)
         if np.count_nonzero(values) > most_coupons(lg_k):
             return Registers(lg_k, None, values)
         # Few different keys: their coupons say more than registers, as in every sketch here.
@@ -48,7 +52,31 @@ def registers_of(paths: Sequence[Path], column: str, lg_k: int, subject: str) ->
         ) from None
 
 
-def _raised(scan: pl.LazyFrame, column: str, lg_k: int, subject: str) -> list[Values]:
+def _of_pages(paths: Sequence[Path], column: str, dtype: pl.DataType, lg_k: int) -> Values:
+    """Registers of plain pages; raises `NotPlain` for anything else, wrong keys and another type among it."""
+    chunks = []
+    for path in paths:
+        if pl.scan_parquet(literal(path)).collect_schema().get(column) != dtype:
+            raise NotPlain
+        chunks += plain_pages.chunks(path, column)
+
+    def work(first: int) -> Values:
+        mine, pages = np.zeros(1 << lg_k, np.uint8), Pages()
+        for chunk in chunks[first::WORKERS]:
+            for page in pages.of(chunk):
+                if dtype == pl.UInt64:
+                    kernels.raise_keys(mine, page.view(np.uint64))
+                elif not kernels.raise_texts(mine, page):
+                    raise NotPlain
+        return mine
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        raised: Values = np.maximum.reduce(list(pool.map(work, range(WORKERS))))
+        return raised
+
+
+def _of_batches(scan: pl.LazyFrame, column: str, lg_k: int, subject: str) -> Values:
+    """Registers of whatever polars reads."""
     batches = iter(scan.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False))
     lock = threading.Lock()
 
@@ -65,21 +93,22 @@ def _raised(scan: pl.LazyFrame, column: str, lg_k: int, subject: str) -> list[Va
                     subject, "keys are missing", f"{keys.null_count():,} or more in column {column}", "leave such rows out"
                 )
             if keys.dtype == pl.String:
-                _raise_texts(mine, keys, subject)
+                _raise_views(mine, keys, subject)
             else:
                 for chunk in keys.get_chunks():
                     kernels.raise_keys(mine, chunk.to_numpy())
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(work, range(WORKERS)))
+        raised: Values = np.maximum.reduce(list(pool.map(work, range(WORKERS))))
+        return raised
 
 
-def _raise_texts(values: Values, keys: pl.Series, subject: str) -> None:
+def _raise_views(values: Values, keys: pl.Series, subject: str) -> None:
     for array in nanoarrow.c_array_stream(keys):
         view = array.view()
         # Arrow's string view: validity, views of 16 bytes, the texts' buffers, and how long these are.
         views = np.frombuffer(view.buffer(1), np.uint64).reshape(-1, 2)[array.offset : array.offset + array.length]
         texts = [np.frombuffer(view.buffer(i), np.uint8) for i in range(2, view.n_buffers - 1)]
         addresses = np.array([text.ctypes.data for text in texts], np.uint64)
-        if not kernels.raise_texts(values, views, addresses):
+        if not kernels.raise_views(values, views, addresses):
             raise Refusal(subject, "texts that are no key", "", "write 16 characters of 0-9 and a-f, in lower case")

@@ -25,8 +25,9 @@ FIRST_PLACES, MOST_PLACES = 1 << 16, 1 << 25
 """Of 16 bytes each: 0.5 GiB at most, room for 17 million identifiers; far more than all threads' batches hold."""
 
 MOST_NAMESPACES = int(kernels.CODES) - int(kernels.FIRST_CODE) + 1
-_GROWTH = 8
-"""Few steps, each of which moves all rows: the last is at two million identifiers."""
+_GROWTH = 4
+_SLICE = 1 << 18
+"""Rows looked up at a time: as many could be new, and the table has to have room for them."""
 _NOBODY = 2
 
 
@@ -47,10 +48,12 @@ class KnownKeys:
         self._identifiers, self._key, self._crosswalk = identifiers, key, crosswalk
         self._seeds = [secrets.randbits(64) for _ in identifiers]
         self._lock = threading.Lock()
-        self._empty(FIRST_PLACES)
+        self._emptied = 0
+        self._table, self._held = np.zeros((FIRST_PLACES, 2), np.uint64), 0
 
     def _empty(self, places: int) -> None:
         self._table, self._held = np.zeros((places, 2), np.uint64), 0
+        self._emptied += 1
 
     def of(self, columns: Sequence[pl.Series]) -> tuple[Keys, Values]:
         """Key and code of each row's first usable identifier.
@@ -76,11 +79,12 @@ class KnownKeys:
         open_ = np.arange(len(prints))
         while len(open_):
             some_keys, some_codes = np.zeros(len(open_), np.uint64), np.zeros(len(open_), np.uint8)
-            late, n_new = self._recognise(prints[open_], some_keys, some_codes)
+            emptied = self._emptied
+            late = self._recognise(prints[open_], some_keys, some_codes)
             keys[open_], codes[open_] = some_keys, some_codes
             new = late < 0
             rows, open_ = open_[~late[new]], open_[late[~new]]
-            if n_new:
+            if len(rows):
                 try:
                     made, found = self._keyed(texts.gather(rows), identifier)
                 except BaseException:
@@ -89,32 +93,37 @@ class KnownKeys:
                     raise
                 with self._lock:
                     kernels.set_known(self._table, prints[rows], made, found)
-                # From here, not from the table: by now another thread may have emptied it.
                 keys[rows], codes[rows] = made, found
-                open_ = _take_over(prints, rows, open_, keys, codes)
+                if self._emptied != emptied:  # Else the others are found in the table, now that these are set.
+                    open_ = _take_over(prints, rows, open_, keys, codes)
             elif len(open_):  # All of these another thread has just met: soon it knows their keys.
                 time.sleep(0.001)
         return keys, codes
 
-    def _recognise(self, prints: Keys, keys: Keys, codes: Values) -> tuple[npt.NDArray[np.int64], int]:
-        late = np.empty(len(prints), np.int64)
+    def _recognise(self, prints: Keys, keys: Keys, codes: Values) -> npt.NDArray[np.int64]:
+        """Rows without a key yet; as ~row where it is this caller's to make."""
+        late, n_late = np.empty(len(prints), np.int64), 0
         with self._lock:
-            self._make_room(len(prints))
-            n_late, n_new = kernels.recognise(self._table, prints, keys, codes, late)
-            self._held += n_new
-        return late[:n_late], n_new
+            for start in range(0, len(prints), _SLICE):
+                part = slice(start, start + _SLICE)
+                self._make_room(len(prints[part]))
+                n, n_new = kernels.recognise(self._table, prints[part], keys[part], codes[part], late[n_late:])
+                some = late[n_late : n_late + n]
+                some[some >= 0] += start
+                some[some < 0] -= start
+                self._held, n_late = self._held + n_new, n_late + n
+        return late[:n_late]
 
     def _make_room(self, more: int) -> None:
         places = len(self._table)
         while self._held + more > places // 2 and places < MOST_PLACES:
-            places *= _GROWTH
+            places = min(places * _GROWTH, MOST_PLACES)
         if self._held + more > places // 2:
             self._empty(max(places, 1 << (2 * more - 1).bit_length()))
         elif places > len(self._table):
             known = self._table[self._table[:, 0] != 0]
-            self._empty(places)
+            self._table, self._held = np.zeros((places, 2), np.uint64), len(known)
             kernels.insert_known(self._table, known)
-            self._held = len(known)
 
     def _keyed(self, texts: pl.Series, identifier: Identifier) -> tuple[Keys, Keys]:
         normalised = normalise(pl.col("text"), identifier.namespace, identifier.region)

@@ -19,7 +19,8 @@ from affiliates import conditions
 from affiliates.refusal import Refusal
 from affiliates.source import ColumnType, Source
 
-READ_ERRORS = (pl.exceptions.PolarsError, OSError)
+READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+"""What polars says of a file that is damaged or gone; a panic, where it looked at too little."""
 _TYPES: dict[ColumnType, pl.DataType] = {
     "text": pl.String(), "integer": pl.Int64(), "number": pl.Float64(), "boolean": pl.Boolean(), "date": pl.Date(),
 }  # fmt: skip
