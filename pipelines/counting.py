@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from affiliates.edge import definition_digest
@@ -21,10 +20,10 @@ from affiliates.refusal import Refusal
 from pipelines.bounds import Pool, Sketches, unite
 from pipelines.figures import Coverage, Figure, Share, figure_of
 from pipelines.intake import settles_at
-from pipelines.warehouse import GivenCount, Version, Warehouse
+from pipelines.warehouse import GivenCount, Position, Version, Warehouse
 
 METHOD = 1
-"""Grows with every change of counting that can move a figure."""
+"""Grows with every change of counting that can move a figure: then preliminary figures are published anew."""
 
 DAY = timedelta(1)
 
@@ -89,23 +88,32 @@ def month_end(month: date) -> date:
     return period_end("month", month) - DAY
 
 
-def gather(warehouse: Warehouse, group: Group, month: date, reading: Reading, on: date | None = None) -> Inputs:
-    """What the month's figures rest on, for the group as it is on a day (default: the month's last)."""
+def gather(
+    warehouse: Warehouse,
+    group: Group,
+    month: date,
+    reading: Reading,
+    on: date | None = None,
+    up_to: Position | None = None,
+) -> Inputs:
+    """What the month's figures rest on, for the group as it is on a day (default: the month's last).
+
+    `up_to`: of contributions and counts, what the store had when it was filled so far.
+    """
     last = month_end(month)
     members = tuple(sorted(group.affiliates(on or last, reading.control_share)))
     due = tuple((m, p) for m in members for p in group.entities[m].products if p.due_between(month, last))
     products = {(m, p.product) for m, p in due}
     near: dict[tuple[str, str], list[Version]] = defaultdict(list)
-    for version in warehouse.read_around(month, last):
+    for version in warehouse.read_around(month, last, up_to):
         near[version.affiliate, version.product].append(version)
     versions = tuple(v for m, p in due for v in _of_one_grain(near[m, p.product], p, month, last))
     given: dict[tuple[str, str], GivenCount] = {}
-    for count in warehouse.read_counts(month, month):
+    for count in warehouse.read_counts(month, month, up_to):
         key = count.affiliate, count.product
         if key in products and (count.kind == "count" or key not in given):
             given[key] = count
     said = {
-        "method": METHOD,
         "zone": group.settings.time_zone,
         "audiences": reading.audiences,
         "due": [(m, p.model_dump(mode="json", include={"product", "grain", "settles_after", "from_", "to"})) for m, p in due],
@@ -284,17 +292,3 @@ def _sketches(
         each[number].append({part.namespace: {part.registers.lg_k: part.registers}})
     united = [unite(s for v in versions for s in each[v.id]) for versions in wanted]
     return united, [f"{name}: {erased} sketches are erased"] if erased else []
-
-
-def rows(measured: Measured, reading: Reading, group: str, now: datetime) -> list[dict[str, Any]]:
-    """The rows of the table `figures`."""
-    scopes = [("group", group, measured.group)]
-    scopes += [("affiliate", name, figure) for name, figure in measured.affiliates.items()]
-    scopes += [("product", name, figure) for name, figure in measured.products.items()]
-    return [
-        {k: v for k, v in asdict(figure).items() if k not in ("coverage", "reasons")}
-        | asdict(figure.coverage)
-        | {"month": measured.inputs.month, "reading": reading.name, "scope": scope, "subject": subject}
-        | {"reasons": "\n".join(figure.reasons), "inputs": measured.inputs.digest, "known_at": now}
-        for scope, subject, figure in scopes
-    ]

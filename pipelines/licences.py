@@ -6,7 +6,7 @@ advice.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +17,8 @@ from affiliates.group import Group, Reading
 from affiliates.model import Model
 from affiliates.refusal import Refusal
 from affiliates.sketch_image import MAX_LG_K
-from pipelines import counting
+from pipelines import counting, published
+from pipelines.publications import Publication
 from pipelines.warehouse import Warehouse
 
 Result = Literal["under", "over", "undetermined", "not_measured", "granted", "exempt"]
@@ -129,11 +130,16 @@ def run_tests(
 ) -> Iterator[LicenceTest]:
     """Each licence's test (by default the registry's) for the whole group, with the ultimate parent as licensee.
 
+    A month that was signed is tested by its signed figures, and by what they could rest on alone.
     `measured`: what is known already, by the digest of its inputs.
     """
-    known = dict(measured or {})
+    known, signed = dict(measured or {}), published.signed_months(warehouse)
     for licence in registry() if found is None else found:
-        outcomes = {reading.name: _outcome(warehouse, group, licence, reading, known) for reading in group.readings.readings}
+        stands = signed.get(licence.measured_month, {})
+        outcomes = {
+            reading.name: _outcome(warehouse, group, licence, reading, known, stands.get(reading.name))
+            for reading in group.readings.readings
+        }
         yield LicenceTest(licence, group.settings.ultimate_parent, outcomes)
 
 
@@ -151,17 +157,25 @@ def rows(tests: Sequence[LicenceTest], now: datetime) -> list[dict[str, Any]]:
 
 
 def _outcome(
-    warehouse: Warehouse, group: Group, licence: Licence, reading: Reading, known: dict[str, counting.Measured]
+    warehouse: Warehouse,
+    group: Group,
+    licence: Licence,
+    reading: Reading,
+    known: dict[str, counting.Measured],
+    signed: Publication | None,
 ) -> Outcome:
     month, threshold = licence.measured_month, licence.clause.threshold
     record = any(r.reading == reading.name and r.holds_on(licence.released) for r in group.readings.of_record)
     on = licence.released if reading.membership == "release_date" else None
-    inputs = counting.gather(warehouse, group, month, reading, on)
+    inputs = counting.gather(warehouse, group, month, reading, on, signed.position if signed else None)
     if inputs.is_empty:
         return Outcome("not_measured", None, None, None, record, (f"contributions or counts for {month:%Y-%m}",))
     try:
         # Readings that differ in what they test alone rest on the same figures.
-        measured = known.get(inputs.digest) or known.setdefault(inputs.digest, counting.measure(warehouse, group, inputs))
+        if signed and signed.inputs == inputs.digest:
+            measured = replace(published.read(warehouse, signed, reading), inputs=inputs)
+        else:
+            measured = known.get(inputs.digest) or known.setdefault(inputs.digest, counting.measure(warehouse, group, inputs))
     except Refusal as refusal:
         return Outcome("not_measured", None, None, None, record, (str(refusal),))
     if reading.counts == "summed_products":

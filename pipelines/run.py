@@ -1,44 +1,32 @@
 """One run: contributions from every source that is due, then the months' figures and licence tests."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta
-from functools import lru_cache
+from datetime import date, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from affiliates import contribution, crosswalk, edge
-from affiliates.contribution import end_of
-from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
-from affiliates.edge import Workplace
-from affiliates.group import Group, Product
-from affiliates.identity import read_key
-from affiliates.model import period_end
-from affiliates.refusal import Refusal, Refused
-from pipelines import counting, intake, licences, warehouse
-from pipelines.counting import DAY, Measured
+from affiliates.group import Group
+from affiliates.refusal import Refusal
+from pipelines import collect, counting, licences, publications, published
+from pipelines.collect import Centre, ProductRun
+from pipelines.counting import METHOD, Measured
 from pipelines.licences import LicenceTest
-from pipelines.warehouse import GivenCount, Received, Version, Warehouse
+from pipelines.publications import PRELIMINARY, New, Publication
+from pipelines.warehouse import Warehouse
 
 Progress = Callable[[str, int, int], None]
 """Told what is being done, how many are done, and of how many."""
 
 
 @dataclass
-class ProductRun:
-    """What a run did for one product."""
+class MonthRun:
+    """What publishing a month did."""
 
-    name: str
-    received: Received = field(default_factory=Received)
-    missing: tuple[date, ...] = ()
-    """Days that are over and settled, and are neither in the sources nor in the store."""
-    refusals: tuple[Refusal, ...] = ()
-    unidentified: int = 0
-    """Events of the computed periods without a usable identifier."""
-    undecided: int = 0
-    """Events of the computed periods that a condition left undecided."""
+    month: date
+    measured: dict[str, Measured] = field(default_factory=dict)
+    """By reading, what was published."""
+    findings: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -65,6 +53,13 @@ class Report:
         }
         return {"products": products, "published_months": [f"{m:%Y-%m}" for m in self.published], "findings": self.findings}
 
+    def add(self, month: MonthRun) -> None:
+        """Take in what publishing a month did."""
+        self.findings += [f for f in month.findings if f not in self.findings]
+        self.measured |= {(month.month, reading): found for reading, found in month.measured.items()}
+        if month.measured:
+            self.published.append(month.month)
+
 
 def run(
     directory: Path,
@@ -76,169 +71,92 @@ def run(
 ) -> Report:
     """Compute the days from `first` to `last` (both included), store them and publish their months.
 
-    Without a range, computes what is missing, wasn't settled or was made under other settings. A
-    product whose sources are refused keeps what the store has, and the others go on.
+    Without a range, computes what is missing, wasn't settled, has changed since or was made under
+    other settings. A product whose sources are refused keeps what the store has, and the others go on.
     """
-    key = read_key(group.settings.key, directory)
-    place = Workplace(directory, group.settings, key, _crosswalks(group.settings.crosswalk, directory), now)
-    if group.settings.crosswalk and "{month}" not in group.settings.crosswalk:
-        place.crosswalk(date.min)  # One snapshot for all: if it can't be read, no product can be counted.
     report = Report()
     work = [(entity.entity, product) for entity in group.entities.values() for product in entity.products]
-    with ExitStack() as stack:
-        # A store comes into being only with the first contribution that is accepted.
-        open_store = lru_cache(lambda: stack.enter_context(warehouse.opened(group.settings.store, directory, create=True)))
-        store = open_store() if warehouse.exists(group.settings.store, directory) else None
+    with Centre(directory, group, now) as centre:
         for number, (affiliate, product) in enumerate(work):
-            name = f"{affiliate}/{product.product}"
-            progress(name, number, len(work))
-            done = ProductRun(name)
-            report.products.append(done)
-            versions = store.read_versions(affiliate, product.product) if store else []
-            try:
-                computed = _computed(place, group, affiliate, product, versions, first, last, done)
-            except Refusal as refusal:
-                done.refusals = (refusal,)
-            except Refused as refused:
-                done.refusals = refused.refusals
-            except OSError as error:
-                done.refusals = (
-                    Refusal(name, "a file can't be read", str(error.strerror), "see to its permissions and its disk"),
-                )
-            else:
-                if computed:
-                    store = open_store()
-                    done.received = store.append_contributions(computed, key.fingerprint, now)
-                    done.unidentified = sum(c.unidentified_events or 0 for c, _ in computed)
-                    done.undecided = sum(c.undecided_events or 0 for c, _ in computed)
-        if (first or last) and not any(_days(p, first, last, now.date()) for _, p in work):
+            progress(f"{affiliate}/{product.product}", number, len(work))
+            report.products.append(collect.collect(centre, affiliate, product, first, last))
+        if (first or last) and not collect.any_days(group, first, last, now.date()):
             report.findings.append(
                 f"no product lives between {first or 'the beginning'} and {last or 'today'}, or it lies in the future"
             )
-        given = list(_given(group, now.date()))
-        if store is None and given:
-            store = open_store()
+        collect.take_counts(centre)
+        store = centre.store_if_any()
         if store is not None:
-            store.replace_counts(date.min, date.max, given, now)
-            _publish(store, group, now, report, progress)
+            months = store.read_months()
+            for number, month in enumerate(months):
+                progress(f"{month:%Y-%m}", number, len(months))
+                report.add(publish_month(centre, store, month))
+            report.tests = note_tests(centre, store, {m.inputs.digest: m for m in report.measured.values()})
     return report
 
 
-def _crosswalks(pattern: str | None, directory: Path) -> Callable[[date], Crosswalk | None]:
-    """The snapshot of a month, each file read once."""
-    read = lru_cache(maxsize=4)(lambda name: crosswalk.read(name, directory))
-    return lambda month: read(crosswalk.file_of(pattern, month)) if pattern else None
+def publish_month(centre: Centre, store: Warehouse, month: date) -> MonthRun:
+    """Publish a month's figures under each reading whose inputs changed, with the licence tests that rest on it.
 
-
-def _computed(
-    place: Workplace,
-    group: Group,
-    affiliate: str,
-    product: Product,
-    versions: list[Version],
-    first: date | None,
-    last: date | None,
-    done: ProductRun,
-) -> list[tuple[contribution.Contribution, datetime]]:
-    """The product's contributions, written at the edge and read at the centre: there is one way in."""
-    if not product.sources:
-        return []
-    known = {v.activity_date: v for v in versions if v.grain == product.grain}
-    days = _days(product, first, last, place.now.date())
-    found = edge.find(done.name, product, place.directory)
-    zone = product.day_zone or group.settings.time_zone
-    periods = edge.periods_present(found, product, days, zone, place.now)
-    if first is None and last is None:
-        periods = {p: ds for p, ds in periods.items() if _outdated(known.get(p), group, affiliate, product, place)}
-    settled = timedelta(days=product.settles_after)
-    # Asked to compute a range again, what its sources no longer hold is said, though the store has it.
-    there = set(periods) | (set(known) if first is None and last is None else set())
-    by_month = {v.activity_date for v in versions if v.grain == "month"}  # Handed in whole; until there is a day of its own.
-    by_month -= {p.replace(day=1) for p in (*periods, *known) if product.grain == "day"}
-    done.missing = tuple(
-        d for d in days
-        if edge.first_day(product.grain, d) not in there and d.replace(day=1) not in by_month
-        and end_of("day", d, zone) + settled <= place.now
-        and not all(f.has(d) for f in found)
-    )  # fmt: skip
-    with TemporaryDirectory(prefix="mauwatch-") as folder:
-        paths = []
-        for number, contributions in enumerate(edge.contribute(affiliate, product, found, periods, place)):
-            paths.append(Path(folder) / f"{affiliate}-{product.product}-{number}.parquet")
-            contribution.write(paths[-1], contributions)
-        return intake.accept(paths, group, place.key, lambda month: _digest(place, month), place.now)
-
-
-def _days(product: Product, first: date | None, last: date | None, today: date) -> list[date]:
-    """The days of the product's life in the range; whole months for a product that counts by month."""
-    begin, end = first or product.from_, min(last or today, today)
-    if product.grain == "month":
-        begin, end = begin.replace(day=1), period_end("month", end.replace(day=1)) - DAY
-    days = (begin + DAY * i for i in range((end - begin).days + 1))
-    return [day for day in days if product.holds_on(day)]
-
-
-def _digest(place: Workplace, month: date) -> str:
-    snapshot = place.crosswalk(month)
-    return snapshot.digest if snapshot else NO_CROSSWALK
-
-
-def _outdated(version: Version | None, group: Group, affiliate: str, product: Product, place: Workplace) -> bool:
-    """Whether a period has to be computed: never, not settled, or under other settings."""
-    if version is None:
-        return True
-    settles = intake.settles_at(group, affiliate, product.product, version.grain, version.activity_date, version.day_zone)
-    return (
-        version.computed_at < settles
-        or (version.key_epoch, version.key_fingerprint) != (place.key.epoch, place.key.fingerprint)
-        or version.definition_digest != edge.definition_digest(product, place.settings)
-        or version.crosswalk_digest != _digest(place, version.activity_date.replace(day=1))
-    )
-
-
-def _given(group: Group, today: date) -> Iterator[GivenCount]:
-    """The manifests' counts, and their ceilings for each month that is over."""
-    for affiliate, entity in group.entities.items():
-        for p in entity.products:
-            for count in p.counts:
-                yield GivenCount(
-                    affiliate, p.product, count.month, "count", count.users, count.unit, count.document, count.attested_by
-                )
-            month = p.from_.replace(day=1)
-            while p.ceilings and period_end("month", month) <= today:
-                alive = [month + DAY * i for i in range((period_end("month", month) - month).days) if p.holds_on(month + DAY * i)]
-                roofs = [next((c for c in p.ceilings if c.holds_on(day)), None) for day in alive]
-                # In force on every day; where it changed in the month, the higher one holds.
-                if (found := [c for c in roofs if c]) and None not in roofs:
-                    c = max(found, key=lambda c: c.users)
-                    yield GivenCount(affiliate, p.product, month, "ceiling", c.users, c.unit, c.document, c.attested_by)
-                month = period_end("month", month)
-
-
-def _publish(store: Warehouse, group: Group, now: datetime, report: Report, progress: Progress) -> None:
-    """Publish the figures of every month whose inputs changed, then the licence tests."""
-    published, months = store.read_published_inputs(), store.read_months()
-    for number, month in enumerate(months):
-        progress(f"{month:%Y-%m}", number, len(months))
-        measured: dict[str, Measured] = {}
-        gathered = {}
-        for reading in group.readings.readings:
+    A month that was signed keeps its figures: that its inputs changed is a finding.
+    """
+    done, new = MonthRun(month), []
+    with store.snapshot() as fixed:
+        before = publications.in_force(fixed, month)
+        signed = {p.reading: p for p in before.values() if p.signed}
+        position, by_digest = fixed.position(centre.now), dict[str, Measured]()
+        gathered: dict[object, counting.Inputs] = {}
+        for reading in centre.group.readings.readings:
             alike = reading.audiences, reading.control_share  # Readings that differ in nothing else rest on the same.
             if alike not in gathered:
-                gathered[alike] = counting.gather(store, group, month, reading)
-            inputs, before = gathered[alike], published.get((month, reading.name))
-            if before == inputs.digest or (inputs.is_empty and before is None):
+                gathered[alike] = counting.gather(fixed, centre.group, month, reading)
+            inputs, last = gathered[alike], before.get((month, reading.name))
+            if signed:
+                done.findings += _changed_since(last, inputs)
+                continue
+            if (last and (last.inputs, last.method) == (inputs.digest, METHOD)) or (inputs.is_empty and last is None):
                 continue  # What was published and then withdrawn is published again, as nothing known.
             try:
-                found = measured.get(inputs.digest) or measured.setdefault(inputs.digest, counting.measure(store, group, inputs))
+                if inputs.digest not in by_digest:
+                    by_digest[inputs.digest] = counting.measure(fixed, centre.group, inputs)
             except Refusal as refusal:
-                report.findings += [str(refusal)] if str(refusal) not in report.findings else []
+                done.findings += [str(refusal)] if str(refusal) not in done.findings else []
                 continue
-            store.append_figures(counting.rows(found, reading, group.settings.group, now))
-            report.measured[month, reading.name] = found
-            if month not in report.published:
-                report.published.append(month)
-                report.findings.extend(f"{month:%Y-%m}: {wrong}" for wrong in found.contradictions)
-    by_digest = {found.inputs.digest: found for found in report.measured.values()}
-    report.tests = list(licences.run_tests(store, group, measured=by_digest))
-    store.append_tests(licences.rows(report.tests, now))
+            found = by_digest[inputs.digest]
+            new.append(published.new(found, reading, centre.group.settings.group, position, centre.now, PRELIMINARY))
+            done.measured[reading.name] = found
+        tests = _tests_of(centre, fixed, month, by_digest) if new else []
+    if new:
+        _append(store, done, new, licences.rows(tests, centre.now))
+    return done
+
+
+def _append(store: Warehouse, done: MonthRun, new: list[New], tests: list[dict[str, Any]]) -> None:
+    if not publications.append(store, done.month, new, tests):
+        done.measured = {}  # Signed in the meantime: the next run says whether anything came too late.
+    for found in done.measured.values():
+        wrong = [f"{done.month:%Y-%m}: {what}" for what in found.contradictions]
+        done.findings += [w for w in wrong if w not in done.findings]
+
+
+def _changed_since(last: Publication | None, inputs: counting.Inputs) -> list[str]:
+    if last is None or last.inputs == inputs.digest:
+        return []
+    return [
+        f"{last.month:%Y-%m} is {last.state}, and what it rests on has changed since {last.known_at:%Y-%m-%d}: the signed "
+        f"figure stands; compare with `mauwatch measure --month {last.month:%Y-%m} --anew`, and restate it with "
+        f"`mauwatch close {last.month:%Y-%m} --by NAME --restates REASON`"
+    ]
+
+
+def _tests_of(centre: Centre, store: Warehouse, month: date, known: dict[str, Measured]) -> list[LicenceTest]:
+    about = [licence for licence in licences.registry() if licence.measured_month == month]
+    return list(licences.run_tests(store, centre.group, about, known))
+
+
+def note_tests(centre: Centre, store: Warehouse, known: dict[str, Measured]) -> list[LicenceTest]:
+    """Test every licence of the registry, and note the results that differ from those before."""
+    with store.snapshot() as fixed:
+        tests = list(licences.run_tests(fixed, centre.group, measured=known))
+    publications.append_tests(store, licences.rows(tests, centre.now))
+    return tests

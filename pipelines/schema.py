@@ -1,8 +1,9 @@
 """Tables of our own store (SQLAlchemy Core), with a comment on every column.
 
-Nothing in `contributions`, `parts`, `confirmations`, `counts` and `figures` is ever changed: a
-newer row stands beside the older one, and `known_at` says since when. Only `sketches.image` can
-become null, when it is erased; its digest stays.
+Nothing in `contributions`, `parts`, `confirmations`, `counts`, `publications` and `figures` is ever
+changed: a newer row stands beside the older one, and `known_at` says since when. Only
+`sketches.image` can become null, when it is erased (its digest stays), and `sources_seen` is
+replaced.
 """
 
 from datetime import UTC, datetime
@@ -93,6 +94,7 @@ parts = _table(
     Column("sketch", String(64), ForeignKey("sketches.digest"), nullable=False, comment="digest of its registers"),
     Column("events", **_number("events of these users; null if not known")),
     Column("distinct_users", **_number("exact number of distinct keys, if known")),
+    Column("estimate", **_number("users by the sketch; null if it came before this was noted")),
 )  # fmt: skip
 
 confirmations = _table(
@@ -115,6 +117,35 @@ counts = _table(
     Column("attested_by", String(200), nullable=False, comment="who answers for it"),
     Column("known_at", Utc, nullable=False, comment="when this store received it"),
     sa.Index(None, "month", "affiliate", "product", "kind", "id"),
+)  # fmt: skip
+
+sources_seen = _table(
+    "sources_seen", "What files a period was computed from, so that a file that changes later is noticed; replaced",
+    Column("affiliate", String(64), primary_key=True, comment="the entity that offers the product"),
+    Column("product", String(64), primary_key=True, comment="the product"),
+    Column("grain", String(5), primary_key=True, comment="day or month"),
+    Column("activity_date", Date, primary_key=True, comment="the day, or the month's first day"),
+    Column("files", String(64), nullable=False, comment="SHA-256 of the files' names, sizes and times of change"),
+    Column("seen_at", Utc, nullable=False, comment="when the period was computed from them"),
+)  # fmt: skip
+
+publications = _table(
+    "publications", "One publishing of all figures of a month under a reading; each kept",
+    Column("id", BIG, primary_key=True, comment="grows with time: the greatest of a month and reading is in force"),
+    Column("month", Date, nullable=False, comment="first day of the month"),
+    Column("reading", String(64), nullable=False, comment="name of the reading"),
+    Column("state", String(11), nullable=False, comment="preliminary, closed or restated"),
+    Column("inputs", String(64), nullable=False, comment="SHA-256 of all that the figures rest on"),
+    Column("method", Integer, nullable=False, comment="of counting; 0 where it is part of the inputs"),
+    Column("not_counted", sa.Text, nullable=False, comment="one a line: who is left out and why; empty for nobody"),
+    Column("contributions_to", **_number("the last contribution that could count; null before it was noted")),
+    Column("counts_to", **_number("the last count that could count; null before it was noted")),
+    Column("signed_by", String(200), comment="who closed or restated the month; null while preliminary"),
+    Column("despite", sa.Text, comment="why it was closed although something was open"),
+    Column("reason", sa.Text, comment="why it was restated"),
+    Column("supersedes", BIG, ForeignKey("publications.id"), comment="the closed publication that it restates"),
+    Column("known_at", Utc, nullable=False, comment="when it was published"),
+    sa.Index(None, "month", "reading", "id"),
 )  # fmt: skip
 
 figures = _table(
@@ -143,7 +174,9 @@ figures = _table(
     Column("reasons", sa.Text, nullable=False, comment="one a line: what is missing or stands in; empty for nothing"),
     Column("inputs", String(64), nullable=False, comment="SHA-256 of all that the month's figures rest on"),
     Column("known_at", Utc, nullable=False, comment="when it was published"),
+    Column("publication", BIG, ForeignKey("publications.id"), comment="with which it was published"),
     sa.Index(None, "month", "reading", "scope", "subject", "id"),
+    sa.Index(None, "publication"),
 )  # fmt: skip
 
 licence_tests = _table(

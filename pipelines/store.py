@@ -1,9 +1,14 @@
-"""Opening our own store by its URL: SQLite or PostgreSQL, with its schema up to date (Alembic)."""
+"""Our own store by its URL: SQLite or PostgreSQL, with its schema up to date (Alembic); reading and writing it.
+
+Writers take turns: the numbers of rows then grow in the order in which they become visible, so that
+"all up to number N" means the same for ever. Readers never wait, and see what was committed when
+they began.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 from alembic import command
@@ -13,6 +18,44 @@ from alembic.script import ScriptDirectory
 
 from affiliates.refusal import Refusal
 from pipelines import schema
+
+WRITERS = 0x6D617577
+"""The advisory lock that PostgreSQL's writers take turns by."""
+
+
+class Store:
+    """An open store; `snapshot` gives one whose answers all are of one moment."""
+
+    def __init__(self, engine: sa.Engine, connection: sa.Connection | None = None) -> None:
+        self.engine, self._connection = engine, connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Self]:
+        """The store as it is now, whatever others write meanwhile."""
+        if self._connection is not None:
+            yield self
+            return
+        level = {} if self.engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        with self.engine.connect().execution_options(**level) as connection:
+            yield type(self)(self.engine, connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection that reads: the snapshot's, or one of its own."""
+        if self._connection is not None:
+            yield self._connection
+            return
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """One transaction of one writer at a time; committed at its end, or not at all."""
+        assert self._connection is None, "a snapshot is for reading"
+        with self.engine.connect().execution_options(mauwatch_writes=True) as connection, connection.begin():
+            if self.engine.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITERS)))
+            yield connection
 
 
 def sql_folder() -> Path:
@@ -51,6 +94,7 @@ def connected(url: str, directory: Path, create: bool = False) -> Iterator[sa.En
         ) from None
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
     try:
         _migrate(engine, create)
         yield engine
@@ -68,6 +112,8 @@ def _parsed(url: str, directory: Path) -> sa.URL:
         raise Refusal(
             "the store", "its URL isn't one", "", "write one such as sqlite:///.mauwatch/store.sqlite into group.yaml"
         ) from None
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         return parsed
     return parsed.set(database=str(directory / parsed.database))
@@ -79,7 +125,14 @@ def _unusable(shown: str, error: sa.exc.DBAPIError) -> Refusal:
     return Refusal("the store", "can't be used", said, "see that it runs, has room, and is a store of mauwatch")
 
 
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """A writer waits for the others at its beginning: one that has read before can't wait any more."""
+    writes = connection.get_execution_options().get("mauwatch_writes")
+    connection.exec_driver_sql("begin immediate" if writes else "begin")
+
+
 def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # Else Python's driver begins transactions by itself, and only before it writes.
     for pragma in ("foreign_keys = on", "journal_mode = wal", "synchronous = normal", "busy_timeout = 30000"):
         connection.execute(f"pragma {pragma}")
 

@@ -1,7 +1,4 @@
-"""The only door to our own store: read_..., append_..., replace_counts, and nothing that changes a row.
-
-One call is one transaction.
-"""
+"""The door to what was contributed: read_..., append_..., replace_..., one transaction each."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,17 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-import zstandard
 
 from affiliates.contribution import Contribution
 from affiliates.group import Grain
-from affiliates.refusal import Refusal
-from affiliates.registers import Registers
-from affiliates.sketch_image import BadImage
 from affiliates.threads import ordered
-from pipelines import schema, store
+from pipelines import images, schema, store
+from pipelines.images import StoredPart
+from pipelines.store import Store
 
-_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _ROWS = 2000
 """Rows sent or fetched at a time: a day's sketch can have a megabyte."""
 
@@ -48,15 +42,6 @@ class Version:
 
 
 @dataclass(frozen=True)
-class StoredPart:
-    """The users of one audience and namespace; `registers` is null once erased."""
-
-    audience: str
-    namespace: str
-    registers: Registers | None
-
-
-@dataclass(frozen=True)
 class GivenCount:
     """A count or a ceiling of a product in a month."""
 
@@ -78,16 +63,21 @@ class Received:
     replaced: int = 0
     confirmed: int = 0
     unchanged: int = 0
+    older: int = 0
+    """Computed before what the store has."""
 
 
-class Warehouse:
-    """An open store."""
+@dataclass(frozen=True)
+class Position:
+    """How far a store was filled: the last contribution and count, and when that was."""
 
-    def __init__(self, engine: sa.Engine) -> None:
-        self.engine = engine
+    contributions: int
+    counts: int
+    at: datetime
 
-    def close(self) -> None:
-        self.engine.dispose()
+
+class Warehouse(Store):
+    """An open store, and what was contributed to it."""
 
     def append_contributions(
         self, received: Sequence[tuple[Contribution, datetime]], key_fingerprint: str, known_at: datetime
@@ -95,21 +85,21 @@ class Warehouse:
         """Take contributions, each with when its period settles; their canaries have proved the key.
 
         The same registers again change nothing, but that the first computation after settling is
-        noted; other registers become the current version and the earlier ones stay.
+        noted; other registers become the current version and the earlier ones stay. What was computed
+        before the current version was (a slower run, an older file) changes nothing either.
         """
         outcome, c = Received(), schema.contributions
-        with self.engine.begin() as connection:
-            current = {
-                (v.affiliate, v.product, v.grain, v.activity_date): v
-                for pair in sorted({(r.affiliate, r.product) for r, _ in received})
-                for v in _versions(connection, c.c.affiliate == pair[0], c.c.product == pair[1])
-            }
-            next_id = (connection.scalar(sa.select(sa.func.max(c.c.id))) or 0) + 1
-            rows, part_rows, confirmed = [], [], []
-            images: dict[str, Registers] = {}
+        with self.reading() as connection:
+            current = _current(connection, received)
+        # Packed before it is this writer's turn, so that the others needn't wait for it.
+        packed = images.packed([r for r, _ in received if _differs(r, current, key_fingerprint)])
+        with self.writing() as connection:
+            current = _current(connection, received)
+            packed |= images.packed([r for r, _ in received if _differs(r, current, key_fingerprint)], packed)
+            next_id = last_id(connection, c) + 1
+            rows, part_rows, confirmed, stored = [], [], [], dict[str, None]()
             for contribution, settles_at in received:
-                period = (contribution.affiliate, contribution.product, contribution.grain, contribution.activity_date)
-                before = current.get(period)
+                before = current.get(_period(contribution))
                 if before and (before.digest, before.key_fingerprint) == (contribution.digest, key_fingerprint):
                     if before.computed_at < settles_at <= contribution.computed_at:
                         confirmed.append(
@@ -119,6 +109,9 @@ class Warehouse:
                     else:
                         outcome.unchanged += 1
                     continue
+                if before and before.computed_at > contribution.computed_at:
+                    outcome.older += 1
+                    continue
                 outcome.new += before is None
                 outcome.replaced += before is not None
                 rows.append({
@@ -127,13 +120,14 @@ class Warehouse:
                      "supersedes": before.id if before else None})  # fmt: skip
                 for part in contribution.parts:
                     digest = part.registers.digest()
-                    images[digest] = part.registers
+                    stored[digest] = None
                     part_rows.append({
                         "contribution_id": next_id, "audience": part.audience, "namespace": part.namespace,
                         "sketch": digest, "events": part.events, "distinct_users": part.distinct_users,
+                        "estimate": packed[digest].estimate,
                     })  # fmt: skip
                 next_id += 1
-            _append_sketches(connection, images)
+            images.append(connection, {digest: packed[digest] for digest in stored})
             for table, new in ((c, rows), (schema.parts, part_rows), (schema.confirmations, confirmed)):
                 for start in range(0, len(new), _ROWS):
                     connection.execute(table.insert(), new[start : start + _ROWS])
@@ -142,84 +136,96 @@ class Warehouse:
     def read_versions(self, affiliate: str, product: str) -> list[Version]:
         """Current contributions of a product."""
         c = schema.contributions.c
-        with self.engine.connect() as connection:
+        with self.reading() as connection:
             return _versions(connection, c.affiliate == affiliate, c.product == product)
 
-    def read_around(self, first: date, last: date) -> list[Version]:
-        """Current contributions of the days from `first` to `last`, and of the periods right beside them."""
+    def read_around(self, first: date, last: date, up_to: Position | None = None) -> list[Version]:
+        """Contributions of the days from `first` to `last`, and of the periods right beside them.
+
+        The current ones, or those that were when the store was filled so far.
+        """
         c, day = schema.contributions.c, timedelta(1)
         month_before = sa.and_(c.grain == "month", c.activity_date == (first - day).replace(day=1))
-        with self.engine.connect() as connection:
-            return _versions(connection, sa.or_(c.activity_date.between(first - day, last + day), month_before))
+        with self.reading() as connection:
+            return _versions(connection, sa.or_(c.activity_date.between(first - day, last + day), month_before), up_to=up_to)
 
     def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]:
         """The sketches of contributions, in the order of `ids`."""
         p, s = schema.parts, schema.sketches
-        with self.engine.connect() as connection:
+        with self.reading() as connection:
             for start in range(0, len(ids), 500):
                 some = ids[start : start + 500]
-                rows = connection.execution_options(yield_per=50).execute(
+                rows = connection.execute(
                     sa.select(p.c.contribution_id, p.c.audience, p.c.namespace, s.c.digest, s.c.image)
                     .join_from(p, s, p.c.sketch == s.c.digest)
                     .where(p.c.contribution_id.in_(some))
-                    .order_by(p.c.contribution_id, p.c.audience, p.c.namespace)
+                    .order_by(p.c.contribution_id, p.c.audience, p.c.namespace),
+                    execution_options={"yield_per": 50},
                 )
-                yield from ordered(_stored_part, (tuple(row) for row in rows))
+                yield from ordered(images.stored_part, (tuple(row) for row in rows))
 
-    def read_counts(self, first: date, last: date) -> list[GivenCount]:
-        """Counts and ceilings in force for the months from `first` to `last`."""
+    def read_counts(self, first: date, last: date, up_to: Position | None = None) -> list[GivenCount]:
+        """Counts and ceilings in force for the months from `first` to `last`, now or when the store was filled so far."""
         c = schema.counts
         key = [c.c.affiliate, c.c.product, c.c.month, c.c.kind]
         latest = sa.select(sa.func.max(c.c.id)).where(c.c.month.between(first, last)).group_by(*key)
+        if up_to:
+            latest = latest.where(c.c.id <= up_to.counts)
         columns = [c.c.affiliate, c.c.product, c.c.month, c.c.kind, c.c.users, c.c.unit, c.c.document, c.c.attested_by]
-        with self.engine.connect() as connection:
+        with self.reading() as connection:
             rows = connection.execute(sa.select(*columns).where(c.c.id.in_(latest), c.c.users.is_not(None)).order_by(*key))
             return [GivenCount(*row) for row in rows]
 
     def replace_counts(self, first: date, last: date, given: Iterable[GivenCount], known_at: datetime) -> int:
         """Make these the counts and ceilings in force for these months; says how many changed."""
-        before = {_count_key(c): c for c in self.read_counts(first, last)}
         after = {_count_key(c): c for c in given}
-        changed = [vars(c) | {"known_at": known_at} for k, c in after.items() if before.get(k) != c]
-        changed += [vars(c) | {"users": None, "known_at": known_at} for k, c in before.items() if k not in after]
-        if changed:
-            with self.engine.begin() as connection:
+        if {_count_key(c): c for c in self.read_counts(first, last)} == after:
+            return 0
+        with self.writing() as connection:
+            before = {_count_key(c): c for c in Warehouse(self.engine, connection).read_counts(first, last)}
+            changed = [vars(c) | {"known_at": known_at} for k, c in after.items() if before.get(k) != c]
+            changed += [vars(c) | {"users": None, "known_at": known_at} for k, c in before.items() if k not in after]
+            if changed:
                 connection.execute(schema.counts.insert(), changed)
         return len(changed)
 
-    def read_published_inputs(self) -> dict[tuple[date, str], str]:
-        """By month and reading, the digest of what the published figures rest on."""
-        f = schema.figures.c
-        latest = sa.select(sa.func.max(f.id)).where(f.scope == "group").group_by(f.month, f.reading)
-        with self.engine.connect() as connection:
-            rows = connection.execute(sa.select(f.month, f.reading, f.inputs).where(f.id.in_(latest)))
-            return {(month, reading): inputs for month, reading, inputs in rows}
+    def read_seen(self, affiliate: str, product: str, grain: Grain) -> dict[date, str]:
+        """By period, the digest of the files it was computed from."""
+        s = schema.sources_seen.c
+        wanted = sa.select(s.activity_date, s.files).where(s.affiliate == affiliate, s.product == product, s.grain == grain)
+        with self.reading() as connection:
+            return dict(connection.execute(wanted).tuples().all())
 
-    def append_figures(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Publish the figures of a month and reading, all at once."""
-        with self.engine.begin() as connection:
-            connection.execute(schema.figures.insert(), [dict(row) for row in rows])
+    def replace_seen(self, affiliate: str, product: str, grain: Grain, seen: Mapping[date, str], seen_at: datetime) -> None:
+        """Note what files periods were computed from."""
+        s = schema.sources_seen
+        key = {"affiliate": affiliate, "product": product, "grain": grain}
+        days = list(seen)
+        with self.writing() as connection:
+            for start in range(0, len(days), 500):
+                some = days[start : start + 500]
+                same = [s.c[name] == value for name, value in key.items()]
+                connection.execute(s.delete().where(*same, s.c.activity_date.in_(some)))
+                rows = [key | {"activity_date": d, "files": seen[d], "seen_at": seen_at} for d in some]
+                connection.execute(s.insert(), rows)
 
-    def append_tests(self, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Note the results of licence tests that differ from what was found before; says how many."""
-        t = schema.licence_tests.c
-        compared = [c.name for c in schema.licence_tests.c if c.name not in ("id", "known_at")]
-        latest = sa.select(sa.func.max(t.id)).group_by(t.licence, t.licensee, t.reading)
-        with self.engine.begin() as connection:
-            known = connection.execute(sa.select(*(t[name] for name in compared)).where(t.id.in_(latest)))
-            before = {tuple(row) for row in known}
-            new = [dict(row) for row in rows if tuple(row[name] for name in compared) not in before]
-            if new:
-                connection.execute(schema.licence_tests.insert(), new)
-        return len(new)
+    def position(self, at: datetime) -> Position:
+        """How far the store is filled."""
+        with self.reading() as connection:
+            return Position(last_id(connection, schema.contributions), last_id(connection, schema.counts), at)
 
     def read_months(self) -> list[date]:
         """First days of the months that any contribution or count is about."""
         c, n = schema.contributions.c, schema.counts.c
-        with self.engine.connect() as connection:
+        with self.reading() as connection:
             days = list(connection.scalars(sa.select(c.activity_date).distinct()))
             days += list(connection.scalars(sa.select(n.month).distinct()))
         return sorted({day.replace(day=1) for day in days})
+
+
+def last_id(connection: sa.Connection, table: sa.Table) -> int:
+    """The greatest number of a row."""
+    return connection.scalar(sa.select(sa.func.max(table.c.id))) or 0
 
 
 def exists(url: str, directory: Path) -> bool:
@@ -237,12 +243,13 @@ def opened(url: str, directory: Path, create: bool = False) -> Iterator[Warehous
         yield Warehouse(engine)
 
 
-def _versions(connection: sa.Connection, *wanted: Any) -> list[Version]:
+def _versions(connection: sa.Connection, *wanted: Any, up_to: Position | None = None) -> list[Version]:
     c, again = schema.contributions.c, schema.confirmations.c
     latest = sa.select(sa.func.max(c.id)).where(*wanted).group_by(c.affiliate, c.product, c.grain, c.activity_date)
-    confirmed = (
-        sa.select(again.contribution_id, sa.func.max(again.computed_at).label("at")).group_by(again.contribution_id).subquery()
-    )
+    repeated = sa.select(again.contribution_id, sa.func.max(again.computed_at).label("at")).group_by(again.contribution_id)
+    if up_to:
+        latest, repeated = latest.where(c.id <= up_to.contributions), repeated.where(again.known_at <= up_to.at)
+    confirmed = repeated.subquery()
     columns = [c[field.name] for field in fields(Version) if field.name != "computed_at"]
     rows = connection.execute(
         sa.select(*columns, sa.func.coalesce(confirmed.c.at, c.computed_at, type_=schema.Utc()).label("computed_at"))
@@ -253,43 +260,21 @@ def _versions(connection: sa.Connection, *wanted: Any) -> list[Version]:
     return [Version(**row) for row in rows.mappings()]
 
 
-def _append_sketches(connection: sa.Connection, images: Mapping[str, Registers]) -> None:
-    s, digests = schema.sketches, list(images)
-    for start in range(0, len(digests), 500):
-        some = digests[start : start + 500]
-        known = set(connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some))))
-        new = [d for d in some if d not in known]
-        packed = ordered(lambda d: _packed(images[d].to_image()), new)
-        rows = [{"digest": d, "lg_k": images[d].lg_k, "image": image} for d, image in zip(new, packed, strict=True)]
-        if rows:
-            connection.execute(s.insert(), rows)
+def _period(v: Version | Contribution) -> tuple[str, str, str, date]:
+    return v.affiliate, v.product, v.grain, v.activity_date
 
 
-def _packed(image: bytes) -> bytes:
-    """The image, or its zstd frame where that is shorter; the first byte tells which."""
-    shorter = zstandard.ZstdCompressor(level=3).compress(image) if len(image) > 1024 else image
-    return min(image, shorter, key=len)
+def _current(
+    connection: sa.Connection, received: Sequence[tuple[Contribution, datetime]]
+) -> dict[tuple[str, str, str, date], Version]:
+    c, pairs = schema.contributions.c, sorted({(r.affiliate, r.product) for r, _ in received})
+    found = (v for a, p in pairs for v in _versions(connection, c.affiliate == a, c.product == p))
+    return {_period(v): v for v in found}
 
 
-def _unpacked(stored: bytes) -> bytes:
-    return zstandard.ZstdDecompressor().decompress(stored) if stored[:4] == _ZSTD_MAGIC else stored
-
-
-def _stored_part(row: tuple[Any, ...]) -> tuple[int, StoredPart]:
-    contribution_id, audience, namespace, digest, image = row
-    return contribution_id, StoredPart(audience, namespace, None if image is None else _read(image, digest))
-
-
-def _read(stored: bytes, digest: str) -> Registers:
-    try:
-        registers = Registers.of_image(_unpacked(stored))
-    except (BadImage, zstandard.ZstdError):
-        registers = None
-    if registers is None or registers.digest() != digest:
-        raise Refusal(
-            "the store", "a sketch isn't what its digest says", f"sketch {digest[:12]}", "restore the store from its backup"
-        )
-    return registers
+def _differs(contribution: Contribution, current: Mapping[tuple[str, str, str, date], Version], key_fingerprint: str) -> bool:
+    before = current.get(_period(contribution))
+    return before is None or (before.digest, before.key_fingerprint) != (contribution.digest, key_fingerprint)
 
 
 def _count_key(count: GivenCount) -> tuple[str, str, date, str]:

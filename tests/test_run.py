@@ -17,8 +17,9 @@ from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
 from affiliates.refusal import Refusal
 from affiliates.registers import Registers
-from pipelines import counting, schema, warehouse
+from pipelines import counting, published, schema, warehouse
 from pipelines.run import Report, run
+from pipelines.warehouse import Position
 from tests.conftest import KEY, NOW, entity, events, product, source
 
 Make = Callable[..., Path]
@@ -77,11 +78,12 @@ def test_a_published_figure_carries_what_was_measured(make: Make) -> None:
     directory = make([entity("a", [product()])], {"events.parquet": events([*ROWS, ("2025-01-02T00:00:00Z", None)])})
     go(directory, date(2025, 1, 1), date(2025, 1, 30))
     group = read_group(directory)
-    row = counting.rows(figure(directory), group.readings.readings[0], "test", NOW)[0]
-    assert set(row) | {"id"} == set(schema.figures.c.keys())
-    published = rows(directory)["figures"][0]
-    assert (published["unidentified_events"], published["undecided_events"]) == (1, 0)
-    assert published["reasons"] == "a/app: 1 of 31 days (2025-01-31) missing"
+    new = published.new(figure(directory), group.readings.readings[0], "test", Position(0, 0, NOW), NOW, "preliminary")
+    assert set(new.figures[0]) | {"id", "publication"} == set(schema.figures.c.keys())
+    assert set(new.row) | {"id"} == set(schema.publications.c.keys())
+    row = rows(directory)["figures"][0]
+    assert (row["unidentified_events"], row["undecided_events"]) == (1, 0)
+    assert row["reasons"] == "a/app: 1 of 31 days (2025-01-31) missing"
 
 
 def test_the_same_again_changes_nothing(make: Make) -> None:

@@ -1,0 +1,211 @@
+"""Contributions of one product, from its sources by the edge and the one way in to the store."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Self
+
+from affiliates import contribution, crosswalk, edge
+from affiliates.contribution import end_of
+from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
+from affiliates.edge import Workplace
+from affiliates.group import Group, Product
+from affiliates.identity import read_key
+from affiliates.model import period_end
+from affiliates.refusal import Refusal, Refused
+from affiliates.sources.files import Files
+from pipelines import intake, warehouse
+from pipelines.counting import DAY
+from pipelines.warehouse import GivenCount, Received, Version, Warehouse
+
+
+class Centre:
+    """A group directory at work: manifests, key, crosswalks, the time, and the store, opened once it is needed."""
+
+    def __init__(self, directory: Path, group: Group, now: datetime) -> None:
+        self.directory, self.group, self.now = directory, group, now
+        key = read_key(group.settings.key, directory)
+        self.place = Workplace(directory, group.settings, key, _crosswalks(group.settings.crosswalk, directory), now)
+        if group.settings.crosswalk and "{month}" not in group.settings.crosswalk:
+            self.place.crosswalk(date.min)  # One snapshot for all: if it can't be read, no product can be counted.
+        self._stack = ExitStack()
+        self._store: Warehouse | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._store = None
+        self._stack.close()
+
+    def store(self) -> Warehouse:
+        """The store, made where there is none."""
+        if self._store is None:
+            opened = warehouse.opened(self.group.settings.store, self.directory, create=True)
+            self._store = self._stack.enter_context(opened)
+        return self._store
+
+    def store_if_any(self) -> Warehouse | None:
+        """The store; it comes into being only with the first contribution that is accepted."""
+        there = self._store is not None or warehouse.exists(self.group.settings.store, self.directory)
+        return self.store() if there else None
+
+
+@dataclass
+class ProductRun:
+    """What a run did for one product."""
+
+    name: str
+    received: Received = field(default_factory=Received)
+    periods: int = 0
+    """Computed anew."""
+    missing: tuple[date, ...] = ()
+    """Days that are over and settled, and are neither in the sources nor in the store."""
+    refusals: tuple[Refusal, ...] = ()
+    unidentified: int = 0
+    """Events of the computed periods without a usable identifier."""
+    undecided: int = 0
+    """Events of the computed periods that a condition left undecided."""
+
+
+@dataclass(frozen=True)
+class Due:
+    """What can be computed of a product and has to be, and what can't be and ought to."""
+
+    found: list[Files]
+    periods: dict[date, list[date]]
+    """By first day, its days."""
+    missing: tuple[date, ...]
+
+
+def due(centre: Centre, affiliate: str, product: Product, first: date | None = None, last: date | None = None) -> Due:
+    """What of a product is due in a range; without one, what is missing, wasn't settled or has changed since.
+
+    Raises `Refusal` for a source that isn't there.
+    """
+    if not product.sources:
+        return Due([], {}, ())
+    store, group, now = centre.store_if_any(), centre.group, centre.now
+    versions = store.read_versions(affiliate, product.product) if store else []
+    known = {v.activity_date: v for v in versions if v.grain == product.grain}
+    days = _days(product, first, last, now.date())
+    found = edge.find(f"{affiliate}/{product.product}", product, centre.directory)
+    zone = product.day_zone or group.settings.time_zone
+    periods = edge.periods_present(found, product, days, zone, now)
+    if first is None and last is None:
+        periods = {p: ds for p, ds in periods.items() if _outdated(known.get(p), centre, affiliate, product)}
+    settled = timedelta(days=product.settles_after)
+    # Asked to compute a range again, what its sources no longer hold is said, though the store has it.
+    there = set(periods) | (set(known) if first is None and last is None else set())
+    by_month = {v.activity_date for v in versions if v.grain == "month"}  # Handed in whole; until there is a day of its own.
+    by_month -= {p.replace(day=1) for p in (*periods, *known) if product.grain == "day"}
+    missing = tuple(
+        d for d in days
+        if edge.first_day(product.grain, d) not in there and d.replace(day=1) not in by_month
+        and end_of("day", d, zone) + settled <= now
+        and not all(f.has(d) for f in found)
+    )  # fmt: skip
+    return Due(found, periods, missing)
+
+
+def collect(centre: Centre, affiliate: str, product: Product, first: date | None = None, last: date | None = None) -> ProductRun:
+    """Compute what is due of a product and store it; what its sources are refused for is in the answer."""
+    name = f"{affiliate}/{product.product}"
+    done = ProductRun(name)
+    try:
+        wanted = due(centre, affiliate, product, first, last)
+        done.missing = wanted.missing
+        computed = _computed(centre, affiliate, product, wanted)
+    except Refusal as refusal:
+        done.refusals = (refusal,)
+    except Refused as refused:
+        done.refusals = refused.refusals
+    except OSError as error:
+        done.refusals = (Refusal(name, "a file can't be read", str(error.strerror), "see to its permissions and its disk"),)
+    else:
+        if computed:
+            done.periods = len(computed)
+            done.received = centre.store().append_contributions(computed, centre.place.key.fingerprint, centre.now)
+            done.unidentified = sum(c.unidentified_events or 0 for c, _ in computed)
+            done.undecided = sum(c.undecided_events or 0 for c, _ in computed)
+    return done
+
+
+def take_counts(centre: Centre) -> int:
+    """Bring the manifests' counts and ceilings into the store; says how many changed."""
+    given = list(_given(centre.group, centre.now.date()))
+    store = centre.store() if given else centre.store_if_any()
+    return store.replace_counts(date.min, date.max, given, centre.now) if store else 0
+
+
+def any_days(group: Group, first: date | None, last: date | None, today: date) -> bool:
+    """Whether any product lives in a range."""
+    return any(_days(product, first, last, today) for entity in group.entities.values() for product in entity.products)
+
+
+def _crosswalks(pattern: str | None, directory: Path) -> Callable[[date], Crosswalk | None]:
+    """The snapshot of a month, each file read once."""
+    read = lru_cache(maxsize=4)(lambda name: crosswalk.read(name, directory))
+    return lambda month: read(crosswalk.file_of(pattern, month)) if pattern else None
+
+
+def _computed(centre: Centre, affiliate: str, product: Product, wanted: Due) -> list[tuple[contribution.Contribution, datetime]]:
+    """The product's contributions, written at the edge and read at the centre: there is one way in."""
+    with TemporaryDirectory(prefix="mauwatch-") as folder:
+        paths = []
+        for number, contributions in enumerate(edge.contribute(affiliate, product, wanted.found, wanted.periods, centre.place)):
+            paths.append(Path(folder) / f"{affiliate}-{product.product}-{number}.parquet")
+            contribution.write(paths[-1], contributions)
+        return intake.accept(paths, centre.group, centre.place.key, lambda month: _digest(centre.place, month), centre.now)
+
+
+def _days(product: Product, first: date | None, last: date | None, today: date) -> list[date]:
+    """The days of the product's life in the range; whole months for a product that counts by month."""
+    begin, end = first or product.from_, min(last or today, today)
+    if product.grain == "month":
+        begin, end = begin.replace(day=1), period_end("month", end.replace(day=1)) - DAY
+    days = (begin + DAY * i for i in range((end - begin).days + 1))
+    return [day for day in days if product.holds_on(day)]
+
+
+def _digest(place: Workplace, month: date) -> str:
+    snapshot = place.crosswalk(month)
+    return snapshot.digest if snapshot else NO_CROSSWALK
+
+
+def _outdated(version: Version | None, centre: Centre, affiliate: str, product: Product) -> bool:
+    """Whether a period has to be computed: never, not settled, or under other settings."""
+    if version is None:
+        return True
+    place = centre.place
+    settles = intake.settles_at(centre.group, affiliate, product.product, version.grain, version.activity_date, version.day_zone)
+    return (
+        version.computed_at < settles
+        or (version.key_epoch, version.key_fingerprint) != (place.key.epoch, place.key.fingerprint)
+        or version.definition_digest != edge.definition_digest(product, place.settings)
+        or version.crosswalk_digest != _digest(place, version.activity_date.replace(day=1))
+    )
+
+
+def _given(group: Group, today: date) -> Iterator[GivenCount]:
+    """The manifests' counts, and their ceilings for each month that is over."""
+    for affiliate, entity in group.entities.items():
+        for p in entity.products:
+            for count in p.counts:
+                yield GivenCount(
+                    affiliate, p.product, count.month, "count", count.users, count.unit, count.document, count.attested_by
+                )
+            month = p.from_.replace(day=1)
+            while p.ceilings and period_end("month", month) <= today:
+                alive = [month + DAY * i for i in range((period_end("month", month) - month).days) if p.holds_on(month + DAY * i)]
+                roofs = [next((c for c in p.ceilings if c.holds_on(day)), None) for day in alive]
+                # In force on every day; where it changed in the month, the higher one holds.
+                if (found := [c for c in roofs if c]) and None not in roofs:
+                    c = max(found, key=lambda c: c.users)
+                    yield GivenCount(affiliate, p.product, month, "ceiling", c.users, c.unit, c.document, c.attested_by)
+                month = period_end("month", month)

@@ -1,0 +1,82 @@
+"""Sketches as the store keeps them: each once, by the digest of its registers, with its estimate."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+import zstandard
+
+from affiliates.contribution import Contribution
+from affiliates.refusal import Refusal
+from affiliates.registers import Registers
+from affiliates.sketch_image import BadImage
+from affiliates.threads import ordered
+from pipelines import schema
+
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+
+
+@dataclass(frozen=True)
+class StoredPart:
+    """The users of one audience and namespace; `registers` is null once erased."""
+
+    audience: str
+    namespace: str
+    registers: Registers | None
+
+
+class Packed(NamedTuple):
+    """A sketch as it is stored, and its estimate."""
+
+    lg_k: int
+    image: bytes
+    estimate: int
+
+
+def packed(contributions: Sequence[Contribution], known: Mapping[str, Packed] = MappingProxyType({})) -> dict[str, Packed]:
+    """By digest, the sketches of contributions, but for those that are known."""
+    registers = {p.registers.digest(): p.registers for c in contributions for p in c.parts}
+    new = [digest for digest in registers if digest not in known]
+    return dict(zip(new, ordered(lambda digest: _packed(registers[digest]), new), strict=True))
+
+
+def append(connection: sa.Connection, sketches: Mapping[str, Packed]) -> None:
+    """Store those that aren't there yet."""
+    s, digests = schema.sketches, list(sketches)
+    for start in range(0, len(digests), 500):
+        some = digests[start : start + 500]
+        known = set(connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some))))
+        rows = [{"digest": d, "lg_k": sketches[d].lg_k, "image": sketches[d].image} for d in some if d not in known]
+        if rows:
+            connection.execute(s.insert(), rows)
+
+
+def stored_part(row: tuple[Any, ...]) -> tuple[int, StoredPart]:
+    """A contribution's number and its part, from contribution, audience, namespace, digest and image.
+
+    Raises `Refusal` where the image isn't what its digest says.
+    """
+    contribution_id, audience, namespace, digest, image = row
+    return contribution_id, StoredPart(audience, namespace, None if image is None else _read(image, digest))
+
+
+def _packed(registers: Registers) -> Packed:
+    """The image, or its zstd frame where that is shorter; the first byte tells which."""
+    image = registers.to_image()
+    shorter = zstandard.ZstdCompressor(level=3).compress(image) if len(image) > 1024 else image
+    return Packed(registers.lg_k, min(image, shorter, key=len), round(registers.bounds().estimate))
+
+
+def _read(stored: bytes, digest: str) -> Registers:
+    try:
+        image = zstandard.ZstdDecompressor().decompress(stored) if stored[:4] == _ZSTD_MAGIC else stored
+        registers = Registers.of_image(image)
+    except (BadImage, zstandard.ZstdError):
+        registers = None
+    if registers is None or registers.digest() != digest:
+        raise Refusal(
+            "the store", "a sketch isn't what its digest says", f"sketch {digest[:12]}", "restore the store from its backup"
+        )
+    return registers

@@ -1,0 +1,142 @@
+"""The door to what was published: publications with their figures, and results of licence tests.
+
+A month's publications, all its readings and tests, appear in one transaction, so nobody sees half of
+them. A closed month takes no further preliminary ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipelines import schema
+from pipelines.store import Store
+from pipelines.warehouse import Position, last_id
+
+PRELIMINARY, CLOSED, RESTATED = "preliminary", "closed", "restated"
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One publishing of a month's figures under a reading, without the figures."""
+
+    id: int
+    month: date
+    reading: str
+    state: str
+    inputs: str
+    method: int
+    not_counted: tuple[str, ...]
+    contributions_to: int | None
+    counts_to: int | None
+    signed_by: str | None
+    despite: str | None
+    reason: str | None
+    supersedes: int | None
+    known_at: datetime
+
+    @property
+    def signed(self) -> bool:
+        return self.state != PRELIMINARY
+
+    @property
+    def position(self) -> Position | None:
+        """How far the store was filled for it."""
+        if self.contributions_to is None or self.counts_to is None:
+            return None
+        return Position(self.contributions_to, self.counts_to, self.known_at)
+
+
+@dataclass(frozen=True)
+class New:
+    """A publication to be, with its figures' rows."""
+
+    row: Row
+    figures: Sequence[Row]
+
+
+def append(store: Store, month: date, new: Sequence[New], tests: Sequence[Row]) -> bool:
+    """Publish a month under each reading, with the licence tests that differ from what was found before.
+
+    Says whether it did: a month that has been signed in the meantime stays as it is, unless what is
+    new is signed too; and so does one that another run has published knowing as much, or more.
+    """
+    p = schema.publications
+    with store.writing() as connection:
+        before = in_force(Store(store.engine, connection), month)
+        new = [n for n in new if n.row["state"] != PRELIMINARY or _adds(n.row, before)]
+        number = last_id(connection, p)
+        for publication in new:
+            number += 1
+            connection.execute(p.insert(), [{**publication.row, "id": number}])
+            connection.execute(schema.figures.insert(), [{**row, "publication": number} for row in publication.figures])
+        _append_tests(connection, tests)
+    return bool(new)
+
+
+def _adds(row: Row, before: Mapping[tuple[date, str], Publication]) -> bool:
+    """Whether preliminary figures are news beside what is in force."""
+    if any(p.signed for p in before.values()):
+        return False
+    last = before.get((row["month"], row["reading"]))
+    if last is None or last.contributions_to is None or last.counts_to is None:
+        return True
+    if (last.contributions_to, last.counts_to) == (row["contributions_to"], row["counts_to"]):
+        return (last.inputs, last.method) != (row["inputs"], row["method"])
+    return last.contributions_to <= row["contributions_to"] and last.counts_to <= row["counts_to"]
+
+
+def append_tests(store: Store, rows: Sequence[Row]) -> int:
+    """Note the results of licence tests that differ from what was found before; says how many."""
+    with store.writing() as connection:
+        return _append_tests(connection, rows)
+
+
+def _append_tests(connection: sa.Connection, rows: Sequence[Row]) -> int:
+    t = schema.licence_tests.c
+    compared = [c.name for c in schema.licence_tests.c if c.name not in ("id", "known_at")]
+    latest = sa.select(sa.func.max(t.id)).group_by(t.licence, t.licensee, t.reading)
+    known = connection.execute(sa.select(*(t[name] for name in compared)).where(t.id.in_(latest)))
+    before = {tuple(row) for row in known}
+    new = [dict(row) for row in rows if tuple(row[name] for name in compared) not in before]
+    if new:
+        connection.execute(schema.licence_tests.insert(), new)
+    return len(new)
+
+
+def in_force(store: Store, month: date | None = None, as_known_at: datetime | None = None) -> dict[tuple[date, str], Publication]:
+    """By month and reading, the publication in force, now or as it was known at a moment (inclusive)."""
+    p = schema.publications
+    latest = sa.select(sa.func.max(p.c.id)).group_by(p.c.month, p.c.reading)
+    if month is not None:
+        latest = latest.where(p.c.month == month)
+    if as_known_at is not None:
+        latest = latest.where(p.c.known_at <= as_known_at)
+    with store.reading() as connection:
+        rows = connection.execute(sa.select(p).where(p.c.id.in_(latest)).order_by(p.c.month, p.c.id)).mappings()
+        return {(row["month"], row["reading"]): _publication(row) for row in rows}
+
+
+def history(store: Store, month: date, reading: str) -> list[Publication]:
+    """All publications of a month under a reading, the oldest first."""
+    p = schema.publications
+    with store.reading() as connection:
+        wanted = sa.select(p).where(p.c.month == month, p.c.reading == reading).order_by(p.c.id)
+        return [_publication(row) for row in connection.execute(wanted).mappings()]
+
+
+def figures_of(store: Store, publication: int) -> list[dict[str, Any]]:
+    """The rows of `figures` that were published together, in the order in which they were."""
+    f = schema.figures
+    with store.reading() as connection:
+        rows = connection.execute(sa.select(f).where(f.c.publication == publication).order_by(f.c.id))
+        return [dict(row) for row in rows.mappings()]
+
+
+def _publication(row: sa.RowMapping) -> Publication:
+    said = tuple(row["not_counted"].splitlines())
+    return Publication(**{**row, "not_counted": said})
