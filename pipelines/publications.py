@@ -86,8 +86,8 @@ def _adds(row: Row, before: Mapping[tuple[date, str], Publication]) -> bool:
     if last is None or last.contributions_to is None or last.counts_to is None:
         return True
     if (last.contributions_to, last.counts_to) == (row["contributions_to"], row["counts_to"]):
-        return (last.inputs, last.method) != (row["inputs"], row["method"])
-    return last.contributions_to <= row["contributions_to"] and last.counts_to <= row["counts_to"]
+        return bool((last.inputs, last.method) != (row["inputs"], row["method"]))
+    return bool(last.contributions_to <= row["contributions_to"] and last.counts_to <= row["counts_to"])
 
 
 def append_tests(store: Store, rows: Sequence[Row]) -> int:
