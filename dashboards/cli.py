@@ -169,34 +169,64 @@ def measure(
     month: Annotated[str, typer.Option(help="The calendar month.", metavar="YYYY-MM")],
     group: GroupDir = HERE,
     reading: Annotated[str | None, typer.Option(help="A reading of readings.yaml; else the one of record.")] = None,
+    as_known_on: Annotated[
+        str | None, typer.Option(help="What had been published by the end of this day.", metavar="YYYY-MM-DD")
+    ] = None,
+    anew: Annotated[bool, typer.Option("--anew", help="By what the store has now, although the month is closed.")] = False,
     as_json: Json = False,
 ) -> None:
     """People in a month: products, affiliates and the group, with bounds and coverage."""
     from dashboards import terminal
-    from pipelines import counting, warehouse
+    from pipelines import closing, counting, warehouse
+
+    first, day, settings = console.month_of(month), console.day_of(as_known_on), _read(group)
+    if day and anew:
+        raise typer.BadParameter("--as-known-on and --anew ask for two things")
+    chosen = _reading(settings, reading, counting.month_end(first))
+    with warehouse.opened(settings.settings.store, group) as store, store.snapshot() as fixed:
+        found, publication = closing.shown(fixed, settings, first, chosen, day, anew)
+    if as_json:
+        console.print_json(to_dict(found, publication))
+    else:
+        console.plain().print(terminal.measured(found, settings, publication))
+
+
+@app.command()
+def close(
+    month: Annotated[str, typer.Argument(help="The calendar month.", metavar="YYYY-MM")],
+    by: Annotated[str, typer.Option(help="Who signs.", metavar="NAME")],
+    despite: Annotated[str | None, typer.Option(help="Why, although something is open.", metavar="REASON")] = None,
+    restates: Annotated[str | None, typer.Option(help="Why, although it is closed already.", metavar="REASON")] = None,
+    group: GroupDir = HERE,
+    as_json: Json = False,
+) -> None:
+    """Sign a month: from then on its figures stand, whatever comes later; to change them is to restate them."""
+    from dashboards import terminal
+    from pipelines import closing, counting
+    from pipelines.collect import Centre
 
     first, settings = console.month_of(month), _read(group)
-    chosen = _reading(settings, reading, counting.month_end(first))
-    with warehouse.opened(settings.settings.store, group) as store:
-        inputs = counting.gather(store, settings, first, chosen)
-        if inputs.is_empty:
-            months = store.read_months()
-            there = f"there are {months[0]:%Y-%m} to {months[-1]:%Y-%m}" if months else "the store is empty"
-            raise Refusal(
-                f"the group in {month}", "no data: nothing was contributed for this month", there, "run it: mauwatch run"
-            )
-        found = counting.measure(store, settings, inputs)
+    with Centre(group, settings, datetime.now(UTC)) as centre:
+        closing.close(centre, first, closing.Signature(by, despite, restates))
+        chosen = _reading(settings, None, counting.month_end(first))
+        found, publication = closing.shown(centre.store(), settings, first, chosen)
     if as_json:
-        console.print_json(to_dict(found))
+        console.print_json(to_dict(found, publication))
     else:
-        console.plain().print(terminal.measured(found, settings))
+        console.plain().print(terminal.measured(found, settings, publication))
 
 
-def to_dict(found: Any) -> dict[str, Any]:
-    """The answer of `measure --json`."""
+def to_dict(found: Any, publication: Any = None) -> dict[str, Any]:
+    """The answer of `measure --json`; `published` is null for what isn't published yet."""
+    published = publication and {
+        "known_at": publication.known_at.isoformat(),
+        **{name: getattr(publication, name) for name in ("state", "signed_by", "despite")},
+        "restated_because": publication.reason,
+    }
     return {
         "month": f"{found.inputs.month:%Y-%m}",
         "reading": found.inputs.reading.name,
+        "published": published,
         "not_counted": list(found.inputs.not_counted),
         "group": found.group.to_dict(),
         "affiliates": {name: figure.to_dict() for name, figure in found.affiliates.items()},

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # Importing the centre takes time, and `validate` runs where 
     from pipelines.counting import Measured
     from pipelines.figures import Coverage, Figure
     from pipelines.licences import LicenceTest
+    from pipelines.publications import Publication
     from pipelines.run import Report
 
 RESULT_STYLE = {
@@ -69,8 +70,8 @@ def refusals(found: Sequence[Refusal]) -> RenderableType:
     return Stack(*(line for line in lines if line.plain))
 
 
-def measured(found: "Measured", group: "Group") -> RenderableType:
-    """A month's figures: the group, its affiliates, their products."""
+def measured(found: "Measured", group: "Group", publication: "Publication | None" = None) -> RenderableType:
+    """A month's figures: the group, its affiliates, their products; and who signed them."""
     month = f"{found.inputs.month:%Y-%m}"
     rows: list[Sequence[str | Text]] = [_figure_row(Text(group.settings.name or group.settings.group, "bold"), found.group)]
     for affiliate, figure in found.affiliates.items():
@@ -85,6 +86,8 @@ def measured(found: "Measured", group: "Group") -> RenderableType:
             (1, 2, 3, 4),
         )
     ]
+    if publication is not None:
+        said.append(_published(publication))
     total, lower, upper = found.summed
     high = "no upper bound" if upper is None else people(upper)
     said.append(Text(f"Sum of products, each person once in each: {people(total)} ({people(lower)} to {high})."))
@@ -96,6 +99,16 @@ def measured(found: "Measured", group: "Group") -> RenderableType:
     said.append(reasons("Not complete", found.group.reasons))
     said.append(reasons("Not counted, or not anew", found.inputs.not_counted))
     return Stack(*(part for part in said if not isinstance(part, Text) or part.plain))
+
+
+def _published(publication: "Publication") -> Text:
+    when = f"{publication.known_at:%Y-%m-%d %H:%M} UTC"
+    if not publication.signed:
+        return Text(f"Published on {when}.")
+    parts = [f"{publication.state.capitalize()} by {publication.signed_by} on {when}"]
+    parts += [f"although something was open: {publication.despite}"] if publication.despite else []
+    parts += [f"restated because: {publication.reason}"] if publication.reason else []
+    return Text("; ".join(parts) + ".", style="green")
 
 
 def _left_out(unidentified: int, undecided: int) -> Text | None:

@@ -81,6 +81,8 @@ class Due:
     periods: dict[date, list[date]]
     """By first day, its days."""
     missing: tuple[date, ...]
+    seen: dict[date, str]
+    """By first day, the digest of the files it is computed from."""
 
 
 def due(centre: Centre, affiliate: str, product: Product, first: date | None = None, last: date | None = None) -> Due:
@@ -89,7 +91,7 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
     Raises `Refusal` for a source that isn't there.
     """
     if not product.sources:
-        return Due([], {}, ())
+        return Due([], {}, (), {})
     store, group, now = centre.store_if_any(), centre.group, centre.now
     versions = store.read_versions(affiliate, product.product) if store else []
     known = {v.activity_date: v for v in versions if v.grain == product.grain}
@@ -97,8 +99,13 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
     found = edge.find(f"{affiliate}/{product.product}", product, centre.directory)
     zone = product.day_zone or group.settings.time_zone
     periods = edge.periods_present(found, product, days, zone, now)
+    seen = {first: "".join(f.fingerprint(ds) for f in found) for first, ds in periods.items()}
     if first is None and last is None:
-        periods = {p: ds for p, ds in periods.items() if _outdated(known.get(p), centre, affiliate, product)}
+        before = store.read_seen(affiliate, product.product, product.grain) if store else {}
+        periods = {
+            p: ds for p, ds in periods.items()
+            if before.get(p, seen[p]) != seen[p] or _outdated(known.get(p), centre, affiliate, product)
+        }  # fmt: skip
     settled = timedelta(days=product.settles_after)
     # Asked to compute a range again, what its sources no longer hold is said, though the store has it.
     there = set(periods) | (set(known) if first is None and last is None else set())
@@ -110,7 +117,7 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
         and end_of("day", d, zone) + settled <= now
         and not all(f.has(d) for f in found)
     )  # fmt: skip
-    return Due(found, periods, missing)
+    return Due(found, periods, missing, {p: seen[p] for p in periods if seen[p]})
 
 
 def collect(centre: Centre, affiliate: str, product: Product, first: date | None = None, last: date | None = None) -> ProductRun:
@@ -130,7 +137,9 @@ def collect(centre: Centre, affiliate: str, product: Product, first: date | None
     else:
         if computed:
             done.periods = len(computed)
-            done.received = centre.store().append_contributions(computed, centre.place.key.fingerprint, centre.now)
+            store = centre.store()
+            done.received = store.append_contributions(computed, centre.place.key.fingerprint, centre.now)
+            store.replace_seen(affiliate, product.product, product.grain, wanted.seen, centre.now)
             done.unidentified = sum(c.unidentified_events or 0 for c, _ in computed)
             done.undecided = sum(c.undecided_events or 0 for c, _ in computed)
     return done

@@ -127,13 +127,14 @@ def run_tests(
     group: Group,
     found: Sequence[Licence] | None = None,
     measured: Mapping[str, counting.Measured] | None = None,
+    anew: bool = False,
 ) -> Iterator[LicenceTest]:
     """Each licence's test (by default the registry's) for the whole group, with the ultimate parent as licensee.
 
     A month that was signed is tested by its signed figures, and by what they could rest on alone.
-    `measured`: what is known already, by the digest of its inputs.
+    `measured`: what is known already, by the digest of its inputs; `anew`: as if no month were signed.
     """
-    known, signed = dict(measured or {}), published.signed_months(warehouse)
+    known, signed = dict(measured or {}), {} if anew else published.signed_months(warehouse)
     for licence in registry() if found is None else found:
         stands = signed.get(licence.measured_month, {})
         outcomes = {

@@ -108,14 +108,14 @@ def _append_tests(connection: sa.Connection, rows: Sequence[Row]) -> int:
     return len(new)
 
 
-def in_force(store: Store, month: date | None = None, as_known_at: datetime | None = None) -> dict[tuple[date, str], Publication]:
-    """By month and reading, the publication in force, now or as it was known at a moment (inclusive)."""
+def in_force(store: Store, month: date | None = None, before: datetime | None = None) -> dict[tuple[date, str], Publication]:
+    """By month and reading, the publication in force, now or as it was known before a moment."""
     p = schema.publications
     latest = sa.select(sa.func.max(p.c.id)).group_by(p.c.month, p.c.reading)
     if month is not None:
         latest = latest.where(p.c.month == month)
-    if as_known_at is not None:
-        latest = latest.where(p.c.known_at <= as_known_at)
+    if before is not None:
+        latest = latest.where(p.c.known_at < before)
     with store.reading() as connection:
         rows = connection.execute(sa.select(p).where(p.c.id.in_(latest)).order_by(p.c.month, p.c.id)).mappings()
         return {(row["month"], row["reading"]): _publication(row) for row in rows}

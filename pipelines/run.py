@@ -112,7 +112,7 @@ def publish_month(centre: Centre, store: Warehouse, month: date) -> MonthRun:
                 gathered[alike] = counting.gather(fixed, centre.group, month, reading)
             inputs, last = gathered[alike], before.get((month, reading.name))
             if signed:
-                done.findings += _changed_since(last, inputs)
+                done.findings += [f for f in _changed_since(last, inputs) if f not in done.findings]
                 continue
             if (last and (last.inputs, last.method) == (inputs.digest, METHOD)) or (inputs.is_empty and last is None):
                 continue  # What was published and then withdrawn is published again, as nothing known.

@@ -17,7 +17,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from affiliates.refusal import Refusal
-from pipelines import schema
+from pipelines import schema, views
 
 WRITERS = 0x6D617577
 """The advisory lock that PostgreSQL's writers take turns by."""
@@ -65,9 +65,12 @@ def sql_folder() -> Path:
 
 
 def exists(url: str, directory: Path) -> bool:
-    """Whether there is a store to open: a database server is taken to have one."""
+    """Whether there is a store to open. Raises `Refusal` for a database that can't be reached."""
     parsed = _parsed(url, directory)
-    return parsed.get_backend_name() != "sqlite" or bool(parsed.database and Path(parsed.database).is_file())
+    if parsed.get_backend_name() == "sqlite":
+        return bool(parsed.database and Path(parsed.database).is_file())
+    with _reached(url, directory) as engine, engine.connect() as connection:
+        return _revision(connection) is not None
 
 
 @contextmanager
@@ -76,18 +79,27 @@ def connected(url: str, directory: Path, create: bool = False) -> Iterator[sa.En
 
     Raises `Refusal` when there is none, it can't be reached, or its schema isn't this program's.
     """
+    if not create and not exists(url, directory):
+        shown = sa.make_url(url).render_as_string(hide_password=True)
+        raise Refusal("the store", "isn't there yet", shown, "make it with `mauwatch run`")
+    with _reached(url, directory) as engine:
+        _migrate(engine, create)
+        yield engine
+
+
+@contextmanager
+def _reached(url: str, directory: Path) -> Iterator[sa.Engine]:
     absolute = _parsed(url, directory)
     shown = sa.make_url(url).render_as_string(hide_password=True)
-    if not create and not exists(url, directory):
-        raise Refusal("the store", "isn't there yet", shown, "make it with `mauwatch run`")
     try:
         if absolute.get_backend_name() == "sqlite" and absolute.database:
             Path(absolute.database).parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(absolute)
     except (sa.exc.ArgumentError, ModuleNotFoundError):
         raise Refusal(
-            "the store", "its URL has no driver here", shown, "correct `store` in group.yaml, or install the driver"
-        ) from None
+            "the store", "its URL has no driver here", shown,
+            "correct `store` in group.yaml, or install the driver: pip install 'mauwatch[postgres]'",
+        ) from None  # fmt: skip
     except OSError as error:
         raise Refusal(
             "the store", "its folder can't be made", f"{shown}: {error.strerror}", "correct `store` in group.yaml"
@@ -96,7 +108,6 @@ def connected(url: str, directory: Path, create: bool = False) -> Iterator[sa.En
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
     try:
-        _migrate(engine, create)
         yield engine
     except sa.exc.DBAPIError as error:
         raise _unusable(shown, error) from None
@@ -143,27 +154,33 @@ def _config() -> Config:
     return config
 
 
+def _revision(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
 def _migrate(engine: sa.Engine, create: bool) -> None:
     config = _config()
     newest = ScriptDirectory.from_config(config).get_current_head()
     with engine.connect() as connection:
-        present = MigrationContext.configure(connection).get_current_revision()
-        if present == newest:
-            return
-        known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-        if present is not None and present not in known:
-            raise Refusal(
-                "the store", "was made by a newer mauwatch", f"its schema is {present}, ours {newest}", "upgrade mauwatch"
-            )
-        if not create:
-            raise Refusal(
-                "the store",
-                "has an older schema",
-                f"{present or 'none'}, ours is {newest}",
-                "bring it up to date with `mauwatch run`",
-            )
+        present = _revision(connection)
+    if present == newest:
+        return
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if present is not None and present not in known:
+        raise Refusal("the store", "was made by a newer mauwatch", f"its schema is {present}, ours {newest}", "upgrade mauwatch")
+    if not create:
+        raise Refusal(
+            "the store",
+            "has an older schema",
+            f"{present or 'none'}, ours is {newest}",
+            "bring it up to date with `mauwatch run`",
+        )
+    with Store(engine).writing() as connection:
+        if _revision(connection) == newest:
+            return  # Another process has just done it.
         config.attributes["connection"] = connection
+        views.drop(connection, sql_folder() / "views")
         command.upgrade(config, "head")
+        views.create(connection, sql_folder() / "views")
         connection.execute(schema.column_comments.delete())
-        connection.execute(schema.column_comments.insert(), schema.comments())
-        connection.commit()
+        connection.execute(schema.column_comments.insert(), [*schema.comments(), *views.comments(sql_folder() / "views")])

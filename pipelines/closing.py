@@ -1,0 +1,140 @@
+"""Closing a month: its figures signed by a named person, and restated when they must be; never altered."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from affiliates.contribution import end_of
+from affiliates.group import Group, Reading
+from affiliates.refusal import Refusal
+from pipelines import checks, counting, licences, publications, published
+from pipelines.collect import Centre
+from pipelines.counting import METHOD, Measured
+from pipelines.publications import CLOSED, RESTATED, New, Publication
+from pipelines.warehouse import Warehouse
+
+MOST_SAID = 5
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Who signs, and why although something is open, or why anew."""
+
+    by: str
+    despite: str | None = None
+    restates: str | None = None
+
+
+def close(centre: Centre, month: date, signature: Signature) -> dict[str, Measured]:
+    """Sign a month's figures under each reading; says which they are.
+
+    Raises `Refusal` while the month isn't over, something due is missing or unsettled, or a check is
+    red (unless `despite` says why), and for a month that is signed already, unless it `restates` and
+    something has changed.
+    """
+    group, store, name = centre.group, centre.store_if_any(), f"{month:%Y-%m}"
+    if end_of("month", month, group.settings.time_zone) > centre.now:
+        raise Refusal(name, "isn't over", f"in {group.settings.time_zone}", "close it later")
+    for what, said in (("--by", signature.by), ("--despite", signature.despite), ("--restates", signature.restates)):
+        if said is not None and not said.strip():
+            raise Refusal(f"closing {name}", f"{what} is empty", "", "write who signs, and why")
+    if store is None:
+        raise Refusal(f"the group in {name}", "no data: nothing was contributed for this month", "", "run it: mauwatch run")
+    with store.snapshot() as fixed:
+        before = {p.reading: p for p in publications.in_force(fixed, month).values() if p.signed}
+        _check_signed(name, before, signature)
+        found = dict(_measured(fixed, group, month))
+        if before and all(_same(before.get(r), m) for r, m in found.items()):
+            raise Refusal(name, "nothing has changed since it was signed", "", "there is nothing to restate")
+        if signature.despite is None:
+            _check_open(name, list(_open(fixed, group, found)))
+        position = fixed.position(centre.now)
+        state = RESTATED if before else CLOSED
+        new: list[New] = []
+        for reading in group.readings.readings:
+            last = before.get(reading.name)
+            signed = {
+                "signed_by": signature.by.strip(), "despite": signature.despite, "reason": signature.restates,
+                "supersedes": last.id if last else None,
+            }  # fmt: skip
+            new.append(published.new(found[reading.name], reading, group.settings.group, position, centre.now, state, **signed))
+        about = [licence for licence in licences.registry() if licence.measured_month == month]
+        known = {m.inputs.digest: m for m in found.values()}
+        tests = list(licences.run_tests(fixed, group, about, known, anew=True))
+    publications.append(store, month, new, licences.rows(tests, centre.now))
+    return {reading: published.in_state(measured, state) for reading, measured in found.items()}
+
+
+def _check_signed(name: str, before: dict[str, Publication], signature: Signature) -> None:
+    if before and signature.restates is None:
+        last = next(iter(before.values()))
+        raise Refusal(
+            name, f"is {last.state} already", f"by {last.signed_by} on {last.known_at:%Y-%m-%d}",
+            f"to sign other figures: mauwatch close {name} --by NAME --restates REASON",
+        )  # fmt: skip
+    if not before and signature.restates is not None:
+        raise Refusal(name, "isn't closed, so there is nothing to restate", "", f"close it: mauwatch close {name} --by NAME")
+
+
+def _measured(store: Warehouse, group: Group, month: date) -> Iterator[tuple[str, Measured]]:
+    known: dict[str, Measured] = {}
+    for reading in group.readings.readings:
+        inputs = counting.gather(store, group, month, reading)
+        if inputs.is_empty:
+            raise Refusal(
+                f"the group in {month:%Y-%m}", "no data: nothing was contributed for this month", "", "run it: mauwatch run"
+            )
+        yield reading.name, known.get(inputs.digest) or known.setdefault(inputs.digest, counting.measure(store, group, inputs))
+
+
+def _same(before: Publication | None, measured: Measured) -> bool:
+    return before is not None and (before.inputs, before.method) == (measured.inputs.digest, METHOD)
+
+
+def _open(store: Warehouse, group: Group, found: dict[str, Measured]) -> Iterator[str]:
+    """What keeps a month from being closed."""
+    for check in dict.fromkeys(c for measured in found.values() for c in checks.of_month(store, group, measured)):
+        if not check.passed:
+            yield f"{check.name}, {check.subject}: {check.said}"
+
+
+def _check_open(name: str, open_: Sequence[str]) -> None:
+    if open_:
+        more = f"; and {len(open_) - MOST_SAID} more" if len(open_) > MOST_SAID else ""
+        raise Refusal(
+            name, f"{len(open_)} checks are red", "; ".join(open_[:MOST_SAID]) + more,
+            f"see to them and run again, or say why not: mauwatch close {name} --by NAME --despite REASON",
+        )  # fmt: skip
+
+
+def known_on(day: date, group: Group) -> datetime:
+    """The moment after which a day's knowledge is over, in the group's zone."""
+    return end_of("day", day, group.settings.time_zone)
+
+
+def shown(
+    store: Warehouse, group: Group, month: date, reading: Reading, as_known_on: date | None = None, anew: bool = False
+) -> tuple[Measured, Publication | None]:
+    """A month's figures as they stand, and the publication they are from; null for what isn't published yet.
+
+    What is signed stands, what is preliminary is measured by what the store has now. `as_known_on`: what
+    had been published by the end of a day; `anew`: by what the store has now, although it was signed.
+    Raises `Refusal` where there is nothing.
+    """
+    name = f"the group in {month:%Y-%m}"
+    if as_known_on is not None:
+        found = publications.in_force(store, month, known_on(as_known_on, group)).get((month, reading.name))
+        if found is None:
+            raise Refusal(
+                name, "nothing had been published", f"by {as_known_on}, under {reading.name}", "ask for a later day, or a month"
+            )
+        return published.read(store, found, reading), found
+    found = publications.in_force(store, month).get((month, reading.name))
+    if found is not None and found.signed and not anew:
+        return published.read(store, found, reading), found
+    inputs = counting.gather(store, group, month, reading)
+    if inputs.is_empty:
+        months = store.read_months()
+        there = f"there are {months[0]:%Y-%m} to {months[-1]:%Y-%m}" if months else "the store is empty"
+        raise Refusal(name, "no data: nothing was contributed for this month", there, "run it: mauwatch run")
+    return counting.measure(store, group, inputs), None

@@ -1,0 +1,49 @@
+-- Different people in a month by affiliate: the figures in force.
+-- month: first day of the month
+-- reading: name of the reading
+-- affiliate: the entity that offers the products
+-- estimate: users; null if nothing was contributed
+-- lower: 95 % lower bound, users
+-- upper: 95 % upper bound, users; null if there is none
+-- standard_error: of the sketch alone, users
+-- identity_low: users if all namespaces hold the same people
+-- identity_high: users if no two namespaces share a person
+-- summed_products: sum over products, without deduplication
+-- days_expected: product-days due
+-- days_present: product-days contributed
+-- months_expected: product-months due
+-- months_present: product-months contributed
+-- complete: whether all that was due is there and settled
+-- lg_k: lowest lg_k among the sketches; null without any
+-- unidentified_events: events without a usable identifier, so not counted
+-- undecided_events: events that a condition left undecided, taken for false
+-- reasons: one a line, what is missing or stands in; empty for nothing
+-- state: preliminary, closed or restated
+-- signed_by: who closed or restated the month; null while preliminary
+-- published_at: when this figure was published, UTC
+select
+    p.month,
+    p.reading,
+    f.subject as affiliate,
+    f.estimate,
+    f.lower,
+    f.upper,
+    f.standard_error,
+    f.identity_low,
+    f.identity_high,
+    f.summed_products,
+    f.days_expected,
+    f.days_present,
+    f.months_expected,
+    f.months_present,
+    f.complete,
+    f.lg_k,
+    f.unidentified_events,
+    f.undecided_events,
+    f.reasons,
+    p.state,
+    p.signed_by,
+    p.known_at as published_at
+from publications as p
+inner join figures as f on f.publication = p.id and f.scope = 'affiliate'
+where p.id in (select max(id) from publications group by month, reading)

@@ -1,0 +1,187 @@
+"""The life of a month: what was signed stands, what is missing keeps it open, what was known when can be told."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from affiliates.manifests import read_group
+from affiliates.refusal import Refusal
+from pipelines import closing, publications, warehouse
+from pipelines.closing import Signature
+from pipelines.collect import Centre
+from pipelines.counting import Measured
+from pipelines.licences import LicenceTest, run_tests
+from pipelines.publications import Publication
+from pipelines.run import Report, run
+from tests.conftest import NOW, both_databases, entity, events, product
+
+Make = Callable[..., Path]
+pytestmark = both_databases
+MARCH = date(2025, 3, 1)
+"""Which Llama 4 tests."""
+LIFE = {"from": "2025-03-01", "to": "2025-04-01", "sources": [{
+    "files": "seen-{day}.parquet", "time": "at", "identifiers": [{"column": "user", "namespace": "email"}],
+}]}  # fmt: skip
+
+
+def write_day(directory: Path, day: date, users: int) -> None:
+    people = [(f"{day}T12:00:00Z", f"u{day.day % 7}-{i}@example.com") for i in range(users)]
+    events(people).write_parquet(directory / f"seen-{day}.parquet")
+
+
+@pytest.fixture
+def directory(make: Make) -> Path:
+    """March 2025 of one product: seven groups of ten people take turns."""
+    made = make([entity("a", [product("app", **LIFE)])])
+    for number in range(31):
+        write_day(made, MARCH + timedelta(number), 10)
+    return made
+
+
+def go(directory: Path, now: datetime = NOW) -> Report:
+    return run(directory, read_group(directory), now)
+
+
+def close(directory: Path, now: datetime = NOW, by: str = "Head of Finance", **why: str) -> dict[str, Measured]:
+    with Centre(directory, read_group(directory), now) as centre:
+        return closing.close(centre, MARCH, Signature(by, **why))
+
+
+def shown(directory: Path, **asked: Any) -> tuple[Measured, Publication | None]:
+    group = read_group(directory)
+    with warehouse.opened(group.settings.store, directory) as store:
+        return closing.shown(store, group, MARCH, group.readings.readings[0], **asked)
+
+
+def llama_4(directory: Path) -> LicenceTest:
+    group = read_group(directory)
+    with warehouse.opened(group.settings.store, directory) as store:
+        (found,) = (t for t in run_tests(store, group) if t.licence.id == "llama-4")
+        return found
+
+
+def test_a_closed_month_stands_whatever_comes(directory: Path) -> None:
+    go(directory)
+    close(directory, NOW)
+    write_day(directory, date(2025, 3, 31), 500)
+    report = go(directory, NOW + timedelta(1))
+    assert report.products[0].received.replaced == 1
+    assert [f.partition(",")[0] for f in report.findings] == ["2025-03 is closed"]
+    found, publication = shown(directory)
+    assert publication
+    assert (found.group.estimate, found.group.state, publication.signed_by) == (70, "closed", "Head of Finance")
+    assert llama_4(directory).readings["unique_people"].estimate == 70
+    assert shown(directory, anew=True)[0].group.estimate == 560
+    assert go(directory, NOW + timedelta(2)).findings == report.findings  # It is said until it is restated.
+
+
+def test_a_closed_month_is_tested_as_it_was_when_membership_is_another(directory: Path) -> None:
+    """A reading that draws the group on the release date gathers anew: by what could count when it was signed."""
+    go(directory)
+    close(directory)
+    write_day(directory, date(2025, 3, 31), 500)
+    go(directory, NOW + timedelta(1))
+    manifest = directory / "affiliates" / "b.yaml"
+    manifest.write_text("entity: b\nowned_by: [{owner: parent, share: 1, from: 2025-04-02}]\n")
+    assert llama_4(directory).readings["unique_people"].estimate == 70
+
+
+def test_a_restatement_keeps_both(directory: Path) -> None:
+    go(directory)
+    first = close(directory, NOW)
+    write_day(directory, date(2025, 3, 31), 500)
+    go(directory, NOW + timedelta(1))
+    with pytest.raises(Refusal, match="is closed already"):
+        close(directory, NOW + timedelta(2))
+    second = close(directory, NOW + timedelta(2), restates="a day was exported by halves")
+    assert [m["unique_people"].group.estimate for m in (first, second)] == [70, 560]
+    assert second["unique_people"].group.state == "restated"
+    assert go(directory, NOW + timedelta(3)).clean
+    group = read_group(directory)
+    with warehouse.opened(group.settings.store, directory) as store:
+        kept = publications.history(store, MARCH, "unique_people")
+    assert [p.state for p in kept] == ["preliminary", "closed", "restated"]
+    assert (kept[2].supersedes, kept[2].reason) == (kept[1].id, "a day was exported by halves")
+    with pytest.raises(Refusal, match="nothing has changed"):
+        close(directory, NOW + timedelta(4), restates="once more")
+
+
+@pytest.mark.parametrize(
+    ("now", "missing", "why", "rule"),
+    [
+        (datetime(2025, 3, 31, 23, tzinfo=UTC), None, {}, "isn't over"),
+        (datetime(2025, 4, 2, tzinfo=UTC), None, {}, "red"),
+        (NOW, 12, {}, "red"),
+        (NOW, None, {"restates": "a reason"}, "isn't closed"),
+        (NOW, None, {"by": " "}, "empty"),
+        (NOW, None, {"despite": ""}, "empty"),
+    ],
+    ids=["not over", "not settled", "a day missing", "not closed", "nobody", "no reason"],
+)
+def test_what_cannot_be_closed(directory: Path, now: datetime, missing: int | None, why: dict[str, str], rule: str) -> None:
+    if missing:
+        (directory / f"seen-2025-03-{missing}.parquet").unlink()
+    go(directory, now)
+    with pytest.raises(Refusal, match=rule):
+        close(directory, now, **why)
+    assert shown(directory)[0].group.state == "preliminary"
+
+
+def test_despite_what_is_open(directory: Path) -> None:
+    (directory / "seen-2025-03-12.parquet").unlink()
+    go(directory)
+    close(directory, despite="the log of the 12th is lost for good")
+    found, publication = shown(directory)
+    assert (found.group.upper, found.group.complete, found.group.state) == (None, False, "closed")
+    assert publication
+    assert publication.despite == "the log of the 12th is lost for good"
+    assert llama_4(directory).readings["unique_people"].result == "undetermined"
+
+
+def test_nothing_to_close(directory: Path) -> None:
+    with pytest.raises(Refusal, match="no data"):
+        close(directory)
+
+
+def test_what_was_known_when(directory: Path) -> None:
+    """Each day's answer is what had been published by its end, in the group's zone."""
+    last = directory / "seen-2025-03-31.parquet"
+    kept = last.read_bytes()
+    last.unlink()
+    go(directory, datetime(2025, 4, 10, 12, tzinfo=UTC))
+    last.write_bytes(kept)
+    write_day(directory, date(2025, 3, 30), 40)
+    go(directory, datetime(2025, 4, 12, 12, tzinfo=UTC))
+    close(directory, datetime(2025, 4, 20, 12, tzinfo=UTC))
+    write_day(directory, date(2025, 3, 31), 500)
+    go(directory, datetime(2025, 5, 1, 12, tzinfo=UTC))
+    close(directory, datetime(2025, 5, 2, 12, tzinfo=UTC), restates="late")
+    days = ["2025-04-10", "2025-04-11", "2025-04-12", "2025-04-19", "2025-04-20", "2025-05-01", "2025-05-02"]
+    answers = [shown(directory, as_known_on=date.fromisoformat(day))[0].group for day in days]
+    assert [(f.estimate, f.complete, f.state) for f in answers] == [
+        (70, False, "preliminary"), (70, False, "preliminary"), (100, True, "preliminary"), (100, True, "preliminary"),
+        (100, True, "closed"), (100, True, "closed"), (590, True, "restated"),
+    ]  # fmt: skip
+    with pytest.raises(Refusal, match="nothing had been published"):
+        shown(directory, as_known_on=date(2025, 4, 9))
+
+
+def test_a_day_written_again_is_computed_again(directory: Path) -> None:
+    """Long after it settled, and without being asked."""
+    go(directory)
+    assert go(directory, NOW + timedelta(1)).products[0].periods == 0
+    write_day(directory, date(2025, 3, 5), 25)
+    report = go(directory, NOW + timedelta(2))
+    assert (report.products[0].periods, report.products[0].received.replaced) == (1, 1)
+    assert shown(directory)[0].group.estimate == 85
+
+
+def test_a_slower_run_does_not_undo_a_newer_one(directory: Path) -> None:
+    """Two runs at once: the one that read the day earlier stores it later."""
+    go(directory, NOW)
+    write_day(directory, date(2025, 3, 5), 25)
+    go(directory, NOW - timedelta(hours=1))
+    assert shown(directory)[0].group.estimate == 70

@@ -1,0 +1,112 @@
+"""The store itself: its schema on both databases, its transactions, and what is no store of ours."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from affiliates.refusal import Refusal
+from pipelines import schema, warehouse
+from pipelines.warehouse import GivenCount, Warehouse
+from tests.conftest import NOW, SQLITE, both_databases
+
+
+@both_databases
+def test_schema_of_the_migrations_is_the_schema_of_the_tables(store_url: str, tmp_path: Path) -> None:
+    with warehouse.opened(store_url, tmp_path, create=True) as store, store.reading() as connection:
+        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), schema.metadata) == []
+        comments = connection.execute(sa.select(schema.column_comments)).fetchall()
+    of_tables = [c for c in comments if c.table_name in schema.metadata.tables]
+    assert len(of_tables) == sum(1 + len(t.columns) for t in schema.metadata.tables.values())
+    assert all(comment for *_, comment in comments)
+
+
+@both_databases
+def test_there_is_a_store_once_it_was_made(store_url: str, tmp_path: Path) -> None:
+    """A database server is there without a store in it."""
+    assert not warehouse.exists(store_url, tmp_path)
+    with pytest.raises(Refusal, match="isn't there yet"), warehouse.opened(store_url, tmp_path):
+        pass
+    with warehouse.opened(store_url, tmp_path, create=True) as store:
+        assert store.read_months() == []
+    assert warehouse.exists(store_url, tmp_path)
+
+
+def test_a_store_that_is_none(tmp_path: Path) -> None:
+    (tmp_path / "text.sqlite").write_text("no database at all, but a text that is long enough to be taken for one" * 20)
+    with pytest.raises(Refusal, match="the store"), warehouse.opened("sqlite:///text.sqlite", tmp_path):
+        pass
+    with pytest.raises(Refusal, match="URL"), warehouse.opened("nodb://secret:hidden@host/x", tmp_path, create=True):
+        pass
+    with warehouse.opened("sqlite:///newer.sqlite", tmp_path, create=True) as store, store.writing() as connection:
+        connection.execute(sa.text("update alembic_version set version_num = '9999'"))
+    with pytest.raises(Refusal, match="newer mauwatch"), warehouse.opened("sqlite:///newer.sqlite", tmp_path, create=True):
+        pass
+
+
+def test_a_server_that_is_not_there_is_refused_without_its_password(tmp_path: Path) -> None:
+    with (
+        pytest.raises(Refusal, match="can't be used") as refused,
+        warehouse.opened("postgresql://u:hidden@127.0.0.1:9/x", tmp_path),
+    ):
+        pass
+    assert "hidden" not in str(refused.value)
+
+
+def test_moments_are_text_that_sorts_in_sqlite(tmp_path: Path) -> None:
+    with warehouse.opened(SQLITE, tmp_path, create=True) as store:
+        store.replace_counts(NOW.date(), NOW.date(), [count(1)], NOW)
+        with store.reading() as connection:
+            assert connection.scalar(sa.text("select known_at from counts")) == "2025-06-01T12:00:00.000000Z"
+
+
+def count(users: int) -> GivenCount:
+    return GivenCount("a", "x", NOW.date(), "count", users, "people", "a document", "somebody")
+
+
+@both_databases
+def test_a_snapshot_sees_one_moment(store_url: str, tmp_path: Path) -> None:
+    """A figure computed from two moments is nobody's."""
+    day = NOW.date()
+    with warehouse.opened(store_url, tmp_path, create=True) as store:
+        store.replace_counts(day, day, [count(1)], NOW)
+        with store.snapshot() as fixed:
+            assert [c.users for c in fixed.read_counts(day, day)] == [1]
+            store.replace_counts(day, day, [count(2)], NOW)
+            assert [c.users for c in fixed.read_counts(day, day)] == [1]
+            assert fixed.position(NOW).counts == 1
+            assert [c.users for c in store.read_counts(day, day)] == [2]
+        with store.snapshot() as fixed:
+            assert [c.users for c in fixed.read_counts(day, day)] == [2]
+
+
+@both_databases
+def test_writers_take_turns(store_url: str, tmp_path: Path) -> None:
+    """Rows' numbers grow in the order in which rows become visible: what was the last one stays it."""
+    with warehouse.opened(store_url, tmp_path, create=True) as store:
+        inside, order = threading.Event(), []
+
+        def first() -> None:
+            with store.writing() as connection:
+                inside.set()
+                time.sleep(0.3)
+                connection.execute(schema.counts.insert(), [vars(count(1)) | {"known_at": NOW}])
+                order.append("first")
+
+        def second(other: Warehouse) -> None:
+            inside.wait()
+            with other.writing() as connection:
+                order.append("second")
+                assert connection.scalar(sa.select(sa.func.count()).select_from(schema.counts)) == 1
+
+        with warehouse.opened(store_url, tmp_path) as other:
+            threads = [threading.Thread(target=first), threading.Thread(target=second, args=[other])]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert order == ["first", "second"]
