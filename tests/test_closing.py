@@ -185,3 +185,16 @@ def test_a_slower_run_does_not_undo_a_newer_one(directory: Path) -> None:
     write_day(directory, date(2025, 3, 5), 25)
     go(directory, NOW - timedelta(hours=1))
     assert shown(directory)[0].group.estimate == 70
+
+
+def test_half_a_day_keeps_a_month_open(directory: Path, make: Make) -> None:
+    """Its file is there, whole and settled: only the product's own past tells."""
+    make([entity("a", [product("app", **{**LIFE, "from": "2025-02-01"})])])
+    for number in range(28):
+        write_day(directory, date(2025, 2, 1) + timedelta(number), 1000)
+    for number in range(31):
+        write_day(directory, MARCH + timedelta(number), 450 if number == 19 else 1000)
+    go(directory)
+    with pytest.raises(Refusal, match=r"usual_change, a/app: 2025-03-20: 450 users, usually 1,000"):
+        close(directory)
+    close(directory, despite="an outage in the night to the 20th, report 17")

@@ -1,0 +1,69 @@
+"""Checks before a figure is trusted: half a day of events is the fault that nothing else sees."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+import pytest
+
+from pipelines.checks import of_product
+from pipelines.product_days import ProductDay
+
+FIRST = date(2025, 1, 6)
+
+
+def days(users: Sequence[int | None], events: int | None = 10**9, lg_k: int = 21) -> list[ProductDay]:
+    return [ProductDay("a", "app", "day", FIRST + timedelta(i), n, events, 0, lg_k) for i, n in enumerate(users)]
+
+
+def steady(last: int | None, users: int = 1000, weekend: int = 300) -> list[ProductDay]:
+    """Nine weeks with quiet weekends, and one more day, a Monday."""
+    return days([*(users if i % 7 < 5 else weekend for i in range(63)), last])
+
+
+@pytest.mark.parametrize(
+    ("found", "passes"),
+    [
+        (steady(1000), True),
+        (steady(600), True),
+        (steady(1500), True),
+        (steady(499), False),
+        (steady(0), False),
+        (steady(1501), False),
+        (steady(None), True),
+        (steady(12, users=4, weekend=1), True),
+        (steady(21, users=4, weekend=1), False),
+        (days([1000] * 21 + [10]), True),
+        (days([1000] * 28 + [10]), False),
+        (days([round(100 * 1.01**i) for i in range(90)]), True),
+    ],
+    ids=["as ever", "less", "more", "half a file", "nobody", "doubled", "not noted", "a dozen by chance", "too many of few",
+         "three weeks are no past", "four are", "growth of a percent a day"],
+)  # fmt: skip
+def test_a_day_beside_its_own_past(found: list[ProductDay], passes: bool) -> None:
+    checks = {c.name: c for c in of_product(found, since=found[-1].day)}
+    assert checks["usual_change"].passed == passes
+    assert checks["usual_change"].subject == "a/app"
+    if not passes:
+        assert f"{found[-1].day}: " in checks["usual_change"].said
+
+
+def test_the_past_is_not_judged_again() -> None:
+    found = [*steady(1000), *(ProductDay("a", "app", "day", FIRST + timedelta(64), 1000, 10**9, 0, 21),)]
+    broken = [*found[:40], ProductDay("a", "app", "day", found[40].day, 1, 10**9, 0, 21), *found[41:]]
+    assert all(c.passed for c in of_product(broken, since=found[-1].day))
+    assert not all(c.passed for c in of_product(broken))
+
+
+@pytest.mark.parametrize(
+    ("users", "events", "lg_k", "passes"),
+    [(100, 100, 21, True), (100_000, 99_900, 21, True), (100, 99, 21, False), (100, None, 21, True), (1040, 1000, 12, True)],
+    ids=["one each", "within the sketch's error", "identifiers invented", "not known", "a coarse sketch"],
+)
+def test_each_user_has_an_event(users: int, events: int | None, lg_k: int, passes: bool) -> None:
+    (first, _) = of_product(days([users], events, lg_k))
+    assert (first.name, first.passed) == ("events_at_least_users", passes)
+
+
+def test_nothing_is_said_of_no_days() -> None:
+    assert of_product([]) == []
+    assert of_product(days([5]), since=date(2026, 1, 1)) == []
