@@ -51,7 +51,7 @@ def test_a_store_that_is_none(tmp_path: Path) -> None:
 def test_a_server_that_is_not_there_is_refused_without_its_password(tmp_path: Path) -> None:
     with (
         pytest.raises(Refusal, match="can't be used") as refused,
-        warehouse.opened("postgresql://u:hidden@127.0.0.1:9/x", tmp_path),
+        warehouse.opened("postgresql://u:hidden@localhost:9/x", tmp_path),
     ):
         pass
     assert "hidden" not in str(refused.value)
