@@ -96,7 +96,10 @@ def test_a_restatement_keeps_both(directory: Path) -> None:
     go(directory, NOW + timedelta(1))
     with pytest.raises(Refusal, match="is closed already"):
         close(directory, NOW + timedelta(2))
-    second = close(directory, NOW + timedelta(2), restates="a day was exported by halves")
+    unusual = {"despite": "the 31st is as the vendor says", "restates": "a day was exported by halves"}
+    with pytest.raises(Refusal, match="usual_change"):
+        close(directory, NOW + timedelta(2), restates=unusual["restates"])
+    second = close(directory, NOW + timedelta(2), **unusual)
     assert [m["unique_people"].group.estimate for m in (first, second)] == [70, 560]
     assert second["unique_people"].group.state == "restated"
     assert go(directory, NOW + timedelta(3)).clean
@@ -155,10 +158,10 @@ def test_what_was_known_when(directory: Path) -> None:
     last.write_bytes(kept)
     write_day(directory, date(2025, 3, 30), 40)
     go(directory, datetime(2025, 4, 12, 12, tzinfo=UTC))
-    close(directory, datetime(2025, 4, 20, 12, tzinfo=UTC))
+    close(directory, datetime(2025, 4, 20, 12, tzinfo=UTC), despite="the 30th was a fair")
     write_day(directory, date(2025, 3, 31), 500)
     go(directory, datetime(2025, 5, 1, 12, tzinfo=UTC))
-    close(directory, datetime(2025, 5, 2, 12, tzinfo=UTC), restates="late")
+    close(directory, datetime(2025, 5, 2, 12, tzinfo=UTC), restates="late", despite="two days of a fair")
     days = ["2025-04-10", "2025-04-11", "2025-04-12", "2025-04-19", "2025-04-20", "2025-05-01", "2025-05-02"]
     answers = [shown(directory, as_known_on=date.fromisoformat(day))[0].group for day in days]
     assert [(f.estimate, f.complete, f.state) for f in answers] == [
