@@ -137,7 +137,7 @@ def run(
 ) -> None:
     """Count the events: what is missing or wasn't settled, or all of a range again; then publish the months."""
     from dashboards import terminal
-    from pipelines.run import run as run_group
+    from pipelines.defs.in_process import run as run_group
 
     begin, end = console.day_of(first), console.day_of(last)
     if begin and end and begin > end:

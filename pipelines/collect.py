@@ -1,7 +1,7 @@
 """Contributions of one product, from its sources by the edge and the one way in to the store."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import lru_cache
@@ -72,6 +72,15 @@ class ProductRun:
     undecided: int = 0
     """Events of the computed periods that a condition left undecided."""
 
+    def add(self, more: Self) -> None:
+        """Take in what was done for other periods of the same product; what is missing stays as it is."""
+        r, m = vars(self.received), vars(more.received)
+        self.received = Received(**{outcome: number + m[outcome] for outcome, number in r.items()})
+        self.periods += more.periods
+        self.refusals += tuple(new for new in more.refusals if str(new) not in map(str, self.refusals))
+        self.unidentified += more.unidentified
+        self.undecided += more.undecided
+
 
 @dataclass(frozen=True)
 class Due:
@@ -122,27 +131,29 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
 
 def collect(centre: Centre, affiliate: str, product: Product, first: date | None = None, last: date | None = None) -> ProductRun:
     """Compute what is due of a product and store it; what its sources are refused for is in the answer."""
-    name = f"{affiliate}/{product.product}"
-    done = ProductRun(name)
-    try:
+    done, wanted = plan(centre, affiliate, product, first, last)
+    computed: list[tuple[contribution.Contribution, datetime]] = []
+    if wanted is not None:
+        with _refusals_in(done):
+            computed = _computed(centre, affiliate, product, wanted)
+    if wanted is not None and computed:
+        done.periods, store = len(computed), centre.store()
+        done.received = store.append_contributions(computed, centre.place.key.fingerprint, centre.now)
+        store.replace_seen(affiliate, product.product, product.grain, wanted.seen, centre.now)
+        done.unidentified = sum(c.unidentified_events or 0 for c, _ in computed)
+        done.undecided = sum(c.undecided_events or 0 for c, _ in computed)
+    return done
+
+
+def plan(
+    centre: Centre, affiliate: str, product: Product, first: date | None = None, last: date | None = None
+) -> tuple[ProductRun, Due | None]:
+    """What `collect` would do, before it does it: what is missing or refused already, and else what is due."""
+    done, wanted = ProductRun(f"{affiliate}/{product.product}"), None
+    with _refusals_in(done):
         wanted = due(centre, affiliate, product, first, last)
         done.missing = wanted.missing
-        computed = _computed(centre, affiliate, product, wanted)
-    except Refusal as refusal:
-        done.refusals = (refusal,)
-    except Refused as refused:
-        done.refusals = refused.refusals
-    except OSError as error:
-        done.refusals = (Refusal(name, "a file can't be read", str(error.strerror), "see to its permissions and its disk"),)
-    else:
-        if computed:
-            done.periods = len(computed)
-            store = centre.store()
-            done.received = store.append_contributions(computed, centre.place.key.fingerprint, centre.now)
-            store.replace_seen(affiliate, product.product, product.grain, wanted.seen, centre.now)
-            done.unidentified = sum(c.unidentified_events or 0 for c, _ in computed)
-            done.undecided = sum(c.undecided_events or 0 for c, _ in computed)
-    return done
+    return done, wanted
 
 
 def take_counts(centre: Centre) -> int:
@@ -161,6 +172,19 @@ def _crosswalks(pattern: str | None, directory: Path) -> Callable[[date], Crossw
     """The snapshot of a month, each file read once."""
     read = lru_cache(maxsize=4)(lambda name: crosswalk.read(name, directory))
     return lambda month: read(crosswalk.file_of(pattern, month)) if pattern else None
+
+
+@contextmanager
+def _refusals_in(done: ProductRun) -> Iterator[None]:
+    """What is refused inside becomes the product's refusals."""
+    try:
+        yield
+    except Refusal as refusal:
+        done.refusals = (refusal,)
+    except Refused as refused:
+        done.refusals = refused.refusals
+    except OSError as error:
+        done.refusals = (Refusal(done.name, "a file can't be read", str(error.strerror), "see to its permissions and its disk"),)
 
 
 def _computed(centre: Centre, affiliate: str, product: Product, wanted: Due) -> list[tuple[contribution.Contribution, datetime]]:

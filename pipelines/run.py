@@ -1,12 +1,12 @@
 """One run: contributions from every source that is due, then the months' figures and licence tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from affiliates.group import Group
+from affiliates.group import Group, Reading
 from affiliates.refusal import Refusal
 from pipelines import collect, counting, licences, publications, published
 from pipelines.collect import Centre, ProductRun
@@ -80,10 +80,7 @@ def run(
         for number, (affiliate, product) in enumerate(work):
             progress(f"{affiliate}/{product.product}", number, len(work))
             report.products.append(collect.collect(centre, affiliate, product, first, last))
-        if (first or last) and not collect.any_days(group, first, last, now.date()):
-            report.findings.append(
-                f"no product lives between {first or 'the beginning'} and {last or 'today'}, or it lies in the future"
-            )
+        report.findings += lifeless(group, first, last, now.date())
         collect.take_counts(centre)
         store = centre.store_if_any()
         if store is not None:
@@ -95,6 +92,13 @@ def run(
     return report
 
 
+def lifeless(group: Group, first: date | None, last: date | None, today: date) -> list[str]:
+    """The finding that a range holds no day of any product."""
+    if (first is None and last is None) or collect.any_days(group, first, last, today):
+        return []
+    return [f"no product lives between {first or 'the beginning'} and {last or 'today'}, or it lies in the future"]
+
+
 def publish_month(centre: Centre, store: Warehouse, month: date) -> MonthRun:
     """Publish a month's figures under each reading whose inputs changed, with the licence tests that rest on it.
 
@@ -102,20 +106,13 @@ def publish_month(centre: Centre, store: Warehouse, month: date) -> MonthRun:
     """
     done, new = MonthRun(month), []
     with store.snapshot() as fixed:
-        before = publications.in_force(fixed, month)
-        signed = {p.reading: p for p in before.values() if p.signed}
         position, by_digest = fixed.position(centre.now), dict[str, Measured]()
-        gathered: dict[object, counting.Inputs] = {}
-        for reading in centre.group.readings.readings:
-            alike = reading.audiences, reading.control_share  # Readings that differ in nothing else rest on the same.
-            if alike not in gathered:
-                gathered[alike] = counting.gather(fixed, centre.group, month, reading)
-            inputs, last = gathered[alike], before.get((month, reading.name))
+        for reading, inputs, last, signed in _standing(centre, fixed, month):
+            if not _behind(inputs, last, signed):
+                continue
             if signed:
                 done.findings += [f for f in _changed_since(last, inputs) if f not in done.findings]
                 continue
-            if (last and (last.inputs, last.method) == (inputs.digest, METHOD)) or (inputs.is_empty and last is None):
-                continue  # What was published and then withdrawn is published again, as nothing known.
             try:
                 if inputs.digest not in by_digest:
                     by_digest[inputs.digest] = counting.measure(fixed, centre.group, inputs)
@@ -129,6 +126,33 @@ def publish_month(centre: Centre, store: Warehouse, month: date) -> MonthRun:
     if new:
         _append(store, done, new, licences.rows(tests, centre.now))
     return done
+
+
+def outdated_months(centre: Centre, store: Warehouse) -> list[date]:
+    """Months that `publish_month` would publish or find something about; all the others are as they were published."""
+    with store.snapshot() as fixed:
+        return [month for month in fixed.read_months() if any(_behind(*s[1:]) for s in _standing(centre, fixed, month))]
+
+
+def _standing(
+    centre: Centre, fixed: Warehouse, month: date
+) -> Iterator[tuple[Reading, counting.Inputs, Publication | None, bool]]:
+    """By reading, what a month rests on now, its publication in force, and whether the month is signed."""
+    before = publications.in_force(fixed, month)
+    signed = any(p.signed for p in before.values())
+    gathered: dict[object, counting.Inputs] = {}
+    for reading in centre.group.readings.readings:
+        alike = reading.audiences, reading.control_share  # Readings that differ in nothing else rest on the same.
+        if alike not in gathered:
+            gathered[alike] = counting.gather(fixed, centre.group, month, reading)
+        yield reading, gathered[alike], before.get((month, reading.name)), signed
+
+
+def _behind(inputs: counting.Inputs, last: Publication | None, signed: bool) -> bool:
+    """Whether what is published isn't what the inputs give; what was published and then withdrawn becomes unknown."""
+    if last is None:
+        return not (signed or inputs.is_empty)
+    return last.inputs != inputs.digest or not (signed or last.method == METHOD)
 
 
 def _append(store: Warehouse, done: MonthRun, new: list[New], tests: list[dict[str, Any]]) -> None:

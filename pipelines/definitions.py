@@ -1,0 +1,47 @@
+"""A group as a Dagster code location: assets, checks, jobs, schedules and a sensor, put together.
+
+For one's own workspace, name a module that says `defs = build_defs(Path("/srv/acme"), ["mauwatch"])`; or load this one with
+the group directory in the environment variable MAUWATCH_GROUP and, if wanted, the prefix of all asset keys in
+MAUWATCH_KEY_PREFIX (parts divided by a slash).
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import dagster as dg
+
+from affiliates.manifests import read_group
+from affiliates.refusal import Refusal
+from pipelines.defs import assets, automation, partitions, resources
+from pipelines.defs.resources import Clock, real_clock
+
+
+def build_defs(directory: Path, key_prefix: Sequence[str] = (), clock: Clock = real_clock) -> dg.Definitions:
+    """Everything that Dagster is to know of a group directory.
+
+    Reads the manifests; raises `Refused` with their mistakes. Schedules and the sensor are there, and stand still until
+    somebody turns them on.
+    """
+    group = read_group(directory)
+    calendar = partitions.calendar(group)
+    return dg.Definitions(
+        assets=assets.of_group(group, calendar, key_prefix),
+        jobs=[dg.define_asset_job(name, chosen) for name, chosen in automation.jobs(group, key_prefix).items()],
+        schedules=automation.schedules(directory, group, key_prefix, clock),
+        sensors=[automation.sensor(directory, group, calendar, key_prefix, clock)],
+        resources={resources.DESK: resources.desk(directory, group, clock)},
+        executor=dg.in_process_executor,  # A step in a process of its own costs seconds, and counting uses all cores anyway.
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """The group in MAUWATCH_GROUP; the environment is read when Dagster loads it, not when this module is imported."""
+    directory = os.environ.get("MAUWATCH_GROUP")
+    if not directory:
+        raise Refusal(
+            "the environment variable MAUWATCH_GROUP", "names no group directory", "", "set it to the folder of group.yaml"
+        )
+    prefix = os.environ.get("MAUWATCH_KEY_PREFIX", "")
+    return build_defs(Path(directory), [part for part in prefix.split("/") if part])

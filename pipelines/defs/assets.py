@@ -1,0 +1,210 @@
+"""The assets: a product's contributions, a month's figures, a month's licence tests. Each computes nothing itself."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+import dagster as dg
+
+from affiliates.group import Group, Product, Reading
+from pipelines import checks as rules
+from pipelines import collect, product_days, publications, published, run
+from pipelines.checks import WEEKS
+from pipelines.collect import ProductRun
+from pipelines.counting import Measured, month_end
+from pipelines.defs import checks, partitions
+from pipelines.defs.partitions import Calendar
+from pipelines.defs.resources import DESK, Desk, failure
+from pipelines.licences import LicenceTest
+from pipelines.product_days import ProductDay
+from pipelines.warehouse import Warehouse
+
+Prefix = Sequence[str]
+Yielded = dg.AssetMaterialization | dg.AssetCheckResult | dg.MaterializeResult[None]
+
+
+def product_key(prefix: Prefix, affiliate: str, product: str) -> dg.AssetKey:
+    return dg.AssetKey([*prefix, affiliate, product])
+
+
+def of_group(group: Group, calendar: Calendar, prefix: Prefix) -> list[dg.AssetsDefinition]:
+    """An asset for each product with sources, the figures, and the licence tests."""
+    products = [
+        contributions(entity.entity, product, calendar, prefix)
+        for entity in group.entities.values()
+        for product in entity.products
+        if product.sources
+    ]
+    return [*products, figures([asset.key for asset in products], calendar, prefix), licence_tests(calendar, prefix)]
+
+
+def contributions(affiliate: str, product: Product, calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
+    """A product's sketches, by day or by month. Of a range that is run, only the periods that could be computed are
+    materialised: a day that its sources don't have stays missing."""
+    key, name, grain = product_key(prefix, affiliate, product.product), f"{affiliate}/{product.product}", product.grain
+    names = checks.of_product(grain)
+
+    @dg.asset(
+        key=key,
+        group_name=_group_name(affiliate),
+        description=(
+            f"Who used {product.name or product.product} of {affiliate} in a {grain}, as sketches of keyed identifiers. Active: "
+            f"{product.active.meaning} ({product.active.label}). Running a {grain} again replaces it. Its late events "
+            f"have arrived {product.settles_after} days after its end; until then it is computed anew."
+        ),
+        partitions_def=calendar.of(grain),
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        output_required=False,
+        check_specs=checks.specs(key, names),
+        required_resource_keys={DESK},
+    )
+    def computed(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
+        desk: Desk = getattr(context.resources, DESK)
+        first, last = partitions.asked(context, grain)
+        with desk.without_data(name):
+            desk.progress(name, len(desk.report.products), desk.steps)
+            done = collect.collect(desk.centre, affiliate, product, first, partitions.last_day(grain, last))
+            desk.report.products.append(done)
+            if done.refusals:
+                raise failure("\n".join(str(refusal) for refusal in done.refusals))
+            store = desk.centre.store_if_any()
+            back = first - timedelta(weeks=WEEKS)
+            days = product_days.read(store, affiliate, product.product, grain, back, last) if store else []
+            found = rules.of_product(days, since=first)
+        gone = {day.replace(day=1) if grain == "month" else day for day in done.missing}
+        there = {partitions.key_of(grain, d.day): _of_day(d) for d in days if d.day >= first and d.day not in gone}
+        results, about = list(checks.results(key, names, found)), _of_run(done)
+        if len(there) == sum(1 for _ in partitions.periods(grain, first, last)):
+            for period, metadata in there.items():
+                context.add_asset_metadata(metadata, partition_key=period)
+            yield dg.MaterializeResult(metadata=about, check_results=results)
+            return
+        for period, metadata in there.items():
+            yield dg.AssetMaterialization(key, partition=period, metadata={**metadata, **about})
+        yield from results
+
+    return computed
+
+
+def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
+    """People in a month: of the group, of each affiliate and of each product, under every reading."""
+    key = dg.AssetKey([*prefix, "group", "figures"])
+    # The days of a month that isn't over don't exist yet, and a life may begin in its middle.
+    mapping = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
+
+    @dg.asset(
+        key=key,
+        group_name="group",
+        description=(
+            "How many different people the group, its affiliates and its products reached in a calendar month, with 95 % "
+            "bounds and with what is missing, under every reading. Published into the store, each version kept, where "
+            "anything it rests on has changed; a month that somebody signed keeps its figures. The plots are of the "
+            "group under the reading of record, or else the first one."
+        ),
+        deps=[dg.AssetDep(product, partition_mapping=mapping) for product in products],
+        partitions_def=calendar.months,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        check_specs=checks.specs(key, checks.OF_FIGURES),
+        required_resource_keys={DESK},
+    )
+    def publish(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
+        desk: Desk = getattr(context.resources, DESK)
+        months = list(partitions.periods("month", *partitions.asked(context, "month")))
+        found, findings, new = [], list[str](), 0
+        with desk.without_data("the group's figures"):
+            collect.take_counts(desk.centre)
+            store = desk.centre.store_if_any()
+            for number, month in enumerate(months):
+                if store is None:
+                    break
+                desk.progress(f"{month:%Y-%m}", number, len(months))
+                done = run.publish_month(desk.centre, store, month)
+                desk.report.add(done)
+                findings += [f for f in done.findings if f not in findings]
+                new += bool(done.measured)
+                measured = _in_force(store, desk.centre.group, month)
+                if measured is not None:
+                    found += rules.of_figures(measured)
+                    context.add_asset_metadata(_of_figure(measured), partition_key=partitions.key_of("month", month))
+        for finding in findings:
+            context.log.warning(finding)
+        metadata: dict[str, Any] = {"run_published_months": new, "run_findings": "\n".join(findings) or "none"}
+        yield dg.MaterializeResult(metadata=metadata, check_results=list(checks.results(key, checks.OF_FIGURES, found)))
+
+    return publish
+
+
+def licence_tests(calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
+    """What the tests of the licences find that ask for a month."""
+
+    @dg.asset(
+        key=dg.AssetKey([*prefix, "group", "licence_tests"]),
+        group_name="group",
+        description=(
+            "Whether the group had more users than a licence's threshold in the month that its clause asks for, under "
+            "each reading: under, over, undetermined or not_measured. A month that no licence asks for says so. Results "
+            "of the stated readings; no legal advice."
+        ),
+        deps=[dg.AssetKey([*prefix, "group", "figures"])],
+        partitions_def=calendar.months,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        required_resource_keys={DESK},
+    )
+    def tested(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        desk: Desk = getattr(context.resources, DESK)
+        with desk.without_data("the licence tests"):
+            store = desk.centre.store_if_any()
+            if store is not None:
+                known = {m.inputs.digest: m for m in desk.report.measured.values()}
+                desk.report.tests = run.note_tests(desk.centre, store, known)
+        for month in partitions.periods("month", *partitions.asked(context, "month")):
+            metadata = _of_tests([t for t in desk.report.tests if t.licence.measured_month == month])
+            context.add_asset_metadata(metadata, partition_key=partitions.key_of("month", month))
+        return dg.MaterializeResult()
+
+    return tested
+
+
+def _group_name(affiliate: str) -> str:
+    """The affiliate's name in the letters that Dagster takes; asset keys keep their dots and dashes."""
+    return affiliate.replace(".", "_").replace("-", "_")
+
+
+def _of_day(day: ProductDay) -> dict[str, Any]:
+    known = {"estimate": day.users, "events": day.events, "stored_bytes": day.stored_bytes}
+    return {name: number for name, number in known.items() if number is not None}
+
+
+def _of_run(done: ProductRun) -> dict[str, Any]:
+    r = done.received
+    return {
+        "run_periods_computed": done.periods, "run_new": r.new, "run_replaced": r.replaced, "run_confirmed": r.confirmed,
+        "run_missing_days": len(done.missing), "run_unidentified_events": done.unidentified,
+    }  # fmt: skip
+
+
+def _in_force(store: Warehouse, group: Group, month: date) -> Measured | None:
+    """The published figures under the reading of record on the month's last day, or else the first reading."""
+    reading = _shown(group, month_end(month))
+    publication = publications.in_force(store, month).get((month, reading.name))
+    return published.read(store, publication, reading) if publication else None
+
+
+def _shown(group: Group, day: date) -> Reading:
+    record = next((r.reading for r in group.readings.of_record if r.holds_on(day)), None)
+    return next((r for r in group.readings.readings if r.name == record), group.readings.readings[0])
+
+
+def _of_figure(measured: Measured) -> dict[str, Any]:
+    figure = measured.group
+    plotted = {"estimate": figure.estimate, "lower": figure.lower, "upper": figure.upper}
+    return {name: number for name, number in plotted.items() if number is not None} | {
+        "standard_error": figure.standard_error, "days_expected": figure.coverage.days_expected,
+        "days_present": figure.coverage.days_present, "complete": figure.complete, "state": figure.state,
+        "reading": measured.inputs.reading.name,
+    }  # fmt: skip
+
+
+def _of_tests(tests: Sequence[LicenceTest]) -> dict[str, Any]:
+    found = {f"{t.licence.id}, {name}": outcome.result for t in tests for name, outcome in t.readings.items()}
+    return found or {"tests": "none: no licence asks for this month"}

@@ -1,0 +1,167 @@
+"""What is due, as runs: stretches of days or months with the products that lack them; jobs, schedules, and a sensor.
+
+One Dagster run can't hold daily and monthly assets, so there are three jobs: products by day, products by
+month, and the figures with the licence tests.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+import dagster as dg
+
+from affiliates.group import Grain, Group, Product
+from pipelines import collect, run
+from pipelines.collect import Centre, ProductRun
+from pipelines.defs import partitions
+from pipelines.defs.assets import Prefix, product_key
+from pipelines.defs.partitions import Calendar
+from pipelines.defs.resources import Clock
+
+JOBS: dict[Grain, str] = {"day": "mauwatch_days", "month": "mauwatch_months"}
+FIGURES = "mauwatch_figures"
+_AT = "0 6 * * *"
+"""Six in the morning, in the group's time zone: the day is over everywhere and its exports have had some hours."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """One run: periods without a gap, from `first` to `last` (first days), of products of one grain."""
+
+    grain: Grain
+    first: date
+    last: date
+    products: tuple[tuple[str, str], ...]
+    """Affiliate and product."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What has to be run, and by product (in the manifests' order) what is known before it is."""
+
+    stretches: list[Stretch]
+    products: list[ProductRun]
+
+
+def plan(centre: Centre, first: date | None = None, last: date | None = None) -> Plan:
+    """The runs that compute what is due in a range, or without one what is due at all.
+
+    Products with the same stretch of periods share a run; others don't, so that none is computed beyond what it lacks.
+    A product whose sources are refused before anything is known of its days is run for the last of them, and fails
+    there with the reason.
+    """
+    known, by_stretch = [], defaultdict[tuple[Grain, date, date], list[tuple[str, str]]](list)
+    for entity in centre.group.entities.values():
+        for product in entity.products:
+            done, due = collect.plan(centre, entity.entity, product, first, last)
+            found = sorted(due.periods) if due else _last_period(centre, product, first, last)
+            for begin, end in partitions.stretches(product.grain, found):
+                by_stretch[product.grain, begin, end].append((entity.entity, product.product))
+            known.append(done)
+    order = sorted(by_stretch, key=lambda s: (s[0] == "month", s[1], s[2]))
+    return Plan([Stretch(*key, tuple(by_stretch[key])) for key in order], known)
+
+
+def _last_period(centre: Centre, product: Product, first: date | None, last: date | None) -> list[date]:
+    """The last period of the product's life, and of the range, that is over."""
+    day = min(last or date.max, centre.now.astimezone(centre.group.zone).date() - timedelta(1))
+    if product.to is not None:
+        day = min(day, product.to - timedelta(1))
+    if day < max(first or date.min, product.from_):
+        return []
+    return [day if product.grain == "day" else day.replace(day=1)]
+
+
+def jobs(group: Group, prefix: Prefix) -> dict[str, dg.AssetSelection]:
+    """By name, what each of the three jobs computes; there is one of products only where there are such."""
+    keys = _keys(group, prefix)
+    whole = [dg.AssetKey([*prefix, "group", name]) for name in ("figures", "licence_tests")]
+    found = {JOBS[grain]: keys[grain] for grain in JOBS if keys[grain]} | {FIGURES: whole}
+    return {name: dg.AssetSelection.assets(*chosen) for name, chosen in found.items()}
+
+
+def schedules(directory: Path, group: Group, prefix: Prefix, clock: Clock) -> list[dg.ScheduleDefinition]:
+    """Every morning, runs of whatever isn't computed, wasn't settled or has changed, by day and by month."""
+    return [_schedule(grain, directory, group, prefix, clock) for grain, keys in _keys(group, prefix).items() if keys]
+
+
+def _schedule(grain: Grain, directory: Path, group: Group, prefix: Prefix, clock: Clock) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name=f"{JOBS[grain]}_due",
+        cron_schedule=_AT,
+        job_name=JOBS[grain],
+        execution_timezone=group.settings.time_zone,
+        description=f"Each morning: what is due of products that count by {grain}, a run for each stretch without a gap.",
+    )
+    def due(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        with Centre(directory, group, clock()) as centre:
+            found = [s for s in plan(centre).stretches if s.grain == grain]
+        for stretch in found:
+            yield dg.RunRequest(
+                run_key=f"{context.scheduled_execution_time:%Y-%m-%d} {_name(stretch)}",
+                asset_selection=[product_key(prefix, *product) for product in stretch.products],
+                tags=partitions.range_tags(grain, stretch.first, stretch.last),
+            )
+        if not found:
+            yield dg.SkipReason("everything that its sources hold is computed and settled")
+
+    return due
+
+
+def sensor(directory: Path, group: Group, calendar: Calendar, prefix: Prefix, clock: Clock) -> dg.SensorDefinition:
+    """Publishes the months whose contributions or counts have changed, once no run of products is under way.
+
+    It asks the store and not Dagster's events: whatever changed a month, a schedule, a backfill, a file handed in or a
+    manifest, and whatever failed on the way, the month that isn't as it was published is published.
+    """
+
+    @dg.sensor(
+        name=f"{FIGURES}_outdated",
+        job_name=FIGURES,
+        minimum_interval_seconds=600,
+        description="Every ten minutes: months whose contributions, counts or manifests have changed since they were published.",
+    )
+    def outdated(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        if _under_way(context.instance):
+            yield dg.SkipReason("waits for the products' runs")
+            return
+        with Centre(directory, group, clock()) as centre:
+            collect.take_counts(centre)  # A count that has changed in a manifest outdates its month.
+            store = centre.store_if_any()
+            months = run.outdated_months(centre, store) if store else []
+            position = store.position(centre.now) if store else None
+            today = centre.now.astimezone(group.zone).date()
+        found = partitions.stretches("month", within(months, calendar))
+        for first, last in found:
+            # Once a day where it stays as it is, such as a month whose contributions can't be united.
+            at = f"{position.contributions}-{position.counts}" if position else ""
+            yield dg.RunRequest(run_key=f"{today} {first} {last} {at}", tags=partitions.range_tags("month", first, last))
+        if not found:
+            yield dg.SkipReason("every month is as it was published")
+
+    return outdated
+
+
+def within(months: Sequence[date], calendar: Calendar) -> list[date]:
+    """Those that are partitions; the store may have months of products that no manifest names any more."""
+    return [month for month in months if calendar.months.has_partition_key(partitions.key_of("month", month))]
+
+
+def _under_way(instance: dg.DagsterInstance) -> bool:
+    unfinished = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
+    return any(instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=unfinished)) for job in JOBS.values())
+
+
+_FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)
+
+
+def _keys(group: Group, prefix: Prefix) -> dict[Grain, list[dg.AssetKey]]:
+    products = [(e.entity, p) for e in group.entities.values() for p in e.products if p.sources]
+    return {grain: [product_key(prefix, a, p.product) for a, p in products if p.grain == grain] for grain in JOBS}
+
+
+def _name(stretch: Stretch) -> str:
+    """Distinguishes the stretches of a morning: those of other products with the same days share one."""
+    return f"{partitions.key_of(stretch.grain, stretch.first)} {partitions.key_of(stretch.grain, stretch.last)}"

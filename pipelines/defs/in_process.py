@@ -1,0 +1,129 @@
+"""A run of the centre through Dagster, in this process: what `mauwatch run` does, with its history in `.mauwatch/dagster`."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date, datetime
+from pathlib import Path
+
+import dagster as dg
+
+from affiliates.group import Group
+from pipelines import collect
+from pipelines import run as centre_run
+from pipelines.collect import Centre
+from pipelines.defs import assets, automation, history, partitions
+from pipelines.defs.assets import product_key
+from pipelines.defs.automation import FIGURES, JOBS, Stretch
+from pipelines.defs.partitions import Calendar
+from pipelines.defs.resources import DESK, Desk
+from pipelines.run import Progress, Report
+
+
+def run(
+    directory: Path,
+    group: Group,
+    now: datetime,
+    first: date | None = None,
+    last: date | None = None,
+    progress: Progress = lambda what, done, of: None,
+) -> Report:
+    """The same as `pipelines.run.run`: a Dagster run for each stretch of days and of months that is due, then one for each
+    stretch of months whose figures are out of date.
+
+    The product runs come first, since a month's figures rest on all of them; and they are apart from the figures', since a
+    step whose product was refused would keep Dagster from publishing the month without it.
+    """
+    with Centre(directory, group, now) as centre, _quiet(), history.opened(directory) as instance:
+        desk, calendar = Desk(centre, progress=progress), partitions.calendar(group)
+        location = _location(group, calendar, desk)
+        plan = automation.plan(centre, first, last)
+        desk.steps = sum(len(stretch.products) for stretch in plan.stretches)
+        for stretch in plan.stretches:
+            selection = [product_key((), *product) for product in stretch.products]
+            _execute(location, JOBS[stretch.grain], stretch, instance, selection)
+            _raise_first(desk)
+        for done in desk.report.products:
+            next(known for known in plan.products if known.name == done.name).add(done)
+        desk.report.products = plan.products
+        desk.report.findings += centre_run.lifeless(group, first, last, now.date())
+        collect.take_counts(centre)
+        _publish(desk, location, calendar, instance)
+        return desk.report
+
+
+def _publish(desk: Desk, location: dg.Definitions, calendar: Calendar, instance: dg.DagsterInstance) -> None:
+    """The figures of months that are out of date, then the licence tests, which may have changed without any."""
+    store = desk.centre.store_if_any()
+    if store is None:
+        return
+    months = centre_run.outdated_months(desk.centre, store)
+    runs = automation.within(months, calendar)
+    for month in months:
+        if month not in runs:  # Of a product that no manifest names any more: no partition, but a month all the same.
+            desk.report.add(centre_run.publish_month(desk.centre, store, month))
+    for begin, end in partitions.stretches("month", runs):
+        _execute(location, FIGURES, Stretch("month", begin, end, ()), instance, None)
+        _raise_first(desk)
+    if not runs:
+        known = {m.inputs.digest: m for m in desk.report.measured.values()}
+        desk.report.tests = centre_run.note_tests(desk.centre, store, known)
+    desk.report.published.sort()
+
+
+def _execute(
+    location: dg.Definitions,
+    job: str,
+    stretch: Stretch,
+    instance: dg.DagsterInstance,
+    selection: list[dg.AssetKey] | None,
+) -> None:
+    location.resolve_job_def(job).execute_in_process(
+        asset_selection=selection,
+        instance=instance,
+        raise_on_error=False,
+        run_config={"loggers": {"none": {}}},
+        tags=partitions.range_tags(stretch.grain, stretch.first, stretch.last),
+    )
+
+
+def _raise_first(desk: Desk) -> None:
+    """What Dagster took for a failed step, but is no product's refusal, ends the run as it would without Dagster."""
+    if desk.errors:
+        raise desk.errors[0]
+
+
+def _location(group: Group, calendar: Calendar, desk: Desk) -> dg.Definitions:
+    return dg.Definitions(
+        assets=assets.of_group(group, calendar, ()),
+        jobs=[dg.define_asset_job(name, chosen) for name, chosen in automation.jobs(group, ()).items()],
+        resources={DESK: dg.ResourceDefinition.hardcoded_resource(desk)},
+        loggers={"none": _silent},
+    )
+
+
+@dg.logger({}, description="Nothing: the report says what was done")
+def _silent(_: dg.InitLoggerContext) -> logging.Logger:
+    logger = logging.getLogger("mauwatch.dagster")
+    logger.setLevel(logging.CRITICAL + 1)
+    logger.propagate = False
+    return logger
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without warnings of what is in beta at Dagster, and with its events written many at a time."""
+    before = os.environ.get("DAGSTER_EVENT_BATCH_SIZE")
+    os.environ["DAGSTER_EVENT_BATCH_SIZE"] = "1000"
+    try:
+        with warnings.catch_warnings():
+            for category in (dg.BetaWarning, dg.PreviewWarning):
+                warnings.simplefilter("ignore", category)
+            yield
+    finally:
+        if before is None:
+            del os.environ["DAGSTER_EVENT_BATCH_SIZE"]
+        else:
+            os.environ["DAGSTER_EVENT_BATCH_SIZE"] = before

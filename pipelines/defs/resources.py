@@ -1,0 +1,67 @@
+"""What assets work with: the centre at its desk, open for one run."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+
+from affiliates.group import Group
+from affiliates.refusal import Refusal, Refused
+from pipelines.collect import Centre
+from pipelines.run import Progress, Report
+
+DESK = "mauwatch"
+"""The resource's key."""
+
+Clock = Callable[[], datetime]
+
+
+def real_clock() -> datetime:
+    """The time of this machine."""
+    return datetime.now(UTC)
+
+
+@dataclass
+class Desk:
+    """The open centre, and where the assets of a run put down what they did."""
+
+    centre: Centre
+    report: Report = field(default_factory=Report)
+    progress: Progress = lambda what, done, of: None
+    steps: int = 0
+    """How many products the runs at this desk are about, if that is known."""
+    errors: list[Exception] = field(default_factory=list)
+    """What went wrong beside what was refused."""
+
+    @contextmanager
+    def without_data(self, subject: str) -> Iterator[None]:
+        """An error inside becomes a failure that says no more than its kind: its text may quote somebody's data, and
+        Dagster keeps texts for ever. A refusal's text never does."""
+        try:
+            yield
+        except dg.Failure:
+            raise
+        except Exception as error:  # noqa: BLE001 kept in `errors`, and the step fails
+            self.errors.append(error)
+            safe = isinstance(error, Refusal | Refused)
+            said = str(error) if safe else f"{subject}: {type(error).__name__}; `mauwatch run` shows where"
+            raise failure(said) from None
+
+
+def failure(said: str) -> dg.Failure:
+    """A step that ends here; running it again at once would change nothing."""
+    return dg.Failure(description=said, allow_retries=False)
+
+
+def desk(directory: Path, group: Group, clock: Clock) -> dg.ResourceDefinition:
+    """The desk of a run: opened at its beginning, closed at its end, with one time for all of it."""
+
+    @dg.resource(description="The group directory's manifests, key, crosswalk and store")
+    def opened(_: dg.InitResourceContext) -> Iterator[Desk]:
+        with Centre(directory, group, clock()) as centre:
+            yield Desk(centre)
+
+    return opened
