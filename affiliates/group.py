@@ -137,6 +137,8 @@ class Settings(Model):
     ultimate_parent: Name
     time_zone: Zone = "UTC"
     store: Text = "sqlite:///.mauwatch/store.sqlite"
+    dagster_store: Text | None = None
+    """URL of a PostgreSQL database for what Dagster keeps of its runs; without one, files in .mauwatch/dagster."""
     key: KeySource
     crosswalk: Text | None = None
     """Parquet file of keys and person keys; `{month}` (YYYY-MM) in it means a snapshot a month."""

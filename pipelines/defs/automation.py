@@ -7,7 +7,7 @@ month, and the figures with the licence tests.
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -15,7 +15,7 @@ import dagster as dg
 from affiliates.group import Grain, Group, Product
 from pipelines import collect, run
 from pipelines.collect import Centre, ProductRun
-from pipelines.defs import partitions
+from pipelines.defs import instance, partitions
 from pipelines.defs.assets import Prefix, product_key
 from pipelines.defs.partitions import Calendar
 from pipelines.defs.resources import Clock
@@ -149,9 +149,14 @@ def within(months: Sequence[date], calendar: Calendar) -> list[date]:
     return [month for month in months if calendar.months.has_partition_key(partitions.key_of("month", month))]
 
 
-def _under_way(instance: dg.DagsterInstance) -> bool:
+def _under_way(dagster: dg.DagsterInstance) -> bool:
+    """Whether runs of products are queued or going on; one that has lost its process holds nothing up."""
+    instance.end_orphans(dagster)
     unfinished = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
-    return any(instance.get_runs_count(dg.RunsFilter(job_name=job, statuses=unfinished)) for job in JOBS.values())
+    since = datetime.now(UTC) - instance.LONGEST
+    return any(
+        dagster.get_runs_count(dg.RunsFilter(job_name=job, statuses=unfinished, created_after=since)) for job in JOBS.values()
+    )
 
 
 _FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)

@@ -7,49 +7,13 @@ the same files, readable by Dagster's own; it keeps its connections, and a batch
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from threading import RLock
 from typing import Any
 
 import dagster as dg
 import sqlalchemy as sa
-import yaml
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
-
-HOME = Path(".mauwatch") / "dagster"
-"""Dagster's home in a group directory: with `DAGSTER_HOME=.mauwatch/dagster`, `dagster dev` shows what was run."""
-
-_SETTINGS = {
-    "telemetry": {"enabled": False},
-    # Nothing that a step prints is kept: it could quote somebody's data.
-    "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"},
-}
-
-
-@contextmanager
-def opened(directory: Path) -> Iterator[dg.DagsterInstance]:
-    """The group directory's Dagster, made where there is none; where its folder can't be written, one that forgets."""
-    home = (directory / HOME).absolute()
-    storages = {
-        name: {"module": module, "class": kind, "config": {"base_dir": str(home / folder)}}
-        for name, module, kind, folder in (
-            ("run_storage", "dagster._core.storage.runs", "SqliteRunStorage", "history"),
-            ("event_log_storage", "pipelines.defs.history", "History", "history/runs"),
-            ("schedule_storage", "dagster._core.storage.schedules", "SqliteScheduleStorage", "schedules"),
-        )
-    }
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        if not (home / "dagster.yaml").exists():  # From then on its owner's.
-            (home / "dagster.yaml").write_text(yaml.safe_dump(_SETTINGS), encoding="utf-8")
-        (home / "run.yaml").write_text(yaml.safe_dump(_SETTINGS | storages), encoding="utf-8")
-    except OSError:
-        with dg.DagsterInstance.ephemeral() as instance:
-            yield instance
-        return
-    with dg.DagsterInstance.from_config(str(home), "run.yaml") as instance:
-        yield instance
 
 
 class History(SqliteEventLogStorage):

@@ -14,7 +14,7 @@ from affiliates.group import Group
 from pipelines import collect
 from pipelines import run as centre_run
 from pipelines.collect import Centre
-from pipelines.defs import assets, automation, history, partitions
+from pipelines.defs import assets, automation, instance, partitions
 from pipelines.defs.assets import product_key
 from pipelines.defs.automation import FIGURES, JOBS, Stretch
 from pipelines.defs.partitions import Calendar
@@ -36,25 +36,25 @@ def run(
     The product runs come first, since a month's figures rest on all of them; and they are apart from the figures', since a
     step whose product was refused would keep Dagster from publishing the month without it.
     """
-    with Centre(directory, group, now) as centre, _quiet(), history.opened(directory) as instance:
+    with Centre(directory, group, now) as centre, _quiet(), instance.opened(directory, group) as dagster:
         desk, calendar = Desk(centre, progress=progress), partitions.calendar(group)
         location = _location(group, calendar, desk)
         plan = automation.plan(centre, first, last)
         desk.steps = sum(len(stretch.products) for stretch in plan.stretches)
         for stretch in plan.stretches:
             selection = [product_key((), *product) for product in stretch.products]
-            _execute(location, JOBS[stretch.grain], stretch, instance, selection)
+            _execute(location, JOBS[stretch.grain], stretch, dagster, selection)
             _raise_first(desk)
         for done in desk.report.products:
             next(known for known in plan.products if known.name == done.name).add(done)
         desk.report.products = plan.products
         desk.report.findings += centre_run.lifeless(group, first, last, now.date())
         collect.take_counts(centre)
-        _publish(desk, location, calendar, instance)
+        _publish(desk, location, calendar, dagster)
         return desk.report
 
 
-def _publish(desk: Desk, location: dg.Definitions, calendar: Calendar, instance: dg.DagsterInstance) -> None:
+def _publish(desk: Desk, location: dg.Definitions, calendar: Calendar, dagster: dg.DagsterInstance) -> None:
     """The figures of months that are out of date, then the licence tests, which may have changed without any."""
     store = desk.centre.store_if_any()
     if store is None:
@@ -65,7 +65,7 @@ def _publish(desk: Desk, location: dg.Definitions, calendar: Calendar, instance:
         if month not in runs:  # Of a product that no manifest names any more: no partition, but a month all the same.
             desk.report.add(centre_run.publish_month(desk.centre, store, month))
     for begin, end in partitions.stretches("month", runs):
-        _execute(location, FIGURES, Stretch("month", begin, end, ()), instance, None)
+        _execute(location, FIGURES, Stretch("month", begin, end, ()), dagster, None)
         _raise_first(desk)
     if not runs:
         known = {m.inputs.digest: m for m in desk.report.measured.values()}
@@ -77,15 +77,15 @@ def _execute(
     location: dg.Definitions,
     job: str,
     stretch: Stretch,
-    instance: dg.DagsterInstance,
+    dagster: dg.DagsterInstance,
     selection: list[dg.AssetKey] | None,
 ) -> None:
     location.resolve_job_def(job).execute_in_process(
         asset_selection=selection,
-        instance=instance,
+        instance=dagster,
         raise_on_error=False,
         run_config={"loggers": {"none": {}}},
-        tags=partitions.range_tags(stretch.grain, stretch.first, stretch.last),
+        tags=partitions.range_tags(stretch.grain, stretch.first, stretch.last) | instance.process_tag(),
     )
 
 
