@@ -6,13 +6,15 @@ A check that doesn't pass says what and why; it changes no figure and keeps noth
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from statistics import median
 
+from affiliates.contribution import end_of
 from affiliates.group import Group
 from affiliates.registers import standard_error
 from pipelines import product_days
 from pipelines.counting import Measured, month_end
+from pipelines.intake import settles_at
 from pipelines.product_days import ProductDay
 from pipelines.warehouse import Warehouse
 
@@ -40,7 +42,7 @@ class Check:
 
 def of_month(store: Warehouse, group: Group, measured: Measured) -> list[Check]:
     """All checks of a month: of its figures, and of the days of each product that they rest on."""
-    month, found = measured.inputs.month, of_figures(measured)
+    month, found = measured.inputs.month, of_figures(measured, group)
     for name in measured.products:
         affiliate, _, product = name.partition("/")
         known = group.product(affiliate, product)
@@ -52,9 +54,12 @@ def of_month(store: Warehouse, group: Group, measured: Measured) -> list[Check]:
     return found
 
 
-def of_figures(measured: Measured) -> list[Check]:
-    """Whether a month's figures cover what was due, and agree with each other."""
-    return [_coverage(measured), _largest_to_sum(measured)]
+def of_figures(measured: Measured, group: Group, now: datetime | None = None) -> list[Check]:
+    """Whether a month's figures cover what was due, and agree with each other.
+
+    `now`: judged by what is due at that time; without it, as for a month that is to be signed.
+    """
+    return [_coverage(measured, group, now), _largest_to_sum(measured)]
 
 
 def of_product(days: Sequence[ProductDay], since: date = date.min) -> list[Check]:
@@ -69,14 +74,46 @@ def of_product(days: Sequence[ProductDay], since: date = date.min) -> list[Check
     return [*found, _usual_change(days, judged)] if judged[0].grain == "day" else found
 
 
-def _coverage(measured: Measured) -> Check:
+def _coverage(measured: Measured, group: Group, now: datetime | None) -> Check:
     """Red where the group has no upper bound: then something that is due is missing or hasn't settled, and the figure
-    may rise by any number. A count or a ceiling that stands in for it bounds it, and is only said."""
+    may rise by any number. A count or a ceiling that stands in for it bounds it, and is only said.
+
+    While the month lasts and settles, that is so every day: until it has settled, red where a day is missing that has.
+    """
     figure, c = measured.group, measured.group.coverage
     said = f"{c.days_present} of {c.days_expected} days"
     if c.months_expected:
         said += f", {c.months_present} of {c.months_expected} months"
-    return Check("coverage", _month(measured), figure.upper is not None, "; ".join([said, *figure.reasons]))
+    if now is None or now >= _settled_at(measured, group):
+        return Check("coverage", _month(measured), figure.upper is not None, "; ".join([said, *figure.reasons]))
+    late = _overdue(measured, group, now)
+    return Check("coverage", _month(measured), not late, "; ".join([said, _said(late) or "the others aren't due yet"]))
+
+
+def _settled_at(measured: Measured, group: Group) -> datetime:
+    """When everything that is due in the month has settled."""
+    month, zone = measured.inputs.month, group.settings.time_zone
+    ends = [settles_at(group, m, p.product, "month", month, p.day_zone or zone) for m, p in measured.inputs.due]
+    return max(ends, default=end_of("month", month, zone))
+
+
+def _overdue(measured: Measured, group: Group, now: datetime) -> list[str]:
+    """By product that counts by day, the days that have settled and aren't there."""
+    inputs, found = measured.inputs, list[str]()
+    there = {(v.affiliate, v.product, v.activity_date) for v in inputs.versions if v.grain == "day"}
+    whole = {(v.affiliate, v.product) for v in inputs.versions if v.grain == "month"} | set(inputs.given)
+    for m, p in inputs.due:
+        if not p.sources or p.grain == "month" or (m, p.product) in whole:
+            continue
+        zone, last = p.day_zone or group.settings.time_zone, month_end(inputs.month)
+        days = [inputs.month + timedelta(i) for i in range(last.day)]
+        late = [
+            d for d in days
+            if p.holds_on(d) and (m, p.product, d) not in there and settles_at(group, m, p.product, "day", d, zone) <= now
+        ]  # fmt: skip
+        if late:
+            found.append(f"{m}/{p.product}: {len(late)} day{'s' * (len(late) > 1)} missing, the first {late[0]}")
+    return found
 
 
 def _largest_to_sum(measured: Measured) -> Check:
@@ -107,7 +144,7 @@ def _events_at_least_users(days: Sequence[ProductDay]) -> Check:
         for d in days
         if d.events is not None and d.users is not None and d.users - ERRORS * standard_error(d.lg_k, d.users) > d.events
     ]
-    return Check("events_at_least_users", _product(days), not wrong, _said(wrong) or f"{len(days)} periods have")
+    return Check("events_at_least_users", _product(days), not wrong, _said(wrong) or f"none of {len(days)} periods has fewer")
 
 
 def _usual_change(days: Sequence[ProductDay], judged: Sequence[ProductDay]) -> Check:

@@ -102,7 +102,7 @@ def _check_open(name: str, open_: Sequence[str]) -> None:
     if open_:
         more = f"; and {len(open_) - MOST_SAID} more" if len(open_) > MOST_SAID else ""
         raise Refusal(
-            name, f"{len(open_)} checks are red", "; ".join(open_[:MOST_SAID]) + more,
+            name, f"{len(open_)} check{'s are' if len(open_) > 1 else ' is'} red", "; ".join(open_[:MOST_SAID]) + more,
             f"see to them and run again, or say why not: mauwatch close {name} --by NAME --despite REASON",
         )  # fmt: skip
 

@@ -117,13 +117,23 @@ def gather(
         "zone": group.settings.time_zone,
         "audiences": reading.audiences,
         "due": [(m, p.model_dump(mode="json", include={"product", "grain", "settles_after", "from_", "to"})) for m, p in due],
-        "versions": [(v.id, v.digest, v.computed_at.isoformat()) for v in versions],
+        "versions": sorted(_said_of(v, group) for v in versions),
         "given": [asdict(g) for _, g in sorted(given.items())],
     }
     digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
     within = [v for v in versions if month <= v.activity_date <= last]
     left_out = (*_outside(group, members, on or last), *_unnamed(group, near), *_stale(group, due, within))
     return Inputs(month, reading, members, due, versions, given, left_out, digest)
+
+
+def _said_of(version: Version, group: Group) -> list[str]:
+    """What of a contribution moves a figure, or what is said beside it. Neither its number in this store nor the moment
+    of its computation does, so that any store that was given the same has the same digest."""
+    said = asdict(version)
+    settled = version.computed_at >= settles_at(
+        group, version.affiliate, version.product, version.grain, version.activity_date, version.day_zone
+    )
+    return [str(said[name]) for name in sorted(said.keys() - {"id", "computed_at"})] + [str(settled)]
 
 
 def _outside(group: Group, members: Sequence[str], day: date) -> Iterator[str]:

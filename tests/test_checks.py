@@ -1,12 +1,16 @@
 """Checks before a figure is trusted: half a day of events is the fault that nothing else sees."""
 
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from pipelines.checks import of_product
+from affiliates.manifests import read_group
+from pipelines.checks import of_figures, of_product
 from pipelines.product_days import ProductDay
+from pipelines.run import run
+from tests.conftest import entity, events, product
 
 FIRST = date(2025, 1, 6)
 
@@ -67,3 +71,29 @@ def test_each_user_has_an_event(users: int, events: int | None, lg_k: int, passe
 def test_nothing_is_said_of_no_days() -> None:
     assert of_product([]) == []
     assert of_product(days([5]), since=date(2026, 1, 1)) == []
+
+
+@pytest.mark.parametrize(
+    ("missing", "now", "passes", "said"),
+    [
+        ([], datetime(2025, 3, 19, tzinfo=UTC), True, "15 of 31 days; the others aren't due yet"),
+        ([14, 15], datetime(2025, 3, 17, tzinfo=UTC), True, "13 of 31 days; the others aren't due yet"),
+        ([14, 15], datetime(2025, 3, 18, tzinfo=UTC), False, "a/app: 1 day missing, the first 2025-03-14"),
+        ([], datetime(2025, 4, 3, tzinfo=UTC), False, "a/app: 15 days missing, the first 2025-03-16"),
+        ([], datetime(2025, 4, 4, tzinfo=UTC), False, "a/app: 16 of 31 days (2025-03-16 to 2025-03-31) missing"),
+    ],
+    ids=["it lasts", "not settled", "settled and not there", "over", "all is due"],
+)
+def test_coverage_while_a_month_lasts(
+    make: Callable[..., Path], missing: list[int], now: datetime, passes: bool, said: str
+) -> None:
+    """Red every day until the month's end, it would be looked at by nobody when a day is really missing."""
+    by_day = {"files": "{day}.parquet", "time": "at", "identifiers": [{"column": "user", "namespace": "email"}]}
+    directory = make([entity("a", [product("app", **{"from": "2025-03-01", "sources": [by_day]})])])
+    for day in (d for d in range(1, 16) if d not in missing):
+        events([(f"2025-03-{day:02}T12:00:00Z", "u@example.com")]).write_parquet(directory / f"2025-03-{day:02}.parquet")
+    group = read_group(directory)
+    found = run(directory, group, now).measured[date(2025, 3, 1), "unique_people"]
+    (coverage, _) = of_figures(found, group, now)
+    assert (coverage.passed, coverage.said.endswith(said)) == (passes, True), coverage.said
+    assert not of_figures(found, group)[0].passed  # To be signed, all of it must be there.

@@ -124,7 +124,7 @@ def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix)
                 new += bool(done.measured)
                 measured = _in_force(store, desk.centre.group, month)
                 if measured is not None:
-                    found += rules.of_figures(measured)
+                    found += rules.of_figures(measured, desk.centre.group, desk.centre.now)
                     context.add_asset_metadata(_of_figure(measured), partition_key=partitions.key_of("month", month))
         for finding in findings:
             context.log.warning(finding)

@@ -108,7 +108,7 @@ def _write(path: Path, settings: dict[str, Any]) -> None:
 
 
 def _checked(url: str) -> str:
-    """For Dagster's own driver. Raises `Refusal` for what isn't a PostgreSQL's."""
+    """For the driver that Dagster's storage is written for. Raises `Refusal` for what isn't a PostgreSQL's."""
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
@@ -119,7 +119,7 @@ def _checked(url: str) -> str:
             "Dagster's store", "isn't the URL of a PostgreSQL database", shown,
             "correct `dagster_store` in group.yaml, or leave it out: then it is files in .mauwatch",
         )  # fmt: skip
-    return parsed.set(drivername="postgresql").render_as_string(hide_password=False)
+    return parsed.set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
 
 
 @contextmanager
