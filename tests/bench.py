@@ -198,6 +198,12 @@ def union(folder: Path) -> Iterator[Result]:
     yield {"sketches": 40 * 31, "seconds": found["seconds"], "gib": found["gib"]}
 
 
+def orchestration(_: Path) -> Iterator[Result]:
+    """A day of 20 products as `mauwatch run` counts it, and without Dagster."""
+    found = turns({"plain": ("day", "plain"), "dagster": ("day", "dagster")}, 5)
+    yield {name: result["seconds"] for name, result in found.items()}
+
+
 def _dense(number: int, day: date, key: GroupKey) -> Contribution:
     values = np.zeros(1 << 21, np.uint8)
     kernels.raise_made(values, np.uint64(number * 3_000_000 + day.day * 200_000), 5_000_000, np.uint64(1))
@@ -248,6 +254,12 @@ def markdown(found: dict[str, Any]) -> str:
         "",
         f"{u['sketches']:,} dense sketches (40 products x 31 days), from the store to all figures: {u['seconds']:.1f} s.",
     ]
+    (o,) = found["orchestration"]
+    lines += [
+        "",
+        f"A day of 20 products with 100,000 users each, the whole process: {o['dagster']:.1f} s by `mauwatch run`, "
+        f"{o['plain']:.1f} s without Dagster.",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -262,7 +274,7 @@ def machine() -> Result:
 
 def main() -> None:
     found: dict[str, Any] = {"machine": machine()}
-    for test in (keys, events, many, curve, union):
+    for test in (keys, events, many, curve, union, orchestration):
         with TemporaryDirectory(prefix="mauwatch-bench-") as folder:
             found[test.__name__] = list(test(Path(folder)))
     (HERE / "bench.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

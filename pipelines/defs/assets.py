@@ -1,5 +1,6 @@
 """The assets: a product's contributions, a month's figures, a month's licence tests. Each computes nothing itself."""
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import dagster as dg
 
 from affiliates.group import Group, Product, Reading
+from affiliates.registers import STRETCH, standard_error
 from pipelines import checks as rules
 from pipelines import collect, product_days, publications, published, run
 from pipelines.checks import WEEKS
@@ -171,7 +173,12 @@ def _group_name(affiliate: str) -> str:
 
 
 def _of_day(day: ProductDay) -> dict[str, Any]:
+    """Numbers only, for Dagster plots them over the partitions; the bounds are two standard errors off, stretched as a
+    figure's are."""
     known = {"estimate": day.users, "events": day.events, "stored_bytes": day.stored_bytes}
+    if day.users is not None:
+        error = 2 * STRETCH * standard_error(day.lg_k, day.users)
+        known |= {"lower": math.floor(day.users - error), "upper": math.ceil(day.users + error)}
     return {name: number for name, number in known.items() if number is not None}
 
 
