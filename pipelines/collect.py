@@ -138,8 +138,7 @@ def collect(centre: Centre, affiliate: str, product: Product, first: date | None
             computed = _computed(centre, affiliate, product, wanted)
     if wanted is not None and computed:
         done.periods, store = len(computed), centre.store()
-        done.received = store.append_contributions(computed, centre.place.key.fingerprint, centre.now)
-        store.replace_seen(affiliate, product.product, product.grain, wanted.seen, centre.now)
+        done.received = store.append_contributions(computed, centre.place.key.fingerprint, centre.now, wanted.seen)
         done.unidentified = sum(c.unidentified_events or 0 for c, _ in computed)
         done.undecided = sum(c.undecided_events or 0 for c, _ in computed)
     return done
