@@ -13,7 +13,7 @@ import sys
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,8 +22,8 @@ from multiprocessing.process import BaseProcess
 from multiprocessing.queues import Queue
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from queue import Empty
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import psycopg
 import sqlalchemy as sa
@@ -34,7 +34,8 @@ from pipelines import run as centre_run
 from pipelines import warehouse
 from pipelines.defs import in_process
 from pipelines.run import Report
-from tests.conftest import entity, events, new_database, product, rows_of, running_postgres, write_group
+from tests.conftest import entity, events, new_database, product, running_postgres, write_group
+from tests.load_compared import compared, stands
 from tests.load_readers import Expected, Reader
 
 FIRST, LAST = date(2025, 3, 1), date(2025, 5, 31)
@@ -47,7 +48,7 @@ READERS, THREADS = 20, 5
 """Readers, and how many of them share a process."""
 PAUSE = 0.5
 """Seconds between a reader's looks: without it they would leave no processor to those who write."""
-START, END = 180, 120
+START, END = 180, 240
 """Seconds that processes may take to begin, and to end what they are at when the time is over."""
 
 
@@ -217,7 +218,10 @@ def load(server: sa.Engine, place: Place, seconds: float, dagster: int = 1, read
                 connections = max(connections, watch.scalar(sa.text("select count(*) from pg_stat_activity")) or 0)
                 time.sleep(0.1)
         for _ in range(sum(map(len, roles))):
-            found.append(outcomes.get(timeout=max(1, end + END - time.monotonic())))
+            try:
+                found.append(outcomes.get(timeout=max(1, end + END - time.monotonic())))
+            except Empty:
+                found.append(Outcome("didn't end", errors=[f"one of {sum(map(len, roles))} hasn't ended after {END} seconds"]))
     centre_run.run(place.directory, place.group(), datetime.now(UTC))
     with server.connect() as connection:
         deadlocks = connection.scalar(sa.text("select sum(deadlocks) from pg_stat_database")) or 0
@@ -241,44 +245,6 @@ def ended(processes: Sequence[BaseProcess]) -> Iterator[None]:
             if process.is_alive():
                 process.kill()
                 process.join()
-
-
-def stands(url: str, directory: Path) -> dict[str, list[Any]]:
-    """What holds now, without the numbers of rows, times and what rests on them: of each thing its newest version."""
-    rows = rows_of(url, directory)
-    period = "affiliate", "product", "grain", "activity_date"
-    current = _newest(rows["contributions"], period)
-    in_force = _newest(rows["publications"], ("month", "reading"))
-    periods, keys = ({row["id"]: key for key, row in found.items()} for found in (current, in_force))
-    return {
-        "contributions": [_without(row) for row in current.values()],
-        "parts": [(periods[p["contribution_id"]], _without(p)) for p in rows["parts"] if p["contribution_id"] in periods],
-        "publications": [_without(row) for row in in_force.values()],
-        "figures": [_without(f) for f in rows["figures"] if f["publication"] in keys],
-        "licence_tests": [_without(r) for r in _newest(rows["licence_tests"], ("licence", "licensee", "reading")).values()],
-        **{name: [_without(row) for row in rows[name]] for name in ("sources_seen", "counts", "column_comments")},
-    }
-
-
-def _newest(rows: Sequence[Mapping[str, Any]], key: Sequence[str]) -> dict[tuple[Any, ...], Mapping[str, Any]]:
-    return {tuple(row[name] for name in key): row for row in sorted(rows, key=lambda row: row["id"])}
-
-
-_NUMBERS_AND_TIMES = {
-    "id", "contribution_id", "publication", "supersedes", "known_at", "computed_at", "seen_at", "inputs", "contributions_to",
-}  # fmt: skip
-
-
-def _without(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in row.items() if name not in _NUMBERS_AND_TIMES}
-
-
-def compared(there: Mapping[str, Sequence[Any]], clean: Mapping[str, Sequence[Any]]) -> Iterator[str]:
-    """Rows that only one of two stores has."""
-    for name in clean:
-        here, other = Counter(map(repr, there[name])), Counter(map(repr, clean[name]))
-        for what, rows in (("too many", here - other), ("missing", other - here)):
-            yield from (f"{name}, {what}: {row}" for row in rows)
 
 
 def table(found: Found) -> str:
