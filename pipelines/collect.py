@@ -23,6 +23,9 @@ from pipelines import intake, warehouse
 from pipelines.counting import DAY
 from pipelines.warehouse import GivenCount, Received, Version, Warehouse
 
+_ATTEMPTS = 3
+"""Times that a product is computed while its files are written again under its hands."""
+
 
 class Centre:
     """A group directory at work: manifests, key, crosswalks, the time, and the store, opened once it is needed."""
@@ -131,15 +134,17 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
 
 def collect(centre: Centre, affiliate: str, product: Product, first: date | None = None, last: date | None = None) -> ProductRun:
     """Compute what is due of a product and store it; what its sources are refused for is in the answer."""
-    done, wanted = plan(centre, affiliate, product, first, last)
     computed: list[tuple[contribution.Contribution, datetime]] = []
-    if wanted is not None:
-        with _refusals_in(done):
-            computed = _computed(centre, affiliate, product, wanted)
+    for _ in range(_ATTEMPTS):
+        done, wanted = plan(centre, affiliate, product, first, last)
+        if wanted is not None:
+            with _refusals_in(done):
+                computed = _computed(centre, affiliate, product, wanted)
+        if wanted is None or not done.refusals or not _rewritten(wanted):
+            break
     if wanted is not None and computed:
         done.periods, store = len(computed), centre.store()
-        done.received = store.append_contributions(computed, centre.place.key.fingerprint, centre.now)
-        store.replace_seen(affiliate, product.product, product.grain, wanted.seen, centre.now)
+        done.received = store.append_contributions(computed, centre.place.key.fingerprint, centre.now, wanted.seen)
         done.unidentified = sum(c.unidentified_events or 0 for c, _ in computed)
         done.undecided = sum(c.undecided_events or 0 for c, _ in computed)
     return done
@@ -195,6 +200,14 @@ def _computed(centre: Centre, affiliate: str, product: Product, wanted: Due) -> 
             paths.append(Path(folder) / f"{affiliate}-{product.product}-{number}.parquet")
             contribution.write(paths[-1], contributions)
         return intake.accept(paths, centre.group, centre.place.key, lambda month: _digest(centre.place, month), centre.now)
+
+
+def _rewritten(wanted: Due) -> bool:
+    """Whether a file was written again or went since it was found: then what it was refused for may be gone too."""
+    try:
+        return any("".join(f.fingerprint(wanted.periods[p]) for f in wanted.found) != seen for p, seen in wanted.seen.items())
+    except OSError:
+        return True
 
 
 def _days(product: Product, first: date | None, last: date | None, today: date) -> list[date]:

@@ -6,7 +6,7 @@ them. A closed month takes no further preliminary ones.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -63,19 +63,28 @@ def append(store: Store, month: date, new: Sequence[New], tests: Sequence[Row]) 
     """Publish a month under each reading, with the licence tests that differ from what was found before.
 
     Says whether it did: a month that has been signed in the meantime stays as it is, unless what is
-    new is signed too; and so does one that another run has published knowing as much, or more.
+    new is signed too; and so does one that another run has published knowing as much, or more. Its
+    tests then stay as they are as well: they are of the figures in force.
     """
     p = schema.publications
     with store.writing() as connection:
         before = in_force(Store(store.engine, connection), month)
         new = [n for n in new if n.row["state"] != PRELIMINARY or _adds(n.row, before)]
+        latest = max((p.known_at for p in before.values()), default=None)
         number = last_id(connection, p)
         for publication in new:
             number += 1
-            connection.execute(p.insert(), [{**publication.row, "id": number}])
-            connection.execute(schema.figures.insert(), [{**row, "publication": number} for row in publication.figures])
-        _append_tests(connection, tests)
+            connection.execute(p.insert(), [{**_later(publication.row, latest), "id": number}])
+            rows = [{**_later(row, latest), "publication": number} for row in publication.figures]
+            connection.execute(schema.figures.insert(), rows)
+        if new:
+            _append_tests(connection, tests)
     return bool(new)
+
+
+def _later(row: Row, latest: datetime | None) -> Row:
+    """Known after what was known before it: a run that began earlier may publish later."""
+    return row if latest is None or row["known_at"] > latest else {**row, "known_at": latest + timedelta(microseconds=1)}
 
 
 def _adds(row: Row, before: Mapping[tuple[date, str], Publication]) -> bool:
@@ -90,19 +99,33 @@ def _adds(row: Row, before: Mapping[tuple[date, str], Publication]) -> bool:
     return bool(last.contributions_to <= row["contributions_to"] and last.counts_to <= row["counts_to"])
 
 
-def append_tests(store: Store, rows: Sequence[Row]) -> int:
-    """Note the results of licence tests that differ from what was found before; says how many."""
+def append_tests(store: Store, rows: Sequence[Row], stood: Mapping[tuple[date, str], Publication]) -> int:
+    """Note the results of licence tests that differ from what was found before; says how many.
+
+    `stood`: what was in force when they were tested. What has been published since brought its own.
+    """
     with store.writing() as connection:
-        return _append_tests(connection, rows)
+        stands = in_force(Store(store.engine, connection))
+        published = {month for month, _ in stands.keys() | stood.keys() if _of(month, stands) != _of(month, stood)}
+        return _append_tests(connection, [row for row in rows if row["measured_month"] not in published])
+
+
+def _of(month: date, found: Mapping[tuple[date, str], Publication]) -> set[int]:
+    return {p.id for (about, _), p in found.items() if about == month}
 
 
 def _append_tests(connection: sa.Connection, rows: Sequence[Row]) -> int:
     t = schema.licence_tests.c
     compared = [c.name for c in schema.licence_tests.c if c.name not in ("id", "known_at")]
     latest = sa.select(sa.func.max(t.id)).group_by(t.licence, t.licensee, t.reading)
-    known = connection.execute(sa.select(*(t[name] for name in compared)).where(t.id.in_(latest)))
-    before = {tuple(row) for row in known}
-    new = [dict(row) for row in rows if tuple(row[name] for name in compared) not in before]
+    known = connection.execute(sa.select(t.known_at, *(t[name] for name in compared)).where(t.id.in_(latest))).all()
+    before = {tuple(row[1:]) for row in known}
+    since = {(row.licence, row.licensee, row.reading): row.known_at for row in known}
+    new = [
+        dict(_later(row, since.get((row["licence"], row["licensee"], row["reading"]))))
+        for row in rows
+        if tuple(row[name] for name in compared) not in before
+    ]
     if new:
         connection.execute(schema.licence_tests.insert(), new)
     return len(new)

@@ -179,8 +179,21 @@ def _tests_of(centre: Centre, store: Warehouse, month: date, known: dict[str, Me
 
 
 def note_tests(centre: Centre, store: Warehouse, known: dict[str, Measured]) -> list[LicenceTest]:
-    """Test every licence of the registry, and note the results that differ from those before."""
+    """Test every licence of the registry, and note the results that differ from those before.
+
+    Results that rest on more than what is published aren't noted: they come with the publication.
+    """
     with store.snapshot() as fixed:
         tests = list(licences.run_tests(fixed, centre.group, measured=known))
-    publications.append_tests(store, licences.rows(tests, centre.now))
+        ahead = {month for month in {t.licence.measured_month for t in tests} if _ahead(centre, fixed, month)}
+        stood = publications.in_force(fixed)
+    rows = [
+        row for row in licences.rows(tests, centre.now) if row["measured_month"] not in ahead or row["result"] == "not_measured"
+    ]
+    publications.append_tests(store, rows, stood)
     return tests
+
+
+def _ahead(centre: Centre, fixed: Warehouse, month: date) -> bool:
+    """Whether the store has more of a month than is published: another run is at work on it."""
+    return any(_behind(inputs, last, signed) for _, inputs, last, signed in _standing(centre, fixed, month) if not signed)

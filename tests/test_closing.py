@@ -188,6 +188,8 @@ def test_a_slower_run_does_not_undo_a_newer_one(directory: Path) -> None:
     write_day(directory, date(2025, 3, 5), 25)
     go(directory, NOW - timedelta(hours=1))
     assert shown(directory)[0].group.estimate == 70
+    go(directory, NOW + timedelta(hours=1))
+    assert shown(directory)[0].group.estimate == 85  # That its file has changed isn't noted without what it holds.
 
 
 def test_half_a_day_keeps_a_month_open(directory: Path, make: Make) -> None:
