@@ -124,6 +124,29 @@ def store_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 
 @pytest.fixture
+def another_store(request: pytest.FixtureRequest, store_url: str) -> Iterator[Callable[..., str]]:
+    """`another_store()` is the URL of one more new store of the same kind, for another directory; in PostgreSQL,
+    `another_store(url)` begins as a copy of that one."""
+    if store_url == SQLITE:
+        yield lambda like=None: SQLITE
+        return
+    server: sa.Engine = request.getfixturevalue("postgres")
+    names: list[str] = []
+
+    def made(like: str | None = None) -> str:
+        names.append(f"t{uuid4().hex}")
+        copied = f" template {sa.make_url(like).database}" if like else ""
+        with server.connect() as connection:
+            connection.execute(sa.text(f"create database {names[-1]}{copied}"))
+        return server.url.set(drivername="postgresql", database=names[-1]).render_as_string(hide_password=False)
+
+    yield made
+    with server.connect() as connection:
+        for name in names:
+            connection.execute(sa.text(f"drop database {name}"))
+
+
+@pytest.fixture
 def make(tmp_path: Path, store_url: str) -> Callable[..., Path]:
     """Writes one and the same group directory: `make([entities], {files}, **group settings)`."""
     return lambda *args, **settings: write_group(tmp_path / "group", *args, **{"store": store_url, **settings})
