@@ -42,9 +42,9 @@ class Centre:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._store = None
-        self._stack.close()
+        self._stack.__exit__(kind, error, trace)  # The store turns a database's error into a refusal that quotes nothing.
 
     def store(self) -> Warehouse:
         """The store, made where there is none."""
