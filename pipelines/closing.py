@@ -61,7 +61,8 @@ def close(centre: Centre, month: date, signature: Signature) -> dict[str, Measur
         about = [licence for licence in licences.registry() if licence.measured_month == month]
         known = {m.inputs.digest: m for m in found.values()}
         tests = list(licences.run_tests(fixed, group, about, known, anew=True))
-    publications.append(store, month, new, licences.rows(tests, centre.now))
+    if not publications.append(store, month, new, licences.rows(tests, centre.now)):
+        raise Refusal(name, "was signed by somebody else at the same moment", "", f"look at it: mauwatch measure --month {name}")
     return {reading: published.in_state(measured, state) for reading, measured in found.items()}
 
 

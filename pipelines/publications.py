@@ -63,13 +63,13 @@ def append(store: Store, month: date, new: Sequence[New], tests: Sequence[Row]) 
     """Publish a month under each reading, with the licence tests that differ from what was found before.
 
     Says whether it did: a month that has been signed in the meantime stays as it is, unless what is
-    new is signed too; and so does one that another run has published knowing as much, or more. Its
-    tests then stay as they are as well: they are of the figures in force.
+    new is signed too and supersedes just that; and so does one that another run has published knowing
+    as much, or more. Its tests then stay as they are as well: they are of the figures in force.
     """
     p = schema.publications
     with store.writing() as connection:
         before = in_force(Store(store.engine, connection), month)
-        new = [n for n in new if n.row["state"] != PRELIMINARY or _adds(n.row, before)]
+        new = [n for n in new if (_adds if n.row["state"] == PRELIMINARY else _follows)(n.row, before)]
         latest = max((p.known_at for p in before.values()), default=None)
         number = last_id(connection, p)
         for publication in new:
@@ -85,6 +85,12 @@ def append(store: Store, month: date, new: Sequence[New], tests: Sequence[Row]) 
 def _later(row: Row, latest: datetime | None) -> Row:
     """Known after what was known before it: a run that began earlier may publish later."""
     return row if latest is None or row["known_at"] > latest else {**row, "known_at": latest + timedelta(microseconds=1)}
+
+
+def _follows(row: Row, before: Mapping[tuple[date, str], Publication]) -> bool:
+    """Whether signed figures supersede what is signed now: two may be closing a month at the same moment."""
+    last = before.get((row["month"], row["reading"]))
+    return bool(row["supersedes"] == (last.id if last and last.signed else None))
 
 
 def _adds(row: Row, before: Mapping[tuple[date, str], Publication]) -> bool:

@@ -1,6 +1,7 @@
 """The life of a month: what was signed stands, what is missing keeps it open, what was known when can be told."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,26 @@ def test_a_restatement_keeps_both(directory: Path) -> None:
     assert (kept[2].supersedes, kept[2].reason) == (kept[1].id, "a day was exported by halves")
     with pytest.raises(Refusal, match="nothing has changed"):
         close(directory, NOW + timedelta(4), restates="once more")
+
+
+def test_two_who_sign_at_the_same_moment(directory: Path) -> None:
+    """One of them signs; the other is told, and no figure is signed twice."""
+    go(directory)
+
+    def sign(by: str) -> str:
+        try:
+            close(directory, by=by)
+        except Refusal as refusal:
+            return refusal.rule
+        return "signed"
+
+    with ThreadPoolExecutor(4) as several:
+        found = sorted(several.map(sign, ["one", "two", "three", "four"]))
+    assert found.count("signed") == 1
+    assert set(found) <= {"signed", "is closed already", "was signed by somebody else at the same moment"}
+    group = read_group(directory)
+    with warehouse.opened(group.settings.store, directory) as store:
+        assert [p.state for p in publications.history(store, MARCH, "unique_people")] == ["preliminary", "closed"]
 
 
 @pytest.mark.parametrize(

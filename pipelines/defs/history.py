@@ -22,6 +22,7 @@ class History(SqliteEventLogStorage):
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
         self._turn, self._engines, self._begun = RLock(), dict[str, sa.Engine](), dict[str, sa.Connection]()
         super().__init__(base_dir, inst_data)
+        self._engine(INDEX_SHARD_NAME)
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "History":

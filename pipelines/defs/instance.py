@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -13,6 +13,7 @@ import dagster as dg
 import psutil
 import sqlalchemy as sa
 import yaml
+from filelock import FileLock
 
 from affiliates.group import Group
 from affiliates.refusal import Refusal
@@ -59,7 +60,10 @@ def opened(directory: Path, group: Group) -> Iterator[dg.DagsterInstance]:
         with dg.DagsterInstance.ephemeral() as instance:
             yield instance
         return
-    with _usable(group), dg.DagsterInstance.from_config(str(folder), "run.yaml") as instance:
+    with ExitStack() as stack:
+        stack.enter_context(_usable(group))
+        with FileLock(folder / "being-made"):  # Several first runs at once would each make its tables.
+            instance = stack.enter_context(dg.DagsterInstance.from_config(str(folder), "run.yaml"))
         end_orphans(instance)
         yield instance
 
