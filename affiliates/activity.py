@@ -94,6 +94,13 @@ def check(found: Files, days: Sequence[date], zone: str, now: datetime) -> None:
         )  # fmt: skip
 
 
+def counted(found: Files, days: Sequence[date], zone: str) -> dict[date, int]:
+    """Events that count, by day; a cheap look, which reads no identifier and judges nothing."""
+    rows = _events(found, days, zone, within=True).filter("counts", pl.col("day").is_between(days[0], days[-1]))
+    with found.reading():
+        return dict(rows.group_by("day").len().collect(engine="streaming").iter_rows())
+
+
 def batches(found: Files, days: Sequence[date], zone: str, known: KnownKeys) -> Iterator[Batch]:
     """Who was active on these days (in order), batch by batch; memory is bounded whatever the events' order.
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
@@ -81,6 +81,26 @@ def periods_present(
         return periods
     alive = {first: [d for d in _days_of("month", first) if product.holds_on(d)] for first in periods}
     return {first: days_ for first, days_ in periods.items() if days_ == alive[first]}
+
+
+def fingerprints(found: Sequence[Files], periods: Mapping[date, list[date]]) -> dict[date, str]:
+    """By period, a digest that changes when one of its files does."""
+    whole = [f.fingerprint(()) for f in found if not f.source.by_day]
+    by_day = [f for f in found if f.source.by_day]
+    return {
+        p: hashlib.sha256("".join([*whole, *(f.fingerprint(days) for f in by_day)]).encode()).hexdigest()
+        for p, days in periods.items()
+    }
+
+
+def events_now(found: Sequence[Files], grain: Grain, periods: Mapping[date, list[date]], zone: str) -> dict[date, int]:
+    """By period, the events in its sources that count, identified or not: as many as a contribution tells of."""
+    number, days = dict.fromkeys(periods, 0), sorted(day for days in periods.values() for day in days)
+    for source in found:
+        for day, events in (activity.counted(source, days, zone) if days else {}).items():
+            if (first := first_day(grain, day)) in number:
+                number[first] += events
+    return number
 
 
 def first_day(grain: Grain, day: date) -> date:

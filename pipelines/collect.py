@@ -111,13 +111,12 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
     found = edge.find(f"{affiliate}/{product.product}", product, centre.directory)
     zone = product.day_zone or group.settings.time_zone
     periods = edge.periods_present(found, product, days, zone, now)
-    seen = {first: "".join(f.fingerprint(ds) for f in found) for first, ds in periods.items()}
+    seen = edge.fingerprints(found, periods)
     if first is None and last is None:
-        before = store.read_seen(affiliate, product.product, product.grain) if store else {}
-        periods = {
-            p: ds for p, ds in periods.items()
-            if before.get(p, seen[p]) != seen[p] or _outdated(known.get(p), centre, affiliate, product)
-        }  # fmt: skip
+        outdated = {p: ds for p, ds in periods.items() if _outdated(known.get(p), centre, affiliate, product)}
+        others = {p: ds for p, ds in periods.items() if p not in outdated}
+        changed = _changed(centre, affiliate, product, found, others, seen) if store else set()
+        periods = {p: ds for p, ds in periods.items() if p in outdated or p in changed}
     settled = timedelta(days=product.settles_after)
     # Asked to compute a range again, what its sources no longer hold is said, though the store has it.
     there = set(periods) | (set(known) if first is None and last is None else set())
@@ -129,7 +128,7 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
         and end_of("day", d, zone) + settled <= now
         and not all(f.has(d) for f in found)
     )  # fmt: skip
-    return Due(found, periods, missing, {p: seen[p] for p in periods if seen[p]})
+    return Due(found, periods, missing, {p: seen[p] for p in periods})
 
 
 def collect(centre: Centre, affiliate: str, product: Product, first: date | None = None, last: date | None = None) -> ProductRun:
@@ -202,10 +201,25 @@ def _computed(centre: Centre, affiliate: str, product: Product, wanted: Due) -> 
         return intake.accept(paths, centre.group, centre.place.key, lambda month: _digest(centre.place, month), centre.now)
 
 
+def _changed(
+    centre: Centre, affiliate: str, product: Product, found: list[Files], periods: dict[date, list[date]], seen: dict[date, str]
+) -> set[date]:
+    """Periods whose files have changed since; one file of many days changes with each of them, and which of them did, the
+    number of their events tells."""
+    store = centre.store()
+    before = store.read_seen(affiliate, product.product, product.grain)
+    changed = {p: days for p, days in periods.items() if before.get(p, seen[p]) != seen[p]}
+    if not changed or all(f.source.by_day for f in found):
+        return set(changed)
+    counted = store.read_events(affiliate, product.product, product.grain)
+    there = edge.events_now(found, product.grain, changed, centre.group.settings.time_zone)
+    return {p for p in changed if counted.get(p, there[p]) != there[p]}
+
+
 def _rewritten(wanted: Due) -> bool:
     """Whether a file was written again or went since it was found: then what it was refused for may be gone too."""
     try:
-        return any("".join(f.fingerprint(wanted.periods[p]) for f in wanted.found) != seen for p, seen in wanted.seen.items())
+        return edge.fingerprints(wanted.found, wanted.periods) != wanted.seen
     except OSError:
         return True
 

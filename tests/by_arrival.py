@@ -99,13 +99,12 @@ def visible_on(rows: pl.DataFrame, today: date) -> pl.DataFrame:
     return rows.filter(pl.col("recorded") < today)
 
 
-def least_settling(rows: pl.DataFrame, by_day: bool) -> int:
+def least_settling(rows: pl.DataFrame) -> int:
     """After how many days months have to settle to be, when complete, never more than the limit under their final figures.
 
-    With a file a day the whole month is looked at on the day on which its last day settles; with one file each day is looked
-    at for the last time when it settles itself.
+    The whole month is looked at on the day on which its last day settles.
     """
-    final, since = people(rows), pl.col("day").dt.month_end() if by_day else pl.col("day")
+    final, since = people(rows), pl.col("day").dt.month_end()
     return next(
         days for days in range(401)
         if all(

@@ -203,6 +203,32 @@ def test_a_day_written_again_is_computed_again(directory: Path) -> None:
     assert shown(directory)[0].group.estimate == 85
 
 
+def test_late_events_in_one_file_of_all_days(make: Make) -> None:
+    """An export that is written anew each day: its late events belong to days that settled long ago. Only these are counted
+    again, and none is when the file was merely copied."""
+    days = {"files": "all.parquet", "complete_through": "2025-03-31", "time": "at", "counts_when": "automatic is not true"}
+    source = {**days, "identifiers": [{"column": "user", "namespace": "email"}]}
+    directory = make([entity("a", [product("app", **{"from": "2025-03-01", "to": "2025-04-01", "sources": [source]})])])
+    rows = [(f"2025-03-{day:02}T12:00:00Z", f"u{day}@example.com" if day % 5 else None) for day in range(1, 32)]
+
+    def export(more: list[tuple[str, str]], automatic: bool = False) -> None:
+        flags = [False] * len(rows) + [automatic] * len(more)
+        events([*rows, *more], automatic=flags).write_parquet(directory / "all.parquet")
+
+    export([])
+    assert go(directory).products[0].periods == 31
+    (directory / "all.parquet").touch()
+    assert go(directory, NOW + timedelta(1)).products[0].periods == 0
+    late = [("2025-03-05T01:00:00Z", "late@example.com"), ("2025-03-10T01:00:00Z", "late@example.com")]
+    export(late, automatic=True)
+    assert go(directory, NOW + timedelta(2)).products[0].periods == 0
+    export(late)
+    report = go(directory, NOW + timedelta(3))
+    assert (report.products[0].periods, report.products[0].received.replaced) == (2, 2)
+    assert shown(directory)[0].group.estimate == 26
+    assert go(directory, NOW + timedelta(4)).products[0].periods == 0
+
+
 def test_a_slower_run_does_not_undo_a_newer_one(directory: Path) -> None:
     """Two runs at once: the one that read the day earlier stores it later."""
     go(directory, NOW)

@@ -54,12 +54,7 @@ class Files:
         return [path for day in days for path in self.of_day.get(day, ())]
 
     def fingerprint(self, days: Sequence[date]) -> str:
-        """Changes when a file of these days comes, goes, or is written again; empty where files aren't by day.
-
-        By name, size and time of change: a file that many days share would change with each of them.
-        """
-        if not self.source.by_day:
-            return ""
+        """Changes when a file that holds these days comes, goes, or is written again: by name, size and time of change."""
         stats = [(path.name, path.stat()) for path in self.paths_of(days)]
         said = [(name, found.st_size, found.st_mtime_ns) for name, found in stats]
         return hashlib.sha256(repr(said).encode()).hexdigest()
