@@ -42,6 +42,8 @@ def home(directory: Path, group: Group) -> Path:
         "concurrency": {"runs": {"max_concurrent_runs": at_once}},
         # A run whose process was killed with the machine would hold up the next ones for ever.
         "run_monitoring": {"enabled": True, "max_runtime_seconds": int(LONGEST.total_seconds())},
+        # Each of a run's hundreds of events is kept; printed are those that somebody has to read.
+        "python_logs": {"python_log_level": "INFO"},
     }
     stored = {"storage": {"postgres": {"postgres_url": _checked(url)}}} if url is not None else {}
     _write(found / "dagster.yaml", settings | daemon | stored)
@@ -59,8 +61,15 @@ def opened(directory: Path, group: Group) -> Iterator[dg.DagsterInstance]:
         with dg.DagsterInstance.ephemeral() as instance:
             yield instance
         return
-    with _usable(group), dg.DagsterInstance.from_config(str(folder), "run.yaml") as instance:
+    with usable(group), dg.DagsterInstance.from_config(str(folder), "run.yaml") as instance:
         end_orphans(instance)
+        yield instance
+
+
+@contextmanager
+def of_daemon(directory: Path, group: Group) -> Iterator[dg.DagsterInstance]:
+    """The group's Dagster as its daemon and its webserver have it."""
+    with usable(group), dg.DagsterInstance.from_config(str(directory / HOME)) as instance:
         yield instance
 
 
@@ -123,7 +132,8 @@ def _checked(url: str) -> str:
 
 
 @contextmanager
-def _usable(group: Group) -> Iterator[None]:
+def usable(group: Group) -> Iterator[None]:
+    """Where Dagster's database can't be used inside, a `Refusal` says so."""
     url = group.settings.dagster_store
     if url is None:
         yield
