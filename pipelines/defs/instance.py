@@ -35,6 +35,7 @@ def home(directory: Path, group: Group) -> Path:
     at_once = 1 if url is None else 4  # SQLite's files are no place for several runs at once.
     settings: dict[str, Any] = {
         "telemetry": {"enabled": False},
+        "nux": {"enabled": False},  # Dagster's page asks its first visitor for an address otherwise.
         # Nothing that a step prints is kept: it could quote somebody's data.
         "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"},
     }

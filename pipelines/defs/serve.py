@@ -34,7 +34,7 @@ from pipelines.runbook import Page
 LOCATION = "mauwatch"
 """The code location's name in Dagster: what somebody turned on or off there is kept by it."""
 
-_PULSE, _LOOK = 0.5, 10.0
+_PULSE, _LOOK = 0.5, 3.0
 """Seconds between looks at the children, and at the manifests."""
 
 _LONGEST_SOCKET = 100
@@ -187,6 +187,7 @@ def _alone(directory: Path, group: Group) -> Iterator[None]:
     folder.mkdir(exist_ok=True)
     lock = fasteners.InterProcessLock(folder / "serve.lock")
     if not lock.acquire(blocking=False):
+        lock.lockfile.close()
         raise Refusal(group.settings.group, "is served already", "by another process", "end that one, or let it be")
     try:
         yield
