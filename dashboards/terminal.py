@@ -186,7 +186,7 @@ def report(found: "Report") -> RenderableType:
     if left_out := _left_out(sum(p.unidentified for p in found.products), sum(p.undecided for p in found.products)):
         said.append(left_out)
     missing = [f"{p.name}: {len(p.missing)} days, from {p.missing[0]}" for p in found.products if p.missing]
-    said += [reasons("Missing in the sources", missing), *_runbook([Page.DAYS_MISSING])] if missing else []
+    said += [reasons("Missing in the sources", missing), *_runbook([Page.DAYS_MISSING] if missing else [])]
     said += [Text(f"! {finding}", "bold red") for finding in found.findings]
     said += _runbook(finding.page for finding in found.findings)
     if found.published:
