@@ -5,18 +5,19 @@ a command needs is imported inside it, so that the first answer comes fast and c
 run where only the core is installed.
 """
 
+import errno
 import sys
-import time
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from affiliates.refusal import Refusal, Refused
 from dashboards import console
+from pipelines import runbook
 
 if TYPE_CHECKING:
     from affiliates.group import Group, Reading
@@ -38,28 +39,25 @@ HERE = Path()
 
 def main() -> None:
     """The entry point: a refusal is said on standard error and ends with 2."""
+    pages = []
     try:
         app()
+        return
     except (Refusal, Refused) as refused:
-        from dashboards import terminal
-
         found = refused.refusals if isinstance(refused, Refused) else (refused,)
-        console.errors().print(terminal.refusals(found))
-        sys.exit(2)
     except ModuleNotFoundError as error:
-        from dashboards import terminal
-
-        refusal = Refusal(
-            "this command", "needs the centre's packages", f"{error.name} is missing", "pip install 'mauwatch[group]'"
-        )
-        console.errors().print(terminal.refusals([refusal]))
-        sys.exit(2)
+        said = f"{error.name} is missing"
+        found = (Refusal("this command", "needs the centre's packages", said, "pip install 'mauwatch[group]'"),)
     except OSError as error:
-        from dashboards import terminal
+        said = str(error.strerror)
+        pages = [runbook.Page.DISK] if error.errno == errno.ENOSPC else []
+        found = (Refusal(str(error.filename or "a file"), "can't be read or written", said, "see to the path"),)
+    from dashboards import terminal
 
-        refusal = Refusal(str(error.filename or "a file"), "can't be read or written", str(error.strerror), "see to the path")
-        console.errors().print(terminal.refusals([refusal]))
-        sys.exit(2)
+    console.errors().print(terminal.refusals(found))
+    for line in runbook.lines(pages or map(runbook.of_refusal, found)):
+        console.errors().print(line)
+    sys.exit(2)
 
 
 def _read(directory: Path) -> "Group":
@@ -134,23 +132,42 @@ def run(
     first: Annotated[str | None, typer.Option("--from", help="First day to compute again.", metavar="YYYY-MM-DD")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last day to compute again.", metavar="YYYY-MM-DD")] = None,
     as_json: Json = False,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Tell what is done and found in JSON, a line each, on standard error.")
+    ] = False,
 ) -> None:
     """Count the events: what is missing or wasn't settled, or all of a range again; then publish the months."""
-    from dashboards import terminal
+    from dashboards import logged, terminal
     from pipelines.defs.in_process import run as run_group
 
     begin, end = console.day_of(first), console.day_of(last)
     if begin and end and begin > end:
         raise typer.BadParameter(f"--from {begin} lies after --to {end}")
     settings = _read(group)
-    with console.progress_bar() as progress:
+    with logged.log_lines() if log_json else console.progress_bar() as progress:
         report = run_group(group, settings, datetime.now(UTC), begin, end, progress)
+    if log_json:
+        logged.tell(report)
     if as_json:
         console.print_json(report.to_dict())
-    else:
+    elif not log_json:
         console.plain().print(terminal.report(report))
     if not report.clean:
         raise typer.Exit(1)
+
+
+@app.command()
+def serve(
+    group: GroupDir = HERE,
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 is everywhere.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Of Dagster's pages.", min=1, max=65535)] = 3000,
+    health_port: Annotated[int, typer.Option(help="Of /health.", min=1, max=65535)] = 3001,
+) -> None:
+    """Let the number come by itself: schedules, runs and Dagster's pages, until it is told to stop. Logs in JSON."""
+    from pipelines.defs import serve as served
+    from pipelines.log import Log
+
+    served.serve(group, _read(group), served.Address(host, port, health_port), Log(sys.stdout, "serve"))
 
 
 def _reading(group: "Group", name: str | None, day: date) -> "Reading":
@@ -176,7 +193,7 @@ def measure(
     as_json: Json = False,
 ) -> None:
     """People in a month: products, affiliates and the group, with bounds and coverage."""
-    from dashboards import terminal
+    from dashboards import answer, terminal
     from pipelines import closing, counting, warehouse
 
     first, day, settings = console.month_of(month), console.day_of(as_known_on), _read(group)
@@ -186,7 +203,7 @@ def measure(
     with warehouse.opened(settings.settings.store, group) as store, store.snapshot() as fixed:
         found, publication = closing.shown(fixed, settings, first, chosen, day, anew)
     if as_json:
-        console.print_json(to_dict(found, publication))
+        console.print_json(answer.to_dict(found, publication))
     else:
         console.plain().print(terminal.measured(found, settings, publication))
 
@@ -201,7 +218,7 @@ def close(
     as_json: Json = False,
 ) -> None:
     """Sign a month: from then on its figures stand, whatever comes later; to change them is to restate them."""
-    from dashboards import terminal
+    from dashboards import answer, terminal
     from pipelines import closing, counting
     from pipelines.collect import Centre
 
@@ -211,27 +228,9 @@ def close(
         chosen = _reading(settings, None, counting.month_end(first))
         found, publication = closing.shown(centre.store(), settings, first, chosen)
     if as_json:
-        console.print_json(to_dict(found, publication))
+        console.print_json(answer.to_dict(found, publication))
     else:
         console.plain().print(terminal.measured(found, settings, publication))
-
-
-def to_dict(found: Any, publication: Any = None) -> dict[str, Any]:
-    """The answer of `measure --json`; `published` is null for what isn't published yet."""
-    published = publication and {
-        "known_at": publication.known_at.isoformat(),
-        **{name: getattr(publication, name) for name in ("state", "signed_by", "despite")},
-        "restated_because": publication.reason,
-    }
-    return {
-        "month": f"{found.inputs.month:%Y-%m}",
-        "reading": found.inputs.reading.name,
-        "published": published,
-        "not_counted": list(found.inputs.not_counted),
-        "group": found.group.to_dict(),
-        "affiliates": {name: figure.to_dict() for name, figure in found.affiliates.items()},
-        "products": {name: figure.to_dict() for name, figure in found.products.items()},
-    }
 
 
 @app.command()
@@ -273,41 +272,15 @@ def demo(
     as_json: Json = False,
 ) -> None:
     """Count a group of 690 million people, and compare each figure with the truth; or a real one."""
-    from dashboards import demo as played
-    from dashboards import simulated, terminal
+    from dashboards import show_demo
 
     day, now = console.day_of(today), datetime.now(UTC)
     if day is not None:
         now = min(now, datetime(day.year, day.month, day.day, 12, tzinfo=UTC))
-    out = console.plain()
     if data == Data.conglomerate:
-        started = time.monotonic()
-        with console.progress_bar() as progress:
-            made = simulated.play(directory, now, scale, progress)
-        if as_json:
-            console.print_json(simulated.to_dict(made) | {"measure": to_dict(made.last)})
-            return
-        out.print(terminal.report(made.report))
-        out.print(terminal.measured(made.last, made.group))
-        out.print(terminal.against_truth(made.compared))
-        out.print(terminal.tests(made.tests))
-        out.print(terminal.tests(made.released))
-        console.errors().print(f"{made.people:,} people in {time.monotonic() - started:.0f} s.")
-        out.print(
-            f"The group directory is {directory}: mauwatch measure --group {directory} --month {made.last.inputs.month:%Y-%m}"
-        )
-        return
-    with console.progress_bar() as progress:
-        shown = played.play(directory, now, progress)
-    if as_json:
-        effect = {m: {"identifiers": a.to_dict(), "people": b.to_dict()} for m, (a, b) in shown.effect.items()}
-        console.print_json({"measure": to_dict(shown.shown), "identity": effect, "licences": [t.to_dict() for t in shown.tests]})
-        return
-    out.print(terminal.report(shown.report))
-    out.print(terminal.measured(shown.shown, shown.group))
-    out.print(terminal.effect(shown.effect))
-    out.print(terminal.tests(shown.tests))
-    out.print(f"The group directory is {directory}: mauwatch measure --group {directory} --month 2026-07")
+        show_demo.conglomerate(directory, now, scale, as_json)
+    else:
+        show_demo.git_activity(directory, now, as_json)
 
 
 if __name__ == "__main__":

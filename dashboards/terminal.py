@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from affiliates.refusal import Refusal
+from pipelines import runbook
+from pipelines.runbook import Page
 
 if TYPE_CHECKING:  # Importing the centre takes time, and `validate` runs where it isn't installed.
     from affiliates.group import Group
@@ -179,15 +181,21 @@ def report(found: "Report") -> RenderableType:
     rows = [(name, *(f"{n:,}" for n in counts)) for name, counts in totals.items()]
     columns = ("contributions", "new", "replaced", "the same", "days missing", "refused")
     said: list[RenderableType] = [table("", columns, rows, range(1, 6))]
-    said += [refusals(p.refusals) for p in found.products if p.refusals]
+    refused = [refusal for p in found.products for refusal in p.refusals]
+    said += [refusals(refused), *_runbook(runbook.of_product(r) for r in refused)] if refused else []
     if left_out := _left_out(sum(p.unidentified for p in found.products), sum(p.undecided for p in found.products)):
         said.append(left_out)
     missing = [f"{p.name}: {len(p.missing)} days, from {p.missing[0]}" for p in found.products if p.missing]
-    said.append(reasons("Missing in the sources", missing))
+    said += [reasons("Missing in the sources", missing), *_runbook([Page.DAYS_MISSING] if missing else [])]
     said += [Text(f"! {finding}", "bold red") for finding in found.findings]
+    said += _runbook(finding.page for finding in found.findings)
     if found.published:
         said.append(Text(f"Months published: {len(found.published)}, {found.published[0]:%Y-%m} to {found.published[-1]:%Y-%m}."))
     return Stack(*said)
+
+
+def _runbook(pages: Iterable[Page]) -> list[Text]:
+    return [Text(line, "dim") for line in runbook.lines(pages)]
 
 
 def against_truth(found: "Sequence[Compared]") -> RenderableType:

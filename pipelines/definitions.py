@@ -17,19 +17,21 @@ from pipelines.defs import assets, automation, partitions, resources
 from pipelines.defs.resources import Clock, real_clock
 
 
-def build_defs(directory: Path, key_prefix: Sequence[str] = (), clock: Clock = real_clock) -> dg.Definitions:
+def build_defs(
+    directory: Path, key_prefix: Sequence[str] = (), clock: Clock = real_clock, running: bool = False
+) -> dg.Definitions:
     """Everything that Dagster is to know of a group directory.
 
     Reads the manifests; raises `Refused` with their mistakes. Schedules and the sensor are there, and stand still until
-    somebody turns them on.
+    somebody turns them on, or from the start on where they are `running`.
     """
     group = read_group(directory)
     calendar = partitions.calendar(group)
     return dg.Definitions(
         assets=assets.of_group(group, calendar, key_prefix),
         jobs=[dg.define_asset_job(name, chosen) for name, chosen in automation.jobs(group, key_prefix).items()],
-        schedules=automation.schedules(directory, group, key_prefix, clock),
-        sensors=[automation.sensor(directory, group, calendar, key_prefix, clock)],
+        schedules=automation.schedules(directory, group, key_prefix, clock, running),
+        sensors=[automation.sensor(directory, group, calendar, key_prefix, clock, running)],
         resources={resources.DESK: resources.desk(directory, group, clock)},
         executor=dg.in_process_executor,  # A step in a process of its own costs seconds, and counting uses all cores anyway.
     )
@@ -37,11 +39,14 @@ def build_defs(directory: Path, key_prefix: Sequence[str] = (), clock: Clock = r
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """The group in MAUWATCH_GROUP; the environment is read when Dagster loads it, not when this module is imported."""
+    """The group in MAUWATCH_GROUP, with its number coming by itself as long as Dagster's daemon runs.
+
+    The environment is read when Dagster loads this, not when the module is imported.
+    """
     directory = os.environ.get("MAUWATCH_GROUP")
     if not directory:
         raise Refusal(
             "the environment variable MAUWATCH_GROUP", "names no group directory", "", "set it to the folder of group.yaml"
         )
     prefix = os.environ.get("MAUWATCH_KEY_PREFIX", "")
-    return build_defs(Path(directory), [part for part in prefix.split("/") if part])
+    return build_defs(Path(directory), [part for part in prefix.split("/") if part], running=True)

@@ -8,11 +8,12 @@ from typing import Any
 
 from affiliates.group import Group, Reading
 from affiliates.refusal import Refusal
-from pipelines import collect, counting, licences, publications, published
+from pipelines import collect, counting, licences, publications, published, runbook
 from pipelines.collect import Centre, ProductRun
 from pipelines.counting import METHOD, Measured
 from pipelines.licences import LicenceTest
 from pipelines.publications import PRELIMINARY, New, Publication
+from pipelines.runbook import Finding, Page
 from pipelines.warehouse import Warehouse
 
 Progress = Callable[[str, int, int], None]
@@ -26,7 +27,7 @@ class MonthRun:
     month: date
     measured: dict[str, Measured] = field(default_factory=dict)
     """By reading, what was published."""
-    findings: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
 
 @dataclass
@@ -38,11 +39,18 @@ class Report:
     measured: dict[tuple[date, str], Measured] = field(default_factory=dict)
     """By month and reading, what was published."""
     tests: list[LicenceTest] = field(default_factory=list)
-    findings: list[str] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
 
     @property
     def clean(self) -> bool:
         return not self.findings and not any(p.refusals or p.missing for p in self.products)
+
+    @property
+    def pages(self) -> list[Page]:
+        """What the runbook has about what was found."""
+        pages = [runbook.of_product(refusal) for p in self.products for refusal in p.refusals]
+        pages += [Page.DAYS_MISSING] if any(p.missing for p in self.products) else []
+        return list(dict.fromkeys(pages + [finding.page for finding in self.findings]))
 
     def to_dict(self) -> dict[str, Any]:
         products = {
@@ -51,7 +59,8 @@ class Report:
             | {"missing_days": [d.isoformat() for d in p.missing], "refused": [str(r) for r in p.refusals]}
             for p in self.products
         }
-        return {"products": products, "published_months": [f"{m:%Y-%m}" for m in self.published], "findings": self.findings}
+        months = [f"{m:%Y-%m}" for m in self.published]
+        return {"products": products, "published_months": months, "findings": self.findings, "runbook": runbook.lines(self.pages)}
 
     def add(self, month: MonthRun) -> None:
         """Take in what publishing a month did."""
@@ -92,11 +101,12 @@ def run(
     return report
 
 
-def lifeless(group: Group, first: date | None, last: date | None, today: date) -> list[str]:
+def lifeless(group: Group, first: date | None, last: date | None, today: date) -> list[Finding]:
     """The finding that a range holds no day of any product."""
     if (first is None and last is None) or collect.any_days(group, first, last, today):
         return []
-    return [f"no product lives between {first or 'the beginning'} and {last or 'today'}, or it lies in the future"]
+    said = f"no product lives between {first or 'the beginning'} and {last or 'today'}, or it lies in the future"
+    return [Finding(said, Page.RANGE_EMPTY)]
 
 
 def publish_month(centre: Centre, store: Warehouse, month: date) -> MonthRun:
@@ -117,7 +127,8 @@ def publish_month(centre: Centre, store: Warehouse, month: date) -> MonthRun:
                 if inputs.digest not in by_digest:
                     by_digest[inputs.digest] = counting.measure(fixed, centre.group, inputs)
             except Refusal as refusal:
-                done.findings += [str(refusal)] if str(refusal) not in done.findings else []
+                said = Finding(str(refusal), runbook.of_refusal(refusal) or Page.NOT_UNITED)
+                done.findings += [said] if said not in done.findings else []
                 continue
             found = by_digest[inputs.digest]
             new.append(published.new(found, reading, centre.group.settings.group, position, centre.now, PRELIMINARY))
@@ -159,18 +170,19 @@ def _append(store: Warehouse, done: MonthRun, new: list[New], tests: list[dict[s
     if not publications.append(store, done.month, new, tests):
         done.measured = {}  # Signed in the meantime: the next run says whether anything came too late.
     for found in done.measured.values():
-        wrong = [f"{done.month:%Y-%m}: {what}" for what in found.contradictions]
+        wrong = [Finding(f"{done.month:%Y-%m}: {what}", Page.CHECK_LARGEST) for what in found.contradictions]
         done.findings += [w for w in wrong if w not in done.findings]
 
 
-def _changed_since(last: Publication | None, inputs: counting.Inputs) -> list[str]:
+def _changed_since(last: Publication | None, inputs: counting.Inputs) -> list[Finding]:
     if last is None or last.inputs == inputs.digest:
         return []
-    return [
+    said = (
         f"{last.month:%Y-%m} is {last.state}, and what it rests on has changed since {last.known_at:%Y-%m-%d}: the signed "
         f"figure stands; compare with `mauwatch measure --month {last.month:%Y-%m} --anew`, and restate it with "
         f"`mauwatch close {last.month:%Y-%m} --by NAME --restates REASON`"
-    ]
+    )
+    return [Finding(said, Page.MONTH_CHANGED)]
 
 
 def _tests_of(centre: Centre, store: Warehouse, month: date, known: dict[str, Measured]) -> list[LicenceTest]:

@@ -16,7 +16,7 @@ from pipelines.collect import ProductRun
 from pipelines.counting import Measured, month_end
 from pipelines.defs import checks, partitions
 from pipelines.defs.partitions import Calendar
-from pipelines.defs.resources import DESK, Desk, failure
+from pipelines.defs.resources import DESK, Desk, refused
 from pipelines.licences import LicenceTest
 from pipelines.product_days import ProductDay
 from pipelines.warehouse import Warehouse
@@ -68,7 +68,7 @@ def contributions(affiliate: str, product: Product, calendar: Calendar, prefix: 
             done = collect.collect(desk.centre, affiliate, product, first, partitions.last_day(grain, last))
             desk.report.products.append(done)
             if done.refusals:
-                raise failure("\n".join(str(refusal) for refusal in done.refusals))
+                raise refused(done.refusals)
             store = desk.centre.store_if_any()
             back = first - timedelta(weeks=WEEKS)
             days = product_days.read(store, affiliate, product.product, grain, back, last) if store else []

@@ -82,17 +82,18 @@ def jobs(group: Group, prefix: Prefix) -> dict[str, dg.AssetSelection]:
     return {name: dg.AssetSelection.assets(*chosen) for name, chosen in found.items()}
 
 
-def schedules(directory: Path, group: Group, prefix: Prefix, clock: Clock) -> list[dg.ScheduleDefinition]:
+def schedules(directory: Path, group: Group, prefix: Prefix, clock: Clock, running: bool) -> list[dg.ScheduleDefinition]:
     """Every morning, runs of whatever isn't computed, wasn't settled or has changed, by day and by month."""
-    return [_schedule(grain, directory, group, prefix, clock) for grain, keys in _keys(group, prefix).items() if keys]
+    return [_schedule(grain, directory, group, prefix, clock, running) for grain, keys in _keys(group, prefix).items() if keys]
 
 
-def _schedule(grain: Grain, directory: Path, group: Group, prefix: Prefix, clock: Clock) -> dg.ScheduleDefinition:
+def _schedule(grain: Grain, directory: Path, group: Group, prefix: Prefix, clock: Clock, running: bool) -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"{JOBS[grain]}_due",
         cron_schedule=_AT,
         job_name=JOBS[grain],
         execution_timezone=group.settings.time_zone,
+        default_status=dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED,
         description=f"Each morning: what is due of products that count by {grain}, a run for each stretch without a gap.",
     )
     def due(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
@@ -110,7 +111,7 @@ def _schedule(grain: Grain, directory: Path, group: Group, prefix: Prefix, clock
     return due
 
 
-def sensor(directory: Path, group: Group, calendar: Calendar, prefix: Prefix, clock: Clock) -> dg.SensorDefinition:
+def sensor(directory: Path, group: Group, calendar: Calendar, prefix: Prefix, clock: Clock, running: bool) -> dg.SensorDefinition:
     """Publishes the months whose contributions or counts have changed, once no run of products is under way.
 
     It asks the store and not Dagster's events: whatever changed a month, a schedule, a backfill, a file handed in or a
@@ -121,6 +122,7 @@ def sensor(directory: Path, group: Group, calendar: Calendar, prefix: Prefix, cl
         name=f"{FIGURES}_outdated",
         job_name=FIGURES,
         minimum_interval_seconds=600,
+        default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
         description="Every ten minutes: months whose contributions, counts or manifests have changed since they were published.",
     )
     def outdated(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import dagster as dg
 
 from affiliates.group import Grain
+from pipelines import runbook
 from pipelines.checks import Check
 
 _ABOUT = {
@@ -35,6 +36,7 @@ def results(key: dg.AssetKey, names: Iterable[str], found: Sequence[Check]) -> I
         wrong = [check for check in about if not check.passed]
         said = [f"{check.subject}: {check.said}" for check in wrong or about]
         more = [f"and {len(said) - _MOST} more"] if len(said) > _MOST else []
+        more += [runbook.of_check(name).line] if wrong else []
         yield dg.AssetCheckResult(
             asset_key=key,
             check_name=name,

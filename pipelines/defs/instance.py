@@ -36,6 +36,7 @@ def home(directory: Path, group: Group) -> Path:
     at_once = 1 if url is None else 4  # SQLite's files are no place for several runs at once.
     settings: dict[str, Any] = {
         "telemetry": {"enabled": False},
+        "nux": {"enabled": False},  # Dagster's page asks its first visitor for an address otherwise.
         # Nothing that a step prints is kept: it could quote somebody's data.
         "compute_logs": {"module": "dagster._core.storage.noop_compute_log_manager", "class": "NoOpComputeLogManager"},
     }
@@ -43,6 +44,8 @@ def home(directory: Path, group: Group) -> Path:
         "concurrency": {"runs": {"max_concurrent_runs": at_once}},
         # A run whose process was killed with the machine would hold up the next ones for ever.
         "run_monitoring": {"enabled": True, "max_runtime_seconds": int(LONGEST.total_seconds())},
+        # Each of a run's hundreds of events is kept; printed are those that somebody has to read.
+        "python_logs": {"python_log_level": "INFO"},
     }
     stored = {"storage": {"postgres": {"postgres_url": _checked(url)}}} if url is not None else {}
     _write(found / "dagster.yaml", settings | daemon | stored)
@@ -61,10 +64,17 @@ def opened(directory: Path, group: Group) -> Iterator[dg.DagsterInstance]:
             yield instance
         return
     with ExitStack() as stack:
-        stack.enter_context(_usable(group))
+        stack.enter_context(usable(group))
         with FileLock(folder / "being-made"):  # Several first runs at once would each make its tables.
             instance = stack.enter_context(dg.DagsterInstance.from_config(str(folder), "run.yaml"))
         end_orphans(instance)
+        yield instance
+
+
+@contextmanager
+def of_daemon(directory: Path, group: Group) -> Iterator[dg.DagsterInstance]:
+    """The group's Dagster as its daemon and its webserver have it."""
+    with usable(group), dg.DagsterInstance.from_config(str(directory / HOME)) as instance:
         yield instance
 
 
@@ -127,7 +137,8 @@ def _checked(url: str) -> str:
 
 
 @contextmanager
-def _usable(group: Group) -> Iterator[None]:
+def usable(group: Group) -> Iterator[None]:
+    """Where Dagster's database can't be used inside, a `Refusal` says so."""
     url = group.settings.dagster_store
     if url is None:
         yield

@@ -1,6 +1,6 @@
 """What assets work with: the centre at its desk, open for one run."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,8 +10,11 @@ import dagster as dg
 
 from affiliates.group import Group
 from affiliates.refusal import Refusal, Refused
+from pipelines import runbook
 from pipelines.collect import Centre
+from pipelines.defs import instance
 from pipelines.run import Progress, Report
+from pipelines.runbook import Page
 
 DESK = "mauwatch"
 """The resource's key."""
@@ -46,21 +49,32 @@ class Desk:
             raise
         except Exception as error:  # noqa: BLE001 kept in `errors`, and the step fails
             self.errors.append(error)
-            safe = isinstance(error, Refusal | Refused)
-            said = str(error) if safe else f"{subject}: {type(error).__name__}; `mauwatch run` shows where"
-            raise failure(said) from None
+            if isinstance(error, Refusal | Refused):
+                raise refused(error.refusals if isinstance(error, Refused) else [error]) from None
+            raise failure(f"{subject}: {type(error).__name__}; `mauwatch run` shows where", [Page.STEP]) from None
 
 
-def failure(said: str) -> dg.Failure:
+def refused(refusals: Sequence[Refusal]) -> dg.Failure:
+    """A step whose sources, contributions or store were refused."""
+    pages = [runbook.of_refusal(refusal) or runbook.of_product(refusal) for refusal in refusals]
+    return failure("\n".join(str(refusal) for refusal in refusals), pages)
+
+
+def failure(said: str, pages: Sequence[Page]) -> dg.Failure:
     """A step that ends here; running it again at once would change nothing."""
-    return dg.Failure(description=said, allow_retries=False)
+    return dg.Failure(description="\n".join([said, *runbook.lines(pages)]), allow_retries=False)
 
 
 def desk(directory: Path, group: Group, clock: Clock) -> dg.ResourceDefinition:
-    """The desk of a run: opened at its beginning, closed at its end, with one time for all of it."""
+    """The desk of a run: opened at its beginning, closed at its end, with one time for all of it.
+
+    Dagster is told the process, so that a run that is killed with it is known for one.
+    """
 
     @dg.resource(description="The group directory's manifests, key, crosswalk and store")
-    def opened(_: dg.InitResourceContext) -> Iterator[Desk]:
+    def opened(context: dg.InitResourceContext) -> Iterator[Desk]:
+        if context.run and context.instance:
+            context.instance.add_run_tags(context.run.run_id, instance.process_tag())
         with Centre(directory, group, clock()) as centre:
             yield Desk(centre)
 

@@ -1,0 +1,21 @@
+"""What `measure --json` answers."""
+
+from typing import Any
+
+
+def to_dict(found: Any, publication: Any = None) -> dict[str, Any]:
+    """The answer of `measure --json`; `published` is null for what isn't published yet."""
+    published = publication and {
+        "known_at": publication.known_at.isoformat(),
+        **{name: getattr(publication, name) for name in ("state", "signed_by", "despite")},
+        "restated_because": publication.reason,
+    }
+    return {
+        "month": f"{found.inputs.month:%Y-%m}",
+        "reading": found.inputs.reading.name,
+        "published": published,
+        "not_counted": list(found.inputs.not_counted),
+        "group": found.group.to_dict(),
+        "affiliates": {name: figure.to_dict() for name, figure in found.affiliates.items()},
+        "products": {name: figure.to_dict() for name, figure in found.products.items()},
+    }
