@@ -115,6 +115,7 @@ def _order(part: Part) -> tuple[str, str]:
     return part.audience, part.namespace
 
 
+@lru_cache(maxsize=1 << 16)
 def end_of(grain: str, activity_date: date, zone: str) -> datetime:
     """The moment when the period is over, in the zone of its days."""
     end = period_end(grain, activity_date)

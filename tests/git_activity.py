@@ -15,6 +15,8 @@ from affiliates.identity import read_key
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "git-activity"
 COMPLETE_THROUGH = date(2026, 8, 21)
 """The data ends within the next day."""
+SETTLES_AFTER = 250
+"""As in demo/git-activity: what the events ask for, with a month to spare (tests/by_arrival.md)."""
 
 
 def truth(kind: str) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def write_group(directory: Path, with_crosswalk: bool, events: Path = SHARED / "
             "owned_by": [{"owner": "holding", "share": 1.0}],
             "products": [
                 {
-                    "product": product, "from": first, "settles_after": 7, "unidentified_limit": 1.0,
+                    "product": product, "from": first, "settles_after": SETTLES_AFTER, "unidentified_limit": 1.0,
                     "active": {"id": "commit", "meaning": "wrote a commit, bots aside"},
                     "sources": [{
                         "files": str(events), "time": "event_time", "complete_through": COMPLETE_THROUGH,
