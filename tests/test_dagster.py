@@ -102,6 +102,19 @@ def execute(repository: dg.RepositoryDefinition, job: str, request: dg.RunReques
     return found.success
 
 
+def test_a_red_day_stays_red_while_its_month_is_open(make: Make) -> None:
+    """Each morning's run is about another day: the check would be green again before anybody has looked."""
+    directory = make([entity("a", [product("app", **{"from": "2025-03-03", "sources": [BY_DAY]})])])
+    for number in range(37):
+        write_day(directory, FIRST + timedelta(number), 20 if number == 35 else 200)
+    key = dg.AssetCheckKey(dg.AssetKey(["a", "app"]), "usual_change")
+    for number, passed in ((34, True), (35, False), (36, False)):
+        go(directory, datetime(2025, 3, 4, 12, tzinfo=UTC) + timedelta(number))
+        with history(directory) as dagster:
+            found = dagster.event_log_storage.get_asset_check_execution_history(key, limit=1)[0]
+        assert (found.status.value == "SUCCEEDED") == passed
+
+
 @both_databases
 def test_the_same_as_without_dagster(directory: Path, tmp_path: Path, store_url: str) -> None:
     """First all that is there, then a day that came late, then a range once more."""
@@ -150,7 +163,7 @@ def test_metadata_are_the_stored_numbers(directory: Path) -> None:
     assert figure.asset_materialization is not None
     said = {name: value.value for name, value in figure.asset_materialization.metadata.items()}
     assert (said["estimate"], said["lower"], said.get("upper")) == (measured.estimate, measured.lower, None)
-    assert (said["days_present"], said["days_expected"]) == (measured.coverage.days_present, measured.coverage.days_expected)
+    assert said["coverage"] == f"{measured.coverage.days_present} of {measured.coverage.days_expected} days"
     assert len(days) == DAYS - 1
     for record in days:
         assert record.asset_materialization is not None

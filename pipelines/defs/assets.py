@@ -11,8 +11,8 @@ from affiliates.group import Group, Product, Reading
 from affiliates.registers import STRETCH, standard_error
 from pipelines import checks as rules
 from pipelines import collect, product_days, publications, published, run
-from pipelines.checks import WEEKS
-from pipelines.collect import ProductRun
+from pipelines.checks import WEEKS, Check
+from pipelines.collect import Centre, ProductRun
 from pipelines.counting import Measured, month_end
 from pipelines.defs import checks, partitions
 from pipelines.defs.partitions import Calendar
@@ -70,11 +70,12 @@ def contributions(affiliate: str, product: Product, calendar: Calendar, prefix: 
             if done.refusals:
                 raise refused(done.refusals)
             store = desk.centre.store_if_any()
-            back = first - timedelta(weeks=WEEKS)
-            days = product_days.read(store, affiliate, product.product, grain, back, last) if store else []
-            found = rules.of_product(days, since=first)
+            since = min(first, _open_since(store, desk.centre))
+            back, today = since - timedelta(weeks=WEEKS), desk.centre.now.date()
+            days = product_days.read(store, affiliate, product.product, grain, back, max(last, today)) if store else []
+            found = rules.of_product(days, since=since)
         gone = {day.replace(day=1) if grain == "month" else day for day in done.missing}
-        there = {partitions.key_of(grain, d.day): _of_day(d) for d in days if d.day >= first and d.day not in gone}
+        there = {partitions.key_of(grain, d.day): _of_day(d) for d in days if first <= d.day <= last and d.day not in gone}
         results, about = list(checks.results(key, names, found)), _of_run(done)
         if len(there) == sum(1 for _ in partitions.periods(grain, first, last)):
             for period, metadata in there.items():
@@ -96,7 +97,7 @@ def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix)
 
     @dg.asset(
         key=key,
-        group_name="group",
+        group_name="whole_group",
         description=(
             "How many different people the group, its affiliates and its products reached in a calendar month, with 95 % "
             "bounds and with what is missing, under every reading. Published into the store, each version kept, where "
@@ -112,7 +113,7 @@ def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix)
     def publish(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
         desk: Desk = getattr(context.resources, DESK)
         months = list(partitions.periods("month", *partitions.asked(context, "month")))
-        found, findings, new = [], list[str](), 0
+        found, findings, new = list[Check](), list[str](), 0
         with desk.without_data("the group's figures"):
             collect.take_counts(desk.centre)
             store = desk.centre.store_if_any()
@@ -126,11 +127,11 @@ def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix)
                 new += bool(done.measured)
                 measured = _in_force(store, desk.centre.group, month)
                 if measured is not None:
-                    found += rules.of_figures(measured, desk.centre.group, desk.centre.now)
                     context.add_asset_metadata(_of_figure(measured), partition_key=partitions.key_of("month", month))
+            found = list(_of_months(store, desk.centre, months)) if store else []
         for finding in findings:
             context.log.warning(finding)
-        metadata: dict[str, Any] = {"run_published_months": new, "run_findings": "\n".join(findings) or "none"}
+        metadata = {"run": f"{new} of {len(months)} months published", "findings": "\n".join(findings) or "none"}
         yield dg.MaterializeResult(metadata=metadata, check_results=list(checks.results(key, checks.OF_FIGURES, found)))
 
     return publish
@@ -141,7 +142,7 @@ def licence_tests(calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
 
     @dg.asset(
         key=dg.AssetKey([*prefix, "group", "licence_tests"]),
-        group_name="group",
+        group_name="whole_group",
         description=(
             "Whether the group had more users than a licence's threshold in the month that its clause asks for, under "
             "each reading: under, over, undetermined or not_measured. A month that no licence asks for says so. Results "
@@ -183,11 +184,29 @@ def _of_day(day: ProductDay) -> dict[str, Any]:
 
 
 def _of_run(done: ProductRun) -> dict[str, Any]:
+    """As a text: numbers of a run aren't of its partitions, and would be plotted as if they were."""
     r = done.received
-    return {
-        "run_periods_computed": done.periods, "run_new": r.new, "run_replaced": r.replaced, "run_confirmed": r.confirmed,
-        "run_missing_days": len(done.missing), "run_unidentified_events": done.unidentified,
-    }  # fmt: skip
+    said = (
+        f"{done.periods} computed: {r.new} new, {r.replaced} replaced, {r.confirmed} confirmed; {len(done.missing)} days missing"
+    )
+    return {"run": f"{said}; {done.unidentified:,} events named nobody" if done.unidentified else said}
+
+
+def _open_since(store: Warehouse | None, centre: Centre) -> date:
+    """From when on days are judged with those of a run, so that a red one isn't green as soon as the next day is in: the
+    first of the month before, unless that is signed already."""
+    this = centre.now.astimezone(centre.group.zone).date().replace(day=1)
+    before = (this - timedelta(1)).replace(day=1)
+    return this if store and before in published.signed_months(store) else before
+
+
+def _of_months(store: Warehouse, centre: Centre, months: Sequence[date]) -> Iterator[Check]:
+    """The checks of the run's months, and of the open ones before."""
+    this = centre.now.astimezone(centre.group.zone).date().replace(day=1)
+    for month in sorted({*months, *partitions.periods("month", _open_since(store, centre), this)}):
+        measured = _in_force(store, centre.group, month)
+        if measured is not None:
+            yield from rules.of_figures(measured, centre.group, centre.now)
 
 
 def _in_force(store: Warehouse, group: Group, month: date) -> Measured | None:
@@ -206,8 +225,8 @@ def _of_figure(measured: Measured) -> dict[str, Any]:
     figure = measured.group
     plotted = {"estimate": figure.estimate, "lower": figure.lower, "upper": figure.upper}
     return {name: number for name, number in plotted.items() if number is not None} | {
-        "standard_error": figure.standard_error, "days_expected": figure.coverage.days_expected,
-        "days_present": figure.coverage.days_present, "complete": figure.complete, "state": figure.state,
+        "standard_error": figure.standard_error, "complete": figure.complete, "state": figure.state,
+        "coverage": f"{figure.coverage.days_present} of {figure.coverage.days_expected} days",
         "reading": measured.inputs.reading.name,
     }  # fmt: skip
 

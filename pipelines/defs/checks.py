@@ -43,4 +43,5 @@ def results(key: dg.AssetKey, names: Iterable[str], found: Sequence[Check]) -> I
             passed=not wrong,
             severity=dg.AssetCheckSeverity.WARN if name == "usual_change" else dg.AssetCheckSeverity.ERROR,
             description="\n".join(said[:_MOST] + more) or "nothing to look at",
+            metadata={"red": len(wrong), "looked_at": len(about)} | ({"runbook": runbook.of_check(name).line} if wrong else {}),
         )

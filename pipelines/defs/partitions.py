@@ -24,17 +24,17 @@ class Calendar:
 
 
 def calendar(group: Group) -> Calendar:
-    """Days and months from the month on in which the first product's life begins, or the first count was given.
+    """Days from the first on that any product lives, and months from the one in which that is, or has the first count.
 
     The current month is one of them: its figures are published while it lasts. Today isn't, unless a product's days are
     those of another zone, where they may be over earlier.
     """
     products = [product for entity in group.entities.values() for product in entity.products]
-    begins = [p.from_ for p in products] + [count.month for p in products for count in p.counts]
-    first, zone = min(begins, default=date(2023, 6, 1)).replace(day=1), group.settings.time_zone
+    day = min((p.from_ for p in products), default=date(2023, 6, 1))
+    first, zone = min([day, *(c.month for p in products for c in p.counts)]).replace(day=1), group.settings.time_zone
     ahead = int(any(p.day_zone not in (None, zone) for p in products))
     return Calendar(
-        dg.DailyPartitionsDefinition(first.isoformat(), timezone=zone, end_offset=ahead),
+        dg.DailyPartitionsDefinition(day.isoformat(), timezone=zone, end_offset=ahead),
         dg.MonthlyPartitionsDefinition(f"{first:%Y-%m}", timezone=zone, fmt=FORMATS["month"], end_offset=1),
     )
 
