@@ -13,7 +13,7 @@ from affiliates.contribution import end_of
 from affiliates.group import Group
 from affiliates.registers import standard_error
 from pipelines import product_days
-from pipelines.counting import Measured, month_end
+from pipelines.counting import Inputs, Measured, month_end
 from pipelines.intake import settles_at
 from pipelines.product_days import ProductDay
 from pipelines.warehouse import Warehouse
@@ -40,9 +40,45 @@ class Check:
     """What was found, in numbers and days."""
 
 
+@dataclass(frozen=True)
+class Due:
+    """What is due of a month at a time."""
+
+    inputs: Inputs
+    """As they are gathered from the store: those of a publication don't name each contribution."""
+    group: Group
+    now: datetime
+
+    @property
+    def settled_at(self) -> datetime:
+        """When everything that is due in the month has settled."""
+        month, zone = self.inputs.month, self.group.settings.time_zone
+        ends = [settles_at(self.group, m, p.product, "month", month, p.day_zone or zone) for m, p in self.inputs.due]
+        return max(ends, default=end_of("month", month, zone))
+
+    @property
+    def late(self) -> list[str]:
+        """By product that counts by day, the days that have settled and aren't there."""
+        inputs, group, found = self.inputs, self.group, list[str]()
+        there = {(v.affiliate, v.product, v.activity_date) for v in inputs.versions if v.grain == "day"}
+        whole = {(v.affiliate, v.product) for v in inputs.versions if v.grain == "month"} | set(inputs.given)
+        for m, p in inputs.due:
+            if not p.sources or p.grain == "month" or (m, p.product) in whole:
+                continue
+            zone, last = p.day_zone or group.settings.time_zone, month_end(inputs.month)
+            late = [
+                d for d in (inputs.month + timedelta(i) for i in range(last.day))
+                if p.holds_on(d) and (m, p.product, d) not in there
+                and settles_at(group, m, p.product, "day", d, zone) <= self.now
+            ]  # fmt: skip
+            if late:
+                found.append(f"{m}/{p.product}: {len(late)} day{'s' * (len(late) > 1)} missing, the first {late[0]}")
+        return found
+
+
 def of_month(store: Warehouse, group: Group, measured: Measured) -> list[Check]:
     """All checks of a month: of its figures, and of the days of each product that they rest on."""
-    month, found = measured.inputs.month, of_figures(measured, group)
+    month, found = measured.inputs.month, of_figures(measured)
     for name in measured.products:
         affiliate, _, product = name.partition("/")
         known = group.product(affiliate, product)
@@ -54,12 +90,12 @@ def of_month(store: Warehouse, group: Group, measured: Measured) -> list[Check]:
     return found
 
 
-def of_figures(measured: Measured, group: Group, now: datetime | None = None) -> list[Check]:
+def of_figures(measured: Measured, due: Due | None = None) -> list[Check]:
     """Whether a month's figures cover what was due, and agree with each other.
 
-    `now`: judged by what is due at that time; without it, as for a month that is to be signed.
+    `due`: judged by what is due at a time; without it, as for a month that is to be signed.
     """
-    return [_coverage(measured, group, now), _largest_to_sum(measured)]
+    return [_coverage(measured, due), _largest_to_sum(measured)]
 
 
 def of_product(days: Sequence[ProductDay], since: date = date.min) -> list[Check]:
@@ -74,7 +110,7 @@ def of_product(days: Sequence[ProductDay], since: date = date.min) -> list[Check
     return [*found, _usual_change(days, judged)] if judged[0].grain == "day" else found
 
 
-def _coverage(measured: Measured, group: Group, now: datetime | None) -> Check:
+def _coverage(measured: Measured, due: Due | None) -> Check:
     """Red where the group has no upper bound: then something that is due is missing or hasn't settled, and the figure
     may rise by any number. A count or a ceiling that stands in for it bounds it, and is only said.
 
@@ -84,36 +120,10 @@ def _coverage(measured: Measured, group: Group, now: datetime | None) -> Check:
     said = f"{c.days_present} of {c.days_expected} days"
     if c.months_expected:
         said += f", {c.months_present} of {c.months_expected} months"
-    if now is None or now >= _settled_at(measured, group):
+    if due is None or due.now >= due.settled_at:
         return Check("coverage", _month(measured), figure.upper is not None, "; ".join([said, *figure.reasons]))
-    late = _overdue(measured, group, now)
+    late = due.late
     return Check("coverage", _month(measured), not late, "; ".join([said, _said(late) or "the others aren't due yet"]))
-
-
-def _settled_at(measured: Measured, group: Group) -> datetime:
-    """When everything that is due in the month has settled."""
-    month, zone = measured.inputs.month, group.settings.time_zone
-    ends = [settles_at(group, m, p.product, "month", month, p.day_zone or zone) for m, p in measured.inputs.due]
-    return max(ends, default=end_of("month", month, zone))
-
-
-def _overdue(measured: Measured, group: Group, now: datetime) -> list[str]:
-    """By product that counts by day, the days that have settled and aren't there."""
-    inputs, found = measured.inputs, list[str]()
-    there = {(v.affiliate, v.product, v.activity_date) for v in inputs.versions if v.grain == "day"}
-    whole = {(v.affiliate, v.product) for v in inputs.versions if v.grain == "month"} | set(inputs.given)
-    for m, p in inputs.due:
-        if not p.sources or p.grain == "month" or (m, p.product) in whole:
-            continue
-        zone, last = p.day_zone or group.settings.time_zone, month_end(inputs.month)
-        days = [inputs.month + timedelta(i) for i in range(last.day)]
-        late = [
-            d for d in days
-            if p.holds_on(d) and (m, p.product, d) not in there and settles_at(group, m, p.product, "day", d, zone) <= now
-        ]  # fmt: skip
-        if late:
-            found.append(f"{m}/{p.product}: {len(late)} day{'s' * (len(late) > 1)} missing, the first {late[0]}")
-    return found
 
 
 def _largest_to_sum(measured: Measured) -> Check:

@@ -171,17 +171,25 @@ def test_metadata_are_the_stored_numbers(directory: Path) -> None:
         assert record.asset_materialization.metadata["events"].value == 20
 
 
-def test_a_red_check_is_red_in_dagster(directory: Path) -> None:
-    go(directory)
+@pytest.mark.parametrize(
+    ("now", "passed", "said"),
+    [
+        (datetime(2025, 3, 5, 12, tzinfo=UTC), True, "the others aren't due yet"),
+        (datetime(2025, 3, 20, 12, tzinfo=UTC), False, "a/app: 1 day missing, the first 2025-03-07"),
+        (NOW, False, "a/app: 1 of 12 days (2025-03-07) missing"),
+    ],
+    ids=["not due", "overdue", "over"],
+)
+def test_a_day_that_is_missing_is_red_once_it_is_due(directory: Path, now: datetime, passed: bool, said: str) -> None:
+    go(directory, now)
     key = dg.AssetCheckKey(dg.AssetKey(["group", "figures"]), "coverage")
     with history(directory) as dagster:
         record = dagster.event_log_storage.get_asset_check_execution_history(key, limit=1)[0]
-    assert record.status.value == "FAILED"
     assert record.event is not None
     assert record.event.dagster_event is not None
     evaluation = record.event.dagster_event.asset_check_evaluation_data
     assert evaluation.description is not None
-    assert "a/app: 1 of 12 days (2025-03-07) missing" in evaluation.description
+    assert (evaluation.passed, said in evaluation.description) == (passed, True), evaluation.description
 
 
 def test_the_schedule_and_the_sensor_do_what_a_run_does(directory: Path, tmp_path: Path) -> None:

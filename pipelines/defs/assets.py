@@ -10,8 +10,8 @@ import dagster as dg
 from affiliates.group import Group, Product, Reading
 from affiliates.registers import STRETCH, standard_error
 from pipelines import checks as rules
-from pipelines import collect, product_days, publications, published, run
-from pipelines.checks import WEEKS, Check
+from pipelines import collect, counting, product_days, publications, published, run
+from pipelines.checks import WEEKS, Check, Due
 from pipelines.collect import Centre, ProductRun
 from pipelines.counting import Measured, month_end
 from pipelines.defs import checks, partitions
@@ -206,7 +206,8 @@ def _of_months(store: Warehouse, centre: Centre, months: Sequence[date]) -> Iter
     for month in sorted({*months, *partitions.periods("month", _open_since(store, centre), this)}):
         measured = _in_force(store, centre.group, month)
         if measured is not None:
-            yield from rules.of_figures(measured, centre.group, centre.now)
+            inputs = counting.gather(store, centre.group, month, measured.inputs.reading)
+            yield from rules.of_figures(measured, Due(inputs, centre.group, centre.now))
 
 
 def _in_force(store: Warehouse, group: Group, month: date) -> Measured | None:
