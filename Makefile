@@ -4,7 +4,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check calibration load bench format
+.PHONY: help demo test check calibration thorough load bench format
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -28,6 +28,9 @@ check: .venv/ready ## style, types, and who may import whom
 
 calibration: .venv/ready ## how often the 95 % interval holds the truth: the table in tests/calibration.md
 	$(BIN)/python -m tests.calibration | tee tests/calibration.md
+
+thorough: .venv/ready ## a run killed at 30 points, and all other fault tests at as many as are claimed
+	$(BIN)/python -m pytest -n $(WORKERS) --thorough tests/test_killed.py
 
 load: .venv/ready ## four runs, a backfill of 90 days and 20 readers at once on PostgreSQL: two minutes, and nobody sees half
 	$(BIN)/python -m tests.load --seconds 120

@@ -8,6 +8,7 @@ advice.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -95,7 +96,8 @@ class LicenceTest:
         }
 
 
-def registry() -> list[Licence]:
+@cache
+def registry() -> tuple[Licence, ...]:
     """The built-in licences, by release date."""
     folder = Path(__file__).parent / "licences"
     found = [
@@ -103,7 +105,7 @@ def registry() -> list[Licence]:
         for path in sorted(folder.glob("*.yaml"))
         for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["licences"]
     ]
-    return sorted(found, key=lambda licence: licence.released)
+    return tuple(sorted(found, key=lambda licence: licence.released))
 
 
 def decide(threshold: int, lower: int | None, upper: int | None) -> Result:

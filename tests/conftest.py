@@ -27,6 +27,10 @@ KEY = "c0de" * 16
 Manifests = dict[str, Any]
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--thorough", action="store_true", help="fault tests at as many points as are claimed; minutes more")
+
+
 @pytest.fixture
 def key() -> GroupKey:
     return GroupKey(KEY, "1")

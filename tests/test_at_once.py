@@ -68,7 +68,7 @@ def test_the_first_runs_at_once_make_one_store(make: Callable[..., Path], store_
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 def test_a_short_load(postgres: sa.Engine, store_url: str, tmp_path: Path) -> None:
     """As `make load`, with fewer readers and for some seconds."""
-    found = load(postgres, small_group(tmp_path, store_url, random.Random(0)), 10, readers=4)
+    found = load(postgres, small_group(tmp_path, store_url, random.Random(0)), 6, readers=4)
     assert (found.errors, found.halves, found.differences, found.deadlocks) == ([], [], [], 0)
     for role in ("runs", "runs through Dagster", "backfills of 90 days", "reads"):
         assert found.done(role)

@@ -31,8 +31,8 @@ ROOT = Path(__file__).parent.parent
 BEGIN, END = date(2025, 1, 22), date(2025, 2, 11)
 DAYS = [BEGIN + timedelta(i) for i in range((END - BEGIN).days)]
 NAMES = ("mail", "chat", "shop")
-FIRST_RUN, LATER_RUN = (3, 3, 2), (3, 2, 2)
-"""So many kills in a row of each victim: eight of a store's first run, seven of one that finds much changed."""
+THOROUGH, QUICK = ((3, 3, 2), (3, 2, 2)), ((3,), (3,))
+"""So many kills in a row of each victim: eight of a store's first run and seven of one that finds much changed, or three."""
 PASSING = {
     "id", "contribution_id", "supersedes", "publication", "inputs", "contributions_to", "counts_to",
     "known_at", "computed_at", "seen_at",
@@ -127,18 +127,22 @@ class Victim:
 
 
 @both_databases
-def test_killed_and_run_again(tmp_path: Path, store_url: str, another_store: Callable[..., str]) -> None:
-    """Fifteen kills on each database, spread over a run's duration, some of them of a run that goes on after another kill.
+def test_killed_and_run_again(
+    tmp_path: Path, store_url: str, another_store: Callable[..., str], request: pytest.FixtureRequest
+) -> None:
+    """Kills spread over a run's duration, some of them of a run that goes on after another kill; `--thorough`: 15 on each
+    database.
 
-    Where a run has ended before its moment came, another one is killed a little earlier: fifteen hit one that is under way.
+    Where a run has ended before its moment came, another one is killed a little earlier: all hit one that is under way.
     """
+    first_run, later_run = THOROUGH if request.config.getoption("--thorough") else QUICK
     first = Place(tmp_path / "first", store_url)
     write(first.directory, store_url, changed=False)
     later = first.copy(tmp_path / "later", another_store)
     later.run()
     write(later.directory, later.store_url, changed=True)
     chance, hit, missed = random.Random(9), 0, 0
-    for base, numbers in ((first, FIRST_RUN), (later, LATER_RUN)):
+    for base, numbers in ((first, first_run), (later, later_run)):
         clean = base.copy(tmp_path / f"{base.directory.name}-clean", another_store)
         whole = Victim(clean.directory).run()
         wanted, figures = clean.rows(), clean.in_force()
@@ -165,7 +169,7 @@ def test_killed_and_run_again(tmp_path: Path, store_url: str, another_store: Cal
             assert place.rows() == wanted
             assert place.in_force() == figures
     print(f"{hit} kills hit a run that was under way, {missed} came when it had ended")
-    assert hit == sum(FIRST_RUN + LATER_RUN) == 15
+    assert hit == sum(first_run + later_run)
 
 
 def test_a_day_is_stored_with_the_files_it_was_computed_from(make: Callable[..., Path]) -> None:

@@ -1,11 +1,11 @@
 """Upgrades from every schema that a released version had: what was published stays as it was.
 
-`data/stores/NNNN.json` is a store as the program of that schema wrote it: made-up people, lg_k 12, two
-months, counts, a day restated. Each new schema adds its own.
+`data/stores/NNNN.json` is a store as the program of that schema wrote it: made-up people, lg_k 12, counts, a day
+restated; from 0002 on a month that was closed, restated, and changed after that. Each new schema adds its own.
 """
 
 import json
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +85,20 @@ def test_figures_of_the_first_schema_become_publications(store_url: str, tmp_pat
             together = [r for r in rows["figures"] if (r["known_at"], r["reading"]) == (last["known_at"], reading)]
             assert len(figures) == len([r for r in together if r["month"] == last["month"]])
         assert all(figure["publication"] for figure in rows_of(store_url, tmp_path)["figures"])
+
+
+@both_databases
+@pytest.mark.parametrize("path", STORES[1:], ids=lambda path: path.stem)
+def test_what_was_signed_stands_through_an_upgrade(store_url: str, path: Path, tmp_path: Path) -> None:
+    rows: Rows = json.loads(path.read_text())
+    older(store_url, tmp_path, path.stem, rows)
+    with warehouse.opened(store_url, tmp_path, create=True) as opened:
+        kept = publications.history(opened, date(2025, 3, 1), "unique_people")
+        assert [p.state for p in kept] == ["preliminary", "closed", "restated"]
+        for publication in kept:
+            figures = publications.figures_of(opened, publication.id)
+            before = [r for r in rows["figures"] if r["publication"] == publication.id]
+            assert [(f["subject"], f["lower"], f["estimate"], f["upper"]) for f in figures] == [
+                (f["subject"], f["lower"], f["estimate"], f["upper"]) for f in before
+            ]
+        assert publications.in_force(opened)[date(2025, 3, 1), "unique_people"].id == kept[-1].id
