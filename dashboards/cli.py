@@ -137,9 +137,9 @@ def run(
     ] = False,
 ) -> None:
     """Count the events: what is missing or wasn't settled, or all of a range again; then publish the months."""
-    from dashboards import logged, terminal
-    from pipelines.defs.in_process import run as run_group
-
+    with console.without_collecting():
+        from dashboards import logged, terminal
+        from pipelines.defs.in_process import run as run_group
     begin, end = console.day_of(first), console.day_of(last)
     if begin and end and begin > end:
         raise typer.BadParameter(f"--from {begin} lies after --to {end}")

@@ -157,9 +157,9 @@ def _day(through: str) -> Callable[[], int]:
     from tests.conftest import entity, product, write_group
 
     plain = (
-        "import sys; from datetime import UTC, datetime; from pathlib import Path; "
-        "from affiliates.manifests import read_group; from pipelines.run import run; "
-        "at = Path(sys.argv[1]); run(at, read_group(at), datetime.now(UTC))"
+        "import sys; from datetime import UTC, datetime; from pathlib import Path; import dashboards.cli; "
+        "from affiliates.manifests import read_group; from dashboards import console, terminal; from pipelines.run import run; "
+        "at = Path(sys.argv[1]); console.plain().print(terminal.report(run(at, read_group(at), datetime.now(UTC))))"
     )
     start = {"dagster": ["-m", "dashboards.cli", "run", "--group"], "plain": ["-c", plain]}[through]
     days = iter([date.today() - timedelta(2), date.today() - timedelta(1)])
