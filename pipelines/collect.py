@@ -19,7 +19,7 @@ from affiliates.identity import read_key
 from affiliates.model import period_end
 from affiliates.refusal import Refusal, Refused
 from affiliates.sources.files import Files
-from pipelines import intake, warehouse
+from pipelines import intake, product_days, warehouse
 from pipelines.counting import DAY
 from pipelines.warehouse import GivenCount, Received, Version, Warehouse
 
@@ -211,7 +211,7 @@ def _changed(
     changed = {p: days for p, days in periods.items() if before.get(p, seen[p]) != seen[p]}
     if not changed or all(f.source.by_day for f in found):
         return set(changed)
-    counted = store.read_events(affiliate, product.product, product.grain)
+    counted = product_days.read_events(store, affiliate, product.product, product.grain)
     there = edge.events_now(found, product.grain, changed, centre.group.settings.time_zone)
     return {p for p in changed if counted.get(p, there[p]) != there[p]}
 

@@ -8,10 +8,9 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
-from operator import attrgetter
 from zoneinfo import ZoneInfo
 
 from affiliates.edge import definition_digest
@@ -127,16 +126,9 @@ def gather(
     return Inputs(month, reading, members, due, versions, given, left_out, digest)
 
 
-_MOVES = attrgetter(*(f.name for f in fields(Version) if f.name not in ("id", "computed_at")))
-
-
-def _said_of(version: Version, group: Group) -> list[str]:
-    """What of a contribution moves a figure, or what is said beside it. Neither its number in this store nor the moment
-    of its computation does, so that any store that was given the same has the same digest."""
-    settled = version.computed_at >= settles_at(
-        group, version.affiliate, version.product, version.grain, version.activity_date, version.day_zone
-    )
-    return [*map(str, _MOVES(version)), str(settled)]
+def _said_of(v: Version, group: Group) -> list[str]:
+    settled = v.computed_at >= settles_at(group, v.affiliate, v.product, v.grain, v.activity_date, v.day_zone)
+    return [*v.content, str(settled)]
 
 
 def _outside(group: Group, members: Sequence[str], day: date) -> Iterator[str]:

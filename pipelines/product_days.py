@@ -63,6 +63,25 @@ def read(store: Store, affiliate: str, product: str, grain: Grain, first: date, 
     ]  # fmt: skip
 
 
+def read_events(store: Store, affiliate: str, product: str, grain: Grain) -> dict[date, int]:
+    """By period, how many events its contribution was made of, of every audience and identified or not; without those
+    that don't say it."""
+    c, p = schema.contributions.c, schema.parts.c
+    ours = c.affiliate == affiliate, c.product == product, c.grain == grain
+    events = (
+        sa.select(c.activity_date, sa.func.sum(p.events), c.unidentified_events, sa.func.count() - sa.func.count(p.events))
+        .join_from(schema.contributions, schema.parts, p.contribution_id == c.id)
+        .where(c.id.in_(sa.select(sa.func.max(c.id)).where(*ours).group_by(c.activity_date)))
+        .group_by(c.id, c.activity_date, c.unidentified_events)
+    )
+    with store.reading() as connection:
+        return {
+            day: int(known) + others
+            for day, known, others, silent in connection.execute(events)
+            if others is not None and not silent
+        }
+
+
 def _sum(numbers: Sequence[int | None]) -> int | None:
     known = [n for n in numbers if n is not None]
     return sum(known) if len(known) == len(numbers) else None

@@ -42,6 +42,12 @@ class Version:
     computed_at: datetime
     """When it was last computed with this result."""
 
+    @property
+    def content(self) -> list[str]:
+        """What of it moves a figure, or what is said beside it: all but its number in this store and when it was computed,
+        so that any store that was given the same says the same."""
+        return [str(getattr(self, f.name)) for f in fields(self) if f.name not in ("id", "computed_at")]
+
 
 @dataclass(frozen=True)
 class GivenCount:
@@ -202,23 +208,6 @@ class Warehouse(Store):
             if changed:
                 connection.execute(schema.counts.insert(), changed)
         return len(changed)
-
-    def read_events(self, affiliate: str, product: str, grain: Grain) -> dict[date, int]:
-        """By period, how many events its contribution was made of; without those that don't say it."""
-        c, p = schema.contributions.c, schema.parts.c
-        ours = c.affiliate == affiliate, c.product == product, c.grain == grain
-        events = (
-            sa.select(c.activity_date, sa.func.sum(p.events), c.unidentified_events, sa.func.count() - sa.func.count(p.events))
-            .join_from(schema.contributions, schema.parts, p.contribution_id == c.id)
-            .where(c.id.in_(sa.select(sa.func.max(c.id)).where(*ours).group_by(c.activity_date)))
-            .group_by(c.id, c.activity_date, c.unidentified_events)
-        )
-        with self.reading() as connection:
-            return {
-                day: int(known) + others
-                for day, known, others, silent in connection.execute(events)
-                if others is not None and not silent
-            }
 
     def read_seen(self, affiliate: str, product: str, grain: Grain) -> dict[date, str]:
         """By period, the digest of the files it was computed from."""
