@@ -155,6 +155,7 @@ def test_a_taken_port_is_refused(served: Served, make: Callable[..., Path]) -> N
 
 def test_nobody_is_shown_by_a_refused_source(served: Served) -> None:
     """Logs are collected and health is watched by others than those who may see the events."""
+    assert served.run("mauwatch_days", "2025-01-05", "2025-01-05", "a/bad") == "FAILURE"
     until(lambda: any("RUNBOOK.md#source-refused" in line["event"] for line in served.lines()))
     texts = [served.logs.read_bytes(), json.dumps(served.health()[1]).encode()]
     texts += [path.read_bytes() for path in (served.directory / ".mauwatch").rglob("*") if path.is_file()]
