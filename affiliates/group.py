@@ -169,6 +169,11 @@ class Readings(Model):
     readings: Annotated[tuple[Reading, ...], Field(min_length=1)]
     of_record: tuple[OfRecord, ...] = ()
 
+    def shown_on(self, day: date) -> Reading:
+        """The reading of record on a day, or else the first."""
+        record = next((r.reading for r in self.of_record if r.holds_on(day)), None)
+        return next((r for r in self.readings if r.name == record), self.readings[0])
+
 
 DEFAULT_READINGS = Readings(
     readings=(

@@ -177,8 +177,7 @@ def _reading(group: "Group", name: str | None, day: date) -> "Reading":
         if name not in readings:
             raise typer.BadParameter(f"no reading {name}; there are {', '.join(readings)}")
         return readings[name]
-    record = next((r.reading for r in group.readings.of_record if r.holds_on(day)), None)
-    return readings[record] if record else group.readings.readings[0]
+    return group.readings.shown_on(day)
 
 
 @app.command()

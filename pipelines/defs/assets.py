@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from affiliates.group import Group, Product, Reading
+from affiliates.group import Group, Product
 from affiliates.registers import STRETCH, standard_error
 from pipelines import checks as rules
 from pipelines import collect, counting, product_days, publications, published, run
@@ -212,14 +212,9 @@ def _of_months(store: Warehouse, centre: Centre, months: Sequence[date]) -> Iter
 
 def _in_force(store: Warehouse, group: Group, month: date) -> Measured | None:
     """The published figures under the reading of record on the month's last day, or else the first reading."""
-    reading = _shown(group, month_end(month))
+    reading = group.readings.shown_on(month_end(month))
     publication = publications.in_force(store, month).get((month, reading.name))
     return published.read(store, publication, reading) if publication else None
-
-
-def _shown(group: Group, day: date) -> Reading:
-    record = next((r.reading for r in group.readings.of_record if r.holds_on(day)), None)
-    return next((r for r in group.readings.readings if r.name == record), group.readings.readings[0])
 
 
 def _of_figure(measured: Measured) -> dict[str, Any]:
