@@ -4,6 +4,8 @@ polars alone accepts aggregates and window functions and silently broadcasts the
 all rows, so that `max(amount) > 5` would count everybody: only what is listed here gets through.
 """
 
+from collections.abc import Callable
+
 import polars as pl
 import sqlglot
 from sqlglot import exp
@@ -35,6 +37,15 @@ def check(condition: str, subject: str) -> set[str]:
     Raises `Refusal` for anything that isn't row-wise or means different things in different engines.
     """
     return {column.name for column in _tree(condition, subject).find_all(exp.Column)}
+
+
+def sql(condition: str, dialect: str, column: Callable[[str], str]) -> str:
+    """The condition in another engine's SQL, its columns named as `column` has them there."""
+
+    def named(node: exp.Expr) -> exp.Expr:
+        return exp.maybe_parse(column(node.name), dialect=dialect, into=exp.Column) if isinstance(node, exp.Column) else node
+
+    return str(_tree(condition, "a condition").transform(named).sql(dialect))
 
 
 def expression(condition: str, schema: pl.Schema, subject: str) -> pl.Expr:

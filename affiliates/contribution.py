@@ -19,8 +19,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from affiliates.canary import ASCII, UNICODE, Canaries
 from affiliates.group import Grain, Group
-from affiliates.identity import NORMALISATION, GroupKey, canary_keys
 from affiliates.model import is_zone, period_end
 from affiliates.refusal import Refusal, Refused
 from affiliates.registers import Registers
@@ -122,12 +122,6 @@ def end_of(grain: str, activity_date: date, zone: str) -> datetime:
     return datetime(end.year, end.month, end.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
-@lru_cache(maxsize=64)
-def canary(namespace: str, key: GroupKey, lg_k: int) -> bytes:
-    """The image that proves a sender's way from identifier to sketch."""
-    return Registers.of_keys(lg_k, canary_keys(namespace, key).to_numpy()).to_image()
-
-
 def write(path: Path, contributions: Iterable[Contribution]) -> None:
     """Write contributions to one Parquet file."""
     parts = [(c, p) for c in contributions for p in c.parts]
@@ -223,7 +217,11 @@ def _part(row: Mapping[str, Any], about: str) -> Part:
 
 
 def check(
-    contribution: Contribution, group: Group, key: GroupKey, crosswalk_digest: Callable[[date], str], now: datetime
+    contribution: Contribution,
+    group: Group,
+    canaries: Callable[[date], Canaries],
+    crosswalk_digest: Callable[[date], str],
+    now: datetime,
 ) -> Iterator[Refusal]:
     """Every reason not to accept a contribution into this group's store."""
     c, about = contribution, contribution.subject
@@ -251,29 +249,42 @@ def check(
         yield Refusal(
             about, "outside the product's life", f"from {product.from_} to {product.to}", "correct the manifest or the dates"
         )
-    if c.key_epoch != key.epoch:
-        yield Refusal(about, "another key epoch", f"{c.key_epoch}, the group's is {key.epoch}", "compute it with the current key")
-    expected = crosswalk_digest(c.activity_date.replace(day=1))
+    month = c.activity_date.replace(day=1)
+    epoch = group.settings.epoch_of(month)
+    if epoch.destroyed:
+        yield Refusal(
+            about, "the key of its epoch was destroyed", f"epoch {epoch.epoch}, on {epoch.destroyed}",
+            "nothing of such a month can be added or replaced",
+        )  # fmt: skip
+        return
+    if c.key_epoch != epoch.epoch:
+        yield Refusal(
+            about, "another key epoch", f"{c.key_epoch}, the month's is {epoch.epoch}", "compute it with the month's key"
+        )
+    expected = crosswalk_digest(month)
     if c.crosswalk_digest != expected:
         yield Refusal(
             about, "another crosswalk than the month's", f"{c.crosswalk_digest[:12] or 'none'} against {expected[:12] or 'none'}",
             "compute it again with the month's snapshot",
         )  # fmt: skip
-    if c.normalisation not in (NORMALISATION, "v1 ascii"):
-        yield Refusal(about, "unknown normalisation", c.normalisation, f"use {NORMALISATION}")
+    if c.normalisation not in (UNICODE, ASCII):
+        yield Refusal(about, "unknown normalisation", c.normalisation[:32], f"use {UNICODE}, or {ASCII} where there is no NFC")
+        return
+    known = canaries(month)
     for part in c.parts:
         if part.audience not in ("external", "internal", "automated"):
             yield Refusal(about, "unknown audience", "", "use external, internal or automated")
         if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", part.namespace):
             yield Refusal(about, "the namespace is no name", "", "write a-z, 0-9, dot and dash, at most 32 characters")
-        yield from _check_part(part, key, about)
+        yield from _check_part(part, known, c.normalisation, about)
 
 
-def _check_part(part: Part, key: GroupKey, about: str) -> Iterator[Refusal]:
-    if not _canary_agrees(part.canary, part.namespace, key, part.registers.lg_k):
+def _check_part(part: Part, canaries: Canaries, normalisation: str, about: str) -> Iterator[Refusal]:
+    wrong = _wrong(part.canary, part.namespace, normalisation, part.registers.lg_k, canaries)
+    if wrong is not None:
         yield Refusal(
-            about, "the canary differs", f"namespace {part.namespace}: key, normalisation, encoding or hash isn't the group's",
-            "compare each step with the contract and compute it again",
+            about, "the canary differs, so its keys aren't the group's", f"namespace {part.namespace}: {wrong}",
+            "correct that step and compute it again; `mauwatch contribute --print-sql ENGINE --self-test` tests an engine",
         )  # fmt: skip
     if part.events is not None and part.events < 0:
         yield Refusal(about, "a negative number of events", f"{part.events}", "correct the query")
@@ -291,9 +302,11 @@ def _check_part(part: Part, key: GroupKey, about: str) -> Iterator[Refusal]:
 
 
 @lru_cache(maxsize=4096)
-def _canary_agrees(image: bytes, namespace: str, key: GroupKey, lg_k: int) -> bool:
+def _wrong(image: bytes, namespace: str, normalisation: str, lg_k: int, canaries: Canaries) -> str | None:
     try:
         found = Registers.of_image(image)
-    except BadImage:
-        return False
-    return found.fold(min(lg_k, found.lg_k)).digest() == Registers.of_image(canary(namespace, key, lg_k)).digest()
+    except BadImage as bad:
+        return f"it is no HLL image: {bad}"
+    if found.lg_k < lg_k:
+        return f"its lgK is {found.lg_k} and its sketch's {lg_k}: make both by one expression"
+    return canaries.wrong(found, namespace, normalisation)

@@ -13,11 +13,12 @@ from pathlib import Path
 
 import polars as pl
 
-from affiliates import activity
-from affiliates.contribution import Contribution, Part, canary, end_of
+from affiliates import activity, canary
+from affiliates.contribution import Contribution, Part, end_of
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
 from affiliates.group import Grain, Product, Settings
 from affiliates.identity import NORMALISATION, GroupKey
+from affiliates.keyring import Keyring
 from affiliates.known import KnownKeys
 from affiliates.model import period_end
 from affiliates.refusal import Refusal
@@ -35,11 +36,11 @@ _TOO_FEW_TO_JUDGE = 100
 
 @dataclass(frozen=True)
 class Workplace:
-    """What an affiliate's machine knows: where the group directory is, the key, the crosswalks, the time."""
+    """What an affiliate's machine knows: where the group directory is, the keys, the crosswalks, the time."""
 
     directory: Path
     settings: Settings
-    key: GroupKey
+    keys: Keyring
     crosswalk: Callable[[date], Crosswalk | None]
     now: datetime
 
@@ -121,13 +122,15 @@ def contribute(
     zone, subject = place.settings.time_zone, f"{affiliate}/{product.product}"
     identified = unidentified = left_out = 0
     wanted = [day for days in periods.values() for day in days]
-    for number, pass_days in enumerate(_passes(found, wanted, per_month="{month}" in (place.settings.crosswalk or ""))):
-        crosswalk = place.crosswalk(pass_days[0].replace(day=1))
+    per_month = place.keys.several or "{month}" in (place.settings.crosswalk or "")
+    for number, pass_days in enumerate(_passes(found, wanted, per_month)):
+        month = pass_days[0].replace(day=1)
+        crosswalk, key = place.crosswalk(month), place.keys.key(month)
         tallies: dict[date, _Tally] = defaultdict(_Tally)
         for source in found:
             if source.source.by_day or number == 0:
                 activity.check(source, pass_days, zone, place.now)
-            known = KnownKeys(source.source.identifiers, place.key, crosswalk)
+            known = KnownKeys(source.source.identifiers, key, crosswalk)
             for batch in activity.batches(source, pass_days, zone, known):
                 _absorb(batch, set(pass_days), product.grain, place.settings.lg_k, tallies)
         for first, tally in sorted(tallies.items()):
@@ -137,7 +140,7 @@ def contribute(
             left_out += tally.left_out
         _judge(subject, product, identified, unidentified, left_out)
         passed = sorted({first_day(product.grain, day) for day in pass_days})
-        yield [_contribution(affiliate, product, first, tallies[first], crosswalk, place) for first in passed]
+        yield [_contribution(affiliate, product, first, tallies[first], crosswalk, key, place) for first in passed]
 
 
 def _passes(found: Sequence[Files], days: Sequence[date], per_month: bool) -> Iterator[list[date]]:
@@ -193,7 +196,7 @@ def _producer() -> str:
 
 
 def _contribution(
-    affiliate: str, product: Product, first: date, tally: _Tally, crosswalk: Crosswalk | None, place: Workplace
+    affiliate: str, product: Product, first: date, tally: _Tally, crosswalk: Crosswalk | None, key: GroupKey, place: Workplace
 ) -> Contribution:
     lg_k = place.settings.lg_k
     namespaces = dict.fromkeys(i.namespace for s in product.sources for i in s.identifiers)
@@ -201,7 +204,7 @@ def _contribution(
     cells = sorted({("external", n) for n in namespaces} | set(tally.absorbers))
     parts = tuple(
         Part(audience, namespace, people.registers(), tally.events[audience, namespace], people.distinct,
-             canary(namespace, place.key, lg_k))
+             canary.image(namespace, key, lg_k))
         for audience, namespace in cells
         for people in [tally.absorbers.get((audience, namespace)) or Absorber(lg_k)]
     )  # fmt: skip
@@ -210,7 +213,7 @@ def _contribution(
         product=product.product,
         grain=product.grain,
         activity_date=first,
-        key_epoch=place.key.epoch,
+        key_epoch=key.epoch,
         crosswalk_digest=crosswalk.digest if crosswalk else NO_CROSSWALK,
         normalisation=NORMALISATION,
         unidentified_events=tally.unidentified,

@@ -116,16 +116,22 @@ class Entity(Model):
 
 
 class KeySource(Model):
-    """Where the group key is kept, and the epoch it belongs to."""
+    """Where the group key of an epoch is kept, or what there is in its place."""
 
     file: Text | None = None
     env: Text | None = None
+    canaries: Text | None = None
+    """A file by the key's trustee: the centre can check contributions by it, and has no key."""
+    destroyed: date | None = None
+    """The day on which the epoch's key was destroyed: what was contributed stays, nothing can be added."""
     epoch: Annotated[Name, BeforeValidator(lambda v: str(v) if isinstance(v, int) else v), Field(max_length=32)] = "1"
+    from_: Month | None = Field(None, alias="from")
+    """The first month that is hashed by this key; open for the first epoch."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
-        if (self.file is None) == (self.env is None):
-            raise ValueError("needs either `file` or `env`: the one place where the group key is kept")
+        if [self.file, self.env, self.canaries, self.destroyed].count(None) != 3:
+            raise ValueError("needs one of `file`, `env`, `canaries` and `destroyed`: the one place where the group key is kept")
         return self
 
 
@@ -139,10 +145,33 @@ class Settings(Model):
     store: Text = "sqlite:///.mauwatch/store.sqlite"
     dagster_store: Text | None = None
     """URL of a PostgreSQL database for what Dagster keeps of its runs; without one, files in .mauwatch/dagster."""
-    key: KeySource
+    key: KeySource | None = None
+    keys: tuple[KeySource, ...] = ()
+    """In the place of `key`: one for each epoch, each but the first from a month on."""
     crosswalk: Text | None = None
     """Parquet file of keys and person keys; `{month}` (YYYY-MM) in it means a snapshot a month."""
     lg_k: Annotated[int, Field(ge=12, le=21)] = 21
+
+    @model_validator(mode="after")
+    def _epochs(self) -> Self:
+        if (self.key is None) == (not self.keys):
+            raise ValueError("needs either `key`, or `keys` with one for each epoch")
+        epochs = self.epochs
+        if len({e.epoch for e in epochs}) != len(epochs):
+            raise ValueError("`keys` must name each `epoch` once")
+        begins = [e.from_ for e in epochs]
+        if begins[0] is not None or None in begins[1:] or sorted(b for b in begins if b) != begins[1:]:
+            raise ValueError("each of `keys` but the first must have a `from`, in order: keys of two epochs are different people")
+        return self
+
+    @property
+    def epochs(self) -> tuple[KeySource, ...]:
+        """Where the group key is, epoch by epoch."""
+        return self.keys or ((self.key,) if self.key else ())
+
+    def epoch_of(self, month: date) -> KeySource:
+        """Where the key of a month's epoch is."""
+        return next(e for e in reversed(self.epochs) if e.from_ is None or e.from_ <= month)
 
 
 class Reading(Model):

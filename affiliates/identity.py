@@ -1,4 +1,4 @@
-"""From an identifier to a person key: normalisation v1, keyed hashing, canary identifiers.
+"""From an identifier to a person key: normalisation v1 and keyed hashing.
 
 A key is `HMAC-SHA256(group key, namespace || 0x1F || normalised identifier)`, of which the first
 16 hex characters count: 64 bits, inside the program a UInt64 column. At a billion people about
@@ -10,7 +10,6 @@ import hmac
 import os
 import re
 from collections.abc import Callable
-from functools import lru_cache
 from pathlib import Path
 
 import phonenumbers
@@ -33,17 +32,8 @@ PLACEHOLDERS = (
 _ASCII_SPACE = " \t\n\r\x0b\x0c"
 _GMAIL = r"^(.*)@(?:gmail|googlemail)\.com$"
 
-CANARY = {
-    "email": (
-        " Canary.One@Example.COM ", "canary.two+tag@Gmail.com", "can.ary.three@googlemail.com",
-        "canary-four@example.org\t", "cafe\u0301@example.org", "caf\u00e9@example.org", "", "n/a",
-    ),
-    "phone": ("+1 234 567 8901", " +49 30 901820", "+12345678901", "", "unknown"),
-    "": ("Canary-One", " canary-two ", "CANARY-THREE", "cafe\u0301", "caf\u00e9", "", "0"),
-}  # fmt: skip
-"""Fixed identifiers of the protocol, by namespace ("" for every other): each exercises one step of
-the way to a key. Their registers, made by the affiliate's own query, prove that its normalisation,
-key, epoch, encoding and hash are the group's."""
+TEST_KEY = "0123456789abcdef" * 4
+"""A key that everybody knows, for vectors and self-tests; refused as a group's."""
 
 
 class GroupKey:
@@ -66,8 +56,14 @@ class GroupKey:
         """Tells two keys apart and gives neither away."""
         return self.digest(b"mauwatch key fingerprint")[:12]
 
-    def digest(self, message: bytes) -> str:
-        return hmac.new(self._text.encode("ascii"), message, hashlib.sha256).hexdigest()
+    SPELLINGS = "as it is", "is decoded from hex", "is in capitals", "has a line end"
+    """The key's 64 characters as they are, and how they are often mistaken."""
+
+    def digest(self, message: bytes, spelling: str = SPELLINGS[0]) -> str:
+        """HMAC-SHA256 of a message (hex)."""
+        text = self._text.encode("ascii")
+        spelt = dict(zip(self.SPELLINGS, (text, bytes.fromhex(self._text), text.upper(), text + b"\n"), strict=True))
+        return hmac.new(spelt[spelling], message, hashlib.sha256).hexdigest()
 
     def expression(self, message: pl.Expr) -> pl.Expr:
         """Keys (UInt64) of a text column. The expression holds the secret: never print a plan of it."""
@@ -152,11 +148,3 @@ def _e164(region: str | None) -> Callable[[str], str | None]:
 def person_key(normalised: pl.Expr, namespace: str, key: GroupKey) -> pl.Expr:
     """Keys (UInt64) of normalised identifiers; null stays null."""
     return key.expression(pl.concat_str(pl.lit(f"{namespace}\x1f"), normalised))
-
-
-@lru_cache(maxsize=64)
-def canary_keys(namespace: str, key: GroupKey) -> pl.Series:
-    """The distinct keys of the protocol's fixed identifiers in a namespace."""
-    frame = pl.DataFrame({"identifier": CANARY.get(namespace, CANARY[""])})
-    normalised = normalise(pl.col("identifier"), namespace)
-    return frame.select(key=person_key(normalised, namespace, key))["key"].drop_nulls().unique().sort()

@@ -12,8 +12,8 @@ from datetime import date, datetime, timedelta
 import numpy as np
 import polars as pl
 
-from affiliates import crosswalk
-from affiliates.contribution import Contribution, Part, canary
+from affiliates import canary, crosswalk
+from affiliates.contribution import Contribution, Part
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
 from affiliates.group import Grain, Group, Product
 from affiliates.identity import NORMALISATION, PERSON, GroupKey, person_key
@@ -174,7 +174,7 @@ class Simulation:
                 of[namespace] += sketches.get((number, namespace), [])
                 users[namespace] += people[number]
         parts = (
-            Part("external", n, Registers.union(found, self._lg_k), 3 * users[n], None, canary(n, self.key, self._lg_k))
+            Part("external", n, Registers.union(found, self._lg_k), 3 * users[n], None, canary.image(n, self.key, self._lg_k))
             for n, found in sorted(of.items())
         )
         return Contribution(

@@ -4,13 +4,13 @@ import platform
 import shutil
 import stat
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
 from affiliates import activity, crosswalk, edge, registers
 from affiliates.group import Group, Product
-from affiliates.identity import read_key
+from affiliates.keyring import Keyring
 from affiliates.refusal import Refusal
 from pipelines import warehouse
 
@@ -41,16 +41,20 @@ def examine(directory: Path, group: Group, now: datetime) -> Iterator[Check]:
 
 
 def _key(directory: Path, group: Group) -> Iterator[Check]:
-    try:
-        key = read_key(group.settings.key, directory)
-    except Refusal as refusal:
-        yield "group key", False, str(refusal)
-        return
-    yield "group key", True, f"epoch {key.epoch}, fingerprint {key.fingerprint}"
-    if group.settings.key.file:
-        mode = stat.S_IMODE((directory / group.settings.key.file).stat().st_mode)
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            yield "group key", False, f"others may read its file (mode {mode:o}): chmod 600 {group.settings.key.file}"
+    keys = Keyring(group.settings, directory)
+    for source in group.settings.epochs:
+        month = source.from_ or date.min
+        try:
+            fingerprint = keys.fingerprint(month)
+        except Refusal as refusal:
+            yield "group key", False, str(refusal)
+            continue
+        said = f"fingerprint {fingerprint}" if fingerprint else f"destroyed on {source.destroyed}"
+        yield "group key", True, f"epoch {source.epoch}, {said}{', kept by a trustee' if source.canaries else ''}"
+        if source.file:
+            mode = stat.S_IMODE((directory / source.file).stat().st_mode)
+            if mode & (stat.S_IRWXG | stat.S_IRWXO):
+                yield "group key", False, f"others may read its file (mode {mode:o}): chmod 600 {source.file}"
 
 
 def _store(directory: Path, group: Group) -> Iterator[Check]:

@@ -16,7 +16,7 @@ from affiliates import contribution
 from affiliates.contribution import Contribution
 from affiliates.crosswalk import NO_CROSSWALK
 from affiliates.group import Group
-from affiliates.identity import GroupKey, read_key
+from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
 from affiliates.model import period_end
 from affiliates.population import Population
@@ -71,13 +71,13 @@ def play(directory: Path, now: datetime, scale: float, progress: Progress) -> Sh
     population = Population.model_validate(yaml.safe_load((directory / "population.yaml").read_text(encoding="utf-8")))
     population = population.scaled(scale)
     plain = read_group(directory)
-    key = read_key(plain.settings.key, directory)
+    keys = Keyring(plain.settings, directory)
     progress("people with identifiers", 0, 1)
-    simulation = Simulation(population, plain, key, months)
+    simulation = Simulation(population, plain, keys.key(months[-1]), months)
     group = _with_counts(directory, simulation, scale)
     if simulation.crosswalk is not None:
         simulation.crosswalk.text().write_parquet(directory / "crosswalk.parquet")
-    _hand_in(directory, group, key, simulation, now, progress)
+    _hand_in(directory, group, keys, simulation, now, progress)
     days = simulation.days()
     for number, (day, events) in enumerate(
         zip(days, ordered(lambda day: simulation.events(_RAW, day), days, at_once=1), strict=True)
@@ -117,7 +117,7 @@ def _with_counts(directory: Path, simulation: Simulation, scale: float) -> Group
     return read_group(directory)
 
 
-def _hand_in(directory: Path, group: Group, key: GroupKey, simulation: Simulation, now: datetime, progress: Progress) -> None:
+def _hand_in(directory: Path, group: Group, keys: Keyring, simulation: Simulation, now: datetime, progress: Progress) -> None:
     """Every affiliate's contributions, as files and by the one way in: whole months, and the last by days."""
     digest = simulation.crosswalk.digest if simulation.crosswalk else NO_CROSSWALK
     with (
@@ -143,7 +143,7 @@ def _hand_in(directory: Path, group: Group, key: GroupKey, simulation: Simulatio
             return path
 
         def receive(path: Path) -> None:
-            store.append_contributions(intake.accept([path], group, key, lambda month: digest, now), key.fingerprint, now)
+            store.append_contributions(intake.accept([path], group, keys.canaries, lambda month: digest, now), now)
             path.unlink()
 
         numbers = itertools.count()

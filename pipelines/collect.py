@@ -15,13 +15,13 @@ from affiliates.contribution import end_of
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
 from affiliates.edge import Workplace
 from affiliates.group import Group, Product
-from affiliates.identity import read_key
+from affiliates.keyring import Keyring
 from affiliates.model import period_end
 from affiliates.refusal import Refusal, Refused
 from affiliates.sources.files import Files
 from pipelines import intake, product_days, warehouse
 from pipelines.counting import DAY
-from pipelines.warehouse import GivenCount, Received, Version, Warehouse
+from pipelines.warehouse import Accepted, GivenCount, Received, Version, Warehouse
 
 _ATTEMPTS = 3
 """Times that a product is computed while its files are written again under its hands."""
@@ -32,8 +32,9 @@ class Centre:
 
     def __init__(self, directory: Path, group: Group, now: datetime) -> None:
         self.directory, self.group, self.now = directory, group, now
-        key = read_key(group.settings.key, directory)
-        self.place = Workplace(directory, group.settings, key, _crosswalks(group.settings.crosswalk, directory), now)
+        keys = Keyring(group.settings, directory)
+        keys.newest()
+        self.place = Workplace(directory, group.settings, keys, _crosswalks(group.settings.crosswalk, directory), now)
         if group.settings.crosswalk and "{month}" not in group.settings.crosswalk:
             self.place.crosswalk(date.min)  # One snapshot for all: if it can't be read, no product can be counted.
         self._stack = ExitStack()
@@ -133,7 +134,7 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
 
 def collect(centre: Centre, affiliate: str, product: Product, first: date | None = None, last: date | None = None) -> ProductRun:
     """Compute what is due of a product and store it; what its sources are refused for is in the answer."""
-    computed: list[tuple[contribution.Contribution, datetime]] = []
+    computed: list[Accepted] = []
     for _ in range(_ATTEMPTS):
         done, wanted = plan(centre, affiliate, product, first, last)
         if wanted is not None:
@@ -143,9 +144,9 @@ def collect(centre: Centre, affiliate: str, product: Product, first: date | None
             break
     if wanted is not None and computed:
         done.periods, store = len(computed), centre.store()
-        done.received = store.append_contributions(computed, centre.place.key.fingerprint, centre.now, wanted.seen)
-        done.unidentified = sum(c.unidentified_events or 0 for c, _ in computed)
-        done.undecided = sum(c.undecided_events or 0 for c, _ in computed)
+        done.received = store.append_contributions(computed, centre.now, wanted.seen)
+        done.unidentified = sum(c.unidentified_events or 0 for c, *_ in computed)
+        done.undecided = sum(c.undecided_events or 0 for c, *_ in computed)
     return done
 
 
@@ -191,14 +192,16 @@ def _refusals_in(done: ProductRun) -> Iterator[None]:
         done.refusals = (Refusal(done.name, "a file can't be read", str(error.strerror), "see to its permissions and its disk"),)
 
 
-def _computed(centre: Centre, affiliate: str, product: Product, wanted: Due) -> list[tuple[contribution.Contribution, datetime]]:
+def _computed(centre: Centre, affiliate: str, product: Product, wanted: Due) -> list[Accepted]:
     """The product's contributions, written at the edge and read at the centre: there is one way in."""
     with TemporaryDirectory(prefix="mauwatch-") as folder:
         paths = []
         for number, contributions in enumerate(edge.contribute(affiliate, product, wanted.found, wanted.periods, centre.place)):
             paths.append(Path(folder) / f"{affiliate}-{product.product}-{number}.parquet")
             contribution.write(paths[-1], contributions)
-        return intake.accept(paths, centre.group, centre.place.key, lambda month: _digest(centre.place, month), centre.now)
+        return intake.accept(
+            paths, centre.group, centre.place.keys.canaries, lambda month: _digest(centre.place, month), centre.now
+        )
 
 
 def _changed(
@@ -242,13 +245,15 @@ def _outdated(version: Version | None, centre: Centre, affiliate: str, product: 
     """Whether a period has to be computed: never, not settled, or under other settings."""
     if version is None:
         return True
-    place = centre.place
+    place, month = centre.place, version.activity_date.replace(day=1)
+    if place.keys.source(month).destroyed:
+        return False
     settles = intake.settles_at(centre.group, affiliate, product.product, version.grain, version.activity_date, version.day_zone)
     return (
         version.computed_at < settles
-        or (version.key_epoch, version.key_fingerprint) != (place.key.epoch, place.key.fingerprint)
+        or (version.key_epoch, version.key_fingerprint) != (place.keys.source(month).epoch, place.keys.fingerprint(month))
         or version.definition_digest != edge.definition_digest(product, place.settings)
-        or version.crosswalk_digest != _digest(place, version.activity_date.replace(day=1))
+        or version.crosswalk_digest != _digest(place, month)
     )
 
 

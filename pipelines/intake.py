@@ -5,10 +5,11 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from affiliates import contribution
-from affiliates.contribution import Contribution, end_of
+from affiliates.canary import Canaries
+from affiliates.contribution import end_of
 from affiliates.group import Group
-from affiliates.identity import GroupKey
 from affiliates.refusal import Refusal, Refused
+from pipelines.warehouse import Accepted
 
 
 def settles_at(group: Group, affiliate: str, product: str, grain: str, activity_date: date, zone: str) -> datetime:
@@ -18,18 +19,25 @@ def settles_at(group: Group, affiliate: str, product: str, grain: str, activity_
 
 
 def accept(
-    paths: Sequence[Path], group: Group, key: GroupKey, crosswalk_digest: Callable[[date], str], now: datetime
-) -> list[tuple[Contribution, datetime]]:
-    """The contributions in the files, each with when its period settles.
+    paths: Sequence[Path],
+    group: Group,
+    canaries: Callable[[date], Canaries],
+    crosswalk_digest: Callable[[date], str],
+    now: datetime,
+) -> list[Accepted]:
+    """The contributions in the files, each with when its period settles and the key that its canary proved.
 
     Raises `Refused` with every reason in all of the files: they are accepted together or not at all.
     """
-    accepted: list[tuple[Contribution, datetime]] = []
+    accepted: list[Accepted] = []
     refusals: list[Refusal] = []
     for path in paths:
         for c in contribution.read(path):
-            refusals.extend(contribution.check(c, group, key, crosswalk_digest, now))
-            accepted.append((c, settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, c.day_zone)))
+            wrong = list(contribution.check(c, group, canaries, crosswalk_digest, now))
+            refusals.extend(wrong)
+            if not wrong:
+                settles = settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, c.day_zone)
+                accepted.append(Accepted(c, settles, canaries(c.activity_date.replace(day=1)).fingerprint))
     if refusals:
         raise Refused(refusals)
     return accepted

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -49,6 +49,16 @@ class Version:
         return [str(getattr(self, f.name)) for f in fields(self) if f.name not in ("id", "computed_at")]
 
 
+class Accepted(NamedTuple):
+    """A contribution that may be stored."""
+
+    contribution: Contribution
+    settles_at: datetime
+    """When its period's late events have arrived."""
+    key_fingerprint: str
+    """Of the key that its canaries have proved."""
+
+
 @dataclass(frozen=True)
 class GivenCount:
     """A count or a ceiling of a product in a month."""
@@ -89,12 +99,11 @@ class Warehouse(Store):
 
     def append_contributions(
         self,
-        received: Sequence[tuple[Contribution, datetime]],
-        key_fingerprint: str,
+        received: Sequence[Accepted],
         known_at: datetime,
         seen: Mapping[date, str] = MappingProxyType({}),
     ) -> Received:
-        """Take contributions, each with when its period settles; their canaries have proved the key.
+        """Take contributions.
 
         The same registers again change nothing, but that the first computation after settling is
         noted; other registers become the current version and the earlier ones stay. What was computed
@@ -107,13 +116,13 @@ class Warehouse(Store):
         with self.reading() as connection:
             current = _current(connection, received)
         # Packed before it is this writer's turn, so that the others needn't wait for it.
-        packed = images.packed([r for r, _ in received if _differs(r, current, key_fingerprint)])
+        packed = images.packed([r.contribution for r in received if _differs(r, current)])
         with self.writing() as connection:
             current = _current(connection, received)
-            packed |= images.packed([r for r, _ in received if _differs(r, current, key_fingerprint)], packed)
+            packed |= images.packed([r.contribution for r in received if _differs(r, current)], packed)
             next_id = last_id(connection, c) + 1
             rows, part_rows, confirmed, stored, seen_rows = [], [], [], dict[str, None](), []
-            for contribution, settles_at in received:
+            for contribution, settles_at, key_fingerprint in received:
                 before = current.get(_period(contribution))
                 same = before and (before.digest, before.key_fingerprint) == (contribution.digest, key_fingerprint)
                 if before and not same and before.computed_at > contribution.computed_at:
@@ -271,10 +280,8 @@ def _period(v: Version | Contribution) -> tuple[str, str, str, date]:
     return v.affiliate, v.product, v.grain, v.activity_date
 
 
-def _current(
-    connection: sa.Connection, received: Sequence[tuple[Contribution, datetime]]
-) -> dict[tuple[str, str, str, date], Version]:
-    c, pairs = schema.contributions.c, sorted({(r.affiliate, r.product) for r, _ in received})
+def _current(connection: sa.Connection, received: Sequence[Accepted]) -> dict[tuple[str, str, str, date], Version]:
+    c, pairs = schema.contributions.c, sorted({(r.affiliate, r.product) for r, *_ in received})
     found = (v for a, p in pairs for v in _versions(connection, c.affiliate == a, c.product == p))
     return {_period(v): v for v in found}
 
@@ -287,9 +294,9 @@ def _replace_seen(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) 
         connection.execute(s.insert(), rows)
 
 
-def _differs(contribution: Contribution, current: Mapping[tuple[str, str, str, date], Version], key_fingerprint: str) -> bool:
-    before = current.get(_period(contribution))
-    return before is None or (before.digest, before.key_fingerprint) != (contribution.digest, key_fingerprint)
+def _differs(accepted: Accepted, current: Mapping[tuple[str, str, str, date], Version]) -> bool:
+    before = current.get(_period(accepted.contribution))
+    return before is None or (before.digest, before.key_fingerprint) != (accepted.contribution.digest, accepted.key_fingerprint)
 
 
 def _count_key(count: GivenCount) -> tuple[str, str, date, str]:

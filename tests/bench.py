@@ -20,11 +20,12 @@ import numpy as np
 import polars as pl
 from rich.console import Console
 
-from affiliates import kernels
-from affiliates.contribution import Contribution, Part, canary
+from affiliates import canary, kernels
+from affiliates.contribution import Contribution, Part
 from affiliates.identity import NORMALISATION, GroupKey
 from affiliates.registers import Registers
 from pipelines import warehouse
+from pipelines.warehouse import Accepted
 from tests.bench_one import DAY, KEY, LOOP
 from tests.conftest import NOW, entity, product, write_group
 
@@ -193,7 +194,7 @@ def union(folder: Path) -> Iterator[Result]:
     with warehouse.opened("sqlite:///.mauwatch/store.sqlite", directory, create=True) as store:
         for number in range(40):
             received = [_dense(number, day, key) for day in days]
-            store.append_contributions([(c, NOW) for c in received], key.fingerprint, NOW)
+            store.append_contributions([Accepted(c, NOW, key.fingerprint) for c in received], NOW)
     found = turns({"union": ("measure", directory)}, 3)["union"]
     yield {"sketches": 40 * 31, "seconds": found["seconds"], "gib": found["gib"]}
 
@@ -207,7 +208,7 @@ def orchestration(_: Path) -> Iterator[Result]:
 def _dense(number: int, day: date, key: GroupKey) -> Contribution:
     values = np.zeros(1 << 21, np.uint8)
     kernels.raise_made(values, np.uint64(number * 3_000_000 + day.day * 200_000), 5_000_000, np.uint64(1))
-    part = Part("external", "email", Registers(21, None, values), None, None, canary("email", key, 21))
+    part = Part("external", "email", Registers(21, None, values), None, None, canary.image("email", key, 21))
     return Contribution(
         "a", f"p{number}", "day", day, key.epoch, "", NORMALISATION, 0, 0, "seen/1", None, "UTC", NOW, "bench", (part,)
     )

@@ -103,11 +103,14 @@ def _events(pattern: str) -> Callable[[], float]:
     from affiliates import edge
     from affiliates.group import Product, Settings
     from affiliates.identity import GroupKey
+    from affiliates.keyring import Keyring
 
     said: dict[str, Any] = {"product": "app", "from": DAY, "active": {"id": "seen", "meaning": "was seen"}}
     source = {"files": pattern, "identifiers": [{"column": "email", "namespace": "email"}]}
     settings = Settings.model_validate({"group": "bench", "ultimate_parent": "parent", "key": {"file": "group.key"}})
-    place = edge.Workplace(Path(), settings, GroupKey(KEY, "1"), lambda month: None, datetime(2026, 1, 1, tzinfo=UTC))
+    place = edge.Workplace(
+        Path(), settings, Keyring.of(settings, GroupKey(KEY, "1")), lambda month: None, datetime(2026, 1, 1, tzinfo=UTC)
+    )
 
     def run(files: str = pattern) -> float:
         product = Product.model_validate(said | {"sources": [source | {"files": files}]})

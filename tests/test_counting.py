@@ -21,7 +21,7 @@ from pipelines import counting
 from pipelines.bounds import Pool, namespace_bounds, people
 from pipelines.counting import Measured
 from pipelines.intake import settles_at
-from pipelines.warehouse import GivenCount, Warehouse, opened
+from pipelines.warehouse import Accepted, GivenCount, Warehouse, opened
 from tests.conftest import entity, product
 
 MONTH = date(2025, 1, 1)
@@ -62,7 +62,11 @@ def contributed(name: str, day: date, parts: dict[str, Registers], **changes: An
 
 def give(store: Warehouse, group: Group, *each: Contribution) -> None:
     store.append_contributions(
-        [(c, settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, c.day_zone)) for c in each], "fingerprint", LATE
+        [
+            Accepted(c, settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, c.day_zone), "fingerprint")
+            for c in each
+        ],
+        LATE,
     )
 
 

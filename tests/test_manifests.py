@@ -122,7 +122,7 @@ def test_a_good_directory_is_read(tmp_path: Path) -> None:
             "group.yaml:2: the ultimate parent is no entity",
         ),
         ({"group": GROUP + "time_zone: Europe/Atlantis\n"}, "group.yaml:4: `time_zone`: is not a time zone"),
-        ({"group": GROUP.replace("{file: k}", "{}")}, "group.yaml:3: `key`: needs either `file` or `env`"),
+        ({"group": GROUP.replace("{file: k}", "{}")}, "group.yaml:3: `key`: needs one of `file`, `env`"),
         ({"group": GROUP + "lg_k: 30\n"}, "group.yaml:4: `lg_k`"),
         (
             {"readings": "readings: [{name: a, counts: unique_people}, {name: a, counts: summed_products}]\n"},

@@ -9,15 +9,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from affiliates import crosswalk
-from affiliates.contribution import Contribution, Part, canary
+from affiliates import canary, crosswalk
+from affiliates.contribution import Contribution, Part
 from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
 from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from pipelines import counting, published, schema, warehouse
 from pipelines.run import Report, run
-from pipelines.warehouse import Position
+from pipelines.warehouse import Accepted, Position
 from tests.conftest import KEY, NOW, both_databases, entity, events, product, rows_of, source
 
 Make = Callable[..., Path]
@@ -361,12 +361,14 @@ def test_a_month_handed_in_whole_has_no_missing_days_until_its_first_day_comes(m
         [entity("a", [product(sources=[by_day])])], {"days/2025-02-01.parquet": events([("2025-02-01T00:00:00Z", "x")])}
     )
     group = read_group(directory)
-    part = Part("external", "email", Registers.of_keys(21, np.arange(1, 9, dtype=np.uint64)), 8, 8, canary("email", key, 21))
+    part = Part(
+        "external", "email", Registers.of_keys(21, np.arange(1, 9, dtype=np.uint64)), 8, 8, canary.image("email", key, 21)
+    )
     whole = Contribution(
         "a", "app", "month", date(2025, 1, 1), key.epoch, "", "v1 unicode", 0, 0, "seen/1", None, "UTC", NOW, "test", (part,)
     )
     with warehouse.opened(group.settings.store, directory, create=True) as store:
-        store.append_contributions([(whole, NOW)], key.fingerprint, NOW)
+        store.append_contributions([Accepted(whole, NOW, key.fingerprint)], NOW)
 
     def missing() -> set[date]:
         return {d for d in run(directory, group, NOW).products[0].missing if d.month == 1}

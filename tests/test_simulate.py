@@ -13,6 +13,7 @@ from affiliates import edge, kernels
 from affiliates.edge import Workplace
 from affiliates.group import Group
 from affiliates.identity import GroupKey
+from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
 from affiliates.population import WAVES, Cohort, History, Pattern, Population
 from affiliates.registers import Registers
@@ -143,7 +144,7 @@ def test_raw_events_count_to_the_same_contributions(group: Group, key: GroupKey,
     days = simulation.days()
     for day in days:
         simulation.events("b/points", day).write_parquet(directory / f"points-{day}.parquet")
-    place = Workplace(directory, group.settings, key, lambda month: simulation.crosswalk, NOW)
+    place = Workplace(directory, group.settings, Keyring.of(group.settings, key), lambda month: simulation.crosswalk, NOW)
     found = edge.find("b/points", points, directory)
     periods = edge.periods_present(found, points, days, "UTC", NOW)
     counted = [c for some in edge.contribute("b", points, found, periods, place) for c in some]

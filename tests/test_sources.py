@@ -21,6 +21,7 @@ from affiliates.contribution import Contribution
 from affiliates.crosswalk import of_table
 from affiliates.edge import Workplace
 from affiliates.identity import GroupKey, normalise, person_key
+from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
 from affiliates.refusal import Refusal
 from affiliates.registers import Registers
@@ -43,7 +44,11 @@ def contributions(directory: Path, days: list[date] | None = None, **place: Any)
     group = read_group(directory)
     name, found = next((e.entity, p) for e in group.entities.values() for p in e.products if p.sources)
     work = Workplace(
-        directory, group.settings, GroupKey(KEY, "1"), place.pop("crosswalk", lambda month: None), place.pop("now", NOW)
+        directory,
+        group.settings,
+        Keyring.of(group.settings, GroupKey(KEY, "1")),
+        place.pop("crosswalk", lambda month: None),
+        place.pop("now", NOW),
     )
     files = edge.find(f"{name}/{found.product}", found, directory)
     periods = edge.periods_present(files, found, days or JANUARY, group.settings.time_zone, work.now)

@@ -1,0 +1,157 @@
+"""A canary that passes wrongly lets keys in that match nobody's: each of their people counts twice, and nobody sees it."""
+
+import hashlib
+import hmac
+import unicodedata
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import datasketches
+import numpy as np
+import pytest
+
+from affiliates import canary
+from affiliates.canary import ASCII, UNICODE
+from affiliates.identity import TEST_KEY, GroupKey
+from affiliates.refusal import Refusal
+from affiliates.registers import Registers
+from tests.conftest import KEY
+
+OTHER = GroupKey("f" * 64, "2")
+
+
+def normalised(text: str, namespace: str = "email") -> str | None:
+    """Normalisation v1 in plain Python, as far as the fixed identifiers need it."""
+    text = text.strip(" \t\n\r\x0b\x0c")
+    if namespace == "email":
+        text = unicodedata.normalize("NFC", text.lower())
+        local, _, domain = text.rpartition("@")
+        if domain in ("gmail.com", "googlemail.com"):
+            text = local.split("+")[0].replace(".", "") + "@gmail.com"
+    elif namespace != "phone":
+        text = unicodedata.normalize("NFC", text)
+    return None if text in ("", "n/a", "unknown", "0") else text
+
+
+def keyed(text: str, namespace: str = "email", key: bytes = KEY.encode(), encoding: str = "utf-8", between: str = "\x1f") -> str:
+    return hmac.new(key, f"{namespace}{between}{text}".encode(encoding), hashlib.sha256).hexdigest()
+
+
+def sketch(items: Iterable[str | int], lg_k: int = 21) -> Registers:
+    """By Apache DataSketches itself, as a warehouse would."""
+    made = datasketches.hll_sketch(lg_k)
+    for item in items:
+        made.update(item)
+    return Registers.of_image(bytes(made.serialize_compact()))
+
+
+def users(namespace: str = "email", change: Callable[[str], str | None] | None = None) -> list[str]:
+    step = change or (lambda text: normalised(text, namespace))
+    return [text for text in map(step, canary.identifiers(namespace)) if text is not None]
+
+
+@pytest.mark.parametrize("namespace", ["email", "phone", "device", "person", "member-id"])
+@pytest.mark.parametrize("lg_k", [4, 12, 21])
+def test_a_canary_made_by_the_protocol_agrees(namespace: str, lg_k: int, key: GroupKey) -> None:
+    """Else a right contribution is refused, and the figure lacks an affiliate."""
+    made = sketch((keyed(text, namespace)[:16] for text in users(namespace)), lg_k)
+    assert canary.of_key(key).wrong(made, namespace, UNICODE) is None
+    ascii_only = sketch((keyed(text, namespace)[:16] for text in users(namespace) if text.isascii()), lg_k)
+    assert canary.of_key(key).wrong(ascii_only, namespace, ASCII) is None
+    assert canary.image(namespace, key, lg_k) == made.to_image()
+
+
+def item(text: str) -> str:
+    return keyed(text)[:16]
+
+
+def signed(text: str) -> int:
+    """The key as a BIGINT column has it."""
+    number = int(item(text), 16)
+    return number - (1 << 64) if number >> 63 else number
+
+
+def lower(text: str) -> str:
+    return unicodedata.normalize("NFC", text.strip().lower())
+
+
+WRONG: dict[str, tuple[Callable[[], Registers], str]] = {
+    "another key": (lambda: sketch(keyed(t, key=b"e" * 64)[:16] for t in users()), "another key, or another hash"),
+    "the key of another epoch": (lambda: sketch(keyed(t, key=b"f" * 64)[:16] for t in users()), "the key of epoch 2"),
+    "the public test key": (lambda: sketch(keyed(t, key=TEST_KEY.encode())[:16] for t in users()), "the public test key"),
+    "a key decoded from hex": (lambda: sketch(keyed(t, key=bytes.fromhex(KEY))[:16] for t in users()), "decoded from hex"),
+    "a key with a line end": (lambda: sketch(keyed(t, key=f"{KEY}\n".encode())[:16] for t in users()), "has a line end"),
+    "UTF-16 in the HMAC": (lambda: sketch(keyed(t, encoding="utf-16-le")[:16] for t in users()), "UTF-16 text is hashed by HMAC"),
+    "capitals": (lambda: sketch(item(t).upper() for t in users()), "hex in capitals"),
+    "whole HMACs": (lambda: sketch(keyed(t) for t in users()), "items of 64 characters"),
+    "integers": (lambda: sketch(map(signed, users())), "items are integers"),
+    "no namespace": (lambda: sketch(keyed(t, namespace="", between="")[:16] for t in users()), "namespace isn't before"),
+    "another separator": (lambda: sketch(keyed(t, between=":")[:16] for t in users()), "another separator"),
+    "plain SHA-256": (lambda: sketch(hashlib.sha256(t.encode()).hexdigest()[:16] for t in users()), "no key"),
+    "not hashed": (lambda: sketch(users()), "aren't hashed at all"),
+    "no normalisation": (lambda: sketch(item(t) for t in canary.identifiers("email")), "white space isn't stripped"),
+    "not in lower case": (
+        lambda: sketch(item(t) for t in users(change=lambda t: normalised(t) and unicodedata.normalize("NFC", t.strip(" \t")))),
+        "not in lower case",
+    ),
+    "gmail as it is": (lambda: sketch(item(lower(t)) for t in canary.identifiers("email")[:6]), "gmail's dots and tags"),
+    "no NFC": (
+        lambda: sketch(item(t) for t in users(change=lambda t: t.lower() if "caf" in t.lower() else normalised(t))), "not in NFC"
+    ),
+    "placeholders count": (lambda: sketch([*map(item, users()), item(""), item("n/a")]), "placeholders are counted"),
+    "ASCII said to be Unicode": (lambda: sketch(item(t) for t in users() if t.isascii()), "`v1 ascii`"),
+    "one is missing": (lambda: sketch(map(item, users()[:1] + users()[2:3] + users()[4:])), "identifiers are missing"),
+    "empty": (lambda: sketch([]), "it is empty"),
+    "something else": (lambda: sketch(["a", "b"]), "nothing of it fits"),
+    "UTF-16 in the sketch": (
+        lambda: Registers.of_coupons(21, np.array(canary._coupons(item(t).encode("utf-16-le") for t in users()), np.uint32)),
+        "UTF-16 text goes into the sketch",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("mistake", WRONG)
+@pytest.mark.parametrize("lg_k", [12, 21])
+@pytest.mark.parametrize("by", ["key", "trustee"])
+def test_each_mistake_is_told_by_the_step_that_differs(mistake: str, lg_k: int, by: str, key: GroupKey, tmp_path: Path) -> None:
+    """Else an affiliate can't mend it, and sends the same again; with the trustee's file as with the key."""
+    make, expected = WRONG[mistake]
+    known = canary.of_key(key, [OTHER])
+    if by == "trustee":
+        canary.to_file(known, ["email"], tmp_path / "c.json")
+        known = canary.of_file(tmp_path / "c.json")
+    said = known.wrong(make().fold(lg_k), "email", UNICODE)
+    assert said is not None
+    assert expected in said
+
+
+def test_the_trustees_file_holds_no_key(key: GroupKey, tmp_path: Path) -> None:
+    """Nor any item of its HMACs: only coupons, of fixed identifiers that everybody knows."""
+    path = tmp_path / "c.json"
+    canary.to_file(canary.of_key(key, [OTHER]), ["email", "device"], path)
+    text = path.read_text()
+    for secret in (KEY, "f" * 64, *(keyed(t)[:16] for t in users())):
+        assert secret not in text
+    found = canary.of_file(path)
+    assert (found.epoch, found.fingerprint) == (key.epoch, key.fingerprint)
+    made = Registers.of_image(canary.image("device", key, 14))
+    assert found.wrong(made, "device", UNICODE) is None
+    assert "no canary of this namespace" in str(found.wrong(made, "phone", UNICODE))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}", "[]", '{"mauwatch": "canaries 9"}', '{"mauwatch": "canaries 1", "namespaces": {"email": 1}}']
+)
+def test_another_file_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "c.json").write_text(text)
+    with pytest.raises(Refusal, match="isn't a readable file of canaries"):
+        canary.of_file(tmp_path / "c.json")
+    with pytest.raises(Refusal, match="isn't a readable file of canaries"):
+        canary.of_file(tmp_path / "nowhere.json")
+
+
+def test_coupons_of_bytes_are_the_librarys(key: GroupKey) -> None:
+    """The diagnosis hashes texts of any length; a wrong hash there would take a right mistake for an unknown one."""
+    texts = [f"x{i}" * i for i in range(1, 40)]
+    made = Registers.of_coupons(21, np.array(canary._coupons(t.encode() for t in texts), np.uint32))
+    assert made.digest() == sketch(texts).digest()

@@ -1,0 +1,163 @@
+"""Keys of two epochs are two different people: united, a month would count everybody twice."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from affiliates import canary
+from affiliates.contribution import Contribution, write
+from affiliates.edge import Workplace as Place
+from affiliates.edge import contribute, find, periods_present
+from affiliates.group import Settings
+from affiliates.identity import GroupKey
+from affiliates.keyring import Keyring
+from affiliates.manifests import read_group
+from affiliates.refusal import Refusal, Refused
+from pipelines import counting, intake, warehouse
+from pipelines.run import run
+from tests.conftest import KEY, NOW, entity, product, source
+
+Make = Callable[..., Path]
+OTHER = "abcdef0123456789" * 4
+TWO = [{"epoch": 1, "file": "group.key"}, {"epoch": 2, "file": "second.key", "from": "2025-02"}]
+JANUARY, FEBRUARY = date(2025, 1, 1), date(2025, 2, 1)
+
+
+def events() -> pl.DataFrame:
+    """Thirty people in January, and the same with ten more in February."""
+    days = [datetime(2025, 1, 1 + i % 31, 12, tzinfo=UTC) for i in range(90)]
+    days += [datetime(2025, 2, 1 + i % 28, 12, tzinfo=UTC) for i in range(120)]
+    users = [f"u{i % 30}@example.com" for i in range(90)] + [f"u{i % 40}@example.com" for i in range(120)]
+    return pl.DataFrame({"at": days, "user": users})
+
+
+def group_of(make: Make, **settings: Any) -> Path:
+    app = product(sources=[source(complete_through="2025-02-28")], to="2025-03-01")
+    directory = make([entity("a", [app])], {"events.parquet": events(), "second.key": OTHER.encode()}, **settings)
+    if "keys" in settings:
+        said = yaml.safe_load((directory / "group.yaml").read_text())
+        del said["key"]
+        (directory / "group.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
+    return directory
+
+
+def estimates(directory: Path) -> list[int | None]:
+    group = read_group(directory)
+    with warehouse.opened(group.settings.store, directory) as store:
+        inputs = [counting.gather(store, group, month, group.readings.readings[0]) for month in (JANUARY, FEBRUARY)]
+        return [counting.measure(store, group, i).group.estimate for i in inputs]
+
+
+def handed_in(directory: Path, key: GroupKey, first: date, last: date) -> list[Contribution]:
+    """What an affiliate with this key makes of the same events."""
+    group = read_group(directory)
+    place = Place(directory, group.settings, Keyring.of(group.settings, key), lambda month: None, NOW)
+    app = group.entities["a"].products[0]
+    found = find("a/app", app, directory)
+    days = pl.date_range(first, last, eager=True).to_list()
+    return [c for some in contribute("a", app, found, periods_present(found, app, days, "UTC", NOW), place) for c in some]
+
+
+def test_each_month_is_hashed_by_its_epochs_key(make: Make) -> None:
+    """One file of events over the change: were a pass to go on with the first key, February would match nobody's."""
+    directory = group_of(make, keys=TWO)
+    assert run(directory, read_group(directory), NOW).clean
+    assert estimates(directory) == [30, 40]
+    group = read_group(directory)
+    with warehouse.opened(group.settings.store, directory) as store:
+        found = {(v.activity_date.month, v.key_epoch, v.key_fingerprint) for v in store.read_versions("a", "app")}
+    assert found == {(1, "1", GroupKey(KEY, "1").fingerprint), (2, "2", GroupKey(OTHER, "2").fingerprint)}
+    assert run(directory, group, NOW).products[0].periods == 0
+
+
+def test_the_other_epochs_key_is_refused_by_name(make: Make, tmp_path: Path) -> None:
+    """An affiliate that goes on with the old key would add all of its people a second time."""
+    directory = group_of(make, keys=TWO)
+    group = read_group(directory)
+    old = handed_in(directory, GroupKey(KEY, "1"), FEBRUARY, FEBRUARY)
+    keys = Keyring(group.settings, directory)
+    for said, rule in (("1", "another key epoch (1, the month's is 2)"), ("2", "the key of epoch 1: use that of 2")):
+        write(tmp_path / "c.parquet", [replace(c, key_epoch=said) for c in old])
+        with pytest.raises(Refused) as refused:
+            intake.accept([tmp_path / "c.parquet"], group, keys.canaries, lambda month: "", NOW)
+        assert rule in str(refused.value)
+
+
+def test_a_destroyed_epoch_keeps_its_figures_and_takes_nothing_more(make: Make, tmp_path: Path) -> None:
+    """Destroying a key answers an erasure: months counted by it must neither vanish nor be counted by another."""
+    directory = group_of(make, keys=TWO)
+    assert run(directory, read_group(directory), NOW).clean
+    (directory / "group.key").unlink()
+    (directory / "events.parquet").unlink()
+    events().head(150).write_parquet(directory / "events.parquet")
+    said = yaml.safe_load((directory / "group.yaml").read_text())
+    said["keys"][0] = {"epoch": 1, "destroyed": "2025-05-30"}
+    (directory / "group.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
+    group = read_group(directory)
+    run(directory, group, NOW)
+    assert estimates(directory)[0] == 30
+    write(tmp_path / "c.parquet", handed_in(directory, GroupKey(KEY, "1"), JANUARY, JANUARY))
+    with pytest.raises(Refused, match=r"the key of its epoch was destroyed \(epoch 1, on 2025-05-30\)"):
+        intake.accept([tmp_path / "c.parquet"], group, Keyring(group.settings, directory).canaries, lambda month: "", NOW)
+
+
+def test_a_centre_without_the_key_checks_all_the_same(make: Make, tmp_path: Path) -> None:
+    """With a trustee's file the centre refuses another key's contributions, and can itself hash nobody."""
+    directory = group_of(make)
+    canary.to_file(canary.of_key(GroupKey(KEY, "1")), ["email"], directory / "canaries.json")
+    (directory / "group.key").unlink()
+    said = yaml.safe_load((directory / "group.yaml").read_text())
+    (directory / "group.yaml").write_text(yaml.safe_dump({**said, "key": {"canaries": "canaries.json"}}, sort_keys=False))
+    group = read_group(directory)
+    keys = Keyring(group.settings, directory)
+    assert keys.fingerprint(JANUARY) == GroupKey(KEY, "1").fingerprint
+    write(tmp_path / "c.parquet", handed_in(directory, GroupKey(KEY, "1"), JANUARY, FEBRUARY))
+    assert len(intake.accept([tmp_path / "c.parquet"], group, keys.canaries, lambda month: "", NOW)) == 32
+    write(tmp_path / "c.parquet", handed_in(directory, GroupKey(OTHER, "1"), JANUARY, FEBRUARY))
+    with pytest.raises(Refused, match="another key, or another hash"):
+        intake.accept([tmp_path / "c.parquet"], group, keys.canaries, lambda month: "", NOW)
+    with pytest.raises(Refusal, match="isn't here: a trustee keeps it"):
+        keys.key(JANUARY)
+    report = run(directory, group, NOW)
+    assert "a trustee keeps it" in str(report.products[0].refusals[0])
+
+
+def test_a_trustees_file_of_another_epoch_is_refused(make: Make) -> None:
+    directory = group_of(make)
+    canary.to_file(canary.of_key(GroupKey(KEY, "9")), ["email"], directory / "c.json")
+    settings = read_group(directory).settings.model_copy(update={"key": None, "keys": ()})
+    settings = Settings.model_validate({**settings.model_dump(exclude={"key", "keys"}), "key": {"canaries": "c.json"}})
+    with pytest.raises(Refusal, match="are of another epoch"):
+        Keyring(settings, directory).canaries(JANUARY)
+
+
+FILE = {"epoch": 1, "file": "a"}
+
+
+@pytest.mark.parametrize(
+    ("keys", "rule"),
+    [
+        ({}, "needs either `key`, or `keys`"),
+        ({"key": {"file": "a"}, "keys": [FILE]}, "needs either `key`, or `keys`"),
+        ({"keys": [FILE, {"epoch": 1, "file": "b", "from": "2025-02"}]}, "name each `epoch` once"),
+        ({"keys": [FILE, {"epoch": 2, "file": "b"}]}, "must have a `from`"),
+        ({"keys": [{**FILE, "from": "2025-01"}, {"epoch": 2, "file": "b", "from": "2025-02"}]}, "must have a `from`"),
+        (
+            {"keys": [FILE, {"epoch": 2, "file": "b", "from": "2025-03"}, {"epoch": 3, "file": "c", "from": "2025-02"}]},
+            "in order",
+        ),
+        ({"keys": [FILE, {"epoch": 2, "file": "b", "from": "2025-02-02"}]}, "is written YYYY-MM"),
+        ({"key": {"file": "a", "destroyed": "2025-01-01"}}, "needs one of"),
+        ({"key": {}}, "needs one of"),
+    ],
+)
+def test_epochs_that_leave_a_month_without_a_key_or_with_two(keys: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ValidationError, match=rule):
+        Settings.model_validate({"group": "g", "ultimate_parent": "p", **keys})
