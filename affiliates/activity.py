@@ -1,5 +1,6 @@
 """Events -> who was active on a day, by audience: lazily, in batches, in bounded memory."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -15,14 +16,11 @@ from affiliates.kernels import Keys, Values
 from affiliates.known import KnownKeys
 from affiliates.refusal import Refusal
 from affiliates.source import EventTime
-from affiliates.sources import files
-from affiliates.sources.files import Files
-from affiliates.sources.one_file import check_file
+from affiliates.sources.found import Found
+from affiliates.sources.one_file import columns_needed
 from affiliates.threads import ordered
 
 BATCH_ROWS = 1_000_000
-PORTION_BYTES = 32 << 20
-"""Of daily files that are read together: polars reads ahead in all that it is given."""
 AUDIENCES = ("external", "internal", "automated")
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 """A time before it is taken for a missing time that was written as 0."""
@@ -41,31 +39,19 @@ class Batch:
     undecided (it was null, which counts as false); and those of them left out for it."""
 
 
-def check(found: Files, days: Sequence[date], zone: str, now: datetime) -> None:
+def check(found: Found, days: Sequence[date], zone: str, now: datetime) -> None:
     """Refuse what would count wrongly, before anything of these days counts.
 
     Raises `Refusal` for a bad file, for an event that counts and has no time or one before 1971 or
     after `now`, and, with a `{day}` pattern, for one on another day than its file's.
     """
-    files.check(found, days)
-    events = _events(found, days, zone)
+    found.check(days)
     if found.source.time is None:
         return
-    time, day = pl.col("time"), pl.col("day")
+    counts = Counter[str]()
     with found.reading():
-        dated = found.scan(days).collect_schema()[found.source.time.column] == pl.Date
-        counts = (
-            events.filter("counts")
-            .select(
-                unreadable=time.is_null().sum(),
-                without_zone=(time.is_null() & pl.col("naive") & pl.lit(found.source.time.zone is None)).sum(),
-                early=(time < EARLIEST).sum(),
-                late=(day > now.astimezone(ZoneInfo(zone)).date() if dated else time > now).sum(),
-                elsewhere=(day != pl.col("__day__")).sum(),
-            )
-            .collect()
-            .to_dicts()[0]
-        )
+        for frame in found.frames(days, zone, columns_needed(found.source, who=False), now):
+            counts.update(_strays(found, frame, days, zone, now).collect().to_dicts()[0])
     column = f"column {found.source.time.column}"
     if counts["without_zone"]:
         raise Refusal(
@@ -94,14 +80,36 @@ def check(found: Files, days: Sequence[date], zone: str, now: datetime) -> None:
         )  # fmt: skip
 
 
-def counted(found: Files, days: Sequence[date], zone: str) -> dict[date, int]:
+def _strays(found: Found, frame: pl.LazyFrame, days: Sequence[date], zone: str, now: datetime) -> pl.LazyFrame:
+    """One row: how many events that count have a time that can't be, by what is wrong with it."""
+    spec, time, day = found.source.time, pl.col("time"), pl.col("day")
+    assert spec is not None
+    dated = frame.collect_schema()[spec.column] == pl.Date
+    return (
+        _events(found, frame, days, zone, who=False)
+        .filter("counts")
+        .select(
+            unreadable=time.is_null().sum(),
+            without_zone=(time.is_null() & pl.col("naive") & pl.lit(spec.zone is None)).sum(),
+            early=(time < EARLIEST).sum(),
+            late=(day > now.astimezone(ZoneInfo(zone)).date() if dated else time > now).sum(),
+            elsewhere=(day != pl.col("__day__")).sum(),
+        )
+    )
+
+
+def counted(found: Found, days: Sequence[date], zone: str) -> dict[date, int]:
     """Events that count, by day; a cheap look, which reads no identifier and judges nothing."""
-    rows = _events(found, days, zone, within=True).filter("counts", pl.col("day").is_between(days[0], days[-1]))
+    number = Counter[date]()
     with found.reading():
-        return dict(rows.group_by("day").len().collect(engine="streaming").iter_rows())
+        for frame in found.frames(days, zone, columns_needed(found.source, who=False)):
+            rows = _events(found, frame, days, zone, within=True, who=False)
+            rows = rows.filter("counts", pl.col("day").is_between(days[0], days[-1]))
+            number.update(dict(rows.group_by("day").len().collect(engine="streaming").iter_rows()))
+    return number
 
 
-def batches(found: Files, days: Sequence[date], zone: str, known: KnownKeys) -> Iterator[Batch]:
+def batches(found: Found, days: Sequence[date], zone: str, known: KnownKeys) -> Iterator[Batch]:
     """Who was active on these days (in order), batch by batch; memory is bounded whatever the events' order.
 
     A person can come again in a later batch: whoever unites them must be idempotent.
@@ -112,17 +120,20 @@ def batches(found: Files, days: Sequence[date], zone: str, known: KnownKeys) -> 
     for name, weight in (("counts", 1), ("left_out", 2), ("undecided", 4)):
         flags += pl.col(name).cast(pl.UInt8) * weight
 
+    def wanted() -> Iterator[pl.DataFrame]:
+        for frame in found.frames(days, zone, columns_needed(found.source)):
+            rows = _events(found, frame, days, zone, within=True)
+            if found.source.counts_when is not None or not found.source.by_day:  # Else nearly all of them count.
+                rows = rows.filter(pl.col("day").is_between(days[0], days[-1]) & (pl.col("counts") | pl.col("left_out")))
+            rows = rows.select(*names, since=since, flags=flags)
+            yield from rows.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False)
+
     def work(batch: pl.DataFrame) -> Batch:
         keys, codes = known.of([batch[name] for name in names])
         return _by_cell(batch["since"].to_numpy(), batch["flags"].to_numpy(), keys, codes, days, known.namespaces)
 
-    for some in found.portions(days, PORTION_BYTES):
-        rows = _events(found, some, zone, within=True)
-        if found.source.counts_when is not None or not found.source.by_day:  # Else nearly all of them count.
-            rows = rows.filter(pl.col("day").is_between(days[0], days[-1]) & (pl.col("counts") | pl.col("left_out")))
-        wanted = rows.select(*names, since=since, flags=flags)
-        with found.reading():
-            yield from ordered(work, wanted.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False), at_once=1)
+    with found.reading():
+        yield from ordered(work, wanted(), at_once=1)
 
 
 def _by_cell(
@@ -146,12 +157,14 @@ def _by_cell(
     return Batch(found, [(days[0] + timedelta(day), *left_out[day].tolist()) for day in said])
 
 
-def _events(found: Files, days: Sequence[date], zone: str, within: bool = False) -> pl.LazyFrame:
-    """day, audience, counts, undecided, left_out, identifier_i, and time (UTC), naive, __day__ for the checks.
+def _events(
+    found: Found, frame: pl.LazyFrame, days: Sequence[date], zone: str, within: bool = False, who: bool = True
+) -> pl.LazyFrame:
+    """day, audience, counts, undecided, left_out, identifier_i if `who`, and time (UTC), naive, __day__ for the checks.
 
     `within` leaves out what the time column itself shows to lie outside the days.
     """
-    source, frame = found.source, found.scan(days)
+    source = found.source
     with found.reading():
         schema = frame.collect_schema()
     if within and source.time is not None:
@@ -161,7 +174,8 @@ def _events(found: Files, days: Sequence[date], zone: str, within: bool = False)
         for name in ("counts_when", "internal_when", "automated_when")
         if (condition := getattr(source, name)) is not None
     }
-    for identifier in source.identifiers:
+    identifiers = source.identifiers if who else ()
+    for identifier in identifiers:
         dtype = schema[identifier.column]
         if not (dtype in _IDENTIFIER_TYPES or dtype.is_integer()):
             raise Refusal(
@@ -186,7 +200,7 @@ def _events(found: Files, days: Sequence[date], zone: str, within: bool = False)
         counts=counts.fill_null(False),
         undecided=undecided.fill_null(False),
         left_out=counts.is_null(),
-        **{f"identifier_{i}": pl.col(ident.column).cast(pl.String) for i, ident in enumerate(source.identifiers)},
+        **{f"identifier_{i}": pl.col(ident.column).cast(pl.String) for i, ident in enumerate(identifiers)},
     )
 
 
@@ -258,11 +272,9 @@ class Look:
     unidentified: int
 
 
-def look(found: Files, zone: str, rows: int = 10_000) -> Look:
-    """A first look at a source's newest file; raises `Refusal` for a file, column or condition that is wrong."""
-    newest = [max(found.of_day)] if found.of_day else []
-    check_file(found.paths_of(newest)[-1], found.kind, found.source, found.subject)
-    events = _events(found, newest, zone)
+def look(found: Found, zone: str, rows: int = 10_000) -> Look:
+    """A first look at the newest of a source; raises `Refusal` for a file, column or condition that is wrong."""
+    events = _events(found, found.newest(rows), (), zone)
     user = pl.coalesce(
         normalise(pl.col(f"identifier_{i}"), ident.namespace, ident.region) for i, ident in enumerate(found.source.identifiers)
     )

@@ -24,7 +24,7 @@ from affiliates.model import period_end
 from affiliates.refusal import Refusal
 from affiliates.registers import Absorber
 from affiliates.sources import files
-from affiliates.sources.files import Files
+from affiliates.sources.found import Found
 
 PASS_BYTES = 256 << 20
 """Sources up to this size on disk are read once for all days, larger ones once a month: a day's
@@ -65,13 +65,13 @@ def definition_digest(product: Product, settings: Settings) -> str:
     return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def find(subject: str, product: Product, directory: Path) -> list[Files]:
+def find(subject: str, product: Product, directory: Path) -> list[Found]:
     """The product's sources; raises `Refusal` for one that isn't there."""
     return [files.find(source, directory, subject) for source in product.sources]
 
 
 def periods_present(
-    found: Sequence[Files], product: Product, days: Sequence[date], zone: str, now: datetime
+    found: Sequence[Found], product: Product, days: Sequence[date], zone: str, now: datetime
 ) -> dict[date, list[date]]:
     """Periods (by first day) that are over and whole in every source, with their days."""
     there = [d for d in days if end_of("day", d, zone) <= now and all(f.has(d) for f in found)]
@@ -84,17 +84,17 @@ def periods_present(
     return {first: days_ for first, days_ in periods.items() if days_ == alive[first]}
 
 
-def fingerprints(found: Sequence[Files], periods: Mapping[date, list[date]]) -> dict[date, str]:
-    """By period, a digest that changes when one of its files does."""
-    whole = [f.fingerprint(()) for f in found if not f.source.by_day]
-    by_day = [f for f in found if f.source.by_day]
+def fingerprints(found: Sequence[Found], periods: Mapping[date, list[date]]) -> dict[date, str]:
+    """By period, a digest that changes when what holds its events does."""
+    whole = [f.fingerprint(()) for f in found if not f.day_by_day]
+    by_day = [f for f in found if f.day_by_day]
     return {
         p: hashlib.sha256("".join([*whole, *(f.fingerprint(days) for f in by_day)]).encode()).hexdigest()
         for p, days in periods.items()
     }
 
 
-def events_now(found: Sequence[Files], grain: Grain, periods: Mapping[date, list[date]], zone: str) -> dict[date, int]:
+def events_now(found: Sequence[Found], grain: Grain, periods: Mapping[date, list[date]], zone: str) -> dict[date, int]:
     """By period, the events in its sources that count, identified or not: as many as a contribution tells of."""
     number, days = dict.fromkeys(periods, 0), sorted(day for days in periods.values() for day in days)
     for source in found:
@@ -113,7 +113,7 @@ def _days_of(grain: Grain, first: date) -> list[date]:
 
 
 def contribute(
-    affiliate: str, product: Product, found: Sequence[Files], periods: dict[date, list[date]], place: Workplace
+    affiliate: str, product: Product, found: Sequence[Found], periods: dict[date, list[date]], place: Workplace
 ) -> Iterator[list[Contribution]]:
     """Contributions of these periods, in passes over the sources; memory is bounded by a pass.
 
@@ -128,7 +128,7 @@ def contribute(
         crosswalk, key = place.crosswalk(month), place.keys.key(month)
         tallies: dict[date, _Tally] = defaultdict(_Tally)
         for source in found:
-            if source.source.by_day or number == 0:
+            if source.day_by_day or number == 0:
                 activity.check(source, pass_days, zone, place.now)
             known = KnownKeys(source.source.identifiers, key, crosswalk)
             for batch in activity.batches(source, pass_days, zone, known):
@@ -143,7 +143,7 @@ def contribute(
         yield [_contribution(affiliate, product, first, tallies[first], crosswalk, key, place) for first in passed]
 
 
-def _passes(found: Sequence[Files], days: Sequence[date], per_month: bool) -> Iterator[list[date]]:
+def _passes(found: Sequence[Found], days: Sequence[date], per_month: bool) -> Iterator[list[date]]:
     if not per_month and sum(source.bytes_of(days) for source in found) <= PASS_BYTES:
         if days:
             yield list(days)

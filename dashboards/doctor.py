@@ -92,7 +92,7 @@ def _product(directory: Path, group: Group, affiliate: str, product: Product) ->
     try:
         for found in edge.find(name, product, directory):
             look = activity.look(found, group.settings.time_zone)
-            said.append(f"{len(found.paths)} files, {sum(p.stat().st_size for p in found.paths):,} bytes")
+            said.append(found.described())
             said.append(f"of the first {look.counting:,} events that count {look.unidentified:,} name no user")
             if not look.empty and not look.counting:
                 return name, False, f"{said[-2]}; no event of the newest file counts: see to counts_when"

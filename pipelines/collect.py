@@ -18,7 +18,7 @@ from affiliates.group import Group, Product
 from affiliates.keyring import Keyring
 from affiliates.model import period_end
 from affiliates.refusal import Refusal, Refused
-from affiliates.sources.files import Files
+from affiliates.sources.found import Found
 from pipelines import intake, product_days, warehouse
 from pipelines.counting import DAY
 from pipelines.warehouse import Accepted, GivenCount, Received, Version, Warehouse
@@ -90,7 +90,7 @@ class ProductRun:
 class Due:
     """What can be computed of a product and has to be, and what can't be and ought to."""
 
-    found: list[Files]
+    found: list[Found]
     periods: dict[date, list[date]]
     """By first day, its days."""
     missing: tuple[date, ...]
@@ -205,14 +205,14 @@ def _computed(centre: Centre, affiliate: str, product: Product, wanted: Due) -> 
 
 
 def _changed(
-    centre: Centre, affiliate: str, product: Product, found: list[Files], periods: dict[date, list[date]], seen: dict[date, str]
+    centre: Centre, affiliate: str, product: Product, found: list[Found], periods: dict[date, list[date]], seen: dict[date, str]
 ) -> set[date]:
     """Periods whose files have changed since; one file of many days changes with each of them, and which of them did, the
     number of their events tells."""
     store = centre.store()
     before = store.read_seen(affiliate, product.product, product.grain)
     changed = {p: days for p, days in periods.items() if before.get(p, seen[p]) != seen[p]}
-    if not changed or all(f.source.by_day for f in found):
+    if not changed or all(f.day_by_day for f in found):
         return set(changed)
     counted = product_days.read_events(store, affiliate, product.product, product.grain)
     there = edge.events_now(found, product.grain, changed, centre.group.settings.time_zone)

@@ -25,6 +25,7 @@ from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
 from affiliates.refusal import Refusal
 from affiliates.registers import Registers
+from affiliates.sources import files
 from tests.conftest import KEY, NOW, Manifests, entity, events, product, source, write_group
 
 Make = Callable[..., Path]
@@ -561,7 +562,7 @@ def test_days_are_read_in_portions(make: Make, monkeypatch: pytest.MonkeyPatch) 
     by_day = {f"days/{d}.parquet": events([(f"{d}T12:00:00Z", f"u{d.day % 4}@example.com")]) for d in JANUARY}
     directory = make([entity("a", [product(sources=[source(files="days/{day}.parquet", complete_through=None)])])], by_day)
     whole = contributions(directory)
-    monkeypatch.setattr(activity, "PORTION_BYTES", 2500)
+    monkeypatch.setattr(files, "PORTION_BYTES", 2500)
     assert {d: c.digest for d, c in contributions(directory).items()} == {d: c.digest for d, c in whole.items()}
     assert all(c.parts[0].events == 1 for c in whole.values())
 

@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 
 import polars as pl
 
 from affiliates.refusal import Refusal
 from affiliates.source import Source
+from affiliates.sources.found import PORTION_BYTES
 from affiliates.sources.one_file import READ_ERRORS, check_file, scan_file
 
 _SUFFIXES = {
@@ -36,6 +37,11 @@ class Files:
     paths: tuple[Path, ...]
     of_day: dict[date, tuple[Path, ...]]
     complete_through: date | None
+
+    @property
+    def day_by_day(self) -> bool:
+        """Whether each file is for one day."""
+        return self.source.by_day
 
     def has(self, day: date) -> bool:
         """Whether the day's events are all there; with none of them, the day has zero users."""
@@ -58,6 +64,30 @@ class Files:
         stats = [(path.name, path.stat()) for path in self.paths_of(days)]
         said = [(name, found.st_size, found.st_mtime_ns) for name, found in stats]
         return hashlib.sha256(repr(said).encode()).hexdigest()
+
+    def check(self, days: Sequence[date]) -> None:
+        """Check each file of these days as a whole, before anything of it counts.
+
+        Raises `Refusal` for an empty or unreadable file, a missing column, a bad line, a wrong type.
+        """
+        for path in self.paths_of(days):
+            check_file(path, self.kind, self.source, self.subject)
+
+    def frames(
+        self, days: Sequence[date], zone: str, columns: Sequence[str], now: datetime | None = None
+    ) -> Iterator[pl.LazyFrame]:
+        """All events of the files, whatever their time; a check reads each day's once, so all of them at once."""
+        for some in [days] if now else self.portions(days, PORTION_BYTES):
+            yield self.scan(some)
+
+    def newest(self, rows: int) -> pl.LazyFrame:
+        """The newest day's files, of which the last is checked; or all of them."""
+        days = [max(self.of_day)] if self.of_day else []
+        check_file(self.paths_of(days)[-1], self.kind, self.source, self.subject)
+        return self.scan(days)
+
+    def described(self) -> str:
+        return f"{len(self.paths)} files, {sum(path.stat().st_size for path in self.paths):,} bytes"
 
     def portions(self, days: Sequence[date], size: int) -> Iterator[list[date]]:
         """The days in stretches whose files have so many bytes, or one day; all at once where files aren't by day."""
@@ -144,15 +174,6 @@ def _in_folder(folder: Path, source: Source, subject: str) -> list[Path]:
             "take them away, or say which `format` all of them have",
         )  # fmt: skip
     return found
-
-
-def check(files: Files, days: Sequence[date]) -> None:
-    """Check each file of these days as a whole, before anything of it counts.
-
-    Raises `Refusal` for an empty or unreadable file, a missing column, a bad line, a wrong type.
-    """
-    for path in files.paths_of(days):
-        check_file(path, files.kind, files.source, files.subject)
 
 
 def _kind(path: Path) -> str | None:

@@ -27,10 +27,10 @@ _TYPES: dict[ColumnType, pl.DataType] = {
 _QUOTED = '"(?:[^"]|"")*"'
 
 
-def columns_needed(source: Source) -> list[str]:
-    """The columns that the manifest names, in its order."""
+def columns_needed(source: Source, who: bool = True) -> list[str]:
+    """The columns that the manifest names, in its order; but for `who`, without those that only tell the user."""
     names = [source.time.column] if source.time else []
-    names += [identifier.column for identifier in source.identifiers]
+    names += [identifier.column for identifier in source.identifiers if who]
     for condition in (source.counts_when, source.internal_when, source.automated_when):
         if condition is not None:
             names += sorted(conditions.check(condition, "a condition"))
