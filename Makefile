@@ -4,7 +4,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check calibration thorough load bench format
+.PHONY: help demo test check calibration thorough load fuzz bench format
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,6 +34,10 @@ thorough: .venv/ready ## a run killed at 30 points, and all other fault tests at
 
 load: .venv/ready ## four runs, a backfill of 90 days and 20 readers at once on PostgreSQL: two minutes, and nobody sees half
 	$(BIN)/python -m tests.load --seconds 120
+
+SECONDS ?= 120
+fuzz: .venv/ready ## images as a stranger may send them, for two minutes: registers or a refusal, as a second reader says
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 .venv-bench/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-bench

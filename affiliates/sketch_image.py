@@ -25,6 +25,8 @@ MIN_LG_K, MAX_LG_K = 4, 21
 ADDRESS_BITS = np.uint32(26)
 ADDRESS_MASK = np.uint32((1 << 26) - 1)
 MAX_VALUE = 63
+MOST_BYTES = 1 << 22
+"""Of an image. The largest that a writer makes has half of it: HLL_8 of lgK 21, 2,097,192 bytes."""
 
 _EMPTY, _COMPACT, _OUT_OF_ORDER = 4, 8, 16
 _LIST, _SET, _HLL = 0, 1, 2
@@ -55,8 +57,11 @@ def most_coupons(lg_k: int) -> int:
 def decode(image: bytes) -> Decoded:
     """Registers from an image; raises `BadImage` for anything that isn't one, to the last byte.
 
-    Memory stays within a few times 2^lg_k bytes and lg_k within 21, whatever the bytes say.
+    Nothing is allocated on a preamble's word: memory stays within a few times the image's own length,
+    at most 64 MiB, and lg_k within 21, whatever the bytes say.
     """
+    if len(image) > MOST_BYTES:
+        raise BadImage(f"it has {len(image)} bytes, more than any image")
     if len(image) < 8:
         raise BadImage(f"it has {len(image)} bytes, fewer than a preamble")
     preamble, version, family, lg_k, lg_array, flags, count, mode_byte = image[:8]
@@ -72,9 +77,16 @@ def decode(image: bytes) -> Decoded:
     if preamble != (2, 3, 10)[mode]:
         raise BadImage(f"its preamble of {preamble} ints doesn't fit its mode")
     compact = bool(flags & _COMPACT)
+    decoded = _decoded(image, lg_k, lg_array, mode, kind, count, compact)
+    if flags & _EMPTY and _holds_any(decoded):  # Readers differ: C++ then takes a LIST for empty and a SET for full.
+        raise BadImage("it says that it is empty, and isn't")
+    return decoded
+
+
+def _decoded(image: bytes, lg_k: int, lg_array: int, mode: int, kind: int, count: int, compact: bool) -> Decoded:
     if mode == _LIST:
-        size = count if compact else 0 if flags & _EMPTY and len(image) == 8 else 1 << min(lg_array, 8)
-        return Decoded(lg_k, coupons=_coupons(image, 8, size, count, lg_k))
+        size = count if compact or len(image) == 8 else 1 << min(lg_array, 8)
+        return Decoded(lg_k, coupons=_coupons(image, 8, size, count, _LIST_SIZE))
     if mode == _SET:
         if lg_k < 8:
             raise BadImage(f"a SET of lgK {lg_k} doesn't exist")
@@ -82,8 +94,13 @@ def decode(image: bytes) -> Decoded:
         if not compact and lg_array > ADDRESS_BITS:
             raise BadImage(f"its array of 2^{lg_array} coupons can't be")
         size = count if compact else 1 << lg_array
-        return Decoded(lg_k, coupons=_coupons(image, 12, size, count, lg_k))
+        return Decoded(lg_k, coupons=_coupons(image, 12, size, count, most_coupons(lg_k)))
     return Decoded(lg_k, values=_registers(image, lg_k, kind, count, lg_array, compact))
+
+
+def _holds_any(decoded: Decoded) -> bool:
+    held = decoded.values if decoded.coupons is None else decoded.coupons
+    return held is not None and bool(held.any())
 
 
 def _u32(image: bytes, at: int) -> int:
@@ -97,8 +114,8 @@ def _length(image: bytes, expected: int) -> None:
         raise BadImage(f"it has {len(image)} bytes where its preamble makes {expected}")
 
 
-def _coupons(image: bytes, start: int, size: int, count: int, lg_k: int) -> Coupons:
-    if count > size or count > max(most_coupons(lg_k), _LIST_SIZE):
+def _coupons(image: bytes, start: int, size: int, count: int, most: int) -> Coupons:
+    if count > min(size, most):
         raise BadImage(f"{count} coupons don't fit its form")
     _length(image, start + 4 * size)
     coupons = np.frombuffer(image, "<u4", size, start)
@@ -113,20 +130,14 @@ def _coupons(image: bytes, start: int, size: int, count: int, lg_k: int) -> Coup
 def _registers(image: bytes, lg_k: int, kind: int, cur_min: int, lg_array: int, compact: bool) -> Values:
     k = 1 << lg_k
     exceptions = _u32(image, 36)
-    if kind != _HLL_4 and (cur_min or exceptions):
-        raise BadImage("only an HLL_4 image has a minimum and exceptions")
-    if kind == _HLL_8:
-        _length(image, _HLL_START + k)
-        values = np.frombuffer(image, np.uint8, k, _HLL_START)
-        if values.max() > MAX_VALUE:
-            raise BadImage(f"it holds a register over {MAX_VALUE}")
+    if kind != _HLL_4:
+        if exceptions:
+            raise BadImage("only an HLL_4 image has exceptions")
+        values = _whole(image, k, kind)
+        # Java notes the minimum of a full union, and so does every sketch of Spark's; the registers are as they are.
+        if cur_min > values.min():
+            raise BadImage(f"its minimum {cur_min} is over a register")
         return values
-    if kind == _HLL_6:
-        # The writers allocate one byte more than the registers fill.
-        _length(image, _HLL_START + k * 3 // 4 + 1)
-        triples = np.frombuffer(image, np.uint8, k * 3 // 4, _HLL_START).reshape(-1, 3)
-        a, b, c = triples.T
-        return np.stack((a & 63, a >> 6 | (b & 15) << 2, b >> 4 | (c & 3) << 4, c >> 2), axis=1).reshape(k)
     if cur_min > MAX_VALUE:
         raise BadImage(f"its minimum {cur_min} is over {MAX_VALUE}")
     pairs_start = _HLL_START + k // 2
@@ -149,6 +160,21 @@ def _registers(image: bytes, lg_k: int, kind: int, cur_min: int, lg_array: int, 
     if values.max() > MAX_VALUE or (len(pairs) and (pairs >> ADDRESS_BITS).min() < cur_min + _EXCEPTION):
         raise BadImage("a register or an exception is out of range")
     return values
+
+
+def _whole(image: bytes, k: int, kind: int) -> Values:
+    """Registers that are written whole, HLL_8's or HLL_6's."""
+    if kind == _HLL_8:
+        _length(image, _HLL_START + k)
+        values = np.frombuffer(image, np.uint8, k, _HLL_START)
+        if values.max() > MAX_VALUE:
+            raise BadImage(f"it holds a register over {MAX_VALUE}")
+        return values
+    # The writers allocate one byte more than the registers of an HLL_6 fill.
+    _length(image, _HLL_START + k * 3 // 4 + 1)
+    triples = np.frombuffer(image, np.uint8, k * 3 // 4, _HLL_START).reshape(-1, 3)
+    a, b, c = triples.T
+    return np.stack((a & 63, a >> 6 | (b & 15) << 2, b >> 4 | (c & 3) << 4, c >> 2), axis=1).reshape(k)
 
 
 def sorted_distinct(coupons: Coupons) -> Coupons:
