@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from affiliates import foreign_frame
 from affiliates.canary import ASCII, UNICODE, Canaries
 from affiliates.group import Grain, Group
 from affiliates.model import is_zone, period_end
@@ -141,40 +142,21 @@ def read(path: Path) -> list[Contribution]:
 
     Raises `Refused` for a file that isn't one, or with every row that breaks the contract.
     """
-    if path.stat().st_size == 0:
-        raise Refused([Refusal(path.name, "the file has zero bytes", "", "write it again")])
     try:
-        frame = pl.read_parquet(path)
-    except (pl.exceptions.PolarsError, OSError):
-        raise Refused([Refusal(
-            path.name, "is not a readable Parquet file", f"{path.stat().st_size:,} bytes", "write it again; it may be cut off"
-        )]) from None  # fmt: skip
-    missing = [name for name in SCHEMA if name not in frame.columns]
-    if missing:
-        raise Refused([Refusal(path.name, "columns are missing", ", ".join(missing), "write all columns of the contract")])
-    frame = _cast(frame.select(SCHEMA.names()), path.name)
+        frame = foreign_frame.read(path, SCHEMA, _NULLABLE)
+        other = frame.filter(pl.col("protocol") != PROTOCOL).height
+        if other:
+            raise Refusal(
+                path.name, "another protocol version", f"{other} rows aren't {PROTOCOL}",
+                "write this version, or upgrade the centre",
+            )  # fmt: skip
+    except Refusal as refusal:
+        raise Refused([refusal]) from None
     refusals: list[Refusal] = []
     found = list(_contributions(frame, path.name, refusals))
     if refusals:
         raise Refused(refusals)
     return found
-
-
-def _cast(frame: pl.DataFrame, subject: str) -> pl.DataFrame:
-    try:
-        frame = frame.cast(SCHEMA)
-    except pl.exceptions.PolarsError:
-        wrong = [f"{n} is {d}, not {SCHEMA[n]}" for n, d in frame.schema.items() if d != SCHEMA[n]]
-        raise Refused([Refusal(subject, "columns have the wrong type", "; ".join(wrong), "write the contract's types")]) from None
-    empty = [name for name in SCHEMA if name not in _NULLABLE and frame[name].null_count()]
-    if empty:
-        raise Refused([Refusal(subject, "values are missing", f"in {', '.join(empty)}", "write a value in each row")])
-    other = frame.filter(pl.col("protocol") != PROTOCOL).height
-    if other:
-        raise Refused([Refusal(
-            subject, "another protocol version", f"{other} rows aren't {PROTOCOL}", "write this version, or upgrade the centre"
-        )])  # fmt: skip
-    return frame
 
 
 def _contributions(frame: pl.DataFrame, subject: str, refusals: list[Refusal]) -> Iterator[Contribution]:

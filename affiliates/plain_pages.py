@@ -44,8 +44,8 @@ class Chunk:
     has_levels: bool
 
 
-def chunks(path: Path, column: str) -> list[Chunk]:
-    """Where a file's column lies, from its footer. Raises `NotPlain` and `OSError`."""
+def footer(path: Path) -> dict[int, Any]:
+    """A file's footer, by Thrift's field numbers. Raises `NotPlain` and `OSError`."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 8))
@@ -53,9 +53,17 @@ def chunks(path: Path, column: str) -> list[Chunk]:
         if magic != b"PAR1" or length > min(size - 12, _MOST_FOOTER):
             raise NotPlain
         file.seek(size - 8 - length)
-        footer = file.read(length)
+        said = file.read(length)
     try:
-        said = _Compact(footer).struct()
+        return Compact(said).struct()
+    except (LookupError, ValueError):
+        raise NotPlain from None
+
+
+def chunks(path: Path, column: str) -> list[Chunk]:
+    """Where a file's column lies, from its footer. Raises `NotPlain` and `OSError`."""
+    said = footer(path)
+    try:
         root, *leaves = said[2]
         (place,) = (i for i, leaf in enumerate(leaves) if leaf[4] == column.encode())
         if root[5] != len(leaves) or leaves[place][3] > 1:  # Nested, or repeated.
@@ -90,7 +98,7 @@ class Pages:
         left, at = chunk.values, chunk.start
         with chunk.path.open("rb", buffering=0) as file:
             while left:
-                reader = _Compact(os.pread(file.fileno(), _MOST_HEADER, at))
+                reader = Compact(os.pread(file.fileno(), _MOST_HEADER, at))
                 try:
                     head = reader.struct()
                     packed, unpacked, values = head[3], head[2], head[5][1]
@@ -131,7 +139,7 @@ def _room(buffer: Bytes, size: int) -> Bytes:
     return buffer if len(buffer) >= size else np.empty(size, np.uint8)
 
 
-class _Compact:
+class Compact:
     """Reads Thrift's compact protocol; a struct is a dict by field number.
 
     Raises `IndexError` or `ValueError` for what isn't that protocol.
@@ -175,6 +183,8 @@ class _Compact:
             return self._signed()
         if kind == 12:
             return self.struct(depth + 1)
+        if depth > 16:
+            raise ValueError
         if kind in (9, 10):
             head = self._byte()
             size = head >> 4 if head >> 4 != 15 else self._varint()

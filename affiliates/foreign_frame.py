@@ -1,0 +1,93 @@
+"""A stranger's Parquet file as a table of the contract's columns, or a refusal that quotes nothing of it.
+
+What polars does with damaged files is caught, a panic too; what nobody could catch, because the process would be gone, is
+refused before (`parquet_limits`). What a text holds shows in later messages, so it has to look like a name.
+"""
+
+from collections.abc import Collection
+from pathlib import Path
+
+import polars as pl
+
+from affiliates import parquet_limits
+from affiliates.refusal import Refusal
+from affiliates.sketch_image import MOST_BYTES
+
+READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
+MOST_TEXT = 256
+"""Bytes of a text: a name, a digest, a zone."""
+MOST_IMAGES = 1 << 30
+"""Bytes of all images together: a dictionary of one can stand for 100,000."""
+
+_FREE = ("protocol", "definition", "definition_digest", "producer")
+"""Texts that no message shows."""
+_WORD = r"^[A-Za-z0-9_][A-Za-z0-9_+./ :-]*$|^$"
+_DATES = {pl.Date: (-719_162, 2_932_896), pl.Datetime: (-62_135_596_800_000_000, 253_402_300_799_999_999)}
+"""What Python's dates can say, the years 1 to 9999: in days, and in microseconds, from 1970."""
+
+
+def read(path: Path, schema: pl.Schema, nullable: Collection[str]) -> pl.DataFrame:
+    """The columns of a schema, in its types, within the limits. Raises `Refusal`."""
+    if path.stat().st_size == 0:
+        raise Refusal(path.name, "the file has zero bytes", "", "write it again")
+    parquet_limits.check(path, schema.names())
+    try:
+        there = pl.Schema(pl.read_parquet_schema(path))
+        missing = [name for name in schema if name not in there]
+        if missing:
+            raise Refusal(path.name, "columns are missing", ", ".join(missing), "write all columns of the contract")
+        wrong = [name for name in schema if there[name].is_nested() or there[name].base_type() == pl.Object]
+        if wrong:
+            raise _wrong_type(path.name, wrong, there, schema)
+        frame = pl.read_parquet(path, columns=schema.names(), glob=False).select(schema.names())
+    except READ_ERRORS:
+        raise Refusal(
+            path.name, "is not a readable Parquet file", f"{path.stat().st_size:,} bytes", "write it again; it may be cut off"
+        ) from None
+    try:
+        frame = frame.cast(schema)
+    except READ_ERRORS:
+        different = [name for name in schema if there[name] != schema[name]]
+        raise _wrong_type(path.name, different, there, schema) from None
+    empty = [name for name in schema if name not in nullable and frame[name].null_count()]
+    if empty:
+        raise Refusal(path.name, "values are missing", f"in {', '.join(empty)}", "write a value in each row")
+    _check_values(frame, path.name)
+    return frame
+
+
+def _wrong_type(subject: str, names: Collection[str], there: pl.Schema, schema: pl.Schema) -> Refusal:
+    """Types by their kind alone: the fields of a struct and the values of an enumeration are the sender's words."""
+    wrong = [f"{name} is {there[name].base_type().__name__}, not {schema[name]}" for name in names]
+    return Refusal(subject, "columns have the wrong type", "; ".join(wrong), "write the contract's types")
+
+
+def _check_values(frame: pl.DataFrame, subject: str) -> None:
+    for column in frame.iter_columns():
+        kind = column.dtype.base_type()
+        if kind in _DATES and not column.to_physical().is_between(*_DATES[kind]).all():
+            raise Refusal(subject, "a date outside the years 1 to 9999", f"in {column.name}", "correct the query")
+        if kind == pl.Binary and _most(column.bin.size()) > MOST_BYTES:
+            raise Refusal(subject, "an image is too large", f"in {column.name}, at most {MOST_BYTES:,} bytes", "write sketches")
+        if kind == pl.String:
+            _check_texts(column, subject)
+    images = sum(column.bin.size().cast(pl.UInt64).sum() for column in frame.iter_columns() if column.dtype == pl.Binary)
+    if images > MOST_IMAGES:
+        raise Refusal(subject, "the images are too large", f"{images:,} bytes, at most {MOST_IMAGES:,}", "write several files")
+
+
+def _check_texts(column: pl.Series, subject: str) -> None:
+    if _most(column.str.len_bytes()) > MOST_TEXT:
+        raise Refusal(subject, "a text is too long", f"in {column.name}, at most {MOST_TEXT} bytes", "write names")
+    if column.name in _FREE:
+        return
+    wrong = int((~column.str.contains(_WORD)).sum())
+    if wrong:
+        raise Refusal(
+            subject, "values that are no name", f"{wrong} rows of {column.name}", "write letters, digits, dots and dashes"
+        )
+
+
+def _most(sizes: pl.Series) -> int:
+    most = sizes.max()
+    return most if isinstance(most, int) else 0
