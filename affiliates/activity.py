@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -16,14 +16,12 @@ from affiliates.kernels import Keys, Values
 from affiliates.known import KnownKeys
 from affiliates.refusal import Refusal
 from affiliates.source import EventTime
-from affiliates.sources.found import Found
+from affiliates.sources.found import EARLIEST, Found, span
 from affiliates.sources.one_file import columns_needed
 from affiliates.threads import ordered
 
 BATCH_ROWS = 1_000_000
 AUDIENCES = ("external", "internal", "automated")
-EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
-"""A time before it is taken for a missing time that was written as 0."""
 
 _IDENTIFIER_TYPES = (pl.String, pl.Categorical, pl.Enum, pl.Null)
 
@@ -50,7 +48,7 @@ def check(found: Found, days: Sequence[date], zone: str, now: datetime) -> None:
         return
     counts = Counter[str]()
     with found.reading():
-        for frame in found.frames(days, zone, columns_needed(found.source, who=False), now):
+        for frame in found.frames(days, columns_needed(found.source, who=False), now):
             counts.update(_strays(found, frame, days, zone, now).collect().to_dicts()[0])
     column = f"column {found.source.time.column}"
     if counts["without_zone"]:
@@ -102,7 +100,7 @@ def counted(found: Found, days: Sequence[date], zone: str) -> dict[date, int]:
     """Events that count, by day; a cheap look, which reads no identifier and judges nothing."""
     number = Counter[date]()
     with found.reading():
-        for frame in found.frames(days, zone, columns_needed(found.source, who=False)):
+        for frame in found.frames(days, columns_needed(found.source, who=False)):
             rows = _events(found, frame, days, zone, within=True, who=False)
             rows = rows.filter("counts", pl.col("day").is_between(days[0], days[-1]))
             number.update(dict(rows.group_by("day").len().collect(engine="streaming").iter_rows()))
@@ -121,7 +119,7 @@ def batches(found: Found, days: Sequence[date], zone: str, known: KnownKeys) -> 
         flags += pl.col(name).cast(pl.UInt8) * weight
 
     def wanted() -> Iterator[pl.DataFrame]:
-        for frame in found.frames(days, zone, columns_needed(found.source)):
+        for frame in found.frames(days, columns_needed(found.source)):
             rows = _events(found, frame, days, zone, within=True)
             if found.source.counts_when is not None or not found.source.by_day:  # Else nearly all of them count.
                 rows = rows.filter(pl.col("day").is_between(days[0], days[-1]) & (pl.col("counts") | pl.col("left_out")))
@@ -207,8 +205,7 @@ def _events(
 def _around(spec: EventTime, schema: pl.Schema, days: Sequence[date], zone: str) -> pl.Expr:
     """On the column as it is stored, so that polars skips a Parquet file's row groups by their statistics."""
     column, dtype = pl.col(spec.column), schema[spec.column]
-    midnights = (datetime.combine(day, datetime.min.time(), ZoneInfo(zone)) for day in (days[0], days[-1] + timedelta(1)))
-    first, after = (midnight.astimezone(UTC) for midnight in midnights)  # Some zones skip midnight when clocks change.
+    first, after = span(days, zone)
     if isinstance(dtype, pl.Datetime) and dtype.time_zone:
         bounds = pl.Series([first, after], dtype=pl.Datetime(dtype.time_unit, "UTC")).dt.convert_time_zone(dtype.time_zone)
         return column.is_between(bounds[0], bounds[1], closed="left")

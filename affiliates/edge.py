@@ -4,12 +4,14 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cache
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -23,6 +25,7 @@ from affiliates.known import KnownKeys
 from affiliates.model import period_end
 from affiliates.refusal import Refusal
 from affiliates.registers import Absorber
+from affiliates.source import Source
 from affiliates.sources import files
 from affiliates.sources.found import Found
 
@@ -59,15 +62,44 @@ class _Tally:
 def definition_digest(product: Product, settings: Settings) -> str:
     """Changes with every setting that decides who counts in a period, or how well."""
     said = [settings.time_zone, settings.lg_k, product.active.model_dump(), product.grain]
-    said += [source.model_dump(exclude={"complete_through"}, by_alias=True) for source in product.sources]
+    said += [_definition(source) for source in product.sources]
     if product.grain == "month":  # Its first and last month are cut to its life.
         said += [product.from_, product.to]
     return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def find(subject: str, product: Product, directory: Path) -> list[Found]:
-    """The product's sources; raises `Refusal` for one that isn't there."""
-    return [files.find(source, directory, subject) for source in product.sources]
+def _definition(source: Source) -> dict[str, Any]:
+    """A source without its database: another host or password counts nobody else, and neither belongs into a digest."""
+    unused = {name for name in ("files", "table") if getattr(source, name) is None}
+    return source.model_dump(exclude={"complete_through", "database", *unused}, by_alias=True)
+
+
+def find(subject: str, product: Product, directory: Path, zone: str) -> list[Found]:
+    """The product's sources, for days of the group's zone; raises `Refusal` for one that isn't there."""
+    return [_find(source, directory, subject, zone) for source in product.sources]
+
+
+def _find(source: Source, directory: Path, subject: str, zone: str) -> Found:
+    """What reads it; libraries that not every affiliate needs are imported when they are."""
+    if source.table is not None:
+        with _extra(subject, "database", "a table"):
+            from affiliates.sources.database import table
+        return table.find(source, directory, subject, zone)
+    if source.in_cloud:
+        with _extra(subject, "objects", "an object store"):
+            from affiliates.sources import objects
+        return objects.find(source, directory, subject)
+    return files.find(source, directory, subject)
+
+
+@contextmanager
+def _extra(subject: str, extra: str, what: str) -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        raise Refusal(
+            subject, f"{what} needs a library that isn't installed", str(error.name), f"pip install 'mauwatch[{extra}]'"
+        ) from None
 
 
 def periods_present(
@@ -86,12 +118,8 @@ def periods_present(
 
 def fingerprints(found: Sequence[Found], periods: Mapping[date, list[date]]) -> dict[date, str]:
     """By period, a digest that changes when what holds its events does."""
-    whole = [f.fingerprint(()) for f in found if not f.day_by_day]
-    by_day = [f for f in found if f.day_by_day]
-    return {
-        p: hashlib.sha256("".join([*whole, *(f.fingerprint(days) for f in by_day)]).encode()).hexdigest()
-        for p, days in periods.items()
-    }
+    each = [f.fingerprints(periods) for f in found]
+    return {p: hashlib.sha256("".join(seen[p] for seen in each).encode()).hexdigest() for p in periods}
 
 
 def events_now(found: Sequence[Found], grain: Grain, periods: Mapping[date, list[date]], zone: str) -> dict[date, int]:

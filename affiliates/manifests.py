@@ -101,14 +101,14 @@ def _explain(model: type[BaseModel], doc: Document, error: Mapping[str, Any]) ->
         case _:
             rule = str(error["msg"]).removeprefix("Value error, ")
             given = error.get("input")
-            said = f"it says {given!r}" if _may_be_shown(given) else ""
+            said = f"it says {given!r}" if _may_be_shown(given) and "database" not in location else ""
             return Refusal(doc.at(location), f"`{key}`: {rule}", said, "correct the value")
 
 
 def _may_be_shown(given: object) -> bool:
-    """Whether a value may stand in a message: never what could be a key put in the wrong place."""
+    """Whether a value may stand in a message: never what could be a key put in the wrong place, or a URL with a password."""
     if isinstance(given, str):
-        return len(given) < 60 and not re.search("[0-9a-fA-F]{32}", given)
+        return len(given) < 60 and "@" not in given and not re.search("[0-9a-fA-F]{32}", given)
     return isinstance(given, int | float | bool)
 
 
@@ -118,7 +118,9 @@ def _keys_at(model: type[BaseModel], location: Location) -> list[str]:
         if isinstance(part, int):
             continue
         field = next((f for n, f in model.model_fields.items() if (f.alias or n) == part), None)
-        inner = _model_in(field.annotation) if field else None
+        if field is None:
+            continue  # The kind of value that was taken for meant, where there are several.
+        inner = _model_in(field.annotation)
         if inner is None:
             return []
         model = inner

@@ -1,4 +1,4 @@
-"""What a manifest says of a product's events: which files, and what their columns mean."""
+"""What a manifest says of a product's events: which files or table, and what their columns mean."""
 
 import re
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from datetime import date
 from typing import Annotated, Literal, Self
 
 import phonenumbers
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
 from affiliates.model import Model, Name, Text, Zone
 
@@ -50,11 +50,63 @@ class Identifier(Model):
 ColumnType = Literal["text", "integer", "number", "boolean", "date"]
 
 
-class Source(Model):
-    """Files with a product's events."""
+class Database(Model):
+    """Where a database is, as an SQLAlchemy URL in one of three places; never shown, since it may hold a password."""
 
-    files: Text
-    """One file, a folder, or a pattern with `{day}` (YYYY-MM-DD) and `*`; relative to the group."""
+    env: Text | None = None
+    """A variable of the environment that holds the URL."""
+    url: SecretStr | None = None
+    file: Text | None = None
+    """A file that holds the URL; relative to the group."""
+
+    @field_validator("env")
+    @classmethod
+    def _named(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", value):
+            raise ValueError("is no name of a variable of the environment, such as SHOP_DB_URL")
+        return value
+
+    @field_validator("url")
+    @classmethod
+    def _with_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and "://" not in value.get_secret_value():
+            raise ValueError("is no URL, such as sqlite:///shop.sqlite or postgresql://host/database")
+        return value
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if sum(place is not None for place in (self.env, self.url, self.file)) != 1:
+            raise ValueError("needs `env`, `url` or `file`: the one place where the database's URL is kept")
+        return self
+
+
+class LoadedThrough(Model):
+    """A column of days whose greatest is the last day that is loaded whole."""
+
+    table: Text
+    column: Text
+
+
+def _kind_of_complete(value: object) -> str:
+    return "a column" if isinstance(value, dict | LoadedThrough) else "a day"
+
+
+Complete = Annotated[
+    Annotated[date | Text, Field(union_mode="left_to_right"), Tag("a day")] | Annotated[LoadedThrough, Tag("a column")],
+    Discriminator(_kind_of_complete),
+]
+_CLOUD = re.compile("(s3|gs|az)://[^/]+/")
+
+
+class Source(Model):
+    """Files or a table with a product's events."""
+
+    files: Text | None = None
+    """One file, a folder, or a pattern with `{day}` (YYYY-MM-DD) and `*`; relative to the group, or in an object store."""
+    table: Text | None = None
+    """Instead of `files`: a table or view, with or without its schema."""
+    database: Database | None = None
+    """The table's; without it the table is counted where it lies, and its contributions are handed in."""
     format: Literal["parquet", "csv", "jsonl"] | None = None
     """Told by the files' ending where it is left out."""
     separator: Literal[",", ";", "\t", "|"] = ","
@@ -67,21 +119,50 @@ class Source(Model):
     automated_when: Text | None = None
     types: Mapping[str, ColumnType] = Field(default_factory=dict)
     """CSV and JSON lines are read as text; a column named here is read as this type."""
-    complete_through: Annotated[date | Text | None, Field(union_mode="left_to_right")] = None
-    """The last day whose events are all there, or a file that holds that day and nothing else."""
+    complete_through: Complete | None = None
+    """The last day whose events are all there, a file that holds that day and nothing else, or a column's greatest day."""
     day_zone: Zone | None = None
     """The zone whose days name the files of a `{day}` pattern without event times."""
 
     @property
     def by_day(self) -> bool:
-        return "{day}" in self.files
+        return "{day}" in (self.files or "")
+
+    @property
+    def in_cloud(self) -> bool:
+        """Whether its files are objects of an object store."""
+        return _CLOUD.match(self.files or "") is not None
 
     @field_validator("files")
     @classmethod
-    def _placeholder(cls, value: str) -> str:
-        if other := set(re.findall(r"\{(.*?)\}", value)) - {"day"}:
+    def _placeholder(cls, value: str | None) -> str | None:
+        if other := set(re.findall(r"\{(.*?)\}", value or "")) - {"day"}:
             raise ValueError(f"unknown placeholder {{{other.pop()}}}: only {{day}} is known")
+        if value and "://" in value and not _CLOUD.match(value):
+            raise ValueError("is no place that can be read: a path, or s3://bucket/…, gs://bucket/…, az://container/…")
+        if value and re.match("[a-z0-9]+://[^/]*@", value):
+            raise ValueError("names a user in its URL: credentials come from the environment alone")
         return value
+
+    @field_validator("table")
+    @classmethod
+    def _table_name(cls, value: str | None) -> str | None:
+        if value is not None and ("://" in value or not all(value.split("."))):
+            raise ValueError("is no table's name, such as events or analytics.events")
+        return value
+
+    @model_validator(mode="after")
+    def _files_or_table(self) -> Self:
+        if (self.files is None) == (self.table is None):
+            raise ValueError("needs either `files` or `table`: the one place where its events lie")
+        given = self.model_fields_set
+        if self.files is not None and self.database is not None:
+            raise ValueError("`database` is for a `table`")
+        if self.table is not None and (other := given & {"format", "separator", "types", "day_zone"}):
+            raise ValueError(f"`{min(other)}` is for `files`: a table's columns have their types")
+        if isinstance(self.complete_through, LoadedThrough) and self.database is None:
+            raise ValueError("`complete_through` names a table, and there is no `database` to ask")
+        return self
 
     @model_validator(mode="after")
     def _knows_its_days(self) -> Self:

@@ -90,7 +90,7 @@ def _product(directory: Path, group: Group, affiliate: str, product: Product) ->
         return name, True, f"no sources here; {given} counts and ceilings in its manifest"
     said = []
     try:
-        for found in edge.find(name, product, directory):
+        for found in edge.find(name, product, directory, group.settings.time_zone):
             look = activity.look(found, group.settings.time_zone)
             said.append(found.described())
             said.append(f"of the first {look.counting:,} events that count {look.unidentified:,} name no user")

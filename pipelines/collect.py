@@ -109,7 +109,7 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
     versions = store.read_versions(affiliate, product.product) if store else []
     known = {v.activity_date: v for v in versions if v.grain == product.grain}
     days = _days(product, first, last, now.date())
-    found = edge.find(f"{affiliate}/{product.product}", product, centre.directory)
+    found = edge.find(f"{affiliate}/{product.product}", product, centre.directory, group.settings.time_zone)
     zone = product.day_zone or group.settings.time_zone
     periods = edge.periods_present(found, product, days, zone, now)
     seen = edge.fingerprints(found, periods)
@@ -140,7 +140,7 @@ def collect(centre: Centre, affiliate: str, product: Product, first: date | None
         if wanted is not None:
             with _refusals_in(done):
                 computed = _computed(centre, affiliate, product, wanted)
-        if wanted is None or not done.refusals or not _rewritten(wanted):
+        if wanted is None or not done.refusals or not _rewritten(centre, affiliate, product, wanted):
             break
     if wanted is not None and computed:
         done.periods, store = len(computed), centre.store()
@@ -212,18 +212,19 @@ def _changed(
     store = centre.store()
     before = store.read_seen(affiliate, product.product, product.grain)
     changed = {p: days for p, days in periods.items() if before.get(p, seen[p]) != seen[p]}
-    if not changed or all(f.day_by_day for f in found):
+    if not changed or all(f.source.by_day for f in found):
         return set(changed)
     counted = product_days.read_events(store, affiliate, product.product, product.grain)
     there = edge.events_now(found, product.grain, changed, centre.group.settings.time_zone)
     return {p for p in changed if counted.get(p, there[p]) != there[p]}
 
 
-def _rewritten(wanted: Due) -> bool:
-    """Whether a file was written again or went since it was found: then what it was refused for may be gone too."""
+def _rewritten(centre: Centre, affiliate: str, product: Product, wanted: Due) -> bool:
+    """Whether a source was written again or went since it was found: then what it was refused for may be gone too."""
     try:
-        return edge.fingerprints(wanted.found, wanted.periods) != wanted.seen
-    except OSError:
+        found = edge.find(f"{affiliate}/{product.product}", product, centre.directory, centre.group.settings.time_zone)
+        return edge.fingerprints(found, wanted.periods) != wanted.seen
+    except (OSError, Refusal):
         return True
 
 

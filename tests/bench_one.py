@@ -114,7 +114,7 @@ def _events(pattern: str) -> Callable[[], float]:
 
     def run(files: str = pattern) -> float:
         product = Product.model_validate(said | {"sources": [source | {"files": files}]})
-        found = edge.find("bench/app", product, place.directory)
+        found = edge.find("bench/app", product, place.directory, "UTC")
         periods = edge.periods_present(found, product, [DAY], "UTC", place.now)
         ((contribution,),) = edge.contribute("bench", product, found, periods, place)
         return contribution.parts[0].registers.bounds().estimate

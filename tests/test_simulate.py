@@ -145,7 +145,7 @@ def test_raw_events_count_to_the_same_contributions(group: Group, key: GroupKey,
     for day in days:
         simulation.events("b/points", day).write_parquet(directory / f"points-{day}.parquet")
     place = Workplace(directory, group.settings, Keyring.of(group.settings, key), lambda month: simulation.crosswalk, NOW)
-    found = edge.find("b/points", points, directory)
+    found = edge.find("b/points", points, directory, "UTC")
     periods = edge.periods_present(found, points, days, "UTC", NOW)
     counted = [c for some in edge.contribute("b", points, found, periods, place) for c in some]
     for ours, theirs in zip(counted, simulation.daily("b", points, NOW), strict=True):

@@ -51,7 +51,7 @@ def contributions(directory: Path, days: list[date] | None = None, **place: Any)
         place.pop("crosswalk", lambda month: None),
         place.pop("now", NOW),
     )
-    files = edge.find(f"{name}/{found.product}", found, directory)
+    files = edge.find(f"{name}/{found.product}", found, directory, group.settings.time_zone)
     periods = edge.periods_present(files, found, days or JANUARY, group.settings.time_zone, work.now)
     return {c.activity_date: c for some in edge.contribute(name, found, files, periods, work) for c in some}
 

@@ -5,11 +5,9 @@ again here and said without a value (`raise ... from None`).
 """
 
 import glob
-import hashlib
 import os
-import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -18,13 +16,9 @@ import polars as pl
 
 from affiliates.refusal import Refusal
 from affiliates.source import Source
-from affiliates.sources.found import PORTION_BYTES
+from affiliates.sources.found import PORTION_BYTES, complete_through, digest
+from affiliates.sources.naming import day_of, format_of, is_hidden, matching, refuse_unknown
 from affiliates.sources.one_file import READ_ERRORS, check_file, scan_file
-
-_SUFFIXES = {
-    ".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
-}  # fmt: skip
-_COMPRESSED = {".gz", ".zst"}
 
 
 @dataclass(frozen=True)
@@ -59,11 +53,12 @@ class Files:
             return list(self.paths)
         return [path for day in days for path in self.of_day.get(day, ())]
 
-    def fingerprint(self, days: Sequence[date]) -> str:
-        """Changes when a file that holds these days comes, goes, or is written again: by name, size and time of change."""
-        stats = [(path.name, path.stat()) for path in self.paths_of(days)]
-        said = [(name, found.st_size, found.st_mtime_ns) for name, found in stats]
-        return hashlib.sha256(repr(said).encode()).hexdigest()
+    def fingerprints(self, periods: Mapping[date, Sequence[date]]) -> dict[date, str]:
+        """They change when a file that holds a period's days comes, goes, or is written again: by name, size and time of
+        change."""
+        if not self.day_by_day:
+            return dict.fromkeys(periods, _stats(self.paths))
+        return {period: _stats(self.paths_of(days)) for period, days in periods.items()}
 
     def check(self, days: Sequence[date]) -> None:
         """Check each file of these days as a whole, before anything of it counts.
@@ -73,9 +68,7 @@ class Files:
         for path in self.paths_of(days):
             check_file(path, self.kind, self.source, self.subject)
 
-    def frames(
-        self, days: Sequence[date], zone: str, columns: Sequence[str], now: datetime | None = None
-    ) -> Iterator[pl.LazyFrame]:
+    def frames(self, days: Sequence[date], columns: Sequence[str], now: datetime | None = None) -> Iterator[pl.LazyFrame]:
         """All events of the files, whatever their time; a check reads each day's once, so all of them at once."""
         for some in [days] if now else self.portions(days, PORTION_BYTES):
             yield self.scan(some)
@@ -137,8 +130,13 @@ class Files:
         )
 
 
+def _stats(paths: Sequence[Path]) -> str:
+    return digest([(path.name, found.st_size, found.st_mtime_ns) for path in paths for found in [path.stat()]])
+
+
 def find(source: Source, directory: Path, subject: str) -> Files:
     """Find a source's files; raises `Refusal` when there is none, or of no known format."""
+    assert source.files is not None
     of_day: dict[date, tuple[Path, ...]] = {}
     if source.by_day:
         for day, path in _by_day(directory, source.files):
@@ -151,34 +149,21 @@ def find(source: Source, directory: Path, subject: str) -> Files:
             paths = sorted(Path(p) for p in glob.glob(_whole_pattern(directory, source.files)))
     if not paths:
         raise Refusal(subject, "no file is there", source.files, "correct `files`, or bring the files")
-    kinds = {source.format or _kind(path) for path in paths}
-    if len(kinds) != 1 or None in kinds:
-        endings = ", ".join(sorted({p.suffix or "none" for p in paths}))
-        raise Refusal(subject, "the files' format isn't clear", f"endings: {endings}", "add `format: parquet`, csv or jsonl")
-    return Files(subject, source, str(kinds.pop()), tuple(paths), of_day, _complete_through(source, directory, subject))
+    known = complete_through(source.complete_through, directory, subject)
+    return Files(subject, source, format_of(source, paths, subject), tuple(paths), of_day, known)
 
 
 def _in_folder(folder: Path, source: Source, subject: str) -> list[Path]:
     """Every file in a folder and its subfolders; one of an unknown format is refused, not left out."""
     found = [Path(where) / name for where, _, names in os.walk(folder, followlinks=True) for name in names]
-    found = sorted(p for p in found if not p.name.startswith((".", "_")) and p.suffix != ".crc")
+    found = sorted(p for p in found if not is_hidden(p.name))
     lost = [p for p in found if not p.is_file()]
     if lost:
         raise Refusal(
             subject, "a folder holds links that lead nowhere", f"{len(lost)} of {len(found)}", "take them away, or mend them"
         )
-    unknown = [p for p in found if not source.format and _kind(p) is None]
-    if unknown:
-        raise Refusal(
-            subject, "a folder holds files of an unknown format", f"{len(unknown)} of {len(found)}, such as *{unknown[0].suffix}",
-            "take them away, or say which `format` all of them have",
-        )  # fmt: skip
+    refuse_unknown(source, found, subject)
     return found
-
-
-def _kind(path: Path) -> str | None:
-    suffix = Path(path.stem).suffix if path.suffix.lower() in _COMPRESSED else path.suffix
-    return _SUFFIXES.get(suffix.lower())
 
 
 def _whole_pattern(directory: Path, pattern: str) -> str:
@@ -187,23 +172,7 @@ def _whole_pattern(directory: Path, pattern: str) -> str:
 
 def _by_day(directory: Path, pattern: str) -> Iterator[tuple[date, Path]]:
     whole = _whole_pattern(directory, pattern)
-    named = re.escape(pattern).replace(r"\*", "[^/]*").replace(r"\{day\}", r"(?P<day>\d{4}-\d\d-\d\d)", 1)
-    before = "" if Path(pattern).is_absolute() else re.escape(f"{directory}/")
-    day = re.compile(before + named.replace(r"\{day\}", "(?P=day)"))
+    named = matching(pattern if Path(pattern).is_absolute() else f"{directory}/{pattern}")
     for path in sorted(glob.glob(whole.replace("{day}", "[0-9]" * 4 + "-[0-9][0-9]-[0-9][0-9]"))):
-        found = day.fullmatch(path)
-        with suppress(ValueError):  # 2023-02-30 names no day.
-            yield date.fromisoformat(found["day"] if found else ""), Path(path)
-
-
-def _complete_through(source: Source, directory: Path, subject: str) -> date | None:
-    said = source.complete_through
-    if not isinstance(said, str):
-        return said
-    try:
-        return date.fromisoformat((directory / said).read_text(encoding="ascii").strip())
-    except (OSError, ValueError):
-        raise Refusal(
-            subject, "`complete_through` names a file that doesn't hold a day", said,
-            "write one day (YYYY-MM-DD) and nothing else into it",
-        ) from None  # fmt: skip
+        if (day := day_of(named.fullmatch(path))) is not None:
+            yield day, Path(path)

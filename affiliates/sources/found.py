@@ -1,16 +1,22 @@
 """What counting asks of a source that was found, wherever its events lie."""
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Protocol
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from affiliates.refusal import Refusal
 from affiliates.source import Source
 
 PORTION_BYTES = 32 << 20
 """Of files that are read together: polars reads ahead in all that it is given."""
+EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
+"""A time before it is taken for a missing time that was written as 0."""
 
 
 class Found(Protocol):
@@ -33,16 +39,14 @@ class Found(Protocol):
     def bytes_of(self, days: Sequence[date]) -> int:
         """Bytes that reading these days goes through, or a guess that is no less."""
 
-    def fingerprint(self, days: Sequence[date]) -> str:
-        """Changes with the events of these days, as far as it can be told cheaply; of all days where they aren't read apart."""
+    def fingerprints(self, periods: Mapping[date, Sequence[date]]) -> dict[date, str]:
+        """By period (its first day, with its days), what changes with its events, as far as it can be told cheaply."""
 
     def check(self, days: Sequence[date]) -> None:
         """Refuse what is damaged or lacks a column, before anything of these days counts. Raises `Refusal`."""
 
-    def frames(
-        self, days: Sequence[date], zone: str, columns: Sequence[str], now: datetime | None = None
-    ) -> Iterator[pl.LazyFrame]:
-        """The events of these days of `zone` (and perhaps others), one frame after the other, each good until the next.
+    def frames(self, days: Sequence[date], columns: Sequence[str], now: datetime | None = None) -> Iterator[pl.LazyFrame]:
+        """The events of these days (and perhaps others), one frame after the other, each good until the next.
 
         They have these columns (and perhaps others) and `__day__`, the day in a file's name, or null. With `now`, for
         checks, also the events whose time can't be: none at all, before 1971, after `now`.
@@ -56,3 +60,28 @@ class Found(Protocol):
 
     def described(self) -> str:
         """How much there is, for people."""
+
+
+def span(days: Sequence[date], zone: str) -> tuple[datetime, datetime]:
+    """When the first of the days begins in a zone, and when the last is over, in UTC."""
+    midnights = (datetime.combine(day, datetime.min.time(), ZoneInfo(zone)) for day in (days[0], days[-1] + timedelta(1)))
+    first, after = (midnight.astimezone(UTC) for midnight in midnights)  # Some zones skip midnight when clocks change.
+    return first, after
+
+
+def digest(said: object) -> str:
+    """What is said, as one short text that is equal only for equal things."""
+    return hashlib.sha256(repr(said).encode()).hexdigest()
+
+
+def complete_through(said: object, directory: Path, subject: str) -> date | None:
+    """The last day whose events are all there, as a manifest or the file it names says; raises `Refusal`."""
+    if not isinstance(said, str):
+        return said if isinstance(said, date) else None
+    try:
+        return date.fromisoformat((directory / said).read_text(encoding="ascii").strip())
+    except (OSError, ValueError):
+        raise Refusal(
+            subject, "`complete_through` names a file that doesn't hold a day", said,
+            "write one day (YYYY-MM-DD) and nothing else into it",
+        ) from None  # fmt: skip

@@ -24,6 +24,7 @@ READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 _TYPES: dict[ColumnType, pl.DataType] = {
     "text": pl.String(), "integer": pl.Int64(), "number": pl.Float64(), "boolean": pl.Boolean(), "date": pl.Date(),
 }  # fmt: skip
+_HEADED = "correct the manifest's columns, or the export; a CSV needs a first line with its columns' names"
 _QUOTED = '"(?:[^"]|"")*"'
 
 
@@ -46,12 +47,12 @@ def scan_file(path: Path, kind: str, source: Source) -> pl.LazyFrame:
     return _typed(_scan_jsonl(path, columns_needed(source)), source)
 
 
-def check_file(path: Path, kind: str, source: Source, subject: str) -> None:
+def check_file(path: Path, kind: str, source: Source, subject: str, name: str = "") -> None:
     """Check a file as a whole: readable to its end, with the manifest's columns, each line complete.
 
-    Raises `Refusal`.
+    Raises `Refusal`, which calls it by `name` where its own isn't what the manifest leads to.
     """
-    where = f"{subject}, {path.name}"
+    where = f"{subject}, {name or path.name}"
     try:
         if path.stat().st_size == 0:
             raise Refusal(
@@ -95,7 +96,8 @@ def _cast(column: str, dtype: ColumnType) -> pl.Expr:
     return text.cast(_TYPES[dtype], strict=False)
 
 
-def _check_there(needed: list[str], there: list[str], where: str) -> None:
+def check_there(needed: list[str], there: list[str], where: str, next_step: str = _HEADED) -> None:
+    """Refuse what lacks a column that the manifest names."""
     missing = [column for column in needed if column not in there]
     if not missing:
         return
@@ -105,7 +107,7 @@ def _check_there(needed: list[str], there: list[str], where: str) -> None:
     hint = f"; it has {', '.join(f'{n} for {m}' for m, n in near.items())}" if near else ""
     raise Refusal(
         where, "columns are missing", f"{', '.join(missing)}, among {len(there)} columns{hint}",
-        "correct the manifest's columns, or the export; a CSV needs a first line with its columns' names",
+        next_step,
     )  # fmt: skip
 
 
@@ -117,7 +119,7 @@ def _check_parquet(path: Path, needed: list[str], where: str) -> None:
             where, "is not a readable Parquet file", f"{path.stat().st_size:,} bytes; its footer is missing or broken",
             "write it again; it may be cut off",
         ) from None  # fmt: skip
-    _check_there(needed, there, where)
+    check_there(needed, there, where)
 
 
 def _check_types(path: Path, kind: str, source: Source, where: str) -> None:
@@ -148,7 +150,7 @@ def _check_csv(path: Path, source: Source, where: str) -> None:
         header = []
     if len(set(header)) != len(header) or not header or not all(header):
         raise Refusal(where, "the first line must name the columns, each once", f"{len(header)} names", "write it with a header")
-    _check_there(columns_needed(source), header, where)
+    check_there(columns_needed(source), header, where)
     line, sep = pl.col("line").str.strip_prefix("\ufeff"), re.escape(separator)
     plain, quoted = f'[^"{sep}]*', line.str.contains('"', literal=True)
     proper = line.str.contains(f"^(?:{_QUOTED}|{plain})(?:{sep}(?:{_QUOTED}|{plain}))*$")
@@ -210,7 +212,7 @@ def _check_jsonl(path: Path, needed: list[str], where: str, identifiers: set[str
         raise Refusal(where, "a bad line", f"line {number} isn't a JSON object", "write one JSON object a line") from None
     if not found["__rows__"]:
         raise Refusal(where, "holds no line, so no columns", "", "write one JSON object a line, or a file of another format")
-    _check_there(
+    check_there(
         needed, [name for name in needed if name in inferred or found[name]] + [n for n in inferred if n not in needed], where
     )
     nested = [name for name in identifiers if name in inferred and inferred[name].is_nested()]
