@@ -30,7 +30,17 @@ def of_readings(readings: Readings, doc: Document) -> Iterator[Refusal]:
             )  # fmt: skip
 
 
-def of_entities(
+def of_edge(
+    settings: Settings, doc: Document, entities: Mapping[str, tuple[Entity, Document]], broken: bool
+) -> Iterator[Refusal]:
+    """What must hold on an affiliate's machine, which has its own manifest and not its owners'."""
+    if not entities and not broken:
+        yield Refusal("affiliates/", "holds no entity", "", "add your own file: affiliates/NAME.yaml with `entity: NAME`")
+    for name, (entity, manifest) in entities.items():
+        yield from _check_products(name, entity, manifest)
+
+
+def of_group(
     settings: Settings, doc: Document, entities: Mapping[str, tuple[Entity, Document]], broken: bool
 ) -> Iterator[Refusal]:
     if not entities:

@@ -124,14 +124,15 @@ def end_of(grain: str, activity_date: date, zone: str) -> datetime:
 
 
 def write(path: Path, contributions: Iterable[Contribution]) -> None:
-    """Write contributions to one Parquet file."""
-    parts = [(c, p) for c in contributions for p in c.parts]
-    images = ordered(lambda part: part[1].registers.to_image(), parts)
-    rows = [
-        (PROTOCOL, *(getattr(c, name) for name in _OF_THE_CONTRIBUTION), p.audience, p.namespace,
-         p.registers.lg_k, image, p.events, p.distinct_users, p.canary)
-        for (c, p), image in zip(parts, images, strict=True)
-    ]  # fmt: skip
+    """Write contributions to one Parquet file; their registers need not all be in memory at once."""
+
+    def row(given: tuple[Contribution, Part]) -> tuple[Any, ...]:
+        c, p = given
+        of_all = (getattr(c, name) for name in _OF_THE_CONTRIBUTION)
+        lg_k, image = p.registers.lg_k, p.registers.to_image()
+        return PROTOCOL, *of_all, p.audience, p.namespace, lg_k, image, p.events, p.distinct_users, p.canary
+
+    rows = list(ordered(row, ((c, p) for c in contributions for p in c.parts)))
     names = ["protocol", *_OF_THE_CONTRIBUTION, "audience", "namespace", "lg_k", "sketch", "events", "distinct_users", "canary"]
     frame = pl.DataFrame(rows, schema={name: SCHEMA[name] for name in names}, orient="row")
     frame.select(SCHEMA.names()).write_parquet(path, compression="zstd")

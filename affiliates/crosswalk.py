@@ -7,8 +7,10 @@ month uses one snapshot, and its digest is part of every contribution.
 """
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +81,12 @@ def _digested(keys: pl.DataFrame) -> Crosswalk:
 def file_of(pattern: str, month: date) -> str:
     """The file of a month's snapshot, by the setting `crosswalk` of group.yaml."""
     return pattern.replace("{month}", f"{month:%Y-%m}")
+
+
+def by_month(pattern: str | None, directory: Path) -> Callable[[date], "Crosswalk | None"]:
+    """The snapshot of a month by the setting `crosswalk`, each file read once; None where there is none."""
+    read_once = lru_cache(maxsize=4)(lambda name: read(name, directory))
+    return lambda month: read_once(file_of(pattern, month)) if pattern else None
 
 
 def read(name: str, directory: Path) -> Crosswalk:

@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,8 +17,9 @@ from affiliates.yaml_lines import Document, Location, load
 M = TypeVar("M", bound=BaseModel)
 
 
-def read_group(directory: Path) -> Group:
-    """Read and check a whole group directory.
+def read_group(directory: Path, edge: bool = False) -> Group:
+    """Read and check a group directory; at an affiliate's edge it has group.yaml and that affiliate's file, and who owns
+    whom isn't asked.
 
     Raises `Refused` with every mistake in every file at once.
     """
@@ -48,10 +50,23 @@ def read_group(directory: Path) -> Group:
     if readings_doc and readings:
         mistakes.extend(consistency.of_readings(readings, readings_doc))
     if settings and settings_doc:
-        mistakes.extend(consistency.of_entities(settings, settings_doc, entities, broken=bool(mistakes)))
+        check = consistency.of_edge if edge else consistency.of_group
+        mistakes.extend(check(settings, settings_doc, entities, broken=bool(mistakes)))
     if mistakes or settings is None or readings is None:
         raise Refused(sorted(mistakes, key=_place))
     return Group(settings=settings, entities={n: e for n, (e, _) in entities.items()}, readings=readings)
+
+
+def of_options(model: type[M], said: Mapping[str, Any], where: str) -> M:
+    """A model from keys and values that stand in no file, such as a command's options.
+
+    Raises `Refused` with every mistake.
+    """
+    mistakes: list[Refusal] = []
+    made = _parse(model, Document(Path(), where, dict(said), {}), mistakes)
+    if made is None:
+        raise Refused([replace(m, subject=where) for m in mistakes])
+    return made
 
 
 def _manifests(directory: Path, mistakes: list[Refusal]) -> list[Path]:

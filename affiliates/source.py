@@ -158,7 +158,9 @@ class Source(Model):
         given = self.model_fields_set
         if self.files is not None and self.database is not None:
             raise ValueError("`database` is for a `table`")
-        if self.table is not None and (other := given & {"format", "separator", "types", "day_zone"}):
+        # What is counted where it lies says whether its time is a date; a database is asked.
+        of_files = {"format", "separator", "day_zone"} | ({"types"} if self.database else set())
+        if self.table is not None and (other := given & of_files):
             raise ValueError(f"`{min(other)}` is for `files`: a table's columns have their types")
         if isinstance(self.complete_through, LoadedThrough) and self.database is None:
             raise ValueError("`complete_through` names a table, and there is no `database` to ask")
@@ -168,7 +170,7 @@ class Source(Model):
     def _knows_its_days(self) -> Self:
         if self.by_day and self.complete_through is not None:
             raise ValueError("`complete_through` is for one file or a folder: with {day}, each file speaks for its day")
-        if not self.by_day and self.complete_through is None:
+        if not self.by_day and self.complete_through is None and not (self.table and self.database is None):
             raise ValueError("`complete_through` is missing: without it a day with no events can't be told from a missing day")
         if not self.by_day and self.time is None:
             raise ValueError("`time` is missing: without {day} in `files` only the events' own time tells their day")

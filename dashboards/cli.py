@@ -16,7 +16,7 @@ import typer
 from rich.text import Text
 
 from affiliates.refusal import Refusal, Refused
-from dashboards import console
+from dashboards import console, contributing
 from pipelines import runbook
 
 if TYPE_CHECKING:
@@ -280,6 +280,10 @@ def demo(
         show_demo.conglomerate(directory, now, scale, as_json)
     else:
         show_demo.git_activity(directory, now, as_json)
+
+
+app.command()(contributing.contribute)
+app.command()(contributing.inspect)
 
 
 if __name__ == "__main__":

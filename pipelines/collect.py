@@ -1,10 +1,9 @@
 """Contributions of one product, from its sources by the edge and the one way in to the store."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -12,7 +11,7 @@ from typing import Self
 
 from affiliates import contribution, crosswalk, edge
 from affiliates.contribution import end_of
-from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
+from affiliates.crosswalk import NO_CROSSWALK
 from affiliates.edge import Workplace
 from affiliates.group import Group, Product
 from affiliates.keyring import Keyring
@@ -34,7 +33,7 @@ class Centre:
         self.directory, self.group, self.now = directory, group, now
         keys = Keyring(group.settings, directory)
         keys.newest()
-        self.place = Workplace(directory, group.settings, keys, _crosswalks(group.settings.crosswalk, directory), now)
+        self.place = Workplace(directory, group.settings, keys, crosswalk.by_month(group.settings.crosswalk, directory), now)
         if group.settings.crosswalk and "{month}" not in group.settings.crosswalk:
             self.place.crosswalk(date.min)  # One snapshot for all: if it can't be read, no product can be counted.
         self._stack = ExitStack()
@@ -171,12 +170,6 @@ def take_counts(centre: Centre) -> int:
 def any_days(group: Group, first: date | None, last: date | None, today: date) -> bool:
     """Whether any product lives in a range."""
     return any(_days(product, first, last, today) for entity in group.entities.values() for product in entity.products)
-
-
-def _crosswalks(pattern: str | None, directory: Path) -> Callable[[date], Crosswalk | None]:
-    """The snapshot of a month, each file read once."""
-    read = lru_cache(maxsize=4)(lambda name: crosswalk.read(name, directory))
-    return lambda month: read(crosswalk.file_of(pattern, month)) if pattern else None
 
 
 @contextmanager

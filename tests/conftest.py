@@ -101,11 +101,11 @@ def running_postgres() -> Iterator[sa.Engine]:
 
 
 @contextmanager
-def new_database(server: sa.Engine) -> Iterator[str]:
+def new_database(server: sa.Engine, options: str = "") -> Iterator[str]:
     """The URL of an empty database, which goes at the end."""
     name = f"t{uuid4().hex}"
     with server.connect() as connection:
-        connection.execute(sa.text(f"create database {name}"))
+        connection.execute(sa.text(f"create database {name} {options}"))
     yield server.url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
     with server.connect() as connection:  # Without force: a connection that a test left open is a fault.
         connection.execute(sa.text(f"drop database {name}"))

@@ -60,7 +60,7 @@ def handed_in(directory: Path, key: GroupKey, first: date, last: date) -> list[C
     group = read_group(directory)
     place = Place(directory, group.settings, Keyring.of(group.settings, key), lambda month: None, NOW)
     app = group.entities["a"].products[0]
-    found = find("a/app", app, directory)
+    found = find("a/app", app, directory, "UTC")
     days = pl.date_range(first, last, eager=True).to_list()
     return [c for some in contribute("a", app, found, periods_present(found, app, days, "UTC", NOW), place) for c in some]
 

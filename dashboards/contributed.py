@@ -1,0 +1,134 @@
+"""What a contribution holds, what stayed behind, and what it reveals: counted while it is written or read, then shown."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group as Stack
+from rich.console import RenderableType
+from rich.text import Text
+
+from affiliates.contribution import Contribution
+from affiliates.registers import Registers
+from dashboards import terminal
+
+REVEALS = """\
+It reveals how many people used which product on which day, by audience and namespace, within the sketch's error.
+It holds no identifier. Who has the group key and an identifier can test whether its sketch could hold that person; who
+has not, a centre with a trustee among them, can't. So it is personal data all the same: keep it as such."""
+
+
+@dataclass
+class _Cell:
+    """One product's users of one audience and namespace, over all periods."""
+
+    periods: int = 0
+    events: int | None = 0
+    people: Registers | None = None
+    lg_k: int = 21
+
+
+@dataclass
+class Contributed:
+    """Filled contribution by contribution."""
+
+    path: Path | None = None
+    cells: dict[tuple[str, str, str], _Cell] = field(default_factory=lambda: defaultdict(_Cell))
+    periods: int = 0
+    first: date = date.max
+    last: date = date.min
+    unidentified: int = 0
+    undecided: int = 0
+    made_by: set[str] = field(default_factory=set)
+    """Key epoch, crosswalk, normalisation, definition, zone and producer of each."""
+    missing: dict[str, list[date]] = field(default_factory=dict)
+    bytes_read: int = 0
+    parts_left: int = 0
+
+    def read(self, subject: str, missing: Sequence[date], size: int) -> None:
+        """Note what of a product isn't there, and how much its sources hold."""
+        self.missing |= {subject: list(missing)} if missing else {}
+        self.bytes_read += size
+
+    def leaves(self, made: Contribution, external_only: bool = False) -> Contribution:
+        """Note a contribution, and give it as it leaves."""
+        if external_only:
+            self.parts_left += sum(part.audience != "external" for part in made.parts)
+            made = replace(made, parts=tuple(part for part in made.parts if part.audience == "external"))
+        self.periods += 1
+        self.first, self.last = min(self.first, made.activity_date), max(self.last, made.activity_date)
+        self.unidentified += made.unidentified_events or 0
+        self.undecided += made.undecided_events or 0
+        crosswalk = made.crosswalk_digest[:12] or "none"
+        said = (
+            f"key epoch {made.key_epoch}, crosswalk {crosswalk}, {made.normalisation}, {made.definition}, days of {made.day_zone}"
+        )
+        self.made_by.add(f"{said}, by {made.producer}")
+        for part in made.parts:
+            cell = self.cells[f"{made.affiliate}/{made.product}", part.audience, part.namespace]
+            cell.periods += 1
+            cell.events = None if cell.events is None or part.events is None else cell.events + part.events
+            cell.lg_k = min(cell.lg_k, part.registers.lg_k)
+            cell.people = Registers.union([part.registers, *([cell.people] if cell.people else [])])
+        return made
+
+    @property
+    def missing_said(self) -> str:
+        return "; ".join(f"{name}: {len(days)} days from {days[0]}" for name, days in self.missing.items())
+
+    def to_dict(self) -> dict[str, Any]:
+        rows = [
+            {
+                "product": p,
+                "audience": a,
+                "namespace": n,
+                "periods": c.periods,
+                "people": _people(c),
+                "events": c.events,
+                "lg_k": c.lg_k,
+            }
+            for (p, a, n), c in sorted(self.cells.items())
+        ]
+        return {
+            "file": str(self.path), "bytes": self._size(), "from": f"{self.first}", "to": f"{self.last}",
+            "contributions": self.periods, "holds": rows,
+            "unidentified_events": self.unidentified, "undecided_events": self.undecided,
+            "made_by": sorted(self.made_by), "missing_days": {n: [f"{d}" for d in ds] for n, ds in self.missing.items()},
+        }  # fmt: skip
+
+    def shown(self, inspected: bool = False) -> RenderableType:
+        """As a table, with what it means below."""
+        rows = [
+            (p, a, n, f"{c.periods:,}", f"{_people(c):,}", "–" if c.events is None else f"{c.events:,}", f"{c.lg_k}")
+            for (p, a, n), c in sorted(self.cells.items())
+        ]
+        title = f"{self.path}: {self.periods:,} contributions, {self.first} to {self.last}, {self._size():,} bytes"
+        columns = "product", "audience", "namespace", "periods", "people", "their events", "lgK"
+        said: list[RenderableType] = [terminal.table(title, columns, rows, (3, 4, 5, 6))]
+        said += [Text(f"Made with {made}.") for made in sorted(self.made_by)]
+        if self.unidentified:
+            said.append(Text(f"{self.unidentified:,} events named no user and aren't counted.", "yellow"))
+        if self.undecided:
+            said.append(Text(f"{self.undecided:,} events were left undecided by a condition, taken for false.", "yellow"))
+        if inspected:
+            return Stack(*said, Text(REVEALS))
+        left = ", and only for external users" if self.parts_left else ""
+        said.append(Text(
+            f"Left: the file, with a sketch for each period and row above, these numbers, and names of products{left}.\n"
+            f"Stayed: all identifiers, in {self.bytes_read:,} bytes of events; and the key."
+        ))  # fmt: skip
+        if self.missing:
+            said.append(Text(f"Missing, and so not in it: {self.missing_said}.", "bold red"))
+        return Stack(*said, Text(f"Next: mauwatch inspect {self.path}, then hand it over."))
+
+    def _size(self) -> int:
+        if self.path is None or not self.path.exists():
+            return 0
+        return sum(p.stat().st_size for p in self.path.rglob("*")) if self.path.is_dir() else self.path.stat().st_size
+
+
+def _people(cell: _Cell) -> int:
+    return round(cell.people.bounds().estimate) if cell.people else 0

@@ -1,0 +1,281 @@
+"""The commands of an affiliate's edge: contribute, and inspect what a contribution holds. They run on the core alone."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from affiliates.refusal import Refusal
+from dashboards import console
+
+if TYPE_CHECKING:
+    from affiliates.contribution import Contribution
+    from affiliates.edge import Workplace
+    from affiliates.group import Product, Settings
+    from dashboards.contributed import Contributed
+
+_DAY = timedelta(1)
+_FLAGS = "Without a manifest"
+_SQL = "In a warehouse"
+
+
+def contribute(
+    subject: Annotated[
+        str | None, typer.Argument(metavar="AFFILIATE/PRODUCT", help="Only this product; else all of the directory's.")
+    ] = None,
+    group: Annotated[Path, typer.Option(help="Where group.yaml and the affiliate's manifest are.", metavar="DIR")] = Path(),
+    first: Annotated[
+        str | None, typer.Option("--from", help="First day; else what hasn't settled yet, to yesterday.", metavar="YYYY-MM-DD")
+    ] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day.", metavar="YYYY-MM-DD")] = None,
+    month: Annotated[str | None, typer.Option(help="All of a calendar month.", metavar="YYYY-MM")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The contribution's file.", metavar="FILE")] = None,
+    external_only: Annotated[bool, typer.Option("--external-only", help="Leave out internal and automated users.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    print_sql: Annotated[
+        str | None,
+        typer.Option(
+            help="Print the query that computes it: spark, databricks, snowflake, bigquery or postgres.",
+            metavar="ENGINE", rich_help_panel=_SQL,
+        ),
+    ] = None,
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Print a query that tests the engine with a public key.", rich_help_panel=_SQL)
+    ] = False,
+    person_keys: Annotated[
+        bool, typer.Option("--person-keys", help="Print the query of keys, for an engine without sketches.", rich_help_panel=_SQL)
+    ] = False,
+    crosswalk_table: Annotated[
+        str | None, typer.Option(help="The table that has the month's crosswalk.", metavar="NAME", rich_help_panel=_SQL)
+    ] = None,
+    files: Annotated[
+        str | None, typer.Option(help="The events' file, folder or pattern.", metavar="PATTERN", rich_help_panel=_FLAGS)
+    ] = None,
+    identifier: Annotated[
+        list[str] | None,
+        typer.Option(help="A column of identifiers; once or more.", metavar="NAMESPACE=COLUMN", rich_help_panel=_FLAGS),
+    ] = None,
+    time: Annotated[str | None, typer.Option(help="The column of event times.", metavar="COLUMN", rich_help_panel=_FLAGS)] = None,
+    counts_when: Annotated[str | None, typer.Option(help="Which events count.", metavar="SQL", rich_help_panel=_FLAGS)] = None,
+    grain: Annotated[str, typer.Option(help="day or month.", rich_help_panel=_FLAGS)] = "day",
+    active: Annotated[
+        str, typer.Option(help="What the product calls active.", metavar="ID/VERSION", rich_help_panel=_FLAGS)
+    ] = "active/1",
+    key_file: Annotated[str | None, typer.Option(help="The group key's file.", metavar="FILE", rich_help_panel=_FLAGS)] = None,
+    key_env: Annotated[str | None, typer.Option(help="Or its variable.", metavar="NAME", rich_help_panel=_FLAGS)] = None,
+    epoch: Annotated[str, typer.Option(help="The key's epoch.", rich_help_panel=_FLAGS)] = "1",
+    crosswalk: Annotated[
+        str | None, typer.Option(help="The month's crosswalk.", metavar="FILE", rich_help_panel=_FLAGS)
+    ] = None,
+    time_zone: Annotated[str, typer.Option(help="Of the group's days.", rich_help_panel=_FLAGS)] = "UTC",
+    lg_k: Annotated[int, typer.Option(help="log2 of the sketch's registers.", min=12, max=21, rich_help_panel=_FLAGS)] = 21,
+) -> None:  # fmt: skip
+    """Count here, hand over sketches: one file that no identifier is in. Or print the query that a warehouse runs for it.
+
+    With --files no manifest is needed: name AFFILIATE/PRODUCT, --files, --time, --identifier, --key-file and the days.
+    """
+    if self_test:
+        from affiliates.warehouse_query import ENGINES
+        from affiliates.warehouse_query import self_test as test_of
+
+        typer.echo(test_of(_engine(print_sql, ENGINES)), nl=False)
+        return
+    now, asked = datetime.now(UTC), _range(first, last, month)
+    if files is not None:
+        said = _by_flags(
+            subject, files, identifier or [], time, counts_when, grain, active, asked,
+            {"file": key_file, "env": key_env, "epoch": epoch},
+            {"crosswalk": crosswalk, "time_zone": time_zone, "lg_k": lg_k},
+        )  # fmt: skip
+    else:
+        said = _by_manifest(group, subject)
+    settings, products = said
+    place = _workplace(group, settings, now)
+    if print_sql is not None:
+        _print_sql(print_sql, products, place, asked, crosswalk_table, person_keys)
+        return
+    _write(products, place, asked, out, external_only, as_json)
+
+
+def _range(first: str | None, last: str | None, month: str | None) -> tuple[date, date] | None:
+    if month is not None:
+        if first or last:
+            raise typer.BadParameter("--month and --from or --to ask for two things")
+        begin = console.month_of(month)
+        return begin, (begin + 31 * _DAY).replace(day=1) - _DAY
+    begin_, end = console.day_of(first), console.day_of(last)
+    if begin_ is None and end is None:
+        return None
+    if begin_ is None or end is None or begin_ > end:
+        raise typer.BadParameter("--from and --to go together, in order")
+    return begin_, end
+
+
+def _by_manifest(directory: Path, subject: str | None) -> "tuple[Settings, list[tuple[str, Product]]]":
+    from affiliates.manifests import read_group
+
+    group = read_group(directory, edge=True)
+    there = [(e.entity, p) for e in group.entities.values() for p in e.products if p.sources]
+    chosen = [(a, p) for a, p in there if subject in (None, a, f"{a}/{p.product}")]
+    if not chosen:
+        names = ", ".join(f"{a}/{p.product}" for a, p in there) or "none"
+        raise Refusal(
+            subject or str(directory), "no product with a source", f"there are {names}", "name one of them, or add its `sources`"
+        )
+    return group.settings, chosen
+
+
+def _by_flags(
+    subject: str | None, files: str, identifiers: Sequence[str], time: str | None, counts_when: str | None, grain: str,
+    active: str, asked: tuple[date, date] | None, key: dict[str, Any], settings: dict[str, Any],
+) -> "tuple[Settings, list[tuple[str, Product]]]":  # fmt: skip
+    from affiliates.group import Product, Settings
+    from affiliates.manifests import of_options
+
+    affiliate, _, product = (subject or "").partition("/")
+    pairs = [text.partition("=") for text in identifiers]
+    if not product or asked is None or not all(found for _, found, _ in pairs):
+        raise typer.BadParameter(
+            "with --files, name AFFILIATE/PRODUCT, --from and --to (or --month), and --identifier NAMESPACE=COLUMN"
+        )
+    source: dict[str, Any] = {
+        "files": files, "time": time, "counts_when": counts_when,
+        "identifiers": [{"namespace": n, "column": c} for n, _, c in pairs],
+        # Whoever names the days says that all of their events are there.
+        "complete_through": None if "{day}" in files else asked[1].isoformat(),
+    }  # fmt: skip
+    name, _, number = active.partition("/")
+    said = {
+        "product": product, "from": asked[0].isoformat(), "grain": grain, "sources": [_given(source)],
+        "active": {"id": name, "version": number or 1, "meaning": "as the affiliate says"},
+    }  # fmt: skip
+    whole = {"group": "by-options", "ultimate_parent": affiliate, "key": _given(key)} | _given(settings)
+    made = of_options(Settings, whole, "the options")
+    return made, [(affiliate, of_options(Product, said, "the options"))]
+
+
+def _given(said: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _workplace(directory: Path, settings: "Settings", now: datetime) -> "Workplace":
+    from affiliates import crosswalk
+    from affiliates.edge import Workplace
+    from affiliates.keyring import Keyring
+
+    return Workplace(directory, settings, Keyring(settings, directory), crosswalk.by_month(settings.crosswalk, directory), now)
+
+
+def _days(product: "Product", asked: tuple[date, date] | None, now: datetime) -> list[date]:
+    """The product's days in the range asked for; else from the first that hasn't settled, in whole months where it counts so."""
+    yesterday = now.date() - _DAY
+    begin, end = asked or (yesterday - _DAY * product.settles_after, yesterday)
+    if asked is None and product.grain == "month":
+        begin = begin.replace(day=1)
+    days = (begin + _DAY * i for i in range((end - begin).days + 1))
+    return [day for day in days if product.holds_on(day)]
+
+
+def _engine(name: str | None, engines: dict[str, Any]) -> Any:
+    if name not in engines:
+        raise typer.BadParameter(f"--print-sql takes one of {', '.join(engines)}")
+    return engines[name]
+
+
+def _print_sql(
+    name: str, products: "Sequence[tuple[str, Product]]", place: "Workplace", asked: tuple[date, date] | None,
+    crosswalk_table: str | None, person_keys: bool,
+) -> None:  # fmt: skip
+    from affiliates.crosswalk import NO_CROSSWALK
+    from affiliates.warehouse_query import ENGINES, Asked, query
+
+    engine = _engine(name, ENGINES)
+    for affiliate, product in products:
+        if len(products) > 1 and not any(source.table for source in product.sources):
+            continue
+        days = _days(product, asked, place.now) or [*(asked or (place.now.date(),))]
+        months = {day.replace(day=1) for day in days}
+        snapshots = {c.digest if (c := place.crosswalk(m)) else NO_CROSSWALK for m in months}
+        epochs = {place.settings.epoch_of(m).epoch for m in months}
+        if len(snapshots) > 1 or len(epochs) > 1:
+            raise Refusal(
+                f"{affiliate}/{product.product}", "one query has one key and one crosswalk", f"{days[0]} to {days[-1]}",
+                "print a query for each month",
+            )  # fmt: skip
+        wanted = Asked(
+            affiliate, product, place.settings, epochs.pop(), days[0], days[-1], crosswalk_table, snapshots.pop(), person_keys
+        )
+        typer.echo(query(engine, wanted), nl=False)
+
+
+def _write(
+    products: "Sequence[tuple[str, Product]]", place: "Workplace", asked: tuple[date, date] | None, out: Path | None,
+    external_only: bool, as_json: bool,
+) -> None:  # fmt: skip
+    from affiliates import contribution
+    from dashboards.contributed import Contributed
+
+    done, days = Contributed(), [day for _, p in products for day in _days(p, asked, place.now)]
+    if not days:
+        raise Refusal("the range", "holds no day of any product's life", f"{asked or 'until yesterday'}", "ask for other days")
+    names = sorted({affiliate for affiliate, _ in products})
+    path = out or Path(f"{'-'.join(names)}-{min(days)}-{max(days)}.parquet")
+    unfinished = path.with_name(f".{path.name}.part")
+    with console.progress_bar() as progress:
+
+        def each() -> "Iterator[Contribution]":
+            for number, (affiliate, product) in enumerate(products):
+                progress(f"{affiliate}/{product.product}", number, len(products))
+                for made in _counted(affiliate, product, place, _days(product, asked, place.now), done):
+                    yield done.leaves(made, external_only)
+
+        try:
+            contribution.write(unfinished, each())
+            if not done.periods:
+                raise Refusal(
+                    "the range",
+                    "no period of it is whole in the sources",
+                    done.missing_said,
+                    "bring the events, or ask for others",
+                )
+            unfinished.replace(path)
+        finally:
+            unfinished.unlink(missing_ok=True)
+    done.path = path
+    if as_json:
+        console.print_json(done.to_dict())
+    else:
+        console.plain().print(done.shown())
+
+
+def inspect(
+    file: Annotated[Path, typer.Argument(help="A contribution's file, or a folder of its parts.", metavar="FILE")],
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Show what a contribution holds, and what it reveals to whom. Needs neither a group nor a key."""
+    from affiliates import contribution
+    from dashboards.contributed import Contributed
+
+    held = Contributed(path=file)
+    for made in contribution.read(file):
+        held.leaves(made)
+    if as_json:
+        console.print_json(held.to_dict())
+    else:
+        console.plain().print(held.shown(inspected=True))
+
+
+def _counted(
+    affiliate: str, product: "Product", place: "Workplace", days: Sequence[date], done: "Contributed"
+) -> "Iterator[Contribution]":
+    from affiliates import edge
+
+    subject = f"{affiliate}/{product.product}"
+    found = edge.find(subject, product, place.directory, place.settings.time_zone)
+    periods = edge.periods_present(found, product, days, product.day_zone or place.settings.time_zone, place.now)
+    there = {day for ds in periods.values() for day in ds}
+    done.read(subject, [day for day in days if day not in there], sum(f.bytes_of(sorted(there)) for f in found))
+    for made in edge.contribute(affiliate, product, found, periods, place) if periods else ():
+        yield from made

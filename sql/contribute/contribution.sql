@@ -1,0 +1,121 @@
+{#- One query, from events to rows of the contract, in one pass; what differs between engines are the macros of its own file. -#}
+{%- import templates ~ '.sql' as e with context -%}
+{%- set columns = [] %}{% for identifier in identifiers %}{{ columns.append('identifier_%d' % loop.index0) or '' }}{% endfor -%}
+-- {{ subject }}, {{ first }} to {{ last }}: what mauwatch receives of it, computed here, so that no identifier leaves.
+-- Made by mauwatch {{ version }} for {{ title }}; protocol {{ protocol }}, key epoch {{ epoch }}, lgK {{ lg_k }} (its functions take up to {{ max_lg_k }}).
+{{ e.notes() }}
+WITH
+{{ e.group_key() }},
+-- The protocol's canaries go the same way as the events, beside them: their sketch proves each step of it. They stand in hex,
+-- since what isn't printable changes under many a clipboard.
+events AS (
+  SELECT {{ e.period(e.day()) }} AS period,
+    CASE WHEN {{ automated }} THEN 'automated' WHEN {{ internal }} THEN 'internal' ELSE 'external' END AS audience,
+    {{ counts }} AS counts,
+    ({{ internal }}) IS NULL OR ({{ automated }}) IS NULL AS undecided
+    {%- for identifier in identifiers %},
+    {{ e.text(identifier.column) }} AS identifier_{{ loop.index0 }}
+    {%- endfor %}
+  FROM {{ table }}
+  WHERE {{ e.between() }}
+  UNION ALL
+  SELECT NULL, 'canary', TRUE, FALSE{% for column in columns %}, {{ e.utf8(column) }}{% endfor %}
+  FROM {{ e.rows('canary', columns, canaries) }}
+),
+{%- for stage in e.stages %}
+{{ stage }} AS (
+  SELECT period, audience, counts, undecided
+    {%- for identifier in identifiers %},
+    {{ e[stage](columns[loop.index0], identifier.kind) }} AS {{ columns[loop.index0] }}
+    {%- endfor %}
+  FROM {{ 'events' if loop.first else loop.previtem }}
+),
+{%- endfor %}
+-- The first usable identifier of an event is its user.
+identified AS (
+  SELECT period, audience, counts, undecided,
+    CASE{% for identifier in identifiers %} WHEN {{ columns[loop.index0] }} IS NOT NULL THEN {{ identifier.namespace }}{% endfor %} END AS namespace,
+    {% if columns | length > 1 %}COALESCE({{ columns | join(', ') }}){% else %}{{ columns[0] }}{% endif %} AS identifier
+  FROM {{ e.stages | last }}
+),
+-- Each user once before hashing, which is what costs.
+users AS (
+  SELECT period, audience, namespace, identifier,
+    SUM(CASE WHEN counts AND identifier IS NOT NULL THEN 1 ELSE 0 END) AS events,
+    SUM(CASE WHEN counts AND identifier IS NULL THEN 1 ELSE 0 END) AS unidentified,
+    SUM(CASE WHEN counts IS NULL OR undecided THEN 1 ELSE 0 END) AS undecided
+  FROM identified
+  WHERE counts OR counts IS NULL
+  GROUP BY period, audience, namespace, identifier
+),
+keyed AS (
+  SELECT period, audience, namespace, events, unidentified, undecided,
+    CASE WHEN events > 0 THEN {{ e.hmac('namespace', 'identifier') }} END AS person_key
+  FROM users CROSS JOIN group_key
+),
+{%- if crosswalk %}
+-- Keys of one person become the person's, but for the canaries'.
+joined AS (
+  SELECT keyed.period, keyed.audience, keyed.events, keyed.unidentified, keyed.undecided,
+    CASE WHEN crosswalk.person_key IS NULL OR keyed.audience = 'canary' THEN keyed.namespace ELSE 'person' END AS namespace,
+    CASE WHEN crosswalk.person_key IS NULL OR keyed.audience = 'canary' THEN keyed.person_key ELSE crosswalk.person_key END AS person_key
+  FROM keyed LEFT JOIN {{ crosswalk }} AS crosswalk ON crosswalk.{{ q('key') }} = keyed.person_key
+)
+{%- else %}
+joined AS (SELECT period, audience, events, unidentified, undecided, namespace, person_key FROM keyed)
+{%- endif %}
+{%- if keys_only %}
+-- For a source of the kind `person_keys`: a key a row; rows without a key tell of events that aren't counted.
+SELECT period AS {{ q('activity_date') }}, audience AS {{ q('audience') }}, namespace AS {{ q('namespace') }},
+  person_key AS {{ q('person_key') }}, {{ e.bigint('events') }} AS {{ q('events') }},
+  {{ e.bigint('unidentified') }} AS {{ q('unidentified_events') }}, {{ e.bigint('undecided') }} AS {{ q('undecided_events') }}
+FROM joined
+{%- else %},
+-- A period without users has rows too: zero users is not the same as nothing said.
+cells AS (
+  SELECT period, audience, namespace, person_key, events, unidentified, undecided FROM joined
+  UNION ALL
+  SELECT {{ e.date('period') }}, 'external', namespace, NULL, 0, 0, 0
+  FROM {{ e.rows('period', ['period'], periods) }} CROSS JOIN {{ e.rows('namespace', ['namespace'], namespaces) }}
+),
+sketched AS (
+  SELECT period, audience, namespace, {{ e.sketch('person_key') }} AS sketch, SUM(events) AS events,
+    COUNT(person_key) AS distinct_users, SUM(unidentified) AS unidentified, SUM(undecided) AS undecided
+  FROM cells
+  GROUP BY period, audience, namespace
+),
+told AS (
+  SELECT period, audience, namespace, sketch, events, distinct_users,
+    SUM(unidentified) OVER (PARTITION BY period) AS unidentified,
+    SUM(undecided) OVER (PARTITION BY period) AS undecided,
+    FIRST_VALUE(sketch) OVER (PARTITION BY namespace ORDER BY CASE WHEN audience = 'canary' THEN 0 ELSE 1 END) AS canary
+  FROM sketched
+)
+SELECT
+  '{{ protocol }}' AS {{ q('protocol') }},
+  {{ affiliate }} AS {{ q('affiliate') }},
+  {{ product }} AS {{ q('product') }},
+  '{{ grain }}' AS {{ q('grain') }},
+  period AS {{ q('activity_date') }},
+  audience AS {{ q('audience') }},
+  namespace AS {{ q('namespace') }},
+  {{ epoch_text }} AS {{ q('key_epoch') }},
+  '{{ crosswalk_digest }}' AS {{ q('crosswalk_digest') }},
+  '{{ normalisation }}' AS {{ q('normalisation') }},
+  {{ e.bigint(lg_k) }} AS {{ q('lg_k') }},
+  COALESCE(sketch, {{ e.binary(empty) }}) AS {{ q('sketch') }},
+  {{ e.bigint('events') }} AS {{ q('events') }},
+  {# With a crosswalk several keys can be one person: only a second pass could count them exactly. -#}
+  {{ e.bigint('NULL' if crosswalk else 'distinct_users') }} AS {{ q('distinct_users') }},
+  {{ e.bigint('unidentified') }} AS {{ q('unidentified_events') }},
+  {{ e.bigint('undecided') }} AS {{ q('undecided_events') }},
+  {{ definition }} AS {{ q('definition') }},
+  '{{ definition_digest }}' AS {{ q('definition_digest') }},
+  '{{ zone }}' AS {{ q('day_zone') }},
+  {{ e.now() }} AS {{ q('computed_at') }},
+  {{ e.producer() }} AS {{ q('producer') }},
+  canary AS {{ q('canary') }}
+FROM told
+WHERE audience <> 'canary' AND namespace IS NOT NULL AND (events > 0 OR audience = 'external')
+ORDER BY period, audience, namespace
+{%- endif %}

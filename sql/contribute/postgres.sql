@@ -1,0 +1,89 @@
+{#- PostgreSQL 13 and later in UTF-8, with the extension `datasketches` for the sketch; keys alone need no extension. -#}
+{%- macro notes() -%}
+-- Needs the extension `datasketches` (CREATE EXTENSION datasketches); without it, take --person-keys. Of phone numbers, only
+-- those in E.164 count. In a database with the collation C, lower() knows ASCII alone, and the canary is refused: create the
+-- database with LOCALE 'C.UTF-8' of the builtin provider, or with ICU.
+-- The key: the bound parameter $1. In psql 16 and later, with the key in a variable of the shell that history doesn't keep:
+--   \bind :key \g     after     \getenv key MAUWATCH_KEY
+-- The text and pg_stat_statements show $1; with log_parameter_max_length or log_min_duration_statement set, a server's log can
+-- hold bound values: set log_parameter_max_length = 0 for this role.
+-- Save the rows: \copy can't bind, so let a program write them to Parquet, or to CSV with sketches in hex, which is read too.
+{%- endmacro %}
+{%- macro set_up() -%}{%- endmacro %}
+
+{%- macro group_key() -%}
+{% if test_key -%}
+secret AS (SELECT CAST('{{ test_key }}' AS text) AS k),
+{%- else -%}
+secret AS (SELECT CAST($1 AS text) AS k),
+{%- endif %}
+group_key AS MATERIALIZED (
+  SELECT {{ pad(54) }} AS ipad, {{ pad(92) }} AS opad
+  FROM secret
+)
+{%- endmacro %}
+{%- macro pad(byte) -%}
+(SELECT string_agg(set_byte('\x00'::bytea, 0, get_byte(convert_to(k, 'UTF8'), i) # {{ byte }}), ''::bytea ORDER BY i) FROM generate_series(0, 63) AS i)
+{%- endmacro %}
+
+{%- macro day() -%}
+{% if time.kind == 'date' -%}
+{{ time.column }}
+{%- elif time.kind == 'epoch' -%}
+CAST(timezone('{{ zone }}', to_timestamp(CAST({{ time.column }} AS numeric) / {{ {'s': '1', 'ms': '1000', 'us': '1000000', 'ns': '1000000000'}[time.unit] }})) AS date)
+{%- elif time.kind == 'local' -%}
+CAST(timezone('{{ zone }}', timezone('{{ time.zone }}', {{ time.column }})) AS date)
+{%- else -%}
+CAST(timezone('{{ zone }}', {{ time.column }}) AS date)
+{%- endif %}
+{%- endmacro %}
+{%- macro period(day) -%}{% if grain == 'month' %}CAST(date_trunc('month', {{ day }}) AS date){% else %}{{ day }}{% endif %}{%- endmacro %}
+{%- macro between() -%}
+{{ day() }} BETWEEN DATE '{{ first }}' AND DATE '{{ last }}'
+{%- if time.kind == 'instant' %}
+    AND {{ time.column }} >= TIMESTAMPTZ '{{ since }}+00:00' AND {{ time.column }} < TIMESTAMPTZ '{{ until }}+00:00'
+    AND pg_typeof({{ time.column }}) = CAST('timestamptz' AS regtype)
+{%- endif %}
+{%- endmacro %}
+{%- macro text(column) -%}CAST({{ column }} AS text){%- endmacro %}
+
+{%- set stages = ['stripped', 'folded', 'canonical', 'somebody'] %}
+{%- macro stripped(x, kind) -%}btrim({{ x }}, concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13))){%- endmacro %}
+{%- macro folded(x, kind) -%}
+{% if kind == 'email' %}normalize(lower({{ x }}), NFC){% elif kind == 'phone' %}{{ x }}{% else %}normalize({{ x }}, NFC){% endif %}
+{%- endmacro %}
+{%- macro canonical(x, kind) -%}
+{% if kind == 'email' -%}
+CASE WHEN right({{ x }}, 10) = '@gmail.com' THEN {{ gmail(x, 10) }} WHEN right({{ x }}, 15) = '@googlemail.com' THEN {{ gmail(x, 15) }} ELSE {{ x }} END
+{%- elif kind == 'phone' -%}
+CASE WHEN {{ x }} ~ '^[+][1-9][0-9]{6,14}$' THEN {{ x }} END
+{%- else -%}
+{{ x }}
+{%- endif %}
+{%- endmacro %}
+{%- macro gmail(x, length) -%}
+concat(replace(split_part(left({{ x }}, char_length({{ x }}) - {{ length }}), '+', 1), '.', ''), '@gmail.com')
+{%- endmacro %}
+{%- macro somebody(x, kind) -%}
+CASE WHEN lower({{ x }}) NOT IN ('', {{ placeholders }}) THEN {{ x }} END
+{%- endmacro %}
+
+{%- macro hmac(namespace, identifier) -%}
+substr(encode(sha256(opad || sha256(ipad || convert_to(concat({{ namespace }}, chr(31), {{ identifier }}), 'UTF8'))), 'hex'), 1, 16)
+{%- endmacro %}
+{%- macro sketch(key) -%}CAST(hll_sketch_build({{ key }}, {{ lg_k }}) AS bytea){%- endmacro %}
+{%- macro coupon(sketch) -%}encode(substr({{ sketch }}, 9, 4), 'hex'){%- endmacro %}
+{%- macro binary(hex) -%}decode('{{ hex }}', 'hex'){%- endmacro %}
+{#- With the columns' collation: convert_from would hand on that of its second argument, in which lower() knows ASCII alone. -#}
+{%- macro utf8(x) -%}convert_from(decode({{ x }}, 'hex'), 'UTF8') COLLATE "default"{%- endmacro %}
+{%- macro rows(name, columns, rows) -%}
+(VALUES
+{%- for row in rows %}
+    ({% for cell in row %}{{ cell }}{% if not loop.last %}, {% endif %}{% endfor %}){% if not loop.last %},{% endif %}
+{%- endfor %}
+  ) AS {{ name }}_rows({{ columns | join(', ') }})
+{%- endmacro %}
+{%- macro date(x) -%}CAST({{ x }} AS DATE){%- endmacro %}
+{%- macro bigint(x) -%}CAST({{ x }} AS bigint){%- endmacro %}
+{%- macro now() -%}clock_timestamp(){%- endmacro %}
+{%- macro producer() -%}concat('{{ title }} ', current_setting('server_version'), ', mauwatch {{ version }}'){%- endmacro %}

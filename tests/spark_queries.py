@@ -1,0 +1,45 @@
+"""Runs queries on a real local Spark, in an environment of its own: reads jobs as JSON from standard input, answers in JSON.
+
+A job: `view` (a name, and the Parquet files behind it), `key` (the group key, or null), `query`, `save` (a folder, or null).
+The answer: each query's rows as text, or its error, and the plans that Spark would show of it.
+"""
+
+import json
+import sys
+
+from pyspark.sql import SparkSession
+
+
+def main() -> None:
+    spark = (
+        SparkSession.builder.master("local[2]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.driver.host", "127.0.0.1")
+        .config("spark.driver.bindAddress", "127.0.0.1")
+        .config("spark.sql.session.timeZone", "UTC")
+        .config("spark.sql.shuffle.partitions", "2")
+        .config("spark.sql.warehouse.dir", sys.argv[1])
+        .getOrCreate()
+    )
+    spark.sparkContext.setLogLevel("ERROR")
+    answers = []
+    for job in json.load(sys.stdin):
+        spark.conf.set("spark.sql.session.timeZone", job.get("zone", "UTC"))
+        for name, paths in job.get("views", {}).items():
+            spark.read.parquet(*paths).createOrReplaceTempView(name)
+        if job.get("key"):
+            spark.createDataFrame([(job["key"],)], "k string").createOrReplaceTempView("mauwatch_group_key")
+        try:
+            rows = spark.sql(job["query"])
+            if job.get("save"):
+                rows.coalesce(1).write.mode("overwrite").parquet(job["save"])
+            plans = spark._jvm.PythonSQLUtils.explainString(rows._jdf.queryExecution(), "extended")
+            answers.append({"rows": [] if job.get("save") else [list(map(str, row)) for row in rows.collect()], "plans": plans})
+        except Exception as error:  # noqa: BLE001 (whatever Spark says is the answer)
+            answers.append({"error": str(error)})
+    print(json.dumps(answers))
+    spark.stop()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,346 @@
+"""What a warehouse computes must be what the edge computes: else its people match nobody's, and each counts twice."""
+
+import hashlib
+import hmac
+import json
+import re
+import shutil
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import datasketches
+import numpy as np
+import polars as pl
+import psycopg
+import pytest
+import sqlalchemy as sa
+import sqlglot
+from sqlglot import exp
+
+from affiliates import canary, contribution, crosswalk, edge
+from affiliates.contribution import SCHEMA, Contribution
+from affiliates.crosswalk import Crosswalk
+from affiliates.group import Group, Product, Settings
+from affiliates.identity import TEST_KEY, GroupKey, as_key, normalise, person_key
+from affiliates.keyring import Keyring
+from affiliates.refusal import Refusal
+from affiliates.registers import Registers
+from affiliates.warehouse_query import ENGINES, Asked, query, self_test
+from tests.conftest import KEY, NOW, entity, new_database
+
+FIRST, LAST = date(2025, 1, 1), date(2025, 1, 3)
+ZONE = "Asia/Tokyo"
+SPARK = Path(__file__).parent.parent / ".venv-spark" / "bin" / "python"
+CONDITIONS = {
+    "counts_when": "kind = 'open' and country <> 'nowhere'",
+    "internal_when": "lower(coalesce(email, '')) like '%@staff.example.com'",
+    "automated_when": "agent like '%bot%'",
+}
+IDENTIFIERS = [
+    {"column": "email", "namespace": "email"},
+    {"column": "tel", "namespace": "phone"},
+    {"column": "device", "namespace": "device"},
+]
+
+
+KEY_COLUMNS = ["activity_date", "audience", "namespace", "person_key", "events", "unidentified_events", "undecided_events"]
+
+
+def events() -> pl.DataFrame:
+    """Four days around midnight in Tokyo: three namespaces, staff, bots, nobody, undecided, identifiers outside ASCII."""
+    n, begin = 6000, datetime(2024, 12, 31, 9, tzinfo=UTC)
+    rng = np.random.default_rng(5)
+    mails: list[str | None] = []
+    for i in range(150):
+        mails += [f" User.{i}+t@Gmail.com", f"user{i}@googlemail.com\t", f"KIM{i}@Staff.example.com", f"a.b+c{i}@Example.org"]
+        mails += ["n/a", None, None, f"caf\u00e9{i}@example.org", f"CAFE\u0301{i}@example.org"]
+    tels = [None, "030 123456", *(f"+4930{100000 + i}" for i in range(90))]
+    devices = ["0", "", None, *(f"Device-{i}" for i in range(80)), *(f" device-{i} " for i in range(40)), "ger\u00e4t"]
+    return pl.DataFrame(
+        {
+            "at": [begin + timedelta(seconds=60 * i) for i in range(n)],
+            "kind": rng.choice(["open", "open", "open", "push"], n).tolist(),
+            "country": [("de", "jp", None, "nowhere")[i] for i in rng.choice(4, n, p=[0.6, 0.3, 0.05, 0.05])],
+            "agent": [("x", "a bot", None)[i] for i in rng.choice(3, n, p=[0.9, 0.05, 0.05])],
+            "email": [mails[i] for i in rng.integers(0, len(mails), n)],
+            "tel": [tels[i] for i in rng.integers(0, len(tels), n)],
+            "device": [devices[i] for i in rng.integers(0, len(devices), n)],
+        }
+    )
+
+
+def app(**changes: Any) -> Product:
+    source = {"table": "events", "complete_through": "2025-01-31", "time": "at", "identifiers": IDENTIFIERS, **CONDITIONS}
+    said = {
+        "product": "app",
+        "from": "2025-01-01",
+        "active": {"id": "seen", "meaning": "was seen"},
+        "sources": [source | changes],
+    }
+    return Product.model_validate(said)
+
+
+SETTINGS = Settings.model_validate(
+    {"group": "test", "ultimate_parent": "parent", "key": {"file": "group.key"}, "time_zone": ZONE}
+)
+GROUP = Group.model_validate({
+    "settings": SETTINGS, "entities": {"parent": {"entity": "parent"}, "shop": {**entity("shop", []), "products": [app()]}},
+})  # fmt: skip
+
+
+def asked(product: Product | None = None, **changes: Any) -> Asked:
+    return replace(Asked("shop", product or app(), SETTINGS, "1", FIRST, LAST), **changes)
+
+
+def snapshot() -> Crosswalk:
+    """Some users' mails and devices belong together."""
+    key = GroupKey(KEY, "1")
+
+    def keys(texts: list[str], namespace: str) -> pl.Series:
+        frame = pl.DataFrame({"x": texts})
+        return frame.select(person_key(normalise(pl.col("x"), namespace), namespace, key)).to_series()
+
+    mails, devices = keys([f"user{i}@gmail.com" for i in range(40)], "email"), keys([f"Device-{i}" for i in range(40)], "device")
+    people = keys([f"person-{i}" for i in range(40)], "person")
+    return crosswalk.of_keys(np.concatenate([mails, devices]), np.concatenate([people, people]))
+
+
+def by_edge(frame: pl.DataFrame, directory: Path, product: Product, joined: Crosswalk | None = None) -> list[Contribution]:
+    """The same events through the edge."""
+    directory.mkdir(parents=True, exist_ok=True)
+    frame.write_parquet(directory / "events.parquet")
+    source = product.sources[0].model_copy(update={"table": None, "files": "events.parquet", "types": {}})
+    ours = product.model_copy(update={"sources": (source,)})
+    place = edge.Workplace(directory, SETTINGS, Keyring.of(SETTINGS, GroupKey(KEY, "1")), lambda month: joined, NOW)
+    found = edge.find("shop/app", ours, directory, ZONE)
+    last = LAST if product.grain == "day" else date(2025, 1, 31)
+    days = pl.date_range(FIRST, last, eager=True).to_list()
+    periods = edge.periods_present(found, ours, days, ZONE, NOW)
+    return [c for some in edge.contribute("shop", ours, found, periods, place) for c in some]
+
+
+def ascii_only(frame: pl.DataFrame) -> pl.DataFrame:
+    """As an engine without NFC sees them: what lies outside ASCII is nobody."""
+    columns = [i["column"] for i in IDENTIFIERS]
+    return frame.with_columns(pl.when(pl.col(c).str.contains(r"^[\x00-\x7F]*$")).then(c).alias(c) for c in columns)
+
+
+def told(made: Contribution) -> dict[str, Any]:
+    """What of a contribution counts: registers by cell, and every number."""
+    cells = {(p.audience, p.namespace): (p.registers.digest(), p.events) for p in made.parts}
+    return {
+        "subject": made.subject, "cells": cells, "unidentified": made.unidentified_events, "undecided": made.undecided_events,
+        "crosswalk": made.crosswalk_digest, "zone": made.day_zone, "epoch": made.key_epoch,
+    }  # fmt: skip
+
+
+def test_the_keys_that_postgresql_makes_are_the_edges(postgres: sa.Engine, tmp_path: Path) -> None:
+    """A real PostgreSQL, from events to keys; to sketches it takes an extension that isn't here."""
+    joined, wanted = snapshot(), asked(app(table="analytics.events"), keys_only=True)
+    made = {}
+    for c in by_edge(events(), tmp_path, app(), joined):
+        for p in c.parts:
+            made[c.activity_date, p.audience, p.namespace] = (p.registers.digest(), p.events)
+    utf8 = "template template0 encoding 'UTF8' locale_provider builtin builtin_locale 'C.UTF-8' locale 'C'"
+    with new_database(postgres, utf8) as url, psycopg.connect(url) as connection:
+        connection.execute("create schema analytics")
+        columns = ", ".join(f"{name} text" for name in events().columns[1:])
+        connection.execute(f"create table analytics.events (at timestamptz, {columns})")
+        connection.execute("create table snapshot (key text, person_key text)")
+        with connection.cursor() as cursor:
+            cursor.executemany("insert into analytics.events values (%s, %s, %s, %s, %s, %s, %s)", events().rows())
+            cursor.executemany("insert into snapshot values (%s, %s)", joined.text().rows())
+        text = query(ENGINES["postgres"], replace(wanted, crosswalk_table="snapshot", crosswalk_digest=joined.digest))
+        with psycopg.RawCursor(connection) as cursor:
+            rows = cursor.execute(text, (KEY,)).fetchall()
+        shown = connection.execute("select query from pg_stat_activity").fetchall()
+        connection.rollback()
+    assert KEY not in str(shown)
+    frame = pl.DataFrame(
+        rows, orient="row", schema=["day", "audience", "namespace", "key", "events", "unidentified", "undecided"]
+    )
+    keyed = frame.filter(pl.col("key").is_not_null()).with_columns(key=as_key(pl.col("key")))
+    found = {
+        cell: (Registers.of_keys(21, group["key"].to_numpy()).digest(), group["events"].sum())
+        for cell, group in keyed.group_by("day", "audience", "namespace")
+        if cell[1] != "canary"
+    }
+    assert found == {cell: said for cell, said in made.items() if said[1]}
+    canaries = keyed.filter(audience="canary")
+    for (namespace,), group in canaries.group_by("namespace"):
+        image = Registers.of_keys(21, group["key"].to_numpy())
+        assert canary.of_key(GroupKey(KEY, "1")).wrong(image, str(namespace), canary.UNICODE) is None
+    assert set(canaries["namespace"]) == {"email", "phone", "device", "person"}
+    totals = {c.activity_date: (c.unidentified_events, c.undecided_events) for c in by_edge(events(), tmp_path, app(), joined)}
+    said = frame.filter(pl.col("day").is_not_null()).group_by("day").agg(pl.col("unidentified", "undecided").sum())
+    assert {day: (unidentified, undecided) for day, unidentified, undecided in said.iter_rows()} == totals
+
+
+def test_the_functions_that_snowflake_gets_are_the_edges() -> None:
+    """Their Python is run here; the SQL around them is only parsed."""
+    text = query(ENGINES["snowflake"], asked())
+    bodies = re.findall(r"AS\n\$\$\n(.*?)\$\$", text, re.DOTALL)
+    assert len(bodies) == 2
+    snowflake = types.ModuleType("_snowflake")
+    snowflake.get_generic_secret_string = lambda name: f"{KEY}\n"  # type: ignore[attr-defined]
+    handlers: dict[str, Any] = {}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(sys.modules, "_snowflake", snowflake)
+        for body in bodies:
+            exec(body, handlers)  # noqa: S102 (our own file's)
+    frame, key = events(), GroupKey(KEY, "1")
+    for namespace, column in (("email", "email"), ("phone", "tel"), ("device", "device")):
+        texts = frame[column].unique()
+        if namespace == "phone":  # In SQL only what is in E.164 already counts.
+            texts = texts.filter(texts.str.starts_with("+").fill_null(True))
+        kind = namespace if namespace != "device" else "other"
+        mine = [handlers["normalised"](kind, t) for t in texts]
+        made = pl.DataFrame({"x": texts}).select(
+            normalised=normalise(pl.col("x"), namespace), key=person_key(normalise(pl.col("x"), namespace), namespace, key)
+        )
+        assert mine == made["normalised"].to_list()
+        keys = [None if t is None else handlers["person_key"](namespace, t) for t in mine]
+        assert keys == [None if k is None else f"{k:016x}" for k in made["key"]]
+
+
+def variants() -> Iterator[tuple[str, Asked]]:
+    yield "days", asked()
+    yield "keys", asked(keys_only=True)
+    yield "crosswalk", asked(crosswalk_table="mart.crosswalk", crosswalk_digest="c" * 64)
+    yield "one identifier", asked(app(identifiers=IDENTIFIERS[:1], counts_when=None, internal_when=None, automated_when=None))
+    yield "month", asked(app().model_copy(update={"grain": "month"}))
+    for time in (
+        {"column": "at", "zone": "Europe/Berlin"},
+        *({"column": "at", "unit": unit} for unit in ("s", "ms", "us", "ns")),
+    ):
+        yield f"time {time}", asked(app(time=time))
+    yield "date", asked(app(types={"at": "date"}))
+    yield "names", asked(app(table='"My Schema".events', identifiers=[{"column": "User Id", "namespace": "o.k"}]))
+
+
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
+@pytest.mark.parametrize(("name", "wanted"), list(variants()), ids=[name for name, _ in variants()])
+def test_each_query_is_one_statement_of_its_dialect(engine: Any, name: str, wanted: Asked) -> None:
+    """Those that no test can run are at least that, with the contract's columns in its order."""
+    text = query(engine, wanted)
+    statements = [s for s in sqlglot.parse(text, dialect=engine.dialect) if s is not None]
+    *setup, select = statements
+    assert isinstance(select, exp.Query)
+    assert not list(select.find_all(exp.Command))
+    assert all(isinstance(s, exp.Create) for s in setup)
+    assert len(setup) == (2 if engine.name == "snowflake" else 0)
+    columns = KEY_COLUMNS if wanted.keys_only else SCHEMA.names()
+    assert select.named_selects == columns
+    assert KEY not in text
+
+
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
+def test_what_a_self_test_expects_is_the_protocols(engine: Any) -> None:
+    """Keys by Python's hmac, coupons by Apache DataSketches: a wrong expectation would pass a wrong engine."""
+    text = self_test(engine)
+    assert isinstance(sqlglot.parse(text, dialect=engine.dialect)[-1], exp.Query)
+    pairs = re.findall(r"'([0-9a-f]{16})'[^']*'([0-9a-f]{8})'", text)
+    assert len(pairs) == {canary.ASCII: 9, canary.UNICODE: 13}[engine.normalisation]
+    known = {
+        hmac.new(TEST_KEY.encode(), f"{n}\x1f{t}".encode(), hashlib.sha256).hexdigest()[:16]
+        for n, t in (
+            ("email", "canary.one@example.com"), ("email", "canarytwo@gmail.com"), ("email", "canarythree@gmail.com"),
+            ("email", "canary-four@example.org"), ("email", "caf\u00e9@example.org"), ("phone", "+12345678901"),
+            ("phone", "+4930901820"), ("device", "Canary-One"), ("device", "canary-two"), ("device", "CANARY-THREE"),
+            ("device", "caf\u00e9"),
+        )
+    }  # fmt: skip
+    assert {key for key, _ in pairs} <= known
+    for key, coupon in pairs:
+        sketch = datasketches.hll_sketch(21)
+        sketch.update(key)
+        assert bytes(sketch.serialize_compact())[8:12].hex() == coupon
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rule"),
+    [
+        (asked(app().model_copy(update={"sources": ()})), "needs the product's one table"),
+        (asked(app().model_copy(update={"sources": app().sources * 2})), "needs the product's one table"),
+        (asked(first=date(2024, 1, 1), last=date(2024, 12, 31)), "isn't alive in the range"),
+        (asked(crosswalk_digest="c" * 64), "the query no table of it"),
+    ],
+)
+def test_what_no_query_can_be_made_of(wanted: Asked, rule: str) -> None:
+    with pytest.raises(Refusal, match=rule):
+        query(ENGINES["spark"], wanted)
+
+
+@pytest.fixture(scope="module")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """One run of a real Spark for all of this module's queries."""
+    if not SPARK.exists() or shutil.which("java") is None:
+        pytest.skip("needs Java, and pyspark in .venv-spark: make .venv-spark/ready")
+    folder = tmp_path_factory.mktemp("spark")
+    frame, joined = events(), snapshot()
+    frame.write_parquet(folder / "events.parquet")
+    frame.with_columns(pl.col("at").dt.epoch("ms")).write_parquet(folder / "epoch.parquet")
+    frame.with_columns(pl.col("at").dt.replace_time_zone(None)).write_parquet(folder / "local.parquet")
+    joined.text().write_parquet(folder / "snapshot.parquet")
+    names = {
+        "events": ["events.parquet"],
+        "epoch": ["epoch.parquet"],
+        "local": ["local.parquet"],
+        "snapshot": ["snapshot.parquet"],
+    }
+    views, engine = {n: [str(folder / f) for f in fs] for n, fs in names.items()}, ENGINES["spark"]
+    by_month = app(table="epoch", time={"column": "at", "unit": "ms"}).model_copy(update={"grain": "month"})
+    wanted = asked(crosswalk_table="snapshot", crosswalk_digest=joined.digest)
+    jobs = {
+        "self-test": {"query": self_test(engine)},
+        "days": {"query": query(engine, wanted), "save": f"{folder}/days", "key": KEY, "views": views},
+        "month": {"query": query(engine, asked(by_month)), "save": f"{folder}/month"},
+        "another zone": {"query": query(engine, asked()), "zone": ZONE},
+        "no zone": {"query": query(engine, asked(app(table="local")))},
+    }
+    ran = subprocess.run(
+        [SPARK, Path(__file__).parent / "spark_queries.py", folder / "warehouse"],
+        input=json.dumps(list(jobs.values())), capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    return {"folder": folder, **dict(zip(jobs, json.loads(ran.stdout), strict=True))}
+
+
+def test_spark_passes_its_self_test(spark: dict[str, Any]) -> None:
+    verdicts = [row[-1] for row in spark["self-test"]["rows"]]
+    assert len(verdicts) == 19
+    assert all(v.startswith("agrees") for v in verdicts)
+
+
+@pytest.mark.parametrize("grain", ["days", "month"])
+def test_sparks_registers_are_the_edges(spark: dict[str, Any], grain: str, tmp_path: Path) -> None:
+    """Every cell's registers and events, and what isn't counted, of each period; and the centre takes the file."""
+    assert "error" not in spark[grain], spark[grain]
+    product, joined = (app(), snapshot()) if grain == "days" else (app().model_copy(update={"grain": "month"}), None)
+    (file,) = (spark["folder"] / grain).glob("*.parquet")
+    received = contribution.read(file)
+    expected = by_edge(ascii_only(events()), tmp_path, product, joined)
+    assert [told(c) for c in received] == [told(c) for c in expected]
+    assert {c.normalisation for c in received} == {canary.ASCII}
+    known, digest = canary.of_key(GroupKey(KEY, "1")), joined.digest if joined else ""
+    group, now = GROUP.model_copy(deep=True), datetime.now(UTC)
+    for c in received:
+        assert [str(r) for r in contribution.check(c, group, lambda month: known, lambda month: digest, now)] == []
+
+
+def test_no_plan_of_sparks_shows_the_key(spark: dict[str, Any]) -> None:
+    """Nor the pads that HMAC makes of it: who reads the history server would hash like the group."""
+    for secret in (KEY, *(bytes(b ^ pad for b in KEY.encode()).hex() for pad in (0x36, 0x5C))):
+        assert secret not in spark["days"]["plans"].lower()
+    assert "mauwatch_group_key" in spark["days"]["plans"]
+
+
+@pytest.mark.parametrize(("job", "rule"), [("another zone", "SET TIME ZONE 'UTC'"), ("no zone", "the time column has no zone")])
+def test_spark_stops_rather_than_shift_days(spark: dict[str, Any], job: str, rule: str) -> None:
+    assert rule in spark[job]["error"]
