@@ -16,7 +16,7 @@ import typer
 from rich.text import Text
 
 from affiliates.refusal import Refusal, Refused
-from dashboards import console, contributing
+from dashboards import console, contributing, keys
 from pipelines import runbook
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     add_completion=False,
 )
+app.add_typer(keys.app, name="key")
 
 GroupDir = Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]

@@ -54,6 +54,7 @@ def test_the_wheel_holds_what_runs_from_it(tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(unpacked)
     assert not (unpacked / "tests").exists()
     assert not (unpacked / "sql").exists()
+    assert (unpacked / "affiliates" / "normalisation_v1.json").is_file()
     code = (
         f"import sys; sys.path.insert(0, {str(unpacked)!r}); import dashboards; "
         f"assert dashboards.__file__.startswith({str(unpacked)!r}); "

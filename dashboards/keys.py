@@ -1,0 +1,156 @@
+"""`mauwatch key`: make a group key, and see whether everybody has the same one; the key itself is never shown.
+
+As in `cli.py`, what a command needs is imported inside it.
+"""
+
+import base64
+import binascii
+import json
+import os
+import re
+import secrets
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from affiliates.refusal import Refusal
+from dashboards import console
+
+if TYPE_CHECKING:
+    from affiliates.group import KeySource
+
+app = typer.Typer(help="The group key: make one, and compare it.", no_args_is_help=True, rich_markup_mode=None)
+
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+HAND_OVER = """\
+Hand it to each affiliate through a secret store that both can reach, or encrypted for its keeper alone; never by mail or
+chat, and never into git. Then compare the fingerprint by telephone: they run mauwatch key check.
+Every affiliate changes to it at the same month's start: keys of two epochs are different people."""
+
+
+@app.command()
+def new(
+    file: Annotated[Path, typer.Argument(help="A new file; one that is there is never overwritten.")],
+    epoch: Annotated[str, typer.Option(help="Its name: a-z, 0-9, dot, dash; another than any before.")] = "1",
+    as_json: Json = False,
+) -> None:
+    """Make a group key in a new file that its owner alone may read, and show its fingerprint."""
+    from pydantic import ValidationError
+
+    from affiliates.group import KeySource
+    from affiliates.identity import GroupKey
+
+    try:
+        said = KeySource(file=_from_group(file), epoch=epoch)
+    except ValidationError:
+        raise typer.BadParameter("write an epoch of a-z, 0-9, dot and dash, at most 32 characters") from None
+    text = secrets.token_hex(32)
+    key = GroupKey(text, said.epoch)
+    _write(file, text)
+    line = f"key: {{file: {json.dumps(said.file, ensure_ascii=False)}, epoch: {json.dumps(said.epoch)}}}"
+    if as_json:
+        found = {"file": str(file), "epoch": key.epoch, "fingerprint": key.fingerprint, "group_yaml": line}
+        console.print_json(found)
+        return
+    typer.echo(f"{file}: a new group key, for its owner's eyes alone (mode 600).")
+    typer.echo(f"Epoch {key.epoch}, fingerprint {key.fingerprint}\n\nIn group.yaml:\n  {line}\n\n{HAND_OVER}")
+
+
+def _from_group(file: Path) -> str:
+    """The file as group.yaml names it: from the group directory that it lies in, if it lies in one."""
+    whole = file.resolve()
+    group = next((folder for folder in whole.parents if (folder / "group.yaml").is_file()), None)
+    return str(whole.relative_to(group) if group else whole)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise Refusal(str(file), "is there already", "a key is never overwritten", "name a new file") from None
+    with open(descriptor, "w", encoding="ascii") as opened:
+        opened.write(f"{text}\n")
+        opened.flush()
+        os.fsync(descriptor)
+
+
+@app.command()
+def check(
+    group: Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")] = Path(),
+    file: Annotated[Path | None, typer.Option(help="Instead: a file that holds a key.", metavar="F")] = None,
+    env: Annotated[str | None, typer.Option(help="Instead: an environment variable that does.", metavar="NAME")] = None,
+    as_json: Json = False,
+) -> None:
+    """Read the key as the group does, and show epoch and fingerprint to compare by telephone, and what to mend."""
+    from affiliates.group import KeySource
+    from affiliates.identity import read_key
+    from affiliates.manifests import read_group
+
+    if file is not None and env is not None:
+        raise typer.BadParameter("--file and --env name two places")
+    if file is None and env is None:
+        source, directory = read_group(group).settings.key, group
+    else:
+        source, directory = KeySource(file=file and str(file.absolute()), env=env), Path()
+    held = _held(source, directory)
+    if held is not None and (why := unusable(held)):
+        raise Refusal("the group key", why, f"{len(held)} bytes", "write it as 64 lower-case hex characters")
+    key = read_key(source, directory)
+    epoch = key.epoch if file is None and env is None else None
+    found = findings(held or b"", _mode(source, directory))
+    where = {"file": str(directory / source.file)} if source.file else {"env": source.env}
+    if as_json:
+        console.print_json({"source": where, "epoch": epoch, "fingerprint": key.fingerprint, "findings": found})
+        return
+    (kind, name), *_ = where.items()
+    typer.echo(f"{'File' if kind == 'file' else 'Environment variable'}: {name}")
+    typer.echo(f"{f'Epoch {epoch}, fingerprint' if epoch else 'Fingerprint'} {key.fingerprint}")
+    for finding in found:
+        typer.echo(f"To mend: {finding}")
+
+
+def _held(source: "KeySource", directory: Path) -> bytes | None:
+    """The bytes as they are kept; None where they can't be read, of which `read_key` says why."""
+    if source.file is None:
+        text = os.environ.get(source.env or "")
+        return None if text is None else os.fsencode(text)
+    try:
+        return (directory / source.file).read_bytes()
+    except OSError:
+        return None
+
+
+def _mode(source: "KeySource", directory: Path) -> int | None:
+    return stat.S_IMODE((directory / source.file).stat().st_mode) if source.file else None
+
+
+def unusable(held: bytes) -> str | None:
+    """Why these bytes are no group key, where it can be told what they are instead.
+
+    The same secret in another form would be another key: the 64 characters are used as they are, and never decoded.
+    """
+    text = held.strip()
+    if re.fullmatch(rb"[0-9a-fA-F]{64}", text):
+        return None if text == text.lower() else "has hex characters in capitals"
+    if len(held) == 32 and not held.isascii():
+        return "looks like 32 raw bytes"
+    try:
+        decoded = base64.b64decode(text.translate(bytes.maketrans(b"-_", b"+/")) + b"=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        decoded = b""
+    if len(decoded) == 32:
+        return "looks like base64 of 32 bytes"
+    return None
+
+
+def findings(held: bytes, mode: int | None) -> list[str]:
+    """What to mend about a key that can be used."""
+    found = []
+    if mode is not None and mode & (stat.S_IRWXG | stat.S_IRWXO):
+        found.append(f"others may read or change its file (mode {mode:o}): chmod 600, and think of a new key")
+    if held.rstrip(b"\n") != held.strip() or held.count(b"\n") > 1 or (mode is None and held != held.strip()):
+        found.append("white space around it, which an engine other than mauwatch may take for a part of the key")
+    return found
