@@ -4,7 +4,7 @@ What polars does with damaged files is caught, a panic too; what nobody could ca
 refused before (`parquet_limits`). What a text holds shows in later messages, so it has to look like a name.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 import polars as pl
@@ -49,7 +49,8 @@ def read(path: Path, schema: pl.Schema, nullable: Collection[str]) -> pl.DataFra
     except READ_ERRORS:
         different = [name for name in schema if there[name] != schema[name]]
         raise _wrong_type(path.name, different, there, schema) from None
-    empty = [name for name in schema if name not in nullable and frame[name].null_count()]
+    missing_in = frame.null_count().row(0, named=True)
+    empty = [name for name in schema if name not in nullable and missing_in[name]]
     if empty:
         raise Refusal(path.name, "values are missing", f"in {', '.join(empty)}", "write a value in each row")
     _check_values(frame, path.name)
@@ -63,31 +64,35 @@ def _wrong_type(subject: str, names: Collection[str], there: pl.Schema, schema: 
 
 
 def _check_values(frame: pl.DataFrame, subject: str) -> None:
-    for column in frame.iter_columns():
-        kind = column.dtype.base_type()
-        if kind in _DATES and not column.to_physical().is_between(*_DATES[kind]).all():
-            raise Refusal(subject, "a date outside the years 1 to 9999", f"in {column.name}", "correct the query")
-        if kind == pl.Binary and _most(column.bin.size()) > MOST_BYTES:
-            raise Refusal(subject, "an image is too large", f"in {column.name}, at most {MOST_BYTES:,} bytes", "write sketches")
-        if kind == pl.String:
-            _check_texts(column, subject)
-    images = sum(column.bin.size().cast(pl.UInt64).sum() for column in frame.iter_columns() if column.dtype == pl.Binary)
+    found = frame.select(_measures(frame.schema)).row(0, named=True)  # All in one query: a file often has one row.
+
+    def over(what: str, limit: int) -> str:
+        return ", ".join(name for name in frame.columns if (found.get(f"{what} {name}") or 0) > limit)
+
+    if names := over("dates", 0):
+        raise Refusal(subject, "a date outside the years 1 to 9999", f"in {names}", "correct the query")
+    if names := over("image", MOST_BYTES):
+        raise Refusal(subject, "an image is too large", f"in {names}, at most {MOST_BYTES:,} bytes", "write sketches")
+    images = sum(number for name, number in found.items() if name.startswith("images "))
     if images > MOST_IMAGES:
         raise Refusal(subject, "the images are too large", f"{images:,} bytes, at most {MOST_IMAGES:,}", "write several files")
+    if names := over("text", MOST_TEXT):
+        raise Refusal(subject, "a text is too long", f"in {names}, at most {MOST_TEXT} bytes", "write names")
+    if names := over("words", 0):
+        wrong = f"{sum(found[f'words {name}'] for name in names.split(', '))} rows of {names}"
+        raise Refusal(subject, "values that are no name", wrong, "write letters, digits, dots and dashes")
 
 
-def _check_texts(column: pl.Series, subject: str) -> None:
-    if _most(column.str.len_bytes()) > MOST_TEXT:
-        raise Refusal(subject, "a text is too long", f"in {column.name}, at most {MOST_TEXT} bytes", "write names")
-    if column.name in _FREE:
-        return
-    wrong = int((~column.str.contains(_WORD)).sum())
-    if wrong:
-        raise Refusal(
-            subject, "values that are no name", f"{wrong} rows of {column.name}", "write letters, digits, dots and dashes"
-        )
-
-
-def _most(sizes: pl.Series) -> int:
-    most = sizes.max()
-    return most if isinstance(most, int) else 0
+def _measures(schema: pl.Schema) -> Iterator[pl.Expr]:
+    """What is to be known of each column: how many values are out of range, the largest, and the sum of all."""
+    for name, dtype in schema.items():
+        column, kind = pl.col(name), dtype.base_type()
+        if kind in _DATES:
+            yield (~column.to_physical().is_between(*_DATES[kind])).sum().alias(f"dates {name}")
+        if kind == pl.Binary:
+            yield column.bin.size().max().alias(f"image {name}")
+            yield column.bin.size().cast(pl.UInt64).sum().alias(f"images {name}")  # 32 bits overflow at 4 GiB.
+        if kind == pl.String:
+            yield column.str.len_bytes().max().alias(f"text {name}")
+        if kind == pl.String and name not in _FREE:
+            yield (~column.str.contains(_WORD)).sum().alias(f"words {name}")

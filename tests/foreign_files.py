@@ -48,16 +48,17 @@ def outcome(path: Path) -> str:
 
 
 def main(path: Path, number: int, memory: int) -> None:
-    whole, rng, outcomes = path.read_bytes(), random.Random(7), Counter[str]()
+    whole, rng, outcomes, changed = path.read_bytes(), random.Random(7), Counter[str](), path.with_suffix(".damaged")
     outcome(path)  # What is loaded and compiled once isn't the file's.
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + memory,) * 2)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     for _ in range(number):
-        path.write_bytes(damaged(whole, rng) if number > 1 else whole)
+        changed.write_bytes(damaged(whole, rng) if number > 1 else whole)
         signal.alarm(10)
-        outcomes[outcome(path)] += 1
+        outcomes[outcome(changed)] += 1
     signal.alarm(0)
+    changed.unlink()
     print(dict(sorted(outcomes.items())))
 
 

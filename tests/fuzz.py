@@ -248,7 +248,10 @@ def run(seed: int, seconds: float, failure: Path) -> bool:
     at, told = spawn.Value("q", 0), spawn.SimpleQueue()
     child = spawn.Process(target=_work, args=(seed, seconds, at, told))
     child.start()
-    child.join()
+    child.join(seconds + 60)
+    if child.is_alive():  # In compiled code, where no signal's handler gets a turn.
+        child.kill()
+        child.join()
     said = told.get() if not told.empty() else f"the process ended with {child.exitcode}"
     if isinstance(said, str):
         failure.write_text(f"{said}\nseed {seed} number {at.value}\n{image_of(seed, at.value, 0.005).hex()}\n")
