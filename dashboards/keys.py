@@ -10,8 +10,9 @@ import os
 import re
 import secrets
 import stat
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,12 +20,13 @@ from affiliates.refusal import Refusal
 from dashboards import console
 
 if TYPE_CHECKING:
-    from affiliates.group import KeySource
+    from affiliates.group import KeySource, Settings
 
 app = typer.Typer(help="The group key: make one, and compare it.", no_args_is_help=True, rich_markup_mode=None)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
+WHERE = {"file": "File", "env": "Environment variable", "canaries": "A trustee's canaries", "destroyed": "Destroyed on"}
 HAND_OVER = """\
 Hand it to each affiliate through a secret store that both can reach, or encrypted for its keeper alone; never by mail or
 chat, and never into git. Then compare the fingerprint by telephone: they run mauwatch key check.
@@ -86,30 +88,52 @@ def check(
 ) -> None:
     """Read the key as the group does, and show epoch and fingerprint to compare by telephone, and what to mend."""
     from affiliates.group import KeySource
-    from affiliates.identity import read_key
     from affiliates.manifests import read_group
 
     if file is not None and env is not None:
         raise typer.BadParameter("--file and --env name two places")
     if file is None and env is None:
-        source, directory = read_group(group).settings.key, group
+        settings = read_group(group).settings
+        found = [_of_epoch(settings, source, group) for source in settings.epochs]
     else:
-        source, directory = KeySource(file=file and str(file.absolute()), env=env), Path()
+        found = [{"epoch": None, **_looked_at(KeySource(file=file and str(file.absolute()), env=env), Path())}]
+    if as_json:
+        console.print_json({"keys": found})
+        return
+    for key in found:
+        (kind, name), *_ = key["source"].items()
+        typer.echo(f"{WHERE[kind]}: {name}")
+        if key["fingerprint"]:
+            typer.echo(f"{_named(key['epoch'])} {key['fingerprint']}")
+        for finding in key["findings"]:
+            typer.echo(f"To mend: {finding}")
+
+
+def _named(epoch: str | None) -> str:
+    return f"Epoch {epoch}, fingerprint" if epoch else "Fingerprint"
+
+
+def _of_epoch(settings: "Settings", source: "KeySource", directory: Path) -> dict[str, Any]:
+    """An epoch's key, what its trustee gave in its place, or the day on which it was destroyed."""
+    from affiliates.keyring import Keyring
+
+    if source.file or source.env:
+        return {"epoch": source.epoch, **_looked_at(source, directory)}
+    fingerprint = Keyring(settings, directory).fingerprint(source.from_ or date.min)
+    where = {"canaries": str(directory / source.canaries)} if source.canaries else {"destroyed": str(source.destroyed)}
+    return {"epoch": source.epoch, "source": where, "fingerprint": fingerprint, "findings": []}
+
+
+def _looked_at(source: "KeySource", directory: Path) -> dict[str, Any]:
+    """Where a key is kept, its fingerprint, and what to mend. Raises `Refusal` for what is no key."""
+    from affiliates.identity import read_key
+
     held = _held(source, directory)
     if held is not None and (why := unusable(held)):
         raise Refusal("the group key", why, f"{len(held)} bytes", "write it as 64 lower-case hex characters")
-    key = read_key(source, directory)
-    epoch = key.epoch if file is None and env is None else None
-    found = findings(held or b"", _mode(source, directory))
+    fingerprint = read_key(source, directory).fingerprint
     where = {"file": str(directory / source.file)} if source.file else {"env": source.env}
-    if as_json:
-        console.print_json({"source": where, "epoch": epoch, "fingerprint": key.fingerprint, "findings": found})
-        return
-    (kind, name), *_ = where.items()
-    typer.echo(f"{'File' if kind == 'file' else 'Environment variable'}: {name}")
-    typer.echo(f"{f'Epoch {epoch}, fingerprint' if epoch else 'Fingerprint'} {key.fingerprint}")
-    for finding in found:
-        typer.echo(f"To mend: {finding}")
+    return {"source": where, "fingerprint": fingerprint, "findings": findings(held or b"", _mode(source, directory))}
 
 
 def _held(source: "KeySource", directory: Path) -> bytes | None:

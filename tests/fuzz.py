@@ -27,6 +27,8 @@ from affiliates.sketch_image import BadImage, decode, encode_hll8
 from tests import naive_image
 
 MOST_MEMORY, MOST_SECONDS = 64 << 20, 5.0
+LEAST = 1000
+"""Images, however short the time is."""
 TARGETS = (tgt_hll_type.HLL_4, tgt_hll_type.HLL_6, tgt_hll_type.HLL_8)
 COMPACT_SIZES, ARRAY_SIZES = (0, 1, 7, 8, 9, 15, 24, 25, 255), (0, 1, 2, 3, 4, 5, 8, 21, 26, 27, 31, 32, 63, 64, 255)
 COUNTS = (0, 1, 2, 8, 9, 24, 25, 1 << 8, 1 << 20, 1 << 21, 1 << 26, (1 << 31) - 1, 1 << 31, (1 << 32) - 1)
@@ -221,10 +223,11 @@ def _too_long(_signal: int, _frame: object) -> None:
 def _work(seed: int, seconds: float, at: Any, told: Any) -> None:
     """The child's part: images until the time is over; what went wrong, if anything did, goes into `told`."""
     signal.signal(signal.SIGALRM, _too_long)
-    outcomes, slowest, most_memory, end = Counter[str](), 0.0, 0, time.monotonic() + seconds
+    outcomes, slowest, most_memory = Counter[str](), 0.0, 0
     small_images(), large_images()
+    end = time.monotonic() + seconds
     try:
-        while time.monotonic() < end:
+        while at.value < LEAST or time.monotonic() < end:
             image = image_of(seed, at.value, 0.005)
             signal.setitimer(signal.ITIMER_REAL, MOST_SECONDS)
             outcomes[outcome(image)] += 1

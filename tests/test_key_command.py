@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from affiliates import canary
 from affiliates.group import KeySource
 from affiliates.identity import TEST_KEY, GroupKey, read_key
 from affiliates.refusal import Refusal
 from dashboards import keys, starter
 from dashboards.cli import app
-from tests.conftest import KEY
+from tests.conftest import KEY, write_group
 from tests.test_cli import mauwatch
 
 FINGERPRINT = GroupKey(KEY, "1").fingerprint
@@ -79,7 +80,7 @@ def test_the_line_for_group_yaml_is_what_the_group_reads(tmp_path: Path) -> None
     text = (directory / "group.yaml").read_text()
     changed = re.sub(r"key: .*?epoch: .*?\n", f"{made['group_yaml']}\n", text, flags=re.DOTALL)
     (directory / "group.yaml").write_text(changed)
-    found = answer("check", "--group", directory)
+    (found,) = answer("check", "--group", directory)["keys"]
     assert (found["epoch"], found["fingerprint"], found["findings"]) == ("2", made["fingerprint"], [])
     outside = answer("new", tmp_path / "outside.key")
     assert outside["group_yaml"] == f'key: {{file: "{tmp_path.resolve()}/outside.key", epoch: "1"}}'
@@ -88,8 +89,8 @@ def test_the_line_for_group_yaml_is_what_the_group_reads(tmp_path: Path) -> None
 def test_check_shows_what_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAUWATCH_KEY", KEY)
     assert answer("check", "--env", "MAUWATCH_KEY") == {
-        "source": {"env": "MAUWATCH_KEY"}, "epoch": None, "fingerprint": FINGERPRINT, "findings": [],
-    }  # fmt: skip
+        "keys": [{"epoch": None, "source": {"env": "MAUWATCH_KEY"}, "fingerprint": FINGERPRINT, "findings": []}]
+    }
     path = kept(tmp_path / "k")
     assert asked("check", "--file", path) == f"File: {path}\nFingerprint {FINGERPRINT}\n"
     starter.write(tmp_path / "group", "acme", "UTC")
@@ -111,7 +112,7 @@ def test_check_shows_what_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyP
 )
 def test_what_to_mend_about_a_key_that_works(tmp_path: Path, content: bytes, mode: int, finding: str) -> None:
     path = kept(tmp_path / "k", content, mode)
-    found = answer("check", "--file", path)
+    (found,) = answer("check", "--file", path)["keys"]
     assert found["fingerprint"] == FINGERPRINT
     assert [f.startswith(finding) for f in found["findings"]] == [True]
     assert f"To mend: {finding}" in asked("check", "--file", path)
@@ -119,7 +120,37 @@ def test_what_to_mend_about_a_key_that_works(tmp_path: Path, content: bytes, mod
 
 def test_a_variable_holds_the_key_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAUWATCH_KEY", f"{KEY}\n")
-    assert "white space around it" in answer("check", "--env", "MAUWATCH_KEY")["findings"][0]
+    assert "white space around it" in answer("check", "--env", "MAUWATCH_KEY")["keys"][0]["findings"][0]
+
+
+def test_each_epochs_key_is_shown(tmp_path: Path) -> None:
+    """Two epochs under one fingerprint would be the same people, and one that is destroyed has none."""
+    directory = write_group(
+        tmp_path, [], {"2.key": b"d0d0" * 16},
+        key=None,
+        keys=[
+            {"destroyed": "2024-06-01", "epoch": "0"},
+            {"file": "group.key", "epoch": "1", "from": "2024-06"},
+            {"file": "2.key", "epoch": "2", "from": "2025-01"},
+        ],
+    )  # fmt: skip
+    (directory / "2.key").chmod(0o644)
+    found = answer("check", "--group", directory)["keys"]
+    assert [(k["epoch"], k["fingerprint"], len(k["findings"])) for k in found] == [
+        ("0", None, 0), ("1", FINGERPRINT, 0), ("2", GroupKey("d0d0" * 16, "2").fingerprint, 1),
+    ]  # fmt: skip
+    said = asked("check", "--group", directory)
+    assert "Destroyed on: 2024-06-01\nFile: " in said
+    assert f"Epoch 1, fingerprint {FINGERPRINT}\nFile: " in said
+
+
+def test_a_centre_without_the_key_compares_its_trustees(tmp_path: Path) -> None:
+    """The fingerprint of what the trustee gave is the key's, which is all that the centre can compare."""
+    directory = write_group(tmp_path, [], key={"canaries": "canaries.json"})
+    canary.to_file(canary.of_key(GroupKey(KEY, "1")), ["email"], directory / "canaries.json")
+    (found,) = answer("check", "--group", directory)["keys"]
+    assert (found["fingerprint"], list(found["source"])) == (FINGERPRINT, ["canaries"])
+    assert "A trustee's canaries: " in asked("check", "--group", directory)
 
 
 RAW = bytes(range(200, 232))
@@ -166,7 +197,7 @@ def test_the_installed_command(tmp_path: Path) -> None:
     assert mauwatch("init", tmp_path / "group").returncode == 0
     found = mauwatch("key", "check", "--group", tmp_path / "group", "--json")
     assert found.returncode == 0, found.stderr
-    assert json.loads(found.stdout)["findings"] == []
+    assert json.loads(found.stdout)["keys"][0]["findings"] == []
     (tmp_path / "group" / ".mauwatch" / "group.key").write_text(TEST_KEY)
     refused = mauwatch("key", "check", "--group", tmp_path / "group")
     assert (refused.returncode, TEST_KEY in refused.stderr + refused.stdout) == (2, False)
