@@ -1,9 +1,10 @@
 """Keys of one person -> one person key: the table, its digest, and applying it before sketching.
 
-A snapshot is a Parquet file of text columns `key` and `person_key` (16 hex characters each), made
-once for a month by who holds the links; it names no identifier. A key in it becomes its person key
-in the namespace `person`, any other key stays in its own. A sketch can't be re-keyed later, so one
-month uses one snapshot, and its digest is part of every contribution.
+A snapshot is a Parquet file of text columns `key` and `person_key` (16 hex characters each; any other
+column is left alone), made once for a month by who holds the links (`mauwatch crosswalk`); it names no
+identifier. A key in it becomes its person key in the namespace `person`, any other key stays in its
+own. A sketch can't be re-keyed later, so one month uses one snapshot, and its digest is part of every
+contribution.
 """
 
 import hashlib
@@ -34,7 +35,7 @@ class Crosswalk:
 
     def text(self) -> pl.DataFrame:
         """The snapshot as its file has it."""
-        return self.table.select(pl.all().map_batches(_as_text, pl.String))
+        return self.table.select(as_text(column) for column in self.table)
 
     def persons(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], Keys]:
         """Which of the keys the crosswalk has; and the keys, those replaced by their person's."""
@@ -91,14 +92,19 @@ def by_month(pattern: str | None, directory: Path) -> Callable[[date], "Crosswal
 
 def read(name: str, directory: Path) -> Crosswalk:
     """Read and check a snapshot; raises `Refusal` where it isn't there or isn't one."""
-    path, subject = directory / name, "the crosswalk"
-    if not path.is_file():
-        raise Refusal(subject, "its file isn't there", name, "put the snapshot there, or take `crosswalk` out of group.yaml")
+    if not (directory / name).is_file():
+        raise Refusal(
+            "the crosswalk", "its file isn't there", name, "put the snapshot there, or take `crosswalk` out of group.yaml"
+        )
+    return of_table(read_table(directory / name, name), name)
+
+
+def read_table(path: Path, name: str) -> pl.DataFrame:
+    """A snapshot's file as it is, not yet checked; raises `Refusal` where it can't be read."""
     try:
-        table = pl.read_parquet(path)
+        return pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError):
-        raise Refusal(subject, "isn't a readable Parquet file", name, "write it again; it may be cut off") from None
-    return of_table(table, name)
+        raise Refusal("the crosswalk", "isn't a readable Parquet file", name, "write it again; it may be cut off") from None
 
 
 def from_people(links: pl.DataFrame, namespace: str, key: GroupKey) -> pl.DataFrame:
@@ -115,5 +121,7 @@ def from_people(links: pl.DataFrame, namespace: str, key: GroupKey) -> pl.DataFr
     return of_keys(known["key"].to_numpy(), known["person_key"].to_numpy()).text()
 
 
-def _as_text(keys: pl.Series) -> pl.Series:
-    return pl.Series(keys.name, [f"{key:016x}" for key in keys], pl.String)
+def as_text(keys: pl.Series) -> pl.Series:
+    """Keys (UInt64) as they are written: 16 hex characters each."""
+    big_endian = keys.to_numpy().byteswap().view(np.uint8).reshape(-1, 8)
+    return pl.Series(keys.name, big_endian).cast(pl.List(pl.UInt8)).cast(pl.Binary).bin.encode("hex")

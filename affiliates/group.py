@@ -150,6 +150,8 @@ class Settings(Model):
     """In the place of `key`: one for each epoch, each but the first from a month on."""
     crosswalk: Text | None = None
     """Parquet file of keys and person keys; `{month}` (YYYY-MM) in it means a snapshot a month."""
+    largest_person: Annotated[int, Field(ge=2)] = 100
+    """Identifiers of one person at most: what `mauwatch crosswalk` finds more of together is many people's."""
     lg_k: Annotated[int, Field(ge=12, le=21)] = 21
 
     @model_validator(mode="after")

@@ -69,7 +69,7 @@ class GroupKey:
     def expression(self, message: pl.Expr) -> pl.Expr:
         """Keys (UInt64) of a text column. The expression holds the secret: never print a plan of it."""
         hashed: pl.Expr = message.chash.hmac_sha256(key=self._text)  # type: ignore[attr-defined]
-        return hashed.str.slice(0, 16).str.to_integer(base=16, dtype=pl.UInt64)
+        return _first_64_bits(hashed)
 
 
 def read_key(source: KeySource, directory: Path) -> GroupKey:
@@ -105,6 +105,16 @@ def _kept(source: KeySource, directory: Path) -> str:
 def as_key(text: pl.Expr) -> pl.Expr:
     """A key written as 16 hex characters, as UInt64; null where it isn't one."""
     return text.str.decode("hex", strict=False).bin.reinterpret(dtype=pl.UInt64, endianness="big")
+
+
+def plain_key(message: pl.Expr) -> pl.Expr:
+    """Keys (UInt64) of a text column by SHA-256 and no secret: for what names nobody by itself."""
+    hashed: pl.Expr = message.chash.sha2_256()  # type: ignore[attr-defined]
+    return _first_64_bits(hashed)
+
+
+def _first_64_bits(digest: pl.Expr) -> pl.Expr:
+    return digest.str.slice(0, 16).str.to_integer(base=16, dtype=pl.UInt64)
 
 
 def normalise(identifier: pl.Expr, namespace: str, region: str | None = None) -> pl.Expr:

@@ -1,8 +1,8 @@
 """The loops that must run at the machine's speed, compiled by numba. The only file with numba.
 
 All of them release the GIL, so that two threads use two cores. What is in here is simple and typed;
-what it means is said where it is called: `registers.py`, `sketch_image.py`, `known.py`. Over 300
-lines, since numba has one door: hashes and registers first, then images, then tables and cells.
+what it means is said where it is called: `registers.py`, `sketch_image.py`, `known.py`, `links.py`. Over 300
+lines, since numba has one door: hashes and registers first, then images, then tables, links and cells.
 """
 
 from collections.abc import Callable
@@ -369,6 +369,25 @@ def insert_known(table: npt.NDArray[np.uint64], known: npt.NDArray[np.uint64]) -
         while table[at, 0] != _U(0):
             at = (at + _U(1)) & mask
         table[at, 0], table[at, 1] = known[i, 0], known[i, 1]
+
+
+@_compiled
+def lowest_linked(lowest: npt.NDArray[np.uint32], one: npt.NDArray[np.uint32], other: npt.NDArray[np.uint32]) -> None:
+    """Makes `lowest[i]`, which begins as i, the lowest number that is linked with i, directly or by others.
+
+    A number's root is never higher than itself, so that at the end one pass in order finds all roots.
+    """
+    for i in range(len(one)):
+        x, y = one[i], other[i]
+        while lowest[x] != x:
+            lowest[x] = lowest[lowest[x]]
+            x = lowest[x]
+        while lowest[y] != y:
+            lowest[y] = lowest[lowest[y]]
+            y = lowest[y]
+        lowest[max(x, y)] = min(x, y)
+    for i in range(len(lowest)):
+        lowest[i] = lowest[lowest[i]]
 
 
 @_compiled

@@ -16,7 +16,7 @@ import typer
 from rich.text import Text
 
 from affiliates.refusal import Refusal, Refused
-from dashboards import console, contributing, keys
+from dashboards import console, contributing, crosswalks, keys
 from pipelines import runbook
 
 if TYPE_CHECKING:
@@ -254,6 +254,9 @@ def licences(
         console.print_json([test.to_dict() for test in found])
     else:
         console.plain().print(terminal.tests(found))
+
+
+app.command()(crosswalks.crosswalk)
 
 
 class Data(StrEnum):

@@ -18,7 +18,8 @@ store: sqlite:///.mauwatch/store.sqlite
 key:                           # the secret that all affiliates share; never in git
   file: .mauwatch/group.key    # or `env: MAUWATCH_KEY`, from a secret store
   epoch: "1"                   # changes with the key, only at a month's start
-# crosswalk: crosswalk.parquet # joins the identifiers of one person; see the README
+# crosswalk: crosswalk-{{month}}.parquet   # joins the identifiers of one person: `mauwatch crosswalk`
+# largest_person: 100            # identifiers that one has at most; more are many people's, and not joined
 lg_k: 21                       # 2^21 registers: a standard error of 0.07 %
 """
 
@@ -89,7 +90,7 @@ def write(directory: Path, name: str, zone: str) -> list[Path]:
         "affiliates/example.yaml": _EXAMPLE,
         "readings.yaml": _READINGS,
         "data/app.csv": _events(),
-        ".gitignore": ".mauwatch/\n*.key\n",
+        ".gitignore": ".mauwatch/\n*.key\ncrosswalk*.parquet\n",
         key: f"{secrets.token_hex(32)}\n",
     }
     with TemporaryDirectory(prefix="mauwatch-") as made:

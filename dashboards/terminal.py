@@ -241,6 +241,33 @@ def _percent(before: int | None, after: int | None) -> str:
     return f"{(after - before) / before:+.1%}" if before and after is not None else "–"
 
 
+def crosswalk(answer: Mapping[str, Any]) -> RenderableType:
+    """What a new snapshot did to the people of the one before, and what it left out."""
+    people, cut = answer["people"], answer["cut_out"]
+    kept, new, split, merged, gone = (people[name] for name in ("kept", "new", "split", "merged", "gone"))
+    rows = [
+        ("with the name they had", f"{kept:,}", f"{kept:,}"),
+        ("new", "", f"{new:,}"),
+        ("split off somebody", "", f"{split:,}"),
+        ("merged into somebody older", f"{merged:,}", ""),
+        ("gone", f"{gone:,}", ""),
+        ("all", f"{kept + merged + gone:,}", f"{kept + new + split:,}"),
+    ]
+    said = [f"Names kept from {answer['previous']}." if answer["previous"] else "No names kept: there is no snapshot before."]
+    if cut["clusters"]:
+        said.append(
+            f"Cut out: {cut['clusters']:,} clusters of more than {cut['limit']:,} identifiers, the largest of "
+            f"{cut['largest']:,}: their {cut['keys']:,} keys join nobody, and count each in its own namespace."
+        )
+    if answer["state"] == "replaced":
+        said.append("Contributions made with the other snapshot are refused until they are made again; `mauwatch run` does so.")
+    if answer["later"]:
+        said.append(f"Later snapshots kept other names than these: make {', '.join(answer['later'])} again.")
+    return Stack(
+        table(f"People whom the crosswalk of {answer['month']} joins", ("", "before", "now"), rows, (1, 2)), *map(Text, said)
+    )
+
+
 def checks(found: Sequence[tuple[str, bool, str]]) -> Table:
     rows: list[Sequence[Any]] = [
         (Text("ok", "green") if fine else Text("look", "bold yellow"), what, said) for what, fine, said in found
