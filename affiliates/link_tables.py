@@ -26,7 +26,7 @@ BATCH_ROWS = 1 << 18
 KEYED = "keyed"
 """In the place of a namespace: values that are keys already."""
 _SUBJECT = "the links"
-_AS_THEY_ARE = (pl.String(), pl.Categorical(), pl.Null())
+_AS_THEY_ARE = (pl.String, pl.Categorical, pl.Enum, pl.Null)
 
 Tell = Callable[[str, int, int], object]
 """What is done, how much of it, and of how much."""

@@ -143,9 +143,10 @@ def named(clusters: Clusters, month: date, before: pl.DataFrame) -> tuple[pl.Dat
     months = np.full(len(clusters.keys), np.datetime64(month, "D"))
     months[kept["first"].to_numpy()] = kept["named"].to_numpy()
     made = {"key": clusters.keys, "person_key": names[clusters.first], "named": months[clusters.first]}
-    split = len(np.intersect1d(others, parts["first"].to_numpy()))
+    heads[parts["first"].to_numpy()] = False
+    new = int(np.count_nonzero(heads))
     ended = before["person_key"].n_unique() - stay.height
-    return pl.DataFrame(made, NAMES), Changes(kept.height, len(others) - split, split, stay.height - kept.height, ended)
+    return pl.DataFrame(made, NAMES), Changes(kept.height, new, len(others) - new, stay.height - kept.height, ended)
 
 
 def places_in(keys: Keys, wanted: Keys) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.int64]]:

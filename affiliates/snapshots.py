@@ -122,7 +122,7 @@ def _digest(path: Path) -> str | None:
 def write_table(path: Path, table: pl.DataFrame) -> None:
     """Write a table of keys in one step, readable by its owner alone: they stand for people."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}", delete=False) as file:
+    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix, delete=False) as file:
         try:
             table.write_parquet(file, row_group_size=_ROWS_TOGETHER)
             file.flush()

@@ -90,7 +90,7 @@ def write(directory: Path, name: str, zone: str) -> list[Path]:
         "affiliates/example.yaml": _EXAMPLE,
         "readings.yaml": _READINGS,
         "data/app.csv": _events(),
-        ".gitignore": ".mauwatch/\n*.key\ncrosswalk*.parquet\n",
+        ".gitignore": ".mauwatch/\n*.key\n*crosswalk*.parquet\n",
         key: f"{secrets.token_hex(32)}\n",
     }
     with TemporaryDirectory(prefix="mauwatch-") as made:

@@ -205,6 +205,12 @@ def orchestration(_: Path) -> Iterator[Result]:
     yield {name: result["seconds"] for name, result in found.items()}
 
 
+def joining(_: Path, number: int = 10_000_000) -> Iterator[Result]:
+    """Links between identifiers, in memory, to people with names."""
+    found = turns({"links": ("links", number)})["links"]
+    yield {"links": number, "people": found["answer"], "seconds": found["seconds"], "gib": found["gib"]}
+
+
 def _dense(number: int, day: date, key: GroupKey) -> Contribution:
     values = np.zeros(1 << 21, np.uint8)
     kernels.raise_made(values, np.uint64(number * 3_000_000 + day.day * 200_000), 5_000_000, np.uint64(1))
@@ -261,6 +267,11 @@ def markdown(found: dict[str, Any]) -> str:
         f"A day of 20 products with 100,000 users each, the whole process: {o['dagster']:.1f} s by `mauwatch run`, "
         f"{o['plain']:.1f} s without Dagster.",
     ]
+    (j,) = found["joining"]
+    lines += [
+        "",
+        f"{j['links']:,} links in memory to {j['people']:,} people with names: {j['seconds']:.1f} s, {j['gib']:.1f} GiB.",
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -275,7 +286,7 @@ def machine() -> Result:
 
 def main() -> None:
     found: dict[str, Any] = {"machine": machine()}
-    for test in (keys, events, many, curve, union, orchestration):
+    for test in (keys, events, many, curve, union, orchestration, joining):
         with TemporaryDirectory(prefix="mauwatch-bench-") as folder:
             found[test.__name__] = list(test(Path(folder)))
     (HERE / "bench.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -183,9 +183,30 @@ def _day(through: str) -> Callable[[], int]:
     return run
 
 
+def _links(number: str) -> Callable[[], int]:
+    """So many links between half as many people's identifiers: clustered, and each person given a name."""
+    import numpy as np
+
+    from affiliates import kernels, links
+
+    size, people, rng = int(number), int(number) // 2, np.random.default_rng(1)
+    keys = np.empty(4 * people, np.uint64)
+    kernels.made_keys(np.uint64(0), np.uint64(7), keys)
+    whose = rng.integers(0, people, size)
+    one, other = keys[whose], keys[people + 3 * whose + rng.integers(0, 3, size)]
+    del keys, whose
+
+    def run() -> int:
+        small, _ = links.cut_out(links.clusters_of(one, other), 100)
+        return links.named(small, DAY, links.NO_NAMES)[1].new
+
+    return run
+
+
 CONTENDERS: dict[str, Callable[..., Callable[[], Any]]] = {
     "registers": _registers, "made": _made, "datasketches": _datasketches, "chdb": _chdb, "duckdb": _duckdb,
     "polars": _polars, "events": _events, "events_polars": _events_polars, "measure": _measure, "day": _day,
+    "links": _links,
 }  # fmt: skip
 
 

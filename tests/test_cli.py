@@ -48,7 +48,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_help_is_there_for_every_command() -> None:
     done = mauwatch("--help")
-    for command in ("init", "validate", "doctor", "run", "measure", "licences", "demo"):
+    for command in ("init", "validate", "doctor", "run", "measure", "licences", "crosswalk", "demo"):
         assert command in done.stdout
         assert "Usage" in mauwatch(command, "--help").stdout
 
@@ -212,7 +212,9 @@ def test_the_edges_commands_run_where_only_the_core_is_installed(tmp_path: Path)
     """An affiliate's machine has no SQLAlchemy, no Alembic and no zstandard."""
     block = "import sys; sys.modules.update(dict.fromkeys(('sqlalchemy', 'alembic', 'zstandard')))"
     blocked = f"{block}; from dashboards.cli import main; main()"
-    for arguments in (["init", str(tmp_path / "g")], ["validate", "--group", str(tmp_path / "g")], ["--help"]):
+    links = ["crosswalk", str(tmp_path / "g/data/app.csv"), "--group", str(tmp_path / "g"), "--links-to", str(tmp_path / "k")]
+    links += [f"--column={column}" for column in ("user=email", "at=", "kind=", "agent=")]
+    for arguments in (["init", str(tmp_path / "g")], ["validate", "--group", str(tmp_path / "g")], ["--help"], links):
         done = subprocess.run(
             [sys.executable, "-c", blocked, *arguments], capture_output=True, text=True, timeout=60, check=False
         )

@@ -203,6 +203,7 @@ def test_shared_things_are_cut_out_and_said(make: Make, tmp_path: Path) -> None:
         ({"a.csv": f"email,device\n{PLANTED},1\n"}, ["--keyed"], "keys must be 16 hex characters (1 values or more aren't)"),
         ({"a.csv": "key,linked\n0123456789abcdef,0123456789abcdeg\n"}, ["--keyed"], "(1 values or more aren't)"),
         ({"a.csv": "key,linked\n0123456789abcdef,0123456789abcdef00\n"}, ["--keyed"], "(1 values or more aren't)"),
+        ({"a.csv": "key,linked\n0123456789abcdef,0123456789abcd\n"}, ["--keyed"], "(1 values or more aren't)"),
         ({"a.parquet": f"PAR1{PLANTED}"}, [], "is not a readable Parquet file"),
         ({"a.jsonl": f'{{"email": "{PLANTED}"'}, [], "isn't a JSON object"),
         ({"a.jsonl": f'{{"email": "{PLANTED}", "device": 1}}\n{{"email": "{PLANTED}"'}, [], "isn't a JSON object"),
@@ -212,6 +213,7 @@ def test_shared_things_are_cut_out_and_said(make: Make, tmp_path: Path) -> None:
         ({"a.csv": f"email,device\n{PLANTED},1\n"}, ["--column", "device=person"], "is the namespace of people"),
         ({"a.csv": f"email,device\n{PLANTED},1\n"}, ["--column", "device=My Own"], "My Own"),
         ({"a.csv": f"email,device\n{PLANTED},1\n"}, ["--column", "device"], "write NAME=NAMESPACE"),
+        ({"a.csv": f"email,device\n{PLANTED},1\n"}, ["--keyed", "--column", "email=device"], "NAME= (to leave it out)"),
         ({"a.csv": f"email,device\n{PLANTED},1\n"}, ["--region", "Berlin"], "Berlin"),
         ({"a.csv": f"email,device\n{PLANTED},1\n"}, ["--links-to", "x", "-o", "y"], "makes no snapshot"),
         ({"a.csv": f"email,device\n{PLANTED},1\n"}, ["--previous", "x", "--no-previous"], "two things"),
@@ -244,6 +246,7 @@ def test_a_snapshot_before_that_cannot_be(group: Path, tmp_path: Path) -> None:
     joins(group, links, month="2025-02")
     later = joins(group, links, "--previous", group / "crosswalk-2025-02.parquet")
     assert "isn't from before the month (crosswalk-2025-02.parquet has names of 2025-02)" in str(later)
+    assert "isn't from before" in str(joins(group, links, "--previous", group / "crosswalk-2025-02.parquet", month="2025-02"))
     (group / "group.key").write_text("beef" * 16)
     assert "has no key in common with the links (2 and 2 keys)" in str(joins(group, links, month="2025-03"))
     assert joins(group, links, "--no-previous", month="2025-03")["people"]["new"] == 1
