@@ -253,11 +253,11 @@ def crosswalk(answer: Mapping[str, Any]) -> RenderableType:
         ("gone", f"{gone:,}", ""),
         ("all", f"{kept + merged + gone:,}", f"{kept + new + split:,}"),
     ]
-    said = [f"Names kept from {answer['previous']}." if answer["previous"] else "No names kept: there is no snapshot before."]
+    said = [f"Names kept from {answer['previous']}." if answer["previous"] else "All names are new: no snapshot before was used."]
     if cut["clusters"]:
         said.append(
-            f"Cut out: {cut['clusters']:,} clusters of more than {cut['limit']:,} identifiers, the largest of "
-            f"{cut['largest']:,}: their {cut['keys']:,} keys join nobody, and count each in its own namespace."
+            f"Clusters of more than {cut['limit']:,} identifiers: {cut['clusters']:,}, the largest of {cut['largest']:,}. "
+            f"They are cut out: their {cut['keys']:,} keys join nobody, and each counts in its own namespace."
         )
     if answer["state"] == "replaced":
         said.append("Contributions made with the other snapshot are refused until they are made again; `mauwatch run` does so.")

@@ -74,7 +74,7 @@ def test_a_snapshot_is_what_the_group_reads(group: Path, tmp_path: Path) -> None
     assert (found["rows"], found["linking"], found["state"]) == (4, 3, "written")
     assert found["people"] == {"kept": 0, "new": 2, "split": 0, "merged": 0, "gone": 0}
     assert (group / "crosswalk-2025-01.parquet").stat().st_mode & 0o077 == 0
-    assert not list(group.glob(".crosswalk*"))
+    assert not list(group.glob(".*crosswalk*"))
 
 
 def test_what_names_nobody_joins_nobody(group: Path, tmp_path: Path) -> None:
@@ -186,7 +186,9 @@ def test_shared_things_are_cut_out_and_said(make: Make, tmp_path: Path) -> None:
     assert len(people(group)) == 1
     assert joins(group, tmp_path / "links.csv", "--largest", "5", "-o", tmp_path / "all.parquet")["cut_out"]["clusters"] == 0
     shown = CliRunner().invoke(app, ["crosswalk", str(tmp_path / "links.csv"), "--group", str(group), "--month", "2025-01"])
-    assert "Cut out: 1 clusters of more than 4 identifiers, the largest of 5" in shown.output
+    assert "Clusters of more than 4 identifiers: 1, the largest of 5. They are cut out: their 5 keys join nobody" in " ".join(
+        shown.output.split()
+    )
 
 
 @pytest.mark.parametrize(
@@ -253,6 +255,20 @@ def test_a_snapshot_before_that_cannot_be(group: Path, tmp_path: Path) -> None:
     wrong = snapshot(group, "2025-02").with_columns(named=pl.lit("2025"))
     wrong.write_parquet(tmp_path / "wrong.parquet")
     assert "must hold months" in str(joins(group, links, "--previous", tmp_path / "wrong.parquet"))
+
+
+def test_a_full_disk_leaves_the_old_snapshot(group: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a snapshot would join half of the people."""
+    joins(group, written(tmp_path / "a.csv", f"email,device\n{PLANTED},1\n"))
+    before = (group / "crosswalk-2025-01.parquet").read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", full)
+    joins(group, written(tmp_path / "b.csv", f"email,device\n{PLANTED},2\n"), "--replace")
+    assert (group / "crosswalk-2025-01.parquet").read_bytes() == before
+    assert not list(group.glob(".*crosswalk*"))
 
 
 def test_a_group_without_a_file_for_each_month(make: Make, tmp_path: Path) -> None:
