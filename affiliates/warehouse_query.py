@@ -56,6 +56,7 @@ ENGINES = {
     )
 }
 _DAY = timedelta(1)
+_ASCII = r"^[\x00-\x7F]*$"
 _KINDS = {"email": "email", "phone": "phone", "device": "other"}
 """Namespaces of a self-test, with the kind of normalisation of each; any other namespace is of the last kind."""
 
@@ -196,18 +197,26 @@ def _identifiers(engine: Engine, source: Source, crosswalk: bool) -> dict[str, l
 
 
 def _kind(engine: Engine, namespace: str, key: GroupKey) -> dict[str, Any]:
-    """A namespace's fixed identifiers, with the key and the coupon that each must give."""
-    texts = canary.identifiers(namespace)
-    frame = pl.DataFrame({"text": texts}).with_columns(normalised=normalise(pl.col("text"), namespace))
+    """A namespace's canaries and published vectors, with the key and the coupon that each must give."""
+    texts = [*canary.identifiers(namespace), *_vectors(namespace)]
+    frame = pl.DataFrame({"text": list(dict.fromkeys(texts))}).with_columns(normalised=normalise(pl.col("text"), namespace))
     if engine.normalisation == canary.ASCII:
-        frame = frame.with_columns(normalised=pl.when(pl.col("text").str.contains(r"^[\x00-\x7F]*$")).then("normalised"))
+        frame = frame.with_columns(normalised=pl.when(pl.col("text").str.contains(_ASCII)).then("normalised"))
     keys = frame.select(person_key(pl.col("normalised"), namespace, key)).to_series()
     made = []
-    for number, (text, found) in enumerate(zip(texts, keys, strict=True), 1):
+    for number, (text, found) in enumerate(zip(frame["text"], keys, strict=True), 1):
         coupon = coupons_of(np.array([found or 0], np.uint64)).astype("<u4").tobytes().hex()
         expected = (None, None) if found is None else (f"{found:016x}", coupon)
-        made.append([_cell(engine, said) for said in (f"{number}", text.encode().hex(), *expected)])
+        made.append([_cell(engine, said) for said in (f"{number:03}", text.encode().hex(), *expected)])
     return {"name": _KINDS[namespace], "namespace": namespace, "canaries": made}
+
+
+def _vectors(namespace: str) -> list[str]:
+    """What any SQL can normalise of the published vectors: telephone numbers in E.164 alone, and no NUL."""
+    path = Path(__file__).with_name("normalisation_v1.json")
+    vectors = (v for v in json.loads(path.read_text(encoding="utf-8"))["vectors"] if v["namespace"] == namespace)
+    as_they_are = (v for v in vectors if namespace != "phone" or (v["region"] is None and v["normalised"] in (None, v["input"])))
+    return [v["input"] for v in as_they_are if v["input"] is not None and "\0" not in v["input"]]
 
 
 def _cell(engine: Engine, text: str | None) -> str:

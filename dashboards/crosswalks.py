@@ -44,7 +44,7 @@ def crosswalk(
 ) -> None:
     """Join the identifiers of one person: a month's snapshot for group.yaml's `crosswalk`, from tables of links."""
     from affiliates import link_tables, snapshots
-    from affiliates.identity import read_key
+    from affiliates.keyring import Keyring
     from affiliates.links import NO_NAMES
     from affiliates.manifests import read_group
 
@@ -62,7 +62,7 @@ def crosswalk(
         previous = max(((m, file) for m, file in there.items() if m < first), default=(first, None))[1]
     before = snapshots.names_of(previous, first) if previous else NO_NAMES
     tables = link_tables.find(links, _columns(settings, column or [], keyed, region))
-    key = None if keyed else read_key(settings.settings.key, group)
+    key = None if keyed else Keyring(settings.settings, group).key(first if month else date.max)
     with console.progress_bar() as tell:
         gathered, read = link_tables.links_of(tables, key, tell)
         tell("joining the links", 0, 1)

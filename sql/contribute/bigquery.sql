@@ -46,10 +46,11 @@ DATE({{ time.column }}, '{{ zone }}')
 {%- endmacro %}
 {%- macro text(column) -%}CAST({{ column }} AS STRING){%- endmacro %}
 
-{%- set stages = ['stripped', 'folded', 'canonical', 'somebody'] %}
+{%- set stages = ['stripped', 'folded', 'canonical', 'composed', 'somebody'] %}
 {%- macro stripped(x, kind) -%}TRIM({{ x }}, ' \t\n\r\v\f'){%- endmacro %}
 {%- macro folded(x, kind) -%}
-{% if kind == 'email' %}NORMALIZE(LOWER({{ x }}), NFC){% elif kind == 'phone' %}{{ x }}{% else %}NORMALIZE({{ x }}, NFC){% endif %}
+{#- Where engines differ by what stands around a letter, the protocol says what becomes of it: Σ, ς and İ. -#}
+{% if kind == 'email' %}LOWER(REPLACE(REPLACE(REPLACE({{ x }}, 'Σ', 'σ'), 'ς', 'σ'), 'İ', CONCAT('i', CODE_POINTS_TO_STRING([775])))){% else %}{{ x }}{% endif %}
 {%- endmacro %}
 {%- macro canonical(x, kind) -%}
 {% if kind == 'email' -%}
@@ -61,8 +62,9 @@ CASE WHEN REGEXP_CONTAINS({{ x }}, r'^[+][1-9][0-9]{6,14}$') THEN {{ x }} END
 {%- endif %}
 {%- endmacro %}
 {%- macro gmail(x, length) -%}
-CONCAT(REPLACE(SPLIT(LEFT({{ x }}, CHAR_LENGTH({{ x }}) - {{ length }}), '+')[OFFSET(0)], '.', ''), '@gmail.com')
+CONCAT(LTRIM(REPLACE(SPLIT(LEFT({{ x }}, CHAR_LENGTH({{ x }}) - {{ length }}), '+')[OFFSET(0)], '.', ''), ' \t\n\r\v\f'), '@gmail.com')
 {%- endmacro %}
+{%- macro composed(x, kind) -%}{% if kind == 'phone' %}{{ x }}{% else %}NORMALIZE({{ x }}, NFC){% endif %}{%- endmacro %}
 {%- macro somebody(x, kind) -%}
 CASE WHEN LOWER({{ x }}) NOT IN ('', {{ placeholders }}) THEN {{ x }} END
 {%- endmacro %}

@@ -47,10 +47,12 @@ CAST(timezone('{{ zone }}', {{ time.column }}) AS date)
 {%- endmacro %}
 {%- macro text(column) -%}CAST({{ column }} AS text){%- endmacro %}
 
-{%- set stages = ['stripped', 'folded', 'canonical', 'somebody'] %}
-{%- macro stripped(x, kind) -%}btrim({{ x }}, concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13))){%- endmacro %}
+{%- set stages = ['stripped', 'folded', 'canonical', 'composed', 'somebody'] %}
+{%- set space = "concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13))" %}
+{%- macro stripped(x, kind) -%}btrim({{ x }}, {{ space }}){%- endmacro %}
 {%- macro folded(x, kind) -%}
-{% if kind == 'email' %}normalize(lower({{ x }}), NFC){% elif kind == 'phone' %}{{ x }}{% else %}normalize({{ x }}, NFC){% endif %}
+{#- Where engines differ by what stands around a letter, the protocol says what becomes of it: Σ, ς and İ. -#}
+{% if kind == 'email' %}lower(replace(replace(replace({{ x }}, 'Σ', 'σ'), 'ς', 'σ'), 'İ', concat('i', chr(775)))){% else %}{{ x }}{% endif %}
 {%- endmacro %}
 {%- macro canonical(x, kind) -%}
 {% if kind == 'email' -%}
@@ -62,8 +64,9 @@ CASE WHEN {{ x }} ~ '^[+][1-9][0-9]{6,14}$' THEN {{ x }} END
 {%- endif %}
 {%- endmacro %}
 {%- macro gmail(x, length) -%}
-concat(replace(split_part(left({{ x }}, char_length({{ x }}) - {{ length }}), '+', 1), '.', ''), '@gmail.com')
+concat(ltrim(replace(split_part(left({{ x }}, char_length({{ x }}) - {{ length }}), '+', 1), '.', ''), {{ space }}), '@gmail.com')
 {%- endmacro %}
+{%- macro composed(x, kind) -%}{% if kind == 'phone' %}{{ x }}{% else %}normalize({{ x }}, NFC){% endif %}{%- endmacro %}
 {%- macro somebody(x, kind) -%}
 CASE WHEN lower({{ x }}) NOT IN ('', {{ placeholders }}) THEN {{ x }} END
 {%- endmacro %}

@@ -15,23 +15,23 @@ RETURNS STRING LANGUAGE PYTHON RUNTIME_VERSION = '3.11' IMMUTABLE HANDLER = 'nor
 $$
 import re, unicodedata
 
+SPACE = " \t\n\r\x0b\x0c"
 NOBODY = {{ placeholder_set }}
 
 def normalised(kind, identifier):
     if identifier is None:
         return None
-    text = identifier.strip(" \t\n\r\x0b\x0c")
+    text = identifier.strip(SPACE)
     if kind == "email":
-        text = unicodedata.normalize("NFC", text.lower())
+        text = text.replace("\u03a3", "\u03c3").replace("\u03c2", "\u03c3").lower()
         for domain in ("@gmail.com", "@googlemail.com"):
             if text.endswith(domain):
-                text = text[: -len(domain)].split("+")[0].replace(".", "") + "@gmail.com"
+                text = text[: -len(domain)].split("+")[0].replace(".", "").lstrip(SPACE) + "@gmail.com"
                 break
     elif kind == "phone":
         if not re.fullmatch("[+][1-9][0-9]{6,14}", text):
             return None
-    else:
-        text = unicodedata.normalize("NFC", text)
+    text = unicodedata.normalize("NFC", text)
     return None if text.lower() in NOBODY or not text else text
 $$;
 CREATE OR REPLACE TEMPORARY FUNCTION mauwatch_person_key(namespace STRING, identifier STRING)

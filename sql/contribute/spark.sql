@@ -68,8 +68,9 @@ CASE WHEN typeof({{ time.column }}) = 'timestamp' THEN {{ time.column }}
 {%- macro text(column) -%}CAST({{ column }} AS STRING){%- endmacro %}
 
 {%- set stages = ['stripped', 'folded', 'canonical', 'somebody'] %}
+{%- set space = "concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13))" %}
 {%- macro stripped(x, kind) -%}
-btrim({{ x }}, concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13)))
+btrim({{ x }}, {{ space }})
 {%- endmacro %}
 {%- macro folded(x, kind) -%}
 CASE WHEN octet_length({{ x }}) = char_length({{ x }}) THEN {% if kind == 'email' %}lower({{ x }}){% else %}{{ x }}{% endif %} END
@@ -84,7 +85,7 @@ CASE WHEN {{ x }} RLIKE '^[+][1-9][0-9]{6,14}$' THEN {{ x }} END
 {%- endif %}
 {%- endmacro %}
 {%- macro gmail(x, length) -%}
-concat(replace(substring_index(left({{ x }}, char_length({{ x }}) - {{ length }}), '+', 1), '.', ''), '@gmail.com')
+concat(trim(LEADING {{ space }} FROM replace(substring_index(left({{ x }}, char_length({{ x }}) - {{ length }}), '+', 1), '.', '')), '@gmail.com')
 {%- endmacro %}
 {%- macro somebody(x, kind) -%}
 CASE WHEN lower({{ x }}) NOT IN ('', {{ placeholders }}) THEN {{ x }} END
