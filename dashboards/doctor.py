@@ -95,7 +95,7 @@ def _product(directory: Path, group: Group, affiliate: str, product: Product) ->
             said.append(found.described())
             said.append(f"of the first {look.counting:,} events that count {look.unidentified:,} name no user")
             if not look.empty and not look.counting:
-                return name, False, f"{said[-2]}; no event of the newest file counts: see to counts_when"
+                return name, False, f"{said[-2]}; no event of the newest counts: see to counts_when"
             if look.unidentified > product.unidentified_limit * look.counting:
                 return name, False, "; ".join(said)
     except Refusal as refusal:

@@ -54,6 +54,8 @@ products:
         counts_when: kind = 'open'   # on one event at a time; null doesn't count and is reported
         internal_when: lower(coalesce(user, '')) like '%@staff.example.com'
         automated_when: agent like '%bot%'
+        # files: s3://bucket/app/{day}/*.parquet   # also gs:// and az://; credentials from the environment alone
+        # table: analytics.events                 # instead of `files`, with `database: {env: APP_DB_URL}`
         # format: csv            # where the files' ending doesn't tell; separator: ";"
         # types: {ts: integer}   # CSV and JSON lines are text; a `time` with a `unit` needs this
         # day_zone: Asia/Tokyo   # for files named by {day} without `time`, if the days aren't the group's

@@ -29,6 +29,8 @@ products:
         counts_when: kind = 'x'
 """
 
+TABLE = GOOD.replace("files: a.csv", "table: t\n        database: {env: DB}").replace("2025-01-31", "{table: l, column: d}")
+
 
 def write(directory: Path, **files: str) -> Path:
     for name, text in {"group": GROUP, "parent": PARENT, "a": GOOD, **files}.items():
@@ -87,6 +89,28 @@ def test_a_good_directory_is_read(tmp_path: Path) -> None:
         ),
         ({"a": GOOD.replace("a.csv", "a-{day}.csv")}, "`complete_through` is for one file or a folder"),
         ({"a": GOOD.replace("        time: at\n", "")}, "`time` is missing"),
+        (
+            {"a": GOOD.replace("files: a.csv", "table: a.csv\n        files: b.csv")},
+            "a.yaml:9: `0`: needs either `files` or `table`",
+        ),
+        ({"a": GOOD.replace("- files: a.csv", "- format: csv")}, "affiliates/a.yaml:9: `0`: needs either `files` or `table`"),
+        ({"a": TABLE.replace("time: at", "format: csv\n        time: at")}, "a.yaml:9: `0`: `format` is for `files`"),
+        ({"a": TABLE.replace("table: t", "files: t.csv")}, "affiliates/a.yaml:9: `0`: `database` is for a `table`"),
+        ({"a": TABLE.replace("table: t", "table: a..t")}, "affiliates/a.yaml:9: `table`: is no table's name"),
+        ({"a": TABLE.replace("{env: DB}", "{}")}, "affiliates/a.yaml:10: `database`: needs `env`, `url` or `file`"),
+        (
+            {"a": TABLE.replace("{env: DB}", "{env: DB, file: f}")},
+            "affiliates/a.yaml:10: `database`: needs `env`, `url` or `file`",
+        ),
+        ({"a": TABLE.replace("{env: DB}", "{evn: DB}")}, "affiliates/a.yaml:10: unknown key `evn` (did you mean `env`?)"),
+        (
+            {"a": TABLE.replace("        database: {env: DB}\n", "")},
+            "`complete_through` names a table, and there is no `database`",
+        ),
+        ({"a": TABLE.replace("column: d", "colunm: d")}, "a.yaml:12: unknown key `colunm` (did you mean `column`?)"),
+        ({"a": TABLE.replace(", column: d", "")}, "affiliates/a.yaml:12: `column` is missing"),
+        ({"a": GOOD.replace("a.csv", "ftp://host/a.csv")}, "a.yaml:9: `files`: is no place that can be read"),
+        ({"a": GOOD.replace("a.csv", "s3://bucket")}, "affiliates/a.yaml:9: `files`: is no place that can be read"),
         ({"a": GOOD.replace("namespace: email", "namespace: person")}, "`person` is the namespace of people joined"),
         (
             {"a": GOOD + "  - product: app\n    from: 2025-01-01\n    active: {id: x, meaning: y}\n"},
@@ -183,3 +207,20 @@ def test_no_directory_no_entity(tmp_path: Path) -> None:
 def test_manifests_of_the_fixture(make: Callable[..., Path], tmp_path: Path) -> None:
     manifest: dict[str, Any] = {"entity": "a", "owned_by": [{"owner": "parent", "share": 0.6}]}
     assert set(read_group(make([manifest])).entities) == {"a", "parent"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "table: postgresql://me:pass-word-4711@host/x", "database: postgresql://me:pass-word-4711@host/x",
+        "database: {env: 'postgresql://me:pass-word-4711@host/x'}", "database: {url: pass-word-4711}",
+        "database: {url: [pass-word-4711]}", "database: {url: 's3://x', file: pass-word-4711}", "files: s3://me:pass-word-4711@bucket/x",
+    ],
+)  # fmt: skip
+def test_a_mistake_shows_no_password(tmp_path: Path, said: str) -> None:
+    """A URL in the wrong place is shown to whoever reads the output of `validate`."""
+    key = said.partition(":")[0]
+    found = {"table": "table: t", "database": "database: {env: DB}", "files": "table: t"}[key]
+    text = "\n".join(mistakes(write(tmp_path, a=TABLE.replace(found, said))))
+    assert "affiliates/a.yaml:" in text
+    assert "pass-word" not in text

@@ -24,6 +24,7 @@ from affiliates.refusal import Refusal
 from affiliates.sources.database.table import Table
 from affiliates.sources.found import Found
 from tests.conftest import NOW, Manifests, entity, events, new_database, product, source, write_group
+from tests.test_cli import mauwatch
 from tests.test_closing import go
 from tests.test_sources import JANUARY, contributions, users
 
@@ -344,11 +345,11 @@ def whole_text(error: BaseException) -> str:
 def test_a_closed_port_and_a_wrong_password(tmp_path: Path) -> None:
     """The URL is shown without user, password and options, whatever the driver says."""
     port = free_port()
-    url = f"postgresql://me:{SECRET}@127.0.0.1:{port}/shop?application_name={SECRET}"
+    url = f"postgresql://me:{SECRET}@localhost:{port}/shop?application_name={SECRET}"
     for place in ({"url": url}, {"file": "url.txt"}):
         directory = group_of(tmp_path, table("", database=place), {"url.txt": url.encode()})
         with pytest.raises(
-            Refusal, match=rf"can't be reached, or lets nobody in \(postgresql://127.0.0.1:{port}/shop: "
+            Refusal, match=rf"can't be reached, or lets nobody in \(postgresql://localhost:{port}/shop: "
         ) as refused:
             contributions(directory)
         assert SECRET not in whole_text(refused.value)
@@ -442,3 +443,22 @@ for name in ("database", "objects"):
         "a table needs a library that isn't installed (sqlalchemy). Next: pip install 'mauwatch[database]'.",
         "an object store needs a library that isn't installed (obstore). Next: pip install 'mauwatch[objects]'.",
     ]
+
+
+def test_a_run_over_bad_tables_keeps_no_word_of_them(tmp_path: Path) -> None:
+    """Reports, logs and Dagster's history are read by many: no address, no password in any of them."""
+    fill(f"sqlite:///{tmp_path}/shop.sqlite", {"at": "text", "user": "real"}, [(PLANTED, PLANTED)])
+    sources = {
+        "values": table("sqlite:///shop.sqlite", identifiers=[{"column": "at", "namespace": "email"}]),
+        "types": table("sqlite:///shop.sqlite"),
+        "closed": table(f"postgresql://me:{SECRET}@localhost:{free_port()}/shop"),
+    }
+    write_group(tmp_path, [entity("a", [product(name, sources=[said], to="2025-01-03") for name, said in sources.items()])])
+    for command in (["run", "--log-json"], ["doctor"]):
+        done = mauwatch(*command, "--group", tmp_path)
+        assert done.returncode == 1
+        assert all(f"a/{name}" in done.stdout for name in sources)
+        assert not [word for word in ("planted", SECRET) if word in done.stdout + done.stderr]
+    kept = [path for path in (tmp_path / ".mauwatch").rglob("*") if path.is_file()]
+    assert kept, "Dagster's history"
+    assert not [path for path in kept if b"planted" in path.read_bytes() or SECRET.encode() in path.read_bytes()]

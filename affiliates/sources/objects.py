@@ -8,6 +8,7 @@ machine's role), never from a manifest, and no message of a store gets out: it q
 """
 
 import os
+import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -30,12 +31,15 @@ IN_PLACE_BYTES = 64 << 20
 """A Parquet object from this size on is read where it lies: four requests and the needed columns, instead of all of it."""
 _AT_ONCE = 16
 """Requests under way: 1,000 small objects take 3 s from a store on the same machine, and as many waits elsewhere."""
+_ACCESS = "let mauwatch's credentials list the bucket and read its objects"
+RETRIES = 3
 _CHUNK = 8 << 20
 _STORES: dict[str, type[store.S3Store | store.GCSStore | store.AzureStore]] = {
     "s3": store.S3Store,
     "gs": store.GCSStore,
     "az": store.AzureStore,
 }
+_ALLOW_HTTP = {"s3": "AWS_ALLOW_HTTP", "gs": "GOOGLE_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
 _Store = store.S3Store | store.GCSStore | store.AzureStore
 
 
@@ -61,7 +65,7 @@ class Objects:
     kind: str
     bucket: str
     """With its scheme: s3://bucket."""
-    store: _Store
+    store: _Store = field(repr=False)
     objects: tuple[Object, ...]
     of_day: dict[date, tuple[Object, ...]]
     complete_through: date | None
@@ -170,6 +174,8 @@ class Objects:
         if check:
             try:
                 there = list(frame.collect_schema())
+            except OSError:
+                raise Refusal(self._named(found), "may not be read, or is gone", "the store listed it", _ACCESS) from None
             except READ_ERRORS:
                 raise Refusal(
                     self._named(found), "is not a readable Parquet file",
@@ -237,9 +243,9 @@ def _portions(found: Portion, in_place: Callable[[Object], bool]) -> list[Portio
 
 def _opened_store(scheme: str, bucket: str, subject: str) -> _Store:
     options: store.ClientConfig = {"timeout": timedelta(hours=1), "connect_timeout": timedelta(seconds=10)}
-    if os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("true", "1"):  # Lost where other options are given.
+    if os.environ.get(_ALLOW_HTTP[scheme], "").lower() in ("true", "1"):  # Lost where other options are given.
         options["allow_http"] = True
-    retry: store.RetryConfig = {"max_retries": 3, "retry_timeout": timedelta(seconds=60)}
+    retry: store.RetryConfig = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=60)}
     with _refusing(f"{subject}, {scheme}://{bucket}"):
         return _STORES[scheme](bucket, client_options=options, retry_config=retry)
 
@@ -269,14 +275,14 @@ def _refusing(where: str) -> Iterator[None]:
     try:
         yield
     except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
-        raise Refusal(
-            where, "may not be read", "permission denied", "let mauwatch's credentials list the bucket and read its objects"
-        ) from None
+        raise Refusal(where, "may not be read", "permission denied", _ACCESS) from None
     except exceptions.PreconditionError:
         raise Refusal(where, "the object was written again while it was read", "", "run again once the export is over") from None
     except FileNotFoundError:
         raise Refusal(where, "the object is gone", "", "run again once the export is over") from None
     except (exceptions.BaseError, ValueError) as error:
+        if re.search(" 40[13] ", str(error)):
+            raise Refusal(where, "may not be read", "permission denied", _ACCESS) from None
         if " 404 " in str(error):
             raise Refusal(where, "no such bucket", "", "correct the bucket's name in `files`") from None
         raise Refusal(
