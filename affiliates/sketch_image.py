@@ -85,7 +85,7 @@ def decode(image: bytes) -> Decoded:
 
 def _decoded(image: bytes, lg_k: int, lg_array: int, mode: int, kind: int, count: int, compact: bool) -> Decoded:
     if mode == _LIST:
-        size = count if compact or len(image) == 8 else 1 << min(lg_array, 8)
+        size = count if compact or len(image) == 8 else 1 << min(lg_array, int(ADDRESS_BITS))
         return Decoded(lg_k, coupons=_coupons(image, 8, size, count, _LIST_SIZE))
     if mode == _SET:
         if lg_k < 8:

@@ -225,6 +225,7 @@ HLL_4 = bytes((10, 1, 7, 4, 0, 8, 0, 2)) + bytes(28) + (1).to_bytes(4, "little")
         (HLL_8[:5] + b"\x0c" + HLL_8[6:], "says that it is empty"),
         (bytes((2, 1, 7, 12, 3, 12, 1, 0)) + b"\xff\xff\xff\xff", "says that it is empty"),
         (bytes((2, 1, 7, 12, 8, 0, 9, 0)) + bytes(1024), "9 coupons don't fit"),
+        (bytes((2, 1, 7, 14, 255, 4, 0, 8)) + bytes(1024), "has 1032 bytes where"),
         (HLL_8 + bytes(1 << 22), "more than any image"),
         (HLL_4, "has 48 bytes where"),
         (HLL_4 + (3 << 26 | 0).to_bytes(4, "little"), "out of range"),
