@@ -17,7 +17,7 @@ help: ## what there is to make
 demo: .venv/ready ## count a group of 690 million people, and compare with the truth
 	$(BIN)/mauwatch demo
 
-test: .venv/ready ## all tests; with ../shared beside the checkout, over all of its data
+test: .venv/ready .venv-core/ready .venv-spark/ready ## all tests; with ../shared beside the checkout, over all of its data
 	$(BIN)/python -m pytest -n $(WORKERS)
 
 check: .venv/ready ## style, types, and who may import whom
@@ -44,7 +44,13 @@ fuzz: .venv/ready ## images as a stranger may send them, for two minutes: regist
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[group,dev,bench]'
 	touch $@
 
-# Spark runs on Java; where there is none, the table is made without it.
+# What an affiliate's machine has: the core, and nothing of the centre.
+.venv-core/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-core
+	.venv-core/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	touch $@
+
+# Spark runs on Java; where there is none, its tests are skipped, and the table of the bench is made without it.
 .venv-spark/ready: constraints.txt
 	$(PYTHON) -m venv .venv-spark
 	.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pyspark

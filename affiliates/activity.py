@@ -1,8 +1,8 @@
 """Events -> who was active on a day, by audience: lazily, in batches, in bounded memory."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -30,11 +30,13 @@ _IDENTIFIER_TYPES = (pl.String, pl.Categorical, pl.Enum, pl.Null)
 class Batch:
     """Some events: the keys of who was active, by cell, and by day what isn't anybody's."""
 
-    cells: list[tuple[date, str, str, Keys]]
-    """Day, audience, namespace and the key of each event's user, so keys can come again."""
+    cells: list[tuple[date, str, str, Keys, int]]
+    """Day, audience, namespace, the keys of its events' users, which can come again, and how many events there are."""
     left_out: list[tuple[date, int, int, int]]
     """Day, and the events that count and whose user isn't identified; those that a condition left
     undecided (it was null, which counts as false); and those of them left out for it."""
+    canaries: Mapping[str, Keys] = field(default_factory=dict)
+    """By namespace, keys of fixed identifiers, where somebody else has made the keys."""
 
 
 def check(found: Found, days: Sequence[date], zone: str, now: datetime) -> None:
@@ -148,6 +150,7 @@ def _by_cell(
             AUDIENCES[cell // each % len(AUDIENCES)],
             namespaces[cell % each],
             out[starts[cell] : starts[cell + 1]],
+            int(starts[cell + 1] - starts[cell]),
         )
         for cell in np.flatnonzero(np.diff(starts)).tolist()
     ]

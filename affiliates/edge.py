@@ -13,18 +13,20 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from affiliates import activity, canary
+from affiliates import activity, canary, person_keys
 from affiliates.contribution import Contribution, Part, end_of
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
 from affiliates.group import Grain, Product, Settings
-from affiliates.identity import NORMALISATION, GroupKey
+from affiliates.identity import NORMALISATION
+from affiliates.kernels import Keys
 from affiliates.keyring import Keyring
 from affiliates.known import KnownKeys
 from affiliates.model import period_end
 from affiliates.refusal import Refusal
-from affiliates.registers import Absorber
+from affiliates.registers import Absorber, Registers
 from affiliates.source import Source
 from affiliates.sources import files
 from affiliates.sources.found import Found
@@ -125,8 +127,9 @@ def fingerprints(found: Sequence[Found], periods: Mapping[date, list[date]]) -> 
 def events_now(found: Sequence[Found], grain: Grain, periods: Mapping[date, list[date]], zone: str) -> dict[date, int]:
     """By period, the events in its sources that count, identified or not: as many as a contribution tells of."""
     number, days = dict.fromkeys(periods, 0), sorted(day for days in periods.values() for day in days)
-    for source in found:
-        for day, events in (activity.counted(source, days, zone) if days else {}).items():
+    for source in found if days else ():
+        counted = person_keys.counted(source, days) if source.source.person_keys else activity.counted(source, days, zone)
+        for day, events in counted.items():
             if (first := first_day(grain, day)) in number:
                 number[first] += events
     return number
@@ -153,13 +156,18 @@ def contribute(
     per_month = place.keys.several or "{month}" in (place.settings.crosswalk or "")
     for number, pass_days in enumerate(_passes(found, wanted, per_month)):
         month = pass_days[0].replace(day=1)
-        crosswalk, key = place.crosswalk(month), place.keys.key(month)
+        crosswalk, proof = place.crosswalk(month), _Proof(subject, place, month, product.made_keys)
         tallies: dict[date, _Tally] = defaultdict(_Tally)
         for source in found:
-            if source.day_by_day or number == 0:
-                activity.check(source, pass_days, zone, place.now)
-            known = KnownKeys(source.source.identifiers, key, crosswalk)
-            for batch in activity.batches(source, pass_days, zone, known):
+            if product.made_keys:
+                events = person_keys.batches(source, pass_days, product.grain, crosswalk)
+            else:
+                if source.day_by_day or number == 0:
+                    activity.check(source, pass_days, zone, place.now)
+                known = KnownKeys(source.source.identifiers, place.keys.key(month), crosswalk)
+                events = activity.batches(source, pass_days, zone, known)
+            for batch in events:
+                proof.add(batch.canaries)
                 _absorb(batch, set(pass_days), product.grain, place.settings.lg_k, tallies)
         for first, tally in sorted(tallies.items()):
             _judge(f"{subject}, {first}", product, sum(tally.events.values()), tally.unidentified, tally.left_out)
@@ -168,7 +176,7 @@ def contribute(
             left_out += tally.left_out
         _judge(subject, product, identified, unidentified, left_out)
         passed = sorted({first_day(product.grain, day) for day in pass_days})
-        yield [_contribution(affiliate, product, first, tallies[first], crosswalk, key, place) for first in passed]
+        yield [_contribution(affiliate, product, first, tallies[first], crosswalk, proof, place) for first in passed]
 
 
 def _passes(found: Sequence[Found], days: Sequence[date], per_month: bool) -> Iterator[list[date]]:
@@ -181,13 +189,13 @@ def _passes(found: Sequence[Found], days: Sequence[date], per_month: bool) -> It
 
 
 def _absorb(batch: activity.Batch, days: set[date], grain: Grain, lg_k: int, tallies: dict[date, _Tally]) -> None:
-    for day, audience, namespace, keys in batch.cells:
+    for day, audience, namespace, keys, events in batch.cells:
         if day in days:
             tally, cell = tallies[first_day(grain, day)], (audience, namespace)
             if cell not in tally.absorbers:
                 tally.absorbers[cell] = Absorber(lg_k)
             tally.absorbers[cell].absorb(keys)
-            tally.events[cell] += len(keys)
+            tally.events[cell] += events
     for day, unidentified, undecided, left_out in batch.left_out:
         if day in days:
             tally = tallies[first_day(grain, day)]
@@ -218,21 +226,44 @@ def _judge(subject: str, product: Product, identified: int, unidentified: int, l
             )  # fmt: skip
 
 
+class _Proof:
+    """Canaries of a pass: by the key that hashes here, or the keys that whoever hashed elsewhere has made of them."""
+
+    def __init__(self, subject: str, place: Workplace, month: date, made_elsewhere: bool) -> None:
+        self._subject, self._elsewhere = subject, made_elsewhere
+        self._key = None if made_elsewhere else place.keys.key(month)
+        self._made: dict[str, set[int]] = defaultdict(set)
+
+    def add(self, canaries: Mapping[str, Keys]) -> None:
+        for namespace, keys in canaries.items():
+            self._made[namespace].update(keys.tolist())
+
+    def image(self, namespace: str, lg_k: int) -> bytes:
+        if self._key is not None:
+            return canary.image(namespace, self._key, lg_k)
+        if namespace not in self._made:
+            raise Refusal(
+                self._subject, "keys without canaries", f"namespace {namespace}",
+                "send the canaries' keys with them, in rows of the audience `canary`: --print-sql ENGINE --person-keys",
+            )  # fmt: skip
+        return Registers.of_keys(lg_k, np.array(sorted(self._made[namespace]), np.uint64)).to_image()
+
+
 @cache
 def _producer() -> str:
     return f"mauwatch {version('mauwatch')}"
 
 
 def _contribution(
-    affiliate: str, product: Product, first: date, tally: _Tally, crosswalk: Crosswalk | None, key: GroupKey, place: Workplace
+    affiliate: str, product: Product, first: date, tally: _Tally, crosswalk: Crosswalk | None, proof: _Proof, place: Workplace
 ) -> Contribution:
     lg_k = place.settings.lg_k
-    namespaces = dict.fromkeys(i.namespace for s in product.sources for i in s.identifiers)
+    namespaces = dict.fromkeys(n for s in product.sources for n in s.namespaces)
     # A row for each namespace of the sources even without users: its canary proves the way there.
     cells = sorted({("external", n) for n in namespaces} | set(tally.absorbers))
     parts = tuple(
         Part(audience, namespace, people.registers(), tally.events[audience, namespace], people.distinct,
-             canary.image(namespace, key, lg_k))
+             proof.image(namespace, lg_k))
         for audience, namespace in cells
         for people in [tally.absorbers.get((audience, namespace)) or Absorber(lg_k)]
     )  # fmt: skip
@@ -241,9 +272,9 @@ def _contribution(
         product=product.product,
         grain=product.grain,
         activity_date=first,
-        key_epoch=key.epoch,
+        key_epoch=place.keys.source(first).epoch,
         crosswalk_digest=crosswalk.digest if crosswalk else NO_CROSSWALK,
-        normalisation=NORMALISATION,
+        normalisation=product.sources[0].normalisation or NORMALISATION,
         unidentified_events=tally.unidentified,
         undecided_events=tally.undecided,
         definition=product.active.label,

@@ -95,6 +95,17 @@ class Product(Dated):
             raise ValueError("all sources of a product must have days of one zone: a contribution has one `day_zone`")
         return self
 
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Self:
+        if len({(bool(source.person_keys), source.normalisation) for source in self.sources}) > 1:
+            raise ValueError("all sources of a product are of events, or all of keys by one `normalisation`: it has one proof")
+        return self
+
+    @property
+    def made_keys(self) -> bool:
+        """Whether its sources hold keys that somebody else has made."""
+        return any(source.person_keys for source in self.sources)
+
     @property
     def day_zone(self) -> str | None:
         """The zone of the days that name its files; the group's where it is none."""

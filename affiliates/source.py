@@ -3,7 +3,8 @@
 import re
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Literal, Self
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self
 
 import phonenumbers
 from pydantic import BeforeValidator, Discriminator, Field, SecretStr, Tag, field_validator, model_validator
@@ -42,7 +43,7 @@ class Identifier(Model):
 
     @model_validator(mode="after")
     def _not_person(self) -> Self:
-        if self.namespace == "person":
+        if self.namespace == PERSON_NAMESPACE:
             raise ValueError("`person` is the namespace of people joined by the crosswalk")
         return self
 
@@ -98,6 +99,16 @@ Complete = Annotated[
 _CLOUD = re.compile("(s3|gs|az)://[^/]+/")
 
 
+PERSON_KEY_COLUMNS: Mapping[str, ColumnType] = MappingProxyType(
+    {
+        "activity_date": "date", "audience": "text", "namespace": "text", "person_key": "text", "events": "integer",
+        "unidentified_events": "integer", "undecided_events": "integer", "crosswalk_digest": "text",
+    }
+)  # fmt: skip
+"""Of a table of ready-made keys."""
+PERSON_NAMESPACE = "person"
+
+
 class Source(Model):
     """Files or a table with a product's events."""
 
@@ -112,8 +123,12 @@ class Source(Model):
     separator: Literal[",", ";", "\t", "|"] = ","
     """Of CSV files."""
     time: Annotated[EventTime, BeforeValidator(_spelt_out)] | None = None
-    identifiers: Annotated[tuple[Identifier, ...], Field(min_length=1)]
+    identifiers: tuple[Identifier, ...] = ()
     """The first usable one of an event is its user."""
+    person_keys: tuple[Annotated[Name, Field(max_length=32)], ...] = ()
+    """In the place of identifiers: the files hold keys of these namespaces, made where the events are."""
+    normalisation: Literal["v1 unicode", "v1 ascii"] | None = None
+    """Of who made the keys."""
     counts_when: Text | None = None
     internal_when: Text | None = None
     automated_when: Text | None = None
@@ -123,6 +138,18 @@ class Source(Model):
     """The last day whose events are all there, a file that holds that day and nothing else, or a column's greatest day."""
     day_zone: Zone | None = None
     """The zone whose days name the files of a `{day}` pattern without event times."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _made_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("person_keys") and "types" not in data:
+            return data | {"types": dict(PERSON_KEY_COLUMNS), "normalisation": data.get("normalisation", "v1 unicode")}
+        return data
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Those of its identifiers or keys."""
+        return self.person_keys or tuple(i.namespace for i in self.identifiers)
 
     @property
     def by_day(self) -> bool:
@@ -167,12 +194,25 @@ class Source(Model):
         return self
 
     @model_validator(mode="after")
+    def _who_was_there(self) -> Self:
+        if not self.person_keys and not self.identifiers:
+            raise ValueError("`identifiers` are missing: the columns that tell who was there")
+        of_events = {"identifiers", "time", "counts_when", "internal_when", "automated_when", "table"}
+        if self.person_keys and (other := self.model_fields_set & of_events):
+            raise ValueError(f"`{min(other)}` is for events, and `person_keys` for keys that are made of them already")
+        if not self.person_keys and self.normalisation:
+            raise ValueError("`normalisation` is for `person_keys`: identifiers are normalised here")
+        if PERSON_NAMESPACE in self.person_keys:
+            raise ValueError("`person` is the namespace of people joined by the crosswalk")
+        return self
+
+    @model_validator(mode="after")
     def _knows_its_days(self) -> Self:
         if self.by_day and self.complete_through is not None:
             raise ValueError("`complete_through` is for one file or a folder: with {day}, each file speaks for its day")
         if not self.by_day and self.complete_through is None and not (self.table and self.database is None):
             raise ValueError("`complete_through` is missing: without it a day with no events can't be told from a missing day")
-        if not self.by_day and self.time is None:
+        if not self.by_day and self.time is None and not self.person_keys:
             raise ValueError("`time` is missing: without {day} in `files` only the events' own time tells their day")
         if self.day_zone and self.time is not None:
             raise ValueError("`day_zone` is for files without event times; give `time` its zone instead")

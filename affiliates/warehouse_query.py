@@ -104,7 +104,7 @@ def query(engine: Engine, asked: Asked) -> str:
         since=_midnight(first, zone), until=_midnight(last + _DAY, zone), zone=zone, lg_k=lg_k, time=_time(engine, source),
         table=_table(engine, source.table),
         **{name: _condition(engine, source, name) for name in ("counts", "internal", "automated")},
-        **_identifiers(engine, source, bool(asked.crosswalk_table)),
+        **_identifiers(engine, source, bool(asked.crosswalk_table) or asked.keys_only),
         empty=Registers.of_coupons(lg_k, np.empty(0, np.uint32)).to_image().hex(),
         crosswalk=_table(engine, asked.crosswalk_table), crosswalk_digest=asked.crosswalk_digest,
         definition=_text(engine, product.active.label), definition_digest=definition_digest(product, settings),
@@ -182,9 +182,10 @@ def _condition(engine: Engine, source: Source, name: str) -> str:
     return conditions.sql(condition, engine.dialect, lambda column: _column(engine, column))
 
 
-def _identifiers(engine: Engine, source: Source, crosswalk: bool) -> dict[str, list[Any]]:
-    """The source's columns of identifiers, the canaries of each, and the namespaces; with a crosswalk also those of people."""
-    each = [(_column(engine, i.column), i.namespace) for i in source.identifiers] + ([("NULL", PERSON)] if crosswalk else [])
+def _identifiers(engine: Engine, source: Source, people: bool) -> dict[str, list[Any]]:
+    """The source's columns of identifiers, the canaries of each, and the namespaces; with a crosswalk also those of people,
+    and with keys, which may be joined by one later."""
+    each = [(_column(engine, i.column), i.namespace) for i in source.identifiers] + ([("NULL", PERSON)] if people else [])
     return {
         "identifiers": [{"column": c, "namespace": _text(engine, n), "kind": _KINDS.get(n, "other")} for c, n in each],
         "canaries": [

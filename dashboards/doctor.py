@@ -8,7 +8,7 @@ from datetime import date, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
-from affiliates import activity, crosswalk, edge, registers
+from affiliates import activity, crosswalk, edge, person_keys, registers
 from affiliates.group import Group, Product
 from affiliates.keyring import Keyring
 from affiliates.refusal import Refusal
@@ -91,7 +91,7 @@ def _product(directory: Path, group: Group, affiliate: str, product: Product) ->
     said = []
     try:
         for found in edge.find(name, product, directory, group.settings.time_zone):
-            look = activity.look(found, group.settings.time_zone)
+            look = person_keys.look(found) if found.source.person_keys else activity.look(found, group.settings.time_zone)
             said.append(found.described())
             said.append(f"of the first {look.counting:,} events that count {look.unidentified:,} name no user")
             if not look.empty and not look.counting:

@@ -27,10 +27,9 @@ from affiliates import canary, contribution, crosswalk, edge
 from affiliates.contribution import SCHEMA, Contribution
 from affiliates.crosswalk import Crosswalk
 from affiliates.group import Group, Product, Settings
-from affiliates.identity import TEST_KEY, GroupKey, as_key, normalise, person_key
+from affiliates.identity import TEST_KEY, GroupKey, normalise, person_key
 from affiliates.keyring import Keyring
 from affiliates.refusal import Refusal
-from affiliates.registers import Registers
 from affiliates.warehouse_query import ENGINES, Asked, query, self_test
 from tests.conftest import KEY, NOW, entity, new_database
 
@@ -50,7 +49,10 @@ IDENTIFIERS = [
 ]
 
 
-KEY_COLUMNS = ["activity_date", "audience", "namespace", "person_key", "events", "unidentified_events", "undecided_events"]
+KEY_SCHEMA = {
+    "activity_date": pl.Date, "audience": pl.String, "namespace": pl.String, "person_key": pl.String, "events": pl.Int64,
+    "unidentified_events": pl.Int64, "undecided_events": pl.Int64, "crosswalk_digest": pl.String,
+}  # fmt: skip
 
 
 def events() -> pl.DataFrame:
@@ -141,13 +143,17 @@ def told(made: Contribution) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def test_the_keys_that_postgresql_makes_are_the_edges(postgres: sa.Engine, tmp_path: Path) -> None:
-    """A real PostgreSQL, from events to keys; to sketches it takes an extension that isn't here."""
-    joined, wanted = snapshot(), asked(app(table="analytics.events"), keys_only=True)
-    made = {}
-    for c in by_edge(events(), tmp_path, app(), joined):
-        for p in c.parts:
-            made[c.activity_date, p.audience, p.namespace] = (p.registers.digest(), p.events)
+@pytest.mark.parametrize("grain", ["day", "month"])
+@pytest.mark.parametrize("joins", ["nobody", "the query", "the edge"])
+def test_keys_that_postgresql_makes_give_the_edges_contributions(
+    postgres: sa.Engine, tmp_path: Path, grain: str, joins: str
+) -> None:
+    """A real PostgreSQL, from events to keys, and a source of the kind `person_keys` that sketches them, without the key."""
+    joined = None if joins == "nobody" else snapshot()
+    product = app().model_copy(update={"grain": grain})
+    wanted = asked(app(table="analytics.events").model_copy(update={"grain": grain}), keys_only=True)
+    if joined and joins == "the query":
+        wanted = replace(wanted, crosswalk_table="snapshot", crosswalk_digest=joined.digest)
     with new_database(postgres, UTF8) as url, psycopg.connect(url) as connection:
         connection.execute("create schema analytics")
         columns = ", ".join(f"{name} text" for name in events().columns[1:])
@@ -155,31 +161,64 @@ def test_the_keys_that_postgresql_makes_are_the_edges(postgres: sa.Engine, tmp_p
         connection.execute("create table snapshot (key text, person_key text)")
         with connection.cursor() as cursor:
             cursor.executemany("insert into analytics.events values (%s, %s, %s, %s, %s, %s, %s)", events().rows())
-            cursor.executemany("insert into snapshot values (%s, %s)", joined.text().rows())
-        text = query(ENGINES["postgres"], replace(wanted, crosswalk_table="snapshot", crosswalk_digest=joined.digest))
+            cursor.executemany("insert into snapshot values (%s, %s)", snapshot().text().rows())
         with psycopg.RawCursor(connection) as cursor:
-            rows = cursor.execute(text, (KEY,)).fetchall()
+            rows = cursor.execute(query(ENGINES["postgres"], wanted), (KEY,)).fetchall()
         shown = connection.execute("select query from pg_stat_activity").fetchall()
         connection.rollback()
     assert KEY not in str(shown)
-    frame = pl.DataFrame(
-        rows, orient="row", schema=["day", "audience", "namespace", "key", "events", "unidentified", "undecided"]
-    )
-    keyed = frame.filter(pl.col("key").is_not_null()).with_columns(key=as_key(pl.col("key")))
-    found = {
-        cell: (Registers.of_keys(21, group["key"].to_numpy()).digest(), group["events"].sum())
-        for cell, group in keyed.group_by("day", "audience", "namespace")
-        if cell[1] != "canary"
-    }
-    assert found == {cell: said for cell, said in made.items() if said[1]}
-    canaries = keyed.filter(audience="canary")
-    for (namespace,), group in canaries.group_by("namespace"):
-        image = Registers.of_keys(21, group["key"].to_numpy())
-        assert canary.of_key(GroupKey(KEY, "1")).wrong(image, str(namespace), canary.UNICODE) is None
-    assert set(canaries["namespace"]) == {"email", "phone", "device", "person"}
-    totals = {c.activity_date: (c.unidentified_events, c.undecided_events) for c in by_edge(events(), tmp_path, app(), joined)}
-    said = frame.filter(pl.col("day").is_not_null()).group_by("day").agg(pl.col("unidentified", "undecided").sum())
-    assert {day: (unidentified, undecided) for day, unidentified, undecided in said.iter_rows()} == totals
+    frame = pl.DataFrame(rows, orient="row", schema=KEY_SCHEMA)
+    found = by_keys(frame, tmp_path / "keys", grain, joined)
+    expected = by_edge(events(), tmp_path / "events", product, joined)
+    assert [told(c) for c in found] == [told(c) for c in expected]
+    known, digest = canary.of_key(GroupKey(KEY, "1")), joined.digest if joined else ""
+    for c in found:
+        assert [str(r) for r in contribution.check(c, GROUP, lambda month: known, lambda month: digest, NOW)] == []
+
+
+def by_keys(frame: pl.DataFrame, directory: Path, grain: str, joined: Crosswalk | None) -> list[Contribution]:
+    """Keys as a table has them, through the edge of somebody who has no key."""
+    directory.mkdir()
+    frame.sample(fraction=1, shuffle=True, seed=1).write_csv(directory / "keys.csv")
+    source = {"files": "keys.csv", "person_keys": ["email", "phone", "device"], "complete_through": "2025-01-31"}
+    product = Product.model_validate(app().model_dump(by_alias=True, exclude={"sources"}) | {"sources": [source], "grain": grain})
+    place = edge.Workplace(directory, SETTINGS, Keyring(SETTINGS, directory), lambda month: joined, NOW)
+    found = edge.find("shop/app", product, directory, ZONE)
+    last = LAST if grain == "day" else date(2025, 1, 31)
+    periods = edge.periods_present(found, product, pl.date_range(FIRST, last, eager=True).to_list(), ZONE, NOW)
+    counted = edge.events_now(found, product.grain, periods, ZONE)
+    made = [c for some in edge.contribute("shop", product, found, periods, place) for c in some]
+    assert counted == {c.activity_date: sum(p.events or 0 for p in c.parts) + (c.unidentified_events or 0) for c in made}
+    return made
+
+
+KEYS = pl.DataFrame(
+    {
+        "activity_date": [FIRST, FIRST, None], "audience": ["external", "external", "canary"], "namespace": ["email"] * 3,
+        "person_key": ["00000000000000ff", None, "0000000000000001"], "events": [3, 0, 1], "unidentified_events": [0, 2, 0],
+        "undecided_events": [0, 0, 0], "crosswalk_digest": [""] * 3,
+    },
+    schema=KEY_SCHEMA,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (pl.col("person_key").str.to_uppercase(), "texts that are no key"),
+        (pl.lit("user@example.com").alias("person_key"), "texts that are no key"),
+        (pl.col("audience").replace("external", "everybody"), "unknown audiences"),
+        (pl.lit("imei").alias("namespace"), "that the manifest doesn't name"),
+        (pl.lit(-1).alias("events"), "missing or negative"),
+        (pl.lit(None, pl.Int64).alias("events"), "missing or negative"),
+        (pl.lit("c" * 64).alias("crosswalk_digest"), "another crosswalk"),
+        (pl.lit("external").alias("audience"), "keys without canaries"),
+    ],
+)
+def test_keys_that_would_count_wrongly(change: pl.Expr, rule: str, tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match=rule) as refused:
+        by_keys(KEYS.with_columns(change), tmp_path / "keys", "day", None)
+    assert "example.com" not in str(refused.value)
 
 
 def test_the_functions_that_snowflake_gets_are_the_edges() -> None:
@@ -236,7 +275,7 @@ def test_each_query_is_one_statement_of_its_dialect(engine: Any, name: str, want
     assert not list(select.find_all(exp.Command))
     assert all(isinstance(s, exp.Create) for s in setup)
     assert len(setup) == (2 if engine.name == "snowflake" else 0)
-    columns = KEY_COLUMNS if wanted.keys_only else SCHEMA.names()
+    columns = list(KEY_SCHEMA) if wanted.keys_only else SCHEMA.names()
     assert select.named_selects == columns
     assert KEY not in text
 

@@ -68,7 +68,8 @@ joined AS (SELECT period, audience, events, unidentified, undecided, namespace, 
 -- For a source of the kind `person_keys`: a key a row; rows without a key tell of events that aren't counted.
 SELECT period AS {{ q('activity_date') }}, audience AS {{ q('audience') }}, namespace AS {{ q('namespace') }},
   person_key AS {{ q('person_key') }}, {{ e.bigint('events') }} AS {{ q('events') }},
-  {{ e.bigint('unidentified') }} AS {{ q('unidentified_events') }}, {{ e.bigint('undecided') }} AS {{ q('undecided_events') }}
+  {{ e.bigint('unidentified') }} AS {{ q('unidentified_events') }}, {{ e.bigint('undecided') }} AS {{ q('undecided_events') }},
+  '{{ crosswalk_digest }}' AS {{ q('crosswalk_digest') }}
 FROM joined
 {%- else %},
 -- A period without users has rows too: zero users is not the same as nothing said.

@@ -1,0 +1,103 @@
+"""A source of ready-made keys: for an engine that can hash and can't sketch. Its events have no identifiers any more.
+
+A row is a key with how many events it stands for, on a day (or in a month), by audience and namespace; a row without a key
+tells of events that aren't counted; rows of the audience `canary` hold the keys of the protocol's fixed identifiers, and prove
+how the others were made. `mauwatch contribute --print-sql ENGINE --person-keys` prints the query that makes such a table.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+import numpy as np
+import polars as pl
+
+from affiliates.activity import AUDIENCES, Batch, Look
+from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
+from affiliates.group import Grain
+from affiliates.identity import PERSON, as_key
+from affiliates.kernels import Keys
+from affiliates.refusal import Refusal
+from affiliates.source import PERSON_KEY_COLUMNS
+from affiliates.sources.found import Found
+
+BATCH_ROWS = 1_000_000
+_CANARY = "canary"
+_NUMBERS = ("events", "unidentified_events", "undecided_events")
+
+
+def batches(found: Found, days: Sequence[date], grain: Grain, crosswalk: Crosswalk | None) -> Iterator[Batch]:
+    """Keys of these days, batch by batch, joined by the crosswalk where the table's aren't yet; and the canaries' keys.
+
+    Raises `Refusal` for what is no key, an unknown audience or namespace, or keys joined by another crosswalk.
+    """
+    found.check(days)
+    known = {*found.source.person_keys, PERSON}
+    with found.reading():
+        for frame in found.frames(days, list(PERSON_KEY_COLUMNS)):
+            rows = frame.select(*PERSON_KEY_COLUMNS).filter(_wanted(days, grain))
+            for batch in rows.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False):
+                _check(batch, known, crosswalk.digest if crosswalk else NO_CROSSWALK, found.subject)
+                yield _batch(batch, days, grain, crosswalk)
+
+
+def counted(found: Found, days: Sequence[date]) -> dict[date, int]:
+    """Events that count, by day."""
+    number: dict[date, int] = defaultdict(int)
+    with found.reading():
+        for frame in found.frames(days, list(PERSON_KEY_COLUMNS)):
+            events = pl.col("events").fill_null(0) + pl.col("unidentified_events").fill_null(0)
+            rows = frame.filter(pl.col("audience") != _CANARY).group_by("activity_date").agg(n=events.sum())
+            for day, events_of in rows.collect(engine="streaming").iter_rows():
+                number[day] += events_of
+    return dict(number)
+
+
+def look(found: Found, rows: int = 10_000) -> Look:
+    """A first look at the newest of a source."""
+    with found.reading():
+        seen = found.newest(rows).filter(pl.col("audience") != _CANARY).head(rows).collect()
+    return Look(seen.is_empty(), int(seen["events"].sum()), int(seen["unidentified_events"].sum()))
+
+
+def _wanted(days: Sequence[date], grain: Grain) -> pl.Expr:
+    begin = days[0] if grain == "day" else days[0].replace(day=1)
+    return (pl.col("audience") == _CANARY) | pl.col("activity_date").is_between(begin, days[-1])
+
+
+def _check(rows: pl.DataFrame, namespaces: set[str], digest: str, subject: str) -> None:
+    said = rows.select(
+        no_key=(pl.col("person_key").is_not_null() & (~pl.col("person_key").str.contains("^[0-9a-f]{16}$"))).sum(),
+        audience=(~pl.col("audience").is_in([*AUDIENCES, _CANARY])).sum(),
+        namespace=(pl.col("person_key").is_not_null() & ~pl.col("namespace").is_in(namespaces).fill_null(False)).sum(),
+        number=pl.any_horizontal((pl.col(n) < 0) | pl.col(n).is_null() for n in _NUMBERS).sum(),
+        crosswalk=(~pl.col("crosswalk_digest").is_in([NO_CROSSWALK, digest])).sum(),
+    ).to_dicts()[0]
+    for what, rule, next_step in (
+        ("no_key", "texts that are no key", "write 16 characters of 0-9 and a-f, in lower case"),
+        ("audience", "unknown audiences", "write external, internal, automated or canary"),
+        ("namespace", "namespaces that the manifest doesn't name", "name them under `person_keys`, or correct the query"),
+        ("number", "numbers of events that are missing or negative", "write 0 where there are none"),
+        ("crosswalk", "keys joined by another crosswalk than the month's", "compute them with the month's, or without any"),
+    ):
+        if said[what]:
+            raise Refusal(subject, rule, f"{said[what]:,} rows", next_step)
+
+
+def _batch(rows: pl.DataFrame, days: Sequence[date], grain: Grain, crosswalk: Crosswalk | None) -> Batch:
+    # A month's rows carry its first day, which may lie before the product's life.
+    first_of = {day.replace(day=1): day for day in reversed(days)} if grain == "month" else {day: day for day in days}
+    cells, canaries = [], dict[str, Keys]()
+    keyed = rows.filter(pl.col("person_key").is_not_null()).with_columns(person_key=as_key(pl.col("person_key")))
+    for (day, audience, namespace), group in keyed.group_by("activity_date", "audience", "namespace"):
+        keys, place = group["person_key"].to_numpy(), str(namespace)
+        if audience == _CANARY:
+            canaries[place] = keys
+        elif isinstance(day, date) and day in first_of:
+            events = group["events"].to_numpy()
+            joined, people = crosswalk.persons(keys) if crosswalk else (np.zeros(len(keys), bool), keys)
+            for some, name in ((joined, PERSON), (~joined, place)):
+                if some.any():
+                    cells.append((first_of[day], str(audience), name, people[some], int(events[some].sum())))
+    left_out = rows.filter(pl.col("audience") != _CANARY).group_by("activity_date").agg(pl.col(*_NUMBERS[1:]).sum())
+    return Batch(cells, [(first_of[d], u, n, 0) for d, u, n in left_out.iter_rows() if d in first_of], canaries)
