@@ -24,7 +24,7 @@ def normalised(text: str, namespace: str = "email") -> str | None:
     """Normalisation v1 in plain Python, as far as the fixed identifiers need it."""
     text = text.strip(" \t\n\r\x0b\x0c")
     if namespace == "email":
-        text = unicodedata.normalize("NFC", text.lower())
+        text = unicodedata.normalize("NFC", text.replace("\u03a3", "\u03c3").replace("\u03c2", "\u03c3").lower())
         local, _, domain = text.rpartition("@")
         if domain in ("gmail.com", "googlemail.com"):
             text = local.split("+")[0].replace(".", "") + "@gmail.com"
@@ -72,7 +72,7 @@ def signed(text: str) -> int:
 
 
 def lower(text: str) -> str:
-    return unicodedata.normalize("NFC", text.strip().lower())
+    return unicodedata.normalize("NFC", text.strip().replace("\u03a3", "\u03c3").lower())
 
 
 WRONG: dict[str, tuple[Callable[[], Registers], str]] = {
@@ -94,11 +94,15 @@ WRONG: dict[str, tuple[Callable[[], Registers], str]] = {
         lambda: sketch(item(t) for t in users(change=lambda t: normalised(t) and unicodedata.normalize("NFC", t.strip(" \t")))),
         "not in lower case",
     ),
-    "gmail as it is": (lambda: sketch(item(lower(t)) for t in canary.identifiers("email")[:6]), "gmail's dots and tags"),
+    "gmail as it is": (lambda: sketch(item(lower(t)) for t in canary.identifiers("email")[:7]), "gmail's dots and tags"),
     "no NFC": (
         lambda: sketch(item(t) for t in users(change=lambda t: t.lower() if "caf" in t.lower() else normalised(t))), "not in NFC"
     ),
     "placeholders count": (lambda: sketch([*map(item, users()), item(""), item("n/a")]), "placeholders are counted"),
+    "sigma by its place": (
+        lambda: sketch(item(t.lower()) if "\u03a3" in t else item(str(normalised(t))) for t in canary.identifiers("email")[:7]),
+        "a sigma at a word's end",
+    ),
     "ASCII said to be Unicode": (lambda: sketch(item(t) for t in users() if t.isascii()), "`v1 ascii`"),
     "one is missing": (lambda: sketch(map(item, users()[:1] + users()[2:3] + users()[4:])), "identifiers are missing"),
     "empty": (lambda: sketch([]), "it is empty"),

@@ -290,7 +290,9 @@ def test_what_a_self_test_expects_is_the_protocols(engine: Any) -> None:
     users = [(v["namespace"], v["normalised"]) for v in vectors if v["normalised"]]
     users += [
         ("email", "canary.one@example.com"), ("email", "canarytwo@gmail.com"), ("email", "canarythree@gmail.com"),
-        ("email", "canary-four@example.org"), ("email", "caf\u00e9@example.org"), ("phone", "+12345678901"),
+        ("email", "canary-four@example.org"), ("email", "caf\u00e9@example.org"),
+        ("email", "\u03bd\u03b9\u03ba\u03bf\u03c3@example.org"),
+        ("phone", "+12345678901"),
         ("phone", "+4930901820"), ("device", "Canary-One"), ("device", "canary-two"), ("device", "CANARY-THREE"),
         ("device", "caf\u00e9"),
     ]  # fmt: skip
