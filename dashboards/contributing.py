@@ -134,6 +134,8 @@ def _by_flags(
     from affiliates.group import Product, Settings
     from affiliates.manifests import of_options
 
+    if (key["file"] is None) == (key["env"] is None):
+        raise typer.BadParameter("with --files, say where the group key is: --key-file FILE or --key-env NAME")
     affiliate, _, product = (subject or "").partition("/")
     pairs = [text.partition("=") for text in identifiers]
     if not product or asked is None or not all(found for _, found, _ in pairs):
@@ -219,7 +221,12 @@ def _write(
 
     done, days = Contributed(), [day for _, p in products for day in _days(p, asked, place.now)]
     if not days:
-        raise Refusal("the range", "holds no day of any product's life", f"{asked or 'until yesterday'}", "ask for other days")
+        raise Refusal(
+            "the range",
+            "holds no day of any product's life",
+            "{} to {}".format(*asked) if asked else "what hasn't settled, to yesterday",
+            "ask for other days",
+        )
     names = sorted({affiliate for affiliate, _ in products})
     path = out or Path(f"{'-'.join(names)}-{min(days)}-{max(days)}.parquet")
     unfinished = path.with_name(f".{path.name}.part")

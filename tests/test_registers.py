@@ -91,6 +91,15 @@ def test_sketches_of_different_lg_k_lose_nobody() -> None:
     assert united.bounds().lower <= 60_000 <= united.bounds().upper
 
 
+@given(st.permutations([(12, 0), (10, 1), (12, 2), (21, 3), (14, 3), (11, 4)]), st.integers(1, 5))
+def test_in_any_order_and_grouping_mixed_lg_k_is_everybody_at_the_lowest(order: list[tuple[int, int]], split: int) -> None:
+    """Exactly the registers of all keys: whoever comes first, and whether few or many, decides nothing."""
+    sets = {seed: people(40 if seed == 4 else 20_000, seed) for _, seed in order}
+    each = [Registers.of_keys(lg_k, sets[seed]) for lg_k, seed in order]
+    united = Registers.union([Registers.union(each[:split]), Registers.union(each[split:])])
+    assert united.digest() == Registers.of_keys(10, np.concatenate(list(sets.values()))).digest()
+
+
 @pytest.mark.parametrize("batch", [1, 7, 1000, 100_000])
 def test_absorbing_in_batches_equals_absorbing_at_once(batch: int) -> None:
     keys = np.concatenate([people(40_000), people(40_000)])
