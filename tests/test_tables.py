@@ -121,8 +121,7 @@ TIMES: dict[str, tuple[str, str, Callable[[str], Any], Any]] = {
 }
 
 
-@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Santiago"])
-@pytest.mark.parametrize("kind", TIMES)
+@pytest.mark.parametrize(("kind", "zone"), list(zip(TIMES, ["Asia/Tokyo", "America/Santiago"] * 4, strict=True)))
 def test_a_table_counts_as_the_same_events_in_a_file(
     tmp_path: Path, request: pytest.FixtureRequest, kind: str, zone: str
 ) -> None:
@@ -160,6 +159,32 @@ def test_a_day_computed_again_reads_no_other_rows(
     widened = 5 if kind in ("lite text", "lite local") else 2 if kind == "timestamp" else 1
     assert 10 < rows <= 17 * widened
     assert [frame.collect_schema().names() for frame in found.frames([JANUARY[14]], ["at"])][-1] == ["at", "__day__"]
+
+
+@pytest.mark.parametrize(("kind", "beside"), list(zip(TIMES, [0, 0, 2, 2, 99, 2, 2, 2], strict=True)))
+def test_the_fingerprint_of_a_day_changes_with_its_rows(
+    tmp_path: Path, request: pytest.FixtureRequest, kind: str, beside: int
+) -> None:
+    """Of days that are another than the group's, no late row may go by unseen; and where it can be told, no other day is red."""
+    backend, sqltype, told, spec = TIMES[kind]
+    url = request.getfixturevalue("database") if backend == "postgresql" else f"sqlite:///{tmp_path}/shop.sqlite"
+    fill(url, {"at": sqltype, "user": "text"}, [(told(t), user) for t, user in ROWS])
+    found, periods = (
+        found_in(group_of(tmp_path / "group", table(url, time=spec), time_zone="Asia/Tokyo")),
+        {d: [d] for d in JANUARY},
+    )
+    before = found.fingerprints(periods)
+    assert found.fingerprints(periods) == before
+    assert {d: s for day in JANUARY[:3] for d, s in found.fingerprints({day: [day]}).items()} == {
+        d: before[d] for d in JANUARY[:3]
+    }
+    for time, day in (("2025-01-09T14:59:59+00:00", JANUARY[8]), ("2025-01-09T15:00:00+00:00", JANUARY[9])):
+        with opened(url) as connection:
+            connection.execute(sa.insert(sa.table("events", sa.column("at"))), {"at": told(time)})
+        after = found.fingerprints(periods)
+        changed = {d for d in JANUARY if after[d] != before[d]}
+        assert day in changed <= {d for d in JANUARY if abs(d - day) <= timedelta(beside)}
+        before = after
 
 
 def test_only_the_named_columns_are_asked_for(tmp_path: Path, database: str, postgres: sa.Engine) -> None:
@@ -216,9 +241,21 @@ def test_identifiers_without_one_spelling_are_refused(tmp_path: Path, database: 
 
 def test_conditions_on_columns_of_all_types(tmp_path: Path, database: str) -> None:
     """A column that a condition can't read would count everybody, or nobody."""
-    columns = {"paid": "numeric(9,2)", "ratio": "real", "size": "numeric(4)", "big": "bigint", "on": "boolean", "day": "date"}
-    rows = [(at(ROWS[1][0]), f"u{i}@example.com", i / 4, i / 4, i, i, i > 3, date(2025, 1, 1 + i), UUID(int=i)) for i in range(8)]
-    fill(database, {"at": "timestamptz", "user": "text", **columns, "id": "uuid"}, rows)
+    columns = {
+        "paid": "numeric(9,2)",
+        "ratio": "real",
+        "size": "numeric(4)",
+        "big": "bigint",
+        "on": "boolean",
+        "day": "date",
+        "id": "uuid",
+        "odd": "xml",
+    }
+    rows = [
+        (at(ROWS[1][0]), f"u{i}@example.com", i / 4, i / 4, i, i, i > 3, date(2025, 1, 1 + i), UUID(int=i), None)
+        for i in range(8)
+    ]
+    fill(database, {"at": "timestamptz", "user": "text", **columns}, rows)
     for condition, expected in {
         "paid >= 1.25": 3, "ratio < 0.5": 2, "size = 5": 1, "big in (1, 2)": 2, '"on"': 4, "day > date '2025-01-06'": 2,
         f"id = '{UUID(int=7)}'": 1, "paid >= 1.25 and not \"on\"": 0,
@@ -358,6 +395,16 @@ def test_a_closed_port_and_a_wrong_password(tmp_path: Path) -> None:
         assert url not in json.dumps(group.model_dump(), default=str)
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://me:a@{}@h/x", "postgresql://me:a@{}/b@h/x", "postgresql://me:a@b/{}@h/x", "mysql://{}"]
+)
+def test_a_password_with_signs_of_its_own_is_not_taken_for_a_host(tmp_path: Path, url: str) -> None:
+    """Not escaped, it ends where its own @ stands, and the rest looks like the host."""
+    with pytest.raises(Refusal) as refused:
+        found_in(group_of(tmp_path, table(url.format(SECRET))))
+    assert SECRET not in whole_text(refused.value)
+
+
 def test_a_server_s_error_quotes_no_value(tmp_path: Path, database: str) -> None:
     """PostgreSQL says which text isn't a number: somebody's address."""
     fill(database, {"at": "timestamptz", "user": "text"}, [(at(ROWS[1][0]), PLANTED)])
@@ -447,9 +494,10 @@ for name in ("database", "objects"):
 
 def test_a_run_over_bad_tables_keeps_no_word_of_them(tmp_path: Path) -> None:
     """Reports, logs and Dagster's history are read by many: no address, no password in any of them."""
-    fill(f"sqlite:///{tmp_path}/shop.sqlite", {"at": "text", "user": "real"}, [(PLANTED, PLANTED)])
+    columns = {"at": "text", "user": "real", "number": "integer"}
+    fill(f"sqlite:///{tmp_path}/shop.sqlite", columns, [(ROWS[1][0], PLANTED, PLANTED)])
     sources = {
-        "values": table("sqlite:///shop.sqlite", identifiers=[{"column": "at", "namespace": "email"}]),
+        "values": table("sqlite:///shop.sqlite", identifiers=[{"column": "number", "namespace": "email"}]),
         "types": table("sqlite:///shop.sqlite"),
         "closed": table(f"postgresql://me:{SECRET}@localhost:{free_port()}/shop"),
     }
@@ -457,7 +505,7 @@ def test_a_run_over_bad_tables_keeps_no_word_of_them(tmp_path: Path) -> None:
     for command in (["run", "--log-json"], ["doctor"]):
         done = mauwatch(*command, "--group", tmp_path)
         assert done.returncode == 1
-        assert all(f"a/{name}" in done.stdout for name in sources)
+        assert all(f"a/{name}" in done.stdout + done.stderr for name in sources)
         assert not [word for word in ("planted", SECRET) if word in done.stdout + done.stderr]
     kept = [path for path in (tmp_path / ".mauwatch").rglob("*") if path.is_file()]
     assert kept, "Dagster's history"

@@ -121,8 +121,9 @@ def _url(database: Database, directory: Path, subject: str) -> sa.URL:
 
 
 def _shown(url: sa.URL) -> str:
-    at = "".join((url.host or "", f":{url.port}" if url.port else ""))
-    return f"{url.get_backend_name()}://{at}/{url.database or ''}"
+    kind, place = url.get_backend_name(), f"{url.host or ''}{f':{url.port}' if url.port else ''}/{url.database or ''}"
+    # A password with an @ of its own ends there, and the rest of it is taken for the host.
+    return f"{kind}://…" if "@" in place or not url.database else f"{kind}://{place}"
 
 
 def _lite(url: sa.URL, directory: Path, subject: str) -> tuple[sa.Engine, str]:

@@ -19,6 +19,7 @@ from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -225,7 +226,8 @@ def find(source: Source, directory: Path, subject: str, zone: str) -> Table:
     where, named = f"{subject}, {source.table}", table_of(source.table)
     with refusing(where, shown), engine.connect() as connection:
         try:
-            there = sa.inspect(connection).get_columns(named.name, named.schema)
+            with catch_warnings(action="ignore", category=sa.exc.SAWarning):  # Of other columns' types that it doesn't know.
+                there = sa.inspect(connection).get_columns(named.name, named.schema)
         except sa.exc.NoSuchTableError:
             there = []
     if not there:
