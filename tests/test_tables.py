@@ -284,6 +284,23 @@ def test_times_that_can_not_be_are_refused_on_whatever_day(
         contributions(group_of(tmp_path / "group", table(url, time=spec)), JANUARY[4:5])
 
 
+@pytest.mark.parametrize(
+    "said", ["2025-1-5", "20250105", " 2025-01-05", "2025-01-05 07:00:00", "2025-19-39", "2025-02-30", "now"]
+)
+@pytest.mark.parametrize("sqltype", ["date", "text"])
+def test_a_day_that_is_written_otherwise_is_not_left_out_in_silence(tmp_path: Path, sqltype: str, said: str) -> None:
+    """Among other days' texts it stands where no range finds it."""
+    url = f"sqlite:///{tmp_path}/shop.sqlite"
+    good = "2025-01-05" if sqltype == "date" else "2025-01-05T07:00:00Z"
+    fill(url, {"at": sqltype, "user": "text"}, [(good, "a@example.com"), (said, PLANTED)])
+    directory = group_of(tmp_path / "group", table(url, time={"column": "at", "zone": "UTC"}), lg_k=12)
+    if (sqltype, said) == ("text", "2025-01-05 07:00:00"):
+        assert users(contributions(directory, JANUARY[4:5])[JANUARY[4]]) == {"email": 2}
+        return
+    with pytest.raises(Refusal, match=r"values of the wrong type|events without a readable time"):
+        contributions(directory, JANUARY[4:5])
+
+
 def test_days_of_a_database(tmp_path: Path, database: str) -> None:
     """A column of days is of the group's days, in whichever database."""
     lite = f"sqlite:///{tmp_path}/shop.sqlite"

@@ -193,10 +193,18 @@ class Objects:
         return [path for _, path in wanted]
 
     def _fetch(self, found: Object, path: Path) -> None:
-        with _refusing(self._named(found)), path.open("wb") as file:
-            options: obstore.GetOptions = {"if_match": found.tag} if found.tag.startswith('"') else {}
-            for chunk in obstore.get(self.store, found.key, options=options).stream(min_chunk_size=_CHUNK):
-                file.write(chunk)
+        options: obstore.GetOptions = {"if_match": found.tag} if found.tag.startswith('"') else {}
+        with _refusing(self._named(found)):
+            chunks = obstore.get(self.store, found.key, options=options).stream(min_chunk_size=_CHUNK)
+            try:
+                with path.open("wb") as file:
+                    for chunk in chunks:
+                        file.write(chunk)
+            except OSError as error:
+                raise Refusal(
+                    self._named(found), "can't be kept while it is read", str(error.strerror),
+                    "make room where temporary files lie (TMPDIR)",
+                ) from None  # fmt: skip
 
 
 def find(source: Source, directory: Path, subject: str) -> Objects:

@@ -35,7 +35,6 @@ from affiliates.sources.one_file import check_there, columns_needed
 UNTOLD_BYTES = 1 << 40
 """A table's size isn't asked for: as if it were large, so that a pass is a month."""
 _SECONDS = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
-_ISO = "[0-9][0-9][0-9][0-9]-[01][0-9]-[0-3][0-9]*"
 
 
 @dataclass(frozen=True)
@@ -153,8 +152,7 @@ class Table:
         time, spec, dtype = self._time.sql, self.source.time, self._time.dtype
         first, after = span(days, self.zone)
         if dtype == pl.Date:
-            low, high = days[0], days[-1]
-            return time.between(low.isoformat(), high.isoformat()) if self._lite else time.between(low, high)
+            return self._text_within(time, days[0], days[-1]) if self._lite else time.between(days[0], days[-1])
         if isinstance(dtype, pl.Datetime):
             if dtype.time_zone:
                 return sa.and_(time >= first, time < after)
@@ -164,10 +162,13 @@ class Table:
         if dtype.is_integer():
             scale = _SECONDS[spec.unit or "s"]
             return sa.and_(time >= int(first.timestamp()) * scale, time < int(after.timestamp()) * scale)
-        # Text: by the day it begins with, two more on both sides for any offset, and whatever doesn't begin with a day.
-        begun = sa.func.substr(time, 1, 10)
-        low, high = days[0] - timedelta(2), days[-1] + timedelta(2)
-        return sa.or_(begun.between(low.isoformat(), high.isoformat()), sa.not_(time.op("glob")(_ISO)))
+        # By the day that a text begins with, two more on both sides for any offset.
+        return self._text_within(sa.func.substr(time, 1, 10), days[0] - timedelta(2), days[-1] + timedelta(2))
+
+    @staticmethod
+    def _text_within(begun: sa.ColumnElement[Any], low: date, high: date) -> sa.ColumnElement[bool]:
+        """Texts of these days, and whatever isn't a day as SQLite writes one: it is refused, and not left out in silence."""
+        return sa.or_(begun.between(low.isoformat(), high.isoformat()), sa.func.date(begun, "+0 days").is_distinct_from(begun))
 
     def _impossible(self, now: datetime) -> sa.ColumnElement[bool]:
         """No time, or one before 1971 or after `now`, or somewhat nearer: the check of each row is exact."""
