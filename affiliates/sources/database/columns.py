@@ -1,7 +1,7 @@
 """A database's column as polars has it: which type, and how a value that comes otherwise is spelled."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 from uuid import UUID
@@ -12,6 +12,8 @@ import sqlalchemy as sa
 from affiliates.refusal import Refusal
 from affiliates.source import Source
 
+WRONG = (TypeError, ValueError, OverflowError, KeyError, pl.exceptions.PolarsError)
+"""What values of another type raise, with the value in its text."""
 _WHOLE_DIGITS = 18
 """A NUMERIC of so many digits fits into 64 bits."""
 
@@ -24,11 +26,24 @@ class Column:
     dtype: pl.DataType
     said: str
     spelled: Callable[[Any], Any] | None = None
+    in_utc: bool = False
+    """Times with a zone are asked for as UTC without one: psycopg and polars take them three times as fast."""
 
     @property
     def sql(self) -> sa.ColumnClause[Any]:
         """Without its type: values come as the driver has them, and are spelled here."""
         return sa.column(self.name)
+
+    @property
+    def asked(self) -> sa.ColumnElement[Any]:
+        return sa.func.timezone("UTC", self.sql).label(self.name) if self.in_utc else self.sql
+
+    def series(self, values: Sequence[Any]) -> pl.Series:
+        """The values as they came; raises one of WRONG for a value of another type."""
+        spelled = values if self.spelled is None else [None if v is None else self.spelled(v) for v in values]
+        if self.in_utc:
+            return pl.Series(self.name, spelled, pl.Datetime("us"), strict=True).dt.replace_time_zone("UTC")
+        return pl.Series(self.name, spelled, self.dtype, strict=True)
 
 
 def column_of(name: str, given: sa.types.TypeEngine[Any], source: Source, dialect: str, where: str) -> Column:
@@ -38,6 +53,8 @@ def column_of(name: str, given: sa.types.TypeEngine[Any], source: Source, dialec
     """
     who = name in {identifier.column for identifier in source.identifiers}
     column = _lite(name, given, source) if dialect == "sqlite" else _declared(name, given, who)
+    if dialect == "postgresql" and column is not None and column.dtype == pl.Datetime("us", "UTC"):
+        column = replace(column, in_utc=True)
     spelled = type(given).__name__.lower()
     if who and (column is None or not (column.dtype == pl.String or column.dtype.is_integer())):
         raise Refusal(

@@ -27,7 +27,7 @@ import sqlalchemy as sa
 
 from affiliates.refusal import Refusal
 from affiliates.source import LoadedThrough, Source
-from affiliates.sources.database.columns import Column, column_of
+from affiliates.sources.database.columns import WRONG, Column, column_of
 from affiliates.sources.database.engines import ROWS, connected, engine_of, loaded_through, refusing, table_of
 from affiliates.sources.found import EARLIEST, complete_through, digest, span
 from affiliates.sources.one_file import check_there, columns_needed
@@ -92,7 +92,7 @@ class Table:
         """Rows of these days, and for a check those that no day can have."""
         wanted = [self.columns[name] for name in columns]
         yield self._frame([], wanted).lazy()  # So that types are judged without a row, too.
-        query = sa.select(*(column.sql for column in wanted)).select_from(self._from)
+        query = sa.select(*(column.asked for column in wanted)).select_from(self._from)
         if self.day_by_day:
             within = self._within(days)
             query = query.where(within if now is None else sa.or_(within, self._impossible(now)))
@@ -103,7 +103,7 @@ class Table:
     def newest(self, rows: int) -> pl.LazyFrame:
         """Some rows of the last complete day or, without any, of the table."""
         wanted = [self.columns[name] for name in columns_needed(self.source)]
-        query = sa.select(*(column.sql for column in wanted)).select_from(self._from).limit(rows)
+        query = sa.select(*(column.asked for column in wanted)).select_from(self._from).limit(rows)
         with self.reading(), connected(self.engine) as connection:
             found: Sequence[Any] = []
             if self.complete_through is not None and self.day_by_day:
@@ -137,9 +137,8 @@ class Table:
         series = []
         for column, given in zip(columns, values, strict=True):
             try:
-                spelled = given if column.spelled is None else [None if v is None else column.spelled(v) for v in given]
-                series.append(pl.Series(column.name, spelled, column.dtype, strict=True))
-            except (TypeError, ValueError, OverflowError, KeyError, pl.exceptions.PolarsError):
+                series.append(column.series(given))
+            except WRONG:
                 raise Refusal(
                     f"{self.subject}, {self.source.table}", "values of the wrong type",
                     f"some of column {column.name} aren't {column.said}", "correct them, or give a view that casts the column",
