@@ -19,11 +19,11 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from affiliates import foreign_frame
+from affiliates import foreign_frame, ruled_out
 from affiliates.canary import ASCII, UNICODE, Canaries
 from affiliates.group import Grain, Group
 from affiliates.model import is_zone, period_end
-from affiliates.refusal import Refusal, Refused
+from affiliates.refusal import Refusal, Refused, shown
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
 from affiliates.threads import ordered
@@ -139,7 +139,7 @@ def write(path: Path, contributions: Iterable[Contribution]) -> None:
 
 
 def read(path: Path) -> list[Contribution]:
-    """Read a file of contributions; their images are decoded here and never by the C++ library.
+    """Read a file of contributions, or a folder of part-files; their images are decoded here and never by the C++ library.
 
     Raises `Refused` for a file that isn't one, or with every row that breaks the contract.
     """
@@ -172,7 +172,8 @@ def _contributions(frame: pl.DataFrame, subject: str, refusals: list[Refusal]) -
 
 def _contribution(rows: Sequence[Mapping[str, Any]], subject: str) -> Contribution | Refusal:
     first, *others = rows
-    about = f"{subject}, {first['affiliate']}/{first['product']} {first['grain']} {first['activity_date']}"
+    named = "/".join(shown(first[c]) for c in ("affiliate", "product"))
+    about = f"{subject}, {named} {shown(first['grain'])} {first['activity_date']}"
     uneven = [c for c in _OF_THE_CONTRIBUTION if any(row[c] != first[c] for row in others)]
     if uneven:
         return Refusal(about, "rows of one contribution differ", ", ".join(uneven), "compute all of it in one query")
@@ -210,14 +211,15 @@ def check(
     c, about = contribution, contribution.subject
     product = group.product(c.affiliate, c.product)
     if product is None:
+        about = f"{shown(c.affiliate)}/{shown(c.product)}, {c.activity_date}"
         yield Refusal(about, "product of nobody", "no manifest names it", "add it to its affiliate's file, or correct the name")
         return
     if c.grain not in ("day", "month") or (c.grain == "month" and c.activity_date.day != 1):
-        said = f"{c.grain} {c.activity_date}"
+        said = f"{shown(c.grain)} {c.activity_date}"
         yield Refusal(about, "the period is neither a day nor a month", said, "write day, or month with its first day")
         return
     if not is_zone(c.day_zone):
-        yield Refusal(about, "its zone is no time zone", c.day_zone, "write a name of the IANA database, such as UTC")
+        yield Refusal(about, "its zone is no time zone", shown(c.day_zone), "write a name of the IANA database, such as UTC")
         return
     if not 1971 <= c.activity_date.year <= now.year:
         yield Refusal(
@@ -242,16 +244,16 @@ def check(
         return
     if c.key_epoch != epoch.epoch:
         yield Refusal(
-            about, "another key epoch", f"{c.key_epoch}, the month's is {epoch.epoch}", "compute it with the month's key"
+            about, "another key epoch", f"{shown(c.key_epoch)}, the month's is {epoch.epoch}", "compute it with the month's key"
         )
     expected = crosswalk_digest(month)
     if c.crosswalk_digest != expected:
         yield Refusal(
-            about, "another crosswalk than the month's", f"{c.crosswalk_digest[:12] or 'none'} against {expected[:12] or 'none'}",
+            about, "another crosswalk than the month's", f"{_begin(c.crosswalk_digest)} against {_begin(expected)}",
             "compute it again with the month's snapshot",
         )  # fmt: skip
     if c.normalisation not in (UNICODE, ASCII):
-        yield Refusal(about, "unknown normalisation", c.normalisation[:32], f"use {UNICODE}, or {ASCII} where there is no NFC")
+        yield Refusal(about, "unknown normalisation", shown(c.normalisation), f"use {UNICODE}, or {ASCII} where there is no NFC")
         return
     known = canaries(month)
     for part in c.parts:
@@ -271,17 +273,27 @@ def _check_part(part: Part, canaries: Canaries, normalisation: str, about: str) 
         )  # fmt: skip
     if part.events is not None and part.events < 0:
         yield Refusal(about, "a negative number of events", f"{part.events}", "correct the query")
-    elif part.events is not None and part.registers.at_least > part.events:
+    elif part.events is not None and ruled_out.are_over(part.registers, part.events):
         yield Refusal(
-            about, "more users than events", f"at least {part.registers.at_least:,} against {part.events:,}",
+            about, "more users than events", f"at least {ruled_out.fewest(part.registers):,} against {part.events:,}",
             "correct the query: each user has an event",
         )  # fmt: skip
-    if part.distinct_users is not None and part.distinct_users < part.registers.at_least:
+    if part.distinct_users is not None and ruled_out.are_over(part.registers, part.distinct_users):
         yield Refusal(
             about, "fewer distinct users than the sketch holds",
-            f"{part.distinct_users:,} against {part.registers.at_least:,}",
-            "count the keys that the sketch is made of",
+            f"{part.distinct_users:,} against {ruled_out.fewest(part.registers):,}", "count the keys that the sketch is made of",
         )  # fmt: skip
+    elif part.distinct_users is not None and part.distinct_users > ruled_out.most(part.registers):
+        yield Refusal(
+            about, "more distinct users than the sketch can hold",
+            f"{part.distinct_users:,} against at most {ruled_out.most(part.registers):,}",
+            "sketch all of them, and unite sketches of one lgK only",
+        )  # fmt: skip
+
+
+def _begin(digest: str) -> str:
+    """Of a digest what tells it from another; of anything else nothing."""
+    return digest[:12] if re.fullmatch("[0-9a-f]{64}", digest) else "…" if digest else "none"
 
 
 @lru_cache(maxsize=4096)

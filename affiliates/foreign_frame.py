@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from affiliates import parquet_limits
+from affiliates import parquet_limits, signature
 from affiliates.refusal import Refusal
 from affiliates.sketch_image import MOST_BYTES
 
@@ -27,7 +27,21 @@ _DATES = {pl.Date: (-719_162, 2_932_896), pl.Datetime: (-62_135_596_800_000_000,
 
 
 def read(path: Path, schema: pl.Schema, nullable: Collection[str]) -> pl.DataFrame:
-    """The columns of a schema, in its types, within the limits. Raises `Refusal`."""
+    """The columns of a schema, in its types, within the limits; of a folder all part-files together. Raises `Refusal`."""
+    if not path.is_dir():
+        return _file(path, schema, nullable)
+    frames, size = list[pl.DataFrame](), 0.0
+    for part in signature.parts_of(path):
+        frames.append(_file(part, schema, nullable))
+        size += frames[-1].estimated_size()
+        if sum(map(len, frames)) > parquet_limits.MOST_ROWS or size > parquet_limits.MOST_UNPACKED:
+            raise Refusal(path.name, "the folder holds too much", f"{len(frames)} parts of it already", "write several folders")
+    if not frames:
+        raise Refusal(path.name, "the folder holds no part-file", "", "write it again")
+    return pl.concat(frames)
+
+
+def _file(path: Path, schema: pl.Schema, nullable: Collection[str]) -> pl.DataFrame:
     if path.stat().st_size == 0:
         raise Refusal(path.name, "the file has zero bytes", "", "write it again")
     parquet_limits.check(path, schema.names())

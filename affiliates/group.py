@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from affiliates.model import Dated, Model, Month, Name, Share, Text, Zone
+from affiliates.model import Dated, Model, Month, Name, PublicKey, Share, Text, Zone
 from affiliates.source import Source
 
 CONTROL_SHARE = Decimal("0.5")
@@ -124,6 +124,8 @@ class Entity(Model):
     owned_by: tuple[Holding, ...] = ()
     controlled_by: tuple[Control, ...] = ()
     products: tuple[Product, ...] = ()
+    public_keys: tuple[PublicKey, ...] = ()
+    """If there are any, each file that it hands in must be signed by one of them."""
 
 
 class KeySource(Model):

@@ -1,5 +1,6 @@
 """What all manifests share: closed immutable models, half-open validity, names, months, zones."""
 
+import base64
 from datetime import date, timedelta
 from decimal import Decimal, InvalidOperation
 from functools import cache
@@ -44,11 +45,22 @@ def _zone(value: str) -> str:
     return value
 
 
+def _public_key(value: str) -> str:
+    try:
+        size = len(base64.b64decode(value, validate=True))
+    except ValueError:
+        size = 0
+    if size != 32:
+        raise ValueError("is no Ed25519 public key: 32 bytes in base64, as `mauwatch key pair` shows it")
+    return value
+
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=64)]
 Share = Annotated[Decimal, BeforeValidator(_share), Field(gt=0, le=1)]
 Month = Annotated[date, BeforeValidator(_month), AfterValidator(_first_of_month)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Text = Annotated[str, Field(min_length=1)]
+PublicKey = Annotated[str, AfterValidator(_public_key)]
 
 
 class Model(BaseModel):

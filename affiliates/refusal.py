@@ -1,7 +1,11 @@
 """The one shape of an error: what it is about, which rule, which values, what to do next."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./ -]{0,63}")
+_NUMBER = re.compile(r"\d{5}|[0-9a-fA-F]{12}")
 
 
 @dataclass(eq=False)
@@ -30,3 +34,8 @@ class Refused(Exception):
 
     def __str__(self) -> str:
         return "\n".join(str(refusal) for refusal in self.refusals)
+
+
+def shown(text: str) -> str:
+    """A stranger's text where it can only be a name: what could be a number of somebody, an address or a key is left out."""
+    return text if _NAME.fullmatch(text) and not _NUMBER.search(text) else "…"

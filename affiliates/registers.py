@@ -187,6 +187,10 @@ class Registers:
         The bounds are the library's for two standard errors, stretched by `STRETCH`. There are at
         least as many people as occupied registers, whatever the library's rounding says.
         """
+        return self._bounds
+
+    @cached_property
+    def _bounds(self) -> Bounds:
         if self.is_empty:
             return Bounds(0.0, 0.0, 0.0)
         sketch = hll_sketch.deserialize(sketch_image.encode_hll8(self.lg_k, self.dense(), self.counts))

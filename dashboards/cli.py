@@ -1,6 +1,6 @@
 """The command line: reads the clock and the arguments, calls the centre, prints.
 
-Exit codes: 0 fine, 2 bad input or usage, 1 for a finding, only from run, validate and doctor. What
+Exit codes: 0 fine, 2 bad input or usage, 1 for a finding, only from run, receive, validate and doctor. What
 a command needs is imported inside it, so that the first answer comes fast and commands of the edge
 run where only the core is installed.
 """
@@ -16,7 +16,7 @@ import typer
 from rich.text import Text
 
 from affiliates.refusal import Refusal, Refused
-from dashboards import console, contributing, crosswalks, keys
+from dashboards import console, contributing, crosswalks, keys, receiving
 from pipelines import runbook
 
 if TYPE_CHECKING:
@@ -231,6 +231,9 @@ def close(
         console.print_json(answer.to_dict(found, publication))
     else:
         console.plain().print(terminal.measured(found, settings, publication))
+
+
+app.command()(receiving.receive)
 
 
 @app.command()

@@ -20,7 +20,8 @@ from affiliates.refusal import Refusal, Refused
 from affiliates.sources.found import Found
 from pipelines import intake, product_days, warehouse
 from pipelines.counting import DAY
-from pipelines.warehouse import Accepted, GivenCount, Received, Version, Warehouse
+from pipelines.versions import Accepted, Received, Version
+from pipelines.warehouse import GivenCount, Warehouse
 
 _ATTEMPTS = 3
 """Times that a product is computed while its files are written again under its hands."""
@@ -45,6 +46,10 @@ class Centre:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._store = None
         self._stack.__exit__(kind, error, trace)  # The store turns a database's error into a refusal that quotes nothing.
+
+    def crosswalk_digest(self, month: date) -> str:
+        """Of the snapshot that joins a month's identifiers; empty for none."""
+        return _digest(self.place, month)
 
     def store(self) -> Warehouse:
         """The store, made where there is none."""
@@ -192,9 +197,7 @@ def _computed(centre: Centre, affiliate: str, product: Product, wanted: Due) -> 
         for number, contributions in enumerate(edge.contribute(affiliate, product, wanted.found, wanted.periods, centre.place)):
             paths.append(Path(folder) / f"{affiliate}-{product.product}-{number}.parquet")
             contribution.write(paths[-1], contributions)
-        return intake.accept(
-            paths, centre.group, centre.place.keys.canaries, lambda month: _digest(centre.place, month), centre.now
-        )
+        return intake.accept(paths, centre.group, centre.place.keys.canaries, centre.crosswalk_digest, centre.now)
 
 
 def _changed(

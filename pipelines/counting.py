@@ -20,7 +20,8 @@ from affiliates.refusal import Refusal
 from pipelines.bounds import Pool, Sketches, unite
 from pipelines.figures import Coverage, Figure, Share, figure_of
 from pipelines.intake import settles_at
-from pipelines.warehouse import GivenCount, Position, Version, Warehouse
+from pipelines.versions import Position, Version
+from pipelines.warehouse import GivenCount, Warehouse
 
 METHOD = 1
 """Grows with every change of counting that can move a figure: then preliminary figures are published anew."""

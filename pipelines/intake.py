@@ -1,15 +1,15 @@
 """Files of contributions: taken whole, or refused with every reason."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from affiliates import contribution
 from affiliates.canary import Canaries
-from affiliates.contribution import end_of
+from affiliates.contribution import Contribution, end_of
 from affiliates.group import Group
 from affiliates.refusal import Refusal, Refused
-from pipelines.warehouse import Accepted
+from pipelines.versions import Accepted
 
 
 def settles_at(group: Group, affiliate: str, product: str, grain: str, activity_date: date, zone: str) -> datetime:
@@ -29,15 +29,27 @@ def accept(
 
     Raises `Refused` with every reason in all of the files: they are accepted together or not at all.
     """
-    accepted: list[Accepted] = []
-    refusals: list[Refusal] = []
-    for path in paths:
-        for c in contribution.read(path):
-            wrong = list(contribution.check(c, group, canaries, crosswalk_digest, now))
-            refusals.extend(wrong)
-            if not wrong:
-                settles = settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, c.day_zone)
-                accepted.append(Accepted(c, settles, canaries(c.activity_date.replace(day=1)).fingerprint))
+    found = [c for path in paths for c in contribution.read(path)]
+    accepted, refusals = checked(found, group, canaries, crosswalk_digest, now)
     if refusals:
         raise Refused(refusals)
     return accepted
+
+
+def checked(
+    contributions: Iterable[Contribution],
+    group: Group,
+    canaries: Callable[[date], Canaries],
+    crosswalk_digest: Callable[[date], str],
+    now: datetime,
+) -> tuple[list[Accepted], list[Refusal]]:
+    """The contributions that may be stored, and every reason against the others."""
+    accepted: list[Accepted] = []
+    refusals: list[Refusal] = []
+    for c in contributions:
+        wrong = list(contribution.check(c, group, canaries, crosswalk_digest, now))
+        refusals.extend(wrong)
+        if not wrong:
+            settles = settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, c.day_zone)
+            accepted.append(Accepted(c, settles, canaries(c.activity_date.replace(day=1)).fingerprint))
+    return accepted, refusals

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from pipelines import schema
 from pipelines.store import Store
-from pipelines.warehouse import Position, last_id
+from pipelines.versions import Position, last_id
 
 PRELIMINARY, CLOSED, RESTATED = "preliminary", "closed", "restated"
 

@@ -10,7 +10,8 @@ from pipelines import publications
 from pipelines.counting import METHOD, Inputs, Measured
 from pipelines.figures import Coverage, Figure
 from pipelines.publications import New, Publication
-from pipelines.warehouse import Position, Warehouse
+from pipelines.versions import Position
+from pipelines.warehouse import Warehouse
 
 
 def new(

@@ -13,6 +13,8 @@ class Page(StrEnum):
     SOURCE_REFUSED = "source-refused"
     DAYS_MISSING = "days-missing"
     CONTRIBUTION_REFUSED = "contribution-refused"
+    SENDER = "sender-refused"
+    QUARANTINE = "quarantine"
     NOT_UNITED = "contributions-not-united"
     MONTH_CHANGED = "closed-month-changed"
     RANGE_EMPTY = "empty-range"

@@ -1,6 +1,6 @@
 """Tables of our own store (SQLAlchemy Core), with a comment on every column.
 
-Nothing in `contributions`, `parts`, `confirmations`, `counts`, `publications` and `figures` is ever
+Nothing in `contributions`, `parts`, `confirmations`, `receipts`, `counts`, `publications` and `figures` is ever
 changed: a newer row stands beside the older one, and `known_at` says since when. Only
 `sketches.image` can become null, when it is erased (its digest stays), and `sources_seen` is
 replaced.
@@ -82,6 +82,8 @@ contributions = _table(
     Column("known_at", Utc, nullable=False, comment="when this store received it"),
     Column("supersedes", BIG, ForeignKey("contributions.id"), comment="the version before it"),
     Column("reason", String(500), comment="why it was restated, once its month was closed"),
+    Column("sender", String(64), comment="the affiliate that handed it in; null for what was computed here"),
+    Column("approved_by", String(200), comment="who approved that it was restated, once its month was closed"),
     sa.Index(None, "affiliate", "product", "grain", "activity_date", "id"),
     sa.Index(None, "activity_date"),
 )  # fmt: skip
@@ -102,6 +104,18 @@ confirmations = _table(
     Column("contribution_id", BIG, ForeignKey("contributions.id"), primary_key=True, comment="the contribution"),
     Column("computed_at", Utc, primary_key=True, comment="when the affiliate's query ran again"),
     Column("known_at", Utc, nullable=False, comment="when this store received it"),
+)  # fmt: skip
+
+receipts = _table(
+    "receipts", "Files of contributions that were handed in, taken or refused; each kept",
+    Column("id", BIG, primary_key=True, comment="grows with time"),
+    Column("file", String(200), nullable=False, comment="its name"),
+    Column("sha256", String(64), nullable=False, comment="of its bytes; of a folder, of its part-files' digests"),
+    Column("sender", String(64), comment="the affiliate that handed it in; null if that couldn't be told"),
+    Column("bound_by", String(64), nullable=False, comment="what the sender was known by"),
+    Column("received_at", Utc, nullable=False, comment="when this store received it"),
+    Column("outcome", String(8), nullable=False, comment="accepted or refused"),
+    Column("reasons", sa.Text, nullable=False, comment="one a line: why it was refused; empty for what was accepted"),
 )  # fmt: skip
 
 counts = _table(

@@ -1,62 +1,25 @@
 """The door to what was contributed: read_..., append_..., replace_..., one transaction each."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
-from affiliates.contribution import Contribution
 from affiliates.group import Grain
 from affiliates.threads import ordered
-from pipelines import images, schema, store
+from pipelines import images, schema, store, taking, versions
 from pipelines.images import StoredPart
 from pipelines.store import Store
+from pipelines.taking import Outcome, Restated, Rows
+from pipelines.versions import PERIOD, Accepted, Period, Position, Received, Version, last_id, period
 
 _ROWS = 2000
 """Rows sent or fetched at a time: a day's sketch can have a megabyte."""
-_PERIOD = "affiliate", "product", "grain", "activity_date"
-
-
-@dataclass(frozen=True)
-class Version:
-    """The current contribution of a product and period, without its sketches."""
-
-    id: int
-    affiliate: str
-    product: str
-    grain: Grain
-    activity_date: date
-    digest: str
-    key_epoch: str
-    key_fingerprint: str
-    crosswalk_digest: str
-    definition_digest: str | None
-    day_zone: str
-    unidentified_events: int | None
-    undecided_events: int | None
-    computed_at: datetime
-    """When it was last computed with this result."""
-
-    @property
-    def content(self) -> list[str]:
-        """What of it moves a figure, or what is said beside it: all but its number in this store and when it was computed,
-        so that any store that was given the same says the same."""
-        return [str(getattr(self, f.name)) for f in fields(self) if f.name not in ("id", "computed_at")]
-
-
-class Accepted(NamedTuple):
-    """A contribution that may be stored."""
-
-    contribution: Contribution
-    settles_at: datetime
-    """When its period's late events have arrived."""
-    key_fingerprint: str
-    """Of the key that its canaries have proved."""
 
 
 @dataclass(frozen=True)
@@ -73,25 +36,34 @@ class GivenCount:
     attested_by: str
 
 
-@dataclass
-class Received:
-    """What receiving did: contributions by outcome."""
+@dataclass(frozen=True)
+class Handed:
+    """How a file of contributions came here: what its receipt says, but for the outcome."""
 
-    new: int = 0
-    replaced: int = 0
-    confirmed: int = 0
-    unchanged: int = 0
-    older: int = 0
-    """Computed before what the store has."""
+    file: str
+    sha256: str
+    sender: str | None
+    bound_by: str
 
 
 @dataclass(frozen=True)
-class Position:
-    """How far a store was filled: the last contribution and count, and when that was."""
+class Cell:
+    """The users of one audience and namespace of a stored contribution, without their sketch."""
 
-    contributions: int
-    counts: int
-    at: datetime
+    affiliate: str
+    product: str
+    grain: str
+    activity_date: date
+    audience: str
+    namespace: str
+    sketch: str
+    """Digest of its registers."""
+    estimate: int | None
+    """Null if it came before this was noted."""
+
+
+Judge = Callable[["Warehouse", Mapping[Period, Version]], Restated | None]
+"""Told the store and its current versions at the moment of taking; raises `Refused`, or says what is restated."""
 
 
 class Warehouse(Store):
@@ -112,61 +84,54 @@ class Warehouse(Store):
         `seen`: by first day, the digest of the files that contributions of one product were computed from. It is
         noted together with them and not for what wasn't taken: else a change of a file would pass for stored.
         """
-        outcome, c = Received(), schema.contributions
-        with self.reading() as connection:
-            current = _current(connection, received)
-        # Packed before it is this writer's turn, so that the others needn't wait for it.
-        packed = images.packed([r.contribution for r in received if _differs(r, current)])
+        return self._append(received, known_at, seen).received
+
+    def append_handed_in(self, received: Sequence[Accepted], known_at: datetime, handed: Handed, judge: Judge) -> list[Outcome]:
+        """Take a file's contributions, and note its receipt with them; says what became of each, in their order.
+
+        `judge` decides in the same transaction. What it raises is raised, and then nothing is taken.
+        """
+        return self._append(received, known_at, {}, handed, judge).outcomes
+
+    def append_refused(self, handed: Handed, known_at: datetime, reasons: Sequence[str]) -> None:
+        """Note the receipt of a file that was refused."""
         with self.writing() as connection:
-            current = _current(connection, received)
-            packed |= images.packed([r.contribution for r in received if _differs(r, current)], packed)
-            next_id = last_id(connection, c) + 1
-            rows, part_rows, confirmed, stored, seen_rows = [], [], [], dict[str, None](), []
-            for contribution, settles_at, key_fingerprint in received:
-                before = current.get(_period(contribution))
-                same = before and (before.digest, before.key_fingerprint) == (contribution.digest, key_fingerprint)
-                if before and not same and before.computed_at > contribution.computed_at:
-                    outcome.older += 1
-                    continue
-                if contribution.activity_date in seen:
-                    period = dict(zip(_PERIOD, _period(contribution), strict=True))
-                    seen_rows.append(period | {"files": seen[contribution.activity_date], "seen_at": known_at})
-                if before and same:
-                    if before.computed_at < settles_at <= contribution.computed_at:
-                        confirmed.append(
-                            {"contribution_id": before.id, "computed_at": contribution.computed_at, "known_at": known_at}
-                        )
-                        outcome.confirmed += 1
-                    else:
-                        outcome.unchanged += 1
-                    continue
-                outcome.new += before is None
-                outcome.replaced += before is not None
-                rows.append({
-                    column.name: getattr(contribution, column.name) for column in c.c if hasattr(contribution, column.name)
-                } | {"id": next_id, "known_at": known_at, "key_fingerprint": key_fingerprint,
-                     "supersedes": before.id if before else None})  # fmt: skip
-                for part in contribution.parts:
-                    digest = part.registers.digest()
-                    stored[digest] = None
-                    part_rows.append({
-                        "contribution_id": next_id, "audience": part.audience, "namespace": part.namespace,
-                        "sketch": digest, "events": part.events, "distinct_users": part.distinct_users,
-                        "estimate": packed[digest].estimate,
-                    })  # fmt: skip
-                next_id += 1
-            images.append(connection, {digest: packed[digest] for digest in stored})
-            for table, new in ((c, rows), (schema.parts, part_rows), (schema.confirmations, confirmed)):
+            _append_receipt(connection, handed, known_at, reasons)
+
+    def _append(
+        self,
+        received: Sequence[Accepted],
+        known_at: datetime,
+        seen: Mapping[date, str],
+        handed: Handed | None = None,
+        judge: Judge | None = None,
+    ) -> Rows:
+        c = schema.contributions
+        with self.reading() as connection:
+            current = versions.current(connection, received)
+        # Packed before it is this writer's turn, so that the others needn't wait for it.
+        packed = images.packed([r.contribution for r in received if taking.differs(r, current.get(period(r.contribution)))])
+        with self.writing() as connection:
+            current = versions.current(connection, received)
+            restated = judge(Warehouse(self.engine, connection), current) if judge else None
+            changed = [r.contribution for r in received if taking.differs(r, current.get(period(r.contribution)))]
+            packed |= images.packed(changed, packed)
+            sender = handed.sender if handed else None
+            rows = taking.rows(received, current, packed, last_id(connection, c) + 1, known_at, seen, sender, restated)
+            images.append(connection, {digest: packed[digest] for digest in rows.sketches})
+            for table, new in ((c, rows.contributions), (schema.parts, rows.parts), (schema.confirmations, rows.confirmations)):
                 for start in range(0, len(new), _ROWS):
                     connection.execute(table.insert(), new[start : start + _ROWS])
-            _replace_seen(connection, seen_rows)
-        return outcome
+            _replace_seen(connection, rows.seen)
+            if handed:
+                _append_receipt(connection, handed, known_at, ())
+        return rows
 
     def read_versions(self, affiliate: str, product: str) -> list[Version]:
         """Current contributions of a product."""
         c = schema.contributions.c
         with self.reading() as connection:
-            return _versions(connection, c.affiliate == affiliate, c.product == product)
+            return versions.read(connection, c.affiliate == affiliate, c.product == product)
 
     def read_around(self, first: date, last: date, up_to: Position | None = None) -> list[Version]:
         """Contributions of the days from `first` to `last`, and of the periods right beside them.
@@ -176,7 +141,7 @@ class Warehouse(Store):
         c, day = schema.contributions.c, timedelta(1)
         month_before = sa.and_(c.grain == "month", c.activity_date == (first - day).replace(day=1))
         with self.reading() as connection:
-            return _versions(connection, sa.or_(c.activity_date.between(first - day, last + day), month_before), up_to=up_to)
+            return versions.read(connection, sa.or_(c.activity_date.between(first - day, last + day), month_before), up_to=up_to)
 
     def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]:
         """The sketches of contributions, in the order of `ids`."""
@@ -192,6 +157,18 @@ class Warehouse(Store):
                 )
                 with connection.execute(wanted, execution_options={"yield_per": 50}) as rows:
                     yield from ordered(images.stored_part, (tuple(row) for row in rows))
+
+    def read_cells(self, days: Sequence[date]) -> list[Cell]:
+        """What the current contributions of periods that begin on these days are made of."""
+        c, p, found = schema.contributions, schema.parts, list[Cell]()
+        with self.reading() as connection:
+            for start in range(0, len(days), 500):
+                some = c.c.activity_date.in_(days[start : start + 500])
+                latest = sa.select(sa.func.max(c.c.id)).where(some).group_by(*(c.c[name] for name in PERIOD))
+                columns = [(p if field.name in p.c else c).c[field.name] for field in fields(Cell)]
+                joined = sa.select(*columns).join_from(c, p, p.c.contribution_id == c.c.id).where(c.c.id.in_(latest))
+                found += [Cell(*row) for row in connection.execute(joined)]
+        return found
 
     def read_counts(self, first: date, last: date, up_to: Position | None = None) -> list[GivenCount]:
         """Counts and ceilings in force for the months from `first` to `last`, now or when the store was filled so far."""
@@ -239,11 +216,6 @@ class Warehouse(Store):
         return sorted({day.replace(day=1) for day in days})
 
 
-def last_id(connection: sa.Connection, table: sa.Table) -> int:
-    """The greatest number of a row."""
-    return connection.scalar(sa.select(sa.func.max(table.c.id))) or 0
-
-
 def exists(url: str, directory: Path) -> bool:
     """Whether there is a store to open: a database server is taken to have one."""
     return store.exists(url, directory)
@@ -259,44 +231,17 @@ def opened(url: str, directory: Path, create: bool = False) -> Iterator[Warehous
         yield Warehouse(engine)
 
 
-def _versions(connection: sa.Connection, *wanted: Any, up_to: Position | None = None) -> list[Version]:
-    c, again = schema.contributions.c, schema.confirmations.c
-    latest = sa.select(sa.func.max(c.id)).where(*wanted).group_by(c.affiliate, c.product, c.grain, c.activity_date)
-    repeated = sa.select(again.contribution_id, sa.func.max(again.computed_at).label("at")).group_by(again.contribution_id)
-    if up_to:
-        latest, repeated = latest.where(c.id <= up_to.contributions), repeated.where(again.known_at <= up_to.at)
-    confirmed = repeated.subquery()
-    columns = [c[field.name] for field in fields(Version) if field.name != "computed_at"]
-    rows = connection.execute(
-        sa.select(*columns, sa.func.coalesce(confirmed.c.at, c.computed_at, type_=schema.Utc()).label("computed_at"))
-        .outerjoin(confirmed, confirmed.c.contribution_id == c.id)
-        .where(c.id.in_(latest))
-        .order_by(c.affiliate, c.product, c.activity_date)
-    )
-    return [Version(**row) for row in rows.mappings()]
-
-
-def _period(v: Version | Contribution) -> tuple[str, str, str, date]:
-    return v.affiliate, v.product, v.grain, v.activity_date
-
-
-def _current(connection: sa.Connection, received: Sequence[Accepted]) -> dict[tuple[str, str, str, date], Version]:
-    c, pairs = schema.contributions.c, sorted({(r.affiliate, r.product) for r, *_ in received})
-    found = (v for a, p in pairs for v in _versions(connection, c.affiliate == a, c.product == p))
-    return {_period(v): v for v in found}
-
-
 def _replace_seen(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     s = schema.sources_seen
     if rows:
-        same = [s.c[name] == sa.bindparam(f"its_{name}") for name in _PERIOD]
-        connection.execute(s.delete().where(*same), [{f"its_{name}": row[name] for name in _PERIOD} for row in rows])
+        same = [s.c[name] == sa.bindparam(f"its_{name}") for name in PERIOD]
+        connection.execute(s.delete().where(*same), [{f"its_{name}": row[name] for name in PERIOD} for row in rows])
         connection.execute(s.insert(), rows)
 
 
-def _differs(accepted: Accepted, current: Mapping[tuple[str, str, str, date], Version]) -> bool:
-    before = current.get(_period(accepted.contribution))
-    return before is None or (before.digest, before.key_fingerprint) != (accepted.contribution.digest, accepted.key_fingerprint)
+def _append_receipt(connection: sa.Connection, handed: Handed, known_at: datetime, reasons: Sequence[str]) -> None:
+    said = {"outcome": "refused" if reasons else "accepted", "reasons": "\n".join(reasons), "received_at": known_at}
+    connection.execute(schema.receipts.insert(), [vars(handed) | said])
 
 
 def _count_key(count: GivenCount) -> tuple[str, str, date, str]:

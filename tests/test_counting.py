@@ -21,7 +21,8 @@ from pipelines import counting
 from pipelines.bounds import Pool, namespace_bounds, people
 from pipelines.counting import Measured
 from pipelines.intake import settles_at
-from pipelines.warehouse import Accepted, GivenCount, Warehouse, opened
+from pipelines.versions import Accepted
+from pipelines.warehouse import GivenCount, Warehouse, opened
 from tests.conftest import entity, product
 
 MONTH = date(2025, 1, 1)

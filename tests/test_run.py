@@ -17,7 +17,7 @@ from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from pipelines import counting, published, schema, warehouse
 from pipelines.run import Report, run
-from pipelines.warehouse import Accepted, Position
+from pipelines.versions import Accepted, Position
 from tests.conftest import KEY, NOW, both_databases, entity, events, product, rows_of, source
 
 Make = Callable[..., Path]

@@ -1,0 +1,127 @@
+"""`mauwatch receive`: files of contributions from affiliates, by hand or from the inbox."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Group as Stack
+from rich.console import RenderableType
+from rich.text import Text
+
+from dashboards import console, terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipelines.receipts import Session
+    from pipelines.taking import Restated
+
+MOST_SHOWN = 3
+"""Reasons of a file in the table; the receipt has all."""
+
+
+def receive(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files, or folders of part-files; else the inbox.", metavar="[FILE]...", exists=True),
+    ] = None,
+    group: Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")] = Path(),
+    sender: Annotated[
+        str | None, typer.Option(help="Who hands the files in; else the one that they name.", metavar="AFFILIATE")
+    ] = None,
+    restates: Annotated[str | None, typer.Option(help="Why contributions of a closed month are taken.", metavar="REASON")] = None,
+    by: Annotated[str | None, typer.Option(help="Who approves that.", metavar="NAME")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Take contributions that affiliates hand in: FILEs, or what waits in .mauwatch/inbox/AFFILIATE; publish their months."""
+    from affiliates.manifests import read_group
+    from pipelines import inbox, receiving
+    from pipelines.collect import Centre
+
+    restated, found = _restated(restates, by), read_group(group)
+    if sender is not None and not files:
+        raise typer.BadParameter("--sender is for FILEs; in the inbox the folder's name says who it is")
+    if sender is not None and sender not in found.entities:
+        raise typer.BadParameter(f"no entity {sender}; there are {', '.join(found.entities)}")
+    offers, left = [inbox.offer_of(path, group) for path in dict.fromkeys(files or ())], list[inbox.Left]()
+    if sender is not None and any(offer.folder not in (None, sender) for offer in offers):
+        raise typer.BadParameter(f"--sender {sender}: a FILE lies in another affiliate's folder of the inbox")
+    with Centre(group, found, datetime.now(UTC)) as centre, console.progress_bar() as progress:
+        if not files:
+            offers, left = inbox.waiting(group, time.time(), receiving.signing(centre))
+        session = receiving.receive(centre, offers, sender, restated, progress)
+        session.left = [*left, *session.left]
+        receiving.publish(centre, session)
+        answer = to_dict(session, centre.now)
+    if as_json:
+        console.print_json(answer)
+    else:
+        console.plain().print(shown(session))
+    if session.refused:
+        raise typer.Exit(1)
+
+
+def _restated(reason: str | None, by: str | None) -> "Restated | None":
+    from pipelines.taking import Restated
+
+    if (reason is None) != (by is None):
+        raise typer.BadParameter("--restates REASON and --by NAME go together")
+    if reason is None or by is None:
+        return None
+    for what, said, most in (("--restates", reason, 500), ("--by", by, 200)):
+        if not said.strip() or len(said) > most:
+            raise typer.BadParameter(f"{what} is empty, or longer than {most} characters")
+    return Restated(reason.strip(), by.strip())
+
+
+def to_dict(session: "Session", received_at: datetime) -> dict[str, Any]:
+    """What `receive --json` answers: the receipts, what was left, and the months that were published."""
+    from pipelines import runbook
+
+    return {
+        "files": [taken.receipt(received_at) for taken in session.taken],
+        "left": [left._asdict() for left in session.left],
+        "published_months": [f"{month:%Y-%m}" for month in session.report.published],
+        "findings": session.report.findings,
+        "runbook": runbook.lines(session.pages),
+    }
+
+
+def shown(session: "Session") -> RenderableType:
+    """A row a file, with the reasons of those that were refused; then warnings, what was left, and the months."""
+    from pipelines import runbook
+    from pipelines.receiving import NAMED
+
+    rows: list[Sequence[str | Text]] = []
+    for t in session.taken:
+        why = [f"{r.subject}: {r.rule}{f' ({r.values})' if r.values else ''}\n→ {r.next_step}" for r in t.refusals[:MOST_SHOWN]]
+        why += [f"… and {len(t.refusals) - MOST_SHOWN} more, in its receipt"] if len(t.refusals) > MOST_SHOWN else []
+        outcome = Text(t.outcome, "bold red" if t.refusals else "green")
+        sender = f"{t.sender or '–'}{' *' if t.bound_by.startswith(NAMED) else ''}"
+        numbers = [f"{t.number(word):,}" for word in ("new", "replaced", "the same", "older")]
+        rows.append((t.offer.name, sender, outcome, *numbers, "\n".join(why)))
+    columns = ("file", "sender", "outcome", "new", "replaced", "the same", "older", "reasons")
+    said: list[RenderableType] = [terminal.table("", columns, rows, (3, 4, 5, 6), (2,))] if rows else []
+    if any(t.bound_by.startswith(NAMED) for t in session.taken):
+        said.append(Text("* named by the file itself, and by nobody else"))
+    said += [Text(f"! {warning}", "yellow") for t in session.taken for warning in t.warnings]
+    said.append(terminal.reasons("Left", [f"{left.name}: {left.why}" for left in session.left]))
+    said += [Text(f"! {finding}", "bold red") for finding in session.report.findings]
+    if session.refused:
+        said.append(Text(f"{len(session.refused)} files are in quarantine: .mauwatch/quarantine"))
+    said += [Text(line, "dim") for line in runbook.lines(session.pages)]
+    months = session.report.published
+    nothing = "Nothing new." if not session.taken else "No month has changed."
+    said.append(Text(f"Months published: {', '.join(f'{m:%Y-%m}' for m in months)}." if months else nothing))
+    return Stack(*(part for part in said if not isinstance(part, Text) or part.plain))
+
+
+def new_key_pair(file: Annotated[Path, typer.Argument(help="Where the private key is put.", metavar="FILE")]) -> None:
+    """Make a pair of keys: the private one signs what is handed in, the public one goes into the manifest."""
+    from affiliates import signature
+
+    public = signature.new_pair(file)
+    typer.echo(f"The private key is in {file}, for your eyes alone. Into the manifest of your entity goes:")
+    typer.echo(f"public_keys:\n  - {public}")

@@ -1,0 +1,115 @@
+"""What became of files that were handed in, and what their receipts say of it: no identifier, and no key."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from affiliates.contribution import Contribution
+from affiliates.refusal import Refusal
+from pipelines.inbox import Left, Offer
+from pipelines.run import Report
+from pipelines.runbook import Page
+from pipelines.taking import Outcome
+from pipelines.warehouse import Handed
+
+PROTOCOL = "mauwatch-receipt-1"
+MOST_REFUSALS = 200
+"""That a receipt lists: a file of 100,000 rows can be wrong in each of them."""
+OTHERS, NOT_SIGNED = "another affiliate's", "it isn't signed"
+WRONG_SIGNATURE, NO_ENTITY = "its signature is no key's of the sender", "its sender is no entity"
+
+_WORDS = {"new": "new", "replaced": "replaced", "confirmed": "the same", "unchanged": "the same", "older": "older"}
+
+
+@dataclass
+class Taken:
+    """What became of one file."""
+
+    offer: Offer
+    changed_at: int
+    """When it was last written, before it was looked at: nanoseconds since 1970."""
+    sha256: str = ""
+    sender: str | None = None
+    bound_by: str = ""
+    contributions: list[dict[str, Any]] = field(default_factory=list)
+    """What the receipt says of each."""
+    months: set[date] = field(default_factory=set)
+    """First days of those that its contributions are about."""
+    refusals: list[Refusal] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> str:
+        return "refused" if self.refusals else "accepted"
+
+    @property
+    def handed(self) -> Handed:
+        return Handed(self.offer.name, self.sha256, self.sender, self.bound_by)
+
+    def number(self, word: str) -> int:
+        """How many contributions became this: new, replaced, the same or older."""
+        return sum(told["outcome"] == word for told in self.contributions)
+
+    def accept(self, found: Sequence[tuple[Contribution, Outcome]]) -> None:
+        """Accepted, with what became of each contribution."""
+        self.contributions = [_told(*each) for each in found]
+        self.months = {contribution.activity_date.replace(day=1) for contribution, _ in found}
+
+    def refuse(self, found: Sequence[Refusal]) -> None:
+        """Refused for these; of very many for the first."""
+        self.refusals = list(found[:MOST_REFUSALS])
+        if len(found) > MOST_REFUSALS:
+            more = f"{len(found) - MOST_REFUSALS:,} reasons"
+            self.refusals.append(Refusal(self.offer.name, "more of it is wrong", more, "correct these first"))
+
+    def receipt(self, received_at: datetime) -> dict[str, Any]:
+        """What the receipt says."""
+        return {
+            "receipt": PROTOCOL,
+            "file": self.offer.name,
+            "sha256": self.sha256,
+            "changed_at": self.changed_at,
+            "sender": self.sender,
+            "bound_by": self.bound_by,
+            "received_at": received_at.isoformat(),
+            "outcome": self.outcome,
+            "contributions": self.contributions,
+            "refusals": [vars(refusal) for refusal in self.refusals],
+            "warnings": self.warnings,
+        }
+
+
+def _told(found: Contribution, outcome: Outcome) -> dict[str, Any]:
+    estimate = sum(part.registers.bounds().estimate for part in found.parts if part.audience == "external")
+    return {
+        "subject": found.subject, "digest": found.digest, "outcome": _WORDS[outcome.what], "replaced": outcome.replaced,
+        "estimate": round(estimate),
+    }  # fmt: skip
+
+
+@dataclass
+class Session:
+    """What one `receive` did."""
+
+    taken: list[Taken] = field(default_factory=list)
+    left: list[Left] = field(default_factory=list)
+    report: Report = field(default_factory=Report)
+    """Of the months that it published."""
+
+    @property
+    def refused(self) -> list[Taken]:
+        return [t for t in self.taken if t.refusals]
+
+    @property
+    def pages(self) -> list[Page]:
+        """What the runbook has about what was found."""
+        pages = [page_of(refusal) for t in self.taken for refusal in t.refusals]
+        pages += [Page.QUARANTINE] if pages else []
+        return list(dict.fromkeys(pages + [finding.page for finding in self.report.findings]))
+
+
+def page_of(refusal: Refusal) -> Page:
+    """The section of the runbook about a refusal of a file."""
+    of_sender = refusal.rule in (OTHERS, NOT_SIGNED, WRONG_SIGNATURE, NO_ENTITY)
+    return Page.SENDER if of_sender else Page.CONTRIBUTION_REFUSED

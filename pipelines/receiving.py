@@ -1,0 +1,233 @@
+"""Receiving files of contributions: whose each is, whether it is taken, and what its receipt says. Whole, or not at all."""
+
+import errno
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from affiliates import contribution, foreign_frame, signature
+from affiliates.group import Entity
+from affiliates.refusal import Refusal, Refused
+from pipelines import collect, inbox, intake, publications, replacing, run
+from pipelines.collect import Centre
+from pipelines.inbox import Copied, Left, Offer
+from pipelines.receipts import NO_ENTITY, NOT_SIGNED, OTHERS, WRONG_SIGNATURE, Session, Taken
+from pipelines.replacing import Outline
+from pipelines.run import Progress
+from pipelines.taking import Restated
+from pipelines.versions import Accepted, Period, Version, period
+from pipelines.warehouse import Warehouse
+
+FOLDER, OPTION, NAMED = "inbox folder", "--sender", "named by the file"
+_KEYS = ("affiliate", "product", "grain", "activity_date", "computed_at", "audience", "namespace")
+
+
+def signing(centre: Centre) -> frozenset[str]:
+    """The affiliates whose files need a signature."""
+    return frozenset(name for name, entity in centre.group.entities.items() if entity.public_keys)
+
+
+def receive(
+    centre: Centre,
+    offers: Sequence[Offer],
+    sender: str | None = None,
+    restated: Restated | None = None,
+    progress: Progress = lambda what, done, of: None,
+) -> Session:
+    """Take the files, each whole or not at all; each gets its receipt, and what is refused goes into quarantine.
+
+    A file that was accepted before and is the same still isn't taken again. Nothing is published.
+    """
+    session = Session()
+    with inbox.alone(centre.directory) as stage:
+        copies = list[tuple[Taken, Copied | None]]()
+        for number, offer in enumerate(offers):
+            progress(offer.name, number, 2 * len(offers))
+            try:
+                bound_by = FOLDER if offer.folder else OPTION if sender else NAMED
+                taken = Taken(offer, inbox.changed_at(offer.path), sender=offer.folder or sender, bound_by=bound_by)
+                copies.append((taken, _copied(taken, stage / f"{number}")))
+            except OSError as error:
+                if error.errno == errno.ENOENT and offer.folder is not None:
+                    continue  # Another `receive` was faster.
+                if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                session.left.append(Left(offer.name, f"can't be read: {error.strerror}"))
+        copies = [(taken, copy) for taken, copy in copies if not _known(taken)]
+        split = _split([copy if not taken.refusals else None for taken, copy in copies])
+        for number, (taken, copy) in enumerate(copies):
+            progress(taken.offer.name, len(copies) + number, 2 * len(copies))
+            if copy is not None and not taken.refusals:
+                _take(centre, taken, copy, split.get(number, []), restated)
+            _settle(centre, taken, copy)
+            session.taken.append(taken)
+    return session
+
+
+def _copied(taken: Taken, to: Path) -> Copied | None:
+    try:
+        copy = inbox.copied(taken.offer, to)
+    except Refusal as refusal:
+        taken.refuse([refusal])
+        return None
+    taken.sha256 = copy.sha256
+    return copy
+
+
+def _known(taken: Taken) -> bool:
+    """Whether a file of the inbox was accepted as it is. One that was refused went away, so it has been put there again."""
+    said = inbox.receipt_of(taken.offer) if taken.offer.folder else {}
+    known = bool(taken.sha256) and (said.get("outcome"), said.get("sha256")) == ("accepted", taken.sha256)
+    if known:  # Written again, and the same: so that the next look needn't read it.
+        inbox.put_receipt(taken.offer.receipt, said | {"changed_at": taken.changed_at})
+    return known
+
+
+def _split(copies: Sequence[Copied | None]) -> dict[int, list[Period]]:
+    """By file, the periods that another one holds too, and that aren't the same or plainly versions of each other."""
+    doubtful = replacing.doubtful([_outlines(copy) if copy else {} for copy in copies]) if len(copies) > 1 else {}
+    digests: dict[int, Mapping[Period, str]] = {}
+    for number in sorted({n for numbers in doubtful.values() for n in numbers}):
+        copy = copies[number]
+        assert copy is not None
+        with suppress(Refused):  # Said when it is taken.
+            digests[number] = {period(c): c.digest for c in contribution.read(copy.path)}
+    found: dict[int, list[Period]] = {}
+    for about, numbers in doubtful.items():
+        if len({digests[n].get(about) for n in numbers if n in digests}) > 1:
+            for number in numbers:
+                found.setdefault(number, []).append(about)
+    return found
+
+
+def _outlines(copy: Copied) -> dict[Period, Outline]:
+    """What a file holds, without its users; nothing where it can't be read, which is said later."""
+    try:
+        schema = pl.Schema({name: contribution.SCHEMA[name] for name in _KEYS})
+        rows = foreign_frame.read(copy.path, schema, ()).rows_by_key(_KEYS[:4], named=True)
+    except Refusal:
+        return {}
+    return {
+        about: Outline(max(r["computed_at"] for r in some), frozenset((r["audience"], r["namespace"]) for r in some))
+        for about, some in rows.items()
+    }
+
+
+def _take(centre: Centre, taken: Taken, copy: Copied, split: Sequence[Period], restated: Restated | None) -> None:
+    try:
+        accepted = _examined(centre, taken, copy)
+        if split:
+            raise Refused([replacing.split(taken.offer.name, split)])
+        outcomes = centre.store().append_handed_in(accepted, centre.now, taken.handed, _judge(accepted, restated, taken))
+    except Refused as refused:
+        taken.refuse(refused.refusals)
+        return
+    taken.accept([(a.contribution, outcome) for a, outcome in zip(accepted, outcomes, strict=True)])
+
+
+def _examined(centre: Centre, taken: Taken, copy: Copied) -> list[Accepted]:
+    """The file's contributions, once it is its sender's and each of them may be stored. Raises `Refused`."""
+    name, group = taken.offer.name, centre.group
+    if taken.sender is not None:
+        _check_sender(group.entities.get(taken.sender), taken, copy)
+    found = contribution.read(copy.path)
+    if not found:
+        raise Refused(
+            [Refusal(name, "holds no contribution", "0 rows", "write a row for each period, of nobody an empty sketch")]
+        )
+    if taken.sender is None:
+        named = {c.affiliate for c in found}
+        if len(named) > 1:
+            raise Refused([Refusal(name, OTHERS, f"it names {len(named)}", "write a file for each affiliate")])
+        taken.sender = next(iter(named & set(group.entities)), None)
+        if taken.sender is None:
+            raise Refused([Refusal(name, NO_ENTITY, "by the name in its rows", "correct the name, or add its manifest")])
+        _check_sender(group.entities[taken.sender], taken, copy)
+    others = sum(c.affiliate != taken.sender for c in found)
+    if others:
+        said = f"{others:,} of {len(found):,} contributions aren't {taken.sender}'s"
+        raise Refused([Refusal(name, OTHERS, said, "each affiliate hands in its own")])
+    accepted, refusals = intake.checked(found, group, centre.place.keys.canaries, centre.crosswalk_digest, centre.now)
+    if refusals:
+        raise Refused(refusals)
+    return accepted
+
+
+def _check_sender(entity: Entity | None, taken: Taken, copy: Copied) -> None:
+    name = taken.offer.name
+    if entity is None:
+        taken.sender = None
+        raise Refused([Refusal(name, NO_ENTITY, "of the group", "correct the folder's name, or add its manifest")])
+    if not entity.public_keys:
+        return
+    if copy.signature is None:
+        said = f"{entity.entity} has {len(entity.public_keys)} public keys"
+        raise Refused([Refusal(name, NOT_SIGNED, said, f"put its signature beside it, as {name}{signature.ENDING}")])
+    if not signature.verify_digest(copy.sha256, copy.signature, entity.public_keys):
+        raise Refused([Refusal(
+            name, WRONG_SIGNATURE, f"{entity.entity} has {len(entity.public_keys)}",
+            "sign the file again as it is now, or add the new key to `public_keys`",
+        )])  # fmt: skip
+    taken.bound_by += ", signature"
+
+
+def _judge(
+    accepted: Sequence[Accepted], restated: Restated | None, taken: Taken
+) -> Callable[[Warehouse, Mapping[Period, Version]], Restated | None]:
+    days = sorted({a.contribution.activity_date for a in accepted})
+
+    def judge(fixed: Warehouse, current: Mapping[Period, Version]) -> Restated | None:
+        months = sorted({day.replace(day=1) for day in days})
+        signed = {m for m in months if any(p.signed for p in publications.in_force(fixed, m).values())}
+        cells = fixed.read_cells(days)
+        by_period = replacing.by_period(cells)
+        refusals: list[Refusal] = []
+        for a in accepted:
+            about = period(a.contribution)
+            refusals += replacing.refusals(a, current.get(about), by_period.get(about, []), signed, restated)
+        if refusals:
+            raise Refused(refusals)
+        taken.warnings = list(replacing.twins(accepted, cells))
+        return restated and replace(restated, months=replacing.restated_months(accepted, current, signed))
+
+    return judge
+
+
+def _settle(centre: Centre, taken: Taken, copy: Copied | None) -> None:
+    """The receipt beside the file; what was refused into the store's receipts and the quarantine."""
+    said = taken.receipt(centre.now)
+    if taken.refusals:
+        reasons = [f"{r.rule} ({r.values})" if r.values else r.rule for r in taken.refusals]
+        centre.store().append_refused(taken.handed, centre.now, reasons)
+    try:
+        inbox.put_receipt(taken.offer.receipt, said)
+    except OSError as error:
+        if taken.offer.folder is not None:
+            raise
+        taken.warnings.append(f"{taken.offer.name}: no receipt beside it: {error.strerror}")
+    if taken.refusals:
+        inbox.quarantine(taken.offer, copy, taken.sender or taken.offer.folder, centre.directory, centre.now, said)
+
+
+def publish(centre: Centre, session: Session) -> None:
+    """Publish the months that the accepted files are about, and those beside them, where anything has changed."""
+    months = {month for t in session.taken for month in t.months}
+    store = centre.store_if_any()
+    if not months or store is None:
+        return
+    collect.take_counts(centre)
+    # A day of another zone reaches into the month beside its own.
+    near = {m for month in months for m in (_first(month - timedelta(1)), month, _first(month + timedelta(31)))}
+    for month in store.read_months():
+        if month in near:
+            session.report.add(run.publish_month(centre, store, month))
+    measured = {m.inputs.digest: m for m in session.report.measured.values()}
+    session.report.tests = run.note_tests(centre, store, measured)
+
+
+def _first(day: date) -> date:
+    return day.replace(day=1)

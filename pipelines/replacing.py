@@ -1,0 +1,117 @@
+"""May a contribution that was handed in become the current one? Pure: what is there goes in, refusals come out.
+
+A sender that delivers a contribution in pieces, each of which replaces the one before, loses users without anybody seeing it.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from affiliates.contribution import Contribution
+from affiliates.refusal import Refusal
+from pipelines import taking
+from pipelines.taking import Restated
+from pipelines.versions import Accepted, Period, Version, period
+from pipelines.warehouse import Cell
+
+MANY = 100
+"""Users from which on two products with the very same ones are no chance."""
+
+SPLIT = "is in another file too, with other parts"
+GONE = "a part of it is gone"
+CLOSED = "its month is closed"
+_ONE_FOLDER = "files of one contribution go into one folder"
+
+
+@dataclass(frozen=True)
+class Outline:
+    """What a file says of one contribution, without its users."""
+
+    computed_at: datetime
+    cells: frozenset[tuple[str, str]]
+    """Audiences and namespaces."""
+
+
+def doubtful(files: Sequence[Mapping[Period, Outline]]) -> dict[Period, list[int]]:
+    """Periods that several files hold, and which these are, unless they are plainly versions: the same parts, computed one
+    after the other."""
+    found = defaultdict[Period, list[int]](list)
+    for number, file in enumerate(files):
+        for about in file:
+            found[about].append(number)
+    return {about: numbers for about, numbers in found.items() if not _versions([files[n][about] for n in numbers])}
+
+
+def _versions(outlines: Sequence[Outline]) -> bool:
+    return len({o.cells for o in outlines}) == 1 and len({o.computed_at for o in outlines}) == len(outlines)
+
+
+def split(name: str, about: Sequence[Period]) -> Refusal:
+    """A file that holds periods which another one holds too, with other registers."""
+    days = sorted({f"{day}" for *_, day in about})
+    more = f" and {len(days) - 3} more" if len(days) > 3 else ""
+    return Refusal(name, f"what it holds {SPLIT}", f"{', '.join(days[:3])}{more}", f"{_ONE_FOLDER}; hand versions in one by one")
+
+
+def refusals(
+    accepted: Accepted, before: Version | None, cells: Collection[Cell], signed: Collection[date], restated: Restated | None
+) -> Iterator[Refusal]:
+    """Why a contribution may not become current: the current version of its period, its cells, and the months that are closed."""
+    contribution = accepted.contribution
+    found, month = taking.outcome(accepted, before).what, contribution.activity_date.replace(day=1)
+    if found not in ("new", "replaced"):
+        return
+    if month in signed and restated is None:
+        yield Refusal(
+            contribution.subject, CLOSED, "it would be new" if before is None else "its registers are others",
+            "have it approved: mauwatch receive FILE --restates REASON --by NAME; the signed figure stands until somebody "
+            f"restates it: mauwatch close {month:%Y-%m}",
+        )  # fmt: skip
+    if before is not None and before.definition == contribution.definition:
+        gone = sorted(_gone(contribution, cells))
+        if gone:
+            yield Refusal(
+                contribution.subject, GONE, f"external users of {', '.join(gone)}",
+                f"{_ONE_FOLDER}; where there really is nobody any more, write a row with an empty sketch",
+            )  # fmt: skip
+
+
+def _gone(contribution: Contribution, cells: Collection[Cell]) -> set[str]:
+    there = {part.namespace for part in contribution.parts if part.audience == "external"}
+    return {c.namespace for c in cells if c.audience == "external" and c.estimate != 0} - there
+
+
+def twins(received: Sequence[Accepted], cells: Collection[Cell]) -> Iterator[str]:
+    """Warnings of parts whose registers are another product's of the same period."""
+    owners = defaultdict[tuple[str, date, str], set[tuple[str, str]]](set)
+    for cell in cells:
+        owners[cell.grain, cell.activity_date, cell.sketch].add((cell.affiliate, cell.product))
+    parts = [(c, part) for c, *_ in received for part in c.parts if part.registers.bounds().estimate >= MANY]
+    for contribution, part in parts:
+        mine = contribution.affiliate, contribution.product
+        owners[contribution.grain, contribution.activity_date, part.registers.digest()].add(mine)
+    for contribution, part in parts:
+        mine = contribution.affiliate, contribution.product
+        others = owners[contribution.grain, contribution.activity_date, part.registers.digest()] - {mine}
+        for affiliate, product in sorted(others):
+            yield (
+                f"{contribution.subject}: its {part.audience} users of {part.namespace} are the very ones of "
+                f"{affiliate}/{product}: is it another product's file?"
+            )
+
+
+def by_period(cells: Collection[Cell]) -> dict[Period, list[Cell]]:
+    """Cells by what they are part of."""
+    found = defaultdict[Period, list[Cell]](list)
+    for cell in cells:
+        found[cell.affiliate, cell.product, cell.grain, cell.activity_date].append(cell)
+    return found
+
+
+def restated_months(received: Sequence[Accepted], current: Mapping[Period, Version], signed: Collection[date]) -> frozenset[date]:
+    """The closed months that contributions change."""
+    changed = (
+        a.contribution for a in received if taking.outcome(a, current.get(period(a.contribution))).what in ("new", "replaced")
+    )
+    return frozenset({c.activity_date.replace(day=1) for c in changed} & set(signed))

@@ -1,0 +1,120 @@
+"""What taking contributions does to the store, row by row. Pure: what is there goes in, what is added comes out."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Literal, NamedTuple
+
+from affiliates.contribution import Contribution
+from pipelines import schema
+from pipelines.images import Packed
+from pipelines.versions import PERIOD, Accepted, Period, Received, Version, period
+
+What = Literal["new", "replaced", "confirmed", "unchanged", "older"]
+
+
+class Outcome(NamedTuple):
+    """What became of one contribution."""
+
+    what: What
+    replaced: str | None = None
+    """The digest of the version that it replaced."""
+
+
+@dataclass(frozen=True)
+class Restated:
+    """Why contributions of closed months are taken, and who says so."""
+
+    reason: str
+    by: str
+    months: frozenset[date] = frozenset()
+    """First days of those that are closed."""
+
+
+@dataclass
+class Rows:
+    """Rows to be added, and what they make of each contribution, in their order."""
+
+    contributions: list[dict[str, Any]] = field(default_factory=list)
+    parts: list[dict[str, Any]] = field(default_factory=list)
+    confirmations: list[dict[str, Any]] = field(default_factory=list)
+    seen: list[dict[str, Any]] = field(default_factory=list)
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    @property
+    def sketches(self) -> list[str]:
+        """Digests of the sketches that the parts name."""
+        return list(dict.fromkeys(part["sketch"] for part in self.parts))
+
+    @property
+    def received(self) -> Received:
+        return Received(**Counter[str](outcome.what for outcome in self.outcomes))
+
+
+def outcome(accepted: Accepted, before: Version | None) -> Outcome:
+    """What becomes of a contribution beside the current version of its period."""
+    contribution, settles_at, _ = accepted
+    if before is None:
+        return Outcome("new")
+    if differs(accepted, before):
+        return Outcome("older") if before.computed_at > contribution.computed_at else Outcome("replaced", before.digest)
+    return Outcome("confirmed" if before.computed_at < settles_at <= contribution.computed_at else "unchanged")
+
+
+def differs(accepted: Accepted, before: Version | None) -> bool:
+    """Whether it isn't the current version already."""
+    return before is None or (before.digest, before.key_fingerprint) != (accepted.contribution.digest, accepted.key_fingerprint)
+
+
+def rows(
+    received: Sequence[Accepted],
+    current: Mapping[Period, Version],
+    packed: Mapping[str, Packed],
+    next_id: int,
+    known_at: datetime,
+    seen: Mapping[date, str],
+    sender: str | None = None,
+    restated: Restated | None = None,
+) -> Rows:
+    """The rows of contributions, numbered from `next_id`; `seen` as in `Warehouse.append_contributions`."""
+    made = Rows()
+    for accepted in received:
+        contribution, before = accepted.contribution, current.get(period(accepted.contribution))
+        found = outcome(accepted, before)
+        made.outcomes.append(found)
+        if found.what == "older":
+            continue
+        if contribution.activity_date in seen:
+            about = dict(zip(PERIOD, period(contribution), strict=True))
+            made.seen.append(about | {"files": seen[contribution.activity_date], "seen_at": known_at})
+        if found.what == "confirmed":
+            assert before is not None
+            made.confirmations.append(
+                {"contribution_id": before.id, "computed_at": contribution.computed_at, "known_at": known_at}
+            )
+        elif found.what != "unchanged":
+            told = _told(contribution, sender, restated) | {"id": next_id, "known_at": known_at}
+            made.contributions.append(
+                told | {"key_fingerprint": accepted.key_fingerprint, "supersedes": before.id if before else None}
+            )
+            made.parts += [part | {"contribution_id": next_id} for part in _parts(contribution, packed)]
+            next_id += 1
+    return made
+
+
+def _told(contribution: Contribution, sender: str | None, restated: Restated | None) -> dict[str, Any]:
+    """What a row of contributions says of the contribution, and of how it came here."""
+    own = {c.name: getattr(contribution, c.name) for c in schema.contributions.c if hasattr(contribution, c.name)}
+    why = restated if restated and contribution.activity_date.replace(day=1) in restated.months else None
+    return own | {"sender": sender, "reason": why.reason if why else None, "approved_by": why.by if why else None}
+
+
+def _parts(contribution: Contribution, packed: Mapping[str, Packed]) -> list[dict[str, Any]]:
+    return [
+        {
+            "audience": part.audience, "namespace": part.namespace, "sketch": part.registers.digest(), "events": part.events,
+            "distinct_users": part.distinct_users, "estimate": packed[part.registers.digest()].estimate,
+        }
+        for part in contribution.parts
+    ]  # fmt: skip
