@@ -1,4 +1,4 @@
-"""A group as a Dagster code location: assets, checks, jobs, schedules and a sensor, put together.
+"""A group as a Dagster code location: assets, checks, jobs, schedules and sensors, put together.
 
 For one's own workspace, name a module that says `defs = build_defs(Path("/srv/acme"), ["mauwatch"])`; or load this one with
 the group directory in the environment variable MAUWATCH_GROUP and, if wanted, the prefix of all asset keys in
@@ -22,16 +22,22 @@ def build_defs(
 ) -> dg.Definitions:
     """Everything that Dagster is to know of a group directory.
 
-    Reads the manifests; raises `Refused` with their mistakes. Schedules and the sensor are there, and stand still until
+    Reads the manifests; raises `Refused` with their mistakes. Schedules and sensors are there, and stand still until
     somebody turns them on, or from the start on where they are `running`.
     """
     group = read_group(directory)
     calendar = partitions.calendar(group)
     return dg.Definitions(
         assets=assets.of_group(group, calendar, key_prefix),
-        jobs=[dg.define_asset_job(name, chosen) for name, chosen in automation.jobs(group, key_prefix).items()],
+        jobs=[
+            *(dg.define_asset_job(name, chosen) for name, chosen in automation.jobs(group, key_prefix).items()),
+            automation.receiving_job(),
+        ],
         schedules=automation.schedules(directory, group, key_prefix, clock, running),
-        sensors=[automation.sensor(directory, group, calendar, key_prefix, clock, running)],
+        sensors=[
+            automation.sensor(directory, group, calendar, key_prefix, clock, running),
+            automation.inbox_sensor(directory, group, running),
+        ],
         resources={resources.DESK: resources.desk(directory, group, clock)},
         executor=dg.in_process_executor,  # A step in a process of its own costs seconds, and counting uses all cores anyway.
     )

@@ -1,5 +1,6 @@
 """The centre under Dagster: the same numbers as without it, what was asked for and no more, and nobody's data in its store."""
 
+import logging
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from pipelines.defs.instance import process_tag
 from pipelines.defs.resources import Desk
 from pipelines.run import Report, run
 from tests.conftest import KEY, NOW, both_databases, entity, events, product, rows_of, source
+from tests.wrong_contributions import old, row, write
 
 Make = Callable[..., Path]
 pytestmark = pytest.mark.filterwarnings("ignore::dagster.BetaWarning")
@@ -370,3 +372,38 @@ def test_today_in_another_zone(make: Make) -> None:
     moment = datetime(2025, 3, 20, 12, tzinfo=UTC)  # The 21st in Auckland, the 20th in Los Angeles.
     with dg.partition_loading_context(effective_dt=moment):
         assert days.get_last_partition_key() == "2025-03-20"
+
+
+def test_what_is_handed_in_comes_in_by_itself_and_moves_its_month(make: Make) -> None:
+    """Whole files only, each once; a refused one is told, and fails nothing; then the month is published."""
+    life = {"from": "2025-01-01", "to": "2025-01-02", "sources": []}
+    directory = make([entity("a", [product("app", **life)])])
+    box = directory / ".mauwatch" / "inbox" / "a"
+    box.mkdir(parents=True)
+    repository = loaded(directory)
+    with history(directory) as dagster:
+        write(box / "good", row(date(2025, 1, 1)))
+        write(box / "bad", row(date(2025, 1, 1), product=PLANTED, namespace="planted"))
+        assert run_requests(repository, "mauwatch_inbox", dagster) == []
+        for name in ("good", "bad"):
+            old(box / name, 100)
+        (request,) = run_requests(repository, "mauwatch_inbox", dagster)
+        (again,) = run_requests(repository, "mauwatch_inbox", dagster)
+        assert request.run_key == again.run_key
+        found = repository.get_job("mauwatch_receive").execute_in_process(instance=dagster)
+        assert found.success
+        said = [e.user_message for e in dagster.all_logs(found.run_id) if e.level == logging.ERROR]
+        assert [("values that are no name" in text, "RUNBOOK.md#contribution-refused" in text) for text in said] == [(True, True)]
+        assert run_requests(repository, "mauwatch_inbox", dagster) == []
+        (month,) = run_requests(repository, "mauwatch_figures_outdated", dagster)
+        assert execute(repository, "mauwatch_figures", month, dagster)
+        old(write(box / "late", row(date(2025, 1, 1), number=400, computed_at=datetime(2025, 2, 1, tzinfo=UTC))), 100)
+        (later,) = run_requests(repository, "mauwatch_inbox", dagster)
+        assert later.run_key != request.run_key
+        assert repository.get_job("mauwatch_receive").execute_in_process(instance=dagster).success
+        (month,) = run_requests(repository, "mauwatch_figures_outdated", dagster)
+        assert execute(repository, "mauwatch_figures", month, dagster)
+    figures = rows_of(read_group(directory).settings.store, directory)["figures"]
+    assert {f["estimate"] for f in figures if f["scope"] == "group"} == {300, 400}
+    kept = [path.read_bytes() for path in (directory / ".mauwatch" / "dagster").rglob("*") if path.is_file()]
+    assert not [text for text in kept if b"planted" in text]

@@ -1,9 +1,11 @@
-"""What is due, as runs: stretches of days or months with the products that lack them; jobs, schedules, and a sensor.
+"""What is due, as runs: stretches of days or months with the products that lack them; jobs, schedules, and sensors.
 
 One Dagster run can't hold daily and monthly assets, so there are three jobs: products by day, products by
 month, and the figures with the licence tests.
 """
 
+import hashlib
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,15 +15,17 @@ from pathlib import Path
 import dagster as dg
 
 from affiliates.group import Grain, Group, Product
-from pipelines import collect, run
+from pipelines import collect, inbox, receipts, receiving, run
 from pipelines.collect import Centre, ProductRun
 from pipelines.defs import instance, partitions
 from pipelines.defs.assets import Prefix, product_key
 from pipelines.defs.partitions import Calendar
-from pipelines.defs.resources import Clock
+from pipelines.defs.resources import DESK, Clock, Desk
 
 JOBS: dict[Grain, str] = {"day": "mauwatch_days", "month": "mauwatch_months"}
 FIGURES = "mauwatch_figures"
+RECEIVE, INBOX = "mauwatch_receive", "mauwatch_inbox"
+"""The job that takes what affiliates hand in, and the sensor that starts it."""
 _AT = "0 6 * * *"
 """Six in the morning, in the group's time zone: the day is over everywhere and its exports have had some hours."""
 
@@ -146,18 +150,72 @@ def sensor(directory: Path, group: Group, calendar: Calendar, prefix: Prefix, cl
     return outdated
 
 
+def receiving_job() -> dg.JobDefinition:
+    """Takes what waits in the inbox; the sensor of outdated months publishes what that has changed.
+
+    A file that is refused is in its receipt, in quarantine, and here in the log as an error with its section of the runbook.
+    The run succeeds: it did what it had to, and a red one would be looked at here, where nobody can mend the file.
+    """
+
+    @dg.op(description="Files in .mauwatch/inbox: each whole or not at all, with a receipt", required_resource_keys={DESK})
+    def inbox_received(context: dg.OpExecutionContext) -> None:
+        desk: Desk = getattr(context.resources, DESK)
+        with desk.without_data("the inbox"):
+            centre = desk.centre
+            offers, left = inbox.waiting(centre.directory, time.time(), receiving.signing(centre))
+            session = receiving.receive(centre, offers, progress=desk.progress)
+        for taken in session.taken:
+            said = ", ".join(f"{taken.number(word)} {word}" for word in ("new", "replaced", "the same", "older"))
+            context.log.info(f"{taken.offer.name}: {taken.outcome}; {said}")
+            for warning in taken.warnings:
+                context.log.warning(warning)
+            for refusal in taken.refusals:
+                context.log.error(f"{refusal} {receipts.page_of(refusal).line}")
+        for name, why in [*left, *session.left]:
+            context.log.info(f"{name} is left: {why}")
+
+    @dg.job(name=RECEIVE, description="Contributions that affiliates hand in")
+    def received() -> None:
+        inbox_received()
+
+    return received
+
+
+def inbox_sensor(directory: Path, group: Group, running: bool) -> dg.SensorDefinition:
+    """Starts a run that receives, once something in the inbox is whole."""
+    signed = frozenset(name for name, entity in group.entities.items() if entity.public_keys)
+
+    @dg.sensor(
+        name=INBOX,
+        job_name=RECEIVE,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
+        description="Every minute: files and folders in .mauwatch/inbox/AFFILIATE that are written to their end.",
+    )
+    def handed_in(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        offers, left = inbox.waiting(directory, time.time(), signed)
+        if not offers:
+            return dg.SkipReason(f"nothing new is whole; {len(left)} left as they are")
+        # Once for what is there: a file that can't be taken, nor moved away, isn't tried each minute.
+        there = sorted(f"{offer.folder}/{offer.path.name} {inbox.changed_at(offer.path)}" for offer in offers)
+        return dg.RunRequest(run_key=hashlib.sha256("\n".join(there).encode(errors="surrogateescape")).hexdigest())
+
+    return handed_in
+
+
 def within(months: Sequence[date], calendar: Calendar) -> list[date]:
     """Those that are partitions; the store may have months of products that no manifest names any more."""
     return [month for month in months if calendar.months.has_partition_key(partitions.key_of("month", month))]
 
 
 def _under_way(dagster: dg.DagsterInstance) -> bool:
-    """Whether runs of products are queued or going on; one that has lost its process holds nothing up."""
+    """Whether runs of products, or of what is handed in, are queued or going on; one without its process holds nothing up."""
     instance.end_orphans(dagster)
     unfinished = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
     since = datetime.now(UTC) - instance.LONGEST
     return any(
-        dagster.get_runs_count(dg.RunsFilter(job_name=job, statuses=unfinished, created_after=since)) for job in JOBS.values()
+        dagster.get_runs_count(dg.RunsFilter(job_name=job, statuses=unfinished, created_after=since))
+        for job in (*JOBS.values(), RECEIVE)
     )
 
 
