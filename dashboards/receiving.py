@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Group as Stack
-from rich.console import RenderableType
 from rich.text import Text
 
-from dashboards import console, terminal
+from dashboards import console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from rich.console import RenderableType
 
     from pipelines.receipts import Session
     from pipelines.taking import Restated
@@ -43,6 +43,8 @@ def receive(
     restated, found = _restated(restates, by), read_group(group)
     if sender is not None and not files:
         raise typer.BadParameter("--sender is for FILEs; in the inbox the folder's name says who it is")
+    if restated is not None and not files:
+        raise typer.BadParameter("--restates is for FILEs: nobody approves what they haven't named")
     if sender is not None and sender not in found.entities:
         raise typer.BadParameter(f"no entity {sender}; there are {', '.join(found.entities)}")
     offers, left = [inbox.offer_of(path, group) for path in dict.fromkeys(files or ())], list[inbox.Left]()
@@ -59,7 +61,7 @@ def receive(
         console.print_json(answer)
     else:
         console.plain().print(shown(session))
-    if session.refused:
+    if session.refused or session.undecided:
         raise typer.Exit(1)
 
 
@@ -84,13 +86,16 @@ def to_dict(session: "Session", received_at: datetime) -> dict[str, Any]:
         "files": [taken.receipt(received_at) for taken in session.taken],
         "left": [left._asdict() for left in session.left],
         "published_months": [f"{month:%Y-%m}" for month in session.report.published],
-        "findings": session.report.findings,
+        "findings": [*session.undecided, *session.report.findings],
         "runbook": runbook.lines(session.pages),
     }
 
 
-def shown(session: "Session") -> RenderableType:
+def shown(session: "Session") -> "RenderableType":
     """A row a file, with the reasons of those that were refused; then warnings, what was left, and the months."""
+    from rich.console import Group
+
+    from dashboards import terminal
     from pipelines import runbook
     from pipelines.receiving import NAMED
 
@@ -108,14 +113,14 @@ def shown(session: "Session") -> RenderableType:
         said.append(Text("* named by the file itself, and by nobody else"))
     said += [Text(f"! {warning}", "yellow") for t in session.taken for warning in t.warnings]
     said.append(terminal.reasons("Left", [f"{left.name}: {left.why}" for left in session.left]))
-    said += [Text(f"! {finding}", "bold red") for finding in session.report.findings]
+    said += [Text(f"! {finding}", "bold red") for finding in [*session.undecided, *session.report.findings]]
     if session.refused:
         said.append(Text(f"{len(session.refused)} files are in quarantine: .mauwatch/quarantine"))
     said += [Text(line, "dim") for line in runbook.lines(session.pages)]
     months = session.report.published
     nothing = "Nothing new." if not session.taken else "No month has changed."
     said.append(Text(f"Months published: {', '.join(f'{m:%Y-%m}' for m in months)}." if months else nothing))
-    return Stack(*(part for part in said if not isinstance(part, Text) or part.plain))
+    return Group(*(part for part in said if not isinstance(part, Text) or part.plain))
 
 
 def new_key_pair(file: Annotated[Path, typer.Argument(help="Where the private key is put.", metavar="FILE")]) -> None:

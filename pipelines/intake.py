@@ -1,6 +1,7 @@
 """Files of contributions: taken whole, or refused with every reason."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
@@ -8,8 +9,15 @@ from affiliates import contribution
 from affiliates.canary import Canaries
 from affiliates.contribution import Contribution, end_of
 from affiliates.group import Group
-from affiliates.refusal import Refusal, Refused
+from affiliates.refusal import Refusal, Refused, shown
 from pipelines.versions import Accepted
+
+_TEXTS = {
+    "definition": r"[a-z0-9][a-z0-9_.-]{0,63}/[0-9]{1,6}",
+    "definition_digest": r"[0-9a-f]{64}",
+    "producer": r"[A-Za-z0-9][A-Za-z0-9 ,._+()/:-]{0,199}",
+}
+"""What the store keeps of a stranger's words: no address, and nothing that a column can't hold."""
 
 
 def settles_at(group: Group, affiliate: str, product: str, grain: str, activity_date: date, zone: str) -> datetime:
@@ -47,9 +55,21 @@ def checked(
     accepted: list[Accepted] = []
     refusals: list[Refusal] = []
     for c in contributions:
-        wrong = list(contribution.check(c, group, canaries, crosswalk_digest, now))
+        wrong = [*_unstorable(c), *contribution.check(c, group, canaries, crosswalk_digest, now)]
         refusals.extend(wrong)
         if not wrong:
             settles = settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, c.day_zone)
             accepted.append(Accepted(c, settles, canaries(c.activity_date.replace(day=1)).fingerprint))
     return accepted, refusals
+
+
+def _unstorable(c: Contribution) -> Iterator[Refusal]:
+    said = {name: getattr(c, name) for name in _TEXTS}
+    texts = [name for name, text in said.items() if text is not None and not re.fullmatch(_TEXTS[name], text)]
+    named = "/".join(map(shown, (c.affiliate, c.product)))
+    about = f"{named}, {c.activity_date}"
+    if texts:
+        next_step = "write the definition as id/version, its digest in hex, and engine and version as the producer"
+        yield Refusal(about, "a text isn't what it ought to be", ", ".join(texts), next_step)
+    if min(c.unidentified_events or 0, c.undecided_events or 0) < 0:
+        yield Refusal(about, "a negative number of events", "left out", "correct the query")

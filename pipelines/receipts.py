@@ -9,7 +9,7 @@ from affiliates.contribution import Contribution
 from affiliates.refusal import Refusal
 from pipelines.inbox import Left, Offer
 from pipelines.run import Report
-from pipelines.runbook import Page
+from pipelines.runbook import Finding, Page
 from pipelines.taking import Outcome
 from pipelines.warehouse import Handed
 
@@ -94,6 +94,8 @@ class Session:
 
     taken: list[Taken] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
+    undecided: list[Finding] = field(default_factory=list)
+    """Files that this machine can't judge, and why: they wait."""
     report: Report = field(default_factory=Report)
     """Of the months that it published."""
 
@@ -106,7 +108,7 @@ class Session:
         """What the runbook has about what was found."""
         pages = [page_of(refusal) for t in self.taken for refusal in t.refusals]
         pages += [Page.QUARANTINE] if pages else []
-        return list(dict.fromkeys(pages + [finding.page for finding in self.report.findings]))
+        return list(dict.fromkeys(pages + [finding.page for finding in [*self.undecided, *self.report.findings]]))
 
 
 def page_of(refusal: Refusal) -> Page:

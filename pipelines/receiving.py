@@ -12,12 +12,13 @@ import polars as pl
 from affiliates import contribution, foreign_frame, signature
 from affiliates.group import Entity
 from affiliates.refusal import Refusal, Refused
-from pipelines import collect, inbox, intake, publications, replacing, run
+from pipelines import collect, inbox, intake, publications, replacing, run, runbook
 from pipelines.collect import Centre
 from pipelines.inbox import Copied, Left, Offer
 from pipelines.receipts import NO_ENTITY, NOT_SIGNED, OTHERS, WRONG_SIGNATURE, Session, Taken
 from pipelines.replacing import Outline
 from pipelines.run import Progress
+from pipelines.runbook import Finding, Page
 from pipelines.taking import Restated
 from pipelines.versions import Accepted, Period, Version, period
 from pipelines.warehouse import Warehouse
@@ -61,8 +62,13 @@ def receive(
         split = _split([copy if not taken.refusals else None for taken, copy in copies])
         for number, (taken, copy) in enumerate(copies):
             progress(taken.offer.name, len(copies) + number, 2 * len(copies))
-            if copy is not None and not taken.refusals:
-                _take(centre, taken, copy, split.get(number, []), restated)
+            try:
+                if copy is not None and not taken.refusals:
+                    _take(centre, taken, copy, split.get(number, []), restated)
+            except Refusal as refusal:  # Of our key, our crosswalk: no fault of the file's, which waits.
+                page = runbook.of_refusal(refusal) or Page.CONTRIBUTION_REFUSED
+                session.undecided.append(Finding(f"{taken.offer.name} can't be judged here: {refusal}", page))
+                continue
             _settle(centre, taken, copy)
             session.taken.append(taken)
     return session

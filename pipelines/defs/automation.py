@@ -171,6 +171,8 @@ def receiving_job() -> dg.JobDefinition:
                 context.log.warning(warning)
             for refusal in taken.refusals:
                 context.log.error(f"{refusal} {receipts.page_of(refusal).line}")
+        for finding in session.undecided:
+            context.log.error(f"{finding} {finding.page.line}")
         for name, why in [*left, *session.left]:
             context.log.info(f"{name} is left: {why}")
 
@@ -196,8 +198,9 @@ def inbox_sensor(directory: Path, group: Group, running: bool) -> dg.SensorDefin
         offers, left = inbox.waiting(directory, time.time(), signed)
         if not offers:
             return dg.SkipReason(f"nothing new is whole; {len(left)} left as they are")
-        # Once for what is there: a file that can't be taken, nor moved away, isn't tried each minute.
+        # Once a day for what is there: a file that can't be judged, or not be moved away, isn't tried each minute.
         there = sorted(f"{offer.folder}/{offer.path.name} {inbox.changed_at(offer.path)}" for offer in offers)
+        there.append(f"{datetime.now(UTC):%Y-%m-%d}")
         return dg.RunRequest(run_key=hashlib.sha256("\n".join(there).encode(errors="surrogateescape")).hexdigest())
 
     return handed_in
