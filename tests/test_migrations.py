@@ -1,7 +1,8 @@
 """Upgrades from every schema that a released version had: what was published stays as it was.
 
 `data/stores/NNNN.json` is a store as the program of that schema wrote it: made-up people, lg_k 12, counts, a day
-restated; from 0002 on a month that was closed, restated, and changed after that. Each new schema adds its own.
+restated; from 0002 on a month that was closed, restated, and changed after that; in 0003 by files that were handed in, one of
+them refused. Each new schema adds its own.
 """
 
 import json
