@@ -121,12 +121,3 @@ def shown(session: "Session") -> "RenderableType":
     nothing = "Nothing new." if not session.taken else "No month has changed."
     said.append(Text(f"Months published: {', '.join(f'{m:%Y-%m}' for m in months)}." if months else nothing))
     return Group(*(part for part in said if not isinstance(part, Text) or part.plain))
-
-
-def new_key_pair(file: Annotated[Path, typer.Argument(help="Where the private key is put.", metavar="FILE")]) -> None:
-    """Make a pair of keys: the private one signs what is handed in, the public one goes into the manifest."""
-    from affiliates import signature
-
-    public = signature.new_pair(file)
-    typer.echo(f"The private key is in {file}, for your eyes alone. Into the manifest of your entity goes:")
-    typer.echo(f"public_keys:\n  - {public}")

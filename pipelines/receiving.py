@@ -14,7 +14,7 @@ from affiliates.group import Entity
 from affiliates.refusal import Refusal, Refused
 from pipelines import collect, inbox, intake, publications, replacing, run, runbook
 from pipelines.collect import Centre
-from pipelines.inbox import Copied, Left, Offer
+from pipelines.inbox import Copied, Offer
 from pipelines.receipts import NO_ENTITY, NOT_SIGNED, OTHERS, WRONG_SIGNATURE, Session, Taken
 from pipelines.replacing import Outline
 from pipelines.run import Progress
@@ -57,7 +57,7 @@ def receive(
                     continue  # Another `receive` was faster.
                 if error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise
-                session.left.append(Left(offer.name, f"can't be read: {error.strerror}"))
+                session.undecided.append(Finding(f"{offer.name} can't be read: {error.strerror}", Page.CONTRIBUTION_REFUSED))
         copies = [(taken, copy) for taken, copy in copies if not _known(taken)]
         split = _split([copy if not taken.refusals else None for taken, copy in copies])
         for number, (taken, copy) in enumerate(copies):

@@ -4,9 +4,11 @@ What would silently go wrong: a file under another key counts its people twice; 
 users; an export in pieces replaces itself piece by piece.
 """
 
+import base64
 import json
 import os
 import stat
+import subprocess
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,8 @@ from typing import Any
 
 import datasketches
 import pytest
+import typer
+import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -24,6 +28,7 @@ from affiliates.manifests import read_group
 from affiliates.refusal import Refusal, Refused
 from affiliates.registers import Registers
 from dashboards import receiving as face
+from dashboards import signing
 from dashboards.cli import app
 from pipelines import closing, inbox, receiving, runbook
 from pipelines.closing import Signature
@@ -156,6 +161,11 @@ def test_a_lower_lgk_is_accepted_with_a_wider_interval(directory: Path, store_ur
         widths.append(found.upper - found.lower)
     assert widths[1] > 10 * widths[0]
     assert widths[1] > 2 * 1.96 * 1.04 / 64 * 5_000 * 0.9
+    both = folder(box(directory) / "both", row(FIRST), other_namespace(FIRST, lg_k=10))
+    assert (outcomes(take(directory)), receipt(both)["outcome"]) == (
+        ["new"],
+        "accepted",
+    )  # Each row has its own; they are folded.
 
 
 def united(parts: list[Registers]) -> bytes:
@@ -464,6 +474,40 @@ def test_a_pair_of_keys(tmp_path: Path) -> None:
     assert not signature.verify(tmp_path / "f", signed, [public])
     with pytest.raises(Refusal, match="is no Ed25519 key"):
         signature.sign(tmp_path / "f", tmp_path / "f")
+
+
+def test_signatures_are_those_of_everybody_else(tmp_path: Path) -> None:
+    """RFC 8032's first vector, and what a shell says of a folder: an affiliate may sign without mauwatch."""
+    public = base64.b64encode(bytes.fromhex("d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a")).decode()
+    signed = (
+        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
+        "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
+    )
+    assert signature.verify_digest("", base64.b64encode(bytes.fromhex(signed)).decode(), [public])
+    made = tmp_path / "folder"
+    folder(made, *(row(FIRST + timedelta(n), number=n) for n in range(4)))
+    said = subprocess.run(
+        ["sh", "-c", "sha256sum folder/* | grep -v _SUCCESS | cut -c1-64 | sort | sha256sum"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert signature.digest_of(made) == said.stdout[:64]
+
+
+def test_the_commands_that_sign(directory: Path, tmp_path: Path) -> None:
+    commands = typer.Typer()
+    commands.command()(signing.pair)
+    commands.command()(signing.sign)
+    done = CliRunner().invoke(commands, ["pair", str(tmp_path / "new.pem")])
+    assert done.exit_code == 0
+    manifest = directory / "affiliates" / "c.yaml"
+    said = yaml.safe_load(manifest.read_text()) | yaml.safe_load(done.stdout[done.stdout.index("public_keys") :])
+    manifest.write_text(yaml.safe_dump(said))
+    path = write(box(directory, "c") / "f", row(FIRST, affiliate="c", product="web"))
+    assert CliRunner().invoke(commands, ["sign", str(path), "--with", str(tmp_path / "new.pem")]).exit_code == 0
+    assert outcomes(take(directory)) == ["new"]
 
 
 @pytest.mark.parametrize("key", ["", "AAAA", "not base64", "A" * 43, "-----BEGIN PRIVATE KEY-----"])

@@ -70,12 +70,12 @@ def folder(path: Path, *parts: dict[str, Any]) -> Path:
     return path
 
 
-def other_namespace(day: date, **changes: Any) -> dict[str, Any]:
+def other_namespace(day: date, lg_k: int = 21, **changes: Any) -> dict[str, Any]:
     """The same contribution's second row."""
     ids = [f"device-{i}" for i in range(PEOPLE)]
     fixed = [text for t in canary.identifiers("device") if (text := normalised(t, "device")) is not None]
-    made = {"namespace": "device", "sketch": image(keyed(i, "device")[:16] for i in ids)}
-    return row(day) | made | {"canary": image(keyed(t, "device")[:16] for t in fixed)} | changes
+    sketch, canaries = (image((keyed(text, "device")[:16] for text in texts), lg_k) for texts in (ids, fixed))
+    return row(day) | {"namespace": "device", "lg_k": lg_k, "sketch": sketch, "canary": canaries} | changes
 
 
 def by_key(key: bytes) -> Item:
