@@ -23,7 +23,7 @@ from affiliates import foreign_frame, ruled_out
 from affiliates.canary import ASCII, UNICODE, Canaries
 from affiliates.group import Grain, Group
 from affiliates.model import is_zone, period_end
-from affiliates.refusal import Refusal, Refused, shown
+from affiliates.refusal import Refusal, Refused, begin_of, shown
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
 from affiliates.threads import ordered
@@ -249,7 +249,7 @@ def check(
     expected = crosswalk_digest(month)
     if c.crosswalk_digest != expected:
         yield Refusal(
-            about, "another crosswalk than the month's", f"{_begin(c.crosswalk_digest)} against {_begin(expected)}",
+            about, "another crosswalk than the month's", f"{begin_of(c.crosswalk_digest)} against {begin_of(expected)}",
             "compute it again with the month's snapshot",
         )  # fmt: skip
     if c.normalisation not in (UNICODE, ASCII):
@@ -259,7 +259,7 @@ def check(
     for part in c.parts:
         if part.audience not in ("external", "internal", "automated"):
             yield Refusal(about, "unknown audience", "", "use external, internal or automated")
-        if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", part.namespace):
+        if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", part.namespace) or shown(part.namespace) != part.namespace:
             yield Refusal(about, "the namespace is no name", "", "write a-z, 0-9, dot and dash, at most 32 characters")
         yield from _check_part(part, known, c.normalisation, about)
 
@@ -268,7 +268,7 @@ def _check_part(part: Part, canaries: Canaries, normalisation: str, about: str) 
     wrong = _wrong(part.canary, part.namespace, normalisation, part.registers.lg_k, canaries)
     if wrong is not None:
         yield Refusal(
-            about, "the canary differs, so its keys aren't the group's", f"namespace {part.namespace}: {wrong}",
+            about, "the canary differs, so its keys aren't the group's", f"namespace {shown(part.namespace)}: {wrong}",
             "correct that step and compute it again; `mauwatch contribute --print-sql ENGINE --self-test` tests an engine",
         )  # fmt: skip
     if part.events is not None and part.events < 0:
@@ -289,11 +289,6 @@ def _check_part(part: Part, canaries: Canaries, normalisation: str, about: str) 
             f"{part.distinct_users:,} against at most {ruled_out.most(part.registers):,}",
             "sketch all of them, and unite sketches of one lgK only",
         )  # fmt: skip
-
-
-def _begin(digest: str) -> str:
-    """Of a digest what tells it from another; of anything else nothing."""
-    return digest[:12] if re.fullmatch("[0-9a-f]{64}", digest) else "…" if digest else "none"
 
 
 @lru_cache(maxsize=4096)

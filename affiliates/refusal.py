@@ -39,3 +39,8 @@ class Refused(Exception):
 def shown(text: str) -> str:
     """A stranger's text where it can only be a name: what could be a number of somebody, an address or a key is left out."""
     return text if _NAME.fullmatch(text) and not _NUMBER.search(text) else "…"
+
+
+def begin_of(digest: str) -> str:
+    """Of a digest what tells it from another; of anything else nothing."""
+    return digest[:12] if re.fullmatch("[0-9a-f]{64}", digest) else "…" if digest else "none"

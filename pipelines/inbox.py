@@ -113,15 +113,21 @@ def _entries(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
+def _inside(path: Path) -> list[Path]:
+    """What a folder holds; nothing of a link's, which may lead anywhere."""
+    return [] if path.is_symlink() else _entries(path)
+
+
 def _unsettled(offer: Offer, at: float, signed: bool) -> str | None:
-    path = offer.path
-    inside = _entries(path) if path.is_dir() and not path.is_symlink() else []
+    path, inside = offer.path, _inside(offer.path)
     names = [path.name, *(part.name for part in inside if part.name != "_temporary" and not part.name.startswith("."))]
     if path.name.startswith(".") or any(name.endswith(_HALF) for name in names):
         return "is still being written, by its name"
     if any(part.name == "_temporary" for part in inside):
         return "is still being written: Spark's _temporary is there"
     age = at - max(each.lstat().st_mtime for each in (path, *inside))
+    if age < -SETTLED:
+        return "was written in the future: see to the clocks"
     if age < SETTLED:
         return f"changed within the last {SETTLED:.0f} seconds"
     if inside and age < SETTLED_FOLDER and not any(part.name == "_SUCCESS" for part in inside):
@@ -133,7 +139,7 @@ def _unsettled(offer: Offer, at: float, signed: bool) -> str | None:
 
 def changed_at(path: Path) -> int:
     """When a file, or anything in a folder, was last written: nanoseconds since 1970."""
-    times: list[int] = [each.lstat().st_mtime_ns for each in (path, *(_entries(path) if path.is_dir() else ()))]
+    times: list[int] = [each.lstat().st_mtime_ns for each in (path, *_inside(path))]
     return max(times)
 
 

@@ -1,7 +1,7 @@
 """Receiving files of contributions: whose each is, whether it is taken, and what its receipt says. Whole, or not at all."""
 
 import errno
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
@@ -12,7 +12,7 @@ import polars as pl
 from affiliates import contribution, foreign_frame, signature
 from affiliates.group import Entity
 from affiliates.refusal import Refusal, Refused
-from pipelines import collect, inbox, intake, publications, replacing, run, runbook
+from pipelines import collect, inbox, intake, publications, replacing, run, runbook, taking
 from pipelines.collect import Centre
 from pipelines.inbox import Copied, Offer
 from pipelines.receipts import NO_ENTITY, NOT_SIGNED, OTHERS, WRONG_SIGNATURE, Session, Taken
@@ -128,6 +128,7 @@ def _take(centre: Centre, taken: Taken, copy: Copied, split: Sequence[Period], r
         accepted = _examined(centre, taken, copy)
         if split:
             raise Refused([replacing.split(taken.offer.name, split)])
+        taken.warnings += _lost(centre.store_if_any(), accepted)
         outcomes = centre.store().append_handed_in(accepted, centre.now, taken.handed, _judge(accepted, restated, taken))
     except Refused as refused:
         taken.refuse(refused.refusals)
@@ -197,10 +198,22 @@ def _judge(
             refusals += replacing.refusals(a, current.get(about), by_period.get(about, []), signed, restated)
         if refusals:
             raise Refused(refusals)
-        taken.warnings = list(replacing.twins(accepted, cells))
+        taken.warnings += replacing.twins(accepted, cells)
         return restated and replace(restated, months=replacing.restated_months(accepted, current, signed))
 
     return judge
+
+
+def _lost(store: Warehouse | None, accepted: Sequence[Accepted]) -> Iterator[str]:
+    """Warnings of users that versions had which are about to be replaced."""
+    if store is None:
+        return
+    pairs = sorted({(a.contribution.affiliate, a.contribution.product) for a in accepted})
+    current = {period(v): v for pair in pairs for v in store.read_versions(*pair)}
+    for a in accepted:
+        before = current.get(period(a.contribution))
+        if before is not None and taking.outcome(a, before).what == "replaced":
+            yield from replacing.lost(a.contribution, [part for _, part in store.read_parts([before.id])])
 
 
 def _settle(centre: Centre, taken: Taken, copy: Copied | None) -> None:

@@ -10,7 +10,9 @@ from datetime import date, datetime
 
 from affiliates.contribution import Contribution
 from affiliates.refusal import Refusal
+from affiliates.registers import Registers
 from pipelines import taking
+from pipelines.images import StoredPart
 from pipelines.taking import Restated
 from pipelines.versions import Accepted, Period, Version, period
 from pipelines.warehouse import Cell
@@ -98,6 +100,25 @@ def twins(received: Sequence[Accepted], cells: Collection[Cell]) -> Iterator[str
             yield (
                 f"{contribution.subject}: its {part.audience} users of {part.namespace} are the very ones of "
                 f"{affiliate}/{product}: is it another product's file?"
+            )
+
+
+def lost(contribution: Contribution, before: Collection[StoredPart]) -> Iterator[str]:
+    """Warnings of parts that lack more than half of the users of the version that they replace.
+
+    Late events only add users; another part of the same export, sent as a file of its own, has none of them.
+    """
+    stored = {(part.audience, part.namespace): part.registers for part in before}
+    for part in contribution.parts:
+        registers = stored.get((part.audience, part.namespace))
+        if registers is None or registers.bounds().estimate < MANY:
+            continue
+        united = Registers.union([registers, part.registers])
+        gone = united.bounds().estimate - part.registers.fold(united.lg_k).bounds().estimate
+        if gone > registers.bounds().estimate / 2:
+            yield (
+                f"{contribution.subject}: about {gone:,.0f} {part.audience} users of {part.namespace} that the version before "
+                f"had are gone: is it a part of it? {_ONE_FOLDER[0].upper()}{_ONE_FOLDER[1:]}"
             )
 
 

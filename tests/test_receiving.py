@@ -259,12 +259,24 @@ def test_an_export_in_pieces_does_not_replace_itself(directory: Path) -> None:
 
 def test_versions_in_one_call_come_one_after_the_other(directory: Path) -> None:
     """An inbox that nobody emptied for a day: the later computation counts, and it isn't taken for a piece."""
-    for name, number in (("a-later", 1), ("b-earlier", 0)):
-        write(box(directory) / name, row(FIRST, number=PEOPLE + number, computed_at=LATER + timedelta(number)))
+    for name, later in (("a-later", 1), ("b-earlier", 0)):
+        write(box(directory) / name, row(FIRST, number=PEOPLE + later, computed_at=LATER + timedelta(later)))
     assert outcomes(take(directory)) == ["new", "older"]
     write(directory / "twice", row(FIRST + timedelta(1)))
     write(directory / "again", row(FIRST + timedelta(1)))
     assert outcomes(take(directory, directory / "twice", directory / "again")) == ["new", "the same"]
+
+
+def test_users_that_a_replacement_lacks_are_told(directory: Path) -> None:
+    """Two queries for two regions: each file is whole by itself, and the later one would be all that counts."""
+    for number in range(3):  # A late event, then another region.
+        keys = [right(text) for text in wrong.people(PEOPLE + (number > 0), first=0 if number < 2 else 10_000)]
+        later = {"computed_at": LATER + timedelta(number), "sketch": wrong.image(keys), "events": 999}
+        write(box(directory) / f"region-{number}", row(FIRST) | later)
+    session = take(directory)
+    assert outcomes(session) == ["new", "replaced", "replaced"]
+    assert [len(taken.warnings) for taken in session.taken] == [0, 0, 1]
+    assert "about 301 external users of email that the version before had are gone" in session.taken[2].warnings[0]
 
 
 def test_another_products_very_users_are_told(directory: Path) -> None:
@@ -352,6 +364,29 @@ def test_what_is_still_written_is_left_and_said(directory: Path, name: str, age:
     offers, (left,) = inbox.waiting(directory, time.time())
     assert (offers, left.name.startswith("a/")) == ([], True)
     assert why in left.why
+
+
+@pytest.mark.parametrize(
+    "what", ["pipe", "link", "link to a folder", "folder with a link", "folder in a folder", "folder with a pipe"]
+)
+def test_what_is_no_plain_file_is_never_opened(directory: Path, what: str) -> None:
+    """Whoever may write into the inbox could have any file of this machine copied, or keep `receive` waiting for ever."""
+    path = box(directory) / "f"
+    if "folder" in what and what != "link to a folder":
+        folder(path, row(FIRST))
+    inside = path / "x" if path.is_dir() else path
+    if "pipe" in what:
+        os.mkfifo(inside)
+    elif what == "folder in a folder":
+        folder(inside, row(FIRST))
+    else:
+        inside.symlink_to(directory / ("affiliates" if what == "link to a folder" else "group.key"))
+    session = take(directory)
+    assert [r.rule for r in session.taken[0].refusals] == ["is no plain file"]
+    kept = [p for p in (directory / ".mauwatch" / "quarantine").rglob("*") if p.is_file() and not p.is_symlink()]
+    assert not [p for p in kept if KEY.encode() in p.read_bytes()]
+    assert (directory / "group.key").read_text() == KEY
+    assert not os.path.lexists(path)
 
 
 def test_a_signature_may_come_after_its_file(directory: Path, tmp_path: Path) -> None:
