@@ -8,6 +8,7 @@ import time as clock
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -38,20 +39,28 @@ def image(items: Iterable[str | int], lg_k: int = 21) -> bytes:
     return bytes(made.serialize_compact())
 
 
+@lru_cache(1 << 17)
 def right(text: str) -> str:
     return item(normalised(text) or "")
 
 
+@lru_cache(256)
+def images(way: Item, number: int, lg_k: int) -> tuple[bytes, bytes]:
+    """Of so many people, and of the canary that goes their way."""
+    fixed = users() if way is right else [t for t in canary.identifiers("email") if normalised(t) is not None]
+    return image(map(way, people(number)), lg_k), image(map(way, fixed), lg_k)
+
+
 def row(day: date, way: Item = right, number: int = PEOPLE, lg_k: int = 21, **changes: Any) -> dict[str, Any]:
     """One row of a contribution whose users and canary went the same way to their items."""
-    fixed = users() if way is right else [t for t in canary.identifiers("email") if normalised(t) is not None]
+    sketch, canaries = images(way, number, lg_k)
     return {
         "protocol": PROTOCOL, "affiliate": "a", "product": "app", "grain": "day", "activity_date": day,
         "audience": "external", "namespace": "email", "key_epoch": "1", "crosswalk_digest": "", "normalisation": "v1 unicode",
-        "lg_k": lg_k, "sketch": image(map(way, people(number)), lg_k), "events": 2 * number, "distinct_users": None,
+        "lg_k": lg_k, "sketch": sketch, "events": 2 * number, "distinct_users": None,
         "unidentified_events": 0, "undecided_events": 0, "definition": "seen/1", "definition_digest": None, "day_zone": "UTC",
         "computed_at": datetime.combine(day + timedelta(2), time(), UTC), "producer": "a warehouse 1",
-        "canary": image(map(way, fixed), lg_k), **changes,
+        "canary": canaries, **changes,
     }  # fmt: skip
 
 
