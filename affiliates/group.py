@@ -166,6 +166,8 @@ class Settings(Model):
     largest_person: Annotated[int, Field(ge=2)] = 100
     """Identifiers of one person at most: what `mauwatch crosswalk` finds more of together is many people's."""
     lg_k: Annotated[int, Field(ge=12, le=21)] = 21
+    keep_sketches: Annotated[int, Field(ge=1, le=1200)] = 24
+    """Whole months whose sketches stay when `mauwatch erase --retention` erases the older ones."""
 
     @model_validator(mode="after")
     def _epochs(self) -> Self:

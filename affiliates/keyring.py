@@ -64,6 +64,14 @@ class Keyring:
             self._canaries[source.epoch] = self._known(source)
         return self._canaries[source.epoch]
 
+    def of_epoch(self, epoch: str | None = None) -> Canaries:
+        """What a trustee hands out of an epoch (default: the newest), from its key. Raises `Refusal` where that isn't here."""
+        chosen = epoch or self._settings.epochs[-1].epoch
+        if chosen not in self._epochs:
+            raise Refusal("the group key", "has no such epoch", f"there are {', '.join(self._epochs)}", "name one of them")
+        source = self._epochs[chosen].source
+        return self._known(source) if not source.canaries else canary.of_key(self._epochs[chosen].key)
+
     def fingerprint(self, month: date) -> str | None:
         """Of the key of a month's epoch; None once it is destroyed."""
         return None if self.source(month).destroyed else self.canaries(month).fingerprint

@@ -16,7 +16,7 @@ import typer
 from rich.text import Text
 
 from affiliates.refusal import Refusal, Refused
-from dashboards import console, contributing, crosswalks, keys, receiving
+from dashboards import console, contributing, crosswalks, erasing, keys, receiving
 from pipelines import runbook
 
 if TYPE_CHECKING:
@@ -234,6 +234,7 @@ def close(
 
 
 app.command()(receiving.receive)
+app.command()(erasing.erase)
 
 
 @app.command()

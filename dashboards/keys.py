@@ -27,6 +27,12 @@ app = typer.Typer(help="The group key: make one, and compare it.", no_args_is_he
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 WHERE = {"file": "File", "env": "Environment variable", "canaries": "A trustee's canaries", "destroyed": "Destroyed on"}
+USUAL = ("device", "email", "person", "phone")
+"""Namespaces that a centre asks for sooner or later."""
+_NAMESPACE = r"[a-z0-9][a-z0-9_.-]{0,31}"
+FOR_THE_CENTRE = """\
+Send it to the centre by any way: it is no secret. Then compare the fingerprint by telephone (mauwatch key check).
+A namespace that comes later needs a new file."""
 HAND_OVER = """\
 Hand it to each affiliate through a secret store that both can reach, or encrypted for its keeper alone; never by mail or
 chat, and never into git. Then compare the fingerprint by telephone: they run mauwatch key check.
@@ -107,6 +113,51 @@ def check(
             typer.echo(f"{_named(key['epoch'])} {key['fingerprint']}")
         for finding in key["findings"]:
             typer.echo(f"To mend: {finding}")
+
+
+@app.command()
+def canaries(
+    file: Annotated[Path, typer.Argument(help="The file for the centre.", metavar="FILE")],
+    group: Annotated[Path, typer.Option("--group", help="A group directory whose key is here.", metavar="DIR")] = Path(),
+    epoch: Annotated[str | None, typer.Option(help="The key's; else the newest.", metavar="E")] = None,
+    namespace: Annotated[
+        list[str] | None, typer.Option(help="One more, beside those of the manifests and the usual ones.", metavar="NAME")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """For the key's trustee: write what the centre checks contributions by, with which it can hash nobody."""
+    from affiliates import canary
+    from affiliates.keyring import Keyring
+    from affiliates.manifests import read_group
+
+    found = read_group(group, edge=True)
+    sources = [s for e in found.entities.values() for p in e.products for s in p.sources]
+    names = sorted({*USUAL, *(namespace or ()), *(i.namespace for s in sources for i in s.identifiers)})
+    wrong = [name for name in names if not re.fullmatch(_NAMESPACE, name)]
+    if wrong:
+        raise typer.BadParameter("a namespace is a-z, 0-9, dot, dash and underscore, at most 32 characters")
+    made = Keyring(found.settings, group).of_epoch(epoch)
+    if file.exists():
+        _check_replaceable(file)
+    canary.to_file(made, names, file)
+    line = f"key: {{canaries: {json.dumps(file.name, ensure_ascii=False)}, epoch: {json.dumps(made.epoch)}}}"
+    if as_json:
+        told = {"file": str(file), "epoch": made.epoch, "fingerprint": made.fingerprint, "namespaces": names, "group_yaml": line}
+        console.print_json(told)
+        return
+    typer.echo(f"{file}: what the centre needs in the place of the key, which isn't in it.")
+    typer.echo(f"Epoch {made.epoch}, fingerprint {made.fingerprint}\nNamespaces: {', '.join(names)}")
+    typer.echo(f"\nIn the centre's group.yaml:\n  {line}\n\n{FOR_THE_CENTRE}")
+
+
+def _check_replaceable(file: Path) -> None:
+    """Only an older file of canaries is written over: whoever names the key's file by mistake would lose it."""
+    from affiliates import canary
+
+    try:
+        canary.of_file(file)
+    except Refusal:
+        raise Refusal(str(file), "is there already", "and is no file of canaries", "name a new file") from None
 
 
 def _named(epoch: str | None) -> str:

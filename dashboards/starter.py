@@ -20,6 +20,7 @@ key:                           # the secret that all affiliates share; never in 
   epoch: "1"                   # changes with the key, only at a month's start
 # crosswalk: crosswalk-{{month}}.parquet   # joins the identifiers of one person: `mauwatch crosswalk`
 # largest_person: 100            # identifiers that one has at most; more are many people's, and not joined
+keep_sketches: 24              # months; `mauwatch erase --retention` erases older sketches, signed figures stay
 lg_k: 21                       # 2^21 registers: a standard error of 0.07 %
 """
 

@@ -18,9 +18,9 @@ from affiliates.keyring import Keyring
 from affiliates.model import period_end
 from affiliates.refusal import Refusal, Refused
 from affiliates.sources.found import Found
-from pipelines import intake, product_days, warehouse
+from pipelines import erased, intake, product_days, warehouse
 from pipelines.counting import DAY
-from pipelines.versions import Accepted, Received, Version
+from pipelines.versions import Accepted, Received, Version, period
 from pipelines.warehouse import GivenCount, Warehouse
 
 _ATTEMPTS = 3
@@ -121,7 +121,8 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
         outdated = {p: ds for p, ds in periods.items() if _outdated(known.get(p), centre, affiliate, product)}
         others = {p: ds for p, ds in periods.items() if p not in outdated}
         changed = _changed(centre, affiliate, product, found, others, seen) if store else set()
-        periods = {p: ds for p, ds in periods.items() if p in outdated or p in changed}
+        gone = {p for p, version in known.items() if version.erased_at is not None}  # Again only by name.
+        periods = {p: ds for p, ds in periods.items() if (p in outdated or p in changed) and p not in gone}
     settled = timedelta(days=product.settles_after)
     # Asked to compute a range again, what its sources no longer hold is said, though the store has it.
     there = set(periods) | (set(known) if first is None and last is None else set())
@@ -149,6 +150,9 @@ def collect(centre: Centre, affiliate: str, product: Product, first: date | None
     if wanted is not None and computed:
         done.periods, store = len(computed), centre.store()
         done.received = store.append_contributions(computed, centre.now, wanted.seen)
+        if done.received.erased:
+            versions = {period(v): v for v in store.read_versions(affiliate, product.product)}
+            done.refusals += tuple(erased.refusals(store.read_not_again(computed, versions)))
         done.unidentified = sum(c.unidentified_events or 0 for c, *_ in computed)
         done.undecided = sum(c.undecided_events or 0 for c, *_ in computed)
     return done

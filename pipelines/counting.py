@@ -45,6 +45,8 @@ class Inputs:
     not_counted: tuple[str, ...]
     """Who has products or contributions and is left out, and why; and what awaits a run."""
     digest: str
+    unerased: str = ""
+    """The same digest as if no sketch had been erased; empty where that isn't known."""
 
     @property
     def is_empty(self) -> bool:
@@ -121,10 +123,16 @@ def gather(
         "versions": sorted(_said_of(v, group) for v in versions),
         "given": [asdict(g) for _, g in sorted(given.items())],
     }
-    digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+    unerased = _digest(said)
+    erased = sorted(f"{v.affiliate}/{v.product} {v.grain} {v.activity_date} {v.erased_at}" for v in versions if v.erased_at)
+    digest = _digest(said | {"erased": erased}) if erased else unerased
     within = [v for v in versions if month <= v.activity_date <= last]
     left_out = (*_outside(group, members, on or last), *_unnamed(group, near), *_stale(group, due, within))
-    return Inputs(month, reading, members, due, versions, given, left_out, digest)
+    return Inputs(month, reading, members, due, versions, given, left_out, digest, unerased)
+
+
+def _digest(said: Mapping[str, object]) -> str:
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _said_of(v: Version, group: Group) -> list[str]:
@@ -149,7 +157,9 @@ def _stale(group: Group, due: Sequence[tuple[str, Product]], versions: Sequence[
     stale = Counter(
         f"{v.affiliate}/{v.product}"
         for v in versions
-        if v.definition_digest and v.definition_digest != now.get((v.affiliate, v.product), v.definition_digest)
+        if v.erased_at is None
+        and v.definition_digest
+        and v.definition_digest != now.get((v.affiliate, v.product), v.definition_digest)
     )
     for name, number in stale.items():
         yield f"{name}: {number} periods were computed under earlier settings; compute them with mauwatch run"
@@ -288,13 +298,15 @@ def _sketches(
 ) -> tuple[list[Sketches], list[str]]:
     """The union of each list of contributions, in the reading's audiences."""
     each: dict[int, list[Sketches]] = defaultdict(list)
-    erased = 0
+    erased = list[datetime | None]()
     for number, part in warehouse.read_parts(sorted({v.id for versions in wanted for v in versions})):
         if part.audience not in inputs.reading.audiences:
             continue
         if part.registers is None:
-            erased += 1
+            erased.append(part.erased_at)
             continue
         each[number].append({part.namespace: {part.registers.lg_k: part.registers}})
     united = [unite(s for v in versions for s in each[v.id]) for versions in wanted]
-    return united, [f"{name}: {erased} sketches are erased"] if erased else []
+    since = min((at for at in erased if at), default=None)
+    said = f"{name}: {len(erased)} sketch{'es are' if len(erased) > 1 else ' is'} erased"
+    return united, [said + (f", the first on {since:%Y-%m-%d}" if since else "")] if erased else []

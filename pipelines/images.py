@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -25,6 +26,7 @@ class StoredPart:
     audience: str
     namespace: str
     registers: Registers | None
+    erased_at: datetime | None = None
 
 
 class Packed(NamedTuple):
@@ -43,23 +45,28 @@ def packed(contributions: Sequence[Contribution], known: Mapping[str, Packed] = 
 
 
 def append(connection: sa.Connection, sketches: Mapping[str, Packed]) -> None:
-    """Store those that aren't there yet."""
+    """Store those that aren't there yet, or aren't there any more."""
     s, digests = schema.sketches, list(sketches)
     for start in range(0, len(digests), 500):
         some = digests[start : start + 500]
         known = set(connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some))))
+        gone = connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some), s.c.erased_at.is_not(None))).all()
+        for digest in gone:
+            again = {"image": sketches[digest].image, "erased_at": None}
+            connection.execute(s.update().where(s.c.digest == digest).values(**again))
         rows = [{"digest": d, "lg_k": sketches[d].lg_k, "image": sketches[d].image} for d in some if d not in known]
         if rows:
             connection.execute(s.insert(), rows)
 
 
 def stored_part(row: tuple[Any, ...]) -> tuple[int, StoredPart]:
-    """A contribution's number and its part, from contribution, audience, namespace, digest and image.
+    """A contribution's number and its part, from contribution, audience, namespace, digest, image and when that was erased.
 
     Raises `Refusal` where the image isn't what its digest says.
     """
-    contribution_id, audience, namespace, digest, image = row
-    return contribution_id, StoredPart(audience, namespace, None if image is None else _read(image, digest))
+    contribution_id, audience, namespace, digest, image, erased_at = row
+    registers = None if image is None else _read(image, digest)
+    return contribution_id, StoredPart(audience, namespace, registers, erased_at)
 
 
 def _packed(registers: Registers) -> Packed:

@@ -7,6 +7,7 @@ from typing import Any
 
 from affiliates.contribution import Contribution
 from affiliates.refusal import Refusal
+from pipelines import runbook
 from pipelines.inbox import Left, Offer
 from pipelines.run import Report
 from pipelines.runbook import Finding, Page
@@ -19,7 +20,14 @@ MOST_REFUSALS = 200
 OTHERS, NOT_SIGNED = "another affiliate's", "it isn't signed"
 WRONG_SIGNATURE, NO_ENTITY = "its signature is no key's of the sender", "its sender is no entity"
 
-_WORDS = {"new": "new", "replaced": "replaced", "confirmed": "the same", "unchanged": "the same", "older": "older"}
+_WORDS = {
+    "new": "new",
+    "replaced": "replaced",
+    "confirmed": "the same",
+    "unchanged": "the same",
+    "older": "older",
+    "erased": "erased",
+}
 
 
 @dataclass
@@ -113,5 +121,7 @@ class Session:
 
 def page_of(refusal: Refusal) -> Page:
     """The section of the runbook about a refusal of a file."""
+    if runbook.of_product(refusal) == Page.ERASED:
+        return Page.ERASED
     of_sender = refusal.rule in (OTHERS, NOT_SIGNED, WRONG_SIGNATURE, NO_ENTITY)
     return Page.SENDER if of_sender else Page.CONTRIBUTION_REFUSED

@@ -12,7 +12,7 @@ import polars as pl
 from affiliates import contribution, foreign_frame, signature
 from affiliates.group import Entity
 from affiliates.refusal import Refusal, Refused
-from pipelines import collect, inbox, intake, publications, replacing, run, runbook, taking
+from pipelines import collect, erased, inbox, intake, publications, replacing, run, runbook, taking
 from pipelines.collect import Centre
 from pipelines.inbox import Copied, Offer
 from pipelines.receipts import NO_ENTITY, NOT_SIGNED, OTHERS, WRONG_SIGNATURE, Session, Taken
@@ -192,7 +192,7 @@ def _judge(
         signed = {m for m in months if any(p.signed for p in publications.in_force(fixed, m).values())}
         cells = fixed.read_cells(days)
         by_period = replacing.by_period(cells)
-        refusals: list[Refusal] = []
+        refusals: list[Refusal] = list(erased.refusals(fixed.read_not_again(accepted, current)))
         for a in accepted:
             about = period(a.contribution)
             refusals += replacing.refusals(a, current.get(about), by_period.get(about, []), signed, restated)

@@ -163,7 +163,9 @@ def _behind(inputs: counting.Inputs, last: Publication | None, signed: bool) -> 
     """Whether what is published isn't what the inputs give; what was published and then withdrawn becomes unknown."""
     if last is None:
         return not (signed or inputs.is_empty)
-    return last.inputs != inputs.digest or not (signed or last.method == METHOD)
+    if signed:  # That sketches were erased since is no reason to restate it: it can't be computed any more.
+        return last.inputs not in (inputs.digest, inputs.unerased)
+    return last.inputs != inputs.digest or last.method != METHOD
 
 
 def _append(store: Warehouse, done: MonthRun, new: list[New], tests: list[dict[str, Any]]) -> None:
@@ -175,7 +177,7 @@ def _append(store: Warehouse, done: MonthRun, new: list[New], tests: list[dict[s
 
 
 def _changed_since(last: Publication | None, inputs: counting.Inputs) -> list[Finding]:
-    if last is None or last.inputs == inputs.digest:
+    if last is None or last.inputs in (inputs.digest, inputs.unerased):
         return []
     said = (
         f"{last.month:%Y-%m} is {last.state}, and what it rests on has changed since {last.known_at:%Y-%m-%d}: the signed "

@@ -15,6 +15,7 @@ class Page(StrEnum):
     CONTRIBUTION_REFUSED = "contribution-refused"
     SENDER = "sender-refused"
     QUARANTINE = "quarantine"
+    ERASED = "erased-contributed-again"
     NOT_UNITED = "contributions-not-united"
     MONTH_CHANGED = "closed-month-changed"
     RANGE_EMPTY = "empty-range"
@@ -71,6 +72,8 @@ def of_refusal(refusal: Refusal) -> Page | None:
 
 def of_product(refusal: Refusal) -> Page:
     """The section about what a product was refused for: its sources, or what was made of them."""
+    if refusal.rule == "was erased, so it isn't stored again":
+        return Page.ERASED
     if refusal.rule == "was computed before the period was over, or in the future":
         return Page.CLOCK
     of_source = refusal.rule.startswith("too many events ") or not _CONTRIBUTION.search(refusal.subject)

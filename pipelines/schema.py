@@ -1,6 +1,6 @@
 """Tables of our own store (SQLAlchemy Core), with a comment on every column.
 
-Nothing in `contributions`, `parts`, `confirmations`, `receipts`, `counts`, `publications` and `figures` is ever
+Nothing in `contributions`, `parts`, `confirmations`, `receipts`, `erasures`, `counts`, `publications` and `figures` is ever
 changed: a newer row stands beside the older one, and `known_at` says since when. Only
 `sketches.image` can become null, when it is erased (its digest stays), and `sources_seen` is
 replaced.
@@ -116,6 +116,25 @@ receipts = _table(
     Column("received_at", Utc, nullable=False, comment="when this store received it"),
     Column("outcome", String(8), nullable=False, comment="accepted or refused"),
     Column("reasons", sa.Text, nullable=False, comment="one a line: why it was refused; empty for what was accepted"),
+)  # fmt: skip
+
+erasures = _table(
+    "erasures", "Sketches that were erased, and periods that may be contributed again after it; each kept",
+    Column("id", BIG, primary_key=True, comment="grows with time"),
+    Column("kind", String(7), nullable=False, comment="erased, or allowed: to be contributed again"),
+    Column("affiliate", String(64), comment="whose product it was; null for all"),
+    Column("product", String(64), comment="the product; null for all"),
+    Column("first_day", Date, comment="the first day; null for all"),
+    Column("last_day", Date, comment="the last day; null for all"),
+    Column("key_epoch", String(32), comment="the key epoch; null for all"),
+    Column("before", Date, comment="first day of the month before which all periods went; null for no such limit"),
+    Column("periods", **_number("days and months of products whose sketches went", nullable=False)),
+    Column("sketches", **_number("sketches that went", nullable=False)),
+    Column("bytes", **_number("that they took up", nullable=False)),
+    Column("shared", **_number("sketches that stayed, since contributions beyond are the same", nullable=False)),
+    Column("signed_by", String(200), nullable=False, comment="who ordered it"),
+    Column("reason", String(500), nullable=False, comment="why"),
+    Column("known_at", Utc, nullable=False, comment="when: the same as in sketches.erased_at"),
 )  # fmt: skip
 
 counts = _table(

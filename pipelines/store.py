@@ -144,7 +144,13 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # Else Python's driver begins transactions by itself, and only before it writes.
-    for pragma in ("foreign_keys = on", "journal_mode = wal", "synchronous = normal", "busy_timeout = 30000"):
+    for pragma in (
+        "foreign_keys = on",
+        "journal_mode = wal",
+        "synchronous = normal",
+        "busy_timeout = 30000",
+        "secure_delete = on",
+    ):
         connection.execute(f"pragma {pragma}")
 
 

@@ -1,7 +1,7 @@
 """What taking contributions does to the store, row by row. Pure: what is there goes in, what is added comes out."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
@@ -11,7 +11,7 @@ from pipelines import schema
 from pipelines.images import Packed
 from pipelines.versions import PERIOD, Accepted, Period, Received, Version, period
 
-What = Literal["new", "replaced", "confirmed", "unchanged", "older"]
+What = Literal["new", "replaced", "confirmed", "unchanged", "older", "erased"]
 
 
 class Outcome(NamedTuple):
@@ -63,8 +63,12 @@ def outcome(accepted: Accepted, before: Version | None) -> Outcome:
 
 
 def differs(accepted: Accepted, before: Version | None) -> bool:
-    """Whether it isn't the current version already."""
-    return before is None or (before.digest, before.key_fingerprint) != (accepted.contribution.digest, accepted.key_fingerprint)
+    """Whether it isn't the current version already; one that was erased isn't there."""
+    return (
+        before is None
+        or before.erased_at is not None
+        or (before.digest, before.key_fingerprint) != (accepted.contribution.digest, accepted.key_fingerprint)
+    )
 
 
 def rows(
@@ -76,14 +80,18 @@ def rows(
     seen: Mapping[date, str],
     sender: str | None = None,
     restated: Restated | None = None,
+    erased: Collection[Period] = (),
 ) -> Rows:
-    """The rows of contributions, numbered from `next_id`; `seen` as in `Warehouse.append_contributions`."""
+    """The rows of contributions, numbered from `next_id`; `seen` as in `Warehouse.append_contributions`.
+
+    `erased`: the periods that may not be contributed again.
+    """
     made = Rows()
     for accepted in received:
         contribution, before = accepted.contribution, current.get(period(accepted.contribution))
-        found = outcome(accepted, before)
+        found = Outcome("erased") if period(contribution) in erased else outcome(accepted, before)
         made.outcomes.append(found)
-        if found.what == "older":
+        if found.what in ("older", "erased"):
             continue
         if contribution.activity_date in seen:
             about = dict(zip(PERIOD, period(contribution), strict=True))

@@ -36,12 +36,15 @@ class Version:
     undecided_events: int | None
     computed_at: datetime
     """When it was last computed with this result."""
+    erased_at: datetime | None = None
+    """When the last of its sketches was erased that is; null while all are there."""
 
     @property
     def content(self) -> list[str]:
         """What of it moves a figure, or what is said beside it: all but its number in this store and when it was computed,
         so that any store that was given the same says the same."""
-        return [str(getattr(self, f.name)) for f in fields(self) if f.name not in ("id", "computed_at", "definition")]
+        left_out = ("id", "computed_at", "definition", "erased_at")
+        return [str(getattr(self, f.name)) for f in fields(self) if f.name not in left_out]
 
 
 class Accepted(NamedTuple):
@@ -64,6 +67,8 @@ class Received:
     unchanged: int = 0
     older: int = 0
     """Computed before what the store has."""
+    erased: int = 0
+    """Left out: erased, and nobody has allowed them to be contributed again."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,13 @@ def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None)
     if up_to:
         latest, repeated = latest.where(c.id <= up_to.contributions), repeated.where(again.known_at <= up_to.at)
     confirmed = repeated.subquery()
-    columns = [c[field.name] for field in fields(Version) if field.name != "computed_at"]
+    columns: list[sa.ColumnElement[Any]] = [
+        c[field.name] for field in fields(Version) if field.name not in ("computed_at", "erased_at")
+    ]
+    p, s = schema.parts.c, schema.sketches.c
+    # One row after the other: SQLite finds a null without reading the image before it.
+    erased = sa.select(sa.func.max(s.erased_at, type_=schema.Utc())).where(s.digest == p.sketch, p.contribution_id == c.id)
+    columns.append(erased.correlate(schema.contributions).scalar_subquery().label("erased_at"))
     rows = connection.execute(
         sa.select(*columns, sa.func.coalesce(confirmed.c.at, c.computed_at, type_=schema.Utc()).label("computed_at"))
         .outerjoin(confirmed, confirmed.c.contribution_id == c.id)

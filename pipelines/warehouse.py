@@ -12,7 +12,8 @@ import sqlalchemy as sa
 
 from affiliates.group import Grain
 from affiliates.threads import ordered
-from pipelines import images, schema, store, taking, versions
+from pipelines import erased, images, schema, store, taking, versions
+from pipelines.erased import Erased
 from pipelines.images import StoredPart
 from pipelines.store import Store
 from pipelines.taking import Outcome, Restated, Rows
@@ -79,7 +80,8 @@ class Warehouse(Store):
 
         The same registers again change nothing, but that the first computation after settling is
         noted; other registers become the current version and the earlier ones stay. What was computed
-        before the current version was (a slower run, an older file) changes nothing either.
+        before the current version was (a slower run, an older file) changes nothing either, nor does what was erased, until
+        somebody allows it again.
 
         `seen`: by first day, the digest of the files that contributions of one product were computed from. It is
         noted together with them and not for what wasn't taken: else a change of a file would pass for stored.
@@ -114,10 +116,11 @@ class Warehouse(Store):
         with self.writing() as connection:
             current = versions.current(connection, received)
             restated = judge(Warehouse(self.engine, connection), current) if judge else None
+            gone = erased.not_again(connection, received, current)
             changed = [r.contribution for r in received if taking.differs(r, current.get(period(r.contribution)))]
             packed |= images.packed(changed, packed)
             sender = handed.sender if handed else None
-            rows = taking.rows(received, current, packed, last_id(connection, c) + 1, known_at, seen, sender, restated)
+            rows = taking.rows(received, current, packed, last_id(connection, c) + 1, known_at, seen, sender, restated, gone)
             images.append(connection, {digest: packed[digest] for digest in rows.sketches})
             for table, new in ((c, rows.contributions), (schema.parts, rows.parts), (schema.confirmations, rows.confirmations)):
                 for start in range(0, len(new), _ROWS):
@@ -150,13 +153,18 @@ class Warehouse(Store):
             for start in range(0, len(ids), 500):
                 some = ids[start : start + 500]
                 wanted = (
-                    sa.select(p.c.contribution_id, p.c.audience, p.c.namespace, s.c.digest, s.c.image)
+                    sa.select(p.c.contribution_id, p.c.audience, p.c.namespace, s.c.digest, s.c.image, s.c.erased_at)
                     .join_from(p, s, p.c.sketch == s.c.digest)
                     .where(p.c.contribution_id.in_(some))
                     .order_by(p.c.contribution_id, p.c.audience, p.c.namespace)
                 )
                 with connection.execute(wanted, execution_options={"yield_per": 50}) as rows:
                     yield from ordered(images.stored_part, (tuple(row) for row in rows))
+
+    def read_not_again(self, received: Sequence[Accepted], current: Mapping[Period, Version]) -> dict[Period, Erased]:
+        """Those of the periods that were erased and that nobody has allowed to be contributed again."""
+        with self.reading() as connection:
+            return erased.not_again(connection, received, current)
 
     def read_cells(self, days: Sequence[date]) -> list[Cell]:
         """What the current contributions of periods that begin on these days are made of."""

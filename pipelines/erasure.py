@@ -1,0 +1,206 @@
+"""Erasing sketches: which go and which stay, what can't be computed afterwards, and who ordered it.
+
+The row of a sketch stays with its digest, so that what rests on it still verifies; the image is gone. A contribution's own
+row stays too: its numbers are nobody's personal data.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import sqlalchemy as sa
+
+from affiliates.group import Group
+from affiliates.refusal import Refusal
+from affiliates.registers import Registers
+from pipelines import inbox, publications, schema
+from pipelines.erased import ALLOWED, ERASED
+from pipelines.inbox import Offer
+from pipelines.store import Store
+from pipelines.versions import PERIOD
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose sketches an order is about: everything that is given must hold."""
+
+    affiliate: str | None = None
+    product: str | None = None
+    first_day: date | None = None
+    last_day: date | None = None
+    key_epoch: str | None = None
+    before: date | None = None
+    """First day of a month."""
+
+    def __str__(self) -> str:
+        if self.before:
+            return f"all before {self.before:%Y-%m}"
+        return f"epoch {self.key_epoch}" if self.key_epoch else f"{self.affiliate}/{self.product}"
+
+    @property
+    def condition(self) -> sa.ColumnElement[bool]:
+        """On `contributions`. A month's contribution is in when any of its days is: the day's people are in it."""
+        c = schema.contributions.c
+        holds = list[sa.ColumnElement[bool]]()
+        if self.affiliate:
+            holds += [c.affiliate == self.affiliate, c.product == self.product]
+        if self.first_day:
+            of_month = sa.and_(c.grain == "month", c.activity_date >= self.first_day.replace(day=1))
+            holds.append(sa.or_(c.activity_date >= self.first_day, of_month))
+        if self.last_day:
+            holds.append(c.activity_date <= self.last_day)
+        if self.key_epoch:
+            holds.append(c.key_epoch == self.key_epoch)
+        if self.before:
+            holds.append(c.activity_date < self.before)
+        return sa.and_(*holds)
+
+
+@dataclass(frozen=True)
+class Order:
+    """Who has something erased, and why."""
+
+    by: str
+    reason: str
+
+
+@dataclass
+class Going:
+    """What goes of a product, in one grain."""
+
+    name: str
+    grain: str
+    days: set[date] = field(default_factory=set)
+    digests: dict[str, int] = field(default_factory=dict)
+    """Of its sketches, with their bytes."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Periods, sketches and bytes."""
+        return {
+            "product": self.name, "grain": self.grain, "periods": len(self.days), "first": f"{min(self.days)}",
+            "last": f"{max(self.days)}", "sketches": len(self.digests), "bytes": sum(self.digests.values()),
+        }  # fmt: skip
+
+
+@dataclass
+class Plan:
+    """What an order would erase, or has erased."""
+
+    going: list[Going]
+    digests: dict[str, int]
+    """Of all sketches that go, with their bytes."""
+    shared: set[str]
+    """Of sketches that stay, since contributions beyond have the same."""
+    months: dict[date, str]
+    """Those whose figures can't be computed again, with their state."""
+    contributions: set[str]
+    """Digests of contributions that lose a sketch."""
+    already: int
+    """Sketches of the range that were erased before."""
+
+    @property
+    def periods(self) -> int:
+        return sum(len(going.days) for going in self.going)
+
+    @property
+    def bytes(self) -> int:
+        return sum(self.digests.values())
+
+
+def retention(group: Group, today: date) -> Scope:
+    """All that is older than the months that `keep_sketches` keeps, beside the one that is going on."""
+    months = today.year * 12 + today.month - 1 - group.settings.keep_sketches
+    return Scope(before=date(months // 12, months % 12 + 1, 1))
+
+
+def plan(store: Store, scope: Scope) -> Plan:
+    """What erasing a range would do; nothing is changed. Raises `Refusal` where nothing of a product or an epoch is there."""
+    c, p, s = schema.contributions, schema.parts, schema.sketches
+    columns = [*(c.c[name] for name in PERIOD), c.c.digest, s.c.digest.label("sketch"), s.c.lg_k, s.c.erased_at]
+    joined = c.join(p, p.c.contribution_id == c.c.id).join(s, s.c.digest == p.c.sketch)
+    inside = sa.select(*columns, sa.func.length(s.c.image).label("bytes")).select_from(joined).where(scope.condition)
+    mine = sa.select(p.c.sketch).select_from(p.join(c, p.c.contribution_id == c.c.id)).where(scope.condition)
+    others = sa.select(p.c.sketch).distinct().select_from(p.join(c, p.c.contribution_id == c.c.id))
+    with store.reading() as connection:
+        rows = connection.execute(inside).all()
+        beyond = set(connection.scalars(others.where(sa.not_(scope.condition), p.c.sketch.in_(mine))))
+    if not rows and scope.before is None:
+        raise Refusal(str(scope), "nothing was contributed that this could erase", "", "see what there is: mauwatch measure")
+    empty = {Registers.of_coupons(k, np.array([], np.uint32)).digest() for k in {row.lg_k for row in rows}}
+    found = Plan([], {}, set(), {}, set(), len({row.sketch for row in rows if row.erased_at}))
+    of_product: dict[tuple[str, str], Going] = {}
+    for row in rows:
+        if row.erased_at or row.sketch in empty:
+            continue
+        if row.sketch in beyond:
+            found.shared.add(row.sketch)
+            continue
+        name = f"{row.affiliate}/{row.product}"
+        going = of_product.setdefault((name, row.grain), Going(name, row.grain))
+        going.days.add(row.activity_date)
+        going.digests[row.sketch] = found.digests[row.sketch] = row.bytes
+        found.contributions.add(row.digest)
+    found.going = [of_product[key] for key in sorted(of_product)]
+    states = {month: p.state for (month, _), p in publications.in_force(store).items()}
+    months = sorted({day.replace(day=1) for going in found.going for day in going.days})
+    found.months = {month: states.get(month, publications.PRELIMINARY) for month in months}
+    return found
+
+
+def erase(store: Store, scope: Scope, order: Order, now: datetime) -> Plan:
+    """Erase the images in one transaction, and note who ordered it; says what went.
+
+    The bytes are gone from the store's files only after `sweeping.sweep`.
+    """
+    s = schema.sketches
+    with store.writing() as connection:
+        found = plan(Store(store.engine, connection), scope)
+        digests = list(found.digests)
+        for start in range(0, len(digests), 500):
+            some = s.c.digest.in_(digests[start : start + 500])
+            connection.execute(s.update().where(some).values(image=None, erased_at=now))
+        if digests:
+            numbers = {"periods": found.periods, "sketches": len(digests), "bytes": found.bytes, "shared": len(found.shared)}
+            _note(connection, ERASED, scope, order, now, numbers)
+    return found
+
+
+def allow_again(store: Store, scope: Scope, order: Order, now: datetime) -> int:
+    """Allow that days of a product are contributed again after they were erased; says how many of its sketches are."""
+    with store.writing() as connection:
+        already = plan(Store(store.engine, connection), scope).already
+        if not already:
+            raise Refusal(str(scope), "nothing of these days is erased", "", "there is nothing to allow")
+        _note(connection, ALLOWED, scope, order, now, {"periods": 0, "sketches": 0, "bytes": 0, "shared": 0})
+    return already
+
+
+def erasures(store: Store) -> list[dict[str, Any]]:
+    """All that was ordered, the oldest first."""
+    e = schema.erasures
+    with store.reading() as connection:
+        return [dict(row) for row in connection.execute(sa.select(e).order_by(e.c.id)).mappings()]
+
+
+def months_beside(months: Sequence[date]) -> set[date]:
+    """The months and those beside them: a day of another zone reaches into the month beside its own."""
+    return {(m + timedelta(n)).replace(day=1) for m in months for n in (-1, 0, 31)}
+
+
+def still_in_the_inbox(directory: Path, contributions: set[str]) -> list[str]:
+    """Files of the inbox that hold contributions with these digests, by their receipts: a store's erasure doesn't reach them."""
+    found = []
+    folders = sorted((directory / inbox.INBOX).glob("*/"))
+    for path in (path for folder in folders for path in sorted(folder.iterdir()) if not path.name.endswith(inbox.RECEIPT)):
+        told = inbox.receipt_of(Offer(path, path.parent.name)).get("contributions", [])
+        if any(isinstance(one, dict) and one.get("digest") in contributions for one in told):
+            found.append(f"{path.parent.name}/{Offer(path).name}")
+    return found
+
+
+def _note(connection: sa.Connection, kind: str, scope: Scope, order: Order, now: datetime, numbers: dict[str, int]) -> None:
+    said = {"kind": kind, "signed_by": order.by, "reason": order.reason, "known_at": now}
+    connection.execute(schema.erasures.insert(), [asdict(scope) | numbers | said])
