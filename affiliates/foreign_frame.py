@@ -44,21 +44,10 @@ def read(path: Path, schema: pl.Schema, nullable: Collection[str]) -> pl.DataFra
 def _file(path: Path, schema: pl.Schema, nullable: Collection[str]) -> pl.DataFrame:
     if path.stat().st_size == 0:
         raise Refusal(path.name, "the file has zero bytes", "", "write it again")
-    parquet_limits.check(path, schema.names())
+    frame = _csv(path, schema) if path.suffix == ".csv" else _parquet(path, schema)
+    there = frame.schema
     try:
-        there = pl.Schema(pl.read_parquet_schema(path))
-        missing = [name for name in schema if name not in there]
-        if missing:
-            raise Refusal(path.name, "columns are missing", ", ".join(missing), "write all columns of the contract")
-        wrong = [name for name in schema if there[name].is_nested() or there[name].base_type() == pl.Object]
-        if wrong:
-            raise _wrong_type(path.name, wrong, there, schema)
-        frame = pl.read_parquet(path, columns=schema.names(), glob=False).select(schema.names())
-    except READ_ERRORS:
-        raise Refusal(
-            path.name, "is not a readable Parquet file", f"{path.stat().st_size:,} bytes", "write it again; it may be cut off"
-        ) from None
-    try:
+        frame = frame.with_columns(_image(name) for name in schema if there[name] == pl.String and schema[name] == pl.Binary)
         frame = frame.cast(schema)
     except READ_ERRORS:
         different = [name for name in schema if there[name] != schema[name]]
@@ -69,6 +58,65 @@ def _file(path: Path, schema: pl.Schema, nullable: Collection[str]) -> pl.DataFr
         raise Refusal(path.name, "values are missing", f"in {', '.join(empty)}", "write a value in each row")
     _check_values(frame, path.name)
     return frame
+
+
+def _parquet(path: Path, schema: pl.Schema) -> pl.DataFrame:
+    parquet_limits.check(path, schema.names())
+    try:
+        there = pl.Schema(pl.read_parquet_schema(path))
+        _check_there(there, path.name, schema)
+        wrong = [name for name in schema if there[name].is_nested() or there[name].base_type() == pl.Object]
+        if wrong:
+            raise _wrong_type(path.name, wrong, there, schema)
+        return pl.read_parquet(path, columns=schema.names(), glob=False).select(schema.names())
+    except READ_ERRORS:
+        raise Refusal(
+            path.name, "is not a readable Parquet file", f"{path.stat().st_size:,} bytes", "write it again; it may be cut off"
+        ) from None
+
+
+def _csv(path: Path, schema: pl.Schema) -> pl.DataFrame:
+    """From an engine that writes no Parquet: UTF-8, a header, commas, ISO 8601; images as text."""
+    most = parquet_limits.MOST_ROWS
+    try:
+        if path.stat().st_size > parquet_limits.MOST_FILE:
+            raise Refusal(
+                path.name, "the file is too large", f"at most {parquet_limits.MOST_FILE:,} bytes", "write several files"
+            )
+        frame = pl.read_csv(path, infer_schema=False, n_rows=most + 1, glob=False)
+        _check_there(frame.schema, path.name, schema)
+        if len(frame) > most:
+            raise Refusal(path.name, "the file has too many rows", f"at most {most:,}", "write several files")
+        # An empty text and a missing value look alike in CSV; only where nothing may be missing it is a text.
+        empty = [pl.col(name).fill_null("") for name in ("crosswalk_digest",) if name in schema]
+        days = [pl.col(n).str.to_date("%F") for n, dtype in schema.items() if dtype == pl.Date]
+        times = [_moment(n) for n, dtype in schema.items() if dtype.base_type() == pl.Datetime]
+        return frame.select(schema.names()).with_columns(*empty, *days, *times)
+    except READ_ERRORS:
+        raise Refusal(
+            path.name,
+            "is not a readable CSV file",
+            f"{path.stat().st_size:,} bytes",
+            "write it again, in UTF-8 and with a header",
+        ) from None
+
+
+def _moment(name: str) -> pl.Expr:
+    return pl.col(name).str.replace(" ", "T", literal=True).str.to_datetime("%FT%T%.f%#z", time_unit="us", time_zone="UTC")
+
+
+def _check_there(there: Collection[str], subject: str, schema: pl.Schema) -> None:
+    missing = [name for name in schema if name not in there]
+    if missing:
+        raise Refusal(subject, "columns are missing", ", ".join(missing), "write all columns of the contract")
+
+
+def _image(name: str) -> pl.Expr:
+    """An image that an engine has written as text: hex, as PostgreSQL and Snowflake show bytes, or base64. Neither can be the
+    other: an image begins with the bytes 2, 3 or 10, 1, 7, which in base64 are no hex."""
+    text = pl.col(name).str.strip_prefix("\\x")
+    image = pl.coalesce(text.str.decode("hex", strict=False), text.str.decode("base64", strict=False), pl.lit(b""))
+    return pl.when(text.is_not_null()).then(image).alias(name)
 
 
 def _wrong_type(subject: str, names: Collection[str], there: pl.Schema, schema: pl.Schema) -> Refusal:

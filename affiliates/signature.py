@@ -56,6 +56,13 @@ def sign(path: Path, private: Path) -> str:
     return base64.b64encode(key.sign(bytes.fromhex(digest_of(path)))).decode()
 
 
+def sign_beside(path: Path, private: Path) -> Path:
+    """Write the signature of a file beside it, and say where."""
+    beside = path.absolute().with_name(path.name + ENDING)
+    beside.write_text(sign(path, private) + "\n", encoding="ascii")
+    return beside
+
+
 def verify(path: Path, signature: str, public_keys: Sequence[str]) -> bool:
     """Whether a file or a folder was signed by one of the public keys (base64)."""
     return verify_digest(digest_of(path), signature, public_keys)

@@ -32,6 +32,9 @@ def contribute(
     last: Annotated[str | None, typer.Option("--to", help="Last day.", metavar="YYYY-MM-DD")] = None,
     month: Annotated[str | None, typer.Option(help="All of a calendar month.", metavar="YYYY-MM")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="The contribution's file.", metavar="FILE")] = None,
+    sign: Annotated[
+        Path | None, typer.Option(help="Sign the file with this key of `key pair`: FILE.sig.", metavar="KEYFILE", exists=True)
+    ] = None,
     external_only: Annotated[bool, typer.Option("--external-only", help="Leave out internal and automated users.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
     print_sql: Annotated[
@@ -96,7 +99,7 @@ def contribute(
     if print_sql is not None:
         _print_sql(print_sql, products, place, asked, crosswalk_table, person_keys)
         return
-    _write(products, place, asked, out, external_only, as_json)
+    _write(products, place, asked, out, external_only, sign, as_json)
 
 
 def _range(first: str | None, last: str | None, month: str | None) -> tuple[date, date] | None:
@@ -214,7 +217,7 @@ def _print_sql(
 
 def _write(
     products: "Sequence[tuple[str, Product]]", place: "Workplace", asked: tuple[date, date] | None, out: Path | None,
-    external_only: bool, as_json: bool,
+    external_only: bool, sign: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     from affiliates import contribution
     from dashboards.contributed import Contributed
@@ -251,6 +254,10 @@ def _write(
         finally:
             unfinished.unlink(missing_ok=True)
     done.path = path
+    if sign is not None:
+        from affiliates import signature
+
+        signature.sign_beside(path, sign)
     if as_json:
         console.print_json(done.to_dict())
     else:

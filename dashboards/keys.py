@@ -17,12 +17,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from affiliates.refusal import Refusal
-from dashboards import console
+from dashboards import console, signing
 
 if TYPE_CHECKING:
     from affiliates.group import KeySource, Settings
 
-app = typer.Typer(help="The group key: make one, and compare it.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="The group key: make one, compare it. And the keys that sign what is handed in.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.command()(signing.pair)
+app.command()(signing.sign)
 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 

@@ -23,7 +23,4 @@ def sign(file: Signed, private: Private) -> None:
     """Put the signature of a file beside it, as FILE.sig."""
     from affiliates import signature
 
-    path = file.absolute()
-    beside = path.with_name(path.name + signature.ENDING)
-    beside.write_text(signature.sign(path, private) + "\n", encoding="ascii")
-    typer.echo(beside)
+    typer.echo(signature.sign_beside(file, private))

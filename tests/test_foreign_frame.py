@@ -52,6 +52,57 @@ def in_a_process(path: Path, number: int, memory: int) -> str:
     return done.stdout
 
 
+@pytest.mark.parametrize("written", ["hex", "\\\\x hex", "base64"])
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_images_as_text_are_the_images(path: Path, tmp_path: Path, written: str, ending: str) -> None:
+    """Engines that write no Parquet, or bytes as text, hand in the same contributions, in the times of any offset."""
+    expected = contribution.read(path)
+    encoded = [pl.col(c).bin.encode("base64" if written == "base64" else "hex") for c in ("sketch", "canary")]
+    frame = pl.read_parquet(path).with_columns(encoded)
+    if written.startswith("\\"):
+        frame = frame.with_columns(pl.format("\\x{}", pl.col(c)).alias(c) for c in ("sketch", "canary"))
+    other = tmp_path / f"other.{ending}"
+    if ending == "csv":
+        offset = pl.col("computed_at").dt.convert_time_zone("Asia/Kolkata").dt.to_string("%Y-%m-%d %H:%M:%S%.6f%:z")
+        frame.with_columns(computed_at=offset).write_csv(other)
+    else:
+        frame.write_parquet(other)
+    found = contribution.read(other)
+    assert [c.digest for c in found] == [c.digest for c in expected]
+    assert [c.computed_at for c in found] == [c.computed_at for c in expected]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (b"", "zero bytes"),
+        (b"protocol,affiliate\nplanted,planted\n", "columns are missing"),
+        (b"\xff\xfe\x00planted\n", "columns are missing"),
+        (b'"planted', "columns are missing"),
+    ],
+)
+def test_a_csv_that_is_none(tmp_path: Path, text: bytes, rule: str) -> None:
+    (tmp_path / "c.csv").write_bytes(text)
+    assert rule in refused(tmp_path / "c.csv") or "is not a readable CSV file" in refused(tmp_path / "c.csv")
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "rule"),
+    [
+        ("sketch", "planted", "the sketch is no HLL image"),
+        ("sketch", None, "values are missing"),
+        ("lg_k", "planted", "columns have the wrong type"),
+        ("activity_date", "planted", "is not a readable CSV file"),
+        ("computed_at", "planted", "is not a readable CSV file"),
+        ("computed_at", "2025-01-01 00:00:00", "is not a readable CSV file"),
+    ],
+)
+def test_csv_values_that_are_none(path: Path, tmp_path: Path, column: str, value: str | None, rule: str) -> None:
+    frame = pl.read_parquet(path).with_columns(pl.col("sketch", "canary").bin.encode("hex"))
+    frame.with_columns(pl.lit(value, pl.String).alias(column)).write_csv(tmp_path / "c.csv")
+    assert rule in refused(tmp_path / "c.csv")
+
+
 def test_a_damaged_file_ends_no_process(path: Path) -> None:
     """polars panics on some, and would take what others claim: 1,500 of them, within 1 GiB, each in under ten seconds."""
     found = in_a_process(path, 1500, 1 << 30)
