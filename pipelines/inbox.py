@@ -151,7 +151,8 @@ def _unchanged(offer: Offer) -> bool:
 def receipt_of(offer: Offer) -> dict[str, Any]:
     """What the receipt beside an offer says; nothing where there is none that can be read."""
     try:
-        if offer.receipt.lstat().st_size > _MOST_RECEIPT:
+        there = offer.receipt.lstat()
+        if not stat.S_ISREG(there.st_mode) or there.st_size > _MOST_RECEIPT:
             return {}
         said = json.loads(offer.receipt.read_bytes())
     except (OSError, ValueError, RecursionError):

@@ -35,7 +35,7 @@ class Taken:
     """What became of one file."""
 
     offer: Offer
-    changed_at: int
+    changed_at: int = 0
     """When it was last written, before it was looked at: nanoseconds since 1970."""
     sha256: str = ""
     sender: str | None = None

@@ -48,18 +48,17 @@ def receive(
         copies = list[tuple[Taken, Copied | None]]()
         for number, offer in enumerate(offers):
             progress(offer.name, number, 2 * len(offers))
+            bound_by = FOLDER if offer.folder else OPTION if sender else NAMED
+            taken = Taken(offer, sender=offer.folder or sender, bound_by=bound_by)
             try:
-                bound_by = FOLDER if offer.folder else OPTION if sender else NAMED
-                taken = Taken(offer, inbox.changed_at(offer.path), sender=offer.folder or sender, bound_by=bound_by)
-                copies.append((taken, _copied(taken, stage / f"{number}")))
+                taken.changed_at = inbox.changed_at(offer.path)
+                copies.append((taken, _copied(centre, taken, stage / f"{number}")))
             except OSError as error:
                 if error.errno == errno.ENOENT and offer.folder is not None:
                     continue  # Another `receive` was faster.
-                if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                    raise
-                session.undecided.append(Finding(f"{offer.name} can't be read: {error.strerror}", Page.CONTRIBUTION_REFUSED))
+                session.undecided.append(_unwritten(taken, error))
         copies = [(taken, copy) for taken, copy in copies if not _known(taken)]
-        split = _split([copy if not taken.refusals else None for taken, copy in copies])
+        split = _split(copies)
         for number, (taken, copy) in enumerate(copies):
             progress(taken.offer.name, len(copies) + number, 2 * len(copies))
             try:
@@ -69,18 +68,35 @@ def receive(
                 page = runbook.of_refusal(refusal) or Page.CONTRIBUTION_REFUSED
                 session.undecided.append(Finding(f"{taken.offer.name} can't be judged here: {refusal}", page))
                 continue
-            _settle(centre, taken, copy)
             session.taken.append(taken)
+            try:
+                _settle(centre, taken, copy)
+            except OSError as error:
+                session.undecided.append(_unwritten(taken, error))
     return session
 
 
-def _copied(taken: Taken, to: Path) -> Copied | None:
+def _unwritten(taken: Taken, error: OSError) -> Finding:
+    """That a file can't be read, or its receipt not be put beside it; a full disk ends everything."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    what = "its receipt, or what was refused, can't be put down" if taken.sha256 else "can't be read"
+    return Finding(f"{taken.offer.name}: {what}: {error.strerror}", Page.QUARANTINE)
+
+
+def _copied(centre: Centre, taken: Taken, to: Path) -> Copied | None:
+    """A copy of the file, and whether it comes from its sender, where that is known: nobody else's file has any effect."""
     try:
         copy = inbox.copied(taken.offer, to)
     except Refusal as refusal:
         taken.refuse([refusal])
         return None
     taken.sha256 = copy.sha256
+    try:
+        if taken.sender is not None:
+            _check_sender(centre.group.entities.get(taken.sender), taken, copy)
+    except Refused as refused:
+        taken.refuse(refused.refusals)
     return copy
 
 
@@ -89,16 +105,19 @@ def _known(taken: Taken) -> bool:
     said = inbox.receipt_of(taken.offer) if taken.offer.folder else {}
     known = bool(taken.sha256) and (said.get("outcome"), said.get("sha256")) == ("accepted", taken.sha256)
     if known:  # Written again, and the same: so that the next look needn't read it.
-        inbox.put_receipt(taken.offer.receipt, said | {"changed_at": taken.changed_at})
+        with suppress(OSError):
+            inbox.put_receipt(taken.offer.receipt, said | {"changed_at": taken.changed_at})
     return known
 
 
-def _split(copies: Sequence[Copied | None]) -> dict[int, list[Period]]:
+def _split(copies: Sequence[tuple[Taken, Copied | None]]) -> dict[int, list[Period]]:
     """By file, the periods that another one holds too, and that aren't the same or plainly versions of each other."""
-    doubtful = replacing.doubtful([_outlines(copy) if copy else {} for copy in copies]) if len(copies) > 1 else {}
+    if len(copies) < 2:
+        return {}
+    doubtful = replacing.doubtful([_outlines(copy, t.sender) if copy and not t.refusals else {} for t, copy in copies])
     digests: dict[int, Mapping[Period, str]] = {}
     for number in sorted({n for numbers in doubtful.values() for n in numbers}):
-        copy = copies[number]
+        copy = copies[number][1]
         assert copy is not None
         with suppress(Refused):  # Said when it is taken.
             digests[number] = {period(c): c.digest for c in contribution.read(copy.path)}
@@ -110,8 +129,8 @@ def _split(copies: Sequence[Copied | None]) -> dict[int, list[Period]]:
     return found
 
 
-def _outlines(copy: Copied) -> dict[Period, Outline]:
-    """What a file holds, without its users; nothing where it can't be read, which is said later."""
+def _outlines(copy: Copied, sender: str | None) -> dict[Period, Outline]:
+    """What a file holds of its sender's, without users; nothing where it can't be read, which is said later."""
     try:
         schema = pl.Schema({name: contribution.SCHEMA[name] for name in _KEYS})
         rows = foreign_frame.read(copy.path, schema, ()).rows_by_key(_KEYS[:4], named=True)
@@ -120,6 +139,7 @@ def _outlines(copy: Copied) -> dict[Period, Outline]:
     return {
         about: Outline(max(r["computed_at"] for r in some), frozenset((r["audience"], r["namespace"]) for r in some))
         for about, some in rows.items()
+        if sender in (None, about[0])
     }
 
 
@@ -139,8 +159,6 @@ def _take(centre: Centre, taken: Taken, copy: Copied, split: Sequence[Period], r
 def _examined(centre: Centre, taken: Taken, copy: Copied) -> list[Accepted]:
     """The file's contributions, once it is its sender's and each of them may be stored. Raises `Refused`."""
     name, group = taken.offer.name, centre.group
-    if taken.sender is not None:
-        _check_sender(group.entities.get(taken.sender), taken, copy)
     found = contribution.read(copy.path)
     if not found:
         raise Refused(
@@ -224,12 +242,9 @@ def _settle(centre: Centre, taken: Taken, copy: Copied | None) -> None:
         centre.store().append_refused(taken.handed, centre.now, reasons)
     try:
         inbox.put_receipt(taken.offer.receipt, said)
-    except OSError as error:
-        if taken.offer.folder is not None:
-            raise
-        taken.warnings.append(f"{taken.offer.name}: no receipt beside it: {error.strerror}")
-    if taken.refusals:
-        inbox.quarantine(taken.offer, copy, taken.sender or taken.offer.folder, centre.directory, centre.now, said)
+    finally:
+        if taken.refusals:
+            inbox.quarantine(taken.offer, copy, taken.sender or taken.offer.folder, centre.directory, centre.now, said)
 
 
 def publish(centre: Centre, session: Session) -> None:

@@ -308,6 +308,41 @@ def test_who_hands_in(directory: Path, tmp_path: Path) -> None:
     assert take(directory).taken[0].bound_by == "inbox folder, signature"
 
 
+def test_nobody_stands_in_anothers_way(directory: Path, tmp_path: Path) -> None:
+    """A file that says it were a part of somebody else's contribution must not keep that one out."""
+    write(box(directory, "a") / "honest", row(FIRST))
+    write(box(directory, "b") / "hostile", row(FIRST, number=1, events=9))
+    signed = write(box(directory, "c") / "signed", row(FIRST, affiliate="c", product="web"))
+    signed.with_name("signed.sig").write_text(signature.sign(signed, tmp_path / "c.pem"))
+    write(box(directory, "c") / "forged", row(FIRST, affiliate="c", product="web", number=1, events=9))
+    session = take(directory)
+    assert {t.offer.name: [r.rule for r in t.refusals] for t in session.taken} == {
+        "honest": [], "hostile": ["another affiliate's"], "signed": [], "forged": ["it isn't signed"],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ["a folder", "a link without end", "a pipe", "nesting without end", "another list"])
+def test_a_receipt_that_somebody_else_put_there(directory: Path, what: str) -> None:
+    """It neither ends `receive` for all others nor keeps it waiting, and the file is taken."""
+    beside = box(directory) / "a.receipt.json"
+    write(box(directory) / "a", row(FIRST))
+    write(box(directory) / "b", row(FIRST + timedelta(1)))
+    if what == "a folder":
+        beside.mkdir()
+    elif what == "a link without end":
+        beside.symlink_to("/dev/zero")
+    elif what == "a pipe":
+        os.mkfifo(beside)
+    else:
+        beside.write_text("[" * 100_000 if what == "nesting without end" else "[1]")
+    session = take(directory)
+    assert outcomes(session) == ["new", "new"]
+    assert [str(finding) for finding in session.undecided] == (
+        ["a: its receipt, or what was refused, can't be put down: Is a directory"] if what == "a folder" else []
+    )
+    assert (receipt(box(directory) / "b")["outcome"], Path("/dev/zero").exists()) == ("accepted", True)
+
+
 def test_what_was_received_is_not_received_again(directory: Path) -> None:
     """And what was refused and put there again is looked at again: the mistake may have been on our side."""
     path = write(box(directory) / "f", row(FIRST))
