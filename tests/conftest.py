@@ -1,19 +1,27 @@
 """What tests share: small group directories, and a clock that stands still."""
 
 import os
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from http.client import HTTPConnection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
+import obstore
 import polars as pl
 import pytest
 import sqlalchemy as sa
 import yaml
 from hypothesis import settings
+from obstore.store import S3Store
 
 from affiliates.identity import GroupKey
 from pipelines import schema, store
@@ -23,6 +31,8 @@ settings.load_profile("steady")
 
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
 KEY = "c0de" * 16
+SECRET = "pass-word-4711"  # noqa: S105
+"""A password that no message may show."""
 
 Manifests = dict[str, Any]
 
@@ -172,3 +182,60 @@ def events(rows: Sequence[tuple[str, str | None]], **columns: list[Any]) -> pl.D
     """Events of (time, user); times are ISO 8601 in UTC."""
     times = pl.Series("at", [t for t, _ in rows], pl.String).str.to_datetime(time_unit="us", time_zone="UTC")
     return pl.DataFrame({"at": times, "user": pl.Series([u for _, u in rows], dtype=pl.String), **columns})
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+Put = Callable[[Mapping[str, bytes]], str]
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """The address of an S3 of this process's own, on loopback."""
+    port = free_port()
+    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            for _ in range(600):
+                with socket.socket() as trying:
+                    if trying.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.05)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
+
+
+@pytest.fixture
+def environment(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    said = {
+        "ACCESS_KEY_ID": "testing",
+        "SECRET_ACCESS_KEY": SECRET,
+        "REGION": "us-east-1",
+        "ENDPOINT_URL": s3,
+        "ALLOW_HTTP": "true",
+    }
+    for name, value in said.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+
+
+@pytest.fixture
+def put(s3: str, environment: None) -> Put:
+    """Puts objects into a new bucket and gives its address."""
+    bucket = f"b{uuid4().hex}"
+    connection = HTTPConnection(s3.removeprefix("http://"))
+    connection.request("PUT", f"/{bucket}")
+    assert connection.getresponse().status == 200
+    connection.close()
+    store = S3Store(bucket)
+
+    def putting(given: Mapping[str, bytes]) -> str:
+        with ThreadPoolExecutor(16) as pool:
+            list(pool.map(lambda one: obstore.put(store, one[0], one[1]), given.items()))
+        return f"s3://{bucket}"
+
+    return putting

@@ -1,85 +1,24 @@
 """Events in object stores: an object left out of a listing is people left out of the number."""
 
 import json
-import socket
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import ClassVar
 from urllib.parse import unquote
-from uuid import uuid4
 
-import obstore
 import polars as pl
 import pytest
-from obstore.store import S3Store
 
 from affiliates.manifests import read_group
 from affiliates.refusal import Refusal
 from affiliates.sources import objects
 from dashboards.doctor import examine
-from tests.conftest import NOW, entity, events, product, source, write_group
+from tests.conftest import NOW, SECRET, Put, entity, events, free_port, product, source, write_group
 from tests.test_closing import go
 from tests.test_sources import JANUARY, contributions, encoded, users
-from tests.test_tables import KINDS, PLANTED, ROWS, SECRET, digests, fill, found_in, free_port, group_of, table, whole_text
-
-Put = Callable[[Mapping[str, bytes]], str]
-
-
-@pytest.fixture(scope="session")
-def s3() -> Iterator[str]:
-    """The address of an S3 of this process's own, on loopback."""
-    port = free_port()
-    command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
-        try:
-            for _ in range(600):
-                with socket.socket() as trying:
-                    if trying.connect_ex(("127.0.0.1", port)) == 0:
-                        break
-                time.sleep(0.05)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.terminate()
-
-
-@pytest.fixture
-def environment(s3: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    said = {
-        "ACCESS_KEY_ID": "testing",
-        "SECRET_ACCESS_KEY": SECRET,
-        "REGION": "us-east-1",
-        "ENDPOINT_URL": s3,
-        "ALLOW_HTTP": "true",
-    }
-    for name, value in said.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
-
-
-@pytest.fixture
-def put(s3: str, environment: None) -> Put:
-    """Puts objects into a new bucket and gives its address."""
-    bucket = f"b{uuid4().hex}"
-    connection = HTTPConnection(s3.removeprefix("http://"))
-    connection.request("PUT", f"/{bucket}")
-    assert connection.getresponse().status == 200
-    connection.close()
-    store = S3Store(bucket)
-
-    def putting(given: Mapping[str, bytes]) -> str:
-        with ThreadPoolExecutor(16) as pool:
-            list(pool.map(lambda one: obstore.put(store, one[0], one[1]), given.items()))
-        return f"s3://{bucket}"
-
-    return putting
-
+from tests.test_tables import KINDS, PLANTED, ROWS, digests, fill, found_in, group_of, table, whole_text
 
 FRAME = events(ROWS, kind=KINDS)
 

@@ -1,7 +1,6 @@
 """Events in databases: what a table gives must be what the same events give in a file, and no day more or less."""
 
 import json
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -23,13 +22,12 @@ from affiliates.manifests import read_group
 from affiliates.refusal import Refusal
 from affiliates.sources.database.table import Table
 from affiliates.sources.found import Found
-from tests.conftest import NOW, Manifests, entity, events, new_database, product, source, write_group
+from tests.conftest import NOW, SECRET, Manifests, entity, events, free_port, new_database, product, source, write_group
 from tests.test_cli import mauwatch
 from tests.test_closing import go
 from tests.test_sources import JANUARY, contributions, users
 
 PLANTED = "planted.person@example.com"
-SECRET = "pass-word-4711"  # noqa: S105
 ROWS: list[tuple[str, str | None]] = [
     ("2024-12-31T23:59:59+00:00", "early@example.com"),
     ("2025-01-01T00:00:00+00:00", "a@example.com"),
@@ -345,12 +343,6 @@ def test_loaded_through_no_day(tmp_path: Path, value: str | None) -> None:
         return
     with pytest.raises(Refusal, match="`complete_through` names a column that doesn't hold days"):
         contributions(directory)
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {

@@ -22,6 +22,7 @@ import pytest
 import sqlalchemy as sa
 import sqlglot
 from sqlglot import exp
+from typer.testing import CliRunner
 
 from affiliates import canary, contribution, crosswalk, edge
 from affiliates.contribution import SCHEMA, Contribution
@@ -31,7 +32,9 @@ from affiliates.identity import TEST_KEY, GroupKey, normalise, person_key
 from affiliates.keyring import Keyring
 from affiliates.refusal import Refusal
 from affiliates.warehouse_query import ENGINES, Asked, query, self_test
-from tests.conftest import KEY, NOW, entity, new_database
+from dashboards.cli import app as commands
+from pipelines import warehouse
+from tests.conftest import KEY, NOW, Put, entity, new_database, write_group
 
 UTF8 = "template template0 encoding 'UTF8' locale_provider builtin builtin_locale 'C.UTF-8' locale 'C'"
 FIRST, LAST = date(2025, 1, 1), date(2025, 1, 3)
@@ -334,12 +337,9 @@ def test_what_no_query_can_be_made_of(wanted: Asked, rule: str) -> None:
         query(ENGINES["spark"], wanted)
 
 
-@pytest.fixture(scope="module")
-def spark(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """One run of a real Spark for all of this module's queries."""
-    if not SPARK.exists() or shutil.which("java") is None:
-        pytest.skip("needs Java, and pyspark in .venv-spark: make .venv-spark/ready")
-    folder = tmp_path_factory.mktemp("spark")
+def ran_on_spark(folder: Path) -> dict[str, Any]:
+    """One run of a real Spark for all queries, with its answers."""
+    folder.mkdir()
     frame, joined = events(), snapshot()
     frame.write_parquet(folder / "events.parquet")
     frame.with_columns(pl.col("at").dt.epoch("ms")).write_parquet(folder / "epoch.parquet")
@@ -358,6 +358,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
         "self-test": {"query": self_test(engine)},
         "days": {"query": query(engine, wanted), "save": f"{folder}/days", "key": KEY, "views": views},
         "month": {"query": query(engine, asked(by_month)), "save": f"{folder}/month"},
+        "plain": {"query": query(engine, asked()), "save": f"{folder}/plain"},
         "another zone": {"query": query(engine, asked()), "zone": ZONE},
         "no zone": {"query": query(engine, asked(app(table="local")))},
     }
@@ -369,14 +370,13 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {"folder": folder, **dict(zip(jobs, json.loads(ran.stdout), strict=True))}
 
 
-def test_spark_passes_its_self_test(spark: dict[str, Any]) -> None:
+def self_test_agrees(spark: dict[str, Any]) -> None:
     verdicts = [row[-1] for row in spark["self-test"]["rows"]]
     assert len(verdicts) > 120
     assert all(v.startswith("agrees") for v in verdicts)
 
 
-@pytest.mark.parametrize("grain", ["days", "month"])
-def test_sparks_registers_are_the_edges(spark: dict[str, Any], grain: str, tmp_path: Path) -> None:
+def registers_are_the_edges(spark: dict[str, Any], grain: str, tmp_path: Path) -> None:
     """Every cell's registers and events, and what isn't counted, of each period; and the centre takes the file."""
     assert "error" not in spark[grain], spark[grain]
     product, joined = (app(), snapshot()) if grain == "days" else (app().model_copy(update={"grain": "month"}), None)
@@ -391,13 +391,83 @@ def test_sparks_registers_are_the_edges(spark: dict[str, Any], grain: str, tmp_p
         assert [str(r) for r in contribution.check(c, group, lambda month: known, lambda month: digest, now)] == []
 
 
-def test_no_plan_of_sparks_shows_the_key(spark: dict[str, Any]) -> None:
+def no_plan_shows_the_key(spark: dict[str, Any]) -> None:
     """Nor the pads that HMAC makes of it: who reads the history server would hash like the group."""
     for secret in (KEY, *(bytes(b ^ pad for b in KEY.encode()).hex() for pad in (0x36, 0x5C))):
         assert secret not in spark["days"]["plans"].lower()
     assert "mauwatch_group_key" in spark["days"]["plans"]
 
 
-@pytest.mark.parametrize(("job", "rule"), [("another zone", "SET TIME ZONE 'UTC'"), ("no zone", "the time column has no zone")])
-def test_spark_stops_rather_than_shift_days(spark: dict[str, Any], job: str, rule: str) -> None:
-    assert rule in spark[job]["error"]
+def call(*arguments: object) -> str:
+    result = CliRunner().invoke(commands, [str(a) for a in arguments])
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.output
+
+
+def received(centre: Path) -> dict[tuple[date, str, str], str]:
+    """Registers of every cell that the centre has now."""
+    with warehouse.opened("sqlite:///.mauwatch/store.sqlite", centre) as store:
+        days = {v.id: v.activity_date for v in store.read_versions("shop", "app")}
+        parts = list(store.read_parts(list(days)))
+    return {(days[i], part.audience, part.namespace): part.registers.digest() for i, part in parts if part.registers}
+
+
+def five_ways_in(spark: dict[str, Any], postgres: sa.Engine, put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parquet, PostgreSQL, S3, Spark's own SQL and PostgreSQL's own keys: each by `contribute` and `receive`."""
+    frame, times = (
+        ascii_only(events()),
+        {"time": "at", "complete_through": "2025-01-31", "identifiers": IDENTIFIERS, **CONDITIONS},
+    )
+    product = {"product": "app", "from": "2025-01-01", "active": {"id": "seen", "meaning": "was seen"}}
+    centre = write_group(tmp_path / "centre", [entity("shop", [product])], time_zone=ZONE)
+    buffer = tmp_path / "events.parquet"
+    frame.write_parquet(buffer)
+    with new_database(postgres, UTF8) as url, psycopg.connect(url) as connection:
+        connection.execute("create schema analytics")
+        connection.execute(f"create table analytics.events (at timestamptz, {', '.join(f'{c} text' for c in frame.columns[1:])})")
+        with connection.cursor() as cursor:
+            cursor.executemany("insert into analytics.events values (%s, %s, %s, %s, %s, %s, %s)", frame.rows())
+        with psycopg.RawCursor(connection) as cursor:
+            rows = cursor.execute(
+                query(ENGINES["postgres"], asked(app(table="analytics.events"), keys_only=True)), (KEY,)
+            ).fetchall()
+        pl.DataFrame(rows, orient="row", schema=KEY_SCHEMA).write_parquet(tmp_path / "keys.parquet")
+        connection.commit()
+        connection.close()
+        monkeypatch.setenv("SHOP_DB_URL", url)
+        sources = {
+            "Parquet": times | {"files": str(buffer)},
+            "PostgreSQL": times | {"table": "analytics.events", "database": {"env": "SHOP_DB_URL"}},
+            "S3": times | {"files": put({"events/e.parquet": buffer.read_bytes()}) + "/events/"},
+            "keys": {
+                "files": str(tmp_path / "keys.parquet"),
+                "person_keys": ["email", "phone", "device"],
+                "complete_through": "2025-01-31",
+            },
+        }
+        found = {}
+        for name, source in sources.items():
+            edge_of = write_group(tmp_path / name, [entity("shop", [product | {"sources": [source]}])], time_zone=ZONE)
+            call("contribute", "--group", edge_of, "--from", FIRST, "--to", LAST, "-o", tmp_path / f"{name}.parquet")
+            call("receive", "--group", centre, tmp_path / f"{name}.parquet")
+            found[name] = received(centre)
+    call("receive", "--group", centre, spark["folder"] / "plain")
+    found["Spark"] = received(centre)
+    assert len(found["Parquet"]) >= 20
+    for name in found:
+        assert found[name] == found["Parquet"], name
+
+
+@pytest.mark.skipif(not SPARK.exists() or shutil.which("java") is None, reason="needs Java, and pyspark: make .venv-spark/ready")
+def test_sparks_own_sql_is_one_of_five_ways_to_the_same_registers(
+    postgres: sa.Engine, put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real Spark, and all that is asked of it in one test, since it takes ten seconds to start."""
+    spark = ran_on_spark(tmp_path / "spark")
+    self_test_agrees(spark)
+    for grain in ("days", "month"):
+        registers_are_the_edges(spark, grain, tmp_path / grain)
+    no_plan_shows_the_key(spark)
+    for job, rule in (("another zone", "SET TIME ZONE 'UTC'"), ("no zone", "the time column has no zone")):
+        assert rule in spark[job]["error"]
+    five_ways_in(spark, postgres, put, tmp_path / "ways", monkeypatch)
