@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from affiliates.refusal import Refusal
     from pipelines.receipts import Session
     from pipelines.taking import Restated
 
@@ -25,7 +26,7 @@ MOST_SHOWN = 3
 def receive(
     files: Annotated[
         list[Path] | None,
-        typer.Argument(help="Files, or folders of part-files; else the inbox.", metavar="[FILE]...", exists=True),
+        typer.Argument(help="Files, or folders of part-files; else the inbox.", metavar="FILE", exists=True),
     ] = None,
     group: Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")] = Path(),
     sender: Annotated[
@@ -101,8 +102,7 @@ def shown(session: "Session") -> "RenderableType":
 
     rows: list[Sequence[str | Text]] = []
     for t in session.taken:
-        why = [f"{r.subject}: {r.rule}{f' ({r.values})' if r.values else ''}\n→ {r.next_step}" for r in t.refusals[:MOST_SHOWN]]
-        why += [f"… and {len(t.refusals) - MOST_SHOWN} more, in its receipt"] if len(t.refusals) > MOST_SHOWN else []
+        why = _reasons(t.refusals)
         outcome = Text(t.outcome, "bold red" if t.refusals else "green")
         sender = f"{t.sender or '–'}{' *' if t.bound_by.startswith(NAMED) else ''}"
         numbers = [f"{t.number(word):,}" for word in ("new", "replaced", "the same", "older")]
@@ -121,3 +121,15 @@ def shown(session: "Session") -> "RenderableType":
     nothing = "Nothing new." if not session.taken else "No month has changed."
     said.append(Text(f"Months published: {', '.join(f'{m:%Y-%m}' for m in months)}." if months else nothing))
     return Group(*(part for part in said if not isinstance(part, Text) or part.plain))
+
+
+def _reasons(found: "Sequence[Refusal]") -> list[str]:
+    """Each reason once, with the first that it is about: a wrong query is wrong on each day."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for r in found:
+        alike.setdefault((r.rule, r.values, r.next_step), []).append(r.subject)
+    said = []
+    for (rule, values, next_step), (first, *others) in alike.items():
+        more = f" and {len(others)} more" if others else ""
+        said.append(f"{first}{more}: {rule}{f' ({values})' if values else ''}\n→ {next_step}")
+    return said[:MOST_SHOWN] + ([f"… and {len(said) - MOST_SHOWN} more, in its receipt"] if len(said) > MOST_SHOWN else [])

@@ -20,7 +20,7 @@ from pipelines.warehouse import Cell
 MANY = 100
 """Users from which on two products with the very same ones are no chance."""
 
-SPLIT = "is in another file too, with other parts"
+SPLIT = "is in another file too, with other users"
 GONE = "a part of it is gone"
 CLOSED = "its month is closed"
 _ONE_FOLDER = "files of one contribution go into one folder"

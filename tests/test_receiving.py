@@ -232,6 +232,17 @@ def test_a_closed_month_takes_nothing_unless_somebody_approves(directory: Path, 
     ]  # fmt: skip
 
 
+def test_a_reason_of_each_day_is_said_once(directory: Path) -> None:
+    """Thirty-one times the same hides the other reason."""
+    wrong_days = [row(FIRST + timedelta(n), key_epoch="7") for n in range(31)]
+    session = take(directory, write(directory / "f", *wrong_days, row(date(2025, 2, 1), crosswalk_digest="x")))
+    table = shown(session)
+    assert table.count("another key epoch") == 1
+    assert "a/app, 2025-01-01 and 30 more: another key epoch" in table
+    assert "another crosswalk" in table
+    assert len(receipt(directory / "f")["refusals"]) == 32
+
+
 def test_part_files_of_a_folder_are_one_contribution(directory: Path) -> None:
     """Taken one by one, each part would replace the one before."""
     made = folder(box(directory) / "export", row(FIRST), other_namespace(FIRST))

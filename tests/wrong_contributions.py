@@ -163,7 +163,7 @@ def cases(private: Path) -> list[Case]:
         _row("hex in capitals", "hex in capitals", way=lambda t: right(t).upper()),
         _row("integers for text", "items are integers", way=lambda t: signed(normalised(t) or "")),
         _row("no normalisation", "white space isn't stripped", way=item),
-        Case("a lg_k that isn't its sketch's", lambda p, d: write(p, row(d, lg_k=12) | {"lg_k": 21}), "lg_k and the sketch dis"),
+        Case("another lg_k than its own", lambda p, d: write(p, row(d, lg_k=12) | {"lg_k": 21}), "lg_k and the sketch disagree"),
         Case(
             "sketches of lgK 21 with canaries of lgK 10",
             lambda p, d: write(p, row(d, canary=image(map(item, users()), 10))),
