@@ -66,7 +66,9 @@ def erase(
         elif allow_again:
             number = erasure.allow_again(store, scope, order, now)
             answer = {"scope": str(scope), "allowed": number}
-            shown = Text(f"{number:,} erased sketches may be contributed again: by mauwatch run --from D --to D, or receive.")
+            shown = Text(
+                f"May be contributed again, by mauwatch run --from D --to D or receive: {scope}, {number:,} erased sketches."
+            )
         else:
             planned = erasure.erase(store, scope, order, now)
             unpublished = _publish(store, group, found, sorted(planned.months), now)

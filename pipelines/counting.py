@@ -6,17 +6,17 @@ or was computed before it settled, and has neither a count nor a ceiling.
 
 import hashlib
 import json
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from affiliates.edge import definition_digest
 from affiliates.group import Group, Product, Reading
 from affiliates.model import period_end
 from affiliates.refusal import Refusal
+from pipelines import left_out
 from pipelines.bounds import Pool, Sketches, unite
 from pipelines.figures import Coverage, Figure, Share, figure_of
 from pipelines.intake import settles_at
@@ -127,8 +127,8 @@ def gather(
     erased = sorted(f"{v.affiliate}/{v.product} {v.grain} {v.activity_date} {v.erased_at}" for v in versions if v.erased_at)
     digest = _digest(said | {"erased": erased}) if erased else unerased
     within = [v for v in versions if month <= v.activity_date <= last]
-    left_out = (*_outside(group, members, on or last), *_unnamed(group, near), *_stale(group, due, within))
-    return Inputs(month, reading, members, due, versions, given, left_out, digest, unerased)
+    not_counted = tuple(left_out.said(group, members, on or last, near, due, within))
+    return Inputs(month, reading, members, due, versions, given, not_counted, digest, unerased)
 
 
 def _digest(said: Mapping[str, object]) -> str:
@@ -138,31 +138,6 @@ def _digest(said: Mapping[str, object]) -> str:
 def _said_of(v: Version, group: Group) -> list[str]:
     settled = v.computed_at >= settles_at(group, v.affiliate, v.product, v.grain, v.activity_date, v.day_zone)
     return [*v.content, str(settled)]
-
-
-def _outside(group: Group, members: Sequence[str], day: date) -> Iterator[str]:
-    for name, entity in group.entities.items():
-        if name not in members and entity.products:
-            yield f"{name}: {group.why_outside(name, members, day)}"
-
-
-def _unnamed(group: Group, near: Mapping[tuple[str, str], Sequence[Version]]) -> Iterator[str]:
-    for affiliate, product in near:
-        if group.product(affiliate, product) is None:
-            yield f"{affiliate}/{product}: has contributions, and no manifest names it"
-
-
-def _stale(group: Group, due: Sequence[tuple[str, Product]], versions: Sequence[Version]) -> Iterator[str]:
-    now = {(m, p.product): definition_digest(p, group.settings) for m, p in due if p.sources}
-    stale = Counter(
-        f"{v.affiliate}/{v.product}"
-        for v in versions
-        if v.erased_at is None
-        and v.definition_digest
-        and v.definition_digest != now.get((v.affiliate, v.product), v.definition_digest)
-    )
-    for name, number in stale.items():
-        yield f"{name}: {number} periods were computed under earlier settings; compute them with mauwatch run"
 
 
 def _of_one_grain(near: Sequence[Version], product: Product, first: date, last: date) -> list[Version]:

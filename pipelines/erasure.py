@@ -169,20 +169,18 @@ def erase(store: Store, scope: Scope, order: Order, now: datetime) -> Plan:
 
 
 def allow_again(store: Store, scope: Scope, order: Order, now: datetime) -> int:
-    """Allow that days of a product are contributed again after they were erased; says how many of its sketches are."""
+    """Allow that days of a product are contributed again, although they or just their registers were erased; says how many
+    of their own sketches are."""
     with store.writing() as connection:
-        already = plan(Store(store.engine, connection), scope).already
-        if not already:
-            raise Refusal(str(scope), "nothing of these days is erased", "", "there is nothing to allow")
+        if not connection.scalar(sa.select(sa.func.count()).select_from(schema.erasures)):
+            raise Refusal(str(scope), "nothing was ever erased", "", "there is nothing to allow")
+        joined = schema.contributions.join(schema.parts).join(schema.sketches)
+        s = schema.sketches.c
+        wanted = (
+            sa.select(sa.func.count(s.digest.distinct())).select_from(joined).where(scope.condition, s.erased_at.is_not(None))
+        )
         _note(connection, ALLOWED, scope, order, now, {"periods": 0, "sketches": 0, "bytes": 0, "shared": 0})
-    return already
-
-
-def erasures(store: Store) -> list[dict[str, Any]]:
-    """All that was ordered, the oldest first."""
-    e = schema.erasures
-    with store.reading() as connection:
-        return [dict(row) for row in connection.execute(sa.select(e).order_by(e.c.id)).mappings()]
+        return connection.scalar(wanted) or 0
 
 
 def months_beside(months: Sequence[date]) -> set[date]:

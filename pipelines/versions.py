@@ -37,7 +37,7 @@ class Version:
     computed_at: datetime
     """When it was last computed with this result."""
     erased_at: datetime | None = None
-    """When the last of its sketches was erased that is; null while all are there."""
+    """When a sketch of it was last erased; null while all are there."""
 
     @property
     def content(self) -> list[str]:

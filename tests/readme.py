@@ -1,4 +1,4 @@
-"""The README's commands: run as they stand, in order, with their output beneath. `python -m tests.readme` renews it."""
+"""Commands in README and PRIVACY: run as they stand, in order, with their output beneath. `python -m tests.readme` renews."""
 
 import os
 import re
@@ -9,8 +9,10 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from dashboards import starter
+
 ROOT = Path(__file__).parent.parent
-README = ROOT / "README.md"
+README, PRIVACY = ROOT / "README.md", ROOT / "PRIVACY.md"
 PLAYED = "2026-11-21"
 """The day of the README's demo, whose months end with the one before today's."""
 BLOCK = re.compile(r"```console\n(.*?)```", re.DOTALL)
@@ -28,7 +30,7 @@ def run(command: str, folder: Path) -> str:
 
 
 def renewed(text: str, folder: Path) -> str:
-    """The README with each console block's output made anew."""
+    """A document with each console block's output made anew."""
 
     def block(found: re.Match[str]) -> str:
         commands = [line for line in found[1].splitlines() if line.startswith("$ ")]
@@ -47,6 +49,19 @@ def undated(text: str) -> str:
     return re.sub(r" on \d{4}-\d\d-\d\d", " on DAY", text)
 
 
+def privacy_renewed(folder: Path) -> str:
+    """PRIVACY.md, in a folder with the group that README's `init` makes."""
+    starter.write(folder / "acme", "acme", "UTC")
+    return renewed(PRIVACY.read_text(encoding="utf-8"), folder)
+
+
+def unsized(text: str) -> str:
+    """Without sizes of files: each has another key and was made at another moment."""
+    return re.sub(r"[0-9,]+ bytes", "N bytes", text)
+
+
 if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as name:
+        PRIVACY.write_text(privacy_renewed(Path(name)), encoding="utf-8")
     with tempfile.TemporaryDirectory() as name:
         README.write_text(renewed(README.read_text(encoding="utf-8"), Path(name)), encoding="utf-8")

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.readme import README, ROOT, renewed, undated
+from tests.readme import PRIVACY, README, ROOT, privacy_renewed, renewed, undated, unsized
 
 
 def test_the_readmes_commands_print_what_it_says(tmp_path: Path) -> None:
     text = README.read_text(encoding="utf-8")
     assert undated(renewed(text, tmp_path)) == undated(text)
+
+
+def test_what_an_affiliates_privacy_officer_is_shown_is_what_leaves(tmp_path: Path) -> None:
+    assert unsized(privacy_renewed(tmp_path)) == unsized(PRIVACY.read_text(encoding="utf-8"))
 
 
 def test_links_lead_somewhere() -> None:

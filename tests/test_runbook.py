@@ -43,6 +43,7 @@ def test_each_check_has_its_section() -> None:
         ("a/app, 2025-01", "the canary differs", Page.CONTRIBUTION_REFUSED),
         ("handed-in.parquet", "columns are missing", Page.CONTRIBUTION_REFUSED),
         ("handed-in.parquet, a/app day 2025-01-05", "the sketch is no HLL image", Page.CONTRIBUTION_REFUSED),
+        ("a/app", "was erased, so it isn't stored again", Page.ERASED),
         ("a/app, 2025-01-05", "was computed before the period was over, or in the future", Page.CLOCK),
     ],
 )

@@ -1,0 +1,48 @@
+"""Who has products or contributions and isn't counted, and why; and what awaits a run. Pure."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+
+from affiliates.edge import definition_digest
+from affiliates.group import Group, Product
+from pipelines.versions import Version
+
+
+def said(
+    group: Group,
+    members: Sequence[str],
+    day: date,
+    near: Iterable[tuple[str, str]],
+    due: Sequence[tuple[str, Product]],
+    versions: Sequence[Version],
+) -> Iterator[str]:
+    """Of a month, for the members on a day: `near` are the products with contributions, `due` those that are due."""
+    yield from _outside(group, members, day)
+    yield from _unnamed(group, near)
+    yield from _stale(group, due, versions)
+
+
+def _outside(group: Group, members: Sequence[str], day: date) -> Iterator[str]:
+    for name, entity in group.entities.items():
+        if name not in members and entity.products:
+            yield f"{name}: {group.why_outside(name, members, day)}"
+
+
+def _unnamed(group: Group, near: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for affiliate, product in near:
+        if group.product(affiliate, product) is None:
+            yield f"{affiliate}/{product}: has contributions, and no manifest names it"
+
+
+def _stale(group: Group, due: Sequence[tuple[str, Product]], versions: Sequence[Version]) -> Iterator[str]:
+    now = {(m, p.product): definition_digest(p, group.settings) for m, p in due if p.sources}
+    stale = Counter(
+        f"{v.affiliate}/{v.product}"
+        for v in versions
+        if v.erased_at is None
+        and v.definition_digest
+        and v.definition_digest != now.get((v.affiliate, v.product), v.definition_digest)
+    )
+    for name, number in stale.items():
+        yield f"{name}: {number} periods were computed under earlier settings; compute them with mauwatch run"
