@@ -3,6 +3,7 @@
 As in `cli.py`, what a command needs is imported inside it.
 """
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,6 +40,9 @@ def erase(
     retention: Annotated[
         bool, typer.Option("--retention", help="All that is older than keep_sketches in group.yaml.", rich_help_panel=_SCOPE)
     ] = False,
+    superseded: Annotated[
+        bool, typer.Option("--superseded", help="Of these only versions that others have replaced; no figure loses anything.")
+    ] = False,
     by: Annotated[str | None, typer.Option(help="Who orders it.", metavar="NAME")] = None,
     reason: Annotated[str | None, typer.Option(help="Why.", metavar="TEXT")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
@@ -53,9 +57,9 @@ def erase(
     from pipelines import erasure, sweeping, warehouse
 
     found, now = read_group(group), datetime.now(UTC)
-    scope = _scope(subject, first, last, epoch, before, retention, found, now)
-    if allow_again and (dry_run or not scope.affiliate):
-        raise typer.BadParameter("--allow-again is for days of a product, and has no --dry-run")
+    scope = replace(_scope(subject, first, last, epoch, before, retention, found, now), superseded=superseded)
+    if allow_again and (dry_run or superseded or not scope.affiliate):
+        raise typer.BadParameter("--allow-again is for days of a product, and has neither --dry-run nor --superseded")
     order = None if dry_run else _order(by, reason)
     with warehouse.opened(found.settings.store, group) as store:
         if order is None:

@@ -34,11 +34,13 @@ class Scope:
     key_epoch: str | None = None
     before: date | None = None
     """First day of a month."""
+    superseded: bool = False
+    """Only versions that others have replaced: no figure loses anything."""
 
     def __str__(self) -> str:
-        if self.before:
-            return f"all before {self.before:%Y-%m}"
-        return f"epoch {self.key_epoch}" if self.key_epoch else f"{self.affiliate}/{self.product}"
+        of_product = f"{self.affiliate}/{self.product} from {self.first_day} to {self.last_day}"
+        said = f"all before {self.before:%Y-%m}" if self.before else f"epoch {self.key_epoch}" if self.key_epoch else of_product
+        return f"replaced versions of {said}" if self.superseded else said
 
     @property
     def condition(self) -> sa.ColumnElement[bool]:
@@ -56,6 +58,8 @@ class Scope:
             holds.append(c.key_epoch == self.key_epoch)
         if self.before:
             holds.append(c.activity_date < self.before)
+        if self.superseded:
+            holds.append(c.id.not_in(sa.select(sa.func.max(c.id)).group_by(*(c[name] for name in PERIOD))))
         return sa.and_(*holds)
 
 
@@ -127,7 +131,7 @@ def plan(store: Store, scope: Scope) -> Plan:
     with store.reading() as connection:
         rows = connection.execute(inside).all()
         beyond = set(connection.scalars(others.where(sa.not_(scope.condition), p.c.sketch.in_(mine))))
-    if not rows and scope.before is None:
+    if not rows and scope.before is None and not scope.superseded:
         raise Refusal(str(scope), "nothing was contributed that this could erase", "", "see what there is: mauwatch measure")
     empty = {Registers.of_coupons(k, np.array([], np.uint32)).digest() for k in {row.lg_k for row in rows}}
     found = Plan([], {}, set(), {}, set(), len({row.sketch for row in rows if row.erased_at}))
@@ -145,7 +149,8 @@ def plan(store: Store, scope: Scope) -> Plan:
         found.contributions.add(row.digest)
     found.going = [of_product[key] for key in sorted(of_product)]
     states = {month: p.state for (month, _), p in publications.in_force(store).items()}
-    months = sorted({day.replace(day=1) for going in found.going for day in going.days})
+    lost = [] if scope.superseded else found.going
+    months = sorted({day.replace(day=1) for going in lost for day in going.days})
     found.months = {month: states.get(month, publications.PRELIMINARY) for month in months}
     return found
 

@@ -128,6 +128,7 @@ erasures = _table(
     Column("last_day", Date, comment="the last day; null for all"),
     Column("key_epoch", String(32), comment="the key epoch; null for all"),
     Column("before", Date, comment="first day of the month before which all periods went; null for no such limit"),
+    Column("superseded", sa.Boolean(name="superseded"), nullable=False, comment="whether only versions that others replaced"),
     Column("periods", **_number("days and months of products whose sketches went", nullable=False)),
     Column("sketches", **_number("sketches that went", nullable=False)),
     Column("bytes", **_number("that they took up", nullable=False)),

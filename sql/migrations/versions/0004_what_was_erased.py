@@ -26,6 +26,12 @@ def upgrade() -> None:
             nullable=True,
             comment="first day of the month before which all periods went; null for no such limit",
         ),
+        sa.Column(
+            "superseded",
+            sa.Boolean(name=op.f("superseded")),
+            nullable=False,
+            comment="whether only versions that others replaced",
+        ),
         sa.Column("periods", BIG, nullable=False, comment="days and months of products whose sketches went"),
         sa.Column("sketches", BIG, nullable=False, comment="sketches that went"),
         sa.Column("bytes", BIG, nullable=False, comment="that they took up"),
