@@ -4,17 +4,25 @@ The oracles are independent: DuckDB over the raw file, and the counts that came 
 """
 
 import json
+import shutil
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import polars as pl
 import pytest
+import yaml
 
-from affiliates.group import Group
+from affiliates import contribution, crosswalk, edge
+from affiliates.contribution import Contribution
+from affiliates.group import Group, Product
+from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
 from dashboards import demo
-from pipelines import counting, warehouse
+from pipelines import counting, inbox, receiving, warehouse
+from pipelines.collect import Centre
 from pipelines.counting import Measured
 from pipelines.figures import Figure
 from pipelines.run import Report, run
@@ -72,21 +80,75 @@ def compare(found: dict[str, Measured], true: dict[str, Any], through: str) -> t
     return figures, inside
 
 
+def by_sketches_alone(directory: Path, centre: Path, last: date) -> Report:
+    """As `run`, but each affiliate counts at its own edge, and the centre, whose manifests name no source, receives files."""
+    group = read_group(directory)
+    shutil.copytree(directory, centre, ignore=shutil.ignore_patterns("*.parquet", ".mauwatch"))
+    if (directory / "crosswalk.parquet").exists():
+        shutil.copy(directory / "crosswalk.parquet", centre)
+    for path in (centre / "affiliates").glob("*.yaml"):
+        said = yaml.safe_load(path.read_text())
+        for product in said.get("products", []):
+            del product["sources"]
+        path.write_text(yaml.safe_dump(said, sort_keys=False))
+    place = edge.Workplace(
+        directory,
+        group.settings,
+        Keyring(group.settings, directory),
+        crosswalk.by_month(group.settings.crosswalk, directory),
+        NOW,
+    )
+    files = []
+    for affiliate, entity in group.entities.items():
+        if entity.products:
+            files.append(centre / f"{affiliate}.parquet")
+            contribution.write(files[-1], _counted(affiliate, entity.products, place, last))
+    with Centre(centre, read_group(centre), NOW) as opened:
+        session = receiving.receive(opened, [inbox.offer_of(file, centre) for file in files])
+        assert [taken.refusals for taken in session.taken] == [[]] * len(files)
+        receiving.publish(opened, session)
+    return session.report
+
+
+def _counted(affiliate: str, products: Sequence[Product], place: edge.Workplace, last: date) -> Iterator[Contribution]:
+    for product in products:
+        found = edge.find(f"{affiliate}/{product.product}", product, place.directory, "UTC")
+        days = pl.date_range(product.from_, last, eager=True).to_list()
+        for some in edge.contribute(affiliate, product, found, edge.periods_present(found, product, days, "UTC", NOW), place):
+            yield from some
+
+
+def figures_of(found: dict[str, Measured]) -> dict[str, list[tuple[str, Figure]]]:
+    return {m: [("", f.group), *f.affiliates.items(), *f.products.items()] for m, f in found.items()}
+
+
 @there
-@pytest.mark.parametrize("with_crosswalk", [True, False], ids=["crosswalk", "no crosswalk"])
-def test_all_of_the_data(tmp_path: Path, with_crosswalk: bool) -> None:
-    """331 months, 39 products, six affiliates and the group, by days."""
+@pytest.mark.parametrize("way", ["raw events, with the crosswalk", "sketches alone, without it"])
+def test_all_of_the_data(tmp_path: Path, way: str, pytestconfig: pytest.Config) -> None:
+    """331 months, 39 products, six affiliates and the group, by days; once from raw events, and once contributed."""
+    with_crosswalk = way.startswith("raw")
     directory = write_group(tmp_path / "group", with_crosswalk)
     group = read_group(directory)
-    report = run(directory, group, NOW, last=COMPLETE_THROUGH)
+    if with_crosswalk:
+        report = run(directory, group, NOW, last=COMPLETE_THROUGH)
+    else:
+        report = by_sketches_alone(directory, tmp_path / "centre", COMPLETE_THROUGH)
     assert report.clean
     true = truth("person" if with_crosswalk else "user")
     found = published(report)
+    if pytestconfig.getoption("--thorough"):
+        again = (
+            by_sketches_alone(directory, tmp_path / "again", COMPLETE_THROUGH)
+            if with_crosswalk
+            else run(directory, group, NOW, last=COMPLETE_THROUGH)
+        )
+        assert figures_of(published(again)) == figures_of(found)
     figures, inside = compare(found, true, "2026-07")
     assert set(true["group"]["group"]) <= set(found)
     assert figures > 7_000
     assert inside >= 0.95 * figures
-    contributions = sum(p.received.new for p in report.products)
+    with warehouse.opened(group.settings.store, directory if with_crosswalk else tmp_path / "centre") as store:
+        contributions = sum(len(store.read_versions(e.entity, p.product)) for e in group.entities.values() for p in e.products)
     print(f"{contributions} contributions, {len(found)} months, {figures} figures, {inside} of them inside their interval")
 
 
@@ -137,6 +199,17 @@ def test_an_independent_engine_agrees_on_the_slice(slice_run: tuple[Path, Group,
     figures, inside = compare(found, true, "2026-07")
     assert figures == 38 * (1 + 6 + 39) - 2  # Two products were born in the second month.
     assert inside == figures
+
+
+def test_contributed_by_sketch_only_gives_the_same_figures(
+    slice_run: tuple[Path, Group, dict[str, Measured]], tmp_path: Path
+) -> None:
+    """Each figure of 38 months, with bounds and coverage, is that of the raw events: not only close to it."""
+    directory, _, found = slice_run
+    report = by_sketches_alone(directory, tmp_path / "centre", demo.LAST)
+    again = published(report)
+    assert figures_of(again) == figures_of({month: found[month] for month in again})
+    assert set(again) == set(found)
 
 
 @there

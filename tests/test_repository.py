@@ -9,12 +9,18 @@ from pathlib import Path
 
 import pytest
 
+from tests import wrong_contributions
 from tests.readme import PRIVACY, README, ROOT, privacy_renewed, renewed, undated, unsized
 
 
 def test_the_readmes_commands_print_what_it_says(tmp_path: Path) -> None:
     text = README.read_text(encoding="utf-8")
-    assert undated(renewed(text, tmp_path)) == undated(text)
+    assert unsized(undated(renewed(text, tmp_path))) == unsized(undated(text))
+
+
+def test_the_readmes_table_of_wrong_contributions_is_the_tests() -> None:
+    """Each row is a file that a test hands in, with what `receive` says of it."""
+    assert wrong_contributions.table() in README.read_text(encoding="utf-8")
 
 
 def test_what_an_affiliates_privacy_officer_is_shown_is_what_leaves(tmp_path: Path) -> None:
