@@ -21,6 +21,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 import sqlglot
+from polars.testing import assert_frame_equal
 from sqlglot import exp
 from typer.testing import CliRunner
 
@@ -177,6 +178,53 @@ def test_keys_that_postgresql_makes_give_the_edges_contributions(
     known, digest = canary.of_key(GroupKey(KEY, "1")), joined.digest if joined else ""
     for c in found:
         assert [str(r) for r in contribution.check(c, GROUP, lambda month: known, lambda month: digest, NOW)] == []
+
+
+def keys_of(postgres: sa.Engine, kind: str, rows: list[tuple[Any, ...]], **changes: Any) -> pl.DataFrame:
+    """What PostgreSQL makes of events whose time column has a type."""
+    columns = ", ".join(f"{name} text" for name in events().columns[1:])
+    with new_database(postgres, UTF8) as url, psycopg.connect(url) as connection:
+        connection.execute(f"create table events (at {kind}, {columns})")
+        with connection.cursor() as cursor:
+            cursor.executemany("insert into events values (%s, %s, %s, %s, %s, %s, %s)", rows)
+        try:
+            with psycopg.RawCursor(connection) as cursor:
+                text = query(ENGINES["postgres"], asked(app(**changes), keys_only=True))
+                return pl.DataFrame(cursor.execute(text, (KEY,)).fetchall(), orient="row", schema=KEY_SCHEMA)
+        finally:
+            connection.rollback()
+
+
+def test_events_without_a_time_are_told(postgres: sa.Engine) -> None:
+    """They are on no day; left out without a word, nobody would look for them."""
+    rows: list[tuple[Any, ...]] = [
+        (None, kind, "de", "x", f"u{i}@example.com", None, None) for i, kind in enumerate(["open", "open", "push"])
+    ]
+    rows += [("2025-01-02T01:00:00Z", "open", "de", "x", "v@example.com", None, None)]
+    told = keys_of(postgres, "timestamptz", rows).filter(pl.col("audience") != "canary")
+    undecided = told.group_by("activity_date").agg(pl.col("undecided_events", "events").sum()).sort("activity_date").rows()
+    assert undecided == [(FIRST, 2, 0), (date(2025, 1, 2), 0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "time", "rule"),
+    [
+        ("timestamp", "at", "has no zone; name it"),
+        ("timestamptz", {"column": "at", "zone": "Europe/Berlin"}, "has a zone; name none"),
+    ],
+)
+def test_postgresql_stops_rather_than_shift_days(postgres: sa.Engine, kind: str, time: Any, rule: str) -> None:
+    with pytest.raises(psycopg.Error, match=rule):
+        keys_of(postgres, kind, events().rows(), time=time)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Tokyo"])
+def test_local_times_are_on_their_day(postgres: sa.Engine, zone: str) -> None:
+    """Of the same moments, told in another zone's local time."""
+    local = events().with_columns(pl.col("at").dt.convert_time_zone(zone).dt.replace_time_zone(None))
+    found = keys_of(postgres, "timestamp", local.rows(), time={"column": "at", "zone": zone})
+    expected = keys_of(postgres, "timestamptz", events().rows())
+    assert_frame_equal(found.sort(found.columns), expected.sort(found.columns))
 
 
 def by_keys(frame: pl.DataFrame, directory: Path, grain: str, joined: Crosswalk | None) -> list[Contribution]:

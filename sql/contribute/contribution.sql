@@ -7,17 +7,18 @@
 WITH
 {{ e.group_key() }},
 -- The protocol's canaries go the same way as the events, beside them: their sketch proves each step of it. They stand in hex,
--- since what isn't printable changes under many a clipboard.
+-- since what isn't printable changes under many a clipboard. An event without a time is on no day: it is told as undecided, on
+-- the first one.
 events AS (
-  SELECT {{ e.period(e.day()) }} AS period,
+  SELECT COALESCE({{ e.period(e.day()) }}, DATE '{{ periods[0][0] | replace("'", "") }}') AS period,
     CASE WHEN {{ automated }} THEN 'automated' WHEN {{ internal }} THEN 'internal' ELSE 'external' END AS audience,
-    {{ counts }} AS counts,
+    {% if counts == 'TRUE' %}CASE WHEN {{ time.column }} IS NOT NULL THEN TRUE END{% else %}CASE WHEN {{ time.column }} IS NOT NULL OR NOT ({{ counts }}) THEN {{ counts }} END{% endif %} AS counts,
     ({{ internal }}) IS NULL OR ({{ automated }}) IS NULL AS undecided
     {%- for identifier in identifiers %},
     {{ e.text(identifier.column) }} AS identifier_{{ loop.index0 }}
     {%- endfor %}
   FROM {{ table }}
-  WHERE {{ e.between() }}
+  WHERE ({{ e.between() }}) OR {{ time.column }} IS NULL
   UNION ALL
   SELECT NULL, 'canary', TRUE, FALSE{% for column in columns %}, {{ e.utf8(column) }}{% endfor %}
   FROM {{ e.rows('canary', columns, canaries) }}

@@ -42,7 +42,10 @@ CAST(timezone('{{ zone }}', {{ time.column }}) AS date)
 {{ day() }} BETWEEN DATE '{{ first }}' AND DATE '{{ last }}'
 {%- if time.kind == 'instant' %}
     AND {{ time.column }} >= TIMESTAMPTZ '{{ since }}+00:00' AND {{ time.column }} < TIMESTAMPTZ '{{ until }}+00:00'
-    AND pg_typeof({{ time.column }}) = CAST('timestamptz' AS regtype)
+{%- endif %}
+{%- if time.kind in ('instant', 'local') %}
+    AND CAST(CASE WHEN pg_typeof({{ time.column }}) = CAST('{{ 'timestamptz' if time.kind == 'instant' else 'timestamp' }}' AS regtype) THEN 'true'
+      ELSE 'mauwatch: the time column {{ 'has no zone; name it' if time.kind == 'instant' else 'has a zone; name none' }} in the manifest' END AS boolean)
 {%- endif %}
 {%- endmacro %}
 {%- macro text(column) -%}CAST({{ column }} AS text){%- endmacro %}

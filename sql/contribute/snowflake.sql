@@ -74,6 +74,8 @@ CAST(CONVERT_TIMEZONE('{{ zone }}', {{ time.column }}) AS DATE)
 {{ day() }} BETWEEN DATE '{{ first }}' AND DATE '{{ last }}'
 {%- if time.kind == 'instant' %}
     AND {{ time.column }} >= CAST('{{ since }} +0000' AS TIMESTAMP_TZ) AND {{ time.column }} < CAST('{{ until }} +0000' AS TIMESTAMP_TZ)
+    AND CAST(CASE WHEN SYSTEM$TYPEOF({{ time.column }}) NOT LIKE 'TIMESTAMP_NTZ%' THEN 'true'
+      ELSE 'mauwatch: the time column has no zone; name it in the manifest' END AS BOOLEAN)
 {%- endif %}
 {%- endmacro %}
 {%- macro text(column) -%}CAST({{ column }} AS VARCHAR){%- endmacro %}
