@@ -4,7 +4,7 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check calibration thorough load fuzz bench format
+.PHONY: help demo test documents check calibration thorough load fuzz bench format
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -19,6 +19,9 @@ demo: .venv/ready ## count a group of 690 million people, and compare with the t
 
 test: .venv/ready .venv-core/ready .venv-spark/ready ## all tests; with ../shared beside the checkout, over all of its data
 	$(BIN)/python -m pytest -n $(WORKERS)
+
+documents: .venv/ready ## the commands of README.md and PRIVACY.md print what stands beneath them
+	$(BIN)/python -m pytest -n $(WORKERS) --documents
 
 check: .venv/ready ## style, types, and who may import whom
 	$(BIN)/ruff format --check .

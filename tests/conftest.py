@@ -39,6 +39,15 @@ Manifests = dict[str, Any]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--thorough", action="store_true", help="fault tests at as many points as are claimed; minutes more")
+    parser.addoption("--documents", action="store_true", help="only: the documents' commands print what stands beneath them")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What runs the documents' commands, a demo at real size among them, takes minutes and is asked for by itself."""
+    wanted = config.getoption("--documents")
+    left_out = [item for item in items if bool(item.get_closest_marker("documents")) != wanted]
+    items[:] = [item for item in items if bool(item.get_closest_marker("documents")) == wanted]
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from tests import wrong_contributions
 from tests.readme import PRIVACY, README, ROOT, privacy_renewed, renewed, undated, unsized
 
 
+@pytest.mark.documents
 def test_the_readmes_commands_print_what_it_says(tmp_path: Path) -> None:
     text = README.read_text(encoding="utf-8")
     assert unsized(undated(renewed(text, tmp_path))) == unsized(undated(text))
@@ -23,6 +24,7 @@ def test_the_readmes_table_of_wrong_contributions_is_the_tests() -> None:
     assert wrong_contributions.table() in README.read_text(encoding="utf-8")
 
 
+@pytest.mark.documents
 def test_what_an_affiliates_privacy_officer_is_shown_is_what_leaves(tmp_path: Path) -> None:
     assert unsized(privacy_renewed(tmp_path)) == unsized(PRIVACY.read_text(encoding="utf-8"))
 
