@@ -9,20 +9,19 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cached_property, lru_cache
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from affiliates import foreign_frame, ruled_out
 from affiliates.canary import ASCII, UNICODE, Canaries
 from affiliates.group import Grain, Group
-from affiliates.model import is_zone, period_end
+from affiliates.model import is_zone, midnight, period_end
 from affiliates.refusal import Refusal, Refused, begin_of, shown
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
@@ -116,11 +115,9 @@ def _order(part: Part) -> tuple[str, str]:
     return part.audience, part.namespace
 
 
-@lru_cache(maxsize=1 << 16)
 def end_of(grain: str, activity_date: date, zone: str) -> datetime:
     """The moment when the period is over, in the zone of its days."""
-    end = period_end(grain, activity_date)
-    return datetime(end.year, end.month, end.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
+    return midnight(period_end(grain, activity_date), zone)
 
 
 def write(path: Path, contributions: Iterable[Contribution]) -> None:

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from functools import cache
 from importlib.metadata import version
 from itertools import groupby
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import polars as pl
 
 from affiliates import activity, canary, person_keys
 from affiliates.contribution import Contribution, Part, end_of
@@ -114,8 +113,9 @@ def periods_present(
         periods.setdefault(first_day(product.grain, day), []).append(day)
     if product.grain == "day":
         return periods
-    alive = {first: [d for d in _days_of("month", first) if product.holds_on(d)] for first in periods}
-    return {first: days_ for first, days_ in periods.items() if days_ == alive[first]}
+    # A product that ends within a month has all of its days before the month is over; it is contributed with the others.
+    over = {first: days_ for first, days_ in periods.items() if end_of("month", first, zone) <= now}
+    return {f: days_ for f, days_ in over.items() if days_ == product.days_due(f, period_end("month", f) - timedelta(1), zone)}
 
 
 def fingerprints(found: Sequence[Found], periods: Mapping[date, list[date]]) -> dict[date, str]:
@@ -137,10 +137,6 @@ def events_now(found: Sequence[Found], grain: Grain, periods: Mapping[date, list
 
 def first_day(grain: Grain, day: date) -> date:
     return day if grain == "day" else day.replace(day=1)
-
-
-def _days_of(grain: Grain, first: date) -> list[date]:
-    return pl.date_range(first, period_end(grain, first), closed="left", eager=True).to_list()
 
 
 def contribute(

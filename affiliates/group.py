@@ -6,14 +6,14 @@ Every validity is half-open: `from` belongs to it, `to` does not.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from affiliates.model import Dated, Model, Month, Name, PublicKey, Share, Text, Zone
+from affiliates.model import Dated, Model, Month, Name, PublicKey, Share, Text, Zone, is_day
 from affiliates.source import Source
 
 CONTROL_SHARE = Decimal("0.5")
@@ -110,6 +110,11 @@ class Product(Dated):
     def day_zone(self) -> str | None:
         """The zone of the days that name its files; the group's where it is none."""
         return self.sources[0].day_zone if self.sources else None
+
+    def days_due(self, first: date, last: date, zone: str) -> list[date]:
+        """The days of its life from `first` to `last`, both included, that there are in the zone of its days."""
+        days = (first + timedelta(i) for i in range((last - first).days + 1))
+        return [day for day in days if self.holds_on(day) and is_day(day, zone)]
 
     def due_between(self, first: date, last: date) -> bool:
         """Whether the product lives on any day from `first` to `last`, both included."""

@@ -1,11 +1,11 @@
 """What all manifests share: closed immutable models, half-open validity, names, months, zones."""
 
 import base64
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Self
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -95,3 +95,18 @@ def period_end(grain: str, activity_date: date) -> date:
     if grain == "day":
         return activity_date + timedelta(1)
     return (activity_date + timedelta(31)).replace(day=1)
+
+
+@lru_cache(maxsize=1 << 16)
+def midnight(day: date, zone: str, again: bool = False) -> datetime:
+    """The moment (UTC) at which a day begins in a zone; where clocks skip midnight, the one at which they do.
+
+    `again`: where they go back over midnight, so that it comes twice, the second.
+    """
+    first, second = (datetime(day.year, day.month, day.day, fold=f, tzinfo=ZoneInfo(zone)).astimezone(UTC) for f in (0, 1))
+    return max(first, second) if again else first
+
+
+def is_day(day: date, zone: str) -> bool:
+    """Whether there is such a day in a zone: Samoa had no 30th of December 2011."""
+    return midnight(day, zone) < midnight(day + timedelta(1), zone)

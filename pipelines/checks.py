@@ -67,8 +67,8 @@ class Due:
                 continue
             zone, last = p.day_zone or group.settings.time_zone, month_end(inputs.month)
             late = [
-                d for d in (inputs.month + timedelta(i) for i in range(last.day))
-                if p.holds_on(d) and (m, p.product, d) not in there
+                d for d in p.days_due(inputs.month, last, zone)
+                if (m, p.product, d) not in there
                 and settles_at(group, m, p.product, "day", d, zone) <= self.now
             ]  # fmt: skip
             if late:

@@ -112,9 +112,9 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
     store, group, now = centre.store_if_any(), centre.group, centre.now
     versions = store.read_versions(affiliate, product.product) if store else []
     known = {v.activity_date: v for v in versions if v.grain == product.grain}
-    days = _days(product, first, last, now.date())
-    found = edge.find(f"{affiliate}/{product.product}", product, centre.directory, group.settings.time_zone)
     zone = product.day_zone or group.settings.time_zone
+    days = _days(product, first, last, now.date(), zone)
+    found = edge.find(f"{affiliate}/{product.product}", product, centre.directory, group.settings.time_zone)
     periods = edge.periods_present(found, product, days, zone, now)
     seen = edge.fingerprints(found, periods)
     if first is None and last is None:
@@ -171,14 +171,15 @@ def plan(
 
 def take_counts(centre: Centre) -> int:
     """Bring the manifests' counts and ceilings into the store; says how many changed."""
-    given = list(_given(centre.group, centre.now.date()))
+    given = list(_given(centre.group, centre.now.astimezone(centre.group.zone).date()))
     store = centre.store() if given else centre.store_if_any()
     return store.replace_counts(date.min, date.max, given, centre.now) if store else 0
 
 
 def any_days(group: Group, first: date | None, last: date | None, today: date) -> bool:
     """Whether any product lives in a range."""
-    return any(_days(product, first, last, today) for entity in group.entities.values() for product in entity.products)
+    products, zone = (p for entity in group.entities.values() for p in entity.products), group.settings.time_zone
+    return any(_days(product, first, last, today, product.day_zone or zone) for product in products)
 
 
 @contextmanager
@@ -228,13 +229,12 @@ def _rewritten(centre: Centre, affiliate: str, product: Product, wanted: Due) ->
         return True
 
 
-def _days(product: Product, first: date | None, last: date | None, today: date) -> list[date]:
+def _days(product: Product, first: date | None, last: date | None, today: date, zone: str) -> list[date]:
     """The days of the product's life in the range; whole months for a product that counts by month."""
     begin, end = first or product.from_, min(last or today, today)
     if product.grain == "month":
         begin, end = begin.replace(day=1), period_end("month", end.replace(day=1)) - DAY
-    days = (begin + DAY * i for i in range((end - begin).days + 1))
-    return [day for day in days if product.holds_on(day)]
+    return product.days_due(begin, end, zone)
 
 
 def _digest(place: Workplace, month: date) -> str:

@@ -9,9 +9,8 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby
-from zoneinfo import ZoneInfo
 
 from affiliates.group import Group, Product, Reading
 from affiliates.model import period_end
@@ -22,6 +21,7 @@ from pipelines.figures import Coverage, Figure, Share, figure_of
 from pipelines.intake import settles_at
 from pipelines.versions import Position, Version
 from pipelines.warehouse import GivenCount, Warehouse
+from pipelines.window import Window
 
 METHOD = 1
 """Grows with every change of counting that can move a figure: then preliminary figures are published anew."""
@@ -39,7 +39,8 @@ class Inputs:
     due: tuple[tuple[str, Product], ...]
     """Affiliate and product."""
     versions: tuple[Version, ...]
-    """Current contributions of due products, each of one grain, in the month and right beside it."""
+    """Current contributions of due products, each of one grain: the month's, and those of another zone's days that reach
+    into it."""
     given: Mapping[tuple[str, str], GivenCount]
     """A product's count, or else its ceiling."""
     not_counted: tuple[str, ...]
@@ -104,13 +105,17 @@ def gather(
     `up_to`: of contributions and counts, what the store had when it was filled so far.
     """
     last = month_end(month)
+    window = Window(month, last, group.settings.time_zone)
     members = tuple(sorted(group.affiliates(on or last, reading.control_share)))
-    due = tuple((m, p) for m in members for p in group.entities[m].products if p.due_between(month, last))
-    products = {(m, p.product) for m, p in due}
     near: dict[tuple[str, str], list[Version]] = defaultdict(list)
     for version in warehouse.read_around(month, last, up_to):
-        near[version.affiliate, version.product].append(version)
-    versions = tuple(v for m, p in due for v in _of_one_grain(near[m, p.product], p, month, last))
+        if window.names(version) or window.touches(version):
+            near[version.affiliate, version.product].append(version)
+    due = tuple(
+        (m, p) for m in members for p in group.entities[m].products if window.has_life_of(p, near.get((m, p.product), ()))
+    )
+    products = {(m, p.product) for m, p in due}
+    versions = tuple(v for m, p in due for v in _of_one_grain(near.get((m, p.product), ()), p, window))
     given: dict[tuple[str, str], GivenCount] = {}
     for count in warehouse.read_counts(month, month, up_to):
         key = count.affiliate, count.product
@@ -126,7 +131,7 @@ def gather(
     unerased = _digest(said)
     erased = sorted(f"{v.affiliate}/{v.product} {v.grain} {v.activity_date} {v.erased_at}" for v in versions if v.erased_at)
     digest = _digest(said | {"erased": erased}) if erased else unerased
-    within = [v for v in versions if month <= v.activity_date <= last]
+    within = [v for v in versions if window.names(v)]
     not_counted = tuple(left_out.said(group, members, on or last, near, due, within))
     return Inputs(month, reading, members, due, versions, given, not_counted, digest, unerased)
 
@@ -140,12 +145,12 @@ def _said_of(v: Version, group: Group) -> list[str]:
     return [*v.content, str(settled)]
 
 
-def _of_one_grain(near: Sequence[Version], product: Product, first: date, last: date) -> list[Version]:
+def _of_one_grain(near: Sequence[Version], product: Product, window: Window) -> list[Version]:
     """A product's contributions in its own grain where there are any for the month, else in the other.
 
     Days and a month of one product are two computations of the same people, perhaps under other settings.
     """
-    within = {v.grain for v in near if first <= v.activity_date <= last}
+    within = {v.grain for v in near if window.names(v)}
     grain = product.grain if product.grain in within or not within else next(iter(within))
     return [v for v in near if v.grain == grain]
 
@@ -155,8 +160,7 @@ def measure(warehouse: Warehouse, group: Group, inputs: Inputs) -> Measured:
 
     Raises `Refusal` where contributions can't be united: of two keys or two crosswalks.
     """
-    first, last = inputs.month, month_end(inputs.month)
-    _check_unitable(inputs.month, [v for v in inputs.versions if first <= v.activity_date <= last])
+    _check_unitable(inputs.month, [v for v in inputs.versions if inputs.month <= v.activity_date <= month_end(inputs.month)])
     by_product: dict[tuple[str, str], list[Version]] = defaultdict(list)
     for version in inputs.versions:
         by_product[version.affiliate, version.product].append(version)
@@ -188,30 +192,31 @@ def _check_unitable(month: date, versions: Sequence[Version]) -> None:
 def _share(
     warehouse: Warehouse, group: Group, inputs: Inputs, affiliate: str, product: Product, versions: Sequence[Version]
 ) -> Share:
-    first, last = inputs.month, month_end(inputs.month)
-    within = [v for v in versions if first <= v.activity_date <= last]
-    days = [first + DAY * i for i in range((last - first).days + 1) if product.holds_on(first + DAY * i)]
-    monthly = any(v.grain == "month" for v in within) or (product.grain == "month" and not within)
-    there = {v.activity_date for v in within if v.grain == "day"} & set(days)
-    if monthly:
-        present = any(v.grain == "month" for v in within)
-        coverage, missing = Coverage(months_expected=1, months_present=int(present)), [] if present else [first]
-    else:
-        coverage, missing = Coverage(len(days), len(there)), [d for d in days if d not in there]
+    window = Window(inputs.month, month_end(inputs.month), group.settings.time_zone)
     name, reasons = f"{affiliate}/{product.product}", []
+    within = [v for v in versions if window.names(v)]
+    zone = within[0].day_zone if within else product.day_zone or window.zone
+    days = product.days_due(window.first, window.last, zone)
+    there = {v.activity_date for v in within if v.grain == "day"} & set(days)
+    if any(v.grain == "month" for v in within) or (product.grain == "month" and not within):
+        coverage = Coverage(months_expected=int(bool(days)), months_present=int(bool(within)))
+        missing = f"{window.first:%Y-%m}" if days and not within else ""
+    else:
+        gaps = [d for d in days if d not in there]
+        coverage = Coverage(len(days), len(there))
+        missing = f"{len(gaps)} of {len(days)} days ({_ranges(gaps)})" if gaps else ""
     if missing:
-        what = f"{first:%Y-%m}" if monthly else f"{len(missing)} of {len(days)} days ({_ranges(missing)})"
-        reasons.append(f"{name}: {what} missing")
-    early = [
-        v for v in within if v.computed_at < settles_at(group, affiliate, product.product, v.grain, v.activity_date, v.day_zone)
-    ]
+        reasons.append(f"{name}: {missing} missing")
+    # Days of another zone, right beside the month, bound it as well: they have to have settled, too.
+    settled = {v.id: settles_at(group, affiliate, product.product, v.grain, v.activity_date, v.day_zone) for v in versions}
+    early = [v for v in versions if v.computed_at < settled[v.id]]
     if early:
-        until = max(settles_at(group, affiliate, product.product, v.grain, v.activity_date, v.day_zone) for v in early)
+        until = max(settled[v.id] for v in early)
         reasons.append(
-            f"{name}: {len(early)} of {len(within)} periods were computed before they settled; all have on {until:%Y-%m-%d}"
+            f"{name}: {len(early)} of {len(versions)} periods were computed before they settled; all have on {until:%Y-%m-%d}"
         )
     excluded = sum(v.unidentified_events or 0 for v in within), sum(v.undecided_events or 0 for v in within)
-    pool, unknown = _pool(warehouse, group, inputs, name, product, within, versions)
+    pool, unknown = _pool(warehouse, inputs, name, product, versions, window)
     return Share(pool, inputs.given.get((affiliate, product.product)), coverage, (*reasons, *unknown), *excluded)
 
 
@@ -228,44 +233,24 @@ def _ranges(days: Sequence[date]) -> str:
 
 
 def _pool(
-    warehouse: Warehouse,
-    group: Group,
-    inputs: Inputs,
-    name: str,
-    product: Product,
-    within: Sequence[Version],
-    near: Sequence[Version],
+    warehouse: Warehouse, inputs: Inputs, name: str, product: Product, versions: Sequence[Version], window: Window
 ) -> tuple[Pool, list[str]]:
-    """A product's sketches, and why they may not bound its people from above."""
-    if all(v.day_zone == group.settings.time_zone for v in within):
+    """A product's sketches, and why they may not bound its people from above.
+
+    Days beside the month may be hashed by another month's key or joined by its crosswalk. So they are in the upper bound
+    alone, where somebody whom they have a second time makes it wider; in a lower one it would be wrong.
+    """
+    within = [v for v in versions if window.names(v)]
+    zones = dict.fromkeys(v.day_zone for v in (within or versions)) or {product.day_zone or window.zone: None}
+    if set(zones) == {window.zone}:
         sketches, unknown = _sketches(warehouse, inputs, name, [within])
         return Pool.of_window(sketches[0]), unknown
-    zone = ZoneInfo(within[0].day_zone)
-    begin, end = _moment(inputs.month, group.zone), _moment(month_end(inputs.month) + DAY, group.zone)
-    # What lies before or after the product's life is no gap.
-    begin, end = max(begin, _moment(product.from_, zone)), min(end, _moment(product.to, zone)) if product.to else end
-    spans = [(v, *_span(v)) for v in near]
-    outer = [v for v, start, stop in spans if start < end and stop > begin]
-    inner = [v for v, start, stop in spans if start >= begin and stop <= end]
-    sketches, unknown = _sketches(warehouse, inputs, name, [inner, within, outer])
-    covered = sorted((start, stop) for v, start, stop in spans if v in outer)
-    reach = begin
-    for start, stop in covered:
-        if start > reach:
-            break
-        reach = max(reach, stop)
-    if reach < end:
-        unknown.append(f"{name}: its days are {zone.key}'s, and the periods around the month's edges aren't all there")
+    zone = next(iter(zones))
+    outer = [v for v in versions if window.touches(v)]
+    sketches, unknown = _sketches(warehouse, inputs, name, [[v for v in within if window.holds(v)], within, outer])
+    if not window.is_covered(product, outer, zone):
+        unknown.append(f"{name}: its days are {zone}'s, and the periods around the month's edges aren't all there")
     return Pool(*sketches), unknown
-
-
-def _moment(day: date, zone: ZoneInfo) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
-
-
-def _span(version: Version) -> tuple[datetime, datetime]:
-    zone = ZoneInfo(version.day_zone)
-    return _moment(version.activity_date, zone), _moment(period_end(version.grain, version.activity_date), zone)
 
 
 def _sketches(

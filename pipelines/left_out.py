@@ -1,6 +1,6 @@
 """Who has products or contributions and isn't counted, and why; and what awaits a run. Pure."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
@@ -21,6 +21,7 @@ def said(
     yield from _outside(group, members, day)
     yield from _unnamed(group, near)
     yield from _stale(group, due, versions)
+    yield from _of_two_definitions(versions)
 
 
 def _outside(group: Group, members: Sequence[str], day: date) -> Iterator[str]:
@@ -46,3 +47,13 @@ def _stale(group: Group, due: Sequence[tuple[str, Product]], versions: Sequence[
     )
     for name, number in stale.items():
         yield f"{name}: {number} periods were computed under earlier settings; compute them with mauwatch run"
+
+
+def _of_two_definitions(versions: Sequence[Version]) -> Iterator[str]:
+    each: dict[str, Counter[str]] = defaultdict(Counter)
+    for v in versions:
+        each[f"{v.affiliate}/{v.product}"][v.definition] += 1
+    for name, number in each.items():
+        if len(number) > 1:
+            said = ", ".join(f"{n} periods by {definition}" for definition, n in sorted(number.items()))
+            yield f"{name}: who is active was defined in two ways within the month: {said}"

@@ -137,14 +137,16 @@ class Warehouse(Store):
             return versions.read(connection, c.affiliate == affiliate, c.product == product)
 
     def read_around(self, first: date, last: date, up_to: Position | None = None) -> list[Version]:
-        """Contributions of the days from `first` to `last`, and of the periods right beside them.
+        """Contributions of the days from `first` to `last`, and of the periods beside them: two days on either side, since
+        the days of two zones lie up to 26 hours apart.
 
         The current ones, or those that were when the store was filled so far.
         """
         c, day = schema.contributions.c, timedelta(1)
         month_before = sa.and_(c.grain == "month", c.activity_date == (first - day).replace(day=1))
+        around = c.activity_date.between(first - 2 * day, last + 2 * day)
         with self.reading() as connection:
-            return versions.read(connection, sa.or_(c.activity_date.between(first - day, last + day), month_before), up_to=up_to)
+            return versions.read(connection, sa.or_(around, month_before), up_to=up_to)
 
     def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]:
         """The sketches of contributions, in the order of `ids`."""

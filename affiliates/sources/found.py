@@ -6,10 +6,10 @@ from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
-from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from affiliates.model import midnight
 from affiliates.refusal import Refusal
 from affiliates.source import Source
 
@@ -63,10 +63,12 @@ class Found(Protocol):
 
 
 def span(days: Sequence[date], zone: str) -> tuple[datetime, datetime]:
-    """When the first of the days begins in a zone, and when the last is over, in UTC."""
-    midnights = (datetime.combine(day, datetime.min.time(), ZoneInfo(zone)) for day in (days[0], days[-1] + timedelta(1)))
-    first, after = (midnight.astimezone(UTC) for midnight in midnights)  # Some zones skip midnight when clocks change.
-    return first, after
+    """When the first of the days begins in a zone, and when the last is over, in UTC.
+
+    In some zones clocks went back over midnight, at 00:01 (St John's until 2011): the last hour of a day came once more
+    after the next day had begun, and is that day's all the same.
+    """
+    return midnight(days[0], zone), midnight(days[-1] + timedelta(1), zone, again=True)
 
 
 def digest(said: object) -> str:
