@@ -71,7 +71,7 @@ def definition_digest(product: Product, settings: Settings) -> str:
 
 def _definition(source: Source) -> dict[str, Any]:
     """A source without its database: another host or password counts nobody else, and neither belongs into a digest."""
-    unused = {name for name in ("files", "table") if getattr(source, name) is None}
+    unused = {name for name in ("files", "table", "person_keys", "normalisation") if not getattr(source, name)}
     return source.model_dump(exclude={"complete_through", "database", *unused}, by_alias=True)
 
 

@@ -8,11 +8,10 @@ same expressions as the events, so that what the centre compares proves the way 
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import jinja2
 import numpy as np
@@ -25,7 +24,7 @@ from affiliates.crosswalk import NO_CROSSWALK
 from affiliates.edge import definition_digest, first_day
 from affiliates.group import Product, Settings
 from affiliates.identity import PERSON, PLACEHOLDERS, TEST_KEY, GroupKey, normalise, person_key
-from affiliates.model import period_end
+from affiliates.model import midnight, period_end
 from affiliates.refusal import Refusal
 from affiliates.registers import Registers, coupons_of
 from affiliates.source import Source
@@ -101,7 +100,8 @@ def query(engine: Engine, asked: Asked) -> str:
         subject=asked.subject, affiliate=_text(engine, asked.affiliate), product=_text(engine, product.product),
         grain=product.grain, first=first, last=last, periods=[[_cell(engine, f"{period}")] for period in periods],
         epoch=asked.epoch, epoch_text=_text(engine, asked.epoch),
-        since=_midnight(first, zone), until=_midnight(last + _DAY, zone), zone=zone, lg_k=lg_k, time=_time(engine, source),
+        since=_utc(midnight(first, zone)), until=_utc(midnight(last + _DAY, zone, again=True)), zone=zone,
+        lg_k=lg_k, time=_time(engine, source),
         table=_table(engine, source.table),
         **{name: _condition(engine, source, name) for name in ("counts", "internal", "automated")},
         **_identifiers(engine, source, bool(asked.crosswalk_table) or asked.keys_only),
@@ -164,8 +164,8 @@ def _periods(asked: Asked) -> list[date]:
     return list(periods)
 
 
-def _midnight(day: date, zone: str) -> str:
-    return f"{datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+def _utc(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def _time(engine: Engine, source: Source) -> dict[str, str | None]:

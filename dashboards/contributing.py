@@ -174,7 +174,7 @@ def _workplace(directory: Path, settings: "Settings", now: datetime) -> "Workpla
     return Workplace(directory, settings, Keyring(settings, directory), crosswalk.by_month(settings.crosswalk, directory), now)
 
 
-def _days(product: "Product", asked: tuple[date, date] | None, place: "Workplace") -> list[date]:
+def days_asked(product: "Product", asked: tuple[date, date] | None, place: "Workplace") -> list[date]:
     """The product's days in the range asked for; else from the first that hasn't settled, in whole months where it counts so."""
     zone = product.day_zone or place.settings.time_zone
     yesterday = place.now.astimezone(ZoneInfo(zone)).date() - _DAY
@@ -201,7 +201,7 @@ def _print_sql(
     for affiliate, product in products:
         if len(products) > 1 and not any(source.table for source in product.sources):
             continue
-        days = _days(product, asked, place) or [*(asked or (place.now.date(),))]
+        days = days_asked(product, asked, place) or [*(asked or (place.now.date(),))]
         months = {day.replace(day=1) for day in days}
         snapshots = {c.digest if (c := place.crosswalk(m)) else NO_CROSSWALK for m in months}
         epochs = {place.settings.epoch_of(m).epoch for m in months}
@@ -223,7 +223,7 @@ def _write(
     from affiliates import contribution
     from dashboards.contributed import Contributed
 
-    done, days = Contributed(), [day for _, p in products for day in _days(p, asked, place)]
+    done, days = Contributed(), [day for _, p in products for day in days_asked(p, asked, place)]
     if not days:
         raise Refusal(
             "the range",
@@ -239,7 +239,7 @@ def _write(
         def each() -> "Iterator[Contribution]":
             for number, (affiliate, product) in enumerate(products):
                 progress(f"{affiliate}/{product.product}", number, len(products))
-                for made in _counted(affiliate, product, place, _days(product, asked, place), done):
+                for made in _counted(affiliate, product, place, days_asked(product, asked, place), done):
                     yield done.leaves(made, external_only)
 
         try:

@@ -10,7 +10,8 @@ from datetime import date, datetime, timedelta
 from statistics import median
 
 from affiliates.contribution import end_of
-from affiliates.group import Group
+from affiliates.group import Group, Product
+from affiliates.model import midnight, period_end
 from affiliates.registers import standard_error
 from pipelines import product_days
 from pipelines.counting import Inputs, Measured, month_end
@@ -53,8 +54,15 @@ class Due:
     def settled_at(self) -> datetime:
         """When everything that is due in the month has settled."""
         month, zone = self.inputs.month, self.group.settings.time_zone
-        ends = [settles_at(self.group, m, p.product, "month", month, p.day_zone or zone) for m, p in self.inputs.due]
-        return max(ends, default=end_of("month", month, zone))
+        return max((self._settles(m, p) for m, p in self.inputs.due), default=end_of("month", month, zone))
+
+    def _settles(self, affiliate: str, product: Product) -> datetime:
+        """When the last of its periods that reach into the month has: east of the group, a day begins before the month ends."""
+        month, ours = self.inputs.month, self.group.settings.time_zone
+        after, theirs = period_end("month", month), product.day_zone or ours
+        reaches = product.holds_on(after) and midnight(after, theirs) < midnight(after, ours)
+        grain, period = (product.grain, after) if reaches else ("month", month)
+        return settles_at(self.group, affiliate, product.product, grain, period, theirs)
 
     @property
     def late(self) -> list[str]:

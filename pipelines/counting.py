@@ -23,7 +23,7 @@ from pipelines.versions import Position, Version
 from pipelines.warehouse import GivenCount, Warehouse
 from pipelines.window import Window
 
-METHOD = 1
+METHOD = 2
 """Grows with every change of counting that can move a figure: then preliminary figures are published anew."""
 
 DAY = timedelta(1)
@@ -145,14 +145,16 @@ def _said_of(v: Version, group: Group) -> list[str]:
     return [*v.content, str(settled)]
 
 
-def _of_one_grain(near: Sequence[Version], product: Product, window: Window) -> list[Version]:
-    """A product's contributions in its own grain where there are any for the month, else in the other.
+def _of_one_grain(near: Sequence[Version], product: Product, window: Window) -> Iterator[Version]:
+    """A product's contributions of the month in its own grain where there are any, else in the other; and so before and after
+    it, where months may have been handed in whole and days since.
 
     Days and a month of one product are two computations of the same people, perhaps under other settings.
     """
-    within = {v.grain for v in near if window.names(v)}
-    grain = product.grain if product.grain in within or not within else next(iter(within))
-    return [v for v in near if v.grain == grain]
+    for _, side in groupby(sorted(near, key=window.side), key=window.side):
+        found = list(side)
+        of_its_own = [v for v in found if v.grain == product.grain]
+        yield from of_its_own or found
 
 
 def measure(warehouse: Warehouse, group: Group, inputs: Inputs) -> Measured:
@@ -178,14 +180,17 @@ def measure(warehouse: Warehouse, group: Group, inputs: Inputs) -> Measured:
 
 
 def _check_unitable(month: date, versions: Sequence[Version]) -> None:
-    for what, found in (
-        ("keys", {f"{v.key_epoch} ({v.key_fingerprint})" for v in versions}),
-        ("crosswalk snapshots", {v.crosswalk_digest[:12] or "none" for v in versions}),
+    for what, each in (
+        ("keys", [f"{v.key_epoch} ({v.key_fingerprint})" for v in versions]),
+        ("crosswalk snapshots", [v.crosswalk_digest[:12] or "none" for v in versions]),
     ):
-        if len(found) > 1:
+        if len(found := Counter(each)) > 1:
+            of = dict(zip(each, (f"{v.affiliate}/{v.product}" for v in versions), strict=True))
+            said = [f"{name} in {number} periods, such as {of[name]}'s" for name, number in found.items()]
             raise Refusal(
-                f"{month:%Y-%m}", f"contributions of two {what} can't be united", ", ".join(sorted(found)),
-                f"compute the month again: mauwatch run --from {month} --to {month_end(month)}",
+                f"{month:%Y-%m}", f"contributions of two {what} can't be united", ", ".join(sorted(said)),
+                f"compute the month again: mauwatch run --from {month} --to {month_end(month)}; what was handed in has to be "
+                "computed and handed in again: mauwatch contribute",
             )  # fmt: skip
 
 

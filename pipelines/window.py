@@ -31,7 +31,11 @@ class Window:
 
     def names(self, version: Version) -> bool:
         """Whether the contribution is of the month, as it is labelled."""
-        return self.first <= version.activity_date <= self.last
+        return self.side(version) == 0
+
+    def side(self, version: Version) -> int:
+        """Whether the contribution is of a time before the month (-1), in (0) or after it (1), as it is labelled."""
+        return (version.activity_date > self.last) - (version.activity_date < self.first)
 
     def touches(self, version: Version) -> bool:
         """Whether any moment of the contribution's period lies in the month."""

@@ -6,6 +6,7 @@ again here and said without a value (`raise ... from None`).
 
 import glob
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ import polars as pl
 from affiliates.refusal import Refusal
 from affiliates.source import Source
 from affiliates.sources.found import PORTION_BYTES, complete_through, digest
-from affiliates.sources.naming import day_of, format_of, is_hidden, matching, refuse_unknown
+from affiliates.sources.naming import day_of, format_of, is_hidden, left_out, matching, refuse_unknown
 from affiliates.sources.one_file import READ_ERRORS, check_file, scan_file
 
 
@@ -31,6 +32,8 @@ class Files:
     paths: tuple[Path, ...]
     of_day: dict[date, tuple[Path, ...]]
     complete_through: date | None
+    of_no_day: tuple[str, ...] = ()
+    """What stands for the day in the names of files that are left out, such as 2023-02-29."""
 
     @property
     def day_by_day(self) -> bool:
@@ -80,7 +83,8 @@ class Files:
         return self.scan(days)
 
     def described(self) -> str:
-        return f"{len(self.paths)} files, {sum(path.stat().st_size for path in self.paths):,} bytes"
+        size = sum(path.stat().st_size for path in self.paths)
+        return f"{len(self.paths)} files, {size:,} bytes{left_out(self.of_no_day)}"
 
     def portions(self, days: Sequence[date], size: int) -> Iterator[list[date]]:
         """The days in stretches whose files have so many bytes, or one day; all at once where files aren't by day."""
@@ -138,8 +142,12 @@ def find(source: Source, directory: Path, subject: str) -> Files:
     """Find a source's files; raises `Refusal` when there is none, or of no known format."""
     assert source.files is not None
     of_day: dict[date, tuple[Path, ...]] = {}
+    of_no_day: list[str] = []
     if source.by_day:
-        for day, path in _by_day(directory, source.files):
+        for said, path in _by_day(directory, source.files):
+            if (day := day_of(said)) is None:
+                of_no_day.append(said["day"])
+                continue
             of_day[day] = (*of_day.get(day, ()), path)
         paths = [path for found in of_day.values() for path in found]
     else:
@@ -150,7 +158,7 @@ def find(source: Source, directory: Path, subject: str) -> Files:
     if not paths:
         raise Refusal(subject, "no file is there", source.files, "correct `files`, or bring the files")
     known = complete_through(source.complete_through, directory, subject)
-    return Files(subject, source, format_of(source, paths, subject), tuple(paths), of_day, known)
+    return Files(subject, source, format_of(source, paths, subject), tuple(paths), of_day, known, tuple(of_no_day))
 
 
 def _in_folder(folder: Path, source: Source, subject: str) -> list[Path]:
@@ -170,9 +178,9 @@ def _whole_pattern(directory: Path, pattern: str) -> str:
     return pattern if Path(pattern).is_absolute() else f"{glob.escape(str(directory))}/{pattern}"
 
 
-def _by_day(directory: Path, pattern: str) -> Iterator[tuple[date, Path]]:
+def _by_day(directory: Path, pattern: str) -> Iterator[tuple[re.Match[str], Path]]:
     whole = _whole_pattern(directory, pattern)
     named = matching(pattern if Path(pattern).is_absolute() else f"{directory}/{pattern}")
     for path in sorted(glob.glob(whole.replace("{day}", "[0-9]" * 4 + "-[0-9][0-9]-[0-9][0-9]"))):
-        if (day := day_of(named.fullmatch(path))) is not None:
-            yield day, Path(path)
+        if said := named.fullmatch(path):
+            yield said, Path(path)

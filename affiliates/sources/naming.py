@@ -52,6 +52,11 @@ def day_of(found: re.Match[str] | None) -> date | None:
     return None
 
 
+def left_out(names: Sequence[str]) -> str:
+    """What is said of files or objects that are left out, since what their names have for a day is none."""
+    return f"; left out, being named by a day that there isn't: {len(names)}, such as {names[0]}" if names else ""
+
+
 def _kind(path: PurePath) -> str | None:
     suffix = PurePath(path.stem).suffix if path.suffix.lower() in _COMPRESSED else path.suffix
     return _SUFFIXES.get(suffix.lower())

@@ -24,7 +24,7 @@ from obstore import exceptions, store
 from affiliates.refusal import Refusal
 from affiliates.source import Source
 from affiliates.sources.found import PORTION_BYTES, complete_through, digest
-from affiliates.sources.naming import day_of, format_of, is_hidden, matching, refuse_unknown
+from affiliates.sources.naming import day_of, format_of, is_hidden, left_out, matching, refuse_unknown
 from affiliates.sources.one_file import READ_ERRORS, check_file, check_there, columns_needed, scan_file
 
 IN_PLACE_BYTES = 64 << 20
@@ -69,6 +69,8 @@ class Objects:
     objects: tuple[Object, ...]
     of_day: dict[date, tuple[Object, ...]]
     complete_through: date | None
+    of_no_day: tuple[str, ...] = ()
+    """What stands for the day in the names of objects that are left out, such as 2023-02-29."""
     _reading: list[str] = field(default_factory=list, compare=False, repr=False)
     """The keys that were given out last."""
 
@@ -132,7 +134,7 @@ class Objects:
             ) from None  # fmt: skip
 
     def described(self) -> str:
-        return f"{len(self.objects)} objects, {sum(found.size for found in self.objects):,} bytes"
+        return f"{len(self.objects)} objects, {sum(found.size for found in self.objects):,} bytes{left_out(self.of_no_day)}"
 
     def _of(self, days: Sequence[date]) -> Portion:
         if not self.source.by_day:
@@ -217,10 +219,13 @@ def find(source: Source, directory: Path, subject: str) -> Objects:
     with _refusing(where):
         found = _listed(opened, key)
     of_day: dict[date, tuple[Object, ...]] = {}
+    of_no_day: list[str] = []
     if source.by_day:
         pattern = matching(key)
-        for one in found:
-            if (day := day_of(pattern.fullmatch(one.key))) is not None:
+        named = [(one, said) for one in found if (said := pattern.fullmatch(one.key))]
+        of_no_day = [said["day"] for _, said in named if day_of(said) is None]
+        for one, said in named:
+            if (day := day_of(said)) is not None:
                 of_day[day] = (*of_day.get(day, ()), one)
         found = [one for some in of_day.values() for one in some]
     elif "*" in key:
@@ -232,7 +237,7 @@ def find(source: Source, directory: Path, subject: str) -> Objects:
         raise Refusal(subject, "no object is there", source.files, "correct `files`, or bring the objects")
     kind = format_of(source, [PurePosixPath(one.key) for one in found], subject)
     known = complete_through(source.complete_through, directory, subject)
-    return Objects(subject, source, kind, bucket, opened, tuple(found), of_day, known)
+    return Objects(subject, source, kind, bucket, opened, tuple(found), of_day, known, tuple(of_no_day))
 
 
 def _portions(found: Portion, in_place: Callable[[Object], bool]) -> list[Portion]:
