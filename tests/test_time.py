@@ -32,7 +32,7 @@ from pipelines.collect import Centre
 from pipelines.counting import DAY, Measured, month_end
 from pipelines.licences import Licence, Outcome
 from pipelines.run import Report, run
-from pipelines.warehouse import Received
+from pipelines.versions import Accepted, Received
 from tests.conftest import KEY, NOW, Manifests, entity, product, rows_of, source
 
 Make = Callable[..., Path]
@@ -662,7 +662,7 @@ def test_a_missing_week_is_under_nothing_but_by_a_ceiling(tmp_path: Path, monkey
     def is_lost(c: Contribution) -> bool:
         return c.affiliate == "social" and (c.grain == "month" or c.activity_date in week)
 
-    def lost(self: warehouse.Warehouse, received: Sequence[warehouse.Accepted], *args: Any) -> Received:
+    def lost(self: warehouse.Warehouse, received: Sequence[Accepted], *args: Any) -> Received:
         kept = [r for r in received if not is_lost(r.contribution)]
         return stored(self, kept, *args)
 
