@@ -523,7 +523,7 @@ def _overlaps(day: date, theirs: str, ours: str) -> bool:
     ("UTC", {}, at(date(2025, 2, 4), 0)),
     ("Asia/Tokyo", {}, at(date(2025, 2, 4), 15)),  # The 1st of February there.
     ("Asia/Tokyo", {"grain": "month"}, at(date(2025, 3, 3), 15)),
-    ("Asia/Tokyo", {"to": "2025-02-01"}, at(date(2025, 2, 3), 15)),
+    ("Asia/Tokyo", {"to": "2025-02-01"}, at(date(2025, 2, 4), 0)),  # By the other product, whose days are UTC's.
     ("America/New_York", {}, at(date(2025, 2, 4), 5)),
 ])  # fmt: skip
 def test_a_month_has_settled_when_what_reaches_into_it_has(make: Make, zone: str, life: Manifests, settled: datetime) -> None:
