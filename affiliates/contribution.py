@@ -28,6 +28,8 @@ from affiliates.sketch_image import BadImage
 from affiliates.threads import ordered
 
 PROTOCOL = "mauwatch-contribution-1"
+MOST_NAMESPACES = 64
+"""Of a file: telling what is wrong with a canary takes 50 ms for each."""
 
 _INT, _TEXT = pl.Int64(), pl.String()
 COLUMNS: dict[str, tuple[pl.DataType, str]] = {
@@ -151,6 +153,9 @@ def read(path: Path) -> list[Contribution]:
     except Refusal as refusal:
         raise Refused([refusal]) from None
     refusals: list[Refusal] = []
+    if (many := frame["namespace"].n_unique()) > MOST_NAMESPACES:
+        said = f"{many:,}, at most {MOST_NAMESPACES}"
+        raise Refused([Refusal(path.name, "too many namespaces", said, "write kinds of identifiers, not identifiers")])
     found = list(_contributions(frame, path.name, refusals))
     if refusals:
         raise Refused(refusals)

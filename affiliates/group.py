@@ -86,6 +86,8 @@ class Product(Dated):
     """The share of events without a usable identifier, or that `counts_when` leaves undecided, above
     which a period is refused."""
     sources: tuple[Source, ...] = ()
+    namespaces: tuple[Name, ...] = ()
+    """Of what is handed in: a contribution without one of them is a part of one. Else those of its sources."""
     counts: tuple[Count, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
 

@@ -37,7 +37,7 @@ def batches(found: Found, days: Sequence[date], grain: Grain, crosswalk: Crosswa
         for frame in found.frames(days, list(PERSON_KEY_COLUMNS)):
             rows = frame.select(*PERSON_KEY_COLUMNS).filter(_wanted(days, grain))
             for batch in rows.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False):
-                _check(batch, known, crosswalk.digest if crosswalk else NO_CROSSWALK, found.subject)
+                _check(batch, known, crosswalk.digest if crosswalk else NO_CROSSWALK, grain, found.subject)
                 yield _batch(batch, days, grain, crosswalk)
 
 
@@ -62,18 +62,24 @@ def look(found: Found, rows: int = 10_000) -> Look:
 
 def _wanted(days: Sequence[date], grain: Grain) -> pl.Expr:
     begin = days[0] if grain == "day" else days[0].replace(day=1)
-    return (pl.col("audience") == _CANARY) | pl.col("activity_date").is_between(begin, days[-1])
+    day = pl.col("activity_date")
+    return (pl.col("audience") == _CANARY) | day.is_null() | day.is_between(begin, days[-1])
 
 
-def _check(rows: pl.DataFrame, namespaces: set[str], digest: str, subject: str) -> None:
+def _check(rows: pl.DataFrame, namespaces: set[str], digest: str, grain: Grain, subject: str) -> None:
+    of_events, day = pl.col("audience").ne_missing(_CANARY), pl.col("activity_date")
     said = rows.select(
+        day=(of_events & day.is_null()).sum(),
+        first=(of_events & (pl.lit(grain == "month") & (day.dt.day() != 1)).fill_null(False)).sum(),
         no_key=(pl.col("person_key").is_not_null() & (~pl.col("person_key").str.contains("^[0-9a-f]{16}$"))).sum(),
-        audience=(~pl.col("audience").is_in([*AUDIENCES, _CANARY])).sum(),
+        audience=(~pl.col("audience").is_in([*AUDIENCES, _CANARY]).fill_null(False)).sum(),
         namespace=(pl.col("person_key").is_not_null() & ~pl.col("namespace").is_in(namespaces).fill_null(False)).sum(),
         number=pl.any_horizontal((pl.col(n) < 0) | pl.col(n).is_null() for n in _NUMBERS).sum(),
-        crosswalk=(~pl.col("crosswalk_digest").is_in([NO_CROSSWALK, digest])).sum(),
+        crosswalk=(of_events & ~pl.col("crosswalk_digest").is_in([NO_CROSSWALK, digest]).fill_null(False)).sum(),
     ).to_dicts()[0]
     for what, rule, next_step in (
+        ("day", "rows without a day", "write the day, or a month's first one, of each"),
+        ("first", "days in a table of months", "write each month's first day, or `grain: day` into the manifest"),
         ("no_key", "texts that are no key", "write 16 characters of 0-9 and a-f, in lower case"),
         ("audience", "unknown audiences", "write external, internal, automated or canary"),
         ("namespace", "namespaces that the manifest doesn't name", "name them under `person_keys`, or correct the query"),

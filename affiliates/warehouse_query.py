@@ -20,7 +20,7 @@ from sqlglot import exp
 
 from affiliates import canary, conditions
 from affiliates.contribution import PROTOCOL
-from affiliates.crosswalk import NO_CROSSWALK
+from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
 from affiliates.edge import definition_digest, first_day
 from affiliates.group import Product, Settings
 from affiliates.identity import PERSON, PLACEHOLDERS, TEST_KEY, GroupKey, normalise, person_key
@@ -71,9 +71,14 @@ class Asked:
     first: date
     last: date
     crosswalk_table: str | None = None
-    crosswalk_digest: str = NO_CROSSWALK
+    crosswalk: Crosswalk | None = None
+    """The month's snapshot, which that table must hold."""
     keys_only: bool = False
     """Keys in the place of sketches, for an engine that hashes and can't sketch."""
+
+    @property
+    def crosswalk_digest(self) -> str:
+        return self.crosswalk.digest if self.crosswalk and self.crosswalk_table else NO_CROSSWALK
 
     @property
     def subject(self) -> str:
@@ -86,7 +91,7 @@ def query(engine: Engine, asked: Asked) -> str:
     Raises `Refusal` for a product without a table, a range of no period of its life, or a crosswalk without its table.
     """
     source, product, settings = _table_of(asked), asked.product, asked.settings
-    if asked.crosswalk_digest != NO_CROSSWALK and not asked.crosswalk_table:
+    if asked.crosswalk is not None and not asked.crosswalk_table and not asked.keys_only:
         raise Refusal(
             asked.subject, "the month has a crosswalk, and the query no table of it", "",
             "load the snapshot's file into the warehouse and name the table: --crosswalk-table NAME",
@@ -106,7 +111,7 @@ def query(engine: Engine, asked: Asked) -> str:
         **{name: _condition(engine, source, name) for name in ("counts", "internal", "automated")},
         **_identifiers(engine, source, bool(asked.crosswalk_table) or asked.keys_only),
         empty=Registers.of_coupons(lg_k, np.empty(0, np.uint32)).to_image().hex(),
-        crosswalk=_table(engine, asked.crosswalk_table), crosswalk_digest=asked.crosswalk_digest,
+        crosswalk=_table(engine, asked.crosswalk_table), crosswalk_digest=asked.crosswalk_digest, snapshot=_size(asked),
         definition=_text(engine, product.active.label), definition_digest=definition_digest(product, settings),
         keys_only=asked.keys_only,
     )  # fmt: skip
@@ -226,6 +231,13 @@ def _cell(engine: Engine, text: str | None) -> str:
 
 def _text(engine: Engine, text: str) -> str:
     return exp.Literal.string(text).sql(engine.dialect)
+
+
+def _size(asked: Asked) -> dict[str, int] | None:
+    """How many rows and people the crosswalk's table must have."""
+    if asked.crosswalk is None or asked.crosswalk_table is None:
+        return None
+    return {"rows": asked.crosswalk.table.height, "people": asked.crosswalk.table["person_key"].n_unique()}
 
 
 def _table(engine: Engine, name: str | None) -> str | None:

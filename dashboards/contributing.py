@@ -141,6 +141,8 @@ def _by_flags(
     if (key["file"] is None) == (key["env"] is None):
         raise typer.BadParameter("with --files, say where the group key is: --key-file FILE or --key-env NAME")
     affiliate, _, product = (subject or "").partition("/")
+    if grain == "month" and asked is not None and (asked[0].day, (asked[1] + _DAY).day) != (1, 1):
+        raise typer.BadParameter("--grain month takes whole months: name it by --month YYYY-MM")
     pairs = [text.partition("=") for text in identifiers]
     if not product or asked is None or not all(found for _, found, _ in pairs):
         raise typer.BadParameter(
@@ -203,15 +205,24 @@ def _print_sql(
             continue
         days = days_asked(product, asked, place) or [*(asked or (place.now.date(),))]
         months = {day.replace(day=1) for day in days}
-        snapshots = {c.digest if (c := place.crosswalk(m)) else NO_CROSSWALK for m in months}
+        snapshots = {c.digest if c else NO_CROSSWALK: c for c in map(place.crosswalk, months)}
         epochs = {place.settings.epoch_of(m).epoch for m in months}
         if len(snapshots) > 1 or len(epochs) > 1:
             raise Refusal(
                 f"{affiliate}/{product.product}", "one query has one key and one crosswalk", f"{days[0]} to {days[-1]}",
                 "print a query for each month",
             )  # fmt: skip
+        snapshot = next(iter(snapshots.values()))
         wanted = Asked(
-            affiliate, product, place.settings, epochs.pop(), days[0], days[-1], crosswalk_table, snapshots.pop(), person_keys
+            affiliate,
+            product,
+            place.settings,
+            epochs.pop(),
+            days[0],
+            days[-1],
+            crosswalk_table,
+            snapshot,
+            person_keys,
         )
         typer.echo(query(engine, wanted), nl=False)
 

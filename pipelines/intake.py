@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from affiliates import contribution
+from affiliates import contribution, wholeness
 from affiliates.canary import Canaries
 from affiliates.contribution import Contribution, end_of
 from affiliates.group import Group
@@ -56,6 +56,8 @@ def checked(
     refusals: list[Refusal] = []
     for c in contributions:
         wrong = [*_unstorable(c), *contribution.check(c, group, canaries, crosswalk_digest, now)]
+        product = group.product(c.affiliate, c.product)
+        wrong += wholeness.check(c, product) if product else ()
         refusals.extend(wrong)
         if not wrong:
             settles = settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, c.day_zone)
@@ -71,5 +73,3 @@ def _unstorable(c: Contribution) -> Iterator[Refusal]:
     if texts:
         next_step = "write the definition as id/version, its digest in hex, and engine and version as the producer"
         yield Refusal(about, "a text isn't what it ought to be", ", ".join(texts), next_step)
-    if min(c.unidentified_events or 0, c.undecided_events or 0) < 0:
-        yield Refusal(about, "a negative number of events", "left out", "correct the query")

@@ -11,9 +11,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from affiliates import canary, contribution
+from affiliates import canary, contribution, wholeness
 from affiliates.contribution import SCHEMA, Contribution, Part
-from affiliates.group import Group
+from affiliates.group import Group, Product
 from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
 from affiliates.refusal import Refused
@@ -194,3 +194,43 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path, key: GroupKey) -> Non
         except Refused:
             outcomes["refused"] += 1
     assert outcomes["refused"] > 50
+
+
+def reasons_of_the_whole(found: Contribution, **changes: Any) -> list[str]:
+    said = {"product": "app", "from": "2025-01-01", "active": {"id": "seen", "meaning": "was seen"}, **changes}
+    return [str(r) for r in wholeness.check(found, Product.model_validate(said))]
+
+
+@pytest.mark.parametrize(
+    ("changes", "manifest", "rule"),
+    [
+        ({"unidentified_events": 2**63 - 1}, {}, "a number that can't be"),
+        ({"undecided_events": -1}, {}, "a number that can't be"),
+        ({"unidentified_events": 1000}, {}, "without a usable identifier (1,000 of 1,100; the limit is 50%)"),
+        ({"undecided_events": 1000}, {}, "leaves undecided, or without a time (1,000 of 1,100"),
+        ({}, {"namespaces": ["email", "device"]}, "namespaces are missing (device, which the manifest names)"),
+    ],
+)
+def test_a_part_of_a_contribution_does_not_pass_for_the_whole(
+    key: GroupKey, changes: dict[str, Any], manifest: dict[str, Any], rule: str
+) -> None:
+    """A canary proves how keys were made: not that the events were all there, or any."""
+    assert reasons_of_the_whole(made(key)) == []
+    assert any(rule in r for r in reasons_of_the_whole(made(key, **changes), **manifest))
+
+
+def test_a_contribution_has_external_users(key: GroupKey) -> None:
+    """Only robots, or only staff: a file of a part, which would be a day of nobody."""
+    (reason,) = reasons_of_the_whole(made(key, parts=(part(key, audience="automated"),)))
+    assert "no row of external users" in reason
+    limit = {"unidentified_limit": 1.0}
+    assert reasons_of_the_whole(made(key, unidentified_events=10**6), **limit) == []
+
+
+def test_a_file_of_many_namespaces_is_refused_before_they_are_judged(tmp_path: Path, key: GroupKey) -> None:
+    """Telling what is wrong with a canary takes 50 ms: 100,000 of them would keep everybody else's files waiting for an hour."""
+    frame = pl.concat([pl.DataFrame({"namespace": [f"n{i}" for i in range(100)]})])
+    contribution.write(tmp_path / "c.parquet", [made(key)])
+    one = pl.read_parquet(tmp_path / "c.parquet").drop("namespace")
+    one.join(frame, how="cross").select(SCHEMA.names()).write_parquet(tmp_path / "c.parquet")
+    assert "too many namespaces (100, at most 64)" in refused(tmp_path / "c.parquet")

@@ -133,9 +133,12 @@ def by_edge(frame: pl.DataFrame, directory: Path, product: Product, joined: Cros
 
 
 def ascii_only(frame: pl.DataFrame) -> pl.DataFrame:
-    """As an engine without NFC sees them: what lies outside ASCII is nobody."""
+    """As an engine without NFC sees them: whose first identifier lies outside ASCII is nobody, and not the next column's."""
     columns = [i["column"] for i in IDENTIFIERS]
-    return frame.with_columns(pl.when(pl.col(c).str.contains(r"^[\x00-\x7F]*$")).then(c).alias(c) for c in columns)
+    outside = {c: pl.col(c).str.contains(r"[^\x00-\x7F]").fill_null(False) for c in columns}
+    nobody = outside["email"]  # Of devices, those come last, so that nothing follows.
+    frame = frame.with_columns(pl.when(nobody).then(None).otherwise(pl.col(c)).alias(c) for c in columns)
+    return frame.with_columns(pl.when(outside["device"]).then(None).otherwise(pl.col("device")).alias("device"))
 
 
 def told(made: Contribution) -> dict[str, Any]:
@@ -157,7 +160,7 @@ def test_keys_that_postgresql_makes_give_the_edges_contributions(
     product = app().model_copy(update={"grain": grain})
     wanted = asked(app(table="analytics.events").model_copy(update={"grain": grain}), keys_only=True)
     if joined and joins == "the query":
-        wanted = replace(wanted, crosswalk_table="snapshot", crosswalk_digest=joined.digest)
+        wanted = replace(wanted, crosswalk_table="snapshot", crosswalk=joined)
     with new_database(postgres, UTF8) as url, psycopg.connect(url) as connection:
         connection.execute("create schema analytics")
         columns = ", ".join(f"{name} text" for name in events().columns[1:])
@@ -195,6 +198,29 @@ def keys_of(postgres: sa.Engine, kind: str, rows: list[tuple[Any, ...]], **chang
             connection.rollback()
 
 
+@pytest.mark.parametrize("change", ["empty", "twice", "one person", "another"])
+def test_a_table_that_is_not_the_months_snapshot_proves_nothing(postgres: sa.Engine, change: str, tmp_path: Path) -> None:
+    """Joined by it, people would be lost or doubled under the name of the right one; so no canary comes out."""
+    joined = snapshot()
+    rows = joined.text().rows()
+    wrong = {"empty": [], "twice": rows * 2, "one person": [(k, rows[0][1]) for k, _ in rows], "another": rows[1:]}[change]
+    with new_database(postgres, UTF8) as url, psycopg.connect(url) as connection:
+        columns = ", ".join(f"{name} text" for name in events().columns[1:])
+        connection.execute(f"create table events (at timestamptz, {columns})")
+        connection.execute("create table snapshot (key text, person_key text)")
+        with connection.cursor() as cursor:
+            cursor.executemany("insert into snapshot values (%s, %s)", wrong)
+        text = query(ENGINES["postgres"], asked(crosswalk_table="snapshot", crosswalk=joined, keys_only=True))
+        with psycopg.RawCursor(connection) as cursor:
+            assert cursor.execute(text, (KEY,)).fetchall() == []
+        connection.execute("truncate snapshot")
+        with connection.cursor() as cursor:
+            cursor.executemany("insert into snapshot values (%s, %s)", rows)
+        with psycopg.RawCursor(connection) as cursor:
+            assert cursor.execute(text, (KEY,)).fetchall()
+        connection.rollback()
+
+
 def test_events_without_a_time_are_told(postgres: sa.Engine) -> None:
     """They are on no day; left out without a word, nobody would look for them."""
     rows: list[tuple[Any, ...]] = [
@@ -211,6 +237,7 @@ def test_events_without_a_time_are_told(postgres: sa.Engine) -> None:
     [
         ("timestamp", "at", "has no zone; name it"),
         ("timestamptz", {"column": "at", "zone": "Europe/Berlin"}, "has a zone; name none"),
+        ("date", "at", "has no zone; name it"),
     ],
 )
 def test_postgresql_stops_rather_than_shift_days(postgres: sa.Engine, kind: str, time: Any, rule: str) -> None:
@@ -259,11 +286,12 @@ KEYS = pl.DataFrame(
         (pl.col("person_key").str.to_uppercase(), "texts that are no key"),
         (pl.lit("user@example.com").alias("person_key"), "texts that are no key"),
         (pl.col("audience").replace("external", "everybody"), "unknown audiences"),
+        (pl.col("audience").replace("external", None), "unknown audiences"),
+        (pl.lit(None, pl.Date).alias("activity_date"), "rows without a day"),
         (pl.lit("imei").alias("namespace"), "that the manifest doesn't name"),
         (pl.lit(-1).alias("events"), "missing or negative"),
         (pl.lit(None, pl.Int64).alias("events"), "missing or negative"),
         (pl.lit("c" * 64).alias("crosswalk_digest"), "another crosswalk"),
-        (pl.lit("external").alias("audience"), "keys without canaries"),
     ],
 )
 def test_keys_that_would_count_wrongly(change: pl.Expr, rule: str, tmp_path: Path) -> None:
@@ -303,7 +331,7 @@ def test_the_functions_that_snowflake_gets_are_the_edges() -> None:
 def variants() -> Iterator[tuple[str, Asked]]:
     yield "days", asked()
     yield "keys", asked(keys_only=True)
-    yield "crosswalk", asked(crosswalk_table="mart.crosswalk", crosswalk_digest="c" * 64)
+    yield "crosswalk", asked(crosswalk_table="mart.crosswalk", crosswalk=snapshot())
     yield "one identifier", asked(app(identifiers=IDENTIFIERS[:1], counts_when=None, internal_when=None, automated_when=None))
     yield "month", asked(app().model_copy(update={"grain": "month"}))
     for time in (
@@ -313,6 +341,17 @@ def variants() -> Iterator[tuple[str, Asked]]:
         yield f"time {time}", asked(app(time=time))
     yield "date", asked(app(types={"at": "date"}))
     yield "names", asked(app(table='"My Schema".events', identifiers=[{"column": "User Id", "namespace": "o.k"}]))
+
+
+def test_keys_without_canaries_prove_nothing(tmp_path: Path) -> None:
+    with pytest.raises(Refusal, match="keys without canaries"):
+        by_keys(KEYS.filter(pl.col("audience") != "canary"), tmp_path / "keys", "day", None)
+
+
+def test_days_in_a_table_of_months_are_refused(tmp_path: Path) -> None:
+    """Only those of the first day would count, and nobody would miss the others."""
+    with pytest.raises(Refusal, match="days in a table of months"):
+        by_keys(KEYS.with_columns(activity_date=pl.Series([FIRST, LAST, None])), tmp_path / "keys", "month", None)
 
 
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
@@ -377,7 +416,7 @@ def test_postgresql_passes_its_self_test_as_far_as_keys_go(postgres: sa.Engine) 
         (asked(app().model_copy(update={"sources": ()})), "needs the product's one table"),
         (asked(app().model_copy(update={"sources": app().sources * 2})), "needs the product's one table"),
         (asked(first=date(2024, 1, 1), last=date(2024, 12, 31)), "isn't alive in the range"),
-        (asked(crosswalk_digest="c" * 64), "the query no table of it"),
+        (asked(crosswalk=snapshot()), "the query no table of it"),
     ],
 )
 def test_what_no_query_can_be_made_of(wanted: Asked, rule: str) -> None:
@@ -390,7 +429,7 @@ def ran_on_spark(folder: Path) -> dict[str, Any]:
     folder.mkdir()
     frame, joined = events(), snapshot()
     frame.write_parquet(folder / "events.parquet")
-    frame.with_columns(pl.col("at").dt.epoch("ms")).write_parquet(folder / "epoch.parquet")
+    frame.with_columns(pl.col("at").dt.epoch("s").cast(pl.Int32)).write_parquet(folder / "epoch.parquet")
     frame.with_columns(pl.col("at").dt.replace_time_zone(None)).write_parquet(folder / "local.parquet")
     joined.text().write_parquet(folder / "snapshot.parquet")
     names = {
@@ -400,8 +439,8 @@ def ran_on_spark(folder: Path) -> dict[str, Any]:
         "snapshot": ["snapshot.parquet"],
     }
     views, engine = {n: [str(folder / f) for f in fs] for n, fs in names.items()}, ENGINES["spark"]
-    by_month = app(table="epoch", time={"column": "at", "unit": "ms"}).model_copy(update={"grain": "month"})
-    wanted = asked(crosswalk_table="snapshot", crosswalk_digest=joined.digest)
+    by_month = app(table="epoch", time={"column": "at", "unit": "s"}).model_copy(update={"grain": "month"})
+    wanted = asked(crosswalk_table="snapshot", crosswalk=joined)
     jobs = {
         "self-test": {"query": self_test(engine)},
         "days": {"query": query(engine, wanted), "save": f"{folder}/days", "key": KEY, "views": views},
@@ -501,7 +540,7 @@ def five_ways_in(spark: dict[str, Any], postgres: sa.Engine, put: Put, tmp_path:
             found[name] = received(centre)
     call("receive", "--group", centre, spark["folder"] / "plain")
     found["Spark"] = received(centre)
-    assert len(found["Parquet"]) >= 20
+    assert len(found["Parquet"]) >= 15
     for name in found:
         assert found[name] == found["Parquet"], name
 

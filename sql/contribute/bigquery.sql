@@ -69,6 +69,7 @@ CONCAT(LTRIM(REPLACE(SPLIT(LEFT({{ x }}, CHAR_LENGTH({{ x }}) - {{ length }}), '
 CASE WHEN LOWER({{ x }}) NOT IN ('', {{ placeholders }}) THEN {{ x }} END
 {%- endmacro %}
 
+{%- macro usable(x) -%}{{ x }}{%- endmacro %}
 {%- macro hmac(namespace, identifier) -%}
 SUBSTR(TO_HEX(SHA256(CONCAT(opad, SHA256(CONCAT(ipad, CAST(CONCAT({{ namespace }}, CODE_POINTS_TO_STRING([31]), {{ identifier }}) AS BYTES)))))), 1, 16)
 {%- endmacro %}

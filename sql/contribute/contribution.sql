@@ -22,6 +22,12 @@ events AS (
   UNION ALL
   SELECT NULL, 'canary', TRUE, FALSE{% for column in columns %}, {{ e.utf8(column) }}{% endfor %}
   FROM {{ e.rows('canary', columns, canaries) }}
+{%- if snapshot %}
+  -- Only if the crosswalk's table holds the month's snapshot, once: else nothing is proved, and nothing accepted.
+  WHERE (SELECT COUNT(*) FROM {{ crosswalk }}) = {{ snapshot.rows }}
+    AND (SELECT COUNT(DISTINCT {{ q('key') }}) FROM {{ crosswalk }}) = {{ snapshot.rows }}
+    AND (SELECT COUNT(DISTINCT {{ q('person_key') }}) FROM {{ crosswalk }}) = {{ snapshot.people }}
+{%- endif %}
 ),
 {%- for stage in e.stages %}
 {{ stage }} AS (
@@ -36,7 +42,7 @@ events AS (
 identified AS (
   SELECT period, audience, counts, undecided,
     CASE{% for identifier in identifiers %} WHEN {{ columns[loop.index0] }} IS NOT NULL THEN {{ identifier.namespace }}{% endfor %} END AS namespace,
-    {% if columns | length > 1 %}COALESCE({{ columns | join(', ') }}){% else %}{{ columns[0] }}{% endif %} AS identifier
+    {{ e.usable('COALESCE(%s)' % (columns | join(', ')) if columns | length > 1 else columns[0]) }} AS identifier
   FROM {{ e.stages | last }}
 ),
 -- Each user once before hashing, which is what costs.
@@ -58,8 +64,8 @@ keyed AS (
 -- Keys of one person become the person's, but for the canaries'.
 joined AS (
   SELECT keyed.period, keyed.audience, keyed.events, keyed.unidentified, keyed.undecided,
-    CASE WHEN crosswalk.person_key IS NULL OR keyed.audience = 'canary' THEN keyed.namespace ELSE 'person' END AS namespace,
-    CASE WHEN crosswalk.person_key IS NULL OR keyed.audience = 'canary' THEN keyed.person_key ELSE crosswalk.person_key END AS person_key
+    CASE WHEN crosswalk.{{ q('person_key') }} IS NULL OR keyed.audience = 'canary' THEN keyed.namespace ELSE 'person' END AS namespace,
+    CASE WHEN crosswalk.{{ q('person_key') }} IS NULL OR keyed.audience = 'canary' THEN keyed.person_key ELSE crosswalk.{{ q('person_key') }} END AS person_key
   FROM keyed LEFT JOIN {{ crosswalk }} AS crosswalk ON crosswalk.{{ q('key') }} = keyed.person_key
 )
 {%- else %}
@@ -90,7 +96,8 @@ told AS (
   SELECT period, audience, namespace, sketch, events, distinct_users,
     SUM(unidentified) OVER (PARTITION BY period) AS unidentified,
     SUM(undecided) OVER (PARTITION BY period) AS undecided,
-    FIRST_VALUE(sketch) OVER (PARTITION BY namespace ORDER BY CASE WHEN audience = 'canary' THEN 0 ELSE 1 END) AS canary
+    FIRST_VALUE(CASE WHEN audience = 'canary' THEN sketch END)
+      OVER (PARTITION BY namespace ORDER BY CASE WHEN audience = 'canary' THEN 0 ELSE 1 END) AS canary
   FROM sketched
 )
 SELECT

@@ -43,9 +43,10 @@ CAST(timezone('{{ zone }}', {{ time.column }}) AS date)
 {%- if time.kind == 'instant' %}
     AND {{ time.column }} >= TIMESTAMPTZ '{{ since }}+00:00' AND {{ time.column }} < TIMESTAMPTZ '{{ until }}+00:00'
 {%- endif %}
-{%- if time.kind in ('instant', 'local') %}
-    AND CAST(CASE WHEN pg_typeof({{ time.column }}) = CAST('{{ 'timestamptz' if time.kind == 'instant' else 'timestamp' }}' AS regtype) THEN 'true'
-      ELSE 'mauwatch: the time column {{ 'has no zone; name it' if time.kind == 'instant' else 'has a zone; name none' }} in the manifest' END AS boolean)
+{%- set kinds = {'instant': ('timestamptz', 'has no zone; name it'), 'local': ('timestamp', 'has a zone; name none'), 'date': ('date', 'is no date, as it is')} %}
+{%- if time.kind in kinds %}
+    AND CAST(CASE WHEN pg_typeof({{ time.column }}) = CAST('{{ kinds[time.kind][0] }}' AS regtype) THEN 'true'
+      ELSE 'mauwatch: the time column {{ kinds[time.kind][1] }} in the manifest' END AS boolean)
 {%- endif %}
 {%- endmacro %}
 {%- macro text(column) -%}CAST({{ column }} AS text){%- endmacro %}
@@ -74,6 +75,7 @@ concat(ltrim(replace(split_part(left({{ x }}, char_length({{ x }}) - {{ length }
 CASE WHEN lower({{ x }}) NOT IN ('', {{ placeholders }}) THEN {{ x }} END
 {%- endmacro %}
 
+{%- macro usable(x) -%}{{ x }}{%- endmacro %}
 {%- macro hmac(namespace, identifier) -%}
 substr(encode(sha256(opad || sha256(ipad || convert_to(concat({{ namespace }}, chr(31), {{ identifier }}), 'UTF8'))), 'hex'), 1, 16)
 {%- endmacro %}

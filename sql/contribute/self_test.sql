@@ -23,7 +23,7 @@ identified AS (
 ),
 keyed AS (
   SELECT namespace, number, expected_key, expected_coupon,
-    CASE WHEN identifier IS NOT NULL THEN {{ e.hmac('namespace', 'identifier') }} END AS person_key
+    CASE WHEN {{ e.usable('identifier') }} IS NOT NULL THEN {{ e.hmac('namespace', 'identifier') }} END AS person_key
   FROM identified CROSS JOIN group_key
 ),
 sketched AS (

@@ -60,7 +60,7 @@ group_key AS (SELECT 1 AS present)
 
 {%- macro day() -%}
 {% if time.kind == 'date' -%}
-{{ time.column }}
+CAST({{ time.column }} AS DATE)
 {%- elif time.kind == 'epoch' -%}
 CAST(CONVERT_TIMEZONE('UTC', '{{ zone }}', TO_TIMESTAMP_NTZ({{ time.column }}, {{ {'s': 0, 'ms': 3, 'us': 6, 'ns': 9}[time.unit] }})) AS DATE)
 {%- elif time.kind == 'local' -%}
@@ -82,6 +82,7 @@ CAST(CONVERT_TIMEZONE('{{ zone }}', {{ time.column }}) AS DATE)
 
 {%- set stages = ['somebody'] %}
 {%- macro somebody(x, kind) -%}mauwatch_normalised('{{ kind }}', {{ x }}){%- endmacro %}
+{%- macro usable(x) -%}{{ x }}{%- endmacro %}
 {%- macro hmac(namespace, identifier) -%}mauwatch_person_key({{ namespace }}, {{ identifier }}){%- endmacro %}
 {%- macro sketch(key) -%}DATASKETCHES_HLL_ACCUMULATE({{ key }}, {{ lg_k }}){%- endmacro %}
 {%- macro coupon(sketch) -%}LOWER(HEX_ENCODE(SUBSTR({{ sketch }}, 9, 4))){%- endmacro %}

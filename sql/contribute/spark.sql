@@ -46,7 +46,8 @@ unhex(array_join(transform(sequence(1, 64), i -> lpad(hex(ascii(substr({{ key }}
 
 {%- macro instant() -%}
 {% if time.kind == 'epoch' -%}
-timestamp_micros({{ {'s': time.column ~ ' * 1000000', 'ms': time.column ~ ' * 1000', 'us': time.column, 'ns': time.column ~ ' DIV 1000'}[time.unit] }})
+{#- As BIGINT: a column of INT would overflow, and without spark.sql.ansi.enabled silently. -#}
+timestamp_micros({{ {'s': 'CAST(%s AS BIGINT) * 1000000', 'ms': 'CAST(%s AS BIGINT) * 1000', 'us': 'CAST(%s AS BIGINT)', 'ns': 'CAST(%s AS BIGINT) DIV 1000'}[time.unit] | format(time.column) }})
 {%- elif time.kind == 'local' -%}
 to_utc_timestamp({{ time.column }}, '{{ time.zone }}')
 {%- else -%}
@@ -55,7 +56,8 @@ CASE WHEN typeof({{ time.column }}) = 'timestamp' THEN {{ time.column }}
 {%- endif %}
 {%- endmacro %}
 {%- macro day() -%}
-{% if time.kind == 'date' %}{{ time.column }}{% else %}to_date(from_utc_timestamp({{ instant() }}, '{{ zone }}')){% endif %}
+{% if time.kind == 'date' %}CASE WHEN typeof({{ time.column }}) = 'date' THEN {{ time.column }}
+  ELSE raise_error('mauwatch: the time column is no date, as the manifest has it') END{% else %}to_date(from_utc_timestamp({{ instant() }}, '{{ zone }}')){% endif %}
 {%- endmacro %}
 {%- macro period(day) -%}{% if grain == 'month' %}trunc({{ day }}, 'MM'){% else %}{{ day }}{% endif %}{%- endmacro %}
 {%- macro between() -%}
@@ -73,13 +75,14 @@ CASE WHEN typeof({{ time.column }}) = 'timestamp' THEN {{ time.column }}
 btrim({{ x }}, {{ space }})
 {%- endmacro %}
 {%- macro folded(x, kind) -%}
-CASE WHEN octet_length({{ x }}) = char_length({{ x }}) THEN {% if kind == 'email' %}lower({{ x }}){% else %}{{ x }}{% endif %} END
+{#- What isn't ASCII is marked: its event is nobody's, and not that of its next column, which may be many people's. -#}
+CASE WHEN octet_length({{ x }}) = char_length({{ x }}) THEN {% if kind == 'email' %}lower({{ x }}){% else %}{{ x }}{% endif %} WHEN {{ x }} IS NOT NULL THEN chr(1) END
 {%- endmacro %}
 {%- macro canonical(x, kind) -%}
 {% if kind == 'email' -%}
 CASE WHEN endswith({{ x }}, '@gmail.com') THEN {{ gmail(x, 10) }} WHEN endswith({{ x }}, '@googlemail.com') THEN {{ gmail(x, 15) }} ELSE {{ x }} END
 {%- elif kind == 'phone' -%}
-CASE WHEN {{ x }} RLIKE '^[+][1-9][0-9]{6,14}$' THEN {{ x }} END
+CASE WHEN {{ x }} RLIKE '^[+][1-9][0-9]{6,14}$' OR {{ x }} = chr(1) THEN {{ x }} END
 {%- else -%}
 {{ x }}
 {%- endif %}
@@ -91,6 +94,7 @@ concat(trim(LEADING {{ space }} FROM replace(substring_index(left({{ x }}, char_
 CASE WHEN lower({{ x }}) NOT IN ('', {{ placeholders }}) THEN {{ x }} END
 {%- endmacro %}
 
+{%- macro usable(x) -%}NULLIF({{ x }}, chr(1)){%- endmacro %}
 {%- macro hmac(namespace, identifier) -%}
 substr(sha2(concat(opad, unhex(sha2(concat(ipad, encode(concat({{ namespace }}, chr(31), {{ identifier }}), 'UTF-8')), 256))), 256), 1, 16)
 {%- endmacro %}
