@@ -23,6 +23,8 @@ from affiliates.sources.found import Found
 
 BATCH_ROWS = 1_000_000
 _CANARY = "canary"
+Row = tuple[date | None, str]
+"""The day in a file's name, and a namespace."""
 _NUMBERS = ("events", "unidentified_events", "undecided_events")
 
 
@@ -32,13 +34,21 @@ def batches(found: Found, days: Sequence[date], grain: Grain, crosswalk: Crosswa
     Raises `Refusal` for what is no key, an unknown audience or namespace, or keys joined by another crosswalk.
     """
     found.check(days)
-    known = {*found.source.person_keys, PERSON}
+    known, proved, keyed = {*found.source.person_keys, PERSON}, set[Row](), set[Row]()
     with found.reading():
         for frame in found.frames(days, list(PERSON_KEY_COLUMNS)):
-            rows = frame.select(*PERSON_KEY_COLUMNS).filter(_wanted(days, grain))
+            rows = frame.select("__day__", *PERSON_KEY_COLUMNS).filter(_wanted(days, grain))
             for batch in rows.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False):
                 _check(batch, known, crosswalk.digest if crosswalk else NO_CROSSWALK, grain, found.subject)
+                of_keys = batch.filter(pl.col("person_key").is_not_null())
+                for these, where in ((proved, pl.col("audience") == _CANARY), (keyed, pl.col("audience") != _CANARY)):
+                    these.update(of_keys.filter(where).select("__day__", "namespace").unique().iter_rows())
                 yield _batch(batch, days, grain, crosswalk)
+    if alone := sorted(f"{day}, {namespace}" for day, namespace in keyed - proved if day):
+        raise Refusal(
+            found.subject, "files of keys without canaries", f"{len(alone)}, such as {alone[0]}",
+            "each file has the canaries of the query that made it: another's don't prove its keys",
+        )  # fmt: skip
 
 
 def counted(found: Found, days: Sequence[date]) -> dict[date, int]:

@@ -343,6 +343,24 @@ def variants() -> Iterator[tuple[str, Asked]]:
     yield "names", asked(app(table='"My Schema".events', identifiers=[{"column": "User Id", "namespace": "o.k"}]))
 
 
+def test_one_files_canaries_do_not_prove_anothers_keys(tmp_path: Path) -> None:
+    """A day whose keys were made by another key would double its people, under the canaries of the day before."""
+    source = {"files": "keys-{day}.parquet", "person_keys": ["email"]}
+    product = Product.model_validate(app().model_dump(by_alias=True, exclude={"sources"}) | {"sources": [source]})
+    later = KEYS.with_columns(pl.col("activity_date").replace(FIRST, date(2025, 1, 2)))
+    place = edge.Workplace(tmp_path, SETTINGS, Keyring(SETTINGS, tmp_path), lambda month: None, NOW)
+    for rows, refused in ((later, False), (later.filter(pl.col("audience") != "canary"), True)):
+        KEYS.write_parquet(tmp_path / "keys-2025-01-01.parquet")
+        rows.write_parquet(tmp_path / "keys-2025-01-02.parquet")
+        found = edge.find("shop/app", product, tmp_path, ZONE)
+        periods = edge.periods_present(found, product, [FIRST, date(2025, 1, 2)], ZONE, NOW)
+        if refused:
+            with pytest.raises(Refusal, match="files of keys without canaries"):
+                list(edge.contribute("shop", product, found, periods, place))
+        else:
+            assert [len(some) for some in edge.contribute("shop", product, found, periods, place)] == [2]
+
+
 def test_keys_without_canaries_prove_nothing(tmp_path: Path) -> None:
     with pytest.raises(Refusal, match="keys without canaries"):
         by_keys(KEYS.filter(pl.col("audience") != "canary"), tmp_path / "keys", "day", None)
