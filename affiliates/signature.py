@@ -1,7 +1,9 @@
 """Signatures (Ed25519) by which the centre knows that a file of contributions comes from who it says.
 
-Signed is the SHA-256 of the file's bytes; of a folder, the SHA-256 of its part-files' SHA-256s, in hex, sorted, a line each:
-what `sha256sum FOLDER/* | cut -c1-64 | sort | sha256sum` says, whatever the parts are called.
+Signed is the SHA-256 of the file's bytes; of a folder, the SHA-256 of its part-files' SHA-256s, in hex, sorted, a line each,
+whatever the parts are called and without what engines put beside them (_SUCCESS, .crc). Inside the folder, a shell says it so:
+
+    ls -A | grep -v '^[._]' | while IFS= read -r f; do sha256sum < "$f"; done | cut -c1-64 | sort | sha256sum
 """
 
 import base64

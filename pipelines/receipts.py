@@ -20,14 +20,8 @@ MOST_REFUSALS = 200
 OTHERS, NOT_SIGNED = "another affiliate's", "it isn't signed"
 WRONG_SIGNATURE, NO_ENTITY = "its signature is no key's of the sender", "its sender is no entity"
 
-_WORDS = {
-    "new": "new",
-    "replaced": "replaced",
-    "confirmed": "the same",
-    "unchanged": "the same",
-    "older": "older",
-    "erased": "erased",
-}
+_WORDS = {"new": "new", "replaced": "replaced", "confirmed": "the same", "unchanged": "the same", "older": "older"}
+"""Of outcomes; a file with what was erased is refused before it has any."""
 
 
 @dataclass
