@@ -10,7 +10,8 @@ from datetime import date, datetime
 
 from affiliates.contribution import Contribution
 from affiliates.refusal import Refusal
-from affiliates.registers import Registers
+from affiliates.registers import Registers, standard_error
+from affiliates.ruled_out import SURE
 from pipelines import taking
 from pipelines.images import StoredPart
 from pipelines.taking import Restated
@@ -19,6 +20,8 @@ from pipelines.warehouse import Cell
 
 MANY = 100
 """Users from which on two products with the very same ones are no chance."""
+MISSED = 0.1
+"""The share of a version's users whose loss is told."""
 
 SPLIT = "is in another file too, with other users"
 GONE = "a part of it is gone"
@@ -104,9 +107,9 @@ def twins(received: Sequence[Accepted], cells: Collection[Cell]) -> Iterator[str
 
 
 def lost(contribution: Contribution, before: Collection[StoredPart]) -> Iterator[str]:
-    """Warnings of parts that lack more than half of the users of the version that they replace.
+    """Warnings of parts that lack more than a tenth of the users of the version that they replace, as good as surely.
 
-    Late events only add users; another part of the same export, sent as a file of its own, has none of them.
+    Late events only add users; another part of the same export, sent as a file of its own, has few of them.
     """
     stored = {(part.audience, part.namespace): part.registers for part in before}
     for part in contribution.parts:
@@ -114,8 +117,9 @@ def lost(contribution: Contribution, before: Collection[StoredPart]) -> Iterator
         if registers is None or registers.bounds().estimate < MANY:
             continue
         united = Registers.union([registers, part.registers])
-        gone = united.bounds().estimate - part.registers.fold(united.lg_k).bounds().estimate
-        if gone > registers.bounds().estimate / 2:
+        both = united.bounds().estimate
+        gone = both - part.registers.fold(united.lg_k).bounds().estimate
+        if gone > max(registers.bounds().estimate * MISSED, SURE * standard_error(united.lg_k, both)):
             yield (
                 f"{contribution.subject}: about {gone:,.0f} {part.audience} users of {part.namespace} that the version before "
                 f"had are gone: is it a part of it? {_ONE_FOLDER[0].upper()}{_ONE_FOLDER[1:]}"
