@@ -109,6 +109,11 @@ class Product(Dated):
         return any(source.person_keys for source in self.sources)
 
     @property
+    def handed_in(self) -> bool:
+        """Whether its contributions come from elsewhere: it has no source, or only tables that are counted where they lie."""
+        return all(source.table is not None and source.database is None for source in self.sources)
+
+    @property
     def day_zone(self) -> str | None:
         """The zone of the days that name its files; the group's where it is none."""
         return self.sources[0].day_zone if self.sources else None

@@ -107,7 +107,7 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
 
     Raises `Refusal` for a source that isn't there.
     """
-    if not product.sources:
+    if product.handed_in:
         return Due([], {}, (), {})
     store, group, now = centre.store_if_any(), centre.group, centre.now
     versions = store.read_versions(affiliate, product.product) if store else []

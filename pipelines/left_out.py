@@ -37,7 +37,7 @@ def _unnamed(group: Group, near: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 
 def _stale(group: Group, due: Sequence[tuple[str, Product]], versions: Sequence[Version]) -> Iterator[str]:
-    now = {(m, p.product): definition_digest(p, group.settings) for m, p in due if p.sources}
+    now = {(m, p.product): definition_digest(p, group.settings) for m, p in due if not p.handed_in}
     stale = Counter(
         f"{v.affiliate}/{v.product}"
         for v in versions

@@ -15,7 +15,7 @@ from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
 from affiliates.refusal import Refusal
 from affiliates.registers import Registers
-from pipelines import counting, published, schema, warehouse
+from pipelines import counting, left_out, published, schema, warehouse
 from pipelines.run import Report, run
 from pipelines.versions import Accepted, Position
 from tests.conftest import KEY, NOW, both_databases, entity, events, product, rows_of, source
@@ -352,6 +352,25 @@ def test_nothing_readable_of_people_is_in_the_store(make: Make) -> None:
     for content in [p.read_bytes() for p in directory.glob(".mauwatch/*")] + [repr(rows(directory)).encode()]:
         assert b"planted" not in content
         assert KEY.encode() not in content
+
+
+def test_a_table_that_is_counted_where_it_lies_is_handed_in(make: Make, key: GroupKey) -> None:
+    """No run can compute it: one that tries ends with a finding for ever, and so does the advice to run."""
+    lies = source(files=None, table="shop.events", complete_through=None)
+    there = product(sources=[lies], to="2025-02-01")
+    directory = make([entity("a", [there]), entity("b", [product()])], {"events.parquet": events(ROWS)})
+    group = read_group(directory)
+    part = Part("external", "email", Registers.of_coupons(21, np.array([], np.uint32)), 0, 0, canary.image("email", key, 21))
+    theirs = Contribution(
+        "a", "app", "day", JANUARY[0], key.epoch, "", "v1 unicode", 0, 0, "seen/1", "theirs", "UTC", NOW, "warehouse", (part,)
+    )
+    with warehouse.opened(group.settings.store, directory, create=True) as store:
+        store.append_contributions([Accepted(theirs, NOW, key.fingerprint)], NOW)
+        assert [p.refusals for p in go(directory).products] == [(), ()]
+        due = [(name, p) for name in "ab" for p in group.entities[name].products]
+        versions = store.read_versions("a", "app")
+    assert len(versions) == 1
+    assert list(left_out.said(group, ["parent", "a", "b"], JANUARY[0], [], due, versions)) == []
 
 
 def test_a_month_handed_in_whole_has_no_missing_days_until_its_first_day_comes(make: Make, key: GroupKey) -> None:

@@ -35,7 +35,7 @@ def of_group(group: Group, calendar: Calendar, prefix: Prefix) -> list[dg.Assets
         contributions(entity.entity, product, calendar, prefix)
         for entity in group.entities.values()
         for product in entity.products
-        if product.sources
+        if not product.handed_in
     ]
     return [*products, figures([asset.key for asset in products], calendar, prefix), licence_tests(calendar, prefix)]
 

@@ -226,7 +226,7 @@ _FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagste
 
 
 def _keys(group: Group, prefix: Prefix) -> dict[Grain, list[dg.AssetKey]]:
-    products = [(e.entity, p) for e in group.entities.values() for p in e.products if p.sources]
+    products = [(e.entity, p) for e in group.entities.values() for p in e.products if not p.handed_in]
     return {grain: [product_key(prefix, a, p.product) for a, p in products if p.grain == grain] for grain in JOBS}
 
 
