@@ -62,6 +62,10 @@ class Offer:
         return self.path.with_name(self.name + RECEIPT)
 
 
+Seen = tuple[tuple[str, int, int, int], ...]
+"""Names, inodes, times of the last change (nanoseconds since 1970) and sizes: other bytes have others."""
+
+
 class Left(NamedTuple):
     """Something in the inbox that isn't taken now, and why."""
 
@@ -137,10 +141,15 @@ def _unsettled(offer: Offer, at: float, signed: bool) -> str | None:
     return None
 
 
+def seen(path: Path) -> Seen:
+    """What lies there now: of a folder, each part of it, too."""
+    found = [(each.name, each.lstat()) for each in (path, *_inside(path))]
+    return tuple((name, there.st_ino, there.st_mtime_ns, there.st_size) for name, there in found)
+
+
 def changed_at(path: Path) -> int:
     """When a file, or anything in a folder, was last written: nanoseconds since 1970."""
-    times: list[int] = [each.lstat().st_mtime_ns for each in (path, *_inside(path))]
-    return max(times)
+    return max(mtime for _, _, mtime, _ in seen(path))
 
 
 def _unchanged(offer: Offer) -> bool:
@@ -187,10 +196,11 @@ def copied(offer: Offer, to: Path) -> Copied:
         raise Refusal(offer.name, "the folder has too many part-files", f"{len(parts):,}, at most {MOST_PARTS:,}", "write fewer")
     _check_size(offer, sum(part.lstat().st_size for part in parts))
     target.mkdir()
-    digests = [
-        _copy(part, target / (part.name if _PLAIN.fullmatch(part.name) else f"part-{number}"), offer)
-        for number, part in enumerate(parts)
-    ]
+    digests, size = list[str](), 0
+    for number, part in enumerate(parts):
+        to_part = target / (part.name if _PLAIN.fullmatch(part.name) else f"part-{number}")
+        digests.append(_copy(part, to_part, offer, size))
+        size += to_part.stat().st_size
     return Copied(target, signature.folder_digest(digests), _signature(offer))
 
 
@@ -199,8 +209,9 @@ def _check_size(offer: Offer, size: int) -> None:
         raise Refusal(offer.name, "it is too large", f"{size:,} bytes, at most {MOST_FILE:,}", "write several files")
 
 
-def _copy(path: Path, target: Path, offer: Offer) -> str:
-    """Neither through a link, which could lead to any file here, nor from a pipe, which would never end."""
+def _copy(path: Path, target: Path, offer: Offer, size: int = 0) -> str:
+    """Neither through a link, which could lead to any file here, nor from a pipe, which would never end; nor of a file that
+    grows meanwhile more than may be: `size` bytes of the offer are there already."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
@@ -214,6 +225,8 @@ def _copy(path: Path, target: Path, offer: Offer) -> str:
     hasher = hashlib.sha256()
     with os.fdopen(descriptor, "rb") as file, target.open("wb") as out:
         while some := file.read(1 << 20):
+            size += len(some)
+            _check_size(offer, size)
             hasher.update(some)
             out.write(some)
     return hasher.hexdigest()
@@ -238,23 +251,42 @@ def put_receipt(path: Path, said: dict[str, Any]) -> None:
 
 
 def quarantine(
-    offer: Offer, copy: Copied | None, sender: str | None, directory: Path, at: datetime, said: dict[str, Any]
+    offer: Offer, copy: Copied | None, was: Seen, sender: str | None, directory: Path, at: datetime, said: dict[str, Any]
 ) -> Path:
-    """Put a refused offer away, with its receipt beside it: from the inbox it is moved, else copied."""
+    """Put what was refused away, with its receipt beside it: the copy that was judged.
+
+    From the inbox it goes, unless it is no longer what was `seen` before it was copied: then it waits to be judged. What
+    couldn't be copied is moved.
+    """
     folder = directory / QUARANTINE / _shown(sender or NOBODY, "folder")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     name, number = f"{at:%Y%m%dT%H%M%SZ}-{offer.name}", 1
-    while (folder / name).exists() or (folder / (name + RECEIPT)).exists():
+    while os.path.lexists(folder / name) or (folder / (name + RECEIPT)).exists():
         number += 1
         name = f"{at:%Y%m%dT%H%M%SZ}-{number}-{offer.name}"
     put_receipt(folder / (name + RECEIPT), said)
-    if offer.folder is not None:
-        shutil.move(offer.path, folder / name)
-        if offer.signature.exists():
-            shutil.move(offer.signature, folder / (name + signature.ENDING))
-    elif copy is not None and (directory / QUARANTINE).absolute() not in offer.path.absolute().parents:
+    mine = offer.folder is not None
+    if copy is not None and (mine or (directory / QUARANTINE).absolute() not in offer.path.absolute().parents):
         shutil.move(copy.path, folder / name)
+    if not mine or not _is(offer.path, was):
+        return folder / name
+    if copy is None:
+        shutil.move(offer.path, folder / name)
+    elif offer.path.is_dir():
+        shutil.rmtree(offer.path)
+    else:
+        offer.path.unlink()
+    # Another signature is of what comes next.
+    if offer.signature.exists() and (copy is None or _signature(offer) == copy.signature):
+        shutil.move(offer.signature, folder / (name + signature.ENDING))
     return folder / name
+
+
+def _is(path: Path, was: Seen) -> bool:
+    try:
+        return seen(path) == was
+    except OSError:  # Taken away meanwhile.
+        return False
 
 
 def _shown(name: str, kind: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from affiliates.contribution import Contribution
 from affiliates.refusal import Refusal
 from pipelines import runbook
-from pipelines.inbox import Left, Offer
+from pipelines.inbox import Left, Offer, Seen
 from pipelines.run import Report
 from pipelines.runbook import Finding, Page
 from pipelines.taking import Outcome
@@ -31,6 +31,8 @@ class Taken:
     offer: Offer
     changed_at: int = 0
     """When it was last written, before it was looked at: nanoseconds since 1970."""
+    seen: Seen = ()
+    """What lay there then."""
     sha256: str = ""
     sender: str | None = None
     bound_by: str = ""

@@ -51,7 +51,7 @@ def receive(
             bound_by = FOLDER if offer.folder else OPTION if sender else NAMED
             taken = Taken(offer, sender=offer.folder or sender, bound_by=bound_by)
             try:
-                taken.changed_at = inbox.changed_at(offer.path)
+                taken.changed_at, taken.seen = inbox.changed_at(offer.path), inbox.seen(offer.path)
                 copies.append((taken, _copied(centre, taken, stage / f"{number}")))
             except OSError as error:
                 if error.errno == errno.ENOENT and offer.folder is not None:
@@ -244,7 +244,8 @@ def _settle(centre: Centre, taken: Taken, copy: Copied | None) -> None:
         inbox.put_receipt(taken.offer.receipt, said)
     finally:
         if taken.refusals:
-            inbox.quarantine(taken.offer, copy, taken.sender or taken.offer.folder, centre.directory, centre.now, said)
+            sender = taken.sender or taken.offer.folder
+            inbox.quarantine(taken.offer, copy, taken.seen, sender, centre.directory, centre.now, said)
 
 
 def publish(centre: Centre, session: Session) -> None:

@@ -403,6 +403,88 @@ def test_a_file_by_hand_stays_where_it_is(directory: Path) -> None:
     assert receipt(put)["outcome"] == receipt(path)["outcome"] == "refused"
 
 
+@pytest.mark.parametrize("parts", [False, True], ids=["file", "folder"])
+@pytest.mark.parametrize("how", ["replaced", "same time", "gone"])
+def test_what_replaces_a_refused_file_is_judged(directory: Path, monkeypatch: pytest.MonkeyPatch, how: str, parts: bool) -> None:
+    """A sender who mends it meanwhile: her good file would lie in the quarantine under the bad one's receipt, unread."""
+    path = box(directory) / "f"
+    if parts:
+        folder(path, row(FIRST, product="other"), other_namespace(FIRST, product="other"))
+    else:
+        write(path, row(FIRST, product="other"))
+    old(path, 200)
+    bad, real, before = signature.digest_of(path), inbox.copied, path.stat()
+
+    def copied(*arguments: Any) -> inbox.Copied:
+        staged = real(*arguments)
+        path.rename(directory / "bad")
+        if how == "replaced" and parts:  # Only one of its parts; the other one is what it was.
+            (directory / "bad").rename(path)
+            (path / "part-00000-c000.snappy.parquet").unlink()
+            write(path / "part-00001-c000.snappy.parquet", row(FIRST))
+        elif how != "gone":
+            folder(path, row(FIRST)) if parts else write(path, row(FIRST))
+        if how == "same time":
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        return staged
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inbox, "copied", copied)
+        assert len(take(directory).refused) == 1
+    (put,) = (directory / ".mauwatch" / "quarantine" / "a").glob("*Z-f")
+    assert (signature.digest_of(put), receipt(put)["sha256"], receipt(put)["outcome"]) == (bad, bad, "refused")
+    assert path.exists() == (how != "gone")
+    assert outcomes(take(directory)) == ["new"] * (how != "gone")
+
+
+def test_the_signature_of_what_replaces_a_refused_file_stays(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Put away with the file before, it would be missed, and the good file refused."""
+    mine = {"affiliate": "c", "product": "web"}
+    path, beside, real = box(directory, "c") / "f", box(directory, "c") / "f.sig", inbox.copied
+    write(path, row(FIRST, **mine))
+    beside.write_text("AAAA")
+
+    def copied(*arguments: Any) -> inbox.Copied:
+        staged = real(*arguments)
+        path.unlink()
+        beside.write_text(signature.sign(write(path, row(FIRST, number=9, events=9, **mine)), tmp_path / "c.pem"))
+        return staged
+
+    with monkeypatch.context() as patched:
+        patched.setattr(inbox, "copied", copied)
+        assert "no key's of the sender" in why(take(directory))
+    assert outcomes(take(directory)) == ["new"]
+
+
+@pytest.mark.parametrize("parts", [False, True], ids=["file", "folder"])
+def test_a_file_that_grows_while_it_is_copied_is_refused(directory: Path, monkeypatch: pytest.MonkeyPatch, parts: bool) -> None:
+    """Copied to its end, it would fill the disk of everybody who hands in."""
+    path = box(directory) / "f"
+    if parts:
+        folder(path, row(FIRST), other_namespace(FIRST))
+    else:
+        write(path, row(FIRST))
+    most = max(p.stat().st_size for p in ([path] if not parts else signature.parts_of(path)))
+    monkeypatch.setattr(inbox, "MOST_FILE", most if parts else most - 1)
+    with monkeypatch.context() as patched:  # What was looked at before: one byte.
+        patched.setattr(inbox, "_check_size", _late(inbox._check_size))
+        session = take(directory)
+    assert [r.rule for r in session.taken[0].refusals] == ["it is too large"]
+
+
+def _late(real: Callable[..., None]) -> Callable[..., None]:
+    """The check, but for the first time."""
+    asked = list[int]()
+
+    def check(offer: inbox.Offer, size: int) -> None:
+        asked.append(size)
+        real(offer, 1 if len(asked) == 1 else size)
+
+    return check
+
+
 @pytest.mark.parametrize(
     ("name", "age", "why"),
     [
