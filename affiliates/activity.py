@@ -17,13 +17,11 @@ from affiliates.known import KnownKeys
 from affiliates.refusal import Refusal
 from affiliates.source import EventTime
 from affiliates.sources.found import EARLIEST, Found, span
-from affiliates.sources.one_file import columns_needed
+from affiliates.sources.one_file import check_identifiers, columns_needed
 from affiliates.threads import ordered
 
 BATCH_ROWS = 1_000_000
 AUDIENCES = ("external", "internal", "automated")
-
-_IDENTIFIER_TYPES = (pl.String, pl.Categorical, pl.Enum, pl.Null)
 
 
 @dataclass(frozen=True)
@@ -177,12 +175,7 @@ def _events(
     }
     identifiers = source.identifiers if who else ()
     for identifier in identifiers:
-        dtype = schema[identifier.column]
-        if not (dtype in _IDENTIFIER_TYPES or dtype.is_integer()):
-            raise Refusal(
-                found.subject, "identifiers must be text or whole numbers", f"column {identifier.column} is {dtype}",
-                "write them as text: other types lose digits or have no one spelling",
-            )  # fmt: skip
+        check_identifiers(schema[identifier.column], identifier.column, found.subject)
     no = pl.lit(False)
     audience = (
         pl.when(when.get("automated_when", no)).then(_audience("automated"))

@@ -84,6 +84,10 @@ WRONG: dict[str, tuple[dict[str, bytes], dict[str, str], str]] = {
     "a bad line": ({"p/e.csv": f"at,user\n1,x,{PLANTED}\n".encode()}, {}, r"p/e.csv: a bad line \(line 2: 3 fields"),
     "no column": ({"p/e.csv": b"at,usr\n"}, {}, r"p/e.csv: columns are missing \(user, among 2 columns; it has usr for user"),
     "no JSON": ({"p/e.jsonl": PLANTED.encode()}, {}, r"p/e.jsonl: a bad line \(line 1 isn't a JSON object\)"),
+    "floats": (
+        {"p/e.parquet": encoded("parquet", FRAME), "p/f.parquet": encoded("parquet", FRAME.with_columns(user=pl.lit(1.5)))}, {},
+        r"a/app, s3://\w+/p/f.parquet: identifiers must be text or whole numbers \(column user is Float64\)",
+    ),
     "two formats": ({"p/e.csv": b"at,user\n", "p/e.parquet": b"x"}, {}, "the files' format isn't clear"),
     "unknown format": ({"p/e.csv": b"at,user\n", "p/e.txt": b"x"}, {}, r"files of an unknown format \(1 of 2, such as \*.txt\)"),
 }  # fmt: skip

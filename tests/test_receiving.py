@@ -441,7 +441,7 @@ def test_the_signature_of_what_replaces_a_refused_file_stays(
     directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Put away with the file before, it would be missed, and the good file refused."""
-    mine = {"affiliate": "c", "product": "web"}
+    mine: dict[str, Any] = {"affiliate": "c", "product": "web"}
     path, beside, real = box(directory, "c") / "f", box(directory, "c") / "f.sig", inbox.copied
     write(path, row(FIRST, **mine))
     beside.write_text("AAAA")

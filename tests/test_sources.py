@@ -397,6 +397,30 @@ def test_identifiers_must_be_text_or_whole_numbers(make: Make, dtype: Any) -> No
         contributions(make([entity("a", [product()])], {"events.parquet": frame}))
 
 
+@pytest.mark.parametrize("first", [pl.Float64, pl.Boolean, pl.Date])
+def test_each_files_identifiers_must_be_text_or_whole_numbers(make: Make, first: Any) -> None:
+    """One day's column with a gap is 1001.0 in pandas: read with another day's text, each user would count a second time."""
+    days = {f"2025-01-0{d + 1}.parquet": pl.DataFrame({"at": [datetime(2025, 1, d + 1, 1, tzinfo=UTC)], "user": ids})
+            for d, ids in enumerate((pl.Series(["1001"]), pl.Series([1001]).cast(first)))}  # fmt: skip
+    by_day, whole = source(files="days/{day}.parquet", complete_through=None), source(files="days")
+    for each in (by_day, whole):
+        directory = make([entity("a", [product(sources=[each])])], {f"days/{name}": frame for name, frame in days.items()})
+        with pytest.raises(Refusal, match=r"2025-01-02\.parquet: identifiers must be text or whole numbers"):
+            contributions(directory)
+
+
+def test_whole_numbers_of_several_types_are_one_text(make: Make) -> None:
+    """Were int64 and uint64 joined as floats, a number over 2^53 would be its neighbour; and text, with a third file's."""
+    who = [pl.Series([2**53 + 1]), pl.Series([2**53 + 1], dtype=pl.UInt64), pl.Series([f"{2**53 + 1}"]), pl.Series([None])]
+    for number in (2, 4):
+        files = {
+            f"{number}/{n}.parquet": pl.DataFrame({"at": [datetime(2025, 1, 5, tzinfo=UTC)], "user": ids})
+            for n, ids in enumerate(who[:number])
+        }
+        found = contributions(make([entity("a", [product(sources=[source(files=f"{number}")])])], files))
+        assert users(found[date(2025, 1, 5)]) == {"email": 1}
+
+
 @pytest.mark.parametrize("times", [pl.Series([1.5]), pl.Series([True]), pl.Series([17])])
 def test_time_must_be_a_time(make: Make, times: pl.Series) -> None:
     frame = pl.DataFrame({"at": times, "user": ["a"]})

@@ -19,7 +19,7 @@ from affiliates.refusal import Refusal
 from affiliates.source import Source
 from affiliates.sources.found import PORTION_BYTES, complete_through, digest
 from affiliates.sources.naming import day_of, format_of, is_hidden, left_out, matching, refuse_unknown
-from affiliates.sources.one_file import READ_ERRORS, check_file, scan_file
+from affiliates.sources.one_file import READ_ERRORS, check_file, scan_file, together
 
 
 @dataclass(frozen=True)
@@ -103,11 +103,8 @@ class Files:
         if self.source.by_day:
             parts = [(day, path) for day in days for path in self.of_day.get(day, ())]
         with self.reading():
-            # Relaxed: a day without users often comes as a file whose columns have no type.
-            return pl.concat(
-                [scan_file(path, self.kind, self.source).with_columns(__day__=pl.lit(day, pl.Date)) for day, path in parts],
-                how="diagonal_relaxed",
-            )
+            frames = [(path.name, day, scan_file(path, self.kind, self.source)) for day, path in parts]
+            return together(frames, self.source, self.subject)
 
     @contextmanager
     def reading(self) -> Iterator[None]:

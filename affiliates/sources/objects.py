@@ -25,7 +25,7 @@ from affiliates.refusal import Refusal
 from affiliates.source import Source
 from affiliates.sources.found import PORTION_BYTES, complete_through, digest
 from affiliates.sources.naming import day_of, format_of, is_hidden, left_out, matching, refuse_unknown
-from affiliates.sources.one_file import READ_ERRORS, check_file, check_there, columns_needed, scan_file
+from affiliates.sources.one_file import READ_ERRORS, check_file, check_there, columns_needed, scan_file, together
 
 IN_PLACE_BYTES = 64 << 20
 """A Parquet object from this size on is read where it lies: four requests and the needed columns, instead of all of it."""
@@ -159,10 +159,11 @@ class Objects:
                 for i, following in enumerate(portions[number + 1 : number + 2], number + 1):
                     coming.append(ahead.submit(self._fetched, following, Path(folder) / str(i)))
                 self._reading[:] = [found.key for _, found in some]
-                frames = [self._opened(found, path, check) for (_, found), path in zip(some, paths, strict=True)]
-                dated = [f.with_columns(__day__=pl.lit(day, pl.Date)) for f, (day, _) in zip(frames, some, strict=True)]
-                # Relaxed: a day without users often comes as a file whose columns have no type.
-                yield pl.concat(dated, how="diagonal_relaxed")
+                frames = [
+                    (f"{self.bucket}/{found.key}", day, self._opened(found, path, check))
+                    for (day, found), path in zip(some, paths, strict=True)
+                ]
+                yield together(frames, self.source, self.subject)
                 for path in paths:
                     if path is not None:
                         path.unlink()

@@ -10,7 +10,8 @@ import difflib
 import glob
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
 
 import polars as pl
@@ -24,6 +25,7 @@ READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 _TYPES: dict[ColumnType, pl.DataType] = {
     "text": pl.String(), "integer": pl.Int64(), "number": pl.Float64(), "boolean": pl.Boolean(), "date": pl.Date(),
 }  # fmt: skip
+_IDENTIFIER_TYPES = (pl.String, pl.Categorical, pl.Enum, pl.Null)
 _HEADED = "correct the manifest's columns, or the export; a CSV needs a first line with its columns' names"
 _QUOTED = '"(?:[^"]|"")*"'
 
@@ -45,6 +47,28 @@ def scan_file(path: Path, kind: str, source: Source) -> pl.LazyFrame:
     if kind == "csv":
         return _typed(pl.scan_csv(literal(path), infer_schema=False, separator=source.separator), source)
     return _typed(_scan_jsonl(path, columns_needed(source)), source)
+
+
+def together(files: Sequence[tuple[str, date | None, pl.LazyFrame]], source: Source, subject: str) -> pl.LazyFrame:
+    """The columns of files, by name and day; `__day__` is the day, or null.
+
+    Raises `Refusal` for a file whose identifiers have no one spelling: among others' text, a float would become text, too.
+    """
+    for name, _, frame in files:
+        schema = frame.collect_schema()
+        for column in [i.column for i in source.identifiers if i.column in schema]:
+            check_identifiers(schema[column], column, f"{subject}, {name}")
+    # Relaxed: a day without users often comes as a file whose columns have no type.
+    return pl.concat([frame.with_columns(__day__=pl.lit(day, pl.Date)) for _, day, frame in files], how="diagonal_relaxed")
+
+
+def check_identifiers(dtype: pl.DataType, column: str, where: str) -> None:
+    """Refuse a column of identifiers by its type."""
+    if not (dtype in _IDENTIFIER_TYPES or dtype.is_integer()):
+        raise Refusal(
+            where, "identifiers must be text or whole numbers", f"column {column} is {dtype}",
+            "write them as text: other types lose digits or have no one spelling",
+        )  # fmt: skip
 
 
 def check_file(path: Path, kind: str, source: Source, subject: str, name: str = "") -> None:
