@@ -3,10 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
+from affiliates.contribution import Contribution
 from affiliates.model import period_end
 from affiliates.refusal import Refusal
 from pipelines import schema
@@ -25,15 +26,27 @@ class Erased(NamedTuple):
     by: str
 
 
+class _Sketch(NamedTuple):
+    """An erased sketch of a product's, and whose period it was."""
+
+    grain: str
+    activity_date: date
+    erased_at: datetime
+
+
 def not_again(connection: sa.Connection, received: Sequence[Accepted], current: Mapping[Period, Version]) -> dict[Period, Erased]:
     """The contributions that may not be stored: of a period that was erased, in whichever grain, or with the very registers
-    of an erased sketch, and nobody has allowed this period since."""
-    e = schema.erasures.c
-    orders = connection.execute(sa.select(e.kind, e.affiliate, e.product, e.first_day, e.last_day, e.signed_by, e.known_at)).all()
+    of an erased sketch of the product's that this period had or that went by an order about this period, too; and nobody has
+    allowed this period since. Small products' other days, and other products, may well have the same registers."""
+    orders = connection.execute(sa.select(*schema.erasures.c)).all()
     if not orders:
         return {}
     by = {order.known_at: order.signed_by for order in orders if order.kind == ERASED}
-    gone = _erased_digests(connection, [part.registers.digest() for a in received for part in a.contribution.parts])
+    whole = defaultdict[datetime, list[sa.Row[Any]]](list)
+    for order in orders:
+        if order.kind == ERASED and not order.superseded:
+            whole[order.known_at].append(order)
+    gone = _erased_sketches(connection, [part.registers.digest() for a in received for part in a.contribution.parts])
     erased = defaultdict[tuple[str, str], list[Version]](list)
     for version in current.values():
         if version.erased_at is not None:
@@ -41,10 +54,15 @@ def not_again(connection: sa.Connection, received: Sequence[Accepted], current: 
     found: dict[Period, Erased] = {}
     for contribution, *_ in received:
         first, last = span(contribution.grain, contribution.activity_date)
-        moments = [gone[d] for part in contribution.parts if (d := part.registers.digest()) in gone]
+        moments = [
+            sketch.erased_at
+            for part in contribution.parts
+            for sketch in gone.get((contribution.affiliate, contribution.product, part.registers.digest()), ())
+            if _overlap(span(sketch.grain, sketch.activity_date), (first, last))
+            or any(_is_about(order, contribution) for order in whole[sketch.erased_at])
+        ]
         for version in erased[contribution.affiliate, contribution.product]:
-            its_first, its_last = span(version.grain, version.activity_date)
-            if version.erased_at and its_first <= last and first <= its_last:
+            if version.erased_at and _overlap(span(version.grain, version.activity_date), (first, last)):
                 moments.append(version.erased_at)
         allowed = [
             o.known_at for o in orders
@@ -59,6 +77,22 @@ def not_again(connection: sa.Connection, received: Sequence[Accepted], current: 
 def span(grain: str, activity_date: date) -> tuple[date, date]:
     """A period's first and last day."""
     return activity_date, period_end(grain, activity_date) - DAY
+
+
+def _overlap(one: tuple[date, date], other: tuple[date, date]) -> bool:
+    return one[0] <= other[1] and other[0] <= one[1]
+
+
+def _is_about(order: sa.Row[Any], contribution: Contribution) -> bool:
+    """Whether an order to erase would have taken the contribution: as `erasure.Scope.condition`."""
+    first, last = span(contribution.grain, contribution.activity_date)
+    return (
+        (order.affiliate is None or (order.affiliate, order.product) == (contribution.affiliate, contribution.product))
+        and (order.first_day is None or order.first_day <= last)
+        and (order.last_day is None or first <= order.last_day)
+        and order.key_epoch in (None, contribution.key_epoch)
+        and (order.before is None or first < order.before)
+    )
 
 
 def refusals(found: Mapping[Period, Erased]) -> Iterator[Refusal]:
@@ -77,10 +111,21 @@ def refusals(found: Mapping[Period, Erased]) -> Iterator[Refusal]:
         )  # fmt: skip
 
 
-def _erased_digests(connection: sa.Connection, digests: Sequence[str]) -> dict[str, datetime]:
-    s, found = schema.sketches.c, dict[str, datetime]()
-    for start in range(0, len(digests), 500):
-        some = s.digest.in_(digests[start : start + 500])
-        rows = connection.execute(sa.select(s.digest, s.erased_at).where(some, s.erased_at.is_not(None)))
-        found |= {row.digest: row.erased_at for row in rows}
+def _erased_sketches(connection: sa.Connection, digests: Sequence[str]) -> dict[tuple[str, str, str], list[_Sketch]]:
+    """By affiliate, product and digest, the periods for which such a sketch was erased, and when."""
+    c, p, s = schema.contributions, schema.parts, schema.sketches
+    erased = [
+        digest
+        for start in range(0, len(digests), 500)
+        for digest in connection.scalars(
+            sa.select(s.c.digest).where(s.c.digest.in_(digests[start : start + 500]), s.c.erased_at.is_not(None))
+        )
+    ]
+    found = defaultdict[tuple[str, str, str], list[_Sketch]](list)
+    columns = c.c.affiliate, c.c.product, c.c.grain, c.c.activity_date, s.c.digest, s.c.erased_at
+    joined = c.join(p, p.c.contribution_id == c.c.id).join(s, s.c.digest == p.c.sketch)
+    for start in range(0, len(erased), 500):
+        some = s.c.digest.in_(erased[start : start + 500])
+        for row in connection.execute(sa.select(*columns).select_from(joined).where(some, schema.GONE)):
+            found[row.affiliate, row.product, row.digest].append(_Sketch(row.grain, row.activity_date, row.erased_at))
     return found

@@ -123,21 +123,21 @@ def retention(group: Group, today: date) -> Scope:
 def plan(store: Store, scope: Scope) -> Plan:
     """What erasing a range would do; nothing is changed. Raises `Refusal` where nothing of a product or an epoch is there."""
     c, p, s = schema.contributions, schema.parts, schema.sketches
-    columns = [*(c.c[name] for name in PERIOD), c.c.digest, s.c.digest.label("sketch"), s.c.lg_k, s.c.erased_at]
+    columns = [*(c.c[name] for name in PERIOD), c.c.digest, s.c.digest.label("sketch"), s.c.lg_k, schema.GONE.label("gone")]
     joined = c.join(p, p.c.contribution_id == c.c.id).join(s, s.c.digest == p.c.sketch)
     inside = sa.select(*columns, sa.func.length(s.c.image).label("bytes")).select_from(joined).where(scope.condition)
     mine = sa.select(p.c.sketch).select_from(p.join(c, p.c.contribution_id == c.c.id)).where(scope.condition)
-    others = sa.select(p.c.sketch).distinct().select_from(p.join(c, p.c.contribution_id == c.c.id))
+    others = sa.select(p.c.sketch).distinct().select_from(joined).where(sa.not_(schema.GONE))
     with store.reading() as connection:
         rows = connection.execute(inside).all()
         beyond = set(connection.scalars(others.where(sa.not_(scope.condition), p.c.sketch.in_(mine))))
     if not rows and scope.before is None and not scope.superseded:
         raise Refusal(str(scope), "nothing was contributed that this could erase", "", "see what there is: mauwatch measure")
     empty = {Registers.of_coupons(k, np.array([], np.uint32)).digest() for k in {row.lg_k for row in rows}}
-    found = Plan([], {}, set(), {}, set(), len({row.sketch for row in rows if row.erased_at}))
+    found = Plan([], {}, set(), {}, set(), len({row.sketch for row in rows if row.gone}))
     of_product: dict[tuple[str, str], Going] = {}
     for row in rows:
-        if row.erased_at or row.sketch in empty:
+        if row.gone or row.sketch in empty:
             continue
         if row.sketch in beyond:
             found.shared.add(row.sketch)
@@ -181,9 +181,7 @@ def allow_again(store: Store, scope: Scope, order: Order, now: datetime) -> int:
             raise Refusal(str(scope), "nothing was ever erased", "", "there is nothing to allow")
         joined = schema.contributions.join(schema.parts).join(schema.sketches)
         s = schema.sketches.c
-        wanted = (
-            sa.select(sa.func.count(s.digest.distinct())).select_from(joined).where(scope.condition, s.erased_at.is_not(None))
-        )
+        wanted = sa.select(sa.func.count(s.digest.distinct())).select_from(joined).where(scope.condition, schema.GONE)
         _note(connection, ALLOWED, scope, order, now, {"periods": 0, "sketches": 0, "bytes": 0, "shared": 0})
         return connection.scalar(wanted) or 0
 

@@ -50,10 +50,9 @@ def append(connection: sa.Connection, sketches: Mapping[str, Packed]) -> None:
     for start in range(0, len(digests), 500):
         some = digests[start : start + 500]
         known = set(connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some))))
-        gone = connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some), s.c.erased_at.is_not(None))).all()
-        for digest in gone:
-            again = {"image": sketches[digest].image, "erased_at": None}
-            connection.execute(s.update().where(s.c.digest == digest).values(**again))
+        gone = connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some), s.c.image.is_(None))).all()
+        for digest in gone:  # `erased_at` stays: for contributions from before it, the sketch is erased still.
+            connection.execute(s.update().where(s.c.digest == digest).values(image=sketches[digest].image))
         rows = [{"digest": d, "lg_k": sketches[d].lg_k, "image": sketches[d].image} for d in some if d not in known]
         if rows:
             connection.execute(s.insert(), rows)

@@ -118,6 +118,10 @@ receipts = _table(
     Column("reasons", sa.Text, nullable=False, comment="one a line: why it was refused; empty for what was accepted"),
 )  # fmt: skip
 
+GONE = sketches.c.erased_at.is_not(None) & (sketches.c.image.is_(None) | (contributions.c.known_at <= sketches.c.erased_at))
+"""Whether a sketch was erased for a contribution that has it: another one that brought the same registers since, such as a small
+product's other day, has them for itself alone."""
+
 erasures = _table(
     "erasures", "Sketches that were erased, and periods that may be contributed again after it; each kept",
     Column("id", BIG, primary_key=True, comment="grows with time"),

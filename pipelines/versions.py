@@ -103,6 +103,7 @@ def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None)
     p, s = schema.parts.c, schema.sketches.c
     # One row after the other: SQLite finds a null without reading the image before it.
     erased = sa.select(sa.func.max(s.erased_at, type_=schema.Utc())).where(s.digest == p.sketch, p.contribution_id == c.id)
+    erased = erased.where(schema.GONE)
     columns.append(erased.correlate(schema.contributions).scalar_subquery().label("erased_at"))
     rows = connection.execute(
         sa.select(*columns, sa.func.coalesce(confirmed.c.at, c.computed_at, type_=schema.Utc()).label("computed_at"))

@@ -150,13 +150,15 @@ class Warehouse(Store):
 
     def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]:
         """The sketches of contributions, in the order of `ids`."""
-        p, s = schema.parts, schema.sketches
+        c, p, s = schema.contributions, schema.parts, schema.sketches
+        image = sa.case((schema.GONE, sa.null()), else_=s.c.image)
         with self.reading() as connection:
             for start in range(0, len(ids), 500):
                 some = ids[start : start + 500]
                 wanted = (
-                    sa.select(p.c.contribution_id, p.c.audience, p.c.namespace, s.c.digest, s.c.image, s.c.erased_at)
+                    sa.select(p.c.contribution_id, p.c.audience, p.c.namespace, s.c.digest, image, s.c.erased_at)
                     .join_from(p, s, p.c.sketch == s.c.digest)
+                    .join(c, p.c.contribution_id == c.c.id)
                     .where(p.c.contribution_id.in_(some))
                     .order_by(p.c.contribution_id, p.c.audience, p.c.namespace)
                 )

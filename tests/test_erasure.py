@@ -227,20 +227,55 @@ def accepted_of(group: Group, c: contribution.Contribution) -> Accepted:
     return Accepted(c, settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, "UTC"), "f")
 
 
-def test_the_same_registers_under_another_name_are_said(store_url: str, directory: Path) -> None:
-    """Stored under another day, the image would be back under the erased one as well: there is one for each digest."""
-    group, week = group_of(directory), sketch(0, 400, 14)
+@both_databases
+def test_the_same_registers_of_another_day_or_product_are_no_erased_ones(store_url: str, directory: Path) -> None:
+    """Small products have days alike. Stored, they must not bring the erased day back: there is one image for each digest."""
+    group, week, day = group_of(directory), sketch(0, 400, 14), date(2025, 1, 20)
+
+    def given(name: str = "a/app", of: date = day) -> Accepted:
+        return accepted_of(group, contributed(name, of, {"email": week}, computed_at=NOW))
+
     with open_store(directory) as store:
         with pytest.raises(Refusal, match="nothing was ever erased"):
             erasure.allow_again(store, WEEK, ORDER, NOW)
-        other = contributed("a/app", date(2025, 1, 20), {"email": week}, computed_at=NOW)
-        store.append_contributions([accepted_of(group, other)], NOW)
-        erasure.erase(store, Scope("a", "app", date(2025, 1, 20), date(2025, 1, 20)), ORDER, NOW)
-        again = accepted_of(group, contributed("a/app", date(2025, 1, 25), {"email": week}, computed_at=NOW))
-        assert store.append_contributions([again], NOW + DAY).erased == 1
-        erasure.allow_again(store, Scope("a", "app", date(2025, 1, 25), date(2025, 1, 25)), ORDER, NOW + DAY)
-        assert store.append_contributions([again], NOW + DAY).replaced == 1
-    assert None not in [row["image"] for row in rows_of(store_url, directory)["sketches"] if row["digest"] == week.digest()]
+        store.append_contributions([given()], NOW)
+        erasure.erase(store, Scope("a", "app", day, day + DAY), ORDER, NOW)
+        # By the order's range, and as a part of its month, it is; the day after, and for another product, it isn't.
+        monthly = Accepted(replace(given().contribution, grain="month", activity_date=JANUARY), NOW, "f")
+        assert store.append_contributions([given(), given(of=day + DAY), monthly], NOW + DAY).erased == 3
+        done = store.append_contributions([given(of=day + 2 * DAY), given("a/tv", day), given("b/app", day)], NOW + DAY)
+        assert (done.erased, done.replaced, done.new) == (0, 1, 2)
+        versions = {v.activity_date: v for v in store.read_versions("a", "app")}
+        assert [n for n in range(4) if versions[day + n * DAY].erased_at] == [0, 1]
+        ids = [versions[day].id, versions[day + 2 * DAY].id]
+        assert [part.registers is None for _, part in store.read_parts(ids)] == [True, False]
+        assert store.append_contributions([given()], NOW + DAY).erased == 1
+        # Other products' stay with their image; what was erased already holds nothing back.
+        both = erasure.erase(store, Scope("a", "app", day + 2 * DAY, day + 2 * DAY), ORDER, NOW + 2 * DAY)
+        assert (both.shared, week.digest() in both.digests) == ({week.digest()}, False)
+        both = erasure.erase(store, Scope(before=date(2025, 2, 1)), ORDER, NOW + 2 * DAY)
+        assert week.digest() in both.digests
+        after = {v.activity_date: v.erased_at for v in store.read_versions("a", "app")}
+        assert after[day] == after[day + 2 * DAY] == NOW + 2 * DAY
+
+
+@pytest.mark.parametrize("scope", [Scope(key_epoch="1"), Scope(before=date(2025, 2, 1)), replace(WEEK, superseded=True)], ids=str)
+def test_each_kind_of_order_holds_for_its_own_periods(directory: Path, store_url: str, scope: Scope) -> None:
+    """A late day of an erased epoch or month with an erased day's users; a replaced version's, and only that one's, period."""
+    group, week = group_of(directory), sketch(0, 400, 14)
+    with open_store(directory) as store:
+        first = contributed("a/app", JANUARY, {"email": week}, computed_at=NOW)
+        other = contributed("a/app", JANUARY, {"email": sketch(0, 399, 14)}, computed_at=NOW + DAY)
+        for each in (first, other) if scope.superseded else (first,):
+            store.append_contributions([accepted_of(group, each)], NOW)
+        erasure.erase(store, scope, ORDER, NOW)
+        later, inside = (
+            replace(first, activity_date=date(2025, 2, 3), key_epoch="2"),
+            replace(first, activity_date=date(2024, 12, 31)),
+        )
+        again = [accepted_of(group, replace(each, computed_at=NOW + 2 * DAY)) for each in (first, inside, later)]
+        blocked = store.read_not_again(again, current(store))
+        assert [about[3] for about in blocked] == [JANUARY] + [date(2024, 12, 31)] * (not scope.superseded)
 
 
 def test_a_file_with_an_erased_day_is_refused_whole(directory: Path, tmp_path: Path) -> None:
