@@ -125,7 +125,7 @@ def figures_of(found: dict[str, Measured]) -> dict[str, list[tuple[str, Figure]]
 @there
 @pytest.mark.parametrize("with_crosswalk", [True, False], ids=["crosswalk", "no crosswalk"])
 def test_all_of_the_data(tmp_path: Path, with_crosswalk: bool, pytestconfig: pytest.Config) -> None:
-    """331 months, 39 products, six affiliates and the group, by days; and (--thorough) by sketches alone the very same figures."""
+    """331 months, 39 products, six affiliates and the group, by days; --thorough: by sketches alone, too, the very same."""
     thorough = pytestconfig.getoption("--thorough")
     if not (with_crosswalk or thorough):
         pytest.skip("two minutes more, of the same code: make thorough")
