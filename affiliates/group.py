@@ -3,6 +3,8 @@
 Control is the least fixpoint from the ultimate parent: an entity is an affiliate when the shares
 held by members sum to over the control share, or when a dated `controlled_by` names a member.
 Every validity is half-open: `from` belongs to it, `to` does not.
+
+Over 300 lines: the models of all manifests, and the one rule over them, are read together.
 """
 
 from collections.abc import Collection, Mapping

@@ -18,12 +18,12 @@ import polars as pl
 from affiliates.refusal import Refusal
 from affiliates.source import Source
 from affiliates.sources.found import PORTION_BYTES, complete_through, digest
-from affiliates.sources.naming import day_of, format_of, is_hidden, left_out, matching, refuse_unknown
+from affiliates.sources.naming import Named, day_of, format_of, is_hidden, left_out, matching, refuse_unknown
 from affiliates.sources.one_file import READ_ERRORS, check_file, scan_file, together
 
 
 @dataclass(frozen=True)
-class Files:
+class Files(Named):
     """A source's files, found and typed; `of_day` names them by day where the pattern has {day}."""
 
     subject: str
@@ -34,17 +34,6 @@ class Files:
     complete_through: date | None
     of_no_day: tuple[str, ...] = ()
     """What stands for the day in the names of files that are left out, such as 2023-02-29."""
-
-    @property
-    def day_by_day(self) -> bool:
-        """Whether each file is for one day."""
-        return self.source.by_day
-
-    def has(self, day: date) -> bool:
-        """Whether the day's events are all there; with none of them, the day has zero users."""
-        if self.source.by_day:
-            return day in self.of_day
-        return self.complete_through is not None and day <= self.complete_through
 
     def bytes_of(self, days: Sequence[date]) -> int:
         """Bytes on disk that reading these days goes through."""

@@ -1,7 +1,7 @@
 """What the names of files and objects say: their format, and their day."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import date
 from pathlib import PurePath
@@ -13,6 +13,25 @@ _SUFFIXES = {
     ".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
 }  # fmt: skip
 _COMPRESSED = {".gz", ".zst"}
+
+
+class Named:
+    """A source whose parts are known by their names, which may say their day."""
+
+    source: Source
+    of_day: Mapping[date, Sequence[object]]
+    complete_through: date | None
+
+    @property
+    def day_by_day(self) -> bool:
+        """Whether each part is for one day."""
+        return self.source.by_day
+
+    def has(self, day: date) -> bool:
+        """Whether the day's events are all there; with none of them, the day has zero users."""
+        if self.source.by_day:
+            return day in self.of_day
+        return self.complete_through is not None and day <= self.complete_through
 
 
 def is_hidden(name: str) -> bool:

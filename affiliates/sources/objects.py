@@ -24,7 +24,7 @@ from obstore import exceptions, store
 from affiliates.refusal import Refusal
 from affiliates.source import Source
 from affiliates.sources.found import PORTION_BYTES, complete_through, digest
-from affiliates.sources.naming import day_of, format_of, is_hidden, left_out, matching, refuse_unknown
+from affiliates.sources.naming import Named, day_of, format_of, is_hidden, left_out, matching, refuse_unknown
 from affiliates.sources.one_file import READ_ERRORS, check_file, check_there, columns_needed, scan_file, together
 
 IN_PLACE_BYTES = 64 << 20
@@ -57,7 +57,7 @@ Portion = list[tuple[date | None, Object]]
 
 
 @dataclass(frozen=True)
-class Objects:
+class Objects(Named):
     """A source's objects, found; `of_day` names them by day where the pattern has {day}."""
 
     subject: str
@@ -73,17 +73,6 @@ class Objects:
     """What stands for the day in the names of objects that are left out, such as 2023-02-29."""
     _reading: list[str] = field(default_factory=list, compare=False, repr=False)
     """The keys that were given out last."""
-
-    @property
-    def day_by_day(self) -> bool:
-        """Whether each object is for one day."""
-        return self.source.by_day
-
-    def has(self, day: date) -> bool:
-        """Whether the day's events are all there; with none of them, the day has zero users."""
-        if self.source.by_day:
-            return day in self.of_day
-        return self.complete_through is not None and day <= self.complete_through
 
     def bytes_of(self, days: Sequence[date]) -> int:
         return sum(found.size for _, found in self._of(days))
