@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from affiliates.refusal import Refusal
-    from pipelines.receipts import Session
+    from pipelines.receipts import Session, Taken
     from pipelines.taking import Restated
 
 MOST_SHOWN = 3
@@ -92,30 +92,37 @@ def to_dict(session: "Session", received_at: datetime) -> dict[str, Any]:
     }
 
 
+def _by_itself(taken: "Taken") -> bool:
+    """Whether nobody but the file says who hands it in."""
+    from pipelines.receiving import NAMED
+
+    return taken.sender is not None and taken.bound_by.startswith(NAMED)
+
+
 def shown(session: "Session") -> "RenderableType":
     """A row a file, with the reasons of those that were refused; then warnings, what was left, and the months."""
     from rich.console import Group
 
     from dashboards import terminal
     from pipelines import runbook
-    from pipelines.receiving import NAMED
 
     rows: list[Sequence[str | Text]] = []
     for t in session.taken:
         why = _reasons(t.refusals)
         outcome = Text(t.outcome, "bold red" if t.refusals else "green")
-        sender = f"{t.sender or '–'}{' *' if t.bound_by.startswith(NAMED) else ''}"
+        sender = f"{t.sender or '–'}{' *' if _by_itself(t) else ''}"
         numbers = [f"{t.number(word):,}" for word in ("new", "replaced", "the same", "older")]
         rows.append((t.offer.name, sender, outcome, *numbers, "\n".join(why)))
     columns = ("file", "sender", "outcome", "new", "replaced", "the same", "older", "reasons")
     said: list[RenderableType] = [terminal.table("", columns, rows, (3, 4, 5, 6), (2,))] if rows else []
-    if any(t.bound_by.startswith(NAMED) for t in session.taken):
+    if any(map(_by_itself, session.taken)):
         said.append(Text("* named by the file itself, and by nobody else"))
     said += [Text(f"! {warning}", "yellow") for t in session.taken for warning in t.warnings]
     said.append(terminal.reasons("Left", [f"{left.name}: {left.why}" for left in session.left]))
     said += [Text(f"! {finding}", "bold red") for finding in [*session.undecided, *session.report.findings]]
     if session.refused:
-        said.append(Text(f"{len(session.refused)} files are in quarantine: .mauwatch/quarantine"))
+        number = len(session.refused)
+        said.append(Text(f"{number} {'file is' if number == 1 else 'files are'} in quarantine: .mauwatch/quarantine"))
     said += [Text(line, "dim") for line in runbook.lines(session.pages)]
     months = session.report.published
     nothing = "Nothing new." if not session.taken else "No month has changed."
