@@ -11,6 +11,7 @@ import numpy.typing as npt
 import polars as pl
 
 from affiliates import conditions, kernels
+from affiliates.group import AUDIENCES
 from affiliates.identity import normalise
 from affiliates.kernels import Keys, Values
 from affiliates.known import KnownKeys
@@ -21,14 +22,13 @@ from affiliates.sources.one_file import check_identifiers, columns_needed
 from affiliates.threads import ordered
 
 BATCH_ROWS = 1_000_000
-AUDIENCES = ("external", "internal", "automated")
 
 
 @dataclass(frozen=True)
 class Batch:
     """Some events: the keys of who was active, by cell, and by day what isn't anybody's."""
 
-    cells: list[tuple[date, str, str, Keys, int]]
+    cells: Sequence[tuple[date, str, str, Keys, int]]
     """Day, audience, namespace, the keys of its events' users, which can come again, and how many events there are."""
     left_out: list[tuple[date, int, int, int]]
     """Day, and the events that count and whose user isn't identified; those that a condition left

@@ -21,7 +21,7 @@ import polars as pl
 
 from affiliates import foreign_frame, ruled_out
 from affiliates.canary import ASCII, UNICODE, Canaries
-from affiliates.group import Grain, Group
+from affiliates.group import AUDIENCES, Grain, Group
 from affiliates.model import is_zone, midnight, period_end
 from affiliates.refusal import Refusal, Refused, begin_of, shown
 from affiliates.registers import Registers
@@ -40,6 +40,7 @@ COLUMNS: dict[str, tuple[pl.DataType, str]] = {
     "grain": (_TEXT, "day or month"),
     "activity_date": (pl.Date(), "the day, or a month's first day"),
     "audience": (_TEXT, "external, internal or automated"),
+    "audiences": (_TEXT, "all that it is of, such as `external`; null, or no such column, for all three"),
     "namespace": (_TEXT, "of the identifiers; `person` for keys that the crosswalk joined"),
     "key_epoch": (_TEXT, "of the group key"),
     "crosswalk_digest": (_TEXT, "of the month's crosswalk; empty for none"),
@@ -59,7 +60,9 @@ COLUMNS: dict[str, tuple[pl.DataType, str]] = {
 }
 SCHEMA = pl.Schema({name: dtype for name, (dtype, _) in COLUMNS.items()})
 
-_NULLABLE = {"events", "distinct_users", "unidentified_events", "undecided_events", "definition_digest"}
+_NULLABLE = {"events", "distinct_users", "unidentified_events", "undecided_events", "definition_digest", "audiences"}
+OPTIONAL = {"audiences"}
+"""Columns that a file may lack: it was written before there were any, or has nothing to say in them."""
 _OF_THE_ROW = {"audience", "namespace", "lg_k", "sketch", "events", "distinct_users", "canary", "protocol"}
 _OF_THE_CONTRIBUTION = [c for c in SCHEMA if c not in _OF_THE_ROW]
 
@@ -95,6 +98,9 @@ class Contribution:
     computed_at: datetime
     producer: str
     parts: tuple[Part, ...]
+    audiences: str | None = None
+    """Those that it is of, of external, internal and automated in this order; null for all. Nobody of another one is in it, which
+    isn't the same as that there was nobody."""
 
     @property
     def subject(self) -> str:
@@ -110,6 +116,7 @@ class Contribution:
         """
         key = [self.affiliate, self.product, self.grain, self.activity_date.isoformat(), self.key_epoch]
         key += [self.crosswalk_digest, self.normalisation, self.definition, self.definition_digest or "", self.day_zone]
+        key += [f"of {self.audiences}"] if self.audiences is not None else []
         key += [f"{p.audience} {p.namespace} {p.registers.digest()} {p.events}" for p in sorted(self.parts, key=_order)]
         return hashlib.sha256("\n".join(key).encode()).hexdigest()
 
@@ -144,7 +151,7 @@ def read(path: Path) -> list[Contribution]:
     Raises `Refused` for a file that isn't one, or with every row that breaks the contract.
     """
     try:
-        frame = foreign_frame.read(path, SCHEMA, _NULLABLE)
+        frame = foreign_frame.read(path, SCHEMA, _NULLABLE, OPTIONAL)
         other = frame.filter(pl.col("protocol") != PROTOCOL).height
         if other:
             raise Refusal(
@@ -258,10 +265,19 @@ def check(
     if c.normalisation not in (UNICODE, ASCII):
         yield Refusal(about, "unknown normalisation", shown(c.normalisation), f"use {UNICODE}, or {ASCII} where there is no NFC")
         return
+    stated = [a for a in AUDIENCES if c.audiences is None or a in c.audiences.split()]
+    if c.audiences is not None and (c.audiences != " ".join(stated) or "external" not in stated):
+        yield Refusal(
+            about, "its audiences are none", shown(c.audiences), "write external, or external internal; null for all three"
+        )
+        return
     known = canaries(month)
     for part in c.parts:
-        if part.audience not in ("external", "internal", "automated"):
+        if part.audience not in AUDIENCES:
             yield Refusal(about, "unknown audience", "", "use external, internal or automated")
+        elif part.audience not in stated:
+            said = f"{part.audience}, and it says that it is of {c.audiences} alone"
+            yield Refusal(about, "users of an audience that it isn't of", said, "correct `audiences`, or leave these rows out")
         if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", part.namespace) or shown(part.namespace) != part.namespace:
             yield Refusal(about, "the namespace is no name", "", "write a-z, 0-9, dot and dash, at most 32 characters")
         yield from _check_part(part, known, c.normalisation, about)

@@ -64,6 +64,7 @@ def definition_digest(product: Product, settings: Settings) -> str:
     """Changes with every setting that decides who counts in a period, or how well."""
     said = [settings.time_zone, settings.lg_k, product.active.model_dump(), product.grain]
     said += [_definition(source) for source in product.sources]
+    said += [product.limited_to] if product.limited_to else []
     if product.grain == "month":  # Its first and last month are cut to its life.
         said += [product.from_, product.to]
     return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
@@ -256,7 +257,8 @@ def _contribution(
     lg_k = place.settings.lg_k
     namespaces = dict.fromkeys(n for s in product.sources for n in s.namespaces)
     # A row for each namespace of the sources even without users: its canary proves the way there.
-    cells = sorted({("external", n) for n in namespaces} | set(tally.absorbers))
+    counted = {(audience, n) for audience, n in tally.absorbers if audience in product.audiences}
+    cells = sorted({("external", n) for n in namespaces} | counted)
     parts = tuple(
         Part(audience, namespace, people.registers(), tally.events[audience, namespace], people.distinct,
              proof.image(namespace, lg_k))
@@ -279,4 +281,5 @@ def _contribution(
         computed_at=place.now,
         producer=_producer(),
         parts=parts,
+        audiences=product.limited_to,
     )

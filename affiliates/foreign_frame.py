@@ -26,13 +26,16 @@ _DATES = {pl.Date: (-719_162, 2_932_896), pl.Datetime: (-62_135_596_800_000_000,
 """What Python's dates can say, the years 1 to 9999: in days, and in microseconds, from 1970."""
 
 
-def read(path: Path, schema: pl.Schema, nullable: Collection[str]) -> pl.DataFrame:
-    """The columns of a schema, in its types, within the limits; of a folder all part-files together. Raises `Refusal`."""
+def read(path: Path, schema: pl.Schema, nullable: Collection[str], optional: Collection[str] = ()) -> pl.DataFrame:
+    """The columns of a schema, in its types, within the limits; of a folder all part-files together. Raises `Refusal`.
+
+    Columns that are optional and not there are null.
+    """
     if not path.is_dir():
-        return _file(path, schema, nullable)
+        return _file(path, schema, nullable, optional)
     frames, size = list[pl.DataFrame](), 0.0
     for part in signature.parts_of(path):
-        frames.append(_file(part, schema, nullable))
+        frames.append(_file(part, schema, nullable, optional))
         size += frames[-1].estimated_size()
         if sum(map(len, frames)) > parquet_limits.MOST_ROWS or size > parquet_limits.MOST_UNPACKED:
             raise Refusal(path.name, "the folder holds too much", f"{len(frames)} parts of it already", "write several folders")
@@ -41,11 +44,11 @@ def read(path: Path, schema: pl.Schema, nullable: Collection[str]) -> pl.DataFra
     return pl.concat(frames)
 
 
-def _file(path: Path, schema: pl.Schema, nullable: Collection[str]) -> pl.DataFrame:
+def _file(path: Path, whole: pl.Schema, nullable: Collection[str], optional: Collection[str]) -> pl.DataFrame:
     if path.stat().st_size == 0:
         raise Refusal(path.name, "the file has zero bytes", "", "write it again")
-    frame = _csv(path, schema) if path.suffix == ".csv" else _parquet(path, schema)
-    there = frame.schema
+    frame = _csv(path, whole, optional) if path.suffix == ".csv" else _parquet(path, whole, optional)
+    there, schema = frame.schema, pl.Schema({name: whole[name] for name in frame.columns})
     try:
         frame = frame.with_columns(_image(name) for name in schema if there[name] == pl.String and schema[name] == pl.Binary)
         frame = frame.cast(schema)
@@ -57,14 +60,14 @@ def _file(path: Path, schema: pl.Schema, nullable: Collection[str]) -> pl.DataFr
     if empty:
         raise Refusal(path.name, "values are missing", f"in {', '.join(empty)}", "write a value in each row")
     _check_values(frame, path.name)
-    return frame
+    return frame.select(pl.col(name) if name in schema else pl.lit(None, whole[name]).alias(name) for name in whole)
 
 
-def _parquet(path: Path, schema: pl.Schema) -> pl.DataFrame:
+def _parquet(path: Path, schema: pl.Schema, optional: Collection[str]) -> pl.DataFrame:
     parquet_limits.check(path, schema.names())
     try:
         there = pl.Schema(pl.read_parquet_schema(path))
-        _check_there(there, path.name, schema)
+        schema = _there(there, path.name, schema, optional)
         wrong = [name for name in schema if there[name].is_nested() or there[name].base_type() == pl.Object]
         if wrong:
             raise _wrong_type(path.name, wrong, there, schema)
@@ -75,7 +78,7 @@ def _parquet(path: Path, schema: pl.Schema) -> pl.DataFrame:
         ) from None
 
 
-def _csv(path: Path, schema: pl.Schema) -> pl.DataFrame:
+def _csv(path: Path, schema: pl.Schema, optional: Collection[str]) -> pl.DataFrame:
     """From an engine that writes no Parquet: UTF-8, a header, commas, ISO 8601; images as text."""
     most = parquet_limits.MOST_ROWS
     try:
@@ -84,7 +87,7 @@ def _csv(path: Path, schema: pl.Schema) -> pl.DataFrame:
                 path.name, "the file is too large", f"at most {parquet_limits.MOST_FILE:,} bytes", "write several files"
             )
         frame = pl.read_csv(path, infer_schema=False, n_rows=most + 1, glob=False)
-        _check_there(frame.schema, path.name, schema)
+        schema = _there(frame.schema, path.name, schema, optional)
         if len(frame) > most:
             raise Refusal(path.name, "the file has too many rows", f"at most {most:,}", "write several files")
         # An empty text and a missing value look alike in CSV; only where nothing may be missing it is a text.
@@ -105,10 +108,12 @@ def _moment(name: str) -> pl.Expr:
     return pl.col(name).str.replace(" ", "T", literal=True).str.to_datetime("%FT%T%.f%#z", time_unit="us", time_zone="UTC")
 
 
-def _check_there(there: Collection[str], subject: str, schema: pl.Schema) -> None:
+def _there(there: Collection[str], subject: str, schema: pl.Schema, optional: Collection[str]) -> pl.Schema:
+    """The schema without the optional columns that aren't there."""
     missing = [name for name in schema if name not in there]
-    if missing:
-        raise Refusal(subject, "columns are missing", ", ".join(missing), "write all columns of the contract")
+    if needed := [name for name in missing if name not in optional]:
+        raise Refusal(subject, "columns are missing", ", ".join(needed), "write all columns of the contract")
+    return pl.Schema({name: dtype for name, dtype in schema.items() if name not in missing})
 
 
 def _image(name: str) -> pl.Expr:

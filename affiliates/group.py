@@ -22,6 +22,7 @@ CONTROL_SHARE = Decimal("0.5")
 """Shares held by members must sum to over this; exactly half is out."""
 
 Audience = Literal["external", "internal", "automated"]
+AUDIENCES: tuple[Audience, ...] = ("external", "internal", "automated")
 Grain = Literal["day", "month"]
 
 
@@ -90,8 +91,21 @@ class Product(Dated):
     sources: tuple[Source, ...] = ()
     namespaces: tuple[Name, ...] = ()
     """Of what is handed in: a contribution without one of them is a part of one. Else those of its sources."""
+    audiences: tuple[Audience, ...] = AUDIENCES
+    """Those that it contributes; a reading that counts another one has no upper bound from its sketches."""
     counts: tuple[Count, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
+
+    @model_validator(mode="after")
+    def _with_external(self) -> Self:
+        if "external" not in self.audiences:
+            raise ValueError("`audiences` must have external: a contribution without them counts nobody's users")
+        return self
+
+    @property
+    def limited_to(self) -> str | None:
+        """Its audiences, where they aren't all: as a contribution says them."""
+        return None if set(self.audiences) == set(AUDIENCES) else " ".join(a for a in AUDIENCES if a in self.audiences)
 
     @model_validator(mode="after")
     def _one_zone(self) -> Self:

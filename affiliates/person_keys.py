@@ -12,9 +12,9 @@ from datetime import date
 import numpy as np
 import polars as pl
 
-from affiliates.activity import AUDIENCES, Batch, Look
+from affiliates.activity import Batch, Look
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
-from affiliates.group import Grain
+from affiliates.group import AUDIENCES, Grain
 from affiliates.identity import PERSON, as_key
 from affiliates.kernels import Keys
 from affiliates.refusal import Refusal

@@ -7,7 +7,7 @@ pass for a whole one.
 from collections.abc import Iterator
 
 from affiliates.contribution import Contribution
-from affiliates.group import Product
+from affiliates.group import AUDIENCES, Product
 from affiliates.refusal import Refusal
 
 MOST_EVENTS = 10**15
@@ -23,6 +23,7 @@ def check(c: Contribution, product: Product) -> Iterator[Refusal]:
         yield Refusal(c.subject, "a number that can't be", f"below 0 or over {MOST_EVENTS:,}", "correct the query")
         return
     yield from _rows(c, product)
+    yield from _audiences(c, product)
     yield from _shares(c, product)
 
 
@@ -38,6 +39,15 @@ def _rows(c: Contribution, product: Product) -> Iterator[Refusal]:
         yield Refusal(
             c.subject, "namespaces are missing", f"{', '.join(missing)}, which the manifest names",
             "write a row of external users for each, with an empty sketch where nobody was there; all parts go into one folder",
+        )  # fmt: skip
+
+
+def _audiences(c: Contribution, product: Product) -> Iterator[Refusal]:
+    stated = c.audiences.split() if c.audiences is not None else AUDIENCES
+    if more := [audience for audience in stated if audience not in product.audiences]:
+        yield Refusal(
+            c.subject, "is of more audiences than its manifest's", f"of {', '.join(more)} too, and of {product.limited_to} alone",
+            "say in its column `audiences` whom it is of, and leave the others out; or correct `audiences` in the manifest",
         )  # fmt: skip
 
 

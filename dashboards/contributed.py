@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from affiliates.contribution import Contribution
+from affiliates.group import AUDIENCES
 from affiliates.registers import Registers
 from dashboards import terminal
 
@@ -46,18 +47,17 @@ class Contributed:
     """Key epoch, crosswalk, normalisation, definition, zone and producer of each."""
     missing: dict[str, list[date]] = field(default_factory=dict)
     bytes_read: int = 0
-    parts_left: int = 0
+    audiences: set[str | None] = field(default_factory=set)
+    """Those that contributions are of; null for all."""
 
     def read(self, subject: str, missing: Sequence[date], size: int) -> None:
         """Note what of a product isn't there, and how much its sources hold."""
         self.missing |= {subject: list(missing)} if missing else {}
         self.bytes_read += size
 
-    def leaves(self, made: Contribution, external_only: bool = False) -> Contribution:
+    def leaves(self, made: Contribution) -> Contribution:
         """Note a contribution, and give it as it leaves."""
-        if external_only:
-            self.parts_left += sum(part.audience != "external" for part in made.parts)
-            made = replace(made, parts=tuple(part for part in made.parts if part.audience == "external"))
+        self.audiences.add(made.audiences)
         self.periods += 1
         self.first, self.last = min(self.first, made.activity_date), max(self.last, made.activity_date)
         self.unidentified += made.unidentified_events or 0
@@ -95,6 +95,7 @@ class Contributed:
         return {
             "file": str(self.path), "bytes": self._size(), "from": f"{self.first}", "to": f"{self.last}",
             "contributions": self.periods, "holds": rows,
+            "audiences": sorted({a for said in self.audiences for a in (said or " ".join(AUDIENCES)).split()}),
             "unidentified_events": self.unidentified, "undecided_events": self.undecided,
             "made_by": sorted(self.made_by), "missing_days": {n: [f"{d}" for d in ds] for n, ds in self.missing.items()},
         }  # fmt: skip
@@ -113,11 +114,13 @@ class Contributed:
             said.append(Text(f"{self.unidentified:,} events named no user and aren't counted.", "yellow"))
         if self.undecided:
             said.append(Text(f"{self.undecided:,} events were left undecided by a condition, taken for false.", "yellow"))
+        limited = sorted(" and ".join(a.split()) for a in self.audiences if a)
+        if limited:
+            said.append(Text(f"Of {', '.join(limited)} users alone: a reading that counts others has no upper bound from it."))
         if inspected:
             return Stack(*said, Text(REVEALS))
-        left = ", and only for external users" if self.parts_left else ""
         said.append(Text(
-            f"Left: the file, with a sketch for each period and row above, these numbers, and names of products{left}.\n"
+            f"Left: the file, with a sketch for each period and row above, these numbers, and names of products.\n"
             f"Stayed: all identifiers, in {self.bytes_read:,} bytes of events; and the key."
         ))  # fmt: skip
         if self.missing:

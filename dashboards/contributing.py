@@ -39,7 +39,7 @@ def contribute(
     sign: Annotated[
         Path | None, typer.Option(help="Sign the file with this key of `key pair`: FILE.sig.", metavar="KEYFILE", exists=True)
     ] = None,
-    external_only: Annotated[bool, typer.Option("--external-only", help="Leave out internal and automated users.")] = False,
+    external_only: Annotated[bool, typer.Option("--external-only", help="Of no internal and automated users.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
     print_sql: Annotated[
         str | None,
@@ -100,10 +100,12 @@ def contribute(
         said = _by_manifest(group, subject)
     settings, products = said
     place = _workplace(group, settings, now)
+    if external_only:
+        products = [(affiliate, product.model_copy(update={"audiences": ("external",)})) for affiliate, product in products]
     if print_sql is not None:
         _print_sql(print_sql, products, place, asked, crosswalk_table, person_keys)
         return
-    _write(products, place, asked, out, external_only, sign, as_json)
+    _write(products, place, asked, out, sign, as_json)
 
 
 def _range(first: str | None, last: str | None, month: str | None) -> tuple[date, date] | None:
@@ -232,7 +234,7 @@ def _print_sql(
 
 def _write(
     products: "Sequence[tuple[str, Product]]", place: "Workplace", asked: tuple[date, date] | None, out: Path | None,
-    external_only: bool, sign: Path | None, as_json: bool,
+    sign: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     from affiliates import contribution
     from dashboards.contributed import Contributed
@@ -254,7 +256,7 @@ def _write(
             for number, (affiliate, product) in enumerate(products):
                 progress(f"{affiliate}/{product.product}", number, len(products))
                 for made in _counted(affiliate, product, place, days_asked(product, asked, place), done):
-                    yield done.leaves(made, external_only)
+                    yield done.leaves(made)
 
         try:
             contribution.write(unfinished, each())

@@ -60,6 +60,7 @@ products:
         # format: csv            # where the files' ending doesn't tell; separator: ";"
         # types: {ts: integer}   # CSV and JSON lines are text; a `time` with a `unit` needs this
         # day_zone: Asia/Tokyo   # for files named by {day} without `time`, if the days aren't the group's
+    # audiences: [external]      # whose sketches leave: without internal users, a reading that counts them has no upper bound
     # Where there is no sketch: people in a month from a document, and what they can't exceed:
     # counts: [{month: 2025-02, users: 1200, unit: people, document: annual report, attested_by: CFO}]
     # ceilings: [{users: 90000, unit: accounts, document: register, attested_by: CTO, from: 2025-01-01}]

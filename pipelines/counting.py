@@ -220,6 +220,10 @@ def _share(
         reasons.append(
             f"{name}: {len(early)} of {len(versions)} periods were computed before they settled; all have on {until:%Y-%m-%d}"
         )
+    limited = [v for v in versions if v.lacks(inputs.reading.audiences)]
+    if limited:
+        of, counted = (" and ".join(a) for a in (str(limited[0].audiences).split(), inputs.reading.audiences))
+        reasons.append(f"{name}: {len(limited)} of {len(versions)} periods are of {of} users alone, and {counted} count")
     excluded = sum(v.unidentified_events or 0 for v in within), sum(v.undecided_events or 0 for v in within)
     pool, unknown = _pool(warehouse, inputs, name, product, versions, window)
     return Share(pool, inputs.given.get((affiliate, product.product)), coverage, (*reasons, *unknown), *excluded)

@@ -84,6 +84,7 @@ contributions = _table(
     Column("reason", String(500), comment="why it was restated, once its month was closed"),
     Column("sender", String(64), comment="the affiliate that handed it in; null for what was computed here"),
     Column("approved_by", String(200), comment="who approved that it was restated, once its month was closed"),
+    Column("audiences", String(32), comment="all that it is of, such as external; null for external, internal and automated"),
     sa.Index(None, "affiliate", "product", "grain", "activity_date", "id"),
     sa.Index(None, "activity_date"),
 )  # fmt: skip

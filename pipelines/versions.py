@@ -36,6 +36,8 @@ class Version:
     undecided_events: int | None
     computed_at: datetime
     """When it was last computed with this result."""
+    audiences: str | None = None
+    """Those that it is of; null for all."""
     erased_at: datetime | None = None
     """When a sketch of it was last erased; null while all are there."""
 
@@ -43,8 +45,12 @@ class Version:
     def content(self) -> list[str]:
         """What of it moves a figure, or what is said beside it: all but its number in this store and when it was computed,
         so that any store that was given the same says the same."""
-        left_out = ("id", "computed_at", "definition", "erased_at")
+        left_out = ("id", "computed_at", "definition", "erased_at", *(["audiences"] if self.audiences is None else []))
         return [str(getattr(self, f.name)) for f in fields(self) if f.name not in left_out]
+
+    def lacks(self, audiences: Sequence[str]) -> bool:
+        """Whether it isn't of all of these audiences."""
+        return self.audiences is not None and not set(audiences) <= set(self.audiences.split())
 
 
 class Accepted(NamedTuple):

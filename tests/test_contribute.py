@@ -63,10 +63,15 @@ def test_a_month_external_users_only(tmp_path: Path) -> None:
     staff = source(internal_when="\"user\" like 'u1%'")
     directory, out = edge(tmp_path / "shop", grain="month", sources=[staff]), tmp_path / "c.parquet"
     said = ran("contribute", "--group", str(directory), "--month", "2025-01", "-o", str(out), "--external-only")
-    assert "only for external users" in " ".join(said.split())
+    assert "Of external users alone: a reading that counts others has no upper bound from it." in " ".join(said.split())
     (made,) = contribution.read(out)
     assert (made.grain, made.activity_date) == ("month", date(2025, 1, 1))
     assert [(p.audience, p.distinct_users) for p in made.parts] == [("external", 50)]
+    assert made.audiences == "external"
+    stated = edge(tmp_path / "stated", grain="month", sources=[staff], audiences=["external"])
+    ran("contribute", "--group", str(stated), "--month", "2025-01", "-o", str(tmp_path / "stated.parquet"))
+    assert contribution.read(tmp_path / "stated.parquet")[0].digest == made.digest
+    assert json.loads(ran("inspect", str(out), "--json"))["audiences"] == ["external"]
 
 
 def test_days_that_are_not_there_are_said(tmp_path: Path) -> None:

@@ -145,6 +145,15 @@ def test_a_hub_hands_over_whole_months_of_outsiders_only(tmp_path: Path) -> None
     figure = json.loads(done("measure", "--group", centre, "--month", "2025-01", "--json"))["group"]
     assert (figure["identity_low"], figure["estimate"]) == (OUTSIDERS, OUTSIDERS + CARDS)
     assert figure["coverage"] == {"days_expected": 0, "days_present": 0, "months_expected": 1, "months_present": 1}
+    assert (figure["upper"], figure["complete"]) == (None, False), "staff is counted by this reading, and isn't in the file"
+    said = "shop/app: 1 of 1 periods are of external users alone, and external and internal count"
+    assert figure["reasons"] == [said]
+    outsiders = {"name": "outsiders", "counts": "unique_people", "audiences": ["external"]}
+    (centre / "readings.yaml").write_text(yaml.safe_dump({"readings": [outsiders]}))
+    done("run", "--group", centre)
+    figure = json.loads(done("measure", "--group", centre, "--month", "2025-01", "--json"))["group"]
+    assert (figure["complete"], figure["reasons"]) == (True, [])
+    assert OUTSIDERS + CARDS <= figure["upper"] <= OUTSIDERS + CARDS + 1
 
 
 def test_a_number_alone(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 from affiliates import canary, contribution, crosswalk, edge
 from affiliates.contribution import SCHEMA, Contribution
 from affiliates.crosswalk import Crosswalk
-from affiliates.group import Group, Product, Settings
+from affiliates.group import AUDIENCES, Audience, Group, Product, Settings
 from affiliates.identity import TEST_KEY, GroupKey, normalise, person_key
 from affiliates.keyring import Keyring
 from affiliates.refusal import Refusal
@@ -183,8 +183,11 @@ def test_keys_that_postgresql_makes_give_the_edges_contributions(
         assert [str(r) for r in contribution.check(c, GROUP, lambda month: known, lambda month: digest, NOW)] == []
 
 
-def keys_of(postgres: sa.Engine, kind: str, rows: list[tuple[Any, ...]], **changes: Any) -> pl.DataFrame:
+def keys_of(
+    postgres: sa.Engine, kind: str, rows: list[tuple[Any, ...]], audiences: tuple[Audience, ...] = AUDIENCES, **changes: Any
+) -> pl.DataFrame:
     """What PostgreSQL makes of events whose time column has a type."""
+    wanted = asked(app(**changes).model_copy(update={"audiences": audiences}), keys_only=True)
     columns = ", ".join(f"{name} text" for name in events().columns[1:])
     with new_database(postgres, UTF8) as url, psycopg.connect(url) as connection:
         connection.execute(f"create table events (at {kind}, {columns})")
@@ -192,7 +195,7 @@ def keys_of(postgres: sa.Engine, kind: str, rows: list[tuple[Any, ...]], **chang
             cursor.executemany("insert into events values (%s, %s, %s, %s, %s, %s, %s)", rows)
         try:
             with psycopg.RawCursor(connection) as cursor:
-                text = query(ENGINES["postgres"], asked(app(**changes), keys_only=True))
+                text = query(ENGINES["postgres"], wanted)
                 return pl.DataFrame(cursor.execute(text, (KEY,)).fetchall(), orient="row", schema=KEY_SCHEMA)
         finally:
             connection.rollback()
@@ -254,12 +257,15 @@ def test_local_times_are_on_their_day(postgres: sa.Engine, zone: str) -> None:
     assert_frame_equal(found.sort(found.columns), expected.sort(found.columns))
 
 
-def by_keys(frame: pl.DataFrame, directory: Path, grain: str, joined: Crosswalk | None) -> list[Contribution]:
+def by_keys(
+    frame: pl.DataFrame, directory: Path, grain: str, joined: Crosswalk | None, audiences: tuple[Audience, ...] = AUDIENCES
+) -> list[Contribution]:
     """Keys as a table has them, through the edge of somebody who has no key."""
     directory.mkdir()
     frame.sample(fraction=1, shuffle=True, seed=1).write_csv(directory / "keys.csv")
     source = {"files": "keys.csv", "person_keys": ["email", "phone", "device"], "complete_through": "2025-01-31"}
     product = Product.model_validate(app().model_dump(by_alias=True, exclude={"sources"}) | {"sources": [source], "grain": grain})
+    product = product.model_copy(update={"audiences": audiences})
     place = edge.Workplace(directory, SETTINGS, Keyring(SETTINGS, directory), lambda month: joined, NOW)
     found = edge.find("shop/app", product, directory, ZONE)
     last = LAST if grain == "day" else date(2025, 1, 31)
@@ -268,6 +274,19 @@ def by_keys(frame: pl.DataFrame, directory: Path, grain: str, joined: Crosswalk 
     made = [c for some in edge.contribute("shop", product, found, periods, place) for c in some]
     assert counted == {c.activity_date: sum(p.events or 0 for p in c.parts) + (c.unidentified_events or 0) for c in made}
     return made
+
+
+def test_of_external_users_alone(postgres: sa.Engine, tmp_path: Path) -> None:
+    """No key of staff leaves the warehouse, and what is made of the others says that staff isn't in it."""
+    frame = keys_of(postgres, "timestamptz", events().rows(), ("external",))
+    whole = keys_of(postgres, "timestamptz", events().rows())
+    assert "internal" in whole["audience"].to_list()
+    assert set(frame.filter(pl.col("person_key").is_not_null())["audience"]) == {"external", "canary"}
+    found = by_keys(frame, tmp_path / "keys", "day", None, ("external",))
+    expected = by_edge(events(), tmp_path / "events", app().model_copy(update={"audiences": ("external",)}))
+    # A condition that can't be decided for somebody of the staff is told with the key, which stays.
+    assert [told(c) | {"undecided": 0} for c in found] == [told(c) | {"undecided": 0} for c in expected]
+    assert {c.audiences for c in [*found, *expected]} == {"external"}
 
 
 KEYS = pl.DataFrame(
@@ -339,6 +358,7 @@ def variants() -> Iterator[tuple[str, Asked]]:
         *({"column": "at", "unit": unit} for unit in ("s", "ms", "us", "ns")),
     ):
         yield f"time {time}", asked(app(time=time))
+    yield "external", asked(app().model_copy(update={"audiences": ("external",)}))
     yield "date", asked(app(types={"at": "date"}))
     yield "names", asked(app(table='"My Schema".events', identifiers=[{"column": "User Id", "namespace": "o.k"}]))
 
@@ -383,7 +403,8 @@ def test_each_query_is_one_statement_of_its_dialect(engine: Any, name: str, want
     assert not list(select.find_all(exp.Command))
     assert all(isinstance(s, exp.Create) for s in setup)
     assert len(setup) == (2 if engine.name == "snowflake" else 0)
-    columns = list(KEY_SCHEMA) if wanted.keys_only else SCHEMA.names()
+    optional = set() if wanted.product.limited_to else contribution.OPTIONAL
+    columns = list(KEY_SCHEMA) if wanted.keys_only else [column for column in SCHEMA if column not in optional]
     assert select.named_selects == columns
     assert KEY not in text
 

@@ -65,7 +65,9 @@ def row(day: date, way: Item = right, number: int = PEOPLE, lg_k: int = 21, **ch
 
 
 def write(path: Path, *rows: dict[str, Any]) -> Path:
-    pl.DataFrame([{name: each[name] for name in SCHEMA} for each in rows], schema=SCHEMA).write_parquet(path)
+    """With the columns that the first row has: an older version's file has no optional ones."""
+    schema = {name: dtype for name, dtype in SCHEMA.items() if name in rows[0]}
+    pl.DataFrame([{name: each[name] for name in schema} for each in rows], schema=schema).write_parquet(path)
     return path
 
 
@@ -178,6 +180,11 @@ def cases(private: Path) -> list[Case]:
         _row("events fewer than users", "more users than events", events=PEOPLE - 1),
         _row("fewer distinct users than in the sketch", "fewer distinct users", distinct_users=PEOPLE // 2),
         Case("a day in the future", lambda p, d: write(p, row(FUTURE)), "in the future"),
+        Case(
+            "staff in a file of external users alone",
+            lambda p, d: write(p, *(row(d, audience=a, audiences="external") for a in ("external", "internal"))),
+            "users of an audience that it isn't of",
+        ),
         _row("a product of nobody", "product of nobody", product="other"),
         _row("another affiliate's contribution", "another affiliate's", affiliate="b", product="chat"),
         Case("a truncated file", truncated, "is not a readable Parquet file"),

@@ -78,6 +78,9 @@ SELECT period AS {{ q('activity_date') }}, audience AS {{ q('audience') }}, name
   {{ e.bigint('unidentified') }} AS {{ q('unidentified_events') }}, {{ e.bigint('undecided') }} AS {{ q('undecided_events') }},
   '{{ crosswalk_digest }}' AS {{ q('crosswalk_digest') }}
 FROM joined
+{%- if audiences %}
+WHERE person_key IS NULL OR audience IN ('canary', '{{ audiences | replace(' ', "', '") }}')
+{%- endif %}
 {%- else %},
 -- A period without users has rows too: zero users is not the same as nothing said.
 cells AS (
@@ -107,6 +110,9 @@ SELECT
   '{{ grain }}' AS {{ q('grain') }},
   period AS {{ q('activity_date') }},
   audience AS {{ q('audience') }},
+{%- if audiences %}
+  '{{ audiences }}' AS {{ q('audiences') }},
+{%- endif %}
   namespace AS {{ q('namespace') }},
   {{ epoch_text }} AS {{ q('key_epoch') }},
   '{{ crosswalk_digest }}' AS {{ q('crosswalk_digest') }},
@@ -126,5 +132,8 @@ SELECT
   canary AS {{ q('canary') }}
 FROM told
 WHERE audience <> 'canary' AND namespace IS NOT NULL AND (events > 0 OR audience = 'external')
+{%- if audiences %}
+  AND audience IN ('{{ audiences | replace(' ', "', '") }}')
+{%- endif %}
 ORDER BY period, audience, namespace
 {%- endif %}
