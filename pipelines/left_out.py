@@ -21,6 +21,7 @@ def said(
     yield from _outside(group, members, day)
     yield from _unnamed(group, near)
     yield from _stale(group, due, versions)
+    yield from _of_another_definition(due, versions)
     yield from _of_two_definitions(versions)
 
 
@@ -47,6 +48,18 @@ def _stale(group: Group, due: Sequence[tuple[str, Product]], versions: Sequence[
     )
     for name, number in stale.items():
         yield f"{name}: {number} periods were computed under earlier settings; compute them with mauwatch run"
+
+
+def _of_another_definition(due: Sequence[tuple[str, Product]], versions: Sequence[Version]) -> Iterator[str]:
+    """Of what is handed in; what is counted here was said before to be under earlier settings."""
+    now = {(m, p.product): p.active.label for m, p in due if p.handed_in}
+    other = Counter(
+        (f"{v.affiliate}/{v.product}", v.definition, now[v.affiliate, v.product])
+        for v in versions
+        if v.definition != now.get((v.affiliate, v.product), v.definition)
+    )
+    for (name, theirs, ours), number in other.items():
+        yield f"{name}: {number} periods are by the definition {theirs}, and the manifest's is {ours}: are they the same users?"
 
 
 def _of_two_definitions(versions: Sequence[Version]) -> Iterator[str]:

@@ -145,6 +145,13 @@ def test_the_table_of_wrong_contributions_has_a_row_for_each(tmp_path: Path) -> 
     assert all(line.count("|") == 3 for line in lines)
 
 
+def test_another_definition_than_the_manifests_is_said(directory: Path, tmp_path: Path) -> None:
+    """An affiliate that changes whom it calls active moves the figure as growth would, and nobody would know why."""
+    session = take(directory, write(tmp_path / "f.parquet", row(FIRST, definition="opened/7")), sender="a")
+    said = "a/app: 1 periods are by the definition opened/7, and the manifest's is seen/1: are they the same users?"
+    assert [m.inputs.not_counted for m in session.report.measured.values()] == [(said,), (said,)]
+
+
 def test_a_lower_lgk_is_accepted_with_a_wider_interval(directory: Path) -> None:
     """Small engines have no more; taken for as exact as the others, the interval wouldn't hold the truth."""
     month = {"grain": "month", "computed_at": LATER}
