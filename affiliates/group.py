@@ -194,6 +194,8 @@ class Settings(Model):
     largest_person: Annotated[int, Field(ge=2)] = 100
     """Identifiers of one person at most: what `mauwatch crosswalk` finds more of together is many people's."""
     lg_k: Annotated[int, Field(ge=12, le=21)] = 21
+    evidence_key: Text | None = None
+    """File of the private key (`mauwatch key pair`) that signs bundles of evidence; without one they aren't signed."""
     keep_sketches: Annotated[int, Field(ge=1, le=1200)] = 24
     """Whole months whose sketches stay when `mauwatch erase --retention` erases the older ones."""
 

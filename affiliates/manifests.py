@@ -4,12 +4,14 @@ import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from affiliates import consistency
+from affiliates.attested import Attested
 from affiliates.group import DEFAULT_READINGS, Entity, Group, Readings, Settings
 from affiliates.refusal import Refusal, Refused
 from affiliates.yaml_lines import Document, Location, load
@@ -55,6 +57,39 @@ def read_group(directory: Path, edge: bool = False) -> Group:
     if mistakes or settings is None or readings is None:
         raise Refused(sorted(mistakes, key=_place))
     return Group(settings=settings, entities={n: e for n, (e, _) in entities.items()}, readings=readings)
+
+
+def read_attested(directory: Path, group: Group, month: date) -> Attested:
+    """What was attested for a month, and reconciled; nothing where there is no such file.
+
+    Raises `Refused` with every mistake, such as an affiliate or a product of nobody.
+    """
+    mistakes: list[Refusal] = []
+    for path in sorted((directory / "attested").glob("*")):
+        if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])\.yaml|\..*", path.name):
+            said = f"attested/{path.name}:1"
+            mistakes.append(Refusal(said, "is not read", "only files named by a month are", "rename it, such as 2025-03.yaml"))
+    doc = load(directory, directory / "attested" / f"{month:%Y-%m}.yaml", mistakes, required=False)
+    found = _parse(Attested, doc, mistakes) or Attested()
+    named = [("attestations", n, "affiliate", a.affiliate in group.entities) for n, a in enumerate(found.attestations)]
+    named += [
+        ("reconciliation", n, "product", r.product == group.settings.group or group.product(*_two(r.product)) is not None)
+        for n, r in enumerate(found.reconciliation)
+    ]
+    for part, number, key, known in named:
+        if doc is not None and not known:
+            said = getattr(getattr(found, part)[number], key)
+            mistakes.append(
+                Refusal(doc.at((part, number, key)), f"`{key}` of nobody", said, "write a name that the manifests have")
+            )
+    if mistakes:
+        raise Refused(sorted(mistakes, key=_place))
+    return found
+
+
+def _two(name: str) -> tuple[str, str]:
+    affiliate, _, product = name.partition("/")
+    return affiliate, product
 
 
 def of_options(model: type[M], said: Mapping[str, Any], where: str) -> M:

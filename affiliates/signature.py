@@ -49,13 +49,29 @@ def sign(path: Path, private: Path) -> str:
 
     Raises `Refusal` where that is none.
     """
+    return sign_digest(digest_of(path), private)
+
+
+def sign_digest(digest: str, private: Path) -> str:
+    """The same of what `digest_of` has said."""
+    return base64.b64encode(_key(private).sign(bytes.fromhex(digest))).decode()
+
+
+def public_of(private: Path) -> str:
+    """The public half (base64) of the private key in a file. Raises `Refusal` where that is none."""
+    return base64.b64encode(_key(private).public_key().public_bytes_raw()).decode()
+
+
+def _key(private: Path) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(private.read_bytes(), None)
+    except OSError as error:
+        raise Refusal("the private key", "can't be read", f"{private.name}: {error.strerror}", f"use {_MADE}") from None
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
         raise Refusal("the private key", "is no Ed25519 key in PEM, without a password", private.name, f"use {_MADE}")
-    return base64.b64encode(key.sign(bytes.fromhex(digest_of(path)))).decode()
+    return key
 
 
 def sign_beside(path: Path, private: Path) -> Path:

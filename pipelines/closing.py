@@ -4,11 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from affiliates import signature as signatures
 from affiliates.contribution import end_of
 from affiliates.group import Group, Reading
+from affiliates.manifests import read_attested
 from affiliates.refusal import Refusal
 from pipelines import checks, counting, licences, publications, published
+from pipelines.chain import canonical
 from pipelines.collect import Centre
+from pipelines.collected import collected
 from pipelines.counting import METHOD, Measured
 from pipelines.publications import CLOSED, RESTATED, New, Publication
 from pipelines.warehouse import Warehouse
@@ -38,13 +42,17 @@ def close(centre: Centre, month: date, signature: Signature) -> dict[str, Measur
     for what, said in (("--by", signature.by), ("--despite", signature.despite), ("--restates", signature.restates)):
         if said is not None and not said.strip():
             raise Refusal(f"closing {name}", f"{what} is empty", "", "write who signs, and why")
+    attested = read_attested(centre.directory, group, month)
+    key = group.settings.evidence_key
+    public_key = signatures.public_of(centre.directory / key) if key else None
     if store is None:
         raise Refusal(f"the group in {name}", "no data: nothing was contributed for this month", "", "run it: mauwatch run")
     with store.snapshot() as fixed:
         before = {p.reading: p for p in publications.in_force(fixed, month).values() if p.signed}
         _check_signed(name, before, signature)
         found = dict(_measured(fixed, group, month))
-        if before and all(_same(before.get(r), m) for r, m in found.items()):
+        told = {name: canonical(collected(attested, m, public_key)) for name, m in found.items()}
+        if before and all(_same(before.get(r), m, told[r]) for r, m in found.items()):
             raise Refusal(name, "nothing has changed since it was signed", "", "there is nothing to restate")
         if signature.despite is None:
             _check_open(name, list(_open(fixed, group, found)))
@@ -55,7 +63,7 @@ def close(centre: Centre, month: date, signature: Signature) -> dict[str, Measur
             last = before.get(reading.name)
             signed = {
                 "signed_by": signature.by.strip(), "despite": signature.despite, "reason": signature.restates,
-                "supersedes": last.id if last else None,
+                "supersedes": last.id if last else None, "collected": told[reading.name],
             }  # fmt: skip
             new.append(published.new(found[reading.name], reading, group.settings.group, position, centre.now, state, **signed))
         about = [licence for licence in licences.registry() if licence.measured_month == month]
@@ -88,8 +96,10 @@ def _measured(store: Warehouse, group: Group, month: date) -> Iterator[tuple[str
         yield reading.name, known.get(inputs.digest) or known.setdefault(inputs.digest, counting.measure(store, group, inputs))
 
 
-def _same(before: Publication | None, measured: Measured) -> bool:
-    return before is not None and (before.inputs, before.method) == (measured.inputs.digest, METHOD)
+def _same(before: Publication | None, measured: Measured, told: str) -> bool:
+    if before is None or (before.inputs, before.method) != (measured.inputs.digest, METHOD):
+        return False
+    return before.collected in (None, told)
 
 
 def _open(store: Warehouse, group: Group, found: dict[str, Measured]) -> Iterator[str]:

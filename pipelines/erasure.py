@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from affiliates.group import Group
 from affiliates.refusal import Refusal
 from affiliates.registers import Registers
-from pipelines import inbox, publications, schema
+from pipelines import inbox, ledger, publications, schema
 from pipelines.erased import ALLOWED, ERASED
 from pipelines.inbox import Offer
 from pipelines.store import Store
@@ -161,7 +161,7 @@ def erase(store: Store, scope: Scope, order: Order, now: datetime) -> Plan:
     The bytes are gone from the store's files only after `sweeping.sweep`.
     """
     s = schema.sketches
-    with store.writing() as connection:
+    with store.writing() as connection, ledger.noting(connection):
         found = plan(Store(store.engine, connection), scope)
         digests = list(found.digests)
         for start in range(0, len(digests), 500):
@@ -176,7 +176,7 @@ def erase(store: Store, scope: Scope, order: Order, now: datetime) -> Plan:
 def allow_again(store: Store, scope: Scope, order: Order, now: datetime) -> int:
     """Allow that days of a product are contributed again, although they or just their registers were erased; says how many
     of their own sketches are."""
-    with store.writing() as connection:
+    with store.writing() as connection, ledger.noting(connection):
         if not connection.scalar(sa.select(sa.func.count()).select_from(schema.erasures)):
             raise Refusal(str(scope), "nothing was ever erased", "", "there is nothing to allow")
         joined = schema.contributions.join(schema.parts).join(schema.sketches)

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines import schema
+from pipelines import ledger, schema
 from pipelines.store import Store
 from pipelines.versions import Position, last_id
 
@@ -37,6 +37,8 @@ class Publication:
     despite: str | None
     reason: str | None
     supersedes: int | None
+    collected: str | None
+    """JSON: what affiliates attested when it was signed, and what was reconciled."""
     known_at: datetime
 
     @property
@@ -67,7 +69,7 @@ def append(store: Store, month: date, new: Sequence[New], tests: Sequence[Row]) 
     as much, or more. Its tests then stay as they are as well: they are of the figures in force.
     """
     p = schema.publications
-    with store.writing() as connection:
+    with store.writing() as connection, ledger.noting(connection):
         before = in_force(Store(store.engine, connection), month)
         new = [n for n in new if (_adds if n.row["state"] == PRELIMINARY else _follows)(n.row, before)]
         latest = max((p.known_at for p in before.values()), default=None)
@@ -110,7 +112,7 @@ def append_tests(store: Store, rows: Sequence[Row], stood: Mapping[tuple[date, s
 
     `stood`: what was in force when they were tested. What has been published since brought its own.
     """
-    with store.writing() as connection:
+    with store.writing() as connection, ledger.noting(connection):
         stands = in_force(Store(store.engine, connection))
         published = {month for month, _ in stands.keys() | stood.keys() if _of(month, stands) != _of(month, stood)}
         return _append_tests(connection, [row for row in rows if row["measured_month"] not in published])

@@ -22,7 +22,7 @@ def new(
         "month": measured.inputs.month, "reading": reading.name, "state": state, "inputs": measured.inputs.digest,
         "method": METHOD, "not_counted": "\n".join(measured.inputs.not_counted), "contributions_to": position.contributions,
         "counts_to": position.counts, "signed_by": None, "despite": None, "reason": None, "supersedes": None,
-        "known_at": known_at, **signed,
+        "collected": None, "known_at": known_at, **signed,
     }  # fmt: skip
     return New(row, rows(measured, reading, group, known_at, state))
 

@@ -183,6 +183,7 @@ publications = _table(
     Column("despite", sa.Text, comment="why it was closed although something was open"),
     Column("reason", sa.Text, comment="why it was restated"),
     Column("supersedes", BIG, ForeignKey("publications.id"), comment="the closed publication that it restates"),
+    Column("collected", sa.Text, comment="JSON: what affiliates attested when it was signed, and what was reconciled"),
     Column("known_at", Utc, nullable=False, comment="when it was published"),
     sa.Index(None, "month", "reading", "id"),
 )  # fmt: skip
@@ -234,6 +235,16 @@ licence_tests = _table(
     Column("of_record", sa.Boolean(name="of_record"), nullable=False, comment="whether this is the reading of record"),
     Column("known_at", Utc, nullable=False, comment="when it was tested"),
     sa.Index(None, "licence", "licensee", "reading", "id"),
+)  # fmt: skip
+
+ledger = _table(
+    "ledger", "What was published, tested and erased: each entry holds the digest of the one before",
+    Column("number", BIG, primary_key=True, autoincrement=False, comment="from 1 on, without a gap"),
+    Column("at", String(32), nullable=False, comment="when, UTC"),
+    Column("kind", String(16), nullable=False, comment="began, published, tested or erased"),
+    Column("body", sa.Text, nullable=False, comment="JSON: what it is about, and the digest of its rows"),
+    Column("previous", String(64), nullable=False, comment="digest of the entry before"),
+    Column("digest", String(64), nullable=False, comment="SHA-256 of the entry with the digest of the one before"),
 )  # fmt: skip
 
 column_comments = _table(

@@ -1,0 +1,61 @@
+"""What people vouch for when a month is closed: a file of the group directory, `attested/YYYY-MM.yaml`.
+
+A figure can be made again from sketches. That the list of products is whole, and what "active" means, can't: somebody has to
+say so.
+"""
+
+from datetime import date
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from affiliates.model import Model, Name, Text
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class Attestation(Model):
+    """What somebody says for an affiliate."""
+
+    affiliate: Name
+    by: Text
+    """Name or office of who vouches for it."""
+    on: date
+    products_complete: bool
+    """Whether the manifest lists all of the affiliate's products."""
+    active: Text
+    """What the affiliate's products mean by active, in words."""
+    exclusions: Text
+    """Who isn't counted, in words; `none` where everybody is."""
+    document: Text | None = None
+    sha256: Digest | None = None
+    """Of the document."""
+
+
+class Reconciliation(Model):
+    """A figure of a product, or of the group, that was published elsewhere, beside ours."""
+
+    product: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)?$", max_length=129)]
+    """affiliate/product; or the group's name."""
+    published: Annotated[int, Field(ge=0)]
+    unit: Text
+    definition: Text
+    on: date
+    source: Text
+    """Where it stands, such as an annual report and its page."""
+    reason: Text
+    """Why it differs from ours."""
+
+
+class Attested(Model):
+    """attested/YYYY-MM.yaml."""
+
+    attestations: tuple[Attestation, ...] = ()
+    reconciliation: tuple[Reconciliation, ...] = ()
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        names = [a.affiliate for a in self.attestations]
+        if twice := sorted({n for n in names if names.count(n) > 1}):
+            raise ValueError(f"`attestations` must name each affiliate once: {', '.join(twice)}")
+        return self

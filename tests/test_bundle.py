@@ -1,0 +1,99 @@
+"""A bundle of evidence: whoever changes a byte of it is found out, whatever that byte is for."""
+
+import random
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from affiliates import signature
+from affiliates.refusal import Refusal
+from pipelines import bundle, chain
+
+
+@pytest.fixture(scope="module")
+def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("keys") / "evidence.pem"
+    signature.new_pair(path)
+    return path
+
+
+def packed(directory: Path, private: Path | None) -> Path:
+    files = directory / "files"
+    (files / "contributions").mkdir(parents=True)
+    (files / "figures.json").write_text('{"estimate":700000001}')
+    (files / "méthode.txt").write_text("in words")
+    (files / "contributions" / "shop.parquet").write_bytes(bytes(range(40)))
+    (files / "empty").touch()
+    bundle.write(directory / "made.zip", files, {"kind": "outside", "month": "2025-03"}, private)
+    return directory / "made.zip"
+
+
+def test_what_was_packed_comes_out(tmp_path: Path, private: Path) -> None:
+    path = packed(tmp_path, private)
+    with bundle.opened(path) as found:
+        assert (found.about, found.public_key) == ({"kind": "outside", "month": "2025-03"}, signature.public_of(private))
+        assert set(found.files) == {"figures.json", "méthode.txt", "contributions/shop.parquet", "empty"}
+        assert found.json("figures.json") == {"estimate": 700000001}
+        assert (found.folder / "contributions" / "shop.parquet").read_bytes() == bytes(range(40))
+    again = packed(tmp_path / "again", private)
+    assert path.read_bytes() == again.read_bytes(), "made twice of the same, it is the same"
+
+
+def test_each_changed_byte_is_found(tmp_path: Path, private: Path) -> None:
+    """All of them: heads of the zip, names, dates, the list, the signature, what no digest is of."""
+    path, changed = packed(tmp_path, private), tmp_path / "changed.zip"
+    whole, chance = path.read_bytes(), random.Random(1)
+    for at in range(len(whole)):
+        other = bytearray(whole)
+        other[at] ^= 1 << chance.randrange(8)
+        changed.write_bytes(other)
+        with pytest.raises(Refusal), bundle.opened(changed):
+            pytest.fail(f"byte {at} of {len(whole)} was changed and nobody saw it")
+
+
+@pytest.mark.parametrize("cut", [0, 1, 21, 22, 100, -1, -22])
+def test_cut_off_or_longer(tmp_path: Path, private: Path, cut: int) -> None:
+    path = packed(tmp_path, private)
+    whole = path.read_bytes()
+    for other in (whole[:cut], whole + b"\0", b"\0" + whole):
+        path.write_bytes(other)
+        with pytest.raises(Refusal, match=r"bundle|changed"), bundle.opened(path):
+            pytest.fail("opened")
+
+
+def test_signed_by_another_key_it_says_so(tmp_path: Path, private: Path) -> None:
+    """Who changes a bundle and signs it anew has another key: that is what the reader compares."""
+    other = tmp_path / "other.pem"
+    signature.new_pair(other)
+    with bundle.opened(packed(tmp_path / "a", other)) as found:
+        assert found.public_key == signature.public_of(other) != signature.public_of(private)
+    with bundle.opened(packed(tmp_path / "b", None)) as found:
+        assert found.public_key is None
+
+
+BODIES = st.dictionaries(st.sampled_from("abc"), st.none() | st.integers() | st.text(max_size=5), max_size=3)
+
+
+@given(st.lists(BODIES, min_size=1, max_size=6), st.data())
+def test_a_chain_shows_each_change(bodies: list[dict[str, object]], data: st.DataObject) -> None:
+    """An entry changed, left out, put twice, or in another place; only the last ones can be cut off, which the head tells."""
+    entries: list[chain.Entry] = []
+    for body in bodies:
+        entries.append(chain.follow(entries[-1] if entries else None, "noted", body, datetime(2025, 1, 1, tzinfo=UTC)))
+    assert chain.wrong(entries) == []
+    text = "".join(f"{e.to_line()}\n" for e in entries)
+    assert chain.of_lines(text) == entries
+    at = data.draw(st.integers(0, len(text) - 2))
+    other = text[:at] + chr(ord(text[at]) ^ 1) + text[at + 1 :]
+    try:
+        found = chain.of_lines(other)
+    except ValueError:
+        found = None
+    assert found is None or chain.wrong(found) or [e.digest for e in found] != [e.digest for e in entries]
+    if len(entries) > 1:
+        gone = data.draw(st.integers(0, len(entries) - 2))
+        assert chain.wrong(entries[:gone] + entries[gone + 1 :])
+        assert chain.wrong([*entries[:gone], entries[gone + 1], entries[gone], *entries[gone + 2 :]])

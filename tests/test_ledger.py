@@ -1,0 +1,180 @@
+"""The store's ledger: what was published, tested, signed or erased can't be changed there without its saying so."""
+
+import json
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+import yaml
+
+from affiliates import signature
+from affiliates.manifests import read_attested, read_group
+from affiliates.refusal import Refused
+from pipelines import chain, closing, erasure, ledger, schema, store, warehouse
+from pipelines.chain import Entry
+from pipelines.closing import Signature
+from pipelines.collect import Centre
+from pipelines.erasure import Order, Scope
+from pipelines.run import run
+from tests.conftest import NOW, both_databases, entity, events, product, rows_of
+
+Make = Callable[..., Path]
+MARCH = date(2025, 3, 1)
+ATTESTED: dict[str, Any] = {
+    "attestations": [{
+        "affiliate": "a", "by": "Head of Data of A", "on": "2025-04-05", "products_complete": True, "active": "opened the app",
+        "exclusions": "none", "document": "letter of 5 April 2025", "sha256": "ab" * 32,
+    }],
+    "reconciliation": [{
+        "product": "a/app", "published": 90, "unit": "people", "definition": "seen in the month", "on": "2025-04-20",
+        "source": "quarterly report, page 3", "reason": "counts devices that were never joined",
+    }],
+}  # fmt: skip
+
+
+@pytest.fixture
+def directory(make: Make) -> Path:
+    """March 2025, closed and attested; and what came before it."""
+    days = {"files": "seen.parquet", "time": "at", "identifiers": [{"column": "user", "namespace": "email"}]}
+    others = days | {"files": "chat.parquet", "complete_through": "2025-03-31"}
+    life = {"from": "2025-02-01", "to": "2025-04-01", "sources": [days | {"complete_through": "2025-03-31"}]}
+    made = make([entity("a", [product("app", **life)]), entity("b", [product("chat", **life | {"sources": [others]})])])
+    rows = [(f"{date(2025, 2, 1) + timedelta(n)}T12:00:00Z", f"u{n}@example.com") for n in range(59)]
+    events(rows).write_parquet(made / "seen.parquet")
+    events([(at, f"v{user}") for at, user in rows]).write_parquet(made / "chat.parquet")
+    (made / "attested").mkdir()
+    (made / "attested" / "2025-03.yaml").write_text(yaml.safe_dump(ATTESTED))
+    signature.new_pair(made / "evidence.pem")
+    settings = yaml.safe_load((made / "group.yaml").read_text())
+    (made / "group.yaml").write_text(yaml.safe_dump(settings | {"evidence_key": "evidence.pem"}))
+    run(made, read_group(made), NOW)
+    with Centre(made, read_group(made), NOW) as centre:
+        closing.close(centre, MARCH, Signature("Head of Finance"))
+        scope = Scope(affiliate="a", product="app", first_day=date(2025, 2, 1), last_day=date(2025, 2, 1))
+        erasure.erase(centre.store(), scope, Order("Privacy Officer", "a request"), NOW)
+    return made
+
+
+def wrong(directory: Path) -> list[str]:
+    with warehouse.opened(read_group(directory).settings.store, directory) as opened:
+        return ledger.wrong(opened)
+
+
+def entries(directory: Path) -> list[Entry]:
+    with warehouse.opened(read_group(directory).settings.store, directory) as opened:
+        return ledger.read(opened)
+
+
+def newest(directory: Path, table: sa.Table, **values: Any) -> dict[str, Any]:
+    """A table's newest row, as it was before values of it are changed, past all of our code."""
+    with store.connected(read_group(directory).settings.store, directory) as engine, engine.begin() as connection:
+        key = next(iter(table.primary_key.columns))
+        last = key == connection.scalar(sa.select(sa.func.max(key)))
+        row = dict(connection.execute(sa.select(table).where(last)).mappings().one())
+        if values:
+            connection.execute(table.update().where(last).values(**values))
+        return row
+
+
+def another(value: Any, column: sa.Column[Any]) -> Any:
+    """A value of the column's type that isn't its own."""
+    if isinstance(column.type, schema.Utc):
+        return NOW + timedelta(1)
+    if column.name in ("publication", "supersedes"):
+        return 1
+    kind = column.type.python_type
+    if kind is str:
+        return ("x" if not value or value[0] != "x" else "y") + (value or "x")[1:]
+    return {bool: not value, int: (value or 0) + 1 if kind is int else 0, float: 0.125, date: date(2000, 1, 1)}[kind]
+
+
+@both_databases
+def test_what_was_noted_can_be_followed(directory: Path) -> None:
+    found = entries(directory)
+    assert wrong(directory) == []
+    assert found[-1].kind == "erased"
+    signed = [e for e in found if e.kind == "published" and e.body["signed_by"]]
+    assert {(e.body["month"], e.body["state"], e.body["reading"], e.body["signed_by"]) for e in signed} == {
+        ("2025-03", "closed", reading, "Head of Finance") for reading in ("unique_people", "summed_products")
+    }
+    assert chain.head_of(found, MARCH) == max(signed, key=lambda e: e.number)
+    assert chain.head_of(found, date(2025, 2, 1)) is None
+    rows = rows_of(read_group(directory).settings.store, directory)
+    assert sum(e.kind == "published" for e in found) == len(rows["publications"])
+    assert sum(e.kind == "tested" for e in found) == len(rows["licence_tests"])
+
+
+@both_databases
+def test_each_changed_column_is_found(directory: Path) -> None:
+    """By hand, in the database, where no program of ours stands in the way."""
+    for name in ("publications", "figures", "licence_tests", "erasures", "ledger"):
+        table = schema.metadata.tables[name]
+        for column in table.columns:
+            if column.name in ("id", "number") or (name, column.name) == ("publications", "supersedes"):
+                continue
+            before = newest(directory, table, **{column.name: another(newest(directory, table)[column.name], column)})
+            assert wrong(directory), f"{name}.{column.name}"
+            newest(directory, table, **{column.name: before[column.name]})
+            assert wrong(directory) == [], f"{name}.{column.name}"
+
+
+def test_a_store_older_than_its_ledger_begins_it(directory: Path) -> None:
+    """What had been published before isn't in an entry; that nobody changes it, the first one says."""
+    url = read_group(directory).settings.store
+    with store.connected(url, directory) as engine, engine.begin() as connection:
+        connection.execute(schema.ledger.delete())
+    assert wrong(directory) == [f"{len(rows_of(url, directory)['publications'])} publications are in no entry"]
+    (directory / "attested" / "2025-03.yaml").unlink()
+    with Centre(directory, read_group(directory), NOW + timedelta(1)) as centre:
+        closing.close(centre, MARCH, Signature("Head of Finance", restates="the letter was withdrawn"))
+    assert entries(directory)[0].kind == "began"
+    assert wrong(directory) == []
+    newest(directory, schema.figures, estimate=5)
+    assert wrong(directory)
+
+
+def test_what_a_signed_month_collects(directory: Path) -> None:
+    """Who vouched for what is kept as it was on the day of signing, whatever becomes of the file."""
+    rows = [r for r in rows_of(read_group(directory).settings.store, directory)["publications"] if r["signed_by"]]
+    for row in rows:
+        told = json.loads(row["collected"])
+        assert told["attestations"] == ATTESTED["attestations"]
+        assert told["not_attested"] == ["b"]
+        assert told["public_key"] == signature.public_of(directory / "evidence.pem")
+        (compared,) = told["reconciliation"]
+        assert (compared["ours"]["estimate"], compared["difference"]) == (31, 59)
+        assert {k: compared[k] for k in ATTESTED["reconciliation"][0]} == ATTESTED["reconciliation"][0]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            {"attestations": [ATTESTED["attestations"][0] | {"affiliate": "c"}]},
+            "attested/2025-03.yaml:3: `affiliate` of nobody (c)",
+        ),
+        ({"attestations": ATTESTED["attestations"] * 2}, "must name each affiliate once: a"),
+        ({"reconciliation": [ATTESTED["reconciliation"][0] | {"product": "a/other"}]}, "`product` of nobody (a/other)"),
+        ({"reconciliation": [ATTESTED["reconciliation"][0] | {"published": "many"}]}, "`published`"),
+        ({"attestation": []}, "did you mean `attestations`?"),
+    ],
+)
+def test_mistakes_in_what_is_attested(make: Make, change: dict[str, Any], said: str) -> None:
+    directory = make([entity("a", [product("app")])])
+    (directory / "attested").mkdir()
+    (directory / "attested" / "2025-03.yaml").write_text(yaml.safe_dump(change))
+    with pytest.raises(Refused) as refused:
+        read_attested(directory, read_group(directory), MARCH)
+    assert said in str(refused.value)
+
+
+def test_a_file_that_no_month_reads_is_refused(make: Make) -> None:
+    """attested/march.yaml would be taken for nobody's attestation."""
+    directory = make([entity("a", [product("app")])])
+    (directory / "attested").mkdir()
+    (directory / "attested" / "march.yaml").touch()
+    with pytest.raises(Refused, match="is not read"):
+        read_attested(directory, read_group(directory), MARCH)
