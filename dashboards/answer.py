@@ -2,6 +2,9 @@
 
 from typing import Any
 
+UNTESTED = "no licence tests this window"
+"""Said with every window that is no calendar month."""
+
 
 def to_dict(found: Any, publication: Any = None) -> dict[str, Any]:
     """The answer of `measure --json`; `published` is null for what isn't published yet."""
@@ -10,8 +13,10 @@ def to_dict(found: Any, publication: Any = None) -> dict[str, Any]:
         **{name: getattr(publication, name) for name in ("state", "signed_by", "despite")},
         "restated_because": publication.reason,
     }
+    window = found.inputs.window
+    days = {"kind": window.kind, "first": window.first.isoformat(), "last": window.last.isoformat()}
     return {
-        "month": f"{found.inputs.month:%Y-%m}",
+        **({"month": f"{window.first:%Y-%m}"} if window.is_month else {"window": days, "note": UNTESTED}),
         "reading": found.inputs.reading.name,
         "published": published,
         "not_counted": list(found.inputs.not_counted),

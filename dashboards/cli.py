@@ -7,7 +7,7 @@ run where only the core is installed.
 
 import errno
 import sys
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -16,11 +16,11 @@ import typer
 from rich.text import Text
 
 from affiliates.refusal import Refusal, Refused
-from dashboards import console, contributing, crosswalks, erasing, keys, receiving
+from dashboards import console, contributing, crosswalks, erasing, keys, measuring, receiving
 from pipelines import runbook
 
 if TYPE_CHECKING:
-    from affiliates.group import Group, Reading
+    from affiliates.group import Group
 
 app = typer.Typer(
     name="mauwatch",
@@ -171,41 +171,7 @@ def serve(
     served.serve(group, _read(group), served.Address(host, port, health_port), Log(sys.stdout, "serve"))
 
 
-def _reading(group: "Group", name: str | None, day: date) -> "Reading":
-    """The reading asked for, else the reading of record on that day, else the first."""
-    readings = {r.name: r for r in group.readings.readings}
-    if name is not None:
-        if name not in readings:
-            raise typer.BadParameter(f"no reading {name}; there are {', '.join(readings)}")
-        return readings[name]
-    return group.readings.shown_on(day)
-
-
-@app.command()
-def measure(
-    month: Annotated[str, typer.Option(help="The calendar month.", metavar="YYYY-MM")],
-    group: GroupDir = HERE,
-    reading: Annotated[str | None, typer.Option(help="A reading of readings.yaml; else the one of record.")] = None,
-    as_known_on: Annotated[
-        str | None, typer.Option(help="What had been published by the end of this day.", metavar="YYYY-MM-DD")
-    ] = None,
-    anew: Annotated[bool, typer.Option("--anew", help="By what the store has now, although the month is closed.")] = False,
-    as_json: Json = False,
-) -> None:
-    """People in a month: products, affiliates and the group, with bounds and coverage."""
-    from dashboards import answer, terminal
-    from pipelines import closing, counting, warehouse
-
-    first, day, settings = console.month_of(month), console.day_of(as_known_on), _read(group)
-    if day and anew:
-        raise typer.BadParameter("--as-known-on and --anew ask for two things")
-    chosen = _reading(settings, reading, counting.month_end(first))
-    with warehouse.opened(settings.settings.store, group) as store, store.snapshot() as fixed:
-        found, publication = closing.shown(fixed, settings, first, chosen, day, anew)
-    if as_json:
-        console.print_json(answer.to_dict(found, publication))
-    else:
-        console.plain().print(terminal.measured(found, settings, publication))
+app.command()(measuring.measure)
 
 
 @app.command()
@@ -225,7 +191,7 @@ def close(
     first, settings = console.month_of(month), _read(group)
     with Centre(group, settings, datetime.now(UTC)) as centre:
         closing.close(centre, first, closing.Signature(by, despite, restates))
-        chosen = _reading(settings, None, counting.month_end(first))
+        chosen = measuring.reading_of(settings, None, counting.month_end(first))
         found, publication = closing.shown(centre.store(), settings, first, chosen)
     if as_json:
         console.print_json(answer.to_dict(found, publication))

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from affiliates.refusal import Refusal
+from dashboards.answer import UNTESTED
 from pipelines import runbook
 from pipelines.runbook import Page
 
@@ -73,8 +74,11 @@ def refusals(found: Sequence[Refusal]) -> RenderableType:
 
 
 def measured(found: "Measured", group: "Group", publication: "Publication | None" = None) -> RenderableType:
-    """A month's figures: the group, its affiliates, their products; and who signed them."""
-    month = f"{found.inputs.month:%Y-%m}"
+    """A month's figures, or another window's: the group, its affiliates, their products; and who signed them."""
+    window = found.inputs.window
+    state = f"{window} ({group.settings.time_zone}), {found.group.state}"
+    if not window.is_month:  # Preliminary is what can be signed.
+        state = f"the {window} ({group.settings.time_zone})"
     rows: list[Sequence[str | Text]] = [_figure_row(Text(group.settings.name or group.settings.group, "bold"), found.group)]
     for affiliate, figure in found.affiliates.items():
         rows.append(_figure_row(Text(f"  {affiliate}"), figure))
@@ -82,7 +86,7 @@ def measured(found: "Measured", group: "Group", publication: "Publication | None
         rows += [_figure_row(Text(f"    {n.partition('/')[2]}", "dim"), f) for n, f in mine]
     said: list[RenderableType] = [
         table(
-            f"People in {month} ({group.settings.time_zone}), {found.group.state}, by the reading {found.inputs.reading.name}",
+            f"People in {state}, by the reading {found.inputs.reading.name}",
             ("", "estimate", "same or different people", "95 % interval", "covered"),
             rows,
             (1, 2, 3, 4),
@@ -90,6 +94,8 @@ def measured(found: "Measured", group: "Group", publication: "Publication | None
     ]
     if publication is not None:
         said.append(_published(publication))
+    if not window.is_month:
+        said.append(Text(f"By what the store has now; nothing is published of it, and {UNTESTED}.", "yellow"))
     total, lower, upper = found.summed
     high = "no upper bound" if upper is None else people(upper)
     said.append(Text(f"Sum of products, each person once in each: {people(total)} ({people(lower)} to {high})."))

@@ -84,6 +84,17 @@ def people(pool: Pool) -> People:
     )
 
 
+def seen_by(each: Iterable[Sketches]) -> list[float]:
+    """Of all people in these sketches, the share that the first of them has, the first two have, and so on up to 1; by
+    estimates, unjoined namespaces taken as different people. Nothing where there is nobody."""
+    united: Sketches = {}
+    found: list[float] = []
+    for sketches in each:
+        united = unite([united, sketches])
+        found.append(people(Pool.of_window(united)).estimate)
+    return [estimate / found[-1] for estimate in found] if found and found[-1] else []
+
+
 def namespace_bounds(by_lg_k: Mapping[int, Registers]) -> Bounds:
     """Bounds of one namespace's union, where sketches may differ in lg_k.
 

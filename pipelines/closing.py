@@ -16,6 +16,7 @@ from pipelines.collected import collected
 from pipelines.counting import METHOD, Measured
 from pipelines.publications import CLOSED, RESTATED, New, Publication
 from pipelines.warehouse import Warehouse
+from pipelines.window import Days
 
 MOST_SAID = 5
 
@@ -145,7 +146,20 @@ def shown(
         return published.read(store, found, reading), found
     inputs = counting.gather(store, group, month, reading)
     if inputs.is_empty:
-        months = store.read_months()
-        there = f"there are {months[0]:%Y-%m} to {months[-1]:%Y-%m}" if months else "the store is empty"
-        raise Refusal(name, "no data: nothing was contributed for this month", there, "run it: mauwatch run")
+        raise _no_data(store, name, "this month")
     return counting.measure(store, group, inputs), None
+
+
+def in_window(store: Warehouse, group: Group, days: Days, reading: Reading) -> Measured:
+    """People in other days than a calendar month's, by what the store has now: of these nothing is published, and nothing rests
+    on them. Raises `Refusal` where there is nothing."""
+    inputs = counting.gather_window(store, group, days, reading)
+    if inputs.is_empty:
+        raise _no_data(store, f"the group, {days}", "these days")
+    return counting.measure(store, group, inputs)
+
+
+def _no_data(store: Warehouse, subject: str, what: str) -> Refusal:
+    months = store.read_months()
+    there = f"there are {months[0]:%Y-%m} to {months[-1]:%Y-%m}" if months else "the store is empty"
+    return Refusal(subject, f"no data: nothing was contributed for {what}", there, "run it: mauwatch run")

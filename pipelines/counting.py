@@ -1,4 +1,5 @@
-"""From contributions to a month's figures: who is in the group, what was due, what is there.
+"""From contributions to a window's figures: who is in the group, what was due, what is there. The window is the calendar
+month; others are labelled and never published.
 
 A bound is a bound or it isn't given: the upper one is null while anything that is due is missing,
 or was computed before it settled, and has neither a count nor a ceiling.
@@ -8,56 +9,63 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta
+from dataclasses import asdict, dataclass, field
+from datetime import date
 from itertools import groupby
 
 from affiliates.group import Group, Product, Reading
-from affiliates.model import period_end
 from affiliates.refusal import Refusal
-from pipelines import left_out
-from pipelines.bounds import Pool, Sketches, unite
-from pipelines.figures import Coverage, Figure, Share, figure_of
+from pipelines import left_out, shares
+from pipelines.bounds import Sketches, seen_by, unite
+from pipelines.figures import Figure, figure_of
 from pipelines.intake import settles_at
+from pipelines.shares import Frame, Given
 from pipelines.versions import Position, Version
 from pipelines.warehouse import GivenCount, Warehouse
-from pipelines.window import Window
+from pipelines.window import DAY as DAY
+from pipelines.window import Days, Window
 
 METHOD = 2
 """Grows with every change of counting that can move a figure: then preliminary figures are published anew."""
 
-DAY = timedelta(1)
-
 
 @dataclass(frozen=True)
 class Inputs:
-    """All that a month's figures rest on, under one reading."""
+    """All that a window's figures rest on, under one reading."""
 
-    month: date
+    window: Days
     reading: Reading
     members: tuple[str, ...]
     due: tuple[tuple[str, Product], ...]
     """Affiliate and product."""
     versions: tuple[Version, ...]
-    """Current contributions of due products, each of one grain: the month's, and those of another zone's days that reach
-    into it."""
+    """Current contributions of due products, each of one grain in a month: the window's, and those of another zone's days or
+    of whole months that reach into it."""
     given: Mapping[tuple[str, str], GivenCount]
-    """A product's count, or else its ceiling."""
+    """A product's count, or else its ceiling; of several months, all of theirs together."""
     not_counted: tuple[str, ...]
     """Who has products or contributions and is left out, and why; and what awaits a run."""
     digest: str
     unerased: str = ""
     """The same digest as if no sketch had been erased; empty where that isn't known."""
+    least: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """A product's count of a month that lies in the window whole: it has at least as many people."""
+
+    @property
+    def month(self) -> date:
+        """The month's first day, where the window is one."""
+        return self.window.first
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing at all was contributed for the month."""
-        return not self.given and not any(self.month <= v.activity_date <= month_end(self.month) for v in self.versions)
+        """Whether nothing at all was contributed for the window; days beside a month, by their label, are the next month's."""
+        first, last = (self.window.first, self.window.last) if self.window.is_month else (date.min, date.max)
+        return not self.given and not any(first <= v.activity_date <= last for v in self.versions)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """The figures of one month under one reading."""
+    """The figures of one window under one reading."""
 
     inputs: Inputs
     group: Figure
@@ -89,7 +97,7 @@ class Measured:
 
 def month_end(month: date) -> date:
     """The month's last day."""
-    return period_end("month", month) - DAY
+    return Days.of_month(month).last
 
 
 def gather(
@@ -104,36 +112,48 @@ def gather(
 
     `up_to`: of contributions and counts, what the store had when it was filled so far.
     """
-    last = month_end(month)
-    window = Window(month, last, group.settings.time_zone)
+    return gather_window(warehouse, group, Days.of_month(month), reading, on, up_to)
+
+
+def gather_window(
+    warehouse: Warehouse,
+    group: Group,
+    days: Days,
+    reading: Reading,
+    on: date | None = None,
+    up_to: Position | None = None,
+) -> Inputs:
+    """What the figures of any window rest on; as `gather`."""
+    window = Window.of(days, group.settings.time_zone)
+    last = window.last
     members = tuple(sorted(group.affiliates(on or last, reading.control_share)))
     near: dict[tuple[str, str], list[Version]] = defaultdict(list)
-    for version in warehouse.read_around(month, last, up_to):
+    for version in warehouse.read_around(window.first, last, up_to):
         if window.names(version) or window.touches(version):
             near[version.affiliate, version.product].append(version)
     due = tuple(
         (m, p) for m in members for p in group.entities[m].products if window.has_life_of(p, near.get((m, p.product), ()))
     )
-    products = {(m, p.product) for m, p in due}
-    versions = tuple(v for m, p in due for v in _of_one_grain(near.get((m, p.product), ()), p, window))
-    given: dict[tuple[str, str], GivenCount] = {}
-    for count in warehouse.read_counts(month, month, up_to):
-        key = count.affiliate, count.product
-        if key in products and (count.kind == "count" or key not in given):
-            given[key] = count
-    said = {
+    versions = tuple(v for m, p in due for v in _of_one_grain(near.get((m, p.product), ()), p))
+    months = window.months
+    found = shares.given_by(warehouse.read_counts(months[0], months[-1], up_to), due, window)
+    given = {key: g.most for key, g in found.items() if g.most}
+    least = {key: g.least for key, g in found.items() if g.least is not None}
+    said: dict[str, object] = {
         "zone": group.settings.time_zone,
         "audiences": reading.audiences,
         "due": [(m, p.model_dump(mode="json", include={"product", "grain", "settles_after", "from_", "to"})) for m, p in due],
         "versions": sorted(_said_of(v, group) for v in versions),
         "given": [asdict(g) for _, g in sorted(given.items())],
     }
+    if not window.is_month:  # What months' figures rest on is told as before there were others: signed months have its digest.
+        said |= {"window": asdict(days), "least": sorted(least.items())}
     unerased = _digest(said)
     erased = sorted(f"{v.affiliate}/{v.product} {v.grain} {v.activity_date} {v.erased_at}" for v in versions if v.erased_at)
     digest = _digest(said | {"erased": erased}) if erased else unerased
     within = [v for v in versions if window.names(v)]
-    not_counted = tuple(left_out.said(group, members, on or last, near, due, within))
-    return Inputs(month, reading, members, due, versions, given, not_counted, digest, unerased)
+    not_counted = tuple(left_out.said(group, members, on or last, near, due, within, window.is_month))
+    return Inputs(days, reading, members, due, versions, given, not_counted, digest, unerased, least)
 
 
 def _digest(said: Mapping[str, object]) -> str:
@@ -141,41 +161,51 @@ def _digest(said: Mapping[str, object]) -> str:
 
 
 def _said_of(v: Version, group: Group) -> list[str]:
-    settled = v.computed_at >= settles_at(group, v.affiliate, v.product, v.grain, v.activity_date, v.day_zone)
-    return [*v.content, str(settled)]
+    return [*v.content, str(_is_settled(v, group))]
 
 
-def _of_one_grain(near: Sequence[Version], product: Product, window: Window) -> Iterator[Version]:
-    """A product's contributions of the month in its own grain where there are any, else in the other; and so before and after
-    it, where months may have been handed in whole and days since.
+def _is_settled(v: Version, group: Group) -> bool:
+    return v.computed_at >= settles_at(group, v.affiliate, v.product, v.grain, v.activity_date, v.day_zone)
+
+
+def _of_one_grain(near: Sequence[Version], product: Product) -> Iterator[Version]:
+    """A product's contributions of each month in its own grain where there are any, else in the other: months may have been
+    handed in whole, and days since.
 
     Days and a month of one product are two computations of the same people, perhaps under other settings.
     """
-    for _, side in groupby(sorted(near, key=window.side), key=window.side):
-        found = list(side)
+    for _, each in groupby(near, key=lambda v: v.activity_date.replace(day=1)):
+        found = list(each)
         of_its_own = [v for v in found if v.grain == product.grain]
         yield from of_its_own or found
 
 
 def measure(warehouse: Warehouse, group: Group, inputs: Inputs) -> Measured:
-    """The month's figures for products, affiliates and the group.
+    """The window's figures for products, affiliates and the group.
 
-    Raises `Refusal` where contributions can't be united: of two keys or two crosswalks.
+    Raises `Refusal` where a month's contributions can't be united: of two keys or two crosswalks. In other windows these are
+    told apart, and bounded.
     """
-    _check_unitable(inputs.month, [v for v in inputs.versions if inputs.month <= v.activity_date <= month_end(inputs.month)])
+    window = Window.of(inputs.window, group.settings.time_zone)
+    if window.is_month:
+        _check_unitable(inputs.month, [v for v in inputs.versions if window.names(v)])
+    newest = max(inputs.versions, key=lambda v: (v.activity_date, v.id), default=None)
+    frame = Frame(warehouse, group, window, inputs.reading, newest)
     by_product: dict[tuple[str, str], list[Version]] = defaultdict(list)
     for version in inputs.versions:
         by_product[version.affiliate, version.product].append(version)
-    shares = {
-        (member, product.product): _share(warehouse, group, inputs, member, product, by_product[member, product.product])
-        for member, product in inputs.due
+    shared = {
+        (m, p.product): shares.share(
+            frame, m, p, by_product[m, p.product], Given(inputs.given.get((m, p.product)), inputs.least.get((m, p.product)))
+        )
+        for m, p in inputs.due
     }
-    products = {key: figure_of([share]) for key, share in shares.items()}
+    products = {key: figure_of([share]) for key, share in shared.items()}
     affiliates = {
-        member: figure_of([shares[k] for k in keys], [products[k] for k in keys])
-        for member, keys in ((m, list(ks)) for m, ks in groupby(shares, key=lambda k: k[0]))
+        member: figure_of([shared[k] for k in keys], [products[k] for k in keys])
+        for member, keys in ((m, list(ks)) for m, ks in groupby(shared, key=lambda k: k[0]))
     }
-    whole = figure_of(list(shares.values()), list(products.values()))
+    whole = figure_of(list(shared.values()), list(products.values()))
     return Measured(inputs, whole, affiliates, {f"{m}/{p}": figure for (m, p), figure in products.items()})
 
 
@@ -194,88 +224,32 @@ def _check_unitable(month: date, versions: Sequence[Version]) -> None:
             )  # fmt: skip
 
 
-def _share(
-    warehouse: Warehouse, group: Group, inputs: Inputs, affiliate: str, product: Product, versions: Sequence[Version]
-) -> Share:
-    window = Window(inputs.month, month_end(inputs.month), group.settings.time_zone)
-    name, reasons = f"{affiliate}/{product.product}", []
-    within = [v for v in versions if window.names(v)]
-    zone = within[0].day_zone if within else product.day_zone or window.zone
-    days = product.days_due(window.first, window.last, zone)
-    there = {v.activity_date for v in within if v.grain == "day"} & set(days)
-    if any(v.grain == "month" for v in within) or (product.grain == "month" and not within):
-        coverage = Coverage(months_expected=int(bool(days)), months_present=int(bool(within)))
-        missing = f"{window.first:%Y-%m}" if days and not within else ""
-    else:
-        gaps = [d for d in days if d not in there]
-        coverage = Coverage(len(days), len(there))
-        missing = f"{len(gaps)} of {len(days)} days ({_ranges(gaps)})" if gaps else ""
-    if missing:
-        reasons.append(f"{name}: {missing} missing")
-    # Days of another zone, right beside the month, bound it as well: they have to have settled, too.
-    settled = {v.id: settles_at(group, affiliate, product.product, v.grain, v.activity_date, v.day_zone) for v in versions}
-    early = [v for v in versions if v.computed_at < settled[v.id]]
-    if early:
-        until = max(settled[v.id] for v in early)
-        reasons.append(
-            f"{name}: {len(early)} of {len(versions)} periods were computed before they settled; all have on {until:%Y-%m-%d}"
-        )
-    limited = [v for v in versions if v.lacks(inputs.reading.audiences)]
-    if limited:
-        of, counted = (" and ".join(a) for a in (str(limited[0].audiences).split(), inputs.reading.audiences))
-        reasons.append(f"{name}: {len(limited)} of {len(versions)} periods are of {of} users alone, and {counted} count")
-    excluded = sum(v.unidentified_events or 0 for v in within), sum(v.undecided_events or 0 for v in within)
-    pool, unknown = _pool(warehouse, inputs, name, product, versions, window)
-    return Share(pool, inputs.given.get((affiliate, product.product)), coverage, (*reasons, *unknown), *excluded)
+def share_by(warehouse: Warehouse, group: Group, month: date, reading: Reading) -> dict[date, float]:
+    """By day of a past month, the share of its people who had come by the day's end, of products that count by day: what a
+    month to date may be of its month.
 
-
-def _ranges(days: Sequence[date]) -> str:
-    """Days in words, the first three stretches of them."""
-    stretches: list[list[date]] = []
-    for day in days:
-        if stretches and day - stretches[-1][-1] == DAY:
-            stretches[-1].append(day)
-        else:
-            stretches.append([day])
-    said = [f"{s[0]}" if len(s) == 1 else f"{s[0]} to {s[-1]}" for s in stretches[:3]]
-    return ", ".join(said) + (" …" if len(stretches) > 3 else "")
-
-
-def _pool(
-    warehouse: Warehouse, inputs: Inputs, name: str, product: Product, versions: Sequence[Version], window: Window
-) -> tuple[Pool, list[str]]:
-    """A product's sketches, and why they may not bound its people from above.
-
-    Days beside the month may be hashed by another month's key or joined by its crosswalk. So they are in the upper bound
-    alone, where somebody whom they have a second time makes it wider; in a lower one it would be wrong.
+    Empty where that can't be told: a day is missing, was computed before it settled, or is erased; or nothing came by day.
     """
-    within = [v for v in versions if window.names(v)]
-    zones = dict.fromkeys(v.day_zone for v in (within or versions)) or {product.day_zone or window.zone: None}
-    if set(zones) == {window.zone}:
-        sketches, unknown = _sketches(warehouse, inputs, name, [within])
-        return Pool.of_window(sketches[0]), unknown
-    zone = next(iter(zones))
-    outer = [v for v in versions if window.touches(v)]
-    sketches, unknown = _sketches(warehouse, inputs, name, [[v for v in within if window.holds(v)], within, outer])
-    if not window.is_covered(product, outer, zone):
-        unknown.append(f"{name}: its days are {zone}'s, and the periods around the month's edges aren't all there")
-    return Pool(*sketches), unknown
+    inputs = gather(warehouse, group, month, reading)
+    window = Window.of(inputs.window, group.settings.time_zone)
+    versions = [v for v in inputs.versions if window.names(v)]
+    by_product: dict[tuple[str, str], list[Version]] = defaultdict(list)
+    for version in versions:
+        by_product[version.affiliate, version.product].append(version)
+    for affiliate, product in inputs.due:
+        mine = by_product[affiliate, product.product]
+        zone = mine[0].day_zone if mine else product.day_zone or window.zone
+        missing = set(product.days_due(window.first, window.last, zone)) - {v.activity_date for v in mine}
+        if missing and not any(v.grain == "month" for v in mine):
+            return {}
+    by_day = [v for v in versions if v.grain == "day"]
+    if any(v.erased_at or not _is_settled(v, group) for v in by_day):
+        return {}
+    days = sorted({v.activity_date for v in by_day})
+    seen = seen_by(_united(warehouse, reading, [v for v in by_day if v.activity_date == day]) for day in days)
+    return dict(zip(days, seen, strict=False))
 
 
-def _sketches(
-    warehouse: Warehouse, inputs: Inputs, name: str, wanted: Sequence[Sequence[Version]]
-) -> tuple[list[Sketches], list[str]]:
-    """The union of each list of contributions, in the reading's audiences."""
-    each: dict[int, list[Sketches]] = defaultdict(list)
-    erased = list[datetime | None]()
-    for number, part in warehouse.read_parts(sorted({v.id for versions in wanted for v in versions})):
-        if part.audience not in inputs.reading.audiences:
-            continue
-        if part.registers is None:
-            erased.append(part.erased_at)
-            continue
-        each[number].append({part.namespace: {part.registers.lg_k: part.registers}})
-    united = [unite(s for v in versions for s in each[v.id]) for versions in wanted]
-    since = min((at for at in erased if at), default=None)
-    said = f"{name}: {len(erased)} sketch{'es are' if len(erased) > 1 else ' is'} erased"
-    return united, [said + (f", the first on {since:%Y-%m-%d}" if since else "")] if erased else []
+def _united(warehouse: Warehouse, reading: Reading, versions: Sequence[Version]) -> Sketches:
+    parts = (part for _, part in warehouse.read_parts([v.id for v in versions]) if part.audience in reading.audiences)
+    return unite({part.namespace: {part.registers.lg_k: part.registers}} for part in parts if part.registers)

@@ -24,7 +24,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Figure:
-    """Different people in a calendar month, with bounds and coverage; all numbers are people."""
+    """Different people in a calendar month, or another window, with bounds and coverage; all numbers are people."""
 
     estimate: int | None
     lower: int
@@ -54,12 +54,16 @@ class Share:
 
     pool: Pool
     given: GivenCount | None
-    """Stands in where the sketches don't cover the month."""
+    """Stands in where the sketches don't cover the window."""
     coverage: Coverage
     unbounded: tuple[str, ...]
     """Reasons why the sketches alone are no upper bound: missing, unsettled, erased."""
     unidentified: int
     undecided: int
+    least: int | None = None
+    """People whom the product has at least, by a count of a month that lies in the window whole."""
+    noted: tuple[str, ...] = ()
+    """Why the figure isn't complete, though its bounds hold."""
 
 
 def figure_of(shares: Sequence[Share], products: Iterable[Figure] = ()) -> Figure:
@@ -67,7 +71,7 @@ def figure_of(shares: Sequence[Share], products: Iterable[Figure] = ()) -> Figur
     found = people(pool)
     stand_ins = [s.given for s in shares if s.given is not None and s.unbounded]
     # A count can't be united with anybody, but there are at least as many people as its product has.
-    floor = max((g.users for g in stand_ins if g.kind == "count"), default=None)
+    floor = max((s.least for s in shares if s.least is not None and s.unbounded), default=None)
     estimate = _at_least(round(found.estimate) if pool.stated else None, floor)
     counted = sum(g.users for g in stand_ins if g.kind == "count")
     open_ended = any(s.unbounded for s in shares if s.given is None) or not shares
@@ -83,10 +87,10 @@ def figure_of(shares: Sequence[Share], products: Iterable[Figure] = ()) -> Figur
         identity_high=None if estimate is None else max(estimate, round(found.identity_high) + counted),
         summed_products=sum(estimates) if estimates else estimate,
         coverage=sum((s.coverage for s in shares), Coverage()),
-        complete=bool(shares) and not any(s.unbounded for s in shares),
+        complete=bool(shares) and not any(s.unbounded or s.noted for s in shares),
         state="preliminary",
         lg_k=found.lg_k,
-        reasons=(*(r for s in shares for r in s.unbounded), *notes),
+        reasons=(*(r for s in shares for r in s.unbounded), *(n for s in shares for n in s.noted), *notes),
         unidentified_events=sum(s.unidentified for s in shares),
         undecided_events=sum(s.undecided for s in shares),
     )

@@ -16,13 +16,15 @@ def said(
     near: Iterable[tuple[str, str]],
     due: Sequence[tuple[str, Product]],
     versions: Sequence[Version],
+    is_month: bool = True,
 ) -> Iterator[str]:
-    """Of a month, for the members on a day: `near` are the products with contributions, `due` those that are due."""
+    """Of a month, or another window, for the members on a day: `near` are the products with contributions, `due` those that
+    are due."""
     yield from _outside(group, members, day)
     yield from _unnamed(group, near)
     yield from _stale(group, due, versions)
     yield from _of_another_definition(due, versions)
-    yield from _of_two_definitions(versions)
+    yield from _of_two_definitions(versions, "month" if is_month else "window")
 
 
 def _outside(group: Group, members: Sequence[str], day: date) -> Iterator[str]:
@@ -62,11 +64,11 @@ def _of_another_definition(due: Sequence[tuple[str, Product]], versions: Sequenc
         yield f"{name}: {number} periods are by the definition {theirs}, and the manifest's is {ours}: are they the same users?"
 
 
-def _of_two_definitions(versions: Sequence[Version]) -> Iterator[str]:
+def _of_two_definitions(versions: Sequence[Version], within: str) -> Iterator[str]:
     each: dict[str, Counter[str]] = defaultdict(Counter)
     for v in versions:
         each[f"{v.affiliate}/{v.product}"][v.definition] += 1
     for name, number in each.items():
         if len(number) > 1:
             said = ", ".join(f"{n} periods by {definition}" for definition, n in sorted(number.items()))
-            yield f"{name}: who is active was defined in two ways within the month: {said}"
+            yield f"{name}: who is active was defined in two ways within the {within}: {said}"

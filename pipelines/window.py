@@ -1,25 +1,80 @@
-"""A month in the group's zone, and which contributions name it, touch it or lie inside it whole. Pure.
+"""The days that are counted, in the group's zone, and which contributions name them, touch them or lie inside whole. Pure.
 
-A contribution's day is a day of its own zone: at the month's edges another zone's days reach over, so those of the
-neighbouring months hold people of this one.
+A contribution's day is a day of its own zone: at a month's edges another zone's days reach over, so those of the
+neighbouring months hold people of this one. Over the edges of any other window a whole month may reach, too.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from typing import Literal, Self
 
 from affiliates.group import Product
 from affiliates.model import midnight, period_end
 from pipelines.versions import Version
 
+Kind = Literal["month", "month_to_date", "trailing_28_days", "trailing_30_days"]
+
+DAY = timedelta(1)
+
 
 @dataclass(frozen=True)
-class Window:
-    """A calendar month of a zone."""
+class Days:
+    """Which days are counted, both included, and what they are called: no figure goes without that."""
 
+    kind: Kind
     first: date
     last: date
+
+    @classmethod
+    def of_month(cls, month: date) -> "Days":
+        """A calendar month, by its first day."""
+        return Days("month", month, period_end("month", month) - DAY)
+
+    @classmethod
+    def to_date(cls, last: date) -> "Days":
+        """A month's days up to one of them."""
+        return Days("month_to_date", last.replace(day=1), last)
+
+    @classmethod
+    def trailing(cls, number: Literal[28, 30], last: date) -> "Days":
+        """So many days, up to this one."""
+        kind: Kind = "trailing_28_days" if number == 28 else "trailing_30_days"
+        return Days(kind, last - DAY * (number - 1), last)
+
+    @property
+    def is_month(self) -> bool:
+        """Whether they are a calendar month: the one window that a licence's clause tests."""
+        return self.kind == "month"
+
+    @property
+    def months(self) -> list[date]:
+        """First days of the months that any of them is in."""
+        found = [self.first.replace(day=1)]
+        while (after := period_end("month", found[-1])) <= self.last:
+            found.append(after)
+        return found
+
+    def part_of(self, month: date) -> tuple[date, date]:
+        """The first and the last of them that are in a month."""
+        return max(self.first, month), min(self.last, period_end("month", month) - DAY)
+
+    def __str__(self) -> str:
+        if self.is_month:
+            return f"{self.first:%Y-%m}"
+        name = "month to date" if self.kind == "month_to_date" else f"trailing {self.kind[9:11]} days"
+        return f"{name}, {self.first} to {self.last}"
+
+
+@dataclass(frozen=True)
+class Window(Days):
+    """Days of a zone."""
+
     zone: str
+
+    @classmethod
+    def of(cls, days: Days, zone: str) -> Self:
+        return cls(days.kind, days.first, days.last, zone)
 
     @property
     def begin(self) -> datetime:
@@ -27,43 +82,43 @@ class Window:
 
     @property
     def end(self) -> datetime:
-        return midnight(period_end("month", self.first), self.zone)
+        return midnight(self.last + DAY, self.zone)
 
     def names(self, version: Version) -> bool:
-        """Whether the contribution is of the month, as it is labelled."""
-        return self.side(version) == 0
+        """Whether all of the contribution's days are counted, as they are labelled."""
+        return self.first <= version.activity_date and _after(version) <= self.last + DAY
 
-    def side(self, version: Version) -> int:
-        """Whether the contribution is of a time before the month (-1), in (0) or after it (1), as it is labelled."""
-        return (version.activity_date > self.last) - (version.activity_date < self.first)
+    def overlaps(self, version: Version) -> bool:
+        """Whether any of the contribution's days is counted, as they are labelled: of a whole month some may be."""
+        return version.activity_date <= self.last and _after(version) > self.first
 
     def touches(self, version: Version) -> bool:
-        """Whether any moment of the contribution's period lies in the month."""
+        """Whether any moment of the contribution's period lies in the window."""
         if version.day_zone == self.zone:
-            return self.names(version)
+            return self.overlaps(version)
         start, stop = span(version)
         return start < self.end and stop > self.begin
 
     def holds(self, version: Version) -> bool:
-        """Whether all of the contribution's period lies in the month."""
+        """Whether all of the contribution's period lies in the window."""
         start, stop = span(version)
         return start >= self.begin and stop <= self.end
 
     def has_life_of(self, product: Product, versions: Sequence[Version]) -> bool:
-        """Whether the product lives in the month: by its days as they are labelled, or by the hours of them that reach
-        into it. Its days' zone is what its contributions (`versions`, near the month) say, and else its manifest."""
+        """Whether the product lives in the window: by its days as they are labelled, or by the hours of them that reach
+        into it. Its days' zone is what its contributions (`versions`, near the window) say, and else its manifest."""
         if product.due_between(self.first, self.last):
             return True
         zones = {v.day_zone for v in versions} or {product.day_zone or self.zone}
         return any(begin < end for zone in zones for begin, end in [self.life_of(product, zone)])
 
     def life_of(self, product: Product, zone: str) -> tuple[datetime, datetime]:
-        """The part of the month in which a product lives whose days are a zone's: what lies before or after is no gap."""
+        """The part of the window in which a product lives whose days are a zone's: what lies before or after is no gap."""
         begin, end = max(self.begin, midnight(product.from_, zone)), self.end
         return begin, min(end, midnight(product.to, zone)) if product.to else end
 
     def is_covered(self, product: Product, versions: Sequence[Version], zone: str) -> bool:
-        """Whether these contributions, one after the other, reach over all of the month in which the product lives."""
+        """Whether these contributions, one after the other, reach over all of the window in which the product lives."""
         reach, end = self.life_of(product, zone)
         for start, stop in sorted(span(v) for v in versions):
             if start > reach:
@@ -76,3 +131,8 @@ def span(version: Version) -> tuple[datetime, datetime]:
     """When the contribution's period begins and when it is over."""
     zone = version.day_zone
     return midnight(version.activity_date, zone), midnight(period_end(version.grain, version.activity_date), zone)
+
+
+def _after(version: Version) -> date:
+    """The day after the contribution's last one."""
+    return period_end(version.grain, version.activity_date)

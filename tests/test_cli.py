@@ -141,7 +141,7 @@ def test_a_month_without_data(started: Path) -> None:
         (["measure", "--month", "2025-13"], "write a month as YYYY-MM"),
         (["measure", "--month", "January"], "write a month as YYYY-MM"),
         (["measure", "--month", "2025-01", "--reading", "mine"], "no reading mine"),
-        (["measure"], "Missing option"),
+        (["measure"], "say which days: --month YYYY-MM"),
         (["run", "--from", "2025-02-30"], "write a day as YYYY-MM-DD"),
         (["run", "--from", "2025-02-02", "--to", "2025-02-01"], "lies after"),
         (["validate", "--group", "/nowhere"], ""),
