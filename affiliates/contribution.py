@@ -19,9 +19,10 @@ from typing import Any
 
 import polars as pl
 
-from affiliates import foreign_frame, ruled_out
+from affiliates import epochs, foreign_frame, ruled_out
 from affiliates.canary import ASCII, UNICODE, Canaries
 from affiliates.group import AUDIENCES, Grain, Group
+from affiliates.identity import PERSON
 from affiliates.model import is_zone, midnight, period_end
 from affiliates.refusal import Refusal, Refused, begin_of, shown
 from affiliates.registers import Registers
@@ -165,19 +166,32 @@ def read(path: Path) -> list[Contribution]:
         said = f"{many:,}, at most {MOST_NAMESPACES}"
         raise Refused([Refusal(path.name, "too many namespaces", said, "write kinds of identifiers, not identifiers")])
     found = list(_contributions(frame, path.name, refusals))
+    refusals += _torn(found, path.name)
     if refusals:
         raise Refused(refusals)
     return found
 
 
 def _contributions(frame: pl.DataFrame, subject: str, refusals: list[Refusal]) -> Iterator[Contribution]:
-    identity = itemgetter("affiliate", "product", "grain", "activity_date")
+    identity = itemgetter("affiliate", "product", "grain", "activity_date", "key_epoch")
     rows = sorted(frame.iter_rows(named=True), key=identity)
     for found in ordered(lambda same: _contribution(same, subject), (list(same) for _, same in groupby(rows, key=identity))):
         if isinstance(found, Refusal):
             refusals.append(found)
         else:
             yield found
+
+
+def _torn(found: Sequence[Contribution], subject: str) -> Iterator[Refusal]:
+    """Periods under two keys of which one has namespaces that the other hasn't: halves of one contribution."""
+    rows: dict[tuple[str, str, str, date], set[frozenset[str]]] = {}
+    for c in found:
+        of_users = frozenset(p.namespace for p in c.parts if p.audience == "external" and p.namespace != PERSON)
+        rows.setdefault((c.affiliate, c.product, c.grain, c.activity_date), set()).add(of_users)
+    for (affiliate, product, grain, day), each in rows.items():
+        if len(each) > 1:
+            about = f"{subject}, {shown(affiliate)}/{shown(product)} {shown(grain)} {day}"
+            yield Refusal(about, "rows of one contribution differ", "key_epoch", "compute all of it in one query")
 
 
 def _contribution(rows: Sequence[Mapping[str, Any]], subject: str) -> Contribution | Refusal:
@@ -246,6 +260,9 @@ def check(
         )
     month = c.activity_date.replace(day=1)
     epoch = group.settings.epoch_of(month)
+    coming = epochs.coming(group.settings, c.activity_date)
+    if epochs.is_ahead(group.settings, c.grain, c.activity_date, c.key_epoch) and coming and not epoch.destroyed:
+        epoch, month = coming, epochs.month_of(group.settings, c.grain, c.activity_date, c.key_epoch)
     if epoch.destroyed:
         yield Refusal(
             about, "the key of its epoch was destroyed", f"epoch {epoch.epoch}, on {epoch.destroyed}",

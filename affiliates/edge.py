@@ -141,9 +141,16 @@ def first_day(grain: Grain, day: date) -> date:
 
 
 def contribute(
-    affiliate: str, product: Product, found: Sequence[Found], periods: dict[date, list[date]], place: Workplace
+    affiliate: str,
+    product: Product,
+    found: Sequence[Found],
+    periods: dict[date, list[date]],
+    place: Workplace,
+    hashed_as: date | None = None,
 ) -> Iterator[list[Contribution]]:
     """Contributions of these periods, in passes over the sources; memory is bounded by a pass.
+
+    `hashed_as`: by the key and the crosswalk of this month, instead of their own.
 
     Raises `Refusal` for anything in the sources that would count wrongly.
     """
@@ -152,7 +159,7 @@ def contribute(
     wanted = [day for days in periods.values() for day in days]
     per_month = place.keys.several or "{month}" in (place.settings.crosswalk or "")
     for number, pass_days in enumerate(_passes(found, wanted, per_month)):
-        month = pass_days[0].replace(day=1)
+        month = hashed_as or pass_days[0].replace(day=1)
         crosswalk, proof = place.crosswalk(month), _Proof(subject, place, month, product.made_keys)
         tallies: dict[date, _Tally] = defaultdict(_Tally)
         for source in found:
@@ -173,7 +180,7 @@ def contribute(
             left_out += tally.left_out
         _judge(subject, product, identified, unidentified, left_out)
         passed = sorted({first_day(product.grain, day) for day in pass_days})
-        yield [_contribution(affiliate, product, first, tallies[first], crosswalk, proof, place) for first in passed]
+        yield [_contribution(affiliate, product, first, tallies[first], crosswalk, proof, place, month) for first in passed]
 
 
 def _passes(found: Sequence[Found], days: Sequence[date], per_month: bool) -> Iterator[list[date]]:
@@ -252,7 +259,14 @@ def _producer() -> str:
 
 
 def _contribution(
-    affiliate: str, product: Product, first: date, tally: _Tally, crosswalk: Crosswalk | None, proof: _Proof, place: Workplace
+    affiliate: str,
+    product: Product,
+    first: date,
+    tally: _Tally,
+    crosswalk: Crosswalk | None,
+    proof: _Proof,
+    place: Workplace,
+    month: date,
 ) -> Contribution:
     lg_k = place.settings.lg_k
     namespaces = dict.fromkeys(n for s in product.sources for n in s.namespaces)
@@ -270,7 +284,7 @@ def _contribution(
         product=product.product,
         grain=product.grain,
         activity_date=first,
-        key_epoch=place.keys.source(first).epoch,
+        key_epoch=place.keys.source(month).epoch,
         crosswalk_digest=crosswalk.digest if crosswalk else NO_CROSSWALK,
         normalisation=product.sources[0].normalisation or NORMALISATION,
         unidentified_events=tally.unidentified,

@@ -34,15 +34,17 @@ class _Cell:
 
 @dataclass
 class Contributed:
-    """Filled contribution by contribution."""
+    """Filled contribution by contribution; people of two keys are never united, and a day under both has its events once."""
 
     path: Path | None = None
-    cells: dict[tuple[str, str, str], _Cell] = field(default_factory=lambda: defaultdict(_Cell))
+    cells: dict[tuple[str, str, str, str], _Cell] = field(default_factory=lambda: defaultdict(_Cell))
     periods: int = 0
     first: date = date.max
     last: date = date.min
     unidentified: int = 0
     undecided: int = 0
+    told: set[tuple[str, str, str, date]] = field(default_factory=set)
+    """Affiliate, product, grain and first day of each."""
     made_by: set[str] = field(default_factory=set)
     """Key epoch, crosswalk, normalisation, definition, zone and producer of each."""
     missing: dict[str, list[date]] = field(default_factory=dict)
@@ -60,15 +62,18 @@ class Contributed:
         self.audiences.add(made.audiences)
         self.periods += 1
         self.first, self.last = min(self.first, made.activity_date), max(self.last, made.activity_date)
-        self.unidentified += made.unidentified_events or 0
-        self.undecided += made.undecided_events or 0
+        about = made.affiliate, made.product, made.grain, made.activity_date
+        if about not in self.told:
+            self.told.add(about)
+            self.unidentified += made.unidentified_events or 0
+            self.undecided += made.undecided_events or 0
         crosswalk = made.crosswalk_digest[:12] or "none"
         said = (
             f"key epoch {made.key_epoch}, crosswalk {crosswalk}, {made.normalisation}, {made.definition}, days of {made.day_zone}"
         )
         self.made_by.add(f"{said}, by {made.producer}")
         for part in made.parts:
-            cell = self.cells[f"{made.affiliate}/{made.product}", part.audience, part.namespace]
+            cell = self.cells[f"{made.affiliate}/{made.product}", part.audience, part.namespace, made.key_epoch]
             cell.periods += 1
             cell.events = None if cell.events is None or part.events is None else cell.events + part.events
             cell.lg_k = min(cell.lg_k, part.registers.lg_k)
@@ -85,12 +90,13 @@ class Contributed:
                 "product": p,
                 "audience": a,
                 "namespace": n,
+                "key_epoch": e,
                 "periods": c.periods,
                 "people": _people(c),
                 "events": c.events,
                 "lg_k": c.lg_k,
             }
-            for (p, a, n), c in sorted(self.cells.items())
+            for (p, a, n, e), c in sorted(self.cells.items())
         ]
         return {
             "file": str(self.path), "bytes": self._size(), "from": f"{self.first}", "to": f"{self.last}",
@@ -102,9 +108,18 @@ class Contributed:
 
     def shown(self, inspected: bool = False) -> RenderableType:
         """As a table, with what it means below."""
+        one = len({epoch for *_, epoch in self.cells}) == 1
         rows = [
-            (p, a, n, f"{c.periods:,}", f"{_people(c):,}", "–" if c.events is None else f"{c.events:,}", f"{c.lg_k}")
-            for (p, a, n), c in sorted(self.cells.items())
+            (
+                p,
+                a,
+                n if one else f"{n}, key {e}",
+                f"{c.periods:,}",
+                f"{_people(c):,}",
+                "–" if c.events is None else f"{c.events:,}",
+                f"{c.lg_k}",
+            )
+            for (p, a, n, e), c in sorted(self.cells.items())
         ]
         title = f"{self.path}: {self.periods:,} contributions, {self.first} to {self.last}, {self._size():,} bytes"
         columns = "product", "audience", "namespace", "periods", "people", "their events", "lgK"

@@ -54,6 +54,11 @@ def contribute(
     person_keys: Annotated[
         bool, typer.Option("--person-keys", help="Print the query of keys, for an engine without sketches.", rich_help_panel=_SQL)
     ] = False,
+    next_key: Annotated[
+        bool, typer.Option(
+            "--next-key", help="Print it for days before a change of the key, under the coming epoch's.", rich_help_panel=_SQL,
+        ),
+    ] = False,
     crosswalk_table: Annotated[
         str | None, typer.Option(help="The table that has the month's crosswalk.", metavar="NAME", rich_help_panel=_SQL)
     ] = None,
@@ -103,8 +108,10 @@ def contribute(
     if external_only:
         products = [(affiliate, product.model_copy(update={"audiences": ("external",)})) for affiliate, product in products]
     if print_sql is not None:
-        _print_sql(print_sql, products, place, asked, crosswalk_table, person_keys)
+        _print_sql(print_sql, products, place, asked, crosswalk_table, person_keys, next_key)
         return
+    if next_key:
+        raise typer.BadParameter("--next-key goes with --print-sql: else both keys are used where they are here")
     _write(products, place, asked, out, sign, as_json)
 
 
@@ -199,7 +206,7 @@ def _engine(name: str | None, engines: dict[str, Any]) -> Any:
 
 def _print_sql(
     name: str, products: "Sequence[tuple[str, Product]]", place: "Workplace", asked: tuple[date, date] | None,
-    crosswalk_table: str | None, person_keys: bool,
+    crosswalk_table: str | None, person_keys: bool, next_key: bool,
 ) -> None:  # fmt: skip
     from affiliates.crosswalk import NO_CROSSWALK
     from affiliates.warehouse_query import ENGINES, Asked, query
@@ -209,7 +216,7 @@ def _print_sql(
         if len(products) > 1 and not any(source.table for source in product.sources):
             continue
         days = days_asked(product, asked, place) or [*(asked or (place.now.date(),))]
-        months = {day.replace(day=1) for day in days}
+        months = _months_ahead(affiliate, product, days, place) if next_key else {day.replace(day=1) for day in days}
         snapshots = {c.digest if c else NO_CROSSWALK: c for c in map(place.crosswalk, months)}
         epochs = {place.settings.epoch_of(m).epoch for m in months}
         if len(snapshots) > 1 or len(epochs) > 1:
@@ -230,6 +237,19 @@ def _print_sql(
             person_keys,
         )
         typer.echo(query(engine, wanted), nl=False)
+
+
+def _months_ahead(affiliate: str, product: "Product", days: Sequence[date], place: "Workplace") -> set[date]:
+    """The month by whose key and crosswalk second contributions of these days are made."""
+    from affiliates import epochs
+
+    found = {epochs.coming(place.settings, day) if product.grain == "day" else None for day in days}
+    if None in found:
+        raise Refusal(
+            f"{affiliate}/{product.product}", "no day before a change of the key", f"{days[0]} to {days[-1]}",
+            f"ask for days of a product that counts by day, at most {epochs.REACH} before the `from` of an epoch in `keys`",
+        )  # fmt: skip
+    return {coming.from_ for coming in found if coming and coming.from_}
 
 
 def _write(
@@ -301,12 +321,13 @@ def inspect(
 def _counted(
     affiliate: str, product: "Product", place: "Workplace", days: Sequence[date], done: "Contributed"
 ) -> "Iterator[Contribution]":
-    from affiliates import edge
+    from affiliates import both_keys, edge
 
     subject = f"{affiliate}/{product.product}"
     found = edge.find(subject, product, place.directory, place.settings.time_zone)
     periods = edge.periods_present(found, product, days, product.day_zone or place.settings.time_zone, place.now)
     there = {day for ds in periods.values() for day in ds}
     done.read(subject, [day for day in days if day not in there], sum(f.bytes_of(sorted(there)) for f in found))
-    for made in edge.contribute(affiliate, product, found, periods, place) if periods else ():
+    ahead = both_keys.days_ahead(product, list(periods), place)
+    for made in both_keys.contribute(affiliate, product, found, periods, ahead, place) if periods else ():
         yield from made

@@ -1,6 +1,9 @@
-"""Contributions of one product, from its sources by the edge and the one way in to the store."""
+"""Contributions of one product, from its sources by the edge and the one way in to the store.
 
-from collections.abc import Iterator
+A few lines over 300: what is due and how it is computed have to agree.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -9,7 +12,7 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Self
 
-from affiliates import contribution, crosswalk, edge
+from affiliates import both_keys, contribution, crosswalk, edge
 from affiliates.contribution import end_of
 from affiliates.crosswalk import NO_CROSSWALK
 from affiliates.edge import Workplace
@@ -18,6 +21,7 @@ from affiliates.keyring import Keyring
 from affiliates.model import period_end
 from affiliates.refusal import Refusal, Refused
 from affiliates.sources.found import Found
+from pipelines import ahead as events_ahead
 from pipelines import erased, intake, product_days, warehouse
 from pipelines.counting import DAY
 from pipelines.versions import Accepted, Received, Version, period
@@ -100,6 +104,8 @@ class Due:
     missing: tuple[date, ...]
     seen: dict[date, str]
     """By first day, the digest of the files it is computed from."""
+    ahead: dict[date, list[date]] = field(default_factory=dict)
+    """By the first month of the coming key epoch, those of its days that are contributed under its key, too."""
 
 
 def due(centre: Centre, affiliate: str, product: Product, first: date | None = None, last: date | None = None) -> Due:
@@ -117,12 +123,15 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
     found = edge.find(f"{affiliate}/{product.product}", product, centre.directory, group.settings.time_zone)
     periods = edge.periods_present(found, product, days, zone, now)
     seen = edge.fingerprints(found, periods)
+    ahead = both_keys.days_ahead(product, list(periods), centre.place)
     if first is None and last is None:
         outdated = {p: ds for p, ds in periods.items() if _outdated(known.get(p), centre, affiliate, product)}
         others = {p: ds for p, ds in periods.items() if p not in outdated}
         changed = _changed(centre, affiliate, product, found, others, seen) if store else set()
+        changed |= _behind(centre, affiliate, product, ahead) if store else set()
         gone = {p for p, version in known.items() if version.erased_at is not None}  # Again only by name.
         periods = {p: ds for p, ds in periods.items() if (p in outdated or p in changed) and p not in gone}
+        ahead = {month: [day for day in days_ if day in periods] for month, days_ in ahead.items()}
     settled = timedelta(days=product.settles_after)
     # Asked to compute a range again, what its sources no longer hold is said, though the store has it.
     there = set(periods) | (set(known) if first is None and last is None else set())
@@ -134,7 +143,7 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
         and end_of("day", d, zone) + settled <= now
         and not all(f.has(d) for f in found)
     )  # fmt: skip
-    return Due(found, periods, missing, {p: seen[p] for p in periods})
+    return Due(found, periods, missing, {p: seen[p] for p in periods}, ahead)
 
 
 def collect(centre: Centre, affiliate: str, product: Product, first: date | None = None, last: date | None = None) -> ProductRun:
@@ -151,10 +160,11 @@ def collect(centre: Centre, affiliate: str, product: Product, first: date | None
         done.periods, store = len(computed), centre.store()
         done.received = store.append_contributions(computed, centre.now, wanted.seen)
         if done.received.erased:
-            versions = {period(v): v for v in store.read_versions(affiliate, product.product)}
+            versions = {period(v): v for v in store.read_versions(affiliate, product.product, ahead=None)}
             done.refusals += tuple(erased.refusals(store.read_not_again(computed, versions)))
-        done.unidentified = sum(c.unidentified_events or 0 for c, *_ in computed)
-        done.undecided = sum(c.undecided_events or 0 for c, *_ in computed)
+        own = [a.contribution for a in computed if not a.ahead]  # A day's second one is of the same events.
+        done.unidentified = sum(c.unidentified_events or 0 for c in own)
+        done.undecided = sum(c.undecided_events or 0 for c in own)
     return done
 
 
@@ -199,7 +209,8 @@ def _computed(centre: Centre, affiliate: str, product: Product, wanted: Due) -> 
     """The product's contributions, written at the edge and read at the centre: there is one way in."""
     with TemporaryDirectory(prefix="mauwatch-") as folder:
         paths = []
-        for number, contributions in enumerate(edge.contribute(affiliate, product, wanted.found, wanted.periods, centre.place)):
+        made = both_keys.contribute(affiliate, product, wanted.found, wanted.periods, wanted.ahead, centre.place)
+        for number, contributions in enumerate(made):
             paths.append(Path(folder) / f"{affiliate}-{product.product}-{number}.parquet")
             contribution.write(paths[-1], contributions)
         return intake.accept(paths, centre.group, centre.place.keys.canaries, centre.crosswalk_digest, centre.now)
@@ -242,11 +253,28 @@ def _digest(place: Workplace, month: date) -> str:
     return snapshot.digest if snapshot else NO_CROSSWALK
 
 
-def _outdated(version: Version | None, centre: Centre, affiliate: str, product: Product) -> bool:
-    """Whether a period has to be computed: never, not settled, or under other settings."""
+def _behind(centre: Centre, affiliate: str, product: Product, ahead: Mapping[date, Sequence[date]]) -> set[date]:
+    """Days whose second contribution has to be computed, or isn't of the events that their own is of."""
+    if not any(ahead.values()):
+        return set()
+    store = centre.store()
+    second = {v.activity_date: v for v in store.read_versions(affiliate, product.product, ahead=True)}
+    differing = events_ahead.differing(*events_ahead.events_of(store, affiliate, product.product))
+    return {
+        day
+        for month, days in ahead.items()
+        for day in days
+        if (version := second.get(day)) is None
+        or (version.erased_at is None and (day in differing or _outdated(version, centre, affiliate, product, month)))
+    }
+
+
+def _outdated(version: Version | None, centre: Centre, affiliate: str, product: Product, month: date | None = None) -> bool:
+    """Whether a period has to be computed: never, not settled, or under other settings; `month`: of whose key and crosswalk
+    they are, else its own."""
     if version is None:
         return True
-    place, month = centre.place, version.activity_date.replace(day=1)
+    place, month = centre.place, month or version.activity_date.replace(day=1)
     if place.keys.source(month).destroyed:
         return False
     settles = intake.settles_at(centre.group, affiliate, product.product, version.grain, version.activity_date, version.day_zone)

@@ -15,7 +15,7 @@ from itertools import groupby
 
 from affiliates.group import Group, Product, Reading
 from affiliates.refusal import Refusal
-from pipelines import left_out, shares
+from pipelines import ahead, left_out, shares
 from pipelines.bounds import Sketches, seen_by, unite
 from pipelines.figures import Figure, figure_of
 from pipelines.intake import settles_at
@@ -128,17 +128,21 @@ def gather_window(
     last = window.last
     members = tuple(sorted(group.affiliates(on or last, reading.control_share)))
     near: dict[tuple[str, str], list[Version]] = defaultdict(list)
-    for version in warehouse.read_around(window.first, last, up_to):
+    for version in warehouse.read_around(window.first, last, up_to, ahead=not window.is_month):
         if window.names(version) or window.touches(version):
             near[version.affiliate, version.product].append(version)
+    epoch = group.settings.epoch_of(last.replace(day=1)).epoch
+    for (affiliate, product), found in near.items():
+        if any(v.ahead for v in found):
+            near[affiliate, product] = ahead.chosen(found, epoch, *ahead.events_of(warehouse, affiliate, product))
     due = tuple(
         (m, p) for m in members for p in group.entities[m].products if window.has_life_of(p, near.get((m, p.product), ()))
     )
     versions = tuple(v for m, p in due for v in _of_one_grain(near.get((m, p.product), ()), p))
     months = window.months
-    found = shares.given_by(warehouse.read_counts(months[0], months[-1], up_to), due, window)
-    given = {key: g.most for key, g in found.items() if g.most}
-    least = {key: g.least for key, g in found.items() if g.least is not None}
+    numbers = shares.given_by(warehouse.read_counts(months[0], months[-1], up_to), due, window)
+    given = {key: g.most for key, g in numbers.items() if g.most}
+    least = {key: g.least for key, g in numbers.items() if g.least is not None}
     said: dict[str, object] = {
         "zone": group.settings.time_zone,
         "audiences": reading.audiences,

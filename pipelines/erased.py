@@ -52,7 +52,8 @@ def not_again(connection: sa.Connection, received: Sequence[Accepted], current: 
         if version.erased_at is not None:
             erased[version.affiliate, version.product].append(version)
     found: dict[Period, Erased] = {}
-    for contribution, *_ in received:
+    for accepted in received:
+        contribution = accepted.contribution
         first, last = span(contribution.grain, contribution.activity_date)
         moments = [
             sketch.erased_at
@@ -62,7 +63,10 @@ def not_again(connection: sa.Connection, received: Sequence[Accepted], current: 
             or any(_is_about(order, contribution) for order in whole[sketch.erased_at])
         ]
         for version in erased[contribution.affiliate, contribution.product]:
-            if version.erased_at and _overlap(span(version.grain, version.activity_date), (first, last)):
+            # What was erased of a day comes back under no key; but a second contribution that was keeps out no day's own.
+            if version.erased_at is None or not _overlap(span(version.grain, version.activity_date), (first, last)):
+                continue
+            if not version.ahead or accepted.ahead or any(_is_about(o, contribution) for o in whole[version.erased_at]):
                 moments.append(version.erased_at)
         allowed = [
             o.known_at for o in orders
@@ -70,7 +74,7 @@ def not_again(connection: sa.Connection, received: Sequence[Accepted], current: 
             and o.first_day <= first and last <= o.last_day
         ]  # fmt: skip
         if moments and not any(at > max(moments) for at in allowed):
-            found[period(contribution)] = Erased(max(moments), by.get(max(moments), "somebody"))
+            found[period(accepted)] = Erased(max(moments), by.get(max(moments), "somebody"))
     return found
 
 
@@ -102,7 +106,7 @@ def refusals(found: Mapping[Period, Erased]) -> Iterator[Refusal]:
         of_product[about[0], about[1]].append(about)
     for (affiliate, product), periods in of_product.items():
         name, told = f"{affiliate}/{product}", max(found[about] for about in periods)
-        first, last = min(day for *_, day in periods), max(span(grain, day)[1] for *_, grain, day in periods)
+        first, last = min(day for *_, day, _ in periods), max(span(grain, day)[1] for *_, grain, day, _ in periods)
         yield Refusal(
             name, "was erased, so it isn't stored again",
             f"{len(periods)} period{'s' * (len(periods) > 1)} from {first} to {last}, by {told.by} on {told.at:%Y-%m-%d}",

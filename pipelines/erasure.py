@@ -78,6 +78,8 @@ class Going:
     name: str
     grain: str
     days: set[date] = field(default_factory=set)
+    own: set[date] = field(default_factory=set)
+    """Those that lose their own contribution, not just a second one, which no month's figures rest on."""
     digests: dict[str, int] = field(default_factory=dict)
     """Of its sketches, with their bytes."""
 
@@ -145,12 +147,13 @@ def plan(store: Store, scope: Scope) -> Plan:
         name = f"{row.affiliate}/{row.product}"
         going = of_product.setdefault((name, row.grain), Going(name, row.grain))
         going.days.add(row.activity_date)
+        going.own |= set() if row.ahead else {row.activity_date}
         going.digests[row.sketch] = found.digests[row.sketch] = row.bytes
         found.contributions.add(row.digest)
     found.going = [of_product[key] for key in sorted(of_product)]
     states = {month: p.state for (month, _), p in publications.in_force(store).items()}
     lost = [] if scope.superseded else found.going
-    months = sorted({day.replace(day=1) for going in lost for day in going.days})
+    months = sorted({day.replace(day=1) for going in lost for day in going.own})
     found.months = {month: states.get(month, publications.PRELIMINARY) for month in months}
     return found
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from affiliates import contribution, wholeness
+from affiliates import contribution, epochs, wholeness
 from affiliates.canary import Canaries
 from affiliates.contribution import Contribution, end_of
 from affiliates.group import Group
@@ -61,7 +61,9 @@ def checked(
         refusals.extend(wrong)
         if not wrong:
             settles = settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, c.day_zone)
-            accepted.append(Accepted(c, settles, canaries(c.activity_date.replace(day=1)).fingerprint))
+            about = group.settings, c.grain, c.activity_date, c.key_epoch
+            fingerprint = canaries(epochs.month_of(*about)).fingerprint
+            accepted.append(Accepted(c, settles, fingerprint, epochs.is_ahead(*about)))
     return accepted, refusals
 
 

@@ -38,7 +38,7 @@ def read(store: Store, affiliate: str, product: str, grain: Grain, first: date, 
     """The product's periods of this grain from `first` to `last` (first days, both included), in order."""
     c, p, s = schema.contributions.c, schema.parts.c, schema.sketches.c
     wanted = c.affiliate == affiliate, c.product == product, c.grain == grain, c.activity_date.between(first, last)
-    latest = sa.select(sa.func.max(c.id)).where(*wanted).group_by(c.activity_date)
+    latest = sa.select(sa.func.max(c.id)).where(*wanted, c.ahead.is_(False)).group_by(c.activity_date)
     rows = (
         sa.select(c.activity_date, p.audience, p.estimate, p.events, sa.func.coalesce(sa.func.length(s.image), 0), s.lg_k)
         .select_from(schema.contributions)
@@ -63,11 +63,11 @@ def read(store: Store, affiliate: str, product: str, grain: Grain, first: date, 
     ]  # fmt: skip
 
 
-def read_events(store: Store, affiliate: str, product: str, grain: Grain) -> dict[date, int]:
+def read_events(store: Store, affiliate: str, product: str, grain: Grain, ahead: bool = False) -> dict[date, int]:
     """By period, how many events its contribution was made of, of every audience and identified or not; without those
-    that don't say it."""
+    that don't say it. `ahead`: its second one, under the coming epoch's key."""
     c, p = schema.contributions.c, schema.parts.c
-    ours = c.affiliate == affiliate, c.product == product, c.grain == grain
+    ours = c.affiliate == affiliate, c.product == product, c.grain == grain, c.ahead.is_(ahead)
     events = (
         sa.select(c.activity_date, sa.func.sum(p.events), c.unidentified_events, sa.func.count() - sa.func.count(p.events))
         .join_from(schema.contributions, schema.parts, p.contribution_id == c.id)

@@ -87,8 +87,8 @@ class Taken:
 def _told(found: Contribution, outcome: Outcome) -> dict[str, Any]:
     estimate = sum(part.registers.bounds().estimate for part in found.parts if part.audience == "external")
     return {
-        "subject": found.subject, "digest": found.digest, "outcome": _WORDS[outcome.what], "replaced": outcome.replaced,
-        "estimate": round(estimate),
+        "subject": found.subject, "key_epoch": found.key_epoch, "digest": found.digest,
+        "outcome": _WORDS[outcome.what], "replaced": outcome.replaced, "estimate": round(estimate),
     }  # fmt: skip
 
 

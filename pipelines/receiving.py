@@ -16,7 +16,7 @@ from pipelines import collect, erased, inbox, intake, publications, replacing, r
 from pipelines.collect import Centre
 from pipelines.inbox import Copied, Offer
 from pipelines.receipts import NO_ENTITY, NOT_SIGNED, OTHERS, WRONG_SIGNATURE, Session, Taken
-from pipelines.replacing import Outline
+from pipelines.replacing import Named, Outline
 from pipelines.run import Progress
 from pipelines.runbook import Finding, Page
 from pipelines.taking import Restated
@@ -24,7 +24,7 @@ from pipelines.versions import Accepted, Period, Version, period
 from pipelines.warehouse import Warehouse
 
 FOLDER, OPTION, NAMED = "inbox folder", "--sender", "named by the file"
-_KEYS = ("affiliate", "product", "grain", "activity_date", "computed_at", "audience", "namespace")
+_KEYS = ("affiliate", "product", "grain", "activity_date", "key_epoch", "computed_at", "audience", "namespace")
 
 
 def signing(centre: Centre) -> frozenset[str]:
@@ -110,18 +110,20 @@ def _known(taken: Taken) -> bool:
     return known
 
 
-def _split(copies: Sequence[tuple[Taken, Copied | None]]) -> dict[int, list[Period]]:
+def _split(copies: Sequence[tuple[Taken, Copied | None]]) -> dict[int, list[Named]]:
     """By file, the periods that another one holds too, and that aren't the same or plainly versions of each other."""
     if len(copies) < 2:
         return {}
     doubtful = replacing.doubtful([_outlines(copy, t.sender) if copy and not t.refusals else {} for t, copy in copies])
-    digests: dict[int, Mapping[Period, str]] = {}
+    digests: dict[int, Mapping[Named, str]] = {}
     for number in sorted({n for numbers in doubtful.values() for n in numbers}):
         copy = copies[number][1]
         assert copy is not None
         with suppress(Refused):  # Said when it is taken.
-            digests[number] = {period(c): c.digest for c in contribution.read(copy.path)}
-    found: dict[int, list[Period]] = {}
+            digests[number] = {
+                (c.affiliate, c.product, c.grain, c.activity_date, c.key_epoch): c.digest for c in contribution.read(copy.path)
+            }
+    found: dict[int, list[Named]] = {}
     for about, numbers in doubtful.items():
         if len({digests[n].get(about) for n in numbers if n in digests}) > 1:
             for number in numbers:
@@ -129,11 +131,11 @@ def _split(copies: Sequence[tuple[Taken, Copied | None]]) -> dict[int, list[Peri
     return found
 
 
-def _outlines(copy: Copied, sender: str | None) -> dict[Period, Outline]:
+def _outlines(copy: Copied, sender: str | None) -> dict[Named, Outline]:
     """What a file holds of its sender's, without users; nothing where it can't be read, which is said later."""
     try:
         schema = pl.Schema({name: contribution.SCHEMA[name] for name in _KEYS})
-        rows = foreign_frame.read(copy.path, schema, ()).rows_by_key(_KEYS[:4], named=True)
+        rows = foreign_frame.read(copy.path, schema, ()).rows_by_key(_KEYS[:5], named=True)
     except Refusal:
         return {}
     return {
@@ -143,7 +145,7 @@ def _outlines(copy: Copied, sender: str | None) -> dict[Period, Outline]:
     }
 
 
-def _take(centre: Centre, taken: Taken, copy: Copied, split: Sequence[Period], restated: Restated | None) -> None:
+def _take(centre: Centre, taken: Taken, copy: Copied, split: Sequence[Named], restated: Restated | None) -> None:
     try:
         accepted = _examined(centre, taken, copy)
         if split:
@@ -212,7 +214,7 @@ def _judge(
         by_period = replacing.by_period(cells)
         refusals: list[Refusal] = list(erased.refusals(fixed.read_not_again(accepted, current)))
         for a in accepted:
-            about = period(a.contribution)
+            about = period(a)
             refusals += replacing.refusals(a, current.get(about), by_period.get(about, []), signed, restated)
         if refusals:
             raise Refused(refusals)
@@ -227,9 +229,9 @@ def _lost(store: Warehouse | None, accepted: Sequence[Accepted]) -> Iterator[str
     if store is None:
         return
     pairs = sorted({(a.contribution.affiliate, a.contribution.product) for a in accepted})
-    current = {period(v): v for pair in pairs for v in store.read_versions(*pair)}
+    current = {period(v): v for pair in pairs for v in store.read_versions(*pair, ahead=None)}
     for a in accepted:
-        before = current.get(period(a.contribution))
+        before = current.get(period(a))
         if before is not None and taking.outcome(a, before).what == "replaced":
             yield from replacing.lost(a.contribution, [part for _, part in store.read_parts([before.id])])
 

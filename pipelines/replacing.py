@@ -38,10 +38,14 @@ class Outline:
     """Audiences and namespaces."""
 
 
-def doubtful(files: Sequence[Mapping[Period, Outline]]) -> dict[Period, list[int]]:
+Named = tuple[str, str, str, date, str]
+"""Affiliate, product, grain, first day and key epoch: what a file says that a contribution is."""
+
+
+def doubtful(files: Sequence[Mapping[Named, Outline]]) -> dict[Named, list[int]]:
     """Periods that several files hold, and which these are, unless they are plainly versions: the same parts, computed one
     after the other."""
-    found = defaultdict[Period, list[int]](list)
+    found = defaultdict[Named, list[int]](list)
     for number, file in enumerate(files):
         for about in file:
             found[about].append(number)
@@ -52,9 +56,9 @@ def _versions(outlines: Sequence[Outline]) -> bool:
     return len({o.cells for o in outlines}) == 1 and len({o.computed_at for o in outlines}) == len(outlines)
 
 
-def split(name: str, about: Sequence[Period]) -> Refusal:
+def split(name: str, about: Sequence[Named]) -> Refusal:
     """A file that holds periods which another one holds too, with other registers."""
-    days = sorted({f"{day}" for *_, day in about})
+    days = sorted({f"{day}" for *_, day, _ in about})
     more = f" and {len(days) - 3} more" if len(days) > 3 else ""
     return Refusal(name, f"what it holds {SPLIT}", f"{', '.join(days[:3])}{more}", f"{_ONE_FOLDER}; hand versions in one by one")
 
@@ -67,7 +71,7 @@ def refusals(
     found, month = taking.outcome(accepted, before).what, contribution.activity_date.replace(day=1)
     if found not in ("new", "replaced"):
         return
-    if month in signed and restated is None:
+    if month in signed and restated is None and not accepted.ahead:
         yield Refusal(
             contribution.subject, CLOSED, "it would be new" if before is None else "its registers are others",
             "have it approved: mauwatch receive FILE --restates REASON --by NAME; the signed figure stands until somebody "
@@ -130,13 +134,12 @@ def by_period(cells: Collection[Cell]) -> dict[Period, list[Cell]]:
     """Cells by what they are part of."""
     found = defaultdict[Period, list[Cell]](list)
     for cell in cells:
-        found[cell.affiliate, cell.product, cell.grain, cell.activity_date].append(cell)
+        found[cell.affiliate, cell.product, cell.grain, cell.activity_date, cell.ahead].append(cell)
     return found
 
 
 def restated_months(received: Sequence[Accepted], current: Mapping[Period, Version], signed: Collection[date]) -> frozenset[date]:
-    """The closed months that contributions change."""
-    changed = (
-        a.contribution for a in received if taking.outcome(a, current.get(period(a.contribution))).what in ("new", "replaced")
-    )
+    """The closed months that contributions change; second ones are of no month's figures."""
+    own = (a for a in received if not a.ahead)
+    changed = (a.contribution for a in own if taking.outcome(a, current.get(period(a))).what in ("new", "replaced"))
     return frozenset({c.activity_date.replace(day=1) for c in changed} & set(signed))

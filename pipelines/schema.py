@@ -85,7 +85,10 @@ contributions = _table(
     Column("sender", String(64), comment="the affiliate that handed it in; null for what was computed here"),
     Column("approved_by", String(200), comment="who approved that it was restated, once its month was closed"),
     Column("audiences", String(32), comment="all that it is of, such as external; null for external, internal and automated"),
-    sa.Index(None, "affiliate", "product", "grain", "activity_date", "id"),
+    Column("ahead", sa.Boolean(name="ahead"), nullable=False, server_default=sa.false(), comment=(
+        "whether it is a day's second one, under the coming epoch's key: for windows across its change, and no month"
+    )),
+    sa.Index(None, "affiliate", "product", "grain", "activity_date", "ahead", "id"),
     sa.Index(None, "activity_date"),
 )  # fmt: skip
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 from affiliates.contribution import Contribution
 from pipelines import schema
 from pipelines.images import Packed
-from pipelines.versions import PERIOD, Accepted, Period, Received, Version, period
+from pipelines.versions import ABOUT, Accepted, Period, Received, Version, period
 
 What = Literal["new", "replaced", "confirmed", "unchanged", "older", "erased"]
 
@@ -54,7 +54,7 @@ class Rows:
 
 def outcome(accepted: Accepted, before: Version | None) -> Outcome:
     """What becomes of a contribution beside the current version of its period."""
-    contribution, settles_at, _ = accepted
+    contribution, settles_at = accepted.contribution, accepted.settles_at
     if before is None:
         return Outcome("new")
     if differs(accepted, before):
@@ -88,13 +88,13 @@ def rows(
     """
     made = Rows()
     for accepted in received:
-        contribution, before = accepted.contribution, current.get(period(accepted.contribution))
-        found = Outcome("erased") if period(contribution) in erased else outcome(accepted, before)
+        contribution, before = accepted.contribution, current.get(period(accepted))
+        found = Outcome("erased") if period(accepted) in erased else outcome(accepted, before)
         made.outcomes.append(found)
         if found.what in ("older", "erased"):
             continue
-        if contribution.activity_date in seen:
-            about = dict(zip(PERIOD, period(contribution), strict=True))
+        if contribution.activity_date in seen and not accepted.ahead:
+            about = dict(zip(ABOUT, period(accepted), strict=False))
             made.seen.append(about | {"files": seen[contribution.activity_date], "seen_at": known_at})
         if found.what == "confirmed":
             assert before is not None
@@ -102,7 +102,7 @@ def rows(
                 {"contribution_id": before.id, "computed_at": contribution.computed_at, "known_at": known_at}
             )
         elif found.what != "unchanged":
-            told = _told(contribution, sender, restated) | {"id": next_id, "known_at": known_at}
+            told = _told(accepted, sender, restated) | {"id": next_id, "known_at": known_at}
             made.contributions.append(
                 told | {"key_fingerprint": accepted.key_fingerprint, "supersedes": before.id if before else None}
             )
@@ -111,11 +111,18 @@ def rows(
     return made
 
 
-def _told(contribution: Contribution, sender: str | None, restated: Restated | None) -> dict[str, Any]:
-    """What a row of contributions says of the contribution, and of how it came here."""
+def _told(accepted: Accepted, sender: str | None, restated: Restated | None) -> dict[str, Any]:
+    """What a row of contributions says of the contribution, and of how it came here. A second one restates no month."""
+    contribution = accepted.contribution
     own = {c.name: getattr(contribution, c.name) for c in schema.contributions.c if hasattr(contribution, c.name)}
-    why = restated if restated and contribution.activity_date.replace(day=1) in restated.months else None
-    return own | {"sender": sender, "reason": why.reason if why else None, "approved_by": why.by if why else None}
+    changes = restated and not accepted.ahead and contribution.activity_date.replace(day=1) in restated.months
+    why = restated if changes else None
+    return own | {
+        "ahead": accepted.ahead,
+        "sender": sender,
+        "reason": why.reason if why else None,
+        "approved_by": why.by if why else None,
+    }
 
 
 def _parts(contribution: Contribution, packed: Mapping[str, Packed]) -> list[dict[str, Any]]:

@@ -11,9 +11,11 @@ from affiliates.contribution import Contribution
 from affiliates.group import Grain
 from pipelines import schema
 
-Period = tuple[str, str, str, date]
-"""Affiliate, product, grain and first day: what a contribution is about."""
-PERIOD = "affiliate", "product", "grain", "activity_date"
+Period = tuple[str, str, str, date, bool]
+"""Affiliate, product, grain and first day: what a contribution is about; and whether it is a day's second one, under the coming
+epoch's key."""
+ABOUT = "affiliate", "product", "grain", "activity_date"
+PERIOD = (*ABOUT, "ahead")
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class Version:
     day_zone: str
     unidentified_events: int | None
     undecided_events: int | None
+    ahead: bool
+    """Whether it is a day's second one, under the coming epoch's key."""
     computed_at: datetime
     """When it was last computed with this result."""
     audiences: str | None = None
@@ -45,7 +49,8 @@ class Version:
     def content(self) -> list[str]:
         """What of it moves a figure, or what is said beside it: all but its number in this store and when it was computed,
         so that any store that was given the same says the same."""
-        left_out = ("id", "computed_at", "definition", "erased_at", *(["audiences"] if self.audiences is None else []))
+        left_out = ("id", "computed_at", "definition", "erased_at", "ahead")  # Its epoch says the last.
+        left_out += ("audiences",) if self.audiences is None else ()
         return [str(getattr(self, f.name)) for f in fields(self) if f.name not in left_out]
 
     def lacks(self, audiences: Sequence[str]) -> bool:
@@ -61,6 +66,8 @@ class Accepted(NamedTuple):
     """When its period's late events have arrived."""
     key_fingerprint: str
     """Of the key that its canaries have proved."""
+    ahead: bool = False
+    """Whether it is a day's second one, under the coming epoch's key."""
 
 
 @dataclass
@@ -86,8 +93,9 @@ class Position:
     at: datetime
 
 
-def period(of: Version | Contribution) -> Period:
-    return of.affiliate, of.product, of.grain, of.activity_date
+def period(of: Version | Accepted) -> Period:
+    about = of if isinstance(of, Version) else of.contribution
+    return about.affiliate, about.product, about.grain, about.activity_date, of.ahead
 
 
 def last_id(connection: sa.Connection, table: sa.Table) -> int:
@@ -96,9 +104,10 @@ def last_id(connection: sa.Connection, table: sa.Table) -> int:
 
 
 def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None) -> list[Version]:
-    """The current versions that are wanted, or those that were current when the store was filled so far."""
+    """The current versions that are wanted, or those that were current when the store was filled so far; days' own and second
+    ones alike."""
     c, again = schema.contributions.c, schema.confirmations.c
-    latest = sa.select(sa.func.max(c.id)).where(*wanted).group_by(c.affiliate, c.product, c.grain, c.activity_date)
+    latest = sa.select(sa.func.max(c.id)).where(*wanted).group_by(*(c[name] for name in PERIOD))
     repeated = sa.select(again.contribution_id, sa.func.max(again.computed_at).label("at")).group_by(again.contribution_id)
     if up_to:
         latest, repeated = latest.where(c.id <= up_to.contributions), repeated.where(again.known_at <= up_to.at)

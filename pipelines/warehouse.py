@@ -17,7 +17,7 @@ from pipelines.erased import Erased
 from pipelines.images import StoredPart
 from pipelines.store import Store
 from pipelines.taking import Outcome, Restated, Rows
-from pipelines.versions import PERIOD, Accepted, Period, Position, Received, Version, last_id, period
+from pipelines.versions import ABOUT, PERIOD, Accepted, Period, Position, Received, Version, last_id, period
 
 _ROWS = 2000
 """Rows sent or fetched at a time: a day's sketch can have a megabyte."""
@@ -61,6 +61,8 @@ class Cell:
     """Digest of its registers."""
     estimate: int | None
     """Null if it came before this was noted."""
+    ahead: bool
+    """Of a day's second contribution, under the coming epoch's key."""
 
 
 Judge = Callable[["Warehouse", Mapping[Period, Version]], Restated | None]
@@ -112,12 +114,12 @@ class Warehouse(Store):
         with self.reading() as connection:
             current = versions.current(connection, received)
         # Packed before it is this writer's turn, so that the others needn't wait for it.
-        packed = images.packed([r.contribution for r in received if taking.differs(r, current.get(period(r.contribution)))])
+        packed = images.packed([r.contribution for r in received if taking.differs(r, current.get(period(r)))])
         with self.writing() as connection:
             current = versions.current(connection, received)
             restated = judge(Warehouse(self.engine, connection), current) if judge else None
             gone = erased.not_again(connection, received, current)
-            changed = [r.contribution for r in received if taking.differs(r, current.get(period(r.contribution)))]
+            changed = [r.contribution for r in received if taking.differs(r, current.get(period(r)))]
             packed |= images.packed(changed, packed)
             sender = handed.sender if handed else None
             rows = taking.rows(received, current, packed, last_id(connection, c) + 1, known_at, seen, sender, restated, gone)
@@ -130,23 +132,25 @@ class Warehouse(Store):
                 _append_receipt(connection, handed, known_at, ())
         return rows
 
-    def read_versions(self, affiliate: str, product: str) -> list[Version]:
-        """Current contributions of a product."""
+    def read_versions(self, affiliate: str, product: str, ahead: bool | None = False) -> list[Version]:
+        """Current contributions of a product: of each period its own, or days' second ones; None for both."""
         c = schema.contributions.c
+        wanted = [c.affiliate == affiliate, c.product == product, *([] if ahead is None else [c.ahead.is_(ahead)])]
         with self.reading() as connection:
-            return versions.read(connection, c.affiliate == affiliate, c.product == product)
+            return versions.read(connection, *wanted)
 
-    def read_around(self, first: date, last: date, up_to: Position | None = None) -> list[Version]:
+    def read_around(self, first: date, last: date, up_to: Position | None = None, ahead: bool = False) -> list[Version]:
         """Contributions of the days from `first` to `last`, and of the periods beside them: two days on either side, since
         the days of two zones lie up to 26 hours apart.
 
-        The current ones, or those that were when the store was filled so far.
+        The current ones, or those that were when the store was filled so far; `ahead`: days' second ones, too.
         """
         c, day = schema.contributions.c, timedelta(1)
         month_before = sa.and_(c.grain == "month", c.activity_date == (first - day).replace(day=1))
         around = c.activity_date.between(first - 2 * day, last + 2 * day)
         with self.reading() as connection:
-            return versions.read(connection, sa.or_(around, month_before), up_to=up_to)
+            own = [] if ahead else [c.ahead.is_(False)]
+            return versions.read(connection, sa.or_(around, month_before), *own, up_to=up_to)
 
     def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]:
         """The sketches of contributions, in the order of `ids`."""
@@ -223,7 +227,7 @@ class Warehouse(Store):
         """First days of the months that any contribution or count is about."""
         c, n = schema.contributions.c, schema.counts.c
         with self.reading() as connection:
-            days = list(connection.scalars(sa.select(c.activity_date).distinct()))
+            days = list(connection.scalars(sa.select(c.activity_date).where(c.ahead.is_(False)).distinct()))
             days += list(connection.scalars(sa.select(n.month).distinct()))
         return sorted({day.replace(day=1) for day in days})
 
@@ -246,8 +250,8 @@ def opened(url: str, directory: Path, create: bool = False) -> Iterator[Warehous
 def _replace_seen(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     s = schema.sources_seen
     if rows:
-        same = [s.c[name] == sa.bindparam(f"its_{name}") for name in PERIOD]
-        connection.execute(s.delete().where(*same), [{f"its_{name}": row[name] for name in PERIOD} for row in rows])
+        same = [s.c[name] == sa.bindparam(f"its_{name}") for name in ABOUT]
+        connection.execute(s.delete().where(*same), [{f"its_{name}": row[name] for name in ABOUT} for row in rows])
         connection.execute(s.insert(), rows)
 
 

@@ -23,7 +23,7 @@ from pipelines.collect import Centre
 from pipelines.erasure import Order, Scope
 from pipelines.intake import settles_at
 from pipelines.run import run
-from pipelines.versions import Accepted
+from pipelines.versions import Accepted, Period, period
 from pipelines.warehouse import Warehouse
 from tests.conftest import NOW, both_databases, entity, events, product, rows_of, source
 from tests.test_counting import contributed, sketch
@@ -206,8 +206,8 @@ def test_a_file_brings_nothing_back_either(store_url: str, directory: Path, tmp_
             accepted = [
                 Accepted(c, settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, "UTC"), "f") for c in each
             ]
-            blocked = store.read_not_again(accepted, {(*k,): v for k, v in current(store).items()})
-            return [str(blocked[c.affiliate, c.product, c.grain, c.activity_date].by) for c in each if blocked]
+            blocked = store.read_not_again(accepted, current(store))
+            return [str(blocked[c.affiliate, c.product, c.grain, c.activity_date, False].by) for c in each if blocked]
 
         changed = contributed("a/app", JANUARY, {"email": week})
         monthly = replace(contributed("a/app", JANUARY, {"email": week}), grain="month")
@@ -219,8 +219,8 @@ def test_a_file_brings_nothing_back_either(store_url: str, directory: Path, tmp_
         assert {v.grain for v in store.read_versions("a", "app")} == {"day"}
 
 
-def current(store: Warehouse) -> dict[tuple[str, str, str, date], Any]:
-    return {(v.affiliate, v.product, v.grain, v.activity_date): v for v in store.read_versions("a", "app")}
+def current(store: Warehouse) -> dict[Period, Any]:
+    return {period(v): v for v in store.read_versions("a", "app")}
 
 
 def accepted_of(group: Group, c: contribution.Contribution) -> Accepted:

@@ -1,4 +1,4 @@
--- What each product contributed for a day, or for a whole month: the current version, by audience and namespace.
+-- What each product contributed for a day, or a whole month, under its own key: the current version, by audience and namespace.
 -- affiliate: the entity that offers the product
 -- product: the product
 -- grain: day or month
@@ -26,4 +26,4 @@ select
     c.known_at as received_at
 from contributions as c
 inner join parts as q on q.contribution_id = c.id
-where c.id in (select max(id) from contributions group by affiliate, product, grain, activity_date)
+where c.id in (select max(id) from contributions where not ahead group by affiliate, product, grain, activity_date)

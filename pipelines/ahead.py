@@ -1,0 +1,50 @@
+"""Second contributions, under the coming epoch's key: which of them a window takes in the place of a day's own. Pure but for
+`events_of`.
+
+A second contribution that isn't of the same events would make a window silently low, so it is only taken where nothing speaks
+against it; a day's own contribution, under another key, widens the window's bounds.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+
+from pipelines import product_days
+from pipelines.store import Store
+from pipelines.versions import Version
+
+Events = Mapping[date, int]
+
+
+def events_of(store: Store, affiliate: str, product: str) -> tuple[Events, Events]:
+    """By day, the events of a product's own contributions, and of the second ones; without those that don't say."""
+    own = product_days.read_events(store, affiliate, product, "day")
+    return own, product_days.read_events(store, affiliate, product, "day", ahead=True)
+
+
+def differing(own: Events, second: Events) -> set[date]:
+    """Days whose two contributions are of other numbers of events."""
+    return {day for day in own.keys() & second.keys() if own[day] != second[day]}
+
+
+def chosen(near: Sequence[Version], epoch: str, own: Events, second: Events) -> list[Version]:
+    """A product's contributions, each day's own or, where it is under another key than an epoch's, the second one under that."""
+    days = {v.activity_date: v for v in near if v.grain == "day" and not v.ahead}
+    taken = {
+        v.activity_date: v
+        for v in near
+        if v.ahead and v.key_epoch == epoch and not v.erased_at and _replaces(v, days.get(v.activity_date), own, second)
+    }
+    kept = [v for v in near if not v.ahead and (v.grain != "day" or v.activity_date not in taken)]
+    return sorted([*kept, *taken.values()], key=lambda v: v.activity_date)
+
+
+def _replaces(ahead: Version, own: Version | None, events: Events, ahead_events: Events) -> bool:
+    """Whether it is of the same events as the day's own; or, where that can't be told, of as many that were seen as late."""
+    if own is None:
+        return True
+    if own.key_epoch == ahead.key_epoch or own.definition != ahead.definition or own.day_zone != ahead.day_zone:
+        return False
+    day = own.activity_date
+    if day in events and day in ahead_events and events[day] >= ahead_events[day]:
+        return events[day] == ahead_events[day]
+    return ahead.computed_at >= own.computed_at
