@@ -49,8 +49,8 @@ class Version:
     def content(self) -> list[str]:
         """What of it moves a figure, or what is said beside it: all but its number in this store and when it was computed,
         so that any store that was given the same says the same."""
-        left_out = ("id", "computed_at", "definition", "erased_at", "ahead")  # Its epoch says the last.
-        left_out += ("audiences",) if self.audiences is None else ()
+        left_out = {"id", "computed_at", "definition", "erased_at", "ahead"}  # Its epoch says the last.
+        left_out |= {"audiences"} if self.audiences is None else set()
         return [str(getattr(self, f.name)) for f in fields(self) if f.name not in left_out]
 
     def lacks(self, audiences: Sequence[str]) -> bool:
