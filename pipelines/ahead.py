@@ -8,17 +8,14 @@ against it; a day's own contribution, under another key, widens the window's bou
 from collections.abc import Mapping, Sequence
 from datetime import date
 
-from pipelines import product_days
-from pipelines.store import Store
-from pipelines.versions import Version
+from pipelines.held import Holder, Version
 
 Events = Mapping[date, int]
 
 
-def events_of(store: Store, affiliate: str, product: str) -> tuple[Events, Events]:
+def events_of(holder: Holder, affiliate: str, product: str) -> tuple[Events, Events]:
     """By day, the events of a product's own contributions, and of the second ones; without those that don't say."""
-    own = product_days.read_events(store, affiliate, product, "day")
-    return own, product_days.read_events(store, affiliate, product, "day", ahead=True)
+    return holder.read_events(affiliate, product), holder.read_events(affiliate, product, ahead=True)
 
 
 def differing(own: Events, second: Events) -> set[date]:

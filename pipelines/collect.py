@@ -24,8 +24,8 @@ from affiliates.sources.found import Found
 from pipelines import ahead as events_ahead
 from pipelines import erased, intake, product_days, warehouse
 from pipelines.counting import DAY
-from pipelines.versions import Accepted, Received, Version, period
-from pipelines.warehouse import GivenCount, Warehouse
+from pipelines.held import Accepted, GivenCount, Received, Version, period
+from pipelines.warehouse import Warehouse
 
 _ATTEMPTS = 3
 """Times that a product is computed while its files are written again under its hands."""

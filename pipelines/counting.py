@@ -18,10 +18,9 @@ from affiliates.refusal import Refusal
 from pipelines import ahead, left_out, shares
 from pipelines.bounds import Sketches, seen_by, unite
 from pipelines.figures import Figure, figure_of
+from pipelines.held import GivenCount, Holder, Position, Version
 from pipelines.intake import settles_at
 from pipelines.shares import Frame, Given
-from pipelines.versions import Position, Version
-from pipelines.warehouse import GivenCount, Warehouse
 from pipelines.window import DAY as DAY
 from pipelines.window import Days, Window
 
@@ -101,7 +100,7 @@ def month_end(month: date) -> date:
 
 
 def gather(
-    warehouse: Warehouse,
+    warehouse: Holder,
     group: Group,
     month: date,
     reading: Reading,
@@ -116,7 +115,7 @@ def gather(
 
 
 def gather_window(
-    warehouse: Warehouse,
+    warehouse: Holder,
     group: Group,
     days: Days,
     reading: Reading,
@@ -184,7 +183,7 @@ def _of_one_grain(near: Sequence[Version], product: Product) -> Iterator[Version
         yield from of_its_own or found
 
 
-def measure(warehouse: Warehouse, group: Group, inputs: Inputs) -> Measured:
+def measure(warehouse: Holder, group: Group, inputs: Inputs) -> Measured:
     """The window's figures for products, affiliates and the group.
 
     Raises `Refusal` where a month's contributions can't be united: of two keys or two crosswalks. In other windows these are
@@ -228,7 +227,7 @@ def _check_unitable(month: date, versions: Sequence[Version]) -> None:
             )  # fmt: skip
 
 
-def share_by(warehouse: Warehouse, group: Group, month: date, reading: Reading) -> dict[date, float]:
+def share_by(warehouse: Holder, group: Group, month: date, reading: Reading) -> dict[date, float]:
     """By day of a past month, the share of its people who had come by the day's end, of products that count by day: what a
     month to date may be of its month.
 
@@ -254,6 +253,6 @@ def share_by(warehouse: Warehouse, group: Group, month: date, reading: Reading) 
     return dict(zip(days, seen, strict=False))
 
 
-def _united(warehouse: Warehouse, reading: Reading, versions: Sequence[Version]) -> Sketches:
+def _united(warehouse: Holder, reading: Reading, versions: Sequence[Version]) -> Sketches:
     parts = (part for _, part in warehouse.read_parts([v.id for v in versions]) if part.audience in reading.audiences)
     return unite({part.namespace: {part.registers.lg_k: part.registers}} for part in parts if part.registers)

@@ -11,7 +11,7 @@ from affiliates.contribution import Contribution
 from affiliates.model import period_end
 from affiliates.refusal import Refusal
 from pipelines import schema
-from pipelines.versions import Accepted, Period, Version, period
+from pipelines.held import Accepted, Period, Version, period
 
 ERASED, ALLOWED = "erased", "allowed"
 """Kinds of `erasures`."""

@@ -18,9 +18,9 @@ from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from pipelines import inbox, ledger, publications, schema
 from pipelines.erased import ALLOWED, ERASED
+from pipelines.held import PERIOD
 from pipelines.inbox import Offer
 from pipelines.store import Store
-from pipelines.versions import PERIOD
 
 
 @dataclass(frozen=True)

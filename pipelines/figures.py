@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipelines.bounds import Pool, people
-from pipelines.warehouse import GivenCount
+from pipelines.held import GivenCount
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,6 @@
 """Sketches as the store keeps them: each once, by the digest of its registers, with its estimate."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -15,18 +13,9 @@ from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
 from affiliates.threads import ordered
 from pipelines import schema
+from pipelines.held import StoredPart
 
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-
-
-@dataclass(frozen=True)
-class StoredPart:
-    """The users of one audience and namespace; `registers` is null once erased."""
-
-    audience: str
-    namespace: str
-    registers: Registers | None
-    erased_at: datetime | None = None
 
 
 class Packed(NamedTuple):

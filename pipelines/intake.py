@@ -10,7 +10,7 @@ from affiliates.canary import Canaries
 from affiliates.contribution import Contribution, end_of
 from affiliates.group import Group
 from affiliates.refusal import Refusal, Refused, shown
-from pipelines.versions import Accepted
+from pipelines.held import Accepted
 
 _TEXTS = {
     "definition": r"[a-z0-9][a-z0-9_.-]{0,63}/[0-9]{1,6}",

@@ -6,7 +6,7 @@ from datetime import date
 
 from affiliates.edge import definition_digest
 from affiliates.group import Group, Product
-from pipelines.versions import Version
+from pipelines.held import Version
 
 
 def said(

@@ -12,8 +12,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines import ledger, schema
+from pipelines.held import Position
 from pipelines.store import Store
-from pipelines.versions import Position, last_id
+from pipelines.versions import last_id
 
 PRELIMINARY, CLOSED, RESTATED = "preliminary", "closed", "restated"
 

@@ -9,8 +9,8 @@ from affiliates.group import Reading
 from pipelines import publications
 from pipelines.counting import METHOD, Inputs, Measured
 from pipelines.figures import Coverage, Figure
+from pipelines.held import Position
 from pipelines.publications import New, Publication
-from pipelines.versions import Position
 from pipelines.warehouse import Warehouse
 from pipelines.window import Days
 

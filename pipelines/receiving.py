@@ -14,13 +14,13 @@ from affiliates.group import Entity
 from affiliates.refusal import Refusal, Refused
 from pipelines import collect, erased, inbox, intake, publications, replacing, run, runbook, taking
 from pipelines.collect import Centre
+from pipelines.held import Accepted, Period, Version, period
 from pipelines.inbox import Copied, Offer
 from pipelines.receipts import NO_ENTITY, NOT_SIGNED, OTHERS, WRONG_SIGNATURE, Session, Taken
 from pipelines.replacing import Named, Outline
 from pipelines.run import Progress
 from pipelines.runbook import Finding, Page
 from pipelines.taking import Restated
-from pipelines.versions import Accepted, Period, Version, period
 from pipelines.warehouse import Warehouse
 
 FOLDER, OPTION, NAMED = "inbox folder", "--sender", "named by the file"

@@ -13,9 +13,8 @@ from affiliates.refusal import Refusal
 from affiliates.registers import Registers, standard_error
 from affiliates.ruled_out import SURE
 from pipelines import taking
-from pipelines.images import StoredPart
+from pipelines.held import Accepted, Period, StoredPart, Version, period
 from pipelines.taking import Restated
-from pipelines.versions import Accepted, Period, Version, period
 from pipelines.warehouse import Cell
 
 MANY = 100

@@ -10,9 +10,8 @@ from affiliates.identity import PERSON
 from affiliates.model import period_end
 from pipelines.bounds import Pool, Sketches, unite
 from pipelines.figures import Coverage, Share
+from pipelines.held import GivenCount, Holder, Version
 from pipelines.intake import settles_at
-from pipelines.versions import Version
-from pipelines.warehouse import GivenCount, Warehouse
 from pipelines.window import DAY, Window
 
 
@@ -20,7 +19,7 @@ from pipelines.window import DAY, Window
 class Frame:
     """What all products of a window have in common."""
 
-    warehouse: Warehouse
+    warehouse: Holder
     group: Group
     window: Window
     reading: Reading

@@ -8,8 +8,8 @@ from typing import Any, Literal, NamedTuple
 
 from affiliates.contribution import Contribution
 from pipelines import schema
+from pipelines.held import ABOUT, Accepted, Period, Received, Version, period
 from pipelines.images import Packed
-from pipelines.versions import ABOUT, Accepted, Period, Received, Version, period
 
 What = Literal["new", "replaced", "confirmed", "unchanged", "older", "erased"]
 

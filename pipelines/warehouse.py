@@ -12,29 +12,15 @@ import sqlalchemy as sa
 
 from affiliates.group import Grain
 from affiliates.threads import ordered
-from pipelines import erased, images, schema, store, taking, versions
+from pipelines import erased, images, product_days, schema, store, taking, versions
 from pipelines.erased import Erased
-from pipelines.images import StoredPart
+from pipelines.held import ABOUT, PERIOD, Accepted, GivenCount, Period, Position, Received, StoredPart, Version, period
 from pipelines.store import Store
 from pipelines.taking import Outcome, Restated, Rows
-from pipelines.versions import ABOUT, PERIOD, Accepted, Period, Position, Received, Version, last_id, period
+from pipelines.versions import last_id
 
 _ROWS = 2000
 """Rows sent or fetched at a time: a day's sketch can have a megabyte."""
-
-
-@dataclass(frozen=True)
-class GivenCount:
-    """A count or a ceiling of a product in a month."""
-
-    affiliate: str
-    product: str
-    month: date
-    kind: str
-    users: int
-    unit: str
-    document: str
-    attested_by: str
 
 
 @dataclass(frozen=True)
@@ -185,6 +171,10 @@ class Warehouse(Store):
                 joined = sa.select(*columns).join_from(c, p, p.c.contribution_id == c.c.id).where(c.c.id.in_(latest))
                 found += [Cell(*row) for row in connection.execute(joined)]
         return found
+
+    def read_events(self, affiliate: str, product: str, ahead: bool = False) -> dict[date, int]:
+        """By day, the events of a product's contributions, or of their second ones; without those that don't say."""
+        return product_days.read_events(self, affiliate, product, "day", ahead)
 
     def read_counts(self, first: date, last: date, up_to: Position | None = None) -> list[GivenCount]:
         """Counts and ceilings in force for the months from `first` to `last`, now or when the store was filled so far."""

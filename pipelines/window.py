@@ -11,7 +11,7 @@ from typing import Literal, Self
 
 from affiliates.group import Product
 from affiliates.model import midnight, period_end
-from pipelines.versions import Version
+from pipelines.held import Version
 
 Kind = Literal["month", "month_to_date", "trailing_28_days", "trailing_30_days"]
 

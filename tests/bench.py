@@ -25,7 +25,7 @@ from affiliates.contribution import Contribution, Part
 from affiliates.identity import NORMALISATION, GroupKey
 from affiliates.registers import Registers
 from pipelines import warehouse
-from pipelines.versions import Accepted
+from pipelines.held import Accepted
 from tests.bench_one import DAY, KEY, LOOP
 from tests.conftest import NOW, entity, product, write_group
 

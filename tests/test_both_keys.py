@@ -31,12 +31,12 @@ from pipelines.closing import Signature
 from pipelines.collect import Centre
 from pipelines.counting import DAY, month_end
 from pipelines.erasure import Order, Scope
+from pipelines.held import Accepted
 from pipelines.inbox import offer_of
 from pipelines.intake import settles_at
 from pipelines.receipts import Session
 from pipelines.run import run
 from pipelines.taking import Restated
-from pipelines.versions import Accepted
 from pipelines.warehouse import Warehouse, opened
 from pipelines.window import Days
 from tests.conftest import NOW, SQLITE, entity, events, product, rows_of, source, write_group

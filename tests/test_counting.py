@@ -20,9 +20,9 @@ from affiliates.registers import Registers
 from pipelines import counting
 from pipelines.bounds import Pool, namespace_bounds, people
 from pipelines.counting import Measured
+from pipelines.held import Accepted, GivenCount
 from pipelines.intake import settles_at
-from pipelines.versions import Accepted
-from pipelines.warehouse import GivenCount, Warehouse, opened
+from pipelines.warehouse import Warehouse, opened
 from tests.conftest import entity, product
 
 MONTH = date(2025, 1, 1)

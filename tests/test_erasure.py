@@ -21,9 +21,9 @@ from dashboards.cli import app as commands
 from pipelines import closing, erasure, inbox, publications, receiving, sweeping, warehouse
 from pipelines.collect import Centre
 from pipelines.erasure import Order, Scope
+from pipelines.held import Accepted, Period, period
 from pipelines.intake import settles_at
 from pipelines.run import run
-from pipelines.versions import Accepted, Period, period
 from pipelines.warehouse import Warehouse
 from tests.conftest import NOW, both_databases, entity, events, product, rows_of, source
 from tests.test_counting import contributed, sketch

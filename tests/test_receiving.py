@@ -30,7 +30,7 @@ from dashboards.cli import app
 from pipelines import closing, inbox, receiving, replacing, runbook
 from pipelines.closing import Signature
 from pipelines.collect import Centre
-from pipelines.images import StoredPart
+from pipelines.held import StoredPart
 from pipelines.inbox import offer_of
 from pipelines.receipts import Session
 from pipelines.run import run

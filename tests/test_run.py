@@ -16,8 +16,8 @@ from affiliates.manifests import read_group
 from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from pipelines import counting, left_out, published, schema, warehouse
+from pipelines.held import Accepted, Position
 from pipelines.run import Report, run
-from pipelines.versions import Accepted, Position
 from tests.conftest import KEY, NOW, both_databases, entity, events, product, rows_of, source
 
 Make = Callable[..., Path]

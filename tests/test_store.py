@@ -11,7 +11,8 @@ from alembic.migration import MigrationContext
 
 from affiliates.refusal import Refusal
 from pipelines import schema, warehouse
-from pipelines.warehouse import GivenCount, Warehouse
+from pipelines.held import GivenCount
+from pipelines.warehouse import Warehouse
 from tests.conftest import NOW, SQLITE, both_databases
 
 

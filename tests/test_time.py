@@ -30,9 +30,9 @@ from pipelines import checks, closing, collect, counting, intake, licences, ware
 from pipelines.closing import Signature
 from pipelines.collect import Centre
 from pipelines.counting import DAY, Measured, month_end
+from pipelines.held import Accepted, Received
 from pipelines.licences import Licence, Outcome
 from pipelines.run import Report, run
-from pipelines.versions import Accepted, Received
 from tests.conftest import KEY, NOW, Manifests, entity, product, rows_of, source
 
 Make = Callable[..., Path]

@@ -26,8 +26,9 @@ from pipelines import closing, counting
 from pipelines.closing import Signature
 from pipelines.collect import Centre
 from pipelines.counting import DAY, Measured, month_end
+from pipelines.held import GivenCount
 from pipelines.run import run
-from pipelines.warehouse import GivenCount, Warehouse, opened
+from pipelines.warehouse import Warehouse, opened
 from pipelines.window import Days
 from tests.conftest import NOW, SQLITE, entity, events, product, rows_of, source, write_group
 from tests.test_counting import READING, contributed, give, keys

@@ -1,0 +1,256 @@
+"""The page that a lawyer reads: two to four sheets (PDF) of what was counted, how, and what it found. No forecast.
+
+Made of what the bundle `outside` holds, and of nothing else: whoever has the bundle can hold each line against it.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from fpdf import FPDF
+from fpdf.enums import TableBordersLayout, XPos, YPos
+from fpdf.fonts import FontFace
+
+Told = Mapping[str, Any]
+_GREY, _INK, _RULE = (105, 110, 118), (24, 28, 36), (200, 204, 210)
+_FONT, _SIZE = "DejaVu", 8.5
+MOST_ROWS = 24
+"""Of a table; what is beyond stands in the bundle, and is said."""
+
+
+def pdf(told: Told, at: datetime) -> bytes:
+    """The sheets, of the bundle's files by name (without .json); the same for the same, at the same moment."""
+    made = _Sheets(told["group"]["name"] or told["group"]["group"], told["about"], at)
+    _result(made, told)
+    _clause(made, told["licence"])
+    _figures(made, told)
+    _membership(made, told["group"])
+    _coverage(made, told)
+    _vouched(made, told["closing"])
+    _method(made, told)
+    _digests(made, told)
+    return bytes(made.output())
+
+
+class _Sheets(FPDF):
+    """A4 with a foot on each page."""
+
+    def __init__(self, group: str, about: Told, at: datetime) -> None:
+        super().__init__(format="A4")
+        import matplotlib
+
+        fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+        for style, file in (("", "DejaVuSans.ttf"), ("B", "DejaVuSans-Bold.ttf")):
+            self.add_font(_FONT, style, fonts / file)
+        self.add_font("DejaVuMono", "", fonts / "DejaVuSansMono.ttf")
+        self._foot = f"{group} · {about['month']} · {about['licence']} · made {at:%Y-%m-%d %H:%M} UTC by {about['made_by']}"
+        self._legend = about.get("legend") or "Facts and results under stated readings; no legal advice."
+        self.set_creation_date(at)
+        self.set_title(f"{group}: evidence for {about['licence']}, {about['month']}")
+        self.set_margins(18, 16, 18)
+        self.set_auto_page_break(True, 20)
+        self.add_page()
+        self.set_text_color(*_INK)
+
+    def footer(self) -> None:
+        self.set_y(-14)
+        self.set_font(_FONT, size=6.5)
+        self.set_text_color(*_GREY)
+        self.cell(0, 3.5, self._foot, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.cell(120, 3.5, self._legend)
+        self.cell(0, 3.5, f"page {self.page_no()} of {{nb}}", align="R")
+        self.set_text_color(*_INK)
+
+    def title_line(self, text: str) -> None:
+        self.set_font(_FONT, "B", 15)
+        self.multi_cell(0, 7, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+    def heading(self, text: str) -> None:
+        if self.will_page_break(22):
+            self.add_page()
+        self.ln(3.5)
+        self.set_font(_FONT, "B", 10)
+        self.cell(0, 5.5, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.set_draw_color(*_RULE)
+        self.line(self.l_margin, self.get_y(), self.w - self.r_margin, self.get_y())
+        self.ln(1.5)
+
+    def text_line(self, text: str, grey: bool = False, mono: bool = False) -> None:
+        self.set_font("DejaVuMono" if mono else _FONT, size=6.6 if mono else _SIZE)
+        self.set_text_color(*(_GREY if grey else _INK))
+        self.multi_cell(0, 4.3, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.set_text_color(*_INK)
+
+    def rows(self, heads: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[int], right: Sequence[int] = ()) -> None:
+        every = list(rows)
+        self.set_font(_FONT, size=7.6)
+        aligned = tuple("RIGHT" if i in right else "LEFT" for i in range(len(heads)))
+        with self.table(
+            col_widths=tuple(widths), text_align=aligned, line_height=4.1, padding=(0.5, 1, 0.5, 1),
+            borders_layout=TableBordersLayout.HORIZONTAL_LINES, headings_style=FontFace(emphasis="BOLD", color=_GREY),
+        ) as table:  # fmt: skip
+            for row in [heads, *every[:MOST_ROWS]]:
+                table.row(row)
+        if len(every) > MOST_ROWS:
+            self.text_line(f"and {len(every) - MOST_ROWS} more, in the bundle", grey=True)
+
+
+def _result(made: _Sheets, told: Told) -> None:
+    licence, about = told["licence"], told["about"]
+    made.title_line(f"{told['group']['name'] or told['group']['group']}: users in {about['month']}")
+    made.text_line(
+        f"Evidence for the test of {licence['licence']['name']}, released {licence['licence']['released']}: more than "
+        f"{licence['threshold']:,} monthly active users in the calendar month before. Licensee: {licence['licensee']}, "
+        "with its affiliates."
+    )
+    made.ln(1.5)
+    rows = [
+        (
+            f"{name}{' (of record)' if o['of_record'] else ''}", o["result"].replace("_", " "), _people(o["estimate"]),
+            _interval(o["lower"], o["upper"]),
+            "–" if o["estimate"] is None else f"{licence['threshold'] - o['estimate']:+,}",
+        )
+        for name, o in licence["readings"].items()
+    ]  # fmt: skip
+    made.rows(("reading", "result", "estimate", "95 % interval", "below the threshold by"), rows, (34, 20, 26, 46, 30), (2, 3, 4))
+    for name, o in licence["readings"].items():
+        for reason in o["settled_by"]:
+            made.text_line(f"{name} would be settled by: {reason}", grey=True)
+
+
+def _clause(made: _Sheets, licence: Told) -> None:
+    clause = licence["licence"].get("clause") or licence["licence"]["clauses"][0]
+    made.heading("The clause, and how it was read")
+    made.text_line(
+        f"{licence['licence']['name']} ({licence['licence']['licensor']}), section {clause['section']}. Strictly more than "
+        f"{licence['threshold']:,}; whose users: {clause['whose']}; products: {clause['products']}. Over it: "
+        f"{clause['effect_over']}. Evidence for the text: {licence['licence']['evidence'].replace('_', ' ')}."
+    )
+    for reading in licence["read"]:
+        counts = "each person once" if reading["counts"] == "unique_people" else "each person once in each product, added up"
+        member = "on the release date" if reading["membership"] == "release_date" else "on the month's last day"
+        made.text_line(
+            f"· {reading['name']}: {counts}; {', '.join(reading['audiences'])} users; control by more than "
+            f"{float(reading['control_share']) * 100:g} % of the shares or by contract; the group as it is {member}."
+        )
+    record = licence["of_record"]
+    made.text_line(
+        f"Reading of record: {record['reading']}, adopted by {record['adopted_by']} from {record['from']}."
+        if record else "No reading of record was adopted."
+    )  # fmt: skip
+
+
+def _figures(made: _Sheets, told: Told) -> None:
+    made.heading("The figures")
+    for held in told["figures"]:
+        p = held["publication"]
+        signed = f", signed by {p['signed_by']}" if p["signed_by"] else ", not signed"
+        made.text_line(
+            f"By {p['reading']}: {p['state']}{signed}; known at {p['known_at'][:16].replace('T', ' ')} UTC, method {p['method']}."
+        )
+        if p["despite"]:
+            made.text_line(f"Signed although something was open: {p['despite']}")
+        if p["reason"]:
+            made.text_line(f"Restated because: {p['reason']}")
+        order = {"group": 0, "affiliate": 1, "product": 2}
+        rows = [
+            (
+                {"group": "", "affiliate": "  ", "product": "    "}[f["scope"]] + f["subject"], _people(f["estimate"]),
+                _interval(f["lower"], f["upper"]), f"{_people(f['identity_low'])} to {_people(f['identity_high'])}",
+                f"{f['standard_error']:,.0f}", _covered(f),
+            )
+            for f in sorted(held["figures"], key=lambda f: (f["subject"] if f["scope"] != "group" else "", order[f["scope"]]))
+        ]  # fmt: skip
+        heads = ("", "estimate", "95 % interval", "same or different people", "sketch error", "covered")
+        made.rows(heads, rows, (40, 24, 42, 42, 18, 22), (1, 2, 3, 4, 5))
+        made.ln(1)
+
+
+def _membership(made: _Sheets, group: Told) -> None:
+    made.heading(f"Who is in the group, on {group['on']}")
+    rows = [(m["entity"], m["path"][-1] if m["path"] else "the ultimate parent", f"{len(m['path'])}") for m in group["members"]]
+    made.rows(("affiliate", "by", "steps"), rows, (30, 110, 14), (2,))
+    for outside in group["outside"]:
+        made.text_line(f"Not in it: {outside['entity']}, {outside['why']}", grey=True)
+
+
+def _coverage(made: _Sheets, told: Told) -> None:
+    made.heading("Coverage, and what is left out")
+    held = told["figures"][0]
+    reasons = [line for f in held["figures"] if f["scope"] == "group" for line in f["reasons"].splitlines()]
+    left = held["publication"]["not_counted"].splitlines()
+    made.text_line("All that was due is there, and was computed after it settled." if not reasons else "Not complete:")
+    for line in [*reasons[:MOST_ROWS], *(f"not counted: {line}" for line in left[:MOST_ROWS])]:
+        made.text_line(f"· {line}")
+    grades = told["inputs"]["grades"]
+    made.text_line("Rests on: " + "; ".join(f"{n} products by {grade}" for grade, n in grades.items() if n) + ".")
+
+
+def _vouched(made: _Sheets, closing: Told | None) -> None:
+    made.heading("Attestations and reconciliation")
+    if closing is None:
+        made.text_line("The month isn't signed: nothing was collected yet.")
+        return
+    for a in closing["attestations"]:
+        whole = "all products are listed" if a["products_complete"] else "products are missing from the list"
+        document = f" ({a['document']}{', SHA-256 ' + a['sha256'][:16] + '…' if a['sha256'] else ''})" if a["document"] else ""
+        made.text_line(
+            f"· {a['affiliate']}, by {a['by']} on {a['on']}: {whole}. Active: {a['active']}. "
+            f"Left out: {a['exclusions']}.{document}"
+        )
+    if closing["not_attested"]:
+        made.text_line(f"Nobody has attested for: {', '.join(closing['not_attested'])}.")
+    rows = [
+        (
+            r["product"], f"{r['published']:,} {r['unit']}", _people(r["ours"]["estimate"]) if r["ours"] else "–",
+            f"{r['difference']:+,}" if r["ours"] else "–", f"{r['source']}, {r['on']}", r["reason"],
+        )
+        for r in closing["reconciliation"]
+    ]  # fmt: skip
+    if rows:
+        made.rows(
+            ("product", "published", "ours", "difference", "where", "why they differ"), rows, (26, 30, 24, 22, 36, 46), (1, 2, 3)
+        )
+    else:
+        made.text_line("No figure published elsewhere was compared.")
+
+
+def _method(made: _Sheets, told: Told) -> None:
+    made.heading("Method, in words")
+    for paragraph in told["method"].strip().split("\n\n"):
+        made.text_line(" ".join(paragraph.split()))
+        made.ln(0.8)
+
+
+def _digests(made: _Sheets, told: Told) -> None:
+    made.heading("Digests")
+    about = told["about"]
+    head = about["ledger_head"]
+    made.text_line(
+        "Whoever has a bundle checks it by `mauwatch verify FILE`: the core install is enough, no key and no store.", grey=True
+    )
+    lines = [f"licence entry  {told['licence']['digest']}"]
+    lines += [f"inputs of {h['publication']['reading']}  {h['publication']['inputs']}" for h in told["figures"]]
+    lines += [f"figures of {h['publication']['reading']}  {h['content']}" for h in told["figures"]]
+    if head:
+        lines.append(f"ledger, entry {head['number']}  {head['digest']}")
+    lines.append(f"signing key  {about['public_key'] or 'none: the bundle is not signed'}")
+    for line in lines:
+        made.text_line(line, mono=True)
+
+
+def _people(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"
+
+
+def _interval(lower: int | None, upper: int | None) -> str:
+    if lower is None:
+        return "–"
+    return f"{lower:,} to {upper:,}" if upper is not None else f"from {lower:,}, no upper bound"
+
+
+def _covered(f: Told) -> str:
+    said = [f"{f['days_present']} of {f['days_expected']} days"] if f["days_expected"] else []
+    said += [f"{f['months_present']} of {f['months_expected']} months"] if f["months_expected"] else []
+    return ", ".join(said) or "by count"

@@ -1,0 +1,135 @@
+"""What is held of contributions and counts, as values, and how counting asks for it: of a store, or of a bundle of evidence.
+
+Without a database: who makes a figure again from a bundle has none.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime
+from typing import NamedTuple, Protocol
+
+from affiliates.contribution import Contribution
+from affiliates.group import Grain
+from affiliates.registers import Registers
+
+Period = tuple[str, str, str, date, bool]
+"""Affiliate, product, grain and first day: what a contribution is about; and whether it is a day's second one, under the coming
+epoch's key."""
+ABOUT = "affiliate", "product", "grain", "activity_date"
+PERIOD = (*ABOUT, "ahead")
+
+
+@dataclass(frozen=True)
+class Version:
+    """The current contribution of a product and period, without its sketches."""
+
+    id: int
+    affiliate: str
+    product: str
+    grain: Grain
+    activity_date: date
+    digest: str
+    key_epoch: str
+    key_fingerprint: str
+    crosswalk_digest: str
+    definition: str
+    definition_digest: str | None
+    day_zone: str
+    unidentified_events: int | None
+    undecided_events: int | None
+    ahead: bool
+    """Whether it is a day's second one, under the coming epoch's key."""
+    computed_at: datetime
+    """When it was last computed with this result."""
+    audiences: str | None = None
+    """Those that it is of; null for all."""
+    erased_at: datetime | None = None
+    """When a sketch of it was last erased; null while all are there."""
+
+    @property
+    def content(self) -> list[str]:
+        """What of it moves a figure, or what is said beside it: all but its number in this store and when it was computed,
+        so that any store that was given the same says the same."""
+        left_out = {"id", "computed_at", "definition", "erased_at", "ahead"}  # Its epoch says the last.
+        left_out |= {"audiences"} if self.audiences is None else set()
+        return [str(getattr(self, f.name)) for f in fields(self) if f.name not in left_out]
+
+    def lacks(self, audiences: Sequence[str]) -> bool:
+        """Whether it isn't of all of these audiences."""
+        return self.audiences is not None and not set(audiences) <= set(self.audiences.split())
+
+
+class Accepted(NamedTuple):
+    """A contribution that may be stored."""
+
+    contribution: Contribution
+    settles_at: datetime
+    """When its period's late events have arrived."""
+    key_fingerprint: str
+    """Of the key that its canaries have proved."""
+    ahead: bool = False
+    """Whether it is a day's second one, under the coming epoch's key."""
+
+
+@dataclass
+class Received:
+    """What receiving did: contributions by outcome."""
+
+    new: int = 0
+    replaced: int = 0
+    confirmed: int = 0
+    unchanged: int = 0
+    older: int = 0
+    """Computed before what the store has."""
+    erased: int = 0
+    """Left out: erased, and nobody has allowed them to be contributed again."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """How far a store was filled: the last contribution and count, and when that was."""
+
+    contributions: int
+    counts: int
+    at: datetime
+
+
+def period(of: Version | Accepted) -> Period:
+    about = of if isinstance(of, Version) else of.contribution
+    return about.affiliate, about.product, about.grain, about.activity_date, of.ahead
+
+
+@dataclass(frozen=True)
+class GivenCount:
+    """A count or a ceiling of a product in a month."""
+
+    affiliate: str
+    product: str
+    month: date
+    kind: str
+    users: int
+    unit: str
+    document: str
+    attested_by: str
+
+
+@dataclass(frozen=True)
+class StoredPart:
+    """The users of one audience and namespace; `registers` is null once erased."""
+
+    audience: str
+    namespace: str
+    registers: Registers | None
+    erased_at: datetime | None = None
+
+
+class Holder(Protocol):
+    """What counting asks for."""
+
+    def read_around(self, first: date, last: date, up_to: Position | None = None, ahead: bool = False) -> list[Version]: ...
+
+    def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]: ...
+
+    def read_events(self, affiliate: str, product: str, ahead: bool = False) -> Mapping[date, int]: ...
+
+    def read_counts(self, first: date, last: date, up_to: Position | None = None) -> list[GivenCount]: ...
