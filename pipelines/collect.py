@@ -160,11 +160,11 @@ def collect(centre: Centre, affiliate: str, product: Product, first: date | None
         done.periods, store = len(computed), centre.store()
         done.received = store.append_contributions(computed, centre.now, wanted.seen)
         if done.received.erased:
-            versions = {period(v): v for v in store.read_versions(affiliate, product.product, ahead=None)}
-            done.refusals += tuple(erased.refusals(store.read_not_again(computed, versions)))
-        own = [a.contribution for a in computed if not a.ahead]  # A day's second one is of the same events.
-        done.unidentified = sum(c.unidentified_events or 0 for c in own)
-        done.undecided = sum(c.undecided_events or 0 for c in own)
+            versions = {period(v): v for v in store.read_versions(affiliate, product.product)}
+            own = [a for a in computed if not a.ahead]  # An erased second one is left alone, as a run leaves erased days.
+            done.refusals += tuple(erased.refusals(store.read_not_again(own, versions)))
+        done.unidentified = sum(a.contribution.unidentified_events or 0 for a in computed if not a.ahead)
+        done.undecided = sum(a.contribution.undecided_events or 0 for a in computed if not a.ahead)
     return done
 
 

@@ -18,7 +18,7 @@ from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from pipelines import inbox, ledger, publications, schema
 from pipelines.erased import ALLOWED, ERASED
-from pipelines.held import PERIOD
+from pipelines.held import ABOUT, PERIOD
 from pipelines.inbox import Offer
 from pipelines.store import Store
 
@@ -44,7 +44,8 @@ class Scope:
 
     @property
     def condition(self) -> sa.ColumnElement[bool]:
-        """On `contributions`. A month's contribution is in when any of its days is: the day's people are in it."""
+        """On `contributions`. A month's contribution is in when any of its days is: the day's people are in it. With an epoch's
+        days goes what they have under the coming epoch's key: else the same people would stay, only under another."""
         c = schema.contributions.c
         holds = list[sa.ColumnElement[bool]]()
         if self.affiliate:
@@ -55,7 +56,11 @@ class Scope:
         if self.last_day:
             holds.append(c.activity_date <= self.last_day)
         if self.key_epoch:
-            holds.append(c.key_epoch == self.key_epoch)
+            own = schema.contributions.alias()
+            same = [own.c[name] == c[name] for name in ABOUT]
+            its_days = sa.exists().where(*same, own.c.ahead.is_(False), own.c.key_epoch == self.key_epoch)
+            second = sa.and_(c.ahead.is_(True), its_days.correlate(schema.contributions))
+            holds.append(sa.or_(c.key_epoch == self.key_epoch, second))
         if self.before:
             holds.append(c.activity_date < self.before)
         if self.superseded:

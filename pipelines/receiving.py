@@ -218,7 +218,7 @@ def _judge(
             refusals += replacing.refusals(a, current.get(about), by_period.get(about, []), signed, restated)
         if refusals:
             raise Refused(refusals)
-        taken.warnings += replacing.twins(accepted, cells)
+        taken.warnings += dict.fromkeys(replacing.twins(accepted, cells))
         return restated and replace(restated, months=replacing.restated_months(accepted, current, signed))
 
     return judge

@@ -169,10 +169,16 @@ def _apart(frame: Frame, name: str, versions: Sequence[Version], joined: Sequenc
     key = newest.key_epoch, newest.key_fingerprint
     older = [v for v in versions if (v.key_epoch, v.key_fingerprint) != key]
     if older:
-        epochs = " and ".join(sorted({v.key_epoch for v in older}))
+        of_two = any(v.key_epoch == newest.key_epoch for v in older)  # Two secrets by one name.
+        epochs, its = (
+            sorted(
+                {f"{e} ({fingerprint})" if of_two else e for e, fingerprint in ((v.key_epoch, v.key_fingerprint) for v in each)}
+            )
+            for each in (older, [newest])
+        )
         yield (
-            f"{name}: {_periods(older)} under the key of epoch {epochs}, not of {newest.key_epoch}: whether they have the same "
-            "people nobody can tell, so they are added in the estimate and the upper bound"
+            f"{name}: {_periods(older)} under the key of epoch {' and '.join(epochs)}, not of {its[0]}: whether they have the "
+            "same people nobody can tell, so they are added in the estimate and the upper bound"
         )
     others = {v.id: v for v in joined if v.crosswalk_digest != newest.crosswalk_digest}
     if others:

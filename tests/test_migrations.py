@@ -3,7 +3,7 @@
 `data/stores/NNNN.json` is a store as the program of that schema wrote it: made-up people, lg_k 12, counts, a day
 restated; from 0002 on a month that was closed, restated, and changed after that; in 0003 by files that were handed in, one of
 them refused; in 0004 some of its sketches are erased; in 0005 one is of external users alone; in 0006 there is a
-ledger. Each new schema adds its own.
+ledger; in 0007 a product has two days under both keys of a change. Each new schema adds its own.
 """
 
 import json
@@ -59,6 +59,7 @@ def test_an_upgrade_keeps_every_row(store_url: str, path: Path, tmp_path: Path) 
         kept = [{column: _as_text(row[column]) for column in before[0]} for row in after[name]] if before else after[name]
         wanted = [{column: _as_text(value) for column, value in row.items()} for row in before]
         assert sorted(kept, key=repr) == sorted(wanted, key=repr)
+    assert {bool(row["ahead"]) for row in after["contributions"]} == ({False, True} if path.stem >= "0005" else {False})
 
 
 def _as_text(value: Any) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -113,6 +113,7 @@ WINDOWS = st.one_of(
 )
 
 
+@settings(max_examples=30)
 @given(window=WINDOWS)
 def test_every_window_holds_the_truth(filled: tuple[Warehouse, Group], window: Days) -> None:
     """A day too few at either edge, a whole month taken for its part, or left out of the bound from above."""
