@@ -15,7 +15,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from affiliates.grants import Grants
 from affiliates.model import Dated, Model, Month, Name, PublicKey, Share, Text, Zone, is_day
+from affiliates.model_use import ModelUse
 from affiliates.source import Source
 
 CONTROL_SHARE = Decimal("0.5")
@@ -92,6 +94,7 @@ class Product(Dated):
     """Of what is handed in: a contribution without one of them is a part of one. Else those of its sources."""
     counts: tuple[Count, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
+    models: tuple[ModelUse, ...] = ()
 
     @model_validator(mode="after")
     def _one_zone(self) -> Self:
@@ -263,6 +266,7 @@ class Group(Model):
     settings: Settings
     entities: Mapping[str, Entity]
     readings: Readings = DEFAULT_READINGS
+    grants: Grants = Grants()
 
     @property
     def zone(self) -> ZoneInfo:

@@ -16,7 +16,7 @@ import typer
 from rich.text import Text
 
 from affiliates.refusal import Refusal, Refused
-from dashboards import console, contributing, crosswalks, erasing, keys, receiving
+from dashboards import console, contributing, crosswalks, erasing, keys, licensing, receiving
 from pipelines import runbook
 
 if TYPE_CHECKING:
@@ -235,31 +235,7 @@ def close(
 
 app.command()(receiving.receive)
 app.command()(erasing.erase)
-
-
-@app.command()
-def licences(
-    group: GroupDir = HERE,
-    released: Annotated[
-        str | None,
-        typer.Option(help="Instead: what a version released on this day would find, by the newest clause.", metavar="YYYY-MM-DD"),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """What each model version's test finds for the group, under each reading."""
-    from dashboards import terminal
-    from pipelines import licences as tests
-    from pipelines import warehouse
-
-    settings = _read(group)
-    with warehouse.opened(settings.settings.store, group) as store:
-        found = list(tests.run_tests(store, settings, [tests.if_released(day)] if (day := console.day_of(released)) else None))
-    if as_json:
-        console.print_json([test.to_dict() for test in found])
-    else:
-        console.plain().print(terminal.tests(found))
-
-
+app.command()(licensing.licences)
 app.command()(crosswalks.crosswalk)
 
 
