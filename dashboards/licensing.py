@@ -195,13 +195,13 @@ def _listed(
         [t for t in others if asked.wants(months, t, today)],
     )
     untested = _untested(months, versions) if any(_is_first(t) for t in snapshots) else {}
-    answer = [_said(test, test.licence.entry, test.licence.clause, today) for test in snapshots]
+    first, rest = [t for t in snapshots if _is_first(t)], [t for t in snapshots if not _is_first(t)]
+    answer = [_said(test, test.licence.entry, test.licence.clause, today) for test in [*first, *rest]]
     answer += [_said(test, test.entry, test.clause, today) for test in others]
     newest = tests.first_of_all(known)[-1].id
     for said in answer:
         if said["licence"] == newest:
             said["above_and_untested"] = {name: [f"{m:%Y-%m}" for m in found] for name, found in untested.items()}
-    first, rest = [t for t in snapshots if _is_first(t)], [t for t in snapshots if not _is_first(t)]
     tested, needing = [t for t in others if t.clause.tested], [t for t in others if not t.clause.tested]
     shown: list[RenderableType] = [licence_tables.of_family(first, alone=False)] if first else []
     shown += [licence_tables.clauses([*rest, *tested])] if rest or tested else []
