@@ -159,7 +159,7 @@ def _released(months: "Months", known: "Registry", day: date) -> "tuple[Any, Ren
 
 def _picked(known: "Registry", licence: str | None, licensor: str | None, kind: Kind | None) -> "list[Entry]":
     """The registry's entries that are asked for; raises `Refusal` where there is none of an id."""
-    from pipelines.granted import near
+    from pipelines.registry import near
 
     if licence is not None and known.get(licence) is None:
         said = near(licence, [entry.id for entry in known.entries])

@@ -17,7 +17,7 @@ from pipelines.entries import Clause, Entry, month_before
 from pipelines.granted import Use
 from pipelines.licences import Licence
 from pipelines.months import Months
-from pipelines.registry import Registry
+from pipelines.registry import Registry, near
 from pipelines.results import Outcome, covered, not_measured
 
 
@@ -144,9 +144,9 @@ def _flow_down(months: Months, flow: FlowDown, use: ModelUse, affiliate: str, pr
 
 def _entry(registry: Registry, version: str) -> Entry:
     if (entry := registry.get(version)) is None:
-        near = granted.near(version, [entry.id for entry in registry.entries])
+        said = near(version, [entry.id for entry in registry.entries])
         raise Refusal(
-            version, "no such version in the registry", near, "see mauwatch licences --all, or add it to licences/*.yaml"
+            version, "no such version in the registry", said, "see mauwatch licences --all, or add it to licences/*.yaml"
         )
     return entry
 
@@ -155,7 +155,7 @@ def _product(group: Group, product: str) -> tuple[str, str]:
     affiliate, _, name = product.partition("/")
     if group.product(affiliate, name) is None:
         known = [f"{e.entity}/{p.product}" for e in group.entities.values() for p in e.products]
-        raise Refusal(product, "no such product in the manifests", granted.near(product, known), "name it as AFFILIATE/PRODUCT")
+        raise Refusal(product, "no such product in the manifests", near(product, known), "name it as AFFILIATE/PRODUCT")
     return affiliate, name
 
 

@@ -13,7 +13,7 @@ from pipelines import adoption, granted
 from pipelines.adoption import Finding
 from pipelines.entries import month_before
 from pipelines.months import Months, People
-from pipelines.registry import Registry
+from pipelines.registry import Registry, near
 from pipelines.results import STANDS
 
 
@@ -86,7 +86,7 @@ def dependencies(months: Months, registry: Registry, today: date) -> Dependencie
         record = any(r.holds_on(today) for r in months.group.readings.of_record)
         open_ = tuple(_open(findings, shown.name if record else None))
         if entry is None:
-            open_ = (f"no such licence in the registry: {granted.near(use.model, [e.id for e in registry.entries])}",)
+            open_ = (f"no such licence in the registry: {near(use.model, [e.id for e in registry.entries])}",)
         users = months.people(measured, shown, [f"{affiliate}/{name}"]) if measured else None
         found.append(Dependency(affiliate, name, use, findings, open_, users, record))
     names = {f"{d.affiliate}/{d.product}" for d in found if d.open}

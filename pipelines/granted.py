@@ -1,7 +1,6 @@
 """What grants, side letters and exemptions cover on a day; a grant with a cap only while its own counting is at or below it."""
 
-import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from affiliates.grants import Accepted, Grant
@@ -11,7 +10,6 @@ from affiliates.model_use import ModelUse
 from affiliates.refusal import Refusal
 from pipelines.entries import Clause, Entry, month_before
 from pipelines.months import Months
-from pipelines.registry import Registry
 from pipelines.results import Cover, Result, decide
 
 Use = tuple[str, str, ModelUse]
@@ -115,24 +113,3 @@ def _months_later(day: date, months: int) -> date:
     total = day.year * 12 + day.month - 1 + months
     first = date(total // 12, total % 12 + 1, 1)
     return min(first + timedelta(day.day - 1), period_end("month", first) - timedelta(1))
-
-
-def unknown(group: Group, registry: Registry) -> Iterator[Refusal]:
-    """Licences that manifests name and the registry doesn't have: what rests on them can't be tested."""
-    for name, entity in group.entities.items():
-        for product in entity.products:
-            yield from (_unknown(f"{name}/{product.product}, models", use.model, registry) for use in product.models
-                        if registry.get(use.model) is None)  # fmt: skip
-    said = [(f"grants.yaml, {grant.id}", licence) for grant in group.grants.grants for licence in grant.licences]
-    said += [(f"grants.yaml, accepted for {a.entity}", a.licence) for a in group.grants.accepted]
-    yield from (_unknown(where, licence, registry) for where, licence in said if registry.get(licence) is None)
-
-
-def _unknown(where: str, licence: str, registry: Registry) -> Refusal:
-    return Refusal(where, "no such licence in the registry", near(licence, (e.id for e in registry.entries)), "correct the id")
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """A name that isn't known, with those that look much like it."""
-    found = difflib.get_close_matches(name, list(known), 3, 0.5)
-    return f"{name}; did you mean {' or '.join(found)}?" if found else name

@@ -4,12 +4,14 @@ A group adds its own entries in its folder `licences`, and replaces one of ours 
 without the program.
 """
 
-from collections.abc import Sequence
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from affiliates.group import Group
 from affiliates.manifests import parsed
 from affiliates.model import Model
 from affiliates.refusal import Refusal, Refused
@@ -114,3 +116,24 @@ def _entries(data: Any, key: str = "licences") -> list[dict[str, Any]]:
     """A list's items that hold keys and values; what else there is, the model refuses."""
     found = data.get(key) if isinstance(data, dict) else None
     return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def unknown(group: Group, registry: Registry) -> Iterator[Refusal]:
+    """Licences that manifests name and the registry doesn't have: what rests on them can't be tested."""
+    for name, entity in group.entities.items():
+        for product in entity.products:
+            yield from (_unknown(f"{name}/{product.product}, models", use.model, registry) for use in product.models
+                        if registry.get(use.model) is None)  # fmt: skip
+    said = [(f"grants.yaml, {grant.id}", licence) for grant in group.grants.grants for licence in grant.licences]
+    said += [(f"grants.yaml, accepted for {a.entity}", a.licence) for a in group.grants.accepted]
+    yield from (_unknown(where, licence, registry) for where, licence in said if registry.get(licence) is None)
+
+
+def _unknown(where: str, licence: str, registry: Registry) -> Refusal:
+    return Refusal(where, "no such licence in the registry", near(licence, (e.id for e in registry.entries)), "correct the id")
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """A name that isn't known, with those that look much like it."""
+    found = difflib.get_close_matches(name, list(known), 3, 0.5)
+    return f"{name}; did you mean {' or '.join(found)}?" if found else name

@@ -24,6 +24,7 @@ from tests.conftest import Manifests, entity, events, product, source
 
 LINE = 700_000_000
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
+TODAY = date(2025, 6, 1)
 LLAMA_4 = date(2025, 4, 5)
 TWO = "readings: [{name: people, counts: unique_people}, {name: sum, counts: summed_products}]\n"
 
@@ -94,7 +95,7 @@ IN, OUT = (
     both("under", LINE, LINE),
 )
 WITH_A_MONTH_BEHIND = entity("b", [counted("y", _2025_03=7)], **held(("parent", 1), **{"from": "2025-04-02"}))
-SOLD = entity("b", [counted("y", _2025_03=7)], **held(("parent", 1), **{"to": "2025-04-05"}))
+SOLD = entity("b", [counted("y", _2025_03=7)], **held(("parent", 1), to="2025-04-05"))
 BOTH_DAYS = "readings: [{name: people, counts: summed_products}, {name: sum, counts: summed_products, membership: month_end}]\n"
 EDGES = {
     "700,000,000 exactly": Edge([entity("a", [counted("x", _2025_03=LINE)])], both("under", LINE, LINE)),
@@ -220,7 +221,7 @@ def released_on(directory: Path, day: date) -> Mapping[str, Outcome]:
     if day != version.released:
         version = if_released(day)
     with warehouse.opened(group.settings.store, directory) as store:
-        first, *_ = run_tests(store, group, [version], today=NOW.date())
+        first, *_ = run_tests(store, group, [version], today=TODAY)
     return first.readings
 
 
@@ -232,7 +233,7 @@ def test_edges(make: Make, name: str) -> None:
     said = [why for o in readings.values() for why in (*o.settled_by, *o.why)]
     assert any(edge.said in why for why in said) or not edge.said
     assert all(
-        o.settled_by for o in readings.values() if o.result == "not_measured" or o.found is None and o.result == "undetermined"
+        o.settled_by for o in readings.values() if o.result == "not_measured" or (o.found is None and o.result == "undetermined")
     )
     for o in readings.values():  # The margin is of the estimate, and what was found stays beside what covers it.
         assert o.headroom == (None if o.estimate is None else LINE - o.estimate)
@@ -248,7 +249,7 @@ def test_each_row_can_fail() -> None:
 # Clauses that no release tests, or not all of a group's products.
 
 
-def clause_tests(directory: Path, licence: str, month: date | None = None, today: date = NOW.date()) -> list[ClauseTest]:
+def clause_tests(directory: Path, licence: str, month: date | None = None, today: date = TODAY) -> list[ClauseTest]:
     group = read_group(directory)
     with warehouse.opened(group.settings.store, directory) as store:
         entry = of_group(directory).get(licence)
@@ -297,7 +298,7 @@ def test_a_part_has_no_more_than_the_whole(make: Make) -> None:
 
 
 def test_a_licensee_alone_is_tested_by_its_own_products(make: Make) -> None:
-    """Hunyuan's clause doesn't name affiliates: those of the licensee aren't added; nor is somebody who isn't a licensee tested."""
+    """Hunyuan's clause names no affiliates: the licensee's aren't added, and who isn't a licensee isn't tested."""
     a = entity("a", [with_model(counted("x", _2024_04=60_000_000, _2025_05=1), "hunyuan-dit"), counted("y", _2024_04=60_000_000)])
     b = entity("b", [counted("z", _2024_04=M100 + 1)])
     (test,) = clause_tests(prepared(make, Edge([a, b], {})), "hunyuan-dit")

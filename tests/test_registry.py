@@ -134,8 +134,8 @@ ADDED: dict[str, Any] = {
     "id": "in-house", "name": "A licence of our own", "licensor": "Nobody", "kind": "model_licence", "evidence": "primary_text",
     "reviewed": date(2026, 11, 22), "review_by": date(2027, 1, 1), "version_date": {"date": "2025-06-01"},
     "sources": ["contract 7"], "clauses": [{
-        "id": "mau", "metric": "monthly_active_users", "threshold": 5, "comparator": "gte", "unit": "users", "whose": ["licensee"],
-        "measured": "average_of_six_months", "scope": "each",
+        "id": "mau", "metric": "monthly_active_users", "threshold": 5, "comparator": "gte", "unit": "users",
+        "whose": ["licensee"], "measured": "average_of_six_months", "scope": "each",
     }],
 }  # fmt: skip
 
