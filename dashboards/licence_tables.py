@@ -1,6 +1,6 @@
 """Tables of licence tests for a terminal. Pure: values in, renderables out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Group as Stack
@@ -65,21 +65,25 @@ def _cells(name: str, o: "Outcome") -> list[str | Text]:
 
 
 def _below(found: "Mapping[str, Mapping[str, Outcome]]") -> Iterator[Text]:
-    """What stands below a table: coverage, what would settle it, why it is so; each once for all readings."""
-    covered: dict[str, str] = {}
-    for name, readings in found.items():
-        for o in readings.values():
-            if o.coverage is not None and not o.complete:
-                covered[name] = coverage(o.coverage)
-    if covered:
-        yield Text(f"Covered of what was due: {'; '.join(f'{name} {said}' for name, said in covered.items())}.")
+    """What stands below a table: coverage, why it is so, what would settle it; each once, with whom it is of."""
     every = [(name, o) for name, readings in found.items() for o in readings.values()]
-    why = dict.fromkeys(f"{name}: {said}" for name, o in every for said in o.why)
-    settles = dict.fromkeys(f"{name}: {said}" for name, o in every for said in o.settled_by)
-    if why:
-        yield reasons("Why", list(why))
-    if settles:
-        yield reasons("What would settle the rest", list(settles))
+    covered = _of_whom((coverage(o.coverage), name) for name, o in every if o.coverage is not None and not o.complete)
+    if covered:
+        yield Text(f"Covered of what was due: {'; '.join(f'{said} ({names})' for said, names in covered.items())}.")
+    for title, said in (
+        ("Why", _of_whom((why, name) for name, o in every for why in o.why)),
+        ("What would settle the rest", _of_whom((why, name) for name, o in every for why in o.settled_by)),
+    ):
+        if said:
+            yield reasons(title, [f"{names}: {why}" for why, names in said.items()])
+
+
+def _of_whom(said: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """What is said, each once, with the names of all of whom it is said."""
+    names: dict[str, dict[str, None]] = {}
+    for what, name in said:
+        names.setdefault(what, {})[name] = None
+    return {what: ", ".join(whom) for what, whom in names.items()}
 
 
 def clauses(found: "Sequence[LicenceTest | ClauseTest]") -> RenderableType:
@@ -87,9 +91,11 @@ def clauses(found: "Sequence[LicenceTest | ClauseTest]") -> RenderableType:
     rows: list[Sequence[str | Text]] = []
     noted: dict[str, Mapping[str, Outcome]] = {}
     first_over = list[str]()
+    ids = [_parts(test)[0].id for test in found]
+    twice = {id_ for id_ in ids if ids.count(id_) > 1}
     for test in found:
         entry, clause, licensee, product, month = _parts(test)
-        name = f"{entry.id}, {product or licensee}"
+        name = f"{entry.id}, {product or licensee}" if entry.id in twice or product else entry.id
         noted[name] = test.readings
         more = "more than" if clause.comparator == "gt" else "at least"
         unit = "users a day" if clause.metric == "daily_active_users" else "users"

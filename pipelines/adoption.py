@@ -145,9 +145,7 @@ def _flow_down(months: Months, flow: FlowDown, use: ModelUse, affiliate: str, pr
 def _entry(registry: Registry, version: str) -> Entry:
     if (entry := registry.get(version)) is None:
         said = near(version, [entry.id for entry in registry.entries])
-        raise Refusal(
-            version, "no such version in the registry", said, "see mauwatch licences --all, or add it to licences/*.yaml"
-        )
+        raise Refusal(version, "no such version in the registry", said, "see mauwatch licences --all, or add it: licences/*.yaml")
     return entry
 
 

@@ -144,8 +144,9 @@ def outcome(months: Months, clause: Clause, subject: Subject, reading: Reading, 
             return not_measured(record, f"a product of {subject.product or subject.licensee} that lived in {one:%Y-%m}")
         each.append(found)
     people, why = _as_asked(clause, each)
-    made = licences.outcome(clause, people, reading, record)
-    made = replace(made, why=why)
+    made = replace(licences.outcome(clause, people, reading, record), why=why)
+    if clause.measured == "any_day" and made.result == "undetermined":
+        made = replace(made, settled_by=("users of single days, which aren't united here", *made.settled_by))
     return _bounded(made, clause, subject, month)
 
 
