@@ -153,8 +153,8 @@ def entries(registry: "Registry", found: "Sequence[Entry]") -> RenderableType:
     return table("The registry", ("id", "licence", "read as", "version", "reviewed", "digest"), rows, fixed=(3, 4, 5))
 
 
-def sources(found: "Sequence[Entry]") -> RenderableType:
-    """Of few entries: sources, notes, and whom the text leaves out."""
+def sources(registry: "Registry", found: "Sequence[Entry]") -> RenderableType:
+    """Of few entries: sources, notes, whom the text leaves out, and what it leaves open."""
     lines = [
         f"{entry.id}, {what}: {said}"
         for entry in found
@@ -164,6 +164,11 @@ def sources(found: "Sequence[Entry]") -> RenderableType:
         )
         for said in each
     ]  # fmt: skip
+    for point in registry.interpretations:
+        if point.family in {entry.family for entry in found}:
+            said = "; ".join(text for text in (point.textual, point.reading, point.vendor_answer) if text)
+            read = ", ".join(f"{len(by)} {how.replace('_', ' ')}" for how, by in point.readings.items())
+            lines.append(f"left open, {point.point.replace('_', ' ')}: {said} ({read})")
     return Text("\n".join(lines), style="dim")
 
 
@@ -208,7 +213,8 @@ def dependencies(found: "Dependencies") -> RenderableType:
         use = d.use
         revenue = f"{use.revenue.amount:,} {use.revenue.currency} ({use.revenue.year})" if use.revenue else "–"
         share = f" x {float(use.revenue_share * 100):g} %" if use.revenue_share else ""
-        stands = Text("\n".join(d.open), "yellow") if d.open else Text("under, granted or exempt", "green")
+        nothing = "no clause of it counts users"
+        stands = Text("\n".join(d.open), "yellow") if d.open else Text(", ".join(d.stands) or nothing, "green")
         hosted = use.hosted_by.replace("_", " ") + (f", {use.host}" if use.host else "")
         rows.append((f"{d.affiliate}/{d.product}", use.model, hosted, stands, people(d.users.estimate if d.users else None),
                      f"{revenue}{share}", use.alternative or "–"))  # fmt: skip

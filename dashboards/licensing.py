@@ -180,7 +180,7 @@ def _listed(
     from pipelines import clause_tests
     from pipelines import licences as tests
 
-    ids, versions = {entry.id for entry in picked}, tests.registry(known)
+    ids, versions = {entry.id for entry in picked}, tests.releases(known)
     parent, taken = months.group.settings.ultimate_parent, months.group.grants.accepted
     snapshots = [
         test
@@ -207,7 +207,7 @@ def _listed(
     shown += [licence_tables.clauses([*rest, *tested])] if rest or tested else []
     shown += [licence_tables.not_tested(needing)] if needing else []
     shown += [licence_tables.entries(known, picked)] if asked.every else []
-    shown += [licence_tables.sources(picked)] if asked.full else []
+    shown += [licence_tables.sources(known, picked)] if asked.full else []
     above = [f"{name}: {tests.said_of_untested(found)}." for name, found in untested.items() if found]
     shown += licence_tables.standing(known, known.due_for_review(today), above)
     return answer, Stack(*shown, licence_tables.NO_ADVICE)

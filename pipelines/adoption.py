@@ -68,7 +68,7 @@ def check(months: Months, registry: Registry, version: str, product: str, today:
     newest = registry.family(entry.family)[-1] if entry.family and registry.family(entry.family) else entry
     supposed = None
     if any(clause.group_snapshot for clause in newest.clauses):
-        licence = next(x for x in licences.registry(registry) if x.id == newest.id)
+        licence = next(x for x in licences.releases(registry) if x.id == newest.id)
         supposed = _group_finding(months, licence.model_copy(update={"released": today, "supposed": True}), affiliate, name, None)
     found = list(findings(months, entry, affiliate, name, used[0][2] if used else None, today))
     return AdoptionCheck(
@@ -91,7 +91,7 @@ def findings(months: Months, entry: Entry, affiliate: str, product: str, use: Mo
 
 
 def _of_entry(entry: Entry) -> tuple[Licence, ...]:
-    return licences.registry(Registry(entries=(entry,)))
+    return licences.releases(Registry(entries=(entry,)))
 
 
 def _licensee(group: Group, licence: str, affiliate: str) -> str:

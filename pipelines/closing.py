@@ -58,7 +58,7 @@ def close(centre: Centre, month: date, signature: Signature) -> dict[str, Measur
                 "supersedes": last.id if last else None,
             }  # fmt: skip
             new.append(published.new(found[reading.name], reading, group.settings.group, position, centre.now, state, **signed))
-        every = licences.registry(registry.of_group(centre.directory))
+        every = licences.releases(registry.of_group(centre.directory))
         about = [licence for licence in every if licence.measured_month == month]
         known = {m.inputs.digest: m for m in found.values()}
         tests = list(licences.run_tests(fixed, group, about, known, anew=True, today=centre.today))

@@ -1,7 +1,7 @@
 """Dependencies: which products, users and revenue stand on a result other than under, granted or exempt."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
@@ -25,6 +25,8 @@ class Dependency:
     product: str
     use: ModelUse
     findings: tuple[Finding, ...]
+    stands: tuple[str, ...]
+    """What its clauses find by the readings that decide; nothing where none of them counts users."""
     open: tuple[str, ...]
     """The results that it stands on and that aren't under, granted or exempt: clause, reading and result."""
     users: People | None
@@ -35,7 +37,8 @@ class Dependency:
         users = self.users and {"estimate": self.users.estimate, "lower": self.users.lower, "upper": self.users.upper}
         said = self.use.model_dump(mode="json", by_alias=True, exclude_none=True)
         return {
-            "product": f"{self.affiliate}/{self.product}", **said, "open": list(self.open), "users": users,
+            "product": f"{self.affiliate}/{self.product}", **said, "stands_on": list(self.stands), "open": list(self.open),
+            "users": users,
             "decided_by": "reading of record" if self.of_record else "all readings",
             "findings": [finding.to_dict() for finding in self.findings],
         }  # fmt: skip
@@ -84,11 +87,14 @@ def dependencies(months: Months, registry: Registry, today: date) -> Dependencie
         entry = registry.get(use.model)
         findings = tuple(adoption.findings(months, entry, affiliate, name, use, today)) if entry else ()
         record = any(r.holds_on(today) for r in months.group.readings.of_record)
-        open_ = tuple(_open(findings, shown.name if record else None))
+        deciding = {shown.name} if record else {reading.name for reading in months.group.readings.readings}
+        every = [(f, name, o) for f in findings for name, o in f.readings.items() if name in deciding]
+        stands = tuple(dict.fromkeys(outcome.result for _, _, outcome in every))
+        open_ = tuple(f"{f.clause}, {name}: {o.result}" for f, name, o in every if o.result not in STANDS)
         if entry is None:
             open_ = (f"no such licence in the registry: {near(use.model, [e.id for e in registry.entries])}",)
         users = months.people(measured, shown, [f"{affiliate}/{name}"]) if measured else None
-        found.append(Dependency(affiliate, name, use, findings, open_, users, record))
+        found.append(Dependency(affiliate, name, use, findings, stands, open_, users, record))
     names = {f"{d.affiliate}/{d.product}" for d in found if d.open}
     together = months.people(measured, shown, names) if measured and names else None
     return _with_revenue(Dependencies(today, month, tuple(found), together))
@@ -107,10 +113,3 @@ def _with_revenue(found: Dependencies) -> Dependencies:
     said = {name for name, _, _ in largest}
     unknown = sorted({f"{d.affiliate}/{d.product}" for d in found.open} - said)
     return replace(found, revenue=dict(total), not_said=tuple(unknown))
-
-
-def _open(findings: Sequence[Finding], record: str | None) -> Iterator[str]:
-    for finding in findings:
-        for name, outcome in finding.readings.items():
-            if outcome.result not in STANDS and record in (None, name):
-                yield f"{finding.clause}, {name}: {outcome.result}"

@@ -215,6 +215,8 @@ class Interpretation(Model):
     """A point that a text leaves open, and who reads it how."""
 
     point: Text
+    family: str
+    """Whose texts leave it open."""
     textual: str | None = None
     reading: str | None = None
     readings: Mapping[str, tuple[Text, ...]] = {}

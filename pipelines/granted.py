@@ -36,8 +36,16 @@ def accepted(group: Group, licence: str) -> list[Accepted]:
 
 def grants(group: Group, licence: str, entity: str, product: str | None, today: date) -> list[Grant]:
     """The grants in force on a day that cover a licensee, or a product of an affiliate."""
-    of_licence = [grant for grant in group.grants.grants if licence in grant.licences and grant.holds_on(today)]
-    return [grant for grant in of_licence if grant.is_for(entity, product)]
+    members = group.affiliates(today)
+    return [
+        grant
+        for grant in group.grants.grants
+        if licence in grant.licences
+        and grant.holds_on(today)
+        and grant.is_for(entity, product)
+        # Of a licensee that has left the group, nothing goes over to those who stayed.
+        and (grant.licensee == entity or (grant.licensee in members and entity in members))
+    ]
 
 
 def covers(months: Months, licence: str, entity: str, product: str | None, today: date | None) -> Iterator[Cover]:

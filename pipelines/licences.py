@@ -62,7 +62,7 @@ class LicenceTest:
         }
 
 
-def registry(of: Registry | None = None) -> tuple[Licence, ...]:
+def releases(of: Registry | None = None) -> tuple[Licence, ...]:
     """The licences that test a whole group at their release, by release date: ours, or a group's."""
     found = [
         Licence(entry=entry, clause=clause, id=entry.id, name=entry.name, released=clause.test_date)
@@ -75,7 +75,7 @@ def registry(of: Registry | None = None) -> tuple[Licence, ...]:
 
 def first_of_all(of: Registry | None = None) -> tuple[Licence, ...]:
     """The Llama family's, by release date."""
-    return tuple(licence for licence in registry(of) if licence.entry.family == FIRST_OF_ALL)
+    return tuple(licence for licence in releases(of) if licence.entry.family == FIRST_OF_ALL)
 
 
 def if_released(day: date, of: Registry | None = None) -> Licence:
@@ -101,7 +101,7 @@ def run_tests(
     `today`: grants and exemptions in force on this day cover; without it none does.
     """
     months = Months(warehouse, group, measured, anew)
-    for licence in registry() if found is None else found:
+    for licence in releases() if found is None else found:
         taken = [accepted.entity for accepted in granted.accepted(group, licence.id)]
         yield from run_tests_in(months, licence, dict.fromkeys([group.settings.ultimate_parent, *taken]), today)
 

@@ -68,7 +68,7 @@ def of_group(directory: Path) -> Registry:
     Raises `Refused` with every mistake: also for an entry of ours that is replaced by one that wasn't reviewed later.
     """
     ours, mistakes = builtin(), list[Refusal]()
-    docs = [load(directory, path, mistakes) for path in sorted((directory / "licences").glob("*.y*ml"))]
+    docs = [load(directory, path, mistakes) for path in _yaml(directory, mistakes)]
     files = _files([doc for doc in docs if doc], ours.entries, mistakes)
     entries, added, replaced = {entry.id: entry for entry in ours.entries}, list[str](), list[str]()
     for doc, file in files:
@@ -88,6 +88,16 @@ def of_group(directory: Path) -> Registry:
         raise Refused(mistakes)
     points = (*ours.interpretations, *(point for _, file in files for point in file.interpretations))
     return Registry(entries=tuple(entries.values()), interpretations=points, added=tuple(added), replaced=tuple(replaced))
+
+
+def _yaml(directory: Path, mistakes: list[Refusal]) -> list[Path]:
+    """The files with additions; anything else beside them is a mistake, since it would silently add nothing."""
+    found = [path for path in sorted((directory / "licences").glob("*")) if not path.name.startswith(".")]
+    for path in found:
+        if path.suffix not in (".yaml", ".yml"):
+            file = path.relative_to(directory).as_posix()
+            mistakes.append(Refusal(f"{file}:1", "is not read", "only *.yaml files in licences/ are", "move or rename it"))
+    return [path for path in found if path.suffix in (".yaml", ".yml")]
 
 
 def _files(docs: Sequence[Document], known: Sequence[Entry], mistakes: list[Refusal]) -> list[tuple[Document, _File]]:

@@ -188,7 +188,7 @@ def _changed_since(last: Publication | None, inputs: counting.Inputs) -> list[Fi
 
 
 def _tests_of(centre: Centre, store: Warehouse, month: date, known: dict[str, Measured]) -> list[LicenceTest]:
-    about = [licence for licence in licences.registry(registry.of_group(centre.directory)) if licence.measured_month == month]
+    about = [licence for licence in licences.releases(registry.of_group(centre.directory)) if licence.measured_month == month]
     return list(licences.run_tests(store, centre.group, about, known, today=centre.today))
 
 
@@ -198,7 +198,7 @@ def note_tests(centre: Centre, store: Warehouse, known: dict[str, Measured]) -> 
     Results that rest on more than what is published aren't noted: they come with the publication.
     """
     with store.snapshot() as fixed:
-        every = licences.registry(registry.of_group(centre.directory))
+        every = licences.releases(registry.of_group(centre.directory))
         tests = list(licences.run_tests(fixed, centre.group, every, known, today=centre.today))
         ahead = {month for month in {t.licence.measured_month for t in tests} if _ahead(centre, fixed, month)}
         stood = publications.in_force(fixed)

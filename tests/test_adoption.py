@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import yaml
 from rich.console import Console
 from typer.testing import CliRunner
@@ -130,6 +131,30 @@ def test_a_side_letter_covers_its_product_alone(make: Make) -> None:
     assert results(checked(directory, "llama-4", "a/maps", date(2025, 4, 19)))["mau"]["sum"] == "over"
 
 
+def test_a_cap_may_count_what_it_covers_alone(make: Make) -> None:
+    """By the group's users the grant would be over its cap; by those of the product that it covers it isn't, until they grow."""
+    cap = {"users": 20, "reading": "people", "of": "covered"}
+    directory = prepared(make, PRODUCTS, grants=[GRANT | {"from": "2025-05-01", "cap": cap}])
+    assert results(checked(directory, "llama-4", "a/maps"))["mau"]["sum"] == "granted"
+    grown = [counted("maps", 400_000_000, 21, models=[uses()]), counted("search", 400_000_000, 5)]
+    directory = prepared(make, grown, grants=[GRANT | {"from": "2025-05-01", "cap": cap}])
+    assert results(checked(directory, "llama-4", "a/maps"))["mau"]["sum"] == "over"
+    whole = cap | {"of": "group", "users": 26}
+    directory = prepared(make, grown, grants=[GRANT | {"from": "2025-05-01", "cap": whole}])
+    assert results(checked(directory, "llama-4", "a/maps"))["mau"]["sum"] == "granted"
+
+
+def test_a_grant_stays_with_a_licensee_that_left(make: Make) -> None:
+    """What was granted to a company that has been sold since would cover the products of those who sold it."""
+    sold = entity("b", [], owned_by=[{"owner": "parent", "share": 1, "to": "2025-05-15"}])
+    directory = make([entity("a", [counted("x", LINE + 1, 5)]), sold], lg_k=14)
+    said = GRANT | {"licensee": "b", "covers": {"entities": ["a"]}}
+    (directory / "grants.yaml").write_text(yaml.safe_dump({"grants": [said]}))
+    run(directory, read_group(directory), NOW)
+    for day, result in ((date(2025, 5, 14), "granted"), (date(2025, 5, 15), "over")):
+        assert results(checked(directory, "llama-4", "a/x", day))["mau"]["unique_people"] == result
+
+
 def test_exempt_is_the_use_and_not_the_product(make: Make) -> None:
     """What came inside somebody's end-user product is left out of the clause; by an acceptance of one's own it isn't."""
     directory = prepared(make, PRODUCTS)
@@ -169,9 +194,12 @@ def test_what_stands_on_open_results(make: Make) -> None:
     """Search stands on a test that nobody can settle; maps on a side letter; mail is exempt; news's own clause is under."""
     directory = prepared(make, PRODUCTS, grants=[GRANT])
     found = depending(directory)
-    assert [(d.product, d.open) for d in found.uses] == [
-        ("search", ("mau, people: undetermined",)), ("maps", ()), ("mail", ()), ("news", ())
-    ]  # fmt: skip
+    assert [(d.product, d.stands, d.open) for d in found.uses] == [
+        ("search", ("undetermined",), ("mau, people: undetermined",)),
+        ("maps", ("granted",), ()),
+        ("mail", ("exempt",), ()),
+        ("news", ("under",), ()),
+    ]
     assert found.month == date(2025, 5, 1)
     assert found.users is not None
     assert (found.users.lower, found.users.upper) == (30, 30)
@@ -326,6 +354,50 @@ def test_the_command(make: Make) -> None:
     assert mauwatch(*asked, "--month", "2999-01").exit_code == 2
 
 
+def added(directory: Path, **changes: Any) -> None:
+    """A newer version in the group's own registry, with the clause of the one before."""
+    clause = {"id": "mau", "inherits": "llama-4#mau", "test_date": date(2025, 6, 1), "measured_period": "2025-05"}
+    said = {
+        "id": "llama-5", "name": "Llama 5 Community License", "licensor": "Meta Platforms, Inc.", "family": "Llama",
+        "kind": "model_licence", "evidence": "primary_text", "reviewed": date(2025, 6, 2), "review_by": date(2025, 12, 2),
+        "version_date": {"date": "2025-06-01"}, "sources": ["its text"], "clauses": [clause], **changes,
+    }  # fmt: skip
+    (directory / "licences").mkdir(exist_ok=True)
+    (directory / "licences" / "newer.yaml").write_text(yaml.safe_dump({"licences": [said]}))
+
+
+def test_a_groups_own_entries_are_tested_and_kept(make: Make) -> None:
+    """A new version is tested on the day on which somebody writes it down, without a new program; an old entry is said."""
+    directory = prepared(make, PRODUCTS)
+    added(directory)
+    report = run(directory, read_group(directory), NOW)
+    assert {t.licence.id: t.readings["people"].result for t in report.tests}["llama-5"] == "under"
+    with warehouse.opened(read_group(directory).settings.store, directory) as store, store.reading() as connection:
+        kept = connection.execute(sa.text("select estimate, upper from licence_results where licence = 'llama-5'")).all()
+    assert [tuple(row) for row in kept] == [(30, 84), (84, 84)]
+    shown = mauwatch("licences", "--group", directory).stdout
+    assert "No newer version of Llama known since 2025-06-01 (llama-5; registry of 2026-11-21)." in shown
+    assert "Added by this group's licences/*.yaml: llama-5." in shown
+    assert "Review date has passed: llama-5 (2025-12-02)" in shown
+    supposed = json.loads(mauwatch("licences", "--group", directory, "--released", "2025-06-05", "--json").stdout)
+    assert supposed[0]["licence"] == "as llama-5"
+    checks = {what: said for what, _, said in doctor.examine(directory, read_group(directory), datetime.now(UTC))}
+    assert "review date has passed: llama-5 (2025-12-02)" in checks["registry"]
+
+
+@pytest.mark.parametrize(("file", "text"), [("newer.yaml", "licences: [{id: x}]"), ("newer.yaml.txt", "")])
+def test_a_broken_registry_is_said_before_anything_is_counted(make: Make, file: str, text: str) -> None:
+    """A file that isn't read would add nothing, and its version would look as if nothing tested it."""
+    directory = make([entity("a", PRODUCTS)], lg_k=14)
+    (directory / "licences").mkdir()
+    (directory / "licences" / file).write_text(text)
+    assert isinstance(mauwatch("run", "--group", directory).exception, Refused)
+    assert not (directory / ".mauwatch").exists()
+    found = mauwatch("validate", "--group", directory, "--json")
+    assert found.exit_code == 1
+    assert json.loads(found.stdout)["mistakes"][0]["subject"] == f"licences/{file}:1"
+
+
 def listed(directory: Path, *options: str) -> list[dict[str, Any]]:
     return list(json.loads(mauwatch("licences", "--group", directory, *options, "--json").stdout))
 
@@ -366,7 +438,7 @@ def test_words_that_sound_like_advice_are_in_no_table(make: Make) -> None:
     console = Console(width=200, record=True, quiet=True)
     console.print(licence_tables.adoption(checked(directory, "llama-4", "a/search")))
     console.print(licence_tables.dependencies(depending(directory)))
-    console.print(licence_tables.entries(known, known.entries), licence_tables.sources(known.entries))
+    console.print(licence_tables.entries(known, known.entries), licence_tables.sources(known, known.entries))
     shown = console.export_text().lower()
     assert group.settings.group
     for word in ("verdict", "cleared", "compliant", "compliance", "exposure to", "passed the", "you may", "you must"):

@@ -15,7 +15,7 @@ import yaml
 from affiliates.manifests import read_group
 from pipelines import warehouse
 from pipelines.clause_tests import ClauseTest, run_clauses
-from pipelines.licences import LicenceTest, if_released, registry, run_tests, said_of_untested, untested_months
+from pipelines.licences import LicenceTest, if_released, releases, run_tests, said_of_untested, untested_months
 from pipelines.months import Months
 from pipelines.registry import of_group
 from pipelines.results import Outcome
@@ -217,7 +217,7 @@ def prepared(make: Make, edge: Edge, now: datetime = NOW) -> Path:
 def released_on(directory: Path, day: date) -> Mapping[str, Outcome]:
     """What a version released on a day finds: Llama 4 itself, or one that is supposed."""
     group = read_group(directory)
-    (version,) = [v for v in registry() if v.id == "llama-4"]
+    (version,) = [v for v in releases() if v.id == "llama-4"]
     if day != version.released:
         version = if_released(day)
     with warehouse.opened(group.settings.store, directory) as store:
@@ -382,7 +382,7 @@ def test_months_that_no_release_tests_are_no_result(make: Make) -> None:
     directory = prepared(make, edge)
     group = read_group(directory)
     with warehouse.opened(group.settings.store, directory) as store:
-        months = untested_months(Months(store, group), group.readings.readings[0], registry(), LINE)
+        months = untested_months(Months(store, group), group.readings.readings[0], releases(), LINE)
         tests: list[LicenceTest] = list(run_tests(store, group))
     assert months == [date(2025, 2, 1), date(2025, 5, 1)]
     assert said_of_untested(months[:1]) == "above the threshold in month 2025-02; no release tests it"
