@@ -189,8 +189,8 @@ def adoption(found: "AdoptionCheck") -> RenderableType:
     """What a version's clauses found for a product, what one released today would, and what else is known."""
     title = f"Adoption check: {found.version} in {found.product}, on {found.on}"
     rows = list(_findings("", found.findings))
-    if found.released_today:
-        rows += _findings("if released today: ", [found.released_today])
+    if found.if_released:
+        rows += _findings(f"if released {found.released}: ", [found.if_released])
     columns = ("clause", "licensee", "tests", "reading", "result", "headroom", "95 % interval")
     said: list[RenderableType] = [table(title, columns, rows, (5, 6), (2, 4)) if rows else Text(title, "bold")]
     said += _below({f.clause: f.readings for f in found.findings})
@@ -213,8 +213,8 @@ def dependencies(found: "Dependencies") -> RenderableType:
         use = d.use
         revenue = f"{use.revenue.amount:,} {use.revenue.currency} ({use.revenue.year})" if use.revenue else "–"
         share = f" x {float(use.revenue_share * 100):g} %" if use.revenue_share else ""
-        nothing = "no clause of it counts users"
-        stands = Text("\n".join(d.open), "yellow") if d.open else Text(", ".join(d.stands) or nothing, "green")
+        stands = Text("\n".join(d.open), "yellow") if d.open else Text(", ".join(d.stands), "green")
+        stands = stands if stands.plain else Text("no threshold in its text")
         hosted = use.hosted_by.replace("_", " ") + (f", {use.host}" if use.host else "")
         rows.append((f"{d.affiliate}/{d.product}", use.model, hosted, stands, people(d.users.estimate if d.users else None),
                      f"{revenue}{share}", use.alternative or "–"))  # fmt: skip

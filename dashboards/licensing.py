@@ -83,7 +83,10 @@ def licences(
     group: Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")] = Path(),
     released: Annotated[
         str | None,
-        typer.Option(help="Instead: what a version released on this day would find, by the newest clause.", metavar="YYYY-MM-DD"),
+        typer.Option(
+            help="Instead, or beside --adopt: what a version released on this day would find, by the newest clause.",
+            metavar="YYYY-MM-DD",
+        ),
     ] = None,
     adopt: Annotated[
         str | None, typer.Option(help="Instead, the adoption check: what this version's test found.", metavar="VERSION")
@@ -111,8 +114,8 @@ def licences(
     from pipelines import registry, warehouse
     from pipelines.months import Months
 
-    if sum((released is not None, adopt is not None, dependencies)) > 1:
-        raise typer.BadParameter("--released, --adopt and --dependencies ask for three things")
+    if dependencies and (released is not None or adopt is not None):
+        raise typer.BadParameter("--dependencies goes with neither --released nor --adopt")
     if adopt is not None and product is None:
         raise typer.BadParameter("--adopt goes with --product AFFILIATE/PRODUCT")
     settings, known = read_group(group), registry.of_group(group)
@@ -123,7 +126,7 @@ def licences(
     with warehouse.opened(settings.settings.store, group) as store, store.snapshot() as fixed:
         months = Months(fixed, settings)
         if adopt is not None or dependencies:
-            answer, shown = _of_products(months, known, adopt, product, today)
+            answer, shown = _of_products(months, known, adopt, product, today, day)
         elif day is not None:
             answer, shown = _released(months, known, day)
         else:
@@ -136,14 +139,14 @@ def licences(
 
 
 def _of_products(
-    months: "Months", known: "Registry", adopt: str | None, product: str | None, today: date
+    months: "Months", known: "Registry", adopt: str | None, product: str | None, today: date, released: date | None
 ) -> "tuple[Any, RenderableType]":
     from dashboards import licence_tables
     from pipelines import adoption
     from pipelines import dependencies as uses
 
     if adopt is not None:
-        check = adoption.check(months, known, adopt, product or "", today)
+        check = adoption.check(months, known, adopt, product or "", today, released)
         return check.to_dict(), licence_tables.adoption(check)
     found = uses.dependencies(months, known, today)
     return found.to_dict(), licence_tables.dependencies(found)

@@ -12,7 +12,7 @@ from affiliates.group import Group
 from affiliates.model_use import FlowDown, ModelUse
 from affiliates.refusal import Refusal
 from pipelines import clause_tests, granted, licences
-from pipelines.clause_tests import ClauseTest, Subject
+from pipelines.clause_tests import Subject
 from pipelines.entries import Clause, Entry, month_before
 from pipelines.granted import Use
 from pipelines.licences import Licence
@@ -48,85 +48,91 @@ class AdoptionCheck:
     product: str
     on: date
     findings: tuple[Finding, ...]
-    released_today: Finding | None
-    """What a version released on that day would find, by the clause of the newest of its family."""
+    released: date
+    if_released: Finding | None
+    """What a version released on a day would find, by the clause of the newest of its family."""
     reasons: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "version": self.version, "product": self.product, "on": self.on.isoformat(),
             "findings": [finding.to_dict() for finding in self.findings],
-            "released_today": self.released_today.to_dict() if self.released_today else None,
+            "if_released": {"released": self.released.isoformat(), **self.if_released.to_dict()} if self.if_released else None,
             "reasons": list(self.reasons),
         }  # fmt: skip
 
 
-def check(months: Months, registry: Registry, version: str, product: str, today: date) -> AdoptionCheck:
-    """What a version's clauses find for a product of the group; raises `Refusal` for a version or product that nobody knows."""
+def check(
+    months: Months, registry: Registry, version: str, product: str, today: date, released: date | None = None
+) -> AdoptionCheck:
+    """What a version's clauses find for a product of the group, and what one released on a day (default: today) would.
+
+    Raises `Refusal` for a version or product that nobody knows.
+    """
     entry, (affiliate, name) = _entry(registry, version), _product(months.group, product)
     used = [use for use in granted.uses(months.group, today, version) if use[:2] == (affiliate, name)]
     newest = registry.family(entry.family)[-1] if entry.family and registry.family(entry.family) else entry
-    supposed = None
+    supposed, day = None, released or today
     if any(clause.group_snapshot for clause in newest.clauses):
         licence = next(x for x in licences.releases(registry) if x.id == newest.id)
-        supposed = _group_finding(months, licence.model_copy(update={"released": today, "supposed": True}), affiliate, name, None)
-    found = list(findings(months, entry, affiliate, name, used[0][2] if used else None, today))
-    return AdoptionCheck(
-        version, product, today, tuple(found), supposed, tuple(_reasons(months.group, entry, affiliate, name, used, today))
-    )
+        supposed = _finding(months, licence.entry, licence.clause, affiliate, name, [], today, day)
+    found = findings(months, entry, affiliate, name, [use for _, _, use in used], today)
+    reasons = _reasons(months.group, entry, affiliate, name, used, today)
+    return AdoptionCheck(version, product, today, tuple(found), day, supposed, tuple(reasons))
 
 
-def findings(months: Months, entry: Entry, affiliate: str, product: str, use: ModelUse | None, today: date) -> Iterator[Finding]:
-    """What each clause that counts users finds for a product, and its host's own clause."""
+def findings(
+    months: Months, entry: Entry, affiliate: str, product: str, uses: Sequence[ModelUse], today: date
+) -> Iterator[Finding]:
+    """What each clause finds for a product, and the clauses of those who host its uses; what isn't tested is not measured."""
     for clause in entry.clauses:
-        if not clause.counts_users:
-            continue
-        if clause.group_snapshot:
-            licence = next(x for x in _of_entry(entry) if x.clause == clause)
-            yield _group_finding(months, licence, affiliate, product, use, today)
-        else:
-            yield _other_finding(months, entry, clause, affiliate, product, today)
-    if use is not None and use.flow_down is not None:
-        yield _flow_down(months, use.flow_down, use, affiliate, product, today)
+        yield _finding(months, entry, clause, affiliate, product, uses, today)
+    for use in uses:
+        if use.flow_down is not None:
+            yield _flow_down(months, use.flow_down, use, affiliate, product, today)
 
 
-def _of_entry(entry: Entry) -> tuple[Licence, ...]:
-    return licences.releases(Registry(entries=(entry,)))
-
-
-def _licensee(group: Group, licence: str, affiliate: str) -> str:
-    """Who accepted it for the affiliate; else the ultimate parent, in whose group the affiliate is."""
+def _licensee(group: Group, licence: str, affiliate: str, today: date) -> str:
+    """Who accepted it for the affiliate; else the ultimate parent, as long as the affiliate is in its group."""
     taken = [accepted.entity for accepted in granted.accepted(group, licence)]
-    return affiliate if affiliate in taken else group.settings.ultimate_parent
+    return affiliate if affiliate in taken or affiliate not in group.affiliates(today) else group.settings.ultimate_parent
 
 
-def _group_finding(
-    months: Months, licence: Licence, affiliate: str, product: str, use: ModelUse | None, today: date | None = None
-) -> Finding:
-    licensee = _licensee(months.group, licence.id, affiliate)
-    (test,) = licences.run_tests_in(months, licence, [licensee])
-    covers = list(granted.covers(months, licence.id, licensee, None, today))
-    covers += [c for c in granted.covers(months, licence.id, affiliate, product, today) if c not in covers]
-    taken = [a for a in granted.accepted(months.group, licence.id) if a.entity == affiliate]
-    exempt = granted.exempt(licence.entry, licence.clause, [(affiliate, product, use)] if use else [], taken)
-    readings = {name: covered(outcome, covers, exempt) for name, outcome in test.readings.items()}
-    clause = licence.clause
-    return Finding(clause.id, licensee, licence.measured_month, clause.threshold, clause.effect_over, readings)
-
-
-def _other_finding(months: Months, entry: Entry, clause: Clause, affiliate: str, product: str, today: date) -> Finding:
-    name = f"{affiliate}/{product}"
+def _finding(
+    months: Months, entry: Entry, clause: Clause, affiliate: str, product: str, uses: Sequence[ModelUse], today: date,
+    supposed: date | None = None,
+) -> Finding:  # fmt: skip
+    """What a clause finds; `supposed`: as if it were of a version released on that day, which no grant covers yet."""
+    readings, month = months.group.readings.readings, clause.tested_month
+    licensee = _licensee(months.group, entry.id, affiliate, today) if clause.with_affiliates else affiliate
     if not clause.tested:
-        readings = {r.name: not_measured(False, clause.needs or "") for r in months.group.readings.readings}
-        return Finding(clause.id, affiliate, None, clause.threshold, clause.effect_over, readings)
-    if clause.scope != "all":
-        subject = Subject(affiliate, name, (name,))
-    elif clause.with_affiliates:
-        subject = Subject(_licensee(months.group, entry.id, affiliate))
+        found = {r.name: not_measured(False, clause.needs or "") for r in readings}
+    elif clause.group_snapshot and clause.test_date:
+        released = supposed or clause.test_date
+        version = Licence(entry=entry, clause=clause, id=entry.id, name=entry.name, released=released)
+        (test,) = licences.run_tests_in(months, version, [licensee])
+        found, month = test.readings, version.measured_month
     else:
-        subject = Subject(affiliate, None, tuple(f"{affiliate}/{p.product}" for p in months.group.entities[affiliate].products))
-    test: ClauseTest = clause_tests.for_subject(months, entry, clause, subject, today)
-    return Finding(clause.id, subject.licensee, test.month, clause.threshold, clause.effect_over, test.readings)
+        month = month or month_before(today)
+        subject = _subject(months.group, clause, licensee, affiliate, product)
+        found = {r.name: clause_tests.outcome(months, clause, subject, r, month) for r in readings}
+    if supposed is None:
+        covers = list(granted.covers(months, entry.id, licensee, None, today))
+        covers += [c for c in granted.covers(months, entry.id, affiliate, product, today) if c not in covers]
+        taken = [a for a in granted.accepted(months.group, entry.id) if a.entity == affiliate]
+        exempt = granted.exempt(entry, clause, [(affiliate, product, use) for use in uses], taken)
+        found = {name: covered(outcome, covers, exempt) for name, outcome in found.items()}
+    return Finding(clause.id, licensee, month, clause.threshold, clause.effect_over, found)
+
+
+def _subject(group: Group, clause: Clause, licensee: str, affiliate: str, product: str) -> Subject:
+    """Of a clause that doesn't test a whole group at a release: whose people it asks about."""
+    name = f"{affiliate}/{product}"
+    if clause.scope != "all":
+        return Subject(affiliate, name, (name,))
+    if clause.with_affiliates:
+        return Subject(licensee)
+    return Subject(affiliate, None, tuple(f"{affiliate}/{p.product}" for p in group.entities[affiliate].products))
 
 
 def _flow_down(months: Months, flow: FlowDown, use: ModelUse, affiliate: str, product: str, today: date) -> Finding:
@@ -167,9 +173,9 @@ def _reasons(group: Group, entry: Entry, affiliate: str, product: str, used: Seq
         yield f"{affiliate} isn't in the group on {today}: {group.why_outside(affiliate, group.affiliates(today), today)}"
     if not any(clause.counts_users for clause in entry.clauses):
         yield "none of its clauses counts users"
-    for clause in entry.clauses:
-        if clause.needs and not clause.counts_users:
-            yield f"clause {clause.id} isn't tested: {clause.needs}"
+    for what, said in (("purpose", entry.purpose_limit), ("territory", entry.geographic_limits)):
+        if said:
+            yield f"limits of {what}: {said if isinstance(said, str) else said.get('rule', '')}"
     yield from _accepted(group, entry, affiliate)
     for grant in granted.grants(group, entry.id, affiliate, product, today):
         for duty, due in granted.due_reports(grant, today):

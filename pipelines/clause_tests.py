@@ -19,7 +19,7 @@ from pipelines.counting import month_end
 from pipelines.entries import Clause, Entry, month_before
 from pipelines.months import Months, People
 from pipelines.months import people as people_of
-from pipelines.results import Outcome, covered, decide, not_measured
+from pipelines.results import Outcome, Result, covered, decide, not_measured
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,14 @@ class ClauseTest:
     subject: Subject
     month: date | None
     readings: dict[str, Outcome]
-    first_over: dict[str, date]
-    """By reading, the first month whose published figures are over it; only where it is tested month by month."""
+    months: dict[str, dict[date, Result]]
+    """By reading, what each published month finds up to the tested one; only where it is tested month by month."""
+
+    @property
+    def first_over(self) -> dict[str, date]:
+        """By reading, the first month over it."""
+        each = {name: [m for m, result in found.items() if result == "over"] for name, found in self.months.items()}
+        return {name: over[0] for name, over in each.items() if over}
 
     def to_dict(self) -> dict[str, Any]:
         released = self.clause.test_date or self.entry.released
@@ -58,6 +64,7 @@ class ClauseTest:
             "measured_month": f"{self.month:%Y-%m}" if self.month else None,
             "threshold": self.clause.threshold,
             "readings": {name: outcome.to_dict() for name, outcome in self.readings.items()},
+            "months": {name: {f"{m:%Y-%m}": r for m, r in found.items()} for name, found in self.months.items()},
             "first_over": {name: f"{month:%Y-%m}" for name, month in self.first_over.items()},
             "needs": self.clause.needs,
         }
@@ -118,8 +125,8 @@ def for_subject(
         reading.name: covered(outcome(months, clause, subject, reading, about), covers, exempt)
         for reading in months.group.readings.readings
     }
-    over = {r.name: m for r in months.group.readings.readings if (m := _first_over(months, clause, subject, r, about))}
-    return ClauseTest(entry, clause, subject, about, found, over)
+    each = {r.name: _by_month(months, clause, subject, r, about) for r in months.group.readings.readings}
+    return ClauseTest(entry, clause, subject, about, found, each)
 
 
 def outcome(months: Months, clause: Clause, subject: Subject, reading: Reading, month: date) -> Outcome:
@@ -128,7 +135,7 @@ def outcome(months: Months, clause: Clause, subject: Subject, reading: Reading, 
     on = release if reading.membership == "release_date" else None
     day = on or month_end(month)
     record = licences.of_record(months.group, reading, release or day)
-    if not subject.unknown and subject.names and subject.licensee not in months.group.affiliates(day, reading.control_share):
+    if not subject.unknown and subject.licensee not in months.group.affiliates(day, reading.control_share):
         return not_measured(record, f"{subject.licensee} was outside this group on {day}")
     asked = _months(clause, month)
     each = []
@@ -191,15 +198,16 @@ def _as_asked(clause: Clause, each: Sequence[People]) -> tuple[People, tuple[str
     return last, ()
 
 
-def _first_over(months: Months, clause: Clause, subject: Subject, reading: Reading, until: date) -> date | None:
+def _by_month(months: Months, clause: Clause, subject: Subject, reading: Reading, until: date) -> dict[date, Result]:
+    """What the figures published of each month find, for the group of its end."""
     if clause.tested_month or clause.measured == "average_of_six_months" or subject.unknown or clause.region:
-        return None
+        return {}
+    each: dict[date, Result] = {}
     assert clause.threshold is not None
     assert clause.comparator is not None
     for month, measured in months.published(reading).items():
         found = people_of(measured, reading, subject.names)
         if month <= until and found is not None:
             people, _ = _as_asked(clause, [found])
-            if decide(clause.threshold, people.lower, people.upper, clause.comparator) == "over":
-                return month
-    return None
+            each[month] = decide(clause.threshold, people.lower, people.upper, clause.comparator)
+    return each

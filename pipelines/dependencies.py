@@ -26,7 +26,7 @@ class Dependency:
     use: ModelUse
     findings: tuple[Finding, ...]
     stands: tuple[str, ...]
-    """What its clauses find by the readings that decide; nothing where none of them counts users."""
+    """What its clauses find by the readings that decide; nothing where its text has none."""
     open: tuple[str, ...]
     """The results that it stands on and that aren't under, granted or exempt: clause, reading and result."""
     users: People | None
@@ -85,7 +85,7 @@ def dependencies(months: Months, registry: Registry, today: date) -> Dependencie
     found = []
     for affiliate, name, use in granted.uses(months.group, today):
         entry = registry.get(use.model)
-        findings = tuple(adoption.findings(months, entry, affiliate, name, use, today)) if entry else ()
+        findings = tuple(adoption.findings(months, entry, affiliate, name, [use], today)) if entry else ()
         record = any(r.holds_on(today) for r in months.group.readings.of_record)
         deciding = {shown.name} if record else {reading.name for reading in months.group.readings.readings}
         every = [(f, name, o) for f in findings for name, o in f.readings.items() if name in deciding]

@@ -103,9 +103,9 @@ def test_what_a_version_found_for_a_product(make: Make) -> None:
     assert results(found) == {"mau": {"people": "undetermined", "sum": "over"}}
     (finding,) = found.findings
     assert (finding.licensee, finding.month, finding.threshold) == ("a", date(2025, 3, 1), LINE)
-    assert found.released_today is not None
-    assert found.released_today.month == date(2025, 5, 1)
-    assert {o.result for o in found.released_today.readings.values()} == {"under"}
+    assert found.if_released is not None
+    assert found.if_released.month == date(2025, 5, 1)
+    assert {o.result for o in found.if_released.readings.values()} == {"under"}
     said = "\n".join(found.reasons)
     for reason in (
         "Llama 4 Community License, read as primary_text: github:meta-llama/llama-models@",
@@ -186,25 +186,26 @@ def test_a_revision_before_the_clause_is_said(make: Make) -> None:
     old = uses("minimax-m2", revision="e27aac4")
     found = checked(prepared(make, [counted("maps", 5, 20, models=[old])]), "minimax-m2", "a/maps")
     assert "revision e27aac4 is older than the clause: e27aac4 2025-10-27 plain MIT" in found.reasons
-    assert results(found) == {"display_mau": {"people": "under", "sum": "under"}}
-    assert any(reason.startswith("clause display_arr isn't tested: revenue") for reason in found.reasons)
+    assert results(found)["display_mau"] == {"people": "under", "sum": "under"}
+    assert results(found)["display_arr"] == {"people": "not_measured", "sum": "not_measured"}
+    assert found.findings[1].readings["people"].settled_by[0].startswith("revenue")
 
 
 def test_what_stands_on_open_results(make: Make) -> None:
-    """Search stands on a test that nobody can settle; maps on a side letter; mail is exempt; news's own clause is under."""
+    """Search stands on a test that nobody can settle, news on a clause of revenue; maps on a side letter; mail is exempt."""
     directory = prepared(make, PRODUCTS, grants=[GRANT])
     found = depending(directory)
     assert [(d.product, d.stands, d.open) for d in found.uses] == [
         ("search", ("undetermined",), ("mau, people: undetermined",)),
         ("maps", ("granted",), ()),
         ("mail", ("exempt",), ()),
-        ("news", ("under",), ()),
+        ("news", ("under", "not_measured"), ("display_revenue, people: not_measured",)),  # Nobody knows its revenue here.
     ]
     assert found.month == date(2025, 5, 1)
     assert found.users is not None
-    assert (found.users.lower, found.users.upper) == (30, 30)
+    assert (found.users.lower, found.users.upper) == (30, 37)
     assert found.revenue == {("EUR", 2024): Decimal(250)}
-    assert found.not_said == ()
+    assert found.not_said == ("a/news",)
 
 
 def test_without_a_reading_of_record_every_reading_counts(make: Make) -> None:
@@ -257,6 +258,17 @@ def test_an_acquired_affiliate_was_a_licensee_of_its_own(make: Make) -> None:
     directory = make([entity("a", PRODUCTS), bought], lg_k=14)
     run(directory, read_group(directory), NOW)
     assert "b was outside this group on 2025-04-05" in "\n".join(checked(directory, "llama-4", "b/y").reasons)
+
+
+def test_who_is_outside_the_group_is_no_part_of_its_test(make: Make) -> None:
+    """At 50 % exactly it is a licensee with affiliates of its own: the group's `under` is none of its."""
+    half = entity("b", [counted("y", 5, 5, models=[uses()])], owned_by=[{"owner": "parent", "share": "50 %"}])
+    directory = make([entity("a", [counted("x", 5, 5)]), half], lg_k=14)
+    run(directory, read_group(directory), NOW)
+    for version in ("llama-4", "kimi-k2", "bilibili-indextts2"):
+        found = checked(directory, version, "b/y")
+        assert {outcome.result for f in found.findings for outcome in f.readings.values()} == {"not_measured"}, version
+    assert results(checked(directory, "llama-4", "a/x"))["mau"]["unique_people"] == "under"
 
 
 def test_what_it_says_of_models_moves_no_figure(make: Make) -> None:
@@ -350,6 +362,9 @@ def test_the_command(make: Make) -> None:
     assert isinstance(nobody.exception, Refusal)
     assert "did you mean llama-4" in str(nobody.exception)
     assert mauwatch(*asked, "--adopt", "llama-4").exit_code == 2
+    adopting = *asked, "--adopt", "llama-4", "--product", "a/search"
+    later = json.loads(mauwatch(*adopting, "--released", "2025-06-05", "--json").stdout)
+    assert (later["if_released"]["released"], later["if_released"]["month"]) == ("2025-06-05", "2025-05")
     assert mauwatch(*asked, "--dependencies", "--released", "2025-05-01").exit_code == 2
     assert mauwatch(*asked, "--month", "2999-01").exit_code == 2
 
