@@ -172,9 +172,12 @@ def sources(registry: "Registry", found: "Sequence[Entry]") -> RenderableType:
     return Text("\n".join(lines), style="dim")
 
 
-def standing(registry: "Registry", due: "Sequence[Entry]", untested: Sequence[str]) -> Iterator[Text]:
-    """How new the registry is, what of it is due for review, and months above that no release tests."""
+def standing(registry: "Registry", shown: "Sequence[Entry]", due: "Sequence[Entry]", untested: Sequence[str]) -> Iterator[Text]:
+    """How what is shown was read, how new the registry is, what is due for review, and months above that no release tests."""
     yield from (Text(said) for said in untested)
+    read = _of_whom((entry.evidence.replace("_", " "), entry.id) for entry in shown)
+    if read:
+        yield Text(f"Read as {'; '.join(f'{how} ({ids})' for how, ids in read.items())}. Sources: --licence ID.")
     newest, reviewed = registry.family("Llama")[-1], max(entry.reviewed for entry in registry.entries)
     yield Text(f"No newer version of Llama known since {newest.released} ({newest.id}; registry of {reviewed}).")
     if registry.replaced:

@@ -212,7 +212,8 @@ def _listed(
     shown += [licence_tables.entries(known, picked)] if asked.every else []
     shown += [licence_tables.sources(known, picked)] if asked.full else []
     above = [f"{name}: {tests.said_of_untested(found)}." for name, found in untested.items() if found]
-    shown += licence_tables.standing(known, known.due_for_review(today), above)
+    about_them = [test.licence.entry for test in [*first, *rest]] + [test.entry for test in others]
+    shown += licence_tables.standing(known, about_them, known.due_for_review(today), above)
     return answer, Stack(*shown, licence_tables.NO_ADVICE)
 
 

@@ -93,23 +93,32 @@ def subjects(group: Group, entry: Entry, clause: Clause, today: date) -> list[Su
     parent, used = group.settings.ultimate_parent, granted.uses(group, today, entry.id)
     taken = [accepted.entity for accepted in granted.accepted(group, entry.id)]
     if clause.scope == "using":
-        found = [Subject(entity, f"{entity}/{product}", (f"{entity}/{product}",)) for entity, product, _ in used]
-        return found or [Subject(parent, unknown=f"which products use it: `models` with `model: {entry.id}` in a product")]
+        found = [_of_product(entity, product) for entity, product, _ in used]
+        return list(dict.fromkeys(found)) or [
+            Subject(parent, unknown=f"which products use it: `models` with `model: {entry.id}` in a product")
+        ]
     if clause.with_affiliates and clause.scope == "all":
         return [Subject(licensee) for licensee in dict.fromkeys([parent, *taken])]
+    if clause.with_affiliates:
+        return [s for affiliate in group.affiliates(today) for s in _of_licensee(group, clause, affiliate)]
     licensees = dict.fromkeys([*taken, *(entity for entity, _, _ in used)])
     if not licensees:
         where = f"`accepted` in grants.yaml, or `models` with `model: {entry.id}` in a product"
         return [Subject(parent, unknown=f"who the licensee is: {where}")]
-    return [subject for licensee in licensees for subject in _of_licensee(group, clause, licensee)]
+    each = [subject for licensee in licensees for subject in _of_licensee(group, clause, licensee)]
+    return each or [Subject(parent, unknown=f"products of {' and '.join(licensees)}: none is named in its manifest")]
+
+
+def _of_product(affiliate: str, product: str) -> Subject:
+    return Subject(affiliate, f"{affiliate}/{product}", (f"{affiliate}/{product}",))
 
 
 def _of_licensee(group: Group, clause: Clause, licensee: str) -> Iterator[Subject]:
-    names = tuple(f"{licensee}/{p.product}" for p in group.entities[licensee].products) if licensee in group.entities else ()
+    products = [p.product for p in group.entities[licensee].products]
     if clause.scope == "all":
-        yield Subject(licensee, None, names)
+        yield Subject(licensee, None, tuple(f"{licensee}/{product}" for product in products))
     else:
-        yield from (Subject(licensee, name, (name,)) for name in names)
+        yield from (_of_product(licensee, product) for product in products)
 
 
 def for_subject(

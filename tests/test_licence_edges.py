@@ -317,6 +317,14 @@ def test_a_product_of_the_licensee_each_by_itself(make: Make) -> None:
     assert found(clause_tests(directory, "qwen-2024"), "sum") == [("a/x", "under"), ("a/y", "under")]
 
 
+def test_who_accepted_and_offers_nothing_is_said(make: Make) -> None:
+    """A licensee without products has nothing to test; a clause that dropped out of the table would look like no clause."""
+    taken = {"accepted": [{"licence": "qwen-2024", "entity": "parent", "by": "Counsel", "on": "2025-04-11"}]}
+    directory = prepared(make, Edge([entity("a", [counted("x", _2025_05=M100 + 1)])], {}, grants=taken))
+    (test,) = clause_tests(directory, "qwen-2024")
+    assert test.readings["people"].settled_by == ("products of parent: none is named in its manifest",)
+
+
 def test_the_month_before_each_use_with_affiliates(make: Make) -> None:
     directory = prepared(make, Edge([entity("a", [counted("x", _2025_04=M100, _2025_05=M100 + 1)])], {}))
     assert found(clause_tests(directory, "bilibili-indextts2")) == [("parent", "over")]
