@@ -15,7 +15,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from affiliates.grants import Grants
 from affiliates.model import Dated, Model, Month, Name, PublicKey, Share, Text, Zone, is_day
+from affiliates.model_use import ModelUse
 from affiliates.source import Source
 
 CONTROL_SHARE = Decimal("0.5")
@@ -95,6 +97,7 @@ class Product(Dated):
     """Those that it contributes; a reading that counts another one has no upper bound from its sketches."""
     counts: tuple[Count, ...] = ()
     ceilings: tuple[Ceiling, ...] = ()
+    models: tuple[ModelUse, ...] = ()
 
     @model_validator(mode="after")
     def _with_external(self) -> Self:
@@ -279,6 +282,7 @@ class Group(Model):
     settings: Settings
     entities: Mapping[str, Entity]
     readings: Readings = DEFAULT_READINGS
+    grants: Grants = Grants()
 
     @property
     def zone(self) -> ZoneInfo:

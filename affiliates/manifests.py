@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from affiliates import consistency
+from affiliates import consistency, grants
 from affiliates.attested import Attested
+from affiliates.grants import Grants
 from affiliates.group import DEFAULT_READINGS, Entity, Group, Readings, Settings
 from affiliates.refusal import Refusal, Refused
 from affiliates.yaml_lines import Document, Location, load
@@ -33,13 +34,13 @@ def read_group(directory: Path, edge: bool = False) -> Group:
             "name one with --group DIR, or make one with `mauwatch init DIR`",
         )])  # fmt: skip
     settings_doc = load(directory, settings_file, mistakes)
-    settings = _parse(Settings, settings_doc, mistakes)
+    settings = parsed(Settings, settings_doc, mistakes)
     readings_doc = load(directory, directory / "readings.yaml", mistakes, required=False)
-    readings = _parse(Readings, readings_doc, mistakes) if readings_doc else DEFAULT_READINGS
+    readings = parsed(Readings, readings_doc, mistakes) if readings_doc else DEFAULT_READINGS
     entities: dict[str, tuple[Entity, Document]] = {}
     for path in _manifests(directory, mistakes):
         doc = load(directory, path, mistakes)
-        entity = _parse(Entity, doc, mistakes)
+        entity = parsed(Entity, doc, mistakes)
         if doc is None or entity is None:
             continue
         if entity.entity in entities:
@@ -54,9 +55,22 @@ def read_group(directory: Path, edge: bool = False) -> Group:
     if settings and settings_doc:
         check = consistency.of_edge if edge else consistency.of_group
         mistakes.extend(check(settings, settings_doc, entities, broken=bool(mistakes)))
+    granted = Grants() if edge else _grants(directory, {n: e for n, (e, _) in entities.items()}, readings, mistakes)
     if mistakes or settings is None or readings is None:
         raise Refused(sorted(mistakes, key=_place))
-    return Group(settings=settings, entities={n: e for n, (e, _) in entities.items()}, readings=readings)
+    return Group(settings=settings, entities={n: e for n, (e, _) in entities.items()}, readings=readings, grants=granted)
+
+
+def _grants(directory: Path, entities: Mapping[str, Entity], readings: Readings | None, mistakes: list[Refusal]) -> Grants:
+    broken = bool(mistakes)  # A file that doesn't parse hides names.
+    doc = load(directory, directory / "grants.yaml", mistakes, required=False)
+    found = parsed(Grants, doc, mistakes)
+    if doc is None or found is None:
+        return Grants()
+    if readings is not None and not broken:
+        products = {name: [p.product for p in entity.products] for name, entity in entities.items()}
+        mistakes.extend(grants.check(found, doc, products, [r.name for r in readings.readings]))
+    return found
 
 
 def read_attested(directory: Path, group: Group, month: date) -> Attested:
@@ -70,7 +84,7 @@ def read_attested(directory: Path, group: Group, month: date) -> Attested:
             said = f"attested/{path.name}:1"
             mistakes.append(Refusal(said, "is not read", "only files named by a month are", "rename it, such as 2025-03.yaml"))
     doc = load(directory, directory / "attested" / f"{month:%Y-%m}.yaml", mistakes, required=False)
-    found = _parse(Attested, doc, mistakes) or Attested()
+    found = parsed(Attested, doc, mistakes) or Attested()
     named = [("attestations", n, "affiliate", a.affiliate in group.entities) for n, a in enumerate(found.attestations)]
     named += [
         ("reconciliation", n, "product", r.product == group.settings.group or group.product(*_two(r.product)) is not None)
@@ -98,7 +112,7 @@ def of_options(model: type[M], said: Mapping[str, Any], where: str) -> M:
     Raises `Refused` with every mistake.
     """
     mistakes: list[Refusal] = []
-    made = _parse(model, Document(Path(), where, dict(said), {}), mistakes)
+    made = parsed(model, Document(Path(), where, dict(said), {}), mistakes)
     if made is None:
         raise Refused([replace(m, subject=where) for m in mistakes])
     return made
@@ -121,7 +135,8 @@ def _place(refusal: Refusal) -> tuple[str, int]:
     return (file, int(line)) if line.isdigit() else (refusal.subject, 0)
 
 
-def _parse(model: type[M], doc: Document | None, mistakes: list[Refusal]) -> M | None:
+def parsed(model: type[M], doc: Document | None, mistakes: list[Refusal]) -> M | None:
+    """What a file says, as a model; each mistake in it is added to `mistakes`, with its line."""
     if doc is None:
         return None
     try:

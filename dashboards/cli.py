@@ -16,7 +16,7 @@ import typer
 from rich.text import Text
 
 from affiliates.refusal import Refusal, Refused
-from dashboards import console, contributing, crosswalks, erasing, keys, measuring, receiving
+from dashboards import console, contributing, crosswalks, erasing, keys, licensing, measuring, receiving
 from pipelines import runbook
 
 if TYPE_CHECKING:
@@ -86,10 +86,13 @@ def init(
 def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
     """Check the manifests, and show who is in the group and by which path."""
     from dashboards import terminal
+    from pipelines import registry
 
     today = datetime.now(UTC).date()
     try:
         found = _read(group)
+        if mistakes := list(registry.unknown(found, registry.of_group(group))):
+            raise Refused(mistakes)
     except Refused as refused:
         if as_json:
             console.print_json({"valid": False, "mistakes": [vars(r) for r in refused.refusals]})
@@ -140,11 +143,13 @@ def run(
     """Count the events: what is missing or wasn't settled, or all of a range again; then publish the months."""
     with console.without_collecting():
         from dashboards import logged, terminal
+        from pipelines import registry
         from pipelines.defs.in_process import run as run_group
     begin, end = console.day_of(first), console.day_of(last)
     if begin and end and begin > end:
         raise typer.BadParameter(f"--from {begin} lies after --to {end}")
     settings = _read(group)
+    registry.of_group(group)  # A mistake in it is said before anything is counted.
     with logged.log_lines() if log_json else console.progress_bar() as progress:
         report = run_group(group, settings, datetime.now(UTC), begin, end, progress)
     if log_json:
@@ -201,31 +206,7 @@ def close(
 
 app.command()(receiving.receive)
 app.command()(erasing.erase)
-
-
-@app.command()
-def licences(
-    group: GroupDir = HERE,
-    released: Annotated[
-        str | None,
-        typer.Option(help="Instead: what a version released on this day would find, by the newest clause.", metavar="YYYY-MM-DD"),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """What each model version's test finds for the group, under each reading."""
-    from dashboards import terminal
-    from pipelines import licences as tests
-    from pipelines import warehouse
-
-    settings = _read(group)
-    with warehouse.opened(settings.settings.store, group) as store:
-        found = list(tests.run_tests(store, settings, [tests.if_released(day)] if (day := console.day_of(released)) else None))
-    if as_json:
-        console.print_json([test.to_dict() for test in found])
-    else:
-        console.plain().print(terminal.tests(found))
-
-
+app.command()(licensing.licences)
 app.command()(crosswalks.crosswalk)
 
 

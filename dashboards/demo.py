@@ -54,7 +54,7 @@ def play(directory: Path, now: datetime, progress: Progress) -> Demo:
     copy(directory, NAME)
     group = read_group(directory)
     report = run(directory, group, now, FIRST, LAST, progress)
-    months = sorted({licence.measured_month for licence in licences.registry()})
+    months = sorted({licence.measured_month for licence in licences.first_of_all()})
     with TemporaryDirectory(prefix="mauwatch-demo-") as name:
         apart = Path(name) / "demo"
         shutil.copytree(directory, apart, ignore=shutil.ignore_patterns(".mauwatch"))
@@ -66,7 +66,7 @@ def play(directory: Path, now: datetime, progress: Progress) -> Demo:
             without = {month: _figures(store, unjoined, month).group for month in months}
     with _store(directory, group) as store:
         joined = {month: _figures(store, group, month).group for month in months}
-        shown, tests = _figures(store, group, SHOWN), list(licences.run_tests(store, group))
+        shown, tests = _figures(store, group, SHOWN), list(licences.run_tests(store, group, licences.first_of_all()))
     effect = {f"{month:%Y-%m}": (without[month], joined[month]) for month in months}
     return Demo(group, report, shown, effect, tests)
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from affiliates import activity, crosswalk, edge, person_keys, registers
 from affiliates.group import Group, Product
 from affiliates.keyring import Keyring
-from affiliates.refusal import Refusal
-from pipelines import warehouse
+from affiliates.refusal import Refusal, Refused
+from pipelines import registry, warehouse
 
 Check = tuple[str, bool, str]
 """What was looked at, whether it is fine, and what was found."""
@@ -35,6 +35,7 @@ def examine(directory: Path, group: Group, now: datetime) -> Iterator[Check]:
     yield from _key(directory, group)
     yield from _store(directory, group)
     yield from _crosswalk(directory, group, now)
+    yield from _registry(directory, group, now)
     for entity in group.entities.values():
         for product in entity.products:
             yield _product(directory, group, entity.entity, product)
@@ -68,6 +69,20 @@ def _store(directory: Path, group: Group) -> Iterator[Check]:
         yield "store", False, str(refusal)
         return
     yield "store", True, f"{len(months)} months, {months[0]:%Y-%m} to {months[-1]:%Y-%m}" if months else "empty"
+
+
+def _registry(directory: Path, group: Group, now: datetime) -> Iterator[Check]:
+    try:
+        known = registry.of_group(directory)
+    except Refused as refused:
+        yield "registry", False, "; ".join(map(str, refused.refusals))
+        return
+    said = f"{len(known.entries)} entries, the newest reviewed on {max(entry.reviewed for entry in known.entries)}"
+    due = known.due_for_review(now.astimezone(group.zone).date())
+    passed = ", ".join(f"{entry.id} ({entry.review_by})" for entry in due)
+    yield "registry", True, said + (f"; review date has passed: {passed}" if due else "")
+    for refusal in registry.unknown(group, known):
+        yield f"licence of {refusal.subject}", False, str(refusal)
 
 
 def _crosswalk(directory: Path, group: Group, now: datetime) -> Iterator[Check]:

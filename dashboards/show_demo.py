@@ -4,7 +4,7 @@ import time
 from datetime import datetime
 from pathlib import Path
 
-from dashboards import answer, console, demo, simulated, terminal
+from dashboards import answer, console, demo, licence_tables, simulated, terminal
 
 
 def conglomerate(directory: Path, now: datetime, scale: float, as_json: bool) -> None:
@@ -18,8 +18,8 @@ def conglomerate(directory: Path, now: datetime, scale: float, as_json: bool) ->
     out.print(terminal.report(made.report))
     out.print(terminal.measured(made.last, made.group))
     out.print(terminal.against_truth(made.compared))
-    out.print(terminal.tests(made.tests))
-    out.print(terminal.tests(made.released))
+    out.print(licence_tables.of_family(made.tests))
+    out.print(licence_tables.of_family(made.released))
     console.errors().print(f"{made.people:,} people in {time.monotonic() - started:.0f} s.")
     out.print(f"The group directory is {directory}: mauwatch measure --group {directory} --month {made.last.inputs.month:%Y-%m}")
 
@@ -37,5 +37,5 @@ def git_activity(directory: Path, now: datetime, as_json: bool) -> None:
     out.print(terminal.report(shown.report))
     out.print(terminal.measured(shown.shown, shown.group))
     out.print(terminal.effect(shown.effect))
-    out.print(terminal.tests(shown.tests))
+    out.print(licence_tables.of_family(shown.tests))
     out.print(f"The group directory is {directory}: mauwatch measure --group {directory} --month 2026-07")

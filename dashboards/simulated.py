@@ -99,7 +99,12 @@ def play(directory: Path, now: datetime, scale: float, progress: Progress) -> Sh
         next_ones = [licences.if_released(period_end("month", m)) for m in (months[-1], now.date().replace(day=1))]
         released = list(licences.run_tests(store, group, next_ones, known))
     people = sum(p.people + p.left for p in population.patterns)
-    return Shown(group, report, last, compared, report.tests, released, people)
+    return Shown(group, report, last, compared, _first_of_all(report), released, people)
+
+
+def _first_of_all(report: Report) -> list[LicenceTest]:
+    """The tests of the family that this is for first of all; the others are shown by `mauwatch licences`."""
+    return [test for test in report.tests if test.licence.entry.family == licences.FIRST_OF_ALL]
 
 
 def _with_counts(directory: Path, simulation: Simulation, scale: float) -> Group:

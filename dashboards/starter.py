@@ -64,6 +64,8 @@ products:
     # Where there is no sketch: people in a month from a document, and what they can't exceed:
     # counts: [{month: 2025-02, users: 1200, unit: people, document: annual report, attested_by: CFO}]
     # ceilings: [{users: 90000, unit: accounts, document: register, attested_by: CTO, from: 2025-01-01}]
+    # The AI models that it uses, for `mauwatch licences --dependencies`; hosted_by: self, cloud_host, licensor or vendor:
+    # models: [{model: llama-4, from: 2025-05-01, hosted_by: cloud_host, host: its name, alternative: qwen-2024}]
 """
 
 _READINGS = """\

@@ -19,14 +19,9 @@ if TYPE_CHECKING:  # Importing the centre takes time, and `validate` runs where 
     from dashboards.truth import Compared
     from pipelines.counting import Measured
     from pipelines.figures import Coverage, Figure
-    from pipelines.licences import LicenceTest
     from pipelines.publications import Publication
     from pipelines.run import Report
 
-RESULT_STYLE = {
-    "under": "green", "granted": "green", "exempt": "green",
-    "undetermined": "yellow", "not_measured": "yellow", "over": "bold red",
-}  # fmt: skip
 MOST_REASONS = 8
 
 
@@ -141,39 +136,6 @@ def reasons(title: str, found: Sequence[str]) -> Text:
         return Text("")
     more = [f"… and {len(found) - MOST_REASONS} more (--json has all)"] if len(found) > MOST_REASONS else []
     return Text("\n".join([f"{title}:", *(f"  {r}" for r in (*found[:MOST_REASONS], *more))]), style="yellow")
-
-
-def tests(found: "Sequence[LicenceTest]") -> RenderableType:
-    """One row a licence and reading, and what the clause asks."""
-    rows: list[Sequence[str | Text]] = []
-    for test in found:
-        head = [test.licence.id, f"{test.licence.released}", f"{test.licence.measured_month:%Y-%m}"]
-        for name, o in test.readings.items():
-            bounds = (
-                "–" if o.lower is None else f"{people(o.lower)} to {'no upper bound' if o.upper is None else people(o.upper)}"
-            )
-            rows.append([*head, f"{name}{' *' if o.of_record else ''}", Text(o.result, RESULT_STYLE[o.result]), bounds])
-            head = ["", "", ""]
-    clause, supposed = found[0].licence.clause, found[0].licence.supposed
-    title = f"More than {clause.threshold:,} monthly active users{', if a version were released then' if supposed else ''}?"
-    columns = ("licence", "released", "tests", "reading", "result", "95 % interval")
-    said: list[RenderableType] = [
-        table(title, columns, rows, (5,), (0, 1, 2, 4)),
-        Text("By the clause of the newest version: nobody knows the next one's.")
-        if supposed
-        else Text(
-            f"Section {clause.section} of each text asks for the calendar month before the release, of the {clause.whose}, in "
-            f"products: {clause.products}. {'It tests again later' if clause.tested_again else 'Nothing in it tests again'}. "
-            f"Over the threshold: {clause.effect_over}. It doesn't define {', '.join(clause.undefined)}: hence the readings.",
-        ),
-    ]
-    if any(o.of_record for t in found for o in t.readings.values()):
-        said.append(Text("* the group's reading of record on the release date"))
-    open_ = dict.fromkeys(f"{t.licence.id}: {why}" for t in found for o in t.readings.values() for why in o.settled_by)
-    if open_:
-        said.append(reasons("What would settle the rest", list(open_)))
-    said.append(Text("Results of the stated readings; no legal advice.", style="dim"))
-    return Stack(*said)
 
 
 def report(found: "Report") -> RenderableType:

@@ -9,7 +9,7 @@ from affiliates.contribution import end_of
 from affiliates.group import Group, Reading
 from affiliates.manifests import read_attested
 from affiliates.refusal import Refusal
-from pipelines import checks, counting, licences, publications, published
+from pipelines import checks, counting, licences, publications, published, registry
 from pipelines.chain import canonical
 from pipelines.collect import Centre
 from pipelines.collected import collected
@@ -67,9 +67,10 @@ def close(centre: Centre, month: date, signature: Signature) -> dict[str, Measur
                 "supersedes": last.id if last else None, "collected": told[reading.name],
             }  # fmt: skip
             new.append(published.new(found[reading.name], reading, group.settings.group, position, centre.now, state, **signed))
-        about = [licence for licence in licences.registry() if licence.measured_month == month]
+        every = licences.releases(registry.of_group(centre.directory))
+        about = [licence for licence in every if licence.measured_month == month]
         known = {m.inputs.digest: m for m in found.values()}
-        tests = list(licences.run_tests(fixed, group, about, known, anew=True))
+        tests = list(licences.run_tests(fixed, group, about, known, anew=True, today=centre.today))
     if not publications.append(store, month, new, licences.rows(tests, centre.now)):
         raise Refusal(name, "was signed by somebody else at the same moment", "", f"look at it: mauwatch measure --month {name}")
     return {reading: published.in_state(measured, state) for reading, measured in found.items()}

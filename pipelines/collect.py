@@ -51,6 +51,11 @@ class Centre:
         self._store = None
         self._stack.__exit__(kind, error, trace)  # The store turns a database's error into a refusal that quotes nothing.
 
+    @property
+    def today(self) -> date:
+        """The day that it is in the group's zone."""
+        return self.now.astimezone(self.group.zone).date()
+
     def crosswalk_digest(self, month: date) -> str:
         """Of the snapshot that joins a month's identifiers; empty for none."""
         return _digest(self.place, month)

@@ -1,79 +1,45 @@
-"""Licence clauses as data, their tests, and results under each reading.
+"""Licences that test a whole group at a version's release, and what each finds under each reading.
 
 The texts leave "affiliate", "active" and "unique" undefined, so how they are read is configuration:
 each test is shown under every reading. This module states facts and results; it gives no legal
 advice.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
-from functools import cache
-from pathlib import Path
-from typing import Any, Literal
-
-import yaml
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
 
 from affiliates.group import Group, Reading
 from affiliates.model import Model
 from affiliates.refusal import Refusal
 from affiliates.sketch_image import MAX_LG_K
-from pipelines import counting, published
-from pipelines.publications import Publication
+from pipelines import counting, granted
+from pipelines.entries import Clause, Entry, month_before
+from pipelines.months import Months, People
+from pipelines.registry import Registry, builtin
+from pipelines.results import Outcome, covered, decide, not_measured
 from pipelines.warehouse import Warehouse
 
-Result = Literal["under", "over", "undetermined", "not_measured", "granted", "exempt"]
-
-
-class Clause(Model):
-    """What a licence asks of user numbers."""
-
-    section: str
-    metric: Literal["monthly_active_users"]
-    threshold: int
-    comparator: Literal["gt"]
-    """gt: strictly more than the threshold is over it."""
-    measured_period: Literal["calendar_month_before_release"]
-    whose: str
-    products: str
-    tested_again: bool
-    effect_over: str
-    undefined: tuple[str, ...]
+FIRST_OF_ALL = "Llama"
+"""The family that this is for first of all."""
 
 
 class Licence(Model):
-    """One model version's licence."""
+    """A version's clause that tests a whole group at its release."""
 
+    entry: Entry
+    clause: Clause
     id: str
     name: str
-    licensor: str
-    evidence: str
     released: date
-    clause: Clause
-    source: str
     supposed: bool = False
     """No such version is out: the clause is the newest one's."""
 
     @property
     def measured_month(self) -> date:
         """First day of the month that the clause tests."""
-        return (self.released.replace(day=1) - timedelta(1)).replace(day=1)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A test's result under one reading."""
-
-    result: Result
-    estimate: int | None
-    lower: int | None
-    upper: int | None
-    of_record: bool
-    settled_by: tuple[str, ...]
-    """What would settle an undetermined or not measured test."""
-
-    def to_dict(self) -> dict[str, Any]:
-        return vars(self) | {"settled_by": list(self.settled_by)}
+        return month_before(self.released)
 
 
 @dataclass(frozen=True)
@@ -96,30 +62,25 @@ class LicenceTest:
         }
 
 
-@cache
-def registry() -> tuple[Licence, ...]:
-    """The built-in licences, by release date."""
-    folder = Path(__file__).parent / "licences"
+def releases(of: Registry | None = None) -> tuple[Licence, ...]:
+    """The licences that test a whole group at their release, by release date: ours, or a group's."""
     found = [
-        Licence.model_validate(entry)
-        for path in sorted(folder.glob("*.yaml"))
-        for entry in yaml.safe_load(path.read_text(encoding="utf-8"))["licences"]
+        Licence(entry=entry, clause=clause, id=entry.id, name=entry.name, released=clause.test_date)
+        for entry in (of or builtin()).entries
+        for clause in entry.clauses
+        if clause.group_snapshot and clause.test_date
     ]
     return tuple(sorted(found, key=lambda licence: licence.released))
 
 
-def decide(threshold: int, lower: int | None, upper: int | None) -> Result:
-    """The result of "more than `threshold`": without an upper bound nothing is `under`."""
-    if upper is not None and upper <= threshold:
-        return "under"
-    if lower is not None and lower > threshold:
-        return "over"
-    return "undetermined"
+def first_of_all(of: Registry | None = None) -> tuple[Licence, ...]:
+    """The Llama family's, by release date."""
+    return tuple(licence for licence in releases(of) if licence.entry.family == FIRST_OF_ALL)
 
 
-def if_released(day: date) -> Licence:
-    """A version that doesn't exist, released on a day under the newest version's clause."""
-    newest = registry()[-1]
+def if_released(day: date, of: Registry | None = None) -> Licence:
+    """A version that doesn't exist, released on a day under the clause of Llama's newest."""
+    newest = first_of_all(of)[-1]
     name = f"a version released on {day}, with the clause of {newest.name}"
     return newest.model_copy(update={"id": f"as {newest.id}", "name": name, "released": day, "supposed": True})
 
@@ -130,20 +91,70 @@ def run_tests(
     found: Sequence[Licence] | None = None,
     measured: Mapping[str, counting.Measured] | None = None,
     anew: bool = False,
+    today: date | None = None,
 ) -> Iterator[LicenceTest]:
-    """Each licence's test (by default the registry's) for the whole group, with the ultimate parent as licensee.
+    """Each licence's test (by default the registry's) for the whole group; the licensees are the ultimate parent, and each
+    entity that accepted the licence: its affiliates are the same group.
 
     A month that was signed is tested by its signed figures, and by what they could rest on alone.
     `measured`: what is known already, by the digest of its inputs; `anew`: as if no month were signed.
+    `today`: grants and exemptions in force on this day cover; without it none does.
     """
-    known, signed = dict(measured or {}), {} if anew else published.signed_months(warehouse)
-    for licence in registry() if found is None else found:
-        stands = signed.get(licence.measured_month, {})
-        outcomes = {
-            reading.name: _outcome(warehouse, group, licence, reading, known, stands.get(reading.name))
-            for reading in group.readings.readings
-        }
-        yield LicenceTest(licence, group.settings.ultimate_parent, outcomes)
+    months = Months(warehouse, group, measured, anew)
+    for licence in releases() if found is None else found:
+        taken = [accepted.entity for accepted in granted.accepted(group, licence.id)]
+        yield from run_tests_in(months, licence, dict.fromkeys([group.settings.ultimate_parent, *taken]), today)
+
+
+def run_tests_in(months: Months, licence: Licence, licensees: Iterable[str], today: date | None = None) -> Iterator[LicenceTest]:
+    """One licence's test for each licensee."""
+    for licensee in licensees:
+        yield LicenceTest(licence, licensee, dict(_readings(months, licence, licensee, today)))
+
+
+def _readings(months: Months, licence: Licence, licensee: str, today: date | None) -> Iterator[tuple[str, Outcome]]:
+    covers = list(granted.covers(months, licence.id, licensee, None, today))
+    used = granted.uses(months.group, today, licence.id) if today else []
+    exempt = granted.exempt(licence.entry, licence.clause, used, granted.accepted(months.group, licence.id))
+    for reading in months.group.readings.readings:
+        yield reading.name, covered(_tested(months, licence, licensee, reading), covers, exempt)
+
+
+def _tested(months: Months, licence: Licence, licensee: str, reading: Reading) -> Outcome:
+    group, month = months.group, licence.measured_month
+    record = of_record(group, reading, licence.released)
+    on = licence.released if reading.membership == "release_date" else None
+    if licensee not in group.affiliates(on or counting.month_end(month), reading.control_share):
+        return not_measured(record, f"who the affiliates of {licensee} were on {on or month}: it was outside this group")
+    try:
+        measured = months.of(month, reading, on)
+    except Refusal as refusal:
+        return not_measured(record, str(refusal))
+    if measured is None:
+        return not_measured(record, f"contributions or counts for {month:%Y-%m}")
+    found = months.people(measured, reading)
+    return (
+        outcome(licence.clause, found, reading, record)
+        if found
+        else not_measured(record, f"a product that lived in {month:%Y-%m}")
+    )
+
+
+def of_record(group: Group, reading: Reading, day: date) -> bool:
+    return any(r.reading == reading.name and r.holds_on(day) for r in group.readings.of_record)
+
+
+def outcome(clause: Clause, found: People, reading: Reading, record: bool) -> Outcome:
+    """What a clause's threshold and comparator make of a number of people."""
+    assert clause.threshold is not None
+    assert clause.comparator is not None
+    result = decide(clause.threshold, found.lower, found.upper, clause.comparator)
+    return Outcome(
+        result, found.estimate, found.lower, found.upper, record,
+        settled_by(found, reading, clause.threshold) if result == "undetermined" else (),
+        headroom=None if found.estimate is None else clause.threshold - found.estimate,
+        coverage=found.coverage, complete=found.complete,
+    )  # fmt: skip
 
 
 def rows(tests: Sequence[LicenceTest], now: datetime) -> list[dict[str, Any]]:
@@ -159,40 +170,30 @@ def rows(tests: Sequence[LicenceTest], now: datetime) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def _outcome(
-    warehouse: Warehouse,
-    group: Group,
-    licence: Licence,
-    reading: Reading,
-    known: dict[str, counting.Measured],
-    signed: Publication | None,
-) -> Outcome:
-    month, threshold = licence.measured_month, licence.clause.threshold
-    record = any(r.reading == reading.name and r.holds_on(licence.released) for r in group.readings.of_record)
-    on = licence.released if reading.membership == "release_date" else None
-    inputs = counting.gather(warehouse, group, month, reading, on, signed.position if signed else None)
-    if inputs.is_empty:
-        return Outcome("not_measured", None, None, None, record, (f"contributions or counts for {month:%Y-%m}",))
-    try:
-        # Readings that differ in what they test alone rest on the same figures.
-        if signed and signed.inputs == inputs.digest:
-            measured = replace(published.read(warehouse, signed, reading), inputs=inputs)
-        else:
-            measured = known.get(inputs.digest) or known.setdefault(inputs.digest, counting.measure(warehouse, group, inputs))
-    except Refusal as refusal:
-        return Outcome("not_measured", None, None, None, record, (str(refusal),))
-    if reading.counts == "summed_products":
-        estimate, lower, upper = measured.summed
-    else:
-        estimate, lower, upper = measured.group.estimate, measured.group.lower, measured.group.upper
-    result = decide(threshold, lower, upper)
-    settled_by = _settled_by(measured, reading, threshold) if result == "undetermined" else ()
-    return Outcome(result, estimate, lower, upper, record, settled_by)
+def untested_months(months: Months, reading: Reading, tested: Sequence[Licence], threshold: int) -> list[date]:
+    """Months whose published figures lie above a threshold, and that no version's release tests."""
+    at_releases = {licence.measured_month for licence in tested}
+    found = []
+    for month, measured in months.published(reading).items():
+        people = months.people(measured, reading)
+        if month not in at_releases and people and decide(threshold, people.lower, people.upper) == "over":
+            found.append(month)
+    return found
 
 
-def _settled_by(measured: counting.Measured, reading: Reading, threshold: int) -> tuple[str, ...]:
-    figure = measured.group
-    given = [g for g in measured.inputs.given.values() if measured.products[f"{g.affiliate}/{g.product}"].reasons]
+def said_of_untested(months: Sequence[date]) -> str:
+    """In words: a month that is over and that no release tests is no result."""
+    listed = ", ".join(f"{month:%Y-%m}" for month in months[-6:])
+    more = f"{len(months) - 6} months before and " if len(months) > 6 else ""
+    several = len(months) > 1
+    return f"above the threshold in month{'s' * several} {more}{listed}; no release tests {'them' if several else 'it'}"
+
+
+def settled_by(found: People, reading: Reading, threshold: int) -> tuple[str, ...]:
+    """What would settle an undetermined test: what is missing, the identity interval, the sketches' error."""
+    figure = found.figure
+    named = {reason.partition(": ")[0] for reason in figure.reasons}
+    given = [g for g in found.measured.inputs.given.values() if f"{g.affiliate}/{g.product}" in named]
     said = [r for r in figure.reasons if not any(r.startswith(f"{g.affiliate}/{g.product}: ") for g in given)]
     said += [f"sketches of {g.affiliate}/{g.product} in the place of its {g.kind}" for g in given]
     low, high = figure.identity_low or 0, figure.identity_high or 0

@@ -8,7 +8,7 @@ from typing import Any
 
 from affiliates.group import Group, Reading
 from affiliates.refusal import Refusal
-from pipelines import collect, counting, licences, publications, published, runbook
+from pipelines import collect, counting, licences, publications, published, registry, runbook
 from pipelines.collect import Centre, ProductRun
 from pipelines.counting import METHOD, Measured
 from pipelines.licences import LicenceTest
@@ -188,8 +188,8 @@ def _changed_since(last: Publication | None, inputs: counting.Inputs) -> list[Fi
 
 
 def _tests_of(centre: Centre, store: Warehouse, month: date, known: dict[str, Measured]) -> list[LicenceTest]:
-    about = [licence for licence in licences.registry() if licence.measured_month == month]
-    return list(licences.run_tests(store, centre.group, about, known))
+    about = [licence for licence in licences.releases(registry.of_group(centre.directory)) if licence.measured_month == month]
+    return list(licences.run_tests(store, centre.group, about, known, today=centre.today))
 
 
 def note_tests(centre: Centre, store: Warehouse, known: dict[str, Measured]) -> list[LicenceTest]:
@@ -198,7 +198,8 @@ def note_tests(centre: Centre, store: Warehouse, known: dict[str, Measured]) -> 
     Results that rest on more than what is published aren't noted: they come with the publication.
     """
     with store.snapshot() as fixed:
-        tests = list(licences.run_tests(fixed, centre.group, measured=known))
+        every = licences.releases(registry.of_group(centre.directory))
+        tests = list(licences.run_tests(fixed, centre.group, every, known, today=centre.today))
         ahead = {month for month in {t.licence.measured_month for t in tests} if _ahead(centre, fixed, month)}
         stood = publications.in_force(fixed)
     rows = [

@@ -123,9 +123,11 @@ def test_measure_for_a_person(started: Path) -> None:
 
 def test_licences_in_json(started: Path) -> None:
     found = answer("licences", "--group", started)
-    assert [t["licence"] for t in found] == ["llama-2", "llama-3", "llama-3.1", "llama-3.2", "llama-3.3", "llama-4"]
+    first = [t for t in found if t["licence"].startswith("llama")]
+    assert [t["licence"] for t in first] == ["llama-2", "llama-3", "llama-3.1", "llama-3.2", "llama-3.3", "llama-4"]
+    assert found[: len(first)] == first
     assert {r["result"] for t in found for r in t["readings"].values()} == {"not_measured"}
-    assert found[-1]["readings"]["unique_people"]["settled_by"] == ["contributions or counts for 2025-03"]
+    assert first[-1]["readings"]["unique_people"]["settled_by"] == ["contributions or counts for 2025-03"]
 
 
 def test_a_month_without_data(started: Path) -> None:

@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from affiliates.manifests import read_group
 from pipelines import warehouse
-from pipelines.licences import LicenceTest, decide, if_released, registry, run_tests
+from pipelines.licences import LicenceTest, first_of_all, if_released, run_tests
+from pipelines.results import decide
 from pipelines.run import run
 from tests.conftest import NOW, entity, product
 
-SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "licences" / "registry.yaml"
 LINE = 700_000_000
 
 
@@ -36,33 +35,18 @@ def test_decide(lower: int | None, upper: int | None, expected: str) -> None:
 
 
 def test_each_version_tests_the_month_before_its_release() -> None:
-    assert {x.id: f"{x.measured_month:%Y-%m}" for x in registry()} == {
+    assert {x.id: f"{x.measured_month:%Y-%m}" for x in first_of_all()} == {
         "llama-2": "2023-06", "llama-3": "2024-03", "llama-3.1": "2024-06",
         "llama-3.2": "2024-08", "llama-3.3": "2024-11", "llama-4": "2025-03",
     }  # fmt: skip
-    assert {x.clause.threshold for x in registry()} == {LINE}
-
-
-@pytest.mark.skipif(not SHARED.exists(), reason="the larger registry lies beside the checkout")
-def test_the_registry_agrees_with_the_facts_collected_from_the_texts() -> None:
-    facts = {entry["id"]: entry for entry in yaml.safe_load(SHARED.read_text())["licences"]}
-    for licence in registry():
-        clause = facts[licence.id]["clauses"][0]
-        assert (licence.released.isoformat(), f"{licence.measured_month:%Y-%m}") == (
-            clause["test_date"],
-            clause["measured_period"],
-        )
-        assert (licence.clause.threshold, licence.clause.comparator) == (clause["threshold"], clause["comparator"])
-        assert licence.name == facts[licence.id]["name"]
-        assert licence.evidence == facts[licence.id]["evidence"]
-        assert licence.source.split("blob ")[1] in facts[licence.id]["sources"][0]
+    assert {x.clause.threshold for x in first_of_all()} == {LINE}
 
 
 def results(directory: Path) -> dict[str, LicenceTest]:
     group = read_group(directory)
     run(directory, group, NOW)
     with warehouse.opened(group.settings.store, directory) as store:
-        return {t.licence.id: t for t in run_tests(store, group)}
+        return {t.licence.id: t for t in run_tests(store, group, first_of_all())}
 
 
 def counted(**months: int) -> dict[str, Any]:
@@ -122,7 +106,9 @@ def test_shape_of_the_answer(make: Callable[..., Path]) -> None:
     answer = results(make([entity("a", [product("x", **counted(_2023_06=5))])]))["llama-2"].to_dict()
     assert list(answer) == ["licence", "licensee", "released", "measured_month", "threshold", "readings"]
     assert (answer["released"], answer["measured_month"], answer["licensee"]) == ("2023-07-18", "2023-06", "parent")
-    assert list(answer["readings"]["unique_people"]) == ["result", "estimate", "lower", "upper", "of_record", "settled_by"]
+    assert list(answer["readings"]["unique_people"]) == [
+        "result", "estimate", "lower", "upper", "of_record", "settled_by", "headroom", "coverage", "complete", "found", "why"
+    ]  # fmt: skip
     assert date.fromisoformat(answer["released"])
 
 
@@ -139,8 +125,8 @@ def test_shape_of_the_answer(make: Callable[..., Path]) -> None:
 def test_a_version_to_come_tests_the_month_before(released: str, tests: str) -> None:
     supposed = if_released(date.fromisoformat(released))
     assert f"{supposed.measured_month:%Y-%m}" == tests
-    assert supposed.clause == registry()[-1].clause
-    assert supposed.id not in {known.id for known in registry()}
+    assert supposed.clause == first_of_all()[-1].clause
+    assert supposed.id not in {known.id for known in first_of_all()}
 
 
 def test_a_version_to_come_takes_the_group_of_its_release(make: Callable[..., Path]) -> None:

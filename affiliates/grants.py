@@ -1,0 +1,117 @@
+"""grants.yaml: licences granted, side letters, and who accepted which licence for whom; each with its days and document."""
+
+import difflib
+from collections.abc import Collection, Iterator, Mapping
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from affiliates.model import Dated, Model, Name, Text
+from affiliates.refusal import Refusal
+from affiliates.yaml_lines import Document
+
+Digest = Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|git-blob:[0-9a-f]{40})$")]
+
+
+class Paper(Model):
+    """A document, by its name and its digest."""
+
+    name: Text
+    digest: Digest | None = None
+
+
+class Covers(Model):
+    """What a grant is for, where it isn't for the licensee with all that it and its affiliates offer."""
+
+    entities: tuple[Name, ...] = ()
+    products: tuple[str, ...] = ()
+    """As affiliate/product."""
+
+
+class Cap(Model):
+    """A grant's own threshold, counted in its own way."""
+
+    users: Annotated[int, Field(gt=0)]
+    reading: Name
+    """Of readings.yaml: how the grant counts. Each calendar month from the grant's first day on has to be at or below it."""
+    of: Literal["group", "covered"] = "group"
+    """Whose users: the group's, or those of what it covers."""
+
+
+class Reporting(Model):
+    """What is to be reported to the licensor."""
+
+    duty: Text
+    due: date
+    every_months: Annotated[int, Field(ge=1, le=60)] | None = None
+
+
+class Grant(Dated):
+    """A licence granted, or a side letter."""
+
+    id: Name
+    kind: Literal["grant", "side_letter"] = "grant"
+    licences: Annotated[tuple[Name, ...], Field(min_length=1)]
+    licensee: Name
+    covers: Covers | None = None
+    from_: date = Field(alias="from")
+    cap: Cap | None = None
+    reporting: tuple[Reporting, ...] = ()
+    document: Paper
+
+    def is_for(self, entity: str, product: str | None = None) -> bool:
+        """Whether it is for a product of an entity; without a product, for all of what a licensee offers."""
+        if self.covers is None:
+            return product is not None or entity == self.licensee
+        if product is None:
+            return entity in self.covers.entities
+        return entity in self.covers.entities or f"{entity}/{product}" in self.covers.products
+
+
+class Accepted(Model):
+    """A licence that somebody accepted for an entity."""
+
+    licence: Name
+    entity: Name
+    by: Text
+    on: date
+    text: Digest | None = None
+    """Of the text that was accepted."""
+    revision: Text | None = None
+
+
+class Grants(Model):
+    """grants.yaml."""
+
+    grants: tuple[Grant, ...] = ()
+    accepted: tuple[Accepted, ...] = ()
+
+
+def check(grants: Grants, doc: Document, entities: Mapping[str, Collection[str]], readings: Collection[str]) -> Iterator[Refusal]:
+    """What must hold between grants.yaml and the other manifests. `entities`: the products of each."""
+    products = [f"{entity}/{product}" for entity, found in entities.items() for product in found]
+    for i, grant in enumerate(grants.grants):
+        at = ("grants", i)
+        if grant.id in [other.id for other in grants.grants[:i]]:
+            yield Refusal(doc.at(at), "two grants have one id", grant.id, "rename one of them")
+        yield from _known(doc, (*at, "licensee"), [grant.licensee], entities, "entity")
+        if grant.covers is not None:
+            yield from _known(doc, (*at, "covers", "entities"), grant.covers.entities, entities, "entity")
+            yield from _known(doc, (*at, "covers", "products"), grant.covers.products, products, "product")
+            if not grant.covers.entities and not grant.covers.products:
+                yield Refusal(doc.at((*at, "covers")), "covers nothing", grant.id, "name entities or products, or leave it out")
+        if grant.cap is not None:
+            yield from _known(doc, (*at, "cap", "reading"), [grant.cap.reading], readings, "reading")
+    for i, accepted in enumerate(grants.accepted):
+        yield from _known(doc, ("accepted", i, "entity"), [accepted.entity], entities, "entity")
+
+
+def _known(
+    doc: Document, at: tuple[str | int, ...], named: Collection[str], known: Collection[str], what: str
+) -> Iterator[Refusal]:
+    for name in named:
+        if name not in known:
+            near = difflib.get_close_matches(name, list(known), 1)
+            hint = f"{name}; did you mean {near[0]}?" if near else f"{name}; there are {', '.join(known)}"
+            yield Refusal(doc.at(at), f"no such {what}", hint, "correct the name")

@@ -1,0 +1,213 @@
+"""The adoption check: what a version's clauses find for a product and its licensee, and why.
+
+Facts and results under the stated readings; no legal advice.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from affiliates.group import Group
+from affiliates.model_use import FlowDown, ModelUse
+from affiliates.refusal import Refusal
+from pipelines import clause_tests, granted, licences
+from pipelines.clause_tests import Subject
+from pipelines.entries import Clause, Entry, month_before
+from pipelines.granted import Use
+from pipelines.licences import Licence
+from pipelines.months import Months
+from pipelines.registry import Registry, near
+from pipelines.results import Outcome, covered, not_measured
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one clause finds for a product."""
+
+    clause: str
+    licensee: str
+    month: date | None
+    threshold: int | None
+    effect_over: str | None
+    readings: Mapping[str, Outcome]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            **vars(self),
+            "month": f"{self.month:%Y-%m}" if self.month else None,
+            "readings": {name: outcome.to_dict() for name, outcome in self.readings.items()},
+        }
+
+
+@dataclass(frozen=True)
+class AdoptionCheck:
+    """What a version's clauses find for a product, and what stands beside them."""
+
+    version: str
+    product: str
+    on: date
+    findings: tuple[Finding, ...]
+    released: date
+    if_released: Finding | None
+    """What a version released on a day would find, by the clause of the newest of its family."""
+    reasons: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "version": self.version, "product": self.product, "on": self.on.isoformat(),
+            "findings": [finding.to_dict() for finding in self.findings],
+            "if_released": {"released": self.released.isoformat(), **self.if_released.to_dict()} if self.if_released else None,
+            "reasons": list(self.reasons),
+        }  # fmt: skip
+
+
+def check(
+    months: Months, registry: Registry, version: str, product: str, today: date, released: date | None = None
+) -> AdoptionCheck:
+    """What a version's clauses find for a product of the group, and what one released on a day (default: today) would.
+
+    Raises `Refusal` for a version or product that nobody knows.
+    """
+    entry, (affiliate, name) = _entry(registry, version), _product(months.group, product)
+    used = [use for use in granted.uses(months.group, today, version) if use[:2] == (affiliate, name)]
+    newest = registry.family(entry.family)[-1] if entry.family and registry.family(entry.family) else entry
+    supposed, day = None, released or today
+    if any(clause.group_snapshot for clause in newest.clauses):
+        licence = next(x for x in licences.releases(registry) if x.id == newest.id)
+        supposed = _finding(months, licence.entry, licence.clause, affiliate, name, [], today, day)
+    found = findings(months, entry, affiliate, name, [use for _, _, use in used], today)
+    reasons = _reasons(months.group, entry, affiliate, name, used, today)
+    return AdoptionCheck(version, product, today, tuple(found), day, supposed, tuple(reasons))
+
+
+def findings(
+    months: Months, entry: Entry, affiliate: str, product: str, uses: Sequence[ModelUse], today: date
+) -> Iterator[Finding]:
+    """What each clause finds for a product, and the clauses of those who host its uses; what isn't tested is not measured."""
+    for clause in entry.clauses:
+        yield _finding(months, entry, clause, affiliate, product, uses, today)
+    for use in uses:
+        if use.flow_down is not None:
+            yield _flow_down(months, use.flow_down, use, affiliate, product, today)
+
+
+def _licensee(group: Group, licence: str, affiliate: str, today: date) -> str:
+    """Who accepted it for the affiliate; else the ultimate parent, as long as the affiliate is in its group."""
+    taken = [accepted.entity for accepted in granted.accepted(group, licence)]
+    return affiliate if affiliate in taken or affiliate not in group.affiliates(today) else group.settings.ultimate_parent
+
+
+def _finding(
+    months: Months, entry: Entry, clause: Clause, affiliate: str, product: str, uses: Sequence[ModelUse], today: date,
+    supposed: date | None = None,
+) -> Finding:  # fmt: skip
+    """What a clause finds; `supposed`: as if it were of a version released on that day, which no grant covers yet."""
+    readings, month = months.group.readings.readings, clause.tested_month
+    licensee = _licensee(months.group, entry.id, affiliate, today) if clause.with_affiliates else affiliate
+    if not clause.tested:
+        found = {r.name: not_measured(False, clause.needs or "") for r in readings}
+    elif clause.group_snapshot and clause.test_date:
+        released = supposed or clause.test_date
+        version = Licence(entry=entry, clause=clause, id=entry.id, name=entry.name, released=released)
+        (test,) = licences.run_tests_in(months, version, [licensee])
+        found, month = test.readings, version.measured_month
+    else:
+        month = month or month_before(today)
+        subject = _subject(months.group, clause, licensee, affiliate, product)
+        found = {r.name: clause_tests.outcome(months, clause, subject, r, month) for r in readings}
+    if supposed is None:
+        covers = list(granted.covers(months, entry.id, licensee, None, today))
+        covers += [c for c in granted.covers(months, entry.id, affiliate, product, today) if c not in covers]
+        taken = [a for a in granted.accepted(months.group, entry.id) if a.entity == affiliate]
+        exempt = granted.exempt(entry, clause, [(affiliate, product, use) for use in uses], taken)
+        found = {name: covered(outcome, covers, exempt) for name, outcome in found.items()}
+    return Finding(clause.id, licensee, month, clause.threshold, clause.effect_over, found)
+
+
+def _subject(group: Group, clause: Clause, licensee: str, affiliate: str, product: str) -> Subject:
+    """Of a clause that doesn't test a whole group at a release: whose people it asks about."""
+    name = f"{affiliate}/{product}"
+    if clause.scope != "all":
+        return Subject(affiliate, name, (name,))
+    if clause.with_affiliates:
+        return Subject(licensee)
+    return Subject(affiliate, None, tuple(f"{affiliate}/{p.product}" for p in group.entities[affiliate].products))
+
+
+def _flow_down(months: Months, flow: FlowDown, use: ModelUse, affiliate: str, product: str, today: date) -> Finding:
+    """The host's own clause, tested for the month before a day."""
+    clause = Clause(
+        id="flow_down", metric="monthly_active_users", threshold=flow.threshold, comparator=flow.comparator, unit="users",
+        measured="any_month", scope="each",
+    )  # fmt: skip
+    name = f"{affiliate}/{product}"
+    subject = Subject(affiliate, name, (name,)) if flow.counts == "product" else Subject(affiliate)
+    month = month_before(today)
+    readings = {r.name: clause_tests.outcome(months, clause, subject, r, month) for r in months.group.readings.readings}
+    return Finding(f"flow_down of {use.host} ({flow.document})", affiliate, month, flow.threshold, None, readings)
+
+
+def _entry(registry: Registry, version: str) -> Entry:
+    if (entry := registry.get(version)) is None:
+        said = near(version, [entry.id for entry in registry.entries])
+        raise Refusal(version, "no such version in the registry", said, "see mauwatch licences --all, or add it: licences/*.yaml")
+    return entry
+
+
+def _product(group: Group, product: str) -> tuple[str, str]:
+    affiliate, _, name = product.partition("/")
+    if group.product(affiliate, name) is None:
+        known = [f"{e.entity}/{p.product}" for e in group.entities.values() for p in e.products]
+        raise Refusal(product, "no such product in the manifests", near(product, known), "name it as AFFILIATE/PRODUCT")
+    return affiliate, name
+
+
+def _reasons(group: Group, entry: Entry, affiliate: str, product: str, used: Sequence[Use], today: date) -> Iterator[str]:
+    """What else is known of the version and the product."""
+    yield f"{entry.name}, read as {entry.evidence}: {entry.sources[0]}"
+    released = entry.released
+    if released and affiliate not in group.affiliates(released) and any(clause.group_snapshot for clause in entry.clauses):
+        yield f"{affiliate} was outside this group on {released}: what the test found for it as a licensee then isn't known here"
+    if affiliate not in group.affiliates(today):
+        yield f"{affiliate} isn't in the group on {today}: {group.why_outside(affiliate, group.affiliates(today), today)}"
+    if not any(clause.counts_users for clause in entry.clauses):
+        yield "none of its clauses counts users"
+    for what, said in (("purpose", entry.purpose_limit), ("territory", entry.geographic_limits)):
+        if said:
+            yield f"limits of {what}: {said if isinstance(said, str) else said.get('rule', '')}"
+    yield from _accepted(group, entry, affiliate)
+    for grant in granted.grants(group, entry.id, affiliate, product, today):
+        for duty, due in granted.due_reports(grant, today):
+            yield f"grant {grant.id}: {duty}, {'was due' if due < today else 'due'} {due}"
+    for _, _, use in used:
+        yield from _use(use, entry)
+    if not used:
+        yield f"{affiliate}/{product} isn't said to use it: `models` in its manifest"
+
+
+def _accepted(group: Group, entry: Entry, affiliate: str) -> Iterator[str]:
+    taken = granted.accepted(group, entry.id)
+    for said in taken:
+        yield f"accepted for {said.entity} by {said.by} on {said.on}" + (f", text {said.text}" if said.text else "")
+        same_kind = said.text and entry.text and said.text.partition(":")[0] == entry.text.partition(":")[0]
+        if same_kind and said.text != entry.text:
+            yield f"accepted for {said.entity} under another text than the registry's ({entry.text})"
+    if affiliate not in [said.entity for said in taken]:
+        yield f"nobody is said to have accepted it for {affiliate}: `accepted` in grants.yaml"
+    else:
+        yield f"affiliates of {affiliate} are those of its group: the same figures as for the ultimate parent"
+
+
+def _use(use: ModelUse, entry: Entry) -> Iterator[str]:
+    where = f" ({use.host})" if use.host else ""
+    yield f"used since {use.from_}, hosted by {use.hosted_by.replace('_', ' ')}{where}"
+    if use.revision and any(use.revision[:7] in line for line in entry.history[:-1]):
+        line = next(line for line in entry.history if use.revision[:7] in line)
+        yield f"revision {use.revision} is older than the clause: {line}"
+    if use.alternative:
+        yield f"alternative: {use.alternative}"
+    if use.integrated_end_user_product and not any(
+        exemption.integrated_end_user_product for clause in entry.clauses for exemption in clause.exemptions
+    ):
+        yield "its text exempts nobody for having it inside an integrated end-user product"

@@ -1,0 +1,149 @@
+"""The registry: ours, as data beside this module, and what a group adds to it.
+
+A group adds its own entries in its folder `licences`, and replaces one of ours by a newer one, so that the registry moves
+without the program.
+"""
+
+import difflib
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from affiliates.group import Group
+from affiliates.manifests import parsed
+from affiliates.model import Model
+from affiliates.refusal import Refusal, Refused
+from affiliates.yaml_lines import Document, load
+from pipelines.entries import Entry, Interpretation
+
+FOLDER = Path(__file__).parent / "licences"
+
+
+class _File(Model):
+    licences: tuple[Entry, ...] = ()
+    interpretations: tuple[Interpretation, ...] = ()
+
+
+class Registry(Model):
+    """All entries that hold for a group: ours, with the group's own."""
+
+    entries: tuple[Entry, ...]
+    interpretations: tuple[Interpretation, ...] = ()
+    added: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    """Ids of ours in whose place a newer entry of the group stands."""
+
+    def get(self, id_: str) -> Entry | None:
+        return next((entry for entry in self.entries if entry.id == id_), None)
+
+    def family(self, name: str) -> list[Entry]:
+        """The entries of a family that have a release date, the newest last."""
+        found = [entry for entry in self.entries if entry.family == name and entry.released]
+        return sorted(found, key=lambda entry: entry.released or date.min)
+
+    def due_for_review(self, today: date) -> list[Entry]:
+        """Entries whose review date has passed."""
+        return [entry for entry in self.entries if entry.review_by < today]
+
+
+@cache
+def builtin() -> Registry:
+    """The entries that come with the program."""
+    mistakes: list[Refusal] = []
+    docs = [load(FOLDER, path, mistakes) for path in sorted(FOLDER.glob("*.yaml"))]
+    files = _files([doc for doc in docs if doc], (), mistakes)
+    if mistakes:
+        raise Refused(mistakes)
+    return Registry(
+        entries=tuple(entry for _, file in files for entry in file.licences),
+        interpretations=tuple(point for _, file in files for point in file.interpretations),
+    )
+
+
+def of_group(directory: Path) -> Registry:
+    """Ours, with the additions in the folder `licences` of a group directory.
+
+    Raises `Refused` with every mistake: also for an entry of ours that is replaced by one that wasn't reviewed later.
+    """
+    ours, mistakes = builtin(), list[Refusal]()
+    docs = [load(directory, path, mistakes) for path in _yaml(directory, mistakes)]
+    files = _files([doc for doc in docs if doc], ours.entries, mistakes)
+    entries, added, replaced = {entry.id: entry for entry in ours.entries}, list[str](), list[str]()
+    for doc, file in files:
+        for i, entry in enumerate(file.licences):
+            before = entries.get(entry.id)
+            if entry.id in (*added, *replaced):
+                mistakes.append(Refusal(doc.at(("licences", i)), "two entries have one id", entry.id, "keep one of them"))
+            elif before is not None and entry.reviewed <= before.reviewed:
+                mistakes.append(Refusal(
+                    doc.at(("licences", i)), "an entry of the registry is replaced only by one that was reviewed later",
+                    f"{entry.id}, reviewed {entry.reviewed}; the registry's on {before.reviewed}",
+                    "look at the text again and say when in `reviewed`, or take another id",
+                ))  # fmt: skip
+            (added if before is None else replaced).append(entry.id)
+            entries[entry.id] = entry
+    if mistakes:
+        raise Refused(mistakes)
+    points = (*ours.interpretations, *(point for _, file in files for point in file.interpretations))
+    return Registry(entries=tuple(entries.values()), interpretations=points, added=tuple(added), replaced=tuple(replaced))
+
+
+def _yaml(directory: Path, mistakes: list[Refusal]) -> list[Path]:
+    """The files with additions; anything else beside them is a mistake, since it would silently add nothing."""
+    found = [path for path in sorted((directory / "licences").glob("*")) if not path.name.startswith(".")]
+    for path in found:
+        if path.suffix not in (".yaml", ".yml"):
+            file = path.relative_to(directory).as_posix()
+            mistakes.append(Refusal(f"{file}:1", "is not read", "only *.yaml files in licences/ are", "move or rename it"))
+    return [path for path in found if path.suffix in (".yaml", ".yml")]
+
+
+def _files(docs: Sequence[Document], known: Sequence[Entry], mistakes: list[Refusal]) -> list[tuple[Document, _File]]:
+    """Each file's entries; what a clause inherits may stand in another file, or in ours."""
+    clauses = {f"{e.id}#{c.id}": c.model_dump(mode="json", exclude_unset=True) for e in known for c in e.clauses}
+    for doc in docs:
+        for entry in _entries(doc.data):
+            clauses |= {f"{entry.get('id')}#{c.get('id')}": c for c in _entries(entry, "clauses")}
+    found = []
+    for doc in docs:
+        for i, entry in enumerate(_entries(doc.data)):
+            for k, clause in enumerate(_entries(entry, "clauses")):
+                base = clause.get("inherits")
+                if base is not None and str(base) not in clauses:
+                    mistakes.append(Refusal(
+                        doc.at(("licences", i, "clauses", k, "inherits")), "no such clause", "", "name one as ENTRY#CLAUSE"
+                    ))  # fmt: skip
+                elif base is not None:
+                    clause.update({key: v for key, v in clauses[str(base)].items() if key not in clause})
+        if (file := parsed(_File, doc, mistakes)) is not None:
+            found.append((doc, file))
+    return found
+
+
+def _entries(data: Any, key: str = "licences") -> list[dict[str, Any]]:
+    """A list's items that hold keys and values; what else there is, the model refuses."""
+    found = data.get(key) if isinstance(data, dict) else None
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def unknown(group: Group, registry: Registry) -> Iterator[Refusal]:
+    """Licences that manifests name and the registry doesn't have: what rests on them can't be tested."""
+    for name, entity in group.entities.items():
+        for product in entity.products:
+            yield from (_unknown(f"{name}/{product.product}, models", use.model, registry) for use in product.models
+                        if registry.get(use.model) is None)  # fmt: skip
+    said = [(f"grants.yaml, {grant.id}", licence) for grant in group.grants.grants for licence in grant.licences]
+    said += [(f"grants.yaml, accepted for {a.entity}", a.licence) for a in group.grants.accepted]
+    yield from (_unknown(where, licence, registry) for where, licence in said if registry.get(licence) is None)
+
+
+def _unknown(where: str, licence: str, registry: Registry) -> Refusal:
+    return Refusal(where, "no such licence in the registry", near(licence, (e.id for e in registry.entries)), "correct the id")
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """A name that isn't known, with those that look much like it."""
+    found = difflib.get_close_matches(name, list(known), 3, 0.5)
+    return f"{name}; did you mean {' or '.join(found)}?" if found else name
