@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import polars as pl
 
@@ -115,11 +115,46 @@ class Contribution:
         The same users in another order are the same contribution, and so is a later computation
         of the same.
         """
-        key = [self.affiliate, self.product, self.grain, self.activity_date.isoformat(), self.key_epoch]
-        key += [self.crosswalk_digest, self.normalisation, self.definition, self.definition_digest or "", self.day_zone]
-        key += [f"of {self.audiences}"] if self.audiences is not None else []
-        key += [f"{p.audience} {p.namespace} {p.registers.digest()} {p.events}" for p in sorted(self.parts, key=_order)]
-        return hashlib.sha256("\n".join(key).encode()).hexdigest()
+        parts = [(p.audience, p.namespace, p.registers.digest(), p.events) for p in self.parts]
+        return digest_of(self, self.normalisation, parts)
+
+
+class KeyColumns(Protocol):
+    """The key columns of a contribution, its normalisation aside."""
+
+    @property
+    def affiliate(self) -> str: ...
+    @property
+    def product(self) -> str: ...
+    @property
+    def grain(self) -> str: ...
+    @property
+    def activity_date(self) -> date: ...
+    @property
+    def key_epoch(self) -> str: ...
+    @property
+    def crosswalk_digest(self) -> str: ...
+    @property
+    def definition(self) -> str: ...
+    @property
+    def definition_digest(self) -> str | None: ...
+    @property
+    def day_zone(self) -> str: ...
+    @property
+    def audiences(self) -> str | None: ...
+
+
+def digest_of(of: KeyColumns, normalisation: str, parts: Iterable[tuple[str, str, str, int | None]]) -> str:
+    """The identity of a contribution with these parts: audience, namespace, digest of the registers, events."""
+    key = [of.affiliate, of.product, of.grain, of.activity_date.isoformat(), of.key_epoch]
+    key += [of.crosswalk_digest, normalisation, of.definition, of.definition_digest or "", of.day_zone]
+    key += [f"of {of.audiences}"] if of.audiences is not None else []
+    key += [f"{audience} {namespace} {registers} {events}" for audience, namespace, registers, events in sorted(parts, key=_name)]
+    return hashlib.sha256("\n".join(key).encode()).hexdigest()
+
+
+def _name(part: tuple[str, str, str, int | None]) -> tuple[str, str]:
+    return part[:2]
 
 
 def _order(part: Part) -> tuple[str, str]:

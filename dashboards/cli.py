@@ -16,7 +16,7 @@ import typer
 from rich.text import Text
 
 from affiliates.refusal import Refusal, Refused
-from dashboards import console, contributing, crosswalks, erasing, keys, licensing, measuring, receiving
+from dashboards import console, contributing, crosswalks, erasing, evidencing, keys, licensing, measuring, receiving
 from pipelines import runbook
 
 if TYPE_CHECKING:
@@ -205,6 +205,8 @@ def close(
 
 
 app.command()(receiving.receive)
+app.command()(evidencing.evidence)
+app.command()(evidencing.verify)
 app.command()(erasing.erase)
 app.command()(licensing.licences)
 app.command()(crosswalks.crosswalk)

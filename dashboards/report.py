@@ -12,6 +12,8 @@ from fpdf import FPDF
 from fpdf.enums import TableBordersLayout, XPos, YPos
 from fpdf.fonts import FontFace
 
+from pipelines.evidence import METHOD
+
 Told = Mapping[str, Any]
 _GREY, _INK, _RULE = (105, 110, 118), (24, 28, 36), (200, 204, 210)
 _FONT, _SIZE = "DejaVu", 8.5
@@ -22,13 +24,14 @@ MOST_ROWS = 24
 def pdf(told: Told, at: datetime) -> bytes:
     """The sheets, of the bundle's files by name (without .json); the same for the same, at the same moment."""
     made = _Sheets(told["group"]["name"] or told["group"]["group"], told["about"], at)
+    figures = told["figures"]["published"]
     _result(made, told)
     _clause(made, told["licence"])
-    _figures(made, told)
+    _figures(made, figures)
     _membership(made, told["group"])
-    _coverage(made, told)
-    _vouched(made, told["closing"])
-    _method(made, told)
+    _coverage(made, figures[0], told["inputs"]["grades"])
+    _vouched(made, told["closing"]["collected"])
+    _method(made)
     _digests(made, told)
     return bytes(made.output())
 
@@ -100,7 +103,7 @@ def _result(made: _Sheets, told: Told) -> None:
     licence, about = told["licence"], told["about"]
     made.title_line(f"{told['group']['name'] or told['group']['group']}: users in {about['month']}")
     made.text_line(
-        f"Evidence for the test of {licence['licence']['name']}, released {licence['licence']['released']}: more than "
+        f"Evidence for the test of {licence['name']}, released {licence['released']}: more than "
         f"{licence['threshold']:,} monthly active users in the calendar month before. Licensee: {licence['licensee']}, "
         "with its affiliates."
     )
@@ -115,17 +118,20 @@ def _result(made: _Sheets, told: Told) -> None:
     ]  # fmt: skip
     made.rows(("reading", "result", "estimate", "95 % interval", "below the threshold by"), rows, (34, 20, 26, 46, 30), (2, 3, 4))
     for name, o in licence["readings"].items():
+        for why in o["why"]:
+            made.text_line(f"{name}: {why}", grey=True)
         for reason in o["settled_by"]:
             made.text_line(f"{name} would be settled by: {reason}", grey=True)
 
 
 def _clause(made: _Sheets, licence: Told) -> None:
-    clause = licence["licence"].get("clause") or licence["licence"]["clauses"][0]
+    clause, entry = licence["clause"], licence["entry"]
     made.heading("The clause, and how it was read")
     made.text_line(
-        f"{licence['licence']['name']} ({licence['licence']['licensor']}), section {clause['section']}. Strictly more than "
-        f"{licence['threshold']:,}; whose users: {clause['whose']}; products: {clause['products']}. Over it: "
-        f"{clause['effect_over']}. Evidence for the text: {licence['licence']['evidence'].replace('_', ' ')}."
+        f"{licence['name']} ({licence['licensor']}), section {clause['section']}. Over it: more than {licence['threshold']:,} "
+        f"monthly active users in the calendar month before the release. Whose users: "
+        f"{', '.join(clause['whose']).replace('_', ' ')}. Products: {clause['products_in_scope'] or 'all'}. "
+        f"Effect: {clause['effect_over'] or 'see the text'}. How the text was read: {entry['evidence'].replace('_', ' ')}."
     )
     for reading in licence["read"]:
         counts = "each person once" if reading["counts"] == "unique_people" else "each person once in each product, added up"
@@ -141,9 +147,9 @@ def _clause(made: _Sheets, licence: Told) -> None:
     )  # fmt: skip
 
 
-def _figures(made: _Sheets, told: Told) -> None:
+def _figures(made: _Sheets, figures: Sequence[Told]) -> None:
     made.heading("The figures")
-    for held in told["figures"]:
+    for held in figures:
         p = held["publication"]
         signed = f", signed by {p['signed_by']}" if p["signed_by"] else ", not signed"
         made.text_line(
@@ -168,22 +174,22 @@ def _figures(made: _Sheets, told: Told) -> None:
 
 
 def _membership(made: _Sheets, group: Told) -> None:
-    made.heading(f"Who is in the group, on {group['on']}")
-    rows = [(m["entity"], m["path"][-1] if m["path"] else "the ultimate parent", f"{len(m['path'])}") for m in group["members"]]
-    made.rows(("affiliate", "by", "steps"), rows, (30, 110, 14), (2,))
-    for outside in group["outside"]:
-        made.text_line(f"Not in it: {outside['entity']}, {outside['why']}", grey=True)
+    for drawn in group["drawn"]:
+        share = float(drawn["control_share"]) * 100
+        made.heading(f"Who is in the group on {drawn['on']}, by control of more than {share:g} %")
+        rows = [(m["entity"], "; ".join(m["path"]) or "the ultimate parent") for m in drawn["members"]]
+        made.rows(("affiliate", "path from the ultimate parent"), rows, (30, 124))
+        for outside in drawn["outside"]:
+            made.text_line(f"Not in it: {outside['entity']}, {outside['why']}", grey=True)
 
 
-def _coverage(made: _Sheets, told: Told) -> None:
+def _coverage(made: _Sheets, held: Told, grades: Told) -> None:
     made.heading("Coverage, and what is left out")
-    held = told["figures"][0]
     reasons = [line for f in held["figures"] if f["scope"] == "group" for line in f["reasons"].splitlines()]
     left = held["publication"]["not_counted"].splitlines()
     made.text_line("All that was due is there, and was computed after it settled." if not reasons else "Not complete:")
     for line in [*reasons[:MOST_ROWS], *(f"not counted: {line}" for line in left[:MOST_ROWS])]:
         made.text_line(f"· {line}")
-    grades = told["inputs"]["grades"]
     made.text_line("Rests on: " + "; ".join(f"{n} products by {grade}" for grade, n in grades.items() if n) + ".")
 
 
@@ -216,9 +222,9 @@ def _vouched(made: _Sheets, closing: Told | None) -> None:
         made.text_line("No figure published elsewhere was compared.")
 
 
-def _method(made: _Sheets, told: Told) -> None:
+def _method(made: _Sheets) -> None:
     made.heading("Method, in words")
-    for paragraph in told["method"].strip().split("\n\n"):
+    for paragraph in METHOD.strip().split("\n\n"):
         made.text_line(" ".join(paragraph.split()))
         made.ln(0.8)
 
@@ -231,8 +237,8 @@ def _digests(made: _Sheets, told: Told) -> None:
         "Whoever has a bundle checks it by `mauwatch verify FILE`: the core install is enough, no key and no store.", grey=True
     )
     lines = [f"licence entry  {told['licence']['digest']}"]
-    lines += [f"inputs of {h['publication']['reading']}  {h['publication']['inputs']}" for h in told["figures"]]
-    lines += [f"figures of {h['publication']['reading']}  {h['content']}" for h in told["figures"]]
+    lines += [f"inputs of {h['publication']['reading']}  {h['publication']['inputs']}" for h in told["figures"]["published"]]
+    lines += [f"figures of {h['publication']['reading']}  {h['content']}" for h in told["figures"]["published"]]
     if head:
         lines.append(f"ledger, entry {head['number']}  {head['digest']}")
     lines.append(f"signing key  {about['public_key'] or 'none: the bundle is not signed'}")

@@ -176,6 +176,20 @@ class Warehouse(Store):
         """By day, the events of a product's contributions, or of their second ones; without those that don't say."""
         return product_days.read_events(self, affiliate, product, "day", ahead)
 
+    def read_told(self, ids: Sequence[int]) -> list[dict[str, Any]]:
+        """What contributions say besides their key columns and sketches: `normalisation`, and `events` by audience and
+        namespace."""
+        c, p, found = schema.contributions.c, schema.parts.c, dict[int, dict[str, Any]]()
+        with self.reading() as connection:
+            for start in range(0, len(ids), 500):
+                wanted = sa.select(c.id, c.normalisation, p.audience, p.namespace, p.events).join_from(
+                    schema.contributions, schema.parts
+                )
+                for row in connection.execute(wanted.where(c.id.in_(ids[start : start + 500])).order_by(c.id)):
+                    told = found.setdefault(row.id, {"contribution": row.id, "normalisation": row.normalisation, "events": {}})
+                    told["events"][f"{row.audience} {row.namespace}"] = row.events
+        return list(found.values())
+
     def read_counts(self, first: date, last: date, up_to: Position | None = None) -> list[GivenCount]:
         """Counts and ceilings in force for the months from `first` to `last`, now or when the store was filled so far."""
         c = schema.counts

@@ -1,0 +1,129 @@
+"""Evidence: the folder that a lawyer reads and sends, and the check of a bundle by whoever gets it."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Group as Stack
+from rich.console import RenderableType
+from rich.text import Text
+
+from affiliates.refusal import Refusal
+from dashboards import console
+
+if TYPE_CHECKING:
+    from pipelines.verifying import Checked
+
+GroupDir = Annotated[Path, typer.Option(help="The group directory.", metavar="DIR")]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+
+def evidence(
+    licence: Annotated[str, typer.Argument(help="The licence that is tested, such as llama-4.", metavar="LICENCE")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder that is written.", metavar="DIR")],
+    expert: Annotated[
+        bool, typer.Option("--expert", help="The sketches too, for who must compute all anew: personal data.")
+    ] = False,
+    group: GroupDir = Path(),
+    as_json: Json = False,
+) -> None:
+    """Write what shows a licence test's figure: a PDF to read, and the bundle that anyone can check with `mauwatch verify`."""
+    from affiliates.manifests import read_group
+    from dashboards import report
+    from pipelines import evidence as gathering
+    from pipelines import licences, registry
+    from pipelines.collect import Centre
+
+    settings = read_group(group)
+    known = {entry.id: entry for entry in licences.releases(registry.of_group(group))}
+    if licence not in known:
+        raise Refusal(
+            f"the licence {licence}",
+            "has no test at its release",
+            registry.near(licence, known),
+            "name one of `mauwatch licences`",
+        )
+    kinds: list[gathering.Kind] = ["outside", *(["expert"] if expert else [])]  # type: ignore[list-item]
+    with Centre(group, settings, datetime.now(UTC)) as centre:
+        made = gathering.write(centre, known[licence], out, kinds, report.pdf)
+        signed = settings.settings.evidence_key is not None
+    if as_json:
+        console.print_json({"folder": str(out), "page": str(out / gathering.PAGE), "bundles": dict(made), "signed": signed})
+        return
+    said = [Text(f"{out / gathering.PAGE}: to read, two to four sheets")]
+    for kind, digest in made.items():
+        what = "may go to the licensor or a court" if kind == "outside" else "personal data: for who must compute all anew"
+        said.append(Text(f"{out / f'{kind}.zip'}: {what}\n    SHA-256 {digest}"))
+    if not signed:
+        said.append(
+            Text("Not signed: make a key with `mauwatch key pair FILE` and name it as `evidence_key` in group.yaml.", "yellow")
+        )
+    said.append(Text(f"Next: mauwatch verify {out / 'outside.zip'}"))
+    console.plain().print(Stack(*said))
+
+
+def verify(
+    file: Annotated[
+        Path | None, typer.Argument(help="A bundle; without one, the ledger of the group's store.", metavar="FILE")
+    ] = None,
+    public_key: Annotated[str | None, typer.Option(help="By which the bundle has to be signed.", metavar="KEY")] = None,
+    head: Annotated[str | None, typer.Option(help="The month's ledger head, as it was printed.", metavar="DIGEST")] = None,
+    group: GroupDir = Path(),
+    as_json: Json = False,
+) -> None:
+    """Check a bundle of evidence: each byte, its ledger, its figures; the expert one's are made again from the sketches.
+
+    Needs the bundle alone, and no more than the core install. Exits with 1 when anything is wrong.
+    """
+    if file is None:
+        _verify_store(group, as_json)
+        return
+    from pipelines import verifying
+
+    if not file.is_file():
+        raise Refusal(str(file), "is no file", "", "name a bundle, such as evidence/outside.zip")
+    try:
+        found = verifying.check(file, public_key, head)
+    except Refusal as refusal:
+        found = verifying.Checked(wrong=[str(refusal)])
+    if as_json:
+        console.print_json({
+            "file": str(file), "sha256": found.sha256 or None, "public_key": found.public_key, "about": dict(found.about),
+            "right": found.right, "wrong": found.wrong, "unknown": found.unknown,
+        })  # fmt: skip
+    else:
+        console.plain().print(_shown(file, found))
+    if found.wrong:
+        raise typer.Exit(1)
+
+
+def _shown(file: Path, found: "Checked") -> RenderableType:
+    said = [Text(f"{file}: SHA-256 {found.sha256}")] if found.sha256 else []
+    if found.about:
+        a = found.about
+        said.append(
+            Text(f"{a['kind']} bundle of {a['group']}, {a['licence']}, {a['month']}; made {a['made_at']} by {a['made_by']}")
+        )
+    said += [Text(f"  right    {line}", "green") for line in found.right]
+    said += [Text(f"  unknown  {line}", "yellow") for line in found.unknown]
+    said += [Text(f"  WRONG    {line}", "bold red") for line in found.wrong]
+    return Stack(*said, Text("Something is wrong: don't rely on it." if found.wrong else "Nothing is wrong in what was checked."))
+
+
+def _verify_store(directory: Path, as_json: bool) -> None:
+    from affiliates.manifests import read_group
+    from pipelines import ledger, warehouse
+
+    settings = read_group(directory).settings
+    with warehouse.opened(settings.store, directory) as store:
+        entries, wrong = ledger.read(store), ledger.wrong(store)
+    head = entries[-1] if entries else None
+    if as_json:
+        console.print_json({"entries": len(entries), "head": head.digest if head else None, "wrong": wrong})
+    else:
+        lines = [Text(f"The store's ledger: {len(entries)} entries" + (f", the last {head.digest}" if head else ""))]
+        lines += [Text(f"  WRONG    {line}", "bold red") for line in wrong]
+        console.plain().print(Stack(*lines, Text("" if wrong else "The store is as it was noted.")))
+    if wrong:
+        raise typer.Exit(1)

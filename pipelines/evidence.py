@@ -1,0 +1,257 @@
+"""What a third party needs to make a licence test's figures again, gathered from the store into two bundles.
+
+`outside`: figures, method, membership, attestations, digests, the ledger; nobody's data. `expert`: the sketches too, which are
+personal data: for whoever must compute everything anew. No forecast, scenario or alert is in either.
+"""
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal
+
+import polars as pl
+
+from affiliates import signature
+from affiliates.group import Group, Product, Reading
+from affiliates.refusal import Refusal
+from pipelines import bundle, chain, counting, ledger, licences, publications
+from pipelines.bundled import PARTS, file_of
+from pipelines.collect import Centre
+from pipelines.counting import Inputs
+from pipelines.held import GivenCount, Version
+from pipelines.licences import Licence, LicenceTest
+from pipelines.publications import Publication
+from pipelines.warehouse import Warehouse
+
+Kind = Literal["outside", "expert"]
+PAGE = "evidence.pdf"
+METHOD = """\
+Each affiliate turns its users' identifiers into keys by a secret that the group shares (HMAC-SHA256 over the normalised
+identifier and its namespace), and hands over a HyperLogLog sketch of the keys for each product and day, or month. No identifier
+leaves it. A canary in each contribution, a sketch of fixed identifiers, proves that normalisation, key and hash were the group's.
+
+The centre unites the sketches of all products of the members of the group, whoever owns them: within a namespace (a kind of
+identifier) each key counts once. Across namespaces that no crosswalk joins nobody can tell who is who: between all the same
+people and all different ones lies the identity interval.
+
+`estimate` takes unjoined namespaces for different people. `lower` is the 95 % lower bound if they are the same; `upper` the 95 %
+upper bound if they are different, with counts and ceilings of products that gave no sketch. There is no upper bound while
+anything that was due is missing or was computed before its late events had arrived, and nothing stands in for it.
+
+A test is under the threshold only when there is an upper bound and it doesn't exceed it; over only when the lower bound does;
+else it is undetermined.
+"""
+
+
+Page = Callable[[Mapping[str, Any], datetime], bytes]
+"""What a lawyer reads, of the outside bundle's files and `about`, as a PDF."""
+
+
+@dataclass(frozen=True)
+class Rest:
+    """What one reading's figures rest on."""
+
+    reading: Reading
+    on: date
+    """The day on which the group is drawn."""
+    inputs: Inputs
+
+
+@dataclass(frozen=True)
+class Found:
+    """A licence's test, and what it and the month's published figures rest on."""
+
+    test: LicenceTest
+    published: Mapping[str, Publication]
+    rests: Sequence[Rest]
+
+
+def write(centre: Centre, licence: Licence, to: Path, kinds: Sequence[Kind], page: Page) -> dict[Kind, str]:
+    """Write a licence's bundles into a folder, and the page that is in them beside them; gives their SHA-256.
+
+    Raises `Refusal` where the month has no published figures.
+    """
+    group, store, month = centre.group, centre.store_if_any(), licence.measured_month
+    key = group.settings.evidence_key
+    private = centre.directory / key if key else None
+    if store is None:
+        raise _nothing(month)
+    to.mkdir(parents=True, exist_ok=True)
+    done: dict[Kind, str] = {}
+    with store.snapshot() as fixed, TemporaryDirectory(prefix="mauwatch-", dir=to) as room:
+        found = _found(fixed, group, licence, centre.now.date())
+        entries = ledger.read(fixed)
+        if wrong := ledger.wrong(fixed):
+            raise Refusal("the ledger", "isn't what was noted", wrong[0], "find out who changed the store: mauwatch verify")
+        told = _told(fixed, group, licence, found, entries)
+        head = chain.head_of(entries, month)
+        about = {
+            "group": group.settings.group, "licence": licence.id, "month": f"{month:%Y-%m}",
+            "made_at": centre.now.isoformat(timespec="seconds"), "made_by": f"mauwatch {version('mauwatch')}",
+            "ledger_head": {"number": head.number, "digest": head.digest} if head else None,
+            "public_key": signature.public_of(private) if private else None,
+        }  # fmt: skip
+        texts = {f"{name}.json": _json(said) for name, said in told.items()}
+        sheets = page(
+            {name.removesuffix(".json"): json.loads(text) for name, text in texts.items()} | {"about": about}, centre.now
+        )
+        texts |= {"ledger.jsonl": "".join(f"{e.to_line()}\n" for e in entries), "method.txt": METHOD}
+        (to / PAGE).write_bytes(sheets)
+        for kind in kinds:
+            folder = Path(room) / kind
+            folder.mkdir()
+            (folder / PAGE).write_bytes(sheets)
+            for name, text in texts.items():
+                (folder / name).write_text(text, encoding="utf-8")
+            if kind == "expert":
+                _write_sketches(fixed, found, folder)
+            done[kind] = bundle.write(to / f"{kind}.zip", folder, about | {"kind": kind}, private)
+    return done
+
+
+def _found(store: Warehouse, group: Group, licence: Licence, today: date) -> Found:
+    month = licence.measured_month
+    published = {reading: p for (_, reading), p in publications.in_force(store, month).items()}
+    rests: list[Rest] = []
+    for reading in group.readings.readings:
+        if reading.name not in published:
+            raise _nothing(month)
+        up_to = published[reading.name].position if published[reading.name].signed else None
+        days = [counting.month_end(month), *([licence.released] if reading.membership == "release_date" else [])]
+        rests += [Rest(reading, on, counting.gather(store, group, month, reading, on, up_to)) for on in days]
+    (test, *_) = licences.run_tests(store, group, [licence], today=today)
+    return Found(test, published, rests)
+
+
+def _nothing(month: date) -> Refusal:
+    said = f"evidence for {month:%Y-%m}"
+    return Refusal(said, "nothing was published for the month", "", "bring its contributions, and run: mauwatch run")
+
+
+def _told(
+    store: Warehouse, group: Group, licence: Licence, found: Found, entries: Sequence[chain.Entry]
+) -> dict[str, dict[str, Any]]:
+    """The outside bundle's files, by name."""
+    figures = []
+    for reading in group.readings.readings:
+        publication = found.published[reading.name]
+        row = asdict(publication) | {"not_counted": "\n".join(publication.not_counted)}
+        rows = publications.figures_of(store, publication.id)
+        figures.append({"publication": row, "figures": rows, "content": chain.content(row, rows)})
+    closing = found.published[group.readings.readings[0].name].collected
+    return {
+        "figures": {"published": figures},
+        "licence": _licence(group, licence, found),
+        "group": _group(group, licence, found),
+        "inputs": _inputs(store, found),
+        "closing": {"collected": json.loads(closing) if closing else None},
+    }
+
+
+def _licence(group: Group, licence: Licence, found: Found) -> dict[str, Any]:
+    record = next((r for r in group.readings.of_record if r.holds_on(licence.released)), None)
+    return found.test.to_dict() | {
+        "name": licence.name, "licensor": licence.entry.licensor, "entry": licence.entry.model_dump(mode="json"),
+        "clause": licence.clause.model_dump(mode="json"), "digest": licence.entry.digest,
+        "read": [r.model_dump(mode="json") for r in group.readings.readings],
+        "of_record": record.model_dump(mode="json", by_alias=True) if record else None,
+    }  # fmt: skip
+
+
+def _group(group: Group, licence: Licence, found: Found) -> dict[str, Any]:
+    """Who belongs to it on the days that count, by which path, and who doesn't: with the ownership that tells so."""
+    days = sorted({rest.on for rest in found.rests})
+    shares = {rest.reading.control_share for rest in found.rests}
+    drawn = []
+    for on in days:
+        for share in sorted(shares):
+            paths = group.affiliates(on, share)
+            outside = {e: group.why_outside(e, paths, on) for e in group.entities if e not in paths}
+            drawn.append({
+                "on": on, "control_share": share,
+                "members": [{"entity": e, "path": [str(s) for s in p]} for e, p in paths.items()],
+                "outside": [{"entity": e, "why": why} for e, why in outside.items()],
+            })  # fmt: skip
+    return {
+        "group": group.settings.group, "name": group.settings.name, "ultimate_parent": group.settings.ultimate_parent,
+        "time_zone": group.settings.time_zone, "drawn": drawn,
+        "epochs": [{"epoch": e.epoch, "from": e.from_} for e in group.settings.epochs],
+        "entities": [
+            e.model_dump(mode="json", by_alias=True, include={"entity", "name", "owned_by", "controlled_by"})
+            | {"products": [_product(p) for p in e.products]}
+            for e in group.entities.values()
+        ],
+    }  # fmt: skip
+
+
+def _product(product: Product) -> dict[str, Any]:
+    """What of a product decides what was due of it; not where its events lie."""
+    said = product.model_dump(
+        mode="json", by_alias=True, include={"product", "name", "active", "grain", "settles_after", "from_", "to"}
+    )
+    return {**said, "day_zone": product.day_zone}
+
+
+def _inputs(store: Warehouse, found: Found) -> dict[str, Any]:
+    """Each contribution that a figure rests on, by its digest; and what kinds of evidence they are."""
+    versions = {v.id: v for rest in found.rests for v in rest.inputs.versions}
+    given = {(g.affiliate, g.product, g.kind): g for rest in found.rests for g in rest.inputs.given.values()}
+    first = found.rests[0].inputs
+    grades = dict.fromkeys(("daily contributions", "monthly contributions", "a count", "a ceiling", "nothing"), 0)
+    for affiliate, product in first.due:
+        mine = {v.grain for v in first.versions if (v.affiliate, v.product) == (affiliate, product.product)}
+        number = first.given.get((affiliate, product.product))
+        grades[_grade(mine, number)] += 1
+    return {
+        "contributions": [asdict(v) for v in sorted(versions.values(), key=lambda v: v.id)],
+        "details": store.read_told(sorted(versions)),
+        "given": [asdict(g) for _, g in sorted(given.items())],
+        "rests": [
+            {"reading": r.reading.name, "on": r.on, "inputs": r.inputs.digest, "unerased": r.inputs.unerased} for r in found.rests
+        ],
+        "grades": grades,
+    }  # fmt: skip
+
+
+def _grade(grains: Collection[str], given: GivenCount | None) -> str:
+    if grains:
+        return "daily contributions" if "day" in grains else "monthly contributions"
+    return f"a {given.kind}" if given else "nothing"
+
+
+def _write_sketches(store: Warehouse, found: Found, folder: Path) -> None:
+    """A Parquet file for each product, of what each of its contributions holds."""
+    versions = {v.id: v for rest in found.rests for v in rest.inputs.versions}
+    for name, ids in _by_product(versions.values()):
+        rows = [
+            (number, part.audience, part.namespace, part.registers.to_image() if part.registers else None, part.erased_at)
+            for number, part in store.read_parts(ids)
+        ]
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pl.DataFrame(rows, schema=PARTS, orient="row").write_parquet(path, compression="zstd")
+
+
+def _by_product(versions: Iterable[Version]) -> Iterator[tuple[str, list[int]]]:
+    found: dict[str, list[int]] = {}
+    for v in versions:
+        found.setdefault(file_of(v), []).append(v.id)
+    for name, ids in sorted(found.items()):
+        yield name, sorted(ids)
+
+
+def _json(said: Any) -> str:
+    return json.dumps(json.loads(chain.canonical(_plain(said))), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+
+
+def _plain(said: Any) -> Any:
+    """Moments and decimals in the one form that digests are made of."""
+    if isinstance(said, Mapping):
+        return {str(k): _plain(v) for k, v in said.items()}
+    if isinstance(said, list | tuple):
+        return [_plain(v) for v in said]
+    return said if said is None or isinstance(said, str | int | float | bool | date | datetime) else str(said)

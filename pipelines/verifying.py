@@ -1,0 +1,193 @@
+"""Checking a bundle of evidence: its bytes, its ledger, its figures, and, where it holds sketches, all of them made again.
+
+Needs the bundle alone: no store, no key, no database library. What is checked is said, and so is what can't be.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from affiliates.contribution import digest_of
+from affiliates.group import Group
+from pipelines import bundle, chain, counting
+from pipelines.bundle import Bundle
+from pipelines.bundled import Bundled, group_of
+from pipelines.counting import Measured
+from pipelines.entries import Entry
+from pipelines.figures import Figure
+from pipelines.results import decide
+
+Told = Mapping[str, Any]
+_OF_A_FIGURE = ("estimate", "lower", "upper", "identity_low", "identity_high", "summed_products", "complete", "lg_k")
+
+
+@dataclass
+class Checked:
+    """What was found in a bundle."""
+
+    about: Told = field(default_factory=dict)
+    sha256: str = ""
+    public_key: str | None = None
+    right: list[str] = field(default_factory=list)
+    """What was checked and is as it ought to be."""
+    wrong: list[str] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
+    """What this bundle, or what was given with it, can't tell."""
+
+    def note(self, what: str, wrong: list[str]) -> None:
+        """That something was checked, and what of it is wrong."""
+        self.wrong += wrong
+        self.right += [] if wrong else [what]
+
+
+def check(path: Path, public_key: str | None = None, head: str | None = None) -> Checked:
+    """Check all of a bundle; `public_key`: by which it has to be signed; `head`: the month's ledger head, as it was printed.
+
+    Raises `Refusal` for a file that is no bundle or of which a byte was changed.
+    """
+    found = Checked()
+    with bundle.opened(path) as opened:
+        found.about, found.sha256, found.public_key = opened.about, opened.sha256, opened.public_key
+        found.note(f"each byte is as its list says ({len(opened.files)} files)", [])
+        _signed(found, opened, public_key)
+        try:
+            _ledger(found, opened, head)
+            _figures(found, opened)
+            _test(found, opened)
+            group = group_of(opened.json("group.json"), opened.json("licence.json")["read"])
+            found.note("who is in the group follows from who owns whom", list(_membership(opened, group)))
+            if opened.about.get("kind") == "expert":
+                _again(found, opened, group)
+            else:
+                found.unknown.append(
+                    "the figures aren't made again: the outside bundle holds no sketches; ask for the expert one"
+                )
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+            found.wrong.append(f"a file isn't what a bundle of this format holds ({type(error).__name__})")
+    return found
+
+
+def _signed(found: Checked, opened: Bundle, public_key: str | None) -> None:
+    if opened.public_key is None:
+        found.unknown.append("who made it: it isn't signed")
+        if public_key is not None:
+            found.wrong.append("it isn't signed, and a key was named")
+    elif public_key is None:
+        found.note(f"signed by {opened.public_key}", [])
+        found.unknown.append("whose key that is: compare it with the one that you know, by --public-key")
+    else:
+        found.note("signed by the key that was named", [] if opened.public_key == public_key else ["it is signed by another key"])
+
+
+def _ledger(found: Checked, opened: Bundle, head: str | None) -> None:
+    entries = chain.of_lines((opened.folder / "ledger.jsonl").read_text(encoding="utf-8"))
+    found.note(f"the ledger is whole ({len(entries)} entries)", chain.wrong(entries))
+    month = date.fromisoformat(f"{opened.about['month']}-01")
+    last, said = chain.head_of(entries, month), opened.about["ledger_head"]
+    if (last and {"number": last.number, "digest": last.digest}) != said:
+        found.wrong.append("the ledger's head of the month isn't the one that the bundle names")
+    if head is not None:
+        found.note(
+            "the month's head is the printed one", [] if last and last.digest == head else ["its head isn't the printed one"]
+        )
+    elif last:
+        found.unknown.append("whether the ledger is the one of that time: compare its head with the printed one, by --head")
+    else:
+        found.unknown.append("the month isn't signed: no head of it was printed")
+    noted = {e.body.get("content") for e in entries if e.kind == "published"}
+    began = any(e.kind == "began" for e in entries)
+    for held in opened.json("figures.json")["published"]:
+        if held["content"] not in noted:
+            said_ = f"the publication by {held['publication']['reading']}"
+            (found.unknown if began else found.wrong).append(f"{said_} is in no entry of the ledger")
+
+
+def _figures(found: Checked, opened: Bundle) -> None:
+    wrong = []
+    for held in opened.json("figures.json")["published"]:
+        if chain.content(held["publication"], held["figures"]) != held["content"]:
+            wrong.append(f"the figures by {held['publication']['reading']} aren't what their digest says")
+    found.note("the published figures are what their digests say", wrong)
+
+
+def _test(found: Checked, opened: Bundle) -> None:
+    told, wrong = opened.json("licence.json"), []
+    for name, outcome in told["readings"].items():
+        result = outcome.get("found") or outcome["result"]
+        if outcome["lower"] is not None and decide(told["threshold"], outcome["lower"], outcome["upper"]) != result:
+            wrong.append(f"by {name} the test found {result}, which doesn't follow from its bounds")
+    entry = dict(told["entry"])
+    if Entry.model_validate(entry).digest != told["digest"]:
+        wrong.append("the licence's entry isn't what its digest says")
+    found.note(f"the test's results follow from the bounds and the threshold of {told['threshold']:,}", wrong)
+
+
+def _membership(opened: Bundle, group: Group) -> Iterator[str]:
+    for drawn in opened.json("group.json")["drawn"]:
+        on = date.fromisoformat(drawn["on"])
+        paths = group.affiliates(on, Decimal(drawn["control_share"]))
+        if [{"entity": e, "path": [str(s) for s in p]} for e, p in paths.items()] != drawn["members"]:
+            yield f"the group on {on} isn't what its ownership makes it"
+
+
+def _again(found: Checked, opened: Bundle, group: Group) -> None:
+    """All figures from the sketches."""
+    holder, told = Bundled(opened), opened.json("inputs.json")
+    found.note(f"{len(holder.versions):,} contributions are what their digests say", list(_contributions(holder, told)))
+    month = date.fromisoformat(f"{opened.about['month']}-01")
+    published = {held["publication"]["reading"]: held for held in opened.json("figures.json")["published"]}
+    outcomes, wrong = opened.json("licence.json")["readings"], list[str]()
+    for rest in told["rests"]:
+        reading = next(r for r in group.readings.readings if r.name == rest["reading"])
+        on = date.fromisoformat(rest["on"])
+        inputs = counting.gather(holder, group, month, reading, on)
+        if rest["inputs"] not in (inputs.digest, inputs.unerased):
+            wrong.append(f"what the figures by {reading.name} of the group on {on} rest on isn't what their digest says")
+            continue
+        measured = counting.measure(holder, group, inputs)
+        held = published[reading.name]
+        if on == counting.month_end(month):
+            if held["publication"]["inputs"] not in (inputs.digest, inputs.unerased):
+                wrong.append(f"the figures by {reading.name} rest on something else than what is here")
+            else:
+                wrong += _differing(measured, held)
+        if (on != counting.month_end(month)) == (reading.membership == "release_date"):
+            outcome = outcomes[reading.name]
+            figure = measured.group
+            ours = measured.summed if reading.counts == "summed_products" else (figure.estimate, figure.lower, figure.upper)
+            if ours != (outcome["estimate"], outcome["lower"], outcome["upper"]):
+                wrong.append(f"by {reading.name} the test was of other figures than the sketches give")
+    found.note(f"all figures were made again from {len(holder.versions):,} contributions, and are the published ones", wrong)
+
+
+def _contributions(holder: Bundled, told: Told) -> Iterator[str]:
+    parts: dict[int, list[tuple[str, str, str, int | None]]] = {}
+    details = {d["contribution"]: d for d in told["details"]}
+    gone = set()
+    for number, part in holder.read_parts(sorted(holder.versions)):
+        events = details[number]["events"][f"{part.audience} {part.namespace}"]
+        if part.registers is None:
+            gone.add(number)
+        else:
+            parts.setdefault(number, []).append((part.audience, part.namespace, part.registers.digest(), events))
+    for number, v in holder.versions.items():
+        if number not in gone and digest_of(v, details[number]["normalisation"], parts.get(number, [])) != v.digest:
+            yield f"{v.affiliate}/{v.product}, {v.activity_date}: its sketches aren't what its digest says"
+
+
+def _differing(measured: Measured, held: Told) -> Iterator[str]:
+    figures: dict[str, Figure] = {"group": measured.group, **measured.affiliates, **measured.products}
+    rows = {("group" if row["scope"] == "group" else row["subject"]): row for row in held["figures"]}
+    if rows.keys() != figures.keys():
+        yield f"the figures by {held['publication']['reading']} are of other affiliates and products"
+        return
+    for name, figure in figures.items():
+        ours = {n: getattr(figure, n) for n in _OF_A_FIGURE} | asdict(figure.coverage) | {"reasons": "\n".join(figure.reasons)}
+        other = [n for n, value in ours.items() if rows[name][n] != value]
+        other += [] if math.isclose(rows[name]["standard_error"], figure.standard_error, rel_tol=1e-9) else ["standard_error"]
+        if other:
+            yield f"{name} by {held['publication']['reading']}: {', '.join(other)} made again differ"
