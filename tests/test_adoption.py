@@ -359,6 +359,7 @@ def test_the_command(make: Make) -> None:
     assert [t["licence"] for t in found] == ["llama-4"]
     assert found[0]["evidence"] == "primary_text"
     assert len(found[0]["digest"]) == 64
+    assert "By side letter meta-1: users of maps, due 20" in mauwatch(*asked).stdout
     nobody = mauwatch(*asked, "--licence", "lama-4")
     assert isinstance(nobody.exception, Refusal)
     assert "did you mean llama-4" in str(nobody.exception)
