@@ -172,9 +172,9 @@ def sources(registry: "Registry", found: "Sequence[Entry]") -> RenderableType:
     return Text("\n".join(lines), style="dim")
 
 
-def standing(registry: "Registry", shown: "Sequence[Entry]", due: "Sequence[Entry]", untested: Sequence[str]) -> Iterator[Text]:
-    """How what is shown was read, how new the registry is, what is due for review, and months above that no release tests."""
-    yield from (Text(said) for said in untested)
+def standing(registry: "Registry", shown: "Sequence[Entry]", due: "Sequence[Entry]", notes: Sequence[str]) -> Iterator[Text]:
+    """How what is shown was read, how new the registry is, what is due for review, after `notes`."""
+    yield from (Text(said) for said in notes)
     read = _of_whom((entry.evidence.replace("_", " "), entry.id) for entry in shown)
     if read:
         yield Text(f"Read as {'; '.join(f'{how} ({ids})' for how, ids in read.items())}. Sources: --licence ID.")

@@ -180,7 +180,7 @@ def _listed(
     months: "Months", known: "Registry", picked: "list[Entry]", today: date, about: date | None, asked: Asked
 ) -> "tuple[Any, RenderableType]":
     from dashboards import licence_tables
-    from pipelines import clause_tests
+    from pipelines import clause_tests, granted
     from pipelines import licences as tests
 
     ids, versions = {entry.id for entry in picked}, tests.releases(known)
@@ -211,9 +211,15 @@ def _listed(
     shown += [licence_tables.not_tested(needing)] if needing else []
     shown += [licence_tables.entries(known, picked)] if asked.every else []
     shown += [licence_tables.sources(known, picked)] if asked.full else []
-    above = [f"{name}: {tests.said_of_untested(found)}." for name, found in untested.items() if found]
+    notes = [f"{name}: {tests.said_of_untested(found)}." for name, found in untested.items() if found]
+    notes += [
+        f"By {grant.kind.replace('_', ' ')} {grant.id}: {duty}, {'was due' if due < today else 'due'} {due}."
+        for grant in months.group.grants.grants
+        if grant.holds_on(today)
+        for duty, due in granted.due_reports(grant, today)
+    ]
     about_them = [test.licence.entry for test in [*first, *rest]] + [test.entry for test in others]
-    shown += licence_tables.standing(known, about_them, known.due_for_review(today), above)
+    shown += licence_tables.standing(known, about_them, known.due_for_review(today), notes)
     return answer, Stack(*shown, licence_tables.NO_ADVICE)
 
 

@@ -165,7 +165,10 @@ def _product(group: Group, product: str) -> tuple[str, str]:
 
 def _reasons(group: Group, entry: Entry, affiliate: str, product: str, used: Sequence[Use], today: date) -> Iterator[str]:
     """What else is known of the version and the product."""
-    yield f"{entry.name}, read as {entry.evidence}: {entry.sources[0]}"
+    yield f"{entry.name}, read as {entry.evidence.replace('_', ' ')}: {entry.sources[0]}"
+    for clause in entry.clauses:
+        if clause.effect_over:
+            yield f"over {clause.id}: {clause.effect_over}"
     released = entry.released
     if released and affiliate not in group.affiliates(released) and any(clause.group_snapshot for clause in entry.clauses):
         yield f"{affiliate} was outside this group on {released}: what the test found for it as a licensee then isn't known here"
@@ -195,8 +198,6 @@ def _accepted(group: Group, entry: Entry, affiliate: str) -> Iterator[str]:
             yield f"accepted for {said.entity} under another text than the registry's ({entry.text})"
     if affiliate not in [said.entity for said in taken]:
         yield f"nobody is said to have accepted it for {affiliate}: `accepted` in grants.yaml"
-    else:
-        yield f"affiliates of {affiliate} are those of its group: the same figures as for the ultimate parent"
 
 
 def _use(use: ModelUse, entry: Entry) -> Iterator[str]:

@@ -6,7 +6,7 @@ advice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -133,11 +133,12 @@ def _tested(months: Months, licence: Licence, licensee: str, reading: Reading) -
     if measured is None:
         return not_measured(record, f"contributions or counts for {month:%Y-%m}")
     found = months.people(measured, reading)
-    return (
-        outcome(licence.clause, found, reading, record)
-        if found
-        else not_measured(record, f"a product that lived in {month:%Y-%m}")
-    )
+    if found is None:
+        return not_measured(record, f"a product that lived in {month:%Y-%m}")
+    made = outcome(licence.clause, found, reading, record)
+    if licensee == group.settings.ultimate_parent:
+        return made
+    return replace(made, why=(f"the affiliates of {licensee} are those of this group: its figures are the group's",))
 
 
 def of_record(group: Group, reading: Reading, day: date) -> bool:

@@ -108,14 +108,15 @@ def test_what_a_version_found_for_a_product(make: Make) -> None:
     assert {o.result for o in found.if_released.readings.values()} == {"under"}
     said = "\n".join(found.reasons)
     for reason in (
-        "Llama 4 Community License, read as primary_text: github:meta-llama/llama-models@",
+        "Llama 4 Community License, read as primary text: github:meta-llama/llama-models@",
+        "over mau: no rights under the licence until Meta expressly grants them",
         "accepted for a by Counsel of A on 2025-04-11",
         "accepted for a under another text than the registry's (git-blob:ce807287",
-        "affiliates of a are those of its group",
         "used since 2025-04-10, hosted by cloud host (Cloud)",
         "alternative: qwen-2024",
     ):
         assert reason in said
+    assert finding.readings["sum"].why == ("the affiliates of a are those of this group: its figures are the group's",)
     assert "sketches of a/search in the place of its count" in finding.readings["people"].settled_by
 
 
@@ -358,6 +359,7 @@ def test_the_command(make: Make) -> None:
     assert [t["licence"] for t in found] == ["llama-4"]
     assert found[0]["evidence"] == "primary_text"
     assert len(found[0]["digest"]) == 64
+    assert "By side letter meta-1: users of maps, due 20" in mauwatch(*asked).stdout
     nobody = mauwatch(*asked, "--licence", "lama-4")
     assert isinstance(nobody.exception, Refusal)
     assert "did you mean llama-4" in str(nobody.exception)

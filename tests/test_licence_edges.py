@@ -411,4 +411,5 @@ def test_an_affiliate_that_accepted_is_tested_as_licensee(make: Make) -> None:
     assert {name: (o.result, o.upper) for name, o in tests.items()} == {
         "parent": ("under", 5), "a": ("under", 5), "b": ("not_measured", None)
     }  # fmt: skip
+    assert tests["a"].why == ("the affiliates of a are those of this group: its figures are the group's",)
     assert tests["b"].settled_by == ("who the affiliates of b were on 2025-04-05: it was outside this group",)

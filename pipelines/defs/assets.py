@@ -228,5 +228,7 @@ def _of_figure(measured: Measured) -> dict[str, Any]:
 
 
 def _of_tests(tests: Sequence[LicenceTest]) -> dict[str, Any]:
-    found = {f"{t.licence.id}, {name}": outcome.result for t in tests for name, outcome in t.readings.items()}
+    ids = [t.licence.id for t in tests]  # Of several licensees, each by its name.
+    names = [t.licence.id if ids.count(t.licence.id) == 1 else f"{t.licence.id}, {t.licensee}" for t in tests]
+    found = {f"{of}, {name}": o.result for of, t in zip(names, tests, strict=True) for name, o in t.readings.items()}
     return found or {"tests": "none: no licence asks for this month"}
