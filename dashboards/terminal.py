@@ -71,9 +71,10 @@ def refusals(found: Sequence[Refusal]) -> RenderableType:
 def measured(found: "Measured", group: "Group", publication: "Publication | None" = None) -> RenderableType:
     """A month's figures, or another window's: the group, its affiliates, their products; and who signed them."""
     window = found.inputs.window
-    state = f"{window} ({group.settings.time_zone}), {found.group.state}"
+    reading, zone = f"by the reading {found.inputs.reading.name}", group.settings.time_zone
+    title = f"People in {window} ({zone}), {found.group.state}, {reading}"
     if not window.is_month:  # Preliminary is what can be signed.
-        state = f"the {window} ({group.settings.time_zone})"
+        title = f"People in the {window} ({zone})"
     rows: list[Sequence[str | Text]] = [_figure_row(Text(group.settings.name or group.settings.group, "bold"), found.group)]
     for affiliate, figure in found.affiliates.items():
         rows.append(_figure_row(Text(f"  {affiliate}"), figure))
@@ -81,7 +82,7 @@ def measured(found: "Measured", group: "Group", publication: "Publication | None
         rows += [_figure_row(Text(f"    {n.partition('/')[2]}", "dim"), f) for n, f in mine]
     said: list[RenderableType] = [
         table(
-            f"People in {state}, by the reading {found.inputs.reading.name}",
+            title,
             ("", "estimate", "same or different people", "95 % interval", "covered"),
             rows,
             (1, 2, 3, 4),
@@ -90,7 +91,7 @@ def measured(found: "Measured", group: "Group", publication: "Publication | None
     if publication is not None:
         said.append(_published(publication))
     if not window.is_month:
-        said.append(Text(f"By what the store has now; nothing is published of it, and {UNTESTED}.", "yellow"))
+        said.append(Text(f"{reading.capitalize()}, of what the store has now. Nothing of it is published: {UNTESTED}.", "yellow"))
     total, lower, upper = found.summed
     high = "no upper bound" if upper is None else people(upper)
     said.append(Text(f"Sum of products, each person once in each: {people(total)} ({people(lower)} to {high})."))

@@ -348,10 +348,14 @@ def test_both_come_in_one_file_and_halves_of_one_are_none(directory: Path, store
     (directory / "third.key").write_text("ab" * 32)
     third = GroupKey("ab" * 32, "3")
     assert outcomes(handed_in(directory, [second(day), second(day, key=third)])) == ["the same", "new"]
+    apart = {directory / epoch: second(day - 2 * DAY, key=key) for epoch, key in (("2", SECOND_KEY), ("3", third))}
+    for path, each in apart.items():
+        contribution.write(path, [each])
+    assert outcomes(take(directory, *apart)) == ["the same", "new"]  # No pieces of each other.
     phone = Part("external", "device", Registers.of_keys(LG_K, keys(0, 5)), 5, None, canary.image("device", third, LG_K))
     torn = handed_in(directory, [second(day - DAY), replace(second(day - DAY, key=third), parts=(phone,))])
     assert "rows of one contribution differ (key_epoch)" in why(torn)
-    assert len([r for r in rows_of(store_url, directory)["contributions"] if r["ahead"]]) == 1
+    assert len([r for r in rows_of(store_url, directory)["contributions"] if r["ahead"]]) == 2
 
 
 def test_a_second_contribution_of_fewer_events_is_left_alone(directory: Path) -> None:

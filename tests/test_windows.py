@@ -286,8 +286,11 @@ def test_a_window_carries_its_name_and_is_stored_nowhere(counted: Path) -> None:
         days_ = (date(2025, 2, 10) - date.fromisoformat(first)).days + 1
         assert (said["group"]["estimate"], said["group"]["coverage"]["days_expected"]) == (min(days_, 40), days_)
         shown = " ".join(ran("measure", *asked, *where).split())
-        assert f"People in the {kind.replace('_', ' ')}, {first} to 2025-02-10 (UTC), by the reading unique_people" in shown
-        assert "nothing is published of it, and no licence tests this window." in shown
+        assert f"People in the {kind.replace('_', ' ')}, {first} to 2025-02-10 (UTC)" in shown
+        assert (
+            "By the reading unique_people, of what the store has now. Nothing of it is published: no licence tests this window."
+            in (shown)
+        )
     assert rows_of(SQLITE, counted) == before
 
 
