@@ -36,7 +36,7 @@ def chosen(near: Sequence[Version], epoch: str, own: Events, second: Events) -> 
 
 
 def _replaces(ahead: Version, own: Version | None, events: Events, ahead_events: Events) -> bool:
-    """Whether it is of the same events as the day's own; or, where that can't be told, of as many that were seen as late."""
+    """Whether it is of as many events as the day's own; of more, or where nobody says how many, if it was computed no earlier."""
     if own is None:
         return True
     if own.key_epoch == ahead.key_epoch or own.definition != ahead.definition or own.day_zone != ahead.day_zone:
