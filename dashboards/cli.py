@@ -1,11 +1,12 @@
 """The command line: reads the clock and the arguments, calls the centre, prints.
 
-Exit codes: 0 fine, 2 bad input or usage, 1 for a finding, only from run, receive, validate and doctor. What
+Exit codes: 0 fine, 2 bad input or usage, 1 for a finding, only from run, receive, validate, doctor and verify. What
 a command needs is imported inside it, so that the first answer comes fast and commands of the edge
 run where only the core is installed.
 """
 
 import errno
+import json
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.console import Group as Stack
 from rich.text import Text
 
 from affiliates.refusal import Refusal, Refused
@@ -190,7 +192,7 @@ def close(
 ) -> None:
     """Sign a month: from then on its figures stand, whatever comes later; to change them is to restate them."""
     from dashboards import answer, terminal
-    from pipelines import closing, counting
+    from pipelines import closing, collected, counting
     from pipelines.collect import Centre
 
     first, settings = console.month_of(month), _read(group)
@@ -198,10 +200,16 @@ def close(
         closing.close(centre, first, closing.Signature(by, despite, restates))
         chosen = measuring.reading_of(settings, None, counting.month_end(first))
         found, publication = closing.shown(centre.store(), settings, first, chosen)
+        head = closing.head(centre.store(), first)
+    told = json.loads(publication.collected) if publication and publication.collected else {}
     if as_json:
-        console.print_json(answer.to_dict(found, publication))
-    else:
-        console.plain().print(terminal.measured(found, settings, publication))
+        more = {"collected": told, "ledger_head": {"number": head.number, "digest": head.digest}}
+        console.print_json(answer.to_dict(found, publication) | more)
+        return
+    said = [Text(line) for line in collected.said(told)] if told else []
+    said.append(Text(f"Ledger, entry {head.number}: {head.digest}"))
+    said.append(Text("Print that line and mail it to outside counsel: no other ledger of this month has it."))
+    console.plain().print(Stack(terminal.measured(found, settings, publication), *said))
 
 
 app.command()(receiving.receive)

@@ -108,16 +108,17 @@ def _result(made: _Sheets, told: Told) -> None:
         "with its affiliates."
     )
     made.ln(1.5)
+    outcomes = [(r["name"], licence["readings"][r["name"]]) for r in licence["read"]]
     rows = [
         (
             f"{name}{' (of record)' if o['of_record'] else ''}", o["result"].replace("_", " "), _people(o["estimate"]),
             _interval(o["lower"], o["upper"]),
             "–" if o["estimate"] is None else f"{licence['threshold'] - o['estimate']:+,}",
         )
-        for name, o in licence["readings"].items()
+        for name, o in outcomes
     ]  # fmt: skip
-    made.rows(("reading", "result", "estimate", "95 % interval", "below the threshold by"), rows, (34, 20, 26, 46, 30), (2, 3, 4))
-    for name, o in licence["readings"].items():
+    made.rows(("reading", "result", "estimate", "95 % interval", "headroom"), rows, (38, 22, 26, 44, 26), (2, 3, 4))
+    for name, o in outcomes:
         for why in o["why"]:
             made.text_line(f"{name}: {why}", grey=True)
         for reason in o["settled_by"]:
@@ -149,8 +150,11 @@ def _clause(made: _Sheets, licence: Told) -> None:
 
 def _figures(made: _Sheets, figures: Sequence[Told]) -> None:
     made.heading("The figures")
-    for held in figures:
+    for at, held in enumerate(figures):
         p = held["publication"]
+        if any(other["publication"]["inputs"] == p["inputs"] for other in figures[:at]):
+            made.text_line(f"By {p['reading']}: the same figures; its test takes their sum over products.")
+            continue
         signed = f", signed by {p['signed_by']}" if p["signed_by"] else ", not signed"
         made.text_line(
             f"By {p['reading']}: {p['state']}{signed}; known at {p['known_at'][:16].replace('T', ' ')} UTC, method {p['method']}."
@@ -174,8 +178,12 @@ def _figures(made: _Sheets, figures: Sequence[Told]) -> None:
 
 
 def _membership(made: _Sheets, group: Told) -> None:
-    for drawn in group["drawn"]:
+    for at, drawn in enumerate(group["drawn"]):
         share = float(drawn["control_share"]) * 100
+        same = [d["on"] for d in group["drawn"][:at] if d["members"] == drawn["members"]]
+        if same:
+            made.text_line(f"The same on {drawn['on']} as on {same[0]}.")
+            continue
         made.heading(f"Who is in the group on {drawn['on']}, by control of more than {share:g} %")
         rows = [(m["entity"], "; ".join(m["path"]) or "the ultimate parent") for m in drawn["members"]]
         made.rows(("affiliate", "path from the ultimate parent"), rows, (30, 124))
@@ -233,9 +241,7 @@ def _digests(made: _Sheets, told: Told) -> None:
     made.heading("Digests")
     about = told["about"]
     head = about["ledger_head"]
-    made.text_line(
-        "Whoever has a bundle checks it by `mauwatch verify FILE`: the core install is enough, no key and no store.", grey=True
-    )
+    made.text_line("Whoever has a bundle checks it by `mauwatch verify FILE`: it needs no key and no store.", grey=True)
     lines = [f"licence entry  {told['licence']['digest']}"]
     lines += [f"inputs of {h['publication']['reading']}  {h['publication']['inputs']}" for h in told["figures"]["published"]]
     lines += [f"figures of {h['publication']['reading']}  {h['content']}" for h in told["figures"]["published"]]

@@ -9,8 +9,8 @@ from affiliates.contribution import end_of
 from affiliates.group import Group, Reading
 from affiliates.manifests import read_attested
 from affiliates.refusal import Refusal
-from pipelines import checks, counting, licences, publications, published, registry
-from pipelines.chain import canonical
+from pipelines import checks, counting, ledger, licences, publications, published, registry
+from pipelines.chain import Entry, canonical, head_of
 from pipelines.collect import Centre
 from pipelines.collected import collected
 from pipelines.counting import METHOD, Measured
@@ -74,6 +74,13 @@ def close(centre: Centre, month: date, signature: Signature) -> dict[str, Measur
     if not publications.append(store, month, new, licences.rows(tests, centre.now)):
         raise Refusal(name, "was signed by somebody else at the same moment", "", f"look at it: mauwatch measure --month {name}")
     return {reading: published.in_state(measured, state) for reading, measured in found.items()}
+
+
+def head(store: Warehouse, month: date) -> Entry:
+    """The ledger's entry that signs a month: what is printed, and mailed to somebody else."""
+    found = head_of(ledger.read(store), month)
+    assert found is not None
+    return found
 
 
 def _check_signed(name: str, before: dict[str, Publication], signature: Signature) -> None:

@@ -38,9 +38,9 @@ The centre unites the sketches of all products of the members of the group, whoe
 identifier) each key counts once. Across namespaces that no crosswalk joins nobody can tell who is who: between all the same
 people and all different ones lies the identity interval.
 
-`estimate` takes unjoined namespaces for different people. `lower` is the 95 % lower bound if they are the same; `upper` the 95 %
-upper bound if they are different, with counts and ceilings of products that gave no sketch. There is no upper bound while
-anything that was due is missing or was computed before its late events had arrived, and nothing stands in for it.
+The estimate takes unjoined namespaces for different people. The interval reaches from the 95 % lower bound if they are the same
+to the 95 % upper bound if they are different, with counts and ceilings of products that gave no sketch. There is no upper bound
+while anything that was due is missing or was computed before its late events had arrived, and nothing stands in for it.
 
 A test is under the threshold only when there is an upper bound and it doesn't exceed it; over only when the lower bound does;
 else it is undetermined.

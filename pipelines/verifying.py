@@ -63,9 +63,7 @@ def check(path: Path, public_key: str | None = None, head: str | None = None) ->
             if opened.about.get("kind") == "expert":
                 _again(found, opened, group)
             else:
-                found.unknown.append(
-                    "the figures aren't made again: the outside bundle holds no sketches; ask for the expert one"
-                )
+                found.unknown.append("whether the figures come out again: only the expert bundle holds sketches")
         except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
             found.wrong.append(f"a file isn't what a bundle of this format holds ({type(error).__name__})")
     return found
@@ -92,7 +90,8 @@ def _ledger(found: Checked, opened: Bundle, head: str | None) -> None:
         found.wrong.append("the ledger's head of the month isn't the one that the bundle names")
     if head is not None:
         found.note(
-            "the month's head is the printed one", [] if last and last.digest == head else ["its head isn't the printed one"]
+            "the month's head is the printed one",
+            [] if last and last.digest == head else ["the month's head isn't the printed one"],
         )
     elif last:
         found.unknown.append("whether the ledger is the one of that time: compare its head with the printed one, by --head")
