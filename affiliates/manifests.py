@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from affiliates import consistency
+from affiliates.alerting import Alerts
 from affiliates.group import DEFAULT_READINGS, Entity, Group, Readings, Settings
 from affiliates.refusal import Refusal, Refused
 from affiliates.yaml_lines import Document, Location, load
@@ -34,6 +35,8 @@ def read_group(directory: Path, edge: bool = False) -> Group:
     settings = _parse(Settings, settings_doc, mistakes)
     readings_doc = load(directory, directory / "readings.yaml", mistakes, required=False)
     readings = _parse(Readings, readings_doc, mistakes) if readings_doc else DEFAULT_READINGS
+    alerts_doc = load(directory, directory / "alerts.yaml", mistakes, required=False)
+    alerts = _parse(Alerts, alerts_doc, mistakes) if alerts_doc else Alerts()
     entities: dict[str, tuple[Entity, Document]] = {}
     for path in _manifests(directory, mistakes):
         doc = load(directory, path, mistakes)
@@ -52,9 +55,9 @@ def read_group(directory: Path, edge: bool = False) -> Group:
     if settings and settings_doc:
         check = consistency.of_edge if edge else consistency.of_group
         mistakes.extend(check(settings, settings_doc, entities, broken=bool(mistakes)))
-    if mistakes or settings is None or readings is None:
+    if mistakes or settings is None or readings is None or alerts is None:
         raise Refused(sorted(mistakes, key=_place))
-    return Group(settings=settings, entities={n: e for n, (e, _) in entities.items()}, readings=readings)
+    return Group(settings=settings, entities={n: e for n, (e, _) in entities.items()}, readings=readings, alerts=alerts)
 
 
 def of_options(model: type[M], said: Mapping[str, Any], where: str) -> M:

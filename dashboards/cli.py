@@ -16,7 +16,7 @@ import typer
 from rich.text import Text
 
 from affiliates.refusal import Refusal, Refused
-from dashboards import console, contributing, crosswalks, erasing, keys, receiving
+from dashboards import console, contributing, crosswalks, erasing, forecasting, keys, receiving
 from pipelines import runbook
 
 if TYPE_CHECKING:
@@ -260,6 +260,7 @@ def licences(
         console.plain().print(terminal.tests(found))
 
 
+app.command()(forecasting.forecast)
 app.command()(crosswalks.crosswalk)
 
 
