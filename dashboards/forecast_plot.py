@@ -148,12 +148,10 @@ def _html(drawn: _Drawn, path: Path) -> None:
     names = ["", *drawn.names]
     for low, high, colour, name in (("p2_5", "p97_5", _WIDE, "95 % interval"), ("p10", "p90", _NARROW, "80 % interval")):
         for quantile, fill in ((low, None), (high, "tonexty")):
-            figure.add_trace(
-                go.Scatter(
-                    x=days, y=drawn.fan[quantile], line={"width": 0}, mode="lines", fill=fill, fillcolor=colour, name=name,
-                    showlegend=fill is not None, text=names, hovertemplate=f"%{{text}} {quantile[1:].replace('_', '.')} %: %{{y:,.6g}}<extra></extra>",
-                ), row=1, col=1,
-            )  # fmt: skip
+            said = f"%{{text}} {quantile[1:].replace('_', '.')} %: %{{y:,.6g}}<extra></extra>"
+            band = {"x": days, "y": drawn.fan[quantile], "text": names, "hovertemplate": said, "name": name, "mode": "lines"}
+            filled = {"line": {"width": 0}, "fill": fill, "fillcolor": colour, "showlegend": fill is not None}
+            figure.add_trace(go.Scatter(**band, **filled), row=1, col=1)
     for x, y, name, line, mode, row in (
         (days, drawn.fan["p50"], "median", {"color": _LINE, "dash": "dash"}, "lines", 1),
         (drawn.past, drawn.figures, "figures", {"color": _INK}, "lines+markers", 1),
@@ -180,5 +178,7 @@ def _html(drawn: _Drawn, path: Path) -> None:
         template="plotly_white", title={"text": drawn.title, "subtitle": {"text": drawn.subtitle}}, height=760,
         legend={"orientation": "h", "y": -0.08}, margin={"t": 100},
     )  # fmt: skip
-    figure.add_annotation(text=STANDING, xref="paper", yref="paper", x=0, y=-0.2, showarrow=False, font={"color": _SOFT, "size": 12})
+    figure.add_annotation(
+        text=STANDING, xref="paper", yref="paper", x=0, y=-0.2, showarrow=False, font={"color": _SOFT, "size": 12}
+    )
     figure.write_html(path, include_plotlyjs=True, config={"displaylogo": False})

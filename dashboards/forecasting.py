@@ -141,7 +141,8 @@ def shown(made: "Forecast", lead_times: LeadTimes, today: date) -> RenderableTyp
     """The forecast for a terminal."""
     label, newest = made.series.label, made.series.newest
     rows = [(label(a.number), *_cells(a)) for a in made.ahead]
-    title = f"{made.series.name}: forecast as of {label(newest.number)}, {number(newest.value or 0)}; threshold {number(made.threshold)}"
+    figures = f"{number(newest.value or 0)}; threshold {number(made.threshold)}"
+    title = f"{made.series.name}: forecast as of {label(newest.number)}, {figures}"
     columns = ("", "lowest 2.5 %", "10 %", "median", "90 %", "highest 2.5 %", "P(over)", "P(crossed)")
     said: list[RenderableType] = [terminal.table(title, columns, rows, range(1, 8))]
     said += [Text(line) for line in _passage(made)]

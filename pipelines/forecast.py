@@ -14,14 +14,12 @@ import numpy as np
 
 from pipelines import simulators
 from pipelines.series import Series, month_number
-from pipelines.simulators import CHOSEN, Chosen
-from pipelines.state_space import Floats
+from pipelines.simulators import CHOSEN, FEWEST, Chosen
+from pipelines.state_space import Flags, Floats
 
 QUANTILES = {"p2_5": 0.025, "p10": 0.1, "p50": 0.5, "p90": 0.9, "p97_5": 0.975}
 PATHS = 10_000
 SEED = 700
-FEWEST = 6
-"""Fewer figures than these say little of a trend."""
 STATED = 0.1, 0.5
 """Probabilities of having crossed at which there is a day to decide by."""
 _ENOUGH = 200
@@ -85,24 +83,31 @@ class Forecast:
         for probability in STATED:
             number = self.crossing(probability)
             days = {
-                name: None if number is None else self.series.begins(number) - timedelta(lead) for name, lead in lead_times.items()
+                name: None if number is None else self.series.begins(number) - timedelta(lead)
+                for name, lead in lead_times.items()
             }
-            found.append({"probability": probability, "crossing": None if number is None else self.series.label(number), "days": days})
+            found.append(
+                {"probability": probability, "crossing": None if number is None else self.series.label(number), "days": days}
+            )
         return found
 
 
-def forecast(
-    series: Series,
-    threshold: float,
-    horizon: int,
-    to_date: ToDate | None = None,
-    chosen: Chosen = CHOSEN,
-    paths: int = PATHS,
-) -> Forecast:
-    """The next `horizon` periods of a series, as `paths` sample paths say.
+@dataclass(frozen=True)
+class Walked:
+    """Sample paths of a series, one a row, before they are held against any threshold."""
+
+    series: Series
+    paths: Floats
+    newest: Floats
+    """The newest figure on each path: with its measuring error."""
+    notes: tuple[str, ...]
+
+
+def walk(series: Series, horizon: int, to_date: ToDate | None = None, chosen: Chosen = CHOSEN, paths: int = PATHS) -> Walked:
+    """So many sample paths of the next `horizon` periods.
 
     The newest figure's measuring error is one factor of a path from end to end: the same people and registers are measured
-    each month, so it doesn't average out. Months with a figure to date agree with it.
+    each month, so it doesn't average out. Paths agree with what is known of a month to date.
     """
     rng = np.random.default_rng(SEED)
     values = np.array([math.nan if p.value is None else p.value for p in series.points])
@@ -113,9 +118,14 @@ def forecast(
     if to_date is not None:
         walked, said = _agreeing(walked, series, to_date, rng)
         notes += said
-    over = walked > threshold
+    return Walked(series, walked, values[-1] * factors, tuple(notes))
+
+
+def against(walked: Walked, threshold: float) -> Forecast:
+    """Quantiles, and probabilities of being over a threshold: strictly more than it."""
+    series, over = walked.series, walked.paths > threshold
     crossed = np.logical_or.accumulate(over, axis=1)
-    quantiles = np.quantile(walked, list(QUANTILES.values()), axis=0)
+    quantiles = np.quantile(walked.paths, list(QUANTILES.values()), axis=0)
     ahead = tuple(
         Ahead(
             series.newest.number + (i + 1) * series.months,
@@ -123,9 +133,16 @@ def forecast(
             float(over[:, i].mean()),
             float(crossed[:, i].mean()),
         )
-        for i in range(horizon)
+        for i in range(over.shape[1])
     )
-    return Forecast(series, threshold, ahead, float((values[-1] * factors > threshold).mean()), tuple(notes))
+    far = f"the newest figure is {(series.newest.value or 0) / threshold:.1g} of the threshold: are both in the same unit?"
+    notes = walked.notes if 1e-3 < (series.newest.value or 0) / threshold < 1e3 else (*walked.notes, far)
+    return Forecast(series, threshold, ahead, float((walked.newest > threshold).mean()), notes)
+
+
+def forecast(series: Series, threshold: float, horizon: int, to_date: ToDate | None = None) -> Forecast:
+    """The next `horizon` periods of a series against a threshold."""
+    return against(walk(series, horizon, to_date), threshold)
 
 
 def _measuring(series: Series, paths: int, rng: np.random.Generator) -> Floats:
@@ -157,7 +174,7 @@ def _agreeing(walked: Floats, series: Series, to_date: ToDate, rng: np.random.Ge
     return after, [f"{said}; the months before let expect another figure, so this is taken as a step"]
 
 
-def _notes(series: Series, values: Floats, breaks: simulators.Flags) -> list[str]:
+def _notes(series: Series, values: Floats, breaks: Flags) -> list[str]:
     known, unit = int(np.count_nonzero(~np.isnan(values))), series.unit
     notes = list(series.notes)
     if known < FEWEST:

@@ -9,7 +9,7 @@ from affiliates.refusal import Refusal
 from pipelines import counting, publications, published
 from pipelines.counting import Inputs, Measured
 from pipelines.publications import RESTATED, Publication
-from pipelines.series import Point, Series, even, month_number
+from pipelines.series import Point, Series, even, month_number, spelled
 from pipelines.warehouse import Warehouse
 
 
@@ -31,13 +31,12 @@ def read(store: Warehouse, group: Group, reading: Reading) -> Series:
     Raises `Refusal` where fewer than two are left.
     """
     points, left_out, notes, before = list[Point](), list[str](), list[str](), None
-    for (month, name), publication in sorted(publications.in_force(store).items()):
-        if name != reading.name:
-            continue
+    in_force = {month: found for (month, name), found in publications.in_force(store).items() if name == reading.name}
+    for month, publication in sorted(in_force.items()):
         measured = published.read(store, publication, reading)
         estimate, lower, upper = _figure(measured, reading)
         if not estimate or upper is None:
-            left_out.append(f"{month:%Y-%m}: {_why(measured)}")
+            left_out.append(f"{month:%Y-%m}: {_why(measured) if upper is None else 'nobody was counted'}")
             continue
         basis = _basis(store, group, month, reading, publication, measured)
         if basis.counted and not (before and before.counted == basis.counted):
@@ -49,6 +48,10 @@ def read(store: Warehouse, group: Group, reading: Reading) -> Series:
     if len(points) < 2:
         held = f"{len(points)} with an upper bound" + (f"; left out: {'; '.join(left_out[:3])}" if left_out else "")
         raise Refusal(name, "a forecast needs at least two published months", held, "complete more months, and run: mauwatch run")
+    seen = {month_number(month) for month in in_force}
+    left_out += [
+        f"{spelled(n, 'month')}: nothing is published" for n in range(points[0].number, points[-1].number) if n not in seen
+    ]
     return even(name, points, 1, "month", notes=tuple(notes), left_out=tuple(left_out))
 
 

@@ -111,7 +111,9 @@ def read_csv(path: Path, today: date) -> Series:
     for name in COLUMNS[:2]:
         if name not in header:
             there = ", ".join(shown(cell) for cell in header)
-            raise Refusal(f"{file}:1", f"has no column `{name}`", f"there are {there}", "name the columns in the first line: period,value")
+            raise Refusal(
+                f"{file}:1", f"has no column `{name}`", f"there are {there}", "name the columns in the first line: period,value"
+            )
     for name in header:
         if name in COLUMNS and header.count(name) > 1:
             raise Refusal(f"{file}:1", f"has two columns `{name}`", "", "keep one of them")
@@ -119,7 +121,12 @@ def read_csv(path: Path, today: date) -> Series:
     for line, row in rows[1:]:
         where = f"{file}:{line}"
         if len(row) != len(header):
-            raise Refusal(where, "has another number of cells than the first line", f"{len(row)} for {len(header)}", "quote texts that hold commas")
+            raise Refusal(
+                where,
+                "has another number of cells than the first line",
+                f"{len(row)} for {len(header)}",
+                "quote texts that hold commas",
+            )
         cells = {name: cell.strip() for name, cell in zip(header, row, strict=True) if name in COLUMNS}
         found.append((where, *_point(where, cells), cells.get("definition", "")))
     if not found:
@@ -127,7 +134,12 @@ def read_csv(path: Path, today: date) -> Series:
     months, spelling = _in_order(file, found)
     for where, _, point, _ in found:
         if _is_over(point.number, months, spelling) > today:
-            raise Refusal(where, "lies in the future, or isn't over", spelled(point.number, spelling), "leave the line out: a period to date is no figure of the period")
+            raise Refusal(
+                where,
+                "lies in the future, or isn't over",
+                spelled(point.number, spelling),
+                "leave the line out: a period to date is no figure of the period",
+            )
     missing = tuple(f"{spelled(p.number, spelling)}: its value is left empty" for _, _, p, _ in found if p.value is None)
     return even(file, _with_breaks(found, spelling), months, spelling, left_out=missing)
 
@@ -189,10 +201,8 @@ def _is_over(number: int, months: int, spelling: Spelling) -> date:
 
 def _in_order(file: str, found: Sequence[tuple[str, Spelling, Point, str]]) -> tuple[Literal[1, 3], Spelling]:
     """Spacing and spelling of a file's periods."""
-    (first, spelling, before, _), *rest = found
-    if spelling != "quarter" and any(s == "quarter" for _, s, _, _ in rest):
-        first, spelling = next((where, s) for where, s, _, _ in found if s == "quarter")
-    for where, other, point, _ in found:
+    (_, spelling, before, _), *rest = found
+    for where, other, point, _ in rest:
         if other != spelling:
             said = f"{spelled(point.number, other)} beside {spelled(before.number, spelling)}"
             raise Refusal(where, "periods are written in two ways", said, "write all of them in one way")
@@ -204,22 +214,42 @@ def _in_order(file: str, found: Sequence[tuple[str, Spelling, Point, str]]) -> t
             raise Refusal(where, "a period stands twice", name, "keep the line that is right")
         if step < 0:
             said = f"{name} after {spelled(before.number, spelling)}"
-            raise Refusal(where, "periods aren't in order", said, "sort the lines, the oldest first: an order by chance may be a mistake of rows")
+            raise Refusal(
+                where,
+                "periods aren't in order",
+                said,
+                "sort the lines, the oldest first: an order by chance may be a mistake of rows",
+            )
         steps.append((step, where, before, point))
         before = point
     sizes = [step for step, *_ in steps]
     quarterly = spelling == "quarter" or (bool(sizes) and all(s % 3 == 0 for s in sizes) and 3 in sizes)
     months: Literal[1, 3] = 3 if quarterly else 1
     if not quarterly and 1 not in sizes and sizes:
-        raise Refusal(file, "periods are neither months nor quarters", f"the nearest are {min(sizes)} months apart", f"give a figure for each month or quarter, as {_FORMS}")
+        raise Refusal(
+            file,
+            "periods are neither months nor quarters",
+            f"the nearest are {min(sizes)} months apart",
+            f"give a figure for each month or quarter, as {_FORMS}",
+        )
     if not quarterly and 2 * sum(s == 1 for s in sizes) < len(sizes):
-        raise Refusal(file, "mixes months and longer periods", f"{sum(s == 1 for s in sizes)} of {len(sizes)} steps are a month", "give it one spacing")
+        raise Refusal(
+            file,
+            "mixes months and longer periods",
+            f"{sum(s == 1 for s in sizes)} of {len(sizes)} steps are a month",
+            "give it one spacing",
+        )
     for step, where, point, after in steps:
         if step != months:
             gap = spelled(point.number + months, spelling)
             until = spelled(after.number - months, spelling)
             said = gap if gap == until else f"{gap} to {until}"
-            raise Refusal(where, "periods are missing before it", said, "write them, with an empty value where it isn't known: nothing is filled in")
+            raise Refusal(
+                where,
+                "periods are missing before it",
+                said,
+                "write them, with an empty value where it isn't known: nothing is filled in",
+            )
     return months, spelling
 
 

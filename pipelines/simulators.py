@@ -12,6 +12,7 @@ is in ratios to the newest value, so the unit doesn't matter.
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from pipelines.state_space import Flags, Floats, Trend
 class Chosen:
     """What was chosen by looking at companies' series: `make bench` leaves each company out of it in turn."""
 
-    scale: float = 0.01
+    scale: float = 0.014
     """Standard deviation of one quarter's step that is expected before a series has been seen."""
     shares: tuple[float, float, float] = (0.65, 0.25, 0.10)
     """Of damped trends, lines and recent steps."""
@@ -33,6 +34,8 @@ CHOSEN = Chosen()
 FREEDOM = 3.0
 """So many values is the expected scale worth."""
 TEMPER = 0.5
+FEWEST = 6
+"""With fewer figures than these the expected scale is wider."""
 TURNS = 0.35
 """Of a trend in a year."""
 RECENT = 8
@@ -40,13 +43,14 @@ YEARS = 15
 """What lies further back says nothing of the next two years, and only takes time."""
 GROWTH, LOW = 1.0, 0.3
 
-_NOISES = (
-    (1, 0, 0), (1, 0.03, 0), (1, 0.15, 0), (0.3, 0.15, 0), (0.2, 0, 1), (0.2, 0.03, 1), (0.01, 0.01, 1), (1, 0.03, 1), (0.003, 0, 1),
+_NOISES: tuple[tuple[float, float, float], ...] = (
+    (1, 0, 0), (1, 0.03, 0), (1, 0.15, 0), (0.3, 0.15, 0),
+    (0.2, 0, 1), (0.2, 0.03, 1), (0.01, 0.01, 1), (1, 0.03, 1), (0.003, 0, 1),
 )  # fmt: skip
 """Variances of level, slope and noise."""
 _DAMPED = [
-    Trend(0.55 / 72, damping, *noise, first)
-    for first in (30, 300) for damping in (0.6, 0.8, 0.9, 0.97) for noise in _NOISES
+    Trend(0.55 / 72, damping, level, slope, noise, first)
+    for first in (30, 300) for damping in (0.6, 0.8, 0.9, 0.97) for level, slope, noise in _NOISES
 ]  # fmt: skip
 _FLAT = [Trend(0.25 / 4, 0.5, level, 0, noise, 1e-8) for level, noise in ((1, 0), (0.3, 1), (0.03, 1), (0.001, 1))]
 _CYCLES = [
@@ -54,7 +58,8 @@ _CYCLES = [
     for years in (1.5, 2.5, 4, 7) for level, cycle, noise in ((1, 0, 0), (0.05, 0.3, 0), (0.05, 0.1, 1))
 ]  # fmt: skip
 _LINES = [
-    Trend(1 / 8, 1, *noise, first) for noise in ((1, 0, 0), (1, 0.03, 0), (0.2, 0, 1), (0.01, 0, 1)) for first in (30, 300)
+    Trend(1 / 8, 1, level, slope, noise, first)
+    for level, slope, noise in ((1, 0, 0), (1, 0.03, 0), (0.2, 0, 1), (0.01, 0, 1)) for first in (30, 300)
 ]  # fmt: skip
 
 
@@ -63,15 +68,16 @@ def paths(
 ) -> Floats:
     """So many paths of the next `horizon` periods, one a row.
 
-    `values`: over zero, at an even spacing, NaN where nothing is known, the last one known; `breaks`: where the level is another for a reason that
-    says nothing of growth.
+    `values`: over zero, at an even spacing, NaN where nothing is known, the last one known; `breaks`: where the level is
+    another for a reason that says nothing of growth.
     """
     keep = -YEARS * per_year
     values, breaks = values[keep:], breaks[keep:]
     known = np.flatnonzero(~np.isnan(values))
     newest = values[-1]
     people, logs = values / newest, np.log(values / newest)
-    scale, turns = chosen.scale * math.sqrt(4 / per_year), TURNS / per_year
+    widened = math.sqrt(max(FEWEST / len(known), 1))
+    scale, turns = chosen.scale * widened * math.sqrt(4 / per_year), TURNS / per_year
     unlike = breaks | jumps(values, breaks)
     damped = state_space.fit(logs, unlike, [*_DAMPED, *_FLAT, *_CYCLES], per_year, scale, FREEDOM, TEMPER)
     lines = state_space.fit(people, unlike, _LINES, per_year, scale, FREEDOM, TEMPER)
@@ -114,7 +120,7 @@ def jumps(values: Floats, breaks: Flags) -> Flags:
 def _steps(values: Floats, breaks: Flags, number: int, horizon: int, scale: float, rng: np.random.Generator) -> Floats:
     """Sums of recent steps, drawn with other weights for each path: their mean is uncertain, too."""
     known = np.flatnonzero(~np.isnan(values))
-    pairs = [(i, j) for i, j in zip(known[:-1], known[1:], strict=True) if not breaks[i + 1 : j + 1].any()][-RECENT:]
+    pairs = [(i, j) for i, j in pairwise(known) if not breaks[i + 1 : j + 1].any()][-RECENT:]
     steps = np.array([(values[j] - values[i]) / (j - i) for i, j in pairs] or [0.0])
     weights = rng.exponential(size=(number, len(steps)))
     borders = (weights / weights.sum(axis=1, keepdims=True)).cumsum(axis=1)

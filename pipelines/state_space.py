@@ -67,7 +67,9 @@ class Fit:
     """Log of the prior share times the tempered density of what was seen."""
 
 
-def fit(values: Floats, breaks: Flags, trends: Sequence[Trend], per_year: int, scale: float, freedom: float, temper: float) -> list[Fit]:
+def fit(
+    values: Floats, breaks: Flags, trends: Sequence[Trend], per_year: int, scale: float, freedom: float, temper: float
+) -> list[Fit]:
     """Filter a series (NaN: not known) by each trend, without seasons and, once two years are there, with them.
 
     Over a break the level is new: the step over it says nothing of slope or variance. `scale`: standard deviation of one
@@ -160,7 +162,7 @@ def paths(fits: Sequence[Fit], number: int, horizon: int, turns: float, rng: np.
     """So many paths of the next periods' values, each by a candidate drawn by its evidence, with a variance and a state drawn
     from what is known of them.
 
-    `turns`: the chance, in a period, that the trend turns: its slope is then another, most often a smaller one.
+    `turns`: the chance, in a period, that the trend turns at its end: its slope is then another, most often a smaller one.
     """
     logs = np.concatenate([f.evidence for f in fits])
     drawn = rng.choice(len(logs), number, p=np.exp(logs - np.logaddexp.reduce(logs)))
@@ -184,10 +186,10 @@ def _walk(fit: Fit, which: npt.NDArray[np.int_], horizon: int, turns: float, rng
     step, moved = fit.step[which], np.flatnonzero(fit.shocks.any(axis=(0, 1)))
     values = np.empty((number, horizon))
     for t in range(horizon):
-        turned = rng.random(number) < turns
-        shaken = state[:, 1] * rng.uniform(*TURNED, number) + 0.5 * scale * rng.standard_normal(number)
-        state[:, 1] = np.where(turned, shaken, state[:, 1])
         state = np.einsum("kij,kj->ki", step, state)
         state[:, moved] += spread[:, moved] * rng.standard_t(SHOCKS, (number, len(moved)))
         values[:, t] = state @ fit.shows + noise * rng.standard_t(SHOCKS, number)
+        turned = rng.random(number) < turns
+        shaken = state[:, 1] * rng.uniform(*TURNED, number) + 0.5 * scale * rng.standard_normal(number)
+        state[:, 1] = np.where(turned, shaken, state[:, 1])
     return values
