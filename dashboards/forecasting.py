@@ -55,7 +55,6 @@ def forecast(
     alerts.yaml.
     """
     from pipelines import forecast as core
-    from pipelines import licences
 
     if plot is not None and plot.suffix not in (".png", ".html"):
         raise typer.BadParameter("--plot takes a file that ends in .png or .html")
@@ -63,8 +62,7 @@ def forecast(
         raise typer.BadParameter("--reading is for the group's own months, and --series for others")
     today, settings = datetime.now(UTC).date(), _settings(group, needed=series is None)
     found = _series(series, group, settings, reading, today)
-    line = float(licences.registry()[-1].clause.threshold) if threshold is None else threshold
-    made = core.forecast(found, line, horizon or MONTHS // found.months)
+    made = core.forecast(found, _newest_clause() if threshold is None else threshold, horizon or MONTHS // found.months)
     lead_times = settings.alerts.lead_times if settings else LeadTimes()
     if plot is not None:
         from dashboards import forecast_plot
@@ -74,6 +72,12 @@ def forecast(
         console.print_json(to_dict(made, lead_times))
     else:
         console.plain().print(shown(made, lead_times, today))
+
+
+def _newest_clause() -> float:
+    from pipelines import licences
+
+    return float(licences.registry()[-1].clause.threshold)
 
 
 def _settings(directory: Path, needed: bool) -> "Group | None":

@@ -6,8 +6,8 @@
   each has.
 - Recent: steps of the last periods drawn with replacement, half of the paths in people and half in per cent.
 
-No path reaches zero, and none grows exponentially for ever: beyond 2.7 times the newest value growth is linear. All of it
-is in ratios to the newest value, so the unit doesn't matter.
+No path reaches zero, and none grows or falls exponentially for ever. All of it is in ratios to the newest value, so the unit
+doesn't matter.
 """
 
 import math
@@ -41,7 +41,7 @@ TURNS = 0.35
 RECENT = 8
 YEARS = 15
 """What lies further back says nothing of the next two years, and only takes time."""
-GROWTH, LOW = 1.0, 0.3
+GROWTH, FALL, LOW = 1.0, -2.0, 0.3
 
 _NOISES: tuple[tuple[float, float, float], ...] = (
     (1, 0, 0), (1, 0.03, 0), (1, 0.15, 0), (0.3, 0.15, 0),
@@ -82,7 +82,7 @@ def paths(
     damped = state_space.fit(logs, unlike, [*_DAMPED, *_FLAT, *_CYCLES], per_year, scale, FREEDOM, TEMPER)
     lines = state_space.fit(people, unlike, _LINES, per_year, scale, FREEDOM, TEMPER)
     # Densities of people and of their logarithms, made comparable.
-    in_people = TEMPER * float(logs[known[1:]].sum())
+    in_people = TEMPER * float(logs[[i for i in known[1:] if not unlike[i]]].sum())
     shares = np.array(chosen.shares)
     ahead = state_space.evidence(lines) + in_people - state_space.evidence(damped)
     odds = shares[1] * math.exp(min(ahead, 50))
@@ -100,7 +100,8 @@ def paths(
 def jumps(values: Floats, breaks: Flags) -> Flags:
     """Steps unlike all around them that weren't taken back: a level shift that nobody has marked.
 
-    A step counts as one when it is over six robust standard deviations from the median of the six on either side.
+    A step counts as one when it is over six robust standard deviations from the median of the six on either side, and further
+    from each of them than half of that.
     """
     found = np.zeros(len(values), bool)
     known = np.flatnonzero(~np.isnan(values))
@@ -113,7 +114,9 @@ def jumps(values: Floats, breaks: Flags) -> Flags:
         spread = 1.4826 * float(np.median(np.abs(near - middle)))
         beside = steps[max(0, i - 1) : i + 2] - middle
         taken_back = bool(np.any(beside * (step - middle) < -0.25 * (step - middle) ** 2))
-        found[known[i + 1]] = abs(step - middle) > 6 * max(spread, 0.004) and not taken_back
+        far = abs(step - middle)
+        alike = bool(np.any(np.abs(near - step) < far / 2))
+        found[known[i + 1]] = far > 6 * max(spread, 0.004) and not taken_back and not alike
     return found & ~breaks
 
 
@@ -134,10 +137,12 @@ def _steps(values: Floats, breaks: Flags, number: int, horizon: int, scale: floa
 
 
 def _bounded(logs: Floats) -> Floats:
-    """Ratios from logarithms; beyond e times the newest value growth is linear."""
-    return np.where(logs > GROWTH, math.exp(GROWTH) * (1 + np.maximum(logs - GROWTH, 0)), np.exp(np.clip(logs, -700, GROWTH)))
+    """Ratios from logarithms; beyond e times the newest value growth is linear, and below a seventh a fall fades."""
+    grown = math.exp(GROWTH) * (1 + np.maximum(logs - GROWTH, 0))
+    fallen = math.exp(FALL) / (1 + np.maximum(FALL - logs, 0))
+    return np.where(logs > GROWTH, grown, np.where(logs < FALL, fallen, np.exp(np.clip(logs, FALL, GROWTH))))
 
 
 def _positive(ratios: Floats) -> Floats:
-    """Below 30 % of the newest value a fall in people is one in per cent, and never reaches zero."""
-    return np.where(ratios > LOW, ratios, LOW * np.exp(np.clip((ratios - LOW) / LOW, -700, 0)))
+    """Below 30 % of the newest value a fall in people fades, and never reaches zero."""
+    return np.where(ratios > LOW, ratios, LOW / (1 + np.maximum(LOW - ratios, 0) / LOW))

@@ -11,7 +11,19 @@ import pytest
 from pipelines.forecast import against, walk
 from pipelines.simulators import CHOSEN
 from tests import made_up
-from tests.backtest import CANDIDATES, FILE, HORIZONS, Played, brier, companies, coverage, interval_score, leave_one_out, play
+from tests.backtest import (
+    CANDIDATES,
+    FILE,
+    HORIZONS,
+    Played,
+    brier,
+    companies,
+    coverage,
+    interval_score,
+    leave_one_out,
+    play,
+    tried,
+)
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "public-mau" / "public_mau.csv"
 
@@ -20,7 +32,7 @@ SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "public-mau" 
 def each() -> list[Played]:
     """Each company by what the others chose among the scales."""
     some = [c for c in CANDIDATES if c.shares == CHOSEN.shares]
-    return [played for _, played in leave_one_out(companies(), some, every=3, paths=400).values()]
+    return [played for _, played in leave_one_out(tried(companies(), some, every=3, paths=400)).values()]
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the original lies beside the checkout")
@@ -86,8 +98,9 @@ def test_a_company_has_no_part_in_what_it_is_judged_by() -> None:
     some, found = CANDIDATES[::4], companies()
     series = {name: found[name] for name in ("Twitter", "Pinterest", "Meta_Family_MAP")}
     wild = [replace(p, value=(p.value or 0) * (1 + i % 2)) for i, p in enumerate(series["Twitter"].points)]
-    before = leave_one_out(series, some, every=6, paths=200)
-    after = leave_one_out(series | {"Twitter": replace(series["Twitter"], points=tuple(wild))}, some, every=6, paths=200)
+    before = leave_one_out(tried(series, some, every=6, paths=200))
+    series["Twitter"] = replace(series["Twitter"], points=tuple(wild))
+    after = leave_one_out(tried(series, some, every=6, paths=200))
     assert before["Twitter"][0] == after["Twitter"][0]
 
 
