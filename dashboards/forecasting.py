@@ -3,6 +3,7 @@
 As in `cli.py`, what a command needs is imported inside it.
 """
 
+import math
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -36,7 +37,7 @@ def forecast(
         ),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(help="In the unit of the series; else the newest licence's.", metavar="N", min=1e-12)
+        float | None, typer.Option(help="In the unit of the series; else the newest licence's.", metavar="N")
     ] = None,
     horizon: Annotated[
         int | None, typer.Option(help="Periods ahead; else 24 months or 8 quarters.", metavar="N", min=1, max=120)
@@ -58,6 +59,8 @@ def forecast(
 
     if plot is not None and plot.suffix not in (".png", ".html"):
         raise typer.BadParameter("--plot takes a file that ends in .png or .html")
+    if threshold is not None and not 0 < threshold < math.inf:  # Nothing is over what is no number, ever.
+        raise typer.BadParameter("--threshold takes a number over zero")
     if series is not None and reading is not None:
         raise typer.BadParameter("--reading is for the group's own months, and --series for others")
     today, settings = datetime.now(UTC).date(), _settings(group, needed=series is None)

@@ -212,13 +212,13 @@ def rows(each: Sequence[Played]) -> Iterator[Result]:
 def forecasts(_: Path) -> Iterator[Result]:
     """For bench.json: companies left out in turn, and made-up series by kind."""
     all_tried = tried(companies())
-    found = leave_one_out(all_tried)
+    found, of_all = leave_one_out(all_tried), choose(all_tried)
     each = [played for _company, played in found.values()]
     ours, climate, by_line = brier(each)
     yield {
         "of": "companies", "rows": list(rows(each)), "brier": ours, "climatology": climate, "climatology_by_line": by_line,
         "chosen": {name: {"scale": c.scale, "shares": list(c.shares)} for name, (c, _) in found.items()},
-        "chosen_with_all": {"scale": (of_all := choose(all_tried)).scale, "shares": list(of_all.shares)}, "used": of_all == CHOSEN,
+        "chosen_with_all": {"scale": of_all.scale, "shares": list(of_all.shares)}, "used": of_all == CHOSEN,
     }  # fmt: skip
     for kind in made_up.KINDS:
         some = [play(s, origins=[origin]) for s, origin in made_up.several(kind, 60)]

@@ -83,8 +83,11 @@ def test_without_a_threshold_it_is_the_newest_licences(series: Path, here: Here)
     [
         (["--series", "none.csv"], "none.csv"),
         (["--series", "bad.csv"], "bad.csv:3: periods are missing before it"),
-        (["--series", "mau.csv", "--threshold", "-1"], "--threshold"),
+        (["--series", "mau.csv", "--threshold", "-1"], "a number over zero"),
+        (["--series", "mau.csv", "--threshold", "nan"], "a number over zero"),
+        (["--series", "mau.csv", "--threshold", "inf"], "a number over zero"),
         (["--series", "mau.csv", "--horizon", "0"], "--horizon"),
+        (["--series", "mau.csv", "--plot", "nowhere/fan.png"], "can't be read or written"),
         (["--series", "mau.csv", "--plot", "fan.gif"], ".png or .html"),
         (["--series", "mau.csv", "--reading", "people"], "--reading"),
         ([], "is not a group directory"),
