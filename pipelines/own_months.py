@@ -22,6 +22,8 @@ class Basis:
     """By product, of its contributions: label, and digest of the settings that decide who counts."""
     counted: frozenset[str]
     """Products for whose missing sketches a count or a ceiling stands in."""
+    joined: bool
+    """Whether a crosswalk joined identifiers to people."""
     restated: bool
 
 
@@ -41,7 +43,7 @@ def read(store: Warehouse, group: Group, reading: Reading) -> Series:
         basis = _basis(store, group, month, reading, publication, measured)
         if basis.counted and not (before and before.counted == basis.counted):
             notes.append(f"from {month:%Y-%m}: counts or ceilings stand in for {', '.join(sorted(basis.counted))}")
-        why = "; ".join(_breaks(before, basis)) if before else ""
+        why = "; ".join(breaks(before, basis)) if before else ""
         points.append(Point(month_number(month), estimate, lower, upper, f"{month:%Y-%m}: {why}" if why else ""))
         before = basis
     name = f"{group.settings.group} by {reading.name}"
@@ -78,11 +80,12 @@ def _basis(store: Warehouse, group: Group, month: date, reading: Reading, public
         frozenset(member for member in inputs.members if group.entities[member].products),
         {product: frozenset(found) for product, found in definitions.items()},
         frozenset(product for product, figure in measured.products.items() if not figure.complete),
+        any(version.crosswalk_digest for version in inputs.versions),
         publication.state == RESTATED,
     )
 
 
-def _breaks(before: Basis, after: Basis) -> Iterator[str]:
+def breaks(before: Basis, after: Basis) -> Iterator[str]:
     """Why a month's figure isn't the one before it grown."""
     changed = sorted(
         product for product in before.definitions.keys() & after.definitions.keys()
@@ -96,6 +99,8 @@ def _breaks(before: Basis, after: Basis) -> Iterator[str]:
         yield f"{', '.join(gone)} left the group"
     if before.counted != after.counted:
         yield f"counts stand in for others than before ({', '.join(sorted(before.counted ^ after.counted))})"
+    if before.joined != after.joined:
+        yield "from here on a crosswalk joins people" if after.joined else "without the crosswalk of the month before"
     if before.restated != after.restated:
         yield "restated" if after.restated else "the month before is restated"
 

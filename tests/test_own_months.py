@@ -1,6 +1,7 @@
 """The group's own months as a series: what isn't a whole month, and what changed but people."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from affiliates.refusal import Refusal, Refused
 from pipelines import closing, own_months, warehouse
 from pipelines.closing import Signature
 from pipelines.collect import Centre
+from pipelines.own_months import Basis, breaks
 from pipelines.run import run
 from pipelines.series import Series
 from tests.conftest import entity, events, product, source
@@ -134,6 +136,25 @@ def test_a_restated_month_is_a_step_on_both_sides(directory: Path) -> None:
     found = series(directory, NOW + timedelta(2))
     assert found.points[2].value == 150
     assert broken(found) == {"2025-03": "2025-03: restated", "2025-04": "2025-04: the month before is restated"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, []),
+        ({"joined": True}, ["from here on a crosswalk joins people"]),
+        ({"definitions": {"a/x": frozenset({("seen/1", "d2")})}}, ["another definition of a/x"]),
+        ({"definitions": {"a/x": frozenset({("seen/2", "d1")})}}, []),  # The same settings under another name.
+        ({"definitions": {"a/x": frozenset({("seen/1", None)})}}, []),
+        ({"definitions": {"a/x": frozenset({("seen/2", None)})}}, ["another definition of a/x"]),
+        ({"definitions": {"a/y": frozenset({("seen/1", "d9")})}}, []),  # A product that began isn't one that changed.
+        ({"restated": True, "affiliates": frozenset({"b"})}, ["b joined the group", "a left the group", "restated"]),
+    ],
+)
+def test_what_is_no_growth(change: dict[str, Any], said: list[str]) -> None:
+    """A crosswalk that begins takes a tenth of the people away in a month, and none of them has gone."""
+    before = Basis(frozenset({"a"}), {"a/x": frozenset({("seen/1", "d1")})}, frozenset(), False, False)
+    assert list(breaks(before, replace(before, **change))) == said
 
 
 def test_the_sum_of_products_by_its_reading(directory: Path) -> None:
