@@ -34,10 +34,13 @@ CHOSEN = Chosen()
 FREEDOM = 3.0
 """So many values is the expected scale worth."""
 TEMPER = 0.5
+"""At 1 the best candidate so far takes nearly all paths: 80 % intervals of companies' quarters then held 77 % at two and 78 % at
+eight quarters ahead, at a half 80 and 88 %."""
 FEWEST = 6
 """With fewer figures than these the expected scale is wider."""
 TURNS = 0.35
-"""Of a trend in a year."""
+"""Of a trend in a year. Made-up saturating series (tests/made_up.py) were held by 80 and 95 % intervals four quarters ahead in
+62 and 80 % of cases without turns, in 72 and 95 % with them."""
 RECENT = 8
 YEARS = 15
 """What lies further back says nothing of the next two years, and only takes time."""
@@ -57,6 +60,7 @@ _CYCLES = [
     Trend(0.2 / 12, 1, level, 0, noise, 30, years, cycle)
     for years in (1.5, 2.5, 4, 7) for level, cycle, noise in ((1, 0, 0), (0.05, 0.3, 0), (0.05, 0.1, 1))
 ]  # fmt: skip
+"""Of a year and a half to seven. Without them 80 % intervals of made-up wobbling series held 65 %, with them 78 %."""
 _LINES = [
     Trend(1 / 8, 1, level, slope, noise, first)
     for level, slope, noise in ((1, 0, 0), (1, 0.03, 0), (0.2, 0, 1), (0.01, 0, 1)) for first in (30, 300)
@@ -102,6 +106,7 @@ def jumps(values: Floats, breaks: Flags) -> Flags:
 
     A step counts as one when it is over six robust standard deviations from the median of the six on either side, and further
     from each of them than half of that.
+    Where they are left out of the growth, 95 % intervals of made-up series with a shift hold all, and are a tenth narrower.
     """
     found = np.zeros(len(values), bool)
     known = np.flatnonzero(~np.isnan(values))

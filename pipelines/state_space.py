@@ -19,7 +19,7 @@ Flags = npt.NDArray[np.bool_]
 DIFFUSE = 1e4
 """Prior variance of a level nobody knows, in units of one period's."""
 SHOCKS = 5.0
-"""Degrees of freedom of a shock: one period in forty is beyond 2.6 standard deviations, not 2.2."""
+"""Degrees of freedom of a shock: one in a thousand is beyond 5.3 standard deviations, where it is 3.3 for normal ones."""
 SURPRISE = 9.0
 """One value counts as no more than three standard errors towards the variance: a single odd one must not hide a trend."""
 TURNED = -0.8, 1.5
