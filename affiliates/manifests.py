@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from affiliates import consistency, grants
+from affiliates.alerting import Alerts
 from affiliates.attested import Attested
 from affiliates.grants import Grants
 from affiliates.group import DEFAULT_READINGS, Entity, Group, Readings, Settings
@@ -37,6 +38,8 @@ def read_group(directory: Path, edge: bool = False) -> Group:
     settings = parsed(Settings, settings_doc, mistakes)
     readings_doc = load(directory, directory / "readings.yaml", mistakes, required=False)
     readings = parsed(Readings, readings_doc, mistakes) if readings_doc else DEFAULT_READINGS
+    alerts_doc = load(directory, directory / "alerts.yaml", mistakes, required=False)
+    alerts = parsed(Alerts, alerts_doc, mistakes) if alerts_doc else Alerts()
     entities: dict[str, tuple[Entity, Document]] = {}
     for path in _manifests(directory, mistakes):
         doc = load(directory, path, mistakes)
@@ -56,9 +59,10 @@ def read_group(directory: Path, edge: bool = False) -> Group:
         check = consistency.of_edge if edge else consistency.of_group
         mistakes.extend(check(settings, settings_doc, entities, broken=bool(mistakes)))
     granted = Grants() if edge else _grants(directory, {n: e for n, (e, _) in entities.items()}, readings, mistakes)
-    if mistakes or settings is None or readings is None:
+    if mistakes or settings is None or readings is None or alerts is None:
         raise Refused(sorted(mistakes, key=_place))
-    return Group(settings=settings, entities={n: e for n, (e, _) in entities.items()}, readings=readings, grants=granted)
+    named = {n: e for n, (e, _) in entities.items()}
+    return Group(settings=settings, entities=named, readings=readings, grants=granted, alerts=alerts)
 
 
 def _grants(directory: Path, entities: Mapping[str, Entity], readings: Readings | None, mistakes: list[Refusal]) -> Grants:

@@ -18,7 +18,7 @@ from rich.console import Group as Stack
 from rich.text import Text
 
 from affiliates.refusal import Refusal, Refused
-from dashboards import console, contributing, crosswalks, erasing, evidencing, keys, licensing, measuring, receiving
+from dashboards import console, contributing, crosswalks, erasing, evidencing, forecasting, keys, licensing, measuring, receiving
 from pipelines import runbook
 
 if TYPE_CHECKING:
@@ -217,6 +217,7 @@ app.command()(evidencing.evidence)
 app.command()(evidencing.verify)
 app.command()(erasing.erase)
 app.command()(licensing.licences)
+app.command()(forecasting.forecast)
 app.command()(crosswalks.crosswalk)
 
 

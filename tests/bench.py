@@ -1,4 +1,4 @@
-"""`make bench`: how fast it is beside others in the same run, and how exact; writes bench.md and bench.json.
+"""`make bench`: how fast it is beside others in the same run, and how exact, forecasts too; writes bench.md and bench.json.
 
 Each measurement is a process of its own; contenders take turns, so that a machine that slows down
 slows all of them; the median of the turns counts, and ratios are those of medians.
@@ -26,6 +26,7 @@ from affiliates.identity import NORMALISATION, GroupKey
 from affiliates.registers import Registers
 from pipelines import warehouse
 from pipelines.held import Accepted
+from tests import backtest
 from tests.bench_one import DAY, KEY, LOOP
 from tests.conftest import NOW, entity, product, write_group
 
@@ -272,7 +273,7 @@ def markdown(found: dict[str, Any]) -> str:
         "",
         f"{j['links']:,} links in memory to {j['people']:,} people with names: {j['seconds']:.1f} s, {j['gib']:.1f} GiB.",
     ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *backtest.markdown(found["forecasts"])]) + "\n"
 
 
 def machine() -> Result:
@@ -286,7 +287,7 @@ def machine() -> Result:
 
 def main() -> None:
     found: dict[str, Any] = {"machine": machine()}
-    for test in (keys, events, many, curve, union, orchestration, joining):
+    for test in (keys, events, many, curve, union, orchestration, joining, backtest.forecasts):
         with TemporaryDirectory(prefix="mauwatch-bench-") as folder:
             found[test.__name__] = list(test(Path(folder)))
     (HERE / "bench.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

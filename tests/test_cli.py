@@ -48,7 +48,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_help_is_there_for_every_command() -> None:
     done = mauwatch("--help")
-    for command in ("init", "validate", "doctor", "run", "measure", "licences", "crosswalk", "demo"):
+    for command in ("init", "validate", "doctor", "run", "measure", "licences", "forecast", "crosswalk", "demo"):
         assert command in done.stdout
         assert "Usage" in mauwatch(command, "--help").stdout
 

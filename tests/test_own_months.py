@@ -1,0 +1,227 @@
+"""The group's own months as a series: what isn't a whole month, and what changed but people."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from affiliates.manifests import read_group
+from affiliates.refusal import Refusal, Refused
+from pipelines import closing, own_months, warehouse
+from pipelines.closing import Signature
+from pipelines.collect import Centre
+from pipelines.own_months import Basis, breaks
+from pipelines.run import run
+from pipelines.series import Series
+from tests.conftest import entity, events, product, source
+
+Make = Callable[..., Path]
+NOW = datetime(2025, 9, 1, 12, tzinfo=UTC)
+MONTHS = [date(2025, m, 1) for m in range(1, 7)]
+
+
+def write_events(directory: Path, users: Sequence[int]) -> None:
+    """So many users in each month, all on its 10th."""
+    seen = [
+        (f"{month:%Y-%m}-10T12:00:00Z", f"u{n}@example.com")
+        for month, some in zip(MONTHS, users, strict=True)
+        for n in range(some)
+    ]
+    events(seen).write_parquet(directory / "events.parquet")
+
+
+def half_a_year(**changes: Any) -> dict[str, Any]:
+    files = source(complete_through="2025-06-30")
+    return product(**{"to": "2025-07-01", "grain": "month", "sources": [files], **changes})
+
+
+USERS = [100, 120, 140, 160, 180, 200]
+
+
+@pytest.fixture
+def directory(make: Make) -> Path:
+    """Half a year of one product: 20 people more each month."""
+    made = make([entity("a", [half_a_year()])])
+    write_events(made, USERS)
+    return made
+
+
+def series(directory: Path, now: datetime = NOW, number: int = 0) -> Series:
+    group = read_group(directory)
+    run(directory, group, now)
+    with warehouse.opened(group.settings.store, directory) as store:
+        return own_months.read(store, group, group.readings.readings[number])
+
+
+def broken(found: Series) -> dict[str, str]:
+    return {found.label(p.number): p.break_ for p in found.points if p.break_}
+
+
+def test_months_as_they_were_published(directory: Path) -> None:
+    found = series(directory)
+    assert [p.value for p in found.points] == USERS
+    assert found.label(found.newest.number) == "2025-06"
+    assert all(p.lower is not None and p.upper is not None and p.lower <= (p.value or 0) <= p.upper for p in found.points)
+    assert (broken(found), found.left_out, found.months) == ({}, (), 1)
+
+
+def test_a_month_with_a_gap_is_left_out_by_name(directory: Path) -> None:
+    """Days that never came would be a fall; taken with a smaller number the month would hide a crossing. Half a month isn't
+    the newest figure either."""
+    path = directory / "affiliates" / "a.yaml"
+    path.write_text(path.read_text().replace("2025-06-30", "2025-05-19").replace("grain: month", "grain: day"))
+    found = series(directory)
+    assert [p.value for p in found.points] == USERS[:4]
+    assert [label.partition(":")[0] for label in found.left_out] == ["2025-05"]
+    assert found.left_out[0].startswith("2025-05: a/app: 12 of 31 days (2025-05-20 to 2025-05-31) missing")
+
+
+def test_a_month_of_nobody_or_of_nothing_is_said(directory: Path) -> None:
+    """From zero there is no growth, and a month that nobody published isn't one without people."""
+    write_events(directory, [100, 0, 140, 160, 180, 200])
+    found = series(directory)
+    assert [p.value for p in found.points] == [100, None, *USERS[2:]]
+    assert found.left_out == ("2025-02: nobody was counted",)
+
+
+def test_one_month_is_no_series(make: Make) -> None:
+    made = make([entity("a", [half_a_year(to="2025-02-01")])])
+    write_events(made, [9, 0, 0, 0, 0, 0])
+    with pytest.raises(Refusal, match="at least two published months"):
+        series(made)
+
+
+def test_another_definition_is_no_growth(directory: Path) -> None:
+    """Who counts was changed in May, and from then on fewer do."""
+    series(directory)
+    path = directory / "affiliates" / "a.yaml"
+    path.write_text(path.read_text().replace("id: seen", "id: opened"))
+    group = read_group(directory)
+    run(directory, group, NOW, date(2025, 5, 1), date(2025, 6, 30))
+    with warehouse.opened(group.settings.store, directory) as store:
+        found = own_months.read(store, group, group.readings.readings[0])
+    assert broken(found) == {"2025-05": "2025-05: another definition of a/app"}
+
+
+def test_an_affiliate_that_joins_or_leaves_is_no_growth(directory: Path) -> None:
+    """Bought people are the group's, and say nothing of how it grows."""
+    owned = [{"owner": "parent", "share": 1, "from": "2025-03-10", "to": "2025-06-01"}]
+    bought = entity("b", [half_a_year(sources=None, counts=[
+        {"month": f"{m:%Y-%m}", "users": 50, "unit": "people", "document": "report", "attested_by": "CFO"} for m in MONTHS
+    ])], owned_by=owned)  # fmt: skip
+    group_of_two = {"parent": {"entity": "parent"}, "b": bought}
+    for name, manifest in group_of_two.items():
+        (directory / "affiliates" / f"{name}.yaml").write_text(str(manifest).replace("None", "null"))
+    found = series(directory)
+    counted = "counts stand in for others than before (b/app)"
+    assert broken(found) == {
+        "2025-03": f"2025-03: b joined the group; {counted}",
+        "2025-06": f"2025-06: b left the group; {counted}",
+    }
+    assert found.notes == ("from 2025-03: counts or ceilings stand in for b/app",)
+
+
+def test_a_restated_month_is_a_step_on_both_sides(directory: Path) -> None:
+    """Its neighbours are as they were first measured."""
+    series(directory)
+    with Centre(directory, read_group(directory), NOW) as centre:
+        closing.close(centre, MONTHS[2], Signature("Head of Finance", "as it is"))
+    write_events(directory, [100, 120, 150, 160, 180, 200])
+    run(directory, read_group(directory), NOW + timedelta(1), MONTHS[2], date(2025, 3, 31))
+    with Centre(directory, read_group(directory), NOW + timedelta(1)) as centre:
+        closing.close(centre, MONTHS[2], Signature("Head of Finance", "as it is", "events came late"))
+    found = series(directory, NOW + timedelta(2))
+    assert found.points[2].value == 150
+    assert broken(found) == {"2025-03": "2025-03: restated", "2025-04": "2025-04: the month before is restated"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, []),
+        ({"joined": True}, ["from here on a crosswalk joins people"]),
+        ({"definitions": {"a/x": frozenset({("seen/1", "d2")})}}, ["another definition of a/x"]),
+        ({"definitions": {"a/x": frozenset({("seen/2", "d1")})}}, []),  # The same settings under another name.
+        ({"definitions": {"a/x": frozenset({("seen/1", None)})}}, []),
+        ({"definitions": {"a/x": frozenset({("seen/2", None)})}}, ["another definition of a/x"]),
+        ({"definitions": {"a/y": frozenset({("seen/1", "d9")})}}, []),  # A product that began isn't one that changed.
+        ({"restated": True, "affiliates": frozenset({"b"})}, ["b joined the group", "a left the group", "restated"]),
+    ],
+)
+def test_what_is_no_growth(change: dict[str, Any], said: list[str]) -> None:
+    """A crosswalk that begins takes a tenth of the people away in a month, and none of them has gone."""
+    before = Basis(frozenset({"a"}), {"a/x": frozenset({("seen/1", "d1")})}, frozenset(), False, False)
+    assert list(breaks(before, replace(before, **change))) == said
+
+
+def test_the_sum_of_products_by_its_reading(directory: Path) -> None:
+    assert [p.value for p in series(directory, number=1).points] == USERS
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("lead_times: {licence_request: 30}\n", {"licence_request": 30, "migration": 180}),
+        ("", {"licence_request": 90, "migration": 180}),
+        (None, {"licence_request": 90, "migration": 180}),
+    ],
+)
+def test_lead_times_are_the_groups(directory: Path, text: str | None, said: dict[str, int]) -> None:
+    if text is not None:
+        (directory / "alerts.yaml").write_text(text)
+    assert read_group(directory).alerts.lead_times.model_dump() == said
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "rule"),
+    [
+        ("lead_time: {migration: 9}\n", 1, "unknown key `lead_time`"),
+        ("lead_times:\n  migrations: 9\n", 2, "unknown key `migrations`"),
+        ("lead_times:\n  migration: 6 months\n", 2, "`migration`"),
+        ("lead_times:\n  licence_request: -1\n", 2, "`licence_request`"),
+        ("lead_times: 90\n", 1, "`lead_times` must hold keys"),
+    ],
+)
+def test_a_wrong_lead_time_is_refused_by_its_line(directory: Path, text: str, line: int, rule: str) -> None:
+    """Misspelt and passed over, a day to decide by would be that of the default."""
+    (directory / "alerts.yaml").write_text(text)
+    with pytest.raises(Refused) as refused:
+        read_group(directory)
+    (only,) = refused.value.refusals
+    assert only.subject == f"alerts.yaml:{line}"
+    assert rule in only.rule
+
+
+def test_the_month_to_date_and_its_share(make: Make) -> None:
+    """Ten of thirty days are a third of the days and more of the people; taken for the month they would look like a fall."""
+    days = [date(2025, 1, 1) + timedelta(n) for n in range(160)]
+    seen = [
+        (f"{day}T12:00:00Z", f"{day:%Y-%m}-{n}@example.com")
+        for day in days
+        for n in range(100)
+        if n % 2 == 0 or n % 25 == day.day % 25
+    ]
+    files = source(complete_through="2025-06-09")
+    directory = make(
+        [entity("shop", [product(**{"from": "2025-01-01", "grain": "day", "settles_after": 3, "sources": [files]})])]
+    )
+    events(seen).write_parquet(directory / "events.parquet")
+    group = read_group(directory)
+    run(directory, group, datetime(2025, 6, 10, 12, tzinfo=UTC))
+    with warehouse.opened(group.settings.store, directory) as store:
+        reading = group.readings.readings[0]
+        found = own_months.to_date(store, group, reading, date(2025, 6, 10))
+        assert found is not None
+
+        def people(month: int, last: int) -> int:
+            return len({who for at, who in seen if at.startswith(f"2025-{month:02}") and int(at[8:10]) <= last})
+
+        assert (found.month, found.estimate) == (date(2025, 6, 1), people(6, 6)), "to the last day that has settled"
+        shares = [people(m, 6) / people(m, 31) for m in (3, 4, 5)]
+        assert found.share_low == pytest.approx(min(shares), abs=0.01)
+        assert found.share_high == pytest.approx(max(shares), abs=0.01)
+        assert own_months.to_date(store, group, reading, date(2025, 6, 3)) is None, "nothing has settled yet"
+        assert own_months.to_date(store, group, reading, date(2025, 2, 20)) is None, "one month is no comparison"
