@@ -105,6 +105,17 @@ def read_attested(directory: Path, group: Group, month: date) -> Attested:
     return found
 
 
+def mistakes_in_attested(directory: Path, group: Group) -> list[Refusal]:
+    """Every mistake in what was attested, of all months."""
+    found: dict[str, Refusal] = {}
+    for path in sorted((directory / "attested").glob("[0-9][0-9][0-9][0-9]-[0-9][0-9].yaml")) or [Path("1970-01.yaml")]:
+        try:
+            read_attested(directory, group, date(int(path.stem[:4]), min(max(int(path.stem[5:]), 1), 12), 1))
+        except Refused as refused:
+            found |= {str(refusal): refusal for refusal in refused.refusals}
+    return list(found.values())
+
+
 def _two(name: str) -> tuple[str, str]:
     affiliate, _, product = name.partition("/")
     return affiliate, product

@@ -87,13 +87,15 @@ def init(
 @app.command()
 def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
     """Check the manifests, and show who is in the group and by which path."""
+    from affiliates import manifests
     from dashboards import terminal
     from pipelines import registry
 
     today = datetime.now(UTC).date()
     try:
         found = _read(group)
-        if mistakes := list(registry.unknown(found, registry.of_group(group))):
+        mistakes = [*registry.unknown(found, registry.of_group(group)), *manifests.mistakes_in_attested(group, found)]
+        if mistakes:
             raise Refused(mistakes)
     except Refused as refused:
         if as_json:

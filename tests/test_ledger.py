@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import yaml
 
 from affiliates import signature
-from affiliates.manifests import read_attested, read_group
+from affiliates.manifests import mistakes_in_attested, read_attested, read_group
 from affiliates.refusal import Refused
 from pipelines import chain, closing, erasure, ledger, schema, store, warehouse
 from pipelines.chain import Entry
@@ -178,3 +178,5 @@ def test_a_file_that_no_month_reads_is_refused(make: Make) -> None:
     (directory / "attested" / "march.yaml").touch()
     with pytest.raises(Refused, match="is not read"):
         read_attested(directory, read_group(directory), MARCH)
+    (mistake,) = mistakes_in_attested(directory, read_group(directory))
+    assert mistake.subject == "attested/march.yaml:1"
