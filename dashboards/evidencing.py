@@ -32,7 +32,7 @@ def evidence(
     from affiliates.manifests import read_group
     from dashboards import report
     from pipelines import evidence as gathering
-    from pipelines import licences, registry
+    from pipelines import licences, registry, verifying
     from pipelines.collect import Centre
 
     settings = read_group(group)
@@ -48,6 +48,10 @@ def evidence(
     with Centre(group, settings, datetime.now(UTC)) as centre:
         made = gathering.write(centre, known[licence], out, kinds, report.pdf)
         signed = settings.settings.evidence_key is not None
+    for kind in made:
+        if wrong := verifying.check(out / f"{kind}.zip").wrong:
+            next_step = "run again, or restate the month: mauwatch close MONTH --by NAME --restates REASON"
+            raise Refusal(str(out / f"{kind}.zip"), "what was written doesn't hold", "; ".join(wrong[:3]), next_step)
     if as_json:
         console.print_json({"folder": str(out), "page": str(out / gathering.PAGE), "bundles": dict(made), "signed": signed})
         return

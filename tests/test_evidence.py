@@ -212,6 +212,17 @@ def test_a_month_that_nobody_signed(store_url: str, tmp_path: Path) -> None:
     assert "the month isn't signed: no head of it was printed" in found.unknown
 
 
+def test_manifests_that_changed_since_the_signing(directory: Path, tmp_path: Path) -> None:
+    """The signed figures stand, but what they rest on isn't there any more: nobody may take the bundle for a proof."""
+    made = tmp_path / "group"
+    shutil.copytree(directory, made)
+    path = made / "affiliates" / "a.yaml"
+    path.write_text(path.read_text().replace("2025-04-01", "2025-03-30"))
+    done = CliRunner().invoke(app, ["evidence", "llama-4", "-o", str(tmp_path / "e"), "--group", str(made)])
+    assert isinstance(done.exception, Refusal)
+    assert "what the figures by unique_people rest on has changed since they were published" in str(done.exception)
+
+
 def test_nothing_to_show(tmp_path: Path) -> None:
     made = write_group(tmp_path / "group", [entity("a", [product("app", sources=[])])], evidence_key="evidence.pem")
     signature.new_pair(made / "evidence.pem")
