@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from affiliates.alerting import Alerting
 from affiliates.model import Dated, Model, Month, Name, PublicKey, Share, Text, Zone, is_day
 from affiliates.source import Source
 
@@ -277,6 +278,7 @@ class Group(Model):
     settings: Settings
     entities: Mapping[str, Entity]
     readings: Readings = DEFAULT_READINGS
+    alerting: Alerting = Alerting()
 
     @property
     def zone(self) -> ZoneInfo:

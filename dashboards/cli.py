@@ -1,6 +1,6 @@
 """The command line: reads the clock and the arguments, calls the centre, prints.
 
-Exit codes: 0 fine, 2 bad input or usage, 1 for a finding, only from run, receive, validate and doctor. What
+Exit codes: 0 fine, 2 bad input or usage, 1 for a finding, only from run, receive, validate, doctor and alerts. What
 a command needs is imported inside it, so that the first answer comes fast and commands of the edge
 run where only the core is installed.
 """
@@ -16,7 +16,7 @@ import typer
 from rich.text import Text
 
 from affiliates.refusal import Refusal, Refused
-from dashboards import console, contributing, crosswalks, erasing, keys, receiving
+from dashboards import alerting, console, contributing, crosswalks, erasing, keys, receiving
 from pipelines import runbook
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(keys.app, name="key")
+app.add_typer(alerting.app, name="alerts")
 
 GroupDir = Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]

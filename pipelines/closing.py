@@ -7,7 +7,7 @@ from datetime import date, datetime
 from affiliates.contribution import end_of
 from affiliates.group import Group, Reading
 from affiliates.refusal import Refusal
-from pipelines import checks, counting, licences, publications, published
+from pipelines import checks, counting, licences, publications, published, telling, watching
 from pipelines.collect import Centre
 from pipelines.counting import METHOD, Measured
 from pipelines.publications import CLOSED, RESTATED, New, Publication
@@ -61,8 +61,10 @@ def close(centre: Centre, month: date, signature: Signature) -> dict[str, Measur
         about = [licence for licence in licences.registry() if licence.measured_month == month]
         known = {m.inputs.digest: m for m in found.values()}
         tests = list(licences.run_tests(fixed, group, about, known, anew=True))
-    if not publications.append(store, month, new, licences.rows(tests, centre.now)):
+    rows = licences.rows(tests, centre.now)
+    if not publications.append(store, month, new, rows, lambda within: watching.look(within, group, centre.now)):
         raise Refusal(name, "was signed by somebody else at the same moment", "", f"look at it: mauwatch measure --month {name}")
+    telling.deliver(store, centre.directory, group, centre.clock)  # What isn't delivered, the next run says.
     return {reading: published.in_state(measured, state) for reading, measured in found.items()}
 
 

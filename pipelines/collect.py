@@ -1,5 +1,6 @@
 """Contributions of one product, from its sources by the edge and the one way in to the store."""
 
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -31,7 +32,7 @@ class Centre:
     """A group directory at work: manifests, key, crosswalks, the time, and the store, opened once it is needed."""
 
     def __init__(self, directory: Path, group: Group, now: datetime) -> None:
-        self.directory, self.group, self.now = directory, group, now
+        self.directory, self.group, self.now, self._began = directory, group, now, time.monotonic()
         keys = Keyring(group.settings, directory)
         keys.newest()
         self.place = Workplace(directory, group.settings, keys, crosswalk.by_month(group.settings.crosswalk, directory), now)
@@ -46,6 +47,10 @@ class Centre:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self._store = None
         self._stack.__exit__(kind, error, trace)  # The store turns a database's error into a refusal that quotes nothing.
+
+    def clock(self) -> datetime:
+        """The time, for what waits: all that a run computes is of `now`."""
+        return self.now + timedelta(seconds=time.monotonic() - self._began)
 
     def crosswalk_digest(self, month: date) -> str:
         """Of the snapshot that joins a month's identifiers; empty for none."""
