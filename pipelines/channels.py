@@ -54,6 +54,8 @@ def _service(url: str, headers: Mapping[str, str], fields: Mapping[str, str]) ->
     more = [f"%2B{quote(name)}={quote(value)}" for name, value in headers.items()]
     if hasattr(made, "payload_extras"):
         more += [f"%3A{quote(name)}={quote(value, safe='')}" for name, value in fields.items()]
+    if not more:
+        return made
     return apprise.Apprise.instantiate(url + ("&" if "?" in url else "?") + "&".join(more), asset=asset)
 
 
@@ -70,10 +72,10 @@ def _asset() -> "AppriseAsset":
 def domains(url: str) -> frozenset[str]:
     """Where a message to this URL goes: a mail's recipients, a webhook's host, or else the service's own; empty if that can't
     be told."""
-    from apprise.plugins.email.base import NotifyEmail
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
+        from apprise.plugins.email.base import NotifyEmail
+
         try:
             service = _service(url, {}, {})
         except Exception:  # noqa: BLE001 as in `send`

@@ -98,20 +98,21 @@ def run(
                 progress(f"{month:%Y-%m}", number, len(months))
                 report.add(publish_month(centre, store, month))
             report.tests = note_tests(centre, store, {m.inputs.digest: m for m in report.measured.values()})
-        tell(centre, report)
+        tell(centre, report, whole=first is None and last is None)
     return report
 
 
-def tell(centre: Centre, report: Report) -> None:
+def tell(centre: Centre, report: Report, whole: bool) -> None:
     """Look once more with what the run found itself, send what waits in the outbox, and let the heartbeat beat.
 
-    It stays silent when a product was refused or a message can't be delivered: then the outside service rings.
+    It stays silent when a product was refused or a message can't be delivered: then the outside service rings. `whole`: the
+    run was about all that is due, and not about a range.
     """
     refused = [p.name for p in report.products if p.refusals]
     store = centre.store_if_any()
     left = list[Finding]()
     if store is not None:
-        missing = [p.name for p in report.products if p.missing]
+        missing = [p.name for p in report.products if p.missing] if whole else None
         watching.look(store, centre.group, centre.now, whole=True, facts=watching.Facts(missing, refused))
         left = telling.deliver(store, centre.directory, centre.group, centre.clock)
     report.findings += left

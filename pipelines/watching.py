@@ -38,8 +38,8 @@ Forecast = Callable[[Sequence[Past], int], Outlook | None]
 class Facts:
     """What a whole run found that isn't in the store."""
 
-    missing: Sequence[str] = ()
-    """Products (affiliate/product) of which days are over, settled and missing."""
+    missing: Sequence[str] | None = None
+    """Products (affiliate/product) of which days are over, settled and missing; null where only some days were looked at."""
     refused: Sequence[str] = ()
     """Products whose sources were refused."""
 
@@ -160,8 +160,10 @@ class _Look:
         changed = self._data("definition_change", self._changed_definitions())
         jumped = self._data("jump", self._jumps())
         if whole:
-            missing = dict.fromkeys([*self._overdue(), *(facts.missing if facts else ())], "")
-            self._found(MISSING, missing, lambda s: "/" not in s or facts is not None)
+            named = facts.missing if facts else None
+            self._found(
+                MISSING, dict.fromkeys([*self._overdue(), *(named or ())], ""), lambda s: "/" not in s or named is not None
+            )
         if facts is not None:
             self._found(FAILED, dict.fromkeys(facts.refused, ""), lambda s: "/" in s or s == RUN)
         doubted = {s[:7] for found in (changed, jumped) for s in found}

@@ -42,8 +42,8 @@ def rows(directory: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def people(directory: Path) -> dict[str, list[dict[str, Any]]]:
-    """Everything in the store but what files it was computed from, and when."""
-    return {table: found for table, found in rows(directory).items() if table != "sources_seen"}
+    """Everything in the store but what files it was computed from, and when, and that days are missing meanwhile."""
+    return {table: found for table, found in rows(directory).items() if table not in ("sources_seen", "incidents")}
 
 
 def estimates(directory: Path) -> list[int | None]:

@@ -67,7 +67,7 @@ def _run(
         desk.report.findings += centre_run.lifeless(group, first, last, now.date())
         collect.take_counts(centre)
         _publish(desk, location, calendar, dagster)
-        centre_run.tell(centre, desk.report)
+        centre_run.tell(centre, desk.report, whole=first is None and last is None)
         return desk.report
 
 
