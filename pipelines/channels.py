@@ -89,6 +89,16 @@ def domains(url: str) -> frozenset[str]:
     return frozenset({str(host).lower()}) if host else frozenset()
 
 
+def is_known(url: str) -> bool:
+    """Whether this is an address that can be sent to, as far as that can be told without sending."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            return _service(url, {}, {}) is not None
+        except Exception:  # noqa: BLE001 as in `send`
+            return False
+
+
 def may_have_figures(url: str, allowed: Collection[str]) -> bool:
     """Whether all that a message to this URL reaches is in an allowed domain, or below one."""
     reached = domains(url)

@@ -93,7 +93,16 @@ def test_measure_says_who_is_left_out_and_what_awaits_a_run(make: Callable[..., 
 
 def test_doctor_looks_at_everything(started: Path) -> None:
     found = answer("doctor", "--group", started)
-    assert {c["what"] for c in found} == {"machine", "sketches", "disk", "group key", "store", "crosswalk", "example/app"}
+    assert {c["what"] for c in found} == {
+        "machine",
+        "sketches",
+        "disk",
+        "group key",
+        "store",
+        "crosswalk",
+        "alerts",
+        "example/app",
+    }
     assert all(c["fine"] for c in found)
     assert KEY not in str(found)
 

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,6 +16,7 @@ import yaml
 
 from affiliates.manifests import read_group
 from affiliates.refusal import Refusal
+from dashboards import cli
 from pipelines import answering, channels, incidents, outbox, telling, warehouse
 from pipelines.answering import Closing
 from pipelines.collect import Centre
@@ -357,10 +358,27 @@ def test_an_alert_that_no_channel_gets_is_a_finding(tmp_path: Path, hooks: Hooks
     assert [str(f) for f in go(directory).findings] == ["no channel gets alerts of the kind threshold, and one is open"]
 
 
+Called = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Called:
+    """The command in this process: its exit code, and all that it said."""
+
+    def call(*arguments: object) -> tuple[int, str]:
+        monkeypatch.setattr(sys, "argv", ["mauwatch", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        said = capsys.readouterr()
+        return int(ended.value.code or 0), said.out + said.err
+
+    return call
+
+
 TOKEN = "t0ken-of-a-channel-4711"  # noqa: S105
 
 
-def test_no_address_is_kept_or_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_address_is_kept_or_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, called: Called) -> None:
     """Whoever has a channel's address may write to counsel in mauwatch's name. It is in none of what a run keeps or says."""
     monkeypatch.setenv("HOOK", f"json://user:{SECRET}@127.0.0.1:9/{TOKEN}")
     monkeypatch.setenv("BEAT", f"http://127.0.0.1:9/{TOKEN}")
@@ -377,17 +395,13 @@ def test_no_address_is_kept_or_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     directory = write(tmp_path / "group", {last_month(): 690}, where, heartbeat={"url_env": "BEAT"})
     (directory / "hook.url").write_text(f"slack://{TOKEN}/x")
     (directory / "hook.url").chmod(0o600)
-    for command in (
-        ["run"],
-        ["run", "--log-json"],
-        ["alerts"],
-        ["alerts", "send"],
-        *(["alerts", "test", c["name"]] for c in where),
-    ):
-        done = mauwatch(*command, "--group", directory)
-        assert done.returncode == 1, (command, done.stderr)
-        assert TOKEN not in done.stdout + done.stderr
-        assert SECRET not in done.stdout + done.stderr
+    done = mauwatch("run", "--log-json", "--group", directory)
+    assert done.returncode == 1
+    said = [(1, done.stdout + done.stderr)]
+    said += [called(*command, "--group", directory) for command in (["run"], ["alerts"], ["alerts", "send"], ["doctor"])]
+    said += [called("alerts", "test", channel["name"], "--group", directory) for channel in where]
+    assert {code for code, _ in said} == {1}
+    assert not [text for _, text in said if TOKEN in text or SECRET in text]
     kept = [path for path in (directory / ".mauwatch").rglob("*") if path.is_file()]
     assert any("dagster" in str(path) for path in kept)
     for path in kept:
@@ -396,34 +410,34 @@ def test_no_address_is_kept_or_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert SECRET.encode() not in content, path
 
 
-def test_the_command(tmp_path: Path, hooks: Hooks) -> None:
+def test_the_command(tmp_path: Path, hooks: Hooks, called: Called) -> None:
     """Answers, exit codes, and who is named where."""
     directory = write(tmp_path / "group", {last_month(): 701}, [legal("hook", hooks.url())])
     here = ["--group", directory]
-    assert mauwatch("alerts", *here).returncode == 2, "no store yet"
-    assert mauwatch("run", *here).returncode == 0
-    done = mauwatch("alerts", *here)
-    assert (done.returncode, "701,000,000" in done.stdout) == (1, True)
-    (found,) = json.loads(mauwatch("alerts", "list", *here, "--json").stdout)
+    assert called("alerts", *here)[0] == 2, "no store yet"
+    assert called("run", *here)[0] == 0
+    code, said = called("alerts", *here)
+    assert (code, "701,000,000" in said) == (1, True)
+    (found,) = json.loads(called("alerts", "list", *here, "--json")[1])
     assert (found["level"], found["open"], found["acknowledged_by"], found["undelivered"]) == ("over", True, None, 0)
     number = found["id"]
-    assert mauwatch("alerts", "ack", number, "--by", " ", *here).returncode == 2
-    assert mauwatch("alerts", "ack", number, "--by", "General Counsel", *here).returncode == 0
-    assert mauwatch("alerts", *here).returncode == 0, "seen"
+    assert called("alerts", "ack", number, "--by", " ", *here)[0] == 2
+    assert called("alerts", "ack", number, "--by", "General Counsel", *here)[0] == 0
+    assert called("alerts", *here)[0] == 0, "seen"
     close = ["alerts", "close", number, "--by", "General Counsel"]
-    assert mauwatch(*close, "--reason", "tired", "--matter", "1", *here).returncode == 2
-    assert mauwatch(*close, "--reason", "granted", *here).returncode == 2, "no matter"
-    assert mauwatch(*close, "--reason", "confirmed", "--matter", "2025/17", *here).returncode == 2, "no reason of this kind"
-    closed = json.loads(mauwatch(*close, "--reason", "granted", "--matter", "2025/17", *here, "--json").stdout)
+    assert called(*close, "--reason", "tired", "--matter", "1", *here)[0] == 2
+    assert called(*close, "--reason", "granted", *here)[0] == 2, "no matter"
+    assert called(*close, "--reason", "confirmed", "--matter", "2025/17", *here)[0] == 2, "no reason of this kind"
+    closed = json.loads(called(*close, "--reason", "granted", "--matter", "2025/17", *here, "--json")[1])
     assert (closed["open"], closed["closed_by"], closed["reason_code"], closed["matter"]) == (
         False, "General Counsel", "granted", "2025/17",
     )  # fmt: skip
-    assert mauwatch("run", *here).returncode == 0
-    assert json.loads(mauwatch("alerts", *here, "--json").stdout) == []
+    assert called("run", *here)[0] == 0
+    assert json.loads(called("alerts", *here, "--json")[1]) == []
     assert [b["action"] for b in hooks.bodies()] == ["raised", "closed"]
-    assert mauwatch("alerts", "test", "hook", *here).returncode == 0
+    assert called("alerts", "test", "hook", *here)[0] == 0
     assert hooks.bodies()[-1]["title"] == "[test] test: a test message"
-    assert mauwatch("alerts", "test", "nobody", *here).returncode == 2
+    assert called("alerts", "test", "nobody", *here)[0] == 2
 
 
 def test_a_run_that_fails_as_a_whole_is_told(tmp_path: Path, hooks: Hooks, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -476,4 +490,4 @@ def test_dagsters_sensors(tmp_path: Path, hooks: Hooks) -> None:
         (asked,) = due.evaluate_tick(dg.build_sensor_context(dagster)).run_requests or []
         assert asked.run_key == f"{NOW:%Y-%m-%d}", "once a day from then on"
     with warehouse.opened(SQLITE, directory) as store:
-        assert {of.kind for of in incidents.current(store).values() if of.is_open} == {"failed_run", "threshold"}
+        assert {of.kind for of in incidents.current(store).values() if of.is_open} == {"failed_run", "missing_data", "threshold"}
