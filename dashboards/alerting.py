@@ -62,6 +62,8 @@ def alerts(context: typer.Context, group: GroupDir = HERE, as_json: Json = False
     """What is open, and what is undelivered; ends with 1 while something open is unacknowledged, or undelivered."""
     if context.invoked_subcommand is None:
         _list(group, as_json)
+    elif group != HERE or as_json:  # Else they would be silently left out, and another group's alert be closed.
+        raise typer.BadParameter(f"write --group and --json after `{context.invoked_subcommand}`")
 
 
 @app.command("list")

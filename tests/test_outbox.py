@@ -421,6 +421,7 @@ def test_the_command(tmp_path: Path, hooks: Hooks, called: Called) -> None:
     (found,) = json.loads(called("alerts", "list", *here, "--json")[1])
     assert (found["level"], found["open"], found["acknowledged_by"], found["undelivered"]) == ("over", True, None, 0)
     number = found["id"]
+    assert called("alerts", *here, "ack", number, "--by", "General Counsel")[0] == 2, "of which group?"
     assert called("alerts", "ack", number, "--by", " ", *here)[0] == 2
     assert called("alerts", "ack", number, "--by", "General Counsel", *here)[0] == 0
     assert called("alerts", *here)[0] == 0, "seen"
