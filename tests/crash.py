@@ -77,7 +77,7 @@ POINTS: dict[str, tuple[Point, Point | None]] = {
 }
 
 QUICK = (
-    "its figures are written", "the incident is written", "the messages are written", "before the commit", "committed",
+    "the incident is written", "the messages are written", "before the commit", "committed",
     "the first is taken", "the mail is taken", "the webhook is taken",
 )  # fmt: skip
 """Around each transaction, and both deliveries."""
