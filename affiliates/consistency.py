@@ -6,6 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 from affiliates import conditions
+from affiliates.alerting import Alerting
 from affiliates.group import Entity, Readings, Settings
 from affiliates.model import period_end
 from affiliates.refusal import Refusal
@@ -28,6 +29,21 @@ def of_readings(readings: Readings, doc: Document) -> Iterator[Refusal]:
                 doc.at(("of_record", i)), "two readings of record overlap", f"from {adopted.from_}",
                 "end the earlier one with `to`",
             )  # fmt: skip
+
+
+def of_alerting(alerting: Alerting, doc: Document, entities: Mapping[str, Entity], broken: bool) -> Iterator[Refusal]:
+    names = [c.name for c in alerting.channels]
+    for i, name in enumerate(names):
+        if name in names[:i]:
+            yield Refusal(doc.at(("channels", i, "name")), "two channels have one name", name, "rename one of them")
+    if broken:  # A file that doesn't parse hides its products.
+        return
+    known = {f"{e.entity}/{p.product}" for e in entities.values() for p in e.products} | set(entities)
+    for name in alerting.owners:
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), 1)
+            said = f"{name}; did you mean {near[0]}?" if near else name
+            yield Refusal(doc.at(("owners", name)), "no such affiliate or product", said, "correct the name")
 
 
 def of_edge(

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from affiliates.alerting import Alerts
+from affiliates.alerting import Alerting
 from affiliates.grants import Grants
 from affiliates.model import Dated, Model, Month, Name, PublicKey, Share, Text, Zone, is_day
 from affiliates.model_use import ModelUse
@@ -284,7 +284,7 @@ class Group(Model):
     entities: Mapping[str, Entity]
     readings: Readings = DEFAULT_READINGS
     grants: Grants = Grants()
-    alerts: Alerts = Alerts()
+    alerting: Alerting = Alerting()
 
     @property
     def zone(self) -> ZoneInfo:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from affiliates import consistency, grants
-from affiliates.alerting import Alerts
+from affiliates.alerting import Alerting
 from affiliates.attested import Attested
 from affiliates.grants import Grants
 from affiliates.group import DEFAULT_READINGS, Entity, Group, Readings, Settings
@@ -19,6 +19,9 @@ from affiliates.refusal import Refusal, Refused
 from affiliates.yaml_lines import Document, Location, load
 
 M = TypeVar("M", bound=BaseModel)
+
+_SECRET = {"database", "urls", "channels", "heartbeat"}
+"""Keys under which a value may be an address with a password or a token in it."""
 
 
 def read_group(directory: Path, edge: bool = False) -> Group:
@@ -38,8 +41,8 @@ def read_group(directory: Path, edge: bool = False) -> Group:
     settings = parsed(Settings, settings_doc, mistakes)
     readings_doc = load(directory, directory / "readings.yaml", mistakes, required=False)
     readings = parsed(Readings, readings_doc, mistakes) if readings_doc else DEFAULT_READINGS
-    alerts_doc = load(directory, directory / "alerts.yaml", mistakes, required=False)
-    alerts = parsed(Alerts, alerts_doc, mistakes) if alerts_doc else Alerts()
+    alerting_doc = load(directory, directory / "alerts.yaml", mistakes, required=False)
+    alerting = parsed(Alerting, alerting_doc, mistakes) if alerting_doc else Alerting()
     entities: dict[str, tuple[Entity, Document]] = {}
     for path in _manifests(directory, mistakes):
         doc = load(directory, path, mistakes)
@@ -55,14 +58,16 @@ def read_group(directory: Path, edge: bool = False) -> Group:
         entities[entity.entity] = (entity, doc)
     if readings_doc and readings:
         mistakes.extend(consistency.of_readings(readings, readings_doc))
+    if alerting_doc and alerting:
+        mistakes.extend(consistency.of_alerting(alerting, alerting_doc, {n: e for n, (e, _) in entities.items()}, bool(mistakes)))
     if settings and settings_doc:
         check = consistency.of_edge if edge else consistency.of_group
         mistakes.extend(check(settings, settings_doc, entities, broken=bool(mistakes)))
     granted = Grants() if edge else _grants(directory, {n: e for n, (e, _) in entities.items()}, readings, mistakes)
-    if mistakes or settings is None or readings is None or alerts is None:
+    if mistakes or settings is None or readings is None or alerting is None:
         raise Refused(sorted(mistakes, key=_place))
     named = {n: e for n, (e, _) in entities.items()}
-    return Group(settings=settings, entities=named, readings=readings, grants=granted, alerts=alerts)
+    return Group(settings=settings, entities=named, readings=readings, grants=granted, alerting=alerting)
 
 
 def _grants(directory: Path, entities: Mapping[str, Entity], readings: Readings | None, mistakes: list[Refusal]) -> Grants:
@@ -181,7 +186,7 @@ def _explain(model: type[BaseModel], doc: Document, error: Mapping[str, Any]) ->
         case _:
             rule = str(error["msg"]).removeprefix("Value error, ")
             given = error.get("input")
-            said = f"it says {given!r}" if _may_be_shown(given) and "database" not in location else ""
+            said = f"it says {given!r}" if _may_be_shown(given) and not _SECRET & set(location) else ""
             return Refusal(doc.at(location), f"`{key}`: {rule}", said, "correct the value")
 
 

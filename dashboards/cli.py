@@ -1,6 +1,6 @@
 """The command line: reads the clock and the arguments, calls the centre, prints.
 
-Exit codes: 0 fine, 2 bad input or usage, 1 for a finding, only from run, receive, validate, doctor and verify. What
+Exit codes: 0 fine, 2 bad input or usage, 1 for a finding, only from run, receive, validate, doctor, verify and alerts. What
 a command needs is imported inside it, so that the first answer comes fast and commands of the edge
 run where only the core is installed.
 """
@@ -18,7 +18,19 @@ from rich.console import Group as Stack
 from rich.text import Text
 
 from affiliates.refusal import Refusal, Refused
-from dashboards import console, contributing, crosswalks, erasing, evidencing, forecasting, keys, licensing, measuring, receiving
+from dashboards import (
+    alerting,
+    console,
+    contributing,
+    crosswalks,
+    erasing,
+    evidencing,
+    forecasting,
+    keys,
+    licensing,
+    measuring,
+    receiving,
+)
 from pipelines import runbook
 
 if TYPE_CHECKING:
@@ -34,6 +46,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(keys.app, name="key")
+app.add_typer(alerting.app, name="alerts")
 
 GroupDir = Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]

@@ -12,7 +12,7 @@ from affiliates import activity, crosswalk, edge, person_keys, registers
 from affiliates.group import Group, Product
 from affiliates.keyring import Keyring
 from affiliates.refusal import Refusal, Refused
-from pipelines import registry, warehouse
+from pipelines import channels, registry, warehouse
 
 Check = tuple[str, bool, str]
 """What was looked at, whether it is fine, and what was found."""
@@ -36,6 +36,7 @@ def examine(directory: Path, group: Group, now: datetime) -> Iterator[Check]:
     yield from _store(directory, group)
     yield from _crosswalk(directory, group, now)
     yield from _registry(directory, group, now)
+    yield from _channels(directory, group)
     for entity in group.entities.values():
         for product in entity.products:
             yield _product(directory, group, entity.entity, product)
@@ -96,6 +97,21 @@ def _crosswalk(directory: Path, group: Group, now: datetime) -> Iterator[Check]:
         yield "crosswalk", False, str(refusal)
         return
     yield "crosswalk", True, f"{found.table.height:,} keys, digest {found.digest[:12]}"
+
+
+def _channels(directory: Path, group: Group) -> Iterator[Check]:
+    """Whether each channel's address can be had; what it is isn't said, and nothing is sent."""
+    found = group.alerting.channels
+    if not found:
+        yield "alerts", True, "no channels: alerts are kept, and nobody is told"
+    for channel in found:
+        try:
+            known = all(channels.is_known(channel.url(n, directory)) for n in range(channel.addresses))
+        except Refusal as refusal:
+            yield "alerts", False, str(refusal)
+            continue
+        said = f"channel {channel.name} for {channel.audience}: {', '.join(channel.gets)}"
+        yield "alerts", known, said if known else f"channel {channel.name}: an address isn't one that apprise knows"
 
 
 def _product(directory: Path, group: Group, affiliate: str, product: Product) -> Check:

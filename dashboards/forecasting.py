@@ -67,7 +67,7 @@ def forecast(
     found, so_far = _series(series, group, settings, reading, today)
     line = _newest_clause(group) if threshold is None else threshold
     made = core.forecast(found, line, horizon or MONTHS // found.months, so_far)
-    lead_times = settings.alerts.lead_times if settings else LeadTimes()
+    lead_times = settings.alerting.lead_times if settings else LeadTimes()
     if plot is not None:
         from dashboards import forecast_plot
 

@@ -80,6 +80,22 @@ readings:
 #   - {reading: unique_people, adopted_by: General Counsel, from: 2025-01-01}
 """
 
+_ALERTS = """\
+# Who is told when a threshold comes near, or when data is missing. Without channels, alerts are kept: `mauwatch alerts`.
+# Levels, by the share of the threshold: shares: {watch: 70 %, prepare: 85 %, act: 95 %}; `over` is the figure itself.
+# channels:                      # apprise URLs; those with a password or a token from outside git
+#   - {name: counsel, audience: legal, url_env: COUNSEL_URL}     # alerts on thresholds go to legal alone
+#   - {name: partner, audience: legal, url_env: PARTNER_URL, escalation: true}   # what nobody has acknowledged
+#   - {name: data, audience: ops, urls: ["mailto://mail.example.com?from=mauwatch@example.com&to=data@example.com"]}
+# allowed_domains: [example.com]   # figures only to these; elsewhere a link
+# link: https://mauwatch.example.com
+# escalate_after: 3              # days
+# heartbeat: {url_env: HEARTBEAT_URL}   # called after each run that succeeded
+# legend: Privileged and confidential.
+# owners: {example/app: Head of App}
+lead_times: {licence_request: 90, migration: 180}   # days
+"""
+
 
 def write(directory: Path, name: str, zone: str) -> list[Path]:
     """Make a group directory and say which files it has.
@@ -95,6 +111,7 @@ def write(directory: Path, name: str, zone: str) -> list[Path]:
         "affiliates/parent.yaml": _PARENT,
         "affiliates/example.yaml": _EXAMPLE,
         "readings.yaml": _READINGS,
+        "alerts.yaml": _ALERTS,
         "data/app.csv": _events(),
         ".gitignore": ".mauwatch/\n*.key\n*crosswalk*.parquet\n",
         key: f"{secrets.token_hex(32)}\n",

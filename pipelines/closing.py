@@ -9,7 +9,7 @@ from affiliates.contribution import end_of
 from affiliates.group import Group, Reading
 from affiliates.manifests import read_attested
 from affiliates.refusal import Refusal
-from pipelines import checks, counting, ledger, licences, publications, published, registry
+from pipelines import checks, counting, ledger, licences, publications, published, registry, telling, watching
 from pipelines.chain import Entry, canonical, head_of
 from pipelines.collect import Centre
 from pipelines.collected import collected
@@ -71,8 +71,10 @@ def close(centre: Centre, month: date, signature: Signature) -> dict[str, Measur
         about = [licence for licence in every if licence.measured_month == month]
         known = {m.inputs.digest: m for m in found.values()}
         tests = list(licences.run_tests(fixed, group, about, known, anew=True, today=centre.today))
-    if not publications.append(store, month, new, licences.rows(tests, centre.now)):
+    rows = licences.rows(tests, centre.now)
+    if not publications.append(store, month, new, rows, lambda within: watching.look(within, group, centre.now)):
         raise Refusal(name, "was signed by somebody else at the same moment", "", f"look at it: mauwatch measure --month {name}")
+    telling.deliver(store, centre.directory, group, centre.clock)  # What isn't delivered, the next run says.
     return {reading: published.in_state(measured, state) for reading, measured in found.items()}
 
 

@@ -1,8 +1,10 @@
 """Contributions of one product, from its sources by the edge and the one way in to the store.
 
+
 A few lines over 300: what is due and how it is computed have to agree.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -35,7 +37,7 @@ class Centre:
     """A group directory at work: manifests, key, crosswalks, the time, and the store, opened once it is needed."""
 
     def __init__(self, directory: Path, group: Group, now: datetime) -> None:
-        self.directory, self.group, self.now = directory, group, now
+        self.directory, self.group, self.now, self._began = directory, group, now, time.monotonic()
         keys = Keyring(group.settings, directory)
         keys.newest()
         self.place = Workplace(directory, group.settings, keys, crosswalk.by_month(group.settings.crosswalk, directory), now)
@@ -55,6 +57,10 @@ class Centre:
     def today(self) -> date:
         """The day that it is in the group's zone."""
         return self.now.astimezone(self.group.zone).date()
+
+    def clock(self) -> datetime:
+        """The time, for what waits: all that a run computes is of `now`."""
+        return self.now + timedelta(seconds=time.monotonic() - self._began)
 
     def crosswalk_digest(self, month: date) -> str:
         """Of the snapshot that joins a month's identifiers; empty for none."""

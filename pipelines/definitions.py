@@ -13,7 +13,7 @@ import dagster as dg
 
 from affiliates.manifests import read_group
 from affiliates.refusal import Refusal
-from pipelines.defs import assets, automation, partitions, resources
+from pipelines.defs import alarms, assets, automation, partitions, resources
 from pipelines.defs.resources import Clock, real_clock
 
 
@@ -32,11 +32,13 @@ def build_defs(
         jobs=[
             *(dg.define_asset_job(name, chosen) for name, chosen in automation.jobs(group, key_prefix).items()),
             automation.receiving_job(),
+            alarms.job(),
         ],
         schedules=automation.schedules(directory, group, key_prefix, clock, running),
         sensors=[
             automation.sensor(directory, group, calendar, key_prefix, clock, running),
             automation.inbox_sensor(directory, group, running),
+            *alarms.sensors(directory, group, clock, running),
         ],
         resources={resources.DESK: resources.desk(directory, group, clock)},
         executor=dg.in_process_executor,  # A step in a process of its own costs seconds, and counting uses all cores anyway.

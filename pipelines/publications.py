@@ -4,7 +4,7 @@ A month's publications, all its readings and tests, appear in one transaction, s
 them. A closed month takes no further preliminary ones.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -62,8 +62,11 @@ class New:
     figures: Sequence[Row]
 
 
-def append(store: Store, month: date, new: Sequence[New], tests: Sequence[Row]) -> bool:
-    """Publish a month under each reading, with the licence tests that differ from what was found before.
+def append(
+    store: Store, month: date, new: Sequence[New], tests: Sequence[Row], also: Callable[[Store], None] = lambda within: None
+) -> bool:
+    """Publish a month under each reading, with the licence tests that differ from what was found before; `also` is done in the
+    same transaction.
 
     Says whether it did: a month that has been signed in the meantime stays as it is, unless what is
     new is signed too and supersedes just that; and so does one that another run has published knowing
@@ -82,6 +85,7 @@ def append(store: Store, month: date, new: Sequence[New], tests: Sequence[Row]) 
             connection.execute(schema.figures.insert(), rows)
         if new:
             _append_tests(connection, tests)
+            also(Store(store.engine, connection, writes=True))
     return bool(new)
 
 

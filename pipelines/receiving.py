@@ -12,7 +12,7 @@ import polars as pl
 from affiliates import contribution, foreign_frame, signature
 from affiliates.group import Entity
 from affiliates.refusal import Refusal, Refused
-from pipelines import collect, erased, inbox, intake, publications, replacing, run, runbook, taking
+from pipelines import collect, erased, inbox, intake, publications, replacing, run, runbook, taking, telling
 from pipelines.collect import Centre
 from pipelines.held import Accepted, Period, Version, period
 from pipelines.inbox import Copied, Offer
@@ -264,6 +264,7 @@ def publish(centre: Centre, session: Session) -> None:
             session.report.add(run.publish_month(centre, store, month))
     measured = {m.inputs.digest: m for m in session.report.measured.values()}
     session.report.tests = run.note_tests(centre, store, measured)
+    session.report.findings += telling.deliver(store, centre.directory, centre.group, centre.clock)
 
 
 def _first(day: date) -> date:

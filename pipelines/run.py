@@ -8,7 +8,7 @@ from typing import Any
 
 from affiliates.group import Group, Reading
 from affiliates.refusal import Refusal
-from pipelines import collect, counting, licences, publications, published, registry, runbook
+from pipelines import collect, counting, licences, publications, published, registry, runbook, telling, watching
 from pipelines.collect import Centre, ProductRun
 from pipelines.counting import METHOD, Measured
 from pipelines.licences import LicenceTest
@@ -98,7 +98,26 @@ def run(
                 progress(f"{month:%Y-%m}", number, len(months))
                 report.add(publish_month(centre, store, month))
             report.tests = note_tests(centre, store, {m.inputs.digest: m for m in report.measured.values()})
+        tell(centre, report, whole=first is None and last is None)
     return report
+
+
+def tell(centre: Centre, report: Report, whole: bool) -> None:
+    """Look once more with what the run found itself, send what waits in the outbox, and let the heartbeat beat.
+
+    It stays silent when a product was refused or a message can't be delivered: then the outside service rings. `whole`: the
+    run was about all that is due, and not about a range.
+    """
+    refused = [p.name for p in report.products if p.refusals]
+    store = centre.store_if_any()
+    left = list[Finding]()
+    if store is not None:
+        missing = [p.name for p in report.products if p.missing] if whole else None
+        watching.look(store, centre.group, centre.now, whole=True, facts=watching.Facts(missing, refused))
+        left = telling.deliver(store, centre.directory, centre.group, centre.clock)
+    report.findings += left
+    if not refused and not left:
+        report.findings += telling.ping(centre.group.alerting, centre.directory)
 
 
 def lifeless(group: Group, first: date | None, last: date | None, today: date) -> list[Finding]:
@@ -135,7 +154,7 @@ def publish_month(centre: Centre, store: Warehouse, month: date) -> MonthRun:
             done.measured[reading.name] = found
         tests = _tests_of(centre, fixed, month, by_digest) if new else []
     if new:
-        _append(store, done, new, licences.rows(tests, centre.now))
+        _append(centre, store, done, new, licences.rows(tests, centre.now))
     return done
 
 
@@ -168,8 +187,9 @@ def _behind(inputs: counting.Inputs, last: Publication | None, signed: bool) -> 
     return last.inputs != inputs.digest or last.method != METHOD
 
 
-def _append(store: Warehouse, done: MonthRun, new: list[New], tests: list[dict[str, Any]]) -> None:
-    if not publications.append(store, done.month, new, tests):
+def _append(centre: Centre, store: Warehouse, done: MonthRun, new: list[New], tests: list[dict[str, Any]]) -> None:
+    """With what alerts follow from it, in one transaction."""
+    if not publications.append(store, done.month, new, tests, lambda within: watching.look(within, centre.group, centre.now)):
         done.measured = {}  # Signed in the meantime: the next run says whether anything came too late.
     for found in done.measured.values():
         wrong = [Finding(f"{done.month:%Y-%m}: {what}", Page.CHECK_LARGEST) for what in found.contradictions]

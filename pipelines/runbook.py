@@ -35,6 +35,12 @@ class Page(StrEnum):
     SECOND = "second-serve"
     DISK = "disk-full"
     CLOCK = "clock-wrong"
+    ALERT_THRESHOLD = "alert-threshold"
+    ALERT_COMPARED = "alert-not-comparable"
+    ALERT_MISSING = "alert-missing-data"
+    ALERT_FAILED = "alert-failed-run"
+    UNDELIVERED = "alert-undelivered"
+    PING = "heartbeat-unanswered"
 
     @property
     def line(self) -> str:

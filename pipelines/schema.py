@@ -1,9 +1,12 @@
 """Tables of our own store (SQLAlchemy Core), with a comment on every column.
 
-Nothing in `contributions`, `parts`, `confirmations`, `receipts`, `erasures`, `counts`, `publications` and `figures` is ever
+Nothing in `contributions`, `parts`, `confirmations`, `receipts`, `erasures`, `counts`, `publications`, `figures`,
+`incidents`, `outbox` and `deliveries` is ever
 changed: a newer row stands beside the older one, and `known_at` says since when. Only
 `sketches.image` can become null, when it is erased (its digest stays), and `sources_seen` is
 replaced.
+
+Over 300 lines: all tables are read together.
 """
 
 from datetime import UTC, datetime
@@ -248,6 +251,57 @@ ledger = _table(
     Column("body", sa.Text, nullable=False, comment="JSON: what it is about, and the digest of its rows"),
     Column("previous", String(64), nullable=False, comment="digest of the entry before"),
     Column("digest", String(64), nullable=False, comment="SHA-256 of the entry with the digest of the one before"),
+)  # fmt: skip
+
+incidents = _table(
+    "incidents", "What happened to alerts: each row is a transition, and the last one of an alert says how it is",
+    Column("id", BIG, primary_key=True, comment="grows with time"),
+    Column("opened", BIG, nullable=False, comment="its first transition since it was last over: its number"),
+    Column("kind", String(17), nullable=False, comment="threshold, missing_data, failed_run, definition_change or jump"),
+    Column("rule", String(140), nullable=False, comment="whose threshold, as licensor/threshold; empty for alerts about data"),
+    Column("reading", String(64), nullable=False, comment="the reading of record; empty where figures don't matter"),
+    Column("action", String(12), nullable=False, comment="raised, lowered, cleared, found, ended, escalated, ... or looked"),
+    Column("level", String(7), nullable=False, comment="none, watch, prepare, act, over; open for alerts about data"),
+    Column("subjects", sa.Text, nullable=False, comment="one a line: months, products, jobs; empty for thresholds"),
+    Column("as_of", Date, comment="last day of the newest period that was looked at"),
+    Column("estimate", **_number("users in that period")),
+    Column("lower", **_number("95 % lower bound, users")),
+    Column("upper", **_number("95 % upper bound, users; null if there is none")),
+    Column("threshold", **_number("users that must not be exceeded")),
+    Column("within_year", Float, comment="probability that it is passed within twelve months; null without a forecast"),
+    Column("within_quarter", Float, comment="the same within three months"),
+    Column("acknowledged_by", String(200), comment="who has seen it; null once it is worse"),
+    Column("closed_by", String(200), comment="who closed it"),
+    Column("reason_code", String(20), comment="why it was closed"),
+    Column("matter", String(64), comment="number of the matter under which it was closed"),
+    Column("note", String(500), comment="what was said beside it"),
+    Column("memory", sa.Text, nullable=False, comment="what the next look goes on from, in JSON"),
+    Column("known_at", Utc, nullable=False, comment="when it happened"),
+    sa.Index(None, "kind", "rule", "reading", "id"),
+)  # fmt: skip
+
+outbox = _table(
+    "outbox", "Messages about alerts, put here with the figure that they are about; each kept",
+    Column("id", BIG, primary_key=True, comment="grows with time"),
+    Column("key", String(32), nullable=False, unique=True, comment="the same whenever it is sent: a repeat is known by it"),
+    Column("transition", BIG, ForeignKey("incidents.id"), nullable=False, comment="what it tells of"),
+    Column("channel", String(64), nullable=False, comment="name of the channel in alerts.yaml"),
+    Column("address", Integer, nullable=False, comment="which of the channel's addresses, from 0"),
+    Column("payload", sa.Text, nullable=False, comment="title and text with figures and without, in JSON"),
+    Column("created_at", Utc, nullable=False, comment="when it was put here"),
+)  # fmt: skip
+
+deliveries = _table(
+    "deliveries", "Attempts to send messages; each kept, and the last one of a message says how it is",
+    Column("id", BIG, primary_key=True, comment="grows with time"),
+    Column("message", BIG, ForeignKey("outbox.id"), nullable=False, comment="the message"),
+    Column("attempt", Integer, nullable=False, comment="from 1"),
+    Column("outcome", String(10), nullable=False, comment="sending, sent, failed or superseded, by a worse level"),
+    Column("sender", String(200), nullable=False, comment="host, process and its start: who is sending"),
+    Column("said", String(200), comment="what kind of failure; never an address"),
+    Column("at", Utc, nullable=False, comment="when"),
+    Column("until", Utc, comment="of sending: when another may; of failed: when it is tried again"),
+    sa.Index(None, "message", "id"),
 )  # fmt: skip
 
 column_comments = _table(

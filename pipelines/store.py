@@ -24,10 +24,13 @@ WRITERS = 0x6D617577
 
 
 class Store:
-    """An open store; `snapshot` gives one whose answers all are of one moment."""
+    """An open store; `snapshot` gives one whose answers all are of one moment.
 
-    def __init__(self, engine: sa.Engine, connection: sa.Connection | None = None) -> None:
-        self.engine, self._connection = engine, connection
+    With a `connection` that `writes`, all that is read and written is part of the transaction that it is in.
+    """
+
+    def __init__(self, engine: sa.Engine, connection: sa.Connection | None = None, writes: bool = False) -> None:
+        self.engine, self._connection, self._writes = engine, connection, writes
 
     @contextmanager
     def snapshot(self) -> Iterator[Self]:
@@ -51,6 +54,9 @@ class Store:
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """One transaction of one writer at a time; committed at its end, or not at all."""
+        if self._writes and self._connection is not None:
+            yield self._connection
+            return
         assert self._connection is None, "a snapshot is for reading"
         with self.engine.connect().execution_options(mauwatch_writes=True) as connection, connection.begin():
             if self.engine.dialect.name == "postgresql":

@@ -100,6 +100,7 @@ def test_doctor_looks_at_everything(started: Path) -> None:
         "group key",
         "store",
         "crosswalk",
+        "alerts",
         "example/app",
         "registry",
     }

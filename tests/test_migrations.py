@@ -3,7 +3,8 @@
 `data/stores/NNNN.json` is a store as the program of that schema wrote it: made-up people, lg_k 12, counts, a day
 restated; from 0002 on a month that was closed, restated, and changed after that; in 0003 by files that were handed in, one of
 them refused; in 0004 some of its sketches are erased; in 0005 one is of external users alone; in 0006 there is a
-ledger; in 0007 a product has two days under both keys of a change. Each new schema adds its own.
+ledger; in 0007 a product has two days under both keys of a change; in 0008 an alert was raised, acknowledged and closed, and
+messages about it were sent and wait. Each new schema adds its own.
 """
 
 import json

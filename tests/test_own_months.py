@@ -172,7 +172,7 @@ def test_the_sum_of_products_by_its_reading(directory: Path) -> None:
 def test_lead_times_are_the_groups(directory: Path, text: str | None, said: dict[str, int]) -> None:
     if text is not None:
         (directory / "alerts.yaml").write_text(text)
-    assert read_group(directory).alerts.lead_times.model_dump() == said
+    assert read_group(directory).alerting.lead_times.model_dump() == said
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def sensor(directory: Path, group: Group, calendar: Calendar, prefix: Prefix, cl
         description="Every ten minutes: months whose contributions, counts or manifests have changed since they were published.",
     )
     def outdated(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        if _under_way(context.instance):
+        if under_way(context.instance):
             yield dg.SkipReason("waits for the products' runs")
             return
         with Centre(directory, group, clock()) as centre:
@@ -211,7 +211,7 @@ def within(months: Sequence[date], calendar: Calendar) -> list[date]:
     return [month for month in months if calendar.months.has_partition_key(partitions.key_of("month", month))]
 
 
-def _under_way(dagster: dg.DagsterInstance) -> bool:
+def under_way(dagster: dg.DagsterInstance) -> bool:
     """Whether runs of products, or of what is handed in, are queued or going on; one without its process holds nothing up."""
     instance.end_orphans(dagster)
     unfinished = [status for status in dg.DagsterRunStatus if status not in _FINISHED]

@@ -2,16 +2,18 @@
 
 import logging
 import os
+import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import date, datetime
+from contextlib import contextmanager, suppress
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
 
 from affiliates.group import Group
-from pipelines import collect
+from affiliates.refusal import Refusal
+from pipelines import answering, collect
 from pipelines import run as centre_run
 from pipelines.collect import Centre
 from pipelines.defs import assets, automation, instance, partitions
@@ -20,6 +22,7 @@ from pipelines.defs.automation import FIGURES, JOBS, Stretch
 from pipelines.defs.partitions import Calendar
 from pipelines.defs.resources import DESK, Desk
 from pipelines.run import Progress, Report
+from pipelines.watching import RUN
 
 
 def run(
@@ -34,8 +37,21 @@ def run(
     stretch of months whose figures are out of date.
 
     The product runs come first, since a month's figures rest on all of them; and they are apart from the figures', since a
-    step whose product was refused would keep Dagster from publishing the month without it.
+    step whose product was refused would keep Dagster from publishing the month without it. A run that fails as a whole is an
+    alert, where the store can be reached.
     """
+    try:
+        return _run(directory, group, now, first, last, progress)
+    except Exception:
+        began = time.monotonic()
+        with suppress(Refusal, OSError):
+            answering.ended(directory, group, RUN, lambda: now + timedelta(seconds=time.monotonic() - began), failed=True)
+        raise
+
+
+def _run(
+    directory: Path, group: Group, now: datetime, first: date | None, last: date | None, progress: Progress
+) -> Report:  # fmt: skip
     with Centre(directory, group, now) as centre, _quiet(), instance.opened(directory, group) as dagster:
         desk, calendar = Desk(centre, progress=progress), partitions.calendar(group)
         location = _location(group, calendar, desk)
@@ -51,6 +67,7 @@ def run(
         desk.report.findings += centre_run.lifeless(group, first, last, now.date())
         collect.take_counts(centre)
         _publish(desk, location, calendar, dagster)
+        centre_run.tell(centre, desk.report, whole=first is None and last is None)
         return desk.report
 
 

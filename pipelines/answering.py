@@ -1,0 +1,90 @@
+"""What people and Dagster say to alerts: that somebody has seen one, that one is closed, that a run failed or succeeded."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from affiliates.group import Group
+from affiliates.refusal import Refusal
+from pipelines import alerts, incidents, telling, warehouse, watching
+from pipelines.incidents import Transition
+from pipelines.store import Store
+from pipelines.telling import Clock
+from pipelines.watching import FAILED, Roll
+
+
+@dataclass(frozen=True)
+class Closing:
+    """Who closes an alert, why, and under which matter."""
+
+    by: str
+    reason: str
+    matter: str
+    note: str | None = None
+
+
+def acknowledge(store: Store, group: Group, number: int, by: str, now: datetime) -> Transition:
+    """Note that somebody has seen it. Raises `Refusal` for an alert that isn't open, or that has been seen."""
+    name = _named("--by", by, 200)
+    with store.writing() as connection:
+        ledger = Roll(Store(store.engine, connection, writes=True), group, now)
+        of = _open(ledger, number)
+        state = ledger.state(of.key)
+        if state.acknowledged_by:
+            raise Refusal(f"alert {number}", "has been acknowledged", f"by {state.acknowledged_by}", "a worse level asks again")
+        ledger.note(of.key, *alerts.acknowledge(state, name))
+        return ledger.current[of.key]
+
+
+def close(store: Store, group: Group, number: int, closing: Closing, now: datetime) -> Transition:
+    """Close an alert, and look again: what was confirmed counts from now on. Raises `Refusal` for an alert that isn't open and
+    for a reason that isn't one of its kind."""
+    by, matter = _named("--by", closing.by, 200), _named("--matter", closing.matter, 64)
+    note = _named("--note", closing.note, 500) if closing.note is not None else None
+    with store.writing() as connection:
+        within = Store(store.engine, connection, writes=True)
+        ledger = Roll(within, group, now)
+        of = _open(ledger, number)
+        fitting = alerts.CLOSES[of.kind]
+        if closing.reason not in fitting:
+            raise Refusal(
+                f"alert {number}", "isn't closed by this reason", f"{closing.reason}; of this kind: {', '.join(fitting)}",
+                "choose one that fits",
+            )  # fmt: skip
+        after, events = alerts.close(ledger.state(of.key), closing.reason, now)
+        ledger.note(of.key, after, events, closed_by=by, reason_code=closing.reason, matter=matter, note=note)
+        closed = ledger.current[of.key]
+        watching.look(within, group, now)
+        return closed
+
+
+def ended(directory: Path, group: Group, job: str, clock: Clock, failed: bool) -> None:
+    """Note how a job's run has ended, and tell it: a failure is an alert until the next run that succeeds.
+
+    Needs no key, for the lack of it may be why the run failed. Raises `Refusal` where there can be no store.
+    """
+    if not failed and not warehouse.exists(group.settings.store, directory):
+        return
+    with warehouse.opened(group.settings.store, directory, create=True) as store:
+        _of_job(store, group, job, clock(), failed)
+        telling.deliver(store, directory, group, clock)
+
+
+def _of_job(store: Store, group: Group, job: str, now: datetime, fails: bool) -> None:
+    with store.writing() as connection:
+        ledger = Roll(Store(store.engine, connection, writes=True), group, now)
+        ledger.note(FAILED, *alerts.found(ledger.state(FAILED), {job} if fails else (), lambda s: s == job, now))
+
+
+def _open(ledger: Roll, number: int) -> Transition:
+    is_open = {of.opened: of for of in incidents.current(ledger.store).values() if of.is_open}
+    if number not in is_open:
+        there = ", ".join(map(str, is_open)) or "none"
+        raise Refusal(f"alert {number}", "isn't open", f"open: {there}", "look at them: mauwatch alerts")
+    return is_open[number]
+
+
+def _named(what: str, said: str, most: int) -> str:
+    if not said.strip() or len(said) > most or "\n" in said:
+        raise Refusal(f"closing or acknowledging: {what}", "is empty, or too long", f"at most {most} characters", "write it")
+    return said.strip()

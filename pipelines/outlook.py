@@ -1,0 +1,113 @@
+"""What is expected of the figure: probabilities where there is a forecast, and how far a month's step usually goes. Pure."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+from statistics import NormalDist, mean, stdev
+
+from affiliates.alerting import Jump
+from pipelines.forecast import forecast
+from pipelines.series import Point, even, month_number
+
+_QUARTER, _YEAR = 3, 12
+LEAST_STEPS, MOST_STEPS = 6, 24
+"""Of the past: fewer steps say nothing about the next one, older ones little."""
+
+
+@dataclass(frozen=True)
+class Past:
+    """The published figure of a month under one reading; numbers are people."""
+
+    month: date
+    estimate: int | None
+    lower: int
+    upper: int | None
+    method: int
+    definitions: frozenset[tuple[str, str]] = frozenset()
+    """Of its contributions: product, and what it called active."""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """What a forecast says of a threshold."""
+
+    within_year: float
+    """Probability that it is passed within twelve months."""
+    within_quarter: float
+    crossing: date | None
+    """First day of the month in which it is most likely passed; null if that isn't within the forecast."""
+
+
+def probabilities(past: Sequence[Past], threshold: int) -> Outlook | None:
+    """What is expected of a threshold, from the months up to the last of `past`; null where fewer than two of them are bounded:
+    alerts then go by the figure alone, and say so.
+
+    A month by another method, or with another definition of active, tells nothing of growth.
+    """
+    points = []
+    for before, month in zip([None, *past], past, strict=False):
+        if _bounded(month) and month.upper is not None and month.estimate is not None:
+            other = before is not None and (before.method, before.definitions) != (month.method, month.definitions)
+            points.append(
+                Point(month_number(month.month), month.estimate, month.lower, month.upper, "counted otherwise" if other else "")
+            )
+    if len(points) < 2 or points[-1].number != month_number(past[-1].month):
+        return None
+    found = forecast(even("the group's months", points, 1, "month"), threshold, _YEAR)
+    crossing = found.crossing(0.5)
+    first = date(crossing // 12, crossing % 12 + 1, 1) if crossing is not None else None
+    return Outlook(found.ahead[-1].crossed, found.ahead[_QUARTER - 1].crossed, first)
+
+
+def is_jump(past: Sequence[Past], rules: Jump) -> bool:
+    """Whether the last month lies too far from the one before to be believed: beyond the 99 % interval of the steps before.
+
+    An open month can only be too high: it has no upper bound.
+    """
+    if len(past) < 2 or not _bounded(past[-2]) or not _follows(past[-2], past[-1]):
+        return False
+    before, last = past[-2], past[-1]
+    low, high = usual_step(past[:-1], rules)
+    if last.lower > 0 and math.log(last.lower / (before.estimate or 1)) > high:
+        return True
+    if not _bounded(last):
+        return False
+    step = math.log((last.estimate or 1) / (before.estimate or 1))
+    return not low <= step <= high
+
+
+def usual_step(past: Sequence[Past], rules: Jump) -> tuple[float, float]:
+    """The 99 % prediction interval of the next step (of logarithms) by the steps before, if they are as normal ones would be;
+    never narrower than `least`, and `without_past` where too few are known."""
+    steps = [
+        math.log((b.estimate or 1) / (a.estimate or 1))
+        for a, b in pairwise(past)
+        if _bounded(a) and _bounded(b) and _follows(a, b)
+    ][-MOST_STEPS:]
+    if len(steps) < LEAST_STEPS:
+        return math.log1p(-rules.without_past), math.log1p(rules.without_past)
+    middle, n = mean(steps), len(steps)
+    reach = _t(0.995, n - 1) * stdev(steps) * math.sqrt(1 + 1 / n)
+    return min(middle - reach, math.log1p(-rules.least)), max(middle + reach, math.log1p(rules.least))
+
+
+def _bounded(past: Past) -> bool:
+    return past.upper is not None and past.estimate is not None and past.estimate > 0
+
+
+def _follows(a: Past, b: Past) -> bool:
+    return (b.month.year - a.month.year) * 12 + b.month.month - a.month.month == 1
+
+
+def _t(share: float, degrees: int) -> float:
+    """Student's quantile, by the expansion around the normal one: within 1 % from five degrees of freedom on."""
+    z, n = NormalDist().inv_cdf(share), degrees
+    terms = (
+        z,
+        (z**3 + z) / (4 * n),
+        (5 * z**5 + 16 * z**3 + 3 * z) / (96 * n**2),
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3),
+    )
+    return sum(terms)

@@ -1,0 +1,71 @@
+"""The door to the published past that alerts read: months under one reading, their products, and what they called active."""
+
+from datetime import date
+
+import sqlalchemy as sa
+
+from affiliates.group import Reading
+from pipelines import schema
+from pipelines.counting import month_end
+from pipelines.outlook import Past
+from pipelines.store import Store
+
+
+def read(store: Store, reading: Reading, since: date) -> list[Past]:
+    """The figures in force of the months from `since` on, in order; where products are summed, their sum."""
+    p, f = schema.publications.c, schema.figures.c
+    latest = sa.select(sa.func.max(p.id)).where(p.reading == reading.name, p.month >= since).group_by(p.month)
+    whole = (
+        sa.select(p.month, f.estimate, f.lower, f.upper, p.method, f.summed_products, p.id)
+        .join_from(schema.publications, schema.figures, f.publication == p.id)
+        .where(p.id.in_(latest), f.scope == "group")
+        .order_by(p.month)
+    )
+    of_products = (
+        sa.select(
+            f.publication, sa.func.sum(f.lower), sa.func.sum(f.upper), sa.func.count(f.upper) == sa.func.count()
+        )
+        .where(f.publication.in_(latest), f.scope == "product")
+        .group_by(f.publication)
+    )  # fmt: skip
+    with store.reading() as connection:
+        rows = connection.execute(whole).all()
+        if reading.counts == "unique_people":
+            return [Past(r.month, r.estimate, r.lower, r.upper, r.method, _called(store, r.month)) for r in rows]
+        sums = {row[0]: row[1:] for row in connection.execute(of_products)}
+    found = list[Past]()
+    for r in rows:
+        lower, upper, bounded = sums.get(r.id, (0, None, False))
+        found.append(
+            Past(r.month, r.summed_products, int(lower), int(upper) if bounded else None, r.method, _called(store, r.month))
+        )
+    return found
+
+
+def _called(store: Store, month: date) -> frozenset[tuple[str, str]]:
+    return frozenset((product, name) for product, found in definitions(store, month).items() for name in found)
+
+
+def products(store: Store, reading: Reading, month: date) -> list[tuple[str, int | None]]:
+    """Affiliate/product and its users in a published month, the largest first."""
+    p, f = schema.publications.c, schema.figures.c
+    latest = sa.select(sa.func.max(p.id)).where(p.reading == reading.name, p.month == month)
+    wanted = sa.select(f.subject, f.estimate).where(f.publication.in_(latest), f.scope == "product")
+    with store.reading() as connection:
+        rows = [(row.subject, row.estimate) for row in connection.execute(wanted)]
+    return sorted(rows, key=lambda row: (-(row[1] or 0), row[0]))
+
+
+def definitions(store: Store, month: date) -> dict[str, set[str]]:
+    """By affiliate/product, what the current contributions of a month call active."""
+    c = schema.contributions.c
+    within = c.activity_date.between(month, month_end(month))
+    latest = (
+        sa.select(sa.func.max(c.id)).where(within, c.ahead.is_(False)).group_by(c.affiliate, c.product, c.grain, c.activity_date)
+    )
+    wanted = sa.select(c.affiliate, c.product, c.definition).where(c.id.in_(latest)).distinct()
+    found: dict[str, set[str]] = {}
+    with store.reading() as connection:
+        for row in connection.execute(wanted):
+            found.setdefault(f"{row.affiliate}/{row.product}", set()).add(row.definition)
+    return found

@@ -1,0 +1,143 @@
+"""What a message says: with figures for the allowed domains, and without. Pure.
+
+It states facts and results under the reading of record; next steps are the group's own words.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from affiliates.alerting import Alerting, LevelName
+from pipelines.alerts import Event, Level
+from pipelines.incidents import Transition
+from pipelines.runbook import Page
+
+_MOST = 10
+"""Products and subjects that are named."""
+
+PAGES = {
+    "missing_data": Page.ALERT_MISSING,
+    "failed_run": Page.ALERT_FAILED,
+    "definition_change": Page.ALERT_COMPARED,
+    "jump": Page.ALERT_COMPARED,
+    "threshold": Page.ALERT_THRESHOLD,
+}
+_KINDS = {
+    "missing_data": "data is missing",
+    "failed_run": "a run has failed",
+    "definition_change": "what is called active has changed",
+    "jump": "the figure moved further than it ever does",
+}
+_ENDED = {
+    "missing_data": "the data is there",
+    "failed_run": "it runs again",
+    "definition_change": "what is called active is as it was",
+    "jump": "the figure is back within what is usual",
+}
+_UNREAD = "Until a named person says whether the figures can be compared, no level is lowered, and this month raises none."
+
+
+@dataclass(frozen=True)
+class About:
+    """What is said of an alert beside its transition."""
+
+    group: str
+    of_record: bool
+    """Whether the reading is adopted as the one of record, or is merely the first."""
+    products: Sequence[tuple[str, int | None]] = ()
+    """Affiliate/product and its users, the largest first."""
+    crossing: date | None = None
+    """First day of the month in which the threshold is most likely passed."""
+    tested_by: Sequence[str] = ()
+    """Names of the licences whose test is of this month."""
+    lines: Sequence[str] = ()
+    """Of an alert about data: what there is to say in figures."""
+
+
+def payload(of: Transition, event: Event, about: About, rules: Alerting, key: str) -> dict[str, str]:
+    """Title and text of a message, with figures and names and without, and the fields of a webhook."""
+    link = f"{(rules.link or '').rstrip('/')}/alerts/{of.opened}" if rules.link else ""
+    foot = [f"Alert {of.opened}: {link}" if link else f"Alert {of.opened}: mauwatch alerts", f"Key: {key}"]
+    foot += ["", rules.legend] if rules.legend else []
+    title, bare = _title(of, event, about)
+    said = _threshold(of, event, about, rules) if of.kind == "threshold" else _data(of, event, about)
+    if event.action in ("raised", "found", "escalated"):
+        said.append(f"It has been seen: mauwatch alerts ack {of.opened} --by NAME")
+    return {
+        "title": title, "text": "\n".join([*said, "", *foot]),
+        "bare_title": bare, "bare_text": "\n".join([f"{bare}.", "Figures and names are shown under the link.", "", *foot]),
+        "alert": f"{of.opened}", "kind": of.kind, "action": event.action, "level": event.level.word, "link": link,
+    }  # fmt: skip
+
+
+def _title(of: Transition, event: Event, about: About) -> tuple[str, str]:
+    unseen = ", not acknowledged" if event.action == "escalated" else ""
+    if of.kind != "threshold":
+        what = _ENDED[of.kind] if event.action == "ended" else _KINDS[of.kind]
+        done = ", closed" if event.action == "closed" else ""
+        title = f"[data] {about.group}: {what}{done}{unseen}"
+        return title, title
+    month = f" in {of.as_of:%Y-%m}" if of.as_of else ""
+    name = f"the threshold of {of.rule.partition('/')[0]} ({of.threshold:,})" if of.threshold else "a threshold"
+    said = {
+        "raised": f"above {name}{month}" if event.level == Level.OVER else f"near {name}",
+        "lowered": f"further from {name} than before",
+        "cleared": f"no longer near {name}",
+        "closed": f"closed by {of.closed_by}: {name}",
+    }.get(event.action, f"above {name}" if event.level == Level.OVER else f"near {name}")
+    head = f"[{event.level.word}] {about.group}: "
+    bare = {"lowered": "an alert is lower", "cleared": "an alert is over", "closed": "an alert is closed"}
+    return f"{head}{said}{unseen}", f"{head}{bare.get(event.action, 'an alert is open')}{unseen}"
+
+
+def _threshold(of: Transition, event: Event, about: About, rules: Alerting) -> list[str]:
+    record = "the reading of record" if about.of_record else "the first reading, for none is adopted as the one of record"
+    said = [f"Level: {event.level.word}, before: {event.before.word}. Reading: {of.reading}, {record}."]
+    if of.estimate is not None and of.threshold and of.as_of:
+        bounds = f"{of.lower:,} to {'no upper bound yet' if of.upper is None else f'{of.upper:,}'}"
+        share = of.estimate / of.threshold
+        said.append(f"{of.as_of:%Y-%m}: {of.estimate:,} people ({bounds}), {share:.1%} of {of.threshold:,}.")
+        tests = f"tested by {', '.join(about.tested_by)}" if about.tested_by else "no release of a version tests this month"
+        said.append(f"Of this month: {tests}.")
+    if of.within_year is None:
+        said.append("There is no forecast: the level is by the figure alone.")
+    else:
+        said.append(f"Probability of passing it: {of.within_quarter or 0:.0%} in three months, {of.within_year:.0%} in twelve.")
+    if about.crossing is not None:
+        request, migration = (
+            about.crossing - timedelta(n) for n in (rules.lead_times.licence_request, rules.lead_times.migration)
+        )
+        said.append(
+            f"Most likely passed in {about.crossing:%Y-%m}. Decide by {min(request, migration)}: a request for a licence takes "
+            f"until then if it begins by {request}, a migration by {migration}."
+        )
+    said += _products(about, rules)
+    if of.reason_code:
+        said.append(f"Closed by {of.closed_by}, {of.reason_code}, matter {of.matter}.")
+    elif event.level > Level.NONE and event.action in ("raised", "lowered", "escalated"):
+        name: LevelName = event.level.word  # type: ignore[assignment]  # A level's words are those of the model.
+        said.append(f"Next: {getattr(rules.next_steps, name)}.")
+    return said
+
+
+def _products(about: About, rules: Alerting) -> list[str]:
+    lines = []
+    for name, users in about.products[:_MOST]:
+        owner = rules.owner(name)
+        lines.append(f"  {name}: {'–' if users is None else f'{users:,}'}" + (f", {owner}" if owner else ", no owner is named"))
+    more = len(about.products) - _MOST
+    return [*(["Products:"] if lines else []), *lines, *([f"  and {more} more"] if more > 0 else [])]
+
+
+def _data(of: Transition, event: Event, about: About) -> list[str]:
+    said = [f"{(_ENDED if event.action == 'ended' else _KINDS)[of.kind].capitalize()}:"]
+    subjects = event.subjects or tuple(of.subjects.splitlines())
+    said += [f"  {subject}" for subject in subjects[:_MOST]]
+    said += [f"  and {len(subjects) - _MOST} more"] if len(subjects) > _MOST else []
+    said += about.lines
+    if event.action in ("found", "escalated"):
+        said += [_UNREAD] if of.kind in ("jump", "definition_change") else []
+        said.append(PAGES[of.kind].line)
+    if of.reason_code:
+        said.append(f"Closed by {of.closed_by}, {of.reason_code}, matter {of.matter}.")
+    return said

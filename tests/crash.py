@@ -1,0 +1,136 @@
+"""A run of the centre that is killed (`kill -9`) at a named point of its code; the code knows nothing of it.
+
+Reads a JSON object a line: the group directory, the point or null, and how to run. Each run is a process of its own, forked from
+this one, which has imported everything and done nothing. Answers with the signal that ended it, or 0.
+"""
+
+import contextlib
+import importlib
+import json
+import os
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from tests.conftest import NOW
+
+Point = tuple[str, str, str, int]
+"""Module, function, `call` or `return`, and how many times it has to come there."""
+
+_LOOKED = ("pipelines.watching", "look", "return", 1)
+
+
+def point(name: str, event: str = "return", number: int = 1) -> Point:
+    module, _, function = name.rpartition(":")
+    return module, function, event, number
+
+
+COMMIT = "sqlalchemy.engine.default:DefaultDialect.do_commit"
+POINTS: dict[str, tuple[Point, Point | None]] = {
+    name: (found, after)
+    for name, found, after in [
+        ("before it is measured", point("pipelines.counting:measure", "call"), None),
+        ("measured", point("pipelines.counting:measure"), None),
+        ("its rows are made", point("pipelines.published:new", "return", 2), None),
+        ("before the tests of licences", point("pipelines.licences:run_tests", "call"), None),
+        ("before it is published", point("pipelines.publications:append", "call"), None),
+        ("its figures are written", point("pipelines.publications:_append_tests", "call"), None),
+        ("its tests are written", point("pipelines.publications:_append_tests"), None),
+        ("before it is looked at", point("pipelines.watching:look", "call"), None),
+        ("the past is read", point("pipelines.past:read"), None),
+        ("the look is decided", point("pipelines.alerts:look"), None),
+        ("before the incident is written", point("pipelines.incidents:append", "call"), None),
+        ("the incident is written", point("pipelines.incidents:append"), None),
+        ("the first text is made", point("pipelines.wording:payload"), None),
+        ("the second text is made", point("pipelines.wording:payload", "return", 2), None),
+        ("before the messages are written", point("pipelines.outbox:append", "call"), None),
+        ("the messages are written", point("pipelines.outbox:append"), None),
+        ("looked", _LOOKED, None),
+        ("before the commit", point(COMMIT, "call"), _LOOKED),
+        ("committed", point(COMMIT), _LOOKED),
+        ("published", point("pipelines.publications:append"), None),
+        ("before the tests are noted", point("pipelines.run:note_tests", "call"), None),
+        ("before the second look", point("pipelines.watching:look", "call", 2), None),
+        ("after the second look", point("pipelines.watching:look", "return", 2), None),
+        ("before the delivery", point("pipelines.telling:deliver", "call"), None),
+        ("before the first is taken", point("pipelines.outbox:take", "call"), None),
+        ("the first is taken", point("pipelines.outbox:take"), None),
+        ("before the first is sent", point("pipelines.channels:send", "call"), None),
+        ("the mail server is reached", point("smtplib:SMTP.ehlo"), None),
+        ("before the mail", point("smtplib:SMTP.data", "call"), None),
+        ("the mail is taken", point("smtplib:SMTP.data"), None),
+        ("the first is sent", point("pipelines.channels:send"), None),
+        ("before the first is noted", point("pipelines.outbox:note", "call"), None),
+        ("the first is noted", point("pipelines.outbox:note"), None),
+        ("the second is taken", point("pipelines.outbox:take", "return", 2), None),
+        ("before the webhook", point("requests.api:request", "call"), None),
+        ("the webhook is taken", point("requests.api:request"), None),
+        ("the second is noted", point("pipelines.outbox:note", "return", 2), None),
+        ("delivered", point("pipelines.telling:deliver"), None),
+        ("before the heartbeat", point("pipelines.telling:ping", "call"), None),
+    ]
+}
+
+QUICK = (
+    "the incident is written", "the messages are written", "before the commit", "committed",
+    "the first is taken", "the mail is taken", "the webhook is taken",
+)  # fmt: skip
+"""Around each transaction, and both deliveries."""
+
+
+def killing(at: Point, after: Point | None) -> Callable[[FrameType, str, Any], None]:
+    """A profiler that ends the process when it comes there."""
+    met = {at: 0, after: 0}
+
+    def watch(frame: FrameType, event: str, _: Any) -> None:
+        here = frame.f_globals.get("__name__"), frame.f_code.co_qualname, event
+        for wanted in (at, after):
+            if wanted is not None and here == wanted[:3] and (wanted == after or after is None or met[after] >= after[3]):
+                met[wanted] += 1
+        if met[at] >= at[3]:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    return watch
+
+
+def go(directory: Path, at: str | None, through_dagster: bool) -> None:
+    from affiliates.manifests import read_group
+    from pipelines.defs.in_process import run as through
+    from pipelines.run import run
+
+    if at is not None:
+        watch = killing(*POINTS[at])
+        threading.setprofile(watch)
+        sys.setprofile(watch)
+    (through if through_dagster else run)(directory, read_group(directory), NOW)
+
+
+def main() -> None:
+    for name in ("pipelines.defs.in_process", "pipelines.run", "requests", "smtplib"):
+        importlib.import_module(name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        importlib.import_module("apprise").Apprise.instantiate("json://localhost")
+    print("ready", flush=True)
+    for line in sys.stdin:
+        asked = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            code = 1
+            with contextlib.suppress(Exception):
+                with open(os.devnull, "w") as nowhere:
+                    os.dup2(nowhere.fileno(), 1)
+                go(Path(asked["directory"]), asked["at"], asked["through_dagster"])
+                code = 0
+            os._exit(code)
+        _, status = os.waitpid(child, 0)
+        print(json.dumps(os.waitstatus_to_exitcode(status)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
