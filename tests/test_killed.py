@@ -22,7 +22,7 @@ import pytest
 
 from affiliates.manifests import read_group
 from affiliates.refusal import Refusal
-from pipelines import publications, warehouse
+from pipelines import ledger, publications, warehouse
 from pipelines import run as centre_run
 from pipelines.defs.in_process import run
 from tests.conftest import NOW, SQLITE, both_databases, entity, events, product, rows_of, write_group
@@ -81,7 +81,7 @@ class Place:
         """Everything in the store, and how often, but for what another run has otherwise. Alerts speak of the present, which is
         this machine's for the one that is killed and `NOW` for the one after it: tests/test_outbox.py kills those."""
         found = rows_of(self.store_url, self.directory)
-        return {table: Counter(map(_as_text, rows)) for table, rows in found.items() if table != "incidents"}
+        return {table: Counter(map(_as_text, rows)) for table, rows in found.items() if table not in ("incidents", "ledger")}
 
     def in_force(self) -> Counter[str]:
         """The figures of the publications in force."""
@@ -169,6 +169,8 @@ def test_killed_and_run_again(
             place.run()
             assert place.rows() == wanted
             assert place.in_force() == figures
+            with warehouse.opened(place.store_url, place.directory) as store:
+                assert ledger.wrong(store) == [], "its entries have the moments of their runs, and are whole"
     print(f"{hit} kills hit a run that was under way, {missed} came when it had ended")
     assert hit == sum(first_run + later_run)
 

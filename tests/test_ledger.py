@@ -107,7 +107,6 @@ def test_what_was_noted_can_be_followed(directory: Path) -> None:
     assert sum(e.kind == "tested" for e in found) == len(rows["licence_tests"])
 
 
-@both_databases
 def test_each_changed_column_is_found(directory: Path) -> None:
     """By hand, in the database, where no program of ours stands in the way."""
     for name in ("publications", "figures", "licence_tests", "erasures", "ledger"):
