@@ -135,7 +135,7 @@ def test_schedules_and_sensors_are_on(served: Served) -> None:
     (repository,) = served.ask(SCHEDULED)["repositoriesOrError"]["nodes"]
     states = [s["scheduleState"]["status"] for s in repository["schedules"]]
     states += [s["sensorState"]["status"] for s in repository["sensors"]]
-    assert states == ["RUNNING"] * 3
+    assert states == ["RUNNING"] * 6
 
 
 def test_a_second_serve_is_refused(served: Served) -> None:
