@@ -53,16 +53,19 @@ class Rule:
     licences: tuple[Licence, ...]
 
 
-def rules(rules_of: Alerting) -> tuple[Rule, ...]:
-    """The thresholds of the licences that alerts.yaml names, or else of Llama's: what another family asks of 10 M is no news to
-    who has none of its models. Raises `Refusal` for one that isn't known."""
+def rules(group: Group) -> tuple[Rule, ...]:
+    """The thresholds of the licences that alerts.yaml names, or else of Llama's and of models in use: what another family asks
+    of 10 M is no news to who has none of its models. Raises `Refusal` for one that isn't known."""
+    named = group.alerting.licences
     known = {licence.id: licence for licence in licences.releases()}
-    for name in rules_of.licences:
+    for name in named:
         if name not in known:
             raise Refusal("alerts.yaml: licences", "no such licence", f"{name}; there are {', '.join(known)}", "correct the name")
+    used = {use.model for entity in group.entities.values() for product in entity.products for use in product.models}
+    wanted = set(named) or used | {first.id for first in licences.first_of_all()}
     by_name: dict[tuple[str, int], list[Licence]] = {}
     for licence in known.values():
-        if licence.id in (rules_of.licences or [first.id for first in licences.first_of_all()]):
+        if licence.id in wanted:
             assert licence.clause.threshold is not None
             by_name.setdefault((_slug(licence.entry.licensor), licence.clause.threshold), []).append(licence)
     return tuple(Rule(f"{who}/{threshold}", threshold, tuple(found)) for (who, threshold), found in by_name.items())
@@ -170,7 +173,7 @@ class _Look:
             self._found(FAILED, dict.fromkeys(facts.refused, ""), lambda s: "/" in s or s == RUN)
         doubted = {s[:7] for found in (changed, jumped) for s in found}
         frozen = any(self.ledger.state(Key(kind, "", self.reading.name)).is_open for kind in ("definition_change", "jump"))
-        for rule in rules(self.group.alerting):
+        for rule in rules(self.group):
             self._threshold(rule, doubted, frozen)
         for key, of in list(self.ledger.current.items()):
             after, events = alerts.waited(self.ledger.state(key), self.now, self.group.alerting)
