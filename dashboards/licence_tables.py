@@ -43,8 +43,11 @@ def of_family(found: "Sequence[LicenceTest]", alone: bool = True) -> RenderableT
     ]
     if any(o.of_record for t in found for o in t.readings.values()):
         said.append(Text(RECORD))
-    licensees = {t.licensee for t in found}
-    said += _below({t.licence.id if len(licensees) == 1 else f"{t.licence.id}, {t.licensee}": t.readings for t in found})
+    several = len({t.licensee for t in found}) > 1
+    named = [
+        f"{t.licence.id}{f' on {t.licence.released}' if supposed else ''}{f', {t.licensee}' if several else ''}" for t in found
+    ]
+    said += _below(list(zip(named, (t.readings for t in found), strict=True)))
     return Stack(*said, NO_ADVICE) if alone else Stack(*said)
 
 
@@ -64,9 +67,9 @@ def _cells(name: str, o: "Outcome") -> list[str | Text]:
     return [f"{name}{' *' if o.of_record else ''}", Text(o.result, RESULT_STYLE[o.result]), people(o.headroom), bounds]
 
 
-def _below(found: "Mapping[str, Mapping[str, Outcome]]") -> Iterator[Text]:
+def _below(found: "Sequence[tuple[str, Mapping[str, Outcome]]]") -> Iterator[Text]:
     """What stands below a table: coverage, why it is so, what would settle it; each once, with whom it is of."""
-    every = [(name, o) for name, readings in found.items() for o in readings.values()]
+    every = [(name, o) for name, readings in found for o in readings.values()]
     covered = _of_whom((coverage(o.coverage), name) for name, o in every if o.coverage is not None and not o.complete)
     if covered:
         yield Text(f"Covered of what was due: {'; '.join(f'{said} ({names})' for said, names in covered.items())}.")
@@ -89,14 +92,14 @@ def _of_whom(said: Iterable[tuple[str, str]]) -> dict[str, str]:
 def clauses(found: "Sequence[LicenceTest | ClauseTest]") -> RenderableType:
     """Of all other licences: one block a clause and subject, with a row for each reading."""
     rows: list[Sequence[str | Text]] = []
-    noted: dict[str, Mapping[str, Outcome]] = {}
+    noted: list[tuple[str, Mapping[str, Outcome]]] = []
     first_over = list[str]()
     ids = [_parts(test)[0].id for test in found]
     twice = {id_ for id_ in ids if ids.count(id_) > 1}
     for test in found:
         entry, clause, licensee, product, month = _parts(test)
         name = f"{entry.id}, {product or licensee}" if entry.id in twice or product else entry.id
-        noted[name] = test.readings
+        noted.append((name, test.readings))
         more = "more than" if clause.comparator == "gt" else "at least"
         unit = "users a day" if clause.metric == "daily_active_users" else "users"
         head = [entry.id, f"  {more} {clause.threshold:,} {unit}", f"  of {_whom(test)}"]
@@ -196,7 +199,7 @@ def adoption(found: "AdoptionCheck") -> RenderableType:
         rows += _findings(f"if released {found.released}: ", [found.if_released])
     columns = ("clause", "licensee", "tests", "reading", "result", "headroom", "95 % interval")
     said: list[RenderableType] = [table(title, columns, rows, (5, 6), (2, 4)) if rows else Text(title, "bold")]
-    said += _below({f.clause: f.readings for f in found.findings})
+    said += _below([(f.clause, f.readings) for f in found.findings])
     said += [Text("\n".join(["What is known:", *(f"  {reason}" for reason in found.reasons)])), NO_ADVICE]
     return Stack(*said)
 

@@ -258,7 +258,7 @@ incidents = _table(
     Column("id", BIG, primary_key=True, comment="grows with time"),
     Column("opened", BIG, nullable=False, comment="its first transition since it was last over: its number"),
     Column("kind", String(17), nullable=False, comment="threshold, missing_data, failed_run, definition_change or jump"),
-    Column("rule", String(140), nullable=False, comment="whose threshold, as licensor/threshold; empty for alerts about data"),
+    Column("rule", String(140), nullable=False, comment="whose threshold, as family/threshold; empty for alerts about data"),
     Column("reading", String(64), nullable=False, comment="the reading of record; empty where figures don't matter"),
     Column("action", String(12), nullable=False, comment="raised, lowered, cleared, found, ended, escalated, ... or looked"),
     Column("level", String(7), nullable=False, comment="none, watch, prepare, act, over; open for alerts about data"),

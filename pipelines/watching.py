@@ -46,7 +46,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Rule:
-    """A threshold that is watched: licences of one licensor that ask for the same are one."""
+    """A threshold that is watched: licences of one family that ask for the same are one."""
 
     name: str
     threshold: int
@@ -67,7 +67,9 @@ def rules(group: Group) -> tuple[Rule, ...]:
     for licence in known.values():
         if licence.id in wanted:
             assert licence.clause.threshold is not None
-            by_name.setdefault((_slug(licence.entry.licensor), licence.clause.threshold), []).append(licence)
+            by_name.setdefault((_slug(licence.entry.family or licence.entry.licensor), licence.clause.threshold), []).append(
+                licence
+            )
     return tuple(Rule(f"{who}/{threshold}", threshold, tuple(found)) for (who, threshold), found in by_name.items())
 
 

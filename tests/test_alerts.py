@@ -17,7 +17,7 @@ from affiliates.alerting import Alerting
 from affiliates.group import Group
 from affiliates.manifests import read_group
 from affiliates.refusal import Refusal, Refused
-from pipelines import alerts, answering, incidents, outlook, warehouse, wording
+from pipelines import alerts, answering, incidents, outlook, warehouse, watching, wording
 from pipelines.alerts import Event, Level, Situation, State
 from pipelines.answering import Closing
 from pipelines.incidents import Key, Transition
@@ -30,7 +30,7 @@ LINE = 700_000_000
 RULES = Alerting()
 BEGIN = datetime(2025, 1, 31, 12, tzinfo=UTC)
 WATCH, PREPARE, ACT, OVER = Level.WATCH, Level.PREPARE, Level.ACT, Level.OVER
-KEY = Key("threshold", "meta-platforms-inc/700000000", "unique_people")
+KEY = Key("threshold", "llama/700000000", "unique_people")
 
 
 def month(number: int) -> date:
@@ -493,3 +493,14 @@ def test_a_licence_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     group = write(tmp_path / "group", MONTHS, settings={"licences": ["llama-5"]})
     with pytest.raises(Refusal, match="no such licence"):
         run(tmp_path / "group", group, datetime(2025, 4, 5, tzinfo=UTC))
+
+
+def test_which_thresholds_are_watched(tmp_path: Path) -> None:
+    """A family with 10 M would be over for every large group, and nobody would read the next alert; used, it has to be."""
+    made = write_group(tmp_path / "a", [entity("shop", [product("app")])])
+    assert {rule.threshold for rule in watching.rules(read_group(made))} == {700_000_000}
+    use = {"model": "hyperclova-x-seed", "from": "2025-05-01", "hosted_by": "self"}
+    made = write_group(tmp_path / "b", [entity("shop", [product("app", models=[use])])])
+    assert {rule.threshold for rule in watching.rules(read_group(made))} == {10_000_000, 700_000_000}
+    (made / "alerts.yaml").write_text("licences: [hyperclova-x-seed]\n")
+    assert {rule.threshold for rule in watching.rules(read_group(made))} == {10_000_000}

@@ -1,7 +1,7 @@
 -- How each alert is now, by its last transition; open ones, and those that were.
 -- id: its number, as `mauwatch alerts` shows it
 -- kind: threshold, missing_data, failed_run, definition_change or jump
--- rule: whose threshold, as licensor/threshold; empty for alerts about data
+-- rule: whose threshold, as family/threshold; empty for alerts about data
 -- reading: the reading of record; empty where figures don't matter
 -- level: none, watch, prepare, act, over; open for alerts about data
 -- subjects: one a line, months, products or jobs that it is about; empty for thresholds

@@ -22,7 +22,7 @@ def upgrade() -> None:
             "rule",
             sa.String(length=140),
             nullable=False,
-            comment="whose threshold, as licensor/threshold; empty for alerts about data",
+            comment="whose threshold, as family/threshold; empty for alerts about data",
         ),
         sa.Column(
             "reading", sa.String(length=64), nullable=False, comment="the reading of record; empty where figures don't matter"
