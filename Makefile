@@ -32,8 +32,8 @@ check: .venv/ready ## style, types, and who may import whom
 calibration: .venv/ready ## how often the 95 % interval holds the truth: the table in tests/calibration.md
 	$(BIN)/python -m tests.calibration | tee tests/calibration.md
 
-thorough: .venv/ready ## a run killed at 30 points; all of the shared data with and without its crosswalk, raw and by sketches alone
-	$(BIN)/python -m pytest -n $(WORKERS) --thorough tests/test_killed.py tests/test_git_activity.py
+thorough: .venv/ready ## runs killed at 30 points, alerts at 39; the shared data with and without its crosswalk, raw and by sketches alone
+	$(BIN)/python -m pytest -n $(WORKERS) --thorough tests/test_killed.py tests/test_outbox.py tests/test_git_activity.py
 
 load: .venv/ready ## four runs, a backfill of 90 days and 20 readers at once on PostgreSQL: two minutes, and nobody sees half
 	$(BIN)/python -m tests.load --seconds 120

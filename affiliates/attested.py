@@ -9,9 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from affiliates.model import Model, Name, Text
-
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+from affiliates.model import Model, Name, Sha256, Text
 
 
 class Attestation(Model):
@@ -28,7 +26,7 @@ class Attestation(Model):
     exclusions: Text
     """Who isn't counted, in words; `none` where everybody is."""
     document: Text | None = None
-    sha256: Digest | None = None
+    sha256: Sha256 | None = None
     """Of the document."""
 
 

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from affiliates.alerting import Alerting
 from affiliates.grants import Grants
-from affiliates.model import Dated, Model, Month, Name, PublicKey, Share, Text, Zone, is_day
+from affiliates.model import Dated, Model, Month, Name, PublicKey, Sha256, Share, Text, Zone, is_day
 from affiliates.model_use import ModelUse
 from affiliates.source import Source
 
@@ -65,6 +65,8 @@ class Count(Model):
     unit: Literal["people"]
     """Other units (accounts, devices, SIMs) are no count of people; give them as a ceiling."""
     document: Text
+    sha256: Sha256 | None = None
+    """Of the document: whoever has it can tell that it is the one."""
     attested_by: Text
 
 
@@ -74,7 +76,13 @@ class Ceiling(Dated):
     users: Annotated[int, Field(ge=0)]
     unit: Text
     document: Text
+    sha256: Sha256 | None = None
     attested_by: Text
+
+
+def said_in(given: Count | Ceiling) -> str:
+    """The document in which a number stands, with its digest where that is given."""
+    return f"{given.document}, SHA-256 {given.sha256}" if given.sha256 else given.document
 
 
 class Product(Dated):

@@ -60,6 +60,8 @@ Share = Annotated[Decimal, BeforeValidator(_share), Field(gt=0, le=1)]
 Month = Annotated[date, BeforeValidator(_month), AfterValidator(_first_of_month)]
 Zone = Annotated[str, AfterValidator(_zone)]
 Text = Annotated[str, Field(min_length=1)]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+"""SHA-256 in hex."""
 PublicKey = Annotated[str, AfterValidator(_public_key)]
 
 

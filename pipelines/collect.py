@@ -18,7 +18,7 @@ from affiliates import both_keys, contribution, crosswalk, edge
 from affiliates.contribution import end_of
 from affiliates.crosswalk import NO_CROSSWALK
 from affiliates.edge import Workplace
-from affiliates.group import Group, Product
+from affiliates.group import Group, Product, said_in
 from affiliates.keyring import Keyring
 from affiliates.model import period_end
 from affiliates.refusal import Refusal, Refused
@@ -303,7 +303,7 @@ def _given(group: Group, today: date) -> Iterator[GivenCount]:
         for p in entity.products:
             for count in p.counts:
                 yield GivenCount(
-                    affiliate, p.product, count.month, "count", count.users, count.unit, count.document, count.attested_by
+                    affiliate, p.product, count.month, "count", count.users, count.unit, said_in(count), count.attested_by
                 )
             month = p.from_.replace(day=1)
             while p.ceilings and period_end("month", month) <= today:
@@ -312,5 +312,5 @@ def _given(group: Group, today: date) -> Iterator[GivenCount]:
                 # In force on every day; where it changed in the month, the higher one holds.
                 if (found := [c for c in roofs if c]) and None not in roofs:
                     c = max(found, key=lambda c: c.users)
-                    yield GivenCount(affiliate, p.product, month, "ceiling", c.users, c.unit, c.document, c.attested_by)
+                    yield GivenCount(affiliate, p.product, month, "ceiling", c.users, c.unit, said_in(c), c.attested_by)
                 month = period_end("month", month)

@@ -162,7 +162,8 @@ def test_a_number_alone(tmp_path: Path) -> None:
     counted = product(
         "calls", sources=[], to="2025-02-01", counts=[{"month": "2025-01", "users": 900, "unit": "people", **stated}]
     )
-    roofed = product("cards", sources=[], to="2025-02-01", ceilings=[{"users": 5000, "unit": "registered cards", **stated}])
+    roof = {"users": 5000, "unit": "registered cards", "sha256": "ab" * 32, **stated}
+    roofed = product("cards", sources=[], to="2025-02-01", ceilings=[roof])
     directory = write_group(tmp_path / "group", [entity("phones", [counted, roofed])])
     done("key", "canaries", directory / "canaries.json", "--group", directory)
     (directory / "group.key").unlink()
@@ -173,3 +174,4 @@ def test_a_number_alone(tmp_path: Path) -> None:
     assert (found["group"]["lower"], found["group"]["upper"], found["group"]["complete"]) == (900, 5900, False)
     assert found["products"]["phones/cards"]["upper"] == 5000
     assert "a count of 900 people stands in (call records)" in str(found["group"]["reasons"])
+    assert f"(call records, SHA-256 {'ab' * 32})" in str(found["group"]["reasons"])
