@@ -19,6 +19,7 @@ from pipelines.closing import Signature
 from pipelines.collect import Centre
 from pipelines.erasure import Order, Scope
 from pipelines.run import run
+from pipelines.store import Store
 from tests.conftest import NOW, both_databases, entity, events, product, rows_of
 
 Make = Callable[..., Path]
@@ -68,9 +69,9 @@ def entries(directory: Path) -> list[Entry]:
         return ledger.read(opened)
 
 
-def newest(directory: Path, table: sa.Table, **values: Any) -> dict[str, Any]:
+def newest(store_: Store, table: sa.Table, **values: Any) -> dict[str, Any]:
     """A table's newest row, as it was before values of it are changed, past all of our code."""
-    with store.connected(read_group(directory).settings.store, directory) as engine, engine.begin() as connection:
+    with store_.engine.begin() as connection:
         key = next(iter(table.primary_key.columns))
         last = key == connection.scalar(sa.select(sa.func.max(key)))
         row = dict(connection.execute(sa.select(table).where(last)).mappings().one())
@@ -109,15 +110,16 @@ def test_what_was_noted_can_be_followed(directory: Path) -> None:
 
 def test_each_changed_column_is_found(directory: Path) -> None:
     """By hand, in the database, where no program of ours stands in the way."""
-    for name in ("publications", "figures", "licence_tests", "erasures", "ledger"):
-        table = schema.metadata.tables[name]
-        for column in table.columns:
-            if column.name in ("id", "number") or (name, column.name) == ("publications", "supersedes"):
-                continue
-            before = newest(directory, table, **{column.name: another(newest(directory, table)[column.name], column)})
-            assert wrong(directory), f"{name}.{column.name}"
-            newest(directory, table, **{column.name: before[column.name]})
-            assert wrong(directory) == [], f"{name}.{column.name}"
+    with warehouse.opened(read_group(directory).settings.store, directory) as opened:
+        for name in ("publications", "figures", "licence_tests", "erasures", "ledger"):
+            table = schema.metadata.tables[name]
+            for column in table.columns:
+                if column.name in ("id", "number") or (name, column.name) == ("publications", "supersedes"):
+                    continue
+                before = newest(opened, table, **{column.name: another(newest(opened, table)[column.name], column)})
+                assert ledger.wrong(opened), f"{name}.{column.name}"
+                newest(opened, table, **{column.name: before[column.name]})
+            assert ledger.wrong(opened) == [], name
 
 
 def test_a_store_older_than_its_ledger_begins_it(directory: Path) -> None:
@@ -131,7 +133,8 @@ def test_a_store_older_than_its_ledger_begins_it(directory: Path) -> None:
         closing.close(centre, MARCH, Signature("Head of Finance", restates="the letter was withdrawn"))
     assert entries(directory)[0].kind == "began"
     assert wrong(directory) == []
-    newest(directory, schema.figures, estimate=5)
+    with warehouse.opened(url, directory) as opened:
+        newest(opened, schema.figures, estimate=5)
     assert wrong(directory)
 
 
