@@ -17,7 +17,7 @@ from pipelines.evidence import METHOD
 Told = Mapping[str, Any]
 _GREY, _INK, _RULE = (105, 110, 118), (24, 28, 36), (200, 204, 210)
 _FONT, _SIZE = "DejaVu", 8.5
-MOST_ROWS = 24
+MOST_ROWS = 40
 """Of a table; what is beyond stands in the bundle, and is said."""
 
 
@@ -173,7 +173,7 @@ def _figures(made: _Sheets, figures: Sequence[Told]) -> None:
             for f in sorted(held["figures"], key=lambda f: (f["subject"] if f["scope"] != "group" else "", order[f["scope"]]))
         ]  # fmt: skip
         heads = ("", "estimate", "95 % interval", "same or different people", "sketch error", "covered")
-        made.rows(heads, rows, (40, 24, 42, 42, 18, 22), (1, 2, 3, 4, 5))
+        made.rows(heads, rows, (37, 23, 42, 42, 16, 30), (1, 2, 3, 4, 5))
         made.ln(1)
 
 
@@ -198,7 +198,7 @@ def _coverage(made: _Sheets, held: Told, grades: Told) -> None:
     made.text_line("All that was due is there, and was computed after it settled." if not reasons else "Not complete:")
     for line in [*reasons[:MOST_ROWS], *(f"not counted: {line}" for line in left[:MOST_ROWS])]:
         made.text_line(f"· {line}")
-    made.text_line("Rests on: " + "; ".join(f"{n} products by {grade}" for grade, n in grades.items() if n) + ".")
+    made.text_line("Rests on: " + "; ".join(f"{n} product{'s' * (n > 1)} by {grade}" for grade, n in grades.items() if n) + ".")
 
 
 def _vouched(made: _Sheets, closing: Told | None) -> None:
@@ -263,6 +263,6 @@ def _interval(lower: int | None, upper: int | None) -> str:
 
 
 def _covered(f: Told) -> str:
-    said = [f"{f['days_present']} of {f['days_expected']} days"] if f["days_expected"] else []
-    said += [f"{f['months_present']} of {f['months_expected']} months"] if f["months_expected"] else []
+    said = [f"{f['days_present']}/{f['days_expected']} days"] if f["days_expected"] else []
+    said += [f"{f['months_present']}/{f['months_expected']} months"] if f["months_expected"] else []
     return ", ".join(said) or "by count"
