@@ -64,8 +64,8 @@ class Grant(Dated):
         """Whether it is for a product of an entity; without a product, for all of what a licensee offers."""
         if self.covers is None:
             return product is not None or entity == self.licensee
-        if product is None:
-            return entity in self.covers.entities
+        if product is None:  # What is offered by others of the group isn't covered, so all of it isn't either.
+            return False
         return entity in self.covers.entities or f"{entity}/{product}" in self.covers.products
 
 

@@ -50,8 +50,10 @@ def evidence(
         signed = settings.settings.evidence_key is not None
     for kind in made:
         if wrong := verifying.check(out / f"{kind}.zip").wrong:
+            for path in (out / gathering.PAGE, *(out / f"{name}.zip" for name in made)):
+                path.unlink(missing_ok=True)  # Nobody may send what doesn't hold.
             next_step = "run again, or restate the month: mauwatch close MONTH --by NAME --restates REASON"
-            raise Refusal(str(out / f"{kind}.zip"), "what was written doesn't hold", "; ".join(wrong[:3]), next_step)
+            raise Refusal(str(out / f"{kind}.zip"), "its evidence doesn't hold, and was removed", "; ".join(wrong[:3]), next_step)
     if as_json:
         console.print_json({"folder": str(out), "page": str(out / gathering.PAGE), "bundles": dict(made), "signed": signed})
         return
@@ -105,10 +107,10 @@ def verify(
 def _shown(file: Path, found: "Checked") -> RenderableType:
     said = [Text(f"{file}: SHA-256 {found.sha256}")] if found.sha256 else []
     if found.about:
-        a = found.about
-        said.append(
-            Text(f"{a['kind']} bundle of {a['group']}, {a['licence']}, {a['month']}; made {a['made_at']} by {a['made_by']}")
+        kind, of, licence, month, at, by = (
+            found.about.get(name, "?") for name in ("kind", "group", "licence", "month", "made_at", "made_by")
         )
+        said.append(Text(f"{kind} bundle of {of}, {licence}, {month}; {at}, {by}"))
     said += [Text(f"  right    {line}", "green") for line in found.right]
     said += [Text(f"  unknown  {line}", "yellow") for line in found.unknown]
     said += [Text(f"  WRONG    {line}", "bold red") for line in found.wrong]

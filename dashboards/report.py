@@ -103,8 +103,8 @@ def _result(made: _Sheets, told: Told) -> None:
     licence, about = told["licence"], told["about"]
     made.title_line(f"{told['group']['name'] or told['group']['group']}: users in {about['month']}")
     made.text_line(
-        f"Evidence for the test of {licence['name']}, released {licence['released']}: more than "
-        f"{licence['threshold']:,} monthly active users in the calendar month before. Licensee: {licence['licensee']}, "
+        f"Evidence for the test of {licence['name']}, released {licence['released']}: {_more(licence)} monthly active users "
+        f"in the calendar month before. Licensee: {licence['licensee']}, "
         "with its affiliates."
     )
     made.ln(1.5)
@@ -129,7 +129,7 @@ def _clause(made: _Sheets, licence: Told) -> None:
     clause, entry = licence["clause"], licence["entry"]
     made.heading("The clause, and how it was read")
     made.text_line(
-        f"{licence['name']} ({licence['licensor']}), section {clause['section']}. Over it: more than {licence['threshold']:,} "
+        f"{licence['name']} ({licence['licensor']}), section {clause['section']}. Over it: {_more(licence)} "
         f"monthly active users in the calendar month before the release. Whose users: "
         f"{', '.join(clause['whose']).replace('_', ' ')}. Products: {clause['products_in_scope'] or 'all'}. "
         f"Effect: {clause['effect_over'] or 'see the text'}. How the text was read: {entry['evidence'].replace('_', ' ')}."
@@ -250,6 +250,10 @@ def _digests(made: _Sheets, told: Told) -> None:
     lines.append(f"signing key  {about['public_key'] or 'none: the bundle is not signed'}")
     for line in lines:
         made.text_line(line, mono=True)
+
+
+def _more(licence: Told) -> str:
+    return f"{'more than' if licence['clause']['comparator'] == 'gt' else 'at least'} {licence['threshold']:,}"
 
 
 def _people(number: int | None) -> str:

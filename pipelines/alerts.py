@@ -90,6 +90,8 @@ class Look:
     estimate: int | None
     void: bool = False
     """A named person has said that this figure was wrong."""
+    answered: bool = False
+    """A named person has closed an alert that it had raised to `over`."""
 
     @property
     def counts(self) -> bool:
@@ -184,8 +186,12 @@ def look(state: State, looks: Iterable[Look], now: datetime, rules: Alerting, fr
     kept = {(k.grain, k.as_of): k for k in state.looks}
     for new in looks:
         before = kept.get((new.grain, new.as_of))
-        kept[new.grain, new.as_of] = replace(new, void=before is not None and before.void and before.estimate == new.estimate)
+        same = before is not None and before.estimate == new.estimate
+        void, answered = before is not None and same and before.void, before is not None and before.answered
+        kept[new.grain, new.as_of] = replace(new, void=void, answered=answered)
     merged = tuple(k for grain in ("day", "month") for k in _last([k for k in kept.values() if k.grain == grain], rules))
+    if state.closed >= Level.OVER:  # Silent until it has been below: what comes over the line before that is answered with it.
+        merged = tuple(replace(k, answered=k.answered or k.rises >= Level.OVER) for k in merged)
     state = replace(state, looks=merged, forecast=state.forecast or any(k.forecast for k in merged))
     reached = _reached(state, rules)
     if state.closed and not frozen:
@@ -219,8 +225,12 @@ def _reached(state: State, rules: Alerting) -> Level:
     """The worst level that enough of the last looks reach; those that can't tell don't count as below it."""
     for level in sorted(Level, reverse=True):
         for looks, wanted in _of_grains(state, rules):
+            if level == Level.OVER:  # Of any month: one that was corrected, or confirmed, after a newer one came is no less over.
+                if any(k.rises >= level and not k.answered for k in looks):
+                    return level
+                continue
             telling = [k for k in looks if k.rises >= level or k.holds is not None][-wanted.of :]
-            if level and sum(k.rises >= level for k in telling) >= (1 if level == Level.OVER else wanted.agree):
+            if level and sum(k.rises >= level for k in telling) >= wanted.agree:
                 return level
     return Level.NONE
 
@@ -283,4 +293,5 @@ def close(state: State, reason: str, now: datetime) -> Step:
         return replace(after, settled=settled, confirmed=confirmed), [event]
     if reason == "measured_wrongly":
         return replace(after, looks=tuple(replace(k, void=True) for k in state.looks)), [event]
-    return replace(after, closed=max(state.closed, state.level)), [event]
+    answered = tuple(replace(k, answered=True) if k.rises >= Level.OVER else k for k in state.looks)
+    return replace(after, closed=max(state.closed, state.level), looks=answered), [event]

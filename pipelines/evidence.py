@@ -16,7 +16,7 @@ from typing import Any, Literal
 import polars as pl
 
 from affiliates import signature
-from affiliates.group import Group, Product, Reading
+from affiliates.group import Entity, Group, Product, Reading
 from affiliates.refusal import Refusal
 from pipelines import bundle, chain, counting, ledger, licences, publications
 from pipelines.bundled import PARTS, file_of
@@ -145,7 +145,7 @@ def _told(
     closing = found.published[group.readings.readings[0].name].collected
     return {
         "figures": {"published": figures},
-        "licence": _licence(group, licence, found),
+        "licence": _licence(group, licence, found) | {"noted": publications.tests_of(store, licence.id, found.test.licensee)},
         "group": _group(group, licence, found),
         "inputs": _inputs(store, found),
         "closing": {"collected": json.loads(closing) if closing else None},
@@ -165,12 +165,14 @@ def _licence(group: Group, licence: Licence, found: Found) -> dict[str, Any]:
 def _group(group: Group, licence: Licence, found: Found) -> dict[str, Any]:
     """Who belongs to it on the days that count, by which path, and who doesn't: with the ownership that tells so."""
     days = sorted({rest.on for rest in found.rests})
+    ties = {name: _ties(entity, days) for name, entity in group.entities.items()}
+    known = {name: held for name, held in ties.items() if held or name == group.settings.ultimate_parent}
     shares = {rest.reading.control_share for rest in found.rests}
     drawn = []
     for on in days:
         for share in sorted(shares):
             paths = group.affiliates(on, share)
-            outside = {e: group.why_outside(e, paths, on) for e in group.entities if e not in paths}
+            outside = {e: group.why_outside(e, paths, on) for e in known if e not in paths}
             drawn.append({
                 "on": on, "control_share": share,
                 "members": [{"entity": e, "path": [str(s) for s in p]} for e, p in paths.items()],
@@ -181,11 +183,22 @@ def _group(group: Group, licence: Licence, found: Found) -> dict[str, Any]:
         "time_zone": group.settings.time_zone, "drawn": drawn,
         "epochs": [{"epoch": e.epoch, "from": e.from_} for e in group.settings.epochs],
         "entities": [
-            e.model_dump(mode="json", by_alias=True, include={"entity", "name", "owned_by", "controlled_by"})
-            | {"products": [_product(p) for p in e.products]}
-            for e in group.entities.values()
+            {"entity": name, "name": group.entities[name].name, **held}
+            | {"products": [_product(p) for p in group.entities[name].products]}
+            for name, held in known.items()
         ],
     }  # fmt: skip
+
+
+def _ties(entity: Entity, days: Sequence[date]) -> dict[str, list[dict[str, Any]]]:
+    """Who owned or controlled it on any of these days; what came or comes later isn't said: a deal may not be known yet."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name, ties in (("owned_by", entity.owned_by), ("controlled_by", entity.controlled_by)):
+        held = [t for t in ties if any(t.holds_on(day) for day in days)]
+        if held:
+            ended = [t if t.to is None or t.to <= days[-1] else t.model_copy(update={"to": None}) for t in held]
+            found[name] = [t.model_dump(mode="json", by_alias=True) for t in ended]
+    return found
 
 
 def _product(product: Product) -> dict[str, Any]:

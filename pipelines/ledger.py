@@ -35,7 +35,8 @@ def noting(connection: sa.Connection) -> Iterator[None]:
     if head is None and before["published"]:
         known = [row for row in _rows(connection, schema.publications) if row["id"] <= before["published"]]
         older = [_content(connection, "published", row) for row in known]
-        body = {"publications": len(older), "content": chain.digest_of(older)}
+        counts = {kind: sum(r["id"] <= before[kind] for r in _rows(connection, table)) for kind, table in _KINDS.items()}
+        body = {"publications": len(older), "content": chain.digest_of(older), **counts}
         new.append(head := chain.follow(None, "began", body, rows[0][1]["known_at"]))
     for kind, row in rows:
         new.append(head := chain.follow(head, kind, _body(connection, kind, row), row["known_at"]))
@@ -65,6 +66,9 @@ def _changed(connection: sa.Connection, entries: Sequence[Entry]) -> Iterator[st
                 yield f"what entry {entry.number} says was {kind} at {entry.at} isn't there as it was"
         unknown = [digest for digest in there if digest not in by_kind[kind]]
         older += unknown if kind == "published" else []
+        began = next((e for e in entries if e.kind == "began"), None)
+        if kind != "published" and len(unknown) > (began.body.get(kind, len(unknown)) if began else 0):
+            yield f"{len(unknown)} rows of what was {kind} are in no entry"
     began = next((e for e in entries if e.kind == "began"), None)
     if began is not None and chain.digest_of(older) != began.body.get("content"):
         yield f"what was published before the ledger isn't what entry {began.number} says"

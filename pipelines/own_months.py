@@ -66,7 +66,8 @@ def to_date(store: Warehouse, group: Group, reading: Reading, today: date) -> To
     months are there to compare with.
     """
     month = today.replace(day=1)
-    products = [p for entity in group.entities.values() for p in entity.products if p.due_between(month, today)]
+    members = group.affiliates(today, reading.control_share)
+    products = [p for name in members for p in group.entities[name].products if p.due_between(month, today)]
     last = today - timedelta(max((p.settles_after for p in products), default=0) + 1)
     if last < month or any(p.grain == "month" for p in products):
         return None

@@ -57,15 +57,20 @@ def products(store: Store, reading: Reading, month: date) -> list[tuple[str, int
 
 
 def definitions(store: Store, month: date) -> dict[str, set[str]]:
-    """By affiliate/product, what the current contributions of a month call active."""
+    """By affiliate/product, what the current contributions of a month call active: the digest of what decides who counts, or
+    its label."""
     c = schema.contributions.c
     within = c.activity_date.between(month, month_end(month))
     latest = (
         sa.select(sa.func.max(c.id)).where(within, c.ahead.is_(False)).group_by(c.affiliate, c.product, c.grain, c.activity_date)
     )
-    wanted = sa.select(c.affiliate, c.product, c.definition).where(c.id.in_(latest)).distinct()
-    found: dict[str, set[str]] = {}
+    wanted = sa.select(c.affiliate, c.product, c.definition, c.definition_digest).where(c.id.in_(latest)).distinct()
+    found: dict[str, list[tuple[str, str | None]]] = {}
     with store.reading() as connection:
         for row in connection.execute(wanted):
-            found.setdefault(f"{row.affiliate}/{row.product}", set()).add(row.definition)
-    return found
+            found.setdefault(f"{row.affiliate}/{row.product}", []).append((row.definition, row.definition_digest))
+    # By what decides who counts, where that is known of all; else by its label.
+    return {
+        product: {digest if all(d for _, d in each) and digest else label for label, digest in each}
+        for product, each in found.items()
+    }

@@ -144,6 +144,14 @@ def _append_tests(connection: sa.Connection, rows: Sequence[Row]) -> int:
     return len(new)
 
 
+def tests_of(store: Store, licence: str, licensee: str) -> list[dict[str, Any]]:
+    """The newest row of `licence_tests` for each reading."""
+    t = schema.licence_tests
+    latest = sa.select(sa.func.max(t.c.id)).where(t.c.licence == licence, t.c.licensee == licensee).group_by(t.c.reading)
+    with store.reading() as connection:
+        return [dict(row) for row in connection.execute(sa.select(t).where(t.c.id.in_(latest)).order_by(t.c.reading)).mappings()]
+
+
 def in_force(store: Store, month: date | None = None, before: datetime | None = None) -> dict[tuple[date, str], Publication]:
     """By month and reading, the publication in force, now or as it was known before a moment."""
     p = schema.publications

@@ -3,6 +3,7 @@
 Needs the bundle alone: no store, no key, no database library. What is checked is said, and so is what can't be.
 """
 
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -60,11 +61,14 @@ def check(path: Path, public_key: str | None = None, head: str | None = None) ->
             _test(found, opened)
             group = group_of(opened.json("group.json"), opened.json("licence.json")["read"])
             found.note("who is in the group follows from who owns whom", list(_membership(opened, group)))
+            found.note("what the figures rest on is what their digests say", list(_gathered(opened, group)))
+            found.note("what was collected, signed and read belongs to these figures", list(_bound(opened)))
+            found.unknown.append("whether the PDF and method.txt say the same: they are only covered by the signature")
             if opened.about.get("kind") == "expert":
                 _again(found, opened, group)
             else:
                 found.unknown.append("whether the figures come out again: only the expert bundle holds sketches")
-        except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, OSError) as error:
             found.wrong.append(f"a file isn't what a bundle of this format holds ({type(error).__name__})")
     return found
 
@@ -122,14 +126,68 @@ def _figures(found: Checked, opened: Bundle) -> None:
 
 def _test(found: Checked, opened: Bundle) -> None:
     told, wrong = opened.json("licence.json"), []
+    entry = Entry.model_validate(told["entry"])
+    if entry.digest != told["digest"]:
+        wrong.append("the licence's entry isn't what its digest says")
+    clause = next((c for c in entry.clauses if c.model_dump(mode="json") == told["clause"]), None)
+    if clause is None or clause.threshold != told["threshold"] or entry.id != told["licence"]:
+        wrong.append("the clause and its threshold aren't those of the licence's entry")
     for name, outcome in told["readings"].items():
         result = outcome.get("found") or outcome["result"]
-        if outcome["lower"] is not None and decide(told["threshold"], outcome["lower"], outcome["upper"]) != result:
+        bounds = outcome["lower"], outcome["upper"]
+        if result == "not_measured" and outcome["lower"] is None:
+            continue
+        if outcome["lower"] is None or decide(told["threshold"], *bounds, (clause and clause.comparator) or "gt") != result:
             wrong.append(f"by {name} the test found {result}, which doesn't follow from its bounds")
-    entry = dict(told["entry"])
-    if Entry.model_validate(entry).digest != told["digest"]:
-        wrong.append("the licence's entry isn't what its digest says")
+    wrong += _noted(opened, told)
     found.note(f"the test's results follow from the bounds and the threshold of {told['threshold']:,}", wrong)
+
+
+def _noted(opened: Bundle, told: Told) -> Iterator[str]:
+    """What of the test isn't as the ledger has it."""
+    entries = chain.of_lines((opened.folder / "ledger.jsonl").read_text(encoding="utf-8"))
+    noted = {e.body.get("content") for e in entries if e.kind == "tested"}
+    rows = {row["reading"]: row for row in told["noted"]}
+    for name, outcome in told["readings"].items():
+        row = rows.get(name)
+        if row is None or chain.digest_of(chain.said(row)) not in noted:
+            yield f"the test by {name} is in no entry of the ledger"
+            continue
+        same = {key: outcome[key] for key in ("result", "estimate", "lower", "upper", "of_record")}
+        same |= {key: told[key] for key in ("licence", "licensee", "released", "threshold")}
+        if {key: row[key] for key in same} != same:
+            yield f"the test by {name} isn't the one that the ledger has"
+
+
+def _bound(opened: Bundle) -> Iterator[str]:
+    """What belongs to the signed figures and stands beside them."""
+    published = [held["publication"] for held in opened.json("figures.json")["published"]]
+    collected = opened.json("closing.json")["collected"]
+    told = json.loads(published[0]["collected"]) if published[0]["collected"] else None
+    if collected != told:
+        yield "what was collected isn't what stands with the signed figures"
+    if opened.about.get("public_key") != opened.public_key:
+        yield "it is signed by another key than its list names"
+    readings = opened.json("licence.json")["read"]
+    month = date.fromisoformat(f"{opened.about['month']}-01")
+    released = opened.json("licence.json")["released"]
+    wanted = {(r["name"], f"{counting.month_end(month)}") for r in readings}
+    wanted |= {(r["name"], released) for r in readings if r["membership"] == "release_date"}
+    if {(rest["reading"], rest["on"]) for rest in opened.json("inputs.json")["rests"]} != wanted:
+        yield "it doesn't say of each reading what its figures rest on"
+    if {p["reading"] for p in published} != {r["name"] for r in readings}:
+        yield "the figures aren't those of its readings"
+
+
+def _gathered(opened: Bundle, group: Group) -> Iterator[str]:
+    """Whether what the figures rest on is what their digest says: the members, what was due of them, and each contribution."""
+    holder, month = Bundled(opened), date.fromisoformat(f"{opened.about['month']}-01")
+    readings = {r.name: r for r in group.readings.readings}
+    for rest in opened.json("inputs.json")["rests"]:
+        on = date.fromisoformat(rest["on"])
+        inputs = counting.gather(holder, group, month, readings[rest["reading"]], on)
+        if rest["inputs"] not in (inputs.digest, inputs.unerased):
+            yield f"what the figures by {rest['reading']} of the group on {on} rest on isn't what their digest says"
 
 
 def _membership(opened: Bundle, group: Group) -> Iterator[str]:
@@ -148,12 +206,9 @@ def _again(found: Checked, opened: Bundle, group: Group) -> None:
     published = {held["publication"]["reading"]: held for held in opened.json("figures.json")["published"]}
     outcomes, wrong = opened.json("licence.json")["readings"], list[str]()
     for rest in told["rests"]:
-        reading = next(r for r in group.readings.readings if r.name == rest["reading"])
+        (reading,) = (r for r in group.readings.readings if r.name == rest["reading"])
         on = date.fromisoformat(rest["on"])
         inputs = counting.gather(holder, group, month, reading, on)
-        if rest["inputs"] not in (inputs.digest, inputs.unerased):
-            wrong.append(f"what the figures by {reading.name} of the group on {on} rest on isn't what their digest says")
-            continue
         measured = counting.measure(holder, group, inputs)
         held = published[reading.name]
         if on == counting.month_end(month):

@@ -196,6 +196,22 @@ def test_nobody_acknowledges_and_it_goes_one_step_further_once() -> None:
     assert alerts.waited(worse, BEGIN + timedelta(days=40), RULES)[1], "a worse level begins anew"
 
 
+def test_an_older_month_that_is_corrected_is_no_less_over() -> None:
+    """A licence tests just that month: the newer one under the line says nothing about it."""
+    state, said = play([measured(1, 690), measured(2, 695), measured(3, 690)])
+    assert ("raised", OVER) not in said
+    state, said = play([measured(2, 705)], state)
+    assert said == [("raised", OVER)]
+    state, _ = alerts.close(state, "granted", BEGIN)
+    assert play([measured(2, 706)], state)[1] == [], "it was closed with the month before"
+
+
+def test_what_is_confirmed_after_a_newer_month_came_is_raised() -> None:
+    state, said = play([measured(1, 500), measured(2, 720, doubted=True), measured(3, 690)])
+    assert ("raised", OVER) not in said
+    assert ("raised", OVER) in play([measured(2, 720)], state)[1]
+
+
 def test_what_was_granted_stays_silent_until_it_has_been_below() -> None:
     state, _ = play(series(720))
     state, _ = alerts.close(state, "granted", BEGIN)

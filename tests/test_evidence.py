@@ -44,6 +44,7 @@ def made_in(directory: Path, store_url: str = "sqlite:///.mauwatch/store.sqlite"
             entity("b", [product("chat", **life, sources=[days | {"files": "chat.parquet"}], grain="month")],
                    owned_by=[{"owner": "parent", "share": "100 %", "to": "2025-04-03"}]),
             entity("c", [product("calls", **life, sources=[], counts=[count])]),
+            entity("project-tiger", [], owned_by=[{"owner": "parent", "share": "100 %", "from": "2026-12-01"}]),
         ],
         store=store_url, evidence_key="evidence.pem",
     )  # fmt: skip
@@ -99,6 +100,9 @@ def test_nobodys_data_is_in_the_outside_bundle(directory: Path) -> None:
             "daily contributions": 1, "monthly contributions": 1, "a count": 1, "a ceiling": 0, "nothing": 0,
         }  # fmt: skip
         assert opened.json("closing.json")["collected"]["attestations"] == ATTESTED["attestations"]
+        texts = "".join(path.read_text() for path in opened.folder.glob("*.json*"))
+        assert "project-tiger" not in texts, "what is bought later may not be known yet"
+        assert "2025-04-03" in texts, "and b was sold before the release"
     assert (directory / "evidence" / "evidence.pdf").read_bytes().startswith(b"%PDF")
     found = verifying.check(directory / "evidence" / "outside.zip")
     assert found.wrong == []
@@ -177,6 +181,14 @@ def forget(folder: Path) -> None:
         (lambda folder: (folder / "ledger.jsonl").write_text("\n".join((folder / "ledger.jsonl").read_text().splitlines()[1:])),
          "comes after nothing"),
         (forget, "in no entry of the ledger"),
+        (edit("licence.json", lambda s: s.update(threshold=9_000_000_000)), "aren't those of the licence's entry"),
+        (edit("licence.json", lambda s: s["readings"]["unique_people"].update(lower=None, upper=None)), "doesn't follow"),
+        (edit("licence.json", lambda s: s["readings"]["unique_people"].update(result="granted", found="under")),
+         "isn't the one that the ledger has"),
+        (edit("licence.json", lambda s: s["noted"].clear()), "in no entry of the ledger"),
+        (edit("inputs.json", lambda s: s["rests"].clear()), "what its figures rest on"),
+        (edit("closing.json", lambda s: s["collected"]["attestations"].clear()), "isn't what stands with the signed figures"),
+        (edit("group.json", lambda s: s["entities"][2]["products"].clear()), "isn't what their digest says"),
     ],
 )  # fmt: skip
 def test_what_was_changed_and_signed_anew_is_found(
@@ -221,6 +233,7 @@ def test_manifests_that_changed_since_the_signing(directory: Path, tmp_path: Pat
     done = CliRunner().invoke(app, ["evidence", "llama-4", "-o", str(tmp_path / "e"), "--group", str(made)])
     assert isinstance(done.exception, Refusal)
     assert "what the figures by unique_people rest on has changed since they were published" in str(done.exception)
+    assert not list((tmp_path / "e").glob("*.*")), "nobody may send it"
 
 
 def test_nothing_to_show(tmp_path: Path) -> None:

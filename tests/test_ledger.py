@@ -122,12 +122,21 @@ def test_each_changed_column_is_found(directory: Path) -> None:
             assert ledger.wrong(opened) == [], name
 
 
+def test_what_is_added_past_the_ledger_is_found(directory: Path) -> None:
+    """A result that nobody found would be the newest in every view."""
+    with warehouse.opened(read_group(directory).settings.store, directory) as opened:
+        row = newest(opened, schema.licence_tests)
+        with opened.engine.begin() as connection:
+            connection.execute(schema.licence_tests.insert(), [row | {"id": row["id"] + 1, "result": "under"}])
+        assert ledger.wrong(opened) == ["1 rows of what was tested are in no entry"]
+
+
 def test_a_store_older_than_its_ledger_begins_it(directory: Path) -> None:
     """What had been published before isn't in an entry; that nobody changes it, the first one says."""
     url = read_group(directory).settings.store
     with store.connected(url, directory) as engine, engine.begin() as connection:
         connection.execute(schema.ledger.delete())
-    assert wrong(directory) == [f"{len(rows_of(url, directory)['publications'])} publications are in no entry"]
+    assert f"{len(rows_of(url, directory)['publications'])} publications are in no entry" in wrong(directory)
     (directory / "attested" / "2025-03.yaml").unlink()
     with Centre(directory, read_group(directory), NOW + timedelta(1)) as centre:
         closing.close(centre, MARCH, Signature("Head of Finance", restates="the letter was withdrawn"))
