@@ -2,8 +2,8 @@
 
 One Parquet file holds any number of rows, one for each product, period, audience and namespace;
 the rows of one product and period are one contribution and replace what was there before as a
-whole. `COLUMNS` is the contract; any engine can write it. A few lines over 300: what a contribution is
-and what speaks against one change together.
+whole. `COLUMNS` is the contract; any engine can write it. Over 300 lines: what a contribution is and what
+speaks against one change together.
 """
 
 import hashlib

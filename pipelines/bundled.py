@@ -22,6 +22,10 @@ PARTS = pl.Schema({
 """Columns of a product's file of sketches: null once erased."""
 
 
+DETAILS = "details.json"
+"""Beside the sketches: each contribution's normalisation and numbers of events, by which its digest is made again."""
+
+
 def file_of(version: Version) -> str:
     """The file of a bundle that holds a contribution's sketches."""
     return f"sketches/{version.affiliate}/{version.product}.parquet"

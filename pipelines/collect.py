@@ -1,6 +1,5 @@
 """Contributions of one product, from its sources by the edge and the one way in to the store.
 
-
 A few lines over 300: what is due and how it is computed have to agree.
 """
 

@@ -19,7 +19,7 @@ from affiliates import signature
 from affiliates.group import Entity, Group, Product, Reading
 from affiliates.refusal import Refusal
 from pipelines import bundle, chain, counting, ledger, licences, publications
-from pipelines.bundled import PARTS, file_of
+from pipelines.bundled import DETAILS, PARTS, file_of
 from pipelines.collect import Centre
 from pipelines.counting import Inputs
 from pipelines.held import GivenCount, Version
@@ -87,7 +87,7 @@ def write(centre: Centre, licence: Licence, to: Path, kinds: Sequence[Kind], pag
         entries = ledger.read(fixed)
         if wrong := ledger.wrong(fixed):
             raise Refusal("the ledger", "isn't what was noted", wrong[0], "find out who changed the store: mauwatch verify")
-        told = _told(fixed, group, licence, found, entries)
+        told = _told(fixed, group, licence, found)
         head = chain.head_of(entries, month)
         about = {
             "group": group.settings.group, "licence": licence.id, "month": f"{month:%Y-%m}",
@@ -132,9 +132,7 @@ def _nothing(month: date) -> Refusal:
     return Refusal(said, "nothing was published for the month", "", "bring its contributions, and run: mauwatch run")
 
 
-def _told(
-    store: Warehouse, group: Group, licence: Licence, found: Found, entries: Sequence[chain.Entry]
-) -> dict[str, dict[str, Any]]:
+def _told(store: Warehouse, group: Group, licence: Licence, found: Found) -> dict[str, dict[str, Any]]:
     """The outside bundle's files, by name."""
     figures = []
     for reading in group.readings.readings:
@@ -147,7 +145,7 @@ def _told(
         "figures": {"published": figures},
         "licence": _licence(group, licence, found) | {"noted": publications.tests_of(store, licence.id, found.test.licensee)},
         "group": _group(group, licence, found),
-        "inputs": _inputs(store, found),
+        "inputs": _inputs(found),
         "closing": {"collected": json.loads(closing) if closing else None},
     }
 
@@ -209,7 +207,7 @@ def _product(product: Product) -> dict[str, Any]:
     return {**said, "day_zone": product.day_zone}
 
 
-def _inputs(store: Warehouse, found: Found) -> dict[str, Any]:
+def _inputs(found: Found) -> dict[str, Any]:
     """Each contribution that a figure rests on, by its digest; and what kinds of evidence they are."""
     versions = {v.id: v for rest in found.rests for v in rest.inputs.versions}
     given = {(g.affiliate, g.product, g.kind): g for rest in found.rests for g in rest.inputs.given.values()}
@@ -221,7 +219,6 @@ def _inputs(store: Warehouse, found: Found) -> dict[str, Any]:
         grades[_grade(mine, number)] += 1
     return {
         "contributions": [asdict(v) for v in sorted(versions.values(), key=lambda v: v.id)],
-        "details": store.read_told(sorted(versions)),
         "given": [asdict(g) for _, g in sorted(given.items())],
         "rests": [
             {"reading": r.reading.name, "on": r.on, "inputs": r.inputs.digest, "unerased": r.inputs.unerased} for r in found.rests
@@ -239,6 +236,7 @@ def _grade(grains: Collection[str], given: GivenCount | None) -> str:
 def _write_sketches(store: Warehouse, found: Found, folder: Path) -> None:
     """A Parquet file for each product, of what each of its contributions holds."""
     versions = {v.id: v for rest in found.rests for v in rest.inputs.versions}
+    (folder / DETAILS).write_text(_json({"contributions": store.read_told(sorted(versions))}), encoding="utf-8")
     for name, ids in _by_product(versions.values()):
         rows = [
             (number, part.audience, part.namespace, part.registers.to_image() if part.registers else None, part.erased_at)

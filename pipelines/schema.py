@@ -1,9 +1,8 @@
 """Tables of our own store (SQLAlchemy Core), with a comment on every column.
 
 Nothing in `contributions`, `parts`, `confirmations`, `receipts`, `erasures`, `counts`, `publications`, `figures`,
-`incidents`, `outbox` and `deliveries` is ever
-changed: a newer row stands beside the older one, and `known_at` says since when. Only
-`sketches.image` can become null, when it is erased (its digest stays), and `sources_seen` is
+`licence_tests`, `ledger`, `incidents`, `outbox` and `deliveries` is ever changed: a newer row stands beside the older one, and
+`known_at` says since when. Only `sketches.image` can become null, when it is erased (its digest stays), and `sources_seen` is
 replaced.
 
 Over 300 lines: all tables are read together.

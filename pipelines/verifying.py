@@ -16,7 +16,7 @@ from affiliates.contribution import digest_of
 from affiliates.group import Group
 from pipelines import bundle, chain, counting
 from pipelines.bundle import Bundle
-from pipelines.bundled import Bundled, group_of
+from pipelines.bundled import DETAILS, Bundled, group_of
 from pipelines.counting import Measured
 from pipelines.entries import Entry
 from pipelines.figures import Figure
@@ -201,7 +201,7 @@ def _membership(opened: Bundle, group: Group) -> Iterator[str]:
 def _again(found: Checked, opened: Bundle, group: Group) -> None:
     """All figures from the sketches."""
     holder, told = Bundled(opened), opened.json("inputs.json")
-    found.note(f"{len(holder.versions):,} contributions are what their digests say", list(_contributions(holder, told)))
+    found.note(f"{len(holder.versions):,} contributions are what their digests say", list(_contributions(holder, opened)))
     month = date.fromisoformat(f"{opened.about['month']}-01")
     published = {held["publication"]["reading"]: held for held in opened.json("figures.json")["published"]}
     outcomes, wrong = opened.json("licence.json")["readings"], list[str]()
@@ -223,9 +223,9 @@ def _again(found: Checked, opened: Bundle, group: Group) -> None:
     found.note(f"all figures were made again from {len(holder.versions):,} contributions, and are the published ones", wrong)
 
 
-def _contributions(holder: Bundled, told: Told) -> Iterator[str]:
+def _contributions(holder: Bundled, opened: Bundle) -> Iterator[str]:
     parts: dict[int, list[tuple[str, str, str, int | None]]] = {}
-    details = {d["contribution"]: d for d in told["details"]}
+    details = {d["contribution"]: d for d in opened.json(DETAILS)["contributions"]}
     gone = set()
     for number, part in holder.read_parts(sorted(holder.versions)):
         events = details[number]["events"][f"{part.audience} {part.namespace}"]

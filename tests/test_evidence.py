@@ -99,6 +99,7 @@ def test_nobodys_data_is_in_the_outside_bundle(directory: Path) -> None:
         assert opened.json("inputs.json")["grades"] == {
             "daily contributions": 1, "monthly contributions": 1, "a count": 1, "a ceiling": 0, "nothing": 0,
         }  # fmt: skip
+        assert not {"details", "events"} & set(opened.json("inputs.json")), "how much a product is used on a day is nobody else's"
         assert opened.json("closing.json")["collected"]["attestations"] == ATTESTED["attestations"]
         texts = "".join(path.read_text() for path in opened.folder.glob("*.json*"))
         assert "project-tiger" not in texts, "what is bought later may not be known yet"
