@@ -187,7 +187,7 @@ class NextSteps(Model):
     watch: Text = "name who prepares, and look at the figure each month"
     prepare: Text = "have the request for a licence and the plan of a migration ready"
     act: Text = "hand in the request, or begin the migration"
-    over: Text = "take it to counsel today"
+    over: Text = "ask counsel which rights are left"
 
 
 class Alerting(Model):
@@ -195,7 +195,7 @@ class Alerting(Model):
 
     lead_times: LeadTimes = LeadTimes()
     licences: tuple[Name, ...] = ()
-    """Whose clauses are watched, by their ids in the registry; all of them where none is named."""
+    """Whose clauses are watched, by their ids in the registry; where none is named, Llama's and those of the models in use."""
     shares: Shares = Shares()
     probabilities: Probabilities = Probabilities()
     raise_after: RaiseAfter = RaiseAfter()
@@ -210,7 +210,7 @@ class Alerting(Model):
     allowed_domains: tuple[Domain, ...] = ()
     """Only there figures and names of products are sent; elsewhere a link."""
     link: Url | None = None
-    """Base of the link to an alert."""
+    """Base of the link to an alert: a message names LINK/alerts/ID, where the group shows its alerts."""
     heartbeat: Heartbeat | None = None
     legend: str = ""
     """Counsel's own text, on every message."""

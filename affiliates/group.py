@@ -208,6 +208,8 @@ class Settings(Model):
     lg_k: Annotated[int, Field(ge=12, le=21)] = 21
     evidence_key: Text | None = None
     """File of the private key (`mauwatch key pair`) that signs bundles of evidence; without one they aren't signed."""
+    evidence_font: Text | None = None
+    """File of a TrueType or OpenType font for names in scripts that the evidence's own font lacks."""
     keep_sketches: Annotated[int, Field(ge=1, le=1200)] = 24
     """Whole months whose sketches stay when `mauwatch erase --retention` erases the older ones."""
 

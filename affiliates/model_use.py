@@ -29,6 +29,13 @@ class Revenue(Model):
     year: Annotated[int, Field(ge=1990, le=2999)]
 
 
+class Cost(Model):
+    """What something costs once, as the group expects."""
+
+    amount: Annotated[Decimal, Field(ge=0)]
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
+
+
 class Exempt(Model):
     """Why the text leaves this use out: the model came inside a licensee's integrated end-user product."""
 
@@ -52,6 +59,8 @@ class ModelUse(Dated):
     """Of the product, and of which `revenue_share` rests on the model."""
     revenue_share: Share | None = None
     alternative: Text | None = None
+    switching_cost: Cost | None = None
+    """Of going over to the alternative: alerts and dependencies show it beside the revenue."""
     integrated_end_user_product: Exempt | None = None
 
     @model_validator(mode="after")

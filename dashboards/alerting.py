@@ -146,11 +146,12 @@ def close(
     as_json: Json = False,
 ) -> None:
     """Close an alert, with a name, a reason and the number of the matter; `over` ends no other way."""
-    from pipelines import answering
+    from pipelines import answering, registry
     from pipelines.answering import Closing
 
+    known = registry.of_group(group)
     with _opened(group) as (settings, store):
-        of = answering.close(store, settings, number, Closing(by, reason.value, matter, note), datetime.now(UTC))
+        of = answering.close(store, settings, known, number, Closing(by, reason.value, matter, note), datetime.now(UTC))
         findings = _deliver(store, group, settings)
     _answer(of, as_json, f"Alert {number} is closed by {of.closed_by}: {of.reason_code}, matter {of.matter}.")
     _tell(findings)

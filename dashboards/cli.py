@@ -160,13 +160,11 @@ def run(
     """Count the events: what is missing or wasn't settled, or all of a range again; then publish the months."""
     with console.without_collecting():
         from dashboards import logged, terminal
-        from pipelines import registry
         from pipelines.defs.in_process import run as run_group
     begin, end = console.day_of(first), console.day_of(last)
     if begin and end and begin > end:
         raise typer.BadParameter(f"--from {begin} lies after --to {end}")
     settings = _read(group)
-    registry.of_group(group)  # A mistake in it is said before anything is counted.
     with logged.log_lines() if log_json else console.progress_bar() as progress:
         report = run_group(group, settings, datetime.now(UTC), begin, end, progress)
     if log_json:

@@ -12,7 +12,7 @@ from affiliates import activity, crosswalk, edge, person_keys, registers
 from affiliates.group import Group, Product
 from affiliates.keyring import Keyring
 from affiliates.refusal import Refusal, Refused
-from pipelines import channels, registry, warehouse
+from pipelines import channels, registry, warehouse, watched
 
 Check = tuple[str, bool, str]
 """What was looked at, whether it is fine, and what was found."""
@@ -82,8 +82,14 @@ def _registry(directory: Path, group: Group, now: datetime) -> Iterator[Check]:
     due = known.due_for_review(now.astimezone(group.zone).date())
     passed = ", ".join(f"{entry.id} ({entry.review_by})" for entry in due)
     yield "registry", True, said + (f"; review date has passed: {passed}" if due else "")
-    for refusal in registry.unknown(group, known):
+    unknown = list(registry.unknown(group, known))
+    for refusal in unknown:
         yield f"licence of {refusal.subject}", False, str(refusal)
+    if not unknown:
+        today = now.astimezone(group.zone).date()
+        for name in watched.unwatched(group, known, today):
+            said = f"alerts.yaml names {name}, which asks about who uses it: no product is said to, so nothing is watched"
+            yield "alerts", False, said
 
 
 def _crosswalk(directory: Path, group: Group, now: datetime) -> Iterator[Check]:

@@ -1,6 +1,7 @@
 """Evidence: the folder that a lawyer reads and sends, and the check of a bundle by whoever gets it."""
 
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -46,7 +47,9 @@ def evidence(
         )
     kinds: list[gathering.Kind] = ["outside", *(["expert"] if expert else [])]  # type: ignore[list-item]
     with Centre(group, settings, datetime.now(UTC)) as centre:
-        made = gathering.write(centre, known[licence], out, kinds, report.pdf)
+        font = settings.settings.evidence_font
+        page = partial(report.pdf, font=group / font if font else None)
+        made = gathering.write(centre, known[licence], out, kinds, page)
         signed = settings.settings.evidence_key is not None
     for kind in made:
         if wrong := verifying.check(out / f"{kind}.zip").wrong:

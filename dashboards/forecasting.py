@@ -63,7 +63,8 @@ def forecast(
         raise typer.BadParameter("--threshold takes a number over zero")
     if series is not None and reading is not None:
         raise typer.BadParameter("--reading is for the group's own months, and --series for others")
-    today, settings = datetime.now(UTC).date(), _settings(group, needed=series is None)
+    settings = _settings(group, needed=series is None)
+    today = datetime.now(UTC).astimezone(settings.zone if settings else UTC).date()
     found, so_far = _series(series, group, settings, reading, today)
     line = _newest_clause(group) if threshold is None else threshold
     made = core.forecast(found, line, horizon or MONTHS // found.months, so_far)

@@ -35,7 +35,8 @@ def of_family(found: "Sequence[LicenceTest]", alone: bool = True) -> RenderableT
             rows.append([*head, *_cells(name, o)])
             head = [f"  {test.licensee}" if len({t.licensee for t in found}) > 1 else "", "", ""]
     clause, supposed = found[0].licence.clause, found[0].licence.supposed
-    title = f"More than {clause.threshold:,} monthly active users{', if a version were released then' if supposed else ''}?"
+    more = "More than" if clause.comparator == "gt" else "At least"
+    title = f"{more} {clause.threshold:,} monthly active users{', if a version were released then' if supposed else ''}?"
     columns = ("licence", "released", "tests", "reading", "result", "headroom", "95 % interval")
     said: list[RenderableType] = [
         table(title, columns, rows, (5, 6), (0, 1, 2, 4)),
@@ -219,12 +220,13 @@ def dependencies(found: "Dependencies") -> RenderableType:
         use = d.use
         revenue = f"{use.revenue.amount:,} {use.revenue.currency} ({use.revenue.year})" if use.revenue else "–"
         share = f" x {float(use.revenue_share * 100):g} %" if use.revenue_share else ""
+        cost = [f"{use.switching_cost.amount:,} {use.switching_cost.currency}"] if use.switching_cost else []
         stands = Text("\n".join(d.open), "yellow") if d.open else Text(", ".join(d.stands), "green")
         stands = stands if stands.plain else Text("no threshold in its text")
         hosted = use.hosted_by.replace("_", " ") + (f", {use.host}" if use.host else "")
         rows.append((f"{d.affiliate}/{d.product}", use.model, hosted, stands, people(d.users.estimate if d.users else None),
-                     f"{revenue}{share}", use.alternative or "–"))  # fmt: skip
-    columns = ("product", "uses", "hosted by", "stands on", "users", "revenue", "alternative")
+                     f"{revenue}{share}", "; ".join([use.alternative or "–", *cost])))  # fmt: skip
+    columns = ("product", "uses", "hosted by", "stands on", "users", "revenue", "alternative, cost")
     said: list[RenderableType] = [table(f"Dependencies on {found.on}, users of {found.month:%Y-%m}", columns, rows, (4,))]
     if not found.uses:
         said = [Text("No product is said to use a model: add `models` to a product in affiliates/*.yaml.")]

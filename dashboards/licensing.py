@@ -111,14 +111,22 @@ def licences(
 ) -> None:
     """What each licence's test finds for the group, under each reading; no legal advice."""
     from affiliates.manifests import read_group
-    from pipelines import registry, warehouse
+    from pipelines import adoption, registry, warehouse
     from pipelines.months import Months
 
     if dependencies and (released is not None or adopt is not None):
         raise typer.BadParameter("--dependencies goes with neither --released nor --adopt")
     if adopt is not None and product is None:
         raise typer.BadParameter("--adopt goes with --product AFFILIATE/PRODUCT")
+    elsewhere = (
+        ("--licence", licence), ("--licensor", licensor), ("--kind", kind), ("--result", result), ("--all", every or None),
+        ("--month", month), ("--product", product if adopt is None else None),
+    )  # fmt: skip
+    if given := [name for name, value in elsewhere if value is not None and (released or adopt or dependencies)]:
+        raise typer.BadParameter(f"{given[0]} goes with none of --released, --adopt and --dependencies")
     settings, known = read_group(group), registry.of_group(group)
+    if product is not None:
+        adoption.find_product(settings, product)  # An empty answer would look like nothing being over.
     day, about = console.day_of(released), console.month_of(month) if month else None
     today = datetime.now(UTC).astimezone(settings.zone).date()
     if about and about >= today.replace(day=1):
@@ -206,7 +214,13 @@ def _listed(
         if said["licence"] == newest:
             said["above_and_untested"] = {name: [f"{m:%Y-%m}" for m in found] for name, found in untested.items()}
     tested, needing = [t for t in others if t.clause.tested], [t for t in others if not t.clause.tested]
-    shown: list[RenderableType] = [licence_tables.of_family(first, alone=False)] if first else []
+    thresholds = dict.fromkeys((test.licence.clause.threshold, test.licence.clause.comparator) for test in first)
+    shown: list[RenderableType] = [
+        licence_tables.of_family(
+            [t for t in first if (t.licence.clause.threshold, t.licence.clause.comparator) == asks], alone=False
+        )
+        for asks in thresholds
+    ]
     shown += [licence_tables.clauses([*rest, *tested])] if rest or tested else []
     shown += [licence_tables.not_tested(needing)] if needing else []
     shown += [licence_tables.entries(known, picked)] if asked.every else []

@@ -10,21 +10,42 @@ from typing import Any
 
 from fpdf import FPDF
 from fpdf.enums import TableBordersLayout, XPos, YPos
-from fpdf.fonts import FontFace
+from fpdf.fonts import FontFace, TTFFont
 
+from affiliates.refusal import Refusal
 from pipelines.evidence import METHOD
 
 Told = Mapping[str, Any]
 _GREY, _INK, _RULE = (105, 110, 118), (24, 28, 36), (200, 204, 210)
 _FONT, _SIZE = "DejaVu", 8.5
-MOST_ROWS = 40
-"""Of a table; what is beyond stands in the bundle, and is said."""
+MOST_ROWS, MOST_LINES = 25, 10
+"""Of a table, and of a list; what is beyond stands in the bundle, and is said."""
 
 
-def pdf(told: Told, at: datetime) -> bytes:
-    """The sheets, of the bundle's files by name (without .json); the same for the same, at the same moment."""
+def pdf(told: Told, at: datetime, font: Path | None = None) -> bytes:
+    """The sheets, of the bundle's files by name (without .json); the same for the same, at the same moment.
+
+    `font`: for what the sheets' own font has no glyph. Raises `Refusal` where that can't be read, or there still is no glyph:
+    a box in the place of a name is no evidence.
+    """
     made = _Sheets(told["group"]["name"] or told["group"]["group"], told["about"], at)
+    try:
+        if font is not None:
+            made.fall_back_to(font)
+        _write(made, told)
+        if lacking := made.lacking():
+            raise Refusal(
+                "evidence.pdf", "its font has no glyph for some characters", lacking[:40],
+                "name the file of a font that has them in group.yaml: evidence_font",
+            )  # fmt: skip
+        return bytes(made.output())
+    finally:
+        made.close_fonts()
+
+
+def _write(made: "_Sheets", told: Told) -> None:
     figures = told["figures"]["published"]
+    made.add_page()
     _result(made, told)
     _clause(made, told["licence"])
     _figures(made, figures)
@@ -33,7 +54,6 @@ def pdf(told: Told, at: datetime) -> bytes:
     _vouched(made, told["closing"]["collected"])
     _method(made)
     _digests(made, told)
-    return bytes(made.output())
 
 
 class _Sheets(FPDF):
@@ -41,6 +61,7 @@ class _Sheets(FPDF):
 
     def __init__(self, group: str, about: Told, at: datetime) -> None:
         super().__init__(format="A4")
+        self._written = set[str]()
         import matplotlib
 
         fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
@@ -53,8 +74,33 @@ class _Sheets(FPDF):
         self.set_title(f"{group}: evidence for {about['licence']}, {about['month']}")
         self.set_margins(18, 16, 18)
         self.set_auto_page_break(True, 20)
-        self.add_page()
         self.set_text_color(*_INK)
+
+    def normalize_text(self, text: str) -> str:
+        """Each text that is written comes by here."""
+        self._written |= set(text)
+        return super().normalize_text(text)
+
+    def fall_back_to(self, font: Path) -> None:
+        """Take from a font's file what the others have no glyph for."""
+        try:
+            for style in ("", "B"):
+                self.add_font("More", style, font)
+        except Exception as error:  # noqa: BLE001 whatever fontTools says of a file that is no font
+            said = f"{font.name}: {type(error).__name__}"
+            raise Refusal("group.yaml: evidence_font", "isn't a font that can be read", said, "see to the file") from None
+        self.set_fallback_fonts(["More"], exact_match=False)
+
+    def close_fonts(self) -> None:
+        """Their files stay open until then."""
+        for font in self.fonts.values():
+            if isinstance(font, TTFFont):
+                font.close()
+
+    def lacking(self) -> str:
+        """The characters written that no font has a glyph for."""
+        known = {code for font in self.fonts.values() if isinstance(font, TTFFont) for code in font.cmap}
+        return "".join(sorted(c for c in self._written if ord(c) not in known and not c.isspace()))
 
     def footer(self) -> None:
         self.set_y(-14)
@@ -84,6 +130,13 @@ class _Sheets(FPDF):
         self.set_text_color(*(_GREY if grey else _INK))
         self.multi_cell(0, 4.3, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.set_text_color(*_INK)
+
+    def lines(self, said: Sequence[str], grey: bool = False) -> None:
+        """A list, a line each."""
+        for line in said[:MOST_LINES]:
+            self.text_line(line, grey)
+        if len(said) > MOST_LINES:
+            self.text_line(f"and {len(said) - MOST_LINES} more, in the bundle", grey=True)
 
     def rows(self, heads: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[int], right: Sequence[int] = ()) -> None:
         every = list(rows)
@@ -118,11 +171,8 @@ def _result(made: _Sheets, told: Told) -> None:
         for name, o in outcomes
     ]  # fmt: skip
     made.rows(("reading", "result", "estimate", "95 % interval", "headroom"), rows, (38, 22, 26, 44, 26), (2, 3, 4))
-    for name, o in outcomes:
-        for why in o["why"]:
-            made.text_line(f"{name}: {why}", grey=True)
-        for reason in o["settled_by"]:
-            made.text_line(f"{name} would be settled by: {reason}", grey=True)
+    said = [f"{name}: {why}" for name, o in outcomes for why in o["why"]]
+    made.lines(said + [f"{name} would be settled by: {reason}" for name, o in outcomes for reason in o["settled_by"]], grey=True)
 
 
 def _clause(made: _Sheets, licence: Told) -> None:
@@ -164,13 +214,20 @@ def _figures(made: _Sheets, figures: Sequence[Told]) -> None:
         if p["reason"]:
             made.text_line(f"Restated because: {p['reason']}")
         order = {"group": 0, "affiliate": 1, "product": 2}
+        size = {f["subject"]: -(f["estimate"] or 0) for f in held["figures"] if f["scope"] == "affiliate"}
+
+        def place(f: Told, size: Mapping[str, int] = size) -> tuple[int, str]:
+            """An affiliate's, the largest first."""
+            affiliate = f["subject"].partition("/")[0]
+            return size.get(affiliate, 0), affiliate
+
         rows = [
             (
                 {"group": "", "affiliate": "  ", "product": "    "}[f["scope"]] + f["subject"], _people(f["estimate"]),
                 _interval(f["lower"], f["upper"]), f"{_people(f['identity_low'])} to {_people(f['identity_high'])}",
                 f"{f['standard_error']:,.0f}", _covered(f),
             )
-            for f in sorted(held["figures"], key=lambda f: (f["subject"] if f["scope"] != "group" else "", order[f["scope"]]))
+            for f in sorted(held["figures"], key=lambda f: (f["scope"] != "group", place(f), order[f["scope"]], f["subject"]))
         ]  # fmt: skip
         heads = ("", "estimate", "95 % interval", "same or different people", "sketch error", "covered")
         made.rows(heads, rows, (37, 23, 42, 42, 16, 30), (1, 2, 3, 4, 5))
@@ -187,8 +244,7 @@ def _membership(made: _Sheets, group: Told) -> None:
         made.heading(f"Who is in the group on {drawn['on']}, by control of more than {share:g} %")
         rows = [(m["entity"], "; ".join(m["path"]) or "the ultimate parent") for m in drawn["members"]]
         made.rows(("affiliate", "path from the ultimate parent"), rows, (30, 124))
-        for outside in drawn["outside"]:
-            made.text_line(f"Not in it: {outside['entity']}, {outside['why']}", grey=True)
+        made.lines([f"Not in it: {outside['entity']}, {outside['why']}" for outside in drawn["outside"]], grey=True)
 
 
 def _coverage(made: _Sheets, held: Told, grades: Told) -> None:
@@ -196,8 +252,7 @@ def _coverage(made: _Sheets, held: Told, grades: Told) -> None:
     reasons = [line for f in held["figures"] if f["scope"] == "group" for line in f["reasons"].splitlines()]
     left = held["publication"]["not_counted"].splitlines()
     made.text_line("All that was due is there, and was computed after it settled." if not reasons else "Not complete:")
-    for line in [*reasons[:MOST_ROWS], *(f"not counted: {line}" for line in left[:MOST_ROWS])]:
-        made.text_line(f"· {line}")
+    made.lines([f"· {line}" for line in [*reasons, *(f"not counted: {line}" for line in left)]])
     made.text_line("Rests on: " + "; ".join(f"{n} product{'s' * (n > 1)} by {grade}" for grade, n in grades.items() if n) + ".")
 
 
@@ -206,13 +261,7 @@ def _vouched(made: _Sheets, closing: Told | None) -> None:
     if closing is None:
         made.text_line("The month isn't signed: nothing was collected yet.")
         return
-    for a in closing["attestations"]:
-        whole = "all products are listed" if a["products_complete"] else "products are missing from the list"
-        document = f" ({a['document']}{', SHA-256 ' + a['sha256'][:16] + '…' if a['sha256'] else ''})" if a["document"] else ""
-        made.text_line(
-            f"· {a['affiliate']}, by {a['by']} on {a['on']}: {whole}. Active: {a['active']}. "
-            f"Left out: {a['exclusions']}.{document}"
-        )
+    made.lines([f"· {_attested(a)}" for a in sorted(closing["attestations"], key=lambda a: a["products_complete"])])
     if closing["not_attested"]:
         made.text_line(f"Nobody has attested for: {', '.join(closing['not_attested'])}.")
     rows = [
@@ -228,6 +277,12 @@ def _vouched(made: _Sheets, closing: Told | None) -> None:
         )
     else:
         made.text_line("No figure published elsewhere was compared.")
+
+
+def _attested(a: Told) -> str:
+    whole = "all products are listed" if a["products_complete"] else "products are missing from the list"
+    document = f" ({a['document']}{', SHA-256 ' + a['sha256'][:16] + '…' if a['sha256'] else ''})" if a["document"] else ""
+    return f"{a['affiliate']}, by {a['by']} on {a['on']}: {whole}. Active: {a['active']}. Left out: {a['exclusions']}.{document}"
 
 
 def _method(made: _Sheets) -> None:

@@ -87,6 +87,7 @@ _ALERTS = """\
 #   - {name: counsel, audience: legal, url_env: COUNSEL_URL}     # alerts on thresholds go to legal alone
 #   - {name: partner, audience: legal, url_env: PARTNER_URL, escalation: true}   # what nobody has acknowledged
 #   - {name: data, audience: ops, urls: ["mailto://mail.example.com?from=mauwatch@example.com&to=data@example.com"]}
+# licences: [llama-4]            # whose thresholds are watched; else Llama's and those of the models in use
 # allowed_domains: [example.com]   # figures only to these; elsewhere a link
 # link: https://mauwatch.example.com
 # escalate_after: 3              # days

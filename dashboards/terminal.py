@@ -158,6 +158,8 @@ def report(found: "Report") -> RenderableType:
     said += [reasons("Missing in the sources", missing), *_runbook([Page.DAYS_MISSING] if missing else [])]
     said += [Text(f"! {finding}", "bold red") for finding in found.findings]
     said += _runbook(finding.page for finding in found.findings)
+    if found.alerts:
+        said.append(reasons("Open alerts (mauwatch alerts)", found.alerts))
     if found.published:
         said.append(Text(f"Months published: {len(found.published)}, {found.published[0]:%Y-%m} to {found.published[-1]:%Y-%m}."))
     return Stack(*said)

@@ -69,7 +69,7 @@ def check(
 
     Raises `Refusal` for a version or product that nobody knows.
     """
-    entry, (affiliate, name) = _entry(registry, version), _product(months.group, product)
+    entry, (affiliate, name) = _entry(registry, version), find_product(months.group, product)
     used = [use for use in granted.uses(months.group, today, version) if use[:2] == (affiliate, name)]
     newest = registry.family(entry.family)[-1] if entry.family and registry.family(entry.family) else entry
     supposed, day = None, released or today
@@ -155,7 +155,8 @@ def _entry(registry: Registry, version: str) -> Entry:
     return entry
 
 
-def _product(group: Group, product: str) -> tuple[str, str]:
+def find_product(group: Group, product: str) -> tuple[str, str]:
+    """Affiliate and product of `AFFILIATE/PRODUCT`. Raises `Refusal` for one that no manifest has."""
     affiliate, _, name = product.partition("/")
     if group.product(affiliate, name) is None:
         known = [f"{e.entity}/{p.product}" for e in group.entities.values() for p in e.products]

@@ -19,7 +19,7 @@ from pydantic import TypeAdapter
 from affiliates.alerting import Alerting, Looks
 
 Grain = Literal["day", "month"]
-Action = Literal["raised", "lowered", "cleared", "found", "ended", "escalated", "acknowledged", "closed"]
+Action = Literal["raised", "lowered", "cleared", "found", "ended", "escalated", "acknowledged", "closed", "set_aside"]
 
 
 class Level(IntEnum):
@@ -73,6 +73,12 @@ class Situation:
     """The same within three months."""
     doubted: bool = False
     """It can't be compared with the period before: by another definition, or too far from it."""
+    at_least: bool = False
+    """Whether the threshold itself is over it."""
+
+    def is_over(self, users: float, part: float = 1.0) -> bool:
+        """Whether so many users are over this part of the threshold."""
+        return users >= self.threshold * part if self.at_least else users > self.threshold * part
 
 
 @dataclass(frozen=True)
@@ -161,7 +167,7 @@ def look_of(s: Situation, rules: Alerting) -> Look:
     if s.estimate is not None and s.upper is not None:
         lines = _met(s, rules, 1 - rules.band, 1 - rules.probability_band)
         holds = max((level for level, met in lines if met), default=Level.NONE)
-        if s.upper > s.threshold * (1 - rules.band):
+        if s.is_over(s.upper, 1 - rules.band):
             holds = Level.OVER
     return Look(s.as_of, s.grain, rises, holds, s.within_year is not None, s.doubted, s.estimate)
 
@@ -171,11 +177,11 @@ def _met(s: Situation, rules: Alerting, line: float, odds: float) -> Iterator[tu
     estimate, threshold = s.estimate or 0, s.threshold
     year, quarter = s.within_year or 0.0, s.within_quarter or 0.0
     shares, chances = rules.shares, rules.probabilities
-    above = s.upper is not None and s.upper > threshold * line
+    above = s.upper is not None and s.is_over(s.upper, line)
     yield Level.WATCH, year >= chances.watch * odds or estimate >= shares.watch * threshold * line
     yield Level.PREPARE, year >= chances.prepare * odds or estimate >= shares.prepare * threshold * line or above
     yield Level.ACT, quarter >= chances.act * odds or estimate >= shares.act * threshold * line
-    yield Level.OVER, line == 1 and (s.lower or 0) > threshold
+    yield Level.OVER, line == 1 and s.is_over(s.lower or 0)
 
 
 def look(state: State, looks: Iterable[Look], now: datetime, rules: Alerting, frozen: bool = False) -> Step:
@@ -268,13 +274,19 @@ def found(state: State, here: Collection[str], judged: Callable[[str], bool], no
     return after, []
 
 
-def waited(state: State, now: datetime, rules: Alerting) -> Step:
-    """One step further once nobody has acknowledged for long enough."""
+def waited(state: State, now: datetime, rules: Alerting, told: datetime | None = None) -> Step:
+    """One step further once nobody has acknowledged for long enough: since somebody was first told, where `told` says when."""
     if not state.is_open or state.acknowledged_by or state.escalated or state.since is None:
         return state, []
-    if now < state.since + timedelta(days=rules.escalate_after):
+    since = state.since if told is None else max(state.since, told)
+    if now < since + timedelta(days=rules.escalate_after):
         return state, []
     return replace(state, escalated=True), [Event("escalated", state.level, state.level, state.subjects)]
+
+
+def set_aside(state: State, now: datetime) -> Step:
+    """Ends what no reading of record asks any more; nothing of it is remembered."""
+    return State(since=now), [Event("set_aside", state.level, state.level, state.subjects)]
 
 
 def acknowledge(state: State, by: str) -> Step:

@@ -8,9 +8,11 @@ from affiliates.group import Group
 from affiliates.refusal import Refusal
 from pipelines import alerts, incidents, telling, warehouse, watching
 from pipelines.incidents import Transition
+from pipelines.registry import Registry
+from pipelines.roll import Roll
 from pipelines.store import Store
 from pipelines.telling import Clock
-from pipelines.watching import FAILED, Roll
+from pipelines.watching import FAILED
 
 
 @dataclass(frozen=True)
@@ -27,57 +29,85 @@ def acknowledge(store: Store, group: Group, number: int, by: str, now: datetime)
     """Note that somebody has seen it. Raises `Refusal` for an alert that isn't open, or that has been seen."""
     name = _named("--by", by, 200)
     with store.writing() as connection:
-        ledger = Roll(Store(store.engine, connection, writes=True), group, now)
-        of = _open(ledger, number)
-        state = ledger.state(of.key)
+        roll = Roll(Store(store.engine, connection, writes=True), group, now)
+        of = _open(roll, number)
+        state = roll.state(of.key)
         if state.acknowledged_by:
             raise Refusal(f"alert {number}", "has been acknowledged", f"by {state.acknowledged_by}", "a worse level asks again")
-        ledger.note(of.key, *alerts.acknowledge(state, name))
-        return ledger.current[of.key]
+        roll.note(of.key, *alerts.acknowledge(state, name))
+        return roll.current[of.key]
 
 
-def close(store: Store, group: Group, number: int, closing: Closing, now: datetime) -> Transition:
+def close(store: Store, group: Group, known: Registry, number: int, closing: Closing, now: datetime) -> Transition:
     """Close an alert, and look again: what was confirmed counts from now on. Raises `Refusal` for an alert that isn't open and
     for a reason that isn't one of its kind."""
     by, matter = _named("--by", closing.by, 200), _named("--matter", closing.matter, 64)
     note = _named("--note", closing.note, 500) if closing.note is not None else None
     with store.writing() as connection:
         within = Store(store.engine, connection, writes=True)
-        ledger = Roll(within, group, now)
-        of = _open(ledger, number)
+        roll = Roll(within, group, now)
+        of = _open(roll, number)
         fitting = alerts.CLOSES[of.kind]
         if closing.reason not in fitting:
             raise Refusal(
                 f"alert {number}", "isn't closed by this reason", f"{closing.reason}; of this kind: {', '.join(fitting)}",
                 "choose one that fits",
             )  # fmt: skip
-        after, events = alerts.close(ledger.state(of.key), closing.reason, now)
-        ledger.note(of.key, after, events, closed_by=by, reason_code=closing.reason, matter=matter, note=note)
-        closed = ledger.current[of.key]
-        watching.look(within, group, now)
+        after, events = alerts.close(roll.state(of.key), closing.reason, now)
+        signed = {"closed_by": by, "reason_code": closing.reason, "matter": matter, "note": note}
+        roll.note(of.key, after, events, None, lambda: watching.about(within, group, known, now, of), **signed)
+        closed = roll.current[of.key]
+        watching.look(within, group, known, now)
         return closed
 
 
-def ended(directory: Path, group: Group, job: str, clock: Clock, failed: bool) -> None:
-    """Note how a job's run has ended, and tell it: a failure is an alert until the next run that succeeds.
+@dataclass(frozen=True)
+class JobRun:
+    """A run of a job: which periods and products it is about, where it is about such."""
+
+    job: str
+    first: str = ""
+    """The first period, as a partition's key; the last one is of the same length."""
+    last: str = ""
+    products: tuple[str, ...] = ()
+    """As affiliate/product; all where none is named."""
+
+    @property
+    def subjects(self) -> list[str]:
+        """What an alert about its failure is about: a line for each product, so that each ends by itself."""
+        periods = f"{self.first} to {self.last} by {self.job}" if self.first else self.job
+        return [f"{product}, {periods}" for product in self.products] or [periods]
+
+    def covers(self, subject: str) -> bool:
+        """Whether its success says that what a failure was about is done."""
+        product, _, periods = subject.rpartition(", ")
+        between, _, job = periods.rpartition(" by ")
+        first, _, last = between.partition(" to ")
+        within = self.first <= first and last <= self.last if first else True
+        return job == self.job and within and (not self.products or product in self.products)
+
+
+def ended(directory: Path, group: Group, run: JobRun, clock: Clock, failed: bool) -> None:
+    """Note how a job's run has ended, and tell it: a failure is an alert until a run of the same succeeds.
 
     Needs no key, for the lack of it may be why the run failed. Raises `Refusal` where there can be no store.
     """
     if not failed and not warehouse.exists(group.settings.store, directory):
         return
     with warehouse.opened(group.settings.store, directory, create=True) as store:
-        _of_job(store, group, job, clock(), failed)
+        _of_run(store, group, run, clock(), failed)
         telling.deliver(store, directory, group, clock)
 
 
-def _of_job(store: Store, group: Group, job: str, now: datetime, fails: bool) -> None:
+def _of_run(store: Store, group: Group, run: JobRun, now: datetime, fails: bool) -> None:
     with store.writing() as connection:
-        ledger = Roll(Store(store.engine, connection, writes=True), group, now)
-        ledger.note(FAILED, *alerts.found(ledger.state(FAILED), {job} if fails else (), lambda s: s == job, now))
+        roll = Roll(Store(store.engine, connection, writes=True), group, now)
+        here = run.subjects if fails else []
+        roll.note(FAILED, *alerts.found(roll.state(FAILED), here, lambda s: not fails and run.covers(s), now))
 
 
-def _open(ledger: Roll, number: int) -> Transition:
-    is_open = {of.opened: of for of in incidents.current(ledger.store).values() if of.is_open}
+def _open(roll: Roll, number: int) -> Transition:
+    is_open = {of.opened: of for of in incidents.current(roll.store).values() if of.is_open}
     if number not in is_open:
         there = ", ".join(map(str, is_open)) or "none"
         raise Refusal(f"alert {number}", "isn't open", f"open: {there}", "look at them: mauwatch alerts")

@@ -92,7 +92,11 @@ def wrong(entries: Iterable[Entry]) -> list[str]:
 
 def head_of(entries: Sequence[Entry], month: date) -> Entry | None:
     """The last entry that signs a month: what is printed and sent."""
-    signed = (e for e in entries if e.kind == "published" and e.body.get("month") == f"{month:%Y-%m}" and e.body["signed_by"])
+    signed = (
+        e
+        for e in entries
+        if e.kind == "published" and e.body.get("month") == f"{month:%Y-%m}" and e.body.get("state") != "preliminary"
+    )
     return max(signed, key=lambda entry: entry.number, default=None)
 
 

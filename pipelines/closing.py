@@ -9,7 +9,7 @@ from affiliates.contribution import end_of
 from affiliates.group import Group, Reading
 from affiliates.manifests import read_attested
 from affiliates.refusal import Refusal
-from pipelines import checks, counting, ledger, licences, publications, published, registry, telling, watching
+from pipelines import checks, counting, ledger, licences, publications, published, telling, watching
 from pipelines.chain import Entry, canonical, head_of
 from pipelines.collect import Centre
 from pipelines.collected import collected
@@ -67,12 +67,12 @@ def close(centre: Centre, month: date, signature: Signature) -> dict[str, Measur
                 "supersedes": last.id if last else None, "collected": told[reading.name],
             }  # fmt: skip
             new.append(published.new(found[reading.name], reading, group.settings.group, position, centre.now, state, **signed))
-        every = licences.releases(registry.of_group(centre.directory))
+        every = licences.releases(centre.registry)
         about = [licence for licence in every if licence.measured_month == month]
         known = {m.inputs.digest: m for m in found.values()}
         tests = list(licences.run_tests(fixed, group, about, known, anew=True, today=centre.today))
     rows = licences.rows(tests, centre.now)
-    if not publications.append(store, month, new, rows, lambda within: watching.look(within, group, centre.now)):
+    if not publications.append(store, month, new, rows, lambda within: watching.look(within, group, centre.registry, centre.now)):
         raise Refusal(name, "was signed by somebody else at the same moment", "", f"look at it: mauwatch measure --month {name}")
     telling.deliver(store, centre.directory, group, centre.clock)  # What isn't delivered, the next run says.
     return {reading: published.in_state(measured, state) for reading, measured in found.items()}

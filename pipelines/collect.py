@@ -23,7 +23,7 @@ from affiliates.model import period_end
 from affiliates.refusal import Refusal, Refused
 from affiliates.sources.found import Found
 from pipelines import ahead as events_ahead
-from pipelines import erased, intake, product_days, warehouse
+from pipelines import erased, intake, product_days, registry, warehouse
 from pipelines.counting import DAY
 from pipelines.held import Accepted, GivenCount, Received, Version, period
 from pipelines.warehouse import Warehouse
@@ -37,6 +37,8 @@ class Centre:
 
     def __init__(self, directory: Path, group: Group, now: datetime) -> None:
         self.directory, self.group, self.now, self._began = directory, group, now, time.monotonic()
+        self.registry = registry.of_group(directory)
+        registry.check_watched(group, self.registry)
         keys = Keyring(group.settings, directory)
         keys.newest()
         self.place = Workplace(directory, group.settings, keys, crosswalk.by_month(group.settings.crosswalk, directory), now)

@@ -130,6 +130,11 @@ class Clause(Model):
         return self.needs is None
 
     @property
+    def by_one_month(self) -> bool:
+        """Whether one month's users decide it, wherever they are: that is what is published, and what alerts can watch."""
+        return self.tested and self.region is None and self.measured in ("month_before_release", "month_before_use", "any_month")
+
+    @property
     def with_affiliates(self) -> bool:
         """Whether the licensee's affiliates are named beside it."""
         return "licensee_affiliates" in self.whose

@@ -83,7 +83,7 @@ def write(centre: Centre, licence: Licence, to: Path, kinds: Sequence[Kind], pag
     to.mkdir(parents=True, exist_ok=True)
     done: dict[Kind, str] = {}
     with store.snapshot() as fixed, TemporaryDirectory(prefix="mauwatch-", dir=to) as room:
-        found = _found(fixed, group, licence, centre.now.date())
+        found = _found(fixed, group, licence, centre.today)
         entries = ledger.read(fixed)
         if wrong := ledger.wrong(fixed):
             raise Refusal("the ledger", "isn't what was noted", wrong[0], "find out who changed the store: mauwatch verify")

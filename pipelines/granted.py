@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from itertools import count
 
 from affiliates.grants import Accepted, Grant
 from affiliates.group import Group
@@ -111,10 +112,9 @@ def exempt(entry: Entry, clause: Clause, found: Sequence[Use], taken: Sequence[A
 def due_reports(grant: Grant, today: date) -> Iterator[tuple[str, date]]:
     """Each reporting duty of a grant, and the day on which it is due next; or was, where it doesn't come again."""
     for duty in grant.reporting:
-        day = duty.due
-        while duty.every_months and day < today:
-            day = _months_later(day, duty.every_months)
-        yield duty.duty, day
+        # From the first day on, and not from the one before: after 31 January and 28 February comes 31 March.
+        later = (_months_later(duty.due, n * (duty.every_months or 0)) for n in count())
+        yield duty.duty, duty.due if not duty.every_months else next(day for day in later if day >= today)
 
 
 def _months_later(day: date, months: int) -> date:

@@ -13,7 +13,8 @@ from pipelines.store import Store
 from pipelines.versions import last_id
 
 Row = Mapping[str, Any]
-_SAID = ("reading", "state", "inputs", "method", "signed_by", "despite", "reason")
+_SAID = ("reading", "state", "inputs", "method")
+"""Who signed, and why, is in the content's digest alone: the ledger is in every month's evidence."""
 _KINDS = {"published": schema.publications, "tested": schema.licence_tests, "erased": schema.erasures}
 
 

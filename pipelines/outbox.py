@@ -89,6 +89,22 @@ def _message(row: sa.RowMapping) -> Message:
     return Message(**{**row, "payload": json.loads(row["payload"]), "attempt": row["attempt"] or 0})
 
 
+def told(store: Store, opened: Sequence[int]) -> dict[int, dict[str, datetime]]:
+    """By an alert's number, the channels that a message of it was put here for, and when the first one was."""
+    o, i = schema.outbox.c, schema.incidents.c
+    wanted = (
+        sa.select(i.opened, o.channel, sa.func.min(o.created_at).label("at"))
+        .join_from(schema.outbox, schema.incidents, o.transition == i.id)
+        .where(i.opened.in_(opened))
+        .group_by(i.opened, o.channel)
+    )
+    found: dict[int, dict[str, datetime]] = {}
+    with store.reading() as connection:
+        for row in connection.execute(wanted):
+            found.setdefault(row.opened, {})[row.channel] = row.at
+    return found
+
+
 def superseded(messages: Sequence[Message]) -> Iterator[Message]:
     """Those that nobody has to be told any more, since the same address is told of a worse level of the same alert."""
     for m in messages:

@@ -9,7 +9,7 @@ from statistics import NormalDist, mean, stdev
 
 from affiliates.alerting import Jump
 from pipelines.forecast import forecast
-from pipelines.series import Point, even, month_number
+from pipelines.series import Point, even
 
 _QUARTER, _YEAR = 3, 12
 LEAST_STEPS, MOST_STEPS = 6, 24
@@ -25,8 +25,6 @@ class Past:
     lower: int
     upper: int | None
     method: int
-    definitions: frozenset[tuple[str, str]] = frozenset()
-    """Of its contributions: product, and what it called active."""
 
 
 @dataclass(frozen=True)
@@ -40,42 +38,40 @@ class Outlook:
     """First day of the month in which it is most likely passed; null if that isn't within the forecast."""
 
 
-def probabilities(past: Sequence[Past], threshold: int) -> Outlook | None:
-    """What is expected of a threshold, from the months up to the last of `past`; null where fewer than two of them are bounded:
-    alerts then go by the figure alone, and say so.
-
-    A month by another method, or with another definition of active, tells nothing of growth.
-    """
-    points = []
-    for before, month in zip([None, *past], past, strict=False):
-        if _bounded(month) and month.upper is not None and month.estimate is not None:
-            other = before is not None and (before.method, before.definitions) != (month.method, month.definitions)
-            points.append(
-                Point(month_number(month.month), month.estimate, month.lower, month.upper, "counted otherwise" if other else "")
-            )
-    if len(points) < 2 or points[-1].number != month_number(past[-1].month):
+def probabilities(points: Sequence[Point], threshold: int) -> Outlook | None:
+    """What is expected of a threshold after the last of these months; null where there are fewer than two: alerts then go by
+    the figure alone, and say so."""
+    if len(points) < 2:
         return None
-    found = forecast(even("the group's months", points, 1, "month"), threshold, _YEAR)
+    found = forecast(even("the published months", points, 1, "month"), threshold, _YEAR)
     crossing = found.crossing(0.5)
     first = date(crossing // 12, crossing % 12 + 1, 1) if crossing is not None else None
     return Outlook(found.ahead[-1].crossed, found.ahead[_QUARTER - 1].crossed, first)
 
 
 def is_jump(past: Sequence[Past], rules: Jump) -> bool:
-    """Whether the last month lies too far from the one before to be believed: beyond the 99 % interval of the steps before.
+    """Whether the last month lies too far from the last bounded one before it to be believed: beyond the 99 % interval of the
+    steps before, for each month between them.
 
     An open month can only be too high: it has no upper bound.
     """
-    if len(past) < 2 or not _bounded(past[-2]) or not _follows(past[-2], past[-1]):
+    before, last = compared(past), past[-1]
+    if before is None:
         return False
-    before, last = past[-2], past[-1]
-    low, high = usual_step(past[:-1], rules)
+    months = _months(before, last)
+    low, high = (bound * months for bound in usual_step(past[:-1], rules))
     if last.lower > 0 and math.log(last.lower / (before.estimate or 1)) > high:
         return True
     if not _bounded(last):
         return False
     step = math.log((last.estimate or 1) / (before.estimate or 1))
     return not low <= step <= high
+
+
+def compared(past: Sequence[Past]) -> Past | None:
+    """The month that the last one is compared with; null where none before it is bounded, within the year."""
+    found = [p for p in past[:-1] if _bounded(p) and _months(p, past[-1]) <= _YEAR]
+    return found[-1] if found else None
 
 
 def usual_step(past: Sequence[Past], rules: Jump) -> tuple[float, float]:
@@ -98,7 +94,11 @@ def _bounded(past: Past) -> bool:
 
 
 def _follows(a: Past, b: Past) -> bool:
-    return (b.month.year - a.month.year) * 12 + b.month.month - a.month.month == 1
+    return _months(a, b) == 1
+
+
+def _months(a: Past, b: Past) -> int:
+    return (b.month.year - a.month.year) * 12 + b.month.month - a.month.month
 
 
 def _t(share: float, degrees: int) -> float:

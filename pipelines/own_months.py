@@ -1,12 +1,13 @@
 """The group's own months as a series: published figures under a reading, and what is no growth between them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Self
 
 from affiliates.group import Group, Reading
 from affiliates.refusal import Refusal
-from pipelines import counting, publications, published
+from pipelines import counting, months, publications, published
 from pipelines.counting import Inputs, Measured
 from pipelines.forecast import ToDate
 from pipelines.publications import RESTATED, Publication
@@ -14,19 +15,49 @@ from pipelines.series import Point, Series, even, month_number, spelled
 from pipelines.warehouse import Warehouse
 from pipelines.window import Days
 
+Definitions = frozenset[tuple[str, str | None]]
+"""Of a product's contributions: label, and digest of the settings that decide who counts."""
+
 
 @dataclass(frozen=True)
 class Basis:
     """What a month's figure rests on that growth has nothing to do with."""
 
     affiliates: frozenset[str]
-    definitions: Mapping[str, frozenset[tuple[str, str | None]]]
-    """By product, of its contributions: label, and digest of the settings that decide who counts."""
+    definitions: Mapping[str, Definitions]
+    """By product."""
     counted: frozenset[str]
     """Products for whose missing sketches a count or a ceiling stands in."""
     joined: bool
     """Whether a crosswalk joined identifiers to people."""
     restated: bool
+    method: int
+
+    def of(self, subject: str) -> Self:
+        """What the figure of an affiliate, or a product, rests on."""
+        affiliate = subject.partition("/")[0]
+
+        def mine(product: str) -> bool:
+            return subject in (product, product.partition("/")[0])
+
+        return replace(
+            self,
+            affiliates=self.affiliates & {affiliate},
+            definitions={product: found for product, found in self.definitions.items() if mine(product)},
+            counted=frozenset(filter(mine, self.counted)),
+        )
+
+
+@dataclass(frozen=True)
+class Known:
+    """The published months that a forecast may take for evidence."""
+
+    points: list[Point]
+    notes: list[str]
+    left_out: list[str]
+    """Months without an upper bound, and why they have none."""
+    seen: frozenset[int]
+    """All published months, as `month_number` counts them."""
 
 
 def read(store: Warehouse, group: Group, reading: Reading) -> Series:
@@ -34,29 +65,43 @@ def read(store: Warehouse, group: Group, reading: Reading) -> Series:
 
     Raises `Refusal` where fewer than two are left.
     """
-    points, left_out, notes, before = list[Point](), list[str](), list[str](), None
-    in_force = {month: found for (month, name), found in publications.in_force(store).items() if name == reading.name}
+    known = points(store, group, reading)
+    name, found, left_out = f"{group.settings.group} by {reading.name}", known.points, known.left_out
+    if len(found) < 2:
+        held = f"{len(found)} with an upper bound" + (f"; left out: {'; '.join(left_out[:3])}" if left_out else "")
+        raise Refusal(name, "a forecast needs at least two published months", held, "complete more months, and run: mauwatch run")
+    gaps = range(found[0].number, found[-1].number)
+    left_out = [*left_out, *(f"{spelled(n, 'month')}: nothing is published" for n in gaps if n not in known.seen)]
+    return even(name, found, 1, "month", notes=tuple(known.notes), left_out=tuple(left_out))
+
+
+def points(store: Warehouse, group: Group, reading: Reading, subject: str | None = None, since: date = date.min) -> Known:
+    """The published months from `since` on, of the whole group or of an affiliate, or a product (affiliate/product)."""
+    found, left_out, notes, before = list[Point](), list[str](), list[str](), None
+    in_force = {
+        month: publication for (month, name), publication in publications.in_force(store).items()
+        if name == reading.name and month >= since
+    }  # fmt: skip
     for month, publication in sorted(in_force.items()):
         measured = published.read(store, publication, reading)
-        estimate, lower, upper = _figure(measured, reading)
-        if not estimate or upper is None:
-            left_out.append(f"{month:%Y-%m}: {_why(measured) if upper is None else 'nobody was counted'}")
+        people = months.people(measured, reading, None if subject is None else _products(measured, subject))
+        if people is None or not people.estimate or people.upper is None:
+            left_out.append(f"{month:%Y-%m}: {'nobody was counted' if people and people.upper is not None else _why(measured)}")
             continue
         basis = _basis(store, group, month, reading, publication, measured)
+        basis = basis if subject is None else basis.of(subject)
         if basis.counted and not (before and before.counted == basis.counted):
             notes.append(f"from {month:%Y-%m}: counts or ceilings stand in for {', '.join(sorted(basis.counted))}")
         why = "; ".join(breaks(before, basis)) if before else ""
-        points.append(Point(month_number(month), estimate, lower, upper, f"{month:%Y-%m}: {why}" if why else ""))
+        found.append(
+            Point(month_number(month), people.estimate, people.lower, people.upper, f"{month:%Y-%m}: {why}" if why else "")
+        )
         before = basis
-    name = f"{group.settings.group} by {reading.name}"
-    if len(points) < 2:
-        held = f"{len(points)} with an upper bound" + (f"; left out: {'; '.join(left_out[:3])}" if left_out else "")
-        raise Refusal(name, "a forecast needs at least two published months", held, "complete more months, and run: mauwatch run")
-    seen = {month_number(month) for month in in_force}
-    left_out += [
-        f"{spelled(n, 'month')}: nothing is published" for n in range(points[0].number, points[-1].number) if n not in seen
-    ]
-    return even(name, points, 1, "month", notes=tuple(notes), left_out=tuple(left_out))
+    return Known(found, notes, left_out, frozenset(month_number(month) for month in in_force))
+
+
+def _products(measured: Measured, subject: str) -> set[str]:
+    return {name for name in measured.products if subject in (name, name.partition("/")[0])}
 
 
 def to_date(store: Warehouse, group: Group, reading: Reading, today: date) -> ToDate | None:
@@ -74,15 +119,15 @@ def to_date(store: Warehouse, group: Group, reading: Reading, today: date) -> To
     inputs = counting.gather_window(store, group, Days.to_date(last), reading)
     if inputs.is_empty:
         return None
-    estimate, lower, upper = _figure(counting.measure(store, group, inputs), reading)
+    people = months.people(counting.measure(store, group, inputs), reading)
     shares = []
     for before in (_before(month, n) for n in (1, 2, 3)):
         by_day = counting.share_by(store, group, before, reading)
         day = min(last.day, counting.month_end(before).day)
         shares += [by_day[d] for d in by_day if d.day == day]
-    if not estimate or not lower or upper is None or len(shares) < 2:
+    if people is None or not people.estimate or not people.lower or people.upper is None or len(shares) < 2:
         return None
-    return ToDate(month, estimate, lower, upper, min(shares), max(shares))
+    return ToDate(month, people.estimate, people.lower, people.upper, min(shares), max(shares))
 
 
 def _before(month: date, number: int) -> date:
@@ -90,12 +135,6 @@ def _before(month: date, number: int) -> date:
     for _ in range(number):
         month = (month - timedelta(1)).replace(day=1)
     return month
-
-
-def _figure(measured: Measured, reading: Reading) -> tuple[int | None, int, int | None]:
-    if reading.counts == "summed_products":
-        return measured.summed
-    return measured.group.estimate, measured.group.lower, measured.group.upper
 
 
 def _why(measured: Measured) -> str:
@@ -117,6 +156,7 @@ def _basis(store: Warehouse, group: Group, month: date, reading: Reading, public
         frozenset(product for product, figure in measured.products.items() if not figure.complete),
         any(version.crosswalk_digest for version in inputs.versions),
         publication.state == RESTATED,
+        publication.method,
     )
 
 
@@ -124,7 +164,7 @@ def breaks(before: Basis, after: Basis) -> Iterator[str]:
     """Why a month's figure isn't the one before it grown."""
     changed = sorted(
         product for product in before.definitions.keys() & after.definitions.keys()
-        if not _same(before.definitions[product], after.definitions[product])
+        if _differ(before.definitions[product], after.definitions[product])
     )  # fmt: skip
     if changed:
         yield f"another definition of {', '.join(changed)}"
@@ -136,12 +176,18 @@ def breaks(before: Basis, after: Basis) -> Iterator[str]:
         yield f"counts stand in for others than before ({', '.join(sorted(before.counted ^ after.counted))})"
     if before.joined != after.joined:
         yield "from here on a crosswalk joins people" if after.joined else "without the crosswalk of the month before"
+    if before.method != after.method:
+        yield f"counted by method {after.method}"
     if before.restated != after.restated:
         yield "restated" if after.restated else "the month before is restated"
 
 
-def _same(before: frozenset[tuple[str, str | None]], after: frozenset[tuple[str, str | None]]) -> bool:
-    """By what decides who counts, where that is known of both; else by its label."""
-    if all(digest for _, digest in before | after):
-        return {digest for _, digest in before} == {digest for _, digest in after}
-    return {label for label, _ in before} == {label for label, _ in after}
+def new_definitions(before: Definitions, after: Definitions) -> list[str]:
+    """Labels of what counts others than before: by what decides who counts, where that is known of both; else by the label."""
+    known = all(digest for _, digest in before | after)
+    there = {digest if known else label for label, digest in before}
+    return sorted({label for label, digest in after if (digest if known else label) not in there})
+
+
+def _differ(before: Definitions, after: Definitions) -> bool:
+    return bool(new_definitions(before, after) or new_definitions(after, before))

@@ -11,14 +11,18 @@ from pipelines.outlook import Past
 from pipelines.store import Store
 
 
-def read(store: Store, reading: Reading, since: date) -> list[Past]:
-    """The figures in force of the months from `since` on, in order; where products are summed, their sum."""
+def read(store: Store, reading: Reading, since: date, subject: str | None = None) -> list[Past]:
+    """The figures in force of the months from `since` on, in order; where products are summed, their sum.
+
+    `subject`: of an affiliate, or a product (affiliate/product), instead of the whole group; a month without it is left out.
+    """
     p, f = schema.publications.c, schema.figures.c
     latest = sa.select(sa.func.max(p.id)).where(p.reading == reading.name, p.month >= since).group_by(p.month)
+    scope = "group" if subject is None else "product" if "/" in subject else "affiliate"
     whole = (
         sa.select(p.month, f.estimate, f.lower, f.upper, p.method, f.summed_products, p.id)
         .join_from(schema.publications, schema.figures, f.publication == p.id)
-        .where(p.id.in_(latest), f.scope == "group")
+        .where(p.id.in_(latest), f.scope == scope, *([] if subject is None else [f.subject == subject]))
         .order_by(p.month)
     )
     of_products = (
@@ -26,24 +30,19 @@ def read(store: Store, reading: Reading, since: date) -> list[Past]:
             f.publication, sa.func.sum(f.lower), sa.func.sum(f.upper), sa.func.count(f.upper) == sa.func.count()
         )
         .where(f.publication.in_(latest), f.scope == "product")
+        .where(*([f.subject.startswith(f"{subject}/", autoescape=True)] if scope == "affiliate" else []))
         .group_by(f.publication)
     )  # fmt: skip
     with store.reading() as connection:
         rows = connection.execute(whole).all()
-        if reading.counts == "unique_people":
-            return [Past(r.month, r.estimate, r.lower, r.upper, r.method, _called(store, r.month)) for r in rows]
+        if reading.counts == "unique_people" or scope == "product":
+            return [Past(r.month, r.estimate, r.lower, r.upper, r.method) for r in rows]
         sums = {row[0]: row[1:] for row in connection.execute(of_products)}
     found = list[Past]()
     for r in rows:
         lower, upper, bounded = sums.get(r.id, (0, None, False))
-        found.append(
-            Past(r.month, r.summed_products, int(lower), int(upper) if bounded else None, r.method, _called(store, r.month))
-        )
+        found.append(Past(r.month, r.summed_products, int(lower), int(upper) if bounded else None, r.method))
     return found
-
-
-def _called(store: Store, month: date) -> frozenset[tuple[str, str]]:
-    return frozenset((product, name) for product, found in definitions(store, month).items() for name in found)
 
 
 def products(store: Store, reading: Reading, month: date) -> list[tuple[str, int | None]]:
@@ -56,21 +55,17 @@ def products(store: Store, reading: Reading, month: date) -> list[tuple[str, int
     return sorted(rows, key=lambda row: (-(row[1] or 0), row[0]))
 
 
-def definitions(store: Store, month: date) -> dict[str, set[str]]:
-    """By affiliate/product, what the current contributions of a month call active: the digest of what decides who counts, or
-    its label."""
+def definitions(store: Store, month: date) -> dict[str, frozenset[tuple[str, str | None]]]:
+    """By affiliate/product, what the current contributions of a month call active: labels, each with the digest of what decides
+    who counts, where that is known."""
     c = schema.contributions.c
     within = c.activity_date.between(month, month_end(month))
     latest = (
         sa.select(sa.func.max(c.id)).where(within, c.ahead.is_(False)).group_by(c.affiliate, c.product, c.grain, c.activity_date)
     )
     wanted = sa.select(c.affiliate, c.product, c.definition, c.definition_digest).where(c.id.in_(latest)).distinct()
-    found: dict[str, list[tuple[str, str | None]]] = {}
+    found: dict[str, set[tuple[str, str | None]]] = {}
     with store.reading() as connection:
         for row in connection.execute(wanted):
-            found.setdefault(f"{row.affiliate}/{row.product}", []).append((row.definition, row.definition_digest))
-    # By what decides who counts, where that is known of all; else by its label.
-    return {
-        product: {digest if all(d for _, d in each) and digest else label for label, digest in each}
-        for product, each in found.items()
-    }
+            found.setdefault(f"{row.affiliate}/{row.product}", set()).add((row.definition, row.definition_digest))
+    return {product: frozenset(each) for product, each in found.items()}

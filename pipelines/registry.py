@@ -137,6 +137,23 @@ def unknown(group: Group, registry: Registry) -> Iterator[Refusal]:
     said = [(f"grants.yaml, {grant.id}", licence) for grant in group.grants.grants for licence in grant.licences]
     said += [(f"grants.yaml, accepted for {a.entity}", a.licence) for a in group.grants.accepted]
     yield from (_unknown(where, licence, registry) for where, licence in said if registry.get(licence) is None)
+    yield from _not_watched(group, registry)
+
+
+def check_watched(group: Group, registry: Registry) -> None:
+    """Raises `Refused` where alerts.yaml names a licence that can't be watched: else nothing would be, and nobody would know."""
+    if mistakes := list(_not_watched(group, registry)):
+        raise Refused(mistakes)
+
+
+def _not_watched(group: Group, registry: Registry) -> Iterator[Refusal]:
+    for name in group.alerting.licences:
+        entry = registry.get(name)
+        if entry is None:
+            yield _unknown("alerts.yaml, licences", name, registry)
+        elif not any(clause.by_one_month for clause in entry.clauses):
+            why = "no clause of it is decided by one month's users: alerts can't watch it"
+            yield Refusal("alerts.yaml, licences", why, name, f"leave it out, and see: mauwatch licences --licence {name}")
 
 
 def _unknown(where: str, licence: str, registry: Registry) -> Refusal:

@@ -8,7 +8,7 @@ from typing import Any
 
 from affiliates.group import Group, Reading
 from affiliates.refusal import Refusal
-from pipelines import collect, counting, licences, publications, published, registry, runbook, telling, watching
+from pipelines import collect, counting, licences, publications, published, runbook, telling, watching
 from pipelines.collect import Centre, ProductRun
 from pipelines.counting import METHOD, Measured
 from pipelines.licences import LicenceTest
@@ -40,6 +40,8 @@ class Report:
     """By month and reading, what was published."""
     tests: list[LicenceTest] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    alerts: list[str] = field(default_factory=list)
+    """What is open, by level; they are the centre's business, and no fault of this run."""
 
     @property
     def clean(self) -> bool:
@@ -60,7 +62,13 @@ class Report:
             for p in self.products
         }
         months = [f"{m:%Y-%m}" for m in self.published]
-        return {"products": products, "published_months": months, "findings": self.findings, "runbook": runbook.lines(self.pages)}
+        return {
+            "products": products,
+            "published_months": months,
+            "findings": self.findings,
+            "open_alerts": self.alerts,
+            "runbook": runbook.lines(self.pages),
+        }
 
     def add(self, month: MonthRun) -> None:
         """Take in what publishing a month did."""
@@ -113,8 +121,9 @@ def tell(centre: Centre, report: Report, whole: bool) -> None:
     left = list[Finding]()
     if store is not None:
         missing = [p.name for p in report.products if p.missing] if whole else None
-        watching.look(store, centre.group, centre.now, whole=True, facts=watching.Facts(missing, refused))
+        watching.look(store, centre.group, centre.registry, centre.now, True, watching.Facts(missing, refused))
         left = telling.deliver(store, centre.directory, centre.group, centre.clock)
+        report.alerts = telling.open_alerts(store)
     report.findings += left
     if not refused and not left:
         report.findings += telling.ping(centre.group.alerting, centre.directory)
@@ -189,7 +198,9 @@ def _behind(inputs: counting.Inputs, last: Publication | None, signed: bool) -> 
 
 def _append(centre: Centre, store: Warehouse, done: MonthRun, new: list[New], tests: list[dict[str, Any]]) -> None:
     """With what alerts follow from it, in one transaction."""
-    if not publications.append(store, done.month, new, tests, lambda within: watching.look(within, centre.group, centre.now)):
+    if not publications.append(
+        store, done.month, new, tests, lambda within: watching.look(within, centre.group, centre.registry, centre.now)
+    ):
         done.measured = {}  # Signed in the meantime: the next run says whether anything came too late.
     for found in done.measured.values():
         wrong = [Finding(f"{done.month:%Y-%m}: {what}", Page.CHECK_LARGEST) for what in found.contradictions]
@@ -208,7 +219,7 @@ def _changed_since(last: Publication | None, inputs: counting.Inputs) -> list[Fi
 
 
 def _tests_of(centre: Centre, store: Warehouse, month: date, known: dict[str, Measured]) -> list[LicenceTest]:
-    about = [licence for licence in licences.releases(registry.of_group(centre.directory)) if licence.measured_month == month]
+    about = [licence for licence in licences.releases(centre.registry) if licence.measured_month == month]
     return list(licences.run_tests(store, centre.group, about, known, today=centre.today))
 
 
@@ -218,7 +229,7 @@ def note_tests(centre: Centre, store: Warehouse, known: dict[str, Measured]) -> 
     Results that rest on more than what is published aren't noted: they come with the publication.
     """
     with store.snapshot() as fixed:
-        every = licences.releases(registry.of_group(centre.directory))
+        every = licences.releases(centre.registry)
         tests = list(licences.run_tests(fixed, centre.group, every, known, today=centre.today))
         ahead = {month for month in {t.licence.measured_month for t in tests} if _ahead(centre, fixed, month)}
         stood = publications.in_force(fixed)

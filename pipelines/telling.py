@@ -67,6 +67,16 @@ def _left(store: Store, rules: Alerting) -> list[Finding]:
     return [*found, *(Finding(f"no channel gets alerts of the kind {kind}, and one is open", Page.UNDELIVERED) for kind in deaf)]
 
 
+def open_alerts(store: Store) -> list[str]:
+    """Each alert that is open: its number, its level, what it is about, and whether anybody has seen it."""
+    return [
+        f"{of.opened}, {of.level}: {of.rule or of.kind.replace('_', ' ')}"
+        + (f", seen by {of.acknowledged_by}" if of.acknowledged_by else ", acknowledged by nobody")
+        for of in incidents.current(store).values()
+        if of.is_open
+    ]
+
+
 def try_channel(channel: Channel, rules: Alerting, directory: Path, group: str) -> list[str | None]:
     """Send each address of a channel a message that says that it is a test; says of each what failure there was, or nothing.
 

@@ -4,23 +4,23 @@ Only the months of the present are looked at, under the reading of record alone;
 so a look that comes again changes nothing.
 """
 
-import hashlib
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
 
-from affiliates.alerting import Alerting, Channel
 from affiliates.group import Group, Reading
-from affiliates.refusal import Refusal
-from pipelines import alerts, incidents, licences, outbox, outlook, past, wording
-from pipelines.alerts import Event, Level, Situation, State
+from affiliates.model_use import ModelUse
+from pipelines import alerts, granted, licences, outlook, own_months, past, watched
+from pipelines.alerts import Event, Level, Situation
 from pipelines.counting import month_end
 from pipelines.incidents import Key, Transition
-from pipelines.licences import Licence
 from pipelines.outlook import Outlook, Past
+from pipelines.registry import Registry
+from pipelines.roll import Roll
+from pipelines.series import Point, month_number
 from pipelines.store import Store
+from pipelines.warehouse import Warehouse
+from pipelines.watched import Rule
 from pipelines.wording import About
 
 PRESENT = timedelta(days=100)
@@ -31,7 +31,7 @@ _BACK = 40
 MISSING, FAILED = Key("missing_data"), Key("failed_run")
 RUN = "mauwatch run"
 """The whole of it, beside Dagster's jobs."""
-Forecast = Callable[[Sequence[Past], int], Outlook | None]
+Forecast = Callable[[Sequence[Point], int], Outlook | None]
 
 
 @dataclass(frozen=True)
@@ -44,165 +44,107 @@ class Facts:
     """Products whose sources were refused."""
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A threshold that is watched: licences of one family that ask for the same are one."""
-
-    name: str
-    threshold: int
-    licences: tuple[Licence, ...]
-
-
-def rules(group: Group) -> tuple[Rule, ...]:
-    """The thresholds of the licences that alerts.yaml names, or else of Llama's and of models in use: what another family asks
-    of 10 M is no news to who has none of its models. Raises `Refusal` for one that isn't known."""
-    named = group.alerting.licences
-    known = {licence.id: licence for licence in licences.releases()}
-    for name in named:
-        if name not in known:
-            raise Refusal("alerts.yaml: licences", "no such licence", f"{name}; there are {', '.join(known)}", "correct the name")
-    used = {use.model for entity in group.entities.values() for product in entity.products for use in product.models}
-    wanted = set(named) or used | {first.id for first in licences.first_of_all()}
-    by_name: dict[tuple[str, int], list[Licence]] = {}
-    for licence in known.values():
-        if licence.id in wanted:
-            assert licence.clause.threshold is not None
-            by_name.setdefault((_slug(licence.entry.family or licence.entry.licensor), licence.clause.threshold), []).append(
-                licence
-            )
-    return tuple(Rule(f"{who}/{threshold}", threshold, tuple(found)) for (who, threshold), found in by_name.items())
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-
-
 def look(
-    store: Store, group: Group, now: datetime, whole: bool = False, facts: Facts | None = None,
+    store: Store, group: Group, known: Registry, now: datetime, whole: bool = False, facts: Facts | None = None,
     forecast: Forecast = outlook.probabilities,
 ) -> None:  # fmt: skip
     """Take in what is published now; all in one transaction, which is the store's own if it has begun one.
 
-    `whole`: all that can be is published, so a month that isn't is missing.
+    `whole`: all that can be is published, so a month that isn't is missing. Raises `Refused` for what alerts.yaml can't watch.
     """
     with store.writing() as connection:
-        _Look(Store(store.engine, connection, writes=True), group, now, forecast).take(whole, facts)
+        _Look(Warehouse(store.engine, connection, writes=True), group, known, now, forecast).take(whole, facts)
 
 
-@dataclass
-class Roll:
-    """Alerts as they are, and the way to note what happens to them with the messages that follow."""
-
-    store: Store
-    group: Group
-    now: datetime
-    current: dict[Key, Transition] = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.current = incidents.current(self.store)
-
-    def state(self, key: Key) -> State:
-        return alerts.of_text(self.current[key].memory) if key in self.current else State()
-
-    def note(
-        self, key: Key, after: State, events: Sequence[Event], situation: Situation | None = None,
-        about: Callable[[], About] | None = None, **signed: Any,
-    ) -> None:  # fmt: skip
-        """Note how an alert is now, if it isn't as it was; `signed`: closed_by, reason_code, matter, note."""
-        before, was = self.current.get(key), self.state(key)
-        if after == was and not events:
-            return
-        level = after.level.word if key.kind == "threshold" else "open" if after.subjects else "none"
-        numbers = {n: getattr(situation, n) for n in _NUMBERS} if situation else {n: getattr(before, n, None) for n in _NUMBERS}
-        made = Transition(
-            kind=key.kind, rule=key.rule, reading=key.reading, action="looked", level=level, subjects="\n".join(after.subjects),
-            memory=alerts.to_text(after), known_at=self.now, acknowledged_by=after.acknowledged_by, **numbers, **signed,
-        )  # fmt: skip
-        rows = [replace(made, action=event.action) for event in events]
-        noted = incidents.append(self.store, rows or [made], before)
-        self.current[key] = noted[-1]
-        if events and self.group.alerting.channels:
-            said = about() if about else About(self.group.settings.group, of_record=False)
-            messages = [m for of, event in zip(noted, events, strict=True) for m in self._messages(of, event, was, said)]
-            outbox.append(self.store, messages, noted[-1].known_at)
-
-    def _messages(self, of: Transition, event: Event, was: State, about: About) -> Iterator[outbox.New]:
-        for channel in channels_for(self.group.alerting, of.kind, event, was.escalated):
-            for address in range(channel.addresses):
-                named = f"{self.group.settings.group}\n{of.id}\n{of.known_at.isoformat()}\n{channel.name}\n{address}"
-                key = hashlib.sha256(named.encode()).hexdigest()[:32]
-                payload = wording.payload(of, event, about, self.group.alerting, key)
-                yield outbox.New(key, of.id, channel.name, address, payload)
-
-
-_NUMBERS = ("as_of", "threshold", "estimate", "lower", "upper", "within_year", "within_quarter")
-
-
-def channels_for(rules_of: Alerting, kind: str, event: Event, escalated: bool) -> list[Channel]:
-    """Who is told: of what nobody has acknowledged those for escalation, or everybody once more where there are none; and
-    those then also hear how it ends."""
-    fitting = [c for c in rules_of.channels if kind in c.gets and (kind != "threshold" or event.level.word in c.levels)]
-    steps = [c for c in fitting if c.escalation]
-    if event.action == "acknowledged":
-        return []
-    if event.action == "escalated":
-        return steps or fitting
-    return [c for c in fitting if not c.escalation or (escalated and event.action in ("cleared", "ended", "closed"))]
+def about(store: Store, group: Group, known: Registry, now: datetime, of: Transition) -> About:
+    """What there is to say of an alert beside its last transition."""
+    with store.writing() as connection:
+        return _Look(Warehouse(store.engine, connection, writes=True), group, known, now, outlook.probabilities).about(of)
 
 
 class _Look:
     """One look, within its transaction."""
 
-    def __init__(self, store: Store, group: Group, now: datetime, forecast: Forecast) -> None:
+    def __init__(self, store: Warehouse, group: Group, known: Registry, now: datetime, forecast: Forecast) -> None:
         self.store, self.group, self.now, self.forecast = store, group, now, forecast
         self.today = now.astimezone(group.zone).date()
         self.reading: Reading = group.readings.shown_on(self.today)
-        self.ledger = Roll(store, group, now)
-        self.past = past.read(store, self.reading, _before(self.today.replace(day=1), _BACK))
+        self.roll = Roll(store, group, now)
+        self.rules = {rule.name: rule for rule in watched.rules(group, known, self.today)}
+        self.first = _before(self.today.replace(day=1), _BACK)
         late = max((p.settles_after for e in group.entities.values() for p in e.products), default=0)
         self.since = self.today - PRESENT - timedelta(days=late)
-        self.recent = [p for p in self.past if month_end(p.month) >= self.since and p.month <= self.today]
+        self.past = self._past(None)
+        self.recent = self._recent(self.past)
+        self._points: dict[str | None, list[Point]] = {}
+
+    def _past(self, subject: str | None) -> list[Past]:
+        return past.read(self.store, self.reading, self.first, subject)
+
+    def _recent(self, found: Sequence[Past]) -> list[Past]:
+        return [p for p in found if month_end(p.month) >= self.since and p.month <= self.today]
+
+    def _points_of(self, subject: str | None) -> list[Point]:
+        """The months that a forecast takes for evidence, with what is no growth between them; looked up once."""
+        if subject not in self._points:
+            found = own_months.points(self.store, self.group, self.reading, subject, self.first)
+            self._points[subject] = found.points
+        return self._points[subject]
 
     def take(self, whole: bool, facts: Facts | None) -> None:
+        self._set_aside()
         changed = self._data("definition_change", self._changed_definitions())
-        jumped = self._data("jump", self._jumps())
+        subjects = dict.fromkeys([None, *(rule.subject for rule in self.rules.values())])
+        jumped = self._data("jump", {k: v for subject in subjects for k, v in self._jumps(subject).items()})
         if whole:
             named = facts.missing if facts else None
             self._found(
                 MISSING, dict.fromkeys([*self._overdue(), *(named or ())], ""), lambda s: "/" not in s or named is not None
             )
         if facts is not None:
-            self._found(FAILED, dict.fromkeys(facts.refused, ""), lambda s: "/" in s or s == RUN)
-        doubted = {s[:7] for found in (changed, jumped) for s in found}
-        frozen = any(self.ledger.state(Key(kind, "", self.reading.name)).is_open for kind in ("definition_change", "jump"))
-        for rule in rules(self.group):
+            # A run of some days doesn't say that the others are done.
+            self._found(FAILED, dict.fromkeys(facts.refused, ""), lambda s: s == RUN or ("/" in s and facts.missing is not None))
+        frozen = any(self.roll.state(Key(kind, "", self.reading.name)).is_open for kind in ("definition_change", "jump"))
+        for rule in self.rules.values():
+            doubted = {s[:7] for s in changed} | {s[:7] for s in jumped if s[8:] in ("", rule.subject or "")}
             self._threshold(rule, doubted, frozen)
-        for key, of in list(self.ledger.current.items()):
-            after, events = alerts.waited(self.ledger.state(key), self.now, self.group.alerting)
+        for of in list(self.roll.current.values()) if self.group.alerting.channels else ():
+            self.roll.tell_late(of, lambda of=of: self.about(of))  # type: ignore[misc]
+            after, events = alerts.waited(self.roll.state(of.key), self.now, self.group.alerting, self.roll.told(of))
             if events:
-                self.ledger.note(key, after, events, about=lambda of=of: self._about(of.as_of, None, ()))  # type: ignore[misc]
+                self.roll.note(of.key, after, events, about=lambda of=of: self.about(of))  # type: ignore[misc]
+
+    def _set_aside(self) -> None:
+        """Ends what was open under another reading than today's; `over` waits for a named person all the same."""
+        for key, of in list(self.roll.current.items()):
+            if of.is_open and key.reading not in ("", self.reading.name) and of.level != "over":
+                after, events = alerts.set_aside(self.roll.state(key), self.now)
+                self.roll.note(key, after, events, about=lambda of=of: self.about(of))  # type: ignore[misc]
 
     def _data(self, kind: str, here: Mapping[str, str]) -> list[str]:
         """Takes in what makes months unlike those before, and says which of it nobody has confirmed."""
         key = Key(kind, "", self.reading.name)
         self._found(key, here, self._is_recent)
-        return [subject for subject in here if subject not in self.ledger.state(key).confirmed]
+        return [subject for subject in here if subject not in self.roll.state(key).confirmed]
 
     def _found(self, key: Key, here: Mapping[str, str], judged: Callable[[str], bool]) -> None:
-        after, events = alerts.found(self.ledger.state(key), here, judged, self.now)
+        after, events = alerts.found(self.roll.state(key), here, judged, self.now)
         lines = [here[s] for e in events for s in e.subjects if here.get(s)]
-        self.ledger.note(key, after, events, about=lambda: About(self.group.settings.group, of_record=False, lines=lines))
+        self.roll.note(key, after, events, about=lambda: self._about_data(lines))
 
     def _is_recent(self, subject: str) -> bool:
         return subject[:7] in {f"{p.month:%Y-%m}" for p in self.recent}
 
-    def _jumps(self) -> dict[str, str]:
-        """Months too far from the one before, and how far."""
-        found = {}
-        for number, p in enumerate(self.past):
-            if p in self.recent and outlook.is_jump(self.past[: number + 1], self.group.alerting.jump):
-                before, now = self.past[number - 1].estimate or 1, p.estimate or 0
-                found[f"{p.month:%Y-%m}"] = f"{p.month:%Y-%m}: {now:,} people, {now / before - 1:+.1%} in a month"
+    def _jumps(self, subject: str | None) -> dict[str, str]:
+        """Months too far from the one that they are compared with, and how far."""
+        found, each = {}, self.past if subject is None else self._past(subject)
+        recent = self._recent(each)
+        for number, p in enumerate(each):
+            if p in recent and outlook.is_jump(each[: number + 1], self.group.alerting.jump):
+                before, now = outlook.compared(each[: number + 1]), p.estimate or p.lower
+                name = f"{p.month:%Y-%m} {subject or ''}".strip()
+                step = now / (before.estimate or 1) - 1 if before else 0.0
+                found[name] = f"{name}: {now:,} people, {step:+.1%} since {before.month:%Y-%m}" if before else name
         return found
 
     def _changed_definitions(self) -> dict[str, str]:
@@ -213,7 +155,8 @@ class _Look:
             last = _before(month, 1)
             there = months.get(last) or (past.definitions(self.store, last) if here else {})
             for product, labels in sorted(here.items()):
-                found += [f"{month:%Y-%m} {product}: {label}" for label in sorted(labels - there.get(product, labels))]
+                new = own_months.new_definitions(there.get(product, labels), labels)
+                found += [f"{month:%Y-%m} {product}: {label}" for label in new]
             if methods.get(last, methods[month]) != methods[month]:
                 found.append(f"{month:%Y-%m} all: counted by method {methods[month]}")
         return dict.fromkeys(found, "")
@@ -232,24 +175,74 @@ class _Look:
 
     def _threshold(self, rule: Rule, doubted: set[str], frozen: bool) -> None:
         key, group = Key("threshold", rule.name, self.reading.name), self.group
-        situations, crossing = list[Situation](), None
-        for p in self.recent:
-            seen = self.forecast([q for q in self.past if q.month <= p.month], rule.threshold) if p.upper is not None else None
-            crossing = seen.crossing if seen else crossing
+        situations = list[Situation]()
+        for p in self.recent if rule.subject is None else self._recent(self._past(rule.subject)):
+            seen = self._outlook(rule, p) if p.upper is not None else None
             year, quarter = (seen.within_year, seen.within_quarter) if seen else (None, None)
-            found = Situation(month_end(p.month), "month", rule.threshold, p.estimate, p.lower, p.upper, year, quarter)
+            found = Situation(
+                month_end(p.month), "month", rule.threshold, p.estimate, p.lower, p.upper, year, quarter, at_least=rule.at_least
+            )
             situations.append(replace(found, doubted=f"{p.month:%Y-%m}" in doubted))
         looks = [alerts.look_of(s, group.alerting) for s in situations]
-        after, events = alerts.look(self.ledger.state(key), looks, self.now, group.alerting, frozen)
+        after, events = alerts.look(self.roll.state(key), looks, self.now, group.alerting, frozen)
         shown = _shown(situations, looks, events)
-        self.ledger.note(key, after, events, shown, lambda: self._about(shown.as_of if shown else None, crossing, rule.licences))
+        as_of = shown.as_of if shown else None
+        self.roll.note(key, after, events, shown, lambda: self._about_threshold(key, as_of))
 
-    def _about(self, as_of: date | None, crossing: date | None, tested: Sequence[Licence]) -> About:
-        month = as_of.replace(day=1) if as_of else None
-        record = any(r.reading == self.reading.name and r.holds_on(self.today) for r in self.group.readings.of_record)
-        products = past.products(self.store, self.reading, month) if month else []
-        by = [licence.name for licence in tested if licence.measured_month == month]
-        return About(self.group.settings.group, record, products, crossing, by)
+    def _outlook(self, rule: Rule, p: Past) -> Outlook | None:
+        """What is expected of a rule after a month; null where that month is no evidence."""
+        points = [point for point in self._points_of(rule.subject) if point.number <= month_number(p.month)]
+        if not points or points[-1].number != month_number(p.month):
+            return None
+        return self.forecast(points, rule.threshold)
+
+    def about(self, of: Transition) -> About:
+        """What there is to say of an alert beside its last transition."""
+        return self._about_threshold(of.key, of.as_of) if of.kind == "threshold" else self._about_data()
+
+    def _about_data(self, lines: Sequence[str] = ()) -> About:
+        return About(self.group.settings.group, self._is_of_record(self.reading.name), lines=lines)
+
+    def _is_of_record(self, reading: str) -> bool:
+        named = next((r for r in self.group.readings.readings if r.name == reading), None)
+        return named is not None and licences.of_record(self.group, named, self.today)
+
+    def _about_threshold(self, key: Key, as_of: date | None) -> About:
+        """A licence that isn't watched any more, or a reading that is gone, leaves an alert with its figures alone."""
+        month, rule = as_of.replace(day=1) if as_of else None, self.rules.get(key.rule)
+        record, here = self._is_of_record(key.reading), key.reading == self.reading.name
+        if month is None or rule is None or not here:
+            return About(self.group.settings.group, record, aside=None if here else self.reading.name)
+        subject, at_month = rule.subject, next((p for p in self._past(rule.subject) if p.month == month), None)
+        seen = self._outlook(rule, at_month) if at_month and at_month.upper is not None else None
+        found = past.products(self.store, self.reading, month)
+        return About(
+            self.group.settings.group, record, whose=subject, crossing=seen.crossing if seen else None, today=self.today,
+            products=[(name, n) for name, n in found if subject is None or subject in (name, name.partition("/")[0])],
+            tested_by=rule.tested_by(month), uses=[_used(*use) for use in self._uses(rule)],
+        )  # fmt: skip
+
+    def _uses(self, rule: Rule) -> Iterator[granted.Use]:
+        for affiliate, product, use in granted.uses(self.group, self.today):
+            if use.model in rule.ids and rule.subject in (None, affiliate, f"{affiliate}/{product}"):
+                yield affiliate, product, use
+
+
+def _used(affiliate: str, product: str, use: ModelUse) -> str:
+    """A product's use of a model, with what rests on it and what leaving it costs."""
+    said = [f"{affiliate}/{product} uses {use.model}"]
+    if use.revenue:
+        share = f", {float(use.revenue_share * 100):g} % of it by the model" if use.revenue_share else ""
+        said.append(f"revenue {use.revenue.amount:,} {use.revenue.currency} in {use.revenue.year}{share}")
+    else:
+        said.append("its revenue isn't said")
+    if use.switching_cost:
+        said.append(f"switching costs {use.switching_cost.amount:,} {use.switching_cost.currency}")
+    else:
+        said.append("the cost of switching isn't said")
+    if use.alternative:
+        said.append(f"alternative: {use.alternative}")
+    return "; ".join(said)
 
 
 def _shown(situations: Sequence[Situation], looks: Sequence[alerts.Look], events: Sequence[Event]) -> Situation | None:

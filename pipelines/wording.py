@@ -46,10 +46,17 @@ class About:
     """Whether the reading is adopted as the one of record, or is merely the first."""
     products: Sequence[tuple[str, int | None]] = ()
     """Affiliate/product and its users, the largest first."""
+    whose: str | None = None
+    """The affiliate, or affiliate/product, that it is about; null for the whole group."""
     crossing: date | None = None
     """First day of the month in which the threshold is most likely passed."""
-    tested_by: Sequence[str] = ()
-    """Names of the licences whose test is of this month."""
+    today: date | None = None
+    tested_by: Sequence[str] | None = None
+    """Names of the licences whose test is of this month; null where that isn't known any more."""
+    uses: Sequence[str] = ()
+    """Of the watched models: what rests on each, and what leaving it costs."""
+    aside: str | None = None
+    """The reading that is shown now, where the alert is of another one."""
     lines: Sequence[str] = ()
     """Of an alert about data: what there is to say in figures."""
 
@@ -57,7 +64,7 @@ class About:
 def payload(of: Transition, event: Event, about: About, rules: Alerting, key: str) -> dict[str, str]:
     """Title and text of a message, with figures and names and without, and the fields of a webhook."""
     link = f"{(rules.link or '').rstrip('/')}/alerts/{of.opened}" if rules.link else ""
-    foot = [f"Alert {of.opened}: {link}" if link else f"Alert {of.opened}: mauwatch alerts", f"Key: {key}"]
+    foot = [f"Alert {of.opened}: {f'{link}, or ' if link else ''}mauwatch alerts", f"Key: {key}"]
     foot += ["", rules.legend] if rules.legend else []
     title, bare = _title(of, event, about)
     said = _threshold(of, event, about, rules) if of.kind == "threshold" else _data(of, event, about)
@@ -65,7 +72,7 @@ def payload(of: Transition, event: Event, about: About, rules: Alerting, key: st
         said.append(f"It has been seen: mauwatch alerts ack {of.opened} --by NAME")
     return {
         "title": title, "text": "\n".join([*said, "", *foot]),
-        "bare_title": bare, "bare_text": "\n".join([f"{bare}.", "Figures and names are shown under the link.", "", *foot]),
+        "bare_title": bare, "bare_text": "\n".join([f"{bare}.", "Figures and names are shown there:", "", *foot]),
         "alert": f"{of.opened}", "kind": of.kind, "action": event.action, "level": event.level.word, "link": link,
     }  # fmt: skip
 
@@ -74,49 +81,68 @@ def _title(of: Transition, event: Event, about: About) -> tuple[str, str]:
     unseen = ", not acknowledged" if event.action == "escalated" else ""
     if of.kind != "threshold":
         what = _ENDED[of.kind] if event.action == "ended" else _KINDS[of.kind]
-        done = ", closed" if event.action == "closed" else ""
+        done = {"closed": ", closed", "set_aside": ": of a reading that isn't shown any more"}.get(event.action, "")
         title = f"[data] {about.group}: {what}{done}{unseen}"
         return title, title
     month = f" in {of.as_of:%Y-%m}" if of.as_of else ""
-    name = f"the threshold of {of.rule.partition('/')[0]} ({of.threshold:,})" if of.threshold else "a threshold"
+    whose = f" by {about.whose}" if about.whose else ""
+    name = f"the threshold of {of.rule.partition('/')[0]} ({of.threshold:,}){whose}" if of.threshold else f"a threshold{whose}"
     said = {
         "raised": f"above {name}{month}" if event.level == Level.OVER else f"near {name}",
         "lowered": f"further from {name} than before",
         "cleared": f"no longer near {name}",
         "closed": f"closed by {of.closed_by}: {name}",
+        "set_aside": f"of a reading that isn't shown any more: {name}",
     }.get(event.action, f"above {name}" if event.level == Level.OVER else f"near {name}")
     head = f"[{event.level.word}] {about.group}: "
-    bare = {"lowered": "an alert is lower", "cleared": "an alert is over", "closed": "an alert is closed"}
+    bare = {
+        "lowered": "an alert is lower",
+        "cleared": "an alert is over",
+        "closed": "an alert is closed",
+        "set_aside": "an alert is of a reading that isn't shown any more",
+    }
     return f"{head}{said}{unseen}", f"{head}{bare.get(event.action, 'an alert is open')}{unseen}"
 
 
 def _threshold(of: Transition, event: Event, about: About, rules: Alerting) -> list[str]:
-    record = "the reading of record" if about.of_record else "the first reading, for none is adopted as the one of record"
+    record = "the reading of record" if about.of_record else "not adopted as the one of record"
     said = [f"Level: {event.level.word}, before: {event.before.word}. Reading: {of.reading}, {record}."]
+    if about.aside:
+        said.append(f"Shown is {about.aside} now: by that one, alerts are raised anew.")
     if of.estimate is not None and of.threshold and of.as_of:
         bounds = f"{of.lower:,} to {'no upper bound yet' if of.upper is None else f'{of.upper:,}'}"
-        share = of.estimate / of.threshold
-        said.append(f"{of.as_of:%Y-%m}: {of.estimate:,} people ({bounds}), {share:.1%} of {of.threshold:,}.")
+        share, whose = of.estimate / of.threshold, f" of {about.whose}" if about.whose else ""
+        said.append(f"{of.as_of:%Y-%m}: {of.estimate:,} people{whose} ({bounds}), {share:.1%} of {of.threshold:,}.")
+    if of.as_of and about.tested_by is not None:
         tests = f"tested by {', '.join(about.tested_by)}" if about.tested_by else "no release of a version tests this month"
         said.append(f"Of this month: {tests}.")
-    if of.within_year is None:
-        said.append("There is no forecast: the level is by the figure alone.")
-    else:
-        said.append(f"Probability of passing it: {of.within_quarter or 0:.0%} in three months, {of.within_year:.0%} in twelve.")
-    if about.crossing is not None:
-        request, migration = (
-            about.crossing - timedelta(n) for n in (rules.lead_times.licence_request, rules.lead_times.migration)
-        )
-        said.append(
-            f"Most likely passed in {about.crossing:%Y-%m}. Decide by {min(request, migration)}: a request for a licence takes "
-            f"until then if it begins by {request}, a migration by {migration}."
-        )
+    if event.level < Level.OVER:  # Of what is over, nobody asks how likely it is.
+        said += _expected(of, about, rules)
+    said += about.uses[:_MOST]
+    said += [f"and {len(about.uses) - _MOST} more uses"] if len(about.uses) > _MOST else []
     said += _products(about, rules)
-    if of.reason_code:
+    if event.action == "closed":
         said.append(f"Closed by {of.closed_by}, {of.reason_code}, matter {of.matter}.")
     elif event.level > Level.NONE and event.action in ("raised", "lowered", "escalated"):
         name: LevelName = event.level.word  # type: ignore[assignment]  # A level's words are those of the model.
         said.append(f"Next: {getattr(rules.next_steps, name)}.")
+    return said
+
+
+def _expected(of: Transition, about: About, rules: Alerting) -> list[str]:
+    """How likely the threshold is passed, and by when to decide."""
+    if of.within_year is None:
+        return ["There is no forecast: the level is by the figure alone."]
+    said = [f"Probability of passing it: {of.within_quarter or 0:.0%} in three months, {of.within_year:.0%} in twelve."]
+    if about.crossing is not None:
+        days = {name: about.crossing - timedelta(n) for name, n in rules.lead_times.model_dump().items()}
+        passed = {name: ": passed" if about.today and day < about.today else "" for name, day in days.items()}
+        first = min(days, key=lambda name: days[name])
+        said.append(
+            f"Most likely passed in {about.crossing:%Y-%m}. Decide by {days[first]}{passed[first]}: a request for a licence "
+            f"takes until then if it begins by {days['licence_request']}{passed['licence_request']}, "
+            f"a migration by {days['migration']}{passed['migration']}."
+        )
     return said
 
 
@@ -138,6 +164,6 @@ def _data(of: Transition, event: Event, about: About) -> list[str]:
     if event.action in ("found", "escalated"):
         said += [_UNREAD] if of.kind in ("jump", "definition_change") else []
         said.append(PAGES[of.kind].line)
-    if of.reason_code:
+    if event.action == "closed":
         said.append(f"Closed by {of.closed_by}, {of.reason_code}, matter {of.matter}.")
     return said

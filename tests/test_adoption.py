@@ -24,7 +24,7 @@ from pipelines.dependencies import Dependencies
 from pipelines.months import Months
 from pipelines.registry import of_group, unknown
 from pipelines.run import run
-from tests.conftest import Manifests, entity, product
+from tests.conftest import Manifests, entity, product, rows_of
 
 LINE = 700_000_000
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
@@ -337,8 +337,9 @@ def test_reports_are_due_again(make: Make) -> None:
     duty: Manifests = {"duty": "users", "due": "2025-01-31"}
     said = GRANT | {"reporting": [duty | {"every_months": 1}, duty]}
     group = read_group(prepared(make, PRODUCTS, grants=[said]))
-    due = list(granted.due_reports(group.grants.grants[0], date(2025, 2, 20)))
-    assert due == [("users", date(2025, 2, 28)), ("users", date(2025, 1, 31))]
+    for day, then in ((date(2025, 2, 20), date(2025, 2, 28)), (date(2025, 3, 1), date(2025, 3, 31))):
+        due = list(granted.due_reports(group.grants.grants[0], day))
+        assert due == [("users", then), ("users", date(2025, 1, 31))], "by the first day: not the 28th from then on"
 
 
 def mauwatch(*arguments: str | Path) -> Any:
@@ -368,6 +369,11 @@ def test_the_command(make: Make) -> None:
     later = json.loads(mauwatch(*adopting, "--released", "2025-06-05", "--json").stdout)
     assert (later["if_released"]["released"], later["if_released"]["month"]) == ("2025-06-05", "2025-05")
     assert mauwatch(*asked, "--dependencies", "--released", "2025-05-01").exit_code == 2
+    for other in (("--released", "2025-05-01"), ("--dependencies",), ("--adopt", "llama-4", "--product", "a/search")):
+        refused = mauwatch(*asked, *other, "--result", "over")
+        assert refused.exit_code == 2, "a filter that is silently ignored shows what nobody asked for"
+    unknown = mauwatch(*asked, "--product", "a/serch")
+    assert "a/serch; did you mean a/search?" in str(unknown.exception)
     assert mauwatch(*asked, "--month", "2999-01").exit_code == 2
 
 
@@ -402,6 +408,22 @@ def test_a_groups_own_entries_are_tested_and_kept(make: Make) -> None:
     assert "review date has passed: llama-5 (2025-12-02)" in checks["registry"]
 
 
+def test_each_threshold_has_a_table_of_its_own(make: Make) -> None:
+    """A version that asks for fewer users, under the title of the others, would look as if it asked for 700 million."""
+    directory = prepared(make, PRODUCTS)
+    clause = {
+        "id": "mau",
+        "inherits": "llama-4#mau",
+        "test_date": date(2025, 6, 1),
+        "measured_period": "2025-05",
+        "threshold": 50,
+    }
+    added(directory, clauses=[clause])
+    shown = mauwatch("licences", "--group", directory).stdout
+    tables = shown.split("More than ")
+    assert ["llama-5" in part for part in tables if part.startswith(("700,000,000", "50 monthly"))] == [False, True]
+
+
 @pytest.mark.parametrize(("file", "text"), [("newer.yaml", "licences: [{id: x}]"), ("newer.yaml.txt", "")])
 def test_a_broken_registry_is_said_before_anything_is_counted(make: Make, file: str, text: str) -> None:
     """A file that isn't read would add nothing, and its version would look as if nothing tested it."""
@@ -409,7 +431,9 @@ def test_a_broken_registry_is_said_before_anything_is_counted(make: Make, file: 
     (directory / "licences").mkdir()
     (directory / "licences" / file).write_text(text)
     assert isinstance(mauwatch("run", "--group", directory).exception, Refused)
-    assert not (directory / ".mauwatch").exists()
+    rows = rows_of(read_group(directory).settings.store, directory)
+    assert not rows["contributions"] + rows["publications"], "it is an alert, and nothing else"
+    assert [row["subjects"] for row in rows["incidents"]] == ["mauwatch run"]
     found = mauwatch("validate", "--group", directory, "--json")
     assert found.exit_code == 1
     assert json.loads(found.stdout)["mistakes"][0]["subject"] == f"licences/{file}:1"

@@ -1,6 +1,7 @@
 """Alerts that neither cry wolf nor sleep: a silent one costs a licence, one that rings for nothing isn't read any more."""
 
 import math
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -17,12 +18,14 @@ from affiliates.alerting import Alerting
 from affiliates.group import Group
 from affiliates.manifests import read_group
 from affiliates.refusal import Refusal, Refused
-from pipelines import alerts, answering, incidents, outlook, warehouse, watching, wording
+from pipelines import alerts, answering, incidents, outlook, own_months, registry, warehouse, watched, watching, wording
 from pipelines.alerts import Event, Level, Situation, State
 from pipelines.answering import Closing
 from pipelines.incidents import Key, Transition
 from pipelines.outlook import Past
+from pipelines.registry import builtin
 from pipelines.run import run
+from pipelines.series import Point
 from pipelines.wording import About
 from tests.conftest import SQLITE, entity, events, product, write_group
 
@@ -332,6 +335,9 @@ def test_an_open_month_jumps_only_upwards() -> None:
     months = past(600, 610, 619, 631, 640, 650, 661)
     low = Past(month(7).replace(day=1), 100_000_000, 90_000_000, None, 2)
     assert not outlook.is_jump([*months, low], RULES.jump)
+    after = Past(month(8).replace(day=1), 700_000_000, 700_000_000, 700_000_000, 2)
+    assert outlook.is_jump([*months, low, after], RULES.jump), "compared with the last month that was whole"
+    assert not outlook.is_jump([*months, low, replace(after, estimate=675_000_000, lower=675_000_000)], RULES.jump)
     assert outlook.is_jump([*months, replace(low, estimate=800_000_000, lower=790_000_000)], RULES.jump)
 
 
@@ -341,12 +347,27 @@ def test_a_message_for_elsewhere_has_no_figure_and_no_name() -> None:
         *KEY, action="raised", level="act", subjects="", memory="", known_at=BEGIN, as_of=month(2), threshold=LINE,
         estimate=668_123_456, lower=667_000_001, upper=669_000_002, within_year=0.41, within_quarter=0.12, id=7, opened=5,
     )  # fmt: skip
-    about = About("acme", True, [("a/mail", 400_000_003)], date(2026, 3, 1), ["Llama 4"])
+    about = About(
+        "acme", True, crossing=date(2026, 3, 1), today=date(2025, 11, 1), products=[("a/mail", 400_000_003)],
+        tested_by=["Llama 4"], uses=["a/mail uses llama-4; revenue 7,000,001 EUR in 2025; switching costs 90,001 EUR"],
+    )  # fmt: skip
     said = wording.payload(of, Event("raised", ACT, PREPARE), about, rules, "c0ffee")
-    for shown in ("668,123,456", "667,000,001", "669,000,002", "a/mail", "400,000,003", "Head of Mail", "41%", "Llama 4"):
+    for shown in (
+        "668,123,456",
+        "667,000,001",
+        "669,000,002",
+        "a/mail",
+        "400,000,003",
+        "Head of Mail",
+        "41%",
+        "Llama 4",
+        "7,000,001",
+        "90,001",
+    ):
         assert shown in said["text"], shown
         assert shown not in said["bare_title"] + said["bare_text"], shown
-    assert "Decide by 2025-09-02" in said["text"], "180 days before the crossing, for a migration"
+    assert "Decide by 2025-09-02: passed" in said["text"], "180 days before the crossing, for a migration"
+    assert "begins by 2025-12-01, a migration" in said["text"], "90 days before: that day is still to come"
     for text in (said["text"], said["bare_text"]):
         assert "https://mauwatch.example.com/alerts/5" in text
         assert "Key: c0ffee" in text
@@ -408,7 +429,7 @@ def test_a_changed_definition_neither_clears_nor_crosses_until_somebody_decides(
     with warehouse.opened(group.settings.store, directory) as store:
         numbers = {key.kind: of.opened for key, of in incidents.current(store).items() if of.is_open}
         for kind in numbers.keys() - {"threshold"}:
-            answering.close(store, group, numbers[kind], Closing("counsel", "confirmed", "2025/17"), may)
+            answering.close(store, group, builtin(), numbers[kind], Closing("counsel", "confirmed", "2025/17"), may)
     last = [event for event in happened(directory, group) if event[1] in ("raised", "lowered", "cleared")][1:]
     assert last == [then]
 
@@ -504,19 +525,143 @@ def test_a_wrong_channel_does_not_show_its_address(tmp_path: Path) -> None:
     assert "s3cret" not in repr(read_group(tmp_path / "group"))
 
 
-def test_a_licence_that_nobody_knows_is_refused(tmp_path: Path) -> None:
-    """Else nothing would be watched, and nobody would notice."""
-    group = write(tmp_path / "group", MONTHS, settings={"licences": ["llama-5"]})
-    with pytest.raises(Refusal, match="no such licence"):
-        run(tmp_path / "group", group, datetime(2025, 4, 5, tzinfo=UTC))
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("llama-5", "did you mean"),
+        ("eu-dsa", "no clause of it is decided by one month's users"),
+        ("baichuan2", "alerts can't watch it"),
+    ],
+)
+def test_a_licence_that_cant_be_watched_is_refused(tmp_path: Path, name: str, said: str) -> None:
+    """Else nothing would be watched, and nobody would notice; and before anything is counted, not while it is published."""
+    directory = tmp_path / "group"
+    group = write(directory, MONTHS, settings={"licences": [name]})
+    assert said in "; ".join(str(refusal) for refusal in registry.unknown(group, builtin()))
+    with pytest.raises(Refused, match=r"alerts\.yaml, licences"):
+        run(directory, group, datetime(2025, 4, 5, tzinfo=UTC))
+    assert not (directory / ".mauwatch").exists()
+
+
+def rules_of(directory: Path) -> set[tuple[str, int, str | None]]:
+    found = watched.rules(read_group(directory), registry.of_group(directory), date(2025, 6, 1))
+    assert len({rule.name for rule in found}) == len(found)
+    return {(rule.name.partition("/")[0], rule.threshold, rule.subject) for rule in found}
+
+
+LLAMA = ("llama", 700_000_000, None)
 
 
 def test_which_thresholds_are_watched(tmp_path: Path) -> None:
     """A family with 10 M would be over for every large group, and nobody would read the next alert; used, it has to be."""
     made = write_group(tmp_path / "a", [entity("shop", [product("app")])])
-    assert {rule.threshold for rule in watching.rules(read_group(made))} == {700_000_000}
-    use = {"model": "hyperclova-x-seed", "from": "2025-05-01", "hosted_by": "self"}
-    made = write_group(tmp_path / "b", [entity("shop", [product("app", models=[use])])])
-    assert {rule.threshold for rule in watching.rules(read_group(made))} == {10_000_000, 700_000_000}
-    (made / "alerts.yaml").write_text("licences: [hyperclova-x-seed]\n")
-    assert {rule.threshold for rule in watching.rules(read_group(made))} == {10_000_000}
+    assert rules_of(made) == {LLAMA}
+    uses = [{"model": m, "from": "2025-05-01", "hosted_by": "self"} for m in ("hyperclova-x-seed", "kimi-k2", "baichuan2")]
+    old = {"model": "minimax-m2", "from": "2024-05-01", "to": "2025-05-01", "hosted_by": "self"}
+    made = write_group(tmp_path / "b", [entity("shop", [product("app", models=[*uses, old]), product("mail")])])
+    hyperclova, kimi = ("naver", 10_000_000, None), ("kimi", 100_000_000, "shop/app")
+    assert {(who.partition("-")[0], n, of) for who, n, of in rules_of(made)} == {LLAMA, hyperclova, kimi}
+    (made / "alerts.yaml").write_text("licences: [kimi-k2, minimax-m2]\n")
+    assert rules_of(made) == {kimi}
+    assert list(watched.unwatched(read_group(made), builtin(), date(2025, 6, 1))) == ["minimax-m2"]
+
+
+def test_the_groups_own_licences_are_watched(tmp_path: Path) -> None:
+    made = write_group(tmp_path / "a", [entity("shop", [product("app"), product("mail")])])
+    (made / "licences").mkdir()
+    clause = {
+        "id": "mau", "metric": "monthly_active_users", "unit": "users", "threshold": 50, "comparator": "gte",
+        "whose": ["licensee"], "scope": "all", "measured": "any_month",
+    }  # fmt: skip
+    entry = {
+        "id": "vendor", "name": "Vendor's contract", "licensor": "Vendor Inc.", "kind": "model_licence",
+        "evidence": "primary_text", "sources": ["contract"], "reviewed": "2025-01-01", "review_by": "2026-01-01",
+        "version_date": {"date": "2025-01-01"}, "clauses": [clause],
+    }  # fmt: skip
+    (made / "licences" / "vendor.yaml").write_text(yaml.safe_dump({"licences": [entry]}))
+    (made / "alerts.yaml").write_text("licences: [vendor]\n")
+    (made / "grants.yaml").write_text(
+        yaml.safe_dump({"accepted": [{"licence": "vendor", "entity": "shop", "on": "2025-01-01", "by": "Head of Shop"}]})
+    )
+    assert rules_of(made) == {("vendor-inc", 50, "shop")}
+    (rule,) = watched.rules(read_group(made), registry.of_group(made), date(2025, 6, 1))
+    assert rule.at_least
+    assert rule.tested_by(date(2025, 3, 1)) == ["Vendor's contract (every month)"]
+
+
+@pytest.mark.parametrize(
+    ("users", "at_least", "over"), [(100, False, False), (100, True, True), (101, False, True), (99, True, False)]
+)
+def test_the_threshold_itself(users: int, at_least: bool, over: bool) -> None:
+    s = Situation(date(2025, 1, 31), "month", 100, users, users, users, at_least=at_least)
+    assert (alerts.look_of(s, RULES).rises == OVER) == over
+
+
+def test_a_products_own_threshold(tmp_path: Path) -> None:
+    """The group is far from the line that its one product has crossed; and that product's jump isn't the group's."""
+    counts = [
+        {"month": m, "users": n, "unit": "people", "document": "calls", "attested_by": "CFO"}
+        for m, n in (("2025-01", 90_000_000), ("2025-02", 93_000_000), ("2025-03", 101_000_000))
+    ]
+    use = {"model": "kimi-k2", "from": "2025-01-01", "hosted_by": "self"}
+    app = product("app", **{"from": "2025-01-01"}, settles_after=0, sources=[], counts=counts, models=[use])
+    mail = product("mail", **{"from": "2025-01-01"}, settles_after=0, sources=[], counts=[{**c, "users": 300} for c in counts])
+    directory = write_group(tmp_path / "group", [entity("a", [app, mail])], store=SQLITE, lg_k=14)
+    run(directory, read_group(directory), datetime(2025, 4, 5, tzinfo=UTC))
+    with warehouse.opened(SQLITE, directory) as store:
+        found = {key.rule: (of.level, of.estimate) for key, of in incidents.current(store).items() if key.kind == "threshold"}
+    assert found == {"kimi/100000000 a/app": ("over", 101_000_000), "llama/700000000": ("none", 101_000_000)}
+
+
+def grown(tmp_path: Path) -> tuple[Path, Group]:
+    """A group that somebody joins in its third month, with a hundred million users."""
+    made = {
+        name: product(name, **{"from": begin}, settles_after=0, sources=[], counts=[
+            {"month": m, "users": round(n * 1e6), "unit": "people", "document": "calls", "attested_by": "CFO"}
+            for m, n in zip(["2025-01", "2025-02", "2025-03", "2025-04"], millions, strict=True) if n
+        ])
+        for name, begin, millions in (("phones", "2025-01-01", (500, 502, 504, 506)), ("shop", "2025-03-01", (0, 0, 100, 101)))
+    }  # fmt: skip
+    bought = {"owner": "a", "share": 1, "from": "2025-03-10"}
+    entities = [entity("a", [made["phones"]]), entity("b", [made["shop"]], owned_by=[bought])]
+    directory = write_group(tmp_path / "group", entities, store=SQLITE, lg_k=14)
+    return directory, read_group(directory)
+
+
+def test_an_acquisition_is_no_growth_in_an_alerts_forecast(tmp_path: Path) -> None:
+    """By the bare figures the group would grow by a fifth each month, and `act` would ring for a deal that is done."""
+    directory, group = grown(tmp_path)
+    now, seen = datetime(2025, 5, 5, tzinfo=UTC), dict[int, list[str]]()
+
+    def spy(points: Sequence[Point], threshold: int) -> outlook.Outlook | None:
+        seen[points[-1].number] = [p.break_ for p in points if p.break_]
+        return outlook.probabilities(points, threshold)
+
+    run(directory, group, now)
+    with warehouse.opened(SQLITE, directory) as store:
+        watching.look(store, group, builtin(), now, forecast=spy)
+        asked = own_months.read(store, group, group.readings.readings[0])
+    last = asked.points[-1].number
+    assert seen[last] == [p.break_ for p in asked.points if p.break_], "as `mauwatch forecast` takes them"
+    assert any("b joined the group" in said for said in seen[last])
+
+
+def test_another_reading_of_record_ends_the_old_ones_alerts(tmp_path: Path) -> None:
+    """Two alerts of one clause, of which one is never looked at again, would stand open for good; but `over` is for a person."""
+    directory = tmp_path / "group"
+    for people, left in ((664, "none"), (720, "over")):
+        group = write(directory, {**MONTHS, "2025-03": people}, settings={})
+        now = datetime(2025, 4, 5, tzinfo=UTC)
+        run(directory, group, now)
+        readings = [
+            {"name": "summed", "audiences": ["external"], "counts": "summed_products"},
+            {"name": "unique_people", "audiences": ["external"], "counts": "unique_people"},
+        ]
+        text = {"readings": readings, "of_record": [{"reading": "summed", "adopted_by": "Counsel", "from": "2025-04-06"}]}
+        (directory / "readings.yaml").write_text(yaml.safe_dump(text))
+        group = read_group(directory)
+        run(directory, group, now + timedelta(days=2))
+        with warehouse.opened(SQLITE, directory) as store:
+            found = {key.reading: of.level for key, of in incidents.current(store).items() if key.kind == "threshold"}
+        assert found == {"unique_people": left, "summed": "prepare" if people < 700 else "over"}
+        shutil.rmtree(directory)

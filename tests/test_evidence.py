@@ -1,6 +1,7 @@
 """Evidence: what a third party is given shows what was counted, and what was changed in it is found, by whoever signs it anew."""
 
 import json
+import re
 import shutil
 import subprocess
 import zipfile
@@ -12,6 +13,8 @@ from typing import Any
 import polars as pl
 import pytest
 import yaml
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from typer.testing import CliRunner
 
 from affiliates import signature
@@ -110,6 +113,56 @@ def test_nobodys_data_is_in_the_outside_bundle(directory: Path) -> None:
     assert any("whether the figures come out again" in said for said in found.unknown)
 
 
+def told(directory: Path) -> dict[str, Any]:
+    """What the page is made of."""
+    with bundle.opened(directory / "evidence" / "outside.zip") as opened:
+        files = {path.stem: json.loads(path.read_text()) for path in opened.folder.glob("*.json") if path.stem != "manifest"}
+        return files | {"about": {**opened.about, "ledger_head": None}}
+
+
+def sheets(made: bytes) -> int:
+    return len(re.findall(rb"/Type /Page\b", made))
+
+
+@pytest.mark.parametrize("affiliates", [1, 60])
+def test_the_page_has_two_to_four_sheets(directory: Path, affiliates: int) -> None:
+    """Nobody reads twelve, in which each affiliate says the same; but who lists no products stands in front."""
+    said = told(directory)
+    for held in said["figures"]["published"]:
+        mine = [f for f in held["figures"] if f["scope"] == "affiliate"]
+        held["figures"] += [{**mine[0], "subject": f"company-{n}"} for n in range(affiliates - 1)]
+    for drawn in said["group"]["drawn"]:
+        drawn["outside"] += [{"entity": f"sold-{n}", "why": "no share of it is known on that day"} for n in range(affiliates - 1)]
+        drawn["members"] += [{"entity": f"company-{n}", "path": ["parent holds 100 %"]} for n in range(affiliates - 1)]
+    collected = said["closing"]["collected"]
+    first = collected["attestations"][0]
+    collected["attestations"] += [{**first, "affiliate": f"company-{n}"} for n in range(affiliates - 1)]
+    made = report.pdf(said, NOW)
+    assert 2 <= sheets(made) <= 4
+    assert report.pdf(said, NOW) == made
+
+
+def test_a_name_that_the_font_lacks(directory: Path, tmp_path: Path) -> None:
+    """A box in the place of a name is no evidence: said, with the way out."""
+    said = told(directory)
+    said["group"]["name"] = "\u4e2d\u6587 Holdings"
+    with pytest.raises(Refusal, match="no glyph for some characters \\(\u4e2d\u6587\\)"):
+        report.pdf(said, NOW)
+    with pytest.raises(Refusal, match="isn't a font that can be read"):
+        report.pdf(said, NOW, Path(__file__))
+    made = FontBuilder(1000)
+    made.setupGlyphOrder([".notdef", "first", "second"])
+    made.setupCharacterMap({0x4E2D: "first", 0x6587: "second"})
+    made.setupGlyf({name: TTGlyphPen(None).glyph() for name in (".notdef", "first", "second")})
+    made.setupHorizontalMetrics(dict.fromkeys([".notdef", "first", "second"], (600, 0)))
+    made.setupHorizontalHeader(ascent=800, descent=-200)
+    made.setupOS2()
+    made.setupPost()
+    made.setupNameTable({"familyName": "Two", "styleName": "Regular"})
+    made.save(tmp_path / "two.ttf")
+    assert sheets(report.pdf(said, NOW, tmp_path / "two.ttf")) >= 2
+
+
 def test_the_head_that_was_printed(directory: Path) -> None:
     """A ledger that is written anew as a whole fits in itself; only the paper tells."""
     with warehouse.opened(read_group(directory).settings.store, directory) as store:
@@ -157,7 +210,7 @@ def forget(folder: Path) -> None:
     entries = chain.of_lines((folder / "ledger.jsonl").read_text())
     new: list[chain.Entry] = []
     for e in entries:
-        if not e.body.get("signed_by"):
+        if e.body.get("state") != "closed":
             at = NOW
             new.append(chain.follow(new[-1] if new else None, e.kind, e.body, at))
     (folder / "ledger.jsonl").write_text("".join(f"{e.to_line()}\n" for e in new))

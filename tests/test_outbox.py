@@ -18,12 +18,13 @@ import yaml
 from affiliates.manifests import read_group
 from affiliates.refusal import Refusal
 from dashboards import cli
-from pipelines import answering, channels, incidents, outbox, telling, warehouse
-from pipelines.answering import Closing
+from pipelines import answering, channels, incidents, outbox, registry, telling, warehouse
+from pipelines.answering import Closing, JobRun
 from pipelines.collect import Centre
 from pipelines.definitions import build_defs
 from pipelines.defs import in_process, instance
 from pipelines.outbox import Message
+from pipelines.registry import builtin
 from pipelines.run import Report, run
 from tests.conftest import NOW, SECRET, SQLITE, both_databases, entity, product, rows_of, source, write_group
 from tests.crash import POINTS, QUICK
@@ -301,7 +302,7 @@ def test_nobody_acknowledges_and_the_next_channel_hears(tmp_path: Path, hooks: H
     assert [b["action"] for b in hooks.bodies("/next")] == ["escalated"]
     group = read_group(directory)
     with warehouse.opened(SQLITE, directory) as store:
-        answering.close(store, group, 1, Closing("counsel", "granted", "2025/17"), NOW + timedelta(days=31))
+        answering.close(store, group, builtin(), 1, Closing("counsel", "granted", "2025/17"), NOW + timedelta(days=31))
         telling.deliver(store, directory, group, lambda: NOW + timedelta(days=31))
     assert [b["action"] for b in hooks.bodies("/next")] == ["escalated", "closed"]
 
@@ -317,7 +318,7 @@ def test_an_acknowledged_alert_goes_no_further(tmp_path: Path, hooks: Hooks) -> 
         with pytest.raises(Refusal, match="isn't open"):
             answering.acknowledge(store, read_group(directory), 9, "counsel", NOW)
         with pytest.raises(Refusal, match="isn't closed by this reason"):
-            answering.close(store, read_group(directory), 1, Closing("counsel", "accepted", "2025/17"), NOW)
+            answering.close(store, read_group(directory), builtin(), 1, Closing("counsel", "accepted", "2025/17"), NOW)
     go(directory, NOW + timedelta(days=9))
     assert hooks.bodies("/next") == []
 
@@ -454,6 +455,77 @@ def test_a_run_that_fails_as_a_whole_is_told(tmp_path: Path, hooks: Hooks, monke
     (directory / "group.key").write_text(key)
     in_process.run(directory, group, NOW + timedelta(days=2))
     assert [(b["kind"], b["action"]) for b in hooks.bodies()] == [("failed_run", "found"), ("failed_run", "ended")]
+
+
+def test_a_channel_that_comes_later_hears_of_what_is_open(tmp_path: Path, hooks: Hooks) -> None:
+    """An alert raised before anybody was named would never reach anybody: nothing raises it again."""
+    directory = write(tmp_path, {MAY: 690}, [])
+    assert go(directory).alerts == ["1, act: llama/700000000, acknowledged by nobody"]
+    late, step = legal("late", hooks.url("/late")), legal("step", hooks.url("/step"), escalation=True)
+    rules = {"channels": [late, step], "allowed_domains": ["127.0.0.1"]}
+    (directory / "alerts.yaml").write_text(yaml.safe_dump(rules))
+    for hours in (240, 241):
+        go(directory, NOW + timedelta(hours=hours))
+    (told,) = hooks.bodies("/late")
+    assert (told["action"], told["level"], told["title"].startswith("[act]")) == ("raised", "act", True)
+    assert hooks.bodies("/step") == [], "three days begin once somebody has been told"
+    go(directory, NOW + timedelta(hours=240 + 73))
+    assert [b["action"] for b in hooks.bodies("/step")] == ["escalated"]
+    with warehouse.opened(SQLITE, directory) as store:
+        answering.acknowledge(store, read_group(directory), 1, "counsel", NOW + timedelta(days=14))
+    (directory / "alerts.yaml").write_text(yaml.safe_dump({**rules, "channels": [late, legal("more", hooks.url("/more"))]}))
+    go(directory, NOW + timedelta(days=15))
+    assert hooks.bodies("/more") == [], "somebody has seen it"
+
+
+def test_every_message_says_what_tests_the_month(tmp_path: Path, hooks: Hooks) -> None:
+    """Who hears of an alert only when it is escalated or closed has to read the same as who was told first."""
+    where = [legal("first", hooks.url("/first")), legal("step", hooks.url("/step"), escalation=True)]
+    directory = write(tmp_path, {MAY: 720}, where, allowed_domains=["127.0.0.1"])
+    (directory / "readings.yaml").write_text(yaml.safe_dump({
+        "readings": [{"name": "people", "audiences": ["external"], "counts": "unique_people"}],
+        "of_record": [{"reading": "people", "adopted_by": "Counsel", "from": "2025-01-01"}],
+    }))  # fmt: skip
+    llama = yaml.safe_load((ROOT / "pipelines" / "licences" / "llama.yaml").read_text())["licences"]
+    entry = next(entry for entry in llama if entry["id"] == "llama-2")
+    clause = entry["clauses"][0] | {"test_date": "2025-06-03", "measured_period": MAY}
+    later = entry | {"id": "llama-9", "name": "Llama 9", "version_date": {"date": "2025-06-03"}, "clauses": [clause]}
+    (directory / "licences").mkdir()
+    (directory / "licences" / "llama-9.yaml").write_text(yaml.safe_dump({"licences": [later]}, sort_keys=False))
+    go(directory)
+    go(directory, NOW + timedelta(days=4))
+    with warehouse.opened(SQLITE, directory) as store:
+        group, known = read_group(directory), registry.of_group(directory)
+        answering.close(store, group, known, 1, Closing("counsel", "granted", "2025/17"), NOW + timedelta(days=5))
+        telling.deliver(store, directory, group, lambda: NOW + timedelta(days=5))
+    told = [*hooks.bodies("/first"), *hooks.bodies("/step")]
+    assert [b["action"] for b in told] == ["raised", "closed", "escalated", "closed"]
+    for body in told:
+        assert "tested by Llama 9" in body["message"], body["action"]
+        assert "people, the reading of record" in body["message"], body["action"]
+        assert "Probability" not in body["message"], "of what is over nobody asks how likely it is"
+
+
+@pytest.mark.parametrize(
+    ("ended", "open_"),
+    [
+        (JobRun("mauwatch_days", "2025-05-20", "2025-05-21", ("b/app",)), ["b/mail, 2025-05-20 to 2025-05-21 by mauwatch_days"]),
+        (JobRun("mauwatch_days", "2025-05-19", "2025-05-22"), []),
+        (JobRun("mauwatch_days", "2025-05-21", "2025-05-22"), None),
+        (JobRun("mauwatch_days", "2025-05-20", "2025-05-21", ("c/app",)), None),
+        (JobRun("mauwatch_months", "2025-05-19", "2025-05-22"), None),
+        (JobRun("mauwatch_alerts"), None),
+    ],
+)
+def test_only_a_run_of_the_same_ends_a_failed_one(tmp_path: Path, ended: JobRun, open_: list[str] | None) -> None:
+    """Each morning's run succeeds for other days: it would end the alert of those that nobody has computed."""
+    group = read_group(write(tmp_path, {MAY: 100}, []))
+    failed = JobRun("mauwatch_days", "2025-05-20", "2025-05-21", ("b/app", "b/mail"))
+    answering.ended(tmp_path, group, failed, lambda: NOW, failed=True)
+    answering.ended(tmp_path, group, ended, lambda: NOW + timedelta(hours=1), failed=False)
+    with warehouse.opened(SQLITE, tmp_path) as store:
+        (of,) = incidents.current(store).values()
+    assert of.subjects.splitlines() == (failed.subjects if open_ is None else open_)
 
 
 @pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")

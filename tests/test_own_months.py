@@ -148,12 +148,13 @@ def test_a_restated_month_is_a_step_on_both_sides(directory: Path) -> None:
         ({"definitions": {"a/x": frozenset({("seen/1", None)})}}, []),
         ({"definitions": {"a/x": frozenset({("seen/2", None)})}}, ["another definition of a/x"]),
         ({"definitions": {"a/y": frozenset({("seen/1", "d9")})}}, []),  # A product that began isn't one that changed.
+        ({"method": 3}, ["counted by method 3"]),
         ({"restated": True, "affiliates": frozenset({"b"})}, ["b joined the group", "a left the group", "restated"]),
     ],
 )
 def test_what_is_no_growth(change: dict[str, Any], said: list[str]) -> None:
     """A crosswalk that begins takes a tenth of the people away in a month, and none of them has gone."""
-    before = Basis(frozenset({"a"}), {"a/x": frozenset({("seen/1", "d1")})}, frozenset(), False, False)
+    before = Basis(frozenset({"a"}), {"a/x": frozenset({("seen/1", "d1")})}, frozenset(), False, False, 2)
     assert list(breaks(before, replace(before, **change))) == said
 
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import dagster as dg
 
 from affiliates.group import Group
-from pipelines import alerts, answering, incidents, outbox, telling, warehouse, watching
+from pipelines import answering, incidents, outbox, telling, warehouse, watching
+from pipelines.answering import JobRun
 from pipelines.defs import automation
 from pipelines.defs.resources import DESK, Clock, Desk
+from pipelines.roll import Roll
 from pipelines.watching import FAILED
 
 ALERTS = "mauwatch_alerts"
@@ -32,7 +34,7 @@ def job() -> dg.JobDefinition:
             store, rules = centre.store_if_any(), centre.group.alerting
             if store is None:
                 return
-            watching.look(store, centre.group, centre.now, whole=True)
+            watching.look(store, centre.group, centre.registry, centre.now, whole=True)
             findings = telling.deliver(store, centre.directory, centre.group, centre.clock)
             failing = incidents.current(store).get(FAILED)
             if not findings and not (failing and failing.is_open):
@@ -71,7 +73,7 @@ def sensors(directory: Path, group: Group, clock: Clock, running: bool) -> list[
         name=f"{ALERTS}_failed", minimum_interval_seconds=30, default_status=status, description="A run that failed is an alert."
     )
     def failed(context: dg.RunFailureSensorContext) -> None:
-        answering.ended(directory, group, context.dagster_run.job_name, clock, failed=True)
+        answering.ended(directory, group, _about(context.dagster_run), clock, failed=True)
 
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
@@ -81,9 +83,18 @@ def sensors(directory: Path, group: Group, clock: Clock, running: bool) -> list[
         description="A job's next run that succeeds ends the alert.",
     )
     def succeeded(context: dg.RunStatusSensorContext) -> None:
-        answering.ended(directory, group, context.dagster_run.job_name, clock, failed=False)
+        answering.ended(directory, group, _about(context.dagster_run), clock, failed=False)
 
     return [due, failed, succeeded]
+
+
+def _about(run: dg.DagsterRun) -> JobRun:
+    """Which periods and products a run is about."""
+    one = run.tags.get("dagster/partition", "")
+    first = run.tags.get("dagster/asset_partition_range_start", one)
+    last = run.tags.get("dagster/asset_partition_range_end", one)
+    chosen = sorted("/".join(key.path[-2:]) for key in run.asset_selection or ())
+    return JobRun(run.job_name, first, last, tuple(chosen))
 
 
 def _waits(directory: Path, group: Group, now: datetime) -> bool:
@@ -91,7 +102,6 @@ def _waits(directory: Path, group: Group, now: datetime) -> bool:
     if not group.alerting.channels or not warehouse.exists(group.settings.store, directory):
         return False
     with warehouse.opened(group.settings.store, directory) as store, store.snapshot() as fixed:
-        states = [alerts.of_text(of.memory) for of in incidents.current(fixed).values()]
-        if any(alerts.waited(state, now, group.alerting)[1] for state in states):
+        if Roll(fixed, group, now).waits():
             return True
         return any(outbox.due(outbox.read(fixed), now, telling.gone))

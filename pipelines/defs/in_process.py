@@ -15,6 +15,7 @@ from affiliates.group import Group
 from affiliates.refusal import Refusal
 from pipelines import answering, collect
 from pipelines import run as centre_run
+from pipelines.answering import JobRun
 from pipelines.collect import Centre
 from pipelines.defs import assets, automation, instance, partitions
 from pipelines.defs.assets import product_key
@@ -45,7 +46,7 @@ def run(
     except Exception:
         began = time.monotonic()
         with suppress(Refusal, OSError):
-            answering.ended(directory, group, RUN, lambda: now + timedelta(seconds=time.monotonic() - began), failed=True)
+            answering.ended(directory, group, JobRun(RUN), lambda: now + timedelta(seconds=time.monotonic() - began), failed=True)
         raise
 
 
