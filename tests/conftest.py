@@ -44,9 +44,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What runs the documents' commands, a demo at real size among them, takes minutes and is asked for by itself."""
-    wanted = config.getoption("--documents")
-    left_out = [item for item in items if bool(item.get_closest_marker("documents")) != wanted]
-    items[:] = [item for item in items if bool(item.get_closest_marker("documents")) == wanted]
+    wanted, thorough = config.getoption("--documents"), config.getoption("--thorough")
+    left_out = [
+        item for item in items
+        if bool(item.get_closest_marker("documents")) != wanted or (item.get_closest_marker("thorough") and not thorough)
+    ]  # fmt: skip
+    items[:] = [item for item in items if item not in left_out]
     config.hook.pytest_deselected(items=left_out)
 
 

@@ -65,6 +65,7 @@ def test_the_first_runs_at_once_make_one_store(make: Callable[..., Path], store_
     assert (len(rows["contributions"]), len(rows["publications"])) == (31, 2)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
 def test_a_short_load(postgres: sa.Engine, store_url: str, tmp_path: Path) -> None:
     """As `make load`, with fewer readers and for some seconds."""

@@ -38,7 +38,9 @@ def near(found: int, true: int) -> bool:
     return abs(found - true) <= 2
 
 
-@pytest.mark.parametrize("way", [A_WEEK, A_FILE_A_DAY], ids=str)
+@pytest.mark.parametrize(
+    "way", [pytest.param(A_WEEK, id=str(A_WEEK), marks=pytest.mark.thorough), pytest.param(A_FILE_A_DAY, id=str(A_FILE_A_DAY))]
+)
 def test_a_month_has_what_had_come_in_and_gets_the_rest(
     tmp_path: Path, rows: pl.DataFrame, final: dict[date, int], way: Way
 ) -> None:
@@ -51,10 +53,13 @@ def test_a_month_has_what_had_come_in_and_gets_the_rest(
         assert near(month.last, final[month.month])
 
 
+@pytest.mark.parametrize(
+    "months", [pytest.param(SUMMER, id="July and August"), pytest.param(MONTHS, id="a year", marks=pytest.mark.thorough)]
+)
 def test_as_the_demo_settles_no_complete_month_lacks_one_percent(
-    tmp_path: Path, rows: pl.DataFrame, final: dict[date, int]
+    tmp_path: Path, rows: pl.DataFrame, final: dict[date, int], months: list[date]
 ) -> None:
-    for month in by_arrival.play(AS_IN_THE_DEMO, tmp_path / "group", rows, MONTHS):
+    for month in by_arrival.play(AS_IN_THE_DEMO, tmp_path / "group", rows, months):
         assert month.first_complete == period_end("month", month.month) + DAY * AS_IN_THE_DEMO.settles
         assert month.least >= (1 - LIMIT) * month.last
         assert near(month.last, final[month.month])

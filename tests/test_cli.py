@@ -1,7 +1,6 @@
 """The command line, as a person and as a program meets it: answers, exit codes, and no word of an identifier."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.command import installed, mauwatch
 from tests.conftest import KEY, entity, events, product, source
 
 PLANTED = "planted.person@example.com"
@@ -17,15 +17,6 @@ FIGURE = [
     "estimate", "lower", "upper", "standard_error", "identity_low", "identity_high", "summed_products",
     "coverage", "complete", "state", "lg_k",
 ]  # fmt: skip
-
-
-def mauwatch(*arguments: object, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    """The installed command in a process of its own."""
-    return subprocess.run(
-        [Path(sys.executable).parent / "mauwatch", *map(str, arguments)],
-        cwd=cwd, capture_output=True, text=True, timeout=120, check=False,
-        env=os.environ | {"PYTHONWARNINGS": "error", "COLUMNS": "120"},
-    )  # fmt: skip
 
 
 def answer(*arguments: object, code: int = 0) -> Any:
@@ -38,19 +29,19 @@ def answer(*arguments: object, code: int = 0) -> Any:
 def started(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A group as `init` makes it, run."""
     directory = tmp_path_factory.mktemp("cli") / "group"
-    done = mauwatch("init", directory, "--name", "acme", "--time-zone", "Europe/Berlin")
+    done = installed("init", directory, "--name", "acme", "--time-zone", "Europe/Berlin")
     assert done.returncode == 0, done.stderr
-    done = mauwatch("run", "--group", directory, "--from", "2025-01-01", "--to", "2025-01-31")
+    done = installed("run", "--group", directory, "--from", "2025-01-01", "--to", "2025-01-31")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Months published: 1, 2025-01 to 2025-01." in done.stdout
     return directory
 
 
 def test_help_is_there_for_every_command() -> None:
-    done = mauwatch("--help")
+    done = installed("--help")
     for command in ("init", "validate", "doctor", "run", "measure", "licences", "forecast", "crosswalk", "demo"):
         assert command in done.stdout
-        assert "Usage" in mauwatch(command, "--help").stdout
+        assert "Usage" in installed(command, "--help").stdout
 
 
 def test_init_makes_a_directory_that_runs_as_it_is(started: Path) -> None:
@@ -192,7 +183,7 @@ def test_refused_sources_are_findings_and_show_nobody(make: Callable[..., Path])
     bad = f"at,user\n2025-01-05T00:00:00Z,{PLANTED}\n{PLANTED}\n"
     directory = make([entity("a", [product(sources=[source(files="e.csv")], to="2025-02-01")])], {"e.csv": bad.encode()})
     for arguments in (["run"], ["run", "--json"], ["doctor"], ["doctor", "--json"]):
-        done = mauwatch(*arguments, "--group", directory)
+        done = installed(*arguments, "--group", directory)
         assert done.returncode == 1, done.stdout
         assert "planted" not in done.stdout + done.stderr
     assert "line 3: 1 fields" in mauwatch("run", "--group", directory).stdout

@@ -16,8 +16,8 @@ from affiliates.identity import TEST_KEY, GroupKey, read_key
 from affiliates.refusal import Refusal
 from dashboards import keys, starter
 from dashboards.cli import app
+from tests.command import mauwatch
 from tests.conftest import KEY, write_group
-from tests.test_cli import mauwatch
 
 FINGERPRINT = GroupKey(KEY, "1").fingerprint
 

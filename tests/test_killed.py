@@ -25,7 +25,7 @@ from affiliates.refusal import Refusal
 from pipelines import ledger, publications, warehouse
 from pipelines import run as centre_run
 from pipelines.defs.in_process import run
-from tests.conftest import NOW, SQLITE, both_databases, entity, events, product, rows_of, write_group
+from tests.conftest import NOW, SQLITE, entity, events, product, rows_of, write_group
 
 ROOT = Path(__file__).parent.parent
 BEGIN, END = date(2025, 1, 22), date(2025, 2, 11)
@@ -127,7 +127,7 @@ class Victim:
         return time.monotonic() - started
 
 
-@both_databases
+@pytest.mark.parametrize("store_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True)
 def test_killed_and_run_again(
     tmp_path: Path, store_url: str, another_store: Callable[..., str], request: pytest.FixtureRequest
 ) -> None:

@@ -67,13 +67,21 @@ def test_the_wheel_holds_what_runs_from_it(tmp_path: Path) -> None:
     assert not (unpacked / "tests").exists()
     assert not (unpacked / "sql").exists()
     assert (unpacked / "affiliates" / "normalisation_v1.json").is_file()
+    ours = sorted(path.relative_to(ROOT / "demo") for path in (ROOT / "demo").rglob("*") if path.is_file())
+    assert (
+        sorted(p.relative_to(unpacked / "dashboards" / "demo") for p in (unpacked / "dashboards" / "demo").rglob("*.*")) == ours
+    )
     code = (
         f"import sys; sys.path.insert(0, {str(unpacked)!r}); import dashboards; "
         f"assert dashboards.__file__.startswith({str(unpacked)!r}); "
-        "sys.argv = ['mauwatch', 'demo', 'made', '--scale', '0.0001', '--json']; from dashboards.cli import main; main()"
+        "sys.argv = ['mauwatch', *sys.argv[1:]]; from dashboards.cli import main; main()"
     )
-    ran = subprocess.run([sys.executable, "-P", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert ran.returncode == 0, ran.stderr
+    run = ["run", "--group", "made", "--from", "2025-01-01", "--to", "2025-01-31"]
+    for command in (["init", "made"], run, ["licences", "--group", "made", "--json"]):
+        ran = subprocess.run(
+            [sys.executable, "-P", "-c", code, *command], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == 0, ran.stderr
     assert '"llama-4"' in ran.stdout
 
 

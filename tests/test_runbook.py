@@ -11,8 +11,9 @@ from affiliates.refusal import Refusal
 from pipelines import runbook
 from pipelines.defs import checks as defs_checks
 from pipelines.runbook import Page
+from tests.command import installed, mauwatch
 from tests.conftest import KEY, entity, events, product, source
-from tests.test_cli import PLANTED, mauwatch
+from tests.test_cli import PLANTED
 
 RUNBOOK = Path(__file__).parent.parent / "RUNBOOK.md"
 
@@ -64,7 +65,7 @@ def troubled(make: Callable[..., Path]) -> Path:
 
 def test_a_report_has_a_line_for_each_kind_of_trouble_and_shows_nobody(troubled: Path) -> None:
     """Two refusals share one line; in a long report a line for each would hide the rest."""
-    done = mauwatch("run", "--group", troubled)
+    done = installed("run", "--group", troubled)
     assert done.returncode == 1
     assert re.findall(r"Runbook: (\S+)", done.stdout) == ["RUNBOOK.md#source-refused", "RUNBOOK.md#days-missing"]
     told = json.loads(mauwatch("run", "--group", troubled, "--json").stdout)
@@ -76,7 +77,7 @@ def test_a_report_has_a_line_for_each_kind_of_trouble_and_shows_nobody(troubled:
 
 def test_json_logs_say_what_the_report_says_and_show_nobody(troubled: Path) -> None:
     """A machine alerts by level: a refusal that comes as an info, or a line that isn't JSON, is never read."""
-    done = mauwatch("run", "--group", troubled, "--log-json")
+    done = installed("run", "--group", troubled, "--log-json")
     assert (done.returncode, done.stdout) == (1, "")
     said = [json.loads(line) for line in done.stderr.splitlines()]
     assert all({"time", "level", "event", "process"} <= set(line) for line in said)

@@ -18,8 +18,8 @@ import psutil
 import pytest
 
 from pipelines.defs import children
+from tests.command import installed
 from tests.conftest import KEY, SQLITE, entity, events, product, rows_of, source, write_group
-from tests.test_cli import mauwatch
 
 PLANTED = "planted@example.com"
 LAUNCH = """mutation($given: ExecutionParams!) { launchPipelineExecution(executionParams: $given) {
@@ -140,14 +140,14 @@ def test_schedules_and_sensors_are_on(served: Served) -> None:
 
 def test_a_second_serve_is_refused(served: Served) -> None:
     """Two daemons would start every run twice."""
-    done = mauwatch("serve", "--group", served.directory)
+    done = installed("serve", "--group", served.directory)
     assert (done.returncode, done.stdout) == (2, "")
     assert "test: is served already" in done.stderr
     assert done.stderr.splitlines()[-1] == "Runbook: RUNBOOK.md#second-serve"
 
 
 def test_a_taken_port_is_refused(served: Served, make: Callable[..., Path]) -> None:
-    done = mauwatch("serve", "--group", make([entity("a", [product()])]), "--health-port", served.health_port)
+    done = installed("serve", "--group", make([entity("a", [product()])]), "--health-port", served.health_port)
     assert done.returncode == 2
     assert "is taken" in done.stderr
     assert done.stderr.splitlines()[-1] == "Runbook: RUNBOOK.md#port-taken"

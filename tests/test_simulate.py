@@ -19,8 +19,8 @@ from affiliates.population import WAVES, Cohort, History, Pattern, Population
 from affiliates.registers import Registers
 from affiliates.simulate import Simulation
 from dashboards import simulated
+from tests.command import installed, mauwatch
 from tests.conftest import entity, product, write_group
-from tests.test_cli import mauwatch
 
 NOW = datetime(2025, 4, 2, 12, tzinfo=UTC)
 MONTHS = [date(2024, 11, 1), date(2024, 12, 1), date(2025, 1, 1), date(2025, 2, 1), date(2025, 3, 1)]
@@ -174,7 +174,7 @@ def test_joining_adds_up(people: int, joined: float, left: int, shares: list[flo
 def test_the_demo_holds_its_truth(tmp_path: Path) -> None:
     """The whole demo with a two-thousandth of its people, and the directory that it leaves."""
     directory = tmp_path / "demo"
-    done = mauwatch("demo", directory, "--scale", "0.0005", "--today", "2025-04-10", "--json")
+    done = installed("demo", directory, "--scale", "0.0005", "--today", "2025-04-10", "--json")
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
     assert all(row["holds"] for row in said["truth"])
@@ -199,8 +199,8 @@ def test_the_demo_holds_its_truth(tmp_path: Path) -> None:
     (test,) = json.loads(released.stdout)
     assert (test["measured_month"], test["released"]) == ("2025-03", "2025-04-30")
     # A month later, in the same folder: the month that was counted by its days is now one of those before.
-    later = mauwatch("demo", directory, "--scale", "0.0002", "--today", "2025-05-10", "--json")
+    later = installed("demo", directory, "--scale", "0.0002", "--today", "2025-05-10", "--json")
     assert all(row["holds"] for row in json.loads(later.stdout)["truth"])
-    early = mauwatch("demo", tmp_path / "early", "--today", "2023-06-30")
+    early = installed("demo", tmp_path / "early", "--today", "2023-06-30")
     assert early.returncode == 2
     assert "begins with a month that isn't over" in early.stderr

@@ -22,8 +22,8 @@ from affiliates.manifests import read_group
 from affiliates.refusal import Refusal
 from affiliates.sources.database.table import Table
 from affiliates.sources.found import Found
+from tests.command import installed
 from tests.conftest import NOW, SECRET, Manifests, entity, events, free_port, new_database, product, source, write_group
-from tests.test_cli import mauwatch
 from tests.test_closing import go
 from tests.test_sources import JANUARY, contributions, users
 
@@ -512,7 +512,7 @@ def test_a_run_over_bad_tables_keeps_no_word_of_them(tmp_path: Path) -> None:
     }
     write_group(tmp_path, [entity("a", [product(name, sources=[said], to="2025-01-03") for name, said in sources.items()])])
     for command in (["run", "--log-json"], ["doctor"]):
-        done = mauwatch(*command, "--group", tmp_path)
+        done = installed(*command, "--group", tmp_path)
         assert done.returncode == 1
         assert all(f"a/{name}" in done.stdout + done.stderr for name in sources)
         assert not [word for word in ("planted", SECRET) if word in done.stdout + done.stderr]

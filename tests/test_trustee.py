@@ -17,8 +17,9 @@ from affiliates.refusal import Refusal
 from dashboards.cli import app
 from dashboards.keys import USUAL
 from pipelines.run import run
+from tests.command import installed
 from tests.conftest import KEY, NOW, entity, events, product, source, write_group
-from tests.test_cli import answer, mauwatch
+from tests.test_cli import answer
 from tests.test_key_command import asked
 
 FINGERPRINT = GroupKey(KEY, "1").fingerprint
@@ -69,9 +70,9 @@ def test_a_trustee_an_affiliate_and_a_centre_without_the_key(tmp_path: Path) -> 
     assert (made["fingerprint"], made["namespaces"]) == (FINGERPRINT, ["device", "email", "loyalty-card", "person", "phone"])
     assert FINGERPRINT in done("key", "check", "--group", centre)
     out = tmp_path / "january.parquet"
-    handed = mauwatch("contribute", "shop/app", "--group", affiliate, "--month", "2025-01", "-o", out)
+    handed = installed("contribute", "shop/app", "--group", affiliate, "--month", "2025-01", "-o", out)
     assert handed.returncode == 0, handed.stderr
-    assert mauwatch("receive", out, "--group", centre, "--sender", "shop").returncode == 0
+    assert installed("receive", out, "--group", centre, "--sender", "shop").returncode == 0
     figure = answer("measure", "--group", centre, "--month", "2025-01")["group"]
     assert (figure["identity_low"], figure["identity_high"]) == (OUTSIDERS + STAFF, OUTSIDERS + STAFF + CARDS)
     assert figure["complete"]

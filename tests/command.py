@@ -1,0 +1,37 @@
+"""The command line, as tests call it: in a process of its own, or here, which takes no time to import."""
+
+import os
+import subprocess
+import sys
+from contextlib import chdir, nullcontext, redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from unittest.mock import patch
+
+from dashboards import cli
+
+Done = subprocess.CompletedProcess[str]
+
+
+def installed(*arguments: object, cwd: Path | None = None) -> Done:
+    """The installed command in a process of its own: with what whole processes say, logs of libraries among it."""
+    return subprocess.run(
+        [Path(sys.executable).parent / "mauwatch", *map(str, arguments)],
+        cwd=cwd, capture_output=True, text=True, timeout=120, check=False,
+        env=os.environ | {"PYTHONWARNINGS": "error", "COLUMNS": "120"},
+    )  # fmt: skip
+
+
+def mauwatch(*arguments: object, cwd: Path | None = None) -> Done:
+    """The same in this process: what it answers, and with which code."""
+    out, err, code = StringIO(), StringIO(), 0
+    with (
+        patch.object(sys, "argv", ["mauwatch", *map(str, arguments)]),
+        patch.dict(os.environ, COLUMNS="120"),
+        redirect_stdout(out), redirect_stderr(err), chdir(cwd) if cwd else nullcontext(),
+    ):  # fmt: skip
+        try:
+            cli.main()
+        except SystemExit as ended:
+            code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
+    return subprocess.CompletedProcess(["mauwatch", *map(str, arguments)], code, out.getvalue(), err.getvalue())
