@@ -18,10 +18,10 @@ demo: .venv/ready ## count a group of 690 million people, and compare with the t
 	$(BIN)/mauwatch demo
 
 test: .venv/ready .venv-core/ready .venv-spark/ready ## all tests; with ../shared beside the checkout, over all of its data
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup
+	$(BIN)/python -m pytest -n $(WORKERS)
 
 documents: .venv/ready ## the commands of README.md and PRIVACY.md print what stands beneath them
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --documents
+	$(BIN)/python -m pytest -n $(WORKERS) --documents
 
 check: .venv/ready ## style, types, and who may import whom
 	$(BIN)/ruff format --check .
@@ -33,7 +33,7 @@ calibration: .venv/ready ## how often the 95 % interval holds the truth: the tab
 	$(BIN)/python -m tests.calibration | tee tests/calibration.md
 
 thorough: .venv/ready ## runs killed at 30 points, alerts at 39; the shared data with and without its crosswalk, raw and by sketches alone
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --thorough tests/test_killed.py tests/test_outbox.py tests/test_git_activity.py \
+	$(BIN)/python -m pytest -n $(WORKERS) --thorough tests/test_killed.py tests/test_outbox.py tests/test_git_activity.py \
 		tests/test_at_once.py tests/test_by_arrival.py
 
 load: .venv/ready ## four runs, a backfill of 90 days and 20 readers at once on PostgreSQL: two minutes, and nobody sees half

@@ -104,7 +104,6 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
     from dashboards import terminal
     from pipelines import registry
 
-    today = datetime.now(UTC).date()
     try:
         found = _read(group)
         mistakes = [*registry.unknown(found, registry.of_group(group)), *manifests.mistakes_in_attested(group, found)]
@@ -116,6 +115,7 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
         else:
             console.plain().print(terminal.refusals(refused.refusals), f"\n{len(refused.refusals)} mistakes", sep="")
         raise typer.Exit(1) from None
+    today = datetime.now(UTC).astimezone(found.zone).date()
     paths = found.affiliates(today)
     members = {name: [str(step) for step in steps] for name, steps in paths.items()}
     outside = {name: found.why_outside(name, members, today) for name in found.entities if name not in members}

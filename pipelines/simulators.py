@@ -28,14 +28,14 @@ class Chosen:
     """Standard deviation of one quarter's step that is expected before a series has been seen."""
     shares: tuple[float, float, float] = (0.65, 0.25, 0.10)
     """Of damped trends, lines and recent steps."""
+    temper: float = 0.5
+    """How much the past decides between candidates: at 1 the best one so far takes nearly all paths, and 80 % intervals of
+    companies' quarters then held 77 % at two and 78 % at eight quarters ahead; at a half 80 and 88 %."""
 
 
 CHOSEN = Chosen()
 FREEDOM = 3.0
 """So many values is the expected scale worth."""
-TEMPER = 0.5
-"""At 1 the best candidate so far takes nearly all paths: 80 % intervals of companies' quarters then held 77 % at two and 78 % at
-eight quarters ahead, at a half 80 and 88 %."""
 FEWEST = 6
 """With fewer figures than these the expected scale is wider."""
 TURNS = 0.35
@@ -83,10 +83,10 @@ def paths(
     widened = math.sqrt(max(FEWEST / len(known), 1))
     scale, turns = chosen.scale * widened * math.sqrt(4 / per_year), TURNS / per_year
     unlike = breaks | jumps(values, breaks)
-    damped = state_space.fit(logs, unlike, [*_DAMPED, *_FLAT, *_CYCLES], per_year, scale, FREEDOM, TEMPER)
-    lines = state_space.fit(people, unlike, _LINES, per_year, scale, FREEDOM, TEMPER)
+    damped = state_space.fit(logs, unlike, [*_DAMPED, *_FLAT, *_CYCLES], per_year, scale, FREEDOM, chosen.temper)
+    lines = state_space.fit(people, unlike, _LINES, per_year, scale, FREEDOM, chosen.temper)
     # Densities of people and of their logarithms, made comparable.
-    in_people = TEMPER * float(logs[[i for i in known[1:] if not unlike[i]]].sum())
+    in_people = chosen.temper * float(logs[[i for i in known[1:] if not unlike[i]]].sum())
     shares = np.array(chosen.shares)
     ahead = state_space.evidence(lines) + in_people - state_space.evidence(damped)
     odds = shares[1] * math.exp(min(ahead, 50))

@@ -114,8 +114,8 @@ def _threshold(of: Transition, event: Event, about: About, rules: Alerting) -> l
         share, whose = of.estimate / of.threshold, f" of {about.whose}" if about.whose else ""
         said.append(f"{of.as_of:%Y-%m}: {of.estimate:,} people{whose} ({bounds}), {share:.1%} of {of.threshold:,}.")
     if of.as_of and about.tested_by is not None:
-        tests = f"tested by {', '.join(about.tested_by)}" if about.tested_by else "no release of a version tests this month"
-        said.append(f"Of this month: {tests}.")
+        named = ", ".join(about.tested_by)
+        said.append(f"This month is tested by {named}." if named else "No release of a version tests this month.")
     if event.level < Level.OVER:  # Of what is over, nobody asks how likely it is.
         said += _expected(of, about, rules)
     said += about.uses[:_MOST]
@@ -135,14 +135,11 @@ def _expected(of: Transition, about: About, rules: Alerting) -> list[str]:
         return ["There is no forecast: the level is by the figure alone."]
     said = [f"Probability of passing it: {of.within_quarter or 0:.0%} in three months, {of.within_year:.0%} in twelve."]
     if about.crossing is not None:
-        days = {name: about.crossing - timedelta(n) for name, n in rules.lead_times.model_dump().items()}
-        passed = {name: ": passed" if about.today and day < about.today else "" for name, day in days.items()}
-        first = min(days, key=lambda name: days[name])
-        said.append(
-            f"Most likely passed in {about.crossing:%Y-%m}. Decide by {days[first]}{passed[first]}: a request for a licence "
-            f"takes until then if it begins by {days['licence_request']}{passed['licence_request']}, "
-            f"a migration by {days['migration']}{passed['migration']}."
-        )
+        parts = []
+        for name, lead in rules.lead_times.model_dump().items():
+            day = about.crossing - timedelta(lead)
+            parts.append(f"{name.replace('_', ' ')} {day}{' (passed)' if about.today and day < about.today else ''}")
+        said.append(f"Most likely passed in {about.crossing:%Y-%m}. Decide by: {', '.join(parts)}.")
     return said
 
 

@@ -10,7 +10,7 @@ are regular: each company's longest run of consecutive quarter ends under one me
 import csv
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -32,9 +32,9 @@ LINES = 1.02, 1.05, 1.1, 1.2, 1.35, 1.5
 WITHIN = 4
 LEVELS = np.array(list(QUANTILES.values()))
 CANDIDATES = tuple(
-    Chosen(scale, shares)
-    for scale, shares in itertools.product(
-        (0.007, 0.01, 0.014, 0.02), ((0.65, 0.25, 0.10), (0.45, 0.45, 0.10), (1 / 3, 1 / 3, 1 / 3))
+    Chosen(*some)
+    for some in itertools.product(
+        (0.007, 0.01, 0.014, 0.02), ((0.65, 0.25, 0.10), (0.45, 0.45, 0.10), (1 / 3, 1 / 3, 1 / 3)), (0.25, 0.5, 1.0)
     )
 )
 Result = dict[str, Any]
@@ -146,12 +146,12 @@ def leave_one_out(each: Tried) -> dict[str, tuple[Chosen, Played]]:
 
 
 def choose(each: Tried, without: str = "") -> Chosen:
-    """The shares of the least mean loss. Of their scales, which widen all, the widest of those whose intervals hold as near to
-    what they say as any does, within a hundredth: too narrow is the dearer mistake."""
+    """The shares of the least mean loss. Of their scales and tempers, which widen all, the widest of those whose intervals hold
+    as near to what they say as any does, within a hundredth: too narrow is the dearer mistake."""
     seen = {c: [played for name, played in by_name.items() if name != without] for c, by_name in each.items()}
     shares = min({c.shares for c in seen}, key=lambda s: np.mean([loss(p) for c in seen if c.shares == s for p in seen[c]]))
     misses = {c: miss(seen[c]) for c in seen if c.shares == shares}
-    return max((c for c, off in misses.items() if off <= min(misses.values()) + 0.01), key=lambda c: c.scale)
+    return max((c for c, off in misses.items() if off <= min(misses.values()) + 0.01), key=lambda c: (c.scale, -c.temper))
 
 
 def miss(each: Sequence[Played]) -> float:
@@ -217,8 +217,8 @@ def forecasts(_: Path) -> Iterator[Result]:
     ours, climate, by_line = brier(each)
     yield {
         "of": "companies", "rows": list(rows(each)), "brier": ours, "climatology": climate, "climatology_by_line": by_line,
-        "chosen": {name: {"scale": c.scale, "shares": list(c.shares)} for name, (c, _) in found.items()},
-        "chosen_with_all": {"scale": of_all.scale, "shares": list(of_all.shares)}, "used": of_all == CHOSEN,
+        "chosen": {name: asdict(c) for name, (c, _) in found.items()},
+        "chosen_with_all": asdict(of_all), "used": of_all == CHOSEN,
     }  # fmt: skip
     for kind in made_up.KINDS:
         some = [play(s, origins=[origin]) for s, origin in made_up.several(kind, 60)]
@@ -244,15 +244,15 @@ def markdown(found: Sequence[Result]) -> list[str]:
         f"| {r['score_80'] / r['walk_80']:.2f} | {r['score_95'] / r['walk_95']:.2f} |"
         for r in real["rows"]
     ]
-    chosen = {name: (c["scale"], tuple(round(s, 2) for s in c["shares"])) for name, c in real["chosen"].items()}
+    chosen = {name: _said(c) for name, c in real["chosen"].items()}
     lines += [
         "",
         f"Brier score of crossing 1.02 to 1.5 times the newest figure within four quarters: {real['brier']:.3f}, "
         f"{real['brier'] / real['climatology']:.2f} of the frequency's over all lines ({real['climatology']:.3f}), "
         f"{real['brier'] / real['climatology_by_line']:.2f} of that of each line's own ({real['climatology_by_line']:.3f}).",
         "Chosen with a company left out: "
-        + "; ".join(f"{name} scale {scale}, shares {shares}" for name, (scale, shares) in chosen.items())
-        + f". With none left out: scale {real['chosen_with_all']['scale']}, shares {tuple(real['chosen_with_all']['shares'])}"
+        + "; ".join(f"{name} {said}" for name, said in chosen.items())
+        + f". With none left out: {_said(real['chosen_with_all'])}"
         + ("; these are used." if real["used"] else ". Others are used."),
         "",
         "Made-up series, 60 of each kind, monthly and quarterly, 6 to 60 figures: what was held, and scores as above, at 1 and 4 "
@@ -269,6 +269,10 @@ def markdown(found: Sequence[Result]) -> list[str]:
             f"| {four['score_80'] / four['walk_80']:.2f} | {four['score_95'] / four['walk_95']:.2f} | {share} |"
         )
     return lines
+
+
+def _said(chosen: Result) -> str:
+    return f"scale {chosen['scale']}, shares {tuple(round(s, 2) for s in chosen['shares'])}, temper {chosen['temper']}"
 
 
 if __name__ == "__main__":

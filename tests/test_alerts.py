@@ -366,8 +366,7 @@ def test_a_message_for_elsewhere_has_no_figure_and_no_name() -> None:
     ):
         assert shown in said["text"], shown
         assert shown not in said["bare_title"] + said["bare_text"], shown
-    assert "Decide by 2025-09-02: passed" in said["text"], "180 days before the crossing, for a migration"
-    assert "begins by 2025-12-01, a migration" in said["text"], "90 days before: that day is still to come"
+    assert "Decide by: licence request 2025-12-01, migration 2025-09-02 (passed)." in said["text"], "90 and 180 days before"
     for text in (said["text"], said["bare_text"]):
         assert "https://mauwatch.example.com/alerts/5" in text
         assert "Key: c0ffee" in text

@@ -30,8 +30,8 @@ SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "public-mau" 
 
 @pytest.fixture(scope="module")
 def each() -> list[Played]:
-    """Each company by what the others chose among the scales."""
-    some = [c for c in CANDIDATES if c.shares == CHOSEN.shares]
+    """Each company by what the others chose among the scales and two tempers."""
+    some = [c for c in CANDIDATES if c.shares == CHOSEN.shares and c.temper >= CHOSEN.temper]
     return [played for _, played in leave_one_out(tried(companies(), some, every=3, paths=400)).values()]
 
 

@@ -142,27 +142,30 @@ def test_all_of_the_data(tmp_path: Path, with_crosswalk: bool, pytestconfig: pyt
         print(f"contributed by sketches alone: all {sum(map(len, figures_of(again).values()))} figures the same")
 
 
-SLICE = pytest.mark.xdist_group("slice")
-"""One worker counts it for all of its tests."""
+Slice = tuple[Path, Group, dict[str, Measured]]
 
 
-@pytest.fixture(scope="module")
-def slice_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Group, dict[str, Measured]]:
-    directory = tmp_path_factory.mktemp("demo") / "group"
+def test_the_slice(tmp_path: Path) -> None:
+    """Counted once, and all that is asked of it in one test, since that takes half a minute."""
+    directory = tmp_path / "demo" / "group"
     demo.copy(directory, demo.NAME)
     group = read_group(directory)
     report = run(directory, group, NOW, demo.FIRST, demo.LAST)
     assert report.clean
-    return directory, group, published(report)
+    counted = directory, group, published(report)
+    an_independent_engine_agrees(counted)
+    if SHARED.exists():
+        compare(counted[2], truth("person"), "2026-07")
+    contributed_by_sketch_only_gives_the_same_figures(counted, tmp_path)
+    a_month_counted_again_is_the_same(counted)
 
 
-@SLICE
-def test_an_independent_engine_agrees_on_the_slice(slice_run: tuple[Path, Group, dict[str, Measured]]) -> None:
+def an_independent_engine_agrees(counted: Slice) -> None:
     """DuckDB counts the raw file; its people are joined by keys made with Python's own hmac."""
     import hashlib
     import hmac
 
-    directory, group, found = slice_run
+    directory, group, found = counted
     key = (directory / "group.key").read_text().strip().encode()
     with duckdb.connect() as db:
         db.create_function(
@@ -196,29 +199,19 @@ def test_an_independent_engine_agrees_on_the_slice(slice_run: tuple[Path, Group,
     assert inside == figures
 
 
-@SLICE
-def test_contributed_by_sketch_only_gives_the_same_figures(
-    slice_run: tuple[Path, Group, dict[str, Measured]], tmp_path: Path
-) -> None:
+def contributed_by_sketch_only_gives_the_same_figures(counted: Slice, tmp_path: Path) -> None:
     """Each figure of the last year, with bounds and coverage, is that of the raw events: not only close to it. `--thorough`:
     of all the shared data's months."""
-    directory, _, found = slice_run
+    directory, _, found = counted
     report = by_sketches_alone(directory, tmp_path / "centre", demo.LAST, YEAR)
     again = {month: figures for month, figures in published(report).items() if month >= f"{YEAR:%Y-%m}"}
     assert figures_of(again) == figures_of({month: found[month] for month in again})
     assert set(again) == {month for month in found if month >= f"{YEAR:%Y-%m}"}
 
 
-@SLICE
-@there
-def test_the_slice_has_the_true_counts(slice_run: tuple[Path, Group, dict[str, Measured]]) -> None:
-    compare(slice_run[2], truth("person"), "2026-07")
-
-
-@SLICE
-def test_the_demo_in_json_is_the_same_twice(slice_run: tuple[Path, Group, dict[str, Measured]]) -> None:
+def a_month_counted_again_is_the_same(counted: Slice) -> None:
     """Its events are hashed at the edge, stored, united and measured again: the same answer."""
-    directory, group, found = slice_run
+    directory, group, found = counted
     again = run(directory, group, NOW, date(2025, 3, 1), date(2025, 3, 31))
     assert sum(p.received.unchanged for p in again.products) == 39 * 31
     with warehouse.opened(group.settings.store, directory) as store:
