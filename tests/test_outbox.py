@@ -115,24 +115,31 @@ class Crashing:
         return self.process.stdout.readline().strip()
 
 
-def test_killed_at_every_point(tmp_path: Path, mails: Mails, hooks: Hooks, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize("store_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True)
+def test_killed_at_every_point(
+    tmp_path: Path, mails: Mails, hooks: Hooks, store_url: str, another_store: Callable[..., str], request: pytest.FixtureRequest
+) -> None:
     """`kill -9` at points between measuring and delivery, and the run again. The alert that is lost would be the one before a
-    threshold; a second message by another key would be a second alert. `--thorough`: at all 39, without and with Dagster."""
+    threshold; a second message by another key would be a second alert. `--thorough`: at all 39, without and with Dagster, on
+    either database."""
     thorough = request.config.getoption("--thorough")
     ways, points = ((False, True), list(POINTS)) if thorough else ((False,), list(QUICK))
     repeats = Counter[str]()
-    before_it = write(tmp_path / "before", {MAY: 690}, [legal("mail", mails.url()), legal("hook", hooks.url())])
-    with warehouse.opened(SQLITE, before_it, create=True):
+    channels_ = [legal("mail", mails.url()), legal("hook", hooks.url())]
+    before_it = write(tmp_path / "before", {MAY: 690}, channels_, store=store_url)
+    with warehouse.opened(store_url, before_it, create=True):
         pass
     with Crashing() as crashing:
         for through_dagster in ways:
             for number, at in enumerate(points):
                 mails.taken, hooks.taken = [], []
-                directory = Path(shutil.copytree(before_it, tmp_path / f"{number}-{through_dagster}"))
+                directory, url = tmp_path / f"{number}-{through_dagster}", another_store(store_url)
+                shutil.copytree(before_it, directory)
+                write(directory, {MAY: 690}, channels_, store=url)
                 assert crashing.run(directory, at, through_dagster) == -9, at
                 before = len(mails.taken), len(hooks.taken)
                 assert crashing.run(directory, None, through_dagster) == 0, at
-                rows = rows_of(SQLITE, directory)
+                rows = rows_of(url, directory)
                 assert [r["action"] for r in rows["incidents"] if r["action"] != "looked"] == ["raised"], at
                 keys = {row["channel"]: row["key"] for row in rows["outbox"]}
                 assert len(rows["outbox"]) == len(keys) == 2, at
