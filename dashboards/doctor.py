@@ -82,14 +82,10 @@ def _registry(directory: Path, group: Group, now: datetime) -> Iterator[Check]:
     due = known.due_for_review(now.astimezone(group.zone).date())
     passed = ", ".join(f"{entry.id} ({entry.review_by})" for entry in due)
     yield "registry", True, said + (f"; review date has passed: {passed}" if due else "")
-    unknown = list(registry.unknown(group, known))
-    for refusal in unknown:
+    for refusal in registry.unknown(group, known):
         yield f"licence of {refusal.subject}", False, str(refusal)
-    if not unknown:
-        today = now.astimezone(group.zone).date()
-        for name in watched.unwatched(group, known, today):
-            said = f"alerts.yaml names {name}, which asks about who uses it: no product is said to, so nothing is watched"
-            yield "alerts", False, said
+    for said in watched.unwatched(group, known, now.astimezone(group.zone).date()):
+        yield "alerts", False, said
 
 
 def _crosswalk(directory: Path, group: Group, now: datetime) -> Iterator[Check]:

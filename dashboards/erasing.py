@@ -13,7 +13,7 @@ from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.text import Text
 
-from affiliates.refusal import Refusal
+from affiliates.refusal import Refusal, Refused
 from dashboards import console, terminal
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _publish(store: "Warehouse", directory: Path, group: "Group", months: "Seque
                     measured |= {m.inputs.digest: m for m in done.measured.values()}
             if near:
                 run.note_tests(centre, store, measured)
-    except Refusal as refusal:
+    except (Refusal, Refused) as refusal:
         return str(refusal)
     return None
 

@@ -83,8 +83,11 @@ class JobRun:
         product, _, periods = subject.rpartition(", ")
         between, _, job = periods.rpartition(" by ")
         first, _, last = between.partition(" to ")
-        within = self.first <= first and last <= self.last if first else True
-        return job == self.job and within and (not self.products or product in self.products)
+        if not first:
+            return job == self.job
+        within = self.first <= first and last <= self.last
+        # What is done for a product's days is done, by whatever job.
+        return within and (product in self.products or (job == self.job and not self.products))
 
 
 def ended(directory: Path, group: Group, run: JobRun, clock: Clock, failed: bool) -> None:

@@ -8,10 +8,11 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from affiliates.group import Group, Reading
+from affiliates.group import CONTROL_SHARE, Group, Reading
 from affiliates.model import period_end
 from affiliates.refusal import Refusal
 from pipelines import granted, licences
@@ -88,9 +89,9 @@ def run_clauses(months: Months, entries: Iterable[Entry], today: date, month: da
                 yield for_subject(months, entry, clause, subject, today, month)
 
 
-def subjects(group: Group, entry: Entry, clause: Clause, today: date) -> list[Subject]:
+def subjects(group: Group, entry: Entry, clause: Clause, today: date, control_share: Decimal = CONTROL_SHARE) -> list[Subject]:
     """Whose people a clause asks about, by who accepted the licence and which products use the model."""
-    parent, used = group.settings.ultimate_parent, granted.uses(group, today, entry.id)
+    parent, used = group.settings.ultimate_parent, granted.uses(group, today, entry.id, control_share)
     taken = [accepted.entity for accepted in granted.accepted(group, entry.id)]
     if clause.scope == "using":
         found = [_of_product(entity, product) for entity, product, _ in used]
@@ -100,7 +101,7 @@ def subjects(group: Group, entry: Entry, clause: Clause, today: date) -> list[Su
     if clause.with_affiliates and clause.scope == "all":
         return [Subject(licensee) for licensee in dict.fromkeys([parent, *taken])]
     if clause.with_affiliates:
-        return [s for affiliate in group.affiliates(today) for s in _of_licensee(group, clause, affiliate)]
+        return [s for affiliate in group.affiliates(today, control_share) for s in _of_licensee(group, clause, affiliate)]
     licensees = dict.fromkeys([*taken, *(entity for entity, _, _ in used)])
     if not licensees:
         where = f"`accepted` in grants.yaml, or `models` with `model: {entry.id}` in a product"

@@ -38,7 +38,6 @@ class Centre:
     def __init__(self, directory: Path, group: Group, now: datetime) -> None:
         self.directory, self.group, self.now, self._began = directory, group, now, time.monotonic()
         self.registry = registry.of_group(directory)
-        registry.check_watched(group, self.registry)
         keys = Keyring(group.settings, directory)
         keys.newest()
         self.place = Workplace(directory, group.settings, keys, crosswalk.by_month(group.settings.crosswalk, directory), now)

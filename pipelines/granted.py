@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 from itertools import count
 
 from affiliates.grants import Accepted, Grant
-from affiliates.group import Group
+from affiliates.group import CONTROL_SHARE, Group
 from affiliates.model import period_end
 from affiliates.model_use import ModelUse
 from affiliates.refusal import Refusal
@@ -17,9 +18,9 @@ Use = tuple[str, str, ModelUse]
 """Affiliate, product, and the model that it uses."""
 
 
-def uses(group: Group, today: date, licence: str | None = None) -> list[Use]:
+def uses(group: Group, today: date, licence: str | None = None, control_share: Decimal = CONTROL_SHARE) -> list[Use]:
     """The models that products of the group use on a day."""
-    members = group.affiliates(today)
+    members = group.affiliates(today, control_share)
     return [
         (name, product.product, use)
         for name, entity in group.entities.items()

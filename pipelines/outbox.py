@@ -86,7 +86,9 @@ def read(store: Store) -> list[Message]:
 
 
 def _message(row: sa.RowMapping) -> Message:
-    return Message(**{**row, "payload": json.loads(row["payload"]), "attempt": row["attempt"] or 0})
+    said = json.loads(row["payload"])  # A late message tells what its alert had come to before: not the row's own action.
+    told = {"payload": said, "action": said["action"], "level": said["level"], "attempt": row["attempt"] or 0}
+    return Message(**{**row, **told})
 
 
 def told(store: Store, opened: Sequence[int]) -> dict[int, dict[str, datetime]]:

@@ -137,16 +137,11 @@ def unknown(group: Group, registry: Registry) -> Iterator[Refusal]:
     said = [(f"grants.yaml, {grant.id}", licence) for grant in group.grants.grants for licence in grant.licences]
     said += [(f"grants.yaml, accepted for {a.entity}", a.licence) for a in group.grants.accepted]
     yield from (_unknown(where, licence, registry) for where, licence in said if registry.get(licence) is None)
-    yield from _not_watched(group, registry)
+    yield from not_watched(group, registry)
 
 
-def check_watched(group: Group, registry: Registry) -> None:
-    """Raises `Refused` where alerts.yaml names a licence that can't be watched: else nothing would be, and nobody would know."""
-    if mistakes := list(_not_watched(group, registry)):
-        raise Refused(mistakes)
-
-
-def _not_watched(group: Group, registry: Registry) -> Iterator[Refusal]:
+def not_watched(group: Group, registry: Registry) -> Iterator[Refusal]:
+    """Licences that alerts.yaml names and that can't be watched: else nothing would be, and nobody would know."""
     for name in group.alerting.licences:
         entry = registry.get(name)
         if entry is None:

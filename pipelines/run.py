@@ -8,7 +8,7 @@ from typing import Any
 
 from affiliates.group import Group, Reading
 from affiliates.refusal import Refusal
-from pipelines import collect, counting, licences, publications, published, runbook, telling, watching
+from pipelines import collect, counting, licences, publications, published, runbook, telling, watched, watching
 from pipelines.collect import Centre, ProductRun
 from pipelines.counting import METHOD, Measured
 from pipelines.licences import LicenceTest
@@ -125,6 +125,9 @@ def tell(centre: Centre, report: Report, whole: bool) -> None:
         left = telling.deliver(store, centre.directory, centre.group, centre.clock)
         report.alerts = telling.open_alerts(store)
     report.findings += left
+    report.findings += [
+        Finding(said, Page.UNDELIVERED) for said in watched.unwatched(centre.group, centre.registry, centre.today)
+    ]
     if not refused and not left:
         report.findings += telling.ping(centre.group.alerting, centre.directory)
 

@@ -2,11 +2,12 @@
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
-from affiliates.group import Group
+from affiliates.group import Group, Reading
+from affiliates.model import period_end
 from pipelines import clause_tests, granted, registry
 from pipelines.entries import Clause, Entry
 from pipelines.licences import FIRST_OF_ALL
@@ -35,30 +36,29 @@ class Rule:
 
     def tested_by(self, month: date) -> list[str]:
         """Names of the licences whose test is of a month."""
-        return [
-            entry.name if clause.tested_month else f"{entry.name} (every month)"
-            for entry, clause in self.clauses
-            if clause.tested_month in (None, month)
-        ]
+        found = [(entry, clause) for entry, clause in self.clauses if clause.tested_month in (None, month)]
+        return [f"{entry.name}{_WHEN.get(clause.measured or '', '')}" for entry, clause in found]
 
 
-def rules(group: Group, known: Registry, today: date) -> tuple[Rule, ...]:
+_WHEN = {"any_month": " (every month)", "month_before_use": " (the month before use)"}
+
+
+def rules(group: Group, known: Registry, days: Sequence[date], reading: Reading) -> tuple[Rule, ...]:
     """The thresholds of the licences that alerts.yaml names, or else of Llama's and of models in use: what another family asks
     of 10 M is no news to who has none of its models.
 
-    A clause about a product, or about one licensee, is watched for those that use the model, or accepted its licence. Raises
-    `Refused` for a licence that alerts.yaml names and that can't be watched.
+    A clause about a product, or about one licensee, is watched for those that use the model on one of these days, or accepted
+    its licence: what has ended since was used in the month that is published now.
     """
-    registry.check_watched(group, known)
-    named = set(group.alerting.licences)
-    used = {use.model for _, _, use in granted.uses(group, today)}
+    named = {name for name in group.alerting.licences if (entry := known.get(name)) and _watchable(entry)}
+    used = {use.model for day in days for _, _, use in granted.uses(group, day, None, reading.control_share)}
     wanted = named or used | {entry.id for entry in known.entries if entry.family == FIRST_OF_ALL}
     found: dict[tuple[str, int, bool, str | None], list[tuple[Entry, Clause]]] = {}
     for entry in sorted(known.entries, key=lambda entry: (entry.released or date.min, entry.id)):
         for clause in entry.clauses:
             if entry.id in wanted and clause.by_one_month:
                 assert clause.threshold is not None
-                for subject in _subjects(group, entry, clause, today):
+                for subject in dict.fromkeys(s for day in days for s in _subjects(group, entry, clause, day, reading)):
                     key = _slug(entry.family or entry.licensor), clause.threshold, clause.comparator == "gte", subject
                     found.setdefault(key, []).append((entry, clause))
     return tuple(
@@ -67,18 +67,41 @@ def rules(group: Group, known: Registry, today: date) -> tuple[Rule, ...]:
     )
 
 
-def _subjects(group: Group, entry: Entry, clause: Clause, today: date) -> Iterable[str | None]:
+def days_of(group: Group, months: Iterable[date], today: date) -> list[date]:
+    """The days on which to ask who uses what: today, each month's first and last, and the last ones of products and uses."""
+    ends = {
+        ended.to - timedelta(1)
+        for entity in group.entities.values() for product in entity.products for ended in (product, *product.models)
+        if ended.to is not None
+    }  # fmt: skip
+    spans = [(month, period_end("month", month) - timedelta(1)) for month in months]
+    within = {day for day in ends for first, last in spans if first <= day <= last}
+    return sorted({today, *within, *(day for span in spans for day in span)})
+
+
+def _watchable(entry: Entry) -> bool:
+    return any(clause.by_one_month for clause in entry.clauses)
+
+
+def _subjects(group: Group, entry: Entry, clause: Clause, day: date, reading: Reading) -> Iterable[str | None]:
     """Whom a clause asks about, once each; nobody where nobody is said to use the model or to have accepted its licence."""
     if clause.with_affiliates and clause.scope == "all":
         return [None]
-    asked = (s for s in clause_tests.subjects(group, entry, clause, today) if s.unknown is None and s.names)
-    return dict.fromkeys(s.product or s.licensee for s in asked)
+    found = clause_tests.subjects(group, entry, clause, day, reading.control_share)
+    return dict.fromkeys(s.product or s.licensee for s in found if s.unknown is None and s.names)
 
 
-def unwatched(group: Group, known: Registry, today: date) -> Iterator[str]:
-    """Ids of licences in alerts.yaml that ask about products or a licensee, while nobody is said to use the model."""
-    watched = {id_ for rule in rules(group, known, today) for id_ in rule.ids}
-    yield from (name for name in group.alerting.licences if name not in watched)
+def unwatched(group: Group, known: Registry, today: date) -> list[str]:
+    """What alerts.yaml names and nothing is watched of, and why: a licence that can't be, or one that nobody is said to use."""
+    found = [str(refusal) for refusal in registry.not_watched(group, known)]
+    watched = {id_ for rule in rules(group, known, [today], group.readings.shown_on(today)) for id_ in rule.ids}
+    for name in group.alerting.licences:
+        entry = known.get(name)
+        if entry is not None and _watchable(entry) and name not in watched:
+            found.append(
+                f"alerts.yaml names {name}, which asks about who uses it, and no product is said to: nothing of it is watched"
+            )
+    return found
 
 
 def _name(who: str, threshold: int, at_least: bool, subject: str | None) -> str:

@@ -70,12 +70,13 @@ class _Look:
         self.today = now.astimezone(group.zone).date()
         self.reading: Reading = group.readings.shown_on(self.today)
         self.roll = Roll(store, group, now)
-        self.rules = {rule.name: rule for rule in watched.rules(group, known, self.today)}
         self.first = _before(self.today.replace(day=1), _BACK)
         late = max((p.settles_after for e in group.entities.values() for p in e.products), default=0)
         self.since = self.today - PRESENT - timedelta(days=late)
         self.past = self._past(None)
         self.recent = self._recent(self.past)
+        days = watched.days_of(group, [p.month for p in self.recent], self.today)
+        self.rules = {rule.name: rule for rule in watched.rules(group, known, days, self.reading)}
         self._points: dict[str | None, list[Point]] = {}
 
     def _past(self, subject: str | None) -> list[Past]:
@@ -95,7 +96,8 @@ class _Look:
         self._set_aside()
         changed = self._data("definition_change", self._changed_definitions())
         subjects = dict.fromkeys([None, *(rule.subject for rule in self.rules.values())])
-        jumped = self._data("jump", {k: v for subject in subjects for k, v in self._jumps(subject).items()})
+        jumped = self._data("jump", {k: v for subject in subjects for k, v in self._jumps(subject).items()},
+                            lambda s: self._is_recent(s) and (s[8:] or None) in subjects)  # fmt: skip
         if whole:
             named = facts.missing if facts else None
             self._found(
@@ -103,11 +105,15 @@ class _Look:
             )
         if facts is not None:
             # A run of some days doesn't say that the others are done.
-            self._found(FAILED, dict.fromkeys(facts.refused, ""), lambda s: s == RUN or ("/" in s and facts.missing is not None))
+            apart = "mauwatch_alerts", "mauwatch_receive"  # Jobs that no run does the work of.
+            self._found(
+                FAILED, dict.fromkeys(facts.refused, ""), lambda s: s == RUN or (facts.missing is not None and s not in apart)
+            )
         frozen = any(self.roll.state(Key(kind, "", self.reading.name)).is_open for kind in ("definition_change", "jump"))
         for rule in self.rules.values():
-            doubted = {s[:7] for s in changed} | {s[:7] for s in jumped if s[8:] in ("", rule.subject or "")}
-            self._threshold(rule, doubted, frozen)
+            of_it = [s for s in changed if _is_of(s[8:].partition(": ")[0], rule.subject)]
+            of_it += [s for s in jumped if s[8:] == (rule.subject or "")]
+            self._threshold(rule, {s[:7] for s in of_it}, frozen)
         for of in list(self.roll.current.values()) if self.group.alerting.channels else ():
             self.roll.tell_late(of, lambda of=of: self.about(of))  # type: ignore[misc]
             after, events = alerts.waited(self.roll.state(of.key), self.now, self.group.alerting, self.roll.told(of))
@@ -121,10 +127,10 @@ class _Look:
                 after, events = alerts.set_aside(self.roll.state(key), self.now)
                 self.roll.note(key, after, events, about=lambda of=of: self.about(of))  # type: ignore[misc]
 
-    def _data(self, kind: str, here: Mapping[str, str]) -> list[str]:
+    def _data(self, kind: str, here: Mapping[str, str], judged: Callable[[str], bool] | None = None) -> list[str]:
         """Takes in what makes months unlike those before, and says which of it nobody has confirmed."""
         key = Key(kind, "", self.reading.name)
-        self._found(key, here, self._is_recent)
+        self._found(key, here, judged or self._is_recent)
         return [subject for subject in here if subject not in self.roll.state(key).confirmed]
 
     def _found(self, key: Key, here: Mapping[str, str], judged: Callable[[str], bool]) -> None:
@@ -140,12 +146,27 @@ class _Look:
         found, each = {}, self.past if subject is None else self._past(subject)
         recent = self._recent(each)
         for number, p in enumerate(each):
-            if p in recent and outlook.is_jump(each[: number + 1], self.group.alerting.jump):
-                before, now = outlook.compared(each[: number + 1]), p.estimate or p.lower
-                name = f"{p.month:%Y-%m} {subject or ''}".strip()
-                step = now / (before.estimate or 1) - 1 if before else 0.0
-                found[name] = f"{name}: {now:,} people, {step:+.1%} since {before.month:%Y-%m}" if before else name
+            known = each[: number + 1]
+            if p in recent and outlook.is_jump(known, self.group.alerting.jump) and (before := outlook.compared(known)):
+                if self._is_another_group(subject, before, p):
+                    continue
+                now, name = p.estimate or p.lower, f"{p.month:%Y-%m} {subject or ''}".strip()
+                step = now / (before.estimate or 1) - 1
+                found[name] = f"{name}: {now:,} people, {step:+.1%} since {before.month:%Y-%m}"
         return found
+
+    def _is_another_group(self, subject: str | None, before: Past, last: Past) -> bool:
+        """Whether the manifests say why two months differ: an affiliate that joined or left, or, of a part of the group, a
+        product that didn't live through both."""
+
+        def members(month: date) -> set[str]:
+            there = self.group.affiliates(month_end(month), self.reading.control_share)
+            return {name for name in there if self.group.entities[name].products}
+
+        if subject is None:
+            return members(before.month) != members(last.month)
+        of_it = [p for n, e in self.group.entities.items() for p in e.products if _is_of(f"{n}/{p.product}", subject)]
+        return any(p.from_ > before.month or (p.to is not None and p.to <= month_end(last.month)) for p in of_it)
 
     def _changed_definitions(self) -> dict[str, str]:
         """Months in which a product called something else active than in the month before, or that were counted otherwise."""
@@ -185,7 +206,7 @@ class _Look:
             situations.append(replace(found, doubted=f"{p.month:%Y-%m}" in doubted))
         looks = [alerts.look_of(s, group.alerting) for s in situations]
         after, events = alerts.look(self.roll.state(key), looks, self.now, group.alerting, frozen)
-        shown = _shown(situations, looks, events)
+        shown = _shown(situations, looks, events, after.level)
         as_of = shown.as_of if shown else None
         self.roll.note(key, after, events, shown, lambda: self._about_threshold(key, as_of))
 
@@ -212,7 +233,8 @@ class _Look:
         month, rule = as_of.replace(day=1) if as_of else None, self.rules.get(key.rule)
         record, here = self._is_of_record(key.reading), key.reading == self.reading.name
         if month is None or rule is None or not here:
-            return About(self.group.settings.group, record, aside=None if here else self.reading.name)
+            subject = key.rule.partition(" ")[2] or None
+            return About(self.group.settings.group, record, whose=subject, aside=None if here else self.reading.name)
         subject, at_month = rule.subject, next((p for p in self._past(rule.subject) if p.month == month), None)
         seen = self._outlook(rule, at_month) if at_month and at_month.upper is not None else None
         found = past.products(self.store, self.reading, month)
@@ -226,6 +248,11 @@ class _Look:
         for affiliate, product, use in granted.uses(self.group, self.today):
             if use.model in rule.ids and rule.subject in (None, affiliate, f"{affiliate}/{product}"):
                 yield affiliate, product, use
+
+
+def _is_of(product: str, subject: str | None) -> bool:
+    """Whether a product's definition is one of a subject's; `all` is everybody's."""
+    return subject is None or product == "all" or subject in (product, product.partition("/")[0])
 
 
 def _used(affiliate: str, product: str, use: ModelUse) -> str:
@@ -245,9 +272,13 @@ def _used(affiliate: str, product: str, use: ModelUse) -> str:
     return "; ".join(said)
 
 
-def _shown(situations: Sequence[Situation], looks: Sequence[alerts.Look], events: Sequence[Event]) -> Situation | None:
-    """The newest situation that speaks for what has happened."""
+def _shown(
+    situations: Sequence[Situation], looks: Sequence[alerts.Look], events: Sequence[Event], level: Level
+) -> Situation | None:
+    """The newest situation that speaks for what has happened; of what stays over, the newest that is."""
     reached = events[0].level if events and events[0].action == "raised" else Level.NONE
+    if not events and level == Level.OVER:
+        reached = Level.OVER
     for speaks in (lambda k: k.rises >= reached > Level.NONE, lambda k: k.holds is not None, lambda k: True):
         for s, k in zip(reversed(situations), reversed(looks), strict=True):
             if speaks(k) and not s.doubted:

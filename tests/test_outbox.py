@@ -262,6 +262,12 @@ def test_several_senders_at_once_send_each_message_once(tmp_path: Path, hooks: H
     assert len(hooks.bodies()) == 6
 
 
+def test_a_run_ended_by_the_name_of_its_job_alone() -> None:
+    """As the store may have it from before a run's periods were noted: nothing else would ever end it."""
+    assert JobRun("mauwatch_days", "2025-05-19", "2025-05-22", ("b/app",)).covers("mauwatch_days")
+    assert not JobRun("mauwatch_days", "2025-05-19", "2025-05-22", ("b/app",)).covers("mauwatch_months")
+
+
 def message(number: int, **changes: Any) -> Message:
     said = {"opened": 1, "action": "raised", "level": "watch", "created_at": NOW, "payload": {}, **changes}
     return Message(**{"id": number, "key": f"{number}", "channel": "mail", "address": 0, **said})
@@ -478,6 +484,13 @@ def test_a_channel_that_comes_later_hears_of_what_is_open(tmp_path: Path, hooks:
     assert hooks.bodies("/step") == [], "three days begin once somebody has been told"
     go(directory, NOW + timedelta(hours=240 + 73))
     assert [b["action"] for b in hooks.bodies("/step")] == ["escalated"]
+    more = legal("second", hooks.url("/second")), legal("step-2", hooks.url("/step-2"), escalation=True)
+    (directory / "alerts.yaml").write_text(yaml.safe_dump({**rules, "channels": [late, step, *more]}))
+    for day in (13.5, 13.6):
+        go(directory, NOW + timedelta(days=day))
+    assert [b["action"] for b in hooks.bodies("/second")] == ["raised"]
+    assert [b["action"] for b in hooks.bodies("/step-2")] == ["escalated"]
+    assert len(hooks.bodies("/late")) == len(hooks.bodies("/step")) == 1, "who was told is told once"
     with warehouse.opened(SQLITE, directory) as store:
         answering.acknowledge(store, read_group(directory), 1, "counsel", NOW + timedelta(days=14))
     (directory / "alerts.yaml").write_text(yaml.safe_dump({**rules, "channels": [late, legal("more", hooks.url("/more"))]}))
@@ -520,6 +533,7 @@ def test_every_message_says_what_tests_the_month(tmp_path: Path, hooks: Hooks) -
         (JobRun("mauwatch_days", "2025-05-19", "2025-05-22"), []),
         (JobRun("mauwatch_days", "2025-05-21", "2025-05-22"), None),
         (JobRun("mauwatch_days", "2025-05-20", "2025-05-21", ("c/app",)), None),
+        (JobRun("__ASSET_JOB", "2025-05-19", "2025-05-22", ("b/app", "b/mail")), []),
         (JobRun("mauwatch_months", "2025-05-19", "2025-05-22"), None),
         (JobRun("mauwatch_alerts"), None),
     ],
