@@ -1,6 +1,7 @@
 """The page that a lawyer reads: two to four sheets (PDF) of what was counted, how, and what it found. No forecast.
 
-Made of what the bundle `outside` holds, and of nothing else: whoever has the bundle can hold each line against it.
+Made of what the bundle `outside` holds, and of nothing else: whoever has the bundle can hold each line against it. A few
+lines over 300: one function for each part of one page, in their order.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

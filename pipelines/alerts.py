@@ -6,6 +6,8 @@ what is missing never clears, and a changed definition neither clears nor crosse
 
 A level is raised once enough of the last looks reach it, and lowered once enough of them lie below a lower line. `over`
 needs one look, and is lowered by a named person alone.
+
+A few lines over 300: a state and all that may happen to it are read together.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator

@@ -204,6 +204,11 @@ class Entry(Model):
         return self
 
     @property
+    def watchable(self) -> bool:
+        """Whether alerts can watch a clause of it."""
+        return any(clause.by_one_month for clause in self.clauses)
+
+    @property
     def digest(self) -> str:
         """SHA-256 of all it says, whatever the order of its keys."""
         said = json.dumps(self.model_dump(mode="json", by_alias=True, exclude_defaults=True), sort_keys=True, ensure_ascii=False)

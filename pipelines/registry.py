@@ -146,7 +146,7 @@ def not_watched(group: Group, registry: Registry) -> Iterator[Refusal]:
         entry = registry.get(name)
         if entry is None:
             yield _unknown("alerts.yaml, licences", name, registry)
-        elif not any(clause.by_one_month for clause in entry.clauses):
+        elif not entry.watchable:
             why = "no clause of it is decided by one month's users: alerts can't watch it"
             yield Refusal("alerts.yaml, licences", why, name, f"leave it out, and see: mauwatch licences --licence {name}")
 

@@ -50,7 +50,7 @@ def rules(group: Group, known: Registry, days: Sequence[date], reading: Reading)
     A clause about a product, or about one licensee, is watched for those that use the model on one of these days, or accepted
     its licence: what has ended since was used in the month that is published now.
     """
-    named = {name for name in group.alerting.licences if (entry := known.get(name)) and _watchable(entry)}
+    named = {name for name in group.alerting.licences if (entry := known.get(name)) and entry.watchable}
     used = {use.model for day in days for _, _, use in granted.uses(group, day, None, reading.control_share)}
     wanted = named or used | {entry.id for entry in known.entries if entry.family == FIRST_OF_ALL}
     found: dict[tuple[str, int, bool, str | None], list[tuple[Entry, Clause]]] = {}
@@ -79,10 +79,6 @@ def days_of(group: Group, months: Iterable[date], today: date) -> list[date]:
     return sorted({today, *within, *(day for span in spans for day in span)})
 
 
-def _watchable(entry: Entry) -> bool:
-    return any(clause.by_one_month for clause in entry.clauses)
-
-
 def _subjects(group: Group, entry: Entry, clause: Clause, day: date, reading: Reading) -> Iterable[str | None]:
     """Whom a clause asks about, once each; nobody where nobody is said to use the model or to have accepted its licence."""
     if clause.with_affiliates and clause.scope == "all":
@@ -97,7 +93,7 @@ def unwatched(group: Group, known: Registry, today: date) -> list[str]:
     watched = {id_ for rule in rules(group, known, [today], group.readings.shown_on(today)) for id_ in rule.ids}
     for name in group.alerting.licences:
         entry = known.get(name)
-        if entry is not None and _watchable(entry) and name not in watched:
+        if entry is not None and entry.watchable and name not in watched:
             found.append(
                 f"alerts.yaml names {name}, which asks about who uses it, and no product is said to: nothing of it is watched"
             )
