@@ -11,11 +11,11 @@ import numpy.typing as npt
 import polars as pl
 
 from affiliates import conditions, kernels
+from affiliates.errors import Refusal
 from affiliates.group import AUDIENCES
 from affiliates.identity import normalise
 from affiliates.kernels import Keys, Values
 from affiliates.known import KnownKeys
-from affiliates.refusal import Refusal
 from affiliates.source import EventTime
 from affiliates.sources.found import EARLIEST, Found, span
 from affiliates.sources.one_file import check_identifiers, columns_needed

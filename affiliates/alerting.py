@@ -6,8 +6,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
+from affiliates.errors import Refusal
 from affiliates.model import Model, Name, Text
-from affiliates.refusal import Refusal
 
 Kind = Literal["threshold", "missing_data", "failed_run", "definition_change", "jump"]
 """A clause's threshold coming near, or what keeps a figure from being read; never one for the other."""

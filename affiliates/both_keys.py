@@ -6,8 +6,8 @@ from datetime import date
 from affiliates import edge, epochs
 from affiliates.contribution import Contribution
 from affiliates.edge import Workplace
+from affiliates.errors import Refusal
 from affiliates.group import Product
-from affiliates.refusal import Refusal
 from affiliates.sources.found import Found
 
 

@@ -19,9 +19,9 @@ from typing import Protocol
 
 import polars as pl
 
+from affiliates.errors import Refusal
 from affiliates.identity import NORMALISATION, PLACEHOLDERS, TEST_KEY, GroupKey, normalise, person_key
 from affiliates.kernels import Coupons
-from affiliates.refusal import Refusal
 from affiliates.registers import Registers, coupons_of
 from affiliates.sketch_image import ADDRESS_BITS
 

@@ -7,9 +7,9 @@ from decimal import Decimal
 
 from affiliates import conditions
 from affiliates.alerting import Alerting
+from affiliates.errors import Refusal
 from affiliates.group import Entity, Readings, Settings
 from affiliates.model import period_end
-from affiliates.refusal import Refusal
 from affiliates.yaml_lines import Document
 
 

@@ -21,10 +21,10 @@ import polars as pl
 
 from affiliates import epochs, foreign_frame, ruled_out
 from affiliates.canary import ASCII, UNICODE, Canaries
+from affiliates.errors import Refusal, Refused, begin_of, shown
 from affiliates.group import AUDIENCES, Grain, Group
 from affiliates.identity import PERSON
 from affiliates.model import is_zone, midnight, period_end
-from affiliates.refusal import Refusal, Refused, begin_of, shown
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
 from affiliates.threads import ordered

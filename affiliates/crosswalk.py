@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from affiliates.errors import Refusal
 from affiliates.identity import PERSON, GroupKey, as_key, normalise, person_key
 from affiliates.kernels import Keys
-from affiliates.refusal import Refusal
 
 NO_CROSSWALK = ""
 """The digest of a contribution that was made without a crosswalk."""

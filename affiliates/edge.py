@@ -18,13 +18,13 @@ import numpy as np
 from affiliates import activity, canary, person_keys
 from affiliates.contribution import Contribution, Part, end_of
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
+from affiliates.errors import Refusal
 from affiliates.group import Grain, Product, Settings
 from affiliates.identity import NORMALISATION
 from affiliates.kernels import Keys
 from affiliates.keyring import Keyring
 from affiliates.known import KnownKeys
 from affiliates.model import period_end
-from affiliates.refusal import Refusal
 from affiliates.registers import Absorber, Registers
 from affiliates.source import Source
 from affiliates.sources import files

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from affiliates import parquet_limits, signature
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from affiliates.sketch_image import MOST_BYTES
 
 READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from affiliates.errors import Refusal
 from affiliates.model import Dated, Model, Name, Text
-from affiliates.refusal import Refusal
 from affiliates.yaml_lines import Document
 
 Digest = Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|git-blob:[0-9a-f]{40})$")]

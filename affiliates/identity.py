@@ -16,8 +16,8 @@ import phonenumbers
 import polars as pl
 import polars_hash  # noqa: F401 (gives expressions their `chash`)
 
+from affiliates.errors import Refusal
 from affiliates.group import KeySource
-from affiliates.refusal import Refusal
 
 NORMALISATION = "v1 unicode"
 PERSON = "person"

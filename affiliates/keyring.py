@@ -8,9 +8,9 @@ from pathlib import Path
 
 from affiliates import canary
 from affiliates.canary import Canaries
+from affiliates.errors import Refusal
 from affiliates.group import KeySource, Settings
 from affiliates.identity import GroupKey, read_key
-from affiliates.refusal import Refusal
 
 
 class _Epoch:

@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 
 from affiliates import kernels, plain_pages
+from affiliates.errors import Refusal
 from affiliates.identity import as_key
 from affiliates.kernels import Values
 from affiliates.plain_pages import NotPlain, Pages
-from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from affiliates.sketch_image import most_coupons
 from affiliates.sources.one_file import READ_ERRORS, literal

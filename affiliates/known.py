@@ -16,9 +16,9 @@ import polars as pl
 
 from affiliates import kernels
 from affiliates.crosswalk import Crosswalk
+from affiliates.errors import Refusal
 from affiliates.identity import PERSON, GroupKey, normalise, person_key
 from affiliates.kernels import Keys, Values
-from affiliates.refusal import Refusal
 from affiliates.source import Identifier
 
 FIRST_PLACES, MOST_PLACES = 1 << 16, 1 << 25

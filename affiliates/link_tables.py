@@ -14,9 +14,9 @@ from pathlib import Path
 
 import polars as pl
 
+from affiliates.errors import Refusal
 from affiliates.identity import GroupKey, as_key, normalise, person_key
 from affiliates.links import Links
-from affiliates.refusal import Refusal
 from affiliates.source import Identifier, Source
 from affiliates.sources import files
 from affiliates.sources.one_file import READ_ERRORS, check_file, literal, scan_file

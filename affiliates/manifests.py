@@ -13,9 +13,9 @@ from pydantic import BaseModel, ValidationError
 from affiliates import consistency, grants
 from affiliates.alerting import Alerting
 from affiliates.attested import Attested
+from affiliates.errors import Refusal, Refused
 from affiliates.grants import Grants
 from affiliates.group import DEFAULT_READINGS, Entity, Group, Readings, Settings
-from affiliates.refusal import Refusal, Refused
 from affiliates.yaml_lines import Document, Location, load
 
 M = TypeVar("M", bound=BaseModel)

@@ -9,8 +9,8 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
+from affiliates.errors import Refusal
 from affiliates.plain_pages import Compact, NotPlain, footer
-from affiliates.refusal import Refusal
 
 MOST_FILE = 1 << 30
 """Bytes. A month of a large product by day has 31 to 93 images of 1 MiB; this is ten times as much."""

@@ -14,10 +14,10 @@ import polars as pl
 
 from affiliates.activity import Batch, Look
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
+from affiliates.errors import Refusal
 from affiliates.group import AUDIENCES, Grain
 from affiliates.identity import PERSON, as_key
 from affiliates.kernels import Keys
-from affiliates.refusal import Refusal
 from affiliates.source import PERSON_KEY_COLUMNS
 from affiliates.sources.found import Found
 

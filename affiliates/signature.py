@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 
 ENDING = ".sig"
 """Of the file beside the signed one that holds its signature, in base64."""

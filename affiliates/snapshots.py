@@ -13,9 +13,9 @@ import polars as pl
 
 from affiliates import crosswalk
 from affiliates.crosswalk import Crosswalk, as_text
+from affiliates.errors import Refusal
 from affiliates.identity import as_key
 from affiliates.links import NAMES, Changes, Clusters, CutOut, cut_out, named, places_in
-from affiliates.refusal import Refusal
 
 _ROWS_TOGETHER = 1 << 20
 

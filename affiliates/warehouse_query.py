@@ -22,10 +22,10 @@ from affiliates import canary, conditions
 from affiliates.contribution import PROTOCOL
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
 from affiliates.edge import definition_digest, first_day
+from affiliates.errors import Refusal
 from affiliates.group import Product, Settings
 from affiliates.identity import PERSON, PLACEHOLDERS, TEST_KEY, GroupKey, normalise, person_key
 from affiliates.model import midnight, period_end
-from affiliates.refusal import Refusal
 from affiliates.registers import Registers, coupons_of
 from affiliates.source import Source
 

@@ -7,8 +7,8 @@ pass for a whole one.
 from collections.abc import Iterator
 
 from affiliates.contribution import Contribution
+from affiliates.errors import Refusal
 from affiliates.group import AUDIENCES, Product
-from affiliates.refusal import Refusal
 
 MOST_EVENTS = 10**15
 """Of a period: a hundred thousand for each human being. More is no number of events, and their sum no number of a database's."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 
 Location = tuple[str | int, ...]
 """Keys and indices from the top of a file to a value."""

@@ -17,7 +17,7 @@ import typer
 from rich.console import Group as Stack
 from rich.text import Text
 
-from affiliates.refusal import Refusal, Refused
+from affiliates.errors import Refusal, Refused
 from dashboards import (
     alerting,
     console,

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from dashboards import console
 
 if TYPE_CHECKING:

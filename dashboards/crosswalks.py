@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from dashboards import console
 
 if TYPE_CHECKING:

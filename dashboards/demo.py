@@ -8,9 +8,9 @@ from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from affiliates.errors import Refusal
 from affiliates.group import Group
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal
 from pipelines import counting, licences, warehouse
 from pipelines.counting import Measured
 from pipelines.figures import Figure

@@ -9,9 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from affiliates import activity, crosswalk, edge, person_keys, registers
+from affiliates.errors import Refusal, Refused
 from affiliates.group import Group, Product
 from affiliates.keyring import Keyring
-from affiliates.refusal import Refusal, Refused
 from pipelines import channels, registry, warehouse, watched
 
 Check = tuple[str, bool, str]

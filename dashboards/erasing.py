@@ -13,7 +13,7 @@ from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.text import Text
 
-from affiliates.refusal import Refusal, Refused
+from affiliates.errors import Refusal, Refused
 from dashboards import console, terminal
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.text import Text
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from dashboards import console
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Group as Stack
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from dashboards import console
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from affiliates.refusal import Refusal
+    from affiliates.errors import Refusal
     from pipelines.receipts import Session, Taken
     from pipelines.taking import Restated
 

@@ -13,7 +13,7 @@ from fpdf import FPDF
 from fpdf.enums import TableBordersLayout, XPos, YPos
 from fpdf.fonts import FontFace, TTFFont
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from pipelines.evidence import METHOD
 
 Told = Mapping[str, Any]

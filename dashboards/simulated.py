@@ -15,12 +15,12 @@ import yaml
 from affiliates import contribution
 from affiliates.contribution import Contribution
 from affiliates.crosswalk import NO_CROSSWALK
+from affiliates.errors import Refusal
 from affiliates.group import Group
 from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
 from affiliates.model import period_end
 from affiliates.population import Population
-from affiliates.refusal import Refusal
 from affiliates.simulate import Simulation
 from affiliates.threads import ordered
 from dashboards import demo

@@ -6,8 +6,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from affiliates.errors import Refusal
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal
 
 _GROUP = """\
 # What holds for the whole group.

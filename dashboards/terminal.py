@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from dashboards.answer import UNTESTED
 from pipelines import runbook
 from pipelines.runbook import Page

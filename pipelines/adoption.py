@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from affiliates.errors import Refusal
 from affiliates.group import Group
 from affiliates.model_use import FlowDown, ModelUse
-from affiliates.refusal import Refusal
 from pipelines import clause_tests, granted, licences
 from pipelines.clause_tests import Subject
 from pipelines.entries import Clause, Entry, month_before

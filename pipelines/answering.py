@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from affiliates.errors import Refusal
 from affiliates.group import Group
-from affiliates.refusal import Refusal
 from pipelines import alerts, incidents, telling, warehouse, watching
 from pipelines.incidents import Transition
 from pipelines.registry import Registry

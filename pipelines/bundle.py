@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from affiliates import signature
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from pipelines.chain import canonical
 
 FORMAT = "mauwatch-evidence-1"

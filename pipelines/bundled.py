@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from affiliates import foreign_frame
+from affiliates.errors import Refusal
 from affiliates.group import Group, Readings
-from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
 from pipelines.bundle import Bundle

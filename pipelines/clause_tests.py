@@ -12,9 +12,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
+from affiliates.errors import Refusal
 from affiliates.group import CONTROL_SHARE, Group, Reading
 from affiliates.model import period_end
-from affiliates.refusal import Refusal
 from pipelines import granted, licences
 from pipelines.counting import month_end
 from pipelines.entries import Clause, Entry, month_before

@@ -17,10 +17,10 @@ from affiliates import both_keys, contribution, crosswalk, edge
 from affiliates.contribution import end_of
 from affiliates.crosswalk import NO_CROSSWALK
 from affiliates.edge import Workplace
+from affiliates.errors import Refusal, Refused
 from affiliates.group import Group, Product, said_in
 from affiliates.keyring import Keyring
 from affiliates.model import period_end
-from affiliates.refusal import Refusal, Refused
 from affiliates.sources.found import Found
 from pipelines import ahead as events_ahead
 from pipelines import erased, intake, product_days, registry, warehouse

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from itertools import groupby
 
+from affiliates.errors import Refusal
 from affiliates.group import Group, Product, Reading
-from affiliates.refusal import Refusal
 from pipelines import ahead, left_out, shares
 from pipelines.bounds import Sketches, seen_by, unite
 from pipelines.figures import Figure, figure_of

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from affiliates.errors import Refusal
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal
 from pipelines.defs import alarms, assets, automation, partitions, resources
 from pipelines.defs.resources import Clock, real_clock
 

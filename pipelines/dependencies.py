@@ -7,8 +7,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from affiliates.errors import Refusal
 from affiliates.model_use import ModelUse
-from affiliates.refusal import Refusal
 from pipelines import adoption, granted
 from pipelines.adoption import Finding
 from pipelines.entries import month_before

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from affiliates.contribution import Contribution
+from affiliates.errors import Refusal
 from affiliates.model import period_end
-from affiliates.refusal import Refusal
 from pipelines import schema
 from pipelines.held import Accepted, Period, Version, period
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
+from affiliates.errors import Refusal
 from affiliates.group import Group
-from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from pipelines import inbox, ledger, publications, schema
 from pipelines.erased import ALLOWED, ERASED

@@ -16,8 +16,8 @@ from typing import Any, Literal
 import polars as pl
 
 from affiliates import signature
+from affiliates.errors import Refusal
 from affiliates.group import Entity, Group, Product, Reading
-from affiliates.refusal import Refusal
 from pipelines import bundle, chain, counting, ledger, licences, publications
 from pipelines.bundled import DETAILS, PARTS, file_of
 from pipelines.collect import Centre

@@ -5,11 +5,11 @@ from datetime import date, timedelta
 from decimal import Decimal
 from itertools import count
 
+from affiliates.errors import Refusal
 from affiliates.grants import Accepted, Grant
 from affiliates.group import CONTROL_SHARE, Group
 from affiliates.model import period_end
 from affiliates.model_use import ModelUse
-from affiliates.refusal import Refusal
 from pipelines.entries import Clause, Entry, month_before
 from pipelines.months import Months
 from pipelines.results import Cover, Result, decide

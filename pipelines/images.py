@@ -8,7 +8,7 @@ import sqlalchemy as sa
 import zstandard
 
 from affiliates.contribution import Contribution
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
 from affiliates.threads import ordered

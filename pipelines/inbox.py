@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 
 from affiliates import signature
+from affiliates.errors import Refusal
 from affiliates.parquet_limits import MOST_FILE
-from affiliates.refusal import Refusal
 
 STATE = Path(".mauwatch")
 INBOX, QUARANTINE = STATE / "inbox", STATE / "quarantine"

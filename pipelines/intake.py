@@ -8,8 +8,8 @@ from pathlib import Path
 from affiliates import contribution, epochs, wholeness
 from affiliates.canary import Canaries
 from affiliates.contribution import Contribution, end_of
+from affiliates.errors import Refusal, Refused, shown
 from affiliates.group import Group
-from affiliates.refusal import Refusal, Refused, shown
 from pipelines.held import Accepted
 
 _TEXTS = {

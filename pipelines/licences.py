@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
+from affiliates.errors import Refusal
 from affiliates.group import Group, Reading
 from affiliates.model import Model
-from affiliates.refusal import Refusal
 from affiliates.sketch_image import MAX_LG_K
 from pipelines import counting, granted
 from pipelines.entries import Clause, Entry, month_before

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
+from affiliates.errors import Refusal
 from affiliates.group import Group, Reading
-from affiliates.refusal import Refusal
 from pipelines import counting, publications, published
 from pipelines.counting import METHOD, Measured
 from pipelines.figures import Coverage, Figure

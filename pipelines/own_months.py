@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Self
 
+from affiliates.errors import Refusal
 from affiliates.group import Group, Reading
-from affiliates.refusal import Refusal
 from pipelines import counting, months, publications, published
 from pipelines.counting import Inputs, Measured
 from pipelines.forecast import ToDate

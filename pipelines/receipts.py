@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from affiliates.contribution import Contribution
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from pipelines import runbook
 from pipelines.inbox import Left, Offer, Seen
 from pipelines.run import Report

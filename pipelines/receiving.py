@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 
 from affiliates import contribution, foreign_frame, signature
+from affiliates.errors import Refusal, Refused
 from affiliates.group import Entity
-from affiliates.refusal import Refusal, Refused
 from pipelines import collect, erased, inbox, intake, publications, replacing, run, runbook, taking, telling
 from pipelines.collect import Centre
 from pipelines.held import Accepted, Period, Version, period

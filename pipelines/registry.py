@@ -11,10 +11,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from affiliates.errors import Refusal, Refused
 from affiliates.group import Group
 from affiliates.manifests import parsed
 from affiliates.model import Model
-from affiliates.refusal import Refusal, Refused
 from affiliates.yaml_lines import Document, load
 from pipelines.entries import Entry, Interpretation
 

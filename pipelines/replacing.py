@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from affiliates.contribution import Contribution
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from affiliates.registers import Registers, standard_error
 from affiliates.ruled_out import SURE
 from pipelines import taking

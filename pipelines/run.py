@@ -6,8 +6,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from affiliates.errors import Refusal
 from affiliates.group import Group, Reading
-from affiliates.refusal import Refusal
 from pipelines import collect, counting, licences, publications, published, runbook, telling, watched, watching
 from pipelines.collect import Centre, ProductRun
 from pipelines.counting import METHOD, Measured

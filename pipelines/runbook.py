@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from enum import StrEnum
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 
 
 class Page(StrEnum):

@@ -8,8 +8,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal
 
+from affiliates.errors import Refusal, shown
 from affiliates.model import period_end
-from affiliates.refusal import Refusal, shown
 
 Spelling = Literal["month", "quarter", "last day", "first day"]
 """How a series writes its periods: 2026-10, 2026-Q3, 2026-10-31 or 2026-10-01."""

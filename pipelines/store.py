@@ -16,7 +16,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from pipelines import schema, views
 
 WRITERS = 0x6D617577

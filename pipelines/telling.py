@@ -9,8 +9,8 @@ from pathlib import Path
 import psutil
 
 from affiliates.alerting import Alerting, Channel
+from affiliates.errors import Refusal
 from affiliates.group import Group
-from affiliates.refusal import Refusal
 from pipelines import channels, incidents, outbox
 from pipelines.outbox import Message
 from pipelines.runbook import Finding, Page

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from affiliates import contribution
-from affiliates.refusal import Refused
+from affiliates.errors import Refused
 
 PLANTED = "planted.person@example.com"
 

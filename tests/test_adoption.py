@@ -14,9 +14,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from affiliates import edge
+from affiliates.errors import Refusal, Refused
 from affiliates.group import Product
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal, Refused
 from dashboards import cli, doctor, licence_tables
 from pipelines import adoption, counting, dependencies, granted, warehouse
 from pipelines.adoption import AdoptionCheck

@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affiliates.alerting import Alerting
+from affiliates.errors import Refusal, Refused
 from affiliates.group import Group
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal, Refused
 from pipelines import alerts, answering, incidents, outlook, own_months, registry, warehouse, watched, watching, wording
 from pipelines.alerts import Event, Level, Situation, State
 from pipelines.answering import Closing

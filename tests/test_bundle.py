@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affiliates import signature
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from pipelines import bundle, chain
 
 

@@ -12,8 +12,8 @@ import pytest
 
 from affiliates import canary
 from affiliates.canary import ASCII, UNICODE
+from affiliates.errors import Refusal
 from affiliates.identity import TEST_KEY, GroupKey
-from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from tests.conftest import KEY
 

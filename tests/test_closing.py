@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from affiliates.errors import Refusal
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal
 from pipelines import closing, publications, warehouse
 from pipelines.closing import Signature
 from pipelines.collect import Centre

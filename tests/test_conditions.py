@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affiliates import conditions
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 
 FRAME = pl.DataFrame(
     {

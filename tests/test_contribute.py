@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from affiliates import contribution
-from affiliates.refusal import Refusal, Refused
+from affiliates.errors import Refusal, Refused
 from dashboards.cli import app
 from tests.conftest import entity, events, product, source, write_group
 

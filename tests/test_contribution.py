@@ -13,10 +13,10 @@ import pytest
 
 from affiliates import canary, contribution, wholeness
 from affiliates.contribution import SCHEMA, Contribution, Part
+from affiliates.errors import Refused
 from affiliates.group import Group, Product
 from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
-from affiliates.refusal import Refused
 from affiliates.registers import Registers
 from tests.conftest import NOW, entity, product
 

@@ -13,9 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affiliates.contribution import Contribution, Part
+from affiliates.errors import Refusal
 from affiliates.group import DEFAULT_READINGS, Group
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from pipelines import counting
 from pipelines.bounds import Pool, namespace_bounds, people

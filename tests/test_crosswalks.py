@@ -11,8 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from affiliates import crosswalk
+from affiliates.errors import Refusal
 from affiliates.identity import GroupKey, normalise, person_key
-from affiliates.refusal import Refusal
 from dashboards.cli import app
 from tests.conftest import KEY, entity, events, product, source
 from tests.test_cli import answer

@@ -12,8 +12,8 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from affiliates.errors import Refusal
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal
 from pipelines.collect import Centre
 from pipelines.definitions import build_defs
 from pipelines.defs import automation, in_process, instance

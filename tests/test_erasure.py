@@ -14,9 +14,9 @@ import yaml
 from typer.testing import CliRunner
 
 from affiliates import contribution
+from affiliates.errors import Refusal
 from affiliates.group import Group, Settings
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal
 from dashboards.cli import app as commands
 from pipelines import closing, erasure, inbox, publications, receiving, sweeping, warehouse
 from pipelines.collect import Centre

@@ -18,8 +18,8 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from typer.testing import CliRunner
 
 from affiliates import signature
+from affiliates.errors import Refusal
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from dashboards import report
 from dashboards.cli import app

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from affiliates import contribution, foreign_frame, parquet_limits
+from affiliates.errors import Refused
 from affiliates.identity import GroupKey
 from affiliates.plain_pages import Compact, NotPlain, footer
-from affiliates.refusal import Refused
 from tests.conftest import KEY
 from tests.foreign_files import PLANTED
 from tests.test_contribution import made, part

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from affiliates.errors import Refusal
 from affiliates.group import KeySource
 from affiliates.identity import PLACEHOLDERS, TEST_KEY, GroupKey, as_key, normalise, person_key, read_key
-from affiliates.refusal import Refusal
 from tests import normalisation_vectors
 from tests.conftest import KEY
 

@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from affiliates import canary
+from affiliates.errors import Refusal
 from affiliates.group import KeySource
 from affiliates.identity import TEST_KEY, GroupKey, read_key
-from affiliates.refusal import Refusal
 from dashboards import keys, starter
 from dashboards.cli import app
 from tests.command import mauwatch

@@ -15,11 +15,11 @@ from affiliates import canary
 from affiliates.contribution import Contribution, write
 from affiliates.edge import Workplace as Place
 from affiliates.edge import contribute, find, periods_present
+from affiliates.errors import Refusal, Refused
 from affiliates.group import Settings
 from affiliates.identity import GroupKey
 from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal, Refused
 from pipelines import counting, intake, warehouse
 from pipelines.run import run
 from tests.conftest import KEY, NOW, entity, product, source

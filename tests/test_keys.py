@@ -11,9 +11,9 @@ import pytest
 from datasketches import hll_sketch
 
 from affiliates import keys as keys_module
+from affiliates.errors import Refusal
 from affiliates.kernels import Keys
 from affiliates.keys import registers_of
-from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from affiliates.sources.one_file import READ_ERRORS
 

@@ -20,8 +20,8 @@ from typing import Any
 
 import pytest
 
+from affiliates.errors import Refusal
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal
 from pipelines import ledger, publications, warehouse
 from pipelines import run as centre_run
 from pipelines.defs.in_process import run

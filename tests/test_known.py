@@ -9,9 +9,9 @@ import pytest
 
 from affiliates import kernels, known
 from affiliates.crosswalk import Crosswalk, of_keys
+from affiliates.errors import Refusal
 from affiliates.identity import PERSON, GroupKey, normalise, person_key
 from affiliates.known import KnownKeys
-from affiliates.refusal import Refusal
 from affiliates.source import Identifier
 
 EMAIL, DEVICE = Identifier(column="user", namespace="email"), Identifier(column="device", namespace="device")

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 import yaml
 
 from affiliates import signature
+from affiliates.errors import Refused
 from affiliates.manifests import mistakes_in_attested, read_attested, read_group
-from affiliates.refusal import Refused
 from pipelines import chain, closing, erasure, ledger, schema, store, warehouse
 from pipelines.chain import Entry
 from pipelines.closing import Signature

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from affiliates.errors import Refused
 from affiliates.manifests import read_group
-from affiliates.refusal import Refused
 from tests.conftest import KEY
 
 GROUP = "group: test\nultimate_parent: parent\nkey: {file: k}\n"

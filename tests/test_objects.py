@@ -11,8 +11,8 @@ from urllib.parse import unquote
 import polars as pl
 import pytest
 
+from affiliates.errors import Refusal
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal
 from affiliates.sources import objects
 from dashboards.doctor import examine
 from tests.conftest import NOW, SECRET, Put, entity, events, free_port, product, source, write_group

@@ -15,8 +15,8 @@ import dagster as dg
 import pytest
 import yaml
 
+from affiliates.errors import Refusal
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal
 from dashboards import cli
 from pipelines import answering, channels, incidents, outbox, registry, telling, warehouse
 from pipelines.answering import Closing, JobRun

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from affiliates.errors import Refusal, Refused
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal, Refused
 from pipelines import closing, own_months, warehouse
 from pipelines.closing import Signature
 from pipelines.collect import Centre

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from affiliates.refusal import Refused
+from affiliates.errors import Refused
 from pipelines import registry
 from pipelines.entries import TESTED, Clause, Entry
 from pipelines.licences import first_of_all

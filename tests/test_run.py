@@ -11,9 +11,9 @@ import pytest
 
 from affiliates import canary, crosswalk
 from affiliates.contribution import Contribution, Part
+from affiliates.errors import Refusal
 from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from pipelines import counting, left_out, published, schema, warehouse
 from pipelines.held import Accepted, Position

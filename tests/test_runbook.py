@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from pipelines import runbook
 from pipelines.defs import checks as defs_checks
 from pipelines.runbook import Page

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from pipelines.series import Point, Series, even, read_csv, spelled
 
 TODAY = date(2026, 11, 21)

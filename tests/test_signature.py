@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from affiliates import signature
+from affiliates.errors import Refusal, Refused
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal, Refused
 from tests.conftest import entity
 from tests.wrong_contributions import FIRST, folder, row
 

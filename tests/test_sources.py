@@ -20,10 +20,10 @@ from affiliates import activity, edge
 from affiliates.contribution import Contribution
 from affiliates.crosswalk import of_table
 from affiliates.edge import Workplace
+from affiliates.errors import Refusal
 from affiliates.identity import GroupKey, normalise, person_key
 from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal
 from affiliates.registers import Registers
 from affiliates.sources import files
 from tests.conftest import KEY, NOW, Manifests, entity, events, product, source, write_group

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from pipelines import schema, warehouse
 from pipelines.held import GivenCount
 from pipelines.warehouse import Warehouse

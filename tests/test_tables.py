@@ -18,8 +18,8 @@ import sqlalchemy as sa
 
 from affiliates import activity, edge
 from affiliates.contribution import Contribution
+from affiliates.errors import Refusal
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal
 from affiliates.sources.database.table import Table
 from affiliates.sources.found import Found
 from tests.command import installed
@@ -486,7 +486,7 @@ sys.modules.update(dict.fromkeys(("sqlalchemy", "obstore")))
 from pathlib import Path
 from affiliates import edge
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 for name in ("database", "objects"):
     directory = Path({str(tmp_path)!r}) / name
     try:

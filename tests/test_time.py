@@ -20,10 +20,10 @@ import yaml
 
 from affiliates import canary, contribution, crosswalk, edge
 from affiliates.contribution import Contribution, Part, end_of
+from affiliates.errors import Refusal, Refused
 from affiliates.identity import GroupKey, normalise, person_key
 from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal, Refused
 from affiliates.registers import Registers
 from dashboards import contributing, demo, simulated
 from pipelines import checks, closing, collect, counting, intake, licences, warehouse

@@ -11,9 +11,9 @@ import yaml
 from typer.testing import CliRunner
 
 from affiliates import canary, contribution
+from affiliates.errors import Refusal
 from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal
 from dashboards.cli import app
 from dashboards.keys import USUAL
 from pipelines.run import run

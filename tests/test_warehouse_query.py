@@ -28,10 +28,10 @@ from typer.testing import CliRunner
 from affiliates import canary, contribution, crosswalk, edge
 from affiliates.contribution import SCHEMA, Contribution
 from affiliates.crosswalk import Crosswalk
+from affiliates.errors import Refusal
 from affiliates.group import AUDIENCES, Audience, Group, Product, Settings
 from affiliates.identity import TEST_KEY, GroupKey, normalise, person_key
 from affiliates.keyring import Keyring
-from affiliates.refusal import Refusal
 from affiliates.warehouse_query import ENGINES, Asked, query, self_test
 from dashboards.cli import app as commands
 from pipelines import warehouse

@@ -9,8 +9,8 @@ from typing import Protocol
 
 import polars as pl
 
+from affiliates.errors import Refusal
 from affiliates.model import midnight
-from affiliates.refusal import Refusal
 from affiliates.source import Source
 
 PORTION_BYTES = 32 << 20

@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import date
 from pathlib import PurePath
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from affiliates.source import Source
 
 _SUFFIXES = {

@@ -21,7 +21,7 @@ import obstore
 import polars as pl
 from obstore import exceptions, store
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from affiliates.source import Source
 from affiliates.sources.found import PORTION_BYTES, complete_through, digest
 from affiliates.sources.naming import Named, day_of, format_of, is_hidden, left_out, matching, refuse_unknown

@@ -17,7 +17,7 @@ from pathlib import Path
 import polars as pl
 
 from affiliates import conditions
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from affiliates.source import ColumnType, Source
 
 READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)

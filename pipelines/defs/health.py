@@ -20,8 +20,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from affiliates.errors import Refusal
 from affiliates.group import Group
-from affiliates.refusal import Refusal
 from pipelines import runbook, warehouse
 from pipelines.defs import instance
 from pipelines.runbook import Page

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from affiliates.errors import Refusal
 from affiliates.group import Group
-from affiliates.refusal import Refusal
 from pipelines import answering, collect
 from pipelines import run as centre_run
 from pipelines.answering import JobRun

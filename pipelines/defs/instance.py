@@ -15,8 +15,8 @@ import sqlalchemy as sa
 import yaml
 from filelock import FileLock
 
+from affiliates.errors import Refusal
 from affiliates.group import Group
-from affiliates.refusal import Refusal
 
 HOME = Path(".mauwatch") / "dagster"
 """Dagster's home in a group directory: with `DAGSTER_HOME=.mauwatch/dagster`, `dagster dev` shows what was run."""

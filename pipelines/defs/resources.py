@@ -8,8 +8,8 @@ from pathlib import Path
 
 import dagster as dg
 
+from affiliates.errors import Refusal, Refused
 from affiliates.group import Group
-from affiliates.refusal import Refusal, Refused
 from pipelines import runbook
 from pipelines.collect import Centre
 from pipelines.defs import instance

@@ -22,9 +22,9 @@ from types import FrameType
 import yaml
 from filelock import FileLock, Timeout
 
+from affiliates.errors import Refusal, Refused
 from affiliates.group import Group
 from affiliates.manifests import read_group
-from affiliates.refusal import Refusal, Refused
 from pipelines.defs import children, instance
 from pipelines.defs.children import Child
 from pipelines.defs.health import Endpoint, Watch

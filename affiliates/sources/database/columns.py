@@ -9,7 +9,7 @@ from uuid import UUID
 import polars as pl
 import sqlalchemy as sa
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from affiliates.source import Source
 
 WRONG = (TypeError, ValueError, OverflowError, KeyError, pl.exceptions.PolarsError)

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import polars as pl
 import sqlalchemy as sa
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from affiliates.source import Database, LoadedThrough
 
 ROWS = 50_000

@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import sqlalchemy as sa
 
-from affiliates.refusal import Refusal
+from affiliates.errors import Refusal
 from affiliates.source import LoadedThrough, Source
 from affiliates.sources.database.columns import WRONG, Column, column_of
 from affiliates.sources.database.engines import ROWS, connected, engine_of, loaded_through, refusing, table_of
