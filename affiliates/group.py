@@ -10,7 +10,7 @@ Over 300 lines: the models of all manifests, and the one rule over them, are rea
 from collections.abc import Collection, Mapping
 from datetime import date, timedelta
 from decimal import Decimal
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, model_validator
@@ -27,6 +27,32 @@ CONTROL_SHARE = Decimal("0.5")
 Audience = Literal["external", "internal", "automated"]
 AUDIENCES: tuple[Audience, ...] = ("external", "internal", "automated")
 Grain = Literal["day", "month"]
+
+
+class ProductRef(NamedTuple):
+    """Which product is meant: the affiliate that offers the product, and the product's name; written affiliate/product.
+
+    A tuple, so that a pair of columns from a database row equals the reference and finds it in a mapping.
+    References sort by affiliate, then by product; their texts sort otherwise where a name has a `-` or a `.`.
+    """
+
+    affiliate: str
+    product: str
+
+    def __str__(self) -> str:
+        return f"{self.affiliate}/{self.product}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The product that a text names as affiliate/product. Raises `ValueError` if the text has another form."""
+        affiliate, _, product = text.partition("/")
+        if not affiliate or not product or "/" in product:
+            raise ValueError("a product is written affiliate/product")
+        return cls(affiliate, product)
+
+    def belongs_to(self, subject: str) -> bool:
+        """Whether a subject, written as an affiliate or as affiliate/product, is the product or its affiliate."""
+        return subject in (self.affiliate, str(self))
 
 
 class Holding(Dated):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affiliates.group import Entity, Group, KeySource, Settings
+from affiliates.group import Entity, Group, KeySource, ProductRef, Settings
 
 DAY = date(2025, 3, 31)
 
@@ -87,3 +87,22 @@ def test_membership_is_the_least_closed_set(shares: dict[tuple[str, str], int]) 
     assert members(group(**entities)) >= {"p"}
     if not any(e == o for e, o in shares):
         assert members(group(**entities)) == least
+
+
+def test_a_product_is_written_as_affiliate_and_product_and_equals_the_pair() -> None:
+    ref = ProductRef("shop", "app.v2")
+    assert str(ref) == f"{ref}" == "shop/app.v2"
+    assert ProductRef.parse(str(ref)) == ref == ("shop", "app.v2")
+    assert hash(ref) == hash(("shop", "app.v2"))
+    assert sorted([ProductRef("a-b", "x"), ProductRef("a", "y"), ProductRef("a", "x")]) == [("a", "x"), ("a", "y"), ("a-b", "x")]
+    assert [ref.belongs_to(subject) for subject in ("shop", "shop/app.v2", "shop/app", "app.v2", "")] == [
+        True,
+        True,
+        *[False] * 3,
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "shop", "shop/", "/app", "/", "shop/app/v2"])
+def test_a_text_that_names_no_product_is_no_reference(text: str) -> None:
+    with pytest.raises(ValueError, match="affiliate/product"):
+        ProductRef.parse(text)
