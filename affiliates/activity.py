@@ -16,8 +16,9 @@ from affiliates.group import AUDIENCES
 from affiliates.identity import normalise
 from affiliates.kernels import Keys, Values
 from affiliates.known import KnownKeys
+from affiliates.periods import moments_of
 from affiliates.source import EventTime
-from affiliates.sources.found import EARLIEST, Found, span
+from affiliates.sources.found import EARLIEST, Found
 from affiliates.sources.one_file import check_identifiers, columns_needed
 from affiliates.threads import ordered
 
@@ -201,7 +202,7 @@ def _events(
 def _around(spec: EventTime, schema: pl.Schema, days: Sequence[date], zone: str) -> pl.Expr:
     """On the column as it is stored, so that polars skips a Parquet file's row groups by their statistics."""
     column, dtype = pl.col(spec.column), schema[spec.column]
-    first, after = span(days, zone)
+    first, after = moments_of(days[0], days[-1], zone)
     if isinstance(dtype, pl.Datetime) and dtype.time_zone:
         bounds = pl.Series([first, after], dtype=pl.Datetime(dtype.time_unit, "UTC")).dt.convert_time_zone(dtype.time_zone)
         return column.is_between(bounds[0], bounds[1], closed="left")

@@ -9,7 +9,7 @@ from affiliates import conditions
 from affiliates.alerting import Alerting
 from affiliates.errors import Refusal
 from affiliates.group import Entity, Readings, Settings
-from affiliates.model import period_end
+from affiliates.periods import month_after
 from affiliates.yaml_lines import Document
 
 
@@ -133,7 +133,7 @@ def _check_products(entity_name: str, entity: Entity, doc: Document) -> Iterator
                 yield Refusal(
                     doc.at(("products", i, "counts", k)), "two counts for one month", f"{subject}, {month:%Y-%m}", "keep one"
                 )
-            if not product.due_between(month, period_end("month", month) - timedelta(1)):
+            if not product.due_between(month, month_after(month) - timedelta(1)):
                 yield Refusal(
                     doc.at(("products", i, "counts", k)), "a count outside the product's life",
                     f"{subject}, {month:%Y-%m}; its life is {product.from_} to {product.to}", "correct `from`, `to` or the month",

@@ -22,9 +22,9 @@ import polars as pl
 from affiliates import epochs, foreign_frame, ruled_out
 from affiliates.canary import ASCII, UNICODE, Canaries
 from affiliates.errors import Refusal, Refused, begin_of, shown
-from affiliates.group import AUDIENCES, Grain, Group
+from affiliates.group import AUDIENCES, Group
 from affiliates.identity import PERSON
-from affiliates.model import is_zone, midnight, period_end
+from affiliates.periods import Grain, end_of, is_zone, period_after
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
 from affiliates.threads import ordered
@@ -161,11 +161,6 @@ def _order(part: Part) -> tuple[str, str]:
     return part.audience, part.namespace
 
 
-def end_of(grain: str, activity_date: date, zone: str) -> datetime:
-    """The moment when the period is over, in the zone of its days."""
-    return midnight(period_end(grain, activity_date), zone)
-
-
 def write(path: Path, contributions: Iterable[Contribution]) -> None:
     """Write contributions to one Parquet file; their registers need not all be in memory at once."""
 
@@ -288,7 +283,7 @@ def check(
     if not end_of(c.grain, c.activity_date, c.day_zone) <= c.computed_at <= now:
         said = f"computed {c.computed_at:%Y-%m-%d %H:%M} UTC"
         yield Refusal(about, "was computed before the period was over, or in the future", said, "compute it again")
-    last = period_end(c.grain, c.activity_date) - timedelta(1)
+    last = period_after(c.grain, c.activity_date) - timedelta(1)
     if not product.due_between(c.activity_date, last):
         yield Refusal(
             about, "outside the product's life", f"from {product.from_} to {product.to}", "correct the manifest or the dates"

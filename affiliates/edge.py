@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 
 from affiliates import activity, canary, person_keys
-from affiliates.contribution import Contribution, Part, end_of
+from affiliates.contribution import Contribution, Part
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
 from affiliates.errors import Refusal
-from affiliates.group import Grain, Product, Settings
+from affiliates.group import Product, Settings
 from affiliates.identity import NORMALISATION
 from affiliates.kernels import Keys
 from affiliates.keyring import Keyring
 from affiliates.known import KnownKeys
-from affiliates.model import period_end
+from affiliates.periods import Grain, end_of, first_day, month_after
 from affiliates.registers import Absorber, Registers
 from affiliates.source import Source
 from affiliates.sources import files
@@ -116,7 +116,7 @@ def periods_present(
         return periods
     # A product that ends within a month has all of its days before the month is over; it is contributed with the others.
     over = {first: days_ for first, days_ in periods.items() if end_of("month", first, zone) <= now}
-    return {f: days_ for f, days_ in over.items() if days_ == product.days_due(f, period_end("month", f) - timedelta(1), zone)}
+    return {f: days_ for f, days_ in over.items() if days_ == product.days_due(f, month_after(f) - timedelta(1), zone)}
 
 
 def fingerprints(found: Sequence[Found], periods: Mapping[date, list[date]]) -> dict[date, str]:
@@ -134,10 +134,6 @@ def events_now(found: Sequence[Found], grain: Grain, periods: Mapping[date, list
             if (first := first_day(grain, day)) in number:
                 number[first] += events
     return number
-
-
-def first_day(grain: Grain, day: date) -> date:
-    return day if grain == "day" else day.replace(day=1)
 
 
 def contribute(

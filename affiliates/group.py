@@ -17,8 +17,9 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from affiliates.alerting import Alerting
 from affiliates.grants import Grants
-from affiliates.model import Dated, Model, Month, Name, PublicKey, Sha256, Share, Text, Zone, is_day
+from affiliates.model import Dated, Model, Month, Name, PublicKey, Sha256, Share, Text, Zone
 from affiliates.model_use import ModelUse
+from affiliates.periods import Grain, is_day
 from affiliates.source import Source
 
 CONTROL_SHARE = Decimal("0.5")
@@ -26,7 +27,6 @@ CONTROL_SHARE = Decimal("0.5")
 
 Audience = Literal["external", "internal", "automated"]
 AUDIENCES: tuple[Audience, ...] = ("external", "internal", "automated")
-Grain = Literal["day", "month"]
 
 
 class ProductRef(NamedTuple):

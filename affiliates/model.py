@@ -1,13 +1,13 @@
 """What all manifests share: closed immutable models, half-open validity, names, months, zones."""
 
 import base64
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from decimal import Decimal, InvalidOperation
-from functools import cache, lru_cache
 from typing import Annotated, Self
-from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from affiliates.periods import is_zone
 
 
 def _share(value: object) -> object:
@@ -31,12 +31,6 @@ def _first_of_month(value: date) -> date:
     if value.day != 1:
         raise ValueError("is written YYYY-MM")
     return value
-
-
-@cache
-def is_zone(name: str) -> bool:
-    """Whether a name is in the IANA time zone database."""
-    return name in available_timezones() - {"Factory", "localtime"}
 
 
 def _zone(value: str) -> str:
@@ -90,25 +84,3 @@ class Dated(Model):
         return (self.to is None or other.from_ is None or other.from_ < self.to) and (
             other.to is None or self.from_ is None or self.from_ < other.to
         )
-
-
-def period_end(grain: str, activity_date: date) -> date:
-    """The day after the period's last day."""
-    if grain == "day":
-        return activity_date + timedelta(1)
-    return (activity_date + timedelta(31)).replace(day=1)
-
-
-@lru_cache(maxsize=1 << 16)
-def midnight(day: date, zone: str, again: bool = False) -> datetime:
-    """The moment (UTC) at which a day begins in a zone; where clocks skip midnight, the one at which they do.
-
-    `again`: where they go back over midnight, so that it comes twice, the second.
-    """
-    first, second = (datetime(day.year, day.month, day.day, fold=f, tzinfo=ZoneInfo(zone)).astimezone(UTC) for f in (0, 1))
-    return max(first, second) if again else first
-
-
-def is_day(day: date, zone: str) -> bool:
-    """Whether there is such a day in a zone: Samoa had no 30th of December 2011."""
-    return midnight(day, zone) < midnight(day + timedelta(1), zone)

@@ -15,9 +15,10 @@ import polars as pl
 from affiliates.activity import Batch, Look
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
 from affiliates.errors import Refusal
-from affiliates.group import AUDIENCES, Grain
+from affiliates.group import AUDIENCES
 from affiliates.identity import PERSON, as_key
 from affiliates.kernels import Keys
+from affiliates.periods import Grain
 from affiliates.source import PERSON_KEY_COLUMNS
 from affiliates.sources.found import Found
 

@@ -15,10 +15,10 @@ import polars as pl
 from affiliates import canary, crosswalk
 from affiliates.contribution import Contribution, Part
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
-from affiliates.group import Grain, Group, Product
+from affiliates.group import Group, Product
 from affiliates.identity import NORMALISATION, PERSON, GroupKey, person_key
 from affiliates.kernels import Keys
-from affiliates.model import period_end
+from affiliates.periods import Grain, month_after
 from affiliates.population import WAVES, History, Population, Range, Truth
 from affiliates.registers import Absorber, Registers
 from affiliates.threads import ordered
@@ -98,7 +98,7 @@ class Simulation:
     def products(self, month: date) -> list[tuple[str, Product]]:
         """The products that hand in sketches for a month: those of entities in which anybody of the group has a part by then."""
         last, sketched = (
-            period_end("month", month),
+            month_after(month),
             {p for pattern in self.population.patterns for p, n in pattern.uses.items() if n},
         )
         return [
@@ -117,7 +117,7 @@ class Simulation:
     def days(self) -> list[date]:
         """The days of the present month."""
         month = self.history.months[self.month]
-        return [month + timedelta(i) for i in range((period_end("month", month) - month).days)]
+        return [month + timedelta(i) for i in range((month_after(month) - month).days)]
 
     def events(self, product: str, day: date) -> pl.DataFrame:
         """A day's raw events of a product whose people are named: email, phone, kind.

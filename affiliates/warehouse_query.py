@@ -21,11 +21,11 @@ from sqlglot import exp
 from affiliates import canary, conditions
 from affiliates.contribution import PROTOCOL
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
-from affiliates.edge import definition_digest, first_day
+from affiliates.edge import definition_digest
 from affiliates.errors import Refusal
 from affiliates.group import Product, Settings
 from affiliates.identity import PERSON, PLACEHOLDERS, TEST_KEY, GroupKey, normalise, person_key
-from affiliates.model import midnight, period_end
+from affiliates.periods import first_day, midnight, period_after
 from affiliates.registers import Registers, coupons_of
 from affiliates.source import Source
 
@@ -98,7 +98,7 @@ def query(engine: Engine, asked: Asked) -> str:
         )  # fmt: skip
     periods = _periods(asked)
     zone, lg_k = product.day_zone or settings.time_zone, min(settings.lg_k, engine.max_lg_k)
-    first, last = max(periods[0], product.from_), period_end(product.grain, periods[-1]) - _DAY
+    first, last = max(periods[0], product.from_), period_after(product.grain, periods[-1]) - _DAY
     last = min(last, product.to - _DAY) if product.to else last
     return _render(
         engine, "contribution.sql",

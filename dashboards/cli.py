@@ -18,6 +18,7 @@ from rich.console import Group as Stack
 from rich.text import Text
 
 from affiliates.errors import Refusal, Refused
+from affiliates.periods import month_end
 from dashboards import (
     alerting,
     console,
@@ -205,13 +206,13 @@ def close(
 ) -> None:
     """Sign a month: from then on its figures stand, whatever comes later; to change them is to restate them."""
     from dashboards import answer, terminal
-    from pipelines import closing, collected, counting
+    from pipelines import closing, collected
     from pipelines.collect import Centre
 
     first, settings = console.month_of(month), _read(group)
     with Centre(group, settings, datetime.now(UTC)) as centre:
         closing.close(centre, first, closing.Signature(by, despite, restates))
-        chosen = measuring.reading_of(settings, None, counting.month_end(first))
+        chosen = measuring.reading_of(settings, None, month_end(first))
         found, publication = closing.shown(centre.store(), settings, first, chosen)
         head = closing.head(centre.store(), first)
     told = json.loads(publication.collected) if publication and publication.collected else {}

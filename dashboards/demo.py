@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from affiliates.errors import Refusal
 from affiliates.group import Group
 from affiliates.manifests import read_group
+from affiliates.periods import month_end
 from pipelines import counting, licences, warehouse
 from pipelines.counting import Measured
 from pipelines.figures import Figure
@@ -61,7 +62,7 @@ def play(directory: Path, now: datetime, progress: Progress) -> Demo:
         settings = group.settings.model_copy(update={"crosswalk": None})
         unjoined = group.model_copy(update={"settings": settings})
         for month in months:
-            run(apart, unjoined, now, month, counting.month_end(month), progress)
+            run(apart, unjoined, now, month, month_end(month), progress)
         with _store(apart, unjoined) as store:
             without = {month: _figures(store, unjoined, month).group for month in months}
     with _store(directory, group) as store:

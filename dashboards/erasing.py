@@ -14,6 +14,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from affiliates.errors import Refusal, Refused
+from affiliates.periods import months_beside
 from dashboards import console, terminal
 
 if TYPE_CHECKING:
@@ -121,10 +122,10 @@ def _order(by: str | None, reason: str | None) -> "Order":
 
 def _publish(store: "Warehouse", directory: Path, group: "Group", months: "Sequence[date]", now: datetime) -> str | None:
     """Preliminary months without an upper bound from now on; says why they couldn't be published, or nothing."""
-    from pipelines import erasure, run
+    from pipelines import run
     from pipelines.collect import Centre
 
-    near = erasure.months_beside(months)
+    near = months_beside(months)
     try:  # Erasing needs no key; publishing is the centre's work, which does.
         with Centre(directory, group, now) as centre:
             measured: dict[str, Measured] = {}

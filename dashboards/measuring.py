@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from affiliates.periods import month_end
 from dashboards import console
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def measure(
     """People in a month: products, affiliates and the group, with bounds and coverage. Or in another window, always labelled."""
     from affiliates.manifests import read_group
     from dashboards import answer, terminal
-    from pipelines import closing, counting, warehouse
+    from pipelines import closing, warehouse
 
     _check_one([("--month", month is not None), ("--trailing", trailing is not None), ("--to-date", to_date)])
     first, day, last = month and console.month_of(month), console.day_of(as_known_on), console.day_of(to)
@@ -52,7 +53,7 @@ def measure(
         raise typer.BadParameter("--trailing is 28 or 30")
     settings = read_group(group)
     if first:
-        chosen = reading_of(settings, reading, counting.month_end(first))
+        chosen = reading_of(settings, reading, month_end(first))
         with warehouse.opened(settings.settings.store, group) as store, store.snapshot() as fixed:
             found, publication = closing.shown(fixed, settings, first, chosen, day, anew)
     else:

@@ -19,14 +19,14 @@ from affiliates.errors import Refusal
 from affiliates.group import Group
 from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
-from affiliates.model import period_end
+from affiliates.periods import DAY, month_after
 from affiliates.population import Population
 from affiliates.simulate import Simulation
 from affiliates.threads import ordered
 from dashboards import demo
 from dashboards.truth import Compared
 from pipelines import counting, intake, licences, warehouse
-from pipelines.counting import DAY, Measured
+from pipelines.counting import Measured
 from pipelines.licences import LicenceTest
 from pipelines.run import Progress, Report, run
 
@@ -54,10 +54,10 @@ class Shown:
 
 def months_until(now: datetime) -> list[date]:
     """Months from the first to the one before this; raises `Refusal` where there is none."""
-    if now.date() < period_end("month", FIRST):
+    if now.date() < month_after(FIRST):
         raise Refusal("the demo", "begins with a month that isn't over", f"{FIRST:%Y-%m}", "play it on 2023-07-01 or later")
     months = [FIRST]
-    while (following := period_end("month", months[-1])) < now.date().replace(day=1):
+    while (following := month_after(months[-1])) < now.date().replace(day=1):
         months.append(following)
     return months
 
@@ -96,7 +96,7 @@ def play(directory: Path, now: datetime, scale: float, progress: Progress) -> Sh
             last = known.get(inputs.digest) or counting.measure(store, group, inputs)
             compared += _compared(last, simulation)
         # The month after the newest figures, and the one after this, whose test nobody can know yet.
-        next_ones = [licences.if_released(period_end("month", m)) for m in (months[-1], now.date().replace(day=1))]
+        next_ones = [licences.if_released(month_after(m)) for m in (months[-1], now.date().replace(day=1))]
         released = list(licences.run_tests(store, group, next_ones, known))
     people = sum(p.people + p.left for p in population.patterns)
     return Shown(group, report, last, compared, _first_of_all(report), released, people)
@@ -165,7 +165,7 @@ def _hand_in(directory: Path, group: Group, keys: Keyring, simulation: Simulatio
 
 def _scopes(group: Group, month: date) -> tuple[dict[str, list[str]], list[str]]:
     """By affiliate, its products in a month; and all of them. As the group is on the month's last day."""
-    last = period_end("month", month) - DAY
+    last = month_after(month) - DAY
     members = {m: [f"{m}/{p.product}" for p in group.entities[m].products] for m in group.affiliates(last)}
     return {m: products for m, products in members.items() if products}, [p for found in members.values() for p in found]
 

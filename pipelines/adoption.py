@@ -11,9 +11,10 @@ from typing import Any
 from affiliates.errors import Refusal
 from affiliates.group import Group
 from affiliates.model_use import FlowDown, ModelUse
+from affiliates.periods import month_before
 from pipelines import clause_tests, granted, licences
 from pipelines.clause_tests import Subject
-from pipelines.entries import Clause, Entry, month_before
+from pipelines.entries import Clause, Entry
 from pipelines.granted import Use
 from pipelines.licences import Licence
 from pipelines.months import Months

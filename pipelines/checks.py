@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
 
-from affiliates.contribution import end_of
 from affiliates.group import Group, Product
-from affiliates.model import midnight, period_end
+from affiliates.periods import end_of, midnight, month_after, month_end
 from affiliates.registers import standard_error
 from pipelines import product_days
-from pipelines.counting import Inputs, Measured, month_end
+from pipelines.counting import Inputs, Measured
 from pipelines.intake import settles_at
 from pipelines.product_days import ProductDay
 from pipelines.warehouse import Warehouse
@@ -59,7 +58,7 @@ class Due:
     def _settles(self, affiliate: str, product: Product) -> datetime:
         """When the last of its periods that reach into the month has: east of the group, a day begins before the month ends."""
         month, ours = self.inputs.month, self.group.settings.time_zone
-        after, theirs = period_end("month", month), product.day_zone or ours
+        after, theirs = month_after(month), product.day_zone or ours
         reaches = product.holds_on(after) and midnight(after, theirs) < midnight(after, ours)
         grain, period = (product.grain, after) if reaches else ("month", month)
         return settles_at(self.group, affiliate, product.product, grain, period, theirs)

@@ -14,10 +14,9 @@ from typing import Any
 
 from affiliates.errors import Refusal
 from affiliates.group import CONTROL_SHARE, Group, Reading
-from affiliates.model import period_end
+from affiliates.periods import month_after, month_before, month_end
 from pipelines import granted, licences
-from pipelines.counting import month_end
-from pipelines.entries import Clause, Entry, month_before
+from pipelines.entries import Clause, Entry
 from pipelines.months import Months, People
 from pipelines.months import people as people_of
 from pipelines.results import Outcome, Result, covered, decide, not_measured
@@ -201,7 +200,7 @@ def _as_asked(clause: Clause, each: Sequence[People]) -> tuple[People, tuple[str
         ), (f"the mean of {len(each)} months' figures, and of their bounds",)  # fmt: skip
     if clause.measured == "any_day":
         month = last.measured.inputs.month
-        days = (period_end("month", month) - month).days
+        days = (month_after(month) - month).days
         # Whoever was active in the month was so on one of its days at least: the days' users add up to the month's, or more.
         said = f"users of a day by those of {month:%Y-%m}: on its busiest day at most all of them, at least 1 in {days}"
         return replace(last, estimate=None, lower=-(-last.lower // days)), (said,)

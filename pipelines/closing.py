@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from affiliates import signature as signatures
-from affiliates.contribution import end_of
 from affiliates.errors import Refusal
 from affiliates.group import Group, Reading
 from affiliates.manifests import read_attested
+from affiliates.periods import end_of
 from pipelines import checks, counting, ledger, licences, publications, published, telling, watching
 from pipelines.chain import Entry, canonical, head_of
 from pipelines.collect import Centre

@@ -14,17 +14,15 @@ from types import TracebackType
 from typing import Self
 
 from affiliates import both_keys, contribution, crosswalk, edge
-from affiliates.contribution import end_of
 from affiliates.crosswalk import NO_CROSSWALK
 from affiliates.edge import Workplace
 from affiliates.errors import Refusal, Refused
 from affiliates.group import Group, Product, said_in
 from affiliates.keyring import Keyring
-from affiliates.model import period_end
+from affiliates.periods import DAY, end_of, first_day, month_after
 from affiliates.sources.found import Found
 from pipelines import ahead as events_ahead
 from pipelines import erased, intake, product_days, registry, warehouse
-from pipelines.counting import DAY
 from pipelines.held import Accepted, GivenCount, Received, Version, period
 from pipelines.warehouse import Warehouse
 
@@ -150,7 +148,7 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
     by_month -= {p.replace(day=1) for p in (*periods, *known) if product.grain == "day"}
     missing = tuple(
         d for d in days
-        if edge.first_day(product.grain, d) not in there and d.replace(day=1) not in by_month
+        if first_day(product.grain, d) not in there and d.replace(day=1) not in by_month
         and end_of("day", d, zone) + settled <= now
         and not all(f.has(d) for f in found)
     )  # fmt: skip
@@ -255,7 +253,7 @@ def _days(product: Product, first: date | None, last: date | None, today: date, 
     """The days of the product's life in the range; whole months for a product that counts by month."""
     begin, end = first or product.from_, min(last or today, today)
     if product.grain == "month":
-        begin, end = begin.replace(day=1), period_end("month", end.replace(day=1)) - DAY
+        begin, end = begin.replace(day=1), month_after(end.replace(day=1)) - DAY
     return product.days_due(begin, end, zone)
 
 
@@ -306,11 +304,11 @@ def _given(group: Group, today: date) -> Iterator[GivenCount]:
                     affiliate, p.product, count.month, "count", count.users, count.unit, said_in(count), count.attested_by
                 )
             month = p.from_.replace(day=1)
-            while p.ceilings and period_end("month", month) <= today:
-                alive = [month + DAY * i for i in range((period_end("month", month) - month).days) if p.holds_on(month + DAY * i)]
+            while p.ceilings and month_after(month) <= today:
+                alive = [month + DAY * i for i in range((month_after(month) - month).days) if p.holds_on(month + DAY * i)]
                 roofs = [next((c for c in p.ceilings if c.holds_on(day)), None) for day in alive]
                 # In force on every day; where it changed in the month, the higher one holds.
                 if (found := [c for c in roofs if c]) and None not in roofs:
                     c = max(found, key=lambda c: c.users)
                     yield GivenCount(affiliate, p.product, month, "ceiling", c.users, c.unit, said_in(c), c.attested_by)
-                month = period_end("month", month)
+                month = month_after(month)

@@ -15,13 +15,13 @@ from itertools import groupby
 
 from affiliates.errors import Refusal
 from affiliates.group import Group, Product, Reading
+from affiliates.periods import month_end
 from pipelines import ahead, left_out, shares
 from pipelines.bounds import Sketches, seen_by, unite
 from pipelines.figures import Figure, figure_of
 from pipelines.held import GivenCount, Holder, Position, Version
 from pipelines.intake import settles_at
 from pipelines.shares import Frame, Given
-from pipelines.window import DAY as DAY
 from pipelines.window import Days, Window
 
 METHOD = 2
@@ -92,11 +92,6 @@ class Measured:
         if upper is not None and group.lower > upper:
             wrong.append(f"the group has at least {group.lower:,} people, its products together at most {upper:,}")
         return wrong
-
-
-def month_end(month: date) -> date:
-    """The month's last day."""
-    return Days.of_month(month).last
 
 
 def gather(

@@ -9,9 +9,9 @@ from typing import Any
 
 from affiliates.errors import Refusal
 from affiliates.model_use import ModelUse
+from affiliates.periods import month_before
 from pipelines import adoption, granted
 from pipelines.adoption import Finding
-from pipelines.entries import month_before
 from pipelines.months import Months, People
 from pipelines.registry import Registry, near
 from pipelines.results import STANDS

@@ -7,12 +7,13 @@ they are due again. No legal advice.
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from affiliates.model import Model, Month, Name, Text
+from affiliates.periods import month_before
 
 Evidence = Literal[
     "primary_text",  # the licence's text, in the licensor's repository
@@ -232,8 +233,3 @@ class Interpretation(Model):
     readings: Mapping[str, tuple[Text, ...]] = {}
     vendor_answer: str | None = None
     undecided: bool | str = False
-
-
-def month_before(day: date) -> date:
-    """First day of the calendar month before a day's."""
-    return (day.replace(day=1) - timedelta(1)).replace(day=1)

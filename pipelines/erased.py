@@ -2,21 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from affiliates.contribution import Contribution
 from affiliates.errors import Refusal
-from affiliates.model import period_end
+from affiliates.periods import period_days
 from pipelines import schema
 from pipelines.held import Accepted, Period, Version, period
 
 ERASED, ALLOWED = "erased", "allowed"
 """Kinds of `erasures`."""
-
-DAY = timedelta(1)
 
 
 class Erased(NamedTuple):
@@ -54,17 +52,17 @@ def not_again(connection: sa.Connection, received: Sequence[Accepted], current: 
     found: dict[Period, Erased] = {}
     for accepted in received:
         contribution = accepted.contribution
-        first, last = span(contribution.grain, contribution.activity_date)
+        first, last = period_days(contribution.grain, contribution.activity_date)
         moments = [
             sketch.erased_at
             for part in contribution.parts
             for sketch in gone.get((contribution.affiliate, contribution.product, part.registers.digest()), ())
-            if _overlap(span(sketch.grain, sketch.activity_date), (first, last))
+            if _overlap(period_days(sketch.grain, sketch.activity_date), (first, last))
             or any(_is_about(order, contribution) for order in whole[sketch.erased_at])
         ]
         for version in erased[contribution.affiliate, contribution.product]:
             # What was erased of a day comes back under no key; but a second contribution that was keeps out no day's own.
-            if version.erased_at is None or not _overlap(span(version.grain, version.activity_date), (first, last)):
+            if version.erased_at is None or not _overlap(period_days(version.grain, version.activity_date), (first, last)):
                 continue
             if not version.ahead or accepted.ahead or any(_is_about(o, contribution) for o in whole[version.erased_at]):
                 moments.append(version.erased_at)
@@ -78,18 +76,13 @@ def not_again(connection: sa.Connection, received: Sequence[Accepted], current: 
     return found
 
 
-def span(grain: str, activity_date: date) -> tuple[date, date]:
-    """A period's first and last day."""
-    return activity_date, period_end(grain, activity_date) - DAY
-
-
 def _overlap(one: tuple[date, date], other: tuple[date, date]) -> bool:
     return one[0] <= other[1] and other[0] <= one[1]
 
 
 def _is_about(order: sa.Row[Any], contribution: Contribution) -> bool:
     """Whether an order to erase would have taken the contribution: as `erasure.Scope.condition`."""
-    first, last = span(contribution.grain, contribution.activity_date)
+    first, last = period_days(contribution.grain, contribution.activity_date)
     return (
         (order.affiliate is None or (order.affiliate, order.product) == (contribution.affiliate, contribution.product))
         and (order.first_day is None or order.first_day <= last)
@@ -106,7 +99,7 @@ def refusals(found: Mapping[Period, Erased]) -> Iterator[Refusal]:
         of_product[about[0], about[1]].append(about)
     for (affiliate, product), periods in of_product.items():
         name, told = f"{affiliate}/{product}", max(found[about] for about in periods)
-        first, last = min(day for *_, day, _ in periods), max(span(grain, day)[1] for *_, grain, day, _ in periods)
+        first, last = min(day for *_, day, _ in periods), max(period_days(grain, day)[1] for *_, grain, day, _ in periods)
         yield Refusal(
             name, "was erased, so it isn't stored again",
             f"{len(periods)} period{'s' * (len(periods) > 1)} from {first} to {last}, by {told.by} on {told.at:%Y-%m-%d}",

@@ -4,9 +4,8 @@ The row of a sketch stays with its digest, so that what rests on it still verifi
 row stays too: its numbers are nobody's personal data.
 """
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -192,11 +191,6 @@ def allow_again(store: Store, scope: Scope, order: Order, now: datetime) -> int:
         wanted = sa.select(sa.func.count(s.digest.distinct())).select_from(joined).where(scope.condition, schema.GONE)
         _note(connection, ALLOWED, scope, order, now, {"periods": 0, "sketches": 0, "bytes": 0, "shared": 0})
         return connection.scalar(wanted) or 0
-
-
-def months_beside(months: Sequence[date]) -> set[date]:
-    """The months and those beside them: a day of another zone reaches into the month beside its own."""
-    return {(m + timedelta(n)).replace(day=1) for m in months for n in (-1, 0, 31)}
 
 
 def still_in_the_inbox(directory: Path, contributions: set[str]) -> list[str]:

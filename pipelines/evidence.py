@@ -18,6 +18,7 @@ import polars as pl
 from affiliates import signature
 from affiliates.errors import Refusal
 from affiliates.group import Entity, Group, Product, Reading
+from affiliates.periods import month_end
 from pipelines import bundle, chain, counting, ledger, licences, publications
 from pipelines.bundled import DETAILS, PARTS, file_of
 from pipelines.collect import Centre
@@ -121,7 +122,7 @@ def _found(store: Warehouse, group: Group, licence: Licence, today: date) -> Fou
         if reading.name not in published:
             raise _nothing(month)
         up_to = published[reading.name].position if published[reading.name].signed else None
-        days = [counting.month_end(month), *([licence.released] if reading.membership == "release_date" else [])]
+        days = [month_end(month), *([licence.released] if reading.membership == "release_date" else [])]
         rests += [Rest(reading, on, counting.gather(store, group, month, reading, on, up_to)) for on in days]
     (test, *_) = licences.run_tests(store, group, [licence], today=today)
     return Found(test, published, rests)

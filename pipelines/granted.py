@@ -1,16 +1,16 @@
 """What grants, side letters and exemptions cover on a day; a grant with a cap only while its own counting is at or below it."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from itertools import count
 
 from affiliates.errors import Refusal
 from affiliates.grants import Accepted, Grant
 from affiliates.group import CONTROL_SHARE, Group
-from affiliates.model import period_end
 from affiliates.model_use import ModelUse
-from pipelines.entries import Clause, Entry, month_before
+from affiliates.periods import add_months, month_after, month_before
+from pipelines.entries import Clause, Entry
 from pipelines.months import Months
 from pipelines.results import Cover, Result, decide
 
@@ -90,7 +90,7 @@ def _months_of(grant: Grant, today: date) -> list[date]:
     month = min(grant.from_.replace(day=1), last)
     while month <= last:
         found.append(month)
-        month = period_end("month", month)
+        month = month_after(month)
     return found
 
 
@@ -114,11 +114,5 @@ def due_reports(grant: Grant, today: date) -> Iterator[tuple[str, date]]:
     """Each reporting duty of a grant, and the day on which it is due next; or was, where it doesn't come again."""
     for duty in grant.reporting:
         # From the first day on, and not from the one before: after 31 January and 28 February comes 31 March.
-        later = (_months_later(duty.due, n * (duty.every_months or 0)) for n in count())
+        later = (add_months(duty.due, n * (duty.every_months or 0)) for n in count())
         yield duty.duty, duty.due if not duty.every_months else next(day for day in later if day >= today)
-
-
-def _months_later(day: date, months: int) -> date:
-    total = day.year * 12 + day.month - 1 + months
-    first = date(total // 12, total % 12 + 1, 1)
-    return min(first + timedelta(day.day - 1), period_end("month", first) - timedelta(1))

@@ -9,7 +9,7 @@ from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
 from affiliates.contribution import Contribution
-from affiliates.group import Grain
+from affiliates.periods import Grain
 from affiliates.registers import Registers
 
 Period = tuple[str, str, str, date, bool]

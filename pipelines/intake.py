@@ -7,9 +7,10 @@ from pathlib import Path
 
 from affiliates import contribution, epochs, wholeness
 from affiliates.canary import Canaries
-from affiliates.contribution import Contribution, end_of
+from affiliates.contribution import Contribution
 from affiliates.errors import Refusal, Refused, shown
 from affiliates.group import Group
+from affiliates.periods import end_of
 from pipelines.held import Accepted
 
 _TEXTS = {

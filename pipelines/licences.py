@@ -13,9 +13,10 @@ from typing import Any
 from affiliates.errors import Refusal
 from affiliates.group import Group, Reading
 from affiliates.model import Model
+from affiliates.periods import month_before, month_end
 from affiliates.sketch_image import MAX_LG_K
 from pipelines import counting, granted
-from pipelines.entries import Clause, Entry, month_before
+from pipelines.entries import Clause, Entry
 from pipelines.months import Months, People
 from pipelines.registry import Registry, builtin
 from pipelines.results import Outcome, covered, decide, not_measured
@@ -124,7 +125,7 @@ def _tested(months: Months, licence: Licence, licensee: str, reading: Reading) -
     group, month = months.group, licence.measured_month
     record = of_record(group, reading, licence.released)
     on = licence.released if reading.membership == "release_date" else None
-    if licensee not in group.affiliates(on or counting.month_end(month), reading.control_share):
+    if licensee not in group.affiliates(on or month_end(month), reading.control_share):
         return not_measured(record, f"who the affiliates of {licensee} were on {on or month}: it was outside this group")
     try:
         measured = months.of(month, reading, on)

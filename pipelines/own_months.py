@@ -7,6 +7,7 @@ from typing import Self
 
 from affiliates.errors import Refusal
 from affiliates.group import Group, Reading
+from affiliates.periods import add_months, month_end
 from pipelines import counting, months, publications, published
 from pipelines.counting import Inputs, Measured
 from pipelines.forecast import ToDate
@@ -121,20 +122,13 @@ def to_date(store: Warehouse, group: Group, reading: Reading, today: date) -> To
         return None
     people = months.people(counting.measure(store, group, inputs), reading)
     shares = []
-    for before in (_before(month, n) for n in (1, 2, 3)):
+    for before in (add_months(month, -n) for n in (1, 2, 3)):
         by_day = counting.share_by(store, group, before, reading)
-        day = min(last.day, counting.month_end(before).day)
+        day = min(last.day, month_end(before).day)
         shares += [by_day[d] for d in by_day if d.day == day]
     if people is None or not people.estimate or not people.lower or people.upper is None or len(shares) < 2:
         return None
     return ToDate(month, people.estimate, people.lower, people.upper, min(shares), max(shares))
-
-
-def _before(month: date, number: int) -> date:
-    """The first day of so many months before."""
-    for _ in range(number):
-        month = (month - timedelta(1)).replace(day=1)
-    return month
 
 
 def _why(measured: Measured) -> str:

@@ -5,8 +5,8 @@ from datetime import date
 import sqlalchemy as sa
 
 from affiliates.group import Reading
+from affiliates.periods import month_end
 from pipelines import schema
-from pipelines.counting import month_end
 from pipelines.outlook import Past
 from pipelines.store import Store
 

@@ -7,7 +7,7 @@ from datetime import date
 
 import sqlalchemy as sa
 
-from affiliates.group import Grain
+from affiliates.periods import Grain
 from pipelines import schema
 from pipelines.store import Store
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from affiliates.errors import Refusal, shown
-from affiliates.model import period_end
+from affiliates.periods import month_after
 
 Spelling = Literal["month", "quarter", "last day", "first day"]
 """How a series writes its periods: 2026-10, 2026-Q3, 2026-10-31 or 2026-10-01."""
@@ -73,7 +73,7 @@ def spelled(number: int, spelling: Spelling) -> str:
     if spelling == "quarter":
         return f"{first.year}-Q{(first.month + 2) // 3}"
     if spelling == "last day":
-        return f"{period_end('month', first) - timedelta(1)}"
+        return f"{month_after(first) - timedelta(1)}"
     return f"{first}" if spelling == "first day" else f"{first:%Y-%m}"
 
 
@@ -196,7 +196,7 @@ def _safe(text: str) -> str:
 def _is_over(number: int, months: int, spelling: Spelling) -> date:
     """The day after a period's last."""
     last = number + (months - 1 if spelling == "first day" else 0)
-    return period_end("month", date(last // 12, last % 12 + 1, 1))
+    return month_after(date(last // 12, last % 12 + 1, 1))
 
 
 def _in_order(file: str, found: Sequence[tuple[str, Spelling, Point, str]]) -> tuple[Literal[1, 3], Spelling]:

@@ -7,12 +7,12 @@ from datetime import date, datetime
 
 from affiliates.group import Group, Product, Reading
 from affiliates.identity import PERSON
-from affiliates.model import period_end
+from affiliates.periods import DAY, month_after
 from pipelines.bounds import Pool, Sketches, unite
 from pipelines.figures import Coverage, Share
 from pipelines.held import GivenCount, Holder, Version
 from pipelines.intake import settles_at
-from pipelines.window import DAY, Window
+from pipelines.window import Window
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ def given_by(
 
 
 def _is_whole(month: date, window: Window) -> bool:
-    return window.first <= month and period_end("month", month) <= window.last + DAY
+    return window.first <= month and month_after(month) <= window.last + DAY
 
 
 def _added(given: Sequence[GivenCount], window: Window) -> GivenCount:

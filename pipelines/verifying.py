@@ -14,6 +14,7 @@ from typing import Any
 
 from affiliates.contribution import digest_of
 from affiliates.group import Group
+from affiliates.periods import month_end
 from pipelines import bundle, chain, counting
 from pipelines.bundle import Bundle
 from pipelines.bundled import DETAILS, Bundled, group_of
@@ -117,7 +118,7 @@ def _figures(found: Checked, opened: Bundle) -> None:
     published = {
         held["publication"]["reading"]: held["publication"]["inputs"] for held in opened.json("figures.json")["published"]
     }
-    last = f"{counting.month_end(date.fromisoformat(opened.about['month'] + '-01'))}"
+    last = f"{month_end(date.fromisoformat(opened.about['month'] + '-01'))}"
     for rest in opened.json("inputs.json")["rests"]:
         if rest["on"] == last and published[rest["reading"]] not in (rest["inputs"], rest["unerased"]):
             wrong.append(f"what the figures by {rest['reading']} rest on has changed since they were published")
@@ -171,7 +172,7 @@ def _bound(opened: Bundle) -> Iterator[str]:
     readings = opened.json("licence.json")["read"]
     month = date.fromisoformat(f"{opened.about['month']}-01")
     released = opened.json("licence.json")["released"]
-    wanted = {(r["name"], f"{counting.month_end(month)}") for r in readings}
+    wanted = {(r["name"], f"{month_end(month)}") for r in readings}
     wanted |= {(r["name"], released) for r in readings if r["membership"] == "release_date"}
     if {(rest["reading"], rest["on"]) for rest in opened.json("inputs.json")["rests"]} != wanted:
         yield "it doesn't say of each reading what its figures rest on"
@@ -211,9 +212,9 @@ def _again(found: Checked, opened: Bundle, group: Group) -> None:
         inputs = counting.gather(holder, group, month, reading, on)
         measured = counting.measure(holder, group, inputs)
         held = published[reading.name]
-        if on == counting.month_end(month):
+        if on == month_end(month):
             wrong += _differing(measured, held)
-        if (on != counting.month_end(month)) == (reading.membership == "release_date"):
+        if (on != month_end(month)) == (reading.membership == "release_date"):
             outcome = outcomes[reading.name]
             figure = measured.group
             ours = measured.summed if reading.counts == "summed_products" else (figure.estimate, figure.lower, figure.upper)

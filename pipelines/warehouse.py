@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from affiliates.group import Grain
+from affiliates.periods import Grain
 from affiliates.threads import ordered
 from pipelines import erased, images, product_days, schema, store, taking, versions
 from pipelines.erased import Erased

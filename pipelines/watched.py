@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from affiliates.group import Group, Reading
-from affiliates.model import period_end
+from affiliates.periods import month_after
 from pipelines import clause_tests, granted, registry
 from pipelines.entries import Clause, Entry
 from pipelines.licences import FIRST_OF_ALL
@@ -74,7 +74,7 @@ def days_of(group: Group, months: Iterable[date], today: date) -> list[date]:
         for entity in group.entities.values() for product in entity.products for ended in (product, *product.models)
         if ended.to is not None
     }  # fmt: skip
-    spans = [(month, period_end("month", month) - timedelta(1)) for month in months]
+    spans = [(month, month_after(month) - timedelta(1)) for month in months]
     within = {day for day in ends for first, last in spans if first <= day <= last}
     return sorted({today, *within, *(day for span in spans for day in span)})
 

@@ -10,9 +10,9 @@ from datetime import date, datetime, timedelta
 
 from affiliates.group import Group, Reading
 from affiliates.model_use import ModelUse
+from affiliates.periods import add_months, month_before, month_end, month_of
 from pipelines import alerts, granted, licences, outlook, own_months, past, watched
 from pipelines.alerts import Event, Level, Situation
-from pipelines.counting import month_end
 from pipelines.incidents import Key, Transition
 from pipelines.outlook import Outlook, Past
 from pipelines.registry import Registry
@@ -70,7 +70,7 @@ class _Look:
         self.today = now.astimezone(group.zone).date()
         self.reading: Reading = group.readings.shown_on(self.today)
         self.roll = Roll(store, group, now)
-        self.first = _before(self.today.replace(day=1), _BACK)
+        self.first = add_months(month_of(self.today), -_BACK)
         late = max((p.settles_after for e in group.entities.values() for p in e.products), default=0)
         self.since = self.today - PRESENT - timedelta(days=late)
         self.past = self._past(None)
@@ -173,7 +173,7 @@ class _Look:
         months = {p.month: past.definitions(self.store, p.month) for p in self.recent}
         methods, found = {p.month: p.method for p in self.past}, list[str]()
         for month, here in months.items():
-            last = _before(month, 1)
+            last = month_before(month)
             there = months.get(last) or (past.definitions(self.store, last) if here else {})
             for product, labels in sorted(here.items()):
                 new = own_months.new_definitions(there.get(product, labels), labels)
@@ -186,7 +186,7 @@ class _Look:
         """Months that are over, have settled, and have no upper bound or no figure at all."""
         bounded = {p.month for p in self.past if p.upper is not None}
         month = self.today.replace(day=1)
-        while month_end(month := _before(month, 1)) >= self.since:
+        while month_end(month := month_before(month)) >= self.since:
             last = month_end(month)
             members = self.group.affiliates(last, self.reading.control_share)
             due = [p for m in members for p in self.group.entities[m].products if p.due_between(month, last)]
@@ -284,10 +284,3 @@ def _shown(
             if speaks(k) and not s.doubted:
                 return s
     return situations[-1] if situations else None
-
-
-def _before(month: date, number: int) -> date:
-    """The first day of the month so many months before."""
-    for _ in range(number):
-        month = (month - timedelta(1)).replace(day=1)
-    return month

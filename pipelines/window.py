@@ -6,16 +6,14 @@ neighbouring months hold people of this one. Over the edges of any other window 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Literal, Self
 
 from affiliates.group import Product
-from affiliates.model import midnight, period_end
+from affiliates.periods import DAY, midnight, month_after, period_after
 from pipelines.held import Version
 
 Kind = Literal["month", "month_to_date", "trailing_28_days", "trailing_30_days"]
-
-DAY = timedelta(1)
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Days:
     @classmethod
     def of_month(cls, month: date) -> "Days":
         """A calendar month, by its first day."""
-        return Days("month", month, period_end("month", month) - DAY)
+        return Days("month", month, month_after(month) - DAY)
 
     @classmethod
     def to_date(cls, last: date) -> "Days":
@@ -51,13 +49,13 @@ class Days:
     def months(self) -> list[date]:
         """First days of the months that any of them is in."""
         found = [self.first.replace(day=1)]
-        while (after := period_end("month", found[-1])) <= self.last:
+        while (after := month_after(found[-1])) <= self.last:
             found.append(after)
         return found
 
     def part_of(self, month: date) -> tuple[date, date]:
         """The first and the last of them that are in a month."""
-        return max(self.first, month), min(self.last, period_end("month", month) - DAY)
+        return max(self.first, month), min(self.last, month_after(month) - DAY)
 
     def __str__(self) -> str:
         if self.is_month:
@@ -130,9 +128,9 @@ class Window(Days):
 def span(version: Version) -> tuple[datetime, datetime]:
     """When the contribution's period begins and when it is over."""
     zone = version.day_zone
-    return midnight(version.activity_date, zone), midnight(period_end(version.grain, version.activity_date), zone)
+    return midnight(version.activity_date, zone), midnight(period_after(version.grain, version.activity_date), zone)
 
 
 def _after(version: Version) -> date:
     """The day after the contribution's last one."""
-    return period_end(version.grain, version.activity_date)
+    return period_after(version.grain, version.activity_date)

@@ -15,9 +15,8 @@ import polars as pl
 from affiliates import crosswalk
 from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
-from affiliates.model import period_end
+from affiliates.periods import DAY, month_after
 from pipelines import publications, warehouse
-from pipelines.counting import DAY
 from pipelines.run import run
 from tests.conftest import KEY, entity, product, write_group
 from tests.git_activity import SETTLES_AFTER, SHARED
@@ -120,7 +119,7 @@ def days_of(way: Way, months: list[date]) -> list[date]:
 
     Where settling takes months, the days on which a month settles alone: each run computes again all that hasn't settled.
     """
-    settled = [period_end("month", month) + DAY * way.settles for month in months]
+    settled = [month_after(month) + DAY * way.settles for month in months]
     if way.settles > 30:
         return [*settled, FINAL]
     days = {months[0] + DAY * i for i in range(7, (settled[-1] - months[0]).days + 30, 7)}
@@ -130,7 +129,7 @@ def days_of(way: Way, months: list[date]) -> list[date]:
 
 def play(way: Way, directory: Path, rows: pl.DataFrame, months: list[date]) -> list[Month]:
     """Run a group that lives in these months with the rows that are visible on each day with a run."""
-    life = months[0], period_end("month", months[-1])
+    life = months[0], month_after(months[-1])
     rows = rows.filter(pl.col("month").is_in(months))
     _group(directory, way, rows, life)
     group, before = read_group(directory), date.min
@@ -140,7 +139,7 @@ def play(way: Way, directory: Path, rows: pl.DataFrame, months: list[date]) -> l
         run(directory, group, datetime.combine(today, time(6), UTC))
         with warehouse.opened(group.settings.store, directory) as store, store.snapshot() as fixed:
             for (month, reading), publication in publications.in_force(fixed).items():
-                if reading == "unique_people" and period_end("month", month) <= today:
+                if reading == "unique_people" and month_after(month) <= today:
                     whole = publications.figures_of(fixed, publication.id)[0]
                     seen[month][today] = whole["estimate"], whole["complete"]
         before = today

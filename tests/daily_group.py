@@ -18,7 +18,7 @@ import yaml
 
 from affiliates import crosswalk
 from affiliates.identity import GroupKey
-from pipelines.counting import DAY, month_end
+from affiliates.periods import DAY, month_end
 from tests.conftest import KEY, Manifests, entity, product, write_group
 
 BORN = date(2025, 2, 20)

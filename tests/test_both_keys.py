@@ -25,11 +25,11 @@ from affiliates.contribution import Contribution, Part
 from affiliates.group import Group, KeySource, Settings
 from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
+from affiliates.periods import DAY, month_end
 from affiliates.registers import Registers
 from pipelines import closing, counting, erasure, product_days, receiving
 from pipelines.closing import Signature
 from pipelines.collect import Centre
-from pipelines.counting import DAY, month_end
 from pipelines.erasure import Order, Scope
 from pipelines.held import Accepted
 from pipelines.inbox import offer_of

@@ -10,8 +10,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from affiliates.model import period_end
-from pipelines.counting import DAY
+from affiliates.periods import DAY, month_after
 from tests import by_arrival
 from tests.by_arrival import A_FILE_A_DAY, A_WEEK, AS_IN_THE_DEMO, LIMIT, MONTHS, Way
 from tests.git_activity import SETTLES_AFTER, SHARED
@@ -46,7 +45,7 @@ def test_a_month_has_what_had_come_in_and_gets_the_rest(
 ) -> None:
     """On each day it is what polars counts in the rows of that day, however long ago its days settled; in the end, in all."""
     for month in by_arrival.play(way, tmp_path / "group", rows, SUMMER):
-        assert month.first_complete == period_end("month", month.month) + DAY * way.settles
+        assert month.first_complete == month_after(month.month) + DAY * way.settles
         for day, (found, complete) in month.seen.items():
             assert near(found, by_arrival.people(by_arrival.visible_on(rows, day))[month.month])
             assert complete == (day >= month.first_complete)
@@ -60,7 +59,7 @@ def test_as_the_demo_settles_no_complete_month_lacks_one_percent(
     tmp_path: Path, rows: pl.DataFrame, final: dict[date, int], months: list[date]
 ) -> None:
     for month in by_arrival.play(AS_IN_THE_DEMO, tmp_path / "group", rows, months):
-        assert month.first_complete == period_end("month", month.month) + DAY * AS_IN_THE_DEMO.settles
+        assert month.first_complete == month_after(month.month) + DAY * AS_IN_THE_DEMO.settles
         assert month.least >= (1 - LIMIT) * month.last
         assert near(month.last, final[month.month])
 
@@ -68,7 +67,7 @@ def test_as_the_demo_settles_no_complete_month_lacks_one_percent(
 def test_a_week_is_too_short_for_these_events_in_every_month(rows: pl.DataFrame, final: dict[date, int]) -> None:
     """Were it otherwise, the demo could say a week and the table would be wrong."""
     for month in MONTHS:
-        day = period_end("month", month) + DAY * 7
+        day = month_after(month) + DAY * 7
         assert by_arrival.people(by_arrival.visible_on(rows, day))[month] < (1 - LIMIT) * final[month]
 
 

@@ -303,7 +303,3 @@ def test_what_cannot_be_is_found(store: Warehouse, group: Group) -> None:
     found = measured(store, group)
     assert replace(found, group=replace(found.group, upper=100)).contradictions
     assert replace(found, group=replace(found.group, lower=10_000)).contradictions
-
-
-def test_month_ends() -> None:
-    assert [counting.month_end(date(y, m, 1)).day for y, m in ((2023, 2), (2024, 2), (2025, 4), (2025, 12))] == [28, 29, 30, 31]

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from affiliates.manifests import read_group
+from affiliates.periods import DAY
 from pipelines import licences, publications, warehouse
-from pipelines.counting import DAY
 from pipelines.defs import in_process
 from pipelines.run import Report, run
 from tests.conftest import SQLITE, rows_of

@@ -19,17 +19,18 @@ import pytest
 import yaml
 
 from affiliates import canary, contribution, crosswalk, edge
-from affiliates.contribution import Contribution, Part, end_of
+from affiliates.contribution import Contribution, Part
 from affiliates.errors import Refusal, Refused
 from affiliates.identity import GroupKey, normalise, person_key
 from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
+from affiliates.periods import DAY, end_of, month_end
 from affiliates.registers import Registers
 from dashboards import contributing, demo, simulated
 from pipelines import checks, closing, collect, counting, intake, licences, warehouse
 from pipelines.closing import Signature
 from pipelines.collect import Centre
-from pipelines.counting import DAY, Measured, month_end
+from pipelines.counting import Measured
 from pipelines.held import Accepted, Received
 from pipelines.licences import Licence
 from pipelines.results import Outcome

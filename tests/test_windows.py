@@ -19,13 +19,14 @@ from typer.testing import CliRunner
 from affiliates.contribution import Contribution
 from affiliates.group import Group
 from affiliates.manifests import read_group
+from affiliates.periods import DAY, month_end
 from affiliates.registers import Registers
 from dashboards import measuring
 from dashboards.cli import app
 from pipelines import closing, counting
 from pipelines.closing import Signature
 from pipelines.collect import Centre
-from pipelines.counting import DAY, Measured, month_end
+from pipelines.counting import Measured
 from pipelines.held import GivenCount
 from pipelines.run import run
 from pipelines.warehouse import Warehouse, opened

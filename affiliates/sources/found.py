@@ -3,14 +3,13 @@
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Protocol
 
 import polars as pl
 
 from affiliates.errors import Refusal
-from affiliates.model import midnight
 from affiliates.source import Source
 
 PORTION_BYTES = 32 << 20
@@ -60,15 +59,6 @@ class Found(Protocol):
 
     def described(self) -> str:
         """How much there is, for people."""
-
-
-def span(days: Sequence[date], zone: str) -> tuple[datetime, datetime]:
-    """When the first of the days begins in a zone, and when the last is over, in UTC.
-
-    In some zones clocks went back over midnight, at 00:01 (St John's until 2011): the last hour of a day came once more
-    after the next day had begun, and is that day's all the same.
-    """
-    return midnight(days[0], zone), midnight(days[-1] + timedelta(1), zone, again=True)
 
 
 def digest(said: object) -> str:

@@ -8,12 +8,13 @@ from typing import Any
 import dagster as dg
 
 from affiliates.group import Group, Product
+from affiliates.periods import last_day, month_end, months_between, periods_between
 from affiliates.registers import STRETCH, standard_error
 from pipelines import checks as rules
 from pipelines import collect, counting, product_days, publications, published, run
 from pipelines.checks import WEEKS, Check, Due
 from pipelines.collect import Centre, ProductRun
-from pipelines.counting import Measured, month_end
+from pipelines.counting import Measured
 from pipelines.defs import checks, partitions
 from pipelines.defs.partitions import Calendar
 from pipelines.defs.resources import DESK, Desk, refused
@@ -65,7 +66,7 @@ def contributions(affiliate: str, product: Product, calendar: Calendar, prefix: 
         first, last = partitions.asked(context, grain)
         with desk.without_data(name):
             desk.progress(name, len(desk.report.products), desk.steps)
-            done = collect.collect(desk.centre, affiliate, product, first, partitions.last_day(grain, last))
+            done = collect.collect(desk.centre, affiliate, product, first, last_day(grain, last))
             desk.report.products.append(done)
             if done.refusals:
                 raise refused(done.refusals)
@@ -77,7 +78,7 @@ def contributions(affiliate: str, product: Product, calendar: Calendar, prefix: 
         gone = {day.replace(day=1) if grain == "month" else day for day in done.missing}
         there = {partitions.key_of(grain, d.day): _of_day(d) for d in days if first <= d.day <= last and d.day not in gone}
         results, about = list(checks.results(key, names, found)), _of_run(done)
-        if len(there) == sum(1 for _ in partitions.periods(grain, first, last)):
+        if len(there) == len(periods_between(grain, first, last)):
             for period, metadata in there.items():
                 context.add_asset_metadata(metadata, partition_key=period)
             yield dg.MaterializeResult(metadata=about, check_results=results)
@@ -112,7 +113,7 @@ def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix)
     )
     def publish(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
         desk: Desk = getattr(context.resources, DESK)
-        months = list(partitions.periods("month", *partitions.asked(context, "month")))
+        months = months_between(*partitions.asked(context, "month"))
         found, findings, new = list[Check](), list[str](), 0
         with desk.without_data("the group's figures"):
             collect.take_counts(desk.centre)
@@ -160,7 +161,7 @@ def licence_tests(calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
             if store is not None:
                 known = {m.inputs.digest: m for m in desk.report.measured.values()}
                 desk.report.tests = run.note_tests(desk.centre, store, known)
-        for month in partitions.periods("month", *partitions.asked(context, "month")):
+        for month in months_between(*partitions.asked(context, "month")):
             metadata = _of_tests([t for t in desk.report.tests if t.licence.measured_month == month])
             context.add_asset_metadata(metadata, partition_key=partitions.key_of("month", month))
         return dg.MaterializeResult()
@@ -203,7 +204,7 @@ def _open_since(store: Warehouse | None, centre: Centre) -> date:
 def _of_months(store: Warehouse, centre: Centre, months: Sequence[date]) -> Iterator[Check]:
     """The checks of the run's months, and of the open ones before."""
     this = centre.now.astimezone(centre.group.zone).date().replace(day=1)
-    for month in sorted({*months, *partitions.periods("month", _open_since(store, centre), this)}):
+    for month in sorted({*months, *months_between(_open_since(store, centre), this)}):
         measured = _in_force(store, centre.group, month)
         if measured is not None:
             inputs = counting.gather(store, centre.group, month, measured.inputs.reading)

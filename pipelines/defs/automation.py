@@ -14,7 +14,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from affiliates.group import Grain, Group, Product
+from affiliates.group import Group, Product
+from affiliates.periods import Grain, stretches
 from pipelines import collect, inbox, receipts, receiving, run
 from pipelines.collect import Centre, ProductRun
 from pipelines.defs import instance, partitions
@@ -61,7 +62,7 @@ def plan(centre: Centre, first: date | None = None, last: date | None = None) ->
         for product in entity.products:
             done, due = collect.plan(centre, entity.entity, product, first, last)
             found = sorted(due.periods) if due else _last_period(centre, product, first, last)
-            for begin, end in partitions.stretches(product.grain, found):
+            for begin, end in stretches(product.grain, found):
                 by_stretch[product.grain, begin, end].append((entity.entity, product.product))
             known.append(done)
     order = sorted(by_stretch, key=lambda s: (s[0] == "month", s[1], s[2]))
@@ -139,7 +140,7 @@ def sensor(directory: Path, group: Group, calendar: Calendar, prefix: Prefix, cl
             months = run.outdated_months(centre, store) if store else []
             position = store.position(centre.now) if store else None
             today = centre.now.astimezone(group.zone).date()
-        found = partitions.stretches("month", within(months, calendar))
+        found = stretches("month", within(months, calendar))
         for first, last in found:
             # Once a day where it stays as it is, such as a month whose contributions can't be united.
             at = f"{position.contributions}-{position.counts}" if position else ""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import dagster as dg
 
-from affiliates.group import Grain
+from affiliates.periods import Grain
 from pipelines import runbook
 from pipelines.checks import Check
 

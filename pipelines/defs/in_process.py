@@ -13,6 +13,7 @@ import dagster as dg
 
 from affiliates.errors import Refusal
 from affiliates.group import Group
+from affiliates.periods import stretches
 from pipelines import answering, collect
 from pipelines import run as centre_run
 from pipelines.answering import JobRun
@@ -82,7 +83,7 @@ def _publish(desk: Desk, location: dg.Definitions, calendar: Calendar, dagster: 
     for month in months:
         if month not in runs:  # Of a product that no manifest names any more: no partition, but a month all the same.
             desk.report.add(centre_run.publish_month(desk.centre, store, month))
-    for begin, end in partitions.stretches("month", runs):
+    for begin, end in stretches("month", runs):
         _execute(location, FIGURES, Stretch("month", begin, end, ()), dagster, None)
         _raise_first(desk)
     if not runs:

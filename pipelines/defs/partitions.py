@@ -1,13 +1,12 @@
 """Days and months as Dagster partitions, and stretches of them."""
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
 import dagster as dg
 
-from affiliates.group import Grain, Group
-from affiliates.model import period_end
+from affiliates.group import Group
+from affiliates.periods import Grain
 
 FORMATS: dict[Grain, str] = {"day": "%Y-%m-%d", "month": "%Y-%m"}
 
@@ -46,30 +45,7 @@ def key_of(grain: Grain, period: date) -> str:
 def asked(context: dg.AssetExecutionContext, grain: Grain) -> tuple[date, date]:
     """First days of the first and the last period that a run is about."""
     keys = context.partition_key_range
-    return _first_day(grain, keys.start), _first_day(grain, keys.end)
-
-
-def periods(grain: Grain, first: date, last: date) -> Iterator[date]:
-    """First days of the periods from `first` to `last`, both included."""
-    while first <= last:
-        yield first
-        first = period_end(grain, first)
-
-
-def last_day(grain: Grain, period: date) -> date:
-    """The last day of a period."""
-    return date.fromordinal(period_end(grain, period).toordinal() - 1)
-
-
-def stretches(grain: Grain, found: Iterable[date]) -> list[tuple[date, date]]:
-    """First and last of each run of periods without a gap."""
-    joined: list[tuple[date, date]] = []
-    for period in sorted(found):
-        if joined and period_end(grain, joined[-1][1]) == period:
-            joined[-1] = joined[-1][0], period
-        else:
-            joined.append((period, period))
-    return joined
+    return _parsed(grain, keys.start), _parsed(grain, keys.end)
 
 
 def range_tags(grain: Grain, first: date, last: date) -> dict[str, str]:
@@ -80,5 +56,5 @@ def range_tags(grain: Grain, first: date, last: date) -> dict[str, str]:
     }
 
 
-def _first_day(grain: Grain, key: str) -> date:
+def _parsed(grain: Grain, key: str) -> date:
     return date.fromisoformat(key if grain == "day" else f"{key}-01")

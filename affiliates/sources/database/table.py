@@ -26,10 +26,11 @@ import polars as pl
 import sqlalchemy as sa
 
 from affiliates.errors import Refusal
+from affiliates.periods import moments_of
 from affiliates.source import LoadedThrough, Source
 from affiliates.sources.database.columns import WRONG, Column, column_of
 from affiliates.sources.database.engines import ROWS, connected, engine_of, loaded_through, refusing, table_of
-from affiliates.sources.found import EARLIEST, complete_through, digest, span
+from affiliates.sources.found import EARLIEST, complete_through, digest
 from affiliates.sources.one_file import check_there, columns_needed
 
 UNTOLD_BYTES = 1 << 40
@@ -149,7 +150,7 @@ class Table:
         """On the column as it is stored, so that an index or a partition serves; wider than the days where it must be."""
         assert self.source.time is not None
         time, spec, dtype = self._time.sql, self.source.time, self._time.dtype
-        first, after = span(days, self.zone)
+        first, after = moments_of(days[0], days[-1], self.zone)
         if dtype == pl.Date:
             return self._text_within(time, days[0], days[-1]) if self._lite else time.between(days[0], days[-1])
         if isinstance(dtype, pl.Datetime):
