@@ -113,16 +113,13 @@ def _erased_sketches(connection: sa.Connection, digests: Sequence[str]) -> dict[
     c, p, s = schema.contributions, schema.parts, schema.sketches
     erased = [
         digest
-        for start in range(0, len(digests), 500)
-        for digest in connection.scalars(
-            sa.select(s.c.digest).where(s.c.digest.in_(digests[start : start + 500]), s.c.erased_at.is_not(None))
-        )
+        for some in schema.chunks(digests)
+        for digest in connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some), s.c.erased_at.is_not(None)))
     ]
     found = defaultdict[tuple[str, str, str], list[_Sketch]](list)
     columns = c.c.affiliate, c.c.product, c.c.grain, c.c.activity_date, s.c.digest, s.c.erased_at
     joined = c.join(p, p.c.contribution_id == c.c.id).join(s, s.c.digest == p.c.sketch)
-    for start in range(0, len(erased), 500):
-        some = s.c.digest.in_(erased[start : start + 500])
-        for row in connection.execute(sa.select(*columns).select_from(joined).where(some, schema.GONE)):
+    for some in schema.chunks(erased):
+        for row in connection.execute(sa.select(*columns).select_from(joined).where(s.c.digest.in_(some), schema.GONE)):
             found[row.affiliate, row.product, row.digest].append(_Sketch(row.grain, row.activity_date, row.erased_at))
     return found

@@ -63,7 +63,7 @@ class Scope:
         if self.before:
             holds.append(c.activity_date < self.before)
         if self.superseded:
-            holds.append(c.id.not_in(sa.select(sa.func.max(c.id)).group_by(*(c[name] for name in PERIOD))))
+            holds.append(c.id.not_in(schema.current(schema.contributions, *PERIOD)))
         return sa.and_(*holds)
 
 
@@ -171,9 +171,8 @@ def erase(store: Store, scope: Scope, order: Order, now: datetime) -> Plan:
     with store.writing() as connection, ledger.noting(connection):
         found = plan(Store(store.engine, connection), scope)
         digests = list(found.digests)
-        for start in range(0, len(digests), 500):
-            some = s.c.digest.in_(digests[start : start + 500])
-            connection.execute(s.update().where(some).values(image=None, erased_at=now))
+        for some in schema.chunks(digests):
+            connection.execute(s.update().where(s.c.digest.in_(some)).values(image=None, erased_at=now))
         if digests:
             numbers = {"periods": found.periods, "sketches": len(digests), "bytes": found.bytes, "shared": len(found.shared)}
             _note(connection, ERASED, scope, order, now, numbers)

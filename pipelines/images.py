@@ -36,8 +36,7 @@ def packed(contributions: Sequence[Contribution], known: Mapping[str, Packed] = 
 def append(connection: sa.Connection, sketches: Mapping[str, Packed]) -> None:
     """Store those that aren't there yet, or aren't there any more."""
     s, digests = schema.sketches, list(sketches)
-    for start in range(0, len(digests), 500):
-        some = digests[start : start + 500]
+    for some in schema.chunks(digests):
         known = set(connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some))))
         gone = connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some), s.c.image.is_(None))).all()
         for digest in gone:  # `erased_at` stays: for contributions from before it, the sketch is erased still.

@@ -60,7 +60,7 @@ class Transition:
 def current(store: Store) -> dict[Key, Transition]:
     """How each alert is, open or not, in the order of their numbers."""
     i = schema.incidents
-    latest = sa.select(sa.func.max(i.c.id)).group_by(i.c.kind, i.c.rule, i.c.reading)
+    latest = schema.current(i, *Key._fields)
     with store.reading() as connection:
         rows = connection.execute(sa.select(i).where(i.c.id.in_(latest)).order_by(i.c.opened)).mappings()
         found = [Transition(**row) for row in rows]

@@ -72,7 +72,7 @@ def read(store: Store) -> list[Message]:
     o, i, d = schema.outbox.c, schema.incidents.c, schema.deliveries.c
     done = sa.select(d.message).where(d.outcome.in_(_DONE))
     about = sa.select(i.opened).join_from(schema.outbox, schema.incidents, o.transition == i.id).where(o.id.not_in(done))
-    latest = sa.select(sa.func.max(d.id)).group_by(d.message)
+    latest = schema.current(schema.deliveries, "message")
     wanted = (
         sa.select(o.id, o.key, o.channel, o.address, o.payload, o.created_at, i.opened, i.action, i.level)
         .add_columns(d.attempt, d.outcome, d.sender, d.until)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from affiliates.group import Reading
 from affiliates.periods import month_end
 from pipelines import schema
+from pipelines.held import PERIOD
 from pipelines.outlook import Past
 from pipelines.store import Store
 
@@ -17,7 +18,7 @@ def read(store: Store, reading: Reading, since: date, subject: str | None = None
     `subject`: of an affiliate, or a product (affiliate/product), instead of the whole group; a month without it is left out.
     """
     p, f = schema.publications.c, schema.figures.c
-    latest = sa.select(sa.func.max(p.id)).where(p.reading == reading.name, p.month >= since).group_by(p.month)
+    latest = schema.current(schema.publications, "month", "reading").where(p.reading == reading.name, p.month >= since)
     scope = "group" if subject is None else "product" if "/" in subject else "affiliate"
     whole = (
         sa.select(p.month, f.estimate, f.lower, f.upper, p.method, f.summed_products, p.id)
@@ -48,7 +49,7 @@ def read(store: Store, reading: Reading, since: date, subject: str | None = None
 def products(store: Store, reading: Reading, month: date) -> list[tuple[str, int | None]]:
     """Affiliate/product and its users in a published month, the largest first."""
     p, f = schema.publications.c, schema.figures.c
-    latest = sa.select(sa.func.max(p.id)).where(p.reading == reading.name, p.month == month)
+    latest = schema.current(schema.publications, "month", "reading").where(p.reading == reading.name, p.month == month)
     wanted = sa.select(f.subject, f.estimate).where(f.publication.in_(latest), f.scope == "product")
     with store.reading() as connection:
         rows = [(row.subject, row.estimate) for row in connection.execute(wanted)]
@@ -60,9 +61,7 @@ def definitions(store: Store, month: date) -> dict[str, frozenset[tuple[str, str
     who counts, where that is known."""
     c = schema.contributions.c
     within = c.activity_date.between(month, month_end(month))
-    latest = (
-        sa.select(sa.func.max(c.id)).where(within, c.ahead.is_(False)).group_by(c.affiliate, c.product, c.grain, c.activity_date)
-    )
+    latest = schema.current(schema.contributions, *PERIOD).where(within, c.ahead.is_(False))
     wanted = sa.select(c.affiliate, c.product, c.definition, c.definition_digest).where(c.id.in_(latest)).distinct()
     found: dict[str, set[tuple[str, str | None]]] = {}
     with store.reading() as connection:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from affiliates.periods import Grain
 from pipelines import schema
+from pipelines.held import PERIOD
 from pipelines.store import Store
 
 COUNTED = ("external", "internal")
@@ -38,7 +39,7 @@ def read(store: Store, affiliate: str, product: str, grain: Grain, first: date, 
     """The product's periods of this grain from `first` to `last` (first days, both included), in order."""
     c, p, s = schema.contributions.c, schema.parts.c, schema.sketches.c
     wanted = c.affiliate == affiliate, c.product == product, c.grain == grain, c.activity_date.between(first, last)
-    latest = sa.select(sa.func.max(c.id)).where(*wanted, c.ahead.is_(False)).group_by(c.activity_date)
+    latest = schema.current(schema.contributions, *PERIOD).where(*wanted, c.ahead.is_(False))
     rows = (
         sa.select(c.activity_date, p.audience, p.estimate, p.events, sa.func.coalesce(sa.func.length(s.image), 0), s.lg_k)
         .select_from(schema.contributions)
@@ -71,7 +72,7 @@ def read_events(store: Store, affiliate: str, product: str, grain: Grain, ahead:
     events = (
         sa.select(c.activity_date, sa.func.sum(p.events), c.unidentified_events, sa.func.count() - sa.func.count(p.events))
         .join_from(schema.contributions, schema.parts, p.contribution_id == c.id)
-        .where(c.id.in_(sa.select(sa.func.max(c.id)).where(*ours).group_by(c.activity_date)))
+        .where(c.id.in_(schema.current(schema.contributions, *PERIOD).where(*ours)))
         .group_by(c.id, c.activity_date, c.unidentified_events)
     )
     with store.reading() as connection:

@@ -130,7 +130,7 @@ def _of(month: date, found: Mapping[tuple[date, str], Publication]) -> set[int]:
 def _append_tests(connection: sa.Connection, rows: Sequence[Row]) -> int:
     t = schema.licence_tests.c
     compared = [c.name for c in schema.licence_tests.c if c.name not in ("id", "known_at")]
-    latest = sa.select(sa.func.max(t.id)).group_by(t.licence, t.licensee, t.reading)
+    latest = schema.current(schema.licence_tests, "licence", "licensee", "reading")
     known = connection.execute(sa.select(t.known_at, *(t[name] for name in compared)).where(t.id.in_(latest))).all()
     before = {tuple(row[1:]) for row in known}
     since = {(row.licence, row.licensee, row.reading): row.known_at for row in known}
@@ -147,7 +147,7 @@ def _append_tests(connection: sa.Connection, rows: Sequence[Row]) -> int:
 def tests_of(store: Store, licence: str, licensee: str) -> list[dict[str, Any]]:
     """The newest row of `licence_tests` for each reading."""
     t = schema.licence_tests
-    latest = sa.select(sa.func.max(t.c.id)).where(t.c.licence == licence, t.c.licensee == licensee).group_by(t.c.reading)
+    latest = schema.current(t, "licence", "licensee", "reading").where(t.c.licence == licence, t.c.licensee == licensee)
     with store.reading() as connection:
         return [dict(row) for row in connection.execute(sa.select(t).where(t.c.id.in_(latest)).order_by(t.c.reading)).mappings()]
 
@@ -155,7 +155,7 @@ def tests_of(store: Store, licence: str, licensee: str) -> list[dict[str, Any]]:
 def in_force(store: Store, month: date | None = None, before: datetime | None = None) -> dict[tuple[date, str], Publication]:
     """By month and reading, the publication in force, now or as it was known before a moment."""
     p = schema.publications
-    latest = sa.select(sa.func.max(p.c.id)).group_by(p.c.month, p.c.reading)
+    latest = schema.current(p, "month", "reading")
     if month is not None:
         latest = latest.where(p.c.month == month)
     if before is not None:

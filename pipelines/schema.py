@@ -8,8 +8,9 @@ replaced.
 Over 300 lines: all tables are read together.
 """
 
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Column, Date, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Table
@@ -25,6 +26,11 @@ metadata = MetaData(
 )
 BIG = sa.BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows by itself only in a column called INTEGER."""
+
+PARAMETERS = 500
+"""Values that one statement compares with: SQLite before 3.32 takes no more than 999 in all."""
+
+Item = TypeVar("Item")
 
 
 class Utc(sa.types.TypeDecorator[datetime]):
@@ -317,3 +323,17 @@ def comments() -> list[dict[str, str]]:
     for t in metadata.sorted_tables:
         rows += [{"table_name": t.name, "column_name": c.name, "comment": c.comment or ""} for c in t.columns]
     return rows
+
+
+def current(table: Table, *key: str) -> sa.Select[Any]:
+    """The `id` of the current row of each key (names of columns): the greatest one, since a newer row stands beside the older.
+
+    To be narrowed by `where`, and to stand in `id in (...)`.
+    """
+    return sa.select(sa.func.max(table.c.id)).group_by(*(table.c[name] for name in key))
+
+
+def chunks(items: Sequence[Item], size: int = PARAMETERS) -> Iterator[Sequence[Item]]:
+    """The items in order, at most `size` together: as many as go into one statement."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

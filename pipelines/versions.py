@@ -19,7 +19,7 @@ def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None)
     """The current versions that are wanted, or those that were current when the store was filled so far; days' own and second
     ones alike."""
     c, again = schema.contributions.c, schema.confirmations.c
-    latest = sa.select(sa.func.max(c.id)).where(*wanted).group_by(*(c[name] for name in PERIOD))
+    latest = schema.current(schema.contributions, *PERIOD).where(*wanted)
     repeated = sa.select(again.contribution_id, sa.func.max(again.computed_at).label("at")).group_by(again.contribution_id)
     if up_to:
         latest, repeated = latest.where(c.id <= up_to.contributions), repeated.where(again.known_at <= up_to.at)

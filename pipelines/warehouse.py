@@ -111,8 +111,8 @@ class Warehouse(Store):
             rows = taking.rows(received, current, packed, last_id(connection, c) + 1, known_at, seen, sender, restated, gone)
             images.append(connection, {digest: packed[digest] for digest in rows.sketches})
             for table, new in ((c, rows.contributions), (schema.parts, rows.parts), (schema.confirmations, rows.confirmations)):
-                for start in range(0, len(new), _ROWS):
-                    connection.execute(table.insert(), new[start : start + _ROWS])
+                for some in schema.chunks(new, _ROWS):
+                    connection.execute(table.insert(), some)
             _replace_seen(connection, rows.seen)
             if handed:
                 _append_receipt(connection, handed, known_at, ())
@@ -143,8 +143,7 @@ class Warehouse(Store):
         c, p, s = schema.contributions, schema.parts, schema.sketches
         image = sa.case((schema.GONE, sa.null()), else_=s.c.image)
         with self.reading() as connection:
-            for start in range(0, len(ids), 500):
-                some = ids[start : start + 500]
+            for some in schema.chunks(ids):
                 wanted = (
                     sa.select(p.c.contribution_id, p.c.audience, p.c.namespace, s.c.digest, image, s.c.erased_at)
                     .join_from(p, s, p.c.sketch == s.c.digest)
@@ -164,9 +163,8 @@ class Warehouse(Store):
         """What the current contributions of periods that begin on these days are made of."""
         c, p, found = schema.contributions, schema.parts, list[Cell]()
         with self.reading() as connection:
-            for start in range(0, len(days), 500):
-                some = c.c.activity_date.in_(days[start : start + 500])
-                latest = sa.select(sa.func.max(c.c.id)).where(some).group_by(*(c.c[name] for name in PERIOD))
+            for some in schema.chunks(days):
+                latest = schema.current(c, *PERIOD).where(c.c.activity_date.in_(some))
                 columns = [(p if field.name in p.c else c).c[field.name] for field in fields(Cell)]
                 joined = sa.select(*columns).join_from(c, p, p.c.contribution_id == c.c.id).where(c.c.id.in_(latest))
                 found += [Cell(*row) for row in connection.execute(joined)]
@@ -181,11 +179,11 @@ class Warehouse(Store):
         namespace."""
         c, p, found = schema.contributions.c, schema.parts.c, dict[int, dict[str, Any]]()
         with self.reading() as connection:
-            for start in range(0, len(ids), 500):
+            for some in schema.chunks(ids):
                 wanted = sa.select(c.id, c.normalisation, p.audience, p.namespace, p.events).join_from(
                     schema.contributions, schema.parts
                 )
-                for row in connection.execute(wanted.where(c.id.in_(ids[start : start + 500])).order_by(c.id)):
+                for row in connection.execute(wanted.where(c.id.in_(some)).order_by(c.id)):
                     told = found.setdefault(row.id, {"contribution": row.id, "normalisation": row.normalisation, "events": {}})
                     told["events"][f"{row.audience} {row.namespace}"] = row.events
         return list(found.values())
@@ -193,13 +191,14 @@ class Warehouse(Store):
     def read_counts(self, first: date, last: date, up_to: Position | None = None) -> list[GivenCount]:
         """Counts and ceilings in force for the months from `first` to `last`, now or when the store was filled so far."""
         c = schema.counts
-        key = [c.c.affiliate, c.c.product, c.c.month, c.c.kind]
-        latest = sa.select(sa.func.max(c.c.id)).where(c.c.month.between(first, last)).group_by(*key)
+        key = "affiliate", "product", "month", "kind"
+        latest = schema.current(c, *key).where(c.c.month.between(first, last))
         if up_to:
             latest = latest.where(c.c.id <= up_to.counts)
-        columns = [c.c.affiliate, c.c.product, c.c.month, c.c.kind, c.c.users, c.c.unit, c.c.document, c.c.attested_by]
+        about = [c.c[name] for name in key]
+        columns = [*about, c.c.users, c.c.unit, c.c.document, c.c.attested_by]
         with self.reading() as connection:
-            rows = connection.execute(sa.select(*columns).where(c.c.id.in_(latest), c.c.users.is_not(None)).order_by(*key))
+            rows = connection.execute(sa.select(*columns).where(c.c.id.in_(latest), c.c.users.is_not(None)).order_by(*about))
             return [GivenCount(*row) for row in rows]
 
     def replace_counts(self, first: date, last: date, given: Iterable[GivenCount], known_at: datetime) -> int:

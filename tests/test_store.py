@@ -2,6 +2,7 @@
 
 import threading
 import time
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -111,3 +112,24 @@ def test_writers_take_turns(store_url: str, tmp_path: Path) -> None:
             for thread in threads:
                 thread.join()
         assert order == ["first", "second"]
+
+
+@both_databases
+def test_the_current_row_of_a_key_is_the_newest(store_url: str, tmp_path: Path) -> None:
+    """Also among the rows that a condition leaves: what was current when the store had fewer rows."""
+    about = {"affiliate": "a", "product": "x", "kind": "count", "unit": "people", "document": "d", "attested_by": "b"}
+    months = [date(2025, 1, 1), date(2025, 2, 1), date(2025, 1, 1)]
+    rows = [about | {"id": number, "month": month, "users": number, "known_at": NOW} for number, month in enumerate(months, 1)]
+    n = schema.counts
+    current = schema.current(n, "affiliate", "product", "month", "kind")
+    with warehouse.opened(store_url, tmp_path, create=True) as store, store.writing() as connection:
+        connection.execute(n.insert(), rows)
+        assert sorted(connection.scalars(current)) == [2, 3]
+        assert sorted(connection.scalars(current.where(n.c.id < 3))) == [1, 2]
+
+
+def test_chunks_are_all_items_in_their_order() -> None:
+    for number in (0, 1, 499, 500, 501, 1000, 1001):
+        chunks = [list(chunk) for chunk in schema.chunks(range(number))]
+        assert [item for chunk in chunks for item in chunk] == list(range(number))
+        assert all(1 <= len(chunk) <= schema.PARAMETERS for chunk in chunks)
