@@ -1,13 +1,11 @@
 """The crosswalk's files, one snapshot a month: finding the one before, reading its names, writing a new one."""
 
 import glob
-import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import polars as pl
 
@@ -16,6 +14,7 @@ from affiliates.crosswalk import Crosswalk, as_text
 from affiliates.errors import Refusal
 from affiliates.identity import as_key
 from affiliates.links import NAMES, Changes, Clusters, CutOut, cut_out, named, places_in
+from affiliates.threads import atomic_write
 
 _ROWS_TOGETHER = 1 << 20
 
@@ -122,12 +121,5 @@ def _digest(path: Path) -> str | None:
 def write_table(path: Path, table: pl.DataFrame) -> None:
     """Write a table of keys in one step, readable by its owner alone: they stand for people."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix, delete=False) as file:
-        try:
-            table.write_parquet(file, row_group_size=_ROWS_TOGETHER)
-            file.flush()
-            os.fsync(file.fileno())
-            os.replace(file.name, path)
-        except BaseException:
-            os.unlink(file.name)
-            raise
+    with atomic_write(path, mode=0o600) as unfinished:
+        table.write_parquet(unfinished, row_group_size=_ROWS_TOGETHER)

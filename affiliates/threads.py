@@ -1,16 +1,26 @@
-"""Work on several cores by threads: what takes long here, compiled or in a library, releases the GIL."""
+"""What several threads or processes share: work on several cores, and files that nobody reads half-written.
 
+Threads suffice for work: what takes long here, compiled or in a library, releases the GIL.
+"""
+
+import errno
 import os
+import secrets
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from itertools import islice
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 WORKERS = min(8, os.cpu_count() or 1)
+
+_NO_SYNC = errno.EACCES, errno.EINVAL, errno.ENOTSUP
+"""What a folder answers that may be written but not read, or whose file system keeps no order of names."""
 
 
 def ordered(function: Callable[[T], R], items: Iterable[T], at_once: int = 8) -> Iterator[R]:
@@ -30,3 +40,39 @@ def ordered(function: Callable[[T], R], items: Iterable[T], at_once: int = 8) ->
                 yield from waiting.popleft().result()
         while waiting:
             yield from waiting.popleft().result()
+
+
+@contextmanager
+def atomic_write(path: Path, mode: int = 0o666) -> Iterator[Path]:
+    """Give an empty file beside `path` to write into, and put it in the place of `path` in one step at the end.
+
+    Who opens `path` reads the old file or the whole new one, also after a crash of the machine. After an error inside, the
+    old file stays and the new one is removed; after a kill it is left, and its name begins with a dot and ends with `.part`.
+
+    `mode`: permissions of the new file, less the umask's bits; 0o600 is for its owner alone. Raises `OSError`.
+    """
+    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+    except OSError as error:  # The reader knows `path`.
+        raise OSError(error.errno, error.strerror, str(path)) from None
+    try:
+        yield unfinished
+        _sync(unfinished)
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    try:
+        _sync(path.parent)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
+
+
+def _sync(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's names, are on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -257,6 +257,7 @@ def _write(
     sign: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     from affiliates import contribution
+    from affiliates.threads import atomic_write
     from dashboards.contributed import Contributed
 
     done, days = Contributed(), [day for _, p in products for day in days_asked(p, asked, place)]
@@ -269,8 +270,7 @@ def _write(
         )
     names = sorted({affiliate for affiliate, _ in products})
     path = out or Path(f"{'-'.join(names)}-{min(days)}-{max(days)}.parquet")
-    unfinished = path.with_name(f".{path.name}.part")
-    with console.progress_bar() as progress:
+    with console.progress_bar() as progress, atomic_write(path) as unfinished:
 
         def each() -> "Iterator[Contribution]":
             for number, (affiliate, product) in enumerate(products):
@@ -278,18 +278,14 @@ def _write(
                 for made in _counted(affiliate, product, place, days_asked(product, asked, place), done):
                     yield done.leaves(made)
 
-        try:
-            contribution.write(unfinished, each())
-            if not done.periods:
-                raise Refusal(
-                    "the range",
-                    "no period of it is whole in the sources",
-                    done.missing_said,
-                    "bring the events, or ask for others",
-                )
-            unfinished.replace(path)
-        finally:
-            unfinished.unlink(missing_ok=True)
+        contribution.write(unfinished, each())
+        if not done.periods:
+            raise Refusal(
+                "the range",
+                "no period of it is whole in the sources",
+                done.missing_said,
+                "bring the events, or ask for others",
+            )
     done.path = path
     if sign is not None:
         from affiliates import signature

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from tempfile import NamedTemporaryFile, TemporaryDirectory
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from filelock import FileLock
@@ -23,6 +23,7 @@ from filelock import FileLock
 from affiliates import signature
 from affiliates.errors import Refusal
 from affiliates.parquet_limits import MOST_FILE
+from affiliates.threads import atomic_write
 
 STATE = Path(".mauwatch")
 INBOX, QUARANTINE = STATE / "inbox", STATE / "quarantine"
@@ -244,10 +245,8 @@ def _signature(offer: Offer) -> str | None:
 
 def put_receipt(path: Path, said: dict[str, Any]) -> None:
     """Write a receipt in one step: who waits for it must never read half of it."""
-    with NamedTemporaryFile("w", dir=path.parent, prefix=".receipt-", delete=False, encoding="utf-8") as file:
-        json.dump(said, file, indent=2, ensure_ascii=False)
-        file.write("\n")
-    os.replace(file.name, path)
+    with atomic_write(path, mode=0o600) as unfinished:
+        unfinished.write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def quarantine(

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Any
 
 import dagster as dg
@@ -17,6 +16,7 @@ from filelock import FileLock
 
 from affiliates.errors import Refusal
 from affiliates.group import Group
+from affiliates.threads import atomic_write
 
 HOME = Path(".mauwatch") / "dagster"
 """Dagster's home in a group directory: with `DAGSTER_HOME=.mauwatch/dagster`, `dagster dev` shows what was run."""
@@ -116,9 +116,8 @@ def _write(path: Path, settings: dict[str, Any]) -> None:
     text = _HEAD + yaml.safe_dump(settings)
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
-    with NamedTemporaryFile("w", dir=path.parent, prefix=path.name, delete=False, encoding="utf-8") as file:
-        file.write(text)
-    os.replace(file.name, path)
+    with atomic_write(path, mode=0o600) as unfinished:  # A store's URL has a password.
+        unfinished.write_text(text, encoding="utf-8")
 
 
 def _checked(url: str) -> str:
