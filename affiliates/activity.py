@@ -3,8 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import date, datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +15,7 @@ from affiliates.group import AUDIENCES
 from affiliates.identity import normalise
 from affiliates.kernels import Keys, Values
 from affiliates.known import KnownKeys
-from affiliates.periods import moments_of
+from affiliates.periods import DAY, local_day, moments_of
 from affiliates.source import EventTime
 from affiliates.sources.found import EARLIEST, Found
 from affiliates.sources.one_file import check_identifiers, columns_needed
@@ -91,7 +90,7 @@ def _strays(found: Found, frame: pl.LazyFrame, days: Sequence[date], zone: str, 
             unreadable=time.is_null().sum(),
             without_zone=(time.is_null() & pl.col("naive") & pl.lit(spec.zone is None)).sum(),
             early=(time < EARLIEST).sum(),
-            late=(day > now.astimezone(ZoneInfo(zone)).date() if dated else time > now).sum(),
+            late=(day > local_day(now, zone) if dated else time > now).sum(),
             elsewhere=(day != pl.col("__day__")).sum(),
         )
     )
@@ -145,7 +144,7 @@ def _by_cell(
     kernels.sort_by_cell(cells, keys, starts, out)
     found = [
         (
-            days[0] + timedelta(cell // (len(AUDIENCES) * each)),
+            days[0] + DAY * (cell // (len(AUDIENCES) * each)),
             AUDIENCES[cell // each % len(AUDIENCES)],
             namespaces[cell % each],
             out[starts[cell] : starts[cell + 1]],
@@ -154,7 +153,7 @@ def _by_cell(
         for cell in np.flatnonzero(np.diff(starts)).tolist()
     ]
     said = np.flatnonzero(left_out.any(axis=1)).tolist()
-    return Batch(found, [(days[0] + timedelta(day), *left_out[day].tolist()) for day in said])
+    return Batch(found, [(days[0] + DAY * day, *left_out[day].tolist()) for day in said])
 
 
 def _events(

@@ -8,6 +8,7 @@ from affiliates.contribution import Contribution
 from affiliates.edge import Workplace
 from affiliates.errors import Refusal
 from affiliates.group import Product
+from affiliates.periods import month_of
 from affiliates.sources.found import Found
 
 
@@ -20,7 +21,7 @@ def days_ahead(product: Product, days: Sequence[date], place: Workplace) -> dict
     found: dict[date, list[date]] = {}
     for day in days if product.grain == "day" and not product.made_keys else ():
         after = epochs.coming(place.settings, day)
-        if after and after.from_ and not place.settings.epoch_of(day.replace(day=1)).destroyed:
+        if after and after.from_ and not place.settings.epoch_of(month_of(day)).destroyed:
             found.setdefault(after.from_, []).append(day)
     return {month: found[month] for month in found if _can_hash(place, month)}
 

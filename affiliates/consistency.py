@@ -2,14 +2,13 @@
 
 import difflib
 from collections.abc import Iterator, Mapping
-from datetime import timedelta
 from decimal import Decimal
 
 from affiliates import conditions
 from affiliates.alerting import Alerting
 from affiliates.errors import Refusal
 from affiliates.group import Entity, Readings, Settings
-from affiliates.periods import month_after
+from affiliates.periods import DAY, month_end
 from affiliates.yaml_lines import Document
 
 
@@ -109,7 +108,7 @@ def _check_ownership(
                     "end the earlier one with `to`: the first day of the later one",
                 )  # fmt: skip
     starts = {h.from_ for h in entity.owned_by if h.from_}
-    for day in sorted(starts | {min(starts) - timedelta(1)}) if starts else ():
+    for day in sorted(starts | {min(starts) - DAY}) if starts else ():
         total = sum((h.share for h in entity.owned_by if h.holds_on(day)), Decimal(0))
         if total > 1:
             yield Refusal(
@@ -133,7 +132,7 @@ def _check_products(entity_name: str, entity: Entity, doc: Document) -> Iterator
                 yield Refusal(
                     doc.at(("products", i, "counts", k)), "two counts for one month", f"{subject}, {month:%Y-%m}", "keep one"
                 )
-            if not product.due_between(month, month_after(month) - timedelta(1)):
+            if not product.due_between(month, month_end(month)):
                 yield Refusal(
                     doc.at(("products", i, "counts", k)), "a count outside the product's life",
                     f"{subject}, {month:%Y-%m}; its life is {product.from_} to {product.to}", "correct `from`, `to` or the month",

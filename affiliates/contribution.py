@@ -10,7 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property, lru_cache
 from itertools import groupby
 from operator import itemgetter
@@ -24,7 +24,7 @@ from affiliates.canary import ASCII, UNICODE, Canaries
 from affiliates.errors import Refusal, Refused, begin_of, shown
 from affiliates.group import AUDIENCES, Group
 from affiliates.identity import PERSON
-from affiliates.periods import Grain, end_of, is_zone, period_after
+from affiliates.periods import Grain, end_of, is_zone, last_day, month_of
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
 from affiliates.threads import ordered
@@ -283,16 +283,16 @@ def check(
     if not end_of(c.grain, c.activity_date, c.day_zone) <= c.computed_at <= now:
         said = f"computed {c.computed_at:%Y-%m-%d %H:%M} UTC"
         yield Refusal(about, "was computed before the period was over, or in the future", said, "compute it again")
-    last = period_after(c.grain, c.activity_date) - timedelta(1)
+    last = last_day(c.grain, c.activity_date)
     if not product.due_between(c.activity_date, last):
         yield Refusal(
             about, "outside the product's life", f"from {product.from_} to {product.to}", "correct the manifest or the dates"
         )
-    month = c.activity_date.replace(day=1)
+    month = month_of(c.activity_date)
     epoch = group.settings.epoch_of(month)
     coming = epochs.coming(group.settings, c.activity_date)
     if epochs.is_ahead(group.settings, c.grain, c.activity_date, c.key_epoch) and coming and not epoch.destroyed:
-        epoch, month = coming, epochs.month_of(group.settings, c.grain, c.activity_date, c.key_epoch)
+        epoch, month = coming, epochs.key_month(group.settings, c.grain, c.activity_date, c.key_epoch)
     if epoch.destroyed:
         yield Refusal(
             about, "the key of its epoch was destroyed", f"epoch {epoch.epoch}, on {epoch.destroyed}",

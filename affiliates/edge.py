@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cache
 from importlib.metadata import version
 from itertools import groupby
@@ -24,7 +24,7 @@ from affiliates.identity import NORMALISATION
 from affiliates.kernels import Keys
 from affiliates.keyring import Keyring
 from affiliates.known import KnownKeys
-from affiliates.periods import Grain, end_of, first_day, month_after
+from affiliates.periods import Grain, end_of, first_day, month_end, month_of
 from affiliates.registers import Absorber, Registers
 from affiliates.source import Source
 from affiliates.sources import files
@@ -116,7 +116,7 @@ def periods_present(
         return periods
     # A product that ends within a month has all of its days before the month is over; it is contributed with the others.
     over = {first: days_ for first, days_ in periods.items() if end_of("month", first, zone) <= now}
-    return {f: days_ for f, days_ in over.items() if days_ == product.days_due(f, month_after(f) - timedelta(1), zone)}
+    return {f: days_ for f, days_ in over.items() if days_ == product.days_due(f, month_end(f), zone)}
 
 
 def fingerprints(found: Sequence[Found], periods: Mapping[date, list[date]]) -> dict[date, str]:
@@ -155,7 +155,7 @@ def contribute(
     wanted = [day for days in periods.values() for day in days]
     per_month = place.keys.several or "{month}" in (place.settings.crosswalk or "")
     for number, pass_days in enumerate(_passes(found, wanted, per_month)):
-        month = hashed_as or pass_days[0].replace(day=1)
+        month = hashed_as or month_of(pass_days[0])
         crosswalk, proof = place.crosswalk(month), _Proof(subject, place, month, product.made_keys)
         tallies: dict[date, _Tally] = defaultdict(_Tally)
         for source in found:
@@ -184,7 +184,7 @@ def _passes(found: Sequence[Found], days: Sequence[date], per_month: bool) -> It
         if days:
             yield list(days)
         return
-    for _, month in groupby(days, key=lambda day: day.replace(day=1)):
+    for _, month in groupby(days, key=month_of):
         yield list(month)
 
 

@@ -8,7 +8,7 @@ Over 300 lines: the models of all manifests, and the one rule over them, are rea
 """
 
 from collections.abc import Collection, Mapping
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal, NamedTuple, Self
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ from affiliates.alerting import Alerting
 from affiliates.grants import Grants
 from affiliates.model import Dated, Model, Month, Name, PublicKey, Sha256, Share, Text, Zone
 from affiliates.model_use import ModelUse
-from affiliates.periods import Grain, is_day
+from affiliates.periods import Grain, days_between, is_day
 from affiliates.source import Source
 
 CONTROL_SHARE = Decimal("0.5")
@@ -174,8 +174,7 @@ class Product(Dated):
 
     def days_due(self, first: date, last: date, zone: str) -> list[date]:
         """The days of its life from `first` to `last`, both included, that there are in the zone of its days."""
-        days = (first + timedelta(i) for i in range((last - first).days + 1))
-        return [day for day in days if self.holds_on(day) and is_day(day, zone)]
+        return [day for day in days_between(first, last) if self.holds_on(day) and is_day(day, zone)]
 
     def due_between(self, first: date, last: date) -> bool:
         """Whether the product lives on any day from `first` to `last`, both included."""

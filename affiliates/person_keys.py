@@ -18,7 +18,7 @@ from affiliates.errors import Refusal
 from affiliates.group import AUDIENCES
 from affiliates.identity import PERSON, as_key
 from affiliates.kernels import Keys
-from affiliates.periods import Grain
+from affiliates.periods import Grain, first_day
 from affiliates.source import PERSON_KEY_COLUMNS
 from affiliates.sources.found import Found
 
@@ -72,7 +72,7 @@ def look(found: Found, rows: int = 10_000) -> Look:
 
 
 def _wanted(days: Sequence[date], grain: Grain) -> pl.Expr:
-    begin = days[0] if grain == "day" else days[0].replace(day=1)
+    begin = first_day(grain, days[0])
     day = pl.col("activity_date")
     return (pl.col("audience") == _CANARY) | day.is_null() | day.is_between(begin, days[-1])
 
@@ -103,7 +103,7 @@ def _check(rows: pl.DataFrame, namespaces: set[str], digest: str, grain: Grain, 
 
 def _batch(rows: pl.DataFrame, days: Sequence[date], grain: Grain, crosswalk: Crosswalk | None) -> Batch:
     # A month's rows carry its first day, which may lie before the product's life.
-    first_of = {day.replace(day=1): day for day in reversed(days)} if grain == "month" else {day: day for day in days}
+    first_of = {first_day(grain, day): day for day in reversed(days)}
     cells, canaries = [], dict[str, Keys]()
     keyed = rows.filter(pl.col("person_key").is_not_null()).with_columns(person_key=as_key(pl.col("person_key")))
     for (day, audience, namespace), group in keyed.group_by("activity_date", "audience", "namespace"):

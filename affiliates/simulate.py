@@ -7,7 +7,7 @@ person hashed once in each namespace, and a product's day or month is a union of
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 import numpy as np
 import polars as pl
@@ -18,7 +18,7 @@ from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
 from affiliates.group import Group, Product
 from affiliates.identity import NORMALISATION, PERSON, GroupKey, person_key
 from affiliates.kernels import Keys
-from affiliates.periods import Grain, month_after
+from affiliates.periods import Grain, days_between, month_after, month_end
 from affiliates.population import WAVES, History, Population, Range, Truth
 from affiliates.registers import Absorber, Registers
 from affiliates.threads import ordered
@@ -117,7 +117,7 @@ class Simulation:
     def days(self) -> list[date]:
         """The days of the present month."""
         month = self.history.months[self.month]
-        return [month + timedelta(i) for i in range((month_after(month) - month).days)]
+        return days_between(month, month_end(month))
 
     def events(self, product: str, day: date) -> pl.DataFrame:
         """A day's raw events of a product whose people are named: email, phone, kind.

@@ -8,7 +8,7 @@ same expressions as the events, so that what the centre compares proves the way 
 import json
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,7 @@ from affiliates.edge import definition_digest
 from affiliates.errors import Refusal
 from affiliates.group import Product, Settings
 from affiliates.identity import PERSON, PLACEHOLDERS, TEST_KEY, GroupKey, normalise, person_key
-from affiliates.periods import first_day, midnight, period_after
+from affiliates.periods import DAY, days_between, first_day, last_day, moments_of
 from affiliates.registers import Registers, coupons_of
 from affiliates.source import Source
 
@@ -54,7 +54,6 @@ ENGINES = {
         Engine("postgres", "PostgreSQL", "postgres", "postgres", canary.UNICODE),
     )
 }
-_DAY = timedelta(1)
 _ASCII = r"^[\x00-\x7F]*$"
 _KINDS = {"email": "email", "phone": "phone", "device": "other"}
 """Namespaces of a self-test, with the kind of normalisation of each; any other namespace is of the last kind."""
@@ -98,14 +97,15 @@ def query(engine: Engine, asked: Asked) -> str:
         )  # fmt: skip
     periods = _periods(asked)
     zone, lg_k = product.day_zone or settings.time_zone, min(settings.lg_k, engine.max_lg_k)
-    first, last = max(periods[0], product.from_), period_after(product.grain, periods[-1]) - _DAY
-    last = min(last, product.to - _DAY) if product.to else last
+    first, last = max(periods[0], product.from_), last_day(product.grain, periods[-1])
+    last = min(last, product.to - DAY) if product.to else last
+    since, until = moments_of(first, last, zone)
     return _render(
         engine, "contribution.sql",
         subject=asked.subject, affiliate=_text(engine, asked.affiliate), product=_text(engine, product.product),
         grain=product.grain, first=first, last=last, periods=[[_cell(engine, f"{period}")] for period in periods],
         epoch=asked.epoch, epoch_text=_text(engine, asked.epoch),
-        since=_utc(midnight(first, zone)), until=_utc(midnight(last + _DAY, zone, again=True)), zone=zone,
+        since=_utc(since), until=_utc(until), zone=zone,
         lg_k=lg_k, time=_time(engine, source),
         table=_table(engine, source.table),
         **{name: _condition(engine, source, name) for name in ("counts", "internal", "automated")},
@@ -162,7 +162,7 @@ def _table_of(asked: Asked) -> Source:
 
 def _periods(asked: Asked) -> list[date]:
     """First days of the product's periods in the range."""
-    days = (asked.first + _DAY * i for i in range((asked.last - asked.first).days + 1))
+    days = days_between(asked.first, asked.last)
     periods = dict.fromkeys(first_day(asked.product.grain, day) for day in days if asked.product.holds_on(day))
     if not periods:
         raise Refusal(asked.subject, "isn't alive in the range", f"{asked.first} to {asked.last}", "ask for days of its life")

@@ -63,7 +63,7 @@ def checked(
         if not wrong:
             settles = settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, c.day_zone)
             about = group.settings, c.grain, c.activity_date, c.key_epoch
-            fingerprint = canaries(epochs.month_of(*about)).fingerprint
+            fingerprint = canaries(epochs.key_month(*about)).fingerprint
             accepted.append(Accepted(c, settles, fingerprint, epochs.is_ahead(*about)))
     return accepted, refusals
 

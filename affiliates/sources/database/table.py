@@ -26,7 +26,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from affiliates.errors import Refusal
-from affiliates.periods import moments_of
+from affiliates.periods import DAY, moments_of
 from affiliates.source import LoadedThrough, Source
 from affiliates.sources.database.columns import WRONG, Column, column_of
 from affiliates.sources.database.engines import ROWS, connected, engine_of, loaded_through, refusing, table_of
@@ -77,12 +77,12 @@ class Table:
             number = sa.func.count()
             if by_day is None:
                 return dict.fromkeys(periods, digest(connection.execute(sa.select(number).select_from(self._from)).scalar_one()))
-            within = self._within([days[0] - timedelta(2), days[-1] + timedelta(2)])  # So that days beside are whole.
+            within = self._within([days[0] - DAY * 2, days[-1] + DAY * 2])  # So that days beside are whole.
             each = sa.select(by_day, number).select_from(self._from).where(within).group_by(by_day)
             rows = {self._day_of(day): rows for day, rows in connection.execute(each)}
         around = range(-margin, margin + 1)
         return {
-            period: digest([rows.get(None)] + [rows.get(day + timedelta(i)) for day in some for i in around])
+            period: digest([rows.get(None)] + [rows.get(day + DAY * i) for day in some for i in around])
             for period, some in periods.items()
         }
 
@@ -163,7 +163,7 @@ class Table:
             scale = _SECONDS[spec.unit or "s"]
             return sa.and_(time >= int(first.timestamp()) * scale, time < int(after.timestamp()) * scale)
         # By the day that a text begins with, two more on both sides for any offset.
-        return self._text_within(sa.func.substr(time, 1, 10), days[0] - timedelta(2), days[-1] + timedelta(2))
+        return self._text_within(sa.func.substr(time, 1, 10), days[0] - DAY * 2, days[-1] + DAY * 2)
 
     @staticmethod
     def _text_within(begun: sa.ColumnElement[Any], low: date, high: date) -> sa.ColumnElement[bool]:
@@ -180,7 +180,7 @@ class Table:
         if dtype.is_integer():
             scale = _SECONDS[self.source.time.unit or "s"]
             return sa.or_(time.is_(None), time < int(EARLIEST.timestamp()) * scale, time > int(now.timestamp()) * scale)
-        near = EARLIEST.replace(tzinfo=None) + timedelta(1), now.replace(tzinfo=None) - timedelta(1)
+        near = EARLIEST.replace(tzinfo=None) + DAY, now.replace(tzinfo=None) - DAY
         if isinstance(dtype, pl.Datetime):
             return sa.or_(time.is_(None), time < near[0], time > near[1])
         days = [at.date().isoformat() if self._lite else at.date() for at in near]
