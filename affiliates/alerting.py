@@ -218,6 +218,6 @@ class Alerting(Model):
     """By affiliate, or by affiliate/product: who is named beside it."""
     next_steps: NextSteps = NextSteps()
 
-    def owner(self, product: str) -> str:
-        """Of affiliate/product; empty where nobody is named."""
-        return self.owners.get(product) or self.owners.get(product.partition("/")[0]) or ""
+    def owner(self, product: str, affiliate: str) -> str:
+        """Of a product, written affiliate/product, or else of its affiliate; empty where nobody is named."""
+        return self.owners.get(product) or self.owners.get(affiliate) or ""

@@ -7,7 +7,7 @@ from affiliates import edge, epochs
 from affiliates.contribution import Contribution
 from affiliates.edge import Workplace
 from affiliates.errors import Refusal
-from affiliates.group import Product
+from affiliates.group import Product, ProductRef
 from affiliates.periods import month_of
 from affiliates.sources.found import Found
 
@@ -36,7 +36,7 @@ def _can_hash(place: Workplace, month: date) -> bool:
 
 
 def contribute(
-    affiliate: str,
+    ref: ProductRef,
     product: Product,
     found: Sequence[Found],
     periods: dict[date, list[date]],
@@ -44,6 +44,6 @@ def contribute(
     place: Workplace,
 ) -> Iterator[list[Contribution]]:
     """As `edge.contribute`; then second contributions of the days `ahead`, as `days_ahead` gives them."""
-    yield from edge.contribute(affiliate, product, found, periods, place)
+    yield from edge.contribute(ref, product, found, periods, place)
     for month, days in ahead.items():
-        yield from edge.contribute(affiliate, product, found, {day: [day] for day in days}, place, month)
+        yield from edge.contribute(ref, product, found, {day: [day] for day in days}, place, month)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from affiliates import conditions
 from affiliates.alerting import Alerting
 from affiliates.errors import Refusal
-from affiliates.group import Entity, Readings, Settings
+from affiliates.group import Entity, ProductRef, Readings, Settings
 from affiliates.periods import DAY, month_end
 from affiliates.yaml_lines import Document
 
@@ -37,7 +37,7 @@ def of_alerting(alerting: Alerting, doc: Document, entities: Mapping[str, Entity
             yield Refusal(doc.at(("channels", i, "name")), "two channels have one name", name, "rename one of them")
     if broken:  # A file that doesn't parse hides its products.
         return
-    known = {f"{e.entity}/{p.product}" for e in entities.values() for p in e.products} | set(entities)
+    known = {str(ProductRef(e.entity, p.product)) for e in entities.values() for p in e.products} | set(entities)
     for name in alerting.owners:
         if name not in known:
             near = difflib.get_close_matches(name, sorted(known), 1)
@@ -123,7 +123,7 @@ def _check_ownership(
 def _check_products(entity_name: str, entity: Entity, doc: Document) -> Iterator[Refusal]:
     names = [p.product for p in entity.products]
     for i, product in enumerate(entity.products):
-        subject = f"{entity_name}/{product.product}"
+        subject = str(ProductRef(entity_name, product.product))
         if product.product in names[:i]:
             yield Refusal(doc.at(("products", i)), "two products have one name", subject, "rename one of them")
         months = [c.month for c in product.counts]

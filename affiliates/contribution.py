@@ -22,7 +22,7 @@ import polars as pl
 from affiliates import epochs, foreign_frame, ruled_out
 from affiliates.canary import ASCII, UNICODE, Canaries
 from affiliates.errors import Refusal, Refused, begin_of, shown
-from affiliates.group import AUDIENCES, Group
+from affiliates.group import AUDIENCES, Group, ProductRef
 from affiliates.identity import PERSON
 from affiliates.periods import Grain, end_of, is_zone, last_day, month_of
 from affiliates.registers import Registers
@@ -104,9 +104,13 @@ class Contribution:
     isn't the same as that there was nobody."""
 
     @property
+    def ref(self) -> ProductRef:
+        return ProductRef(self.affiliate, self.product)
+
+    @property
     def subject(self) -> str:
         month = self.grain == "month"
-        return f"{self.affiliate}/{self.product}, {self.activity_date:{'%Y-%m' if month else '%Y-%m-%d'}}"
+        return f"{self.ref}, {self.activity_date:{'%Y-%m' if month else '%Y-%m-%d'}}"
 
     @cached_property
     def digest(self) -> str:
@@ -214,20 +218,25 @@ def _contributions(frame: pl.DataFrame, subject: str, refusals: list[Refusal]) -
 
 def _torn(found: Sequence[Contribution], subject: str) -> Iterator[Refusal]:
     """Periods under two keys of which one has namespaces that the other hasn't: halves of one contribution."""
-    rows: dict[tuple[str, str, str, date], set[frozenset[str]]] = {}
+    rows: dict[tuple[ProductRef, str, date], set[frozenset[str]]] = {}
     for c in found:
         of_users = frozenset(p.namespace for p in c.parts if p.audience == "external" and p.namespace != PERSON)
-        rows.setdefault((c.affiliate, c.product, c.grain, c.activity_date), set()).add(of_users)
-    for (affiliate, product, grain, day), each in rows.items():
+        rows.setdefault((c.ref, c.grain, c.activity_date), set()).add(of_users)
+    for (ref, grain, day), each in rows.items():
         if len(each) > 1:
-            about = f"{subject}, {shown(affiliate)}/{shown(product)} {shown(grain)} {day}"
+            about = f"{subject}, {shown_ref(ref)} {shown(grain)} {day}"
             yield Refusal(about, "rows of one contribution differ", "key_epoch", "compute all of it in one query")
+
+
+def shown_ref(ref: ProductRef) -> ProductRef:
+    """A product as somebody else's file names it, safe to print."""
+    return ProductRef(shown(ref.affiliate), shown(ref.product))
 
 
 def _contribution(rows: Sequence[Mapping[str, Any]], subject: str) -> Contribution | Refusal:
     first, *others = rows
-    named = "/".join(shown(first[c]) for c in ("affiliate", "product"))
-    about = f"{subject}, {named} {shown(first['grain'])} {first['activity_date']}"
+    ref = ProductRef(first["affiliate"], first["product"])
+    about = f"{subject}, {shown_ref(ref)} {shown(first['grain'])} {first['activity_date']}"
     uneven = [c for c in _OF_THE_CONTRIBUTION if any(row[c] != first[c] for row in others)]
     if uneven:
         return Refusal(about, "rows of one contribution differ", ", ".join(uneven), "compute all of it in one query")
@@ -263,9 +272,9 @@ def check(
 ) -> Iterator[Refusal]:
     """Every reason not to accept a contribution into this group's store."""
     c, about = contribution, contribution.subject
-    product = group.product(c.affiliate, c.product)
+    product = group.product(c.ref)
     if product is None:
-        about = f"{shown(c.affiliate)}/{shown(c.product)}, {c.activity_date}"
+        about = f"{shown_ref(c.ref)}, {c.activity_date}"
         yield Refusal(about, "product of nobody", "no manifest names it", "add it to its affiliate's file, or correct the name")
         return
     if c.grain not in ("day", "month") or (c.grain == "month" and c.activity_date.day != 1):

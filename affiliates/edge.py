@@ -19,7 +19,7 @@ from affiliates import activity, canary, person_keys
 from affiliates.contribution import Contribution, Part
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
 from affiliates.errors import Refusal
-from affiliates.group import Product, Settings
+from affiliates.group import Product, ProductRef, Settings
 from affiliates.identity import NORMALISATION
 from affiliates.kernels import Keys
 from affiliates.keyring import Keyring
@@ -137,7 +137,7 @@ def events_now(found: Sequence[Found], grain: Grain, periods: Mapping[date, list
 
 
 def contribute(
-    affiliate: str,
+    ref: ProductRef,
     product: Product,
     found: Sequence[Found],
     periods: dict[date, list[date]],
@@ -150,7 +150,7 @@ def contribute(
 
     Raises `Refusal` for anything in the sources that would count wrongly.
     """
-    zone, subject = place.settings.time_zone, f"{affiliate}/{product.product}"
+    zone, subject = place.settings.time_zone, str(ref)
     identified = unidentified = left_out = 0
     wanted = [day for days in periods.values() for day in days]
     per_month = place.keys.several or "{month}" in (place.settings.crosswalk or "")
@@ -176,7 +176,7 @@ def contribute(
             left_out += tally.left_out
         _judge(subject, product, identified, unidentified, left_out)
         passed = sorted({first_day(product.grain, day) for day in pass_days})
-        yield [_contribution(affiliate, product, first, tallies[first], crosswalk, proof, place, month) for first in passed]
+        yield [_contribution(ref, product, first, tallies[first], crosswalk, proof, place, month) for first in passed]
 
 
 def _passes(found: Sequence[Found], days: Sequence[date], per_month: bool) -> Iterator[list[date]]:
@@ -255,7 +255,7 @@ def _producer() -> str:
 
 
 def _contribution(
-    affiliate: str,
+    ref: ProductRef,
     product: Product,
     first: date,
     tally: _Tally,
@@ -276,8 +276,8 @@ def _contribution(
         for people in [tally.absorbers.get((audience, namespace)) or Absorber(lg_k)]
     )  # fmt: skip
     return Contribution(
-        affiliate=affiliate,
-        product=product.product,
+        affiliate=ref.affiliate,
+        product=ref.product,
         grain=product.grain,
         activity_date=first,
         key_epoch=place.keys.source(month).epoch,

@@ -55,6 +55,11 @@ class ProductRef(NamedTuple):
         return subject in (self.affiliate, str(self))
 
 
+def affiliate_of(subject: str) -> str:
+    """The affiliate of a subject that is written as an affiliate or as affiliate/product."""
+    return subject.partition("/")[0]
+
+
 class Holding(Dated):
     """A share of an entity held by another entity."""
 
@@ -325,9 +330,14 @@ class Group(Model):
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.settings.time_zone)
 
-    def product(self, entity: str, product: str) -> Product | None:
-        found = self.entities.get(entity)
-        return next((p for p in found.products if p.product == product), None) if found else None
+    @property
+    def products(self) -> dict[ProductRef, Product]:
+        """All products, affiliate by affiliate, in the order of the manifests."""
+        return {ProductRef(e.entity, p.product): p for e in self.entities.values() for p in e.products}
+
+    def product(self, ref: ProductRef) -> Product | None:
+        entity = self.entities.get(ref.affiliate)
+        return next((p for p in entity.products if p.product == ref.product), None) if entity else None
 
     def why_outside(self, entity: str, members: Collection[str], day: date) -> str:
         """Why an entity isn't among the members on a day."""

@@ -96,7 +96,7 @@ def read_attested(directory: Path, group: Group, month: date) -> Attested:
     found = parsed(Attested, doc, mistakes) or Attested()
     named = [("attestations", n, "affiliate", a.affiliate in group.entities) for n, a in enumerate(found.attestations)]
     named += [
-        ("reconciliation", n, "product", r.product == group.settings.group or group.product(*_two(r.product)) is not None)
+        ("reconciliation", n, "product", r.product in {group.settings.group, *map(str, group.products)})
         for n, r in enumerate(found.reconciliation)
     ]
     for part, number, key, known in named:
@@ -119,11 +119,6 @@ def mistakes_in_attested(directory: Path, group: Group) -> list[Refusal]:
         except Refused as refused:
             found |= {str(refusal): refusal for refusal in refused.refusals}
     return list(found.values())
-
-
-def _two(name: str) -> tuple[str, str]:
-    affiliate, _, product = name.partition("/")
-    return affiliate, product
 
 
 def of_options(model: type[M], said: Mapping[str, Any], where: str) -> M:

@@ -15,7 +15,7 @@ import polars as pl
 from affiliates import canary, crosswalk
 from affiliates.contribution import Contribution, Part
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
-from affiliates.group import Group, Product
+from affiliates.group import Group, Product, ProductRef
 from affiliates.identity import NORMALISATION, PERSON, GroupKey, person_key
 from affiliates.kernels import Keys
 from affiliates.periods import Grain, days_between, month_after, month_end
@@ -77,12 +77,12 @@ class Simulation:
         united = zip(sketches, ordered(Registers.union, sketches.values()), strict=True)
         of_patterns = {segment: [registers] for segment, registers in united}
 
-        def contribution(product: tuple[str, Product]) -> Contribution:
+        def contribution(product: tuple[ProductRef, Product]) -> Contribution:
             return self._contribution(*product, "month", month, of_patterns, people, now)
 
         yield from ordered(contribution, self.products(month))
 
-    def daily(self, affiliate: str, product: Product, now: datetime) -> Iterator[Contribution]:
+    def daily(self, ref: ProductRef, product: Product, now: datetime) -> Iterator[Contribution]:
         """A product's contributions for each day of the last month, when nobody is left who will leave."""
 
         def contribution(day: date) -> Contribution:
@@ -91,22 +91,22 @@ class Simulation:
                 sum(r.number for cohort in active for r in self._people.get((number, cohort), ()))
                 for number in range(len(self.population.patterns))
             ]
-            return self._contribution(affiliate, product, "day", day, self._sketches(active), people, now)
+            return self._contribution(ref, product, "day", day, self._sketches(active), people, now)
 
         yield from ordered(contribution, self.days())
 
-    def products(self, month: date) -> list[tuple[str, Product]]:
+    def products(self, month: date) -> list[tuple[ProductRef, Product]]:
         """The products that hand in sketches for a month: those of entities in which anybody of the group has a part by then."""
         last, sketched = (
             month_after(month),
             {p for pattern in self.population.patterns for p, n in pattern.uses.items() if n},
         )
         return [
-            (entity.entity, product)
+            (ref, product)
             for entity in self.group.entities.values()
             if any(part.from_ is None or part.from_ < last for part in (*entity.owned_by, *entity.controlled_by))
             for product in entity.products
-            if f"{entity.entity}/{product.product}" in sketched
+            if str(ref := ProductRef(entity.entity, product.product)) in sketched
         ]
 
     def forget(self) -> None:
@@ -164,13 +164,13 @@ class Simulation:
         return found
 
     def _contribution(
-        self, affiliate: str, product: Product, grain: Grain, first: date,
+        self, ref: ProductRef, product: Product, grain: Grain, first: date,
         sketches: Mapping[tuple[int, str], list[Registers]], people: Sequence[int], now: datetime,
     ) -> Contribution:  # fmt: skip
         of: dict[str, list[Registers]] = defaultdict(list)
         users: dict[str, int] = defaultdict(int)
         for number, pattern in enumerate(self.population.patterns):
-            for namespace in pattern.namespaces([f"{affiliate}/{product.product}"]):
+            for namespace in pattern.namespaces([str(ref)]):
                 of[namespace] += sketches.get((number, namespace), [])
                 users[namespace] += people[number]
         parts = (
@@ -178,8 +178,8 @@ class Simulation:
             for n, found in sorted(of.items())
         )
         return Contribution(
-            affiliate=affiliate,
-            product=product.product,
+            affiliate=ref.affiliate,
+            product=ref.product,
             grain=grain,
             activity_date=first,
             key_epoch=self.key.epoch,

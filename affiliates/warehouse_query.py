@@ -23,7 +23,7 @@ from affiliates.contribution import PROTOCOL
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
 from affiliates.edge import definition_digest
 from affiliates.errors import Refusal
-from affiliates.group import Product, Settings
+from affiliates.group import Product, ProductRef, Settings
 from affiliates.identity import PERSON, PLACEHOLDERS, TEST_KEY, GroupKey, normalise, person_key
 from affiliates.periods import DAY, days_between, first_day, last_day, moments_of
 from affiliates.registers import Registers, coupons_of
@@ -63,7 +63,7 @@ _KINDS = {"email": "email", "phone": "phone", "device": "other"}
 class Asked:
     """What a query is to be made for."""
 
-    affiliate: str
+    ref: ProductRef
     product: Product
     settings: Settings
     epoch: str
@@ -81,7 +81,7 @@ class Asked:
 
     @property
     def subject(self) -> str:
-        return f"{self.affiliate}/{self.product.product}"
+        return str(self.ref)
 
 
 def query(engine: Engine, asked: Asked) -> str:
@@ -102,7 +102,7 @@ def query(engine: Engine, asked: Asked) -> str:
     since, until = moments_of(first, last, zone)
     return _render(
         engine, "contribution.sql",
-        subject=asked.subject, affiliate=_text(engine, asked.affiliate), product=_text(engine, product.product),
+        subject=asked.subject, affiliate=_text(engine, asked.ref.affiliate), product=_text(engine, asked.ref.product),
         grain=product.grain, first=first, last=last, periods=[[_cell(engine, f"{period}")] for period in periods],
         epoch=asked.epoch, epoch_text=_text(engine, asked.epoch),
         since=_utc(since), until=_utc(until), zone=zone,

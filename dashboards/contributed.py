@@ -73,7 +73,7 @@ class Contributed:
         )
         self.made_by.add(f"{said}, by {made.producer}")
         for part in made.parts:
-            cell = self.cells[f"{made.affiliate}/{made.product}", part.audience, part.namespace, made.key_epoch]
+            cell = self.cells[str(made.ref), part.audience, part.namespace, made.key_epoch]
             cell.periods += 1
             cell.events = None if cell.events is None or part.events is None else cell.events + part.events
             cell.lg_k = min(cell.lg_k, part.registers.lg_k)

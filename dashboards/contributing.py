@@ -17,7 +17,7 @@ from dashboards import console
 if TYPE_CHECKING:
     from affiliates.contribution import Contribution
     from affiliates.edge import Workplace
-    from affiliates.group import Product, Settings
+    from affiliates.group import Product, ProductRef, Settings
     from dashboards.contributed import Contributed
 
 _DAY = timedelta(1)
@@ -106,7 +106,7 @@ def contribute(
     settings, products = said
     place = _workplace(group, settings, now)
     if external_only:
-        products = [(affiliate, product.model_copy(update={"audiences": ("external",)})) for affiliate, product in products]
+        products = [(ref, product.model_copy(update={"audiences": ("external",)})) for ref, product in products]
     if print_sql is not None:
         _print_sql(print_sql, products, place, asked, crosswalk_table, person_keys, next_key)
         return
@@ -129,14 +129,14 @@ def _range(first: str | None, last: str | None, month: str | None) -> tuple[date
     return begin_, end
 
 
-def _by_manifest(directory: Path, subject: str | None) -> "tuple[Settings, list[tuple[str, Product]]]":
+def _by_manifest(directory: Path, subject: str | None) -> "tuple[Settings, list[tuple[ProductRef, Product]]]":
     from affiliates.manifests import read_group
 
     group = read_group(directory, edge=True)
-    there = [(e.entity, p) for e in group.entities.values() for p in e.products if p.sources]
-    chosen = [(a, p) for a, p in there if subject in (None, a, f"{a}/{p.product}")]
+    there = [(ref, product) for ref, product in group.products.items() if product.sources]
+    chosen = [(ref, product) for ref, product in there if subject is None or ref.belongs_to(subject)]
     if not chosen:
-        names = ", ".join(f"{a}/{p.product}" for a, p in there) or "none"
+        names = ", ".join(str(ref) for ref, _ in there) or "none"
         raise Refusal(
             subject or str(directory), "no product with a source", f"there are {names}", "name one of them, or add its `sources`"
         )
@@ -146,20 +146,24 @@ def _by_manifest(directory: Path, subject: str | None) -> "tuple[Settings, list[
 def _by_flags(
     subject: str | None, files: str, identifiers: Sequence[str], time: str | None, counts_when: str | None, grain: str,
     active: str, asked: tuple[date, date] | None, key: dict[str, Any], settings: dict[str, Any],
-) -> "tuple[Settings, list[tuple[str, Product]]]":  # fmt: skip
-    from affiliates.group import Product, Settings
+) -> "tuple[Settings, list[tuple[ProductRef, Product]]]":  # fmt: skip
+    from affiliates.group import Product, ProductRef, Settings
     from affiliates.manifests import of_options
 
     if (key["file"] is None) == (key["env"] is None):
         raise typer.BadParameter("with --files, say where the group key is: --key-file FILE or --key-env NAME")
-    affiliate, _, product = (subject or "").partition("/")
     if grain == "month" and asked is not None and (asked[0].day, (asked[1] + _DAY).day) != (1, 1):
         raise typer.BadParameter("--grain month takes whole months: name it by --month YYYY-MM")
     pairs = [text.partition("=") for text in identifiers]
-    if not product or asked is None or not all(found for _, found, _ in pairs):
-        raise typer.BadParameter(
-            "with --files, name AFFILIATE/PRODUCT, --from and --to (or --month), and --identifier NAMESPACE=COLUMN"
-        )
+    missing = typer.BadParameter(
+        "with --files, name AFFILIATE/PRODUCT, --from and --to (or --month), and --identifier NAMESPACE=COLUMN"
+    )
+    if asked is None or not all(equals for _, equals, _ in pairs):
+        raise missing
+    try:
+        ref = ProductRef.parse(subject or "")
+    except ValueError:
+        raise missing from None
     source: dict[str, Any] = {
         "files": files, "time": time, "counts_when": counts_when,
         "identifiers": [{"namespace": n, "column": c} for n, _, c in pairs],
@@ -168,12 +172,12 @@ def _by_flags(
     }  # fmt: skip
     name, _, number = active.partition("/")
     said = {
-        "product": product, "from": asked[0].isoformat(), "grain": grain, "sources": [_given(source)],
+        "product": ref.product, "from": asked[0].isoformat(), "grain": grain, "sources": [_given(source)],
         "active": {"id": name, "version": number or 1, "meaning": "as the affiliate says"},
     }  # fmt: skip
-    whole = {"group": "by-options", "ultimate_parent": affiliate, "key": _given(key)} | _given(settings)
+    whole = {"group": "by-options", "ultimate_parent": ref.affiliate, "key": _given(key)} | _given(settings)
     made = of_options(Settings, whole, "the options")
-    return made, [(affiliate, of_options(Product, said, "the options"))]
+    return made, [(ref, of_options(Product, said, "the options"))]
 
 
 def _given(said: dict[str, Any]) -> dict[str, Any]:
@@ -205,28 +209,28 @@ def _engine(name: str | None, engines: dict[str, Any]) -> Any:
 
 
 def _print_sql(
-    name: str, products: "Sequence[tuple[str, Product]]", place: "Workplace", asked: tuple[date, date] | None,
+    name: str, products: "Sequence[tuple[ProductRef, Product]]", place: "Workplace", asked: tuple[date, date] | None,
     crosswalk_table: str | None, person_keys: bool, next_key: bool,
 ) -> None:  # fmt: skip
     from affiliates.crosswalk import NO_CROSSWALK
     from affiliates.warehouse_query import ENGINES, Asked, query
 
     engine = _engine(name, ENGINES)
-    for affiliate, product in products:
+    for ref, product in products:
         if len(products) > 1 and not any(source.table for source in product.sources):
             continue
         days = days_asked(product, asked, place) or [*(asked or (place.now.date(),))]
-        months = _months_ahead(affiliate, product, days, place) if next_key else {day.replace(day=1) for day in days}
+        months = _months_ahead(ref, product, days, place) if next_key else {day.replace(day=1) for day in days}
         snapshots = {c.digest if c else NO_CROSSWALK: c for c in map(place.crosswalk, months)}
         epochs = {place.settings.epoch_of(m).epoch for m in months}
         if len(snapshots) > 1 or len(epochs) > 1:
             raise Refusal(
-                f"{affiliate}/{product.product}", "one query has one key and one crosswalk", f"{days[0]} to {days[-1]}",
+                str(ref), "one query has one key and one crosswalk", f"{days[0]} to {days[-1]}",
                 "print a query for each month",
             )  # fmt: skip
         snapshot = next(iter(snapshots.values()))
         wanted = Asked(
-            affiliate,
+            ref,
             product,
             place.settings,
             epochs.pop(),
@@ -239,21 +243,21 @@ def _print_sql(
         typer.echo(query(engine, wanted), nl=False)
 
 
-def _months_ahead(affiliate: str, product: "Product", days: Sequence[date], place: "Workplace") -> set[date]:
+def _months_ahead(ref: "ProductRef", product: "Product", days: Sequence[date], place: "Workplace") -> set[date]:
     """The month by whose key and crosswalk second contributions of these days are made."""
     from affiliates import epochs
 
     found = {epochs.coming(place.settings, day) if product.grain == "day" else None for day in days}
     if None in found:
         raise Refusal(
-            f"{affiliate}/{product.product}", "no day before a change of the key", f"{days[0]} to {days[-1]}",
+            str(ref), "no day before a change of the key", f"{days[0]} to {days[-1]}",
             f"ask for days of a product that counts by day, at most {epochs.REACH} before the `from` of an epoch in `keys`",
         )  # fmt: skip
     return {coming.from_ for coming in found if coming and coming.from_}
 
 
 def _write(
-    products: "Sequence[tuple[str, Product]]", place: "Workplace", asked: tuple[date, date] | None, out: Path | None,
+    products: "Sequence[tuple[ProductRef, Product]]", place: "Workplace", asked: tuple[date, date] | None, out: Path | None,
     sign: Path | None, as_json: bool,
 ) -> None:  # fmt: skip
     from affiliates import contribution
@@ -268,14 +272,14 @@ def _write(
             "{} to {}".format(*asked) if asked else "what hasn't settled, to yesterday",
             "ask for other days",
         )
-    names = sorted({affiliate for affiliate, _ in products})
+    names = sorted({ref.affiliate for ref, _ in products})
     path = out or Path(f"{'-'.join(names)}-{min(days)}-{max(days)}.parquet")
     with console.progress_bar() as progress, atomic_write(path) as unfinished:
 
         def each() -> "Iterator[Contribution]":
-            for number, (affiliate, product) in enumerate(products):
-                progress(f"{affiliate}/{product.product}", number, len(products))
-                for made in _counted(affiliate, product, place, days_asked(product, asked, place), done):
+            for number, (ref, product) in enumerate(products):
+                progress(str(ref), number, len(products))
+                for made in _counted(ref, product, place, days_asked(product, asked, place), done):
                     yield done.leaves(made)
 
         contribution.write(unfinished, each())
@@ -315,15 +319,15 @@ def inspect(
 
 
 def _counted(
-    affiliate: str, product: "Product", place: "Workplace", days: Sequence[date], done: "Contributed"
+    ref: "ProductRef", product: "Product", place: "Workplace", days: Sequence[date], done: "Contributed"
 ) -> "Iterator[Contribution]":
     from affiliates import both_keys, edge
 
-    subject = f"{affiliate}/{product.product}"
+    subject = str(ref)
     found = edge.find(subject, product, place.directory, place.settings.time_zone)
     periods = edge.periods_present(found, product, days, product.day_zone or place.settings.time_zone, place.now)
     there = {day for ds in periods.values() for day in ds}
     done.read(subject, [day for day in days if day not in there], sum(f.bytes_of(sorted(there)) for f in found))
     ahead = both_keys.days_ahead(product, list(periods), place)
-    for made in both_keys.contribute(affiliate, product, found, periods, ahead, place) if periods else ():
+    for made in both_keys.contribute(ref, product, found, periods, ahead, place) if periods else ():
         yield from made

@@ -114,7 +114,7 @@ def _columns(group: "Group", said: list[str], keyed: bool, region: str | None) -
     except ValidationError as error:
         wrong = error.errors()[0]
         raise typer.BadParameter(f"{wrong['input'] if wrong['loc'] else 'person'}: {wrong['msg']}") from None
-    sources = (s for e in group.entities.values() for p in e.products for s in p.sources)
+    sources = (s for p in group.products.values() for s in p.sources)
     return Columns({"email", "phone", *(i.namespace for s in sources for i in s.identifiers)}, called, region, keyed)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from affiliates import activity, crosswalk, edge, person_keys, registers
 from affiliates.errors import Refusal, Refused
-from affiliates.group import Group, Product
+from affiliates.group import Group, Product, ProductRef
 from affiliates.keyring import Keyring
 from pipelines import channels, registry, warehouse, watched
 
@@ -37,9 +37,8 @@ def examine(directory: Path, group: Group, now: datetime) -> Iterator[Check]:
     yield from _crosswalk(directory, group, now)
     yield from _registry(directory, group, now)
     yield from _channels(directory, group)
-    for entity in group.entities.values():
-        for product in entity.products:
-            yield _product(directory, group, entity.entity, product)
+    for ref, product in group.products.items():
+        yield _product(directory, group, ref, product)
 
 
 def _key(directory: Path, group: Group) -> Iterator[Check]:
@@ -116,8 +115,8 @@ def _channels(directory: Path, group: Group) -> Iterator[Check]:
         yield "alerts", known, said if known else f"channel {channel.name}: an address isn't one that apprise knows"
 
 
-def _product(directory: Path, group: Group, affiliate: str, product: Product) -> Check:
-    name = f"{affiliate}/{product.product}"
+def _product(directory: Path, group: Group, ref: ProductRef, product: Product) -> Check:
+    name = str(ref)
     if product.handed_in:
         given = len(product.counts) + len(product.ceilings)
         return name, True, f"no sources here; {given} counts and ceilings in its manifest"

@@ -104,11 +104,16 @@ def _scope(
         return erasure.Scope(before=console.month_of(before))
     if epoch is not None:
         return erasure.Scope(key_epoch=epoch)
-    affiliate, _, product = (subject or "").partition("/")
+    from affiliates.group import ProductRef
+
     begin, end = console.day_of(first), console.day_of(last)
-    if not affiliate or not product or begin is None or end is None or begin > end:
+    if begin is None or end is None or begin > end:
         raise typer.BadParameter("with AFFILIATE/PRODUCT, --from and --to go together, in order")
-    return erasure.Scope(affiliate, product, begin, end)
+    try:
+        ref = ProductRef.parse(subject or "")
+    except ValueError as error:
+        raise typer.BadParameter(f"{error}") from None
+    return erasure.Scope(*ref, begin, end)
 
 
 def _order(by: str | None, reason: str | None) -> "Order":

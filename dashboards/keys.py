@@ -137,7 +137,7 @@ def canaries(
     from affiliates.manifests import read_group
 
     found = read_group(group, edge=True)
-    sources = [s for e in found.entities.values() for p in e.products for s in p.sources]
+    sources = [s for p in found.products.values() for s in p.sources]
     names = sorted({*USUAL, *(namespace or ()), *(i.namespace for s in sources for i in s.identifiers)})
     wrong = [name for name in names if not re.fullmatch(_NAMESPACE, name)]
     if wrong:

@@ -10,6 +10,7 @@ from rich.text import Text
 from dashboards.terminal import coverage, people, reasons, table
 
 if TYPE_CHECKING:
+    from affiliates.group import ProductRef
     from pipelines.adoption import AdoptionCheck, Finding
     from pipelines.clause_tests import ClauseTest
     from pipelines.dependencies import Dependencies
@@ -117,7 +118,7 @@ def clauses(found: "Sequence[LicenceTest | ClauseTest]") -> RenderableType:
     return Stack(*said)
 
 
-def _parts(test: "LicenceTest | ClauseTest") -> "tuple[Entry, Clause, str, str | None, str]":
+def _parts(test: "LicenceTest | ClauseTest") -> "tuple[Entry, Clause, str, ProductRef | None, str]":
     from pipelines.licences import LicenceTest
 
     if isinstance(test, LicenceTest):
@@ -131,7 +132,7 @@ def _whom(test: "LicenceTest | ClauseTest") -> str:
     unknown = getattr(getattr(test, "subject", None), "unknown", None)
     if unknown:
         return "a product that uses it" if clause.scope == "using" else "its licensee"
-    return product or (f"{licensee} and its affiliates" if clause.with_affiliates else licensee)
+    return str(product or (f"{licensee} and its affiliates" if clause.with_affiliates else licensee))
 
 
 def not_tested(found: "Sequence[ClauseTest]") -> RenderableType:
@@ -224,7 +225,7 @@ def dependencies(found: "Dependencies") -> RenderableType:
         stands = Text("\n".join(d.open), "yellow") if d.open else Text(", ".join(d.stands), "green")
         stands = stands if stands.plain else Text("no threshold in its text")
         hosted = use.hosted_by.replace("_", " ") + (f", {use.host}" if use.host else "")
-        rows.append((f"{d.affiliate}/{d.product}", use.model, hosted, stands, people(d.users.estimate if d.users else None),
+        rows.append((str(d.ref), use.model, hosted, stands, people(d.users.estimate if d.users else None),
                      f"{revenue}{share}", "; ".join([use.alternative or "–", *cost])))  # fmt: skip
     columns = ("product", "uses", "hosted by", "stands on", "users", "revenue", "alternative, cost")
     said: list[RenderableType] = [table(f"Dependencies on {found.on}, users of {found.month:%Y-%m}", columns, rows, (4,))]
@@ -238,7 +239,7 @@ def dependencies(found: "Dependencies") -> RenderableType:
 
 
 def _together(found: "Dependencies") -> str:
-    number = len({(d.affiliate, d.product) for d in found.open})
+    number = len({d.ref for d in found.open})
     users = "unknown" if found.users is None else (
         f"{people(found.users.lower)} to {'no upper bound' if found.users.upper is None else people(found.users.upper)}"
     )  # fmt: skip

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
+    from affiliates.group import ProductRef
     from pipelines.clause_tests import ClauseTest
     from pipelines.entries import Clause, Entry
     from pipelines.licences import Licence, LicenceTest
@@ -55,7 +56,7 @@ class Result(StrEnum):
 class Asked:
     """Which tests are shown, and how much of their entries."""
 
-    product: str | None
+    product: "ProductRef | None"
     result: Result | None
     every: bool
     """Also clauses that count no users."""
@@ -75,7 +76,7 @@ class Asked:
         if self.product is None:
             return True
         about = None if isinstance(test, LicenceTest) else test.subject.product
-        used = [f"{affiliate}/{name}" for affiliate, name, _ in granted.uses(months.group, today, entry.id)]
+        used = [use.ref for use in granted.uses(months.group, today, entry.id)]
         return about == self.product or (about is None and self.product in used)
 
 
@@ -125,8 +126,8 @@ def licences(
     if given := [name for name, value in elsewhere if value is not None and (released or adopt or dependencies)]:
         raise typer.BadParameter(f"{given[0]} goes with none of --released, --adopt and --dependencies")
     settings, known = read_group(group), registry.of_group(group)
-    if product is not None:
-        adoption.find_product(settings, product)  # An empty answer would look like nothing being over.
+    # An empty answer would look like nothing being over, so an unknown product is refused.
+    ref = adoption.find_product(settings, product) if product is not None else None
     day, about = console.day_of(released), console.month_of(month) if month else None
     today = datetime.now(UTC).astimezone(settings.zone).date()
     if about and about >= today.replace(day=1):
@@ -138,7 +139,7 @@ def licences(
         elif day is not None:
             answer, shown = _released(months, known, day)
         else:
-            asked = Asked(product, result, every or licence is not None, licence is not None)
+            asked = Asked(ref, result, every or licence is not None, licence is not None)
             answer, shown = _listed(months, known, _picked(known, licence, licensor, kind), today, about, asked)
     if as_json:
         console.print_json(answer)

@@ -14,6 +14,7 @@ from fpdf.enums import TableBordersLayout, XPos, YPos
 from fpdf.fonts import FontFace, TTFFont
 
 from affiliates.errors import Refusal
+from affiliates.group import affiliate_of
 from pipelines.evidence import METHOD
 
 Told = Mapping[str, Any]
@@ -219,7 +220,7 @@ def _figures(made: _Sheets, figures: Sequence[Told]) -> None:
 
         def place(f: Told, size: Mapping[str, int] = size) -> tuple[int, str]:
             """An affiliate's, the largest first."""
-            affiliate = f["subject"].partition("/")[0]
+            affiliate = affiliate_of(f["subject"])
             return size.get(affiliate, 0), affiliate
 
         rows = [

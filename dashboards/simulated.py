@@ -16,7 +16,7 @@ from affiliates import contribution
 from affiliates.contribution import Contribution
 from affiliates.crosswalk import NO_CROSSWALK
 from affiliates.errors import Refusal
-from affiliates.group import Group
+from affiliates.group import Group, ProductRef
 from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
 from affiliates.periods import DAY, month_after
@@ -138,9 +138,9 @@ def _hand_in(directory: Path, group: Group, keys: Keyring, simulation: Simulatio
                 yield write(simulation.monthly(now))
             simulation.advance()
             products = [found for found in simulation.products(months[-1]) if not found[1].sources]
-            for number, (affiliate, product) in enumerate(products):
-                progress(f"{months[-1]:%Y-%m} by days, {affiliate}/{product.product}", number, len(products))
-                yield write(simulation.daily(affiliate, product, now))
+            for number, (ref, product) in enumerate(products):
+                progress(f"{months[-1]:%Y-%m} by days, {ref}", number, len(products))
+                yield write(simulation.daily(ref, product, now))
 
         def write(contributions: Iterable[Contribution]) -> Path:
             path = Path(folder) / f"{next(numbers)}.parquet"
@@ -166,7 +166,7 @@ def _hand_in(directory: Path, group: Group, keys: Keyring, simulation: Simulatio
 def _scopes(group: Group, month: date) -> tuple[dict[str, list[str]], list[str]]:
     """By affiliate, its products in a month; and all of them. As the group is on the month's last day."""
     last = month_after(month) - DAY
-    members = {m: [f"{m}/{p.product}" for p in group.entities[m].products] for m in group.affiliates(last)}
+    members = {m: [str(ProductRef(m, p.product)) for p in group.entities[m].products] for m in group.affiliates(last)}
     return {m: products for m, products in members.items() if products}, [p for found in members.values() for p in found]
 
 

@@ -70,6 +70,8 @@ def refusals(found: Sequence[Refusal]) -> RenderableType:
 
 def measured(found: "Measured", group: "Group", publication: "Publication | None" = None) -> RenderableType:
     """A month's figures, or another window's: the group, its affiliates, their products; and who signed them."""
+    from affiliates.group import ProductRef
+
     window = found.inputs.window
     reading, zone = f"by the reading {found.inputs.reading.name}", group.settings.time_zone
     title = f"People in {window} ({zone}), {found.group.state}, {reading}"
@@ -78,8 +80,8 @@ def measured(found: "Measured", group: "Group", publication: "Publication | None
     rows: list[Sequence[str | Text]] = [_figure_row(Text(group.settings.name or group.settings.group, "bold"), found.group)]
     for affiliate, figure in found.affiliates.items():
         rows.append(_figure_row(Text(f"  {affiliate}"), figure))
-        mine = [(n, f) for n, f in found.products.items() if n.startswith(f"{affiliate}/")]
-        rows += [_figure_row(Text(f"    {n.partition('/')[2]}", "dim"), f) for n, f in mine]
+        products = ((ProductRef.parse(name), of_product) for name, of_product in found.products.items())
+        rows += [_figure_row(Text(f"    {ref.product}", "dim"), of_it) for ref, of_it in products if ref.affiliate == affiliate]
     said: list[RenderableType] = [
         table(
             title,
@@ -145,7 +147,7 @@ def report(found: "Report") -> RenderableType:
     for product in found.products:
         r = product.received
         counts = (r.new, r.replaced, r.confirmed + r.unchanged, len(product.missing), len(product.refusals))
-        affiliate = product.name.partition("/")[0]
+        affiliate = product.ref.affiliate
         totals[affiliate] = [a + b for a, b in zip(totals.get(affiliate, [0] * 5), counts, strict=True)]
     rows = [(name, *(f"{n:,}" for n in counts)) for name, counts in totals.items()]
     columns = ("contributions", "new", "replaced", "the same", "days missing", "refused")

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 
 from affiliates.errors import Refusal
-from affiliates.group import Group
+from affiliates.group import Group, ProductRef
 from affiliates.model_use import FlowDown, ModelUse
 from affiliates.periods import month_before
 from pipelines import clause_tests, granted, licences
@@ -70,27 +70,25 @@ def check(
 
     Raises `Refusal` for a version or product that nobody knows.
     """
-    entry, (affiliate, name) = _entry(registry, version), find_product(months.group, product)
-    used = [use for use in granted.uses(months.group, today, version) if use[:2] == (affiliate, name)]
+    entry, ref = _entry(registry, version), find_product(months.group, product)
+    used = [use for use in granted.uses(months.group, today, version) if use.ref == ref]
     newest = registry.family(entry.family)[-1] if entry.family and registry.family(entry.family) else entry
     supposed, day = None, released or today
     if any(clause.group_snapshot for clause in newest.clauses):
         licence = next(x for x in licences.releases(registry) if x.id == newest.id)
-        supposed = _finding(months, licence.entry, licence.clause, affiliate, name, [], today, day)
-    found = findings(months, entry, affiliate, name, [use for _, _, use in used], today)
-    reasons = _reasons(months.group, entry, affiliate, name, used, today)
+        supposed = _finding(months, licence.entry, licence.clause, ref, [], today, day)
+    found = findings(months, entry, ref, [use.model for use in used], today)
+    reasons = _reasons(months.group, entry, ref, used, today)
     return AdoptionCheck(version, product, today, tuple(found), day, supposed, tuple(reasons))
 
 
-def findings(
-    months: Months, entry: Entry, affiliate: str, product: str, uses: Sequence[ModelUse], today: date
-) -> Iterator[Finding]:
+def findings(months: Months, entry: Entry, ref: ProductRef, uses: Sequence[ModelUse], today: date) -> Iterator[Finding]:
     """What each clause finds for a product, and the clauses of those who host its uses; what isn't tested is not measured."""
     for clause in entry.clauses:
-        yield _finding(months, entry, clause, affiliate, product, uses, today)
+        yield _finding(months, entry, clause, ref, uses, today)
     for use in uses:
         if use.flow_down is not None:
-            yield _flow_down(months, use.flow_down, use, affiliate, product, today)
+            yield _flow_down(months, use.flow_down, use, ref, today)
 
 
 def _licensee(group: Group, licence: str, affiliate: str, today: date) -> str:
@@ -100,12 +98,12 @@ def _licensee(group: Group, licence: str, affiliate: str, today: date) -> str:
 
 
 def _finding(
-    months: Months, entry: Entry, clause: Clause, affiliate: str, product: str, uses: Sequence[ModelUse], today: date,
+    months: Months, entry: Entry, clause: Clause, ref: ProductRef, uses: Sequence[ModelUse], today: date,
     supposed: date | None = None,
 ) -> Finding:  # fmt: skip
     """What a clause finds; `supposed`: as if it were of a version released on that day, which no grant covers yet."""
     readings, month = months.group.readings.readings, clause.tested_month
-    licensee = _licensee(months.group, entry.id, affiliate, today) if clause.with_affiliates else affiliate
+    licensee = _licensee(months.group, entry.id, ref.affiliate, today) if clause.with_affiliates else ref.affiliate
     if not clause.tested:
         found = {r.name: not_measured(False, clause.needs or "") for r in readings}
     elif clause.group_snapshot and clause.test_date:
@@ -115,38 +113,36 @@ def _finding(
         found, month = test.readings, version.measured_month
     else:
         month = month or month_before(today)
-        subject = _subject(months.group, clause, licensee, affiliate, product)
+        subject = _subject(months.group, clause, licensee, ref)
         found = {r.name: clause_tests.outcome(months, clause, subject, r, month) for r in readings}
     if supposed is None:
         covers = list(granted.covers(months, entry.id, licensee, None, today))
-        covers += [c for c in granted.covers(months, entry.id, affiliate, product, today) if c not in covers]
-        taken = [a for a in granted.accepted(months.group, entry.id) if a.entity == affiliate]
-        exempt = granted.exempt(entry, clause, [(affiliate, product, use) for use in uses], taken)
+        covers += [c for c in granted.covers(months, entry.id, *ref, today) if c not in covers]
+        taken = [a for a in granted.accepted(months.group, entry.id) if a.entity == ref.affiliate]
+        exempt = granted.exempt(entry, clause, [Use(ref, use) for use in uses], taken)
         found = {name: covered(outcome, covers, exempt) for name, outcome in found.items()}
     return Finding(clause.id, licensee, month, clause.threshold, clause.effect_over, found)
 
 
-def _subject(group: Group, clause: Clause, licensee: str, affiliate: str, product: str) -> Subject:
+def _subject(group: Group, clause: Clause, licensee: str, ref: ProductRef) -> Subject:
     """Of a clause that doesn't test a whole group at a release: whose people it asks about."""
-    name = f"{affiliate}/{product}"
     if clause.scope != "all":
-        return Subject(affiliate, name, (name,))
+        return Subject.from_product(ref)
     if clause.with_affiliates:
         return Subject(licensee)
-    return Subject(affiliate, None, tuple(f"{affiliate}/{p.product}" for p in group.entities[affiliate].products))
+    return Subject(ref.affiliate, None, tuple(str(other) for other in group.products if other.affiliate == ref.affiliate))
 
 
-def _flow_down(months: Months, flow: FlowDown, use: ModelUse, affiliate: str, product: str, today: date) -> Finding:
+def _flow_down(months: Months, flow: FlowDown, use: ModelUse, ref: ProductRef, today: date) -> Finding:
     """The host's own clause, tested for the month before a day."""
     clause = Clause(
         id="flow_down", metric="monthly_active_users", threshold=flow.threshold, comparator=flow.comparator, unit="users",
         measured="any_month", scope="each",
     )  # fmt: skip
-    name = f"{affiliate}/{product}"
-    subject = Subject(affiliate, name, (name,)) if flow.counts == "product" else Subject(affiliate)
+    subject = Subject.from_product(ref) if flow.counts == "product" else Subject(ref.affiliate)
     month = month_before(today)
     readings = {r.name: clause_tests.outcome(months, clause, subject, r, month) for r in months.group.readings.readings}
-    return Finding(f"flow_down of {use.host} ({flow.document})", affiliate, month, flow.threshold, None, readings)
+    return Finding(f"flow_down of {use.host} ({flow.document})", ref.affiliate, month, flow.threshold, None, readings)
 
 
 def _entry(registry: Registry, version: str) -> Entry:
@@ -156,17 +152,17 @@ def _entry(registry: Registry, version: str) -> Entry:
     return entry
 
 
-def find_product(group: Group, product: str) -> tuple[str, str]:
-    """Affiliate and product of `AFFILIATE/PRODUCT`. Raises `Refusal` for one that no manifest has."""
-    affiliate, _, name = product.partition("/")
-    if group.product(affiliate, name) is None:
-        known = [f"{e.entity}/{p.product}" for e in group.entities.values() for p in e.products]
-        raise Refusal(product, "no such product in the manifests", near(product, known), "name it as AFFILIATE/PRODUCT")
-    return affiliate, name
+def find_product(group: Group, product: str) -> ProductRef:
+    """The product that AFFILIATE/PRODUCT names. Raises `Refusal` for one that no manifest has."""
+    known = {str(ref): ref for ref in group.products}
+    if product not in known:
+        raise Refusal(product, "no such product in the manifests", near(product, list(known)), "name it as AFFILIATE/PRODUCT")
+    return known[product]
 
 
-def _reasons(group: Group, entry: Entry, affiliate: str, product: str, used: Sequence[Use], today: date) -> Iterator[str]:
+def _reasons(group: Group, entry: Entry, ref: ProductRef, used: Sequence[Use], today: date) -> Iterator[str]:
     """What else is known of the version and the product."""
+    affiliate = ref.affiliate
     yield f"{entry.name}, read as {entry.evidence.replace('_', ' ')}: {entry.sources[0]}"
     for clause in entry.clauses:
         if clause.effect_over:
@@ -182,13 +178,13 @@ def _reasons(group: Group, entry: Entry, affiliate: str, product: str, used: Seq
         if said:
             yield f"limits of {what}: {said if isinstance(said, str) else said.get('rule', '')}"
     yield from _accepted(group, entry, affiliate)
-    for grant in granted.grants(group, entry.id, affiliate, product, today):
+    for grant in granted.grants(group, entry.id, *ref, today):
         for duty, due in granted.due_reports(grant, today):
             yield f"grant {grant.id}: {duty}, {'was due' if due < today else 'due'} {due}"
-    for _, _, use in used:
-        yield from _use(use, entry)
+    for use in used:
+        yield from _use(use.model, entry)
     if not used:
-        yield f"{affiliate}/{product} isn't said to use it: `models` in its manifest"
+        yield f"{ref} isn't said to use it: `models` in its manifest"
 
 
 def _accepted(group: Group, entry: Entry, affiliate: str) -> Iterator[str]:

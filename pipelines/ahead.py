@@ -8,14 +8,15 @@ against it; a day's own contribution, under another key, widens the window's bou
 from collections.abc import Mapping, Sequence
 from datetime import date
 
+from affiliates.group import ProductRef
 from pipelines.held import Holder, Version
 
 Events = Mapping[date, int]
 
 
-def events_of(holder: Holder, affiliate: str, product: str) -> tuple[Events, Events]:
+def events_of(holder: Holder, ref: ProductRef) -> tuple[Events, Events]:
     """By day, the events of a product's own contributions, and of the second ones; without those that don't say."""
-    return holder.read_events(affiliate, product), holder.read_events(affiliate, product, ahead=True)
+    return holder.read_events(ref), holder.read_events(ref, ahead=True)
 
 
 def differing(own: Events, second: Events) -> set[date]:

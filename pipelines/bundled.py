@@ -9,7 +9,7 @@ import polars as pl
 
 from affiliates import foreign_frame
 from affiliates.errors import Refusal
-from affiliates.group import Group, Readings
+from affiliates.group import Group, ProductRef, Readings
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
 from pipelines.bundle import Bundle
@@ -28,7 +28,7 @@ DETAILS = "details.json"
 
 def file_of(version: Version) -> str:
     """The file of a bundle that holds a contribution's sketches."""
-    return f"sketches/{version.affiliate}/{version.product}.parquet"
+    return f"sketches/{version.ref}.parquet"
 
 
 def group_of(told: Mapping[str, Any], read: Sequence[Mapping[str, Any]]) -> Group:
@@ -69,7 +69,7 @@ class Bundled:
 
     def read_around(self, first: date, last: date, up_to: Position | None = None, ahead: bool = False) -> list[Version]:
         """All of them: a bundle is of one month, and holds what its figures rest on."""
-        return sorted(self.versions.values(), key=lambda v: (v.affiliate, v.product, v.activity_date))
+        return sorted(self.versions.values(), key=lambda v: (v.ref, v.activity_date))
 
     def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]:
         """The sketches of contributions, read as safely as a stranger's."""
@@ -79,7 +79,7 @@ class Bundled:
             for number, audience, namespace, image, erased_at in wanted.iter_rows():
                 yield number, StoredPart(audience, namespace, _registers(name, image), erased_at)
 
-    def read_events(self, affiliate: str, product: str, ahead: bool = False) -> Mapping[date, int]:
+    def read_events(self, ref: ProductRef, ahead: bool = False) -> Mapping[date, int]:
         """None: a month takes no second contributions."""
         return {}
 

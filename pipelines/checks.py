@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
 
-from affiliates.group import Group, Product
+from affiliates.group import Group, Product, ProductRef
 from affiliates.periods import end_of, midnight, month_after, month_end
 from affiliates.registers import standard_error
 from pipelines import product_days
@@ -53,33 +53,33 @@ class Due:
     def settled_at(self) -> datetime:
         """When everything that is due in the month has settled."""
         month, zone = self.inputs.month, self.group.settings.time_zone
-        return max((self._settles(m, p) for m, p in self.inputs.due), default=end_of("month", month, zone))
+        return max((self._settles(ref, product) for ref, product in self.inputs.due), default=end_of("month", month, zone))
 
-    def _settles(self, affiliate: str, product: Product) -> datetime:
+    def _settles(self, ref: ProductRef, product: Product) -> datetime:
         """When the last of its periods that reach into the month has: east of the group, a day begins before the month ends."""
         month, ours = self.inputs.month, self.group.settings.time_zone
         after, theirs = month_after(month), product.day_zone or ours
         reaches = product.holds_on(after) and midnight(after, theirs) < midnight(after, ours)
         grain, period = (product.grain, after) if reaches else ("month", month)
-        return settles_at(self.group, affiliate, product.product, grain, period, theirs)
+        return settles_at(self.group, ref, grain, period, theirs)
 
     @property
     def late(self) -> list[str]:
         """By product that counts by day, the days that have settled and aren't there."""
         inputs, group, found = self.inputs, self.group, list[str]()
-        there = {(v.affiliate, v.product, v.activity_date) for v in inputs.versions if v.grain == "day"}
-        whole = {(v.affiliate, v.product) for v in inputs.versions if v.grain == "month"} | set(inputs.given)
-        for m, p in inputs.due:
-            if not p.sources or p.grain == "month" or (m, p.product) in whole:
+        there = {(v.ref, v.activity_date) for v in inputs.versions if v.grain == "day"}
+        whole = {v.ref for v in inputs.versions if v.grain == "month"} | set(inputs.given)
+        for ref, p in inputs.due:
+            if not p.sources or p.grain == "month" or ref in whole:
                 continue
             zone, last = p.day_zone or group.settings.time_zone, month_end(inputs.month)
             late = [
                 d for d in p.days_due(inputs.month, last, zone)
-                if (m, p.product, d) not in there
-                and settles_at(group, m, p.product, "day", d, zone) <= self.now
+                if (ref, d) not in there
+                and settles_at(group, ref, "day", d, zone) <= self.now
             ]  # fmt: skip
             if late:
-                found.append(f"{m}/{p.product}: {len(late)} day{'s' * (len(late) > 1)} missing, the first {late[0]}")
+                found.append(f"{ref}: {len(late)} day{'s' * (len(late) > 1)} missing, the first {late[0]}")
         return found
 
 
@@ -87,12 +87,12 @@ def of_month(store: Warehouse, group: Group, measured: Measured) -> list[Check]:
     """All checks of a month: of its figures, and of the days of each product that they rest on."""
     month, found = measured.inputs.month, of_figures(measured)
     for name in measured.products:
-        affiliate, _, product = name.partition("/")
-        known = group.product(affiliate, product)
+        ref = ProductRef.parse(name)
+        known = group.product(ref)
         if known is not None:
             back = month - timedelta(weeks=WEEKS)
             found += of_product(
-                product_days.read(store, affiliate, product, known.grain, back, month_end(month)), since=month
+                product_days.read(store, ref, known.grain, back, month_end(month)), since=month
             )  # fmt: skip
     return found
 
@@ -193,7 +193,7 @@ def _month(measured: Measured) -> str:
 
 
 def _product(days: Sequence[ProductDay]) -> str:
-    return f"{days[0].affiliate}/{days[0].product}"
+    return str(days[0].ref)
 
 
 def _said(wrong: Sequence[str]) -> str:

@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any
+from typing import Any, Self
 
 from affiliates.errors import Refusal
-from affiliates.group import CONTROL_SHARE, Group, Reading
+from affiliates.group import CONTROL_SHARE, Group, ProductRef, Reading
 from affiliates.periods import month_after, month_before, month_end
 from pipelines import granted, licences
 from pipelines.entries import Clause, Entry
@@ -27,12 +27,17 @@ class Subject:
     """Whose people a clause asks about."""
 
     licensee: str
-    product: str | None = None
-    """As affiliate/product, where it asks about one."""
+    product: ProductRef | None = None
+    """Where the clause asks about one."""
     names: tuple[str, ...] | None = None
     """The products whose people count together; none for the whole group."""
     unknown: str | None = None
     """What would have to be said for the subject to be known; until then the whole bounds it."""
+
+    @classmethod
+    def from_product(cls, ref: ProductRef) -> Self:
+        """One product's people alone."""
+        return cls(ref.affiliate, ref, (str(ref),))
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,7 @@ class ClauseTest:
             "licence": self.entry.id,
             "clause": self.clause.id,
             "licensee": self.subject.licensee,
-            "product": self.subject.product,
+            "product": str(self.subject.product) if self.subject.product else None,
             "released": released.isoformat() if released else None,
             "measured_month": f"{self.month:%Y-%m}" if self.month else None,
             "threshold": self.clause.threshold,
@@ -93,7 +98,7 @@ def subjects(group: Group, entry: Entry, clause: Clause, today: date, control_sh
     parent, used = group.settings.ultimate_parent, granted.uses(group, today, entry.id, control_share)
     taken = [accepted.entity for accepted in granted.accepted(group, entry.id)]
     if clause.scope == "using":
-        found = [_of_product(entity, product) for entity, product, _ in used]
+        found = [Subject.from_product(use.ref) for use in used]
         return list(dict.fromkeys(found)) or [
             Subject(parent, unknown=f"which products use it: `models` with `model: {entry.id}` in a product")
         ]
@@ -101,7 +106,7 @@ def subjects(group: Group, entry: Entry, clause: Clause, today: date, control_sh
         return [Subject(licensee) for licensee in dict.fromkeys([parent, *taken])]
     if clause.with_affiliates:
         return [s for affiliate in group.affiliates(today, control_share) for s in _of_licensee(group, clause, affiliate)]
-    licensees = dict.fromkeys([*taken, *(entity for entity, _, _ in used)])
+    licensees = dict.fromkeys([*taken, *(use.ref.affiliate for use in used)])
     if not licensees:
         where = f"`accepted` in grants.yaml, or `models` with `model: {entry.id}` in a product"
         return [Subject(parent, unknown=f"who the licensee is: {where}")]
@@ -109,16 +114,12 @@ def subjects(group: Group, entry: Entry, clause: Clause, today: date, control_sh
     return each or [Subject(parent, unknown=f"products of {' and '.join(licensees)}: none is named in its manifest")]
 
 
-def _of_product(affiliate: str, product: str) -> Subject:
-    return Subject(affiliate, f"{affiliate}/{product}", (f"{affiliate}/{product}",))
-
-
 def _of_licensee(group: Group, clause: Clause, licensee: str) -> Iterator[Subject]:
-    products = [p.product for p in group.entities[licensee].products]
+    refs = [ProductRef(licensee, product.product) for product in group.entities[licensee].products]
     if clause.scope == "all":
-        yield Subject(licensee, None, tuple(f"{licensee}/{product}" for product in products))
+        yield Subject(licensee, None, tuple(map(str, refs)))
     else:
-        yield from (_of_product(licensee, product) for product in products)
+        yield from map(Subject.from_product, refs)
 
 
 def for_subject(
@@ -126,9 +127,9 @@ def for_subject(
 ) -> ClauseTest:
     """One clause for one subject."""
     about = clause.tested_month or month or month_before(today)
-    affiliate, _, product = (subject.product or subject.licensee).partition("/")
-    covers = list(granted.covers(months, entry.id, affiliate, product or None, today))
-    used = [u for u in granted.uses(months.group, today, entry.id) if subject.product in (None, f"{u[0]}/{u[1]}")]
+    affiliate, product = subject.product or (subject.licensee, None)
+    covers = list(granted.covers(months, entry.id, affiliate, product, today))
+    used = [u for u in granted.uses(months.group, today, entry.id) if subject.product in (None, u.ref)]
     exempt = granted.exempt(entry, clause, used, granted.accepted(months.group, entry.id))
     found = {
         reading.name: covered(outcome(months, clause, subject, reading, about), covers, exempt)

@@ -17,7 +17,7 @@ from affiliates import both_keys, contribution, crosswalk, edge
 from affiliates.crosswalk import NO_CROSSWALK
 from affiliates.edge import Workplace
 from affiliates.errors import Refusal, Refused
-from affiliates.group import Group, Product, said_in
+from affiliates.group import Group, Product, ProductRef, said_in
 from affiliates.keyring import Keyring
 from affiliates.periods import DAY, end_of, first_day, month_after
 from affiliates.sources.found import Found
@@ -81,7 +81,7 @@ class Centre:
 class ProductRun:
     """What a run did for one product."""
 
-    name: str
+    ref: ProductRef
     received: Received = field(default_factory=Received)
     periods: int = 0
     """Computed anew."""
@@ -92,6 +92,11 @@ class ProductRun:
     """Events of the computed periods without a usable identifier."""
     undecided: int = 0
     """Events of the computed periods that a condition left undecided."""
+
+    @property
+    def name(self) -> str:
+        """The product, as affiliate/product."""
+        return str(self.ref)
 
     def add(self, more: Self) -> None:
         """Take in what was done for other periods of the same product; what is missing stays as it is."""
@@ -117,7 +122,7 @@ class Due:
     """By the first month of the coming key epoch, those of its days that are contributed under its key, too."""
 
 
-def due(centre: Centre, affiliate: str, product: Product, first: date | None = None, last: date | None = None) -> Due:
+def due(centre: Centre, ref: ProductRef, product: Product, first: date | None = None, last: date | None = None) -> Due:
     """What of a product is due in a range; without one, what is missing, wasn't settled or has changed since.
 
     Raises `Refusal` for a source that isn't there.
@@ -125,19 +130,19 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
     if product.handed_in:
         return Due([], {}, (), {})
     store, group, now = centre.store_if_any(), centre.group, centre.now
-    versions = store.read_versions(affiliate, product.product) if store else []
+    versions = store.read_versions(ref) if store else []
     known = {v.activity_date: v for v in versions if v.grain == product.grain}
     zone = product.day_zone or group.settings.time_zone
     days = _days(product, first, last, now.date(), zone)
-    found = edge.find(f"{affiliate}/{product.product}", product, centre.directory, group.settings.time_zone)
+    found = edge.find(str(ref), product, centre.directory, group.settings.time_zone)
     periods = edge.periods_present(found, product, days, zone, now)
     seen = edge.fingerprints(found, periods)
     ahead = both_keys.days_ahead(product, list(periods), centre.place)
     if first is None and last is None:
-        outdated = {p: ds for p, ds in periods.items() if _outdated(known.get(p), centre, affiliate, product)}
+        outdated = {p: ds for p, ds in periods.items() if _outdated(known.get(p), centre, ref, product)}
         others = {p: ds for p, ds in periods.items() if p not in outdated}
-        changed = _changed(centre, affiliate, product, found, others, seen) if store else set()
-        changed |= _behind(centre, affiliate, product, ahead) if store else set()
+        changed = _changed(centre, ref, product, found, others, seen) if store else set()
+        changed |= _behind(centre, ref, product, ahead) if store else set()
         gone = {p for p, version in known.items() if version.erased_at is not None}  # Again only by name.
         periods = {p: ds for p, ds in periods.items() if (p in outdated or p in changed) and p not in gone}
         ahead = {month: [day for day in days_ if day in periods] for month, days_ in ahead.items()}
@@ -155,21 +160,21 @@ def due(centre: Centre, affiliate: str, product: Product, first: date | None = N
     return Due(found, periods, missing, {p: seen[p] for p in periods}, ahead)
 
 
-def collect(centre: Centre, affiliate: str, product: Product, first: date | None = None, last: date | None = None) -> ProductRun:
+def collect(centre: Centre, ref: ProductRef, product: Product, first: date | None = None, last: date | None = None) -> ProductRun:
     """Compute what is due of a product and store it; what its sources are refused for is in the answer."""
     computed: list[Accepted] = []
     for _ in range(_ATTEMPTS):
-        done, wanted = plan(centre, affiliate, product, first, last)
+        done, wanted = plan(centre, ref, product, first, last)
         if wanted is not None:
             with _refusals_in(done):
-                computed = _computed(centre, affiliate, product, wanted)
-        if wanted is None or not done.refusals or not _rewritten(centre, affiliate, product, wanted):
+                computed = _computed(centre, ref, product, wanted)
+        if wanted is None or not done.refusals or not _rewritten(centre, ref, product, wanted):
             break
     if wanted is not None and computed:
         done.periods, store = len(computed), centre.store()
         done.received = store.append_contributions(computed, centre.now, wanted.seen)
         if done.received.erased:
-            versions = {period(v): v for v in store.read_versions(affiliate, product.product)}
+            versions = {period(v): v for v in store.read_versions(ref)}
             own = [a for a in computed if not a.ahead]  # An erased second one is left alone, as a run leaves erased days.
             done.refusals += tuple(erased.refusals(store.read_not_again(own, versions)))
         done.unidentified = sum(a.contribution.unidentified_events or 0 for a in computed if not a.ahead)
@@ -178,12 +183,12 @@ def collect(centre: Centre, affiliate: str, product: Product, first: date | None
 
 
 def plan(
-    centre: Centre, affiliate: str, product: Product, first: date | None = None, last: date | None = None
+    centre: Centre, ref: ProductRef, product: Product, first: date | None = None, last: date | None = None
 ) -> tuple[ProductRun, Due | None]:
     """What `collect` would do, before it does it: what is missing or refused already, and else what is due."""
-    done, wanted = ProductRun(f"{affiliate}/{product.product}"), None
+    done, wanted = ProductRun(ref), None
     with _refusals_in(done):
-        wanted = due(centre, affiliate, product, first, last)
+        wanted = due(centre, ref, product, first, last)
         done.missing = wanted.missing
     return done, wanted
 
@@ -197,8 +202,8 @@ def take_counts(centre: Centre) -> int:
 
 def any_days(group: Group, first: date | None, last: date | None, today: date) -> bool:
     """Whether any product lives in a range."""
-    products, zone = (p for entity in group.entities.values() for p in entity.products), group.settings.time_zone
-    return any(_days(product, first, last, today, product.day_zone or zone) for product in products)
+    zone = group.settings.time_zone
+    return any(_days(product, first, last, today, product.day_zone or zone) for product in group.products.values())
 
 
 @contextmanager
@@ -214,36 +219,36 @@ def _refusals_in(done: ProductRun) -> Iterator[None]:
         done.refusals = (Refusal(done.name, "a file can't be read", str(error.strerror), "see to its permissions and its disk"),)
 
 
-def _computed(centre: Centre, affiliate: str, product: Product, wanted: Due) -> list[Accepted]:
+def _computed(centre: Centre, ref: ProductRef, product: Product, wanted: Due) -> list[Accepted]:
     """The product's contributions, written at the edge and read at the centre: there is one way in."""
     with TemporaryDirectory(prefix="mauwatch-") as folder:
         paths = []
-        made = both_keys.contribute(affiliate, product, wanted.found, wanted.periods, wanted.ahead, centre.place)
+        made = both_keys.contribute(ref, product, wanted.found, wanted.periods, wanted.ahead, centre.place)
         for number, contributions in enumerate(made):
-            paths.append(Path(folder) / f"{affiliate}-{product.product}-{number}.parquet")
+            paths.append(Path(folder) / f"{ref.affiliate}-{ref.product}-{number}.parquet")
             contribution.write(paths[-1], contributions)
         return intake.accept(paths, centre.group, centre.place.keys.canaries, centre.crosswalk_digest, centre.now)
 
 
 def _changed(
-    centre: Centre, affiliate: str, product: Product, found: list[Found], periods: dict[date, list[date]], seen: dict[date, str]
+    centre: Centre, ref: ProductRef, product: Product, found: list[Found], periods: dict[date, list[date]], seen: dict[date, str]
 ) -> set[date]:
     """Periods whose files have changed since; one file of many days changes with each of them, and which of them did, the
     number of their events tells."""
     store = centre.store()
-    before = store.read_seen(affiliate, product.product, product.grain)
+    before = store.read_seen(ref, product.grain)
     changed = {p: days for p, days in periods.items() if before.get(p, seen[p]) != seen[p]}
     if not changed or all(f.source.by_day for f in found):
         return set(changed)
-    counted = product_days.read_events(store, affiliate, product.product, product.grain)
+    counted = product_days.read_events(store, ref, product.grain)
     there = edge.events_now(found, product.grain, changed, centre.group.settings.time_zone)
     return {p for p in changed if counted.get(p, there[p]) != there[p]}
 
 
-def _rewritten(centre: Centre, affiliate: str, product: Product, wanted: Due) -> bool:
+def _rewritten(centre: Centre, ref: ProductRef, product: Product, wanted: Due) -> bool:
     """Whether a source was written again or went since it was found: then what it was refused for may be gone too."""
     try:
-        found = edge.find(f"{affiliate}/{product.product}", product, centre.directory, centre.group.settings.time_zone)
+        found = edge.find(str(ref), product, centre.directory, centre.group.settings.time_zone)
         return edge.fingerprints(found, wanted.periods) != wanted.seen
     except (OSError, Refusal):
         return True
@@ -262,23 +267,23 @@ def _digest(place: Workplace, month: date) -> str:
     return snapshot.digest if snapshot else NO_CROSSWALK
 
 
-def _behind(centre: Centre, affiliate: str, product: Product, ahead: Mapping[date, Sequence[date]]) -> set[date]:
+def _behind(centre: Centre, ref: ProductRef, product: Product, ahead: Mapping[date, Sequence[date]]) -> set[date]:
     """Days whose second contribution has to be computed, or isn't of the events that their own is of."""
     if not any(ahead.values()):
         return set()
     store = centre.store()
-    second = {v.activity_date: v for v in store.read_versions(affiliate, product.product, ahead=True)}
-    differing = events_ahead.differing(*events_ahead.events_of(store, affiliate, product.product))
+    second = {v.activity_date: v for v in store.read_versions(ref, ahead=True)}
+    differing = events_ahead.differing(*events_ahead.events_of(store, ref))
     return {
         day
         for month, days in ahead.items()
         for day in days
         if (version := second.get(day)) is None
-        or (version.erased_at is None and (day in differing or _outdated(version, centre, affiliate, product, month)))
+        or (version.erased_at is None and (day in differing or _outdated(version, centre, ref, product, month)))
     }
 
 
-def _outdated(version: Version | None, centre: Centre, affiliate: str, product: Product, month: date | None = None) -> bool:
+def _outdated(version: Version | None, centre: Centre, ref: ProductRef, product: Product, month: date | None = None) -> bool:
     """Whether a period has to be computed: never, not settled, or under other settings; `month`: of whose key and crosswalk
     they are, else its own."""
     if version is None:
@@ -286,7 +291,7 @@ def _outdated(version: Version | None, centre: Centre, affiliate: str, product: 
     place, month = centre.place, month or version.activity_date.replace(day=1)
     if place.keys.source(month).destroyed:
         return False
-    settles = intake.settles_at(centre.group, affiliate, product.product, version.grain, version.activity_date, version.day_zone)
+    settles = intake.settles_at(centre.group, ref, version.grain, version.activity_date, version.day_zone)
     return (
         version.computed_at < settles
         or (version.key_epoch, version.key_fingerprint) != (place.keys.source(month).epoch, place.keys.fingerprint(month))
@@ -297,18 +302,15 @@ def _outdated(version: Version | None, centre: Centre, affiliate: str, product: 
 
 def _given(group: Group, today: date) -> Iterator[GivenCount]:
     """The manifests' counts, and their ceilings for each month that is over."""
-    for affiliate, entity in group.entities.items():
-        for p in entity.products:
-            for count in p.counts:
-                yield GivenCount(
-                    affiliate, p.product, count.month, "count", count.users, count.unit, said_in(count), count.attested_by
-                )
-            month = p.from_.replace(day=1)
-            while p.ceilings and month_after(month) <= today:
-                alive = [month + DAY * i for i in range((month_after(month) - month).days) if p.holds_on(month + DAY * i)]
-                roofs = [next((c for c in p.ceilings if c.holds_on(day)), None) for day in alive]
-                # In force on every day; where it changed in the month, the higher one holds.
-                if (found := [c for c in roofs if c]) and None not in roofs:
-                    c = max(found, key=lambda c: c.users)
-                    yield GivenCount(affiliate, p.product, month, "ceiling", c.users, c.unit, said_in(c), c.attested_by)
-                month = month_after(month)
+    for ref, p in group.products.items():
+        for count in p.counts:
+            yield GivenCount(*ref, count.month, "count", count.users, count.unit, said_in(count), count.attested_by)
+        month = p.from_.replace(day=1)
+        while p.ceilings and month_after(month) <= today:
+            alive = [month + DAY * i for i in range((month_after(month) - month).days) if p.holds_on(month + DAY * i)]
+            roofs = [next((c for c in p.ceilings if c.holds_on(day)), None) for day in alive]
+            # In force on every day; where it changed in the month, the higher one holds.
+            if (found := [c for c in roofs if c]) and None not in roofs:
+                c = max(found, key=lambda c: c.users)
+                yield GivenCount(*ref, month, "ceiling", c.users, c.unit, said_in(c), c.attested_by)
+            month = month_after(month)

@@ -12,7 +12,7 @@ def collected(attested: Attested, found: Measured, public_key: str | None = None
 
     `public_key`: of the key that signs the month's evidence, so that a later key can't stand in for it.
     """
-    due = dict.fromkeys(affiliate for affiliate, _ in found.inputs.due)
+    due = dict.fromkeys(ref.affiliate for ref, _ in found.inputs.due)
     there = {a.affiliate for a in attested.attestations}
     return {
         "attestations": [a.model_dump(mode="json") for a in attested.attestations],

@@ -14,7 +14,7 @@ from datetime import date
 from itertools import groupby
 
 from affiliates.errors import Refusal
-from affiliates.group import Group, Product, Reading
+from affiliates.group import Group, Product, ProductRef, Reading
 from affiliates.periods import month_end
 from pipelines import ahead, left_out, shares
 from pipelines.bounds import Sketches, seen_by, unite
@@ -35,19 +35,18 @@ class Inputs:
     window: Days
     reading: Reading
     members: tuple[str, ...]
-    due: tuple[tuple[str, Product], ...]
-    """Affiliate and product."""
+    due: tuple[tuple[ProductRef, Product], ...]
     versions: tuple[Version, ...]
     """Current contributions of due products, each of one grain in a month: the window's, and those of another zone's days or
     of whole months that reach into it."""
-    given: Mapping[tuple[str, str], GivenCount]
+    given: Mapping[ProductRef, GivenCount]
     """A product's count, or else its ceiling; of several months, all of theirs together."""
     not_counted: tuple[str, ...]
     """Who has products or contributions and is left out, and why; and what awaits a run."""
     digest: str
     unerased: str = ""
     """The same digest as if no sketch had been erased; empty where that isn't known."""
-    least: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    least: Mapping[ProductRef, int] = field(default_factory=dict)
     """A product's count of a month that lies in the window whole: it has at least as many people."""
 
     @property
@@ -121,18 +120,21 @@ def gather_window(
     window = Window.of(days, group.settings.time_zone)
     last = window.last
     members = tuple(sorted(group.affiliates(on or last, reading.control_share)))
-    near: dict[tuple[str, str], list[Version]] = defaultdict(list)
+    near: dict[ProductRef, list[Version]] = defaultdict(list)
     for version in warehouse.read_around(window.first, last, up_to, ahead=not window.is_month):
         if window.names(version) or window.touches(version):
-            near[version.affiliate, version.product].append(version)
+            near[version.ref].append(version)
     epoch = group.settings.epoch_of(last.replace(day=1)).epoch
-    for (affiliate, product), found in near.items():
+    for ref, found in near.items():
         if any(v.ahead for v in found):
-            near[affiliate, product] = ahead.chosen(found, epoch, *ahead.events_of(warehouse, affiliate, product))
+            near[ref] = ahead.chosen(found, epoch, *ahead.events_of(warehouse, ref))
     due = tuple(
-        (m, p) for m in members for p in group.entities[m].products if window.has_life_of(p, near.get((m, p.product), ()))
+        (ref, product)
+        for member in members
+        for product in group.entities[member].products
+        if window.has_life_of(product, near.get(ref := ProductRef(member, product.product), ()))
     )
-    versions = tuple(v for m, p in due for v in _of_one_grain(near.get((m, p.product), ()), p))
+    versions = tuple(v for ref, product in due for v in _of_one_grain(near.get(ref, ()), product))
     months = window.months
     numbers = shares.given_by(warehouse.read_counts(months[0], months[-1], up_to), due, window)
     given = {key: g.most for key, g in numbers.items() if g.most}
@@ -140,14 +142,17 @@ def gather_window(
     said: dict[str, object] = {
         "zone": group.settings.time_zone,
         "audiences": reading.audiences,
-        "due": [(m, p.model_dump(mode="json", include={"product", "grain", "settles_after", "from_", "to"})) for m, p in due],
+        "due": [
+            (ref.affiliate, p.model_dump(mode="json", include={"product", "grain", "settles_after", "from_", "to"}))
+            for ref, p in due
+        ],
         "versions": sorted(_said_of(v, group) for v in versions),
         "given": [asdict(g) for _, g in sorted(given.items())],
     }
     if not window.is_month:  # What months' figures rest on is told as before there were others: signed months have its digest.
         said |= {"window": asdict(days), "least": sorted(least.items())}
     unerased = _digest(said)
-    erased = sorted(f"{v.affiliate}/{v.product} {v.grain} {v.activity_date} {v.erased_at}" for v in versions if v.erased_at)
+    erased = sorted(f"{v.ref} {v.grain} {v.activity_date} {v.erased_at}" for v in versions if v.erased_at)
     digest = _digest(said | {"erased": erased}) if erased else unerased
     within = [v for v in versions if window.names(v)]
     not_counted = tuple(left_out.said(group, members, on or last, near, due, within, window.is_month))
@@ -163,7 +168,7 @@ def _said_of(v: Version, group: Group) -> list[str]:
 
 
 def _is_settled(v: Version, group: Group) -> bool:
-    return v.computed_at >= settles_at(group, v.affiliate, v.product, v.grain, v.activity_date, v.day_zone)
+    return v.computed_at >= settles_at(group, v.ref, v.grain, v.activity_date, v.day_zone)
 
 
 def _of_one_grain(near: Sequence[Version], product: Product) -> Iterator[Version]:
@@ -189,22 +194,20 @@ def measure(warehouse: Holder, group: Group, inputs: Inputs) -> Measured:
         _check_unitable(inputs.month, [v for v in inputs.versions if window.names(v)])
     newest = max(inputs.versions, key=lambda v: (v.activity_date, v.id), default=None)
     frame = Frame(warehouse, group, window, inputs.reading, newest)
-    by_product: dict[tuple[str, str], list[Version]] = defaultdict(list)
+    by_product: dict[ProductRef, list[Version]] = defaultdict(list)
     for version in inputs.versions:
-        by_product[version.affiliate, version.product].append(version)
+        by_product[version.ref].append(version)
     shared = {
-        (m, p.product): shares.share(
-            frame, m, p, by_product[m, p.product], Given(inputs.given.get((m, p.product)), inputs.least.get((m, p.product)))
-        )
-        for m, p in inputs.due
+        ref: shares.share(frame, ref, product, by_product[ref], Given(inputs.given.get(ref), inputs.least.get(ref)))
+        for ref, product in inputs.due
     }
-    products = {key: figure_of([share]) for key, share in shared.items()}
+    products = {ref: figure_of([share]) for ref, share in shared.items()}
     affiliates = {
-        member: figure_of([shared[k] for k in keys], [products[k] for k in keys])
-        for member, keys in ((m, list(ks)) for m, ks in groupby(shared, key=lambda k: k[0]))
+        affiliate: figure_of([shared[ref] for ref in refs], [products[ref] for ref in refs])
+        for affiliate, refs in ((affiliate, list(same)) for affiliate, same in groupby(shared, key=lambda ref: ref.affiliate))
     }
     whole = figure_of(list(shared.values()), list(products.values()))
-    return Measured(inputs, whole, affiliates, {f"{m}/{p}": figure for (m, p), figure in products.items()})
+    return Measured(inputs, whole, affiliates, {str(ref): figure for ref, figure in products.items()})
 
 
 def _check_unitable(month: date, versions: Sequence[Version]) -> None:
@@ -213,7 +216,7 @@ def _check_unitable(month: date, versions: Sequence[Version]) -> None:
         ("crosswalk snapshots", [v.crosswalk_digest[:12] or "none" for v in versions]),
     ):
         if len(found := Counter(each)) > 1:
-            of = dict(zip(each, (f"{v.affiliate}/{v.product}" for v in versions), strict=True))
+            of = dict(zip(each, (v.ref for v in versions), strict=True))
             said = [f"{name} in {number} periods, such as {of[name]}'s" for name, number in found.items()]
             raise Refusal(
                 f"{month:%Y-%m}", f"contributions of two {what} can't be united", ", ".join(sorted(said)),
@@ -231,11 +234,11 @@ def share_by(warehouse: Holder, group: Group, month: date, reading: Reading) -> 
     inputs = gather(warehouse, group, month, reading)
     window = Window.of(inputs.window, group.settings.time_zone)
     versions = [v for v in inputs.versions if window.names(v)]
-    by_product: dict[tuple[str, str], list[Version]] = defaultdict(list)
+    by_product: dict[ProductRef, list[Version]] = defaultdict(list)
     for version in versions:
-        by_product[version.affiliate, version.product].append(version)
-    for affiliate, product in inputs.due:
-        mine = by_product[affiliate, product.product]
+        by_product[version.ref].append(version)
+    for ref, product in inputs.due:
+        mine = by_product[ref]
         zone = mine[0].day_zone if mine else product.day_zone or window.zone
         missing = set(product.days_due(window.first, window.last, zone)) - {v.activity_date for v in mine}
         if missing and not any(v.grain == "month" for v in mine):

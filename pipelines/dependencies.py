@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from affiliates.errors import Refusal
+from affiliates.group import ProductRef
 from affiliates.model_use import ModelUse
 from affiliates.periods import month_before
 from pipelines import adoption, granted
@@ -21,8 +22,7 @@ from pipelines.results import STANDS
 class Dependency:
     """A product's use of a model, and what its clauses find."""
 
-    affiliate: str
-    product: str
+    ref: ProductRef
     use: ModelUse
     findings: tuple[Finding, ...]
     stands: tuple[str, ...]
@@ -37,7 +37,7 @@ class Dependency:
         users = self.users and {"estimate": self.users.estimate, "lower": self.users.lower, "upper": self.users.upper}
         said = self.use.model_dump(mode="json", by_alias=True, exclude_none=True)
         return {
-            "product": f"{self.affiliate}/{self.product}", **said, "stands_on": list(self.stands), "open": list(self.open),
+            "product": str(self.ref), **said, "stands_on": list(self.stands), "open": list(self.open),
             "users": users,
             "decided_by": "reading of record" if self.of_record else "all readings",
             "findings": [finding.to_dict() for finding in self.findings],
@@ -67,7 +67,7 @@ class Dependencies:
         return {
             "on": self.on.isoformat(), "month": f"{self.month:%Y-%m}",
             "open": {
-                "products": sorted({f"{d.affiliate}/{d.product}" for d in self.open}), "users": users,
+                "products": sorted({str(d.ref) for d in self.open}), "users": users,
                 "revenue": [{"currency": c, "year": y, "amount": str(a)} for (c, y), a in sorted(self.revenue.items())],
                 "revenue_not_said": list(self.not_said),
             },
@@ -83,9 +83,9 @@ def dependencies(months: Months, registry: Registry, today: date) -> Dependencie
     except Refusal:
         measured = None
     found = []
-    for affiliate, name, use in granted.uses(months.group, today):
+    for ref, use in granted.uses(months.group, today):
         entry = registry.get(use.model)
-        findings = tuple(adoption.findings(months, entry, affiliate, name, [use], today)) if entry else ()
+        findings = tuple(adoption.findings(months, entry, ref, [use], today)) if entry else ()
         record = any(r.holds_on(today) for r in months.group.readings.of_record)
         deciding = {shown.name} if record else {reading.name for reading in months.group.readings.readings}
         every = [(f, name, o) for f in findings for name, o in f.readings.items() if name in deciding]
@@ -93,23 +93,23 @@ def dependencies(months: Months, registry: Registry, today: date) -> Dependencie
         open_ = tuple(f"{f.clause}, {name}: {o.result}" for f, name, o in every if o.result not in STANDS)
         if entry is None:
             open_ = (f"no such licence in the registry: {near(use.model, [e.id for e in registry.entries])}",)
-        users = months.people(measured, shown, [f"{affiliate}/{name}"]) if measured else None
-        found.append(Dependency(affiliate, name, use, findings, stands, open_, users, record))
-    names = {f"{d.affiliate}/{d.product}" for d in found if d.open}
+        users = months.people(measured, shown, [str(ref)]) if measured else None
+        found.append(Dependency(ref, use, findings, stands, open_, users, record))
+    names = {str(d.ref) for d in found if d.open}
     together = months.people(measured, shown, names) if measured and names else None
     return _with_revenue(Dependencies(today, month, tuple(found), together))
 
 
 def _with_revenue(found: Dependencies) -> Dependencies:
     """Of a product that uses several models on open results, the largest share counts, once."""
-    largest: dict[tuple[str, str, int], Decimal] = defaultdict(Decimal)
+    largest: dict[tuple[ProductRef, str, int], Decimal] = defaultdict(Decimal)
     for d in found.open:
         if d.use.revenue is not None:
-            key = f"{d.affiliate}/{d.product}", d.use.revenue.currency, d.use.revenue.year
+            key = d.ref, d.use.revenue.currency, d.use.revenue.year
             largest[key] = max(largest[key], d.use.revenue.amount * (d.use.revenue_share or Decimal(1)))
     total: dict[tuple[str, int], Decimal] = defaultdict(Decimal)
     for (_, currency, year), amount in largest.items():
         total[currency, year] += amount
-    said = {name for name, _, _ in largest}
-    unknown = sorted({f"{d.affiliate}/{d.product}" for d in found.open} - said)
+    said = {ref for ref, _, _ in largest}
+    unknown = sorted(str(ref) for ref in {d.ref for d in found.open} - said)
     return replace(found, revenue=dict(total), not_said=tuple(unknown))

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from affiliates.contribution import Contribution
 from affiliates.errors import Refusal
+from affiliates.group import ProductRef
 from affiliates.periods import period_days
 from pipelines import schema
 from pipelines.held import Accepted, Period, Version, period
@@ -45,10 +46,10 @@ def not_again(connection: sa.Connection, received: Sequence[Accepted], current: 
         if order.kind == ERASED and not order.superseded:
             whole[order.known_at].append(order)
     gone = _erased_sketches(connection, [part.registers.digest() for a in received for part in a.contribution.parts])
-    erased = defaultdict[tuple[str, str], list[Version]](list)
+    erased = defaultdict[ProductRef, list[Version]](list)
     for version in current.values():
         if version.erased_at is not None:
-            erased[version.affiliate, version.product].append(version)
+            erased[version.ref].append(version)
     found: dict[Period, Erased] = {}
     for accepted in received:
         contribution = accepted.contribution
@@ -56,11 +57,11 @@ def not_again(connection: sa.Connection, received: Sequence[Accepted], current: 
         moments = [
             sketch.erased_at
             for part in contribution.parts
-            for sketch in gone.get((contribution.affiliate, contribution.product, part.registers.digest()), ())
+            for sketch in gone.get((contribution.ref, part.registers.digest()), ())
             if _overlap(period_days(sketch.grain, sketch.activity_date), (first, last))
             or any(_is_about(order, contribution) for order in whole[sketch.erased_at])
         ]
-        for version in erased[contribution.affiliate, contribution.product]:
+        for version in erased[contribution.ref]:
             # What was erased of a day comes back under no key; but a second contribution that was keeps out no day's own.
             if version.erased_at is None or not _overlap(period_days(version.grain, version.activity_date), (first, last)):
                 continue
@@ -68,7 +69,7 @@ def not_again(connection: sa.Connection, received: Sequence[Accepted], current: 
                 moments.append(version.erased_at)
         allowed = [
             o.known_at for o in orders
-            if o.kind == ALLOWED and (o.affiliate, o.product) == (contribution.affiliate, contribution.product)
+            if o.kind == ALLOWED and (o.affiliate, o.product) == contribution.ref
             and o.first_day <= first and last <= o.last_day
         ]  # fmt: skip
         if moments and not any(at > max(moments) for at in allowed):
@@ -84,7 +85,7 @@ def _is_about(order: sa.Row[Any], contribution: Contribution) -> bool:
     """Whether an order to erase would have taken the contribution: as `erasure.Scope.condition`."""
     first, last = period_days(contribution.grain, contribution.activity_date)
     return (
-        (order.affiliate is None or (order.affiliate, order.product) == (contribution.affiliate, contribution.product))
+        (order.affiliate is None or (order.affiliate, order.product) == contribution.ref)
         and (order.first_day is None or order.first_day <= last)
         and (order.last_day is None or first <= order.last_day)
         and order.key_epoch in (None, contribution.key_epoch)
@@ -94,32 +95,32 @@ def _is_about(order: sa.Row[Any], contribution: Contribution) -> bool:
 
 def refusals(found: Mapping[Period, Erased]) -> Iterator[Refusal]:
     """Why these aren't stored, product by product."""
-    of_product = defaultdict[tuple[str, str], list[Period]](list)
+    of_product = defaultdict[ProductRef, list[Period]](list)
     for about in found:
-        of_product[about[0], about[1]].append(about)
-    for (affiliate, product), periods in of_product.items():
-        name, told = f"{affiliate}/{product}", max(found[about] for about in periods)
+        of_product[ProductRef(*about[:2])].append(about)
+    for ref, periods in of_product.items():
+        told = max(found[about] for about in periods)
         first, last = min(day for *_, day, _ in periods), max(period_days(grain, day)[1] for *_, grain, day, _ in periods)
         yield Refusal(
-            name, "was erased, so it isn't stored again",
+            str(ref), "was erased, so it isn't stored again",
             f"{len(periods)} period{'s' * (len(periods) > 1)} from {first} to {last}, by {told.by} on {told.at:%Y-%m-%d}",
-            f"if it is to be: mauwatch erase {name} --from {first} --to {last} --allow-again --by NAME --reason TEXT; then "
+            f"if it is to be: mauwatch erase {ref} --from {first} --to {last} --allow-again --by NAME --reason TEXT; then "
             "contribute it again",
         )  # fmt: skip
 
 
-def _erased_sketches(connection: sa.Connection, digests: Sequence[str]) -> dict[tuple[str, str, str], list[_Sketch]]:
-    """By affiliate, product and digest, the periods for which such a sketch was erased, and when."""
+def _erased_sketches(connection: sa.Connection, digests: Sequence[str]) -> dict[tuple[ProductRef, str], list[_Sketch]]:
+    """By product and digest, the periods for which such a sketch was erased, and when."""
     c, p, s = schema.contributions, schema.parts, schema.sketches
     erased = [
         digest
         for some in schema.chunks(digests)
         for digest in connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some), s.c.erased_at.is_not(None)))
     ]
-    found = defaultdict[tuple[str, str, str], list[_Sketch]](list)
+    found = defaultdict[tuple[ProductRef, str], list[_Sketch]](list)
     columns = c.c.affiliate, c.c.product, c.c.grain, c.c.activity_date, s.c.digest, s.c.erased_at
     joined = c.join(p, p.c.contribution_id == c.c.id).join(s, s.c.digest == p.c.sketch)
     for some in schema.chunks(erased):
         for row in connection.execute(sa.select(*columns).select_from(joined).where(s.c.digest.in_(some), schema.GONE)):
-            found[row.affiliate, row.product, row.digest].append(_Sketch(row.grain, row.activity_date, row.erased_at))
+            found[ProductRef(row.affiliate, row.product), row.digest].append(_Sketch(row.grain, row.activity_date, row.erased_at))
     return found

@@ -13,7 +13,7 @@ import numpy as np
 import sqlalchemy as sa
 
 from affiliates.errors import Refusal
-from affiliates.group import Group
+from affiliates.group import Group, ProductRef
 from affiliates.registers import Registers
 from pipelines import inbox, ledger, publications, schema
 from pipelines.erased import ALLOWED, ERASED
@@ -148,7 +148,7 @@ def plan(store: Store, scope: Scope) -> Plan:
         if row.sketch in beyond:
             found.shared.add(row.sketch)
             continue
-        name = f"{row.affiliate}/{row.product}"
+        name = str(ProductRef(row.affiliate, row.product))
         going = of_product.setdefault((name, row.grain), Going(name, row.grain))
         going.days.add(row.activity_date)
         going.own |= set() if row.ahead else {row.activity_date}

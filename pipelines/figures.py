@@ -77,7 +77,7 @@ def figure_of(shares: Sequence[Share], products: Iterable[Figure] = ()) -> Figur
     open_ended = any(s.unbounded for s in shares if s.given is None) or not shares
     upper = None if open_ended else math.ceil(found.upper) + sum(g.users for g in stand_ins)
     estimates = [p.estimate for p in products if p.estimate is not None]
-    notes = [f"{g.affiliate}/{g.product}: a {g.kind} of {g.users:,} {g.unit} stands in ({g.document})" for g in stand_ins]
+    notes = [f"{g.ref}: a {g.kind} of {g.users:,} {g.unit} stands in ({g.document})" for g in stand_ins]
     return Figure(
         estimate=estimate,
         lower=max(math.floor(found.lower), floor or 0),

@@ -4,29 +4,32 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
 from itertools import count
+from typing import NamedTuple
 
 from affiliates.errors import Refusal
 from affiliates.grants import Accepted, Grant
-from affiliates.group import CONTROL_SHARE, Group
+from affiliates.group import CONTROL_SHARE, Group, ProductRef
 from affiliates.model_use import ModelUse
 from affiliates.periods import add_months, month_after, month_before
 from pipelines.entries import Clause, Entry
 from pipelines.months import Months
 from pipelines.results import Cover, Result, decide
 
-Use = tuple[str, str, ModelUse]
-"""Affiliate, product, and the model that it uses."""
+
+class Use(NamedTuple):
+    """A model that a product uses."""
+
+    ref: ProductRef
+    model: ModelUse
 
 
 def uses(group: Group, today: date, licence: str | None = None, control_share: Decimal = CONTROL_SHARE) -> list[Use]:
     """The models that products of the group use on a day."""
     members = group.affiliates(today, control_share)
     return [
-        (name, product.product, use)
-        for name, entity in group.entities.items()
-        if name in members
-        for product in entity.products
-        if product.holds_on(today)
+        Use(ref, use)
+        for ref, product in group.products.items()
+        if ref.affiliate in members and product.holds_on(today)
         for use in product.models
         if use.holds_on(today) and licence in (None, use.model)
     ]
@@ -95,15 +98,13 @@ def _months_of(grant: Grant, today: date) -> list[date]:
 
 
 def _products_of(group: Group, grant: Grant) -> set[str]:
-    return {
-        f"{name}/{p.product}" for name, entity in group.entities.items() for p in entity.products if grant.is_for(name, p.product)
-    }
+    return {str(ref) for ref in group.products if grant.is_for(*ref)}
 
 
 def exempt(entry: Entry, clause: Clause, found: Sequence[Use], taken: Sequence[Accepted]) -> str | None:
     """Why the text leaves these uses out; nothing where it doesn't, for one of them or because the licence was accepted."""
     reaching = [exemption for exemption in (*clause.exemptions, *entry.exemptions) if exemption.integrated_end_user_product]
-    bases = [use.integrated_end_user_product for _, _, use in found]
+    bases = [use.model.integrated_end_user_product for use in found]
     if not reaching or not found or taken or not all(bases):
         return None
     said = "; ".join(dict.fromkeys(f"{basis.basis} ({basis.document})" for basis in bases if basis))

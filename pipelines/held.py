@@ -9,6 +9,7 @@ from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
 from affiliates.contribution import Contribution
+from affiliates.group import ProductRef
 from affiliates.periods import Grain
 from affiliates.registers import Registers
 
@@ -45,6 +46,10 @@ class Version:
     """Those that it is of; null for all."""
     erased_at: datetime | None = None
     """When a sketch of it was last erased; null while all are there."""
+
+    @property
+    def ref(self) -> ProductRef:
+        return ProductRef(self.affiliate, self.product)
 
     @property
     def content(self) -> list[str]:
@@ -112,6 +117,10 @@ class GivenCount:
     document: str
     attested_by: str
 
+    @property
+    def ref(self) -> ProductRef:
+        return ProductRef(self.affiliate, self.product)
+
 
 @dataclass(frozen=True)
 class StoredPart:
@@ -130,6 +139,6 @@ class Holder(Protocol):
 
     def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]: ...
 
-    def read_events(self, affiliate: str, product: str, ahead: bool = False) -> Mapping[date, int]: ...
+    def read_events(self, ref: ProductRef, ahead: bool = False) -> Mapping[date, int]: ...
 
     def read_counts(self, first: date, last: date, up_to: Position | None = None) -> list[GivenCount]: ...

@@ -8,8 +8,8 @@ from pathlib import Path
 from affiliates import contribution, epochs, wholeness
 from affiliates.canary import Canaries
 from affiliates.contribution import Contribution
-from affiliates.errors import Refusal, Refused, shown
-from affiliates.group import Group
+from affiliates.errors import Refusal, Refused
+from affiliates.group import Group, ProductRef
 from affiliates.periods import end_of
 from pipelines.held import Accepted
 
@@ -21,10 +21,10 @@ _TEXTS = {
 """What the store keeps of a stranger's words: no address, and nothing that a column can't hold."""
 
 
-def settles_at(group: Group, affiliate: str, product: str, grain: str, activity_date: date, zone: str) -> datetime:
+def settles_at(group: Group, ref: ProductRef, grain: str, activity_date: date, zone: str) -> datetime:
     """When a period's late events have arrived, by its product's `settles_after`."""
-    found = group.product(affiliate, product)
-    return end_of(grain, activity_date, zone) + timedelta(days=found.settles_after if found else 0)
+    product = group.product(ref)
+    return end_of(grain, activity_date, zone) + timedelta(days=product.settles_after if product else 0)
 
 
 def accept(
@@ -57,11 +57,11 @@ def checked(
     refusals: list[Refusal] = []
     for c in contributions:
         wrong = [*_unstorable(c), *contribution.check(c, group, canaries, crosswalk_digest, now)]
-        product = group.product(c.affiliate, c.product)
+        product = group.product(c.ref)
         wrong += wholeness.check(c, product) if product else ()
         refusals.extend(wrong)
         if not wrong:
-            settles = settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, c.day_zone)
+            settles = settles_at(group, c.ref, c.grain, c.activity_date, c.day_zone)
             about = group.settings, c.grain, c.activity_date, c.key_epoch
             fingerprint = canaries(epochs.key_month(*about)).fingerprint
             accepted.append(Accepted(c, settles, fingerprint, epochs.is_ahead(*about)))
@@ -71,8 +71,7 @@ def checked(
 def _unstorable(c: Contribution) -> Iterator[Refusal]:
     said = {name: getattr(c, name) for name in _TEXTS}
     texts = [name for name, text in said.items() if text is not None and not re.fullmatch(_TEXTS[name], text)]
-    named = "/".join(map(shown, (c.affiliate, c.product)))
-    about = f"{named}, {c.activity_date}"
+    about = f"{contribution.shown_ref(c.ref)}, {c.activity_date}"
     if texts:
         next_step = "write the definition as id/version, its digest in hex, and engine and version as the producer"
         yield Refusal(about, "a text isn't what it ought to be", ", ".join(texts), next_step)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 
 from affiliates.edge import definition_digest
-from affiliates.group import Group, Product
+from affiliates.group import Group, Product, ProductRef
 from pipelines.held import Version
 
 
@@ -13,8 +13,8 @@ def said(
     group: Group,
     members: Sequence[str],
     day: date,
-    near: Iterable[tuple[str, str]],
-    due: Sequence[tuple[str, Product]],
+    near: Iterable[ProductRef],
+    due: Sequence[tuple[ProductRef, Product]],
     versions: Sequence[Version],
     is_month: bool = True,
 ) -> Iterator[str]:
@@ -33,42 +33,36 @@ def _outside(group: Group, members: Sequence[str], day: date) -> Iterator[str]:
             yield f"{name}: {group.why_outside(name, members, day)}"
 
 
-def _unnamed(group: Group, near: Iterable[tuple[str, str]]) -> Iterator[str]:
-    for affiliate, product in near:
-        if group.product(affiliate, product) is None:
-            yield f"{affiliate}/{product}: has contributions, and no manifest names it"
+def _unnamed(group: Group, near: Iterable[ProductRef]) -> Iterator[str]:
+    for ref in near:
+        if group.product(ref) is None:
+            yield f"{ref}: has contributions, and no manifest names it"
 
 
-def _stale(group: Group, due: Sequence[tuple[str, Product]], versions: Sequence[Version]) -> Iterator[str]:
-    now = {(m, p.product): definition_digest(p, group.settings) for m, p in due if not p.handed_in}
+def _stale(group: Group, due: Sequence[tuple[ProductRef, Product]], versions: Sequence[Version]) -> Iterator[str]:
+    now = {ref: definition_digest(p, group.settings) for ref, p in due if not p.handed_in}
     stale = Counter(
-        f"{v.affiliate}/{v.product}"
+        v.ref
         for v in versions
-        if v.erased_at is None
-        and v.definition_digest
-        and v.definition_digest != now.get((v.affiliate, v.product), v.definition_digest)
+        if v.erased_at is None and v.definition_digest and v.definition_digest != now.get(v.ref, v.definition_digest)
     )
-    for name, number in stale.items():
-        yield f"{name}: {number} periods were computed under earlier settings; compute them with mauwatch run"
+    for ref, number in stale.items():
+        yield f"{ref}: {number} periods were computed under earlier settings; compute them with mauwatch run"
 
 
-def _of_another_definition(due: Sequence[tuple[str, Product]], versions: Sequence[Version]) -> Iterator[str]:
+def _of_another_definition(due: Sequence[tuple[ProductRef, Product]], versions: Sequence[Version]) -> Iterator[str]:
     """Of what is handed in; what is counted here was said before to be under earlier settings."""
-    now = {(m, p.product): p.active.label for m, p in due if p.handed_in}
-    other = Counter(
-        (f"{v.affiliate}/{v.product}", v.definition, now[v.affiliate, v.product])
-        for v in versions
-        if v.definition != now.get((v.affiliate, v.product), v.definition)
-    )
-    for (name, theirs, ours), number in other.items():
-        yield f"{name}: {number} periods are by the definition {theirs}, and the manifest's is {ours}: are they the same users?"
+    now = {ref: p.active.label for ref, p in due if p.handed_in}
+    other = Counter((v.ref, v.definition, now[v.ref]) for v in versions if v.definition != now.get(v.ref, v.definition))
+    for (ref, theirs, ours), number in other.items():
+        yield f"{ref}: {number} periods are by the definition {theirs}, and the manifest's is {ours}: are they the same users?"
 
 
 def _of_two_definitions(versions: Sequence[Version], within: str) -> Iterator[str]:
-    each: dict[str, Counter[str]] = defaultdict(Counter)
+    each: dict[ProductRef, Counter[str]] = defaultdict(Counter)
     for v in versions:
-        each[f"{v.affiliate}/{v.product}"][v.definition] += 1
-    for name, number in each.items():
+        each[v.ref][v.definition] += 1
+    for ref, number in each.items():
         if len(number) > 1:
             said = ", ".join(f"{n} periods by {definition}" for definition, n in sorted(number.items()))
-            yield f"{name}: who is active was defined in two ways within the {within}: {said}"
+            yield f"{ref}: who is active was defined in two ways within the {within}: {said}"

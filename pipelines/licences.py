@@ -195,9 +195,9 @@ def settled_by(found: People, reading: Reading, threshold: int) -> tuple[str, ..
     """What would settle an undetermined test: what is missing, the identity interval, the sketches' error."""
     figure = found.figure
     named = {reason.partition(": ")[0] for reason in figure.reasons}
-    given = [g for g in found.measured.inputs.given.values() if f"{g.affiliate}/{g.product}" in named]
-    said = [r for r in figure.reasons if not any(r.startswith(f"{g.affiliate}/{g.product}: ") for g in given)]
-    said += [f"sketches of {g.affiliate}/{g.product} in the place of its {g.kind}" for g in given]
+    given = [g for g in found.measured.inputs.given.values() if str(g.ref) in named]
+    said = [r for r in figure.reasons if not any(r.startswith(f"{g.ref}: ") for g in given)]
+    said += [f"sketches of {g.ref} in the place of its {g.kind}" for g in given]
     low, high = figure.identity_low or 0, figure.identity_high or 0
     if reading.counts == "unique_people" and not given and low <= threshold < high:
         said.append(f"a crosswalk between namespaces: people are from {low:,} to {high:,} by who shares them")

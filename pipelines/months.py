@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 
 from affiliates.errors import Refusal
-from affiliates.group import Group, Reading
+from affiliates.group import Group, ProductRef, Reading
 from pipelines import counting, publications, published
 from pipelines.counting import METHOD, Measured
 from pipelines.figures import Coverage, Figure
@@ -93,10 +93,10 @@ class Months:
             return None
         if len(there) < 2 or set(there) == set(measured.products):
             return people(measured, reading, there)
-        due = tuple((m, p) for m, p in measured.inputs.due if f"{m}/{p.product}" in names)
-        of = {(m, p.product) for m, p in due}
-        versions = tuple(v for v in measured.inputs.versions if (v.affiliate, v.product) in of)
-        given = {key: count for key, count in measured.inputs.given.items() if key in of}
+        due = tuple((ref, product) for ref, product in measured.inputs.due if str(ref) in names)
+        refs = {ref for ref, _ in due}
+        versions = tuple(v for v in measured.inputs.versions if v.ref in refs)
+        given = {ref: count for ref, count in measured.inputs.given.items() if ref in refs}
         some = replace(measured.inputs, due=due, versions=versions, given=given)
         return people(counting.measure(self.warehouse, self.group, some), reading)
 
@@ -115,7 +115,7 @@ def people(measured: Measured, reading: Reading, names: Collection[str] | None =
 
 
 def _products(measured: Measured, affiliate: str) -> set[str]:
-    return {name for name in measured.products if name.partition("/")[0] == affiliate}
+    return {name for name in measured.products if ProductRef.parse(name).affiliate == affiliate}
 
 
 def _of(measured: Measured, whole: Figure, products: list[Figure], reading: Reading) -> People:

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from typing import Self
 
 from affiliates.errors import Refusal
-from affiliates.group import Group, Reading
+from affiliates.group import Group, ProductRef, Reading, affiliate_of
 from affiliates.periods import add_months, month_end
 from pipelines import counting, months, publications, published
 from pipelines.counting import Inputs, Measured
@@ -36,14 +36,13 @@ class Basis:
 
     def of(self, subject: str) -> Self:
         """What the figure of an affiliate, or a product, rests on."""
-        affiliate = subject.partition("/")[0]
 
         def mine(product: str) -> bool:
-            return subject in (product, product.partition("/")[0])
+            return ProductRef.parse(product).belongs_to(subject)
 
         return replace(
             self,
-            affiliates=self.affiliates & {affiliate},
+            affiliates=self.affiliates & {affiliate_of(subject)},
             definitions={product: found for product, found in self.definitions.items() if mine(product)},
             counted=frozenset(filter(mine, self.counted)),
         )
@@ -102,7 +101,7 @@ def points(store: Warehouse, group: Group, reading: Reading, subject: str | None
 
 
 def _products(measured: Measured, subject: str) -> set[str]:
-    return {name for name in measured.products if subject in (name, name.partition("/")[0])}
+    return {name for name in measured.products if ProductRef.parse(name).belongs_to(subject)}
 
 
 def to_date(store: Warehouse, group: Group, reading: Reading, today: date) -> ToDate | None:
@@ -143,7 +142,7 @@ def _basis(store: Warehouse, group: Group, month: date, reading: Reading, public
     for version in inputs.versions:
         if version.activity_date.replace(day=1) == month:
             said = version.definition, version.definition_digest
-            definitions.setdefault(f"{version.affiliate}/{version.product}", set()).add(said)
+            definitions.setdefault(str(version.ref), set()).add(said)
     return Basis(
         frozenset(member for member in inputs.members if group.entities[member].products),
         {product: frozenset(found) for product, found in definitions.items()},

@@ -4,7 +4,7 @@ from datetime import date
 
 import sqlalchemy as sa
 
-from affiliates.group import Reading
+from affiliates.group import ProductRef, Reading
 from affiliates.periods import month_end
 from pipelines import schema
 from pipelines.held import PERIOD
@@ -46,14 +46,14 @@ def read(store: Store, reading: Reading, since: date, subject: str | None = None
     return found
 
 
-def products(store: Store, reading: Reading, month: date) -> list[tuple[str, int | None]]:
-    """Affiliate/product and its users in a published month, the largest first."""
+def products(store: Store, reading: Reading, month: date) -> list[tuple[ProductRef, int | None]]:
+    """The products and their users in a published month, the largest first."""
     p, f = schema.publications.c, schema.figures.c
     latest = schema.current(schema.publications, "month", "reading").where(p.reading == reading.name, p.month == month)
     wanted = sa.select(f.subject, f.estimate).where(f.publication.in_(latest), f.scope == "product")
     with store.reading() as connection:
-        rows = [(row.subject, row.estimate) for row in connection.execute(wanted)]
-    return sorted(rows, key=lambda row: (-(row[1] or 0), row[0]))
+        rows = [(ProductRef.parse(row.subject), row.estimate) for row in connection.execute(wanted)]
+    return sorted(rows, key=lambda row: (-(row[1] or 0), str(row[0])))
 
 
 def definitions(store: Store, month: date) -> dict[str, frozenset[tuple[str, str | None]]]:
@@ -66,5 +66,5 @@ def definitions(store: Store, month: date) -> dict[str, frozenset[tuple[str, str
     found: dict[str, set[tuple[str, str | None]]] = {}
     with store.reading() as connection:
         for row in connection.execute(wanted):
-            found.setdefault(f"{row.affiliate}/{row.product}", set()).add((row.definition, row.definition_digest))
+            found.setdefault(str(ProductRef(row.affiliate, row.product)), set()).add((row.definition, row.definition_digest))
     return {product: frozenset(each) for product, each in found.items()}

@@ -7,6 +7,7 @@ from datetime import date
 
 import sqlalchemy as sa
 
+from affiliates.group import ProductRef
 from affiliates.periods import Grain
 from pipelines import schema
 from pipelines.held import PERIOD
@@ -20,8 +21,7 @@ COUNTED = ("external", "internal")
 class ProductDay:
     """The current contribution of a product and a period, in numbers."""
 
-    affiliate: str
-    product: str
+    ref: ProductRef
     grain: Grain
     day: date
     """The day, or the month's first day."""
@@ -35,10 +35,10 @@ class ProductDay:
     """The lowest among its sketches."""
 
 
-def read(store: Store, affiliate: str, product: str, grain: Grain, first: date, last: date) -> list[ProductDay]:
+def read(store: Store, ref: ProductRef, grain: Grain, first: date, last: date) -> list[ProductDay]:
     """The product's periods of this grain from `first` to `last` (first days, both included), in order."""
     c, p, s = schema.contributions.c, schema.parts.c, schema.sketches.c
-    wanted = c.affiliate == affiliate, c.product == product, c.grain == grain, c.activity_date.between(first, last)
+    wanted = c.affiliate == ref.affiliate, c.product == ref.product, c.grain == grain, c.activity_date.between(first, last)
     latest = schema.current(schema.contributions, *PERIOD).where(*wanted, c.ahead.is_(False))
     rows = (
         sa.select(c.activity_date, p.audience, p.estimate, p.events, sa.func.coalesce(sa.func.length(s.image), 0), s.lg_k)
@@ -54,7 +54,7 @@ def read(store: Store, affiliate: str, product: str, grain: Grain, first: date, 
             parts[day].append(tuple(part))
     return [
         ProductDay(
-            affiliate, product, grain, day,
+            ref, grain, day,
             _sum([users for audience, users, _, _, _ in each if audience in COUNTED]),
             _sum([events for audience, _, events, _, _ in each if audience in COUNTED]),
             sum(size for *_, size, _ in each),
@@ -64,11 +64,11 @@ def read(store: Store, affiliate: str, product: str, grain: Grain, first: date, 
     ]  # fmt: skip
 
 
-def read_events(store: Store, affiliate: str, product: str, grain: Grain, ahead: bool = False) -> dict[date, int]:
+def read_events(store: Store, ref: ProductRef, grain: Grain, ahead: bool = False) -> dict[date, int]:
     """By period, how many events its contribution was made of, of every audience and identified or not; without those
     that don't say it. `ahead`: its second one, under the coming epoch's key."""
     c, p = schema.contributions.c, schema.parts.c
-    ours = c.affiliate == affiliate, c.product == product, c.grain == grain, c.ahead.is_(ahead)
+    ours = c.affiliate == ref.affiliate, c.product == ref.product, c.grain == grain, c.ahead.is_(ahead)
     events = (
         sa.select(c.activity_date, sa.func.sum(p.events), c.unidentified_events, sa.func.count() - sa.func.count(p.events))
         .join_from(schema.contributions, schema.parts, p.contribution_id == c.id)

@@ -228,8 +228,8 @@ def _lost(store: Warehouse | None, accepted: Sequence[Accepted]) -> Iterator[str
     """Warnings of users that versions had which are about to be replaced."""
     if store is None:
         return
-    pairs = sorted({(a.contribution.affiliate, a.contribution.product) for a in accepted})
-    current = {period(v): v for pair in pairs for v in store.read_versions(*pair, ahead=None)}
+    refs = sorted({a.contribution.ref for a in accepted})
+    current = {period(v): v for ref in refs for v in store.read_versions(ref, ahead=None)}
     for a in accepted:
         before = current.get(period(a))
         if before is not None and taking.outcome(a, before).what == "replaced":

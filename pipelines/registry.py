@@ -130,10 +130,8 @@ def _entries(data: Any, key: str = "licences") -> list[dict[str, Any]]:
 
 def unknown(group: Group, registry: Registry) -> Iterator[Refusal]:
     """Licences that manifests name and the registry doesn't have: what rests on them can't be tested."""
-    for name, entity in group.entities.items():
-        for product in entity.products:
-            yield from (_unknown(f"{name}/{product.product}, models", use.model, registry) for use in product.models
-                        if registry.get(use.model) is None)  # fmt: skip
+    for ref, product in group.products.items():
+        yield from (_unknown(f"{ref}, models", use.model, registry) for use in product.models if registry.get(use.model) is None)
     said = [(f"grants.yaml, {grant.id}", licence) for grant in group.grants.grants for licence in grant.licences]
     said += [(f"grants.yaml, accepted for {a.entity}", a.licence) for a in group.grants.accepted]
     yield from (_unknown(where, licence, registry) for where, licence in said if registry.get(licence) is None)

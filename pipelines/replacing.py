@@ -10,6 +10,7 @@ from datetime import date, datetime
 
 from affiliates.contribution import Contribution
 from affiliates.errors import Refusal
+from affiliates.group import ProductRef
 from affiliates.registers import Registers, standard_error
 from affiliates.ruled_out import SURE
 from pipelines import taking
@@ -92,20 +93,18 @@ def _gone(contribution: Contribution, cells: Collection[Cell]) -> set[str]:
 
 def twins(received: Sequence[Accepted], cells: Collection[Cell]) -> Iterator[str]:
     """Warnings of parts whose registers are another product's of the same period."""
-    owners = defaultdict[tuple[str, date, str], set[tuple[str, str]]](set)
+    owners = defaultdict[tuple[str, date, str], set[ProductRef]](set)
     for cell in cells:
-        owners[cell.grain, cell.activity_date, cell.sketch].add((cell.affiliate, cell.product))
+        owners[cell.grain, cell.activity_date, cell.sketch].add(cell.ref)
     parts = [(c, part) for c, *_ in received for part in c.parts if part.registers.bounds().estimate >= MANY]
     for contribution, part in parts:
-        mine = contribution.affiliate, contribution.product
-        owners[contribution.grain, contribution.activity_date, part.registers.digest()].add(mine)
+        owners[contribution.grain, contribution.activity_date, part.registers.digest()].add(contribution.ref)
     for contribution, part in parts:
-        mine = contribution.affiliate, contribution.product
-        others = owners[contribution.grain, contribution.activity_date, part.registers.digest()] - {mine}
-        for affiliate, product in sorted(others):
+        others = owners[contribution.grain, contribution.activity_date, part.registers.digest()] - {contribution.ref}
+        for other in sorted(others):
             yield (
                 f"{contribution.subject}: its {part.audience} users of {part.namespace} are the very ones of "
-                f"{affiliate}/{product}: is it another product's file?"
+                f"{other}: is it another product's file?"
             )
 
 

@@ -92,11 +92,10 @@ def run(
     other settings. A product whose sources are refused keeps what the store has, and the others go on.
     """
     report = Report()
-    work = [(entity.entity, product) for entity in group.entities.values() for product in entity.products]
     with Centre(directory, group, now) as centre:
-        for number, (affiliate, product) in enumerate(work):
-            progress(f"{affiliate}/{product.product}", number, len(work))
-            report.products.append(collect.collect(centre, affiliate, product, first, last))
+        for number, (ref, product) in enumerate(group.products.items()):
+            progress(str(ref), number, len(group.products))
+            report.products.append(collect.collect(centre, ref, product, first, last))
         report.findings += lifeless(group, first, last, now.date())
         collect.take_counts(centre)
         store = centre.store_if_any()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
-from affiliates.group import Group, Product, Reading
+from affiliates.group import Group, Product, ProductRef, Reading
 from affiliates.identity import PERSON
 from affiliates.periods import DAY, month_after
 from pipelines.bounds import Pool, Sketches, unite
@@ -37,15 +37,15 @@ class Given:
     """Its count of a month that lies inside whole."""
 
 
-def share(frame: Frame, affiliate: str, product: Product, versions: Sequence[Version], given: Given) -> Share:
+def share(frame: Frame, ref: ProductRef, product: Product, versions: Sequence[Version], given: Given) -> Share:
     """A product's share, by its contributions in the window and those that reach into it."""
-    window, group, name = frame.window, frame.group, f"{affiliate}/{product.product}"
+    window, group, name = frame.window, frame.group, str(ref)
     within = [v for v in versions if window.names(v)]
     zone = within[0].day_zone if within else product.day_zone or window.zone
     covered = _covered(product, [v for v in versions if window.overlaps(v)], window, zone)
     reasons = [f"{name}: {what} missing" for what in covered.missing]
     # Days of another zone, right beside the window, bound it as well: they have to have settled, too.
-    settled = {v.id: settles_at(group, affiliate, product.product, v.grain, v.activity_date, v.day_zone) for v in versions}
+    settled = {v.id: settles_at(group, ref, v.grain, v.activity_date, v.day_zone) for v in versions}
     early = [v for v in versions if v.computed_at < settled[v.id]]
     if early:
         until = max(settled[v.id] for v in early)
@@ -196,27 +196,27 @@ def _periods(versions: Sequence[Version]) -> str:
 
 
 def given_by(
-    counts: Sequence[GivenCount], due: Sequence[tuple[str, Product]], window: Window
-) -> Mapping[tuple[str, str], Given]:  # fmt: skip
+    counts: Sequence[GivenCount], due: Sequence[tuple[ProductRef, Product]], window: Window
+) -> Mapping[ProductRef, Given]:  # fmt: skip
     """By product, what its counts and ceilings say of a window.
 
     A number is of a calendar month: its people in a part of it are at most as many, and of several months at most all of
     them added. If one of the months has none, nothing is known from above.
     """
-    of_product: dict[tuple[str, str], dict[date, GivenCount]] = defaultdict(dict)
+    of_product: dict[ProductRef, dict[date, GivenCount]] = defaultdict(dict)
     for count in counts:
-        months = of_product[count.affiliate, count.product]
+        months = of_product[count.ref]
         if count.kind == "count" or count.month not in months:
             months[count.month] = count
     found = {}
-    for affiliate, product in due:
-        if there := of_product.get((affiliate, product.product)):
+    for ref, product in due:
+        if there := of_product.get(ref):
             # A product of hours alone, by its zone, has no day in the window: then its months are all that the window is in.
             lives = [m for m in window.months if product.due_between(*window.part_of(m))] or window.months
             all_given = [there[m] for m in lives if m in there]
             whole = [c.users for c in all_given if c.kind == "count" and _is_whole(c.month, window)]
             most = _added(all_given, window) if len(all_given) == len(lives) else None
-            found[affiliate, product.product] = Given(most, max(whole, default=None))
+            found[ref] = Given(most, max(whole, default=None))
     return dict(sorted(found.items()))
 
 
@@ -231,7 +231,7 @@ def _added(given: Sequence[GivenCount], window: Window) -> GivenCount:
     months = " and ".join(f"{c.month:%Y-%m}" for c in given)
     part = "" if all(_is_whole(c.month, window) for c in given) else ", of which the window has a part"
     return GivenCount(
-        first.affiliate, first.product, first.month, "count" if kinds == {"count"} else "ceiling", sum(c.users for c in given),
+        *first.ref, first.month, "count" if kinds == {"count"} else "ceiling", sum(c.users for c in given),
         " and ".join(dict.fromkeys(c.unit for c in given)),
         f"of {months}{part}: " + "; ".join(dict.fromkeys(c.document for c in given)),
         "; ".join(dict.fromkeys(c.attested_by for c in given)),

@@ -236,7 +236,7 @@ def _contributions(holder: Bundled, opened: Bundle) -> Iterator[str]:
             parts.setdefault(number, []).append((part.audience, part.namespace, part.registers.digest(), events))
     for number, v in holder.versions.items():
         if number not in gone and digest_of(v, details[number]["normalisation"], parts.get(number, [])) != v.digest:
-            yield f"{v.affiliate}/{v.product}, {v.activity_date}: its sketches aren't what its digest says"
+            yield f"{v.ref}, {v.activity_date}: its sketches aren't what its digest says"
 
 
 def _differing(measured: Measured, held: Told) -> Iterator[str]:

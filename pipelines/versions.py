@@ -43,6 +43,6 @@ def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None)
 
 def current(connection: sa.Connection, received: Sequence[Accepted]) -> dict[Period, Version]:
     """The current versions of the products that something was received of."""
-    c, pairs = schema.contributions.c, sorted({(r.affiliate, r.product) for r, *_ in received})
-    found = (v for a, p in pairs for v in read(connection, c.affiliate == a, c.product == p))
+    c, refs = schema.contributions.c, sorted({contribution.ref for contribution, *_ in received})
+    found = (v for ref in refs for v in read(connection, c.affiliate == ref.affiliate, c.product == ref.product))
     return {period(v): v for v in found}

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from affiliates.group import ProductRef
 from affiliates.periods import Grain
 from affiliates.threads import ordered
 from pipelines import erased, images, product_days, schema, store, taking, versions
@@ -49,6 +50,10 @@ class Cell:
     """Null if it came before this was noted."""
     ahead: bool
     """Of a day's second contribution, under the coming epoch's key."""
+
+    @property
+    def ref(self) -> ProductRef:
+        return ProductRef(self.affiliate, self.product)
 
 
 Judge = Callable[["Warehouse", Mapping[Period, Version]], Restated | None]
@@ -118,10 +123,10 @@ class Warehouse(Store):
                 _append_receipt(connection, handed, known_at, ())
         return rows
 
-    def read_versions(self, affiliate: str, product: str, ahead: bool | None = False) -> list[Version]:
+    def read_versions(self, ref: ProductRef, ahead: bool | None = False) -> list[Version]:
         """Current contributions of a product: of each period its own, or days' second ones; None for both."""
         c = schema.contributions.c
-        wanted = [c.affiliate == affiliate, c.product == product, *([] if ahead is None else [c.ahead.is_(ahead)])]
+        wanted = [c.affiliate == ref.affiliate, c.product == ref.product, *([] if ahead is None else [c.ahead.is_(ahead)])]
         with self.reading() as connection:
             return versions.read(connection, *wanted)
 
@@ -170,9 +175,9 @@ class Warehouse(Store):
                 found += [Cell(*row) for row in connection.execute(joined)]
         return found
 
-    def read_events(self, affiliate: str, product: str, ahead: bool = False) -> dict[date, int]:
+    def read_events(self, ref: ProductRef, ahead: bool = False) -> dict[date, int]:
         """By day, the events of a product's contributions, or of their second ones; without those that don't say."""
-        return product_days.read_events(self, affiliate, product, "day", ahead)
+        return product_days.read_events(self, ref, "day", ahead)
 
     def read_told(self, ids: Sequence[int]) -> list[dict[str, Any]]:
         """What contributions say besides their key columns and sketches: `normalisation`, and `events` by audience and
@@ -214,10 +219,11 @@ class Warehouse(Store):
                 connection.execute(schema.counts.insert(), changed)
         return len(changed)
 
-    def read_seen(self, affiliate: str, product: str, grain: Grain) -> dict[date, str]:
+    def read_seen(self, ref: ProductRef, grain: Grain) -> dict[date, str]:
         """By period, the digest of the files it was computed from."""
         s = schema.sources_seen.c
-        wanted = sa.select(s.activity_date, s.files).where(s.affiliate == affiliate, s.product == product, s.grain == grain)
+        ours = s.affiliate == ref.affiliate, s.product == ref.product, s.grain == grain
+        wanted = sa.select(s.activity_date, s.files).where(*ours)
         with self.reading() as connection:
             return {row.activity_date: row.files for row in connection.execute(wanted)}
 

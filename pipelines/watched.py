@@ -51,7 +51,7 @@ def rules(group: Group, known: Registry, days: Sequence[date], reading: Reading)
     its licence: what has ended since was used in the month that is published now.
     """
     named = {name for name in group.alerting.licences if (entry := known.get(name)) and entry.watchable}
-    used = {use.model for day in days for _, _, use in granted.uses(group, day, None, reading.control_share)}
+    used = {use.model.model for day in days for use in granted.uses(group, day, None, reading.control_share)}
     wanted = named or used | {entry.id for entry in known.entries if entry.family == FIRST_OF_ALL}
     found: dict[tuple[str, int, bool, str | None], list[tuple[Entry, Clause]]] = {}
     for entry in sorted(known.entries, key=lambda entry: (entry.released or date.min, entry.id)):
@@ -71,7 +71,7 @@ def days_of(group: Group, months: Iterable[date], today: date) -> list[date]:
     """The days on which to ask who uses what: today, each month's first and last, and the last ones of products and uses."""
     ends = {
         ended.to - timedelta(1)
-        for entity in group.entities.values() for product in entity.products for ended in (product, *product.models)
+        for product in group.products.values() for ended in (product, *product.models)
         if ended.to is not None
     }  # fmt: skip
     spans = [(month, month_after(month) - timedelta(1)) for month in months]
@@ -84,7 +84,7 @@ def _subjects(group: Group, entry: Entry, clause: Clause, day: date, reading: Re
     if clause.with_affiliates and clause.scope == "all":
         return [None]
     found = clause_tests.subjects(group, entry, clause, day, reading.control_share)
-    return dict.fromkeys(s.product or s.licensee for s in found if s.unknown is None and s.names)
+    return dict.fromkeys(str(s.product or s.licensee) for s in found if s.unknown is None and s.names)
 
 
 def unwatched(group: Group, known: Registry, today: date) -> list[str]:

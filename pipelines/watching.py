@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from affiliates.group import Group, Reading
+from affiliates.group import Group, ProductRef, Reading
 from affiliates.model_use import ModelUse
 from affiliates.periods import add_months, month_before, month_end, month_of
 from pipelines import alerts, granted, licences, outlook, own_months, past, watched
@@ -165,7 +165,7 @@ class _Look:
 
         if subject is None:
             return members(before.month) != members(last.month)
-        of_it = [p for n, e in self.group.entities.items() for p in e.products if _is_of(f"{n}/{p.product}", subject)]
+        of_it = [product for ref, product in self.group.products.items() if ref.belongs_to(subject)]
         return any(p.from_ > before.month or (p.to is not None and p.to <= month_end(last.month)) for p in of_it)
 
     def _changed_definitions(self) -> dict[str, str]:
@@ -240,24 +240,24 @@ class _Look:
         found = past.products(self.store, self.reading, month)
         return About(
             self.group.settings.group, record, whose=subject, crossing=seen.crossing if seen else None, today=self.today,
-            products=[(name, n) for name, n in found if subject is None or subject in (name, name.partition("/")[0])],
+            products=[(ref, users) for ref, users in found if subject is None or ref.belongs_to(subject)],
             tested_by=rule.tested_by(month), uses=[_used(*use) for use in self._uses(rule)],
         )  # fmt: skip
 
     def _uses(self, rule: Rule) -> Iterator[granted.Use]:
-        for affiliate, product, use in granted.uses(self.group, self.today):
-            if use.model in rule.ids and rule.subject in (None, affiliate, f"{affiliate}/{product}"):
-                yield affiliate, product, use
+        for used in granted.uses(self.group, self.today):
+            if used.model.model in rule.ids and (rule.subject is None or used.ref.belongs_to(rule.subject)):
+                yield used
 
 
 def _is_of(product: str, subject: str | None) -> bool:
     """Whether a product's definition is one of a subject's; `all` is everybody's."""
-    return subject is None or product == "all" or subject in (product, product.partition("/")[0])
+    return subject is None or product == "all" or ProductRef.parse(product).belongs_to(subject)
 
 
-def _used(affiliate: str, product: str, use: ModelUse) -> str:
+def _used(ref: ProductRef, use: ModelUse) -> str:
     """A product's use of a model, with what rests on it and what leaving it costs."""
-    said = [f"{affiliate}/{product} uses {use.model}"]
+    said = [f"{ref} uses {use.model}"]
     if use.revenue:
         share = f", {float(use.revenue_share * 100):g} % of it by the model" if use.revenue_share else ""
         said.append(f"revenue {use.revenue.amount:,} {use.revenue.currency} in {use.revenue.year}{share}")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from affiliates.alerting import Alerting, LevelName
+from affiliates.group import ProductRef
 from pipelines.alerts import Event, Level
 from pipelines.incidents import Transition
 from pipelines.runbook import Page
@@ -44,8 +45,8 @@ class About:
     group: str
     of_record: bool
     """Whether the reading is adopted as the one of record, or is merely the first."""
-    products: Sequence[tuple[str, int | None]] = ()
-    """Affiliate/product and its users, the largest first."""
+    products: Sequence[tuple[ProductRef, int | None]] = ()
+    """Each with its users, the largest first."""
     whose: str | None = None
     """The affiliate, or affiliate/product, that it is about; null for the whole group."""
     crossing: date | None = None
@@ -145,9 +146,9 @@ def _expected(of: Transition, about: About, rules: Alerting) -> list[str]:
 
 def _products(about: About, rules: Alerting) -> list[str]:
     lines = []
-    for name, users in about.products[:_MOST]:
-        owner = rules.owner(name)
-        lines.append(f"  {name}: {'–' if users is None else f'{users:,}'}" + (f", {owner}" if owner else ", no owner is named"))
+    for ref, users in about.products[:_MOST]:
+        owner = rules.owner(str(ref), ref.affiliate)
+        lines.append(f"  {ref}: {'–' if users is None else f'{users:,}'}" + (f", {owner}" if owner else ", no owner is named"))
     more = len(about.products) - _MOST
     return [*(["Products:"] if lines else []), *lines, *([f"  and {more} more"] if more > 0 else [])]
 

@@ -101,7 +101,7 @@ def _polars(path: str) -> Callable[[], float]:
 def _events(pattern: str) -> Callable[[], float]:
     """The product's own way from a day's events to its contribution."""
     from affiliates import edge
-    from affiliates.group import Product, Settings
+    from affiliates.group import Product, ProductRef, Settings
     from affiliates.identity import GroupKey
     from affiliates.keyring import Keyring
 
@@ -116,7 +116,7 @@ def _events(pattern: str) -> Callable[[], float]:
         product = Product.model_validate(said | {"sources": [source | {"files": files}]})
         found = edge.find("bench/app", product, place.directory, "UTC")
         periods = edge.periods_present(found, product, [DAY], "UTC", place.now)
-        ((contribution,),) = edge.contribute("bench", product, found, periods, place)
+        ((contribution,),) = edge.contribute(ProductRef("bench", "app"), product, found, periods, place)
         return contribution.parts[0].registers.bounds().estimate
 
     import polars as pl

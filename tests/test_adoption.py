@@ -179,7 +179,7 @@ def test_a_hosts_own_clause(make: Make) -> None:
         "flow_down of Vendor (terms of Vendor)": {"people": "over", "sum": "over"},
     }
     assert set(results(checked(directory, "llama-4", "a/mail"))["flow_down of Vendor (terms of Vendor)"].values()) == {"under"}
-    assert [d.product for d in depending(directory).open] == ["maps"]
+    assert [d.ref.product for d in depending(directory).open] == ["maps"]
 
 
 def test_a_revision_before_the_clause_is_said(make: Make) -> None:
@@ -196,7 +196,7 @@ def test_what_stands_on_open_results(make: Make) -> None:
     """Search stands on a test that nobody can settle, news on a clause of revenue; maps on a side letter; mail is exempt."""
     directory = prepared(make, PRODUCTS, grants=[GRANT])
     found = depending(directory)
-    assert [(d.product, d.stands, d.open) for d in found.uses] == [
+    assert [(d.ref.product, d.stands, d.open) for d in found.uses] == [
         ("search", ("undetermined",), ("mau, people: undetermined",)),
         ("maps", ("granted",), ()),
         ("mail", ("exempt",), ()),

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from affiliates.alerting import Alerting
 from affiliates.errors import Refusal, Refused
-from affiliates.group import Group
+from affiliates.group import Group, ProductRef
 from affiliates.manifests import read_group
 from pipelines import alerts, answering, incidents, outlook, own_months, registry, warehouse, watched, watching, wording
 from pipelines.alerts import Event, Level, Situation, State
@@ -348,7 +348,7 @@ def test_a_message_for_elsewhere_has_no_figure_and_no_name() -> None:
         estimate=668_123_456, lower=667_000_001, upper=669_000_002, within_year=0.41, within_quarter=0.12, id=7, opened=5,
     )  # fmt: skip
     about = About(
-        "acme", True, crossing=date(2026, 3, 1), today=date(2025, 11, 1), products=[("a/mail", 400_000_003)],
+        "acme", True, crossing=date(2026, 3, 1), today=date(2025, 11, 1), products=[(ProductRef("a", "mail"), 400_000_003)],
         tested_by=["Llama 4"], uses=["a/mail uses llama-4; revenue 7,000,001 EUR in 2025; switching costs 90,001 EUR"],
     )  # fmt: skip
     said = wording.payload(of, Event("raised", ACT, PREPARE), about, rules, "c0ffee")

@@ -109,7 +109,7 @@ def test_licences_are_tested_by_what_is_published(march: Path, store_url: str) -
     group = read_group(march)
     people_on(march, date(2025, 3, 31), 25)
     with Centre(march, group, NOW + timedelta(1)) as centre:
-        collect.collect(centre, "a", group.entities["a"].products[0])
+        collect.collect(centre, *next(iter(group.products.items())))
         assert {o.estimate for t in note_tests(centre, centre.store(), {}) for o in t.readings.values()} == {None, 25}
     assert last_tested(store_url, march) == {10}
     run(march, group, NOW + timedelta(2))
@@ -142,7 +142,7 @@ def test_a_file_that_is_written_while_it_is_read_is_read_again(make: Callable[..
 
     with Centre(directory, group, NOW) as centre:
         centre.place = replace(centre.place, crosswalk=meanwhile)
-        done = collect.collect(centre, "a", group.entities["a"].products[0])
+        done = collect.collect(centre, *next(iter(group.products.items())))
     assert (done.refusals, done.periods, steps) == ((), 1, [])
 
 

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from affiliates import canary, contribution, crosswalk, epochs
 from affiliates.contribution import Contribution, Part
-from affiliates.group import Group, KeySource, Settings
+from affiliates.group import Group, KeySource, ProductRef, Settings
 from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
 from affiliates.periods import DAY, month_end
@@ -82,7 +82,7 @@ def window(directory: Path, days_: Days) -> counting.Measured:
 def ahead(directory: Path, name: str = "app") -> dict[date, Any]:
     group = read_group(directory)
     with opened(group.settings.store, directory) as store:
-        return {v.activity_date: v for v in store.read_versions("a", name, ahead=True)}
+        return {v.activity_date: v for v in store.read_versions(ProductRef("a", name), ahead=True)}
 
 
 def months(directory: Path) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def under(name: str, day: date, who: Sequence[int], epoch: str, **said: Any) -> 
 
 
 def store_them(store: Warehouse, group: Group, each: Sequence[Contribution], is_ahead: bool = False) -> None:
-    settled = [settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, c.day_zone) for c in each]
+    settled = [settles_at(group, c.ref, c.grain, c.activity_date, c.day_zone) for c in each]
     fingerprint = {"1": "first", "2": "second", "3": "third"}
     store.append_contributions(
         [Accepted(c, s, fingerprint[c.key_epoch], is_ahead) for c, s in zip(each, settled, strict=True)], NOW
@@ -302,8 +302,8 @@ def test_a_second_contribution_is_taken_and_no_month_notices(directory: Path, st
         shown = connection.execute("select count(*), sum(events) from product_days where activity_date < '2025-02-01'").fetchone()
     assert shown == (31, 31 * 5)
     with opened(SQLITE, directory) as store:
-        assert len(product_days.read(store, "a", "app", "day", JANUARY, LAST)) == 31
-        assert {v.key_epoch for v in store.read_versions("a", "app") if v.activity_date < FEBRUARY} == {"1"}
+        assert len(product_days.read(store, ProductRef("a", "app"), "day", JANUARY, LAST)) == 31
+        assert {v.key_epoch for v in store.read_versions(ProductRef("a", "app")) if v.activity_date < FEBRUARY} == {"1"}
 
 
 def test_each_replaces_its_own_kind(directory: Path) -> None:
@@ -415,7 +415,7 @@ def test_an_erased_second_one_keeps_out_no_days_own(directory: Path, store_url: 
         erasure.erase(store, Scope(key_epoch="2"), ORDER, NOW)
         group = read_group(directory)
         own = made("a/app", LAST, ["late"], key=FIRST_KEY, computed_at=NOW - DAY / 2)
-        settled = settles_at(group, "a", "app", "day", LAST, "UTC")
+        settled = settles_at(group, ProductRef("a", "app"), "day", LAST, "UTC")
         for is_ahead, each, what in ((True, second(LAST, ["late"]), "erased"), (False, own, "replaced")):
             done = store.append_contributions([Accepted(each, settled, "f", is_ahead)], NOW + DAY)
             assert getattr(done, what) == 1

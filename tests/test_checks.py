@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from affiliates.group import ProductRef
 from affiliates.manifests import read_group
 from pipelines.checks import Due, of_figures, of_product
 from pipelines.product_days import ProductDay
@@ -16,7 +17,7 @@ FIRST = date(2025, 1, 6)
 
 
 def days(users: Sequence[int | None], events: int | None = 10**9, lg_k: int = 21) -> list[ProductDay]:
-    return [ProductDay("a", "app", "day", FIRST + timedelta(i), n, events, 0, lg_k) for i, n in enumerate(users)]
+    return [ProductDay(ProductRef("a", "app"), "day", FIRST + timedelta(i), n, events, 0, lg_k) for i, n in enumerate(users)]
 
 
 def steady(last: int | None, users: int = 1000, weekend: int = 300) -> list[ProductDay]:
@@ -52,8 +53,8 @@ def test_a_day_beside_its_own_past(found: list[ProductDay], passes: bool) -> Non
 
 
 def test_the_past_is_not_judged_again() -> None:
-    found = [*steady(1000), *(ProductDay("a", "app", "day", FIRST + timedelta(64), 1000, 10**9, 0, 21),)]
-    broken = [*found[:40], ProductDay("a", "app", "day", found[40].day, 1, 10**9, 0, 21), *found[41:]]
+    found = [*steady(1000), *(ProductDay(ProductRef("a", "app"), "day", FIRST + timedelta(64), 1000, 10**9, 0, 21),)]
+    broken = [*found[:40], ProductDay(ProductRef("a", "app"), "day", found[40].day, 1, 10**9, 0, 21), *found[41:]]
     assert all(c.passed for c in of_product(broken, since=found[-1].day))
     assert not all(c.passed for c in of_product(broken))
 

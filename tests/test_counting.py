@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from affiliates.contribution import Contribution, Part
 from affiliates.errors import Refusal
-from affiliates.group import DEFAULT_READINGS, Group
+from affiliates.group import DEFAULT_READINGS, Group, ProductRef
 from affiliates.manifests import read_group
 from affiliates.registers import Registers
 from pipelines import counting
@@ -53,7 +53,7 @@ def group(make: Callable[..., Path]) -> Group:
 
 
 def contributed(name: str, day: date, parts: dict[str, Registers], **changes: Any) -> Contribution:
-    affiliate, product_ = name.split("/")
+    affiliate, product_ = ProductRef.parse(name)
     made = tuple(Part(changes.get("audience", "external"), n, r, None, None, b"") for n, r in parts.items())
     plain = Contribution(
         affiliate, product_, "day", day, "1", "", "v1 unicode", 0, 0, "seen/1", None, "UTC", LATE, "test", made
@@ -63,10 +63,7 @@ def contributed(name: str, day: date, parts: dict[str, Registers], **changes: An
 
 def give(store: Warehouse, group: Group, *each: Contribution) -> None:
     store.append_contributions(
-        [
-            Accepted(c, settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, c.day_zone), "fingerprint")
-            for c in each
-        ],
+        [Accepted(c, settles_at(group, c.ref, c.grain, c.activity_date, c.day_zone), "fingerprint") for c in each],
         LATE,
     )
 

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from affiliates import contribution
 from affiliates.errors import Refusal
-from affiliates.group import Group, Settings
+from affiliates.group import Group, ProductRef, Settings
 from affiliates.manifests import read_group
 from dashboards.cli import app as commands
 from pipelines import closing, erasure, inbox, publications, receiving, sweeping, warehouse
@@ -112,7 +112,7 @@ def test_a_reader_keeps_the_bytes_and_that_is_said(store_url: str, directory: Pa
             sa.event.listen(store.engine, "connect", lambda c, _: c.execute("pragma busy_timeout = 100"))
             store.engine.dispose()
         with other.snapshot() as fixed:
-            assert fixed.read_versions("a", "app")
+            assert fixed.read_versions(ProductRef("a", "app"))
             erasure.erase(store, WEEK, ORDER, NOW)
             assert sweeping.OTHERS_READ in str(sweeping.sweep(store))
         assert sweeping.sweep(store) is None
@@ -199,13 +199,11 @@ def test_a_file_brings_nothing_back_either(store_url: str, directory: Path, tmp_
     erased(directory)
     week = sketch(0, 400, 14)
     with open_store(directory) as store:
-        parts = [p for _, p in store.read_parts([v.id for v in store.read_versions("a", "app")])]
+        parts = [p for _, p in store.read_parts([v.id for v in store.read_versions(ProductRef("a", "app"))])]
         assert sum(p.registers is None for p in parts) == 7
 
         def outcome(*each: contribution.Contribution) -> list[str]:
-            accepted = [
-                Accepted(c, settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, "UTC"), "f") for c in each
-            ]
+            accepted = [Accepted(c, settles_at(group, c.ref, c.grain, c.activity_date, "UTC"), "f") for c in each]
             blocked = store.read_not_again(accepted, current(store))
             return [str(blocked[c.affiliate, c.product, c.grain, c.activity_date, False].by) for c in each if blocked]
 
@@ -215,16 +213,16 @@ def test_a_file_brings_nothing_back_either(store_url: str, directory: Path, tmp_
         assert outcome(contributed("a/app", JANUARY + 7 * DAY, {"email": week})) == []
         assert outcome(replace(monthly, activity_date=date(2025, 2, 1))) == []
         store.append_contributions([accepted_of(group, monthly)], NOW)
-        assert store.read_versions("a", "app")[0].grain == "day"
-        assert {v.grain for v in store.read_versions("a", "app")} == {"day"}
+        assert store.read_versions(ProductRef("a", "app"))[0].grain == "day"
+        assert {v.grain for v in store.read_versions(ProductRef("a", "app"))} == {"day"}
 
 
 def current(store: Warehouse) -> dict[Period, Any]:
-    return {period(v): v for v in store.read_versions("a", "app")}
+    return {period(v): v for v in store.read_versions(ProductRef("a", "app"))}
 
 
 def accepted_of(group: Group, c: contribution.Contribution) -> Accepted:
-    return Accepted(c, settles_at(group, c.affiliate, c.product, c.grain, c.activity_date, "UTC"), "f")
+    return Accepted(c, settles_at(group, c.ref, c.grain, c.activity_date, "UTC"), "f")
 
 
 @both_databases
@@ -245,7 +243,7 @@ def test_the_same_registers_of_another_day_or_product_are_no_erased_ones(store_u
         assert store.append_contributions([given(), given(of=day + DAY), monthly], NOW + DAY).erased == 3
         done = store.append_contributions([given(of=day + 2 * DAY), given("a/tv", day), given("b/app", day)], NOW + DAY)
         assert (done.erased, done.replaced, done.new) == (0, 1, 2)
-        versions = {v.activity_date: v for v in store.read_versions("a", "app")}
+        versions = {v.activity_date: v for v in store.read_versions(ProductRef("a", "app"))}
         assert [n for n in range(4) if versions[day + n * DAY].erased_at] == [0, 1]
         ids = [versions[day].id, versions[day + 2 * DAY].id]
         assert [part.registers is None for _, part in store.read_parts(ids)] == [True, False]
@@ -255,7 +253,7 @@ def test_the_same_registers_of_another_day_or_product_are_no_erased_ones(store_u
         assert (both.shared, week.digest() in both.digests) == ({week.digest()}, False)
         both = erasure.erase(store, Scope(before=date(2025, 2, 1)), ORDER, NOW + 2 * DAY)
         assert week.digest() in both.digests
-        after = {v.activity_date: v.erased_at for v in store.read_versions("a", "app")}
+        after = {v.activity_date: v.erased_at for v in store.read_versions(ProductRef("a", "app"))}
         assert after[day] == after[day + 2 * DAY] == NOW + 2 * DAY
 
 

@@ -5,7 +5,7 @@ The oracles are independent: DuckDB over the raw file, and the counts that came 
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import yaml
 
 from affiliates import contribution, crosswalk, edge
 from affiliates.contribution import Contribution
-from affiliates.group import Group, Product
+from affiliates.group import Group, Product, ProductRef
 from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
 from dashboards import demo
@@ -94,7 +94,8 @@ def by_sketches_alone(directory: Path, centre: Path, last: date, first: date = E
     for affiliate, entity in group.entities.items():
         if entity.products:
             files.append(centre / f"{affiliate}.parquet")
-            contribution.write(files[-1], _counted(affiliate, entity.products, place, first, last))
+            own = {ref: product for ref, product in group.products.items() if ref.affiliate == affiliate}
+            contribution.write(files[-1], _counted(own, place, first, last))
     with Centre(centre, read_group(centre), NOW) as opened:
         session = receiving.receive(opened, [inbox.offer_of(file, centre) for file in files])
         assert [taken.refusals for taken in session.taken] == [[]] * len(files)
@@ -102,13 +103,11 @@ def by_sketches_alone(directory: Path, centre: Path, last: date, first: date = E
     return session.report
 
 
-def _counted(
-    affiliate: str, products: Sequence[Product], place: edge.Workplace, first: date, last: date
-) -> Iterator[Contribution]:
-    for product in products:
-        found = edge.find(f"{affiliate}/{product.product}", product, place.directory, "UTC")
+def _counted(products: Mapping[ProductRef, Product], place: edge.Workplace, first: date, last: date) -> Iterator[Contribution]:
+    for ref, product in products.items():
+        found = edge.find(str(ref), product, place.directory, "UTC")
         days = pl.date_range(max(product.from_, first), last, eager=True).to_list()
-        for some in edge.contribute(affiliate, product, found, edge.periods_present(found, product, days, "UTC", NOW), place):
+        for some in edge.contribute(ref, product, found, edge.periods_present(found, product, days, "UTC", NOW), place):
             yield from some
 
 

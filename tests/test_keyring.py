@@ -16,7 +16,7 @@ from affiliates.contribution import Contribution, write
 from affiliates.edge import Workplace as Place
 from affiliates.edge import contribute, find, periods_present
 from affiliates.errors import Refusal, Refused
-from affiliates.group import Settings
+from affiliates.group import ProductRef, Settings
 from affiliates.identity import GroupKey
 from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
@@ -59,10 +59,10 @@ def handed_in(directory: Path, key: GroupKey, first: date, last: date) -> list[C
     """What an affiliate with this key makes of the same events."""
     group = read_group(directory)
     place = Place(directory, group.settings, Keyring.of(group.settings, key), lambda month: None, NOW)
-    app = group.entities["a"].products[0]
-    found = find("a/app", app, directory, "UTC")
+    ((ref, app),) = group.products.items()
+    found = find(str(ref), app, directory, "UTC")
     days = pl.date_range(first, last, eager=True).to_list()
-    return [c for some in contribute("a", app, found, periods_present(found, app, days, "UTC", NOW), place) for c in some]
+    return [c for some in contribute(ref, app, found, periods_present(found, app, days, "UTC", NOW), place) for c in some]
 
 
 def test_each_month_is_hashed_by_its_epochs_key(make: Make) -> None:
@@ -72,7 +72,7 @@ def test_each_month_is_hashed_by_its_epochs_key(make: Make) -> None:
     assert estimates(directory) == [30, 40]
     group = read_group(directory)
     with warehouse.opened(group.settings.store, directory) as store:
-        found = {(v.activity_date.month, v.key_epoch, v.key_fingerprint) for v in store.read_versions("a", "app")}
+        found = {(v.activity_date.month, v.key_epoch, v.key_fingerprint) for v in store.read_versions(ProductRef("a", "app"))}
     assert found == {(1, "1", GroupKey(KEY, "1").fingerprint), (2, "2", GroupKey(OTHER, "2").fingerprint)}
     assert run(directory, group, NOW).products[0].periods == 0
 

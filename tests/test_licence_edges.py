@@ -257,8 +257,8 @@ def clause_tests(directory: Path, licence: str, month: date | None = None, today
         return [t for t in run_clauses(Months(store, group), [entry], today, month) if t.clause.tested]
 
 
-def found(tests: list[ClauseTest], reading: str = "people") -> list[tuple[str | None, str]]:
-    return [(t.subject.product or t.subject.licensee, t.readings[reading].result) for t in tests]
+def found(tests: list[ClauseTest], reading: str = "people") -> list[tuple[str, str]]:
+    return [(str(t.subject.product or t.subject.licensee), t.readings[reading].result) for t in tests]
 
 
 def with_model(made: Manifests, model: str, **changes: Any) -> Manifests:

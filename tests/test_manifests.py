@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from affiliates.errors import Refused
+from affiliates.group import ProductRef
 from affiliates.manifests import read_group
 from tests.conftest import KEY
 
@@ -48,11 +49,11 @@ def mistakes(directory: Path) -> list[str]:
 
 def test_a_good_directory_is_read(tmp_path: Path) -> None:
     group = read_group(write(tmp_path))
-    found = group.product("a", "app")
+    found = group.product(ProductRef("a", "app"))
     assert found is not None
     assert found.sources[0].time is not None
     assert (found.active.label, found.sources[0].time.column) == ("seen/1", "at")
-    assert group.product("a", "other") is None
+    assert group.product(ProductRef("a", "other")) is None
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ import pytest
 from affiliates import canary, crosswalk
 from affiliates.contribution import Contribution, Part
 from affiliates.errors import Refusal
+from affiliates.group import ProductRef
 from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
 from affiliates.registers import Registers
@@ -371,8 +372,8 @@ def test_a_table_that_is_counted_where_it_lies_is_handed_in(make: Make, key: Gro
     with warehouse.opened(group.settings.store, directory, create=True) as store:
         store.append_contributions([Accepted(theirs, NOW, key.fingerprint)], NOW)
         assert [p.refusals for p in go(directory).products] == [(), ()]
-        due = [(name, p) for name in "ab" for p in group.entities[name].products]
-        versions = store.read_versions("a", "app")
+        due = list(group.products.items())
+        versions = store.read_versions(ProductRef("a", "app"))
     assert len(versions) == 1
     assert list(left_out.said(group, ["parent", "a", "b"], JANUARY[0], [], due, versions)) == []
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from affiliates import edge, kernels
 from affiliates.edge import Workplace
-from affiliates.group import Group
+from affiliates.group import Group, ProductRef
 from affiliates.identity import GroupKey
 from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
@@ -119,16 +119,16 @@ def test_contributions_hold_everybody_and_nobody_else(group: Group, key: GroupKe
     simulation = Simulation(POPULATION, group, key, MONTHS)
     for month in range(len(MONTHS)):
         simulation.advance()
-        monthly = {f"{c.affiliate}/{c.product}": c for c in simulation.monthly(NOW)}
+        monthly = {str(c.ref): c for c in simulation.monthly(NOW)}
         assert set(monthly) == {"a/feed", "a/maps", "b/shop", "b/points"}
         for name, contribution in monthly.items():
             for part in contribution.parts:
                 expected = keys_of(simulation, name, part.namespace, month)
                 assert part.registers.digest() == Registers.of_keys(14, np.array(sorted(expected), np.uint64)).digest()
-    for affiliate, found in simulation.products(MONTHS[-1]):
-        days = list(simulation.daily(affiliate, found, NOW))
+    for ref, found in simulation.products(MONTHS[-1]):
+        days = list(simulation.daily(ref, found, NOW))
         assert len(days) == 31
-        for part in monthly[f"{affiliate}/{found.product}"].parts:
+        for part in monthly[str(ref)].parts:
             of_days = [p.registers for c in days for p in c.parts if p.namespace == part.namespace]
             assert Registers.union(of_days).digest() == part.registers.digest()
 
@@ -138,17 +138,18 @@ def test_raw_events_count_to_the_same_contributions(group: Group, key: GroupKey,
     simulation = Simulation(POPULATION, group, key, MONTHS)
     for _ in MONTHS:
         simulation.advance()
-    directory, points = tmp_path / "group", group.product("b", "points")
+    directory, ref = tmp_path / "group", ProductRef("b", "points")
+    points = group.product(ref)
     assert points is not None
     assert simulation.crosswalk is not None
     days = simulation.days()
     for day in days:
-        simulation.events("b/points", day).write_parquet(directory / f"points-{day}.parquet")
+        simulation.events(str(ref), day).write_parquet(directory / f"points-{day}.parquet")
     place = Workplace(directory, group.settings, Keyring.of(group.settings, key), lambda month: simulation.crosswalk, NOW)
-    found = edge.find("b/points", points, directory, "UTC")
+    found = edge.find(str(ref), points, directory, "UTC")
     periods = edge.periods_present(found, points, days, "UTC", NOW)
-    counted = [c for some in edge.contribute("b", points, found, periods, place) for c in some]
-    for ours, theirs in zip(counted, simulation.daily("b", points, NOW), strict=True):
+    counted = [c for some in edge.contribute(ref, points, found, periods, place) for c in some]
+    for ours, theirs in zip(counted, simulation.daily(ref, points, NOW), strict=True):
         said = {p.namespace: p.registers.digest() for p in theirs.parts}
         assert {p.namespace: p.registers.digest() for p in ours.parts if p.namespace in said} == said
         assert all(p.registers.is_empty for p in ours.parts if p.namespace not in said)

@@ -43,7 +43,7 @@ ROWS: list[tuple[str, str | None]] = [
 def contributions(directory: Path, days: list[date] | None = None, **place: Any) -> dict[date, Contribution]:
     """What the first product with sources contributes for these days."""
     group = read_group(directory)
-    name, found = next((e.entity, p) for e in group.entities.values() for p in e.products if p.sources)
+    ref, found = next((ref, product) for ref, product in group.products.items() if product.sources)
     work = Workplace(
         directory,
         group.settings,
@@ -51,9 +51,9 @@ def contributions(directory: Path, days: list[date] | None = None, **place: Any)
         place.pop("crosswalk", lambda month: None),
         place.pop("now", NOW),
     )
-    files = edge.find(f"{name}/{found.product}", found, directory, group.settings.time_zone)
+    files = edge.find(str(ref), found, directory, group.settings.time_zone)
     periods = edge.periods_present(files, found, days or JANUARY, group.settings.time_zone, work.now)
-    return {c.activity_date: c for some in edge.contribute(name, found, files, periods, work) for c in some}
+    return {c.activity_date: c for some in edge.contribute(ref, found, files, periods, work) for c in some}
 
 
 def users(contribution: Contribution, audience: str = "external") -> dict[str, int]:

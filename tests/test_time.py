@@ -21,6 +21,7 @@ import yaml
 from affiliates import canary, contribution, crosswalk, edge
 from affiliates.contribution import Contribution, Part
 from affiliates.errors import Refusal, Refused
+from affiliates.group import ProductRef
 from affiliates.identity import GroupKey, normalise, person_key
 from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
@@ -86,7 +87,7 @@ def proof(namespace: str, key: GroupKey) -> bytes:
 
 def made(subject: str, first: date, who: Sequence[str], joined: crosswalk.Crosswalk | None = None, **said: Any) -> Contribution:
     """What an affiliate makes of a period's events, with no code of ours but hashing and sketching."""
-    affiliate, product_ = subject.split("/")
+    affiliate, product_ = ProductRef.parse(subject)
     key = said.pop("key", FIRST_KEY)
     keys = keys_of(set(who), key)
     of_namespace = {"email": keys}
@@ -425,10 +426,10 @@ def test_every_event_is_in_exactly_one_day(make: Make, zone: str, around: date) 
     place = edge.Workplace(directory, group.settings, Keyring(group.settings, directory), lambda month: None, NOW)
     truth = Counter(here(moment, zone) for moment, _ in events)
     each: list[Contribution] = []
-    for app in group.entities["a"].products:
-        found = edge.find(f"a/{app.product}", app, directory, zone)
+    for ref, app in group.products.items():
+        found = edge.find(str(ref), app, directory, zone)
         alone = [edge.periods_present(found, app, [day], zone, NOW) for day in over]
-        of_app = [c for periods in alone for some_ in edge.contribute("a", app, found, periods, place) for c in some_]
+        of_app = [c for periods in alone for some_ in edge.contribute(ref, app, found, periods, place) for c in some_]
         assert {c.activity_date: sum(p.events or 0 for p in c.parts) for c in of_app} == {day: truth[day] for day in over}
         each += of_app
     hand_in(directory, each)

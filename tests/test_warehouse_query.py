@@ -29,7 +29,7 @@ from affiliates import canary, contribution, crosswalk, edge
 from affiliates.contribution import SCHEMA, Contribution
 from affiliates.crosswalk import Crosswalk
 from affiliates.errors import Refusal
-from affiliates.group import AUDIENCES, Audience, Group, Product, Settings
+from affiliates.group import AUDIENCES, Audience, Group, Product, ProductRef, Settings
 from affiliates.identity import TEST_KEY, GroupKey, normalise, person_key
 from affiliates.keyring import Keyring
 from affiliates.warehouse_query import ENGINES, Asked, query, self_test
@@ -102,7 +102,7 @@ GROUP = Group.model_validate({
 
 
 def asked(product: Product | None = None, **changes: Any) -> Asked:
-    return replace(Asked("shop", product or app(), SETTINGS, "1", FIRST, LAST), **changes)
+    return replace(Asked(ProductRef("shop", "app"), product or app(), SETTINGS, "1", FIRST, LAST), **changes)
 
 
 def snapshot() -> Crosswalk:
@@ -129,7 +129,7 @@ def by_edge(frame: pl.DataFrame, directory: Path, product: Product, joined: Cros
     last = LAST if product.grain == "day" else date(2025, 1, 31)
     days = pl.date_range(FIRST, last, eager=True).to_list()
     periods = edge.periods_present(found, ours, days, ZONE, NOW)
-    return [c for some in edge.contribute("shop", ours, found, periods, place) for c in some]
+    return [c for some in edge.contribute(ProductRef("shop", "app"), ours, found, periods, place) for c in some]
 
 
 def ascii_only(frame: pl.DataFrame) -> pl.DataFrame:
@@ -271,7 +271,7 @@ def by_keys(
     last = LAST if grain == "day" else date(2025, 1, 31)
     periods = edge.periods_present(found, product, pl.date_range(FIRST, last, eager=True).to_list(), ZONE, NOW)
     counted = edge.events_now(found, product.grain, periods, ZONE)
-    made = [c for some in edge.contribute("shop", product, found, periods, place) for c in some]
+    made = [c for some in edge.contribute(ProductRef("shop", "app"), product, found, periods, place) for c in some]
     assert counted == {c.activity_date: sum(p.events or 0 for p in c.parts) + (c.unidentified_events or 0) for c in made}
     return made
 
@@ -376,9 +376,9 @@ def test_one_files_canaries_do_not_prove_anothers_keys(tmp_path: Path) -> None:
         periods = edge.periods_present(found, product, [FIRST, date(2025, 1, 2)], ZONE, NOW)
         if refused:
             with pytest.raises(Refusal, match="files of keys without canaries"):
-                list(edge.contribute("shop", product, found, periods, place))
+                list(edge.contribute(ProductRef("shop", "app"), product, found, periods, place))
         else:
-            assert [len(some) for some in edge.contribute("shop", product, found, periods, place)] == [2]
+            assert [len(some) for some in edge.contribute(ProductRef("shop", "app"), product, found, periods, place)] == [2]
 
 
 def test_keys_without_canaries_prove_nothing(tmp_path: Path) -> None:
@@ -533,7 +533,7 @@ def call(*arguments: object) -> str:
 def received(centre: Path) -> dict[tuple[date, str, str], str]:
     """Registers of every cell that the centre has now."""
     with warehouse.opened("sqlite:///.mauwatch/store.sqlite", centre) as store:
-        days = {v.id: v.activity_date for v in store.read_versions("shop", "app")}
+        days = {v.id: v.activity_date for v in store.read_versions(ProductRef("shop", "app"))}
         parts = list(store.read_parts(list(days)))
     return {(days[i], part.audience, part.namespace): part.registers.digest() for i, part in parts if part.registers}
 

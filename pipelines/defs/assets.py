@@ -7,7 +7,7 @@ from typing import Any
 
 import dagster as dg
 
-from affiliates.group import Group, Product
+from affiliates.group import Group, Product, ProductRef
 from affiliates.periods import last_day, month_end, months_between, periods_between
 from affiliates.registers import STRETCH, standard_error
 from pipelines import checks as rules
@@ -26,33 +26,28 @@ Prefix = Sequence[str]
 Yielded = dg.AssetMaterialization | dg.AssetCheckResult | dg.MaterializeResult[None]
 
 
-def product_key(prefix: Prefix, affiliate: str, product: str) -> dg.AssetKey:
-    return dg.AssetKey([*prefix, affiliate, product])
+def product_key(prefix: Prefix, ref: ProductRef) -> dg.AssetKey:
+    return dg.AssetKey([*prefix, *ref])
 
 
 def of_group(group: Group, calendar: Calendar, prefix: Prefix) -> list[dg.AssetsDefinition]:
     """An asset for each product with sources, the figures, and the licence tests."""
-    products = [
-        contributions(entity.entity, product, calendar, prefix)
-        for entity in group.entities.values()
-        for product in entity.products
-        if not product.handed_in
-    ]
+    products = [contributions(ref, product, calendar, prefix) for ref, product in group.products.items() if not product.handed_in]
     return [*products, figures([asset.key for asset in products], calendar, prefix), licence_tests(calendar, prefix)]
 
 
-def contributions(affiliate: str, product: Product, calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
+def contributions(ref: ProductRef, product: Product, calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
     """A product's sketches, by day or by month. Of a range that is run, only the periods that could be computed are
     materialised: a day that its sources don't have stays missing."""
-    key, name, grain = product_key(prefix, affiliate, product.product), f"{affiliate}/{product.product}", product.grain
+    key, name, grain = product_key(prefix, ref), str(ref), product.grain
     names = checks.of_product(grain)
 
     @dg.asset(
         key=key,
-        group_name=_group_name(affiliate),
+        group_name=_group_name(ref.affiliate),
         description=(
-            f"Who used {product.name or product.product} of {affiliate} in a {grain}, as sketches of keyed identifiers. Active: "
-            f"{product.active.meaning} ({product.active.label}). Running a {grain} again replaces it. Its late events "
+            f"Who used {product.name or product.product} of {ref.affiliate} in a {grain}, as sketches of keyed identifiers. "
+            f"Active: {product.active.meaning} ({product.active.label}). Running a {grain} again replaces it. Its late events "
             f"have arrived {product.settles_after} days after its end; until then it is computed anew."
         ),
         partitions_def=calendar.of(grain),
@@ -66,14 +61,14 @@ def contributions(affiliate: str, product: Product, calendar: Calendar, prefix: 
         first, last = partitions.asked(context, grain)
         with desk.without_data(name):
             desk.progress(name, len(desk.report.products), desk.steps)
-            done = collect.collect(desk.centre, affiliate, product, first, last_day(grain, last))
+            done = collect.collect(desk.centre, ref, product, first, last_day(grain, last))
             desk.report.products.append(done)
             if done.refusals:
                 raise refused(done.refusals)
             store = desk.centre.store_if_any()
             since = min(first, _open_since(store, desk.centre))
             back, today = since - timedelta(weeks=WEEKS), desk.centre.now.date()
-            days = product_days.read(store, affiliate, product.product, grain, back, max(last, today)) if store else []
+            days = product_days.read(store, ref, grain, back, max(last, today)) if store else []
             found = rules.of_product(days, since=since)
         gone = {day.replace(day=1) if grain == "month" else day for day in done.missing}
         there = {partitions.key_of(grain, d.day): _of_day(d) for d in days if first <= d.day <= last and d.day not in gone}

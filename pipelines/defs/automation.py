@@ -14,7 +14,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from affiliates.group import Group, Product
+from affiliates.group import Group, Product, ProductRef
 from affiliates.periods import Grain, stretches
 from pipelines import collect, inbox, receipts, receiving, run
 from pipelines.collect import Centre, ProductRun
@@ -38,8 +38,7 @@ class Stretch:
     grain: Grain
     first: date
     last: date
-    products: tuple[tuple[str, str], ...]
-    """Affiliate and product."""
+    products: tuple[ProductRef, ...]
 
 
 @dataclass(frozen=True)
@@ -57,14 +56,13 @@ def plan(centre: Centre, first: date | None = None, last: date | None = None) ->
     A product whose sources are refused before anything is known of its days is run for the last of them, and fails
     there with the reason.
     """
-    known, by_stretch = [], defaultdict[tuple[Grain, date, date], list[tuple[str, str]]](list)
-    for entity in centre.group.entities.values():
-        for product in entity.products:
-            done, due = collect.plan(centre, entity.entity, product, first, last)
-            found = sorted(due.periods) if due else _last_period(centre, product, first, last)
-            for begin, end in stretches(product.grain, found):
-                by_stretch[product.grain, begin, end].append((entity.entity, product.product))
-            known.append(done)
+    known, by_stretch = [], defaultdict[tuple[Grain, date, date], list[ProductRef]](list)
+    for ref, product in centre.group.products.items():
+        done, due = collect.plan(centre, ref, product, first, last)
+        found = sorted(due.periods) if due else _last_period(centre, product, first, last)
+        for begin, end in stretches(product.grain, found):
+            by_stretch[product.grain, begin, end].append(ref)
+        known.append(done)
     order = sorted(by_stretch, key=lambda s: (s[0] == "month", s[1], s[2]))
     return Plan([Stretch(*key, tuple(by_stretch[key])) for key in order], known)
 
@@ -107,7 +105,7 @@ def _schedule(grain: Grain, directory: Path, group: Group, prefix: Prefix, clock
         for stretch in found:
             yield dg.RunRequest(
                 run_key=f"{context.scheduled_execution_time:%Y-%m-%d} {_name(stretch)}",
-                asset_selection=[product_key(prefix, *product) for product in stretch.products],
+                asset_selection=[product_key(prefix, ref) for ref in stretch.products],
                 tags=partitions.range_tags(grain, stretch.first, stretch.last),
             )
         if not found:
@@ -227,8 +225,8 @@ _FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.Dagste
 
 
 def _keys(group: Group, prefix: Prefix) -> dict[Grain, list[dg.AssetKey]]:
-    products = [(e.entity, p) for e in group.entities.values() for p in e.products if not p.handed_in]
-    return {grain: [product_key(prefix, a, p.product) for a, p in products if p.grain == grain] for grain in JOBS}
+    products = {ref: product for ref, product in group.products.items() if not product.handed_in}
+    return {grain: [product_key(prefix, ref) for ref, p in products.items() if p.grain == grain] for grain in JOBS}
 
 
 def _name(stretch: Stretch) -> str:

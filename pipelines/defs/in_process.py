@@ -60,7 +60,7 @@ def _run(
         plan = automation.plan(centre, first, last)
         desk.steps = sum(len(stretch.products) for stretch in plan.stretches)
         for stretch in plan.stretches:
-            selection = [product_key((), *product) for product in stretch.products]
+            selection = [product_key((), ref) for ref in stretch.products]
             _execute(location, JOBS[stretch.grain], stretch, dagster, selection)
             _raise_first(desk)
         for done in desk.report.products:

@@ -28,7 +28,7 @@ def calendar(group: Group) -> Calendar:
     The current month is one of them: its figures are published while it lasts. Today isn't, unless a product's days are
     those of another zone, where they may be over earlier.
     """
-    products = [product for entity in group.entities.values() for product in entity.products]
+    products = list(group.products.values())
     day = min((p.from_ for p in products), default=date(2023, 6, 1))
     first, zone = min([day, *(c.month for p in products for c in p.counts)]).replace(day=1), group.settings.time_zone
     ahead = int(any(p.day_zone not in (None, zone) for p in products))
