@@ -1,18 +1,15 @@
 """Sending what waits in the outbox, and the heartbeat that says to an outside service that a run has succeeded."""
 
-import os
-import socket
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-
-import psutil
 
 from affiliates.alerting import Alerting, Channel
 from affiliates.errors import Refusal
 from affiliates.group import Group
 from pipelines import channels, incidents, outbox
 from pipelines.outbox import Message
+from pipelines.process_identity import process_identity, process_is_gone
 from pipelines.runbook import Finding, Page
 from pipelines.store import Store
 
@@ -24,11 +21,11 @@ def deliver(store: Store, directory: Path, group: Group, clock: Clock) -> list[F
 
     One message after the other, each by one sender at a time. A channel that fails holds up no other.
     """
-    rules, me = group.alerting, _sender()
+    rules, me = group.alerting, process_identity()
     if not rules.channels:
         return []
     by_name = {channel.name: channel for channel in rules.channels}
-    while (message := outbox.take(store, clock(), me, gone)) is not None:
+    while (message := outbox.take(store, clock(), me, process_is_gone)) is not None:
         outbox.note(store, message, me, clock(), _sent(message, by_name.get(message.channel), rules, directory))
     return _left(store, rules)
 
@@ -98,20 +95,3 @@ def ping(rules: Alerting, directory: Path) -> list[Finding]:
     except Refusal as refusal:
         failure = f"{refusal.rule}: {refusal.values}"
     return [Finding(f"the heartbeat's address can't be reached: {failure}", Page.PING)] if failure else []
-
-
-def _sender() -> str:
-    """This process: another one may have its number later, but hasn't begun with it."""
-    return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.2f}"
-
-
-def gone(sender: str) -> bool:
-    """Whether a process of this machine has ended; of others nobody knows until their time is up."""
-    host, number, began = sender.rsplit(" ", 2)
-    if host != socket.gethostname():
-        return False
-    try:
-        process = psutil.Process(int(number))
-        return abs(process.create_time() - float(began)) > 1.5 or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True

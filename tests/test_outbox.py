@@ -297,15 +297,6 @@ def test_a_worse_level_silences_the_lower_ones() -> None:
     assert list(outbox.superseded([low, message(2, action="cleared", level="watch")])) == []
 
 
-def test_senders_that_have_ended() -> None:
-    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True, check=True)
-    me = telling._sender()
-    host, _, _ = me.rsplit(" ", 2)
-    assert not telling.gone(me)
-    assert telling.gone(f"{host} {ended.stdout.strip()} 1.0")
-    assert not telling.gone("another-host 1 1.0")
-
-
 def test_nobody_acknowledges_and_the_next_channel_hears(tmp_path: Path, hooks: Hooks) -> None:
     where = [legal("first", hooks.url("/first")), legal("next", hooks.url("/next"), escalation=True)]
     directory = write(tmp_path, {MAY: 690}, where, escalate_after=2)

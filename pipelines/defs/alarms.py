@@ -14,6 +14,7 @@ from pipelines import answering, incidents, outbox, telling, warehouse, watching
 from pipelines.answering import JobRun
 from pipelines.defs import automation
 from pipelines.defs.resources import DESK, Clock, Desk
+from pipelines.process_identity import process_is_gone
 from pipelines.roll import Roll
 from pipelines.watching import FAILED
 
@@ -104,4 +105,4 @@ def _waits(directory: Path, group: Group, now: datetime) -> bool:
     with warehouse.opened(group.settings.store, directory) as store, store.snapshot() as fixed:
         if Roll(fixed, group, now).waits():
             return True
-        return any(outbox.due(outbox.read(fixed), now, telling.gone))
+        return any(outbox.due(outbox.read(fixed), now, process_is_gone))

@@ -1,7 +1,5 @@
 """Dagster's home in a group directory, and its store: what was run, when, and with what outcome."""
 
-import os
-import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -9,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
-import psutil
 import sqlalchemy as sa
 import yaml
 from filelock import FileLock
@@ -17,6 +14,7 @@ from filelock import FileLock
 from affiliates.errors import Refusal
 from affiliates.group import Group
 from affiliates.threads import atomic_write
+from pipelines.process_identity import process_identity, process_is_gone
 
 HOME = Path(".mauwatch") / "dagster"
 """Dagster's home in a group directory: with `DAGSTER_HOME=.mauwatch/dagster`, `dagster dev` shows what was run."""
@@ -80,24 +78,14 @@ def of_daemon(directory: Path, group: Group) -> Iterator[dg.DagsterInstance]:
 
 def process_tag() -> dict[str, str]:
     """What tells later which process a run was in."""
-    return {_PROCESS: f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.0f}"}
+    return {_PROCESS: process_identity()}
 
 
 def end_orphans(instance: dg.DagsterInstance) -> None:
     """Runs that ended with their process are marked as failed; Dagster would show them as running for ever."""
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
-        if _PROCESS in run.tags and _is_gone(run.tags[_PROCESS]):
+        if _PROCESS in run.tags and process_is_gone(run.tags[_PROCESS]):
             instance.report_run_failed(run, "its process ended before it did; the next run computes what it left")
-
-
-def _is_gone(tag: str) -> bool:
-    host, pid, began = tag.rsplit(" ", 2)
-    if host != socket.gethostname():
-        return False
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(began)) > 1.5
-    except psutil.NoSuchProcess:
-        return True
 
 
 def _many_at_a_time(folder: Path) -> dict[str, Any]:
