@@ -1,0 +1,1 @@
+"""Programs beside the tests: they compare, count and measure, and are run by hand or by `make`."""
