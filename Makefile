@@ -20,7 +20,7 @@ demo: .venv/ready ## count a group of 690 million people, and compare with the t
 test: .venv/ready .venv-core/ready .venv-spark/ready ## all tests; with ../shared beside the checkout, over all of its data
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-documents: .venv/ready ## the commands of README.md and PRIVACY.md print what stands beneath them
+documents: .venv/ready ## the commands of README.md and docs/ print what stands beneath them
 	$(BIN)/python -m pytest -n $(WORKERS) --documents
 
 check: .venv/ready ## style, types, and who may import whom

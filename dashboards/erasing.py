@@ -190,7 +190,7 @@ def _afterwards(
         swept = "The table was written anew (VACUUM FULL): the bytes are gone from it, and leave the server's journal in time."
     again = f"The bytes aren't gone from the store's files yet: {unswept}. Give the same command again."
     said.append(Text(again, "bold red") if unswept else Text(swept))
-    said.append(Text("Backups, replicas and what the affiliates have keep theirs: see PRIVACY.md."))
+    said.append(Text("Backups, replicas and what the affiliates have keep theirs: see docs/privacy.md."))
     if inbox:
         said.append(Text(f"The inbox still has files with them; delete: {', '.join(inbox)}", "bold red"))
     if unpublished:

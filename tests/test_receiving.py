@@ -139,7 +139,7 @@ def test_each_wrong_contribution_is_refused_with_its_reason(directory: Path, sto
 
 
 def test_the_table_of_wrong_contributions_has_a_row_for_each(tmp_path: Path) -> None:
-    """The README shows it: a case that is tested and not told, or told and not tested, misleads an affiliate."""
+    """docs/affiliates.md shows it: a case that is tested and not told, or told and not tested, misleads an affiliate."""
     lines = wrong.table().splitlines()
     assert len(lines) == 2 + len(wrong.cases(tmp_path / "key.pem"))
     assert all(line.count("|") == 3 for line in lines)

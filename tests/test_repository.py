@@ -8,31 +8,96 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
+from affiliates.alerting import Alerting
+from affiliates.attested import Attested
+from affiliates.grants import Grants
+from affiliates.group import Product, Settings
+from affiliates.yaml_lines import load
 from tests import wrong_contributions
-from tests.readme import PRIVACY, README, ROOT, privacy_renewed, renewed, undated, unsized
+from tests.tools import cli_page, documents, manifests_page
+from tests.tools.documents import ROOT
+
+MOST_BYTES = 8_000
+"""Of README.md: a stranger reads it to its end."""
+EXAMPLES: dict[str, type[BaseModel]] = {
+    "alerts.yaml": Alerting, "attested": Attested, "grants.yaml": Grants, "group.yaml": Settings, "product": Product,
+}  # fmt: skip
+"""The manifests of which documents show a part, by name."""
 
 
 @pytest.mark.documents
-def test_the_readmes_commands_print_what_it_says(tmp_path: Path) -> None:
-    text = README.read_text(encoding="utf-8")
-    assert unsized(undated(renewed(text, tmp_path))) == unsized(undated(text))
+@pytest.mark.parametrize("pages", documents.sets(), ids=lambda pages: " ".join(page.stem for page in pages))
+def test_commands_of_a_page_print_what_it_says(pages: tuple[Path, ...]) -> None:
+    """A reader who types what a page shows and sees something else trusts no page any more."""
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert documents.renewed(text) == text, f"python -m tests.tools.documents {page.relative_to(ROOT)}"
 
 
-def test_the_readmes_table_of_wrong_contributions_is_the_tests() -> None:
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_bytes()) <= MOST_BYTES
+
+
+def test_the_page_of_commands_is_current() -> None:
+    """An option that `--help` has and the page hasn't is found by nobody."""
+    assert cli_page.PAGE.read_text(encoding="utf-8") == cli_page.page(), "python -m tests.tools.cli_page"
+
+
+def test_the_page_of_manifests_is_current() -> None:
+    """A key that the page has and the model hasn't is refused, and nobody knows why."""
+    text = manifests_page.PAGE.read_text(encoding="utf-8")
+    assert manifests_page.page(text) == text, "python -m tests.tools.manifests_page"
+    assert re.findall("<!-- keys of (.+) -->", text) == list(manifests_page.FILES)
+
+
+def test_what_a_page_shows_of_a_manifest_is_read(tmp_path: Path) -> None:
+    """A reader copies it into a group directory."""
+    shown = [block for page in documents.pages() for block in re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.M | re.S)]
+    assert shown
+    needed = {"group.yaml": {"group": "g", "ultimate_parent": "p", "key": {"env": "K"}},
+              "product": {"product": "app", "from": "2025-01-01", "active": {"id": "seen", "meaning": "seen"}}}  # fmt: skip
+    for block in shown:
+        (tmp_path / "part.yaml").write_text(block)
+        document = load(tmp_path, tmp_path / "part.yaml", [])
+        assert document is not None
+        said = document.data
+        read = []
+        for name, model in EXAMPLES.items():
+            if set(said) <= set(model.model_fields):
+                more = {key: value for key, value in needed.get(name, {}).items() if key != "key" or "keys" not in said}
+                model.model_validate(more | said)
+                read.append(name)
+        assert read, block
+
+
+def test_the_table_of_wrong_contributions_is_the_tests() -> None:
     """Each row is a file that a test hands in, with what `receive` says of it."""
-    assert wrong_contributions.table() in README.read_text(encoding="utf-8")
+    assert wrong_contributions.table() in (ROOT / "docs" / "affiliates.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.documents
-def test_what_an_affiliates_privacy_officer_is_shown_is_what_leaves(tmp_path: Path) -> None:
-    assert unsized(privacy_renewed(tmp_path)) == unsized(PRIVACY.read_text(encoding="utf-8"))
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-def test_links_lead_somewhere() -> None:
-    for document in ROOT.glob("*.md"):
-        for target in re.findall(r"\]\(([^)#]+)\)", document.read_text(encoding="utf-8")):
-            assert (ROOT / target).exists(), (document.name, target)
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    """To a file that is there, and to one of its headings."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+        path = page.parent / target if target else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
+
+
+def test_each_page_is_one_click_from_the_index() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")}
+    assert pages - {"index.md"} <= set(re.findall(r"\]\(([^)#]+)\)", index))
 
 
 def test_pins_are_names_and_versions_alone() -> None:

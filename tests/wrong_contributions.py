@@ -1,6 +1,6 @@
 """Contributions that are wrong, each in one way, made as a warehouse would make them: by Apache DataSketches and plain HMAC.
 
-`python -m tests.wrong_contributions` prints the README's table of them.
+`python -m tests.wrong_contributions` prints the table of docs/affiliates.md.
 """
 
 import os
@@ -213,7 +213,7 @@ LATER = datetime(2025, 3, 1, tzinfo=UTC)
 
 
 def table() -> str:
-    """The README's table: what is wrong, and what the receipt says of it."""
+    """The table of docs/affiliates.md: what is wrong, and what the receipt says of it."""
     lines = [f"| {case.what} | {case.said.partition(' (')[0]} |" for case in cases(Path("key.pem"))]
     return "\n".join(["| what is wrong | refused, since |", "|---|---|", *lines])
 
