@@ -12,7 +12,7 @@ from affiliates.periods import month_of
 from affiliates.sources.found import Found
 
 
-def days_ahead(product: Product, days: Sequence[date], place: Workplace) -> dict[date, list[date]]:
+def next_epoch_days(product: Product, days: Sequence[date], place: Workplace) -> dict[date, list[date]]:
     """By the first month of the coming epoch, those of the days that can be contributed under its key here as well.
 
     None of a product that counts by month, or whose keys are made elsewhere; nor where the key or the month's crosswalk isn't
@@ -40,10 +40,10 @@ def contribute(
     product: Product,
     found: Sequence[Found],
     periods: dict[date, list[date]],
-    ahead: Mapping[date, Sequence[date]],
+    next_epoch: Mapping[date, Sequence[date]],
     place: Workplace,
 ) -> Iterator[list[Contribution]]:
-    """As `edge.contribute`; then second contributions of the days `ahead`, as `days_ahead` gives them."""
+    """As `edge.contribute`; then second contributions of the days `next_epoch`, as `next_epoch_days` gives them."""
     yield from edge.contribute(ref, product, found, periods, place)
-    for month, days in ahead.items():
+    for month, days in next_epoch.items():
         yield from edge.contribute(ref, product, found, {day: [day] for day in days}, place, month)

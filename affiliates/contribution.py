@@ -300,7 +300,7 @@ def check(
     month = month_of(c.activity_date)
     epoch = group.settings.epoch_of(month)
     coming = epochs.coming(group.settings, c.activity_date)
-    if epochs.is_ahead(group.settings, c.grain, c.activity_date, c.key_epoch) and coming and not epoch.destroyed:
+    if epochs.is_next_epoch(group.settings, c.grain, c.activity_date, c.key_epoch) and coming and not epoch.destroyed:
         epoch, month = coming, epochs.key_month(group.settings, c.grain, c.activity_date, c.key_epoch)
     if epoch.destroyed:
         yield Refusal(

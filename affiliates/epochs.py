@@ -27,6 +27,6 @@ def key_month(settings: Settings, grain: str, day: date, epoch: str) -> date:
     return found.from_ if found and found.from_ and found.epoch == epoch else month_of(day)
 
 
-def is_ahead(settings: Settings, grain: str, day: date, epoch: str) -> bool:
+def is_next_epoch(settings: Settings, grain: str, day: date, epoch: str) -> bool:
     """Whether it is a day's second contribution, under the coming epoch's key."""
     return key_month(settings, grain, day, epoch) != month_of(day)

@@ -220,7 +220,7 @@ def _print_sql(
         if len(products) > 1 and not any(source.table for source in product.sources):
             continue
         days = days_asked(product, asked, place) or [*(asked or (place.now.date(),))]
-        months = _months_ahead(ref, product, days, place) if next_key else {day.replace(day=1) for day in days}
+        months = _next_epoch_months(ref, product, days, place) if next_key else {day.replace(day=1) for day in days}
         snapshots = {c.digest if c else NO_CROSSWALK: c for c in map(place.crosswalk, months)}
         epochs = {place.settings.epoch_of(m).epoch for m in months}
         if len(snapshots) > 1 or len(epochs) > 1:
@@ -243,7 +243,7 @@ def _print_sql(
         typer.echo(query(engine, wanted), nl=False)
 
 
-def _months_ahead(ref: "ProductRef", product: "Product", days: Sequence[date], place: "Workplace") -> set[date]:
+def _next_epoch_months(ref: "ProductRef", product: "Product", days: Sequence[date], place: "Workplace") -> set[date]:
     """The month by whose key and crosswalk second contributions of these days are made."""
     from affiliates import epochs
 
@@ -328,6 +328,6 @@ def _counted(
     periods = edge.periods_present(found, product, days, product.day_zone or place.settings.time_zone, place.now)
     there = {day for ds in periods.values() for day in ds}
     done.read(subject, [day for day in days if day not in there], sum(f.bytes_of(sorted(there)) for f in found))
-    ahead = both_keys.days_ahead(product, list(periods), place)
-    for made in both_keys.contribute(ref, product, found, periods, ahead, place) if periods else ():
+    next_epoch = both_keys.next_epoch_days(product, list(periods), place)
+    for made in both_keys.contribute(ref, product, found, periods, next_epoch, place) if periods else ():
         yield from made

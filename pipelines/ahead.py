@@ -16,7 +16,7 @@ Events = Mapping[date, int]
 
 def events_of(holder: Holder, ref: ProductRef) -> tuple[Events, Events]:
     """By day, the events of a product's own contributions, and of the second ones; without those that don't say."""
-    return holder.read_events(ref), holder.read_events(ref, ahead=True)
+    return holder.read_events(ref), holder.read_events(ref, next_epoch=True)
 
 
 def differing(own: Events, second: Events) -> set[date]:
@@ -26,23 +26,23 @@ def differing(own: Events, second: Events) -> set[date]:
 
 def chosen(near: Sequence[Version], epoch: str, own: Events, second: Events) -> list[Version]:
     """A product's contributions, each day's own or, where it is under another key than an epoch's, the second one under that."""
-    days = {v.activity_date: v for v in near if v.grain == "day" and not v.ahead}
+    days = {v.activity_date: v for v in near if v.grain == "day" and not v.next_epoch}
     taken = {
         v.activity_date: v
         for v in near
-        if v.ahead and v.key_epoch == epoch and not v.erased_at and _replaces(v, days.get(v.activity_date), own, second)
+        if v.next_epoch and v.key_epoch == epoch and not v.erased_at and _replaces(v, days.get(v.activity_date), own, second)
     }
-    kept = [v for v in near if not v.ahead and (v.grain != "day" or v.activity_date not in taken)]
+    kept = [v for v in near if not v.next_epoch and (v.grain != "day" or v.activity_date not in taken)]
     return sorted([*kept, *taken.values()], key=lambda v: v.activity_date)
 
 
-def _replaces(ahead: Version, own: Version | None, events: Events, ahead_events: Events) -> bool:
+def _replaces(second: Version, own: Version | None, events: Events, second_events: Events) -> bool:
     """Whether it is of as many events as the day's own; of more, or where nobody says how many, if it was computed no earlier."""
     if own is None:
         return True
-    if own.key_epoch == ahead.key_epoch or own.definition != ahead.definition or own.day_zone != ahead.day_zone:
+    if own.key_epoch == second.key_epoch or own.definition != second.definition or own.day_zone != second.day_zone:
         return False
     day = own.activity_date
-    if day in events and day in ahead_events and events[day] >= ahead_events[day]:
-        return events[day] == ahead_events[day]
-    return ahead.computed_at >= own.computed_at
+    if day in events and day in second_events and events[day] >= second_events[day]:
+        return events[day] == second_events[day]
+    return second.computed_at >= own.computed_at

@@ -13,7 +13,7 @@ from affiliates.group import Group, ProductRef, Readings
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
 from pipelines.bundle import Bundle
-from pipelines.held import GivenCount, Position, StoredPart, Version
+from pipelines.held import GivenCount, Position, StoredPart, Version, field_of
 
 PARTS = pl.Schema({
     "contribution": pl.Int64(), "audience": pl.String(), "namespace": pl.String(), "sketch": pl.Binary(),
@@ -67,7 +67,7 @@ class Bundled:
         self.versions = {v["id"]: Version(**_moments(v)) for v in told["contributions"]}
         self._given = [GivenCount(**{**g, "month": date.fromisoformat(g["month"])}) for g in told["given"]]
 
-    def read_around(self, first: date, last: date, up_to: Position | None = None, ahead: bool = False) -> list[Version]:
+    def read_around(self, first: date, last: date, up_to: Position | None = None, next_epoch: bool = False) -> list[Version]:
         """All of them: a bundle is of one month, and holds what its figures rest on."""
         return sorted(self.versions.values(), key=lambda v: (v.ref, v.activity_date))
 
@@ -79,7 +79,7 @@ class Bundled:
             for number, audience, namespace, image, erased_at in wanted.iter_rows():
                 yield number, StoredPart(audience, namespace, _registers(name, image), erased_at)
 
-    def read_events(self, ref: ProductRef, ahead: bool = False) -> Mapping[date, int]:
+    def read_events(self, ref: ProductRef, next_epoch: bool = False) -> Mapping[date, int]:
         """None: a month takes no second contributions."""
         return {}
 
@@ -96,4 +96,5 @@ def _registers(name: str, image: bytes | None) -> Registers | None:
 
 def _moments(told: Mapping[str, Any]) -> dict[str, Any]:
     at = {name: datetime.fromisoformat(told[name]) if told[name] else None for name in ("computed_at", "erased_at")}
-    return {**told, **at, "activity_date": date.fromisoformat(told["activity_date"])}
+    by_field = {field_of(column): value for column, value in told.items()}
+    return {**by_field, **at, "activity_date": date.fromisoformat(told["activity_date"])}

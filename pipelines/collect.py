@@ -118,7 +118,7 @@ class Due:
     missing: tuple[date, ...]
     seen: dict[date, str]
     """By first day, the digest of the files it is computed from."""
-    ahead: dict[date, list[date]] = field(default_factory=dict)
+    next_epoch: dict[date, list[date]] = field(default_factory=dict)
     """By the first month of the coming key epoch, those of its days that are contributed under its key, too."""
 
 
@@ -137,15 +137,15 @@ def due(centre: Centre, ref: ProductRef, product: Product, first: date | None = 
     found = edge.find(str(ref), product, centre.directory, group.settings.time_zone)
     periods = edge.periods_present(found, product, days, zone, now)
     seen = edge.fingerprints(found, periods)
-    ahead = both_keys.days_ahead(product, list(periods), centre.place)
+    next_epoch = both_keys.next_epoch_days(product, list(periods), centre.place)
     if first is None and last is None:
         outdated = {p: ds for p, ds in periods.items() if _outdated(known.get(p), centre, ref, product)}
         others = {p: ds for p, ds in periods.items() if p not in outdated}
         changed = _changed(centre, ref, product, found, others, seen) if store else set()
-        changed |= _behind(centre, ref, product, ahead) if store else set()
+        changed |= _behind(centre, ref, product, next_epoch) if store else set()
         gone = {p for p, version in known.items() if version.erased_at is not None}  # Again only by name.
         periods = {p: ds for p, ds in periods.items() if (p in outdated or p in changed) and p not in gone}
-        ahead = {month: [day for day in days_ if day in periods] for month, days_ in ahead.items()}
+        next_epoch = {month: [day for day in days_ if day in periods] for month, days_ in next_epoch.items()}
     settled = timedelta(days=product.settles_after)
     # Asked to compute a range again, what its sources no longer hold is said, though the store has it.
     there = set(periods) | (set(known) if first is None and last is None else set())
@@ -157,7 +157,7 @@ def due(centre: Centre, ref: ProductRef, product: Product, first: date | None = 
         and end_of("day", d, zone) + settled <= now
         and not all(f.has(d) for f in found)
     )  # fmt: skip
-    return Due(found, periods, missing, {p: seen[p] for p in periods}, ahead)
+    return Due(found, periods, missing, {p: seen[p] for p in periods}, next_epoch)
 
 
 def collect(centre: Centre, ref: ProductRef, product: Product, first: date | None = None, last: date | None = None) -> ProductRun:
@@ -175,10 +175,10 @@ def collect(centre: Centre, ref: ProductRef, product: Product, first: date | Non
         done.received = store.append_contributions(computed, centre.now, wanted.seen)
         if done.received.erased:
             versions = {period(v): v for v in store.read_versions(ref)}
-            own = [a for a in computed if not a.ahead]  # An erased second one is left alone, as a run leaves erased days.
+            own = [a for a in computed if not a.next_epoch]  # An erased second one is left alone, as a run leaves erased days.
             done.refusals += tuple(erased.refusals(store.read_not_again(own, versions)))
-        done.unidentified = sum(a.contribution.unidentified_events or 0 for a in computed if not a.ahead)
-        done.undecided = sum(a.contribution.undecided_events or 0 for a in computed if not a.ahead)
+        done.unidentified = sum(a.contribution.unidentified_events or 0 for a in computed if not a.next_epoch)
+        done.undecided = sum(a.contribution.undecided_events or 0 for a in computed if not a.next_epoch)
     return done
 
 
@@ -223,7 +223,7 @@ def _computed(centre: Centre, ref: ProductRef, product: Product, wanted: Due) ->
     """The product's contributions, written at the edge and read at the centre: there is one way in."""
     with TemporaryDirectory(prefix="mauwatch-") as folder:
         paths = []
-        made = both_keys.contribute(ref, product, wanted.found, wanted.periods, wanted.ahead, centre.place)
+        made = both_keys.contribute(ref, product, wanted.found, wanted.periods, wanted.next_epoch, centre.place)
         for number, contributions in enumerate(made):
             paths.append(Path(folder) / f"{ref.affiliate}-{ref.product}-{number}.parquet")
             contribution.write(paths[-1], contributions)
@@ -267,16 +267,16 @@ def _digest(place: Workplace, month: date) -> str:
     return snapshot.digest if snapshot else NO_CROSSWALK
 
 
-def _behind(centre: Centre, ref: ProductRef, product: Product, ahead: Mapping[date, Sequence[date]]) -> set[date]:
+def _behind(centre: Centre, ref: ProductRef, product: Product, next_epoch: Mapping[date, Sequence[date]]) -> set[date]:
     """Days whose second contribution has to be computed, or isn't of the events that their own is of."""
-    if not any(ahead.values()):
+    if not any(next_epoch.values()):
         return set()
     store = centre.store()
-    second = {v.activity_date: v for v in store.read_versions(ref, ahead=True)}
+    second = {v.activity_date: v for v in store.read_versions(ref, next_epoch=True)}
     differing = events_ahead.differing(*events_ahead.events_of(store, ref))
     return {
         day
-        for month, days in ahead.items()
+        for month, days in next_epoch.items()
         for day in days
         if (version := second.get(day)) is None
         or (version.erased_at is None and (day in differing or _outdated(version, centre, ref, product, month)))

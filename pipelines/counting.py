@@ -121,12 +121,12 @@ def gather_window(
     last = window.last
     members = tuple(sorted(group.affiliates(on or last, reading.control_share)))
     near: dict[ProductRef, list[Version]] = defaultdict(list)
-    for version in warehouse.read_around(window.first, last, up_to, ahead=not window.is_month):
+    for version in warehouse.read_around(window.first, last, up_to, next_epoch=not window.is_month):
         if window.names(version) or window.touches(version):
             near[version.ref].append(version)
     epoch = group.settings.epoch_of(last.replace(day=1)).epoch
     for ref, found in near.items():
-        if any(v.ahead for v in found):
+        if any(v.next_epoch for v in found):
             near[ref] = ahead.chosen(found, epoch, *ahead.events_of(warehouse, ref))
     due = tuple(
         (ref, product)

@@ -65,7 +65,7 @@ def not_again(connection: sa.Connection, received: Sequence[Accepted], current: 
             # What was erased of a day comes back under no key; but a second contribution that was keeps out no day's own.
             if version.erased_at is None or not _overlap(period_days(version.grain, version.activity_date), (first, last)):
                 continue
-            if not version.ahead or accepted.ahead or any(_is_about(o, contribution) for o in whole[version.erased_at]):
+            if not version.next_epoch or accepted.next_epoch or any(_is_about(o, contribution) for o in whole[version.erased_at]):
                 moments.append(version.erased_at)
         allowed = [
             o.known_at for o in orders

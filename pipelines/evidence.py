@@ -219,7 +219,7 @@ def _inputs(found: Found) -> dict[str, Any]:
         number = first.given.get(ref)
         grades[_grade(mine, number)] += 1
     return {
-        "contributions": [asdict(v) for v in sorted(versions.values(), key=lambda v: v.id)],
+        "contributions": [v.to_dict() for v in sorted(versions.values(), key=lambda v: v.id)],
         "given": [asdict(g) for _, g in sorted(given.items())],
         "rests": [
             {"reading": r.reading.name, "on": r.on, "inputs": r.inputs.digest, "unerased": r.inputs.unerased} for r in found.rests

@@ -4,9 +4,9 @@ Without a database: who makes a figure again from a bundle has none.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from affiliates.contribution import Contribution
 from affiliates.group import ProductRef
@@ -18,6 +18,17 @@ Period = tuple[str, str, str, date, bool]
 epoch's key."""
 ABOUT = "affiliate", "product", "grain", "activity_date"
 PERIOD = (*ABOUT, "ahead")
+_COLUMNS = {"next_epoch": "ahead"}
+
+
+def column_of(field: str) -> str:
+    """The column, or the key in a bundle, that holds a field of a version or a cell."""
+    return _COLUMNS.get(field, field)
+
+
+def field_of(column: str) -> str:
+    """The field that a column, or a key in a bundle, holds: the other way round."""
+    return next((field for field, other in _COLUMNS.items() if other == column), column)
 
 
 @dataclass(frozen=True)
@@ -38,7 +49,7 @@ class Version:
     day_zone: str
     unidentified_events: int | None
     undecided_events: int | None
-    ahead: bool
+    next_epoch: bool
     """Whether it is a day's second one, under the coming epoch's key."""
     computed_at: datetime
     """When it was last computed with this result."""
@@ -51,11 +62,15 @@ class Version:
     def ref(self) -> ProductRef:
         return ProductRef(self.affiliate, self.product)
 
+    def to_dict(self) -> dict[str, Any]:
+        """By column, as a bundle keeps the version."""
+        return {column_of(name): value for name, value in asdict(self).items()}
+
     @property
     def content(self) -> list[str]:
         """What of it moves a figure, or what is said beside it: all but its number in this store and when it was computed,
         so that any store that was given the same says the same."""
-        left_out = {"id", "computed_at", "definition", "erased_at", "ahead"}  # Its epoch says the last.
+        left_out = {"id", "computed_at", "definition", "erased_at", "next_epoch"}  # Its epoch says the last.
         left_out |= {"audiences"} if self.audiences is None else set()
         return [str(getattr(self, f.name)) for f in fields(self) if f.name not in left_out]
 
@@ -72,7 +87,7 @@ class Accepted(NamedTuple):
     """When its period's late events have arrived."""
     key_fingerprint: str
     """Of the key that its canaries have proved."""
-    ahead: bool = False
+    next_epoch: bool = False
     """Whether it is a day's second one, under the coming epoch's key."""
 
 
@@ -101,7 +116,7 @@ class Position:
 
 def period(of: Version | Accepted) -> Period:
     about = of if isinstance(of, Version) else of.contribution
-    return about.affiliate, about.product, about.grain, about.activity_date, of.ahead
+    return about.affiliate, about.product, about.grain, about.activity_date, of.next_epoch
 
 
 @dataclass(frozen=True)
@@ -135,10 +150,10 @@ class StoredPart:
 class Holder(Protocol):
     """What counting asks for."""
 
-    def read_around(self, first: date, last: date, up_to: Position | None = None, ahead: bool = False) -> list[Version]: ...
+    def read_around(self, first: date, last: date, up_to: Position | None = None, next_epoch: bool = False) -> list[Version]: ...
 
     def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]: ...
 
-    def read_events(self, ref: ProductRef, ahead: bool = False) -> Mapping[date, int]: ...
+    def read_events(self, ref: ProductRef, next_epoch: bool = False) -> Mapping[date, int]: ...
 
     def read_counts(self, first: date, last: date, up_to: Position | None = None) -> list[GivenCount]: ...

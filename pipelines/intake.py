@@ -64,7 +64,7 @@ def checked(
             settles = settles_at(group, c.ref, c.grain, c.activity_date, c.day_zone)
             about = group.settings, c.grain, c.activity_date, c.key_epoch
             fingerprint = canaries(epochs.key_month(*about)).fingerprint
-            accepted.append(Accepted(c, settles, fingerprint, epochs.is_ahead(*about)))
+            accepted.append(Accepted(c, settles, fingerprint, epochs.is_next_epoch(*about)))
     return accepted, refusals
 
 

@@ -64,11 +64,11 @@ def read(store: Store, ref: ProductRef, grain: Grain, first: date, last: date) -
     ]  # fmt: skip
 
 
-def read_events(store: Store, ref: ProductRef, grain: Grain, ahead: bool = False) -> dict[date, int]:
+def read_events(store: Store, ref: ProductRef, grain: Grain, next_epoch: bool = False) -> dict[date, int]:
     """By period, how many events its contribution was made of, of every audience and identified or not; without those
-    that don't say it. `ahead`: its second one, under the coming epoch's key."""
+    that don't say it. `next_epoch`: its second one, under the coming epoch's key."""
     c, p = schema.contributions.c, schema.parts.c
-    ours = c.affiliate == ref.affiliate, c.product == ref.product, c.grain == grain, c.ahead.is_(ahead)
+    ours = c.affiliate == ref.affiliate, c.product == ref.product, c.grain == grain, c.ahead.is_(next_epoch)
     events = (
         sa.select(c.activity_date, sa.func.sum(p.events), c.unidentified_events, sa.func.count() - sa.func.count(p.events))
         .join_from(schema.contributions, schema.parts, p.contribution_id == c.id)

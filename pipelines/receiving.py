@@ -229,7 +229,7 @@ def _lost(store: Warehouse | None, accepted: Sequence[Accepted]) -> Iterator[str
     if store is None:
         return
     refs = sorted({a.contribution.ref for a in accepted})
-    current = {period(v): v for ref in refs for v in store.read_versions(ref, ahead=None)}
+    current = {period(v): v for ref in refs for v in store.read_versions(ref, next_epoch=None)}
     for a in accepted:
         before = current.get(period(a))
         if before is not None and taking.outcome(a, before).what == "replaced":

@@ -71,7 +71,7 @@ def refusals(
     found, month = taking.outcome(accepted, before).what, contribution.activity_date.replace(day=1)
     if found not in ("new", "replaced"):
         return
-    if month in signed and restated is None and not accepted.ahead:
+    if month in signed and restated is None and not accepted.next_epoch:
         yield Refusal(
             contribution.subject, CLOSED, "it would be new" if before is None else "its registers are others",
             "have it approved: mauwatch receive FILE --restates REASON --by NAME; the signed figure stands until somebody "
@@ -132,12 +132,12 @@ def by_period(cells: Collection[Cell]) -> dict[Period, list[Cell]]:
     """Cells by what they are part of."""
     found = defaultdict[Period, list[Cell]](list)
     for cell in cells:
-        found[cell.affiliate, cell.product, cell.grain, cell.activity_date, cell.ahead].append(cell)
+        found[cell.affiliate, cell.product, cell.grain, cell.activity_date, cell.next_epoch].append(cell)
     return found
 
 
 def restated_months(received: Sequence[Accepted], current: Mapping[Period, Version], signed: Collection[date]) -> frozenset[date]:
     """The closed months that contributions change; second ones are of no month's figures."""
-    own = (a for a in received if not a.ahead)
+    own = (a for a in received if not a.next_epoch)
     changed = (a.contribution for a in own if taking.outcome(a, current.get(period(a))).what in ("new", "replaced"))
     return frozenset({c.activity_date.replace(day=1) for c in changed} & set(signed))

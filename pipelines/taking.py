@@ -93,7 +93,7 @@ def rows(
         made.outcomes.append(found)
         if found.what in ("older", "erased"):
             continue
-        if contribution.activity_date in seen and not accepted.ahead:
+        if contribution.activity_date in seen and not accepted.next_epoch:
             about = dict(zip(ABOUT, period(accepted), strict=False))
             made.seen.append(about | {"files": seen[contribution.activity_date], "seen_at": known_at})
         if found.what == "confirmed":
@@ -115,10 +115,10 @@ def _told(accepted: Accepted, sender: str | None, restated: Restated | None) -> 
     """What a row of contributions says of the contribution, and of how it came here. A second one restates no month."""
     contribution = accepted.contribution
     own = {c.name: getattr(contribution, c.name) for c in schema.contributions.c if hasattr(contribution, c.name)}
-    changes = restated and not accepted.ahead and contribution.activity_date.replace(day=1) in restated.months
+    changes = restated and not accepted.next_epoch and contribution.activity_date.replace(day=1) in restated.months
     why = restated if changes else None
     return own | {
-        "ahead": accepted.ahead,
+        "ahead": accepted.next_epoch,
         "sender": sender,
         "reason": why.reason if why else None,
         "approved_by": why.by if why else None,

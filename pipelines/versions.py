@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines import schema
-from pipelines.held import PERIOD, Accepted, Period, Position, Version, period
+from pipelines.held import PERIOD, Accepted, Period, Position, Version, column_of, period
 
 
 def last_id(connection: sa.Connection, table: sa.Table) -> int:
@@ -25,7 +25,7 @@ def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None)
         latest, repeated = latest.where(c.id <= up_to.contributions), repeated.where(again.known_at <= up_to.at)
     confirmed = repeated.subquery()
     columns: list[sa.ColumnElement[Any]] = [
-        c[field.name] for field in fields(Version) if field.name not in ("computed_at", "erased_at")
+        c[column_of(field.name)].label(field.name) for field in fields(Version) if field.name not in ("computed_at", "erased_at")
     ]
     p, s = schema.parts.c, schema.sketches.c
     # One row after the other: SQLite finds a null without reading the image before it.

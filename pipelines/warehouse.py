@@ -15,7 +15,7 @@ from affiliates.periods import Grain
 from affiliates.threads import ordered
 from pipelines import erased, images, product_days, schema, store, taking, versions
 from pipelines.erased import Erased
-from pipelines.held import ABOUT, PERIOD, Accepted, GivenCount, Period, Position, Received, StoredPart, Version, period
+from pipelines.held import ABOUT, PERIOD, Accepted, GivenCount, Period, Position, Received, StoredPart, Version, column_of, period
 from pipelines.store import Store
 from pipelines.taking import Outcome, Restated, Rows
 from pipelines.versions import last_id
@@ -48,7 +48,7 @@ class Cell:
     """Digest of its registers."""
     estimate: int | None
     """Null if it came before this was noted."""
-    ahead: bool
+    next_epoch: bool
     """Of a day's second contribution, under the coming epoch's key."""
 
     @property
@@ -123,24 +123,26 @@ class Warehouse(Store):
                 _append_receipt(connection, handed, known_at, ())
         return rows
 
-    def read_versions(self, ref: ProductRef, ahead: bool | None = False) -> list[Version]:
+    def read_versions(self, ref: ProductRef, next_epoch: bool | None = False) -> list[Version]:
         """Current contributions of a product: of each period its own, or days' second ones; None for both."""
         c = schema.contributions.c
-        wanted = [c.affiliate == ref.affiliate, c.product == ref.product, *([] if ahead is None else [c.ahead.is_(ahead)])]
+        wanted = [c.affiliate == ref.affiliate, c.product == ref.product]
+        if next_epoch is not None:
+            wanted.append(c.ahead.is_(next_epoch))
         with self.reading() as connection:
             return versions.read(connection, *wanted)
 
-    def read_around(self, first: date, last: date, up_to: Position | None = None, ahead: bool = False) -> list[Version]:
+    def read_around(self, first: date, last: date, up_to: Position | None = None, next_epoch: bool = False) -> list[Version]:
         """Contributions of the days from `first` to `last`, and of the periods beside them: two days on either side, since
         the days of two zones lie up to 26 hours apart.
 
-        The current ones, or those that were when the store was filled so far; `ahead`: days' second ones, too.
+        The current ones, or those that were when the store was filled so far; `next_epoch`: days' second ones, too.
         """
         c, day = schema.contributions.c, timedelta(1)
         month_before = sa.and_(c.grain == "month", c.activity_date == (first - day).replace(day=1))
         around = c.activity_date.between(first - 2 * day, last + 2 * day)
         with self.reading() as connection:
-            own = [] if ahead else [c.ahead.is_(False)]
+            own = [] if next_epoch else [c.ahead.is_(False)]
             return versions.read(connection, sa.or_(around, month_before), *own, up_to=up_to)
 
     def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]:
@@ -170,14 +172,14 @@ class Warehouse(Store):
         with self.reading() as connection:
             for some in schema.chunks(days):
                 latest = schema.current(c, *PERIOD).where(c.c.activity_date.in_(some))
-                columns = [(p if field.name in p.c else c).c[field.name] for field in fields(Cell)]
+                columns = [(p if field.name in p.c else c).c[column_of(field.name)] for field in fields(Cell)]
                 joined = sa.select(*columns).join_from(c, p, p.c.contribution_id == c.c.id).where(c.c.id.in_(latest))
                 found += [Cell(*row) for row in connection.execute(joined)]
         return found
 
-    def read_events(self, ref: ProductRef, ahead: bool = False) -> dict[date, int]:
+    def read_events(self, ref: ProductRef, next_epoch: bool = False) -> dict[date, int]:
         """By day, the events of a product's contributions, or of their second ones; without those that don't say."""
-        return product_days.read_events(self, ref, "day", ahead)
+        return product_days.read_events(self, ref, "day", next_epoch)
 
     def read_told(self, ids: Sequence[int]) -> list[dict[str, Any]]:
         """What contributions say besides their key columns and sketches: `normalisation`, and `events` by audience and

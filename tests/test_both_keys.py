@@ -79,10 +79,10 @@ def window(directory: Path, days_: Days) -> counting.Measured:
         return counting.measure(store, group, counting.gather_window(store, group, days_, READING))
 
 
-def ahead(directory: Path, name: str = "app") -> dict[date, Any]:
+def second_versions(directory: Path, name: str = "app") -> dict[date, Any]:
     group = read_group(directory)
     with opened(group.settings.store, directory) as store:
-        return {v.activity_date: v for v in store.read_versions(ProductRef("a", name), ahead=True)}
+        return {v.activity_date: v for v in store.read_versions(ProductRef("a", name), next_epoch=True)}
 
 
 def months(directory: Path) -> dict[str, Any]:
@@ -108,9 +108,9 @@ def test_the_29_days_before_an_epoch_are_contributed_twice(day: date, third: str
     is_near = begin is not None and any(begin == day + n * DAY for n in range(1, 30))
     assert (found.epoch if found else None) == (str(own + 1) if is_near else None)
     for name in ("1", "2", "3"):
-        is_ahead = epochs.is_ahead(settings, "day", day, name)
-        assert is_ahead == (is_near and name == str(own + 1))
-        assert not epochs.is_ahead(settings, "month", day, name)
+        is_next_epoch = epochs.is_next_epoch(settings, "day", day, name)
+        assert is_next_epoch == (is_near and name == str(own + 1))
+        assert not epochs.is_next_epoch(settings, "month", day, name)
 
 
 # The replay.
@@ -153,12 +153,12 @@ def test_every_day_across_the_change_is_right_and_no_month_moves(
                 assert figure.lower <= len(truth) <= figure.upper
         last = max(last, day)
     with_both = months(directory)
-    assert set(ahead(directory, "x")) == set(ahead(directory, "y")) == set(BOTH)
+    assert set(second_versions(directory, "x")) == set(second_versions(directory, "y")) == set(BOTH)
     monkeypatch.setattr(epochs, "REACH", 0)
     without = tmp_path / "without"
     for _ in replayed(lambda *args, **said: write_group(without, *args, **said)):
         pass
-    assert ahead(without, "x") == {}
+    assert second_versions(without, "x") == {}
     assert months(without) == with_both
     found = window(without, Days.trailing(28, date(2025, 2, 14)))  # Not refused, and not too low.
     truth = {who for each in SEEN.values() for m, who in each if date(2025, 1, 18) <= m.date() <= date(2025, 2, 14)}
@@ -178,11 +178,11 @@ def under(name: str, day: date, who: Sequence[int], epoch: str, **said: Any) -> 
     return contributed(name, day, {"email": Registers.of_keys(LG_K, of_epoch)}, key_epoch=epoch, **said)
 
 
-def store_them(store: Warehouse, group: Group, each: Sequence[Contribution], is_ahead: bool = False) -> None:
+def store_them(store: Warehouse, group: Group, each: Sequence[Contribution], is_next_epoch: bool = False) -> None:
     settled = [settles_at(group, c.ref, c.grain, c.activity_date, c.day_zone) for c in each]
     fingerprint = {"1": "first", "2": "second", "3": "third"}
     store.append_contributions(
-        [Accepted(c, s, fingerprint[c.key_epoch], is_ahead) for c, s in zip(each, settled, strict=True)], NOW
+        [Accepted(c, s, fingerprint[c.key_epoch], is_next_epoch) for c, s in zip(each, settled, strict=True)], NOW
     )
 
 
@@ -216,7 +216,7 @@ def test_what_isnt_there_under_both_widens_and_misses_nobody(
     with opened("sqlite:///copy.sqlite", own) as store:
         for name, each in CAME.items():
             second = [under(name, d, each[d], "2") for d in BOTH if d not in missing.get(name, ())]
-            store_them(store, group, second, is_ahead=True)
+            store_them(store, group, second, is_next_epoch=True)
         found = counting.measure(store, group, counting.gather_window(store, group, days_, READING))
         january = counting.measure(store, group, counting.gather(store, group, JANUARY, READING))
     assert january.group.estimate == len({w for n in NAMES for d in month_of(JANUARY) for w in CAME[n][d]})
@@ -240,8 +240,8 @@ def test_a_change_in_each_of_two_months(own: Path) -> None:
     shutil.copy(own / "own.sqlite", own / "third.sqlite")
     with opened("sqlite:///third.sqlite", own) as store:
         for name, each in CAME.items():
-            store_them(store, group, [under(name, LAST, each[LAST], "2")], is_ahead=True)
-            store_them(store, group, [under(name, d, each[d], "3") for d in month_of(FEBRUARY)], is_ahead=True)
+            store_them(store, group, [under(name, LAST, each[LAST], "2")], is_next_epoch=True)
+            store_them(store, group, [under(name, d, each[d], "3") for d in month_of(FEBRUARY)], is_next_epoch=True)
             store_them(store, group, [under(name, MARCH, each[LAST], "3")])
         figure = counting.measure(store, group, counting.gather_window(store, group, days_, READING)).products["a/x"]
     later = {w for d in month_of(FEBRUARY) for w in CAME["a/x"][d]} | set(CAME["a/x"][LAST])
@@ -401,7 +401,7 @@ def test_erasing_reaches_second_ones(directory: Path, store_url: str) -> None:
         assert len(erasure.plan(store, days_).digests) == 4
         erasure.erase(store, days_, ORDER, NOW)
     gone = {(r["activity_date"], r["ahead"]) for r in erased_rows(store_url, directory)}
-    assert gone == {(d, is_ahead) for d in (LAST - DAY, LAST) for is_ahead in (False, True)}
+    assert gone == {(d, is_next_epoch) for d in (LAST - DAY, LAST) for is_next_epoch in (False, True)}
     assert "was erased, so it isn't stored again" in why(handed_in(directory, [second(LAST, ["new"])]))
     figure = window(directory, TRAILING).group
     assert (figure.upper, figure.complete) == (None, False)
@@ -416,8 +416,8 @@ def test_an_erased_second_one_keeps_out_no_days_own(directory: Path, store_url: 
         group = read_group(directory)
         own = made("a/app", LAST, ["late"], key=FIRST_KEY, computed_at=NOW - DAY / 2)
         settled = settles_at(group, ProductRef("a", "app"), "day", LAST, "UTC")
-        for is_ahead, each, what in ((True, second(LAST, ["late"]), "erased"), (False, own, "replaced")):
-            done = store.append_contributions([Accepted(each, settled, "f", is_ahead)], NOW + DAY)
+        for is_next_epoch, each, what in ((True, second(LAST, ["late"]), "erased"), (False, own, "replaced")):
+            done = store.append_contributions([Accepted(each, settled, "f", is_next_epoch)], NOW + DAY)
             assert getattr(done, what) == 1
     figure = window(directory, TRAILING).group
     assert figure.upper is None
@@ -462,12 +462,14 @@ def test_late_events_and_another_snapshot_come_under_both(make: Make) -> None:
     now = datetime(2025, 2, 1, 6, tzinfo=UTC)
     write_events(directory, month_of(JANUARY))
     assert run(directory, read_group(directory), now).products[0].received.new == 31
-    assert ahead(directory) == {}  # The next month's crosswalk isn't there yet.
+    assert second_versions(directory) == {}  # The next month's crosswalk isn't there yet.
     write_events(directory)
     snapshot("2025-02", SECOND_KEY, 10)
     group = read_group(directory)
     assert run(directory, group, NOW).products[0].received.new == 29 + 28
-    assert {v.crosswalk_digest for v in ahead(directory).values()} == {crosswalk.read("joined-2025-02.parquet", directory).digest}
+    assert {v.crosswalk_digest for v in second_versions(directory).values()} == {
+        crosswalk.read("joined-2025-02.parquet", directory).digest
+    }
     truth = {f"p{i // 2}" if i < 10 else f"u{i}" for n, d in enumerate(OVER * 3)
              if TRAILING.first <= d <= TRAILING.last for i in [n % 40]}  # fmt: skip
     figure = window(directory, TRAILING).group
@@ -499,7 +501,7 @@ def test_without_the_coming_key_nothing_is_refused(make: Make, tmp_path: Path) -
     now = datetime.now(UTC)
     session = take(directory, tmp_path / "both.parquet", now=now)
     assert outcomes(session) == ["new"] * 60
-    assert set(ahead(directory)) == set(BOTH)
+    assert set(second_versions(directory)) == set(BOTH)
     assert run(directory, read_group(directory), now).products[0].received.new == 28
     assert window(directory, TRAILING).group.complete
 
