@@ -59,7 +59,7 @@ def keys(namespace: str, key: GroupKey, normalisation: str = UNICODE) -> pl.Seri
 @lru_cache(maxsize=256)
 def image(namespace: str, key: GroupKey, lg_k: int, normalisation: str = UNICODE) -> bytes:
     """The sketch of the fixed identifiers, as a contribution carries it."""
-    return Registers.of_keys(lg_k, keys(namespace, key, normalisation).to_numpy()).to_image()
+    return Registers.from_keys(lg_k, keys(namespace, key, normalisation).to_numpy()).to_image()
 
 
 class Known(Protocol):
@@ -94,14 +94,14 @@ class Canaries:
         return None if occupied == expected else _explained(occupied, expected, known, normalisation, found.lg_k)
 
 
-def of_key(key: GroupKey, others: Sequence[GroupKey] = ()) -> Canaries:
+def from_key(key: GroupKey, others: Sequence[GroupKey] = ()) -> Canaries:
     """Canaries by the key; `others` are the group's other epochs, by which a sender might have hashed."""
     return Canaries(key.epoch, key.fingerprint, lru_cache(maxsize=64)(lambda namespace: _ByKey(namespace, key, tuple(others))))
 
 
 def _at(coupons: Iterable[int], lg_k: int) -> set[int]:
     """Occupied slots with their values at a lg_k; no two of so few coupons share a slot from lg_k 12 on, mostly."""
-    return {int(c) for c in Registers.of_coupons(lg_k, _array(coupons)).occupied}
+    return {int(c) for c in Registers.from_coupons(lg_k, _array(coupons)).occupied}
 
 
 def _array(coupons: Iterable[int]) -> Coupons:
@@ -276,7 +276,7 @@ def to_file(canaries: Canaries, namespaces: Iterable[str], path: Path) -> None:
     path.write_text(json.dumps(whole, indent=0, sort_keys=True) + "\n", encoding="utf-8")
 
 
-def of_file(path: Path) -> Canaries:
+def from_file(path: Path) -> Canaries:
     """Canaries from a trustee's file; raises `Refusal` where it isn't one."""
     try:
         whole = json.loads(path.read_text(encoding="utf-8"))

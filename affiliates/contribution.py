@@ -253,7 +253,7 @@ def _contribution(rows: Sequence[Mapping[str, Any]], subject: str) -> Contributi
 
 def _part(row: Mapping[str, Any], about: str) -> Part:
     try:
-        registers = Registers.of_image(row["sketch"])
+        registers = Registers.from_image(row["sketch"])
     except BadImage as bad:
         raise Refusal(about, "the sketch is no HLL image", str(bad), "write it with Apache DataSketches") from None
     if registers.lg_k != row["lg_k"]:
@@ -369,7 +369,7 @@ def _check_part(part: Part, canaries: Canaries, normalisation: str, about: str) 
 @lru_cache(maxsize=4096)
 def _wrong(image: bytes, namespace: str, normalisation: str, lg_k: int, canaries: Canaries) -> str | None:
     try:
-        found = Registers.of_image(image)
+        found = Registers.from_image(image)
     except BadImage as bad:
         return f"it is no HLL image: {bad}"
     if found.lg_k < lg_k:

@@ -49,7 +49,7 @@ class Crosswalk:
         return joined, np.where(joined, persons[at], keys)
 
 
-def of_table(table: pl.DataFrame, subject: str = "the crosswalk") -> Crosswalk:
+def from_table(table: pl.DataFrame, subject: str = "the crosswalk") -> Crosswalk:
     """Check a snapshot and digest it; the digest depends on its rows alone, not on their order."""
     missing = {"key", "person_key"} - set(table.columns)
     if missing:
@@ -69,7 +69,7 @@ def of_table(table: pl.DataFrame, subject: str = "the crosswalk") -> Crosswalk:
     return _digested(keys)
 
 
-def of_keys(keys: Keys, persons: Keys) -> Crosswalk:
+def from_keys(keys: Keys, persons: Keys) -> Crosswalk:
     """A snapshot of keys, each there once, and the key of each one's person."""
     return _digested(pl.DataFrame({"key": keys, "person_key": persons}).sort("key"))
 
@@ -96,7 +96,7 @@ def read(name: str, directory: Path) -> Crosswalk:
         raise Refusal(
             "the crosswalk", "its file isn't there", name, "put the snapshot there, or take `crosswalk` out of group.yaml"
         )
-    return of_table(read_table(directory / name, name), name)
+    return from_table(read_table(directory / name, name), name)
 
 
 def read_table(path: Path, name: str) -> pl.DataFrame:
@@ -118,7 +118,7 @@ def from_people(links: pl.DataFrame, namespace: str, key: GroupKey) -> pl.DataFr
         person_key=person_key(pl.col("person"), PERSON, key),
     )
     known = keyed.drop_nulls().unique()
-    return of_keys(known["key"].to_numpy(), known["person_key"].to_numpy()).text()
+    return from_keys(known["key"].to_numpy(), known["person_key"].to_numpy()).text()
 
 
 def as_text(keys: pl.Series) -> pl.Series:

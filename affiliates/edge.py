@@ -246,7 +246,7 @@ class _Proof:
                 self._subject, "keys without canaries", f"namespace {namespace}",
                 "send the canaries' keys with them, in rows of the audience `canary`: --print-sql ENGINE --person-keys",
             )  # fmt: skip
-        return Registers.of_keys(lg_k, np.array(sorted(self._made[namespace]), np.uint64)).to_image()
+        return Registers.from_keys(lg_k, np.array(sorted(self._made[namespace]), np.uint64)).to_image()
 
 
 @cache

@@ -34,7 +34,7 @@ class Keyring:
         self._canaries: dict[str, Canaries] = {}
 
     @classmethod
-    def of(cls, settings: Settings, key: GroupKey) -> "Keyring":
+    def from_key(cls, settings: Settings, key: GroupKey) -> "Keyring":
         """A ring of one key that is at hand already."""
         ring = cls(settings, Path())
         ring._epochs = {key.epoch: _Epoch(KeySource(env="KEY", epoch=key.epoch), lambda: key)}
@@ -70,7 +70,7 @@ class Keyring:
         if chosen not in self._epochs:
             raise Refusal("the group key", "has no such epoch", f"there are {', '.join(self._epochs)}", "name one of them")
         source = self._epochs[chosen].source
-        return self._known(source) if not source.canaries else canary.of_key(self._epochs[chosen].key)
+        return self._known(source) if not source.canaries else canary.from_key(self._epochs[chosen].key)
 
     def fingerprint(self, month: date) -> str | None:
         """Of the key of a month's epoch; None once it is destroyed."""
@@ -87,8 +87,8 @@ class Keyring:
             for other in self._epochs.values():
                 with suppress(Refusal):  # Good for a diagnosis only.
                     others += [other.key] if other.source.epoch != source.epoch else []
-            return canary.of_key(self._epochs[source.epoch].key, others)
-        found = canary.of_file(self._directory / source.canaries)
+            return canary.from_key(self._epochs[source.epoch].key, others)
+        found = canary.from_file(self._directory / source.canaries)
         if found.epoch != source.epoch:
             raise Refusal(
                 "the trustee's canaries", "are of another epoch", f"{found.epoch}, group.yaml says {source.epoch}",

@@ -45,7 +45,7 @@ def registers_of(paths: Sequence[Path], column: str, lg_k: int, subject: str) ->
             return Registers(lg_k, None, values)
         # Few different keys: their coupons say more than registers, as in every sketch here.
         key = pl.col(column) if dtype == pl.UInt64 else as_key(pl.col(column))
-        return Registers.of_keys(lg_k, scan.unique().select(key).collect(engine="streaming").to_series().to_numpy())
+        return Registers.from_keys(lg_k, scan.unique().select(key).collect(engine="streaming").to_series().to_numpy())
     except READ_ERRORS:
         raise Refusal(
             subject, "can't be read to its end", f"{len(paths)} files", "write them again; one may be cut off"

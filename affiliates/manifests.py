@@ -121,7 +121,7 @@ def mistakes_in_attested(directory: Path, group: Group) -> list[Refusal]:
     return list(found.values())
 
 
-def of_options(model: type[M], said: Mapping[str, Any], where: str) -> M:
+def from_options(model: type[M], said: Mapping[str, Any], where: str) -> M:
     """A model from keys and values that stand in no file, such as a command's options.
 
     Raises `Refused` with every mistake.

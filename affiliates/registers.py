@@ -57,7 +57,7 @@ class Registers:
     values: Values | None
 
     @classmethod
-    def of_coupons(cls, lg_k: int, coupons: Coupons) -> Self:
+    def from_coupons(cls, lg_k: int, coupons: Coupons) -> Self:
         """From coupons in any order, repeated or not."""
         most = sketch_image.most_coupons(lg_k)
         values = None
@@ -70,7 +70,7 @@ class Registers:
         return cls(lg_k, distinct, None) if len(distinct) <= most else cls(lg_k, None, values)
 
     @classmethod
-    def of_keys(cls, lg_k: int, keys: Keys) -> Self:
+    def from_keys(cls, lg_k: int, keys: Keys) -> Self:
         """From UInt64 keys in any order, repeated or not."""
         most = sketch_image.most_coupons(lg_k)
         if len(keys) > most:
@@ -78,14 +78,14 @@ class Registers:
             kernels.raise_keys(values, keys)
             if np.count_nonzero(values) > most:
                 return cls(lg_k, None, values)
-        return cls.of_coupons(lg_k, coupons_of(keys))
+        return cls.from_coupons(lg_k, coupons_of(keys))
 
     @classmethod
-    def of_image(cls, image: bytes) -> Self:
+    def from_image(cls, image: bytes) -> Self:
         """From any DataSketches HLL image; raises `BadImage`."""
         decoded = sketch_image.decode(image)
         if decoded.coupons is not None:
-            return cls.of_coupons(decoded.lg_k, decoded.coupons)
+            return cls.from_coupons(decoded.lg_k, decoded.coupons)
         return cls(decoded.lg_k, None, decoded.values)
 
     @classmethod
@@ -100,7 +100,7 @@ class Registers:
         many = [s.fold(lowest).dense() for s in sketches if s.values is not None]
         coupons = np.concatenate(few) if few else np.empty(0, np.uint32)
         if not many:
-            return cls.of_coupons(lowest, coupons)
+            return cls.from_coupons(lowest, coupons)
         values = many[0].copy()
         for other in many[1:]:
             np.maximum(values, other, out=values)
@@ -114,7 +114,7 @@ class Registers:
         if lg_k > self.lg_k:
             raise ValueError(f"registers of lg_k {self.lg_k} can't be unfolded to {lg_k}")
         if self.coupons is not None:
-            return Registers.of_coupons(lg_k, self.coupons)
+            return Registers.from_coupons(lg_k, self.coupons)
         return Registers(lg_k, None, self.dense().reshape(-1, 1 << lg_k).max(axis=0))
 
     def dense(self) -> Values:
@@ -228,7 +228,7 @@ class Absorber:
             self._table = _with_room(self._table, self._few, len(some))
             self._few += kernels.insert_keys(self._table, some)
             if self._few > self._most:
-                made = Registers.of_keys(self.lg_k, self._keys(self._table))
+                made = Registers.from_keys(self.lg_k, self._keys(self._table))
                 if made.values is not None:
                     self._values, self._table = made.values, None
                 else:  # So many keys of so few coupons: hardly ever, but no reason to go wrong.
@@ -255,7 +255,7 @@ class Absorber:
         """The sketch of all keys so far; more of them change it, so don't keep it."""
         if self._table is None:
             return Registers(self.lg_k, None, self._values)
-        self._made = self._made or Registers.of_keys(self.lg_k, self._keys(self._table))
+        self._made = self._made or Registers.from_keys(self.lg_k, self._keys(self._table))
         return self._made
 
     @staticmethod
@@ -283,4 +283,4 @@ def agrees_with_datasketches(people: int = 5000) -> bool:
     sketch = hll_sketch(12)
     for key in keys.tolist():
         sketch.update(f"{key:016x}")
-    return Registers.of_image(bytes(sketch.serialize_compact())).digest() == Registers.of_keys(12, keys).digest()
+    return Registers.from_image(bytes(sketch.serialize_compact())).digest() == Registers.from_keys(12, keys).digest()

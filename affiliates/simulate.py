@@ -228,7 +228,7 @@ class Simulation:
                     found = self._keys(number, namespace, numbers)
                     keys.append(found)
                     persons.append(named[: len(found)])
-        return crosswalk.of_keys(np.concatenate(keys), np.concatenate(persons)) if keys else None
+        return crosswalk.from_keys(np.concatenate(keys), np.concatenate(persons)) if keys else None
 
 
 def _emails(numbers: Keys, name: str = "member") -> pl.Series:

@@ -63,7 +63,7 @@ def names_of(path: Path, month: date) -> pl.DataFrame:
     Raises `Refusal` for a file that is no snapshot, or none from before the month.
     """
     table = crosswalk.read_table(path, path.name)
-    crosswalk.of_table(table, "the snapshot before")
+    crosswalk.from_table(table, "the snapshot before")
     when = pl.col("named") if "named" in table.columns else pl.lit(None, pl.Date)
     if table.select(when).dtypes != [pl.Date]:
         raise Refusal(
@@ -83,7 +83,7 @@ def write(path: Path, names: pl.DataFrame, replace: bool) -> tuple[Crosswalk, st
 
     Raises `Refusal` where another snapshot is there that may not be replaced.
     """
-    made = crosswalk.of_keys(names["key"].to_numpy(), names["person_key"].to_numpy())
+    made = crosswalk.from_keys(names["key"].to_numpy(), names["person_key"].to_numpy())
     state = "written"
     if path.exists():
         if _digest(path) == made.digest:
@@ -114,7 +114,7 @@ def write_links(path: Path, links: pl.DataFrame, replace: bool) -> str:
 
 def _digest(path: Path) -> str | None:
     with suppress(Refusal):
-        return crosswalk.of_table(crosswalk.read_table(path, path.name)).digest
+        return crosswalk.from_table(crosswalk.read_table(path, path.name)).digest
     return None
 
 

@@ -110,7 +110,7 @@ def query(engine: Engine, asked: Asked) -> str:
         table=_table(engine, source.table),
         **{name: _condition(engine, source, name) for name in ("counts", "internal", "automated")},
         **_identifiers(engine, source, bool(asked.crosswalk_table) or asked.keys_only),
-        empty=Registers.of_coupons(lg_k, np.empty(0, np.uint32)).to_image().hex(),
+        empty=Registers.from_coupons(lg_k, np.empty(0, np.uint32)).to_image().hex(),
         crosswalk=_table(engine, asked.crosswalk_table), crosswalk_digest=asked.crosswalk_digest, snapshot=_size(asked),
         definition=_text(engine, product.active.label), definition_digest=definition_digest(product, settings),
         keys_only=asked.keys_only, audiences=product.limited_to,

@@ -149,7 +149,7 @@ def close(
     from pipelines import answering, registry
     from pipelines.answering import Closing
 
-    known = registry.of_group(group)
+    known = registry.from_directory(group)
     with _opened(group) as (settings, store):
         of = answering.close(store, settings, known, number, Closing(by, reason.value, matter, note), datetime.now(UTC))
         findings = _deliver(store, group, settings)

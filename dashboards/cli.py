@@ -107,7 +107,7 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
 
     try:
         found = _read(group)
-        mistakes = [*registry.unknown(found, registry.of_group(group)), *manifests.mistakes_in_attested(group, found)]
+        mistakes = [*registry.unknown(found, registry.from_directory(group)), *manifests.mistakes_in_attested(group, found)]
         if mistakes:
             raise Refused(mistakes)
     except Refused as refused:

@@ -148,7 +148,7 @@ def _by_flags(
     active: str, asked: tuple[date, date] | None, key: dict[str, Any], settings: dict[str, Any],
 ) -> "tuple[Settings, list[tuple[ProductRef, Product]]]":  # fmt: skip
     from affiliates.group import Product, ProductRef, Settings
-    from affiliates.manifests import of_options
+    from affiliates.manifests import from_options
 
     if (key["file"] is None) == (key["env"] is None):
         raise typer.BadParameter("with --files, say where the group key is: --key-file FILE or --key-env NAME")
@@ -176,8 +176,8 @@ def _by_flags(
         "active": {"id": name, "version": number or 1, "meaning": "as the affiliate says"},
     }  # fmt: skip
     whole = {"group": "by-options", "ultimate_parent": ref.affiliate, "key": _given(key)} | _given(settings)
-    made = of_options(Settings, whole, "the options")
-    return made, [(ref, of_options(Product, said, "the options"))]
+    made = from_options(Settings, whole, "the options")
+    return made, [(ref, from_options(Product, said, "the options"))]
 
 
 def _given(said: dict[str, Any]) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def _store(directory: Path, group: Group) -> Iterator[Check]:
 
 def _registry(directory: Path, group: Group, now: datetime) -> Iterator[Check]:
     try:
-        known = registry.of_group(directory)
+        known = registry.from_directory(directory)
     except Refused as refused:
         yield "registry", False, "; ".join(map(str, refused.refusals))
         return

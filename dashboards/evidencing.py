@@ -37,7 +37,7 @@ def evidence(
     from pipelines.collect import Centre
 
     settings = read_group(group)
-    known = {entry.id: entry for entry in licences.releases(registry.of_group(group))}
+    known = {entry.id: entry for entry in licences.releases(registry.from_directory(group))}
     if licence not in known:
         raise Refusal(
             f"the licence {licence}",

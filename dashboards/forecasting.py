@@ -82,7 +82,7 @@ def forecast(
 def _newest_clause(directory: Path) -> float:
     from pipelines import licences, registry
 
-    threshold = licences.first_of_all(registry.of_group(directory))[-1].clause.threshold
+    threshold = licences.first_of_all(registry.from_directory(directory))[-1].clause.threshold
     return float(threshold or math.nan)
 
 

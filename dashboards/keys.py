@@ -161,7 +161,7 @@ def _check_replaceable(file: Path) -> None:
     from affiliates import canary
 
     try:
-        canary.of_file(file)
+        canary.from_file(file)
     except Refusal:
         raise Refusal(str(file), "is there already", "and is no file of canaries", "name a new file") from None
 

@@ -125,7 +125,7 @@ def licences(
     )  # fmt: skip
     if given := [name for name, value in elsewhere if value is not None and (released or adopt or dependencies)]:
         raise typer.BadParameter(f"{given[0]} goes with none of --released, --adopt and --dependencies")
-    settings, known = read_group(group), registry.of_group(group)
+    settings, known = read_group(group), registry.from_directory(group)
     # An empty answer would look like nothing being over, so an unknown product is refused.
     ref = adoption.find_product(settings, product) if product is not None else None
     day, about = console.day_of(released), console.month_of(month) if month else None

@@ -140,7 +140,7 @@ def to_text(state: State) -> str:
     return _KEPT.dump_json(state).decode()
 
 
-def of_text(text: str) -> State:
+def from_text(text: str) -> State:
     """The state that `to_text` was given."""
     return _KEPT.validate_json(text)
 

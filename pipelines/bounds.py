@@ -28,14 +28,14 @@ class Pool:
     outer: Sketches = field(default_factory=dict)
 
     @classmethod
-    def of_window(cls, sketches: Sketches) -> "Pool":
+    def from_sketches(cls, sketches: Sketches) -> "Pool":
         return cls(sketches, sketches, sketches)
 
     @classmethod
     def united(cls, pools: Sequence["Pool"]) -> "Pool":
         stated = unite(p.stated for p in pools)
         if all(p.inner is p.stated is p.outer for p in pools):
-            return cls.of_window(stated)
+            return cls.from_sketches(stated)
         return cls(unite(p.inner for p in pools), stated, unite(p.outer for p in pools))
 
 
@@ -91,7 +91,7 @@ def seen_by(each: Iterable[Sketches]) -> list[float]:
     found: list[float] = []
     for sketches in each:
         united = unite([united, sketches])
-        found.append(people(Pool.of_window(united)).estimate)
+        found.append(people(Pool.from_sketches(united)).estimate)
     return [estimate / found[-1] for estimate in found] if found and found[-1] else []
 
 

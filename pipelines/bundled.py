@@ -89,7 +89,7 @@ class Bundled:
 
 def _registers(name: str, image: bytes | None) -> Registers | None:
     try:
-        return None if image is None else Registers.of_image(image)
+        return None if image is None else Registers.from_image(image)
     except BadImage as bad:
         raise Refusal(Path(name).name, "a sketch is no HLL image", str(bad), "ask for the bundle again") from None
 

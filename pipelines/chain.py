@@ -63,7 +63,7 @@ def follow(last: Entry | None, kind: str, body: Mapping[str, Any], at: datetime)
     return Entry(**said, digest=digest_of(said))
 
 
-def of_lines(text: str) -> list[Entry]:
+def from_lines(text: str) -> list[Entry]:
     """The entries of a ledger's file; raises `ValueError` for what is none."""
     entries = []
     for line in text.splitlines():

@@ -35,7 +35,7 @@ class Centre:
 
     def __init__(self, directory: Path, group: Group, now: datetime) -> None:
         self.directory, self.group, self.now, self._began = directory, group, now, time.monotonic()
-        self.registry = registry.of_group(directory)
+        self.registry = registry.from_directory(directory)
         keys = Keyring(group.settings, directory)
         keys.newest()
         self.place = Workplace(directory, group.settings, keys, crosswalk.by_month(group.settings.crosswalk, directory), now)

@@ -105,7 +105,7 @@ def gather(
 
     `up_to`: of contributions and counts, what the store had when it was filled so far.
     """
-    return gather_window(warehouse, group, Days.of_month(month), reading, on, up_to)
+    return gather_window(warehouse, group, Days.from_month(month), reading, on, up_to)
 
 
 def gather_window(
@@ -117,7 +117,7 @@ def gather_window(
     up_to: Position | None = None,
 ) -> Inputs:
     """What the figures of any window rest on; as `gather`."""
-    window = Window.of(days, group.settings.time_zone)
+    window = Window.from_days(days, group.settings.time_zone)
     last = window.last
     members = tuple(sorted(group.affiliates(on or last, reading.control_share)))
     near: dict[ProductRef, list[Version]] = defaultdict(list)
@@ -189,7 +189,7 @@ def measure(warehouse: Holder, group: Group, inputs: Inputs) -> Measured:
     Raises `Refusal` where a month's contributions can't be united: of two keys or two crosswalks. In other windows these are
     told apart, and bounded.
     """
-    window = Window.of(inputs.window, group.settings.time_zone)
+    window = Window.from_days(inputs.window, group.settings.time_zone)
     if window.is_month:
         _check_unitable(inputs.month, [v for v in inputs.versions if window.names(v)])
     newest = max(inputs.versions, key=lambda v: (v.activity_date, v.id), default=None)
@@ -232,7 +232,7 @@ def share_by(warehouse: Holder, group: Group, month: date, reading: Reading) -> 
     Empty where that can't be told: a day is missing, was computed before it settled, or is erased; or nothing came by day.
     """
     inputs = gather(warehouse, group, month, reading)
-    window = Window.of(inputs.window, group.settings.time_zone)
+    window = Window.from_days(inputs.window, group.settings.time_zone)
     versions = [v for v in inputs.versions if window.names(v)]
     by_product: dict[ProductRef, list[Version]] = defaultdict(list)
     for version in versions:

@@ -28,7 +28,7 @@ def build_defs(
     group = read_group(directory)
     calendar = partitions.calendar(group)
     return dg.Definitions(
-        assets=assets.of_group(group, calendar, key_prefix),
+        assets=assets.from_group(group, calendar, key_prefix),
         jobs=[
             *(dg.define_asset_job(name, chosen) for name, chosen in automation.jobs(group, key_prefix).items()),
             automation.receiving_job(),

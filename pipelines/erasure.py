@@ -139,7 +139,7 @@ def plan(store: Store, scope: Scope) -> Plan:
         beyond = set(connection.scalars(others.where(sa.not_(scope.condition), p.c.sketch.in_(mine))))
     if not rows and scope.before is None and not scope.superseded:
         raise Refusal(str(scope), "nothing was contributed that this could erase", "", "see what there is: mauwatch measure")
-    empty = {Registers.of_coupons(k, np.array([], np.uint32)).digest() for k in {row.lg_k for row in rows}}
+    empty = {Registers.from_coupons(k, np.array([], np.uint32)).digest() for k in {row.lg_k for row in rows}}
     found = Plan([], {}, set(), {}, set(), len({row.sketch for row in rows if row.gone}))
     of_product: dict[tuple[str, str], Going] = {}
     for row in rows:

@@ -66,7 +66,7 @@ def _packed(registers: Registers) -> Packed:
 def _read(stored: bytes, digest: str) -> Registers:
     try:
         image = zstandard.ZstdDecompressor().decompress(stored) if stored[:4] == _ZSTD_MAGIC else stored
-        registers = Registers.of_image(image)
+        registers = Registers.from_image(image)
     except (BadImage, zstandard.ZstdError):
         registers = None
     if registers is None or registers.digest() != digest:

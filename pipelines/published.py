@@ -45,7 +45,7 @@ def rows(measured: Measured, reading: Reading, group: str, known_at: datetime, s
 def read(store: Warehouse, publication: Publication, reading: Reading) -> Measured:
     """The figures as they were published; what they rest on is only a digest."""
     found = publications.figures_of(store, publication.id)
-    inputs = Inputs(Days.of_month(publication.month), reading, (), (), (), {}, publication.not_counted, publication.inputs)
+    inputs = Inputs(Days.from_month(publication.month), reading, (), (), (), {}, publication.not_counted, publication.inputs)
     by_scope = {scope: {r["subject"]: _figure(r) for r in found if r["scope"] == scope} for scope in ("affiliate", "product")}
     (whole,) = (_figure(row) for row in found if row["scope"] == "group")
     return Measured(inputs, whole, by_scope["affiliate"], by_scope["product"])

@@ -62,7 +62,7 @@ def builtin() -> Registry:
     )
 
 
-def of_group(directory: Path) -> Registry:
+def from_directory(directory: Path) -> Registry:
     """Ours, with the additions in the folder `licences` of a group directory.
 
     Raises `Refused` with every mistake: also for an entry of ours that is replaced by one that wasn't reviewed later.

@@ -31,7 +31,7 @@ class Roll:
         self._told = outbox.told(self.store, [of.opened for of in self.current.values() if of.is_open])
 
     def state(self, key: Key) -> State:
-        return alerts.of_text(self.current[key].memory) if key in self.current else State()
+        return alerts.from_text(self.current[key].memory) if key in self.current else State()
 
     def note(
         self, key: Key, after: State, events: Sequence[Event], situation: Situation | None = None,

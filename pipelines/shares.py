@@ -121,7 +121,7 @@ def _pool(frame: Frame, name: str, product: Product, versions: Sequence[Version]
     zones = dict.fromkeys(v.day_zone for v in (within or versions)) or {product.day_zone or window.zone: None}
     if set(zones) == {window.zone} and not reaching:
         sketches, unknown, apart = _sketches(frame, name, [within])
-        return Pool.of_window(sketches[0]), unknown, apart
+        return Pool.from_sketches(sketches[0]), unknown, apart
     zone = next(iter(zones))
     outer = [v for v in versions if window.touches(v)]
     sketches, unknown, apart = _sketches(frame, name, [[v for v in within if window.holds(v)], within, outer])

@@ -87,7 +87,7 @@ def _signed(found: Checked, opened: Bundle, public_key: str | None) -> None:
 
 
 def _ledger(found: Checked, opened: Bundle, head: str | None) -> None:
-    entries = chain.of_lines((opened.folder / "ledger.jsonl").read_text(encoding="utf-8"))
+    entries = chain.from_lines((opened.folder / "ledger.jsonl").read_text(encoding="utf-8"))
     found.note(f"the ledger is whole ({len(entries)} entries)", chain.wrong(entries))
     month = date.fromisoformat(f"{opened.about['month']}-01")
     last, said = chain.head_of(entries, month), opened.about["ledger_head"]
@@ -146,7 +146,7 @@ def _test(found: Checked, opened: Bundle) -> None:
 
 def _noted(opened: Bundle, told: Told) -> Iterator[str]:
     """What of the test isn't as the ledger has it."""
-    entries = chain.of_lines((opened.folder / "ledger.jsonl").read_text(encoding="utf-8"))
+    entries = chain.from_lines((opened.folder / "ledger.jsonl").read_text(encoding="utf-8"))
     noted = {e.body.get("content") for e in entries if e.kind == "tested"}
     rows = {row["reading"]: row for row in told["noted"]}
     for name, outcome in told["readings"].items():

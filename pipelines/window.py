@@ -25,7 +25,7 @@ class Days:
     last: date
 
     @classmethod
-    def of_month(cls, month: date) -> "Days":
+    def from_month(cls, month: date) -> "Days":
         """A calendar month, by its first day."""
         return Days("month", month, month_after(month) - DAY)
 
@@ -71,7 +71,7 @@ class Window(Days):
     zone: str
 
     @classmethod
-    def of(cls, days: Days, zone: str) -> Self:
+    def from_days(cls, days: Days, zone: str) -> Self:
         return cls(days.kind, days.first, days.last, zone)
 
     @property

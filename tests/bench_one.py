@@ -109,7 +109,7 @@ def _events(pattern: str) -> Callable[[], float]:
     source = {"files": pattern, "identifiers": [{"column": "email", "namespace": "email"}]}
     settings = Settings.model_validate({"group": "bench", "ultimate_parent": "parent", "key": {"file": "group.key"}})
     place = edge.Workplace(
-        Path(), settings, Keyring.of(settings, GroupKey(KEY, "1")), lambda month: None, datetime(2026, 1, 1, tzinfo=UTC)
+        Path(), settings, Keyring.from_key(settings, GroupKey(KEY, "1")), lambda month: None, datetime(2026, 1, 1, tzinfo=UTC)
     )
 
     def run(files: str = pattern) -> float:

@@ -89,7 +89,7 @@ def large_images() -> list[bytes]:
     made += [image for kind in TARGETS for image in _counted(13, 700, kind)]
     many = np.random.default_rng(1).integers(0, 2**64, 3 << 20, dtype=np.uint64)
     for lg_k in (16, 21):
-        made += [image for kind in TARGETS for image in _converted(Registers.of_keys(lg_k, many), kind)]
+        made += [image for kind in TARGETS for image in _converted(Registers.from_keys(lg_k, many), kind)]
     return made
 
 
@@ -207,7 +207,7 @@ def measured(image: bytes) -> tuple[float, int]:
     tracemalloc.start()
     begun = time.perf_counter()
     try:
-        Registers.of_image(image)
+        Registers.from_image(image)
     except BadImage:
         pass
     finally:

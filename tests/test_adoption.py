@@ -22,7 +22,7 @@ from pipelines import adoption, counting, dependencies, granted, warehouse
 from pipelines.adoption import AdoptionCheck
 from pipelines.dependencies import Dependencies
 from pipelines.months import Months
-from pipelines.registry import of_group, unknown
+from pipelines.registry import from_directory, unknown
 from pipelines.run import run
 from tests.conftest import Manifests, entity, product, rows_of
 
@@ -83,13 +83,13 @@ def prepared(make: Make, products: list[Manifests], record: bool = True, **grant
 def checked(directory: Path, version: str, name: str, today: date = TODAY) -> AdoptionCheck:
     group = read_group(directory)
     with warehouse.opened(group.settings.store, directory) as store:
-        return adoption.check(Months(store, group), of_group(directory), version, name, today)
+        return adoption.check(Months(store, group), from_directory(directory), version, name, today)
 
 
 def depending(directory: Path, today: date = TODAY) -> Dependencies:
     group = read_group(directory)
     with warehouse.opened(group.settings.store, directory) as store:
-        return dependencies.dependencies(Months(store, group), of_group(directory), today)
+        return dependencies.dependencies(Months(store, group), from_directory(directory), today)
 
 
 def results(found: AdoptionCheck) -> dict[str, dict[str, str]]:
@@ -235,7 +235,7 @@ def test_a_model_that_nobody_knows_stands_on_nothing(make: Make) -> None:
     (found,) = depending(directory).uses
     assert found.open == ("no such licence in the registry: lama-4; did you mean llama-4 or llama-3 or llama-2?",)
     group = read_group(directory)
-    assert [str(r.subject) for r in unknown(group, of_group(directory))] == ["a/maps, models"]
+    assert [str(r.subject) for r in unknown(group, from_directory(directory))] == ["a/maps, models"]
     checks = {what: (fine, said) for what, fine, said in doctor.examine(directory, group, NOW)}
     assert checks["licence of a/maps, models"][0] is False
 
@@ -475,7 +475,7 @@ def test_filters(make: Make) -> None:
 def test_words_that_sound_like_advice_are_in_no_table(make: Make) -> None:
     """The tool states results; whoever reads one of these words would take it for counsel's."""
     directory = prepared(make, PRODUCTS, grants=[GRANT])
-    group, known = read_group(directory), of_group(directory)
+    group, known = read_group(directory), from_directory(directory)
     console = Console(width=200, record=True, quiet=True)
     console.print(licence_tables.adoption(checked(directory, "llama-4", "a/search")))
     console.print(licence_tables.dependencies(depending(directory)))

@@ -277,7 +277,7 @@ def test_levels_of_settled_months_are_those_of_a_second_machine(millions: Sequen
 def test_a_state_is_kept_whole(drawn: Sequence[tuple[float | None, bool, bool]]) -> None:
     """What the store forgets of it, the next look would decide without."""
     state = replace(play(situations_of(drawn))[0], subjects=("2025-01", "a/app"), confirmed=("x",), settled=("x", "y"))
-    assert alerts.of_text(alerts.to_text(state)) == state
+    assert alerts.from_text(alerts.to_text(state)) == state
 
 
 def test_alerts_about_data_come_and_end_by_what_could_be_judged() -> None:
@@ -545,7 +545,7 @@ def test_a_licence_that_cant_be_watched_is_said(tmp_path: Path, name: str, said:
 
 def rules_of(directory: Path) -> set[tuple[str, int, str | None]]:
     group = read_group(directory)
-    found = watched.rules(group, registry.of_group(directory), [date(2025, 6, 1)], group.readings.readings[0])
+    found = watched.rules(group, registry.from_directory(directory), [date(2025, 6, 1)], group.readings.readings[0])
     assert len({rule.name for rule in found}) == len(found)
     return {(rule.name.partition("/")[0], rule.threshold, rule.subject) for rule in found}
 
@@ -587,7 +587,7 @@ def test_the_groups_own_licences_are_watched(tmp_path: Path) -> None:
     )
     assert rules_of(made) == {("vendor-inc", 50, "shop")}
     group = read_group(made)
-    (rule,) = watched.rules(group, registry.of_group(made), [date(2025, 6, 1)], group.readings.readings[0])
+    (rule,) = watched.rules(group, registry.from_directory(made), [date(2025, 6, 1)], group.readings.readings[0])
     assert rule.at_least
     assert rule.tested_by(date(2025, 3, 1)) == ["Vendor's contract (every month)"]
 

@@ -175,7 +175,7 @@ NAMES = ("a/x", "b/z")
 def under(name: str, day: date, who: Sequence[int], epoch: str, **said: Any) -> Contribution:
     """A day's people under an epoch's key; under another they are others."""
     of_epoch = keys(0, 3000)[[w + 1000 * (int(epoch) - 1) for w in sorted(set(who))]]
-    return contributed(name, day, {"email": Registers.of_keys(LG_K, of_epoch)}, key_epoch=epoch, **said)
+    return contributed(name, day, {"email": Registers.from_keys(LG_K, of_epoch)}, key_epoch=epoch, **said)
 
 
 def store_them(store: Warehouse, group: Group, each: Sequence[Contribution], is_next_epoch: bool = False) -> None:
@@ -352,7 +352,7 @@ def test_both_come_in_one_file_and_halves_of_one_are_none(directory: Path, store
     for path, each in apart.items():
         contribution.write(path, [each])
     assert outcomes(take(directory, *apart)) == ["the same", "new"]  # No pieces of each other.
-    phone = Part("external", "device", Registers.of_keys(LG_K, keys(0, 5)), 5, None, canary.image("device", third, LG_K))
+    phone = Part("external", "device", Registers.from_keys(LG_K, keys(0, 5)), 5, None, canary.image("device", third, LG_K))
     torn = handed_in(directory, [second(day - DAY), replace(second(day - DAY, key=third), parts=(phone,))])
     assert "rows of one contribution differ (key_epoch)" in why(torn)
     assert len([r for r in rows_of(store_url, directory)["contributions"] if r["ahead"]]) == 2

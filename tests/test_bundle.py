@@ -85,11 +85,11 @@ def test_a_chain_shows_each_change(bodies: list[dict[str, object]], data: st.Dat
         entries.append(chain.follow(entries[-1] if entries else None, "noted", body, datetime(2025, 1, 1, tzinfo=UTC)))
     assert chain.wrong(entries) == []
     text = "".join(f"{e.to_line()}\n" for e in entries)
-    assert chain.of_lines(text) == entries
+    assert chain.from_lines(text) == entries
     at = data.draw(st.integers(0, len(text) - 2))
     other = text[:at] + chr(ord(text[at]) ^ 1) + text[at + 1 :]
     try:
-        found = chain.of_lines(other)
+        found = chain.from_lines(other)
     except ValueError:
         found = None
     assert found is None or chain.wrong(found) or [e.digest for e in found] != [e.digest for e in entries]

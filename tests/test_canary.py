@@ -42,7 +42,7 @@ def sketch(items: Iterable[str | int], lg_k: int = 21) -> Registers:
     made = datasketches.hll_sketch(lg_k)
     for item in items:
         made.update(item)
-    return Registers.of_image(bytes(made.serialize_compact()))
+    return Registers.from_image(bytes(made.serialize_compact()))
 
 
 def users(namespace: str = "email", change: Callable[[str], str | None] | None = None) -> list[str]:
@@ -55,9 +55,9 @@ def users(namespace: str = "email", change: Callable[[str], str | None] | None =
 def test_a_canary_made_by_the_protocol_agrees(namespace: str, lg_k: int, key: GroupKey) -> None:
     """Else a right contribution is refused, and the figure lacks an affiliate."""
     made = sketch((keyed(text, namespace)[:16] for text in users(namespace)), lg_k)
-    assert canary.of_key(key).wrong(made, namespace, UNICODE) is None
+    assert canary.from_key(key).wrong(made, namespace, UNICODE) is None
     ascii_only = sketch((keyed(text, namespace)[:16] for text in users(namespace) if text.isascii()), lg_k)
-    assert canary.of_key(key).wrong(ascii_only, namespace, ASCII) is None
+    assert canary.from_key(key).wrong(ascii_only, namespace, ASCII) is None
     assert canary.image(namespace, key, lg_k) == made.to_image()
 
 
@@ -108,7 +108,7 @@ WRONG: dict[str, tuple[Callable[[], Registers], str]] = {
     "empty": (lambda: sketch([]), "it is empty"),
     "something else": (lambda: sketch(["a", "b"]), "nothing of it fits"),
     "UTF-16 in the sketch": (
-        lambda: Registers.of_coupons(21, np.array(canary._coupons(item(t).encode("utf-16-le") for t in users()), np.uint32)),
+        lambda: Registers.from_coupons(21, np.array(canary._coupons(item(t).encode("utf-16-le") for t in users()), np.uint32)),
         "UTF-16 text goes into the sketch",
     ),
 }  # fmt: skip
@@ -120,10 +120,10 @@ WRONG: dict[str, tuple[Callable[[], Registers], str]] = {
 def test_each_mistake_is_told_by_the_step_that_differs(mistake: str, lg_k: int, by: str, key: GroupKey, tmp_path: Path) -> None:
     """Else an affiliate can't mend it, and sends the same again; with the trustee's file as with the key."""
     make, expected = WRONG[mistake]
-    known = canary.of_key(key, [OTHER])
+    known = canary.from_key(key, [OTHER])
     if by == "trustee":
         canary.to_file(known, ["email"], tmp_path / "c.json")
-        known = canary.of_file(tmp_path / "c.json")
+        known = canary.from_file(tmp_path / "c.json")
     said = known.wrong(make().fold(lg_k), "email", UNICODE)
     assert said is not None
     assert expected in said
@@ -132,13 +132,13 @@ def test_each_mistake_is_told_by_the_step_that_differs(mistake: str, lg_k: int, 
 def test_the_trustees_file_holds_no_key(key: GroupKey, tmp_path: Path) -> None:
     """Nor any item of its HMACs: only coupons, of fixed identifiers that everybody knows."""
     path = tmp_path / "c.json"
-    canary.to_file(canary.of_key(key, [OTHER]), ["email", "device"], path)
+    canary.to_file(canary.from_key(key, [OTHER]), ["email", "device"], path)
     text = path.read_text()
     for secret in (KEY, "f" * 64, *(keyed(t)[:16] for t in users())):
         assert secret not in text
-    found = canary.of_file(path)
+    found = canary.from_file(path)
     assert (found.epoch, found.fingerprint) == (key.epoch, key.fingerprint)
-    made = Registers.of_image(canary.image("device", key, 14))
+    made = Registers.from_image(canary.image("device", key, 14))
     assert found.wrong(made, "device", UNICODE) is None
     assert "no canary of this namespace" in str(found.wrong(made, "phone", UNICODE))
 
@@ -149,13 +149,13 @@ def test_the_trustees_file_holds_no_key(key: GroupKey, tmp_path: Path) -> None:
 def test_another_file_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text(text)
     with pytest.raises(Refusal, match="isn't a readable file of canaries"):
-        canary.of_file(tmp_path / "c.json")
+        canary.from_file(tmp_path / "c.json")
     with pytest.raises(Refusal, match="isn't a readable file of canaries"):
-        canary.of_file(tmp_path / "nowhere.json")
+        canary.from_file(tmp_path / "nowhere.json")
 
 
 def test_coupons_of_bytes_are_the_librarys(key: GroupKey) -> None:
     """The diagnosis hashes texts of any length; a wrong hash there would take a right mistake for an unknown one."""
     texts = [f"x{i}" * i for i in range(1, 40)]
-    made = Registers.of_coupons(21, np.array(canary._coupons(t.encode() for t in texts), np.uint32))
+    made = Registers.from_coupons(21, np.array(canary._coupons(t.encode() for t in texts), np.uint32))
     assert made.digest() == sketch(texts).digest()

@@ -27,7 +27,7 @@ def group(make: Callable[..., Path]) -> Group:
 
 
 def registers(n: int, seed: int = 0, lg_k: int = 21) -> Registers:
-    return Registers.of_keys(lg_k, np.random.default_rng(seed).integers(0, 2**64, n, dtype=np.uint64))
+    return Registers.from_keys(lg_k, np.random.default_rng(seed).integers(0, 2**64, n, dtype=np.uint64))
 
 
 def part(key: GroupKey, n: int = 100, namespace: str = "email", audience: str = "external", **changes: Any) -> Part:
@@ -45,7 +45,7 @@ def made(key: GroupKey, **changes: Any) -> Contribution:
 
 
 def reasons(found: Contribution, group: Group, key: GroupKey, crosswalk: str = "") -> list[str]:
-    known = canary.of_key(key)
+    known = canary.from_key(key)
     return [str(r) for r in contribution.check(found, group, lambda month: known, lambda month: crosswalk, NOW)]
 
 

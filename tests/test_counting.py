@@ -37,7 +37,7 @@ def keys(first: int, last: int) -> np.ndarray:
 
 
 def sketch(first: int, last: int, lg_k: int = 21) -> Registers:
-    return Registers.of_keys(lg_k, keys(first, last))
+    return Registers.from_keys(lg_k, keys(first, last))
 
 
 @pytest.fixture
@@ -283,9 +283,9 @@ def test_mixed_lg_k_of_a_large_group() -> None:
 
 
 def test_errors_of_namespaces_add_in_squares() -> None:
-    pool = Pool.of_window({"a": {12: sketch(0, 100_000, 12)}, "b": {12: sketch(10**6, 10**6 + 100_000, 12)}})
+    pool = Pool.from_sketches({"a": {12: sketch(0, 100_000, 12)}, "b": {12: sketch(10**6, 10**6 + 100_000, 12)}})
     found = people(pool)
-    each = [people(Pool.of_window({n: by})) for n, by in pool.stated.items()]
+    each = [people(Pool.from_sketches({n: by})) for n, by in pool.stated.items()]
     assert found.standard_error == pytest.approx(math.hypot(*(p.standard_error for p in each)))
     assert found.upper - found.estimate == pytest.approx(math.hypot(*(p.upper - p.estimate for p in each)))
     assert found.lg_k == 12

@@ -196,7 +196,7 @@ def edit(name: str, change: Callable[[Any], None]) -> Callable[[Path], None]:
 def other_sketch(folder: Path) -> None:
     path = folder / "sketches" / "a" / "app.parquet"
     frame = pl.read_parquet(path)
-    empty = Registers.of_coupons(21, pl.Series([], dtype=pl.UInt32).to_numpy()).to_image()
+    empty = Registers.from_coupons(21, pl.Series([], dtype=pl.UInt32).to_numpy()).to_image()
     images = [empty, *frame["sketch"].to_list()[1:]]
     frame.with_columns(pl.Series("sketch", images, pl.Binary)).write_parquet(path)
 
@@ -207,7 +207,7 @@ def first_figure(said: Any) -> Any:
 
 def forget(folder: Path) -> None:
     """A ledger that fits in itself, without the month's signing."""
-    entries = chain.of_lines((folder / "ledger.jsonl").read_text())
+    entries = chain.from_lines((folder / "ledger.jsonl").read_text())
     new: list[chain.Entry] = []
     for e in entries:
         if e.body.get("state") != "closed":

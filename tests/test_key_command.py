@@ -147,7 +147,7 @@ def test_each_epochs_key_is_shown(tmp_path: Path) -> None:
 def test_a_centre_without_the_key_compares_its_trustees(tmp_path: Path) -> None:
     """The fingerprint of what the trustee gave is the key's, which is all that the centre can compare."""
     directory = write_group(tmp_path, [], key={"canaries": "canaries.json"})
-    canary.to_file(canary.of_key(GroupKey(KEY, "1")), ["email"], directory / "canaries.json")
+    canary.to_file(canary.from_key(GroupKey(KEY, "1")), ["email"], directory / "canaries.json")
     (found,) = answer("check", "--group", directory)["keys"]
     assert (found["fingerprint"], list(found["source"])) == (FINGERPRINT, ["canaries"])
     assert "A trustee's canaries: " in asked("check", "--group", directory)

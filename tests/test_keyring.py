@@ -58,7 +58,7 @@ def estimates(directory: Path) -> list[int | None]:
 def handed_in(directory: Path, key: GroupKey, first: date, last: date) -> list[Contribution]:
     """What an affiliate with this key makes of the same events."""
     group = read_group(directory)
-    place = Place(directory, group.settings, Keyring.of(group.settings, key), lambda month: None, NOW)
+    place = Place(directory, group.settings, Keyring.from_key(group.settings, key), lambda month: None, NOW)
     ((ref, app),) = group.products.items()
     found = find(str(ref), app, directory, "UTC")
     days = pl.date_range(first, last, eager=True).to_list()
@@ -111,7 +111,7 @@ def test_a_destroyed_epoch_keeps_its_figures_and_takes_nothing_more(make: Make, 
 def test_a_centre_without_the_key_checks_all_the_same(make: Make, tmp_path: Path) -> None:
     """With a trustee's file the centre refuses another key's contributions, and can itself hash nobody."""
     directory = group_of(make)
-    canary.to_file(canary.of_key(GroupKey(KEY, "1")), ["email"], directory / "canaries.json")
+    canary.to_file(canary.from_key(GroupKey(KEY, "1")), ["email"], directory / "canaries.json")
     (directory / "group.key").unlink()
     said = yaml.safe_load((directory / "group.yaml").read_text())
     (directory / "group.yaml").write_text(yaml.safe_dump({**said, "key": {"canaries": "canaries.json"}}, sort_keys=False))
@@ -131,7 +131,7 @@ def test_a_centre_without_the_key_checks_all_the_same(make: Make, tmp_path: Path
 
 def test_a_trustees_file_of_another_epoch_is_refused(make: Make) -> None:
     directory = group_of(make)
-    canary.to_file(canary.of_key(GroupKey(KEY, "9")), ["email"], directory / "c.json")
+    canary.to_file(canary.from_key(GroupKey(KEY, "9")), ["email"], directory / "c.json")
     settings = read_group(directory).settings.model_copy(update={"key": None, "keys": ()})
     settings = Settings.model_validate({**settings.model_dump(exclude={"key", "keys"}), "key": {"canaries": "c.json"}})
     with pytest.raises(Refusal, match="are of another epoch"):

@@ -36,7 +36,7 @@ def written(path: Path, series: pl.Series, **options: object) -> Path:
 def test_both_types_give_the_registers_of_the_keys(tmp_path: Path, number: int, lg_k: int) -> None:
     """Blocks of 256 have a rest; few keys keep their coupons, many don't."""
     keys = some(number)
-    expected = Registers.of_keys(lg_k, keys)
+    expected = Registers.from_keys(lg_k, keys)
     for series in (pl.Series(keys, dtype=pl.UInt64), as_text(keys)):
         found = registers_of([written(tmp_path / "keys.parquet", series, row_group_size=1000)], "key", lg_k, "keys")
         assert found.digest() == expected.digest()
@@ -48,7 +48,7 @@ def test_they_are_the_librarys_registers(tmp_path: Path) -> None:
     sketch = hll_sketch(12)
     for key in keys.tolist():
         sketch.update(f"{key:016x}")
-    theirs = Registers.of_image(bytes(sketch.serialize_compact()))
+    theirs = Registers.from_image(bytes(sketch.serialize_compact()))
     assert registers_of([written(tmp_path / "a.parquet", as_text(keys))], "key", 12, "keys").digest() == theirs.digest()
 
 
@@ -58,7 +58,7 @@ def test_several_files_batches_and_repeated_keys(tmp_path: Path, monkeypatch: py
     paths = [
         written(tmp_path / f"{i}[1].parquet", as_text(part), row_group_size=301) for i, part in enumerate(np.array_split(keys, 3))
     ]
-    assert registers_of(paths, "key", 14, "keys").digest() == Registers.of_keys(14, keys).digest()
+    assert registers_of(paths, "key", 14, "keys").digest() == Registers.from_keys(14, keys).digest()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_plain_pages_are_hashed_where_they_lie(
     for series in (pl.Series(keys, dtype=pl.UInt64), as_text(keys)):
         options = {"compression": compression, "row_group_size": 7_001, "data_page_size": 1 << 14}
         path = written(tmp_path / "keys.parquet", series, **options)
-        assert registers_of([path], "key", lg_k, "keys").digest() == Registers.of_keys(lg_k, keys).digest()
+        assert registers_of([path], "key", lg_k, "keys").digest() == Registers.from_keys(lg_k, keys).digest()
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_what_another_engine_writes_counts_the_same(tmp_path: Path, options: str
         ours = f"(select {columns} from '{tmp_path}/ours.parquet')"
         duckdb.connect().execute(f"copy {ours} to '{path}' (format parquet, {options}, row_group_size 4096)")
         for column in ("text", "number"):
-            assert registers_of([path], column, 12, "keys").digest() == Registers.of_keys(12, keys).digest()
+            assert registers_of([path], column, 12, "keys").digest() == Registers.from_keys(12, keys).digest()
 
 
 def test_files_of_two_kinds_are_refused_whichever_comes_first(tmp_path: Path) -> None:
@@ -165,4 +165,4 @@ def test_damaged_files_count_as_polars_reads_them_or_are_refused(tmp_path: Path,
             except READ_ERRORS:
                 continue
             theirs = read.to_numpy() if read.dtype == pl.UInt64 else np.array([int(t, 16) for t in read], np.uint64)
-            assert found.digest() == Registers.of_keys(10, theirs).digest()
+            assert found.digest() == Registers.from_keys(10, theirs).digest()

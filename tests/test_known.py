@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from affiliates import kernels, known
-from affiliates.crosswalk import Crosswalk, of_keys
+from affiliates.crosswalk import Crosswalk, from_keys
 from affiliates.errors import Refusal
 from affiliates.identity import PERSON, GroupKey, normalise, person_key
 from affiliates.known import KnownKeys
@@ -58,7 +58,7 @@ def test_keys_are_those_of_the_definition(
     if with_crosswalk:
         some = pl.select(person_key(normalise(pl.lit(identifiers(900, 1)), "email"), "email", key)).to_series()
         linked = some.drop_nulls().unique().sort()[::2]
-        crosswalk = of_keys(linked.to_numpy(), (linked // 3).to_numpy())
+        crosswalk = from_keys(linked.to_numpy(), (linked // 3).to_numpy())
     keys = KnownKeys([EMAIL, DEVICE], key, crosswalk)
     for batch in range(6):
         users, devices = identifiers(900, 1 + batch % 2), identifiers(900, 50 + batch)

@@ -17,7 +17,7 @@ from pipelines import warehouse
 from pipelines.clause_tests import ClauseTest, run_clauses
 from pipelines.licences import LicenceTest, if_released, releases, run_tests, said_of_untested, untested_months
 from pipelines.months import Months
-from pipelines.registry import of_group
+from pipelines.registry import from_directory
 from pipelines.results import Outcome
 from pipelines.run import run
 from tests.conftest import Manifests, entity, events, product, source
@@ -252,7 +252,7 @@ def test_each_row_can_fail() -> None:
 def clause_tests(directory: Path, licence: str, month: date | None = None, today: date = TODAY) -> list[ClauseTest]:
     group = read_group(directory)
     with warehouse.opened(group.settings.store, directory) as store:
-        entry = of_group(directory).get(licence)
+        entry = from_directory(directory).get(licence)
         assert entry is not None
         return [t for t in run_clauses(Months(store, group), [entry], today, month) if t.clause.tested]
 

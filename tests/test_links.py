@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affiliates import links as links_module
-from affiliates.crosswalk import as_text, of_table
+from affiliates.crosswalk import as_text, from_table
 from affiliates.links import NAMES, NO_NAMES, Changes, Clusters, Links, clusters_of, cut_out, named, new_names
 
 Pairs = list[tuple[int, int]]
@@ -225,4 +225,4 @@ def test_keys_as_text() -> None:
 def test_ages_move_no_digest() -> None:
     """Else contributions would be refused although each key's person is the same."""
     plain = pl.DataFrame({"key": ["0" * 15 + "1"], "person_key": ["f" * 16]})
-    assert of_table(plain).digest == of_table(plain.with_columns(named=JAN, more=1)).digest
+    assert from_table(plain).digest == from_table(plain.with_columns(named=JAN, more=1)).digest

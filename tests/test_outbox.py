@@ -506,7 +506,7 @@ def test_every_message_says_what_tests_the_month(tmp_path: Path, hooks: Hooks) -
     go(directory)
     go(directory, NOW + timedelta(days=4))
     with warehouse.opened(SQLITE, directory) as store:
-        group, known = read_group(directory), registry.of_group(directory)
+        group, known = read_group(directory), registry.from_directory(directory)
         answering.close(store, group, known, 1, Closing("counsel", "granted", "2025/17"), NOW + timedelta(days=5))
         telling.deliver(store, directory, group, lambda: NOW + timedelta(days=5))
     told = [*hooks.bodies("/first"), *hooks.bodies("/step")]

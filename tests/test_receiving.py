@@ -190,9 +190,9 @@ def test_the_same_users_are_the_same_contribution(directory: Path, store_url: st
     number = 4_000  # So many that they are registers, not coupons.
     keys = [right(text) for text in wrong.people(number)]
     whole = row(FIRST, lg_k=14, number=1, sketch=wrong.image(keys, 14), events=number)
-    thirds = [Registers.of_image(wrong.image(keys[i::3], 14)) for i in range(3)]
+    thirds = [Registers.from_image(wrong.image(keys[i::3], 14)) for i in range(3)]
     again = [wrong.image(reversed(keys), 14), united(thirds), united_by_the_library(thirds)]
-    assert Registers.of_image(again[0]).values is not None
+    assert Registers.from_image(again[0]).values is not None
     assert len({whole["sketch"], *again}) >= 3
     take(directory, write(directory / "first", whole))
     for number, sketch in enumerate(again):
@@ -308,7 +308,7 @@ def test_a_rough_sketch_misses_nobody_by_chance() -> None:
     seemed = 0
     for seed in range(40):
         keys = np.random.default_rng(seed).integers(1, 1 << 63, 20_000, np.uint64)
-        before, after = (Registers.of_keys(10, some) for some in (keys, keys[1_600:]))
+        before, after = (Registers.from_keys(10, some) for some in (keys, keys[1_600:]))
         seemed += before.bounds().estimate - after.bounds().estimate > replacing.MISSED * before.bounds().estimate
         stored = StoredPart("external", "email", before)
         assert not list(replacing.lost(contributed("a/app", FIRST, {"email": after}), [stored]))
@@ -619,7 +619,7 @@ def test_more_users_than_events_is_told_by_the_estimate_and_never_by_chance(dire
         keys = (right(text) for text in wrong.people(4_000, first=100_000 * seed))
         honest = write(directory / "honest", day | {"sketch": wrong.image(keys, 12), "events": 4_000})
         assert not take(directory, honest).refused
-    assert Registers.of_image(day["sketch"]).at_least < 0.25 * number
+    assert Registers.from_image(day["sketch"]).at_least < 0.25 * number
     for column, rule in (("events", "more users than events"), ("distinct_users", "fewer distinct users")):
         for share, refused in ((0.85, True), (0.95, False)):
             wrong_by = write(directory / "f", day | {column: int(number * share)})

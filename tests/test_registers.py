@@ -14,7 +14,7 @@ LG_KS = (4, 7, 8, 12, 16, 21)
 
 
 def of(keys: list[int], lg_k: int = 12) -> Registers:
-    return Registers.of_keys(lg_k, np.array(keys, np.uint64))
+    return Registers.from_keys(lg_k, np.array(keys, np.uint64))
 
 
 def people(n: int, seed: int = 0) -> np.ndarray:
@@ -32,10 +32,10 @@ def library(keys: np.ndarray, lg_k: int, kind: tgt_hll_type = tgt_hll_type.HLL_8
 @pytest.mark.parametrize("n", [0, 1, 8, 9, 97, 5_000, 60_000])
 def test_bulk_registers_are_those_of_the_library_key_by_key(n: int, lg_k: int) -> None:
     keys = people(n, n)
-    ours = Registers.of_keys(lg_k, keys)
+    ours = Registers.from_keys(lg_k, keys)
     theirs = library(keys, lg_k)
     for image in (theirs.serialize_compact(), theirs.serialize_updatable()):
-        decoded = Registers.of_image(bytes(image))
+        decoded = Registers.from_image(bytes(image))
         assert decoded.digest() == ours.digest()
         assert np.array_equal(decoded.dense(), ours.dense())
 
@@ -43,7 +43,8 @@ def test_bulk_registers_are_those_of_the_library_key_by_key(n: int, lg_k: int) -
 @pytest.mark.parametrize("key", [0, 1, 9, 10, 0xFF, 0x0123456789ABCDEF, 0xFEDCBA9876543210, 2**63, 2**64 - 1])
 def test_the_item_is_sixteen_lower_case_hex_characters(key: int) -> None:
     assert (
-        Registers.of_image(bytes(library(np.array([key], np.uint64), 21).serialize_compact())).digest() == of([key], 21).digest()
+        Registers.from_image(bytes(library(np.array([key], np.uint64), 21).serialize_compact())).digest()
+        == of([key], 21).digest()
     )
 
 
@@ -70,11 +71,11 @@ def test_fold_equals_counting_at_the_lower_lg_k(keys: list[int], lg_k: int) -> N
 def test_few_and_many_are_the_same_sketch_in_two_forms(n: int) -> None:
     """A sketch that turned dense on the way must equal one that never had to."""
     keys = people(n)
-    whole = Registers.of_keys(12, keys)
+    whole = Registers.from_keys(12, keys)
     dense = Registers(12, None, whole.dense())
     assert dense.digest() == whole.digest()
     assert np.array_equal(dense.occupied, whole.occupied)
-    other = Registers.of_keys(12, people(50, 1))
+    other = Registers.from_keys(12, people(50, 1))
     assert Registers.union([dense, other]).digest() == Registers.union([other, whole]).digest()
 
 
@@ -85,7 +86,7 @@ def test_unfolding_is_refused() -> None:
 
 def test_sketches_of_different_lg_k_lose_nobody() -> None:
     """The library's own union says 20,133 here (datasketches 5.2.0, lgK 12, 10 and 12)."""
-    each = [Registers.of_keys(lg_k, people(20_000, i)) for i, lg_k in enumerate((12, 10, 12))]
+    each = [Registers.from_keys(lg_k, people(20_000, i)) for i, lg_k in enumerate((12, 10, 12))]
     united = Registers.union(each)
     assert united.lg_k == 10
     assert united.bounds().lower <= 60_000 <= united.bounds().upper
@@ -95,9 +96,9 @@ def test_sketches_of_different_lg_k_lose_nobody() -> None:
 def test_in_any_order_and_grouping_mixed_lg_k_is_everybody_at_the_lowest(order: list[tuple[int, int]], split: int) -> None:
     """Exactly the registers of all keys: whoever comes first, and whether few or many, decides nothing."""
     sets = {seed: people(40 if seed == 4 else 20_000, seed) for _, seed in order}
-    each = [Registers.of_keys(lg_k, sets[seed]) for lg_k, seed in order]
+    each = [Registers.from_keys(lg_k, sets[seed]) for lg_k, seed in order]
     united = Registers.union([Registers.union(each[:split]), Registers.union(each[split:])])
-    assert united.digest() == Registers.of_keys(10, np.concatenate(list(sets.values()))).digest()
+    assert united.digest() == Registers.from_keys(10, np.concatenate(list(sets.values()))).digest()
 
 
 @pytest.mark.parametrize("batch", [1, 7, 1000, 100_000])
@@ -106,14 +107,14 @@ def test_absorbing_in_batches_equals_absorbing_at_once(batch: int) -> None:
     absorber = Absorber(12)
     for start in range(0, len(keys), batch if batch > 1 else 40_001):
         absorber.absorb(keys[start : start + (batch if batch > 1 else 40_001)])
-    assert absorber.registers().digest() == Registers.of_keys(12, keys).digest()
+    assert absorber.registers().digest() == Registers.from_keys(12, keys).digest()
 
 
 @pytest.mark.parametrize("lg_k", [12, 16, 21])
 @pytest.mark.parametrize("n", [1, 10, 1000, 30_000, 300_000])
 def test_estimate_is_the_librarys_and_bounds_hold_its_bounds(n: int, lg_k: int) -> None:
     """The out-of-order flag must be set: without it estimate and upper bound are 0."""
-    registers = Registers.of_keys(lg_k, people(n))
+    registers = Registers.from_keys(lg_k, people(n))
     bounds = registers.bounds()
     theirs = hll_sketch.deserialize(registers.to_image())
     if registers.values is not None:  # Before, the library counts coupons of 26 bits, not registers.
@@ -132,14 +133,14 @@ def test_nobody_is_zero_with_no_width() -> None:
 @given(KEYS, st.sampled_from([4, 7, 8, 12]))
 def test_image_round_trip(keys: list[int], lg_k: int) -> None:
     registers = of(keys, lg_k)
-    assert Registers.of_image(registers.to_image()).digest() == registers.digest()
+    assert Registers.from_image(registers.to_image()).digest() == registers.digest()
 
 
 @pytest.mark.parametrize("n", [0, 5, 9, 150, most_coupons(12), most_coupons(12) + 1, 40_000, 3_000_000])
 def test_the_library_reads_our_images(n: int) -> None:
     """Whoever receives our sketches reads them with DataSketches, not with us."""
     keys = people(n)
-    registers = Registers.of_keys(12, keys)
+    registers = Registers.from_keys(12, keys)
     theirs = hll_sketch.deserialize(registers.to_image())
-    assert Registers.of_image(bytes(theirs.serialize_updatable())).digest() == registers.digest()
+    assert Registers.from_image(bytes(theirs.serialize_updatable())).digest() == registers.digest()
     assert theirs.get_lower_bound(3) <= n <= theirs.get_upper_bound(3)

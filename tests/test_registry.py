@@ -13,7 +13,7 @@ from affiliates.errors import Refused
 from pipelines import registry
 from pipelines.entries import TESTED, Clause, Entry
 from pipelines.licences import first_of_all
-from pipelines.registry import builtin, of_group
+from pipelines.registry import builtin, from_directory
 
 SHARED = Path(__file__).parent.parent.parent / "shared" / "data" / "licences" / "registry.yaml"
 collected = pytest.mark.skipif(not SHARED.exists(), reason="the facts collected from the texts lie beside the checkout")
@@ -149,7 +149,7 @@ def written(directory: Path, *entries: Mapping[str, Any], name: str = "ours.yaml
 def test_a_group_adds_and_replaces_entries(tmp_path: Path) -> None:
     """The registry moves without the program: a newer entry stands in the place of ours, and that is said."""
     newer = raw_files()["databricks.yaml"]["licences"][0] | {"reviewed": date(2026, 12, 1), "name": "Another"}
-    found = of_group(written(tmp_path, ADDED, newer))
+    found = from_directory(written(tmp_path, ADDED, newer))
     assert (found.added, found.replaced) == (("in-house",), ("dbrx",))
     assert len(found.entries) == len(builtin().entries) + 1
     assert found.get("dbrx") != builtin().get("dbrx")
@@ -162,7 +162,7 @@ def test_a_group_adds_and_replaces_entries(tmp_path: Path) -> None:
 def test_a_clause_is_inherited_from_ours(tmp_path: Path) -> None:
     """A new Llama is two dates: the text has been the same since 2023."""
     clause = {"id": "mau", "inherits": "llama-4#mau", "test_date": date(2026, 12, 5), "measured_period": "2026-11"}
-    found = of_group(written(tmp_path, ADDED | {"id": "llama-5", "family": "Llama", "clauses": [clause]}))
+    found = from_directory(written(tmp_path, ADDED | {"id": "llama-5", "family": "Llama", "clauses": [clause]}))
     newest = first_of_all(found)[-1]
     assert (newest.id, newest.clause.threshold, newest.measured_month) == ("llama-5", 700_000_000, date(2026, 11, 1))
 
@@ -185,7 +185,7 @@ def test_a_clause_is_inherited_from_ours(tmp_path: Path) -> None:
 def test_mistakes_are_named_with_their_line(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     """What a typo leaves out would be a clause that nobody tests."""
     with pytest.raises(Refused) as refused:
-        of_group(written(tmp_path, ADDED | change))
+        from_directory(written(tmp_path, ADDED | change))
     assert said in str(refused.value)
     assert str(refused.value).startswith("licences/ours.yaml:")
 
@@ -193,7 +193,7 @@ def test_mistakes_are_named_with_their_line(tmp_path: Path, change: dict[str, An
 def test_one_id_in_two_files(tmp_path: Path) -> None:
     written(tmp_path, ADDED, name="a.yaml")
     with pytest.raises(Refused, match="two entries have one id"):
-        of_group(written(tmp_path, ADDED, name="b.yaml"))
+        from_directory(written(tmp_path, ADDED, name="b.yaml"))
 
 
 def test_a_months_test_is_the_month_before_its_date() -> None:

@@ -365,7 +365,7 @@ def test_a_table_that_is_counted_where_it_lies_is_handed_in(make: Make, key: Gro
     there = product(sources=[lies], to="2025-02-01")
     directory = make([entity("a", [there]), entity("b", [product()])], {"events.parquet": events(ROWS)})
     group = read_group(directory)
-    part = Part("external", "email", Registers.of_coupons(21, np.array([], np.uint32)), 0, 0, canary.image("email", key, 21))
+    part = Part("external", "email", Registers.from_coupons(21, np.array([], np.uint32)), 0, 0, canary.image("email", key, 21))
     theirs = Contribution(
         "a", "app", "day", JANUARY[0], key.epoch, "", "v1 unicode", 0, 0, "seen/1", "theirs", "UTC", NOW, "warehouse", (part,)
     )
@@ -386,7 +386,7 @@ def test_a_month_handed_in_whole_has_no_missing_days_until_its_first_day_comes(m
     )
     group = read_group(directory)
     part = Part(
-        "external", "email", Registers.of_keys(21, np.arange(1, 9, dtype=np.uint64)), 8, 8, canary.image("email", key, 21)
+        "external", "email", Registers.from_keys(21, np.arange(1, 9, dtype=np.uint64)), 8, 8, canary.image("email", key, 21)
     )
     whole = Contribution(
         "a", "app", "month", date(2025, 1, 1), key.epoch, "", "v1 unicode", 0, 0, "seen/1", None, "UTC", NOW, "test", (part,)

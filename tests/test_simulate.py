@@ -124,7 +124,7 @@ def test_contributions_hold_everybody_and_nobody_else(group: Group, key: GroupKe
         for name, contribution in monthly.items():
             for part in contribution.parts:
                 expected = keys_of(simulation, name, part.namespace, month)
-                assert part.registers.digest() == Registers.of_keys(14, np.array(sorted(expected), np.uint64)).digest()
+                assert part.registers.digest() == Registers.from_keys(14, np.array(sorted(expected), np.uint64)).digest()
     for ref, found in simulation.products(MONTHS[-1]):
         days = list(simulation.daily(ref, found, NOW))
         assert len(days) == 31
@@ -145,7 +145,7 @@ def test_raw_events_count_to_the_same_contributions(group: Group, key: GroupKey,
     days = simulation.days()
     for day in days:
         simulation.events(str(ref), day).write_parquet(directory / f"points-{day}.parquet")
-    place = Workplace(directory, group.settings, Keyring.of(group.settings, key), lambda month: simulation.crosswalk, NOW)
+    place = Workplace(directory, group.settings, Keyring.from_key(group.settings, key), lambda month: simulation.crosswalk, NOW)
     found = edge.find(str(ref), points, directory, "UTC")
     periods = edge.periods_present(found, points, days, "UTC", NOW)
     counted = [c for some in edge.contribute(ref, points, found, periods, place) for c in some]

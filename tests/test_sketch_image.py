@@ -35,8 +35,8 @@ def test_published_vectors_decode_to_the_registers_of_their_integers(path: Path)
     sketch = hll_sketch(12)
     for i in range(n):
         sketch.update(i)
-    registers = Registers.of_image(path.read_bytes())
-    assert registers.digest() == Registers.of_image(bytes(sketch.serialize_compact())).digest()
+    registers = Registers.from_image(path.read_bytes())
+    assert registers.digest() == Registers.from_image(bytes(sketch.serialize_compact())).digest()
     bounds = registers.bounds()
     assert np.floor(bounds.lower) <= n <= np.ceil(bounds.upper)
 
@@ -53,7 +53,7 @@ def test_full_unions_of_javas_are_read(path: Path) -> None:
         sketch.update(i)
     image = path.read_bytes()
     assert ("as_hll8" in path.stem) <= (image[6] > 0)
-    assert Registers.of_image(image).digest() == Registers.of_image(bytes(sketch.serialize_compact())).digest()
+    assert Registers.from_image(image).digest() == Registers.from_image(bytes(sketch.serialize_compact())).digest()
     assert fuzz.outcome(image) == "read registers"
 
 
@@ -120,7 +120,7 @@ from affiliates.sketch_image import BadImage
 
 def taken(image):
     try:
-        Registers.of_image(image)
+        Registers.from_image(image)
     except BadImage:
         return 0
     return 1
@@ -177,7 +177,7 @@ def test_the_library_never_gets_a_strangers_bytes(tmp_path: Path, key: GroupKey,
         if image[3:4] > b"\x0b":  # Seldom more than slow.
             continue
         with suppress(BadImage):
-            found = Registers.of_image(image)
+            found = Registers.from_image(image)
             Registers.union([found, found.fold(4)]).bounds()
             found.to_image()
     assert given == ours
@@ -246,5 +246,5 @@ def test_an_exception_of_hll_4_is_read() -> None:
 
 def test_coupons_of_one_address_count_their_greatest_value() -> None:
     coupons = np.array([3 << 26 | 77, 9 << 26 | 77, 5 << 26 | (77 + (1 << 12))], np.uint32)
-    registers = Registers.of_image(encode_coupons(12, np.sort(coupons)))
+    registers = Registers.from_image(encode_coupons(12, np.sort(coupons)))
     assert registers.occupied.tolist() == [9 << 26 | 77]

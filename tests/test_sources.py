@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from affiliates import activity, edge
 from affiliates.contribution import Contribution
-from affiliates.crosswalk import of_table
+from affiliates.crosswalk import from_table
 from affiliates.edge import Workplace
 from affiliates.errors import Refusal
 from affiliates.identity import GroupKey, normalise, person_key
@@ -47,7 +47,7 @@ def contributions(directory: Path, days: list[date] | None = None, **place: Any)
     work = Workplace(
         directory,
         group.settings,
-        Keyring.of(group.settings, GroupKey(KEY, "1")),
+        Keyring.from_key(group.settings, GroupKey(KEY, "1")),
         place.pop("crosswalk", lambda month: None),
         place.pop("now", NOW),
     )
@@ -64,7 +64,7 @@ def users(contribution: Contribution, audience: str = "external") -> dict[str, i
 def of_emails(*emails: str) -> str:
     frame = pl.DataFrame({"x": emails}, schema={"x": pl.String})
     keys = frame.select(person_key(normalise(pl.col("x"), "email"), "email", GroupKey(KEY, "1"))).to_series()
-    return Registers.of_keys(21, keys.to_numpy()).digest()
+    return Registers.from_keys(21, keys.to_numpy()).digest()
 
 
 def as_csv(frame: pl.DataFrame) -> bytes:
@@ -296,11 +296,11 @@ def test_crosswalk_joins_and_its_table_is_checked(make: Make) -> None:
         for n in "abc"
     }
     table = pl.DataFrame({"key": [f"{keys['a']:016x}", f"{keys['b']:016x}"], "person_key": ["00000000000000aa"] * 2})
-    walked = of_table(table)
+    walked = from_table(table)
     directory = make([entity("a", [product()])], {"events.parquet": frame})
     found = contributions(directory, crosswalk=lambda month: walked)[date(2025, 1, 5)]
     assert users(found) == {"email": 1, "person": 1}
-    assert found.crosswalk_digest == walked.digest == of_table(table.reverse()).digest
+    assert found.crosswalk_digest == walked.digest == from_table(table.reverse()).digest
     for bad, rule in [
         (table.with_columns(key=pl.lit("user@example.com")), "16 hex characters"),
         (table.with_columns(key=pl.lit("00000000000000bb")), "one person"),
@@ -309,7 +309,7 @@ def test_crosswalk_joins_and_its_table_is_checked(make: Make) -> None:
         (table.with_columns(pl.lit(None, pl.String).alias("key")), "16 hex characters"),
     ]:
         with pytest.raises(Refusal, match=rule) as refused:
-            of_table(bad)
+            from_table(bad)
         assert "user@example.com" not in str(refused.value)
 
 

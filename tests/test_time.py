@@ -95,7 +95,7 @@ def made(subject: str, first: date, who: Sequence[str], joined: crosswalk.Crossw
         known, keys = joined.persons(keys)
         of_namespace = {"email": keys[~known], "person": keys[known]}
     parts = tuple(
-        Part("external", n, Registers.of_keys(LG_K, k), len(who), len(set(k.tolist())), proof(n, key))
+        Part("external", n, Registers.from_keys(LG_K, k), len(who), len(set(k.tolist())), proof(n, key))
         for n, k in of_namespace.items()
     )
     plain = {
@@ -766,7 +766,7 @@ def test_a_snapshot_replaced_after_days_were_handed_in(make: Make) -> None:
         )
         table = crosswalk.from_people(links, "email", FIRST_KEY)
         table.write_parquet(directory / "joined-2025-01.parquet")
-        return crosswalk.of_table(table)
+        return crosswalk.from_table(table)
 
     def truth(together: int, names: Iterable[str] = ("a/x", "a/y")) -> int:
         seen = set().union(*(people(events[n], JANUARY) for n in names))

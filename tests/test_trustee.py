@@ -96,13 +96,13 @@ def test_the_centres_file_is_the_newest_epochs_or_the_one_asked_for(tmp_path: Pa
     trustee = write_group(tmp_path, [], {"2.key": OTHER.encode()}, key=None, keys=keys)
     out = tmp_path / "canaries.json"
     assert "Epoch 2, fingerprint" in asked("canaries", out, "--group", trustee)
-    assert canary.of_file(out).fingerprint == GroupKey(OTHER, "2").fingerprint
+    assert canary.from_file(out).fingerprint == GroupKey(OTHER, "2").fingerprint
     told = json.loads(asked("canaries", out, "--group", trustee, "--epoch", "1", "--namespace", "games.id", "--json"))
-    found = canary.of_file(out)
+    found = canary.from_file(out)
     assert (found.epoch, found.fingerprint) == ("1", FINGERPRINT)
     assert told["namespaces"] == sorted([*USUAL, "games.id"])
     for name in told["namespaces"]:
-        known, mine = found.known(name), canary.of_key(GroupKey(KEY, "1")).known(name)
+        known, mine = found.known(name), canary.from_key(GroupKey(KEY, "1")).known(name)
         assert known is not None
         assert mine is not None
         assert [known.expected(n) for n in (canary.UNICODE, canary.ASCII)] == [

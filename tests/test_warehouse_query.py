@@ -115,7 +115,7 @@ def snapshot() -> Crosswalk:
 
     mails, devices = keys([f"user{i}@gmail.com" for i in range(40)], "email"), keys([f"Device-{i}" for i in range(40)], "device")
     people = keys([f"person-{i}" for i in range(40)], "person")
-    return crosswalk.of_keys(np.concatenate([mails, devices]), np.concatenate([people, people]))
+    return crosswalk.from_keys(np.concatenate([mails, devices]), np.concatenate([people, people]))
 
 
 def by_edge(frame: pl.DataFrame, directory: Path, product: Product, joined: Crosswalk | None = None) -> list[Contribution]:
@@ -124,7 +124,7 @@ def by_edge(frame: pl.DataFrame, directory: Path, product: Product, joined: Cros
     frame.write_parquet(directory / "events.parquet")
     source = product.sources[0].model_copy(update={"table": None, "files": "events.parquet", "types": {}})
     ours = product.model_copy(update={"sources": (source,)})
-    place = edge.Workplace(directory, SETTINGS, Keyring.of(SETTINGS, GroupKey(KEY, "1")), lambda month: joined, NOW)
+    place = edge.Workplace(directory, SETTINGS, Keyring.from_key(SETTINGS, GroupKey(KEY, "1")), lambda month: joined, NOW)
     found = edge.find("shop/app", ours, directory, ZONE)
     last = LAST if product.grain == "day" else date(2025, 1, 31)
     days = pl.date_range(FIRST, last, eager=True).to_list()
@@ -178,7 +178,7 @@ def test_keys_that_postgresql_makes_give_the_edges_contributions(
     found = by_keys(frame, tmp_path / "keys", grain, joined)
     expected = by_edge(events(), tmp_path / "events", product, joined)
     assert [told(c) for c in found] == [told(c) for c in expected]
-    known, digest = canary.of_key(GroupKey(KEY, "1")), joined.digest if joined else ""
+    known, digest = canary.from_key(GroupKey(KEY, "1")), joined.digest if joined else ""
     for c in found:
         assert [str(r) for r in contribution.check(c, GROUP, lambda month: known, lambda month: digest, NOW)] == []
 
@@ -511,7 +511,7 @@ def registers_are_the_edges(spark: dict[str, Any], grain: str, tmp_path: Path) -
     expected = by_edge(ascii_only(events()), tmp_path, product, joined)
     assert [told(c) for c in received] == [told(c) for c in expected]
     assert {c.normalisation for c in received} == {canary.ASCII}
-    known, digest = canary.of_key(GroupKey(KEY, "1")), joined.digest if joined else ""
+    known, digest = canary.from_key(GroupKey(KEY, "1")), joined.digest if joined else ""
     group, now = GROUP.model_copy(deep=True), datetime.now(UTC)
     for c in received:
         assert [str(r) for r in contribution.check(c, group, lambda month: known, lambda month: digest, now)] == []

@@ -45,7 +45,7 @@ LG_K = 16
 
 
 def of(people: Sequence[int] | set[int]) -> Registers:
-    return Registers.of_keys(LG_K, keys(0, 10_000)[sorted(set(people))])
+    return Registers.from_keys(LG_K, keys(0, 10_000)[sorted(set(people))])
 
 
 def some(seed: str, over: Sequence[date] = ALL_DAYS, each: int = 5, people: int = 200) -> list[Event]:
@@ -142,7 +142,7 @@ def test_a_window_that_is_a_month_has_the_months_figures(filled: tuple[Warehouse
     """Two ways to count the same days that differ would both be doubted."""
     store, group = filled
     for window in (Days.trailing(28, month_end(FEBRUARY)), Days.to_date(month_end(FEBRUARY))):
-        as_month, found = measured(store, group, Days.of_month(FEBRUARY)), measured(store, group, window)
+        as_month, found = measured(store, group, Days.from_month(FEBRUARY)), measured(store, group, window)
         assert (found.group, found.affiliates, found.products) == (as_month.group, as_month.affiliates, as_month.products)
 
 
@@ -152,7 +152,7 @@ def test_a_months_digest_is_what_it_was(filled: tuple[Warehouse, Group]) -> None
     store, group = filled
     known = [counting.gather(store, group, month, READING).digest for month in (DECEMBER, JANUARY, FEBRUARY, MARCH)]
     assert [digest[:16] for digest in known] == ["73661bbe3f5d6ec5", "9018e57c5a0af1d4", "6ac2a44726e6965e", "5917abf86d934b66"]
-    figures = [measured(store, group, Days.of_month(m)).group for m in (DECEMBER, JANUARY, FEBRUARY, MARCH)]
+    figures = [measured(store, group, Days.from_month(m)).group for m in (DECEMBER, JANUARY, FEBRUARY, MARCH)]
     assert [(f.estimate, f.lower, f.upper) for f in figures] == [
         (192, 192, 194), (187, 185, 189), (184, 182, 187), (195, 195, 197),
     ]  # fmt: skip
@@ -243,7 +243,7 @@ def test_the_share_of_a_month_that_has_come_by_a_day(filled: tuple[Warehouse, Gr
     assert counting.share_by(store, group, FEBRUARY, READING) == {}
     give(store, group, *by_day("a/x", seen, month_of(FEBRUARY)))
     found = counting.share_by(store, group, FEBRUARY, READING)
-    whole = len(people(seen, Days.of_month(FEBRUARY)))
+    whole = len(people(seen, Days.from_month(FEBRUARY)))
     assert {d: round(share * whole) for d, share in found.items()} == {
         d: len(people(seen, Days.to_date(d))) for d in month_of(FEBRUARY)
     }

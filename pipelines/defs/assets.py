@@ -30,7 +30,7 @@ def product_key(prefix: Prefix, ref: ProductRef) -> dg.AssetKey:
     return dg.AssetKey([*prefix, *ref])
 
 
-def of_group(group: Group, calendar: Calendar, prefix: Prefix) -> list[dg.AssetsDefinition]:
+def from_group(group: Group, calendar: Calendar, prefix: Prefix) -> list[dg.AssetsDefinition]:
     """An asset for each product with sources, the figures, and the licence tests."""
     products = [contributions(ref, product, calendar, prefix) for ref, product in group.products.items() if not product.handed_in]
     return [*products, figures([asset.key for asset in products], calendar, prefix), licence_tests(calendar, prefix)]

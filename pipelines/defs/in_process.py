@@ -116,7 +116,7 @@ def _raise_first(desk: Desk) -> None:
 
 def _location(group: Group, calendar: Calendar, desk: Desk) -> dg.Definitions:
     return dg.Definitions(
-        assets=assets.of_group(group, calendar, ()),
+        assets=assets.from_group(group, calendar, ()),
         jobs=[dg.define_asset_job(name, chosen) for name, chosen in automation.jobs(group, ()).items()],
         resources={DESK: dg.ResourceDefinition.hardcoded_resource(desk)},
         loggers={"none": _silent},
