@@ -19,7 +19,7 @@ from affiliates.periods import month_end
 from pipelines import ahead, left_out, shares
 from pipelines.bounds import Sketches, seen_by, unite
 from pipelines.figures import Figure, figure_of
-from pipelines.held import GivenCount, Holder, Position, Version
+from pipelines.held import GivenCount, Holder, Position, Version, summed_bounds
 from pipelines.intake import settles_at
 from pipelines.shares import Frame, Given
 from pipelines.window import Days, Window
@@ -72,13 +72,8 @@ class Measured:
 
     @property
     def summed(self) -> tuple[int | None, int, int | None]:
-        """Estimate, lower and upper bound of the sum over products.
-
-        Products share people and so their sketches share errors: the bounds add up.
-        """
-        uppers = [f.upper for f in self.products.values() if f.upper is not None]
-        upper = sum(uppers) if uppers and len(uppers) == len(self.products) else None
-        return self.group.summed_products, sum(f.lower for f in self.products.values()), upper
+        """Estimate, lower and upper bound of the sum over products."""
+        return self.group.summed_products, *summed_bounds((f.lower, f.upper) for f in self.products.values())
 
     @property
     def contradictions(self) -> list[str]:

@@ -3,7 +3,7 @@
 Without a database: who makes a figure again from a bundle has none.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from typing import Any, NamedTuple, Protocol
@@ -145,6 +145,16 @@ class StoredPart:
     namespace: str
     registers: Registers | None
     erased_at: datetime | None = None
+
+
+def summed_bounds(products: Iterable[tuple[int, int | None]]) -> tuple[int, int | None]:
+    """Lower and upper bound of a sum over products, in people; no upper one where a product has none, or none is there.
+
+    Products share people and so their sketches share errors: the bounds add up.
+    """
+    bounds = list(products)
+    uppers = [upper for _, upper in bounds if upper is not None]
+    return sum(lower for lower, _ in bounds), sum(uppers) if uppers and len(uppers) == len(bounds) else None
 
 
 class Holder(Protocol):

@@ -9,6 +9,7 @@ from affiliates.group import Group, ProductRef, Reading
 from pipelines import counting, publications, published
 from pipelines.counting import METHOD, Measured
 from pipelines.figures import Coverage, Figure
+from pipelines.held import summed_bounds
 from pipelines.warehouse import Warehouse
 
 
@@ -121,10 +122,8 @@ def _products(measured: Measured, affiliate: str) -> set[str]:
 def _of(measured: Measured, whole: Figure, products: list[Figure], reading: Reading) -> People:
     if reading.counts == "unique_people":
         return _of_figure(whole, measured)
-    # Products share people and so their sketches share errors: the bounds add up.
-    uppers = [figure.upper for figure in products if figure.upper is not None]
-    upper = sum(uppers) if uppers and len(uppers) == len(products) else None
-    return People(whole.summed_products, sum(f.lower for f in products), upper, whole.coverage, whole, measured)
+    lower, upper = summed_bounds((figure.lower, figure.upper) for figure in products)
+    return People(whole.summed_products, lower, upper, whole.coverage, whole, measured)
 
 
 def _of_figure(figure: Figure, measured: Measured) -> People:

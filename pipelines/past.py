@@ -1,5 +1,6 @@
 """The door to the published past that alerts read: months under one reading, their products, and what they called active."""
 
+from collections import defaultdict
 from datetime import date
 
 import sqlalchemy as sa
@@ -7,7 +8,7 @@ import sqlalchemy as sa
 from affiliates.group import ProductRef, Reading
 from affiliates.periods import month_end
 from pipelines import schema
-from pipelines.held import PERIOD
+from pipelines.held import PERIOD, summed_bounds
 from pipelines.outlook import Past
 from pipelines.store import Store
 
@@ -27,23 +28,18 @@ def read(store: Store, reading: Reading, since: date, subject: str | None = None
         .order_by(p.month)
     )
     of_products = (
-        sa.select(
-            f.publication, sa.func.sum(f.lower), sa.func.sum(f.upper), sa.func.count(f.upper) == sa.func.count()
-        )
+        sa.select(f.publication, f.lower, f.upper)
         .where(f.publication.in_(latest), f.scope == "product")
         .where(*([f.subject.startswith(f"{subject}/", autoescape=True)] if scope == "affiliate" else []))
-        .group_by(f.publication)
-    )  # fmt: skip
+    )
     with store.reading() as connection:
         rows = connection.execute(whole).all()
         if reading.counts == "unique_people" or scope == "product":
             return [Past(r.month, r.estimate, r.lower, r.upper, r.method) for r in rows]
-        sums = {row[0]: row[1:] for row in connection.execute(of_products)}
-    found = list[Past]()
-    for r in rows:
-        lower, upper, bounded = sums.get(r.id, (0, None, False))
-        found.append(Past(r.month, r.summed_products, int(lower), int(upper) if bounded else None, r.method))
-    return found
+        bounds = defaultdict[int, list[tuple[int, int | None]]](list)
+        for publication, lower, upper in connection.execute(of_products):
+            bounds[publication].append((lower, upper))
+    return [Past(r.month, r.summed_products, *summed_bounds(bounds[r.id]), r.method) for r in rows]
 
 
 def products(store: Store, reading: Reading, month: date) -> list[tuple[ProductRef, int | None]]:

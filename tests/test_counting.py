@@ -14,16 +14,16 @@ from hypothesis import strategies as st
 
 from affiliates.contribution import Contribution, Part
 from affiliates.errors import Refusal
-from affiliates.group import DEFAULT_READINGS, Group, ProductRef
+from affiliates.group import DEFAULT_READINGS, Group, ProductRef, Reading
 from affiliates.manifests import read_group
 from affiliates.registers import Registers
-from pipelines import counting
+from pipelines import counting, months, past, publications, published
 from pipelines.bounds import Pool, namespace_bounds, people
 from pipelines.counting import Measured
-from pipelines.held import Accepted, GivenCount
+from pipelines.held import Accepted, GivenCount, summed_bounds
 from pipelines.intake import settles_at
 from pipelines.warehouse import Warehouse, opened
-from tests.conftest import entity, product
+from tests.conftest import both_databases, entity, product
 
 MONTH = date(2025, 1, 1)
 DAYS = [MONTH + timedelta(i) for i in range(31)]
@@ -120,6 +120,45 @@ def test_a_missing_day_leaves_no_upper_bound(store: Warehouse, group: Group) -> 
     assert (found.group.coverage.days_expected, found.group.coverage.days_present) == (93, 90)
     assert found.affiliates["a"].upper is not None
     assert found.summed[2] is None
+
+
+@pytest.mark.parametrize("missing", [(), (3, 4)], ids=["whole", "days are missing"])
+@both_databases
+def test_the_sum_over_products_is_the_same_wherever_it_is_read(store: Warehouse, group: Group, missing: Sequence[int]) -> None:
+    """As measured, as licence tests read a month, and as alerts read the published past."""
+    reading = READING.model_copy(update={"name": "sum", "counts": "summed_products"})
+    fill(store, group, ("a/x", "a/y"))
+    fill(store, group, ("b/z",), [d for d in DAYS if d.day not in missing])
+    month = measured(store, group, name="sum", counts="summed_products")
+    new = published.new(month, reading, group.settings.group, store.position(LATE), LATE, publications.PRELIMINARY)
+    assert publications.append(store, MONTH, [new], [])
+    assert (month.summed[2] is None) == bool(missing)
+    assert sums_of(store, month, reading, None) == [month.summed, month.summed]
+    for affiliate in ("a", "b"):
+        in_month, in_past = sums_of(store, month, reading, affiliate)
+        assert in_month == in_past
+        assert (in_past[2] is None) == (affiliate == "b" and bool(missing))
+
+
+def sums_of(
+    store: Warehouse, month: Measured, reading: Reading, affiliate: str | None
+) -> list[tuple[int | None, int, int | None]]:
+    """Estimate, lower and upper bound of a month's products, of the group or an affiliate: as measured, and as published."""
+    names = None if affiliate is None else [name for name in month.products if ProductRef.parse(name).affiliate == affiliate]
+    in_month = months.people(month, reading, names)
+    (in_past,) = past.read(store, reading, MONTH, affiliate)
+    assert in_month is not None
+    return [(people.estimate, people.lower, people.upper) for people in (in_month, in_past)]
+
+
+@pytest.mark.parametrize(
+    ("products", "bounds"),
+    [([(1, 2), (3, 5)], (4, 7)), ([(1, None), (3, 5)], (4, None)), ([(1, None)], (1, None)), ([], (0, None)), ([(0, 0)], (0, 0))],
+)
+def test_a_sum_has_an_upper_bound_if_all_products_have_one(
+    products: list[tuple[int, int | None]], bounds: tuple[int, int | None]
+) -> None:
+    assert summed_bounds(products) == bounds
 
 
 def test_a_product_that_never_contributed(store: Warehouse, group: Group) -> None:
