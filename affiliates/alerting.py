@@ -40,14 +40,18 @@ class LeadTimes(Model):
     """Days that what has to be done before a crossing takes."""
 
     licence_request: Days = 90
+    """Days until a licence that was requested is there."""
     migration: Days = 180
+    """Days until all products use another model."""
 
 
 class Looks(Model):
     """How many of the last looks must agree before a level is raised or lowered."""
 
     agree: Annotated[int, Field(ge=1, le=31)]
+    """How many have to agree."""
     of: Annotated[int, Field(ge=1, le=31)]
+    """Of how many."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -60,15 +64,20 @@ class RaiseAfter(Model):
     """A month is the clauses' own unit, and waiting for another one would be sleeping; a day's figure may be noise."""
 
     day: Looks = Looks(agree=3, of=5)
+    """Of figures by day."""
     month: Looks = Looks(agree=1, of=1)
+    """Of figures by month."""
 
 
 class Shares(Model):
     """Of the threshold, by the estimate."""
 
     watch: Part = 0.7
+    """Share of the threshold."""
     prepare: Part = 0.85
+    """Share of the threshold."""
     act: Part = 0.95
+    """Share of the threshold."""
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -81,8 +90,11 @@ class Probabilities(Model):
     """That the threshold is passed: within twelve months for `watch` and `prepare`, within three for `act`."""
 
     watch: Part = 0.1
+    """Within twelve months."""
     prepare: Part = 0.5
+    """Within twelve months."""
     act: Part = 0.5
+    """Within three months."""
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -104,11 +116,17 @@ class Channel(Model):
     """One way to somebody: its address is an apprise URL, or several."""
 
     name: Name
+    """Its short name."""
     audience: Audience
+    """Whom it reaches; alerts on thresholds go to `legal` alone."""
     urls: tuple[SecretStr, ...] = ()
+    """Its apprise URLs."""
     url_env: Environment | None = None
+    """In the place of `urls`: a variable of the environment that holds the URL."""
     url_file: Text | None = None
+    """In the place of `urls`: a file that holds the URL."""
     kinds: tuple[Kind, ...] = ()
+    """Which alerts it gets; without it, those of its audience."""
     levels: tuple[LevelName, ...] = LEVELS
     """Of `threshold` alerts."""
     escalation: bool = False
@@ -152,8 +170,11 @@ class Heartbeat(Model):
     """An address that an outside service waits to be called at: where it isn't, that service rings."""
 
     url_env: Environment | None = None
+    """A variable of the environment that holds the URL."""
     url_file: Text | None = None
+    """A file that holds the URL."""
     kind: Literal["get", "post"] = "get"
+    """The HTTP method."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -185,38 +206,51 @@ class NextSteps(Model):
     """What is to be done at each level, in the group's own words."""
 
     watch: Text = "name who prepares, and look at the figure each month"
+    """On messages of the level `watch`."""
     prepare: Text = "have the request for a licence and the plan of a migration ready"
+    """On messages of the level `prepare`."""
     act: Text = "hand in the request, or begin the migration"
+    """On messages of the level `act`."""
     over: Text = "ask counsel which rights are left"
+    """On messages of the level `over`."""
 
 
 class Alerting(Model):
     """alerts.yaml: who is told what, and when."""
 
     lead_times: LeadTimes = LeadTimes()
+    """How long it takes to act."""
     licences: tuple[Name, ...] = ()
     """Whose clauses are watched, by their ids in the registry; where none is named, Llama's and those of the models in use."""
     shares: Shares = Shares()
+    """The levels by the share of the threshold."""
     probabilities: Probabilities = Probabilities()
+    """The levels by what is expected."""
     raise_after: RaiseAfter = RaiseAfter()
+    """How many looks must agree."""
     band: Part = 0.04
     """A level is lowered only below its line by this part of it. Of 410 lines through real series that wobble, 100 are crossed
     more than twice in six quarters; with 2.5 % 58 flip so often, with 3 % 7, with 4 % none. It only makes an alert end later."""
     probability_band: Part = 0.2
+    """A level by what is expected is lowered only below its line by this part of it."""
     jump: Jump = Jump()
+    """Which steps of the figure are doubted."""
     escalate_after: Annotated[int, Field(ge=1, le=90)] = 3
     """Days without an acknowledgement."""
     channels: tuple[Channel, ...] = ()
+    """Who is told."""
     allowed_domains: tuple[Domain, ...] = ()
     """Only there figures and names of products are sent; elsewhere a link."""
     link: Url | None = None
     """Base of the link to an alert: a message names LINK/alerts/ID, where the group shows its alerts."""
     heartbeat: Heartbeat | None = None
+    """Who is called after each run that succeeded."""
     legend: str = ""
     """Counsel's own text, on every message."""
     owners: dict[str, str] = Field(default_factory=dict)
     """By affiliate, or by affiliate/product: who is named beside it."""
     next_steps: NextSteps = NextSteps()
+    """What is to be done, by level."""
 
     def owner(self, product: str, affiliate: str) -> str:
         """Of a product, written affiliate/product, or else of its affiliate; empty where nobody is named."""

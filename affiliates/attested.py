@@ -16,9 +16,11 @@ class Attestation(Model):
     """What somebody says for an affiliate."""
 
     affiliate: Name
+    """The entity."""
     by: Text
     """Name or office of who vouches for it."""
     on: date
+    """The day. Write the key in quotes: YAML takes the bare word for `true`."""
     products_complete: bool
     """Whether the manifest lists all of the affiliate's products."""
     active: Text
@@ -26,6 +28,7 @@ class Attestation(Model):
     exclusions: Text
     """Who isn't counted, in words; `none` where everybody is."""
     document: Text | None = None
+    """The document in which it stands."""
     sha256: Sha256 | None = None
     """Of the document."""
 
@@ -36,9 +39,13 @@ class Reconciliation(Model):
     product: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)?$", max_length=129)]
     """affiliate/product; or the group's name."""
     published: Annotated[int, Field(ge=0)]
+    """The number that was published."""
     unit: Text
+    """What was counted, such as people or accounts."""
     definition: Text
+    """By which definition, in words."""
     on: date
+    """The day of publication. Write the key in quotes: YAML takes the bare word for `true`."""
     source: Text
     """Where it stands, such as an annual report and its page."""
     reason: Text
@@ -49,7 +56,9 @@ class Attested(Model):
     """attested/YYYY-MM.yaml."""
 
     attestations: tuple[Attestation, ...] = ()
+    """One for each affiliate."""
     reconciliation: tuple[Reconciliation, ...] = ()
+    """Figures that were published elsewhere."""
 
     @model_validator(mode="after")
     def _once(self) -> Self:

@@ -18,13 +18,16 @@ class Paper(Model):
     """A document, by its name and its digest."""
 
     name: Text
+    """Its name, such as `letter of 2025-05-28`."""
     digest: Digest | None = None
+    """SHA-256 or git blob of its bytes."""
 
 
 class Covers(Model):
     """What a grant is for, where it isn't for the licensee with all that it and its affiliates offer."""
 
     entities: tuple[Name, ...] = ()
+    """Entities with all of their products."""
     products: tuple[str, ...] = ()
     """As affiliate/product."""
 
@@ -33,6 +36,7 @@ class Cap(Model):
     """A grant's own threshold, counted in its own way."""
 
     users: Annotated[int, Field(gt=0)]
+    """The grant's own threshold."""
     reading: Name
     """Of readings.yaml: how the grant counts. Each calendar month from the grant's first day on has to be at or below it."""
     of: Literal["group", "covered"] = "group"
@@ -43,22 +47,34 @@ class Reporting(Model):
     """What is to be reported to the licensor."""
 
     duty: Text
+    """What is to be reported."""
     due: date
+    """The first day by which it is due."""
     every_months: Annotated[int, Field(ge=1, le=60)] | None = None
+    """How often it is due again; once without it."""
 
 
 class Grant(Dated):
     """A licence granted, or a side letter."""
 
     id: Name
+    """A short name, once in the file."""
     kind: Literal["grant", "side_letter"] = "grant"
+    """A licence granted, or a side letter."""
     licences: Annotated[tuple[Name, ...], Field(min_length=1)]
+    """Ids of the registry."""
     licensee: Name
+    """The entity to which it was granted."""
     covers: Covers | None = None
+    """What it is for; without it, all that the licensee and its affiliates offer."""
     from_: date = Field(alias="from")
+    """Its first day."""
     cap: Cap | None = None
+    """Its own threshold."""
     reporting: tuple[Reporting, ...] = ()
+    """What is to be reported to the licensor."""
     document: Paper
+    """Where it stands."""
 
     def is_for(self, entity: str, product: str | None = None) -> bool:
         """Whether it is for a product of an entity; without a product, for all of what a licensee offers."""
@@ -73,19 +89,26 @@ class Accepted(Model):
     """A licence that somebody accepted for an entity."""
 
     licence: Name
+    """The licence's id in the registry."""
     entity: Name
+    """For whom it was accepted."""
     by: Text
+    """Name or office of who accepted it."""
     on: date
+    """The day. Write the key in quotes: YAML takes the bare word for `true`."""
     text: Digest | None = None
     """Of the text that was accepted."""
     revision: Text | None = None
+    """The model's revision with which it came."""
 
 
 class Grants(Model):
     """grants.yaml."""
 
     grants: tuple[Grant, ...] = ()
+    """Licences granted, and side letters."""
     accepted: tuple[Accepted, ...] = ()
+    """Who accepted which licence, and for whom."""
 
 
 def check(grants: Grants, doc: Document, entities: Mapping[str, Collection[str]], readings: Collection[str]) -> Iterator[Refusal]:

@@ -64,7 +64,9 @@ class Holding(Dated):
     """A share of an entity held by another entity."""
 
     owner: Name
+    """The entity that holds the share."""
     share: Share
+    """Of the entity: 60 % or 0.6."""
 
 
 class Control(Dated):
@@ -73,15 +75,20 @@ class Control(Dated):
     by: Name | None = None
     """The entity that controls; the ultimate parent where it is left out."""
     basis: Literal["vie", "board", "voting", "consolidation", "contract"]
+    """`vie` is a variable interest entity."""
     document: Text
+    """The document in which the control stands."""
 
 
 class Active(Model):
     """What a product means by an active user."""
 
     id: Name
+    """A short name of the definition."""
     version: Annotated[int, Field(ge=1)] = 1
+    """Counts up when the definition changes."""
     meaning: Text
+    """The definition in words."""
 
     @property
     def label(self) -> str:
@@ -92,23 +99,32 @@ class Count(Model):
     """A product's users in a month as a number, where there is no sketch."""
 
     month: Month
+    """The calendar month."""
     users: Annotated[int, Field(ge=0)]
+    """How many people used the product in the month."""
     unit: Literal["people"]
     """Other units (accounts, devices, SIMs) are no count of people; give them as a ceiling."""
     document: Text
+    """The document in which the number stands."""
     sha256: Sha256 | None = None
     """Of the document: whoever has it can tell that it is the one."""
     attested_by: Text
+    """Name or office of who vouches for it."""
 
 
 class Ceiling(Dated):
     """A number that a product's monthly users can't exceed, such as its registered accounts."""
 
     users: Annotated[int, Field(ge=0)]
+    """The number."""
     unit: Text
+    """What is counted, such as accounts."""
     document: Text
+    """The document in which the number stands."""
     sha256: Sha256 | None = None
+    """Of the document."""
     attested_by: Text
+    """Name or office of who vouches for it."""
 
 
 def said_in(given: Count | Ceiling) -> str:
@@ -122,22 +138,30 @@ class Product(Dated):
     from_: date = Field(alias="from")
     """The first day of its life; from then on its periods are due."""
     product: Name
+    """Its short name."""
     name: str = ""
+    """Its full name."""
     active: Active
+    """Which users are active users."""
     grain: Grain = "day"
+    """Whether its contributions are of days or of months."""
     settles_after: Annotated[int, Field(ge=0, le=400)] = 3
     """Days after a period's end by when its late events have arrived."""
     unidentified_limit: Annotated[float, Field(gt=0, le=1)] = 0.5
     """The share of events without a usable identifier, or that `counts_when` leaves undecided, above
     which a period is refused."""
     sources: tuple[Source, ...] = ()
+    """Where its events lie; none if its contributions are handed in."""
     namespaces: tuple[Name, ...] = ()
     """Of what is handed in: a contribution without one of them is a part of one. Else those of its sources."""
     audiences: tuple[Audience, ...] = AUDIENCES
     """Those that it contributes; a reading that counts another one has no upper bound from its sketches."""
     counts: tuple[Count, ...] = ()
+    """Months for which a number of people stands in for sketches."""
     ceilings: tuple[Ceiling, ...] = ()
+    """Numbers that its monthly users can't exceed."""
     models: tuple[ModelUse, ...] = ()
+    """The AI models that it uses."""
 
     @model_validator(mode="after")
     def _with_external(self) -> Self:
@@ -190,10 +214,15 @@ class Entity(Model):
     """A company in the ownership graph."""
 
     entity: Name
+    """Its short name."""
     name: str = ""
+    """Its full name."""
     owned_by: tuple[Holding, ...] = ()
+    """Who holds shares of it."""
     controlled_by: tuple[Control, ...] = ()
+    """Who controls it without a majority of shares."""
     products: tuple[Product, ...] = ()
+    """What it offers."""
     public_keys: tuple[PublicKey, ...] = ()
     """If there are any, each file that it hands in must be signed by one of them."""
 
@@ -202,12 +231,15 @@ class KeySource(Model):
     """Where the group key of an epoch is kept, or what there is in its place."""
 
     file: Text | None = None
+    """A file that holds the key, readable by its owner alone; relative to the group."""
     env: Text | None = None
+    """A variable of the environment that holds the key."""
     canaries: Text | None = None
     """A file by the key's trustee: the centre can check contributions by it, and has no key."""
     destroyed: date | None = None
     """The day on which the epoch's key was destroyed: what was contributed stays, nothing can be added."""
     epoch: Annotated[Name, BeforeValidator(lambda v: str(v) if isinstance(v, int) else v), Field(max_length=32)] = "1"
+    """The name of the months that are hashed by this key."""
     from_: Month | None = Field(None, alias="from")
     """The first month that is hashed by this key; open for the first epoch."""
 
@@ -222,13 +254,19 @@ class Settings(Model):
     """group.yaml: what holds for the whole group."""
 
     group: Name
+    """The group's short name."""
     name: str = ""
+    """The group's full name."""
     ultimate_parent: Name
+    """The entity that nobody controls."""
     time_zone: Zone = "UTC"
+    """Whose calendar days and months are measured."""
     store: Text = "sqlite:///.mauwatch/store.sqlite"
+    """SQLAlchemy URL of the store: SQLite, or PostgreSQL."""
     dagster_store: Text | None = None
     """URL of a PostgreSQL database for what Dagster keeps of its runs; without one, files in .mauwatch/dagster."""
     key: KeySource | None = None
+    """Where the group key is; for a group with one epoch."""
     keys: tuple[KeySource, ...] = ()
     """In the place of `key`: one for each epoch, each but the first from a month on."""
     crosswalk: Text | None = None
@@ -236,6 +274,7 @@ class Settings(Model):
     largest_person: Annotated[int, Field(ge=2)] = 100
     """Identifiers of one person at most: what `mauwatch crosswalk` finds more of together is many people's."""
     lg_k: Annotated[int, Field(ge=12, le=21)] = 21
+    """The sketches' precision: 2^lg_k registers. 21 is a standard error of 0.07 %."""
     evidence_key: Text | None = None
     """File of the private key (`mauwatch key pair`) that signs bundles of evidence; without one they aren't signed."""
     evidence_font: Text | None = None
@@ -269,17 +308,24 @@ class Reading(Model):
     """One way to read the clause: who counts, how, and on which day the group is drawn."""
 
     name: Name
+    """Its short name."""
     counts: Literal["unique_people", "summed_products"]
+    """Each person once, or the sum of all products."""
     audiences: Annotated[tuple[Audience, ...], Field(min_length=1)] = ("external", "internal")
+    """Whose users count."""
     control_share: Annotated[Share, Field(lt=1)] = CONTROL_SHARE
+    """Shares over this make an affiliate."""
     membership: Literal["release_date", "month_end"] = "release_date"
+    """The day whose group counts, in a licence's test."""
 
 
 class OfRecord(Dated):
     """The reading that the group stands by, adopted by a named person."""
 
     reading: Name
+    """The name of the reading."""
     adopted_by: Text
+    """Name or office of who adopted it."""
     from_: date = Field(alias="from")
 
 
@@ -287,7 +333,9 @@ class Readings(Model):
     """readings.yaml."""
 
     readings: Annotated[tuple[Reading, ...], Field(min_length=1)]
+    """All readings; each licence's test is shown under each of them."""
     of_record: tuple[OfRecord, ...] = ()
+    """The reading that the group stands by, and since when."""
 
     def shown_on(self, day: date) -> Reading:
         """The reading of record on a day, or else the first."""

@@ -69,7 +69,9 @@ class Dated(Model):
     """Something valid from a day (included) to a day (excluded); open where a day is left out."""
 
     from_: date | None = Field(None, alias="from")
+    """The first day on which it holds; open without one."""
     to: date | None = None
+    """The first day on which it no longer holds; open without one."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Self:

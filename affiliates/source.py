@@ -20,6 +20,7 @@ class EventTime(Model):
     """The column that says when an event happened, and what its values mean."""
 
     column: Text
+    """The column of the event's time."""
     zone: Zone | None = None
     """The zone of values that carry none."""
     unit: Literal["s", "ms", "us", "ns"] | None = None
@@ -30,7 +31,9 @@ class Identifier(Model):
     """A column of identifiers and the namespace they live in."""
 
     column: Text
+    """The column of the identifier."""
     namespace: Annotated[Name, Field(max_length=32)]
+    """`email` and `phone` are normalised as such; any other name is taken as it is."""
     region: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
     """For phone numbers without a country code: the country they are dialled in."""
 
@@ -57,6 +60,7 @@ class Database(Model):
     env: Text | None = None
     """A variable of the environment that holds the URL."""
     url: SecretStr | None = None
+    """The URL itself; for one without a password, such as sqlite:///shop.sqlite."""
     file: Text | None = None
     """A file that holds the URL; relative to the group."""
 
@@ -85,7 +89,9 @@ class LoadedThrough(Model):
     """A column of days whose greatest is the last day that is loaded whole."""
 
     table: Text
+    """A table of loads."""
     column: Text
+    """Its column of days."""
 
 
 def _kind_of_complete(value: object) -> str:
@@ -123,6 +129,7 @@ class Source(Model):
     separator: Literal[",", ";", "\t", "|"] = ","
     """Of CSV files."""
     time: Annotated[EventTime, BeforeValidator(_spelt_out)] | None = None
+    """When an event happened: a column, or a column with its zone or unit."""
     identifiers: tuple[Identifier, ...] = ()
     """The first usable one of an event is its user."""
     person_keys: tuple[Annotated[Name, Field(max_length=32)], ...] = ()
@@ -130,8 +137,11 @@ class Source(Model):
     normalisation: Literal["v1 unicode", "v1 ascii"] | None = None
     """Of who made the keys."""
     counts_when: Text | None = None
+    """An SQL condition: which events count. Null doesn't count, and is reported."""
     internal_when: Text | None = None
+    """An SQL condition: which users are internal, such as employees."""
     automated_when: Text | None = None
+    """An SQL condition: which users are automated, such as bots."""
     types: Mapping[str, ColumnType] = Field(default_factory=dict)
     """CSV and JSON lines are read as text; a column named here is read as this type."""
     complete_through: Complete | None = None

@@ -36,6 +36,22 @@ def test_commands_of_a_page_print_what_it_says(pages: tuple[Path, ...]) -> None:
         assert documents.renewed(text) == text, f"python -m tests.tools.documents {page.relative_to(ROOT)}"
 
 
+def test_a_page_may_leave_lines_out_and_may_not_change_one() -> None:
+    """`...` that stands for whatever is printed would let a wrong number through."""
+    page = "```console\n$ printf 'a 1\\nb 2\\nc 3\\n'\n...\nb {}\n...\n```\n"
+    assert documents.renewed(page.format(2)) == page.format(2)
+    assert documents.renewed(page.format(7)) == page.format(2)
+    with pytest.raises(ValueError, match="no longer prints"):
+        documents.renewed(page.replace("b {}", "d 2"))
+
+
+def test_what_changes_from_run_to_run_leaves_a_page_as_it_is() -> None:
+    """A page that changes with each day or key would hide a change that matters."""
+    page = f"<!-- before: touch beside -->\n```console\n$ echo 31 bytes on 2026-11-21, {'a1' * 32}\n{{}}\n$ ls\nbeside\n```\n"
+    shown = page.format(f"28 bytes on 2025-01-01, {'b2' * 32}")
+    assert documents.renewed(shown) == shown
+
+
 def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_bytes()) <= MOST_BYTES
 
@@ -50,6 +66,7 @@ def test_the_page_of_manifests_is_current() -> None:
     text = manifests_page.PAGE.read_text(encoding="utf-8")
     assert manifests_page.page(text) == text, "python -m tests.tools.manifests_page"
     assert re.findall("<!-- keys of (.+) -->", text) == list(manifests_page.FILES)
+    assert manifests_page.without_meaning() == []
 
 
 def test_what_a_page_shows_of_a_manifest_is_read(tmp_path: Path) -> None:
