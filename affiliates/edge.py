@@ -29,13 +29,11 @@ from affiliates.registers import Absorber, Registers
 from affiliates.source import Source
 from affiliates.sources import files
 from affiliates.sources.found import Found
+from affiliates.wholeness import share_over_limit
 
 PASS_BYTES = 256 << 20
 """Sources up to this size on disk are read once for all days, larger ones once a month: a day's
 registers wait in memory until its pass is over."""
-
-_TOO_FEW_TO_JUDGE = 100
-"""Events below which the share without an identifier says nothing about the source."""
 
 
 @dataclass(frozen=True)
@@ -218,12 +216,8 @@ def _judge(subject: str, product: Product, identified: int, unidentified: int, l
             "say what null means, by `coalesce`",
         ),
     ):
-        seen = identified + number
-        if seen >= _TOO_FEW_TO_JUDGE and number > product.unidentified_limit * seen:
-            raise Refusal(
-                subject, rule, f"{number:,} of {seen:,}; the limit is {product.unidentified_limit:.0%}",
-                f"{next_step}, correct the export, or raise `unidentified_limit`",
-            )  # fmt: skip
+        if share := share_over_limit(number, identified, product):
+            raise Refusal(subject, rule, share, f"{next_step}, correct the export, or raise `unidentified_limit`")
 
 
 class _Proof:

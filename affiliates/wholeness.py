@@ -13,7 +13,7 @@ from affiliates.group import AUDIENCES, Product
 MOST_EVENTS = 10**15
 """Of a period: a hundred thousand for each human being. More is no number of events, and their sum no number of a database's."""
 TOO_FEW_TO_JUDGE = 100
-"""Events below which the share without a user says nothing, as at the edge."""
+"""Events below which the share without a user says nothing about their source."""
 
 
 def check(c: Contribution, product: Product) -> Iterator[Refusal]:
@@ -57,9 +57,17 @@ def _shares(c: Contribution, product: Product) -> Iterator[Refusal]:
         (c.unidentified_events or 0, "too many events without a usable identifier"),
         (c.undecided_events or 0, "too many events that a condition leaves undecided, or without a time"),
     ):
-        seen = counted + number
-        if seen >= TOO_FEW_TO_JUDGE and number > product.unidentified_limit * seen:
-            yield Refusal(
-                c.subject, rule, f"{number:,} of {seen:,}; the limit is {product.unidentified_limit:.0%}",
-                "correct the query or the export, or raise `unidentified_limit` in the manifest",
-            )  # fmt: skip
+        if share := share_over_limit(number, counted, product):
+            next_step = "correct the query or the export, or raise `unidentified_limit` in the manifest"
+            yield Refusal(c.subject, rule, share, next_step)
+
+
+def share_over_limit(number: int, counted: int, product: Product) -> str | None:
+    """What a refusal says where too many events, beside the `counted` ones, have no user or are undecided; else nothing.
+
+    Most of a period's events without a user are a fault of their source, and not zero users.
+    """
+    events = counted + number
+    if events < TOO_FEW_TO_JUDGE or number <= product.unidentified_limit * events:
+        return None
+    return f"{number:,} of {events:,}; the limit is {product.unidentified_limit:.0%}"

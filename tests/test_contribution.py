@@ -196,9 +196,28 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path, key: GroupKey) -> Non
     assert outcomes["refused"] > 50
 
 
-def reasons_of_the_whole(found: Contribution, **changes: Any) -> list[str]:
+def product_of(**changes: Any) -> Product:
     said = {"product": "app", "from": "2025-01-01", "active": {"id": "seen", "meaning": "was seen"}, **changes}
-    return [str(r) for r in wholeness.check(found, Product.model_validate(said))]
+    return Product.model_validate(said)
+
+
+def reasons_of_the_whole(found: Contribution, **changes: Any) -> list[str]:
+    return [str(r) for r in wholeness.check(found, product_of(**changes))]
+
+
+@pytest.mark.parametrize(
+    ("number", "counted", "share"),
+    [
+        (99, 0, None),
+        (100, 0, "100 of 100; the limit is 25%"),
+        (25, 75, None),
+        (26, 75, "26 of 101; the limit is 25%"),
+        (0, 0, None),
+    ],
+)
+def test_the_share_of_events_without_a_user_has_a_limit(number: int, counted: int, share: str | None) -> None:
+    """Of few events the share says nothing; at the limit itself it is allowed."""
+    assert wholeness.share_over_limit(number, counted, product_of(unidentified_limit=0.25)) == share
 
 
 @pytest.mark.parametrize(
