@@ -105,6 +105,7 @@ class Contribution:
 
     @property
     def ref(self) -> ProductRef:
+        """The product that the contribution is of."""
         return ProductRef(self.affiliate, self.product)
 
     @property

@@ -40,6 +40,7 @@ class ProductRef(NamedTuple):
     product: str
 
     def __str__(self) -> str:
+        """affiliate/product, as `parse` reads the text."""
         return f"{self.affiliate}/{self.product}"
 
     @classmethod
@@ -384,6 +385,7 @@ class Group(Model):
         return {ProductRef(e.entity, p.product): p for e in self.entities.values() for p in e.products}
 
     def product(self, ref: ProductRef) -> Product | None:
+        """The product that a reference names; nothing where no manifest has the product."""
         entity = self.entities.get(ref.affiliate)
         return next((p for p in entity.products if p.product == ref.product), None) if entity else None
 

@@ -12,7 +12,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from affiliates.contribution import Contribution
-from affiliates.group import AUDIENCES
+from affiliates.group import AUDIENCES, ProductRef
 from affiliates.registers import Registers
 from dashboards import terminal
 
@@ -43,7 +43,7 @@ class Contributed:
     last: date = date.min
     unidentified: int = 0
     undecided: int = 0
-    told: set[tuple[str, str, str, date]] = field(default_factory=set)
+    told: set[tuple[ProductRef, str, date]] = field(default_factory=set)
     """Affiliate, product, grain and first day of each."""
     made_by: set[str] = field(default_factory=set)
     """Key epoch, crosswalk, normalisation, definition, zone and producer of each."""
@@ -62,7 +62,7 @@ class Contributed:
         self.audiences.add(made.audiences)
         self.periods += 1
         self.first, self.last = min(self.first, made.activity_date), max(self.last, made.activity_date)
-        about = made.affiliate, made.product, made.grain, made.activity_date
+        about = made.ref, made.grain, made.activity_date
         if about not in self.told:
             self.told.add(about)
             self.unidentified += made.unidentified_events or 0

@@ -29,6 +29,7 @@ class Pool:
 
     @classmethod
     def from_sketches(cls, sketches: Sketches) -> "Pool":
+        """Of a window whose days are all of its own zone: the three are the same."""
         return cls(sketches, sketches, sketches)
 
     @classmethod

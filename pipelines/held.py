@@ -60,6 +60,7 @@ class Version:
 
     @property
     def ref(self) -> ProductRef:
+        """The product that the version is of."""
         return ProductRef(self.affiliate, self.product)
 
     def to_dict(self) -> dict[str, Any]:
@@ -134,6 +135,7 @@ class GivenCount:
 
     @property
     def ref(self) -> ProductRef:
+        """The product that the count or the ceiling is of."""
         return ProductRef(self.affiliate, self.product)
 
 

@@ -53,6 +53,7 @@ class Cell:
 
     @property
     def ref(self) -> ProductRef:
+        """The product that the cell's contribution is of."""
         return ProductRef(self.affiliate, self.product)
 
 

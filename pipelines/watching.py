@@ -71,7 +71,7 @@ class _Look:
         self.reading: Reading = group.readings.shown_on(self.today)
         self.roll = Roll(store, group, now)
         self.first = add_months(month_of(self.today), -_BACK)
-        late = max((p.settles_after for e in group.entities.values() for p in e.products), default=0)
+        late = max((product.settles_after for product in group.products.values()), default=0)
         self.since = self.today - PRESENT - timedelta(days=late)
         self.past = self._past(None)
         self.recent = self._recent(self.past)

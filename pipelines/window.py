@@ -72,6 +72,7 @@ class Window(Days):
 
     @classmethod
     def from_days(cls, days: Days, zone: str) -> Self:
+        """The same days, of a time zone."""
         return cls(days.kind, days.first, days.last, zone)
 
     @property

@@ -27,6 +27,7 @@ Yielded = dg.AssetMaterialization | dg.AssetCheckResult | dg.MaterializeResult[N
 
 
 def product_key(prefix: Prefix, ref: ProductRef) -> dg.AssetKey:
+    """The key of the asset that holds a product's contributions: PREFIX/affiliate/product."""
     return dg.AssetKey([*prefix, *ref])
 
 
