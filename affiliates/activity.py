@@ -10,7 +10,7 @@ import numpy.typing as npt
 import polars as pl
 
 from affiliates import conditions, kernels
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.group import AUDIENCES
 from affiliates.identity import normalise
 from affiliates.kernels import Keys, Values
@@ -40,7 +40,7 @@ class Batch:
 def check(found: Found, days: Sequence[date], zone: str, now: datetime) -> None:
     """Refuse what would count wrongly, before anything of these days counts.
 
-    Raises `Refusal` for a bad file, for an event that counts and has no time or one before 1971 or
+    Raises `RefusedError` for a bad file, for an event that counts and has no time or one before 1971 or
     after `now`, and, with a `{day}` pattern, for one on another day than its file's.
     """
     found.check(days)
@@ -52,30 +52,46 @@ def check(found: Found, days: Sequence[date], zone: str, now: datetime) -> None:
             counts.update(_strays(found, frame, days, zone, now).collect().to_dicts()[0])
     column = f"column {found.source.time.column}"
     if counts["without_zone"]:
-        raise Refusal(
-            found.subject, "times without a zone", f"{counts['without_zone']:,} in {column}",
+        raise refused(
+            Code.SOURCE_TIMES_UNCLEAR,
+            found.subject,
+            "times without a zone",
+            f"{counts['without_zone']:,} in {column}",
             "say which zone they are in: `time: {column: …, zone: …}`",
-        )  # fmt: skip
+        )
     out_of_the_way = "correct the export, or leave these events out by `counts_when`"
     if counts["unreadable"]:
-        raise Refusal(found.subject, "events without a readable time", f"{counts['unreadable']:,} in {column}", out_of_the_way)
+        raise refused(
+            Code.SOURCE_TIMES_UNCLEAR,
+            found.subject,
+            "events without a readable time",
+            f"{counts['unreadable']:,} in {column}",
+            out_of_the_way,
+        )
     if counts["early"]:
-        raise Refusal(
+        raise refused(
+            Code.SOURCE_TIMES_IMPOSSIBLE,
             found.subject,
             "times before 1971: most likely missing ones written as 0",
             f"{counts['early']:,} in {column}",
             out_of_the_way,
         )
     if counts["late"]:
-        raise Refusal(
-            found.subject, "times in the future", f"{counts['late']:,} in {column} after {now:%Y-%m-%d %H:%M} UTC",
+        raise refused(
+            Code.SOURCE_TIMES_IMPOSSIBLE,
+            found.subject,
+            "times in the future",
+            f"{counts['late']:,} in {column} after {now:%Y-%m-%d %H:%M} UTC",
             f"{out_of_the_way}; check the column's zone and unit",
-        )  # fmt: skip
+        )
     if counts["elsewhere"]:
-        raise Refusal(
-            found.subject, f"events on another day, in {zone}, than the file's name says", f"{counts['elsewhere']:,} events",
+        raise refused(
+            Code.SOURCE_DAYS_ELSEWHERE,
+            found.subject,
+            f"events on another day, in {zone}, than the file's name says",
+            f"{counts['elsewhere']:,} events",
             "name the files by the group's days, or, if they are named by arrival, give the folder without {day}",
-        )  # fmt: skip
+        )
 
 
 def _strays(found: Found, frame: pl.LazyFrame, days: Sequence[date], zone: str, now: datetime) -> pl.LazyFrame:
@@ -222,10 +238,13 @@ def _time(spec: EventTime | None, schema: pl.Schema, zone: str, subject: str) ->
         column, dtype = column.cast(pl.String), pl.String()
     if isinstance(dtype, pl.Date):
         if spec.zone not in (None, zone):
-            raise Refusal(
-                subject, "a date can't be brought into another zone", f"column {spec.column} holds days of {spec.zone}",
+            raise refused(
+                Code.SOURCE_TIMES_UNCLEAR,
+                subject,
+                "a date can't be brought into another zone",
+                f"column {spec.column} holds days of {spec.zone}",
                 "give times, or files named by {day} with `day_zone`",
-            )  # fmt: skip
+            )
         return column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), naive, column
     if isinstance(dtype, pl.Datetime) and dtype.time_zone:
         time = column.dt.convert_time_zone("UTC")
@@ -242,10 +261,13 @@ def _time(spec: EventTime | None, schema: pl.Schema, zone: str, subject: str) ->
         naive = pl.coalesce(locals_).is_not_null() & pl.coalesce(offsets).is_null()
         time = pl.coalesce(*offsets, _in_zone(pl.coalesce(locals_), spec.zone))
     else:
-        raise Refusal(
-            subject, "the time column has no type of a time", f"column {spec.column} is {dtype}",
+        raise refused(
+            Code.SOURCE_TIMES_UNCLEAR,
+            subject,
+            "the time column has no type of a time",
+            f"column {spec.column} is {dtype}",
             "give times with a zone, ISO 8601 text, or whole numbers with a `unit`; CSV and JSON lines need `types` for these",
-        )  # fmt: skip
+        )
     return time, naive, time.dt.convert_time_zone(zone).dt.date()
 
 
@@ -266,7 +288,7 @@ class Look:
 
 
 def look(found: Found, zone: str, rows: int = 10_000) -> Look:
-    """A first look at the newest of a source; raises `Refusal` for a file, column or condition that is wrong."""
+    """A first look at the newest of a source; raises `RefusedError` for a file, column or condition that is wrong."""
     events = _events(found, found.newest(rows), (), zone)
     user = pl.coalesce(
         normalise(pl.col(f"identifier_{i}"), ident.namespace, ident.region) for i, ident in enumerate(found.source.identifiers)

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.model import Model, Name, Text
 
 Kind = Literal["threshold", "missing_data", "failed_run", "definition_change", "jump"]
@@ -156,11 +156,15 @@ class Channel(Model):
         return len(self.urls) or 1
 
     def url(self, number: int, directory: Path) -> str:
-        """The apprise URL of one of its addresses; a secret. Raises `Refusal` where it can't be had."""
+        """The apprise URL of one of its addresses; a secret. Raises `RefusedError` where it can't be had."""
         if self.urls:
             if number >= len(self.urls):
-                raise Refusal(
-                    f"channel {self.name}", "has no such address any more", f"number {number + 1}", "see to alerts.yaml"
+                raise refused(
+                    Code.CHANNEL_UNUSABLE,
+                    f"channel {self.name}",
+                    "has no such address any more",
+                    f"number {number + 1}",
+                    "see to alerts.yaml",
                 )
             return self.urls[number].get_secret_value()
         return secret(f"channel {self.name}", self.url_env, self.url_file, directory)
@@ -183,12 +187,12 @@ class Heartbeat(Model):
         return self
 
     def url(self, directory: Path) -> str:
-        """Its URL; a secret. Raises `Refusal` where it can't be had."""
+        """Its URL; a secret. Raises `RefusedError` where it can't be had."""
         return secret("the heartbeat", self.url_env, self.url_file, directory)
 
 
 def secret(subject: str, env: str | None, file: str | None, directory: Path) -> str:
-    """What the environment variable or the file holds. Raises `Refusal`, which never shows it."""
+    """What the environment variable or the file holds. Raises `RefusedError`, which never shows it."""
     if env is not None:
         found, place = os.environ.get(env, ""), f"environment variable {env}"
     else:
@@ -196,9 +200,9 @@ def secret(subject: str, env: str | None, file: str | None, directory: Path) -> 
         try:
             found = (directory / str(file)).read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError):
-            raise Refusal(subject, "its URL can't be read", place, "see to the file") from None
+            raise refused(Code.CHANNEL_UNUSABLE, subject, "its URL can't be read", place, "see to the file") from None
     if not found.strip():
-        raise Refusal(subject, "has no URL", place, "put the URL there")
+        raise refused(Code.CHANNEL_UNUSABLE, subject, "has no URL", place, "put the URL there")
     return found.strip()
 
 

@@ -6,7 +6,7 @@ from datetime import date
 from affiliates import edge, epochs
 from affiliates.contribution import Contribution
 from affiliates.edge import Workplace
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.group import Product, ProductRef
 from affiliates.periods import month_of
 from affiliates.sources.found import Found
@@ -30,7 +30,7 @@ def _can_hash(place: Workplace, month: date) -> bool:
     try:
         place.keys.key(month)
         place.crosswalk(month)
-    except Refusal:
+    except RefusedError:
         return False
     return True
 

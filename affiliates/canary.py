@@ -19,7 +19,7 @@ from typing import Protocol
 
 import polars as pl
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.identity import NORMALISATION, PLACEHOLDERS, TEST_KEY, GroupKey, normalise, person_key
 from affiliates.kernels import Coupons
 from affiliates.registers import Registers, coupons_of
@@ -277,7 +277,7 @@ def to_file(canaries: Canaries, namespaces: Iterable[str], path: Path) -> None:
 
 
 def from_file(path: Path) -> Canaries:
-    """Canaries from a trustee's file; raises `Refusal` where it isn't one."""
+    """Canaries from a trustee's file; raises `RefusedError` where it isn't one."""
     try:
         whole = json.loads(path.read_text(encoding="utf-8"))
         if whole["mauwatch"] != "canaries 1":
@@ -293,6 +293,10 @@ def from_file(path: Path) -> Canaries:
             raise ValueError
         return Canaries(str(whole["epoch"]), str(whole["fingerprint"]), known.get)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        raise Refusal(
-            "the trustee's canaries", "isn't a readable file of canaries", path.name, "ask the trustee: mauwatch key canaries"
+        raise refused(
+            Code.CANARIES_UNUSABLE,
+            "the trustee's canaries",
+            "isn't a readable file of canaries",
+            path.name,
+            "ask the trustee: mauwatch key canaries",
         ) from None

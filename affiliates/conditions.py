@@ -11,7 +11,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 
 _ALLOWED: tuple[type[exp.Expr], ...] = (
     exp.And, exp.Or, exp.Not, exp.Paren,
@@ -34,7 +34,7 @@ _WHAT_IS_ALLOWED = (
 def check(condition: str, subject: str) -> set[str]:
     """The columns that a condition reads.
 
-    Raises `Refusal` for anything that isn't row-wise or means different things in different engines.
+    Raises `RefusedError` for anything that isn't row-wise or means different things in different engines.
     """
     return {column.name for column in _tree(condition, subject).find_all(exp.Column)}
 
@@ -51,15 +51,18 @@ def sql(condition: str, dialect: str, column: Callable[[str], str]) -> str:
 def expression(condition: str, schema: pl.Schema, subject: str) -> pl.Expr:
     """The condition over a frame of that schema, as a boolean expression (null where undecided).
 
-    Raises `Refusal` for a missing column or for types that don't fit.
+    Raises `RefusedError` for a missing column or for types that don't fit.
     """
     tree = _tree(condition, subject)
     missing = sorted({column.name for column in tree.find_all(exp.Column)} - set(schema))
     if missing:
-        raise Refusal(
-            subject, "a condition names a column that isn't there",
-            ", ".join(missing), "correct the condition",
-        )  # fmt: skip
+        raise refused(
+            Code.CONDITION_COLUMNS_WRONG,
+            subject,
+            "a condition names a column that isn't there",
+            ", ".join(missing),
+            "correct the condition",
+        )
     tree = tree.transform(lambda node: _widened(node, schema))
     try:
         # Quoted, since the names were matched exactly as they are written in the file.
@@ -68,11 +71,13 @@ def expression(condition: str, schema: pl.Schema, subject: str) -> pl.Expr:
     except pl.exceptions.PolarsError:
         result = None
     if result not in (pl.Boolean, pl.Null):
-        raise Refusal(
-            subject, "the types in a condition don't fit together" if result is None else "a condition must be true or false",
+        raise refused(
+            Code.CONDITION_COLUMNS_WRONG,
+            subject,
+            "the types in a condition don't fit together" if result is None else "a condition must be true or false",
             ", ".join(f"{c.name} is {_spoken(schema[c.name])}" for c in tree.find_all(exp.Column)),
             "compare like with like; text columns of CSV and JSON lines get a type by `types`",
-        )  # fmt: skip
+        )
     return expr.cast(pl.Boolean)
 
 
@@ -93,7 +98,7 @@ def _tree(condition: str, subject: str) -> exp.Expr:
     except (ParseError, TokenError):
         statements = []
     if len(statements) != 1 or not isinstance(statements[0], exp.Expr):
-        raise Refusal(subject, "a condition is not one SQL expression", "", _WHAT_IS_ALLOWED)
+        raise refused(Code.CONDITION_INVALID, subject, "a condition is not one SQL expression", "", _WHAT_IS_ALLOWED)
     tree = statements[0]
     for node in tree.walk():
         if isinstance(node, exp.AggFunc | exp.Window | exp.Subquery | exp.Select):
@@ -104,8 +109,12 @@ def _tree(condition: str, subject: str) -> exp.Expr:
                 if isinstance(node, exp.Window)
                 else "subquery"
             )
-            raise Refusal(
-                subject, f"{what} in a condition", _masked(node), f"a condition looks at one event at a time: {_WHAT_IS_ALLOWED}"
+            raise refused(
+                Code.CONDITION_INVALID,
+                subject,
+                f"{what} in a condition",
+                _masked(node),
+                f"a condition looks at one event at a time: {_WHAT_IS_ALLOWED}",
             )
         fine = isinstance(node, _ALLOWED)
         if isinstance(node, exp.Cast):
@@ -119,7 +128,7 @@ def _tree(condition: str, subject: str) -> exp.Expr:
         elif isinstance(node, exp.In):
             fine = not (node.args.get("query") or node.args.get("unnest"))
         if not fine:
-            raise Refusal(subject, "not supported in a condition", _masked(node), _WHAT_IS_ALLOWED)
+            raise refused(Code.CONDITION_INVALID, subject, "not supported in a condition", _masked(node), _WHAT_IS_ALLOWED)
     # polars says null for `null is true`, PostgreSQL false: in `x is not true` that would lose rows.
     return tree.transform(
         lambda node: (

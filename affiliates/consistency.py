@@ -1,12 +1,11 @@
 """What must hold between the manifests of a group: names, owners, periods, products, conditions."""
 
-import difflib
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from affiliates import conditions
 from affiliates.alerting import Alerting
-from affiliates.errors import Refusal
+from affiliates.errors import Code, Refusal, RefusedError, did_you_mean
 from affiliates.group import Entity, ProductRef, Readings, Settings
 from affiliates.periods import DAY, month_end
 from affiliates.yaml_lines import Document
@@ -16,33 +15,51 @@ def of_readings(readings: Readings, doc: Document) -> Iterator[Refusal]:
     names = [r.name for r in readings.readings]
     for i, name in enumerate(names):
         if name in names[:i]:
-            yield Refusal(doc.at(("readings", i)), "two readings have one name", name, "rename one of them")
+            yield Refusal(
+                Code.MANIFEST_NAME_TWICE, doc.at(("readings", i)), "two readings have one name", name, "rename one of them"
+            )
     for i, adopted in enumerate(readings.of_record):
         if adopted.reading not in names:
             yield Refusal(
-                doc.at(("of_record", i, "reading")), "no such reading", f"{adopted.reading}; there are {', '.join(names)}",
+                Code.MANIFEST_NAME_UNKNOWN,
+                doc.at(("of_record", i, "reading")),
+                "no such reading",
+                f"{adopted.reading}; there are {', '.join(names)}",
                 "name one of them",
-            )  # fmt: skip
+            )
         if any(adopted.overlaps(other) for other in readings.of_record[:i]):
             yield Refusal(
-                doc.at(("of_record", i)), "two readings of record overlap", f"from {adopted.from_}",
+                Code.MANIFEST_INCONSISTENT,
+                doc.at(("of_record", i)),
+                "two readings of record overlap",
+                f"from {adopted.from_}",
                 "end the earlier one with `to`",
-            )  # fmt: skip
+            )
 
 
 def of_alerting(alerting: Alerting, doc: Document, entities: Mapping[str, Entity], broken: bool) -> Iterator[Refusal]:
     names = [c.name for c in alerting.channels]
     for i, name in enumerate(names):
         if name in names[:i]:
-            yield Refusal(doc.at(("channels", i, "name")), "two channels have one name", name, "rename one of them")
+            yield Refusal(
+                Code.MANIFEST_NAME_TWICE,
+                doc.at(("channels", i, "name")),
+                "two channels have one name",
+                name,
+                "rename one of them",
+            )
     if broken:  # A file that doesn't parse hides its products.
         return
     known = {str(ProductRef(e.entity, p.product)) for e in entities.values() for p in e.products} | set(entities)
     for name in alerting.owners:
         if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), 1)
-            said = f"{name}; did you mean {near[0]}?" if near else name
-            yield Refusal(doc.at(("owners", name)), "no such affiliate or product", said, "correct the name")
+            yield Refusal(
+                Code.MANIFEST_NAME_UNKNOWN,
+                doc.at(("owners", name)),
+                "no such affiliate or product",
+                did_you_mean(name, known),
+                "correct the name",
+            )
 
 
 def of_edge(
@@ -50,7 +67,13 @@ def of_edge(
 ) -> Iterator[Refusal]:
     """What must hold on an affiliate's machine, which has its own manifest and not its owners'."""
     if not entities and not broken:
-        yield Refusal("affiliates/", "holds no entity", "", "add your own file: affiliates/NAME.yaml with `entity: NAME`")
+        yield Refusal(
+            Code.MANIFEST_INCONSISTENT,
+            "affiliates/",
+            "holds no entity",
+            "",
+            "add your own file: affiliates/NAME.yaml with `entity: NAME`",
+        )
     for name, (entity, manifest) in entities.items():
         yield from _check_products(name, entity, manifest)
 
@@ -60,14 +83,19 @@ def of_group(
 ) -> Iterator[Refusal]:
     if not entities:
         if not broken:
-            yield Refusal("affiliates/", "holds no entity", "", "add affiliates/NAME.yaml with `entity: NAME`")
+            yield Refusal(
+                Code.MANIFEST_INCONSISTENT, "affiliates/", "holds no entity", "", "add affiliates/NAME.yaml with `entity: NAME`"
+            )
         return
     # A file that doesn't parse hides its entity: then who is unknown can't be told from who is broken.
     if settings.ultimate_parent not in entities and not broken:
         yield Refusal(
-            doc.at(("ultimate_parent",)), "the ultimate parent is no entity of this group",
-            f"{settings.ultimate_parent}; there are {', '.join(entities)}", "add its file to affiliates/ or correct the name",
-        )  # fmt: skip
+            Code.MANIFEST_NAME_UNKNOWN,
+            doc.at(("ultimate_parent",)),
+            "the ultimate parent is no entity of this group",
+            f"{settings.ultimate_parent}; there are {', '.join(entities)}",
+            "add its file to affiliates/ or correct the name",
+        )
     for name, (entity, manifest) in entities.items():
         yield from _check_ownership(settings, entity, manifest, entities, broken)
         yield from _check_products(name, entity, manifest)
@@ -83,35 +111,43 @@ def _check_ownership(
     parent = entity.entity == settings.ultimate_parent
     if not parent and entity.products and not entity.owned_by and not entity.controlled_by:
         yield Refusal(
-            doc.at(("products",)), "products of nobody",
+            Code.MANIFEST_INCONSISTENT,
+            doc.at(("products",)),
+            "products of nobody",
             f"{entity.entity} has {len(entity.products)} products and no owner",
             "add `owned_by` or `controlled_by`, or move the products to the entity that offers them",
-        )  # fmt: skip
+        )
     named = [(("owned_by", i, "owner"), h.owner) for i, h in enumerate(entity.owned_by)]
     named += [(("controlled_by", i, "by"), c.by) for i, c in enumerate(entity.controlled_by) if c.by]
     for location, owner in named:
         if owner not in entities and not broken:
-            near = difflib.get_close_matches(owner, list(entities), 1)
-            hint = f"{owner}; did you mean {near[0]}?" if near else owner
             yield Refusal(
-                doc.at(location), "no such entity", hint,
+                Code.MANIFEST_NAME_UNKNOWN,
+                doc.at(location),
+                "no such entity",
+                did_you_mean(owner, entities),
                 "correct the name, or leave the line out: only owners inside the group count",
-            )  # fmt: skip
+            )
         elif owner == entity.entity:
-            yield Refusal(doc.at(location), "an entity can't hold itself", owner, "name another owner")
+            yield Refusal(
+                Code.MANIFEST_INCONSISTENT, doc.at(location), "an entity can't hold itself", owner, "name another owner"
+            )
     for i, holding in enumerate(entity.owned_by):
         for j, other in enumerate(entity.owned_by[:i]):
             if holding.owner == other.owner and holding.overlaps(other):
                 yield Refusal(
-                    doc.at(("owned_by", i)), "two periods of one owner overlap",
+                    Code.MANIFEST_INCONSISTENT,
+                    doc.at(("owned_by", i)),
+                    "two periods of one owner overlap",
                     f"{holding.owner}, here and in line {doc.at(('owned_by', j)).rpartition(':')[2]}",
                     "end the earlier one with `to`: the first day of the later one",
-                )  # fmt: skip
+                )
     starts = {h.from_ for h in entity.owned_by if h.from_}
     for day in sorted(starts | {min(starts) - DAY}) if starts else ():
         total = sum((h.share for h in entity.owned_by if h.holds_on(day)), Decimal(0))
         if total > 1:
             yield Refusal(
+                Code.MANIFEST_INCONSISTENT,
                 doc.at(("owned_by",)),
                 "shares sum to over 100 %",
                 f"{float(total * 100):g} % on {day}",
@@ -125,22 +161,35 @@ def _check_products(entity_name: str, entity: Entity, doc: Document) -> Iterator
     for i, product in enumerate(entity.products):
         subject = str(ProductRef(entity_name, product.product))
         if product.product in names[:i]:
-            yield Refusal(doc.at(("products", i)), "two products have one name", subject, "rename one of them")
+            yield Refusal(
+                Code.MANIFEST_NAME_TWICE, doc.at(("products", i)), "two products have one name", subject, "rename one of them"
+            )
         months = [c.month for c in product.counts]
         for k, month in enumerate(months):
             if month in months[:k]:
                 yield Refusal(
-                    doc.at(("products", i, "counts", k)), "two counts for one month", f"{subject}, {month:%Y-%m}", "keep one"
+                    Code.MANIFEST_INCONSISTENT,
+                    doc.at(("products", i, "counts", k)),
+                    "two counts for one month",
+                    f"{subject}, {month:%Y-%m}",
+                    "keep one",
                 )
             if not product.due_between(month, month_end(month)):
                 yield Refusal(
-                    doc.at(("products", i, "counts", k)), "a count outside the product's life",
-                    f"{subject}, {month:%Y-%m}; its life is {product.from_} to {product.to}", "correct `from`, `to` or the month",
-                )  # fmt: skip
+                    Code.MANIFEST_INCONSISTENT,
+                    doc.at(("products", i, "counts", k)),
+                    "a count outside the product's life",
+                    f"{subject}, {month:%Y-%m}; its life is {product.from_} to {product.to}",
+                    "correct `from`, `to` or the month",
+                )
         for k, ceiling in enumerate(product.ceilings):
             if any(ceiling.overlaps(other) for other in product.ceilings[:k]):
                 yield Refusal(
-                    doc.at(("products", i, "ceilings", k)), "two ceilings overlap", subject, "end the earlier one with `to`"
+                    Code.MANIFEST_INCONSISTENT,
+                    doc.at(("products", i, "ceilings", k)),
+                    "two ceilings overlap",
+                    subject,
+                    "end the earlier one with `to`",
                 )
         for k, source in enumerate(product.sources):
             for name in ("counts_when", "internal_when", "automated_when"):
@@ -149,5 +198,5 @@ def _check_products(entity_name: str, entity: Entity, doc: Document) -> Iterator
                 place = doc.at(("products", i, "sources", k, name))
                 try:
                     conditions.check(condition, place)
-                except Refusal as refusal:
-                    yield refusal
+                except RefusedError as error:
+                    yield from error.refusals

@@ -21,7 +21,7 @@ import polars as pl
 
 from affiliates import epochs, foreign_frame, ruled_out
 from affiliates.canary import ASCII, UNICODE, Canaries
-from affiliates.errors import Refusal, Refused, begin_of, shown
+from affiliates.errors import Code, Refusal, RefusedError, begin_of, refused, shown
 from affiliates.group import AUDIENCES, Group, ProductRef
 from affiliates.identity import PERSON
 from affiliates.periods import Grain, end_of, is_zone, last_day, month_of
@@ -184,26 +184,32 @@ def write(path: Path, contributions: Iterable[Contribution]) -> None:
 def read(path: Path) -> list[Contribution]:
     """Read a file of contributions, or a folder of part-files; their images are decoded here and never by the C++ library.
 
-    Raises `Refused` for a file that isn't one, or with every row that breaks the contract.
+    Raises `RefusedError` for a file that isn't one, or with every row that breaks the contract.
     """
-    try:
-        frame = foreign_frame.read(path, SCHEMA, _NULLABLE, OPTIONAL)
-        other = frame.filter(pl.col("protocol") != PROTOCOL).height
-        if other:
-            raise Refusal(
-                path.name, "another protocol version", f"{other} rows aren't {PROTOCOL}",
-                "write this version, or upgrade the centre",
-            )  # fmt: skip
-    except Refusal as refusal:
-        raise Refused([refusal]) from None
+    frame = foreign_frame.read(path, SCHEMA, _NULLABLE, OPTIONAL)
+    other = frame.filter(pl.col("protocol") != PROTOCOL).height
+    if other:
+        raise refused(
+            Code.CONTRIBUTION_VERSION_UNKNOWN,
+            path.name,
+            "another protocol version",
+            f"{other} rows aren't {PROTOCOL}",
+            "write this version, or upgrade the centre",
+        )
     refusals: list[Refusal] = []
     if (many := frame["namespace"].n_unique()) > MOST_NAMESPACES:
         said = f"{many:,}, at most {MOST_NAMESPACES}"
-        raise Refused([Refusal(path.name, "too many namespaces", said, "write kinds of identifiers, not identifiers")])
+        raise refused(
+            Code.CONTRIBUTION_VALUES_INVALID,
+            path.name,
+            "too many namespaces",
+            said,
+            "write kinds of identifiers, not identifiers",
+        )
     found = list(_contributions(frame, path.name, refusals))
     refusals += _torn(found, path.name)
     if refusals:
-        raise Refused(refusals)
+        raise RefusedError(*refusals)
     return found
 
 
@@ -226,7 +232,13 @@ def _torn(found: Sequence[Contribution], subject: str) -> Iterator[Refusal]:
     for (ref, grain, day), each in rows.items():
         if len(each) > 1:
             about = f"{subject}, {shown_ref(ref)} {shown(grain)} {day}"
-            yield Refusal(about, "rows of one contribution differ", "key_epoch", "compute all of it in one query")
+            yield Refusal(
+                Code.CONTRIBUTION_ROWS_DIFFER,
+                about,
+                "rows of one contribution differ",
+                "key_epoch",
+                "compute all of it in one query",
+            )
 
 
 def shown_ref(ref: ProductRef) -> ProductRef:
@@ -240,13 +252,21 @@ def _contribution(rows: Sequence[Mapping[str, Any]], subject: str) -> Contributi
     about = f"{subject}, {shown_ref(ref)} {shown(first['grain'])} {first['activity_date']}"
     uneven = [c for c in _OF_THE_CONTRIBUTION if any(row[c] != first[c] for row in others)]
     if uneven:
-        return Refusal(about, "rows of one contribution differ", ", ".join(uneven), "compute all of it in one query")
+        return Refusal(
+            Code.CONTRIBUTION_ROWS_DIFFER,
+            about,
+            "rows of one contribution differ",
+            ", ".join(uneven),
+            "compute all of it in one query",
+        )
     try:
         parts = tuple(_part(row, about) for row in rows)
-    except Refusal as refusal:
-        return refusal
+    except RefusedError as error:
+        return error.refusals[0]
     if len({_order(part) for part in parts}) < len(parts):
-        return Refusal(about, "two rows for one audience and namespace", f"{len(parts)} rows", "unite them")
+        return Refusal(
+            Code.CONTRIBUTION_ROWS_DIFFER, about, "two rows for one audience and namespace", f"{len(parts)} rows", "unite them"
+        )
     found = Contribution(**{c: first[c] for c in _OF_THE_CONTRIBUTION}, parts=parts)
     assert found.digest  # Made here, on one of several threads; whoever asks later finds it.
     return found
@@ -256,10 +276,16 @@ def _part(row: Mapping[str, Any], about: str) -> Part:
     try:
         registers = Registers.from_image(row["sketch"])
     except BadImage as bad:
-        raise Refusal(about, "the sketch is no HLL image", str(bad), "write it with Apache DataSketches") from None
+        raise refused(
+            Code.CONTRIBUTION_SKETCH_INVALID, about, "the sketch is no HLL image", str(bad), "write it with Apache DataSketches"
+        ) from None
     if registers.lg_k != row["lg_k"]:
-        raise Refusal(
-            about, "lg_k and the sketch disagree", f"{row['lg_k']} against {registers.lg_k}", "write the sketch's own lg_k"
+        raise refused(
+            Code.CONTRIBUTION_SKETCH_INVALID,
+            about,
+            "lg_k and the sketch disagree",
+            f"{row['lg_k']} against {registers.lg_k}",
+            "write the sketch's own lg_k",
         )
     return Part(row["audience"], row["namespace"], registers, row["events"], row["distinct_users"], row["canary"])
 
@@ -276,27 +302,59 @@ def check(
     product = group.product(c.ref)
     if product is None:
         about = f"{shown_ref(c.ref)}, {c.activity_date}"
-        yield Refusal(about, "product of nobody", "no manifest names it", "add it to its affiliate's file, or correct the name")
+        yield Refusal(
+            Code.CONTRIBUTION_PRODUCT_UNKNOWN,
+            about,
+            "product of nobody",
+            "no manifest names it",
+            "add it to its affiliate's file, or correct the name",
+        )
         return
     if c.grain not in ("day", "month") or (c.grain == "month" and c.activity_date.day != 1):
         said = f"{shown(c.grain)} {c.activity_date}"
-        yield Refusal(about, "the period is neither a day nor a month", said, "write day, or month with its first day")
+        yield Refusal(
+            Code.CONTRIBUTION_PERIOD_INVALID,
+            about,
+            "the period is neither a day nor a month",
+            said,
+            "write day, or month with its first day",
+        )
         return
     if not is_zone(c.day_zone):
-        yield Refusal(about, "its zone is no time zone", shown(c.day_zone), "write a name of the IANA database, such as UTC")
+        yield Refusal(
+            Code.CONTRIBUTION_PERIOD_INVALID,
+            about,
+            "its zone is no time zone",
+            shown(c.day_zone),
+            "write a name of the IANA database, such as UTC",
+        )
         return
     if not 1971 <= c.activity_date.year <= now.year:
         yield Refusal(
-            about, "the period lies before 1971 or in the future", f"now {now:%Y-%m-%d %H:%M} UTC", "correct activity_date"
+            Code.CONTRIBUTION_PERIOD_INVALID,
+            about,
+            "the period lies before 1971 or in the future",
+            f"now {now:%Y-%m-%d %H:%M} UTC",
+            "correct activity_date",
         )
         return
     if not end_of(c.grain, c.activity_date, c.day_zone) <= c.computed_at <= now:
         said = f"computed {c.computed_at:%Y-%m-%d %H:%M} UTC"
-        yield Refusal(about, "was computed before the period was over, or in the future", said, "compute it again")
+        yield Refusal(
+            Code.CONTRIBUTION_COMPUTED_EARLY,
+            about,
+            "was computed before the period was over, or in the future",
+            said,
+            "compute it again",
+        )
     last = last_day(c.grain, c.activity_date)
     if not product.due_between(c.activity_date, last):
         yield Refusal(
-            about, "outside the product's life", f"from {product.from_} to {product.to}", "correct the manifest or the dates"
+            Code.CONTRIBUTION_PERIOD_INVALID,
+            about,
+            "outside the product's life",
+            f"from {product.from_} to {product.to}",
+            "correct the manifest or the dates",
         )
     month = month_of(c.activity_date)
     epoch = group.settings.epoch_of(month)
@@ -305,38 +363,70 @@ def check(
         epoch, month = coming, epochs.key_month(group.settings, c.grain, c.activity_date, c.key_epoch)
     if epoch.destroyed:
         yield Refusal(
-            about, "the key of its epoch was destroyed", f"epoch {epoch.epoch}, on {epoch.destroyed}",
+            Code.CONTRIBUTION_EPOCH_WRONG,
+            about,
+            "the key of its epoch was destroyed",
+            f"epoch {epoch.epoch}, on {epoch.destroyed}",
             "nothing of such a month can be added or replaced",
-        )  # fmt: skip
+        )
         return
     if c.key_epoch != epoch.epoch:
         yield Refusal(
-            about, "another key epoch", f"{shown(c.key_epoch)}, the month's is {epoch.epoch}", "compute it with the month's key"
+            Code.CONTRIBUTION_EPOCH_WRONG,
+            about,
+            "another key epoch",
+            f"{shown(c.key_epoch)}, the month's is {epoch.epoch}",
+            "compute it with the month's key",
         )
     expected = crosswalk_digest(month)
     if c.crosswalk_digest != expected:
         yield Refusal(
-            about, "another crosswalk than the month's", f"{begin_of(c.crosswalk_digest)} against {begin_of(expected)}",
+            Code.CONTRIBUTION_CROSSWALK_WRONG,
+            about,
+            "another crosswalk than the month's",
+            f"{begin_of(c.crosswalk_digest)} against {begin_of(expected)}",
             "compute it again with the month's snapshot",
-        )  # fmt: skip
+        )
     if c.normalisation not in (UNICODE, ASCII):
-        yield Refusal(about, "unknown normalisation", shown(c.normalisation), f"use {UNICODE}, or {ASCII} where there is no NFC")
+        yield Refusal(
+            Code.CONTRIBUTION_VERSION_UNKNOWN,
+            about,
+            "unknown normalisation",
+            shown(c.normalisation),
+            f"use {UNICODE}, or {ASCII} where there is no NFC",
+        )
         return
     stated = [a for a in AUDIENCES if c.audiences is None or a in c.audiences.split()]
     if c.audiences is not None and (c.audiences != " ".join(stated) or "external" not in stated):
         yield Refusal(
-            about, "its audiences are none", shown(c.audiences), "write external, or external internal; null for all three"
+            Code.CONTRIBUTION_AUDIENCES_WRONG,
+            about,
+            "its audiences are none",
+            shown(c.audiences),
+            "write external, or external internal; null for all three",
         )
         return
     known = canaries(month)
     for part in c.parts:
         if part.audience not in AUDIENCES:
-            yield Refusal(about, "unknown audience", "", "use external, internal or automated")
+            yield Refusal(Code.CONTRIBUTION_AUDIENCES_WRONG, about, "unknown audience", "", "use external, internal or automated")
         elif part.audience not in stated:
             said = f"{part.audience}, and it says that it is of {c.audiences} alone"
-            yield Refusal(about, "users of an audience that it isn't of", said, "correct `audiences`, or leave these rows out")
+            yield Refusal(
+                Code.CONTRIBUTION_AUDIENCES_WRONG,
+                about,
+                "users of an audience that it isn't of",
+                said,
+                "correct `audiences`, or leave these rows out",
+            )
         if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", part.namespace) or shown(part.namespace) != part.namespace:
-            yield Refusal(about, "the namespace is no name", "", "write a-z, 0-9, dot and dash, at most 32 characters")
+            yield Refusal(
+                Code.CONTRIBUTION_VALUES_INVALID,
+                about,
+                "the namespace is no name",
+                "",
+                "write a-z, 0-9, dot and dash, at most 32 characters",
+            )
         yield from _check_part(part, known, c.normalisation, about)
 
 
@@ -344,27 +434,40 @@ def _check_part(part: Part, canaries: Canaries, normalisation: str, about: str) 
     wrong = _wrong(part.canary, part.namespace, normalisation, part.registers.lg_k, canaries)
     if wrong is not None:
         yield Refusal(
-            about, "the canary differs, so its keys aren't the group's", f"namespace {shown(part.namespace)}: {wrong}",
+            Code.CONTRIBUTION_CANARY_WRONG,
+            about,
+            "the canary differs, so its keys aren't the group's",
+            f"namespace {shown(part.namespace)}: {wrong}",
             "correct that step and compute it again; `mauwatch contribute --print-sql ENGINE --self-test` tests an engine",
-        )  # fmt: skip
+        )
     if part.events is not None and part.events < 0:
-        yield Refusal(about, "a negative number of events", f"{part.events}", "correct the query")
+        yield Refusal(
+            Code.CONTRIBUTION_VALUES_INVALID, about, "a negative number of events", f"{part.events}", "correct the query"
+        )
     elif part.events is not None and ruled_out.are_over(part.registers, part.events):
         yield Refusal(
-            about, "more users than events", f"at least {ruled_out.fewest(part.registers):,} against {part.events:,}",
+            Code.CONTRIBUTION_IMPLAUSIBLE,
+            about,
+            "more users than events",
+            f"at least {ruled_out.fewest(part.registers):,} against {part.events:,}",
             "correct the query: each user has an event",
-        )  # fmt: skip
+        )
     if part.distinct_users is not None and ruled_out.are_over(part.registers, part.distinct_users):
         yield Refusal(
-            about, "fewer distinct users than the sketch holds",
-            f"{part.distinct_users:,} against {ruled_out.fewest(part.registers):,}", "count the keys that the sketch is made of",
-        )  # fmt: skip
+            Code.CONTRIBUTION_IMPLAUSIBLE,
+            about,
+            "fewer distinct users than the sketch holds",
+            f"{part.distinct_users:,} against {ruled_out.fewest(part.registers):,}",
+            "count the keys that the sketch is made of",
+        )
     elif part.distinct_users is not None and part.distinct_users > ruled_out.most(part.registers):
         yield Refusal(
-            about, "more distinct users than the sketch can hold",
+            Code.CONTRIBUTION_IMPLAUSIBLE,
+            about,
+            "more distinct users than the sketch can hold",
             f"{part.distinct_users:,} against at most {ruled_out.most(part.registers):,}",
             "sketch all of them, and unite sketches of one lgK only",
-        )  # fmt: skip
+        )
 
 
 @lru_cache(maxsize=4096)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.identity import PERSON, GroupKey, as_key, normalise, person_key
 from affiliates.kernels import Keys
 
@@ -53,18 +53,34 @@ def from_table(table: pl.DataFrame, subject: str = "the crosswalk") -> Crosswalk
     """Check a snapshot and digest it; the digest depends on its rows alone, not on their order."""
     missing = {"key", "person_key"} - set(table.columns)
     if missing:
-        raise Refusal(subject, "columns are missing", ", ".join(sorted(missing)), "make it with the columns key and person_key")
+        raise refused(
+            Code.CROSSWALK_INVALID,
+            subject,
+            "columns are missing",
+            ", ".join(sorted(missing)),
+            "make it with the columns key and person_key",
+        )
     table = table.select("key", "person_key")
     if set(table.dtypes) != {pl.String}:
-        raise Refusal(subject, "keys must be text", "", "write each as 16 hex characters")
+        raise refused(Code.CROSSWALK_INVALID, subject, "keys must be text", "", "write each as 16 hex characters")
     keys = table.select(as_key(pl.col("key")), as_key(pl.col("person_key"))).sort("key")
     bad = sum(keys.null_count().row(0)) + table.select((pl.all().str.len_bytes() != 16).sum()).sum_horizontal()[0]
     if bad:
-        raise Refusal(subject, "keys must be 16 hex characters", f"{bad} values aren't", "give keys, never identifiers")
+        raise refused(
+            Code.CROSSWALK_INVALID,
+            subject,
+            "keys must be 16 hex characters",
+            f"{bad} values aren't",
+            "give keys, never identifiers",
+        )
     if keys["key"].n_unique() != keys.height:
         twice = keys.height - keys["key"].n_unique()
-        raise Refusal(
-            subject, "a key stands for one person", f"{twice} keys stand there more than once", "keep one row for a key"
+        raise refused(
+            Code.CROSSWALK_INVALID,
+            subject,
+            "a key stands for one person",
+            f"{twice} keys stand there more than once",
+            "keep one row for a key",
         )
     return _digested(keys)
 
@@ -91,20 +107,26 @@ def by_month(pattern: str | None, directory: Path) -> Callable[[date], "Crosswal
 
 
 def read(name: str, directory: Path) -> Crosswalk:
-    """Read and check a snapshot; raises `Refusal` where it isn't there or isn't one."""
+    """Read and check a snapshot; raises `RefusedError` where it isn't there or isn't one."""
     if not (directory / name).is_file():
-        raise Refusal(
-            "the crosswalk", "its file isn't there", name, "put the snapshot there, or take `crosswalk` out of group.yaml"
+        raise refused(
+            Code.CROSSWALK_MISSING,
+            "the crosswalk",
+            "its file isn't there",
+            name,
+            "put the snapshot there, or take `crosswalk` out of group.yaml",
         )
     return from_table(read_table(directory / name, name), name)
 
 
 def read_table(path: Path, name: str) -> pl.DataFrame:
-    """A snapshot's file as it is, not yet checked; raises `Refusal` where it can't be read."""
+    """A snapshot's file as it is, not yet checked; raises `RefusedError` where it can't be read."""
     try:
         return pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError):
-        raise Refusal("the crosswalk", "isn't a readable Parquet file", name, "write it again; it may be cut off") from None
+        raise refused(
+            Code.CROSSWALK_INVALID, "the crosswalk", "isn't a readable Parquet file", name, "write it again; it may be cut off"
+        ) from None
 
 
 def from_people(links: pl.DataFrame, namespace: str, key: GroupKey) -> pl.DataFrame:

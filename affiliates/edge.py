@@ -18,7 +18,7 @@ import numpy as np
 from affiliates import activity, canary, person_keys
 from affiliates.contribution import Contribution, Part
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.group import Product, ProductRef, Settings
 from affiliates.identity import NORMALISATION
 from affiliates.kernels import Keys
@@ -75,7 +75,7 @@ def _definition(source: Source) -> dict[str, Any]:
 
 
 def find(subject: str, product: Product, directory: Path, zone: str) -> list[Found]:
-    """The product's sources, for days of the group's zone; raises `Refusal` for one that isn't there."""
+    """The product's sources, for days of the group's zone; raises `RefusedError` for one that isn't there."""
     return [_find(source, directory, subject, zone) for source in product.sources]
 
 
@@ -97,8 +97,12 @@ def _extra(subject: str, extra: str, what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        raise Refusal(
-            subject, f"{what} needs a library that isn't installed", str(error.name), f"pip install 'mauwatch[{extra}]'"
+        raise refused(
+            Code.SOFTWARE_MISSING,
+            subject,
+            f"{what} needs a library that isn't installed",
+            str(error.name),
+            f"pip install 'mauwatch[{extra}]'",
         ) from None
 
 
@@ -146,7 +150,7 @@ def contribute(
 
     `hashed_as`: by the key and the crosswalk of this month, instead of their own.
 
-    Raises `Refusal` for anything in the sources that would count wrongly.
+    Raises `RefusedError` for anything in the sources that would count wrongly.
     """
     zone, subject = place.settings.time_zone, str(ref)
     identified = unidentified = left_out = 0
@@ -204,20 +208,22 @@ def _absorb(batch: activity.Batch, days: set[date], grain: Grain, lg_k: int, tal
 
 def _judge(subject: str, product: Product, identified: int, unidentified: int, left_out: int) -> None:
     """Refuse a period, or a run, most of whose events name nobody or can't be told to count: not zero users."""
-    for number, rule, next_step in (
+    for number, code, rule, next_step in (
         (
             unidentified,
+            Code.EVENTS_UNIDENTIFIED,
             "too many events without a usable identifier",
             "name the column of signed-out users as a second identifier",
         ),
         (
             left_out,
+            Code.EVENTS_UNDECIDED,
             "too many events that `counts_when` leaves undecided, its columns being null",
             "say what null means, by `coalesce`",
         ),
     ):
         if share := share_over_limit(number, identified, product):
-            raise Refusal(subject, rule, share, f"{next_step}, correct the export, or raise `unidentified_limit`")
+            raise refused(code, subject, rule, share, f"{next_step}, correct the export, or raise `unidentified_limit`")
 
 
 class _Proof:
@@ -236,10 +242,13 @@ class _Proof:
         if self._key is not None:
             return canary.image(namespace, self._key, lg_k)
         if namespace not in self._made:
-            raise Refusal(
-                self._subject, "keys without canaries", f"namespace {namespace}",
+            raise refused(
+                Code.SOURCE_KEYS_INVALID,
+                self._subject,
+                "keys without canaries",
+                f"namespace {namespace}",
                 "send the canaries' keys with them, in rows of the audience `canary`: --print-sql ENGINE --person-keys",
-            )  # fmt: skip
+            )
         return Registers.from_keys(lg_k, np.array(sorted(self._made[namespace]), np.uint64)).to_image()
 
 

@@ -1,20 +1,132 @@
-"""The one shape of an error: what it is about, which rule, which values, what to do next."""
+"""The one shape of an error: which kind, what it is about, which rule, which values, what to do next."""
 
+import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./ -]{0,63}")
 _NUMBER = re.compile(r"\d{5}|[0-9a-fA-F]{12}")
 
 
-@dataclass(eq=False)
-class Refusal(Exception):
-    """Something was refused; nothing has been changed.
+class Code(StrEnum):
+    """The kind of a refusal: a stable name, on which a program or a runbook may rely where a message's words may change.
+
+    A code that was released keeps its name and its meaning.
+    """
+
+    meaning: str
+    """In one line."""
+
+    def __new__(cls, name: str, meaning: str) -> Self:
+        code = str.__new__(cls, name)
+        code._value_ = name
+        code.meaning = meaning
+        return code
+
+    # What a command was asked for
+    USAGE_INVALID = "usage-invalid", "A command can't do what its options and arguments ask for."
+    RANGE_EMPTY = "range-empty", "What was asked for holds nothing: no day of a product's life, or nothing to erase."
+    PRODUCT_UNKNOWN = "product-unknown", "No manifest has such a product, or none with a source."
+    LICENCE_UNKNOWN = "licence-unknown", "The registry has no such licence."
+    LICENCE_UNTESTABLE = "licence-untestable", "The licence has no clause that can be tested, or watched, in the way asked for."
+    FILE_EXISTS = "file-exists", "A file or a folder is there already and isn't overwritten."
+    FILE_UNUSABLE = "file-unusable", "A file of this machine can't be read or written."
+    SOFTWARE_MISSING = "software-missing", "A library that this needs isn't installed."
+
+    # Manifests
+    GROUP_MISSING = "group-missing", "The folder is no group directory."
+    MANIFEST_UNREADABLE = "manifest-unreadable", "A manifest is no plain YAML with each key once, or lies where nothing reads it."
+    MANIFEST_KEY_INVALID = "manifest-key-invalid", "A manifest has an unknown key, or lacks one that it must have."
+    MANIFEST_VALUE_INVALID = "manifest-value-invalid", "A manifest's value is none of those that its key can have."
+    MANIFEST_NAME_UNKNOWN = "manifest-name-unknown", "A manifest names an entity, a product or a reading that there isn't."
+    MANIFEST_NAME_TWICE = "manifest-name-twice", "Two things of one kind have the same name."
+    MANIFEST_INCONSISTENT = "manifest-inconsistent", "Two statements can't both hold, or one that is needed is missing."
+    CONDITION_INVALID = "condition-invalid", "A condition is no row-wise SQL expression."
+    CONDITION_COLUMNS_WRONG = "condition-columns-wrong", "A condition doesn't fit its source's columns or their types."
+    CHANNEL_UNUSABLE = "channel-unusable", "An alert channel's address, or the heartbeat's, isn't where alerts.yaml says."
+
+    # Keys and crosswalks
+    KEY_INVALID = "key-invalid", "A group key isn't 64 lower-case hex characters, or is the public test key."
+    KEY_MISSING = "key-missing", "A group key isn't where group.yaml says, or only a trustee has it."
+    KEY_DESTROYED = "key-destroyed", "An epoch's group key was destroyed: its months can't be counted again."
+    CANARIES_UNUSABLE = "canaries-unusable", "A trustee's file of canaries can't be read, or is of another epoch."
+    SIGNING_KEY_UNUSABLE = "signing-key-unusable", "A private key for signatures can't be read."
+    CROSSWALK_MISSING = "crosswalk-missing", "The crosswalk's snapshot isn't where group.yaml says."
+    CROSSWALK_INVALID = "crosswalk-invalid", "A snapshot can't be read, breaks its form, or doesn't fit the one before."
+    LINKS_UNUSABLE = "links-unusable", "Tables of links can't be read, or don't join identifiers of the group's namespaces."
+
+    # A product's sources
+    SOURCE_MISSING = "source-missing", "No file, object, table or bucket is there."
+    SOURCE_UNREACHABLE = "source-unreachable", "A source's service can't be reached, or may not be read."
+    SOURCE_SETTING_WRONG = "source-setting-wrong", "A manifest's database or `complete_through` can't be followed."
+    SOURCE_UNREADABLE = "source-unreadable", "A source is empty, damaged or cut off."
+    SOURCE_CHANGED = "source-changed", "A source was written again while it was read."
+    SOURCE_FORMAT_UNCLEAR = "source-format-unclear", "The files' format is unknown, or differs among them."
+    SOURCE_COLUMNS_MISSING = "source-columns-missing", "Columns that the manifest names are missing, or files differ in theirs."
+    SOURCE_LINES_INVALID = "source-lines-invalid", "A line of a CSV or JSON file can't be read as one event."
+    SOURCE_TYPES_WRONG = "source-types-wrong", "A column's values aren't of the type that is needed."
+    SOURCE_TIMES_UNCLEAR = "source-times-unclear", "Events' times can't be read, or say no zone."
+    SOURCE_TIMES_IMPOSSIBLE = "source-times-impossible", "Events' times lie before 1971 or in the future."
+    SOURCE_DAYS_ELSEWHERE = "source-days-elsewhere", "Events lie on another day than their file's name says."
+    SOURCE_IDENTIFIERS_UNUSABLE = "source-identifiers-unusable", "A column of identifiers has a type without one spelling."
+    SOURCE_KEYS_INVALID = "source-keys-invalid", "A table of person keys breaks its form, or no canary proves its keys."
+    EVENTS_UNIDENTIFIED = "events-unidentified", "Too many events have no usable identifier."
+    EVENTS_UNDECIDED = "events-undecided", "Too many events are left undecided by a condition."
+
+    # Contributions
+    CONTRIBUTION_UNREADABLE = "contribution-unreadable", "A file of contributions can't be read."
+    CONTRIBUTION_TOO_LARGE = "contribution-too-large", "A file of contributions holds more than is read."
+    CONTRIBUTION_COLUMNS_WRONG = "contribution-columns-wrong", "Columns or values are missing, or of another type."
+    CONTRIBUTION_VALUES_INVALID = "contribution-values-invalid", "A value is none that the contract allows."
+    CONTRIBUTION_VERSION_UNKNOWN = "contribution-version-unknown", "Its protocol or normalisation is unknown here."
+    CONTRIBUTION_INCOMPLETE = "contribution-incomplete", "Rows are missing: perhaps it is a part of an export."
+    CONTRIBUTION_ROWS_DIFFER = "contribution-rows-differ", "Rows of one contribution don't agree, or come twice."
+    CONTRIBUTION_SKETCH_INVALID = "contribution-sketch-invalid", "A sketch is no HLL image, or of another lgK than its row says."
+    CONTRIBUTION_PRODUCT_UNKNOWN = "contribution-product-unknown", "No manifest names its product."
+    CONTRIBUTION_PERIOD_INVALID = "contribution-period-invalid", "Its period is none, or lies outside the product's life."
+    CONTRIBUTION_COMPUTED_EARLY = "contribution-computed-early", "It was computed before its period was over, or in the future."
+    CONTRIBUTION_EPOCH_WRONG = "contribution-epoch-wrong", "It was computed with another epoch's key, or that key was destroyed."
+    CONTRIBUTION_CANARY_WRONG = "contribution-canary-wrong", "Its canary differs: its keys aren't the group's."
+    CONTRIBUTION_CROSSWALK_WRONG = "contribution-crosswalk-wrong", "It was computed with another crosswalk than the month's."
+    CONTRIBUTION_AUDIENCES_WRONG = "contribution-audiences-wrong", "Its audiences aren't those that it, or its manifest, says."
+    CONTRIBUTION_IMPLAUSIBLE = "contribution-implausible", "Its numbers of events and users can't both be right."
+    CONTRIBUTION_AMBIGUOUS = "contribution-ambiguous", "Another file holds the same periods, with other users."
+    CONTRIBUTION_MONTH_CLOSED = "contribution-month-closed", "Its month is closed."
+    CONTRIBUTION_ERASED = "contribution-erased", "What it holds was erased, and isn't stored again unasked."
+    CONTRIBUTION_MORE_WRONG = "contribution-more-wrong", "More is wrong with the file than its receipt lists."
+    SENDER_OTHER = "sender-other", "A file holds contributions of another affiliate than its sender."
+    SENDER_UNKNOWN = "sender-unknown", "A file's sender is no entity of the group."
+    SENDER_UNSIGNED = "sender-unsigned", "A file has no signature, and its sender has a public key."
+    SENDER_SIGNATURE_WRONG = "sender-signature-wrong", "A file's signature is no key's of its sender."
+
+    # The centre
+    STORE_MISSING = "store-missing", "There is no store yet."
+    STORE_UNUSABLE = "store-unusable", "The store, or Dagster's, can't be reached or written."
+    STORE_SCHEMA = "store-schema", "The store's schema isn't this version's."
+    STORE_DAMAGED = "store-damaged", "A sketch of the store isn't what its digest says."
+    CONTRIBUTIONS_NOT_UNITED = "contributions-not-united", "A month's contributions are of two keys, or of two crosswalks."
+    FIGURE_MISSING = "figure-missing", "There is no figure to show, to close or to forecast from."
+    MONTH_NOT_CLOSABLE = "month-not-closable", "The month can't be closed or restated as it is."
+    MONTH_CHECKS_RED = "month-checks-red", "The month has red checks."
+    ALERT_NOT_OPEN = "alert-not-open", "The alert isn't open, or was acknowledged."
+    EVIDENCE_UNWRITABLE = "evidence-unwritable", "Evidence can't be written, or doesn't hold what it should prove."
+    BUNDLE_CHANGED = "bundle-changed", "A file is no bundle of evidence, or was changed."
+    SERIES_INVALID = "series-invalid", "A series' file holds no figures of even, finished periods."
+    SERVE_RUNNING = "serve-running", "Another process serves the group already."
+    PORT_TAKEN = "port-taken", "Another process listens on the port."
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why something was refused. It isn't raised itself: `RefusedError` carries one or many of them.
 
     `values` are counts, days, column names or settings, never an identifier or a key.
     """
 
+    code: Code
     subject: str
     rule: str
     values: str
@@ -24,16 +136,36 @@ class Refusal(Exception):
         values = f" ({self.values})" if self.values else ""
         return f"{self.subject}: {self.rule}{values}. Next: {self.next_step}."
 
+    def to_dict(self) -> dict[str, str]:
+        """The four parts of its text, by name, as receipts and JSON answers have them."""
+        return {"subject": self.subject, "rule": self.rule, "values": self.values, "next_step": self.next_step}
 
-class Refused(Exception):
-    """Several refusals at once, in the order in which a person would mend them."""
 
-    def __init__(self, refusals: Sequence[Refusal]) -> None:
-        super().__init__(refusals)
-        self.refusals = tuple(refusals)
+class RefusedError(Exception):
+    """Something was refused, for one or more reasons, in the order in which a person would mend them; nothing was changed."""
+
+    def __init__(self, *refusals: Refusal) -> None:
+        super().__init__(*refusals)
+        self.refusals = refusals
 
     def __str__(self) -> str:
         return "\n".join(str(refusal) for refusal in self.refusals)
+
+
+def refused(code: Code, subject: str, rule: str, values: str, next_step: str) -> RefusedError:
+    """The error of a single refusal, to be raised."""
+    return RefusedError(Refusal(code, subject, rule, values, next_step))
+
+
+def alike(name: str, known: Iterable[str], most: int = 1, least: float = 0.6) -> list[str]:
+    """Of the known names those that look much like one, the likest first; `least`: the share that must agree, 0 to 1."""
+    return difflib.get_close_matches(name, list(known), most, least)
+
+
+def did_you_mean(name: str, known: Iterable[str], several: bool = False) -> str:
+    """A name that isn't known, with the known one that looks much like it, or up to three; the name alone where none does."""
+    near = alike(name, known, 3, 0.5) if several else alike(name, known)
+    return f"{name}; did you mean {' or '.join(near)}?" if near else name
 
 
 def shown(text: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from affiliates import parquet_limits, signature
-from affiliates.errors import Refusal
+from affiliates.errors import Code, RefusedError, refused
 from affiliates.sketch_image import MOST_BYTES
 
 READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
@@ -27,7 +27,7 @@ _DATES = {pl.Date: (-719_162, 2_932_896), pl.Datetime: (-62_135_596_800_000_000,
 
 
 def read(path: Path, schema: pl.Schema, nullable: Collection[str], optional: Collection[str] = ()) -> pl.DataFrame:
-    """The columns of a schema, in its types, within the limits; of a folder all part-files together. Raises `Refusal`.
+    """The columns of a schema, in its types, within the limits; of a folder all part-files together. Raises `RefusedError`.
 
     Columns that are optional and not there are null.
     """
@@ -38,15 +38,21 @@ def read(path: Path, schema: pl.Schema, nullable: Collection[str], optional: Col
         frames.append(_file(part, schema, nullable, optional))
         size += frames[-1].estimated_size()
         if sum(map(len, frames)) > parquet_limits.MOST_ROWS or size > parquet_limits.MOST_UNPACKED:
-            raise Refusal(path.name, "the folder holds too much", f"{len(frames)} parts of it already", "write several folders")
+            raise refused(
+                Code.CONTRIBUTION_TOO_LARGE,
+                path.name,
+                "the folder holds too much",
+                f"{len(frames)} parts of it already",
+                "write several folders",
+            )
     if not frames:
-        raise Refusal(path.name, "the folder holds no part-file", "", "write it again")
+        raise refused(Code.CONTRIBUTION_UNREADABLE, path.name, "the folder holds no part-file", "", "write it again")
     return pl.concat(frames)
 
 
 def _file(path: Path, whole: pl.Schema, nullable: Collection[str], optional: Collection[str]) -> pl.DataFrame:
     if path.stat().st_size == 0:
-        raise Refusal(path.name, "the file has zero bytes", "", "write it again")
+        raise refused(Code.CONTRIBUTION_UNREADABLE, path.name, "the file has zero bytes", "", "write it again")
     frame = _csv(path, whole, optional) if path.suffix == ".csv" else _parquet(path, whole, optional)
     there, schema = frame.schema, pl.Schema({name: whole[name] for name in frame.columns})
     try:
@@ -58,7 +64,13 @@ def _file(path: Path, whole: pl.Schema, nullable: Collection[str], optional: Col
     missing_in = frame.null_count().row(0, named=True)
     empty = [name for name in schema if name not in nullable and missing_in[name]]
     if empty:
-        raise Refusal(path.name, "values are missing", f"in {', '.join(empty)}", "write a value in each row")
+        raise refused(
+            Code.CONTRIBUTION_COLUMNS_WRONG,
+            path.name,
+            "values are missing",
+            f"in {', '.join(empty)}",
+            "write a value in each row",
+        )
     _check_values(frame, path.name)
     return frame.select(pl.col(name) if name in schema else pl.lit(None, whole[name]).alias(name) for name in whole)
 
@@ -73,8 +85,12 @@ def _parquet(path: Path, schema: pl.Schema, optional: Collection[str]) -> pl.Dat
             raise _wrong_type(path.name, wrong, there, schema)
         return pl.read_parquet(path, columns=schema.names(), glob=False).select(schema.names())
     except READ_ERRORS:
-        raise Refusal(
-            path.name, "is not a readable Parquet file", f"{path.stat().st_size:,} bytes", "write it again; it may be cut off"
+        raise refused(
+            Code.CONTRIBUTION_UNREADABLE,
+            path.name,
+            "is not a readable Parquet file",
+            f"{path.stat().st_size:,} bytes",
+            "write it again; it may be cut off",
         ) from None
 
 
@@ -83,20 +99,27 @@ def _csv(path: Path, schema: pl.Schema, optional: Collection[str]) -> pl.DataFra
     most = parquet_limits.MOST_ROWS
     try:
         if path.stat().st_size > parquet_limits.MOST_FILE:
-            raise Refusal(
-                path.name, "the file is too large", f"at most {parquet_limits.MOST_FILE:,} bytes", "write several files"
+            raise refused(
+                Code.CONTRIBUTION_TOO_LARGE,
+                path.name,
+                "the file is too large",
+                f"at most {parquet_limits.MOST_FILE:,} bytes",
+                "write several files",
             )
         frame = pl.read_csv(path, infer_schema=False, n_rows=most + 1, glob=False)
         schema = _there(frame.schema, path.name, schema, optional)
         if len(frame) > most:
-            raise Refusal(path.name, "the file has too many rows", f"at most {most:,}", "write several files")
+            raise refused(
+                Code.CONTRIBUTION_TOO_LARGE, path.name, "the file has too many rows", f"at most {most:,}", "write several files"
+            )
         # An empty text and a missing value look alike in CSV; only where nothing may be missing it is a text.
         empty = [pl.col(name).fill_null("") for name in ("crosswalk_digest",) if name in schema]
         days = [pl.col(n).str.to_date("%F") for n, dtype in schema.items() if dtype == pl.Date]
         times = [_moment(n) for n, dtype in schema.items() if dtype.base_type() == pl.Datetime]
         return frame.select(schema.names()).with_columns(*empty, *days, *times)
     except READ_ERRORS:
-        raise Refusal(
+        raise refused(
+            Code.CONTRIBUTION_UNREADABLE,
             path.name,
             "is not a readable CSV file",
             f"{path.stat().st_size:,} bytes",
@@ -112,7 +135,13 @@ def _there(there: Collection[str], subject: str, schema: pl.Schema, optional: Co
     """The schema without the optional columns that aren't there."""
     missing = [name for name in schema if name not in there]
     if needed := [name for name in missing if name not in optional]:
-        raise Refusal(subject, "columns are missing", ", ".join(needed), "write all columns of the contract")
+        raise refused(
+            Code.CONTRIBUTION_COLUMNS_WRONG,
+            subject,
+            "columns are missing",
+            ", ".join(needed),
+            "write all columns of the contract",
+        )
     return pl.Schema({name: dtype for name, dtype in schema.items() if name not in missing})
 
 
@@ -124,10 +153,12 @@ def _image(name: str) -> pl.Expr:
     return pl.when(text.is_not_null()).then(image).alias(name)
 
 
-def _wrong_type(subject: str, names: Collection[str], there: pl.Schema, schema: pl.Schema) -> Refusal:
+def _wrong_type(subject: str, names: Collection[str], there: pl.Schema, schema: pl.Schema) -> RefusedError:
     """Types by their kind alone: the fields of a struct and the values of an enumeration are the sender's words."""
     wrong = [f"{name} is {there[name].base_type().__name__}, not {schema[name]}" for name in names]
-    return Refusal(subject, "columns have the wrong type", "; ".join(wrong), "write the contract's types")
+    return refused(
+        Code.CONTRIBUTION_COLUMNS_WRONG, subject, "columns have the wrong type", "; ".join(wrong), "write the contract's types"
+    )
 
 
 def _check_values(frame: pl.DataFrame, subject: str) -> None:
@@ -137,17 +168,39 @@ def _check_values(frame: pl.DataFrame, subject: str) -> None:
         return ", ".join(name for name in frame.columns if (found.get(f"{what} {name}") or 0) > limit)
 
     if names := over("dates", 0):
-        raise Refusal(subject, "a date outside the years 1 to 9999", f"in {names}", "correct the query")
+        raise refused(
+            Code.CONTRIBUTION_VALUES_INVALID, subject, "a date outside the years 1 to 9999", f"in {names}", "correct the query"
+        )
     if names := over("image", MOST_BYTES):
-        raise Refusal(subject, "an image is too large", f"in {names}, at most {MOST_BYTES:,} bytes", "write sketches")
+        raise refused(
+            Code.CONTRIBUTION_TOO_LARGE,
+            subject,
+            "an image is too large",
+            f"in {names}, at most {MOST_BYTES:,} bytes",
+            "write sketches",
+        )
     images = sum(number for name, number in found.items() if name.startswith("images "))
     if images > MOST_IMAGES:
-        raise Refusal(subject, "the images are too large", f"{images:,} bytes, at most {MOST_IMAGES:,}", "write several files")
+        raise refused(
+            Code.CONTRIBUTION_TOO_LARGE,
+            subject,
+            "the images are too large",
+            f"{images:,} bytes, at most {MOST_IMAGES:,}",
+            "write several files",
+        )
     if names := over("text", MOST_TEXT):
-        raise Refusal(subject, "a text is too long", f"in {names}, at most {MOST_TEXT} bytes", "write names")
+        raise refused(
+            Code.CONTRIBUTION_VALUES_INVALID,
+            subject,
+            "a text is too long",
+            f"in {names}, at most {MOST_TEXT} bytes",
+            "write names",
+        )
     if names := over("words", 0):
         wrong = f"{sum(found[f'words {name}'] for name in names.split(', '))} rows of {names}"
-        raise Refusal(subject, "values that are no name", wrong, "write letters, digits, dots and dashes")
+        raise refused(
+            Code.CONTRIBUTION_VALUES_INVALID, subject, "values that are no name", wrong, "write letters, digits, dots and dashes"
+        )
 
 
 def _measures(schema: pl.Schema) -> Iterator[pl.Expr]:

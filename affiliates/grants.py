@@ -1,13 +1,12 @@
 """grants.yaml: licences granted, side letters, and who accepted which licence for whom; each with its days and document."""
 
-import difflib
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, Refusal, alike, did_you_mean
 from affiliates.model import Dated, Model, Name, Text
 from affiliates.yaml_lines import Document
 
@@ -117,13 +116,19 @@ def check(grants: Grants, doc: Document, entities: Mapping[str, Collection[str]]
     for i, grant in enumerate(grants.grants):
         at = ("grants", i)
         if grant.id in [other.id for other in grants.grants[:i]]:
-            yield Refusal(doc.at(at), "two grants have one id", grant.id, "rename one of them")
+            yield Refusal(Code.MANIFEST_NAME_TWICE, doc.at(at), "two grants have one id", grant.id, "rename one of them")
         yield from _known(doc, (*at, "licensee"), [grant.licensee], entities, "entity")
         if grant.covers is not None:
             yield from _known(doc, (*at, "covers", "entities"), grant.covers.entities, entities, "entity")
             yield from _known(doc, (*at, "covers", "products"), grant.covers.products, products, "product")
             if not grant.covers.entities and not grant.covers.products:
-                yield Refusal(doc.at((*at, "covers")), "covers nothing", grant.id, "name entities or products, or leave it out")
+                yield Refusal(
+                    Code.MANIFEST_VALUE_INVALID,
+                    doc.at((*at, "covers")),
+                    "covers nothing",
+                    grant.id,
+                    "name entities or products, or leave it out",
+                )
         if grant.cap is not None:
             yield from _known(doc, (*at, "cap", "reading"), [grant.cap.reading], readings, "reading")
     for i, accepted in enumerate(grants.accepted):
@@ -135,6 +140,5 @@ def _known(
 ) -> Iterator[Refusal]:
     for name in named:
         if name not in known:
-            near = difflib.get_close_matches(name, list(known), 1)
-            hint = f"{name}; did you mean {near[0]}?" if near else f"{name}; there are {', '.join(known)}"
-            yield Refusal(doc.at(at), f"no such {what}", hint, "correct the name")
+            hint = did_you_mean(name, known) if alike(name, known) else f"{name}; there are {', '.join(known)}"
+            yield Refusal(Code.MANIFEST_NAME_UNKNOWN, doc.at(at), f"no such {what}", hint, "correct the name")

@@ -16,7 +16,7 @@ import phonenumbers
 import polars as pl
 import polars_hash  # noqa: F401 (gives expressions their `chash`)
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.group import KeySource
 
 NORMALISATION = "v1 unicode"
@@ -42,10 +42,13 @@ class GroupKey:
 
     def __init__(self, text: str, epoch: str) -> None:
         if not re.fullmatch("[0-9a-f]{64}", text):
-            raise Refusal(
-                "the group key", "must be 64 lower-case hex characters", f"it has {len(text)} characters",
+            raise refused(
+                Code.KEY_INVALID,
+                "the group key",
+                "must be 64 lower-case hex characters",
+                f"it has {len(text)} characters",
                 "make one with: mauwatch key new FILE",
-            )  # fmt: skip
+            )
         self._text = text
         self.epoch = epoch
 
@@ -75,11 +78,17 @@ class GroupKey:
 def read_key(source: KeySource, directory: Path) -> GroupKey:
     """The group key from where group.yaml says it is kept.
 
-    Raises `Refusal` when it isn't there, isn't a key, or is the public one.
+    Raises `RefusedError` when it isn't there, isn't a key, or is the public one.
     """
     text = _kept(source, directory).strip()
     if text == TEST_KEY:
-        raise Refusal("the group key", "is the public test key", "everybody has it", "make one with: mauwatch key new FILE")
+        raise refused(
+            Code.KEY_INVALID,
+            "the group key",
+            "is the public test key",
+            "everybody has it",
+            "make one with: mauwatch key new FILE",
+        )
     return GroupKey(text, source.epoch)
 
 
@@ -91,14 +100,30 @@ def _kept(source: KeySource, directory: Path) -> str:
             return path.read_text(encoding="ascii")
         except (OSError, UnicodeDecodeError):
             shown = "…" if re.search("[0-9a-fA-F]{32}", source.file) else source.file  # The key in the place of its path.
-            raise Refusal(
-                "the group key", "can't be read from its file", shown, "put the key there, or correct `key` in group.yaml"
+            raise refused(
+                Code.KEY_MISSING,
+                "the group key",
+                "can't be read from its file",
+                shown,
+                "put the key there, or correct `key` in group.yaml",
             ) from None
     name = source.env or ""
     if not re.fullmatch("[A-Z_][A-Z0-9_]*", name):
-        raise Refusal("the group key", "`env` isn't a name of an environment variable", "", "write a name such as MAUWATCH_KEY")
+        raise refused(
+            Code.KEY_MISSING,
+            "the group key",
+            "`env` isn't a name of an environment variable",
+            "",
+            "write a name such as MAUWATCH_KEY",
+        )
     if name not in os.environ:
-        raise Refusal("the group key", "the environment variable isn't set", name, "set it, or correct `key` in group.yaml")
+        raise refused(
+            Code.KEY_MISSING,
+            "the group key",
+            "the environment variable isn't set",
+            name,
+            "set it, or correct `key` in group.yaml",
+        )
     return os.environ[name]
 
 

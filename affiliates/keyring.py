@@ -8,7 +8,7 @@ from pathlib import Path
 
 from affiliates import canary
 from affiliates.canary import Canaries
-from affiliates.errors import Refusal
+from affiliates.errors import Code, RefusedError, refused
 from affiliates.group import KeySource, Settings
 from affiliates.identity import GroupKey, read_key
 
@@ -46,11 +46,11 @@ class Keyring:
         return self._settings.epoch_of(month)
 
     def key(self, month: date) -> GroupKey:
-        """The key that hashes a month; raises `Refusal` where there is none here, or none any more."""
+        """The key that hashes a month; raises `RefusedError` where there is none here, or none any more."""
         return self._epochs[self.source(month).epoch].key
 
     def newest(self) -> None:
-        """Read what is there of the newest epoch: without it nothing can be counted. Raises `Refusal`."""
+        """Read what is there of the newest epoch: without it nothing can be counted. Raises `RefusedError`."""
         source = self._settings.epochs[-1]
         if source.canaries:
             self.canaries(date.max)
@@ -65,10 +65,16 @@ class Keyring:
         return self._canaries[source.epoch]
 
     def of_epoch(self, epoch: str | None = None) -> Canaries:
-        """What a trustee hands out of an epoch (default: the newest), from its key. Raises `Refusal` where that isn't here."""
+        """What a trustee hands out of an epoch (default: the newest), from its key. Raises `RefusedError` without the key."""
         chosen = epoch or self._settings.epochs[-1].epoch
         if chosen not in self._epochs:
-            raise Refusal("the group key", "has no such epoch", f"there are {', '.join(self._epochs)}", "name one of them")
+            raise refused(
+                Code.USAGE_INVALID,
+                "the group key",
+                "has no such epoch",
+                f"there are {', '.join(self._epochs)}",
+                "name one of them",
+            )
         source = self._epochs[chosen].source
         return self._known(source) if not source.canaries else canary.from_key(self._epochs[chosen].key)
 
@@ -85,26 +91,35 @@ class Keyring:
         if not source.canaries:
             others = []
             for other in self._epochs.values():
-                with suppress(Refusal):  # Good for a diagnosis only.
+                with suppress(RefusedError):  # Good for a diagnosis only.
                     others += [other.key] if other.source.epoch != source.epoch else []
             return canary.from_key(self._epochs[source.epoch].key, others)
         found = canary.from_file(self._directory / source.canaries)
         if found.epoch != source.epoch:
-            raise Refusal(
-                "the trustee's canaries", "are of another epoch", f"{found.epoch}, group.yaml says {source.epoch}",
+            raise refused(
+                Code.CANARIES_UNUSABLE,
+                "the trustee's canaries",
+                "are of another epoch",
+                f"{found.epoch}, group.yaml says {source.epoch}",
                 "ask the trustee for this epoch's, or correct group.yaml",
-            )  # fmt: skip
+            )
         return found
 
     def _read(self, source: KeySource) -> GroupKey:
         if source.canaries:
-            raise Refusal(
-                "the group key", "isn't here: a trustee keeps it", f"epoch {source.epoch}",
+            raise refused(
+                Code.KEY_MISSING,
+                "the group key",
+                "isn't here: a trustee keeps it",
+                f"epoch {source.epoch}",
                 "count where the key is, by `mauwatch contribute`, and receive the file here",
-            )  # fmt: skip
+            )
         if source.destroyed:
-            raise Refusal(
-                "the group key", "was destroyed", f"epoch {source.epoch}, on {source.destroyed}",
+            raise refused(
+                Code.KEY_DESTROYED,
+                "the group key",
+                "was destroyed",
+                f"epoch {source.epoch}, on {source.destroyed}",
                 "nothing of its months can be counted again; what was contributed stays",
-            )  # fmt: skip
+            )
         return read_key(source, self._directory)

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from affiliates import kernels, plain_pages
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.identity import as_key
 from affiliates.kernels import Values
 from affiliates.plain_pages import NotPlain, Pages
@@ -29,14 +29,20 @@ def registers_of(paths: Sequence[Path], column: str, lg_k: int, subject: str) ->
     has read them. Each of two and more threads raises registers of its own; memory is bounded by
     some pages, or polars' row groups, and 2^lg_k bytes a thread.
 
-    Raises `Refusal` for a file that can't be read, a column of another type, a missing value, and
+    Raises `RefusedError` for a file that can't be read, a column of another type, a missing value, and
     a text that is no key.
     """
     try:
         scan = pl.scan_parquet([literal(path) for path in paths]).select(pl.col(column))
         dtype = scan.collect_schema()[column]
         if dtype not in (pl.UInt64, pl.String):
-            raise Refusal(subject, "keys must be UInt64 or text", f"column {column} is {dtype}", "write 16 hex characters each")
+            raise refused(
+                Code.SOURCE_KEYS_INVALID,
+                subject,
+                "keys must be UInt64 or text",
+                f"column {column} is {dtype}",
+                "write 16 hex characters each",
+            )
         try:
             values = _of_pages(paths, column, dtype, lg_k)
         except NotPlain:
@@ -47,8 +53,12 @@ def registers_of(paths: Sequence[Path], column: str, lg_k: int, subject: str) ->
         key = pl.col(column) if dtype == pl.UInt64 else as_key(pl.col(column))
         return Registers.from_keys(lg_k, scan.unique().select(key).collect(engine="streaming").to_series().to_numpy())
     except READ_ERRORS:
-        raise Refusal(
-            subject, "can't be read to its end", f"{len(paths)} files", "write them again; one may be cut off"
+        raise refused(
+            Code.SOURCE_UNREADABLE,
+            subject,
+            "can't be read to its end",
+            f"{len(paths)} files",
+            "write them again; one may be cut off",
         ) from None
 
 
@@ -89,8 +99,12 @@ def _of_batches(scan: pl.LazyFrame, column: str, lg_k: int, subject: str) -> Val
                 return mine
             keys = batch[column]
             if keys.null_count():
-                raise Refusal(
-                    subject, "keys are missing", f"{keys.null_count():,} or more in column {column}", "leave such rows out"
+                raise refused(
+                    Code.SOURCE_KEYS_INVALID,
+                    subject,
+                    "keys are missing",
+                    f"{keys.null_count():,} or more in column {column}",
+                    "leave such rows out",
                 )
             if keys.dtype == pl.String:
                 _raise_views(mine, keys, subject)
@@ -111,4 +125,10 @@ def _raise_views(values: Values, keys: pl.Series, subject: str) -> None:
         texts = [np.frombuffer(view.buffer(i), np.uint8) for i in range(2, view.n_buffers - 1)]
         addresses = np.array([text.ctypes.data for text in texts], np.uint64)
         if not kernels.raise_views(values, views, addresses):
-            raise Refusal(subject, "texts that are no key", "", "write 16 characters of 0-9 and a-f, in lower case")
+            raise refused(
+                Code.SOURCE_KEYS_INVALID,
+                subject,
+                "texts that are no key",
+                "",
+                "write 16 characters of 0-9 and a-f, in lower case",
+            )

@@ -16,7 +16,7 @@ import polars as pl
 
 from affiliates import kernels
 from affiliates.crosswalk import Crosswalk
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.identity import PERSON, GroupKey, normalise, person_key
 from affiliates.kernels import Keys, Values
 from affiliates.source import Identifier
@@ -41,10 +41,13 @@ class KnownKeys:
     def __init__(self, identifiers: Sequence[Identifier], key: GroupKey, crosswalk: Crosswalk | None) -> None:
         self.namespaces = tuple(dict.fromkeys([*(i.namespace for i in identifiers), *([PERSON] if crosswalk else [])]))
         if len(self.namespaces) > MOST_NAMESPACES:
-            raise Refusal(
-                "a source's identifiers", "too many namespaces",
-                f"{len(self.namespaces)}, with `person` at most {MOST_NAMESPACES}", "give some identifiers the same namespace",
-            )  # fmt: skip
+            raise refused(
+                Code.SOURCE_IDENTIFIERS_UNUSABLE,
+                "a source's identifiers",
+                "too many namespaces",
+                f"{len(self.namespaces)}, with `person` at most {MOST_NAMESPACES}",
+                "give some identifiers the same namespace",
+            )
         self._identifiers, self._key, self._crosswalk = identifiers, key, crosswalk
         self._seeds = [secrets.randbits(64) for _ in identifiers]
         self._lock = threading.Lock()

@@ -4,7 +4,6 @@ A row is one person, a column a namespace. Whatever names nobody (empty, a place
 number) links nobody either: else all people with the device "0" would be one.
 """
 
-import difflib
 import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, alike, refused
 from affiliates.identity import GroupKey, as_key, normalise, person_key
 from affiliates.links import Links
 from affiliates.source import Identifier, Source
@@ -43,7 +42,7 @@ class Columns:
     keyed: bool = False
 
     def identifiers(self, there: Sequence[str], where: str) -> tuple[Identifier, ...]:
-        """A table's columns; raises `Refusal` for one that is no namespace, since it would link nobody who is counted.
+        """A table's columns; raises `RefusedError` for one that is no namespace, since it would link nobody who is counted.
 
         It says where such a column stands and not what it is called: the first line of a file without a header
         holds people.
@@ -54,13 +53,15 @@ class Columns:
         wrong = [i for i, c in enumerate(there, 1) if c not in self.called and c not in self.namespaces]
         if wrong:
             names = [c for c in there if re.fullmatch("[A-Za-z_]+", c) and c not in self.namespaces]
-            near = {c: n for c in names for n in difflib.get_close_matches(c, self.namespaces, 1)}
+            near = {c: n for c in names for n in alike(c, self.namespaces)}
             hint = "".join(f"; {c} looks like {n}" for c, n in near.items())
-            raise Refusal(
-                where, "columns must be namespaces of the group",
+            raise refused(
+                Code.LINKS_UNUSABLE,
+                where,
+                "columns must be namespaces of the group",
                 f"no. {', '.join(map(str, wrong))} of {len(there)}; known are {', '.join(sorted(self.namespaces))}{hint}",
                 "name it by --column NAME=NAMESPACE, or leave it out by --column NAME=; files of keys need --keyed",
-            )  # fmt: skip
+            )
         return tuple(
             Identifier(column=c, namespace=n, region=self.region if n == "phone" else None) for c, n in found.items() if n
         )
@@ -91,7 +92,7 @@ class Read:
 
 
 def find(names: Sequence[Path], columns: Columns) -> list[Table]:
-    """The tables in files and folders, each checked as a whole; raises `Refusal`."""
+    """The tables in files and folders, each checked as a whole; raises `RefusedError`."""
     found, unused = [], set(columns.called)
     for name in names:
         place = files.find(Source.model_construct(files=str(name), identifiers=()), Path(), _SUBJECT)
@@ -102,11 +103,17 @@ def find(names: Sequence[Path], columns: Columns) -> list[Table]:
             source = Source.model_construct(files=path.name, identifiers=identifiers)
             check_file(path, place.kind, source, _SUBJECT)
             if not there:
-                raise Refusal(where, "its columns can't be told", f"read as {place.kind}", "write one JSON object a line, or CSV")
+                raise refused(
+                    Code.LINKS_UNUSABLE,
+                    where,
+                    "its columns can't be told",
+                    f"read as {place.kind}",
+                    "write one JSON object a line, or CSV",
+                )
             if source.identifiers:
                 found.append(Table(path, place.kind, source))
     if unused:
-        raise Refusal(_SUBJECT, "no table has the column", ", ".join(sorted(unused)), "correct --column")
+        raise refused(Code.LINKS_UNUSABLE, _SUBJECT, "no table has the column", ", ".join(sorted(unused)), "correct --column")
     return found
 
 
@@ -129,7 +136,7 @@ def _columns_of(path: Path, kind: str) -> list[str]:
 def links_of(tables: Sequence[Table], key: GroupKey | None, tell: Tell = lambda *_: None) -> tuple[Links, Read]:
     """All links of the tables, as keys; `key` is needed where they hold identifiers.
 
-    Raises `Refusal`, also where there is no link at all.
+    Raises `RefusedError`, also where there is no link at all.
     """
     links, read = Links(), Read()
     try:
@@ -144,12 +151,17 @@ def links_of(tables: Sequence[Table], key: GroupKey | None, tell: Tell = lambda 
                     read.naming_nobody[namespace] += number
                 tell("keying the links", read.rows, of)
     except READ_ERRORS:
-        raise Refusal(_SUBJECT, "can't be read to their end", f"{len(tables)} files", "write them again") from None
+        raise refused(
+            Code.LINKS_UNUSABLE, _SUBJECT, "can't be read to their end", f"{len(tables)} files", "write them again"
+        ) from None
     if not read.linking:
-        raise Refusal(
-            _SUBJECT, "no row names one person twice", f"{read.rows:,} rows, {_nobody(read)}",
+        raise refused(
+            Code.LINKS_UNUSABLE,
+            _SUBJECT,
+            "no row names one person twice",
+            f"{read.rows:,} rows, {_nobody(read)}",
             "give tables whose rows hold two identifiers or more; phone numbers without a country code need --region",
-        )  # fmt: skip
+        )
     return links, read
 
 
@@ -185,10 +197,13 @@ def _keys(values: pl.Series, identifier: Identifier, key: GroupKey | None, where
     if identifier.namespace == KEYED:
         return _given_keys(values, where)
     if not (values.dtype in _AS_THEY_ARE or values.dtype.is_integer()):
-        raise Refusal(
-            where, "identifiers must be text or whole numbers", f"those of {identifier.namespace} are {values.dtype}",
+        raise refused(
+            Code.LINKS_UNUSABLE,
+            where,
+            "identifiers must be text or whole numbers",
+            f"those of {identifier.namespace} are {values.dtype}",
             "write them as text: other types lose digits or have no one spelling",
-        )  # fmt: skip
+        )
     assert key is not None
     normalised = normalise(pl.col(values.name), identifier.namespace, identifier.region)
     return values.to_frame().select(person_key(normalised, identifier.namespace, key)).to_series()
@@ -198,13 +213,18 @@ def _given_keys(values: pl.Series, where: str) -> pl.Series:
     if values.dtype == pl.UInt64:
         return values
     if values.dtype not in _AS_THEY_ARE:
-        raise Refusal(where, "keys must be 16 hex characters", f"a column is {values.dtype}", "write them as text")
+        raise refused(
+            Code.LINKS_UNUSABLE, where, "keys must be 16 hex characters", f"a column is {values.dtype}", "write them as text"
+        )
     text = values.cast(pl.String).to_frame("text").select(pl.col("text").replace("", None)).to_series()
     keys = text.to_frame().select(as_key(pl.col("text"))).to_series()
     wrong = int((text.is_not_null() & keys.is_null()).sum())
     if wrong:
-        raise Refusal(
-            where, "keys must be 16 hex characters", f"{wrong:,} values or more aren't",
+        raise refused(
+            Code.LINKS_UNUSABLE,
+            where,
+            "keys must be 16 hex characters",
+            f"{wrong:,} values or more aren't",
             "give keys, or read identifiers without --keyed",
-        )  # fmt: skip
+        )
     return keys

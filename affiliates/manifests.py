@@ -1,6 +1,5 @@
 """A group directory (YAML) to a `Group`; every mistake with its file, line, rule and next step."""
 
-import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from affiliates import consistency, grants
 from affiliates.alerting import Alerting
 from affiliates.attested import Attested
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import Code, Refusal, RefusedError, alike, refused
 from affiliates.grants import Grants
 from affiliates.group import DEFAULT_READINGS, Entity, Group, Readings, Settings
 from affiliates.yaml_lines import Document, Location, load
@@ -28,15 +27,18 @@ def read_group(directory: Path, edge: bool = False) -> Group:
     """Read and check a group directory; at an affiliate's edge it has group.yaml and that affiliate's file, and who owns
     whom isn't asked.
 
-    Raises `Refused` with every mistake in every file at once.
+    Raises `RefusedError` with every mistake in every file at once.
     """
     mistakes: list[Refusal] = []
     settings_file = directory / "group.yaml"
     if not settings_file.is_file():
-        raise Refused([Refusal(
-            str(directory), "is not a group directory", "it has no group.yaml",
+        raise refused(
+            Code.GROUP_MISSING,
+            str(directory),
+            "is not a group directory",
+            "it has no group.yaml",
             "name one with --group DIR, or make one with `mauwatch init DIR`",
-        )])  # fmt: skip
+        )
     settings_doc = load(directory, settings_file, mistakes)
     settings = parsed(Settings, settings_doc, mistakes)
     readings_doc = load(directory, directory / "readings.yaml", mistakes, required=False)
@@ -50,10 +52,15 @@ def read_group(directory: Path, edge: bool = False) -> Group:
         if doc is None or entity is None:
             continue
         if entity.entity in entities:
-            mistakes.append(Refusal(
-                doc.at(("entity",)), "two files describe the same entity",
-                f"{entity.entity}, also in {entities[entity.entity][1].file}", "keep one file for an entity",
-            ))  # fmt: skip
+            mistakes.append(
+                Refusal(
+                    Code.MANIFEST_NAME_TWICE,
+                    doc.at(("entity",)),
+                    "two files describe the same entity",
+                    f"{entity.entity}, also in {entities[entity.entity][1].file}",
+                    "keep one file for an entity",
+                )
+            )
             continue
         entities[entity.entity] = (entity, doc)
     if readings_doc and readings:
@@ -65,7 +72,7 @@ def read_group(directory: Path, edge: bool = False) -> Group:
         mistakes.extend(check(settings, settings_doc, entities, broken=bool(mistakes)))
     granted = Grants() if edge else _grants(directory, {n: e for n, (e, _) in entities.items()}, readings, mistakes)
     if mistakes or settings is None or readings is None or alerting is None:
-        raise Refused(sorted(mistakes, key=_place))
+        raise RefusedError(*sorted(mistakes, key=_place))
     named = {n: e for n, (e, _) in entities.items()}
     return Group(settings=settings, entities=named, readings=readings, grants=granted, alerting=alerting)
 
@@ -85,13 +92,21 @@ def _grants(directory: Path, entities: Mapping[str, Entity], readings: Readings 
 def read_attested(directory: Path, group: Group, month: date) -> Attested:
     """What was attested for a month, and reconciled; nothing where there is no such file.
 
-    Raises `Refused` with every mistake, such as an affiliate or a product of nobody.
+    Raises `RefusedError` with every mistake, such as an affiliate or a product of nobody.
     """
     mistakes: list[Refusal] = []
     for path in sorted((directory / "attested").glob("*")):
         if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])\.yaml|\..*", path.name):
             said = f"attested/{path.name}:1"
-            mistakes.append(Refusal(said, "is not read", "only files named by a month are", "rename it, such as 2025-03.yaml"))
+            mistakes.append(
+                Refusal(
+                    Code.MANIFEST_UNREADABLE,
+                    said,
+                    "is not read",
+                    "only files named by a month are",
+                    "rename it, such as 2025-03.yaml",
+                )
+            )
     doc = load(directory, directory / "attested" / f"{month:%Y-%m}.yaml", mistakes, required=False)
     found = parsed(Attested, doc, mistakes) or Attested()
     named = [("attestations", n, "affiliate", a.affiliate in group.entities) for n, a in enumerate(found.attestations)]
@@ -103,10 +118,16 @@ def read_attested(directory: Path, group: Group, month: date) -> Attested:
         if doc is not None and not known:
             said = getattr(getattr(found, part)[number], key)
             mistakes.append(
-                Refusal(doc.at((part, number, key)), f"`{key}` of nobody", said, "write a name that the manifests have")
+                Refusal(
+                    Code.MANIFEST_NAME_UNKNOWN,
+                    doc.at((part, number, key)),
+                    f"`{key}` of nobody",
+                    said,
+                    "write a name that the manifests have",
+                )
             )
     if mistakes:
-        raise Refused(sorted(mistakes, key=_place))
+        raise RefusedError(*sorted(mistakes, key=_place))
     return found
 
 
@@ -116,20 +137,20 @@ def mistakes_in_attested(directory: Path, group: Group) -> list[Refusal]:
     for path in sorted((directory / "attested").glob("[0-9][0-9][0-9][0-9]-[0-9][0-9].yaml")) or [Path("1970-01.yaml")]:
         try:
             read_attested(directory, group, date(int(path.stem[:4]), min(max(int(path.stem[5:]), 1), 12), 1))
-        except Refused as refused:
-            found |= {str(refusal): refusal for refusal in refused.refusals}
+        except RefusedError as error:
+            found |= {str(refusal): refusal for refusal in error.refusals}
     return list(found.values())
 
 
 def from_options(model: type[M], said: Mapping[str, Any], where: str) -> M:
     """A model from keys and values that stand in no file, such as a command's options.
 
-    Raises `Refused` with every mistake.
+    Raises `RefusedError` with every mistake.
     """
     mistakes: list[Refusal] = []
     made = parsed(model, Document(Path(), where, dict(said), {}), mistakes)
     if made is None:
-        raise Refused([replace(m, subject=where) for m in mistakes])
+        raise RefusedError(*(replace(m, subject=where) for m in mistakes))
     return made
 
 
@@ -140,7 +161,13 @@ def _manifests(directory: Path, mistakes: list[Refusal]) -> list[Path]:
         if path.is_dir() or path.suffix not in (".yaml", ".yml"):
             file = path.relative_to(directory).as_posix()
             mistakes.append(
-                Refusal(f"{file}:1", "is not read", "only *.yaml files directly in affiliates/ are", "move or rename it")
+                Refusal(
+                    Code.MANIFEST_UNREADABLE,
+                    f"{file}:1",
+                    "is not read",
+                    "only *.yaml files directly in affiliates/ are",
+                    "move or rename it",
+                )
             )
     return [p for p in found if p.is_file() and p.suffix in (".yaml", ".yml")]
 
@@ -169,20 +196,34 @@ def _explain(model: type[BaseModel], doc: Document, error: Mapping[str, Any]) ->
     match error["type"]:
         case "extra_forbidden":
             known = _keys_at(model, location[:-1])
-            near = difflib.get_close_matches(key, known, 1)
+            near = alike(key, known)
             hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}"
-            return Refusal(doc.at(location), f"unknown key `{key}`", hint, "correct the key or remove the line")
+            return Refusal(
+                Code.MANIFEST_KEY_INVALID, doc.at(location), f"unknown key `{key}`", hint, "correct the key or remove the line"
+            )
         case "missing":
-            return Refusal(doc.at(location[:-1]), f"`{key}` is missing", "", f"add `{key}:` here")
+            return Refusal(Code.MANIFEST_KEY_INVALID, doc.at(location[:-1]), f"`{key}` is missing", "", f"add `{key}:` here")
         case "string_pattern_mismatch":
-            return Refusal(doc.at(location), f"`{key}` is no name", "", "write a-z, 0-9, dot, dash and underscore")
+            return Refusal(
+                Code.MANIFEST_VALUE_INVALID,
+                doc.at(location),
+                f"`{key}` is no name",
+                "",
+                "write a-z, 0-9, dot, dash and underscore",
+            )
         case "model_type" | "dict_type" | "model_attributes_type":
-            return Refusal(doc.at(location), f"`{key}` must hold keys and values", "", "see the README's example")
+            return Refusal(
+                Code.MANIFEST_VALUE_INVALID,
+                doc.at(location),
+                f"`{key}` must hold keys and values",
+                "",
+                "see the README's example",
+            )
         case _:
             rule = str(error["msg"]).removeprefix("Value error, ")
             given = error.get("input")
             said = f"it says {given!r}" if _may_be_shown(given) and not _SECRET & set(location) else ""
-            return Refusal(doc.at(location), f"`{key}`: {rule}", said, "correct the value")
+            return Refusal(Code.MANIFEST_VALUE_INVALID, doc.at(location), f"`{key}`: {rule}", said, "correct the value")
 
 
 def _may_be_shown(given: object) -> bool:

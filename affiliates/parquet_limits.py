@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, RefusedError, refused
 from affiliates.plain_pages import Compact, NotPlain, footer
 
 MOST_FILE = 1 << 30
@@ -31,7 +31,7 @@ _MOST_HEAD = 64 << 10
 def check(path: Path, columns: Collection[str]) -> None:
     """Refuse a file whose footer or page heads claim more than these limits, or are no Parquet.
 
-    `columns` are those that will be read. Raises `Refusal` and `OSError`.
+    `columns` are those that will be read. Raises `RefusedError` and `OSError`.
     """
     size = path.stat().st_size
     if size > MOST_FILE:
@@ -53,13 +53,17 @@ def check(path: Path, columns: Collection[str]) -> None:
                 if unpacked > MOST_UNPACKED:
                     raise _refusal(path, "it unpacks to too much", f"over {MOST_UNPACKED:,} bytes")
     except (LookupError, TypeError, ValueError, AttributeError, NotPlain):
-        raise Refusal(
-            path.name, "is not a readable Parquet file", f"{size:,} bytes", "write it again; it may be cut off"
+        raise refused(
+            Code.CONTRIBUTION_UNREADABLE,
+            path.name,
+            "is not a readable Parquet file",
+            f"{size:,} bytes",
+            "write it again; it may be cut off",
         ) from None
 
 
-def _refusal(path: Path, rule: str, values: str) -> Refusal:
-    return Refusal(path.name, rule, values, "write several files; a product and month each is usual")
+def _refusal(path: Path, rule: str, values: str) -> RefusedError:
+    return refused(Code.CONTRIBUTION_TOO_LARGE, path.name, rule, values, "write several files; a product and month each is usual")
 
 
 def _pages(path: Path, size: int, chunk: dict[int, Any]) -> Iterator[int]:
@@ -85,10 +89,13 @@ def _pages(path: Path, size: int, chunk: dict[int, Any]) -> Iterator[int]:
                 if not 0 <= values <= left:
                     raise ValueError
                 if encoding not in _ENCODINGS:
-                    raise Refusal(
-                        path.name, "values are written in a form that isn't read", f"Parquet encoding {encoding}",
+                    raise refused(
+                        Code.CONTRIBUTION_UNREADABLE,
+                        path.name,
+                        "values are written in a form that isn't read",
+                        f"Parquet encoding {encoding}",
                         "write version 1 of Parquet: plain or with a dictionary",
-                    )  # fmt: skip
+                    )
                 left -= values
             elif kind != _DICTIONARY or not 0 <= head[7][1] <= MOST_ROWS:
                 raise ValueError

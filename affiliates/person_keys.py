@@ -14,7 +14,7 @@ import polars as pl
 
 from affiliates.activity import Batch, Look
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.group import AUDIENCES
 from affiliates.identity import PERSON, as_key
 from affiliates.kernels import Keys
@@ -32,7 +32,7 @@ _NUMBERS = ("events", "unidentified_events", "undecided_events")
 def batches(found: Found, days: Sequence[date], grain: Grain, crosswalk: Crosswalk | None) -> Iterator[Batch]:
     """Keys of these days, batch by batch, joined by the crosswalk where the table's aren't yet; and the canaries' keys.
 
-    Raises `Refusal` for what is no key, an unknown audience or namespace, or keys joined by another crosswalk.
+    Raises `RefusedError` for what is no key, an unknown audience or namespace, or keys joined by another crosswalk.
     """
     found.check(days)
     known, proved, keyed = {*found.source.person_keys, PERSON}, set[Row](), set[Row]()
@@ -46,10 +46,13 @@ def batches(found: Found, days: Sequence[date], grain: Grain, crosswalk: Crosswa
                     these.update(of_keys.filter(where).select("__day__", "namespace").unique().iter_rows())
                 yield _batch(batch, days, grain, crosswalk)
     if alone := sorted(f"{day}, {namespace}" for day, namespace in keyed - proved if day):
-        raise Refusal(
-            found.subject, "files of keys without canaries", f"{len(alone)}, such as {alone[0]}",
+        raise refused(
+            Code.SOURCE_KEYS_INVALID,
+            found.subject,
+            "files of keys without canaries",
+            f"{len(alone)}, such as {alone[0]}",
             "each file has the canaries of the query that made it: another's don't prove its keys",
-        )  # fmt: skip
+        )
 
 
 def counted(found: Found, days: Sequence[date]) -> dict[date, int]:
@@ -98,7 +101,7 @@ def _check(rows: pl.DataFrame, namespaces: set[str], digest: str, grain: Grain, 
         ("crosswalk", "keys joined by another crosswalk than the month's", "compute them with the month's, or without any"),
     ):
         if said[what]:
-            raise Refusal(subject, rule, f"{said[what]:,} rows", next_step)
+            raise refused(Code.SOURCE_KEYS_INVALID, subject, rule, f"{said[what]:,} rows", next_step)
 
 
 def _batch(rows: pl.DataFrame, days: Sequence[date], grain: Grain, crosswalk: Crosswalk | None) -> Batch:

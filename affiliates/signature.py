@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 
 ENDING = ".sig"
 """Of the file beside the signed one that holds its signature, in base64."""
@@ -29,15 +29,15 @@ _MADE = "one that `mauwatch key pair` made"
 def new_pair(path: Path) -> str:
     """Write a new private key (PEM, for its owner's eyes alone) and return its public half (base64).
 
-    Raises `Refusal` where there is a file already.
+    Raises `RefusedError` where there is a file already.
     """
     private = Ed25519PrivateKey.generate()
     text = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise Refusal(
-            "the private key", "a file is there already", path.name, "name another one; keys are never replaced"
+        raise refused(
+            Code.FILE_EXISTS, "the private key", "a file is there already", path.name, "name another one; keys are never replaced"
         ) from None
     with os.fdopen(file, "wb") as opened:
         opened.write(text)
@@ -47,7 +47,7 @@ def new_pair(path: Path) -> str:
 def sign(path: Path, private: Path) -> str:
     """The signature (base64) of a file or a folder of part-files, by the private key in a file.
 
-    Raises `Refusal` where that is none.
+    Raises `RefusedError` where that is none.
     """
     return sign_digest(digest_of(path), private)
 
@@ -58,7 +58,7 @@ def sign_digest(digest: str, private: Path) -> str:
 
 
 def public_of(private: Path) -> str:
-    """The public half (base64) of the private key in a file. Raises `Refusal` where that is none."""
+    """The public half (base64) of the private key in a file. Raises `RefusedError` where that is none."""
     return base64.b64encode(_key(private).public_key().public_bytes_raw()).decode()
 
 
@@ -66,11 +66,19 @@ def _key(private: Path) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(private.read_bytes(), None)
     except OSError as error:
-        raise Refusal("the private key", "can't be read", f"{private.name}: {error.strerror}", f"use {_MADE}") from None
+        raise refused(
+            Code.SIGNING_KEY_UNUSABLE, "the private key", "can't be read", f"{private.name}: {error.strerror}", f"use {_MADE}"
+        ) from None
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
     if not isinstance(key, Ed25519PrivateKey):
-        raise Refusal("the private key", "is no Ed25519 key in PEM, without a password", private.name, f"use {_MADE}")
+        raise refused(
+            Code.SIGNING_KEY_UNUSABLE,
+            "the private key",
+            "is no Ed25519 key in PEM, without a password",
+            private.name,
+            f"use {_MADE}",
+        )
     return key
 
 

@@ -11,7 +11,7 @@ import polars as pl
 
 from affiliates import crosswalk
 from affiliates.crosswalk import Crosswalk, as_text
-from affiliates.errors import Refusal
+from affiliates.errors import Code, RefusedError, refused
 from affiliates.identity import as_key
 from affiliates.links import NAMES, Changes, Clusters, CutOut, cut_out, named, places_in
 from affiliates.threads import atomic_write
@@ -32,13 +32,16 @@ class Made:
 def make(path: Path, month: date, clusters: Clusters, before: pl.DataFrame, most: int, replace: bool) -> Made:
     """Write the month's snapshot of all clusters with at most so many keys; `before`: the names of the one before it.
 
-    Raises `Refusal` where no name can have been kept, or another snapshot is there.
+    Raises `RefusedError` where no name can have been kept, or another snapshot is there.
     """
     if before.height and not places_in(before["key"].to_numpy(), clusters.keys)[0].any():
-        raise Refusal(
-            "the snapshot before", "has no key in common with the links", f"{before.height:,} and {len(clusters.keys):,} keys",
+        raise refused(
+            Code.CROSSWALK_INVALID,
+            "the snapshot before",
+            "has no key in common with the links",
+            f"{before.height:,} and {len(clusters.keys):,} keys",
             "take the group key and epoch it was made with; if the key has changed, say --no-previous and all names are new",
-        )  # fmt: skip
+        )
     small, cut = cut_out(clusters, most)
     names, changes = named(small, month, before)
     return Made(*write(path, names, replace), changes, cut)
@@ -60,28 +63,35 @@ def names_of(path: Path, month: date) -> pl.DataFrame:
     """The names of an earlier snapshot, with the columns of `links.named`.
 
     A snapshot made by something else has no column `named`: its names are older than all others.
-    Raises `Refusal` for a file that is no snapshot, or none from before the month.
+    Raises `RefusedError` for a file that is no snapshot, or none from before the month.
     """
     table = crosswalk.read_table(path, path.name)
     crosswalk.from_table(table, "the snapshot before")
     when = pl.col("named") if "named" in table.columns else pl.lit(None, pl.Date)
     if table.select(when).dtypes != [pl.Date]:
-        raise Refusal(
-            "the snapshot before", "its column `named` must hold months", path.name, "write each as the date of its first day"
+        raise refused(
+            Code.CROSSWALK_INVALID,
+            "the snapshot before",
+            "its column `named` must hold months",
+            path.name,
+            "write each as the date of its first day",
         )
     made = table.select(as_key(pl.col("key")), as_key(pl.col("person_key")), named=when).sort("key").cast(NAMES)
     if later := made["named"].filter(made["named"] >= month).to_list()[:1]:
-        raise Refusal(
-            "the snapshot before", "isn't from before the month", f"{path.name} has names of {later[0]:%Y-%m}",
+        raise refused(
+            Code.CROSSWALK_INVALID,
+            "the snapshot before",
+            "isn't from before the month",
+            f"{path.name} has names of {later[0]:%Y-%m}",
             "give an earlier month's snapshot by --previous",
-        )  # fmt: skip
+        )
     return made
 
 
 def write(path: Path, names: pl.DataFrame, replace: bool) -> tuple[Crosswalk, str]:
     """Write a month's snapshot in one step, for its owner's eyes alone; says how (as `Made`).
 
-    Raises `Refusal` where another snapshot is there that may not be replaced.
+    Raises `RefusedError` where another snapshot is there that may not be replaced.
     """
     made = crosswalk.from_keys(names["key"].to_numpy(), names["person_key"].to_numpy())
     state = "written"
@@ -89,31 +99,36 @@ def write(path: Path, names: pl.DataFrame, replace: bool) -> tuple[Crosswalk, st
         if _digest(path) == made.digest:
             return made, "the same"
         if not replace:
-            raise Refusal(
-                "the crosswalk", "another snapshot of the month is there", f"{path.name}; a month uses one snapshot",
+            raise refused(
+                Code.FILE_EXISTS,
+                "the crosswalk",
+                "another snapshot of the month is there",
+                f"{path.name}; a month uses one snapshot",
                 "keep it, or say --replace: contributions made with the one that is there are then refused until made again",
-            )  # fmt: skip
+            )
         state = "replaced"
     write_table(path, names.select(as_text(names["key"]), as_text(names["person_key"]), "named"))
     return made, state
 
 
 def write_links(path: Path, links: pl.DataFrame, replace: bool) -> str:
-    """Write keyed links in one step; says how (as `Made`). Raises `Refusal` where another file is there."""
+    """Write keyed links in one step; says how (as `Made`). Raises `RefusedError` where another file is there."""
     text = links.select(as_text(column) for column in links)
     if path.exists():
-        with suppress(Refusal):
+        with suppress(RefusedError):
             if crosswalk.read_table(path, path.name).equals(text):
                 return "the same"
         if not replace:
-            raise Refusal("the keyed links", "another file is there", path.name, "name a new one, or say --replace")
+            raise refused(
+                Code.FILE_EXISTS, "the keyed links", "another file is there", path.name, "name a new one, or say --replace"
+            )
     state = "replaced" if path.exists() else "written"
     write_table(path, text)
     return state
 
 
 def _digest(path: Path) -> str | None:
-    with suppress(Refusal):
+    with suppress(RefusedError):
         return crosswalk.from_table(crosswalk.read_table(path, path.name)).digest
     return None
 

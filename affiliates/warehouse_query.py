@@ -22,7 +22,7 @@ from affiliates import canary, conditions
 from affiliates.contribution import PROTOCOL
 from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
 from affiliates.edge import definition_digest
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.group import Product, ProductRef, Settings
 from affiliates.identity import PERSON, PLACEHOLDERS, TEST_KEY, GroupKey, normalise, person_key
 from affiliates.periods import DAY, days_between, first_day, last_day, moments_of
@@ -87,14 +87,17 @@ class Asked:
 def query(engine: Engine, asked: Asked) -> str:
     """The statement (in Snowflake: its functions before it) that computes a contribution.
 
-    Raises `Refusal` for a product without a table, a range of no period of its life, or a crosswalk without its table.
+    Raises `RefusedError` for a product without a table, a range of no period of its life, or a crosswalk without its table.
     """
     source, product, settings = _table_of(asked), asked.product, asked.settings
     if asked.crosswalk is not None and not asked.crosswalk_table and not asked.keys_only:
-        raise Refusal(
-            asked.subject, "the month has a crosswalk, and the query no table of it", "",
+        raise refused(
+            Code.USAGE_INVALID,
+            asked.subject,
+            "the month has a crosswalk, and the query no table of it",
+            "",
             "load the snapshot's file into the warehouse and name the table: --crosswalk-table NAME",
-        )  # fmt: skip
+        )
     periods = _periods(asked)
     zone, lg_k = product.day_zone or settings.time_zone, min(settings.lg_k, engine.max_lg_k)
     first, last = max(periods[0], product.from_), last_day(product.grain, periods[-1])
@@ -153,10 +156,13 @@ def _table_of(asked: Asked) -> Source:
     sources = asked.product.sources
     if len(sources) != 1 or not sources[0].table:
         tables = sum(source.table is not None for source in sources)
-        raise Refusal(
-            asked.subject, "a query needs the product's one table", f"{len(sources)} sources, {tables} of them tables",
+        raise refused(
+            Code.USAGE_INVALID,
+            asked.subject,
+            "a query needs the product's one table",
+            f"{len(sources)} sources, {tables} of them tables",
             "name one table or view as its source: `table: analytics.events`",
-        )  # fmt: skip
+        )
     return sources[0]
 
 
@@ -165,7 +171,13 @@ def _periods(asked: Asked) -> list[date]:
     days = days_between(asked.first, asked.last)
     periods = dict.fromkeys(first_day(asked.product.grain, day) for day in days if asked.product.holds_on(day))
     if not periods:
-        raise Refusal(asked.subject, "isn't alive in the range", f"{asked.first} to {asked.last}", "ask for days of its life")
+        raise refused(
+            Code.RANGE_EMPTY,
+            asked.subject,
+            "isn't alive in the range",
+            f"{asked.first} to {asked.last}",
+            "ask for days of its life",
+        )
     return list(periods)
 
 

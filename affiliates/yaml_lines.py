@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, Refusal
 
 Location = tuple[str | int, ...]
 """Keys and indices from the top of a file to a value."""
@@ -38,19 +38,35 @@ def load(directory: Path, path: Path, mistakes: list[Refusal], required: bool = 
         places = list(_walk(node, ())) if node else []
         data = yaml.SafeLoader("").construct_document(node) if node else {}
     except UnicodeDecodeError:
-        mistakes.append(Refusal(f"{file}:1", "is not UTF-8 text", "", "save it as UTF-8"))
+        mistakes.append(Refusal(Code.MANIFEST_UNREADABLE, f"{file}:1", "is not UTF-8 text", "", "save it as UTF-8"))
         return None
     except OSError as error:
-        mistakes.append(Refusal(f"{file}:1", "can't be read", str(error.strerror), "see to its permissions"))
+        mistakes.append(
+            Refusal(Code.MANIFEST_UNREADABLE, f"{file}:1", "can't be read", str(error.strerror), "see to its permissions")
+        )
         return None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        mistakes.append(Refusal(f"{file}:{line}", "is not YAML", error.problem or "", "mend the line or the one before it"))
+        mistakes.append(
+            Refusal(
+                Code.MANIFEST_UNREADABLE,
+                f"{file}:{line}",
+                "is not YAML",
+                error.problem or "",
+                "mend the line or the one before it",
+            )
+        )
         return None
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError):
         # Dates that don't exist, control characters, references in a circle.
         mistakes.append(
-            Refusal(f"{file}:1", "holds a value that can't be read", "such as a date that doesn't exist", "correct it")
+            Refusal(
+                Code.MANIFEST_UNREADABLE,
+                f"{file}:1",
+                "holds a value that can't be read",
+                "such as a date that doesn't exist",
+                "correct it",
+            )
         )
         return None
     lines: dict[Location, int] = {}
@@ -59,10 +75,15 @@ def load(directory: Path, path: Path, mistakes: list[Refusal], required: bool = 
         return doc
     for location, line, key in places:
         if location in lines and key:
-            mistakes.append(Refusal(
-                f"{file}:{line}", f"key `{location[-1]}` stands twice", f"first in line {lines[location]}",
-                "keep one of them: YAML would silently take the last",
-            ))  # fmt: skip
+            mistakes.append(
+                Refusal(
+                    Code.MANIFEST_UNREADABLE,
+                    f"{file}:{line}",
+                    f"key `{location[-1]}` stands twice",
+                    f"first in line {lines[location]}",
+                    "keep one of them: YAML would silently take the last",
+                )
+            )
         lines.setdefault(location, line)
     return Document(path, file, data, lines)
 

@@ -17,7 +17,7 @@ import typer
 from rich.console import Group as Stack
 from rich.text import Text
 
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import Code, Refusal, RefusedError
 from affiliates.periods import month_end
 from dashboards import (
     alerting,
@@ -60,15 +60,19 @@ def main() -> None:
     try:
         app()
         return
-    except (Refusal, Refused) as refused:
-        found = refused.refusals if isinstance(refused, Refused) else (refused,)
+    except RefusedError as error:
+        found = error.refusals
     except ModuleNotFoundError as error:
         said = f"{error.name} is missing"
-        found = (Refusal("this command", "needs the centre's packages", said, "pip install 'mauwatch[group]'"),)
+        found = (
+            Refusal(Code.SOFTWARE_MISSING, "this command", "needs the centre's packages", said, "pip install 'mauwatch[group]'"),
+        )
     except OSError as error:
         said = str(error.strerror)
         pages = [runbook.Page.DISK] if error.errno == errno.ENOSPC else []
-        found = (Refusal(str(error.filename or "a file"), "can't be read or written", said, "see to the path"),)
+        found = (
+            Refusal(Code.FILE_UNUSABLE, str(error.filename or "a file"), "can't be read or written", said, "see to the path"),
+        )
     from dashboards import terminal
 
     console.errors().print(terminal.refusals(found))
@@ -109,12 +113,12 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
         found = _read(group)
         mistakes = [*registry.unknown(found, registry.from_directory(group)), *manifests.mistakes_in_attested(group, found)]
         if mistakes:
-            raise Refused(mistakes)
-    except Refused as refused:
+            raise RefusedError(*mistakes)
+    except RefusedError as error:
         if as_json:
-            console.print_json({"valid": False, "mistakes": [vars(r) for r in refused.refusals]})
+            console.print_json({"valid": False, "mistakes": [refusal.to_dict() for refusal in error.refusals]})
         else:
-            console.plain().print(terminal.refusals(refused.refusals), f"\n{len(refused.refusals)} mistakes", sep="")
+            console.plain().print(terminal.refusals(error.refusals), f"\n{len(error.refusals)} mistakes", sep="")
         raise typer.Exit(1) from None
     today = datetime.now(UTC).astimezone(found.zone).date()
     paths = found.affiliates(today)

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from dashboards import console
 
 if TYPE_CHECKING:
@@ -137,8 +137,12 @@ def _by_manifest(directory: Path, subject: str | None) -> "tuple[Settings, list[
     chosen = [(ref, product) for ref, product in there if subject is None or ref.belongs_to(subject)]
     if not chosen:
         names = ", ".join(str(ref) for ref, _ in there) or "none"
-        raise Refusal(
-            subject or str(directory), "no product with a source", f"there are {names}", "name one of them, or add its `sources`"
+        raise refused(
+            Code.PRODUCT_UNKNOWN,
+            subject or str(directory),
+            "no product with a source",
+            f"there are {names}",
+            "name one of them, or add its `sources`",
         )
     return group.settings, chosen
 
@@ -224,10 +228,13 @@ def _print_sql(
         snapshots = {c.digest if c else NO_CROSSWALK: c for c in map(place.crosswalk, months)}
         epochs = {place.settings.epoch_of(m).epoch for m in months}
         if len(snapshots) > 1 or len(epochs) > 1:
-            raise Refusal(
-                str(ref), "one query has one key and one crosswalk", f"{days[0]} to {days[-1]}",
+            raise refused(
+                Code.USAGE_INVALID,
+                str(ref),
+                "one query has one key and one crosswalk",
+                f"{days[0]} to {days[-1]}",
                 "print a query for each month",
-            )  # fmt: skip
+            )
         snapshot = next(iter(snapshots.values()))
         wanted = Asked(
             ref,
@@ -249,10 +256,13 @@ def _next_epoch_months(ref: "ProductRef", product: "Product", days: Sequence[dat
 
     found = {epochs.coming(place.settings, day) if product.grain == "day" else None for day in days}
     if None in found:
-        raise Refusal(
-            str(ref), "no day before a change of the key", f"{days[0]} to {days[-1]}",
+        raise refused(
+            Code.RANGE_EMPTY,
+            str(ref),
+            "no day before a change of the key",
+            f"{days[0]} to {days[-1]}",
             f"ask for days of a product that counts by day, at most {epochs.REACH} before the `from` of an epoch in `keys`",
-        )  # fmt: skip
+        )
     return {coming.from_ for coming in found if coming and coming.from_}
 
 
@@ -266,7 +276,8 @@ def _write(
 
     done, days = Contributed(), [day for _, p in products for day in days_asked(p, asked, place)]
     if not days:
-        raise Refusal(
+        raise refused(
+            Code.RANGE_EMPTY,
             "the range",
             "holds no day of any product's life",
             "{} to {}".format(*asked) if asked else "what hasn't settled, to yesterday",
@@ -284,7 +295,8 @@ def _write(
 
         contribution.write(unfinished, each())
         if not done.periods:
-            raise Refusal(
+            raise refused(
+                Code.RANGE_EMPTY,
                 "the range",
                 "no period of it is whole in the sources",
                 done.missing_said,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from dashboards import console
 
 if TYPE_CHECKING:
@@ -88,10 +88,13 @@ def _file(pattern: str | None, group: Path, month: date) -> Path:
     from affiliates.crosswalk import file_of
 
     if pattern is None or "{month}" not in pattern:
-        raise Refusal(
-            "the snapshot", "has no file of its month", f"`crosswalk` in group.yaml: {pattern or 'not there'}",
+        raise refused(
+            Code.USAGE_INVALID,
+            "the snapshot",
+            "has no file of its month",
+            f"`crosswalk` in group.yaml: {pattern or 'not there'}",
             "write `crosswalk: crosswalk-{month}.parquet` into group.yaml, or name the file by -o",
-        )  # fmt: skip
+        )
     return group / file_of(pattern, month)
 
 

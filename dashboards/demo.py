@@ -8,7 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.group import Group
 from affiliates.manifests import read_group
 from affiliates.periods import month_end
@@ -46,7 +46,9 @@ def copy(directory: Path, name: str) -> None:
     theirs = directory / "group.yaml"
     ours = theirs.is_file() and theirs.read_bytes() == (folder(name) / "group.yaml").read_bytes()
     if directory.exists() and any(directory.iterdir()) and not ours:
-        raise Refusal(str(directory), "holds something else than this demo", "", "name another folder: mauwatch demo DIR")
+        raise refused(
+            Code.FILE_EXISTS, str(directory), "holds something else than this demo", "", "name another folder: mauwatch demo DIR"
+        )
     shutil.copytree(folder(name), directory, dirs_exist_ok=True)
 
 

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from affiliates import activity, crosswalk, edge, person_keys, registers
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import RefusedError
 from affiliates.group import Group, Product, ProductRef
 from affiliates.keyring import Keyring
 from pipelines import channels, registry, warehouse, watched
@@ -47,8 +47,8 @@ def _key(directory: Path, group: Group) -> Iterator[Check]:
         month = source.from_ or date.min
         try:
             fingerprint = keys.fingerprint(month)
-        except Refusal as refusal:
-            yield "group key", False, str(refusal)
+        except RefusedError as error:
+            yield "group key", False, str(error)
             continue
         said = f"fingerprint {fingerprint}" if fingerprint else f"destroyed on {source.destroyed}"
         yield "group key", True, f"epoch {source.epoch}, {said}{', kept by a trustee' if source.canaries else ''}"
@@ -65,8 +65,8 @@ def _store(directory: Path, group: Group) -> Iterator[Check]:
     try:
         with warehouse.opened(group.settings.store, directory) as store:
             months = store.read_months()
-    except Refusal as refusal:
-        yield "store", False, str(refusal)
+    except RefusedError as error:
+        yield "store", False, str(error)
         return
     yield "store", True, f"{len(months)} months, {months[0]:%Y-%m} to {months[-1]:%Y-%m}" if months else "empty"
 
@@ -74,8 +74,8 @@ def _store(directory: Path, group: Group) -> Iterator[Check]:
 def _registry(directory: Path, group: Group, now: datetime) -> Iterator[Check]:
     try:
         known = registry.from_directory(directory)
-    except Refused as refused:
-        yield "registry", False, "; ".join(map(str, refused.refusals))
+    except RefusedError as error:
+        yield "registry", False, "; ".join(map(str, error.refusals))
         return
     said = f"{len(known.entries)} entries, the newest reviewed on {max(entry.reviewed for entry in known.entries)}"
     due = known.due_for_review(now.astimezone(group.zone).date())
@@ -94,8 +94,8 @@ def _crosswalk(directory: Path, group: Group, now: datetime) -> Iterator[Check]:
     month = (now.date().replace(day=1) - timedelta(1)).replace(day=1)
     try:
         found = crosswalk.read(crosswalk.file_of(group.settings.crosswalk, month), directory)
-    except Refusal as refusal:
-        yield "crosswalk", False, str(refusal)
+    except RefusedError as error:
+        yield "crosswalk", False, str(error)
         return
     yield "crosswalk", True, f"{found.table.height:,} keys, digest {found.digest[:12]}"
 
@@ -108,8 +108,8 @@ def _channels(directory: Path, group: Group) -> Iterator[Check]:
     for channel in found:
         try:
             known = all(channels.is_known(channel.url(n, directory)) for n in range(channel.addresses))
-        except Refusal as refusal:
-            yield "alerts", False, str(refusal)
+        except RefusedError as error:
+            yield "alerts", False, str(error)
             continue
         said = f"channel {channel.name} for {channel.audience}: {', '.join(channel.gets)}"
         yield "alerts", known, said if known else f"channel {channel.name}: an address isn't one that apprise knows"
@@ -130,6 +130,6 @@ def _product(directory: Path, group: Group, ref: ProductRef, product: Product) -
                 return name, False, f"{said[-2]}; no event of the newest counts: see to counts_when"
             if look.unidentified > product.unidentified_limit * look.counting:
                 return name, False, "; ".join(said)
-    except Refusal as refusal:
-        return name, False, str(refusal)
+    except RefusedError as error:
+        return name, False, str(error)
     return name, True, "; ".join(said)

@@ -13,7 +13,7 @@ from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.text import Text
 
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import RefusedError
 from affiliates.periods import months_beside
 from dashboards import console, terminal
 
@@ -140,8 +140,8 @@ def _publish(store: "Warehouse", directory: Path, group: "Group", months: "Seque
                     measured |= {m.inputs.digest: m for m in done.measured.values()}
             if near:
                 run.note_tests(centre, store, measured)
-    except (Refusal, Refused) as refusal:
-        return str(refusal)
+    except RefusedError as error:
+        return str(error)
     return None
 
 

@@ -10,7 +10,7 @@ from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.text import Text
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, RefusedError, did_you_mean, refused
 from dashboards import console
 
 if TYPE_CHECKING:
@@ -39,10 +39,11 @@ def evidence(
     settings = read_group(group)
     known = {entry.id: entry for entry in licences.releases(registry.from_directory(group))}
     if licence not in known:
-        raise Refusal(
+        raise refused(
+            Code.LICENCE_UNTESTABLE,
             f"the licence {licence}",
             "has no test at its release",
-            registry.near(licence, known),
+            did_you_mean(licence, known, several=True),
             "name one of `mauwatch licences`",
         )
     kinds: list[gathering.Kind] = ["outside", *(["expert"] if expert else [])]  # type: ignore[list-item]
@@ -56,7 +57,13 @@ def evidence(
             for path in (out / gathering.PAGE, *(out / f"{name}.zip" for name in made)):
                 path.unlink(missing_ok=True)  # Nobody may send what doesn't hold.
             next_step = "run again, or restate the month: mauwatch close MONTH --by NAME --restates REASON"
-            raise Refusal(str(out / f"{kind}.zip"), "its evidence doesn't hold, and was removed", "; ".join(wrong[:3]), next_step)
+            raise refused(
+                Code.EVIDENCE_UNWRITABLE,
+                str(out / f"{kind}.zip"),
+                "its evidence doesn't hold, and was removed",
+                "; ".join(wrong[:3]),
+                next_step,
+            )
     if as_json:
         console.print_json({"folder": str(out), "page": str(out / gathering.PAGE), "bundles": dict(made), "signed": signed})
         return
@@ -91,11 +98,11 @@ def verify(
     from pipelines import verifying
 
     if not file.is_file():
-        raise Refusal(str(file), "is no file", "", "name a bundle, such as evidence/outside.zip")
+        raise refused(Code.FILE_UNUSABLE, str(file), "is no file", "", "name a bundle, such as evidence/outside.zip")
     try:
         found = verifying.check(file, public_key, head)
-    except Refusal as refusal:
-        found = verifying.Checked(wrong=[str(refusal)])
+    except RefusedError as error:
+        found = verifying.Checked(wrong=[str(error)])
     if as_json:
         console.print_json({
             "file": str(file), "sha256": found.sha256 or None, "public_key": found.public_key, "about": dict(found.about),

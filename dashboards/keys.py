@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, RefusedError, refused
 from dashboards import console, signing
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _write(file: Path, text: str) -> None:
     try:
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise Refusal(str(file), "is there already", "a key is never overwritten", "name a new file") from None
+        raise refused(Code.FILE_EXISTS, str(file), "is there already", "a key is never overwritten", "name a new file") from None
     with open(descriptor, "w", encoding="ascii") as opened:
         opened.write(f"{text}\n")
         opened.flush()
@@ -162,8 +162,8 @@ def _check_replaceable(file: Path) -> None:
 
     try:
         canary.from_file(file)
-    except Refusal:
-        raise Refusal(str(file), "is there already", "and is no file of canaries", "name a new file") from None
+    except RefusedError:
+        raise refused(Code.FILE_EXISTS, str(file), "is there already", "and is no file of canaries", "name a new file") from None
 
 
 def _named(epoch: str | None) -> str:
@@ -182,12 +182,12 @@ def _of_epoch(settings: "Settings", source: "KeySource", directory: Path) -> dic
 
 
 def _looked_at(source: "KeySource", directory: Path) -> dict[str, Any]:
-    """Where a key is kept, its fingerprint, and what to mend. Raises `Refusal` for what is no key."""
+    """Where a key is kept, its fingerprint, and what to mend. Raises `RefusedError` for what is no key."""
     from affiliates.identity import read_key
 
     held = _held(source, directory)
     if held is not None and (why := unusable(held)):
-        raise Refusal("the group key", why, f"{len(held)} bytes", "write it as 64 lower-case hex characters")
+        raise refused(Code.KEY_INVALID, "the group key", why, f"{len(held)} bytes", "write it as 64 lower-case hex characters")
     fingerprint = read_key(source, directory).fingerprint
     where = {"file": str(directory / source.file)} if source.file else {"env": source.env}
     return {"source": where, "fingerprint": fingerprint, "findings": findings(held or b"", _mode(source, directory))}

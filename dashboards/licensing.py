@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Group as Stack
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, did_you_mean, refused
 from dashboards import console
 
 if TYPE_CHECKING:
@@ -170,12 +170,10 @@ def _released(months: "Months", known: "Registry", day: date) -> "tuple[Any, Ren
 
 
 def _picked(known: "Registry", licence: str | None, licensor: str | None, kind: Kind | None) -> "list[Entry]":
-    """The registry's entries that are asked for; raises `Refusal` where there is none of an id."""
-    from pipelines.registry import near
-
+    """The registry's entries that are asked for; raises `RefusedError` where there is none of an id."""
     if licence is not None and known.get(licence) is None:
-        said = near(licence, [entry.id for entry in known.entries])
-        raise Refusal(licence, "no such licence in the registry", said, "see mauwatch licences --all")
+        said = did_you_mean(licence, [entry.id for entry in known.entries], several=True)
+        raise refused(Code.LICENCE_UNKNOWN, licence, "no such licence in the registry", said, "see mauwatch licences --all")
     return [
         entry
         for entry in known.entries

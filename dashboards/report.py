@@ -13,7 +13,7 @@ from fpdf import FPDF
 from fpdf.enums import TableBordersLayout, XPos, YPos
 from fpdf.fonts import FontFace, TTFFont
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.group import affiliate_of
 from pipelines.evidence import METHOD
 
@@ -27,8 +27,8 @@ MOST_ROWS, MOST_LINES = 25, 10
 def pdf(told: Told, at: datetime, font: Path | None = None) -> bytes:
     """The sheets, of the bundle's files by name (without .json); the same for the same, at the same moment.
 
-    `font`: for what the sheets' own font has no glyph. Raises `Refusal` where that can't be read, or there still is no glyph:
-    a box in the place of a name is no evidence.
+    `font`: for what the sheets' own font has no glyph. Raises `RefusedError` where that can't be read, or there still is no
+    glyph: a box in the place of a name is no evidence.
     """
     made = _Sheets(told["group"]["name"] or told["group"]["group"], told["about"], at)
     try:
@@ -36,10 +36,13 @@ def pdf(told: Told, at: datetime, font: Path | None = None) -> bytes:
             made.fall_back_to(font)
         _write(made, told)
         if lacking := made.lacking():
-            raise Refusal(
-                "evidence.pdf", "its font has no glyph for some characters", lacking[:40],
+            raise refused(
+                Code.EVIDENCE_UNWRITABLE,
+                "evidence.pdf",
+                "its font has no glyph for some characters",
+                lacking[:40],
                 "name the file of a font that has them in group.yaml: evidence_font",
-            )  # fmt: skip
+            )
         return bytes(made.output())
     finally:
         made.close_fonts()
@@ -90,7 +93,9 @@ class _Sheets(FPDF):
                 self.add_font("More", style, font)
         except Exception as error:  # noqa: BLE001 whatever fontTools says of a file that is no font
             said = f"{font.name}: {type(error).__name__}"
-            raise Refusal("group.yaml: evidence_font", "isn't a font that can be read", said, "see to the file") from None
+            raise refused(
+                Code.EVIDENCE_UNWRITABLE, "group.yaml: evidence_font", "isn't a font that can be read", said, "see to the file"
+            ) from None
         self.set_fallback_fonts(["More"], exact_match=False)
 
     def close_fonts(self) -> None:

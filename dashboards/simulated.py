@@ -15,7 +15,7 @@ import yaml
 from affiliates import contribution
 from affiliates.contribution import Contribution
 from affiliates.crosswalk import NO_CROSSWALK
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.group import Group, ProductRef
 from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
@@ -53,9 +53,15 @@ class Shown:
 
 
 def months_until(now: datetime) -> list[date]:
-    """Months from the first to the one before this; raises `Refusal` where there is none."""
+    """Months from the first to the one before this; raises `RefusedError` where there is none."""
     if now.date() < month_after(FIRST):
-        raise Refusal("the demo", "begins with a month that isn't over", f"{FIRST:%Y-%m}", "play it on 2023-07-01 or later")
+        raise refused(
+            Code.RANGE_EMPTY,
+            "the demo",
+            "begins with a month that isn't over",
+            f"{FIRST:%Y-%m}",
+            "play it on 2023-07-01 or later",
+        )
     months = [FIRST]
     while (following := month_after(months[-1])) < now.date().replace(day=1):
         months.append(following)

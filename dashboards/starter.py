@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.manifests import read_group
 
 _GROUP = """\
@@ -101,11 +101,11 @@ lead_times: {licence_request: 90, migration: 180}   # days
 def write(directory: Path, name: str, zone: str) -> list[Path]:
     """Make a group directory and say which files it has.
 
-    Raises `Refusal` when the folder holds anything already, `Refused` for a wrong name or zone; then
+    Raises `RefusedError` when the folder holds anything already, and for a wrong name or zone; then
     nothing is made.
     """
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise Refusal(str(directory), "is not an empty folder", "", "name a new one")
+        raise refused(Code.FILE_EXISTS, str(directory), "is not an empty folder", "", "name a new one")
     key = ".mauwatch/group.key"
     files = {
         "group.yaml": _GROUP.format(name=name, zone=zone),

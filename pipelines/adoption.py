@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, did_you_mean, refused
 from affiliates.group import Group, ProductRef
 from affiliates.model_use import FlowDown, ModelUse
 from affiliates.periods import month_before
@@ -18,7 +18,7 @@ from pipelines.entries import Clause, Entry
 from pipelines.granted import Use
 from pipelines.licences import Licence
 from pipelines.months import Months
-from pipelines.registry import Registry, near
+from pipelines.registry import Registry
 from pipelines.results import Outcome, covered, not_measured
 
 
@@ -68,7 +68,7 @@ def check(
 ) -> AdoptionCheck:
     """What a version's clauses find for a product of the group, and what one released on a day (default: today) would.
 
-    Raises `Refusal` for a version or product that nobody knows.
+    Raises `RefusedError` for a version or product that nobody knows.
     """
     entry, ref = _entry(registry, version), find_product(months.group, product)
     used = [use for use in granted.uses(months.group, today, version) if use.ref == ref]
@@ -147,16 +147,23 @@ def _flow_down(months: Months, flow: FlowDown, use: ModelUse, ref: ProductRef, t
 
 def _entry(registry: Registry, version: str) -> Entry:
     if (entry := registry.get(version)) is None:
-        said = near(version, [entry.id for entry in registry.entries])
-        raise Refusal(version, "no such version in the registry", said, "see mauwatch licences --all, or add it: licences/*.yaml")
+        said = did_you_mean(version, [entry.id for entry in registry.entries], several=True)
+        raise refused(
+            Code.LICENCE_UNKNOWN,
+            version,
+            "no such version in the registry",
+            said,
+            "see mauwatch licences --all, or add it: licences/*.yaml",
+        )
     return entry
 
 
 def find_product(group: Group, product: str) -> ProductRef:
-    """The product that AFFILIATE/PRODUCT names. Raises `Refusal` for one that no manifest has."""
+    """The product that AFFILIATE/PRODUCT names. Raises `RefusedError` for one that no manifest has."""
     known = {str(ref): ref for ref in group.products}
     if product not in known:
-        raise Refusal(product, "no such product in the manifests", near(product, list(known)), "name it as AFFILIATE/PRODUCT")
+        hint = did_you_mean(product, known, several=True)
+        raise refused(Code.PRODUCT_UNKNOWN, product, "no such product in the manifests", hint, "name it as AFFILIATE/PRODUCT")
     return known[product]
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.group import Group
 from pipelines import alerts, incidents, telling, warehouse, watching
 from pipelines.incidents import Transition
@@ -26,21 +26,27 @@ class Closing:
 
 
 def acknowledge(store: Store, group: Group, number: int, by: str, now: datetime) -> Transition:
-    """Note that somebody has seen it. Raises `Refusal` for an alert that isn't open, or that has been seen."""
+    """Note that somebody has seen it. Raises `RefusedError` for an alert that isn't open, or that has been seen."""
     name = _named("--by", by, 200)
     with store.writing() as connection:
         roll = Roll(Store(store.engine, connection, writes=True), group, now)
         of = _open(roll, number)
         state = roll.state(of.key)
         if state.acknowledged_by:
-            raise Refusal(f"alert {number}", "has been acknowledged", f"by {state.acknowledged_by}", "a worse level asks again")
+            raise refused(
+                Code.ALERT_NOT_OPEN,
+                f"alert {number}",
+                "has been acknowledged",
+                f"by {state.acknowledged_by}",
+                "a worse level asks again",
+            )
         roll.note(of.key, *alerts.acknowledge(state, name))
         return roll.current[of.key]
 
 
 def close(store: Store, group: Group, known: Registry, number: int, closing: Closing, now: datetime) -> Transition:
-    """Close an alert, and look again: what was confirmed counts from now on. Raises `Refusal` for an alert that isn't open and
-    for a reason that isn't one of its kind."""
+    """Close an alert, and look again: what was confirmed counts from now on. Raises `RefusedError` for an alert that isn't open,
+    and for a reason that isn't one of its kind."""
     by, matter = _named("--by", closing.by, 200), _named("--matter", closing.matter, 64)
     note = _named("--note", closing.note, 500) if closing.note is not None else None
     with store.writing() as connection:
@@ -49,10 +55,13 @@ def close(store: Store, group: Group, known: Registry, number: int, closing: Clo
         of = _open(roll, number)
         fitting = alerts.CLOSES[of.kind]
         if closing.reason not in fitting:
-            raise Refusal(
-                f"alert {number}", "isn't closed by this reason", f"{closing.reason}; of this kind: {', '.join(fitting)}",
+            raise refused(
+                Code.USAGE_INVALID,
+                f"alert {number}",
+                "isn't closed by this reason",
+                f"{closing.reason}; of this kind: {', '.join(fitting)}",
                 "choose one that fits",
-            )  # fmt: skip
+            )
         after, events = alerts.close(roll.state(of.key), closing.reason, now)
         signed = {"closed_by": by, "reason_code": closing.reason, "matter": matter, "note": note}
         roll.note(of.key, after, events, None, lambda: watching.about(within, group, known, now, of), **signed)
@@ -93,7 +102,7 @@ class JobRun:
 def ended(directory: Path, group: Group, run: JobRun, clock: Clock, failed: bool) -> None:
     """Note how a job's run has ended, and tell it: a failure is an alert until a run of the same succeeds.
 
-    Needs no key, for the lack of it may be why the run failed. Raises `Refusal` where there can be no store.
+    Needs no key, for the lack of it may be why the run failed. Raises `RefusedError` where there can be no store.
     """
     if not failed and not warehouse.exists(group.settings.store, directory):
         return
@@ -113,11 +122,17 @@ def _open(roll: Roll, number: int) -> Transition:
     is_open = {of.opened: of for of in incidents.current(roll.store).values() if of.is_open}
     if number not in is_open:
         there = ", ".join(map(str, is_open)) or "none"
-        raise Refusal(f"alert {number}", "isn't open", f"open: {there}", "look at them: mauwatch alerts")
+        raise refused(Code.ALERT_NOT_OPEN, f"alert {number}", "isn't open", f"open: {there}", "look at them: mauwatch alerts")
     return is_open[number]
 
 
 def _named(what: str, said: str, most: int) -> str:
     if not said.strip() or len(said) > most or "\n" in said:
-        raise Refusal(f"closing or acknowledging: {what}", "is empty, or too long", f"at most {most} characters", "write it")
+        raise refused(
+            Code.USAGE_INVALID,
+            f"closing or acknowledging: {what}",
+            "is empty, or too long",
+            f"at most {most} characters",
+            "write it",
+        )
     return said.strip()

@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from affiliates import signature
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from pipelines.chain import canonical
 
 FORMAT = "mauwatch-evidence-1"
@@ -43,11 +43,13 @@ class Bundle:
     """Of the bundle."""
 
     def json(self, name: str) -> Any:
-        """What a file of it holds. Raises `Refusal` where it is none, or no JSON."""
+        """What a file of it holds. Raises `RefusedError` where it is none, or no JSON."""
         try:
             return json.loads((self.folder / name).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
-            raise Refusal(name, "isn't in the bundle, or can't be read", "", "ask for the bundle again") from None
+            raise refused(
+                Code.BUNDLE_CHANGED, name, "isn't in the bundle, or can't be read", "", "ask for the bundle again"
+            ) from None
 
 
 def write(path: Path, folder: Path, about: Mapping[str, Any], private: Path | None) -> str:
@@ -65,7 +67,7 @@ def write(path: Path, folder: Path, about: Mapping[str, Any], private: Path | No
 
 @contextmanager
 def opened(path: Path) -> Iterator[Bundle]:
-    """The bundle in a file, once each byte of it is checked. Raises `Refusal` for the first that is wrong."""
+    """The bundle in a file, once each byte of it is checked. Raises `RefusedError` for the first that is wrong."""
     with TemporaryDirectory(prefix="mauwatch-") as room:
         folder = Path(room) / "files"
         try:
@@ -75,20 +77,24 @@ def opened(path: Path) -> Iterator[Bundle]:
             if about.pop("format") != FORMAT:
                 raise ValueError
         except _BROKEN:
-            raise Refusal(path.name, "is no bundle, or was changed", f"{path.stat().st_size:,} bytes", _AGAIN) from None
+            raise refused(
+                Code.BUNDLE_CHANGED, path.name, "is no bundle, or was changed", f"{path.stat().st_size:,} bytes", _AGAIN
+            ) from None
         names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
         if names != sorted(files):
-            raise Refusal(path.name, "its files aren't those of its list", f"{len(names)} and {len(files)}", _AGAIN)
+            raise refused(
+                Code.BUNDLE_CHANGED, path.name, "its files aren't those of its list", f"{len(names)} and {len(files)}", _AGAIN
+            )
         for name in names:
             if signature.file_digest(folder / name) != files[name]:
-                raise Refusal(path.name, "a file isn't what the list says", name, _AGAIN)
+                raise refused(Code.BUNDLE_CHANGED, path.name, "a file isn't what the list says", name, _AGAIN)
         digest = hashlib.sha256(told).hexdigest()
         key = said["public_key"]
         if key is not None and not signature.verify_digest(digest, str(said["signature"]), [key]):
-            raise Refusal(path.name, "its signature isn't of this list", "", _AGAIN)
+            raise refused(Code.BUNDLE_CHANGED, path.name, "its signature isn't of this list", "", _AGAIN)
         _zip(Path(room) / "again.zip", folder, told, signed, names)
         if not filecmp.cmp(path, Path(room) / "again.zip", shallow=False):
-            raise Refusal(path.name, "was changed outside its files", "", _AGAIN)
+            raise refused(Code.BUNDLE_CHANGED, path.name, "was changed outside its files", "", _AGAIN)
         yield Bundle(folder, about, files, key, signature.file_digest(path))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from affiliates import foreign_frame
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.group import Group, ProductRef, Readings
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
@@ -91,7 +91,9 @@ def _registers(name: str, image: bytes | None) -> Registers | None:
     try:
         return None if image is None else Registers.from_image(image)
     except BadImage as bad:
-        raise Refusal(Path(name).name, "a sketch is no HLL image", str(bad), "ask for the bundle again") from None
+        raise refused(
+            Code.BUNDLE_CHANGED, Path(name).name, "a sketch is no HLL image", str(bad), "ask for the bundle again"
+        ) from None
 
 
 def _moments(told: Mapping[str, Any]) -> dict[str, Any]:

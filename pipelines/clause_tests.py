@@ -12,7 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any, Self
 
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.group import CONTROL_SHARE, Group, ProductRef, Reading
 from affiliates.periods import month_after, month_before, month_end
 from pipelines import granted, licences
@@ -152,8 +152,8 @@ def outcome(months: Months, clause: Clause, subject: Subject, reading: Reading, 
     for one in asked:
         try:
             measured = months.of(one, reading, on)
-        except Refusal as refusal:
-            return not_measured(record, str(refusal))
+        except RefusedError as error:
+            return not_measured(record, str(error))
         if measured is None:
             return not_measured(record, f"contributions or counts for {one:%Y-%m}")
         found = months.people(measured, reading, subject.names)

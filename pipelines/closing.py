@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from affiliates import signature as signatures
-from affiliates.errors import Refusal
+from affiliates.errors import Code, RefusedError, refused
 from affiliates.group import Group, Reading
 from affiliates.manifests import read_attested
 from affiliates.periods import end_of
@@ -33,28 +33,36 @@ class Signature:
 def close(centre: Centre, month: date, signature: Signature) -> dict[str, Measured]:
     """Sign a month's figures under each reading; says which they are.
 
-    Raises `Refusal` while the month isn't over, something due is missing or unsettled, or a check is
+    Raises `RefusedError` while the month isn't over, something due is missing or unsettled, or a check is
     red (unless `despite` says why), and for a month that is signed already, unless it `restates` and
     something has changed.
     """
     group, store, name = centre.group, centre.store_if_any(), f"{month:%Y-%m}"
     if end_of("month", month, group.settings.time_zone) > centre.now:
-        raise Refusal(name, "isn't over", f"in {group.settings.time_zone}", "close it later")
+        raise refused(Code.MONTH_NOT_CLOSABLE, name, "isn't over", f"in {group.settings.time_zone}", "close it later")
     for what, said in (("--by", signature.by), ("--despite", signature.despite), ("--restates", signature.restates)):
         if said is not None and not said.strip():
-            raise Refusal(f"closing {name}", f"{what} is empty", "", "write who signs, and why")
+            raise refused(Code.USAGE_INVALID, f"closing {name}", f"{what} is empty", "", "write who signs, and why")
     attested = read_attested(centre.directory, group, month)
     key = group.settings.evidence_key
     public_key = signatures.public_of(centre.directory / key) if key else None
     if store is None:
-        raise Refusal(f"the group in {name}", "no data: nothing was contributed for this month", "", "run it: mauwatch run")
+        raise refused(
+            Code.FIGURE_MISSING,
+            f"the group in {name}",
+            "no data: nothing was contributed for this month",
+            "",
+            "run it: mauwatch run",
+        )
     with store.snapshot() as fixed:
         before = {p.reading: p for p in publications.in_force(fixed, month).values() if p.signed}
         _check_signed(name, before, signature)
         found = dict(_measured(fixed, group, month))
         told = {name: canonical(collected(attested, m, public_key)) for name, m in found.items()}
         if before and all(_same(before.get(r), m, told[r]) for r, m in found.items()):
-            raise Refusal(name, "nothing has changed since it was signed", "", "there is nothing to restate")
+            raise refused(
+                Code.MONTH_NOT_CLOSABLE, name, "nothing has changed since it was signed", "", "there is nothing to restate"
+            )
         if signature.despite is None:
             _check_open(name, list(_open(fixed, group, found)))
         position = fixed.position(centre.now)
@@ -73,7 +81,13 @@ def close(centre: Centre, month: date, signature: Signature) -> dict[str, Measur
         tests = list(licences.run_tests(fixed, group, about, known, anew=True, today=centre.today))
     rows = licences.rows(tests, centre.now)
     if not publications.append(store, month, new, rows, lambda within: watching.look(within, group, centre.registry, centre.now)):
-        raise Refusal(name, "was signed by somebody else at the same moment", "", f"look at it: mauwatch measure --month {name}")
+        raise refused(
+            Code.MONTH_NOT_CLOSABLE,
+            name,
+            "was signed by somebody else at the same moment",
+            "",
+            f"look at it: mauwatch measure --month {name}",
+        )
     telling.deliver(store, centre.directory, group, centre.clock)  # What isn't delivered, the next run says.
     return {reading: published.in_state(measured, state) for reading, measured in found.items()}
 
@@ -88,12 +102,21 @@ def head(store: Warehouse, month: date) -> Entry:
 def _check_signed(name: str, before: dict[str, Publication], signature: Signature) -> None:
     if before and signature.restates is None:
         last = next(iter(before.values()))
-        raise Refusal(
-            name, f"is {last.state} already", f"by {last.signed_by} on {last.known_at:%Y-%m-%d}",
+        raise refused(
+            Code.MONTH_NOT_CLOSABLE,
+            name,
+            f"is {last.state} already",
+            f"by {last.signed_by} on {last.known_at:%Y-%m-%d}",
             f"to sign other figures: mauwatch close {name} --by NAME --restates REASON",
-        )  # fmt: skip
+        )
     if not before and signature.restates is not None:
-        raise Refusal(name, "isn't closed, so there is nothing to restate", "", f"close it: mauwatch close {name} --by NAME")
+        raise refused(
+            Code.MONTH_NOT_CLOSABLE,
+            name,
+            "isn't closed, so there is nothing to restate",
+            "",
+            f"close it: mauwatch close {name} --by NAME",
+        )
 
 
 def _measured(store: Warehouse, group: Group, month: date) -> Iterator[tuple[str, Measured]]:
@@ -101,8 +124,12 @@ def _measured(store: Warehouse, group: Group, month: date) -> Iterator[tuple[str
     for reading in group.readings.readings:
         inputs = counting.gather(store, group, month, reading)
         if inputs.is_empty:
-            raise Refusal(
-                f"the group in {month:%Y-%m}", "no data: nothing was contributed for this month", "", "run it: mauwatch run"
+            raise refused(
+                Code.FIGURE_MISSING,
+                f"the group in {month:%Y-%m}",
+                "no data: nothing was contributed for this month",
+                "",
+                "run it: mauwatch run",
             )
         yield reading.name, known.get(inputs.digest) or known.setdefault(inputs.digest, counting.measure(store, group, inputs))
 
@@ -123,10 +150,13 @@ def _open(store: Warehouse, group: Group, found: dict[str, Measured]) -> Iterato
 def _check_open(name: str, open_: Sequence[str]) -> None:
     if open_:
         more = f"; and {len(open_) - MOST_SAID} more" if len(open_) > MOST_SAID else ""
-        raise Refusal(
-            name, f"{len(open_)} check{'s are' if len(open_) > 1 else ' is'} red", "; ".join(open_[:MOST_SAID]) + more,
+        raise refused(
+            Code.MONTH_CHECKS_RED,
+            name,
+            f"{len(open_)} check{'s are' if len(open_) > 1 else ' is'} red",
+            "; ".join(open_[:MOST_SAID]) + more,
             f"see to them and run again, or say why not: mauwatch close {name} --by NAME --despite REASON",
-        )  # fmt: skip
+        )
 
 
 def known_on(day: date, group: Group) -> datetime:
@@ -141,14 +171,18 @@ def shown(
 
     What is signed stands, what is preliminary is measured by what the store has now. `as_known_on`: what
     had been published by the end of a day; `anew`: by what the store has now, although it was signed.
-    Raises `Refusal` where there is nothing.
+    Raises `RefusedError` where there is nothing.
     """
     name = f"the group in {month:%Y-%m}"
     if as_known_on is not None:
         found = publications.in_force(store, month, known_on(as_known_on, group)).get((month, reading.name))
         if found is None:
-            raise Refusal(
-                name, "nothing had been published", f"by {as_known_on}, under {reading.name}", "ask for a later day, or a month"
+            raise refused(
+                Code.FIGURE_MISSING,
+                name,
+                "nothing had been published",
+                f"by {as_known_on}, under {reading.name}",
+                "ask for a later day, or a month",
             )
         return published.read(store, found, reading), found
     found = publications.in_force(store, month).get((month, reading.name))
@@ -162,14 +196,14 @@ def shown(
 
 def in_window(store: Warehouse, group: Group, days: Days, reading: Reading) -> Measured:
     """People in other days than a calendar month's, by what the store has now: of these nothing is published, and nothing rests
-    on them. Raises `Refusal` where there is nothing."""
+    on them. Raises `RefusedError` where there is nothing."""
     inputs = counting.gather_window(store, group, days, reading)
     if inputs.is_empty:
         raise _no_data(store, f"the group, {days}", "these days")
     return counting.measure(store, group, inputs)
 
 
-def _no_data(store: Warehouse, subject: str, what: str) -> Refusal:
+def _no_data(store: Warehouse, subject: str, what: str) -> RefusedError:
     months = store.read_months()
     there = f"there are {months[0]:%Y-%m} to {months[-1]:%Y-%m}" if months else "the store is empty"
-    return Refusal(subject, f"no data: nothing was contributed for {what}", there, "run it: mauwatch run")
+    return refused(Code.FIGURE_MISSING, subject, f"no data: nothing was contributed for {what}", there, "run it: mauwatch run")

@@ -16,7 +16,7 @@ from typing import Self
 from affiliates import both_keys, contribution, crosswalk, edge
 from affiliates.crosswalk import NO_CROSSWALK
 from affiliates.edge import Workplace
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import Code, Refusal, RefusedError
 from affiliates.group import Group, Product, ProductRef, said_in
 from affiliates.keyring import Keyring
 from affiliates.periods import DAY, end_of, first_day, month_after
@@ -125,7 +125,7 @@ class Due:
 def due(centre: Centre, ref: ProductRef, product: Product, first: date | None = None, last: date | None = None) -> Due:
     """What of a product is due in a range; without one, what is missing, wasn't settled or has changed since.
 
-    Raises `Refusal` for a source that isn't there.
+    Raises `RefusedError` for a source that isn't there.
     """
     if product.handed_in:
         return Due([], {}, (), {})
@@ -211,12 +211,18 @@ def _refusals_in(done: ProductRun) -> Iterator[None]:
     """What is refused inside becomes the product's refusals."""
     try:
         yield
-    except Refusal as refusal:
-        done.refusals = (refusal,)
-    except Refused as refused:
-        done.refusals = refused.refusals
+    except RefusedError as error:
+        done.refusals = error.refusals
     except OSError as error:
-        done.refusals = (Refusal(done.name, "a file can't be read", str(error.strerror), "see to its permissions and its disk"),)
+        done.refusals = (
+            Refusal(
+                Code.SOURCE_UNREADABLE,
+                done.name,
+                "a file can't be read",
+                str(error.strerror),
+                "see to its permissions and its disk",
+            ),
+        )
 
 
 def _computed(centre: Centre, ref: ProductRef, product: Product, wanted: Due) -> list[Accepted]:
@@ -250,7 +256,7 @@ def _rewritten(centre: Centre, ref: ProductRef, product: Product, wanted: Due) -
     try:
         found = edge.find(str(ref), product, centre.directory, centre.group.settings.time_zone)
         return edge.fingerprints(found, wanted.periods) != wanted.seen
-    except (OSError, Refusal):
+    except (OSError, RefusedError):
         return True
 
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from itertools import groupby
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.group import Group, Product, ProductRef, Reading
 from affiliates.periods import month_end
 from pipelines import ahead, left_out, shares
@@ -181,7 +181,7 @@ def _of_one_grain(near: Sequence[Version], product: Product) -> Iterator[Version
 def measure(warehouse: Holder, group: Group, inputs: Inputs) -> Measured:
     """The window's figures for products, affiliates and the group.
 
-    Raises `Refusal` where a month's contributions can't be united: of two keys or two crosswalks. In other windows these are
+    Raises `RefusedError` where a month's contributions can't be united: of two keys or two crosswalks. In other windows these are
     told apart, and bounded.
     """
     window = Window.from_days(inputs.window, group.settings.time_zone)
@@ -213,11 +213,14 @@ def _check_unitable(month: date, versions: Sequence[Version]) -> None:
         if len(found := Counter(each)) > 1:
             of = dict(zip(each, (v.ref for v in versions), strict=True))
             said = [f"{name} in {number} periods, such as {of[name]}'s" for name, number in found.items()]
-            raise Refusal(
-                f"{month:%Y-%m}", f"contributions of two {what} can't be united", ", ".join(sorted(said)),
+            raise refused(
+                Code.CONTRIBUTIONS_NOT_UNITED,
+                f"{month:%Y-%m}",
+                f"contributions of two {what} can't be united",
+                ", ".join(sorted(said)),
                 f"compute the month again: mauwatch run --from {month} --to {month_end(month)}; what was handed in has to be "
                 "computed and handed in again: mauwatch contribute",
-            )  # fmt: skip
+            )
 
 
 def share_by(warehouse: Holder, group: Group, month: date, reading: Reading) -> dict[date, float]:

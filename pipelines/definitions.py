@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.manifests import read_group
 from pipelines.defs import alarms, assets, automation, partitions, resources
 from pipelines.defs.resources import Clock, real_clock
@@ -22,7 +22,7 @@ def build_defs(
 ) -> dg.Definitions:
     """Everything that Dagster is to know of a group directory.
 
-    Reads the manifests; raises `Refused` with their mistakes. Schedules and sensors are there, and stand still until
+    Reads the manifests; raises `RefusedError` with their mistakes. Schedules and sensors are there, and stand still until
     somebody turns them on, or from the start on where they are `running`.
     """
     group = read_group(directory)
@@ -53,8 +53,12 @@ def defs() -> dg.Definitions:
     """
     directory = os.environ.get("MAUWATCH_GROUP")
     if not directory:
-        raise Refusal(
-            "the environment variable MAUWATCH_GROUP", "names no group directory", "", "set it to the folder of group.yaml"
+        raise refused(
+            Code.GROUP_MISSING,
+            "the environment variable MAUWATCH_GROUP",
+            "names no group directory",
+            "",
+            "set it to the folder of group.yaml",
         )
     prefix = os.environ.get("MAUWATCH_KEY_PREFIX", "")
     return build_defs(Path(directory), [part for part in prefix.split("/") if part], running=True)

@@ -7,14 +7,14 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError, did_you_mean
 from affiliates.group import ProductRef
 from affiliates.model_use import ModelUse
 from affiliates.periods import month_before
 from pipelines import adoption, granted
 from pipelines.adoption import Finding
 from pipelines.months import Months, People
-from pipelines.registry import Registry, near
+from pipelines.registry import Registry
 from pipelines.results import STANDS
 
 
@@ -80,7 +80,7 @@ def dependencies(months: Months, registry: Registry, today: date) -> Dependencie
     shown, month = months.group.readings.shown_on(today), month_before(today)
     try:
         measured = months.of(month, shown)
-    except Refusal:
+    except RefusedError:
         measured = None
     found = []
     for ref, use in granted.uses(months.group, today):
@@ -92,7 +92,8 @@ def dependencies(months: Months, registry: Registry, today: date) -> Dependencie
         stands = tuple(dict.fromkeys(outcome.result for _, _, outcome in every))
         open_ = tuple(f"{f.clause}, {name}: {o.result}" for f, name, o in every if o.result not in STANDS)
         if entry is None:
-            open_ = (f"no such licence in the registry: {near(use.model, [e.id for e in registry.entries])}",)
+            name = did_you_mean(use.model, [entry.id for entry in registry.entries], several=True)
+            open_ = (f"no such licence in the registry: {name}",)
         users = months.people(measured, shown, [str(ref)]) if measured else None
         found.append(Dependency(ref, use, findings, stands, open_, users, record))
     names = {str(d.ref) for d in found if d.open}

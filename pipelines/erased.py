@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import sqlalchemy as sa
 
 from affiliates.contribution import Contribution
-from affiliates.errors import Refusal
+from affiliates.errors import Code, Refusal
 from affiliates.group import ProductRef
 from affiliates.periods import period_days
 from pipelines import schema
@@ -102,11 +102,13 @@ def refusals(found: Mapping[Period, Erased]) -> Iterator[Refusal]:
         told = max(found[about] for about in periods)
         first, last = min(day for *_, day, _ in periods), max(period_days(grain, day)[1] for *_, grain, day, _ in periods)
         yield Refusal(
-            str(ref), "was erased, so it isn't stored again",
+            Code.CONTRIBUTION_ERASED,
+            str(ref),
+            "was erased, so it isn't stored again",
             f"{len(periods)} period{'s' * (len(periods) > 1)} from {first} to {last}, by {told.by} on {told.at:%Y-%m-%d}",
             f"if it is to be: mauwatch erase {ref} --from {first} --to {last} --allow-again --by NAME --reason TEXT; then "
             "contribute it again",
-        )  # fmt: skip
+        )
 
 
 def _erased_sketches(connection: sa.Connection, digests: Sequence[str]) -> dict[tuple[ProductRef, str], list[_Sketch]]:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sa
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.group import Group, ProductRef
 from affiliates.registers import Registers
 from pipelines import inbox, ledger, publications, schema
@@ -127,7 +127,7 @@ def retention(group: Group, today: date) -> Scope:
 
 
 def plan(store: Store, scope: Scope) -> Plan:
-    """What erasing a range would do; nothing is changed. Raises `Refusal` where nothing of a product or an epoch is there."""
+    """What erasing a range would do; nothing is changed. Raises `RefusedError` where there is nothing of it."""
     c, p, s = schema.contributions, schema.parts, schema.sketches
     columns = [*(c.c[name] for name in PERIOD), c.c.digest, s.c.digest.label("sketch"), s.c.lg_k, schema.GONE.label("gone")]
     joined = c.join(p, p.c.contribution_id == c.c.id).join(s, s.c.digest == p.c.sketch)
@@ -138,7 +138,13 @@ def plan(store: Store, scope: Scope) -> Plan:
         rows = connection.execute(inside).all()
         beyond = set(connection.scalars(others.where(sa.not_(scope.condition), p.c.sketch.in_(mine))))
     if not rows and scope.before is None and not scope.superseded:
-        raise Refusal(str(scope), "nothing was contributed that this could erase", "", "see what there is: mauwatch measure")
+        raise refused(
+            Code.RANGE_EMPTY,
+            str(scope),
+            "nothing was contributed that this could erase",
+            "",
+            "see what there is: mauwatch measure",
+        )
     empty = {Registers.from_coupons(k, np.array([], np.uint32)).digest() for k in {row.lg_k for row in rows}}
     found = Plan([], {}, set(), {}, set(), len({row.sketch for row in rows if row.gone}))
     of_product: dict[tuple[str, str], Going] = {}
@@ -184,7 +190,7 @@ def allow_again(store: Store, scope: Scope, order: Order, now: datetime) -> int:
     of their own sketches are."""
     with store.writing() as connection, ledger.noting(connection):
         if not connection.scalar(sa.select(sa.func.count()).select_from(schema.erasures)):
-            raise Refusal(str(scope), "nothing was ever erased", "", "there is nothing to allow")
+            raise refused(Code.RANGE_EMPTY, str(scope), "nothing was ever erased", "", "there is nothing to allow")
         joined = schema.contributions.join(schema.parts).join(schema.sketches)
         s = schema.sketches.c
         wanted = sa.select(sa.func.count(s.digest.distinct())).select_from(joined).where(scope.condition, schema.GONE)

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import polars as pl
 
 from affiliates import signature
-from affiliates.errors import Refusal
+from affiliates.errors import Code, RefusedError, refused
 from affiliates.group import Entity, Group, Product, Reading
 from affiliates.periods import month_end
 from pipelines import bundle, chain, counting, ledger, licences, publications
@@ -74,7 +74,7 @@ class Found:
 def write(centre: Centre, licence: Licence, to: Path, kinds: Sequence[Kind], page: Page) -> dict[Kind, str]:
     """Write a licence's bundles into a folder, and the page that is in them beside them; gives their SHA-256.
 
-    Raises `Refusal` where the month has no published figures.
+    Raises `RefusedError` where the month has no published figures.
     """
     group, store, month = centre.group, centre.store_if_any(), licence.measured_month
     key = group.settings.evidence_key
@@ -87,7 +87,13 @@ def write(centre: Centre, licence: Licence, to: Path, kinds: Sequence[Kind], pag
         found = _found(fixed, group, licence, centre.today)
         entries = ledger.read(fixed)
         if wrong := ledger.wrong(fixed):
-            raise Refusal("the ledger", "isn't what was noted", wrong[0], "find out who changed the store: mauwatch verify")
+            raise refused(
+                Code.EVIDENCE_UNWRITABLE,
+                "the ledger",
+                "isn't what was noted",
+                wrong[0],
+                "find out who changed the store: mauwatch verify",
+            )
         told = _told(fixed, group, licence, found)
         head = chain.head_of(entries, month)
         about = {
@@ -128,9 +134,11 @@ def _found(store: Warehouse, group: Group, licence: Licence, today: date) -> Fou
     return Found(test, published, rests)
 
 
-def _nothing(month: date) -> Refusal:
+def _nothing(month: date) -> RefusedError:
     said = f"evidence for {month:%Y-%m}"
-    return Refusal(said, "nothing was published for the month", "", "bring its contributions, and run: mauwatch run")
+    return refused(
+        Code.FIGURE_MISSING, said, "nothing was published for the month", "", "bring its contributions, and run: mauwatch run"
+    )
 
 
 def _told(store: Warehouse, group: Group, licence: Licence, found: Found) -> dict[str, dict[str, Any]]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from itertools import count
 from typing import NamedTuple
 
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.grants import Accepted, Grant
 from affiliates.group import CONTROL_SHARE, Group, ProductRef
 from affiliates.model_use import ModelUse
@@ -73,8 +73,8 @@ def cover(months: Months, grant: Grant, today: date) -> Cover:
         try:
             measured = months.of(month, reading)
             found = months.people(measured, reading, names) if measured else None
-        except Refusal as refusal:
-            found, about = None, str(refusal)
+        except RefusedError as error:
+            found, about = None, str(error)
         if found is not None:
             result = decide(grant.cap.users, found.lower, found.upper)
             upper = "no upper bound" if found.upper is None else f"{found.upper:,}"

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 import zstandard
 
 from affiliates.contribution import Contribution
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
 from affiliates.threads import ordered
@@ -49,7 +49,7 @@ def append(connection: sa.Connection, sketches: Mapping[str, Packed]) -> None:
 def stored_part(row: tuple[Any, ...]) -> tuple[int, StoredPart]:
     """A contribution's number and its part, from contribution, audience, namespace, digest, image and when that was erased.
 
-    Raises `Refusal` where the image isn't what its digest says.
+    Raises `RefusedError` where the image isn't what its digest says.
     """
     contribution_id, audience, namespace, digest, image, erased_at = row
     registers = None if image is None else _read(image, digest)
@@ -70,7 +70,11 @@ def _read(stored: bytes, digest: str) -> Registers:
     except (BadImage, zstandard.ZstdError):
         registers = None
     if registers is None or registers.digest() != digest:
-        raise Refusal(
-            "the store", "a sketch isn't what its digest says", f"sketch {digest[:12]}", "restore the store from its backup"
+        raise refused(
+            Code.STORE_DAMAGED,
+            "the store",
+            "a sketch isn't what its digest says",
+            f"sketch {digest[:12]}",
+            "restore the store from its backup",
         )
     return registers

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 from filelock import FileLock
 
 from affiliates import signature
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.parquet_limits import MOST_FILE
 from affiliates.threads import atomic_write
 
@@ -185,7 +185,7 @@ def alone(directory: Path) -> Iterator[Path]:
 def copied(offer: Offer, to: Path) -> Copied:
     """A copy of an offer below a folder, with the digest of just these bytes.
 
-    Raises `Refusal` for what is neither a file nor a folder of files, or too large; `OSError`.
+    Raises `RefusedError` for what is neither a file nor a folder of files, or too large; `OSError`.
     """
     to.mkdir()
     target, path = to / offer.name, offer.path
@@ -194,7 +194,13 @@ def copied(offer: Offer, to: Path) -> Copied:
         return Copied(target, _copy(path, target, offer), _signature(offer))
     parts = signature.parts_of(path)
     if len(parts) > MOST_PARTS:
-        raise Refusal(offer.name, "the folder has too many part-files", f"{len(parts):,}, at most {MOST_PARTS:,}", "write fewer")
+        raise refused(
+            Code.CONTRIBUTION_TOO_LARGE,
+            offer.name,
+            "the folder has too many part-files",
+            f"{len(parts):,}, at most {MOST_PARTS:,}",
+            "write fewer",
+        )
     _check_size(offer, sum(part.lstat().st_size for part in parts))
     target.mkdir()
     digests, size = list[str](), 0
@@ -207,7 +213,13 @@ def copied(offer: Offer, to: Path) -> Copied:
 
 def _check_size(offer: Offer, size: int) -> None:
     if size > MOST_FILE:
-        raise Refusal(offer.name, "it is too large", f"{size:,} bytes, at most {MOST_FILE:,}", "write several files")
+        raise refused(
+            Code.CONTRIBUTION_TOO_LARGE,
+            offer.name,
+            "it is too large",
+            f"{size:,} bytes, at most {MOST_FILE:,}",
+            "write several files",
+        )
 
 
 def _copy(path: Path, target: Path, offer: Offer, size: int = 0) -> str:
@@ -222,7 +234,13 @@ def _copy(path: Path, target: Path, offer: Offer, size: int = 0) -> str:
     if descriptor < 0 or not stat.S_ISREG(os.fstat(descriptor).st_mode):
         if descriptor >= 0:
             os.close(descriptor)
-        raise Refusal(offer.name, "is no plain file", "or holds a link or a folder", "hand in files, or a folder of files")
+        raise refused(
+            Code.CONTRIBUTION_UNREADABLE,
+            offer.name,
+            "is no plain file",
+            "or holds a link or a folder",
+            "hand in files, or a folder of files",
+        )
     hasher = hashlib.sha256()
     with os.fdopen(descriptor, "rb") as file, target.open("wb") as out:
         while some := file.read(1 << 20):

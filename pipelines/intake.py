@@ -8,7 +8,7 @@ from pathlib import Path
 from affiliates import contribution, epochs, wholeness
 from affiliates.canary import Canaries
 from affiliates.contribution import Contribution
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import Code, Refusal, RefusedError
 from affiliates.group import Group, ProductRef
 from affiliates.periods import end_of
 from pipelines.held import Accepted
@@ -36,12 +36,12 @@ def accept(
 ) -> list[Accepted]:
     """The contributions in the files, each with when its period settles and the key that its canary proved.
 
-    Raises `Refused` with every reason in all of the files: they are accepted together or not at all.
+    Raises `RefusedError` with every reason in all of the files: they are accepted together or not at all.
     """
     found = [c for path in paths for c in contribution.read(path)]
     accepted, refusals = checked(found, group, canaries, crosswalk_digest, now)
     if refusals:
-        raise Refused(refusals)
+        raise RefusedError(*refusals)
     return accepted
 
 
@@ -74,4 +74,4 @@ def _unstorable(c: Contribution) -> Iterator[Refusal]:
     about = f"{contribution.shown_ref(c.ref)}, {c.activity_date}"
     if texts:
         next_step = "write the definition as id/version, its digest in hex, and engine and version as the producer"
-        yield Refusal(about, "a text isn't what it ought to be", ", ".join(texts), next_step)
+        yield Refusal(Code.CONTRIBUTION_VALUES_INVALID, about, "a text isn't what it ought to be", ", ".join(texts), next_step)

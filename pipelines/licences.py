@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.group import Group, Reading
 from affiliates.model import Model
 from affiliates.periods import month_before, month_end
@@ -129,8 +129,8 @@ def _tested(months: Months, licence: Licence, licensee: str, reading: Reading) -
         return not_measured(record, f"who the affiliates of {licensee} were on {on or month}: it was outside this group")
     try:
         measured = months.of(month, reading, on)
-    except Refusal as refusal:
-        return not_measured(record, str(refusal))
+    except RefusedError as error:
+        return not_measured(record, str(error))
     if measured is None:
         return not_measured(record, f"contributions or counts for {month:%Y-%m}")
     found = months.people(measured, reading)

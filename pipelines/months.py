@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.group import Group, ProductRef, Reading
 from pipelines import counting, publications, published
 from pipelines.counting import METHOD, Measured
@@ -43,22 +43,22 @@ class Months:
         self._known = dict(measured or {})
         self._stands = {} if anew else publications.in_force(warehouse)
         self._published: dict[str, dict[date, Measured]] = {}
-        self._found: dict[tuple[date, str, date | None], Measured | Refusal | None] = {}
+        self._found: dict[tuple[date, str, date | None], Measured | RefusedError | None] = {}
 
     def of(self, month: date, reading: Reading, on: date | None = None) -> Measured | None:
         """A month's figures for the group as it is on a day (default: the month's last); nothing where nothing was contributed.
 
-        A month that was signed is what was signed, or what its figures could rest on alone. Raises `Refusal` where
+        A month that was signed is what was signed, or what its figures could rest on alone. Raises `RefusedError` where
         contributions can't be united.
         """
         key = month, reading.name, on
         if key not in self._found:
             try:
                 self._found[key] = self._of(month, reading, on)
-            except Refusal as refusal:
-                self._found[key] = refusal
+            except RefusedError as error:
+                self._found[key] = error
         found = self._found[key]
-        if isinstance(found, Refusal):
+        if isinstance(found, RefusedError):
             raise found
         return found
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Self
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.group import Group, ProductRef, Reading, affiliate_of
 from affiliates.periods import add_months, month_end
 from pipelines import counting, months, publications, published
@@ -63,13 +63,19 @@ class Known:
 def read(store: Warehouse, group: Group, reading: Reading) -> Series:
     """The published months under a reading. One without an upper bound is no evidence: it is left out, and said.
 
-    Raises `Refusal` where fewer than two are left.
+    Raises `RefusedError` where fewer than two are left.
     """
     known = points(store, group, reading)
     name, found, left_out = f"{group.settings.group} by {reading.name}", known.points, known.left_out
     if len(found) < 2:
         held = f"{len(found)} with an upper bound" + (f"; left out: {'; '.join(left_out[:3])}" if left_out else "")
-        raise Refusal(name, "a forecast needs at least two published months", held, "complete more months, and run: mauwatch run")
+        raise refused(
+            Code.FIGURE_MISSING,
+            name,
+            "a forecast needs at least two published months",
+            held,
+            "complete more months, and run: mauwatch run",
+        )
     gaps = range(found[0].number, found[-1].number)
     left_out = [*left_out, *(f"{spelled(n, 'month')}: nothing is published" for n in gaps if n not in known.seen)]
     return even(name, found, 1, "month", notes=tuple(known.notes), left_out=tuple(left_out))

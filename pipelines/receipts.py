@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from affiliates.contribution import Contribution
-from affiliates.errors import Refusal
+from affiliates.errors import Code, Refusal
 from pipelines import runbook
 from pipelines.inbox import Left, Offer, Seen
 from pipelines.run import Report
@@ -65,7 +65,9 @@ class Taken:
         self.refusals = list(found[:MOST_REFUSALS])
         if len(found) > MOST_REFUSALS:
             more = f"{len(found) - MOST_REFUSALS:,} reasons"
-            self.refusals.append(Refusal(self.offer.name, "more of it is wrong", more, "correct these first"))
+            self.refusals.append(
+                Refusal(Code.CONTRIBUTION_MORE_WRONG, self.offer.name, "more of it is wrong", more, "correct these first")
+            )
 
     def receipt(self, received_at: datetime) -> dict[str, Any]:
         """What the receipt says."""
@@ -79,7 +81,7 @@ class Taken:
             "received_at": received_at.isoformat(),
             "outcome": self.outcome,
             "contributions": self.contributions,
-            "refusals": [vars(refusal) for refusal in self.refusals],
+            "refusals": [refusal.to_dict() for refusal in self.refusals],
             "warnings": self.warnings,
         }
 
@@ -110,14 +112,6 @@ class Session:
     @property
     def pages(self) -> list[Page]:
         """What the runbook has about what was found."""
-        pages = [page_of(refusal) for t in self.taken for refusal in t.refusals]
+        pages = [runbook.of_file(refusal) for t in self.taken for refusal in t.refusals]
         pages += [Page.QUARANTINE] if pages else []
         return list(dict.fromkeys(pages + [finding.page for finding in [*self.undecided, *self.report.findings]]))
-
-
-def page_of(refusal: Refusal) -> Page:
-    """The section of the runbook about a refusal of a file."""
-    if runbook.of_product(refusal) == Page.ERASED:
-        return Page.ERASED
-    of_sender = refusal.rule in (OTHERS, NOT_SIGNED, WRONG_SIGNATURE, NO_ENTITY)
-    return Page.SENDER if of_sender else Page.CONTRIBUTION_REFUSED

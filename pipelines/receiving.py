@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from affiliates import contribution, foreign_frame, signature
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import Code, Refusal, RefusedError
 from affiliates.group import Entity
 from pipelines import collect, erased, inbox, intake, publications, replacing, run, runbook, taking, telling
 from pipelines.collect import Centre
@@ -64,9 +64,9 @@ def receive(
             try:
                 if copy is not None and not taken.refusals:
                     _take(centre, taken, copy, split.get(number, []), restated)
-            except Refusal as refusal:  # Of our key, our crosswalk: no fault of the file's, which waits.
-                page = runbook.of_refusal(refusal) or Page.CONTRIBUTION_REFUSED
-                session.undecided.append(Finding(f"{taken.offer.name} can't be judged here: {refusal}", page))
+            except RefusedError as error:  # Of our key, our crosswalk: no fault of the file's, which waits.
+                page = runbook.of_refusal(error.refusals[0]) or Page.CONTRIBUTION_REFUSED
+                session.undecided.append(Finding(f"{taken.offer.name} can't be judged here: {error}", page))
                 continue
             session.taken.append(taken)
             try:
@@ -88,15 +88,12 @@ def _copied(centre: Centre, taken: Taken, to: Path) -> Copied | None:
     """A copy of the file, and whether it comes from its sender, where that is known: nobody else's file has any effect."""
     try:
         copy = inbox.copied(taken.offer, to)
-    except Refusal as refusal:
-        taken.refuse([refusal])
+    except RefusedError as error:
+        taken.refuse(error.refusals)
         return None
     taken.sha256 = copy.sha256
-    try:
-        if taken.sender is not None:
-            _check_sender(centre.group.entities.get(taken.sender), taken, copy)
-    except Refused as refused:
-        taken.refuse(refused.refusals)
+    if taken.sender is not None:
+        taken.refuse(_wrong_sender(centre.group.entities.get(taken.sender), taken, copy))
     return copy
 
 
@@ -119,7 +116,7 @@ def _split(copies: Sequence[tuple[Taken, Copied | None]]) -> dict[int, list[Name
     for number in sorted({n for numbers in doubtful.values() for n in numbers}):
         copy = copies[number][1]
         assert copy is not None
-        with suppress(Refused):  # Said when it is taken.
+        with suppress(RefusedError):  # Said when it is taken.
             digests[number] = {
                 (c.affiliate, c.product, c.grain, c.activity_date, c.key_epoch): c.digest for c in contribution.read(copy.path)
             }
@@ -136,7 +133,7 @@ def _outlines(copy: Copied, sender: str | None) -> dict[Named, Outline]:
     try:
         schema = pl.Schema({name: contribution.SCHEMA[name] for name in _KEYS})
         rows = foreign_frame.read(copy.path, schema, ()).rows_by_key(_KEYS[:5], named=True)
-    except Refusal:
+    except RefusedError:
         return {}
     return {
         about: Outline(max(r["computed_at"] for r in some), frozenset((r["audience"], r["namespace"]) for r in some))
@@ -146,65 +143,82 @@ def _outlines(copy: Copied, sender: str | None) -> dict[Named, Outline]:
 
 
 def _take(centre: Centre, taken: Taken, copy: Copied, split: Sequence[Named], restated: Restated | None) -> None:
+    """Store a file's contributions, or refuse the file. Raises `RefusedError` where our key, our crosswalk or our store is at
+    fault."""
+    accepted, refusals = _examined(centre, taken, copy)
+    if split and not refusals:
+        refusals = [replacing.split(taken.offer.name, split)]
+    if refusals:
+        taken.refuse(refusals)
+        return
+    taken.warnings += _lost(centre.store_if_any(), accepted)
+    judge, wrong = _judge(accepted, restated, taken)
     try:
-        accepted = _examined(centre, taken, copy)
-        if split:
-            raise Refused([replacing.split(taken.offer.name, split)])
-        taken.warnings += _lost(centre.store_if_any(), accepted)
-        outcomes = centre.store().append_handed_in(accepted, centre.now, taken.handed, _judge(accepted, restated, taken))
-    except Refused as refused:
-        taken.refuse(refused.refusals)
+        outcomes = centre.store().append_handed_in(accepted, centre.now, taken.handed, judge)
+    except RefusedError:
+        if not wrong:
+            raise
+        taken.refuse(wrong)
         return
     taken.accept([(a.contribution, outcome) for a, outcome in zip(accepted, outcomes, strict=True)])
 
 
-def _examined(centre: Centre, taken: Taken, copy: Copied) -> list[Accepted]:
-    """The file's contributions, once it is its sender's and each of them may be stored. Raises `Refused`."""
-    name, group = taken.offer.name, centre.group
-    found = contribution.read(copy.path)
+def _examined(centre: Centre, taken: Taken, copy: Copied) -> tuple[list[Accepted], Sequence[Refusal]]:
+    """The file's contributions, if it is its sender's and each of them may be stored, and the reasons against it."""
+    name = taken.offer.name
+    group = centre.group
+    try:
+        found = contribution.read(copy.path)
+    except RefusedError as error:
+        return [], error.refusals
     if not found:
-        raise Refused(
-            [Refusal(name, "holds no contribution", "0 rows", "write a row for each period, of nobody an empty sketch")]
-        )
+        next_step = "write a row for each period, of nobody an empty sketch"
+        return [], [Refusal(Code.CONTRIBUTION_INCOMPLETE, name, "holds no contribution", "0 rows", next_step)]
     if taken.sender is None:
         named = {c.affiliate for c in found}
         if len(named) > 1:
-            raise Refused([Refusal(name, OTHERS, f"it names {len(named)}", "write a file for each affiliate")])
+            said = f"it names {len(named)}"
+            return [], [Refusal(Code.SENDER_OTHER, name, OTHERS, said, "write a file for each affiliate")]
         taken.sender = next(iter(named & set(group.entities)), None)
         if taken.sender is None:
-            raise Refused([Refusal(name, NO_ENTITY, "by the name in its rows", "correct the name, or add its manifest")])
-        _check_sender(group.entities[taken.sender], taken, copy)
+            next_step = "correct the name, or add its manifest"
+            return [], [Refusal(Code.SENDER_UNKNOWN, name, NO_ENTITY, "by the name in its rows", next_step)]
+        if wrong := _wrong_sender(group.entities[taken.sender], taken, copy):
+            return [], wrong
     others = sum(c.affiliate != taken.sender for c in found)
     if others:
         said = f"{others:,} of {len(found):,} contributions aren't {taken.sender}'s"
-        raise Refused([Refusal(name, OTHERS, said, "each affiliate hands in its own")])
-    accepted, refusals = intake.checked(found, group, centre.place.keys.canaries, centre.crosswalk_digest, centre.now)
-    if refusals:
-        raise Refused(refusals)
-    return accepted
+        return [], [Refusal(Code.SENDER_OTHER, name, OTHERS, said, "each affiliate hands in its own")]
+    return intake.checked(found, group, centre.place.keys.canaries, centre.crosswalk_digest, centre.now)
 
 
-def _check_sender(entity: Entity | None, taken: Taken, copy: Copied) -> None:
+def _wrong_sender(entity: Entity | None, taken: Taken, copy: Copied) -> list[Refusal]:
+    """Why a file isn't its sender's, if it isn't; `taken` then knows what binds the sender to it."""
     name = taken.offer.name
     if entity is None:
         taken.sender = None
-        raise Refused([Refusal(name, NO_ENTITY, "of the group", "correct the folder's name, or add its manifest")])
+        next_step = "correct the folder's name, or add its manifest"
+        return [Refusal(Code.SENDER_UNKNOWN, name, NO_ENTITY, "of the group", next_step)]
     if not entity.public_keys:
-        return
+        return []
     if copy.signature is None:
         said = f"{entity.entity} has {len(entity.public_keys)} public keys"
-        raise Refused([Refusal(name, NOT_SIGNED, said, f"put its signature beside it, as {name}{signature.ENDING}")])
+        next_step = f"put its signature beside it, as {name}{signature.ENDING}"
+        return [Refusal(Code.SENDER_UNSIGNED, name, NOT_SIGNED, said, next_step)]
     if not signature.verify_digest(copy.sha256, copy.signature, entity.public_keys):
-        raise Refused([Refusal(
-            name, WRONG_SIGNATURE, f"{entity.entity} has {len(entity.public_keys)}",
-            "sign the file again as it is now, or add the new key to `public_keys`",
-        )])  # fmt: skip
+        said = f"{entity.entity} has {len(entity.public_keys)}"
+        next_step = "sign the file again as it is now, or add the new key to `public_keys`"
+        return [Refusal(Code.SENDER_SIGNATURE_WRONG, name, WRONG_SIGNATURE, said, next_step)]
     taken.bound_by += ", signature"
+    return []
 
 
 def _judge(
     accepted: Sequence[Accepted], restated: Restated | None, taken: Taken
-) -> Callable[[Warehouse, Mapping[Period, Version]], Restated | None]:
+) -> tuple[Callable[[Warehouse, Mapping[Period, Version]], Restated | None], list[Refusal]]:
+    """Asked within the transaction, raises `RefusedError` for what may not replace what is there; and the list in which its
+    reasons then are, which tells them from an error of the store's own."""
+    wrong: list[Refusal] = []
     days = sorted({a.contribution.activity_date for a in accepted})
 
     def judge(fixed: Warehouse, current: Mapping[Period, Version]) -> Restated | None:
@@ -216,12 +230,13 @@ def _judge(
         for a in accepted:
             about = period(a)
             refusals += replacing.refusals(a, current.get(about), by_period.get(about, []), signed, restated)
+        wrong[:] = refusals
         if refusals:
-            raise Refused(refusals)
+            raise RefusedError(*refusals)
         taken.warnings += dict.fromkeys(replacing.twins(accepted, cells))
         return restated and replace(restated, months=replacing.restated_months(accepted, current, signed))
 
-    return judge
+    return judge, wrong
 
 
 def _lost(store: Warehouse | None, accepted: Sequence[Accepted]) -> Iterator[str]:

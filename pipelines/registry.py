@@ -4,14 +4,13 @@ A group adds its own entries in its folder `licences`, and replaces one of ours 
 without the program.
 """
 
-import difflib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import Code, Refusal, RefusedError, did_you_mean
 from affiliates.group import Group
 from affiliates.manifests import parsed
 from affiliates.model import Model
@@ -55,7 +54,7 @@ def builtin() -> Registry:
     docs = [load(FOLDER, path, mistakes) for path in sorted(FOLDER.glob("*.yaml"))]
     files = _files([doc for doc in docs if doc], (), mistakes)
     if mistakes:
-        raise Refused(mistakes)
+        raise RefusedError(*mistakes)
     return Registry(
         entries=tuple(entry for _, file in files for entry in file.licences),
         interpretations=tuple(point for _, file in files for point in file.interpretations),
@@ -65,7 +64,7 @@ def builtin() -> Registry:
 def from_directory(directory: Path) -> Registry:
     """Ours, with the additions in the folder `licences` of a group directory.
 
-    Raises `Refused` with every mistake: also for an entry of ours that is replaced by one that wasn't reviewed later.
+    Raises `RefusedError` with every mistake: also for an entry of ours that is replaced by one that wasn't reviewed later.
     """
     ours, mistakes = builtin(), list[Refusal]()
     docs = [load(directory, path, mistakes) for path in _yaml(directory, mistakes)]
@@ -75,17 +74,25 @@ def from_directory(directory: Path) -> Registry:
         for i, entry in enumerate(file.licences):
             before = entries.get(entry.id)
             if entry.id in (*added, *replaced):
-                mistakes.append(Refusal(doc.at(("licences", i)), "two entries have one id", entry.id, "keep one of them"))
+                mistakes.append(
+                    Refusal(
+                        Code.MANIFEST_NAME_TWICE, doc.at(("licences", i)), "two entries have one id", entry.id, "keep one of them"
+                    )
+                )
             elif before is not None and entry.reviewed <= before.reviewed:
-                mistakes.append(Refusal(
-                    doc.at(("licences", i)), "an entry of the registry is replaced only by one that was reviewed later",
-                    f"{entry.id}, reviewed {entry.reviewed}; the registry's on {before.reviewed}",
-                    "look at the text again and say when in `reviewed`, or take another id",
-                ))  # fmt: skip
+                mistakes.append(
+                    Refusal(
+                        Code.MANIFEST_INCONSISTENT,
+                        doc.at(("licences", i)),
+                        "an entry of the registry is replaced only by one that was reviewed later",
+                        f"{entry.id}, reviewed {entry.reviewed}; the registry's on {before.reviewed}",
+                        "look at the text again and say when in `reviewed`, or take another id",
+                    )
+                )
             (added if before is None else replaced).append(entry.id)
             entries[entry.id] = entry
     if mistakes:
-        raise Refused(mistakes)
+        raise RefusedError(*mistakes)
     points = (*ours.interpretations, *(point for _, file in files for point in file.interpretations))
     return Registry(entries=tuple(entries.values()), interpretations=points, added=tuple(added), replaced=tuple(replaced))
 
@@ -96,7 +103,15 @@ def _yaml(directory: Path, mistakes: list[Refusal]) -> list[Path]:
     for path in found:
         if path.suffix not in (".yaml", ".yml"):
             file = path.relative_to(directory).as_posix()
-            mistakes.append(Refusal(f"{file}:1", "is not read", "only *.yaml files in licences/ are", "move or rename it"))
+            mistakes.append(
+                Refusal(
+                    Code.MANIFEST_UNREADABLE,
+                    f"{file}:1",
+                    "is not read",
+                    "only *.yaml files in licences/ are",
+                    "move or rename it",
+                )
+            )
     return [path for path in found if path.suffix in (".yaml", ".yml")]
 
 
@@ -112,9 +127,15 @@ def _files(docs: Sequence[Document], known: Sequence[Entry], mistakes: list[Refu
             for k, clause in enumerate(_entries(entry, "clauses")):
                 base = clause.get("inherits")
                 if base is not None and str(base) not in clauses:
-                    mistakes.append(Refusal(
-                        doc.at(("licences", i, "clauses", k, "inherits")), "no such clause", "", "name one as ENTRY#CLAUSE"
-                    ))  # fmt: skip
+                    mistakes.append(
+                        Refusal(
+                            Code.MANIFEST_NAME_UNKNOWN,
+                            doc.at(("licences", i, "clauses", k, "inherits")),
+                            "no such clause",
+                            "",
+                            "name one as ENTRY#CLAUSE",
+                        )
+                    )
                 elif base is not None:
                     clause.update({key: v for key, v in clauses[str(base)].items() if key not in clause})
         if (file := parsed(_File, doc, mistakes)) is not None:
@@ -146,14 +167,20 @@ def not_watched(group: Group, registry: Registry) -> Iterator[Refusal]:
             yield _unknown("alerts.yaml, licences", name, registry)
         elif not entry.watchable:
             why = "no clause of it is decided by one month's users: alerts can't watch it"
-            yield Refusal("alerts.yaml, licences", why, name, f"leave it out, and see: mauwatch licences --licence {name}")
+            yield Refusal(
+                Code.LICENCE_UNTESTABLE,
+                "alerts.yaml, licences",
+                why,
+                name,
+                f"leave it out, and see: mauwatch licences --licence {name}",
+            )
 
 
 def _unknown(where: str, licence: str, registry: Registry) -> Refusal:
-    return Refusal(where, "no such licence in the registry", near(licence, (e.id for e in registry.entries)), "correct the id")
-
-
-def near(name: str, known: Iterable[str]) -> str:
-    """A name that isn't known, with those that look much like it."""
-    found = difflib.get_close_matches(name, list(known), 3, 0.5)
-    return f"{name}; did you mean {' or '.join(found)}?" if found else name
+    return Refusal(
+        Code.LICENCE_UNKNOWN,
+        where,
+        "no such licence in the registry",
+        did_you_mean(licence, (e.id for e in registry.entries), several=True),
+        "correct the id",
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from affiliates.contribution import Contribution
-from affiliates.errors import Refusal
+from affiliates.errors import Code, Refusal
 from affiliates.group import ProductRef
 from affiliates.registers import Registers, standard_error
 from affiliates.ruled_out import SURE
@@ -60,7 +60,13 @@ def split(name: str, about: Sequence[Named]) -> Refusal:
     """A file that holds periods which another one holds too, with other registers."""
     days = sorted({f"{day}" for *_, day, _ in about})
     more = f" and {len(days) - 3} more" if len(days) > 3 else ""
-    return Refusal(name, f"what it holds {SPLIT}", f"{', '.join(days[:3])}{more}", f"{_ONE_FOLDER}; hand versions in one by one")
+    return Refusal(
+        Code.CONTRIBUTION_AMBIGUOUS,
+        name,
+        f"what it holds {SPLIT}",
+        f"{', '.join(days[:3])}{more}",
+        f"{_ONE_FOLDER}; hand versions in one by one",
+    )
 
 
 def refusals(
@@ -73,17 +79,23 @@ def refusals(
         return
     if month in signed and restated is None and not accepted.next_epoch:
         yield Refusal(
-            contribution.subject, CLOSED, "it would be new" if before is None else "its registers are others",
+            Code.CONTRIBUTION_MONTH_CLOSED,
+            contribution.subject,
+            CLOSED,
+            "it would be new" if before is None else "its registers are others",
             "have it approved: mauwatch receive FILE --restates REASON --by NAME; the signed figure stands until somebody "
             f"restates it: mauwatch close {month:%Y-%m}",
-        )  # fmt: skip
+        )
     if before is not None and before.definition == contribution.definition:
         gone = sorted(_gone(contribution, cells))
         if gone:
             yield Refusal(
-                contribution.subject, GONE, f"external users of {', '.join(gone)}",
+                Code.CONTRIBUTION_INCOMPLETE,
+                contribution.subject,
+                GONE,
+                f"external users of {', '.join(gone)}",
                 f"{_ONE_FOLDER}; where there really is nobody any more, write a row with an empty sketch",
-            )  # fmt: skip
+            )
 
 
 def _gone(contribution: Contribution, cells: Collection[Cell]) -> set[str]:

@@ -6,7 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.group import Group, Reading
 from pipelines import collect, counting, licences, publications, published, runbook, telling, watched, watching
 from pipelines.collect import Centre, ProductRun
@@ -156,8 +156,9 @@ def publish_month(centre: Centre, store: Warehouse, month: date) -> MonthRun:
             try:
                 if inputs.digest not in by_digest:
                     by_digest[inputs.digest] = counting.measure(fixed, centre.group, inputs)
-            except Refusal as refusal:
-                said = Finding(str(refusal), runbook.of_refusal(refusal) or Page.NOT_UNITED)
+            except RefusedError as error:
+                page = runbook.of_refusal(error.refusals[0]) or Page.NOT_UNITED
+                said = Finding(str(error), page)
                 done.findings += [said] if said not in done.findings else []
                 continue
             found = by_digest[inputs.digest]

@@ -1,10 +1,9 @@
 """Where RUNBOOK.md speaks of what an operator sees: a section's name for each situation, and the line that points there."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, Refusal
 
 
 class Page(StrEnum):
@@ -58,32 +57,89 @@ class Finding(str):
         return made
 
 
-_BY_RULE = {
-    "was made by a newer mauwatch": Page.SCHEMA,
-    "has an older schema": Page.SCHEMA,
-    "is served already": Page.SECOND,
-    "is taken": Page.PORT,
+SECTIONS: Mapping[Code, Page] = {
+    Code.MANIFEST_UNREADABLE: Page.MANIFESTS,
+    Code.MANIFEST_KEY_INVALID: Page.MANIFESTS,
+    Code.MANIFEST_VALUE_INVALID: Page.MANIFESTS,
+    Code.MANIFEST_NAME_UNKNOWN: Page.MANIFESTS,
+    Code.MANIFEST_NAME_TWICE: Page.MANIFESTS,
+    Code.MANIFEST_INCONSISTENT: Page.MANIFESTS,
+    Code.CONDITION_INVALID: Page.MANIFESTS,
+    Code.CONDITION_COLUMNS_WRONG: Page.SOURCE_REFUSED,
+    Code.LICENCE_UNTESTABLE: Page.UNDELIVERED,
+    Code.CHANNEL_UNUSABLE: Page.UNDELIVERED,
+    Code.SOURCE_MISSING: Page.SOURCE_REFUSED,
+    Code.SOURCE_UNREACHABLE: Page.SOURCE_REFUSED,
+    Code.SOURCE_SETTING_WRONG: Page.SOURCE_REFUSED,
+    Code.SOURCE_UNREADABLE: Page.SOURCE_REFUSED,
+    Code.SOURCE_CHANGED: Page.SOURCE_REFUSED,
+    Code.SOURCE_FORMAT_UNCLEAR: Page.SOURCE_REFUSED,
+    Code.SOURCE_COLUMNS_MISSING: Page.SOURCE_REFUSED,
+    Code.SOURCE_LINES_INVALID: Page.SOURCE_REFUSED,
+    Code.SOURCE_TYPES_WRONG: Page.SOURCE_REFUSED,
+    Code.SOURCE_TIMES_UNCLEAR: Page.SOURCE_REFUSED,
+    Code.SOURCE_TIMES_IMPOSSIBLE: Page.SOURCE_REFUSED,
+    Code.SOURCE_DAYS_ELSEWHERE: Page.SOURCE_REFUSED,
+    Code.SOURCE_IDENTIFIERS_UNUSABLE: Page.SOURCE_REFUSED,
+    Code.SOURCE_KEYS_INVALID: Page.SOURCE_REFUSED,
+    Code.EVENTS_UNIDENTIFIED: Page.SOURCE_REFUSED,
+    Code.EVENTS_UNDECIDED: Page.SOURCE_REFUSED,
+    Code.CONTRIBUTION_UNREADABLE: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_TOO_LARGE: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_COLUMNS_WRONG: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_VALUES_INVALID: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_VERSION_UNKNOWN: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_INCOMPLETE: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_ROWS_DIFFER: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_SKETCH_INVALID: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_PRODUCT_UNKNOWN: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_PERIOD_INVALID: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_COMPUTED_EARLY: Page.CLOCK,
+    Code.CONTRIBUTION_EPOCH_WRONG: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_CANARY_WRONG: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_CROSSWALK_WRONG: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_AUDIENCES_WRONG: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_IMPLAUSIBLE: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_AMBIGUOUS: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_MONTH_CLOSED: Page.CONTRIBUTION_REFUSED,
+    Code.CONTRIBUTION_ERASED: Page.ERASED,
+    Code.CONTRIBUTION_MORE_WRONG: Page.CONTRIBUTION_REFUSED,
+    Code.SENDER_OTHER: Page.SENDER,
+    Code.SENDER_UNKNOWN: Page.SENDER,
+    Code.SENDER_UNSIGNED: Page.SENDER,
+    Code.SENDER_SIGNATURE_WRONG: Page.SENDER,
+    Code.STORE_MISSING: Page.STORE,
+    Code.STORE_UNUSABLE: Page.STORE,
+    Code.STORE_SCHEMA: Page.SCHEMA,
+    Code.STORE_DAMAGED: Page.STORE,
+    Code.CONTRIBUTIONS_NOT_UNITED: Page.NOT_UNITED,
+    Code.SERVE_RUNNING: Page.SECOND,
+    Code.PORT_TAKEN: Page.PORT,
 }
-_BY_SUBJECT = {"the store": Page.STORE, "Dagster's store": Page.STORE}
-_CONTRIBUTION = re.compile(r"^[^,/]+\.parquet\b|^\S+/\S+, \d{4}-\d\d(-\d\d)?$")
-"""Subjects of `affiliates.contribution`; a source's is its product, the source's number and a file's name."""
+"""The section about each kind of refusal; the other kinds are bad usage, whose message says by itself what to do."""
+
+_OF_THE_CENTRE = frozenset({Page.NOT_UNITED, Page.STORE, Page.SCHEMA, Page.SECOND, Page.PORT})
+_OF_A_PRODUCT = frozenset({Page.SOURCE_REFUSED, Page.CONTRIBUTION_REFUSED, Page.ERASED, Page.CLOCK})
+_OF_A_FILE = frozenset({Page.CONTRIBUTION_REFUSED, Page.SENDER, Page.ERASED})
 
 
 def of_refusal(refusal: Refusal) -> Page | None:
-    """The section about a refusal that isn't a product's; None for bad usage, which says what to do by itself."""
-    if "can't be united" in refusal.rule:
-        return Page.NOT_UNITED
-    return _BY_RULE.get(refusal.rule) or _BY_SUBJECT.get(refusal.subject)
+    """The section about a refusal that isn't a product's or a file's: of the centre itself. None for any other: whoever asked
+    for it reads what to do in its text."""
+    page = SECTIONS.get(refusal.code)
+    return page if page in _OF_THE_CENTRE else None
 
 
 def of_product(refusal: Refusal) -> Page:
     """The section about what a product was refused for: its sources, or what was made of them."""
-    if refusal.rule == "was erased, so it isn't stored again":
-        return Page.ERASED
-    if refusal.rule == "was computed before the period was over, or in the future":
-        return Page.CLOCK
-    of_source = refusal.rule.startswith("too many events ") or not _CONTRIBUTION.search(refusal.subject)
-    return Page.SOURCE_REFUSED if of_source else Page.CONTRIBUTION_REFUSED
+    page = SECTIONS.get(refusal.code)
+    return page if page in _OF_A_PRODUCT else Page.SOURCE_REFUSED
+
+
+def of_file(refusal: Refusal) -> Page:
+    """The section about what a file of contributions was refused for: its sender, or what it holds."""
+    page = SECTIONS.get(refusal.code)
+    return page if page in _OF_A_FILE else Page.CONTRIBUTION_REFUSED
 
 
 def of_check(name: str) -> Page:

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Literal
 
-from affiliates.errors import Refusal, shown
+from affiliates.errors import Code, refused, shown
 from affiliates.periods import month_after
 
 Spelling = Literal["month", "quarter", "last day", "first day"]
@@ -79,11 +79,17 @@ def spelled(number: int, spelling: Spelling) -> str:
 
 def even(name: str, points: Sequence[Point], months: Literal[1, 3], spelling: Spelling, **said: tuple[str, ...]) -> Series:
     """A series of points in order; periods between them are missing, and so no point is before the first known value or after
-    the last one. Raises `Refusal` where fewer than two are known."""
+    the last one. Raises `RefusedError` where fewer than two are known."""
     known = [p.number for p in points if p.value is not None]
     if len(known) < 2:
         held = f"{len(known)} known"
-        raise Refusal(name, "a forecast needs at least two figures", held, "give it more periods; six are the least to trust")
+        raise refused(
+            Code.SERIES_INVALID,
+            name,
+            "a forecast needs at least two figures",
+            held,
+            "give it more periods; six are the least to trust",
+        )
     by_number = {p.number: p for p in points}
     return Series(
         name, tuple(by_number.get(n, Point(n, None)) for n in range(known[0], known[-1] + 1, months)), months, spelling, **said
@@ -93,7 +99,7 @@ def even(name: str, points: Sequence[Point], months: Literal[1, 3], spelling: Sp
 def read_csv(path: Path, today: date) -> Series:
     """A series from a CSV with the columns `period` and `value`, and if they are there `lower`, `upper` and `definition`.
 
-    Raises `Refusal` for whatever isn't a figure of a period that is over, each a line, in order and without gaps. A period
+    Raises `RefusedError` for whatever isn't a figure of a period that is over, each a line, in order and without gaps. A period
     whose value is left empty is carried as missing.
     """
     file = path.name
@@ -102,26 +108,35 @@ def read_csv(path: Path, today: date) -> Series:
             reader = csv.reader(opened, strict=True)
             rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except UnicodeDecodeError:
-        raise Refusal(file, "is not UTF-8 text", "", "save it as CSV in UTF-8") from None
+        raise refused(Code.SERIES_INVALID, file, "is not UTF-8 text", "", "save it as CSV in UTF-8") from None
     except csv.Error:
-        raise Refusal(file, "is not CSV", "a quoted text doesn't end, or a line is no text", "save it as CSV again") from None
+        raise refused(
+            Code.SERIES_INVALID, file, "is not CSV", "a quoted text doesn't end, or a line is no text", "save it as CSV again"
+        ) from None
     if not rows:
-        raise Refusal(file, "is empty", "", "write a line with `period,value`, and one line a period beneath")
+        raise refused(
+            Code.SERIES_INVALID, file, "is empty", "", "write a line with `period,value`, and one line a period beneath"
+        )
     header = [cell.strip().lower() for cell in rows[0][1]]
     for name in COLUMNS[:2]:
         if name not in header:
             there = ", ".join(shown(cell) for cell in header)
-            raise Refusal(
-                f"{file}:1", f"has no column `{name}`", f"there are {there}", "name the columns in the first line: period,value"
+            raise refused(
+                Code.SERIES_INVALID,
+                f"{file}:1",
+                f"has no column `{name}`",
+                f"there are {there}",
+                "name the columns in the first line: period,value",
             )
     for name in header:
         if name in COLUMNS and header.count(name) > 1:
-            raise Refusal(f"{file}:1", f"has two columns `{name}`", "", "keep one of them")
+            raise refused(Code.SERIES_INVALID, f"{file}:1", f"has two columns `{name}`", "", "keep one of them")
     found: list[tuple[str, Spelling, Point, str]] = []
     for line, row in rows[1:]:
         where = f"{file}:{line}"
         if len(row) != len(header):
-            raise Refusal(
+            raise refused(
+                Code.SERIES_INVALID,
                 where,
                 "has another number of cells than the first line",
                 f"{len(row)} for {len(header)}",
@@ -130,11 +145,12 @@ def read_csv(path: Path, today: date) -> Series:
         cells = {name: cell.strip() for name, cell in zip(header, row, strict=True) if name in COLUMNS}
         found.append((where, *_point(where, cells), cells.get("definition", "")))
     if not found:
-        raise Refusal(file, "holds no figure", "only its first line", "write one line a period beneath it")
+        raise refused(Code.SERIES_INVALID, file, "holds no figure", "only its first line", "write one line a period beneath it")
     months, spelling = _in_order(file, found)
     for where, _, point, _ in found:
         if _is_over(point.number, months, spelling) > today:
-            raise Refusal(
+            raise refused(
+                Code.SERIES_INVALID,
                 where,
                 "lies in the future, or isn't over",
                 spelled(point.number, spelling),
@@ -148,11 +164,19 @@ def _point(where: str, cells: Mapping[str, str]) -> tuple[Spelling, Point]:
     spelling, number = _period(where, cells["period"])
     value, lower, upper = (_number(where, name, cells.get(name, "")) for name in ("value", "lower", "upper"))
     if value is None and (lower, upper) != (None, None):
-        raise Refusal(where, "has bounds and no value", "", "write the value, or leave the bounds empty, too")
+        raise refused(
+            Code.SERIES_INVALID, where, "has bounds and no value", "", "write the value, or leave the bounds empty, too"
+        )
     if (lower is None) != (upper is None):
-        raise Refusal(where, "has one bound of two", "", "write `lower` and `upper`, or neither")
+        raise refused(Code.SERIES_INVALID, where, "has one bound of two", "", "write `lower` and `upper`, or neither")
     if value is not None and lower is not None and upper is not None and not lower <= value <= upper:
-        raise Refusal(where, "`value` must lie from `lower` to `upper`", f"{lower:g}, {value:g}, {upper:g}", "correct them")
+        raise refused(
+            Code.SERIES_INVALID,
+            where,
+            "`value` must lie from `lower` to `upper`",
+            f"{lower:g}, {value:g}, {upper:g}",
+            "correct them",
+        )
     return spelling, Point(number, value, lower, upper)
 
 
@@ -168,10 +192,12 @@ def _period(where: str, text: str) -> tuple[Spelling, int]:
                 return "last day", month_number(day)
             if day.day == 1:
                 return "first day", month_number(day)
-            raise Refusal(where, "a day that names a period is its last or its first", text, f"write {_FORMS}")
+            raise refused(
+                Code.SERIES_INVALID, where, "a day that names a period is its last or its first", text, f"write {_FORMS}"
+            )
     except ValueError:
         pass
-    raise Refusal(where, "`period` is no period", _safe(text), f"write {_FORMS}")
+    raise refused(Code.SERIES_INVALID, where, "`period` is no period", _safe(text), f"write {_FORMS}")
 
 
 def _number(where: str, name: str, text: str) -> float | None:
@@ -179,13 +205,13 @@ def _number(where: str, name: str, text: str) -> float | None:
         return None
     if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
         step = "write digits alone, with a dot for decimals; leave a missing value empty"
-        raise Refusal(where, f"`{name}` is no number", _safe(text), step)
+        raise refused(Code.SERIES_INVALID, where, f"`{name}` is no number", _safe(text), step)
     number = float(text)
     if number <= 0 and name != "lower":
         step = "leave a missing value empty; from nobody at all there is no growth to forecast"
-        raise Refusal(where, f"`{name}` must be over zero", f"{number:g}", step)
+        raise refused(Code.SERIES_INVALID, where, f"`{name}` must be over zero", f"{number:g}", step)
     if not (abs(number) < _LARGEST and (number <= 0 or number > 1 / _LARGEST)):
-        raise Refusal(where, f"`{name}` is no number of people, in whatever unit", text, "correct it")
+        raise refused(Code.SERIES_INVALID, where, f"`{name}` is no number of people, in whatever unit", text, "correct it")
     return number
 
 
@@ -205,16 +231,17 @@ def _in_order(file: str, found: Sequence[tuple[str, Spelling, Point, str]]) -> t
     for where, other, point, _ in rest:
         if other != spelling:
             said = f"{spelled(point.number, other)} beside {spelled(before.number, spelling)}"
-            raise Refusal(where, "periods are written in two ways", said, "write all of them in one way")
+            raise refused(Code.SERIES_INVALID, where, "periods are written in two ways", said, "write all of them in one way")
     steps = []
     for where, _, point, _ in rest:
         step = point.number - before.number
         name = spelled(point.number, spelling)
         if step == 0:
-            raise Refusal(where, "a period stands twice", name, "keep the line that is right")
+            raise refused(Code.SERIES_INVALID, where, "a period stands twice", name, "keep the line that is right")
         if step < 0:
             said = f"{name} after {spelled(before.number, spelling)}"
-            raise Refusal(
+            raise refused(
+                Code.SERIES_INVALID,
                 where,
                 "periods aren't in order",
                 said,
@@ -226,14 +253,16 @@ def _in_order(file: str, found: Sequence[tuple[str, Spelling, Point, str]]) -> t
     quarterly = spelling == "quarter" or (bool(sizes) and all(s % 3 == 0 for s in sizes) and 3 in sizes)
     months: Literal[1, 3] = 3 if quarterly else 1
     if not quarterly and 1 not in sizes and sizes:
-        raise Refusal(
+        raise refused(
+            Code.SERIES_INVALID,
             file,
             "periods are neither months nor quarters",
             f"the nearest are {min(sizes)} months apart",
             f"give a figure for each month or quarter, as {_FORMS}",
         )
     if not quarterly and 2 * sum(s == 1 for s in sizes) < len(sizes):
-        raise Refusal(
+        raise refused(
+            Code.SERIES_INVALID,
             file,
             "mixes months and longer periods",
             f"{sum(s == 1 for s in sizes)} of {len(sizes)} steps are a month",
@@ -244,7 +273,8 @@ def _in_order(file: str, found: Sequence[tuple[str, Spelling, Point, str]]) -> t
             gap = spelled(point.number + months, spelling)
             until = spelled(after.number - months, spelling)
             said = gap if gap == until else f"{gap} to {until}"
-            raise Refusal(
+            raise refused(
+                Code.SERIES_INVALID,
                 where,
                 "periods are missing before it",
                 said,

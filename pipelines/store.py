@@ -16,7 +16,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, RefusedError, refused
 from pipelines import schema, views
 
 WRITERS = 0x6D617577
@@ -71,7 +71,7 @@ def sql_folder() -> Path:
 
 
 def exists(url: str, directory: Path) -> bool:
-    """Whether there is a store to open. Raises `Refusal` for a database that can't be reached."""
+    """Whether there is a store to open. Raises `RefusedError` for a database that can't be reached."""
     parsed = _parsed(url, directory)
     if parsed.get_backend_name() == "sqlite":
         return bool(parsed.database and Path(parsed.database).is_file())
@@ -83,11 +83,11 @@ def exists(url: str, directory: Path) -> bool:
 def connected(url: str, directory: Path, create: bool = False) -> Iterator[sa.Engine]:
     """Open the store; `create` makes it where there is none and migrates an older one.
 
-    Raises `Refusal` when there is none, it can't be reached, or its schema isn't this program's.
+    Raises `RefusedError` when there is none, it can't be reached, or its schema isn't this program's.
     """
     if not create and not exists(url, directory):
         shown = sa.make_url(url).render_as_string(hide_password=True)
-        raise Refusal("the store", "isn't there yet", shown, "make it with `mauwatch run`")
+        raise refused(Code.STORE_MISSING, "the store", "isn't there yet", shown, "make it with `mauwatch run`")
     with _reached(url, directory) as engine:
         _migrate(engine, create)
         yield engine
@@ -102,13 +102,20 @@ def _reached(url: str, directory: Path) -> Iterator[sa.Engine]:
             Path(absolute.database).parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(absolute)
     except (sa.exc.ArgumentError, ModuleNotFoundError):
-        raise Refusal(
-            "the store", "its URL has no driver here", shown,
+        raise refused(
+            Code.STORE_UNUSABLE,
+            "the store",
+            "its URL has no driver here",
+            shown,
             "correct `store` in group.yaml, or install the driver: pip install 'mauwatch[postgres]'",
-        ) from None  # fmt: skip
+        ) from None
     except OSError as error:
-        raise Refusal(
-            "the store", "its folder can't be made", f"{shown}: {error.strerror}", "correct `store` in group.yaml"
+        raise refused(
+            Code.STORE_UNUSABLE,
+            "the store",
+            "its folder can't be made",
+            f"{shown}: {error.strerror}",
+            "correct `store` in group.yaml",
         ) from None
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
@@ -126,8 +133,12 @@ def _parsed(url: str, directory: Path) -> sa.URL:
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
-        raise Refusal(
-            "the store", "its URL isn't one", "", "write one such as sqlite:///.mauwatch/store.sqlite into group.yaml"
+        raise refused(
+            Code.STORE_UNUSABLE,
+            "the store",
+            "its URL isn't one",
+            "",
+            "write one such as sqlite:///.mauwatch/store.sqlite into group.yaml",
         ) from None
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
@@ -136,10 +147,12 @@ def _parsed(url: str, directory: Path) -> sa.URL:
     return parsed.set(database=str(directory / parsed.database))
 
 
-def _unusable(shown: str, error: sa.exc.DBAPIError) -> Refusal:
+def _unusable(shown: str, error: sa.exc.DBAPIError) -> RefusedError:
     """Without the error's text: a statement's parameters hold sketches and settings."""
     said = f"{shown}: {type(error.orig).__name__}"
-    return Refusal("the store", "can't be used", said, "see that it runs, has room, and is a store of mauwatch")
+    return refused(
+        Code.STORE_UNUSABLE, "the store", "can't be used", said, "see that it runs, has room, and is a store of mauwatch"
+    )
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
@@ -179,9 +192,16 @@ def _migrate(engine: sa.Engine, create: bool) -> None:
         return
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if present is not None and present not in known:
-        raise Refusal("the store", "was made by a newer mauwatch", f"its schema is {present}, ours {newest}", "upgrade mauwatch")
+        raise refused(
+            Code.STORE_SCHEMA,
+            "the store",
+            "was made by a newer mauwatch",
+            f"its schema is {present}, ours {newest}",
+            "upgrade mauwatch",
+        )
     if not create:
-        raise Refusal(
+        raise refused(
+            Code.STORE_SCHEMA,
             "the store",
             "has an older schema",
             f"{present or 'none'}, ours is {newest}",

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from affiliates.alerting import Alerting, Channel
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.group import Group
 from pipelines import channels, incidents, outbox
 from pipelines.outbox import Message
@@ -36,13 +36,19 @@ def _sent(message: Message, channel: Channel | None, rules: Alerting, directory:
         return "alerts.yaml has no such channel any more"
     try:
         url = channel.url(message.address, directory)
-    except Refusal as refusal:
-        return f"{refusal.rule}: {refusal.values}"
+    except RefusedError as error:
+        return _kind(error)
     said = message.payload
     figures = channels.may_have_figures(url, rules.allowed_domains)
     title, text = (said["title"], said["text"]) if figures else (said["bare_title"], said["bare_text"])
     fields = {name: said[name] for name in ("alert", "kind", "action", "level", "link")} | {"key": message.key}
     return channels.send(url, title, text, message.key, fields)
+
+
+def _kind(error: RefusedError) -> str:
+    """Why an address can't be had, without whose it is."""
+    refusal = error.refusals[0]
+    return f"{refusal.rule}: {refusal.values}"
 
 
 def _left(store: Store, rules: Alerting) -> list[Finding]:
@@ -77,7 +83,7 @@ def open_alerts(store: Store) -> list[str]:
 def try_channel(channel: Channel, rules: Alerting, directory: Path, group: str) -> list[str | None]:
     """Send each address of a channel a message that says that it is a test; says of each what failure there was, or nothing.
 
-    Raises `Refusal` where it has no address.
+    Raises `RefusedError` where it has no address.
     """
     text = "This is a test of mauwatch: no alert, and nothing has to be done."
     said = "\n".join([text, "", rules.legend] if rules.legend else [text])
@@ -92,6 +98,6 @@ def ping(rules: Alerting, directory: Path) -> list[Finding]:
         return []
     try:
         failure = channels.ping(rules.heartbeat.url(directory), rules.heartbeat.kind)
-    except Refusal as refusal:
-        failure = f"{refusal.rule}: {refusal.values}"
+    except RefusedError as error:
+        failure = _kind(error)
     return [Finding(f"the heartbeat's address can't be reached: {failure}", Page.PING)] if failure else []

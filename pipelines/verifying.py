@@ -49,7 +49,7 @@ class Checked:
 def check(path: Path, public_key: str | None = None, head: str | None = None) -> Checked:
     """Check all of a bundle; `public_key`: by which it has to be signed; `head`: the month's ledger head, as it was printed.
 
-    Raises `Refusal` for a file that is no bundle or of which a byte was changed.
+    Raises `RefusedError` for a file that is no bundle or of which a byte was changed.
     """
     found = Checked()
     with bundle.opened(path) as opened:

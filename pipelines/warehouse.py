@@ -58,7 +58,7 @@ class Cell:
 
 
 Judge = Callable[["Warehouse", Mapping[Period, Version]], Restated | None]
-"""Told the store and its current versions at the moment of taking; raises `Refused`, or says what is restated."""
+"""Told the store and its current versions at the moment of taking; raises `RefusedError`, or says what is restated."""
 
 
 class Warehouse(Store):
@@ -253,7 +253,7 @@ def exists(url: str, directory: Path) -> bool:
 def opened(url: str, directory: Path, create: bool = False) -> Iterator[Warehouse]:
     """Open the store; `create` makes it where there is none and migrates an older one.
 
-    Raises `Refusal` when there is none, it can't be reached, or its schema isn't this program's.
+    Raises `RefusedError` when there is none, it can't be reached, or its schema isn't this program's.
     """
     with store.connected(url, directory, create) as engine:
         yield Warehouse(engine)

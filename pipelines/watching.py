@@ -50,7 +50,8 @@ def look(
 ) -> None:  # fmt: skip
     """Take in what is published now; all in one transaction, which is the store's own if it has begun one.
 
-    `whole`: all that can be is published, so a month that isn't is missing. Raises `Refused` for what alerts.yaml can't watch.
+    `whole`: all that can be is published, so a month that isn't is missing. Raises `RefusedError` for what alerts.yaml can't
+    watch.
     """
     with store.writing() as connection:
         _Look(Warehouse(store.engine, connection, writes=True), group, known, now, forecast).take(whole, facts)

@@ -12,7 +12,7 @@ from collections import Counter
 from pathlib import Path
 
 from affiliates import contribution
-from affiliates.errors import Refused
+from affiliates.errors import RefusedError
 
 PLANTED = "planted.person@example.com"
 
@@ -40,7 +40,7 @@ def outcome(path: Path) -> str:
     """What came of reading a file: `read` or `refused`; anything else is raised."""
     try:
         contribution.read(path)
-    except Refused as refused:
+    except RefusedError as refused:
         if PLANTED in str(refused):
             raise AssertionError("a refusal quotes the file") from None
         return "refused"

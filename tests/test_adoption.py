@@ -14,7 +14,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from affiliates import edge
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import RefusedError
 from affiliates.group import Product
 from affiliates.manifests import read_group
 from dashboards import cli, doctor, licence_tables
@@ -249,7 +249,7 @@ def test_a_model_that_nobody_knows_stands_on_nothing(make: Make) -> None:
     ],
 )
 def test_what_nobody_knows_is_refused_with_what_is_near(make: Make, version: str, name: str, said: str) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(RefusedError) as refused:
         checked(prepared(make, PRODUCTS), version, name)
     assert said in str(refused.value)
 
@@ -309,7 +309,7 @@ def test_mistakes_in_grants_are_named_with_their_line(make: Make, grants: Manife
     """A grant that covers another product than meant would turn `over` into `granted`."""
     directory = make([entity("a", PRODUCTS)])
     (directory / "grants.yaml").write_text(yaml.safe_dump(grants, sort_keys=False))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         read_group(directory)
     assert said in str(refused.value)
     assert str(refused.value).startswith("grants.yaml:")
@@ -326,7 +326,7 @@ def test_mistakes_in_grants_are_named_with_their_line(make: Make, grants: Manife
     ],
 )
 def test_mistakes_in_models_are_named_with_their_line(make: Make, change: Manifests, said: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         read_group(make([entity("a", [counted("x", 1, 1, models=[uses(**change)])])]))
     assert said in str(refused.value)
     assert str(refused.value).startswith("affiliates/a.yaml:")
@@ -362,7 +362,7 @@ def test_the_command(make: Make) -> None:
     assert len(found[0]["digest"]) == 64
     assert "By side letter meta-1: users of maps, due 20" in mauwatch(*asked).stdout
     nobody = mauwatch(*asked, "--licence", "lama-4")
-    assert isinstance(nobody.exception, Refusal)
+    assert isinstance(nobody.exception, RefusedError)
     assert "did you mean llama-4" in str(nobody.exception)
     assert mauwatch(*asked, "--adopt", "llama-4").exit_code == 2
     adopting = *asked, "--adopt", "llama-4", "--product", "a/search"
@@ -430,7 +430,7 @@ def test_a_broken_registry_is_said_before_anything_is_counted(make: Make, file: 
     directory = make([entity("a", PRODUCTS)], lg_k=14)
     (directory / "licences").mkdir()
     (directory / "licences" / file).write_text(text)
-    assert isinstance(mauwatch("run", "--group", directory).exception, Refused)
+    assert isinstance(mauwatch("run", "--group", directory).exception, RefusedError)
     rows = rows_of(read_group(directory).settings.store, directory)
     assert not rows["contributions"] + rows["publications"], "it is an alert, and nothing else"
     assert [row["subjects"] for row in rows["incidents"]] == ["mauwatch run"]

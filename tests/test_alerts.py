@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affiliates.alerting import Alerting
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import RefusedError
 from affiliates.group import Group, ProductRef
 from affiliates.manifests import read_group
 from pipelines import alerts, answering, incidents, outlook, own_months, registry, warehouse, watched, watching, wording
@@ -440,7 +440,7 @@ def test_an_alert_is_published_with_its_figure_or_not_at_all(tmp_path: Path) -> 
     now = datetime(2025, 4, 5, tzinfo=UTC)
     with warehouse.opened(SQLITE, directory, create=True) as store, store.writing() as connection:
         connection.exec_driver_sql("create trigger full before insert on incidents begin select raise(abort, 'full'); end")
-    with pytest.raises(Refusal, match="can't be used"):
+    with pytest.raises(RefusedError, match="can't be used"):
         run(directory, group, now)
     with warehouse.opened(SQLITE, directory) as store, store.writing() as connection:
         assert connection.exec_driver_sql("select count(*) from publications").scalar() == 0
@@ -504,7 +504,7 @@ def test_mistakes_in_alerts_yaml_have_file_and_line(tmp_path: Path, text: str, l
     """A key that isn't known, silently left out, would be an alert that never comes."""
     write(tmp_path / "group", MONTHS)
     (tmp_path / "group" / "alerts.yaml").write_text(text)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         read_group(tmp_path / "group")
     assert any(r.subject == f"alerts.yaml:{line}" and rule in str(r) for r in refused.value.refusals), str(refused.value)
 
@@ -517,7 +517,7 @@ def test_a_wrong_channel_does_not_show_its_address(tmp_path: Path) -> None:
         "heartbeat: {url_env: 'https://example.com/T0KEN/s3cret'}\n",
     ):
         (tmp_path / "group" / "alerts.yaml").write_text(text)
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(RefusedError) as refused:
             read_group(tmp_path / "group")
         assert "s3cret" not in str(refused.value)
     (tmp_path / "group" / "alerts.yaml").write_text("channels:\n  - {name: x, audience: legal, urls: ['slack://T0KEN/s3cret']}\n")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affiliates import signature
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from pipelines import bundle, chain
 
 
@@ -50,7 +50,7 @@ def test_each_changed_byte_is_found(tmp_path: Path, private: Path) -> None:
         other = bytearray(whole)
         other[at] ^= 1 << chance.randrange(8)
         changed.write_bytes(other)
-        with pytest.raises(Refusal), bundle.opened(changed):
+        with pytest.raises(RefusedError), bundle.opened(changed):
             pytest.fail(f"byte {at} of {len(whole)} was changed and nobody saw it")
 
 
@@ -60,7 +60,7 @@ def test_cut_off_or_longer(tmp_path: Path, private: Path, cut: int) -> None:
     whole = path.read_bytes()
     for other in (whole[:cut], whole + b"\0", b"\0" + whole):
         path.write_bytes(other)
-        with pytest.raises(Refusal, match=r"bundle|changed"), bundle.opened(path):
+        with pytest.raises(RefusedError, match=r"bundle|changed"), bundle.opened(path):
             pytest.fail("opened")
 
 

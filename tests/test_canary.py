@@ -12,7 +12,7 @@ import pytest
 
 from affiliates import canary
 from affiliates.canary import ASCII, UNICODE
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.identity import TEST_KEY, GroupKey
 from affiliates.registers import Registers
 from tests.conftest import KEY
@@ -148,9 +148,9 @@ def test_the_trustees_file_holds_no_key(key: GroupKey, tmp_path: Path) -> None:
 )
 def test_another_file_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text(text)
-    with pytest.raises(Refusal, match="isn't a readable file of canaries"):
+    with pytest.raises(RefusedError, match="isn't a readable file of canaries"):
         canary.from_file(tmp_path / "c.json")
-    with pytest.raises(Refusal, match="isn't a readable file of canaries"):
+    with pytest.raises(RefusedError, match="isn't a readable file of canaries"):
         canary.from_file(tmp_path / "nowhere.json")
 
 

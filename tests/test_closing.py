@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.manifests import read_group
 from pipelines import closing, publications, warehouse
 from pipelines.closing import Signature
@@ -95,10 +95,10 @@ def test_a_restatement_keeps_both(directory: Path) -> None:
     first = close(directory, NOW)
     write_day(directory, date(2025, 3, 31), 500)
     go(directory, NOW + timedelta(1))
-    with pytest.raises(Refusal, match="is closed already"):
+    with pytest.raises(RefusedError, match="is closed already"):
         close(directory, NOW + timedelta(2))
     unusual = {"despite": "the 31st is as the vendor says", "restates": "a day was exported by halves"}
-    with pytest.raises(Refusal, match="usual_change"):
+    with pytest.raises(RefusedError, match="usual_change"):
         close(directory, NOW + timedelta(2), restates=unusual["restates"])
     second = close(directory, NOW + timedelta(2), **unusual)
     assert [m["unique_people"].group.estimate for m in (first, second)] == [70, 560]
@@ -109,7 +109,7 @@ def test_a_restatement_keeps_both(directory: Path) -> None:
         kept = publications.history(store, MARCH, "unique_people")
     assert [p.state for p in kept] == ["preliminary", "closed", "restated"]
     assert (kept[2].supersedes, kept[2].reason) == (kept[1].id, "a day was exported by halves")
-    with pytest.raises(Refusal, match="nothing has changed"):
+    with pytest.raises(RefusedError, match="nothing has changed"):
         close(directory, NOW + timedelta(4), restates="once more")
 
 
@@ -120,8 +120,8 @@ def test_two_who_sign_at_the_same_moment(directory: Path) -> None:
     def sign(by: str) -> str:
         try:
             close(directory, by=by)
-        except Refusal as refusal:
-            return refusal.rule
+        except RefusedError as error:
+            return error.refusals[0].rule
         return "signed"
 
     with ThreadPoolExecutor(4) as several:
@@ -149,7 +149,7 @@ def test_what_cannot_be_closed(directory: Path, now: datetime, missing: int | No
     if missing:
         (directory / f"seen-2025-03-{missing}.parquet").unlink()
     go(directory, now)
-    with pytest.raises(Refusal, match=rule):
+    with pytest.raises(RefusedError, match=rule):
         close(directory, now, **why)
     assert shown(directory)[0].group.state == "preliminary"
 
@@ -166,7 +166,7 @@ def test_despite_what_is_open(directory: Path) -> None:
 
 
 def test_nothing_to_close(directory: Path) -> None:
-    with pytest.raises(Refusal, match="no data"):
+    with pytest.raises(RefusedError, match="no data"):
         close(directory)
 
 
@@ -189,7 +189,7 @@ def test_what_was_known_when(directory: Path) -> None:
         (70, False, "preliminary"), (70, False, "preliminary"), (100, True, "preliminary"), (100, True, "preliminary"),
         (100, True, "closed"), (100, True, "closed"), (590, True, "restated"),
     ]  # fmt: skip
-    with pytest.raises(Refusal, match="nothing had been published"):
+    with pytest.raises(RefusedError, match="nothing had been published"):
         shown(directory, as_known_on=date(2025, 4, 9))
 
 
@@ -247,6 +247,6 @@ def test_half_a_day_keeps_a_month_open(directory: Path, make: Make) -> None:
     for number in range(31):
         write_day(directory, MARCH + timedelta(number), 450 if number == 19 else 1000)
     go(directory)
-    with pytest.raises(Refusal, match=r"usual_change, a/app: 2025-03-20: 450 users, usually 1,000"):
+    with pytest.raises(RefusedError, match=r"usual_change, a/app: 2025-03-20: 450 users, usually 1,000"):
         close(directory)
     close(directory, despite="an outage in the night to the 20th, report 17")

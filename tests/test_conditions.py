@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affiliates import conditions
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 
 FRAME = pl.DataFrame(
     {
@@ -95,7 +95,7 @@ def test_a_condition_means_what_it_means_in_sql(condition: str) -> None:
     ],
 )
 def test_what_is_refused(condition: str, rule: str) -> None:
-    with pytest.raises(Refusal, match=rule):
+    with pytest.raises(RefusedError, match=rule):
         conditions.expression(condition, FRAME.schema, "affiliates/a.yaml:1")
 
 

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from affiliates import contribution
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import RefusedError
 from dashboards.cli import app
 from tests.conftest import entity, events, product, source, write_group
 
@@ -29,7 +29,7 @@ def edge(directory: Path, **changes: Any) -> Path:
 
 def ran(*arguments: str, code: int = 0) -> str:
     result = CliRunner().invoke(app, list(arguments))
-    if isinstance(result.exception, Refusal | Refused):
+    if isinstance(result.exception, RefusedError):
         assert code == 2
         return str(result.exception)
     assert result.exit_code == code, result.output

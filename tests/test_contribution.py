@@ -13,7 +13,7 @@ import pytest
 
 from affiliates import canary, contribution, wholeness
 from affiliates.contribution import SCHEMA, Contribution, Part
-from affiliates.errors import Refused
+from affiliates.errors import RefusedError
 from affiliates.group import Group, Product
 from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
@@ -129,7 +129,7 @@ def test_another_key_or_namespace_or_lg_k_makes_another_canary(group: Group, key
 
 
 def refused(path: Path) -> str:
-    with pytest.raises(Refused) as found:
+    with pytest.raises(RefusedError) as found:
         contribution.read(path)
     return str(found.value)
 
@@ -191,7 +191,7 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path, key: GroupKey) -> Non
         try:
             contribution.read(path)
             outcomes["read"] += 1
-        except Refused:
+        except RefusedError:
             outcomes["refused"] += 1
     assert outcomes["refused"] > 50
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affiliates.contribution import Contribution, Part
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.group import DEFAULT_READINGS, Group, ProductRef, Reading
 from affiliates.manifests import read_group
 from affiliates.registers import Registers
@@ -259,7 +259,7 @@ def test_keys_of_two_epochs_or_crosswalks_are_never_united(
     """United they would count everybody twice, or somebody not at all."""
     fill(store, group, ("a/x", "a/y"))
     fill(store, group, ("b/z",), **change)
-    with pytest.raises(Refusal, match=what):
+    with pytest.raises(RefusedError, match=what):
         measured(store, group)
 
 

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from affiliates import crosswalk
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.identity import GroupKey, normalise, person_key
 from dashboards.cli import app
 from tests.conftest import KEY, entity, events, product, source
@@ -31,7 +31,7 @@ def ran(*arguments: object) -> Any:
     """The command in this process: its answer, or what it refused."""
     done = CliRunner().invoke(app, ["crosswalk", *map(str, arguments), "--json"])
     assert PLANTED.partition("@")[0] not in done.output + str(done.exception)
-    if isinstance(done.exception, Refusal):
+    if isinstance(done.exception, RefusedError):
         return done.exception
     return json.loads(done.stdout) if done.exit_code == 0 else done.output
 

@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.manifests import read_group
 from pipelines.collect import Centre
 from pipelines.definitions import build_defs
@@ -323,7 +323,7 @@ def test_the_group_is_read_when_dagster_asks(directory: Path, monkeypatch: pytes
     from pipelines import definitions
 
     monkeypatch.delenv("MAUWATCH_GROUP", raising=False)
-    with pytest.raises(Refusal, match="names no group directory"):
+    with pytest.raises(RefusedError, match="names no group directory"):
         definitions.defs()
     monkeypatch.setenv("MAUWATCH_GROUP", str(directory))
     monkeypatch.setenv("MAUWATCH_KEY_PREFIX", "acme/reach")
@@ -348,7 +348,7 @@ def test_dagsters_store_in_postgresql(directory: Path, request: pytest.FixtureRe
 def test_dagsters_store_that_cannot_be_used(directory: Path, url: str, rule: str) -> None:
     settings = directory / "group.yaml"
     settings.write_text(settings.read_text() + f"dagster_store: {url}\n")
-    with pytest.raises(Refusal, match=rule) as caught:
+    with pytest.raises(RefusedError, match=rule) as caught:
         go(directory)
     assert "secret" not in str(caught.value)
 

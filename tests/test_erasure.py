@@ -14,7 +14,7 @@ import yaml
 from typer.testing import CliRunner
 
 from affiliates import contribution
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.group import Group, ProductRef, Settings
 from affiliates.manifests import read_group
 from dashboards.cli import app as commands
@@ -160,7 +160,7 @@ def test_a_signed_month_keeps_its_figure(store_url: str, directory: Path) -> Non
     assert figure(directory) == before
     report = run(directory, read_group(directory), NOW + DAY)
     assert (report.findings, report.published, figure(directory)) == ([], [], before)
-    with Centre(directory, read_group(directory), NOW + DAY) as centre, pytest.raises(Refusal, match="red"):
+    with Centre(directory, read_group(directory), NOW + DAY) as centre, pytest.raises(RefusedError, match="red"):
         closing.close(centre, JANUARY, closing.Signature("Head of Finance", restates="again"))
 
 
@@ -234,7 +234,7 @@ def test_the_same_registers_of_another_day_or_product_are_no_erased_ones(store_u
         return accepted_of(group, contributed(name, of, {"email": week}, computed_at=NOW))
 
     with open_store(directory) as store:
-        with pytest.raises(Refusal, match="nothing was ever erased"):
+        with pytest.raises(RefusedError, match="nothing was ever erased"):
             erasure.allow_again(store, WEEK, ORDER, NOW)
         store.append_contributions([given()], NOW)
         erasure.erase(store, Scope("a", "app", day, day + DAY), ORDER, NOW)
@@ -342,7 +342,7 @@ def test_what_a_range_holds(directory: Path, store_url: str) -> None:
         assert going(Scope(before=date(2025, 2, 1))) == [("a/app", "day", 31), ("a/book", "month", 3)]
         assert going(Scope(before=date(2024, 11, 1))) == []
         for nothing in (Scope("a", "apps", JANUARY, JANUARY), Scope(key_epoch="9")):
-            with pytest.raises(Refusal, match="nothing was contributed"):
+            with pytest.raises(RefusedError, match="nothing was contributed"):
                 going(nothing)
 
 

@@ -18,7 +18,7 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from typer.testing import CliRunner
 
 from affiliates import signature
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.manifests import read_group
 from affiliates.registers import Registers
 from dashboards import report
@@ -146,9 +146,9 @@ def test_a_name_that_the_font_lacks(directory: Path, tmp_path: Path) -> None:
     """A box in the place of a name is no evidence: said, with the way out."""
     said = told(directory)
     said["group"]["name"] = "\u4e2d\u6587 Holdings"
-    with pytest.raises(Refusal, match="no glyph for some characters \\(\u4e2d\u6587\\)"):
+    with pytest.raises(RefusedError, match="no glyph for some characters \\(\u4e2d\u6587\\)"):
         report.pdf(said, NOW)
-    with pytest.raises(Refusal, match="isn't a font that can be read"):
+    with pytest.raises(RefusedError, match="isn't a font that can be read"):
         report.pdf(said, NOW, Path(__file__))
     made = FontBuilder(1000)
     made.setupGlyphOrder([".notdef", "first", "second"])
@@ -265,7 +265,7 @@ def test_an_old_bundle_outlives_its_key(directory: Path, tmp_path: Path) -> None
     assert verifying.check(tmp_path / "new" / "expert.zip", signature.public_of(copy / "evidence.pem")).wrong == []
     assert verifying.check(tmp_path / "new" / "expert.zip", old).wrong == ["it is signed by another key"]
     (copy / "evidence.pem").unlink()
-    with pytest.raises(Refusal, match="can't be read"):
+    with pytest.raises(RefusedError, match="can't be read"):
         write(copy, tmp_path / "lost")
 
 
@@ -285,7 +285,7 @@ def test_manifests_that_changed_since_the_signing(directory: Path, tmp_path: Pat
     path = made / "affiliates" / "a.yaml"
     path.write_text(path.read_text().replace("2025-04-01", "2025-03-30"))
     done = CliRunner().invoke(app, ["evidence", "llama-4", "-o", str(tmp_path / "e"), "--group", str(made)])
-    assert isinstance(done.exception, Refusal)
+    assert isinstance(done.exception, RefusedError)
     assert "what the figures by unique_people rest on has changed since they were published" in str(done.exception)
     assert not list((tmp_path / "e").glob("*.*")), "nobody may send it"
 
@@ -293,7 +293,7 @@ def test_manifests_that_changed_since_the_signing(directory: Path, tmp_path: Pat
 def test_nothing_to_show(tmp_path: Path) -> None:
     made = write_group(tmp_path / "group", [entity("a", [product("app", sources=[])])], evidence_key="evidence.pem")
     signature.new_pair(made / "evidence.pem")
-    with pytest.raises(Refusal, match="nothing was published for the month"):
+    with pytest.raises(RefusedError, match="nothing was published for the month"):
         write(made, tmp_path / "evidence")
 
 
@@ -330,7 +330,7 @@ def test_the_commands(directory: Path, tmp_path: Path) -> None:
         other.writestr("bundle.json", "{}")
     code, text = asked("verify", tmp_path / "no.zip")
     assert (code, "is no bundle, or was changed" in text) == (1, True)
-    with pytest.raises(Refusal, match="has no test at its release"):
+    with pytest.raises(RefusedError, match="has no test at its release"):
         CliRunner().invoke(
             app, ["evidence", "llama-9", "-o", str(tmp_path / "x"), "--group", str(directory)], catch_exceptions=False
         )

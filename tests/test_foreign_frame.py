@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from affiliates import contribution, foreign_frame, parquet_limits
-from affiliates.errors import Refused
+from affiliates.errors import RefusedError
 from affiliates.identity import GroupKey
 from affiliates.plain_pages import Compact, NotPlain, footer
 from tests.conftest import KEY
@@ -36,7 +36,7 @@ def changed(path: Path, *columns: pl.Expr, **options: Any) -> str:
 
 
 def refused(path: Path) -> str:
-    with pytest.raises(Refused) as found:
+    with pytest.raises(RefusedError) as found:
         contribution.read(path)
     assert "planted" not in str(found.value)
     assert len(str(found.value)) < 2000

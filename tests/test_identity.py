@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.group import KeySource
 from affiliates.identity import PLACEHOLDERS, TEST_KEY, GroupKey, as_key, normalise, person_key, read_key
 from tests import normalisation_vectors
@@ -98,7 +98,7 @@ def test_keys_as_text() -> None:
 @pytest.mark.parametrize("text", ["", "abc", KEY.upper(), KEY + "0", "g" * 64])
 def test_a_key_must_be_64_lower_case_hex_characters(text: str, tmp_path: Path) -> None:
     (tmp_path / "k").write_text(text)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(RefusedError) as refused:
         read_key(KeySource(file="k"), tmp_path)
     assert not text or text not in str(refused.value)
 
@@ -108,15 +108,15 @@ def test_the_key_shows_nowhere(key: GroupKey, monkeypatch: pytest.MonkeyPatch, t
     assert KEY not in key.fingerprint
     monkeypatch.setenv("MAUWATCH_KEY", KEY + "\n")
     assert read_key(KeySource(env="MAUWATCH_KEY"), tmp_path).fingerprint == key.fingerprint
-    with pytest.raises(Refusal) as refused:  # The key itself, where its variable's name should stand.
+    with pytest.raises(RefusedError) as refused:  # The key itself, where its variable's name should stand.
         read_key(KeySource(env=KEY), tmp_path)
     assert KEY not in str(refused.value)
-    with pytest.raises(Refusal, match="can't be read") as refused:
+    with pytest.raises(RefusedError, match="can't be read") as refused:
         read_key(KeySource(file=KEY), tmp_path)
     assert KEY not in str(refused.value)
-    with pytest.raises(Refusal, match="isn't set"):
+    with pytest.raises(RefusedError, match="isn't set"):
         read_key(KeySource(env="MAUWATCH_OTHER"), tmp_path)
-    with pytest.raises(Refusal, match="can't be read"):
+    with pytest.raises(RefusedError, match="can't be read"):
         read_key(KeySource(file="nowhere"), tmp_path)
 
 
@@ -211,6 +211,6 @@ def test_the_public_key_is_nobodys(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     (tmp_path / "k").write_text(f"{TEST_KEY}\n")
     monkeypatch.setenv("MAUWATCH_KEY", TEST_KEY)
     for source in (KeySource(file="k"), KeySource(env="MAUWATCH_KEY")):
-        with pytest.raises(Refusal, match="public test key") as refused:
+        with pytest.raises(RefusedError, match="public test key") as refused:
             read_key(source, tmp_path)
         assert TEST_KEY not in str(refused.value)

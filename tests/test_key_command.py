@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from affiliates import canary
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.group import KeySource
 from affiliates.identity import TEST_KEY, GroupKey, read_key
 from dashboards import keys, starter
@@ -25,7 +25,7 @@ FINGERPRINT = GroupKey(KEY, "1").fingerprint
 def asked(*arguments: object, code: int = 0) -> str:
     """What the command prints; a refusal is raised."""
     done = CliRunner().invoke(app, ["key", *map(str, arguments)], catch_exceptions=not code)
-    if isinstance(done.exception, Refusal):
+    if isinstance(done.exception, RefusedError):
         raise done.exception
     assert done.exit_code == code, done.output
     return done.output
@@ -60,11 +60,11 @@ def test_a_new_key_is_its_owners_alone_and_never_shown(tmp_path: Path) -> None:
 
 def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
     """With it all contributions of its epoch would be lost; through a link to nowhere, another place's file."""
-    with pytest.raises(Refusal, match="is there already"):
+    with pytest.raises(RefusedError, match="is there already"):
         asked("new", kept(tmp_path / "group.key"))
     assert (tmp_path / "group.key").read_text() == f"{KEY}\n"
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(Refusal, match="is there already"):
+    with pytest.raises(RefusedError, match="is there already"):
         asked("new", tmp_path / "link")
     assert not (tmp_path / "elsewhere").exists()
     asked("new", tmp_path / "third", "--epoch", "Not A Name", code=2)
@@ -172,10 +172,10 @@ RAW = bytes(range(200, 232))
 def test_what_is_no_key_is_refused_by_what_it_is(tmp_path: Path, content: bytes, rule: str) -> None:
     """The same secret in another form is another key: used as it is, it would count everybody twice, and decoded too."""
     path = kept(tmp_path / "k", content)
-    with pytest.raises(Refusal, match=rule) as refused:
+    with pytest.raises(RefusedError, match=rule) as refused:
         asked("check", "--file", path)
     assert not content.strip() or content.strip().decode("latin-1") not in str(refused.value)
-    with pytest.raises(Refusal):
+    with pytest.raises(RefusedError):
         read_key(KeySource(file=str(path)), tmp_path)
 
 
@@ -187,7 +187,7 @@ def test_no_key_is_told_for_another_form() -> None:
 
 def test_the_key_in_the_place_of_its_name_isnt_shown(tmp_path: Path) -> None:
     for place in ("--env", "--file"):
-        with pytest.raises(Refusal) as refused:
+        with pytest.raises(RefusedError) as refused:
             asked("check", place, KEY)
         assert KEY not in str(refused.value)
 

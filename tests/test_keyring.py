@@ -15,7 +15,7 @@ from affiliates import canary
 from affiliates.contribution import Contribution, write
 from affiliates.edge import Workplace as Place
 from affiliates.edge import contribute, find, periods_present
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import RefusedError
 from affiliates.group import ProductRef, Settings
 from affiliates.identity import GroupKey
 from affiliates.keyring import Keyring
@@ -85,7 +85,7 @@ def test_the_other_epochs_key_is_refused_by_name(make: Make, tmp_path: Path) -> 
     keys = Keyring(group.settings, directory)
     for said, rule in (("1", "another key epoch (1, the month's is 2)"), ("2", "the key of epoch 1: use that of 2")):
         write(tmp_path / "c.parquet", [replace(c, key_epoch=said) for c in old])
-        with pytest.raises(Refused) as refused:
+        with pytest.raises(RefusedError) as refused:
             intake.accept([tmp_path / "c.parquet"], group, keys.canaries, lambda month: "", NOW)
         assert rule in str(refused.value)
 
@@ -104,7 +104,7 @@ def test_a_destroyed_epoch_keeps_its_figures_and_takes_nothing_more(make: Make, 
     run(directory, group, NOW)
     assert estimates(directory)[0] == 30
     write(tmp_path / "c.parquet", handed_in(directory, GroupKey(KEY, "1"), JANUARY, JANUARY))
-    with pytest.raises(Refused, match=r"the key of its epoch was destroyed \(epoch 1, on 2025-05-30\)"):
+    with pytest.raises(RefusedError, match=r"the key of its epoch was destroyed \(epoch 1, on 2025-05-30\)"):
         intake.accept([tmp_path / "c.parquet"], group, Keyring(group.settings, directory).canaries, lambda month: "", NOW)
 
 
@@ -121,9 +121,9 @@ def test_a_centre_without_the_key_checks_all_the_same(make: Make, tmp_path: Path
     write(tmp_path / "c.parquet", handed_in(directory, GroupKey(KEY, "1"), JANUARY, FEBRUARY))
     assert len(intake.accept([tmp_path / "c.parquet"], group, keys.canaries, lambda month: "", NOW)) == 32
     write(tmp_path / "c.parquet", handed_in(directory, GroupKey(OTHER, "1"), JANUARY, FEBRUARY))
-    with pytest.raises(Refused, match="another key, or another hash"):
+    with pytest.raises(RefusedError, match="another key, or another hash"):
         intake.accept([tmp_path / "c.parquet"], group, keys.canaries, lambda month: "", NOW)
-    with pytest.raises(Refusal, match="isn't here: a trustee keeps it"):
+    with pytest.raises(RefusedError, match="isn't here: a trustee keeps it"):
         keys.key(JANUARY)
     report = run(directory, group, NOW)
     assert "a trustee keeps it" in str(report.products[0].refusals[0])
@@ -134,7 +134,7 @@ def test_a_trustees_file_of_another_epoch_is_refused(make: Make) -> None:
     canary.to_file(canary.from_key(GroupKey(KEY, "9")), ["email"], directory / "c.json")
     settings = read_group(directory).settings.model_copy(update={"key": None, "keys": ()})
     settings = Settings.model_validate({**settings.model_dump(exclude={"key", "keys"}), "key": {"canaries": "c.json"}})
-    with pytest.raises(Refusal, match="are of another epoch"):
+    with pytest.raises(RefusedError, match="are of another epoch"):
         Keyring(settings, directory).canaries(JANUARY)
 
 

@@ -11,7 +11,7 @@ import pytest
 from datasketches import hll_sketch
 
 from affiliates import keys as keys_module
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.kernels import Keys
 from affiliates.keys import registers_of
 from affiliates.registers import Registers
@@ -82,17 +82,17 @@ def test_several_files_batches_and_repeated_keys(tmp_path: Path, monkeypatch: py
 def test_what_is_no_key_is_refused_and_not_shown(tmp_path: Path, series: pl.Series, rule: str) -> None:
     """An engine that writes capitals, or hashes to another length, would make other people of all."""
     path = written(tmp_path / "keys.parquet", series)
-    with pytest.raises(Refusal, match=rule) as refused:
+    with pytest.raises(RefusedError, match=rule) as refused:
         registers_of([path], "key", 12, "keys")
     assert "0123" not in str(refused.value)
 
 
 def test_a_bad_file_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path / "keys.parquet", as_text(some(5_000)))
-    with pytest.raises(Refusal, match="read"):
+    with pytest.raises(RefusedError, match="read"):
         registers_of([path], "person", 12, "keys")
     path.write_bytes(path.read_bytes()[:-900])
-    with pytest.raises(Refusal, match="read"):
+    with pytest.raises(RefusedError, match="read"):
         registers_of([path], "key", 12, "keys")
 
 
@@ -138,7 +138,7 @@ def test_files_of_two_kinds_are_refused_whichever_comes_first(tmp_path: Path) ->
     for number, series in enumerate((pl.Series(keys.view(np.int64)), as_text(keys), pl.Series(keys.view(np.float64)))):
         other = written(tmp_path / f"{number}.parquet", series)
         for paths in ([good, other], [other, good]):
-            with pytest.raises(Refusal):
+            with pytest.raises(RefusedError):
                 registers_of(paths, "key", 12, "keys")
 
 
@@ -158,7 +158,7 @@ def test_damaged_files_count_as_polars_reads_them_or_are_refused(tmp_path: Path,
             path.write_bytes(damaged[: rng.choice([len(damaged), len(damaged), rng.randrange(len(damaged))])])
             try:
                 found = registers_of([path], "key", 10, "keys")
-            except Refusal:
+            except RefusedError:
                 continue
             try:
                 read = pl.read_parquet(path)["key"]

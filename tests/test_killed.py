@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.manifests import read_group
 from pipelines import ledger, publications, warehouse
 from pipelines import run as centre_run
@@ -93,7 +93,7 @@ class Place:
         """How far a killed run had come, in words."""
         try:
             rows = rows_of(self.store_url, self.directory)
-        except Refusal:
+        except RefusedError:
             return "a store without tables"
         return f"{len(rows['contributions'])} contributions, {len(rows['publications'])} publications" if rows else "no store"
 
@@ -181,7 +181,7 @@ def test_a_day_is_stored_with_the_files_it_was_computed_from(make: Callable[...,
     write(directory, SQLITE, changed=False)
     with warehouse.opened(SQLITE, directory, create=True) as store, store.writing() as connection:
         connection.exec_driver_sql("create trigger full before insert on sources_seen begin select raise(abort, 'full'); end")
-    with pytest.raises(Refusal, match="can't be used"):
+    with pytest.raises(RefusedError, match="can't be used"):
         centre_run.run(directory, read_group(directory), NOW)
     with warehouse.opened(SQLITE, directory) as store, store.writing() as connection:
         connection.exec_driver_sql("drop trigger full")

@@ -9,7 +9,7 @@ import pytest
 
 from affiliates import kernels, known
 from affiliates.crosswalk import Crosswalk, from_keys
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.identity import PERSON, GroupKey, normalise, person_key
 from affiliates.known import KnownKeys
 from affiliates.source import Identifier
@@ -107,5 +107,5 @@ def test_more_namespaces_than_codes_are_refused(key: GroupKey) -> None:
     keys = KnownKeys(many[:-1], key, None)
     _, codes = keys.of([pl.Series([None if i < len(many) - 2 else "bob"], dtype=pl.String) for i in range(len(many) - 1)])
     assert keys.namespaces[codes[0] - int(kernels.FIRST_CODE)] == many[-2].namespace
-    with pytest.raises(Refusal, match="too many namespaces"):
+    with pytest.raises(RefusedError, match="too many namespaces"):
         KnownKeys(many, key, None)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import yaml
 
 from affiliates import signature
-from affiliates.errors import Refused
+from affiliates.errors import RefusedError
 from affiliates.manifests import mistakes_in_attested, read_attested, read_group
 from pipelines import chain, closing, erasure, ledger, schema, store, warehouse
 from pipelines.chain import Entry
@@ -178,7 +178,7 @@ def test_mistakes_in_what_is_attested(make: Make, change: dict[str, Any], said: 
     directory = make([entity("a", [product("app")])])
     (directory / "attested").mkdir()
     (directory / "attested" / "2025-03.yaml").write_text(yaml.safe_dump(change))
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         read_attested(directory, read_group(directory), MARCH)
     assert said in str(refused.value)
 
@@ -188,7 +188,7 @@ def test_a_file_that_no_month_reads_is_refused(make: Make) -> None:
     directory = make([entity("a", [product("app")])])
     (directory / "attested").mkdir()
     (directory / "attested" / "march.yaml").touch()
-    with pytest.raises(Refused, match="is not read"):
+    with pytest.raises(RefusedError, match="is not read"):
         read_attested(directory, read_group(directory), MARCH)
     (mistake,) = mistakes_in_attested(directory, read_group(directory))
     assert mistake.subject == "attested/march.yaml:1"

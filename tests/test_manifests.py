@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from affiliates.errors import Refused
+from affiliates.errors import RefusedError
 from affiliates.group import ProductRef
 from affiliates.manifests import read_group
 from tests.conftest import KEY
@@ -42,7 +42,7 @@ def write(directory: Path, **files: str) -> Path:
 
 
 def mistakes(directory: Path) -> list[str]:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         read_group(directory)
     return [str(r) for r in refused.value.refusals]
 

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import polars as pl
 import pytest
 
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.manifests import read_group
 from affiliates.sources import objects
 from dashboards.doctor import examine
@@ -105,7 +105,7 @@ def test_wrong_objects_are_refused_by_name(
             return
         monkeypatch.setattr(objects, "IN_PLACE_BYTES", 1)
     bucket = put(given)
-    with pytest.raises(Refusal, match=expected) as refused:
+    with pytest.raises(RefusedError, match=expected) as refused:
         contributions(group_of(tmp_path, source(**{"files": f"{bucket}/p/", **changes})))
     assert not {"planted", SECRET} & {word for word in ("planted", SECRET) if word in whole_text(refused.value)}
 
@@ -131,12 +131,12 @@ def test_a_store_that_denies_and_one_that_is_not_there(
     with HTTPServer(("127.0.0.1", 0), Denying) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
-        with pytest.raises(Refusal, match=r"a/app, s3://bucket/p/: may not be read \(permission denied\)") as refused:
+        with pytest.raises(RefusedError, match=r"a/app, s3://bucket/p/: may not be read \(permission denied\)") as refused:
             contributions(directory)
         server.shutdown()
     assert "planted" not in whole_text(refused.value)
     monkeypatch.setattr(objects, "RETRIES", 0)
-    with pytest.raises(Refusal, match="the store can't be reached, or doesn't know mauwatch") as refused:
+    with pytest.raises(RefusedError, match="the store can't be reached, or doesn't know mauwatch") as refused:
         contributions(directory)
     assert SECRET not in whole_text(refused.value)
 
@@ -155,7 +155,7 @@ def test_an_object_written_again_meanwhile_is_read_again(tmp_path: Path, put: Pu
         fetched(self, found, path)
 
     monkeypatch.setattr(objects.Objects, "_fetch", meanwhile)
-    with pytest.raises(Refusal, match=r"p/e.csv: the object was written again while it was read"):
+    with pytest.raises(RefusedError, match=r"p/e.csv: the object was written again while it was read"):
         contributions(directory)
     done.clear()
     report = go(directory)

@@ -15,7 +15,7 @@ import dagster as dg
 import pytest
 import yaml
 
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.manifests import read_group
 from dashboards import cli
 from pipelines import answering, channels, incidents, outbox, registry, telling, warehouse
@@ -317,11 +317,11 @@ def test_an_acknowledged_alert_goes_no_further(tmp_path: Path, hooks: Hooks) -> 
     go(directory)
     with warehouse.opened(SQLITE, directory) as store:
         answering.acknowledge(store, read_group(directory), 1, "counsel", NOW)
-        with pytest.raises(Refusal, match="has been acknowledged"):
+        with pytest.raises(RefusedError, match="has been acknowledged"):
             answering.acknowledge(store, read_group(directory), 1, "another", NOW)
-        with pytest.raises(Refusal, match="isn't open"):
+        with pytest.raises(RefusedError, match="isn't open"):
             answering.acknowledge(store, read_group(directory), 9, "counsel", NOW)
-        with pytest.raises(Refusal, match="isn't closed by this reason"):
+        with pytest.raises(RefusedError, match="isn't closed by this reason"):
             answering.close(store, read_group(directory), builtin(), 1, Closing("counsel", "accepted", "2025/17"), NOW)
     go(directory, NOW + timedelta(days=9))
     assert hooks.bodies("/next") == []
@@ -453,7 +453,7 @@ def test_a_run_that_fails_as_a_whole_is_told(tmp_path: Path, hooks: Hooks, monke
     in_process.run(directory, group, NOW)
     key = (directory / "group.key").read_text()
     (directory / "group.key").unlink()
-    with pytest.raises(Refusal):
+    with pytest.raises(RefusedError):
         in_process.run(directory, group, NOW + timedelta(days=1))
     assert [(b["kind"], b["action"]) for b in hooks.bodies()] == [("failed_run", "found")]
     (directory / "group.key").write_text(key)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import RefusedError
 from affiliates.manifests import read_group
 from pipelines import closing, own_months, warehouse
 from pipelines.closing import Signature
@@ -90,7 +90,7 @@ def test_a_month_of_nobody_or_of_nothing_is_said(directory: Path) -> None:
 def test_one_month_is_no_series(make: Make) -> None:
     made = make([entity("a", [half_a_year(to="2025-02-01")])])
     write_events(made, [9, 0, 0, 0, 0, 0])
-    with pytest.raises(Refusal, match="at least two published months"):
+    with pytest.raises(RefusedError, match="at least two published months"):
         series(made)
 
 
@@ -189,7 +189,7 @@ def test_lead_times_are_the_groups(directory: Path, text: str | None, said: dict
 def test_a_wrong_lead_time_is_refused_by_its_line(directory: Path, text: str, line: int, rule: str) -> None:
     """Misspelt and passed over, a day to decide by would be that of the default."""
     (directory / "alerts.yaml").write_text(text)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         read_group(directory)
     (only,) = refused.value.refusals
     assert only.subject == f"alerts.yaml:{line}"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from affiliates.errors import Refused
+from affiliates.errors import RefusedError
 from pipelines import registry
 from pipelines.entries import TESTED, Clause, Entry
 from pipelines.licences import first_of_all
@@ -184,7 +184,7 @@ def test_a_clause_is_inherited_from_ours(tmp_path: Path) -> None:
 )
 def test_mistakes_are_named_with_their_line(tmp_path: Path, change: dict[str, Any], said: str) -> None:
     """What a typo leaves out would be a clause that nobody tests."""
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         from_directory(written(tmp_path, ADDED | change))
     assert said in str(refused.value)
     assert str(refused.value).startswith("licences/ours.yaml:")
@@ -192,7 +192,7 @@ def test_mistakes_are_named_with_their_line(tmp_path: Path, change: dict[str, An
 
 def test_one_id_in_two_files(tmp_path: Path) -> None:
     written(tmp_path, ADDED, name="a.yaml")
-    with pytest.raises(Refused, match="two entries have one id"):
+    with pytest.raises(RefusedError, match="two entries have one id"):
         from_directory(written(tmp_path, ADDED, name="b.yaml"))
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from affiliates import canary, crosswalk
 from affiliates.contribution import Contribution, Part
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.group import ProductRef
 from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
@@ -121,7 +121,7 @@ def test_late_events_replace_the_day_and_the_older_version_stays(make: Make) -> 
 def test_a_run_without_range_computes_what_is_missing_or_was_not_settled(make: Make) -> None:
     directory = two(make)
     early = datetime(2025, 1, 20, 6, tzinfo=UTC)
-    with pytest.raises(Refusal, match="isn't there yet"):
+    with pytest.raises(RefusedError, match="isn't there yet"):
         figure(directory)
     events([r for r in ROWS if r[0] < "2025-01-20"]).write_parquet(directory / "events.parquet")
     first = go(directory, now=early)
@@ -178,7 +178,7 @@ def test_another_key_under_the_same_epoch_computes_again(make: Make) -> None:
     go(directory, date(2025, 1, 1), date(2025, 1, 15))
     (directory / "group.key").write_text("ab" * 32)
     go(directory, date(2025, 1, 16), date(2025, 1, 31))
-    with pytest.raises(Refusal, match="two keys"):
+    with pytest.raises(RefusedError, match="two keys"):
         figure(directory)
     report = go(directory)
     assert {p.received.replaced for p in report.products} == {15}
@@ -318,7 +318,7 @@ def test_a_sketch_that_is_not_its_digest_is_refused(make: Make) -> None:
     url = read_group(directory).settings.store
     with warehouse.opened(url, directory) as store, store.writing() as connection:
         connection.exec_driver_sql("update sketches set image = (select image from sketches order by digest limit 1)")
-    with pytest.raises(Refusal, match="isn't what its digest says"):
+    with pytest.raises(RefusedError, match="isn't what its digest says"):
         figure(directory)
 
 
@@ -346,7 +346,7 @@ def test_days_gone_from_the_sources_are_said_when_asked_for(make: Make) -> None:
 def test_no_key_no_run(make: Make) -> None:
     directory = two(make)
     (directory / "group.key").unlink()
-    with pytest.raises(Refusal, match="the group key"):
+    with pytest.raises(RefusedError, match="the group key"):
         go(directory, *JANUARY)
     assert rows(directory) == {}
 

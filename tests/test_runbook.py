@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, Refusal
 from pipelines import runbook
 from pipelines.defs import checks as defs_checks
 from pipelines.runbook import Page
@@ -35,22 +35,56 @@ def test_each_check_has_its_section() -> None:
 
 
 @pytest.mark.parametrize(
-    ("subject", "rule", "page"),
+    ("code", "page"),
     [
-        ("a/app, e.csv", "a bad line", Page.SOURCE_REFUSED),
-        ("a/app, 2025-01-05.parquet", "can't be read to its end", Page.SOURCE_REFUSED),
-        ("a/app, 2025-01-05", "too many events without a usable identifier", Page.SOURCE_REFUSED),
-        ("a/app, 2025-01-05", "another key epoch", Page.CONTRIBUTION_REFUSED),
-        ("a/app, 2025-01", "the canary differs", Page.CONTRIBUTION_REFUSED),
-        ("handed-in.parquet", "columns are missing", Page.CONTRIBUTION_REFUSED),
-        ("handed-in.parquet, a/app day 2025-01-05", "the sketch is no HLL image", Page.CONTRIBUTION_REFUSED),
-        ("a/app", "was erased, so it isn't stored again", Page.ERASED),
-        ("a/app, 2025-01-05", "was computed before the period was over, or in the future", Page.CLOCK),
+        (Code.SOURCE_LINES_INVALID, Page.SOURCE_REFUSED),
+        (Code.SOURCE_UNREADABLE, Page.SOURCE_REFUSED),
+        (Code.EVENTS_UNIDENTIFIED, Page.SOURCE_REFUSED),
+        (Code.KEY_MISSING, Page.SOURCE_REFUSED),
+        (Code.CONTRIBUTION_EPOCH_WRONG, Page.CONTRIBUTION_REFUSED),
+        (Code.CONTRIBUTION_CANARY_WRONG, Page.CONTRIBUTION_REFUSED),
+        (Code.CONTRIBUTION_COLUMNS_WRONG, Page.CONTRIBUTION_REFUSED),
+        (Code.CONTRIBUTION_SKETCH_INVALID, Page.CONTRIBUTION_REFUSED),
+        (Code.CONTRIBUTION_ERASED, Page.ERASED),
+        (Code.CONTRIBUTION_COMPUTED_EARLY, Page.CLOCK),
     ],
 )
-def test_what_a_product_is_refused_for(subject: str, rule: str, page: Page) -> None:
+def test_what_a_product_is_refused_for(code: Code, page: Page) -> None:
     """The affiliate mends its export, or compares its key: two people, who mustn't be sent to each other's section."""
-    assert runbook.of_product(Refusal(subject, rule, "", "")) == page
+    assert runbook.of_product(Refusal(code, "a/app, 2025-01-05", "a rule", "", "a step")) == page
+
+
+@pytest.mark.parametrize(
+    ("code", "page"),
+    [
+        (Code.SENDER_OTHER, Page.SENDER),
+        (Code.SENDER_SIGNATURE_WRONG, Page.SENDER),
+        (Code.CONTRIBUTION_ERASED, Page.ERASED),
+        (Code.CONTRIBUTION_COMPUTED_EARLY, Page.CONTRIBUTION_REFUSED),
+        (Code.EVENTS_UNDECIDED, Page.CONTRIBUTION_REFUSED),
+    ],
+)
+def test_what_a_file_is_refused_for(code: Code, page: Page) -> None:
+    """Another affiliate's file is a matter of security, and a wrong export isn't."""
+    assert runbook.of_file(Refusal(code, "handed-in.parquet", "a rule", "", "a step")) == page
+
+
+@pytest.mark.parametrize(
+    ("code", "page"),
+    [
+        (Code.STORE_SCHEMA, Page.SCHEMA),
+        (Code.STORE_DAMAGED, Page.STORE),
+        (Code.CONTRIBUTIONS_NOT_UNITED, Page.NOT_UNITED),
+        (Code.PORT_TAKEN, Page.PORT),
+        (Code.SERVE_RUNNING, Page.SECOND),
+        (Code.MANIFEST_KEY_INVALID, None),
+        (Code.SOURCE_MISSING, None),
+        (Code.USAGE_INVALID, None),
+    ],
+)
+def test_what_a_command_is_refused_for(code: Code, page: Page | None) -> None:
+    """Whoever asked for it has just read what to do; of the store and the service somebody else has to be called."""
+    assert runbook.of_refusal(Refusal(code, "the store", "a rule", "", "a step")) == page
 
 
 @pytest.fixture

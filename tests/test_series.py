@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from pipelines.series import Point, Series, even, read_csv, spelled
 
 TODAY = date(2026, 11, 21)
@@ -133,20 +133,21 @@ WRONG: list[tuple[str | bytes, str, str, str]] = [
 def test_refused_with_line_rule_value_and_next_step(
     tmp_path: Path, text: str | bytes, subject: str, rule: str, values: str
 ) -> None:
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(RefusedError) as refused:
         read(tmp_path, text)
-    assert refused.value.subject == subject
-    assert rule in refused.value.rule
-    assert values in refused.value.values
-    assert refused.value.next_step
+    [refusal] = refused.value.refusals
+    assert refusal.subject == subject
+    assert rule in refusal.rule
+    assert values in refusal.values
+    assert refusal.next_step
 
 
 def test_no_address_stands_in_a_refusal(tmp_path: Path) -> None:
     """A file of people by mistake: its cells aren't printed."""
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(RefusedError) as refused:
         read(tmp_path, "period,value\n2026-01,planted.person@example.com\n")
     assert "planted" not in str(refused.value)
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(RefusedError) as refused:
         read(tmp_path, "planted.person@example.com,+4915112345678\n2026-01,1\n")
     assert "planted" not in str(refused.value)
     assert "49151" not in str(refused.value)

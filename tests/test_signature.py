@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from affiliates import signature
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import RefusedError
 from affiliates.manifests import read_group
 from tests.conftest import entity
 from tests.wrong_contributions import FIRST, folder, row
@@ -22,7 +22,7 @@ def test_a_pair_of_keys(tmp_path: Path) -> None:
     """A private key that others can read is nobody's signature."""
     public = signature.new_pair(tmp_path / "k.pem")
     assert stat.S_IMODE((tmp_path / "k.pem").stat().st_mode) == 0o600
-    with pytest.raises(Refusal, match="a file is there already"):
+    with pytest.raises(RefusedError, match="a file is there already"):
         signature.new_pair(tmp_path / "k.pem")
     (tmp_path / "f").write_bytes(b"x")
     signed = signature.sign(tmp_path / "f", tmp_path / "k.pem")
@@ -33,7 +33,7 @@ def test_a_pair_of_keys(tmp_path: Path) -> None:
         assert not signature.verify(tmp_path / "f", text, [public])
     (tmp_path / "f").write_bytes(b"y")
     assert not signature.verify(tmp_path / "f", signed, [public])
-    with pytest.raises(Refusal, match="is no Ed25519 key"):
+    with pytest.raises(RefusedError, match="is no Ed25519 key"):
         signature.sign(tmp_path / "f", tmp_path / "f")
 
 
@@ -57,7 +57,7 @@ def test_signatures_are_those_of_everybody_else(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", ["", "AAAA", "not base64", "A" * 43, "-----BEGIN PRIVATE KEY-----"])
 def test_a_public_key_that_is_none_is_refused_by_its_line(make: Make, key: str) -> None:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(RefusedError) as refused:
         read_group(make([entity("a", [], public_keys=[key])]))
     assert refused.value.refusals[0].subject.startswith("affiliates/a.yaml:")
     assert "is no Ed25519 public key" in refused.value.refusals[0].rule

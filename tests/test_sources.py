@@ -20,7 +20,7 @@ from affiliates import activity, edge
 from affiliates.contribution import Contribution
 from affiliates.crosswalk import from_table
 from affiliates.edge import Workplace
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.identity import GroupKey, normalise, person_key
 from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
@@ -139,7 +139,7 @@ def test_gap_against_zero(make: Make) -> None:
     by_day = make([entity("a", [product(sources=[source(files="{day}.csv", complete_through=None)])])], files)
     assert list(contributions(by_day)) == [d for d in JANUARY if d.day not in (7, 8)]
     (by_day / "2025-01-09.csv").write_bytes(b"")
-    with pytest.raises(Refusal, match="zero bytes"):
+    with pytest.raises(RefusedError, match="zero bytes"):
         contributions(by_day)
 
 
@@ -150,7 +150,7 @@ def test_complete_through_in_a_file_of_its_own(make: Make) -> None:
     )
     assert list(contributions(directory)) == JANUARY[:5]
     (directory / "done.txt").write_text("soon")
-    with pytest.raises(Refusal, match="names a file that doesn't hold a day"):
+    with pytest.raises(RefusedError, match="names a file that doesn't hold a day"):
         contributions(directory)
 
 
@@ -202,7 +202,7 @@ def test_whole_numbers_since_1970(make: Make, unit: str, factor: int) -> None:
 def test_times_without_zone_need_one(make: Make, times: pl.Series) -> None:
     frame = pl.DataFrame({"at": times, "user": ["a@example.com"]})
     directory = make([entity("a", [product()])], {"events.parquet": frame})
-    with pytest.raises(Refusal, match=r"times without a zone \(1 in column at\)"):
+    with pytest.raises(RefusedError, match=r"times without a zone \(1 in column at\)"):
         contributions(directory)
     said = source(time={"column": "at", "zone": "America/New_York"})
     directory = make([entity("a", [product(sources=[said])])])
@@ -217,7 +217,7 @@ def test_summer_time(make: Make) -> None:
     assert [d for d, c in contributions(directory, [date(2024, 10, 27)]).items() if users(c)] == [date(2024, 10, 27)]
     never = pl.DataFrame({"at": [datetime(2025, 3, 30, 2, 30)], "user": ["a@example.com"]})
     directory = make([entity("a", [said])], {"events.parquet": never})
-    with pytest.raises(Refusal, match="time"):
+    with pytest.raises(RefusedError, match="time"):
         contributions(directory, [date(2025, 3, 30)])
 
 
@@ -308,7 +308,7 @@ def test_crosswalk_joins_and_its_table_is_checked(make: Make) -> None:
         (table.with_columns(pl.lit(7).alias("key")), "must be text"),
         (table.with_columns(pl.lit(None, pl.String).alias("key")), "16 hex characters"),
     ]:
-        with pytest.raises(Refusal, match=rule) as refused:
+        with pytest.raises(RefusedError, match=rule) as refused:
             from_table(bad)
         assert "user@example.com" not in str(refused.value)
 
@@ -382,7 +382,7 @@ def test_bad_sources_are_refused_without_a_value(make: Make, files: dict[str, by
     if "{day}" in changes["files"]:
         changes = changes | {"complete_through": None}
     directory = make([entity("a", [product(sources=[source(**changes)])])], files)
-    with pytest.raises(Refusal, match=rule) as refused:
+    with pytest.raises(RefusedError, match=rule) as refused:
         contributions(directory)
     assert "planted" not in str(refused.value)
     assert refused.value.__cause__ is None
@@ -393,7 +393,7 @@ def test_bad_sources_are_refused_without_a_value(make: Make, files: dict[str, by
 def test_identifiers_must_be_text_or_whole_numbers(make: Make, dtype: Any) -> None:
     ids = pl.Series([[1]]) if isinstance(dtype, pl.List) else pl.Series([1]).cast(dtype)
     frame = pl.DataFrame({"at": [datetime(2025, 1, 5, tzinfo=UTC)], "user": ids})
-    with pytest.raises(Refusal, match="text or whole numbers"):
+    with pytest.raises(RefusedError, match="text or whole numbers"):
         contributions(make([entity("a", [product()])], {"events.parquet": frame}))
 
 
@@ -405,7 +405,7 @@ def test_each_files_identifiers_must_be_text_or_whole_numbers(make: Make, first:
     by_day, whole = source(files="days/{day}.parquet", complete_through=None), source(files="days")
     for each in (by_day, whole):
         directory = make([entity("a", [product(sources=[each])])], {f"days/{name}": frame for name, frame in days.items()})
-        with pytest.raises(Refusal, match=r"2025-01-02\.parquet: identifiers must be text or whole numbers"):
+        with pytest.raises(RefusedError, match=r"2025-01-02\.parquet: identifiers must be text or whole numbers"):
             contributions(directory)
 
 
@@ -424,7 +424,7 @@ def test_whole_numbers_of_several_types_are_one_text(make: Make) -> None:
 @pytest.mark.parametrize("times", [pl.Series([1.5]), pl.Series([True]), pl.Series([17])])
 def test_time_must_be_a_time(make: Make, times: pl.Series) -> None:
     frame = pl.DataFrame({"at": times, "user": ["a"]})
-    with pytest.raises(Refusal, match="no type of a time"):
+    with pytest.raises(RefusedError, match="no type of a time"):
         contributions(make([entity("a", [product()])], {"events.parquet": frame}))
 
 
@@ -451,7 +451,7 @@ def test_a_folder_takes_every_file(make: Make) -> None:
     found = contributions(directory)
     assert [d.day for d, c in found.items() if users(c)] == [1, 2, 9]
     (directory / "d" / "broken.csv").symlink_to(directory / "nowhere")
-    with pytest.raises(Refusal, match="lead nowhere"):
+    with pytest.raises(RefusedError, match="lead nowhere"):
         contributions(directory)
 
 
@@ -460,18 +460,18 @@ def test_a_quoted_field_may_hold_line_ends(make: Make) -> None:
     found = contributions(make([entity("a", [product(sources=[source(files="e.csv")])])], {"e.csv": text.encode()}))
     assert [d.day for d, c in found.items() if users(c)] == [5, 6]
     bad = text.replace("x\n", 'x"y\n')
-    with pytest.raises(Refusal, match="line 4: a quotation mark is never closed"):
+    with pytest.raises(RefusedError, match="line 4: a quotation mark is never closed"):
         contributions(make([entity("a", [product(sources=[source(files="e.csv")])])], {"e.csv": bad.encode()}))
 
 
 def test_a_month_of_nobody_is_not_zero(make: Make) -> None:
     """Judged by the period: four good months must not hide one whose identifiers are all empty."""
     rows = [(f"2025-01-{d:02}T00:00:00Z", f"u{i}@example.com" if d != 7 else None) for d in (5, 6, 7, 8, 9) for i in range(150)]
-    with pytest.raises(Refusal, match="2025-01-07: too many events without a usable identifier"):
+    with pytest.raises(RefusedError, match="2025-01-07: too many events without a usable identifier"):
         contributions(make([entity("a", [product()])], {"events.parquet": events(rows)}))
     frame = events([r for r in rows if r[1]], kind=[None] * 150 + ["x"] * 450)
     said = source(counts_when="kind <> 'bot'")
-    with pytest.raises(Refusal, match="2025-01-05: too many events that `counts_when` leaves undecided"):
+    with pytest.raises(RefusedError, match="2025-01-05: too many events that `counts_when` leaves undecided"):
         contributions(make([entity("a", [product(sources=[said])])], {"events.parquet": frame}))
 
 
@@ -480,10 +480,10 @@ def test_days_of_dates_are_the_groups(make: Make) -> None:
     at_five = datetime(2025, 1, 4, 20, tzinfo=UTC)  # In Tokyo it is the 5th already.
     directory = make([entity("a", [product()])], {"events.parquet": frame}, time_zone="Asia/Tokyo")
     assert not any(users(c) for c in contributions(directory, now=at_five).values())
-    with pytest.raises(Refusal, match="in the future"):
+    with pytest.raises(RefusedError, match="in the future"):
         contributions(directory, now=datetime(2025, 1, 4, 12, tzinfo=UTC))
     said = source(time={"column": "at", "zone": "America/New_York"})
-    with pytest.raises(Refusal, match="can't be brought into another zone"):
+    with pytest.raises(RefusedError, match="can't be brought into another zone"):
         contributions(make([entity("a", [product(sources=[said])])], time_zone="UTC"))
 
 
@@ -499,7 +499,7 @@ def test_json_lines_with_late_or_mixed_fields(make: Make) -> None:
 def test_truncated_parquet_in_the_middle(make: Make) -> None:
     whole = encoded("parquet", events([("2025-01-05T00:00:00Z", f"u{i}@example.com") for i in range(20_000)]))
     directory = make([entity("a", [product()])], {"events.parquet": whole[: len(whole) // 2]})
-    with pytest.raises(Refusal, match="not a readable Parquet file"):
+    with pytest.raises(RefusedError, match="not a readable Parquet file"):
         contributions(directory)
 
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from pipelines import schema, warehouse
 from pipelines.held import GivenCount
 from pipelines.warehouse import Warehouse
@@ -31,7 +31,7 @@ def test_schema_of_the_migrations_is_the_schema_of_the_tables(store_url: str, tm
 def test_there_is_a_store_once_it_was_made(store_url: str, tmp_path: Path) -> None:
     """A database server is there without a store in it."""
     assert not warehouse.exists(store_url, tmp_path)
-    with pytest.raises(Refusal, match="isn't there yet"), warehouse.opened(store_url, tmp_path):
+    with pytest.raises(RefusedError, match="isn't there yet"), warehouse.opened(store_url, tmp_path):
         pass
     with warehouse.opened(store_url, tmp_path, create=True) as store:
         assert store.read_months() == []
@@ -40,19 +40,19 @@ def test_there_is_a_store_once_it_was_made(store_url: str, tmp_path: Path) -> No
 
 def test_a_store_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "text.sqlite").write_text("no database at all, but a text that is long enough to be taken for one" * 20)
-    with pytest.raises(Refusal, match="the store"), warehouse.opened("sqlite:///text.sqlite", tmp_path):
+    with pytest.raises(RefusedError, match="the store"), warehouse.opened("sqlite:///text.sqlite", tmp_path):
         pass
-    with pytest.raises(Refusal, match="URL"), warehouse.opened("nodb://secret:hidden@host/x", tmp_path, create=True):
+    with pytest.raises(RefusedError, match="URL"), warehouse.opened("nodb://secret:hidden@host/x", tmp_path, create=True):
         pass
     with warehouse.opened("sqlite:///newer.sqlite", tmp_path, create=True) as store, store.writing() as connection:
         connection.execute(sa.text("update alembic_version set version_num = '9999'"))
-    with pytest.raises(Refusal, match="newer mauwatch"), warehouse.opened("sqlite:///newer.sqlite", tmp_path, create=True):
+    with pytest.raises(RefusedError, match="newer mauwatch"), warehouse.opened("sqlite:///newer.sqlite", tmp_path, create=True):
         pass
 
 
 def test_a_server_that_is_not_there_is_refused_without_its_password(tmp_path: Path) -> None:
     with (
-        pytest.raises(Refusal, match="can't be used") as refused,
+        pytest.raises(RefusedError, match="can't be used") as refused,
         warehouse.opened("postgresql://u:hidden@localhost:9/x", tmp_path),
     ):
         pass

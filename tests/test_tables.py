@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from affiliates import activity, edge
 from affiliates.contribution import Contribution
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.manifests import read_group
 from affiliates.sources.database.table import Table
 from affiliates.sources.found import Found
@@ -200,7 +200,7 @@ def test_only_the_named_columns_are_asked_for(tmp_path: Path, database: str, pos
     said = table(as_reader, table="analytics.events")
     assert len(contributions(group_of(tmp_path, said, lg_k=12), JANUARY[:1])) == 1
     said = table(as_reader, table="analytics.events", internal_when="salary = 'x'")
-    with pytest.raises(Refusal, match=r"may not be read .*permission denied.* grant mauwatch's user `select`") as refused:
+    with pytest.raises(RefusedError, match=r"may not be read .*permission denied.* grant mauwatch's user `select`") as refused:
         contributions(group_of(tmp_path, said), JANUARY[:1])
     assert "reader" not in str(refused.value)
     execute(database, "drop owned by reader", "drop role reader")
@@ -233,7 +233,7 @@ def test_identifiers_without_one_spelling_are_refused(tmp_path: Path, database: 
     fill(database, {"at": "timestamptz", **{f"c{i}": sqltype for i, sqltype in enumerate(types)}}, [])
     for i in range(len(types)):
         who = [{"column": f"c{i}", "namespace": "device"}]
-        with pytest.raises(Refusal, match=rf"a/app, events: identifiers must be text or whole numbers \(column c{i} is "):
+        with pytest.raises(RefusedError, match=rf"a/app, events: identifiers must be text or whole numbers \(column c{i} is "):
             contributions(group_of(tmp_path, table(database, identifiers=who)))
 
 
@@ -278,7 +278,7 @@ def test_times_that_can_not_be_are_refused_on_whatever_day(
     (backend, sqltype, told, spec), (time, rule) = TIMES[kind], STRAYS[stray]
     url = request.getfixturevalue("database") if backend == "postgresql" else f"sqlite:///{tmp_path}/shop.sqlite"
     fill(url, {"at": sqltype, "user": "text"}, [(told(ROWS[1][0]), PLANTED), (time and told(time), PLANTED)])
-    with pytest.raises(Refusal, match=rf"{rule}.* \(1 in column at"):
+    with pytest.raises(RefusedError, match=rf"{rule}.* \(1 in column at"):
         contributions(group_of(tmp_path / "group", table(url, time=spec)), JANUARY[4:5])
 
 
@@ -295,7 +295,7 @@ def test_a_day_that_is_written_otherwise_is_not_left_out_in_silence(tmp_path: Pa
     if (sqltype, said) == ("text", "2025-01-05 07:00:00"):
         assert users(contributions(directory, JANUARY[4:5])[JANUARY[4]]) == {"email": 2}
         return
-    with pytest.raises(Refusal, match=r"values of the wrong type|events without a readable time"):
+    with pytest.raises(RefusedError, match=r"values of the wrong type|events without a readable time"):
         contributions(directory, JANUARY[4:5])
 
 
@@ -341,7 +341,7 @@ def test_loaded_through_no_day(tmp_path: Path, value: str | None) -> None:
     if value is None:
         assert contributions(directory) == {}
         return
-    with pytest.raises(Refusal, match="`complete_through` names a column that doesn't hold days"):
+    with pytest.raises(RefusedError, match="`complete_through` names a column that doesn't hold days"):
         contributions(directory)
 
 
@@ -377,7 +377,7 @@ def test_a_wrong_table_is_refused_by_name(tmp_path: Path, wrong: str) -> None:
         [(ROWS[1][0], PLANTED, PLANTED, 1)],
     )
     group_of(tmp_path, {k: v for k, v in table("sqlite:///shop.sqlite", **changes).items() if v is not None})
-    with pytest.raises(Refusal, match=expected) as refused:
+    with pytest.raises(RefusedError, match=expected) as refused:
         contributions(tmp_path)
     assert PLANTED not in whole_text(refused.value)
     assert SECRET not in whole_text(refused.value)
@@ -395,7 +395,7 @@ def test_a_closed_port_and_a_wrong_password(tmp_path: Path) -> None:
     for place in ({"url": url}, {"file": "url.txt"}):
         directory = group_of(tmp_path, table("", database=place), {"url.txt": url.encode()})
         with pytest.raises(
-            Refusal, match=rf"can't be reached, or lets nobody in \(postgresql://localhost:{port}/shop: "
+            RefusedError, match=rf"can't be reached, or lets nobody in \(postgresql://localhost:{port}/shop: "
         ) as refused:
             contributions(directory)
         assert SECRET not in whole_text(refused.value)
@@ -409,7 +409,7 @@ def test_a_closed_port_and_a_wrong_password(tmp_path: Path) -> None:
 )
 def test_a_password_with_signs_of_its_own_is_not_taken_for_a_host(tmp_path: Path, url: str) -> None:
     """Not escaped, it ends where its own @ stands, and the rest looks like the host."""
-    with pytest.raises(Refusal) as refused:
+    with pytest.raises(RefusedError) as refused:
         found_in(group_of(tmp_path, table(url.format(SECRET))))
     assert SECRET not in whole_text(refused.value)
 
@@ -418,7 +418,7 @@ def test_a_server_s_error_quotes_no_value(tmp_path: Path, database: str) -> None
     """PostgreSQL says which text isn't a number: somebody's address."""
     fill(database, {"at": "timestamptz", "user": "text"}, [(at(ROWS[1][0]), PLANTED)])
     execute(database, 'create view broken as select at, "user"::bigint as "user" from events')
-    with pytest.raises(Refusal, match=r"a/app: the database didn't give its rows .*state 22P02") as refused:
+    with pytest.raises(RefusedError, match=r"a/app: the database didn't give its rows .*state 22P02") as refused:
         contributions(group_of(tmp_path, table(database, table="broken")))
     assert "planted" not in whole_text(refused.value)
 
@@ -486,12 +486,12 @@ sys.modules.update(dict.fromkeys(("sqlalchemy", "obstore")))
 from pathlib import Path
 from affiliates import edge
 from affiliates.manifests import read_group
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 for name in ("database", "objects"):
     directory = Path({str(tmp_path)!r}) / name
     try:
         edge.find("a/app", read_group(directory).entities["a"].products[0], directory, "UTC")
-    except Refusal as refusal:
+    except RefusedError as refusal:
         print(refusal)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)

@@ -20,7 +20,7 @@ import yaml
 
 from affiliates import canary, contribution, crosswalk, edge
 from affiliates.contribution import Contribution, Part
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import RefusedError
 from affiliates.group import ProductRef
 from affiliates.identity import GroupKey, normalise, person_key
 from affiliates.keyring import Keyring
@@ -354,7 +354,7 @@ def test_what_was_due_of_products_that_start_and_end(make: Make) -> None:
             of_month = {m: [w for at_, w in events[name] if at_.month == m.month] for m in (JANUARY, FEBRUARY)}
             inside = [made(subject, m, who, grain="month") for m, who in of_month.items()]
         for wrong in outside:
-            with pytest.raises(Refused, match="outside the product's life"):
+            with pytest.raises(RefusedError, match="outside the product's life"):
                 hand_in(directory, [wrong])
         hand_in(directory, inside)
     for month in (JANUARY, FEBRUARY):
@@ -619,7 +619,7 @@ def test_each_month_has_its_days(make: Make, month: date, length: int) -> None:
     found = measured(directory, month)
     assert found.products["a/x"].reasons == (f"a/x: 1 of {length} days ({month_end(month)}) missing",)
     with Centre(directory, read_group(directory), NOW) as centre:
-        with pytest.raises(Refusal, match=f"{length - 1} of|1 of {length} days"):
+        with pytest.raises(RefusedError, match=f"{length - 1} of|1 of {length} days"):
             closing.close(centre, month, Signature("Head of Finance"))
         hand_in(directory, each[-1:])
         closed = closing.close(centre, month, Signature("Head of Finance"))["unique_people"]
@@ -645,7 +645,7 @@ def test_a_source_named_by_a_day_that_there_is_not(make: Make) -> None:
     (seen,) = edge.find("a/x", read_group(directory).entities["a"].products[0], directory, "UTC")
     assert "left out, being named by a day that there isn't: 1, such as 2023-02-29" in seen.described()
     make([entity("b", [product("x", sources=[DAILY], **{"from": "2023-02-29"})])])
-    with pytest.raises(Refused, match=r"b\.yaml:\d+"):
+    with pytest.raises(RefusedError, match=r"b\.yaml:\d+"):
         read_group(directory)
 
 
@@ -742,7 +742,7 @@ def test_an_epochs_change_beside_days_of_another_zone(make: Make, ours: str, the
         assert found.group.upper is not None
         assert 60 <= found.group.upper <= 60 + 40 + 2
     wrong = [made("a/x", FEBRUARY, ["u1"], day_zone=theirs, key=FIRST_KEY)]
-    with pytest.raises(Refused, match=r"another key epoch \(1, the month's is 2\)"):
+    with pytest.raises(RefusedError, match=r"another key epoch \(1, the month's is 2\)"):
         hand_in(directory, wrong)
 
 
@@ -777,11 +777,11 @@ def test_a_snapshot_replaced_after_days_were_handed_in(make: Make) -> None:
         hand_in(directory, by_day(name, each, month_of(JANUARY), joined=first))
     assert measured(directory, JANUARY).group.estimate == truth(2)
     second = snapshot(3)
-    with pytest.raises(Refused, match="another crosswalk than the month's"):
+    with pytest.raises(RefusedError, match="another crosswalk than the month's"):
         hand_in(directory, by_day("a/y", events["a/y"], month_of(JANUARY), joined=first))
     assert measured(directory, JANUARY).group.estimate == truth(2)  # What was counted stands until something new comes.
     hand_in(directory, by_day("a/y", events["a/y"], month_of(JANUARY), joined=second))
-    with pytest.raises(Refusal, match="two crosswalk snapshots can't be united") as refused:
+    with pytest.raises(RefusedError, match="two crosswalk snapshots can't be united") as refused:
         measured(directory, JANUARY)
     for words in ("31 periods, such as a/x's", "31 periods, such as a/y's", "mauwatch run --from 2025-01-01", "handed in again"):
         assert words in str(refused.value)

@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from affiliates import canary, contribution
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
 from dashboards.cli import app
@@ -110,9 +110,9 @@ def test_the_centres_file_is_the_newest_epochs_or_the_one_asked_for(tmp_path: Pa
         ]
     line = yaml.safe_load(told["group_yaml"])
     assert line == {"key": {"canaries": "canaries.json", "epoch": "1"}}
-    with pytest.raises(Refusal, match="was destroyed"):
+    with pytest.raises(RefusedError, match="was destroyed"):
         asked("canaries", out, "--group", trustee, "--epoch", "0")
-    with pytest.raises(Refusal, match="has no such epoch"):
+    with pytest.raises(RefusedError, match="has no such epoch"):
         asked("canaries", out, "--group", trustee, "--epoch", "7")
     assert "a namespace is" in asked("canaries", out, "--group", trustee, "--namespace", "No Name", code=2)
 
@@ -120,12 +120,12 @@ def test_the_centres_file_is_the_newest_epochs_or_the_one_asked_for(tmp_path: Pa
 def test_no_key_is_written_over(tmp_path: Path) -> None:
     """FILE is what is written, not what is read: whoever names the key's file there would lose the key."""
     trustee = write_group(tmp_path, [])
-    with pytest.raises(Refusal, match="is there already"):
+    with pytest.raises(RefusedError, match="is there already"):
         asked("canaries", trustee / "group.key", "--group", trustee)
     assert (trustee / "group.key").read_text() == KEY
     centre = write_group(tmp_path / "centre", [], key={"canaries": "c.json"})
     asked("canaries", centre / "c.json", "--group", trustee)
-    with pytest.raises(Refusal, match="a trustee keeps it"):
+    with pytest.raises(RefusedError, match="a trustee keeps it"):
         asked("canaries", tmp_path / "new.json", "--group", centre)
     assert not (tmp_path / "new.json").exists()
 

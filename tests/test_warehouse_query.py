@@ -28,7 +28,7 @@ from typer.testing import CliRunner
 from affiliates import canary, contribution, crosswalk, edge
 from affiliates.contribution import SCHEMA, Contribution
 from affiliates.crosswalk import Crosswalk
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.group import AUDIENCES, Audience, Group, Product, ProductRef, Settings
 from affiliates.identity import TEST_KEY, GroupKey, normalise, person_key
 from affiliates.keyring import Keyring
@@ -314,7 +314,7 @@ KEYS = pl.DataFrame(
     ],
 )
 def test_keys_that_would_count_wrongly(change: pl.Expr, rule: str, tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match=rule) as refused:
+    with pytest.raises(RefusedError, match=rule) as refused:
         by_keys(KEYS.with_columns(change), tmp_path / "keys", "day", None)
     assert "example.com" not in str(refused.value)
 
@@ -375,20 +375,20 @@ def test_one_files_canaries_do_not_prove_anothers_keys(tmp_path: Path) -> None:
         found = edge.find("shop/app", product, tmp_path, ZONE)
         periods = edge.periods_present(found, product, [FIRST, date(2025, 1, 2)], ZONE, NOW)
         if refused:
-            with pytest.raises(Refusal, match="files of keys without canaries"):
+            with pytest.raises(RefusedError, match="files of keys without canaries"):
                 list(edge.contribute(ProductRef("shop", "app"), product, found, periods, place))
         else:
             assert [len(some) for some in edge.contribute(ProductRef("shop", "app"), product, found, periods, place)] == [2]
 
 
 def test_keys_without_canaries_prove_nothing(tmp_path: Path) -> None:
-    with pytest.raises(Refusal, match="keys without canaries"):
+    with pytest.raises(RefusedError, match="keys without canaries"):
         by_keys(KEYS.filter(pl.col("audience") != "canary"), tmp_path / "keys", "day", None)
 
 
 def test_days_in_a_table_of_months_are_refused(tmp_path: Path) -> None:
     """Only those of the first day would count, and nobody would miss the others."""
-    with pytest.raises(Refusal, match="days in a table of months"):
+    with pytest.raises(RefusedError, match="days in a table of months"):
         by_keys(KEYS.with_columns(activity_date=pl.Series([FIRST, LAST, None])), tmp_path / "keys", "month", None)
 
 
@@ -459,7 +459,7 @@ def test_postgresql_passes_its_self_test_as_far_as_keys_go(postgres: sa.Engine) 
     ],
 )
 def test_what_no_query_can_be_made_of(wanted: Asked, rule: str) -> None:
-    with pytest.raises(Refusal, match=rule):
+    with pytest.raises(RefusedError, match=rule):
         query(ENGINES["spark"], wanted)
 
 

@@ -315,7 +315,7 @@ def test_two_windows_at_once_are_none(counted: Path, asked: list[str], said: str
     assert done.exit_code != 0
     assert said in " ".join(done.output.replace("│", " ").split()) or said in str(done.exception)
     if not isinstance(done.exception, SystemExit):
-        assert type(done.exception).__name__ == "Refusal"  # With which `main` ends by 2.
+        assert type(done.exception).__name__ == "RefusedError"  # With which `main` ends by 2.
     else:
         assert done.exit_code == 2
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import polars as pl
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, RefusedError, refused
 from affiliates.source import Source
 from affiliates.sources.found import PORTION_BYTES, complete_through, digest
 from affiliates.sources.naming import Named, day_of, format_of, is_hidden, left_out, matching, refuse_unknown
@@ -55,7 +55,7 @@ class Files(Named):
     def check(self, days: Sequence[date]) -> None:
         """Check each file of these days as a whole, before anything of it counts.
 
-        Raises `Refusal` for an empty or unreadable file, a missing column, a bad line, a wrong type.
+        Raises `RefusedError` for an empty or unreadable file, a missing column, a bad line, a wrong type.
         """
         for path in self.paths_of(days):
             check_file(path, self.kind, self.source, self.subject)
@@ -103,20 +103,27 @@ class Files(Named):
         except READ_ERRORS:
             raise self._diagnosed() from None
 
-    def _diagnosed(self) -> Refusal:
+    def _diagnosed(self) -> RefusedError:
         for path in self.paths:
             try:
                 check_file(path, self.kind, self.source, self.subject)
                 scan_file(path, self.kind, self.source).null_count().collect()
-            except Refusal as refusal:
-                return refusal
+            except RefusedError as error:
+                return error
             except READ_ERRORS:
-                return Refusal(
-                    f"{self.subject}, {path.name}", "can't be read to its end",
-                    f"read as {self.kind}", "write the file again; it may be cut off",
-                )  # fmt: skip
-        return Refusal(
-            self.subject, "the files don't fit together", f"{len(self.paths)} files", "give them the same columns and types"
+                return refused(
+                    Code.SOURCE_UNREADABLE,
+                    f"{self.subject}, {path.name}",
+                    "can't be read to its end",
+                    f"read as {self.kind}",
+                    "write the file again; it may be cut off",
+                )
+        return refused(
+            Code.SOURCE_COLUMNS_MISSING,
+            self.subject,
+            "the files don't fit together",
+            f"{len(self.paths)} files",
+            "give them the same columns and types",
         )
 
 
@@ -125,7 +132,7 @@ def _stats(paths: Sequence[Path]) -> str:
 
 
 def find(source: Source, directory: Path, subject: str) -> Files:
-    """Find a source's files; raises `Refusal` when there is none, or of no known format."""
+    """Find a source's files; raises `RefusedError` when there is none, or of no known format."""
     assert source.files is not None
     of_day: dict[date, tuple[Path, ...]] = {}
     of_no_day: list[str] = []
@@ -142,7 +149,7 @@ def find(source: Source, directory: Path, subject: str) -> Files:
         if not paths and "*" in source.files:
             paths = sorted(Path(p) for p in glob.glob(_whole_pattern(directory, source.files)))
     if not paths:
-        raise Refusal(subject, "no file is there", source.files, "correct `files`, or bring the files")
+        raise refused(Code.SOURCE_MISSING, subject, "no file is there", source.files, "correct `files`, or bring the files")
     known = complete_through(source.complete_through, directory, subject)
     return Files(subject, source, format_of(source, paths, subject), tuple(paths), of_day, known, tuple(of_no_day))
 
@@ -153,8 +160,12 @@ def _in_folder(folder: Path, source: Source, subject: str) -> list[Path]:
     found = sorted(p for p in found if not is_hidden(p.name))
     lost = [p for p in found if not p.is_file()]
     if lost:
-        raise Refusal(
-            subject, "a folder holds links that lead nowhere", f"{len(lost)} of {len(found)}", "take them away, or mend them"
+        raise refused(
+            Code.SOURCE_MISSING,
+            subject,
+            "a folder holds links that lead nowhere",
+            f"{len(lost)} of {len(found)}",
+            "take them away, or mend them",
         )
     refuse_unknown(source, found, subject)
     return found

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import polars as pl
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.source import Source
 
 PORTION_BYTES = 32 << 20
@@ -42,7 +42,7 @@ class Found(Protocol):
         """By period (its first day, with its days), what changes with its events, as far as it can be told cheaply."""
 
     def check(self, days: Sequence[date]) -> None:
-        """Refuse what is damaged or lacks a column, before anything of these days counts. Raises `Refusal`."""
+        """Refuse what is damaged or lacks a column, before anything of these days counts. Raises `RefusedError`."""
 
     def frames(self, days: Sequence[date], columns: Sequence[str], now: datetime | None = None) -> Iterator[pl.LazyFrame]:
         """The events of these days (and perhaps others), one frame after the other, each good until the next.
@@ -52,7 +52,7 @@ class Found(Protocol):
         """
 
     def newest(self, rows: int) -> pl.LazyFrame:
-        """At least so many events, for a first look; of the newest file where there are many. Raises `Refusal`."""
+        """At least so many events, for a first look; of the newest file where there are many. Raises `RefusedError`."""
 
     def reading(self) -> AbstractContextManager[None]:
         """Turns what goes wrong while reading into a refusal that quotes no value."""
@@ -67,13 +67,16 @@ def digest(said: object) -> str:
 
 
 def complete_through(said: object, directory: Path, subject: str) -> date | None:
-    """The last day whose events are all there, as a manifest or the file it names says; raises `Refusal`."""
+    """The last day whose events are all there, as a manifest or the file it names says; raises `RefusedError`."""
     if not isinstance(said, str):
         return said if isinstance(said, date) else None
     try:
         return date.fromisoformat((directory / said).read_text(encoding="ascii").strip())
     except (OSError, ValueError):
-        raise Refusal(
-            subject, "`complete_through` names a file that doesn't hold a day", said,
+        raise refused(
+            Code.SOURCE_SETTING_WRONG,
+            subject,
+            "`complete_through` names a file that doesn't hold a day",
+            said,
             "write one day (YYYY-MM-DD) and nothing else into it",
-        ) from None  # fmt: skip
+        ) from None

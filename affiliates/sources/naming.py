@@ -6,7 +6,7 @@ from contextlib import suppress
 from datetime import date
 from pathlib import PurePath
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.source import Source
 
 _SUFFIXES = {
@@ -40,11 +40,17 @@ def is_hidden(name: str) -> bool:
 
 
 def format_of(source: Source, paths: Sequence[PurePath], subject: str) -> str:
-    """The one format of all these files; raises `Refusal` where they have none or several."""
+    """The one format of all these files; raises `RefusedError` where they have none or several."""
     kinds = {source.format or _kind(path) for path in paths}
     if len(kinds) != 1 or None in kinds:
         endings = ", ".join(sorted({p.suffix or "none" for p in paths}))
-        raise Refusal(subject, "the files' format isn't clear", f"endings: {endings}", "add `format: parquet`, csv or jsonl")
+        raise refused(
+            Code.SOURCE_FORMAT_UNCLEAR,
+            subject,
+            "the files' format isn't clear",
+            f"endings: {endings}",
+            "add `format: parquet`, csv or jsonl",
+        )
     return str(kinds.pop())
 
 
@@ -52,10 +58,13 @@ def refuse_unknown(source: Source, paths: Sequence[PurePath], subject: str) -> N
     """Refuse a folder with files of an unknown format: left out, they would silently not count."""
     unknown = [p for p in paths if not source.format and _kind(p) is None]
     if unknown:
-        raise Refusal(
-            subject, "a folder holds files of an unknown format", f"{len(unknown)} of {len(paths)}, such as *{unknown[0].suffix}",
+        raise refused(
+            Code.SOURCE_FORMAT_UNCLEAR,
+            subject,
+            "a folder holds files of an unknown format",
+            f"{len(unknown)} of {len(paths)}, such as *{unknown[0].suffix}",
             "take them away, or say which `format` all of them have",
-        )  # fmt: skip
+        )
 
 
 def matching(pattern: str) -> re.Pattern[str]:

@@ -21,7 +21,7 @@ import obstore
 import polars as pl
 from obstore import exceptions, store
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.source import Source
 from affiliates.sources.found import PORTION_BYTES, complete_through, digest
 from affiliates.sources.naming import Named, day_of, format_of, is_hidden, left_out, matching, refuse_unknown
@@ -87,10 +87,13 @@ class Objects(Named):
         """Refuse what a listing shows to be wrong; each object is checked when it is fetched for the check of its times."""
         for _, found in self._of(days):
             if not found.size:
-                raise Refusal(
-                    self._named(found), "the object has zero bytes", "an export that failed, not a day without users",
+                raise refused(
+                    Code.SOURCE_UNREADABLE,
+                    self._named(found),
+                    "the object has zero bytes",
+                    "an export that failed, not a day without users",
                     "write it again; for zero users, write a file with its columns and no rows",
-                )  # fmt: skip
+                )
         if self.source.time is None:
             with self.reading():
                 for _ in self._frames(days, check=True):
@@ -116,11 +119,13 @@ class Objects(Named):
             yield
         except READ_ERRORS:
             read = self._reading[:1] + self._reading[1:][-1:]
-            raise Refusal(
-                f"{self.subject}, {self.bucket}", "an object can't be read to its end, or objects don't fit together",
+            raise refused(
+                Code.SOURCE_UNREADABLE,
+                f"{self.subject}, {self.bucket}",
+                "an object can't be read to its end, or objects don't fit together",
                 f"read as {self.kind}: {len(self._reading)} objects, {' to '.join(read)}",
                 "write what is cut off again, and give all the same columns and types",
-            ) from None  # fmt: skip
+            ) from None
 
     def described(self) -> str:
         return f"{len(self.objects)} objects, {sum(found.size for found in self.objects):,} bytes{left_out(self.of_no_day)}"
@@ -167,12 +172,17 @@ class Objects(Named):
             try:
                 there = list(frame.collect_schema())
             except OSError:
-                raise Refusal(self._named(found), "may not be read, or is gone", "the store listed it", _ACCESS) from None
+                raise refused(
+                    Code.SOURCE_UNREACHABLE, self._named(found), "may not be read, or is gone", "the store listed it", _ACCESS
+                ) from None
             except READ_ERRORS:
-                raise Refusal(
-                    self._named(found), "is not a readable Parquet file",
-                    f"{found.size:,} bytes; its footer is missing or broken", "write it again; it may be cut off",
-                ) from None  # fmt: skip
+                raise refused(
+                    Code.SOURCE_UNREADABLE,
+                    self._named(found),
+                    "is not a readable Parquet file",
+                    f"{found.size:,} bytes; its footer is missing or broken",
+                    "write it again; it may be cut off",
+                ) from None
             check_there(columns_needed(self.source), there, self._named(found))
         return frame
 
@@ -193,14 +203,17 @@ class Objects(Named):
                     for chunk in chunks:
                         file.write(chunk)
             except OSError as error:
-                raise Refusal(
-                    self._named(found), "can't be kept while it is read", str(error.strerror),
+                raise refused(
+                    Code.SOURCE_UNREADABLE,
+                    self._named(found),
+                    "can't be kept while it is read",
+                    str(error.strerror),
                     "make room where temporary files lie (TMPDIR)",
-                ) from None  # fmt: skip
+                ) from None
 
 
 def find(source: Source, directory: Path, subject: str) -> Objects:
-    """Find a source's objects; raises `Refusal` when there is none, or of no known format, or they may not be listed."""
+    """Find a source's objects; raises `RefusedError` when there is none, or of no known format, or they may not be listed."""
     assert source.files is not None
     scheme, _, rest = source.files.partition("://")
     name, _, key = rest.partition("/")
@@ -224,7 +237,7 @@ def find(source: Source, directory: Path, subject: str) -> Objects:
         found = [one for one in found if not is_hidden(PurePosixPath(one.key).name)]
         refuse_unknown(source, [PurePosixPath(one.key) for one in found], subject)
     if not found:
-        raise Refusal(subject, "no object is there", source.files, "correct `files`, or bring the objects")
+        raise refused(Code.SOURCE_MISSING, subject, "no object is there", source.files, "correct `files`, or bring the objects")
     kind = format_of(source, [PurePosixPath(one.key) for one in found], subject)
     known = complete_through(source.complete_through, directory, subject)
     return Objects(subject, source, kind, bucket, opened, tuple(found), of_day, known, tuple(of_no_day))
@@ -278,17 +291,22 @@ def _refusing(where: str) -> Iterator[None]:
     try:
         yield
     except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
-        raise Refusal(where, "may not be read", "permission denied", _ACCESS) from None
+        raise refused(Code.SOURCE_UNREACHABLE, where, "may not be read", "permission denied", _ACCESS) from None
     except exceptions.PreconditionError:
-        raise Refusal(where, "the object was written again while it was read", "", "run again once the export is over") from None
+        raise refused(
+            Code.SOURCE_CHANGED, where, "the object was written again while it was read", "", "run again once the export is over"
+        ) from None
     except FileNotFoundError:
-        raise Refusal(where, "the object is gone", "", "run again once the export is over") from None
+        raise refused(Code.SOURCE_CHANGED, where, "the object is gone", "", "run again once the export is over") from None
     except (exceptions.BaseError, ValueError) as error:
         if re.search(" 40[13] ", str(error)):
-            raise Refusal(where, "may not be read", "permission denied", _ACCESS) from None
+            raise refused(Code.SOURCE_UNREACHABLE, where, "may not be read", "permission denied", _ACCESS) from None
         if " 404 " in str(error):
-            raise Refusal(where, "no such bucket", "", "correct the bucket's name in `files`") from None
-        raise Refusal(
-            where, "the store can't be reached, or doesn't know mauwatch", type(error).__name__,
+            raise refused(Code.SOURCE_MISSING, where, "no such bucket", "", "correct the bucket's name in `files`") from None
+        raise refused(
+            Code.SOURCE_UNREACHABLE,
+            where,
+            "the store can't be reached, or doesn't know mauwatch",
+            type(error).__name__,
             "see that its credentials, region and endpoint are in the environment (AWS_…, GOOGLE_…, AZURE_…)",
-        ) from None  # fmt: skip
+        ) from None

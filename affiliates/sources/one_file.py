@@ -6,7 +6,6 @@ said without a value: not even a column's name, since a file without a header ha
 """
 
 import csv
-import difflib
 import glob
 import json
 import re
@@ -17,7 +16,7 @@ from pathlib import Path
 import polars as pl
 
 from affiliates import conditions
-from affiliates.errors import Refusal
+from affiliates.errors import Code, alike, refused
 from affiliates.source import ColumnType, Source
 
 READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
@@ -52,7 +51,7 @@ def scan_file(path: Path, kind: str, source: Source) -> pl.LazyFrame:
 def together(files: Sequence[tuple[str, date | None, pl.LazyFrame]], source: Source, subject: str) -> pl.LazyFrame:
     """The columns of files, by name and day; `__day__` is the day, or null.
 
-    Raises `Refusal` for a file whose identifiers have no one spelling: among others' text, a float would become text, too.
+    Raises `RefusedError` for a file whose identifiers have no one spelling: among others' text, a float would become text, too.
     """
     for name, _, frame in files:
         schema = frame.collect_schema()
@@ -65,24 +64,30 @@ def together(files: Sequence[tuple[str, date | None, pl.LazyFrame]], source: Sou
 def check_identifiers(dtype: pl.DataType, column: str, where: str) -> None:
     """Refuse a column of identifiers by its type."""
     if not (dtype in _IDENTIFIER_TYPES or dtype.is_integer()):
-        raise Refusal(
-            where, "identifiers must be text or whole numbers", f"column {column} is {dtype}",
+        raise refused(
+            Code.SOURCE_IDENTIFIERS_UNUSABLE,
+            where,
+            "identifiers must be text or whole numbers",
+            f"column {column} is {dtype}",
             "write them as text: other types lose digits or have no one spelling",
-        )  # fmt: skip
+        )
 
 
 def check_file(path: Path, kind: str, source: Source, subject: str, name: str = "") -> None:
     """Check a file as a whole: readable to its end, with the manifest's columns, each line complete.
 
-    Raises `Refusal`, which calls it by `name` where its own isn't what the manifest leads to.
+    Raises `RefusedError`, which calls it by `name` where its own isn't what the manifest leads to.
     """
     where = f"{subject}, {name or path.name}"
     try:
         if path.stat().st_size == 0:
-            raise Refusal(
-                where, "the file has zero bytes", "an export that failed, not a day without users",
+            raise refused(
+                Code.SOURCE_UNREADABLE,
+                where,
+                "the file has zero bytes",
+                "an export that failed, not a day without users",
                 "write it again; for zero users, write a file with its columns and no rows",
-            )  # fmt: skip
+            )
         if kind == "parquet":
             _check_parquet(path, columns_needed(source), where)
         elif kind == "csv":
@@ -92,9 +97,13 @@ def check_file(path: Path, kind: str, source: Source, subject: str, name: str = 
         if kind != "parquet" and source.types:
             _check_types(path, kind, source, where)
     except PermissionError:
-        raise Refusal(where, "may not be read", "permission denied", "let the user of mauwatch read it") from None
+        raise refused(
+            Code.SOURCE_UNREACHABLE, where, "may not be read", "permission denied", "let the user of mauwatch read it"
+        ) from None
     except READ_ERRORS:
-        raise Refusal(where, "can't be read to its end", f"read as {kind}", "write it again; it may be cut off") from None
+        raise refused(
+            Code.SOURCE_UNREADABLE, where, "can't be read to its end", f"read as {kind}", "write it again; it may be cut off"
+        ) from None
 
 
 def literal(path: Path) -> str:
@@ -127,22 +136,29 @@ def check_there(needed: list[str], there: list[str], where: str, next_step: str 
         return
     # Of the names that are there, only those that look much like a missing one: the first line of a
     # file without a header holds people.
-    near = {m: n for m in missing for n in difflib.get_close_matches(m, [t for t in there if re.fullmatch("[A-Za-z_]+", t)], 1)}
+    names = [column for column in there if re.fullmatch("[A-Za-z_]+", column)]
+    near = {column: name for column in missing for name in alike(column, names)}
     hint = f"; it has {', '.join(f'{n} for {m}' for m, n in near.items())}" if near else ""
-    raise Refusal(
-        where, "columns are missing", f"{', '.join(missing)}, among {len(there)} columns{hint}",
+    raise refused(
+        Code.SOURCE_COLUMNS_MISSING,
+        where,
+        "columns are missing",
+        f"{', '.join(missing)}, among {len(there)} columns{hint}",
         next_step,
-    )  # fmt: skip
+    )
 
 
 def _check_parquet(path: Path, needed: list[str], where: str) -> None:
     try:
         there = list(pl.scan_parquet(literal(path)).collect_schema())
     except pl.exceptions.PolarsError:
-        raise Refusal(
-            where, "is not a readable Parquet file", f"{path.stat().st_size:,} bytes; its footer is missing or broken",
+        raise refused(
+            Code.SOURCE_UNREADABLE,
+            where,
+            "is not a readable Parquet file",
+            f"{path.stat().st_size:,} bytes; its footer is missing or broken",
             "write it again; it may be cut off",
-        ) from None  # fmt: skip
+        ) from None
     check_there(needed, there, where)
 
 
@@ -153,10 +169,13 @@ def _check_types(path: Path, kind: str, source: Source, where: str) -> None:
     )
     for column, count in lost.collect().to_dicts()[0].items():
         if count:
-            raise Refusal(
-                where, "values of the wrong type", f"{count:,} of column {column} aren't {source.types[column]}",
+            raise refused(
+                Code.SOURCE_TYPES_WRONG,
+                where,
+                "values of the wrong type",
+                f"{count:,} of column {column} aren't {source.types[column]}",
                 "correct the export, or the column's type under `types`",
-            )  # fmt: skip
+            )
 
 
 def _lines(path: Path) -> Iterator[str]:
@@ -173,7 +192,13 @@ def _check_csv(path: Path, source: Source, where: str) -> None:
     except csv.Error:
         header = []
     if len(set(header)) != len(header) or not header or not all(header):
-        raise Refusal(where, "the first line must name the columns, each once", f"{len(header)} names", "write it with a header")
+        raise refused(
+            Code.SOURCE_COLUMNS_MISSING,
+            where,
+            "the first line must name the columns, each once",
+            f"{len(header)} names",
+            "write it with a header",
+        )
     check_there(columns_needed(source), header, where)
     line, sep = pl.col("line").str.strip_prefix("\ufeff"), re.escape(separator)
     plain, quoted = f'[^"{sep}]*', line.str.contains('"', literal=True)
@@ -193,10 +218,13 @@ def _check_csv(path: Path, source: Source, where: str) -> None:
         records = counted.select(pl.len()).collect().item()
     read = pl.scan_csv(literal(path), infer_schema=False, separator=separator).select(pl.len()).collect().item()
     if read != records - 1:
-        raise Refusal(
-            where, "its lines and its rows don't agree", f"{records - 1:,} lines are read as {read:,} rows",
+        raise refused(
+            Code.SOURCE_LINES_INVALID,
+            where,
+            "its lines and its rows don't agree",
+            f"{records - 1:,} lines are read as {read:,} rows",
             "enclose fields with quotation marks in quotation marks, doubled inside",
-        )  # fmt: skip
+        )
 
 
 def _check_records(path: Path, separator: str, width: int, where: str) -> int:
@@ -221,7 +249,13 @@ def _check_records(path: Path, separator: str, width: int, where: str) -> int:
 
 
 def _refuse_line(where: str, line: int, said: str, width: int) -> None:
-    raise Refusal(where, "a bad line", f"line {line}: {said}, the header has {width} fields", "correct the line or the export")
+    raise refused(
+        Code.SOURCE_LINES_INVALID,
+        where,
+        "a bad line",
+        f"line {line}: {said}, the header has {width} fields",
+        "correct the line or the export",
+    )
 
 
 def _check_jsonl(path: Path, needed: list[str], where: str, identifiers: set[str]) -> None:
@@ -233,16 +267,28 @@ def _check_jsonl(path: Path, needed: list[str], where: str, identifiers: set[str
         found = _scan_jsonl(path, needed).select(pl.len().alias("__rows__"), pl.all().is_not_null().any()).collect().to_dicts()[0]
     except pl.exceptions.PolarsError:
         number = _first_bad_json(path)
-        raise Refusal(where, "a bad line", f"line {number} isn't a JSON object", "write one JSON object a line") from None
+        raise refused(
+            Code.SOURCE_LINES_INVALID, where, "a bad line", f"line {number} isn't a JSON object", "write one JSON object a line"
+        ) from None
     if not found["__rows__"]:
-        raise Refusal(where, "holds no line, so no columns", "", "write one JSON object a line, or a file of another format")
+        raise refused(
+            Code.SOURCE_COLUMNS_MISSING,
+            where,
+            "holds no line, so no columns",
+            "",
+            "write one JSON object a line, or a file of another format",
+        )
     check_there(
         needed, [name for name in needed if name in inferred or found[name]] + [n for n in inferred if n not in needed], where
     )
     nested = [name for name in identifiers if name in inferred and inferred[name].is_nested()]
     if nested:
-        raise Refusal(
-            where, "identifiers must be text or whole numbers", f"{', '.join(nested)} holds objects or lists", "write their text"
+        raise refused(
+            Code.SOURCE_IDENTIFIERS_UNUSABLE,
+            where,
+            "identifiers must be text or whole numbers",
+            f"{', '.join(nested)} holds objects or lists",
+            "write their text",
         )
 
 

@@ -17,7 +17,7 @@ from pipelines.collect import Centre, ProductRun
 from pipelines.counting import Measured
 from pipelines.defs import checks, partitions
 from pipelines.defs.partitions import Calendar
-from pipelines.defs.resources import DESK, Desk, refused
+from pipelines.defs.resources import DESK, Desk, failure_of
 from pipelines.licences import LicenceTest
 from pipelines.product_days import ProductDay
 from pipelines.warehouse import Warehouse
@@ -65,7 +65,7 @@ def contributions(ref: ProductRef, product: Product, calendar: Calendar, prefix:
             done = collect.collect(desk.centre, ref, product, first, last_day(grain, last))
             desk.report.products.append(done)
             if done.refusals:
-                raise refused(done.refusals)
+                raise failure_of(done.refusals)
             store = desk.centre.store_if_any()
             since = min(first, _open_since(store, desk.centre))
             back, today = since - timedelta(weeks=WEEKS), desk.centre.now.date()

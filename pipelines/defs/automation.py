@@ -16,7 +16,7 @@ import dagster as dg
 
 from affiliates.group import Group, Product, ProductRef
 from affiliates.periods import Grain, stretches
-from pipelines import collect, inbox, receipts, receiving, run
+from pipelines import collect, inbox, receiving, run, runbook
 from pipelines.collect import Centre, ProductRun
 from pipelines.defs import instance, partitions
 from pipelines.defs.assets import Prefix, product_key
@@ -169,7 +169,7 @@ def receiving_job() -> dg.JobDefinition:
             for warning in taken.warnings:
                 context.log.warning(warning)
             for refusal in taken.refusals:
-                context.log.error(f"{refusal} {receipts.page_of(refusal).line}")
+                context.log.error(f"{refusal} {runbook.of_file(refusal).line}")
         for finding in session.undecided:
             context.log.error(f"{finding} {finding.page.line}")
         for name, why in [*left, *session.left]:

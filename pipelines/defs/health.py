@@ -20,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.group import Group
 from pipelines import runbook, warehouse
 from pipelines.defs import instance
@@ -112,7 +112,8 @@ def _guarded(name: str, page: Page, look: Callable[[], Check], group: Group) -> 
     try:
         with instance.usable(group):
             return look()
-    except Refusal as refusal:
+    except RefusedError as error:
+        refusal = error.refusals[0]
         return Check(name, False, f"{refusal.subject}: {refusal.rule}", runbook.of_refusal(refusal) or page)
     except Exception as error:  # noqa: BLE001 whatever it is, the answer is that it isn't fine
         return Check(name, False, f"can't be looked at: {type(error).__name__}", page)

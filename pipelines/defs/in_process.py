@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from affiliates.errors import Refusal
+from affiliates.errors import RefusedError
 from affiliates.group import Group
 from affiliates.periods import stretches
 from pipelines import answering, collect
@@ -46,7 +46,7 @@ def run(
         return _run(directory, group, now, first, last, progress)
     except Exception:
         began = time.monotonic()
-        with suppress(Refusal, OSError):
+        with suppress(RefusedError, OSError):
             answering.ended(directory, group, JobRun(RUN), lambda: now + timedelta(seconds=time.monotonic() - began), failed=True)
         raise
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 import yaml
 from filelock import FileLock
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.group import Group
 from affiliates.threads import atomic_write
 from pipelines.process_identity import process_identity, process_is_gone
@@ -54,7 +54,7 @@ def home(directory: Path, group: Group) -> Path:
 @contextmanager
 def opened(directory: Path, group: Group) -> Iterator[dg.DagsterInstance]:
     """The group's Dagster for a run in this process, made where there is none; where its folder can't be written, one
-    that forgets. Raises `Refusal` when its database can't be used."""
+    that forgets. Raises `RefusedError` when its database can't be used."""
     try:
         folder = home(directory, group)
     except OSError:
@@ -109,23 +109,26 @@ def _write(path: Path, settings: dict[str, Any]) -> None:
 
 
 def _checked(url: str) -> str:
-    """For the driver that Dagster's storage is written for. Raises `Refusal` for what isn't a PostgreSQL's."""
+    """For the driver that Dagster's storage is written for. Raises `RefusedError` for what isn't a PostgreSQL's."""
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
         parsed = None
     if parsed is None or parsed.get_backend_name() != "postgresql":
         shown = parsed.render_as_string(hide_password=True) if parsed else ""
-        raise Refusal(
-            "Dagster's store", "isn't the URL of a PostgreSQL database", shown,
+        raise refused(
+            Code.STORE_UNUSABLE,
+            "Dagster's store",
+            "isn't the URL of a PostgreSQL database",
+            shown,
             "correct `dagster_store` in group.yaml, or leave it out: then it is files in .mauwatch",
-        )  # fmt: skip
+        )
     return parsed.set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
 
 
 @contextmanager
 def usable(group: Group) -> Iterator[None]:
-    """Where Dagster's database can't be used inside, a `Refusal` says so."""
+    """Where Dagster's database can't be used inside, a `RefusedError` says so."""
     url = group.settings.dagster_store
     if url is None:
         yield
@@ -134,9 +137,13 @@ def usable(group: Group) -> Iterator[None]:
     try:
         from dagster_postgres.utils import DagsterPostgresException
     except ModuleNotFoundError:
-        raise Refusal("Dagster's store", "has no driver here", shown, "pip install 'mauwatch[postgres]'") from None
+        raise refused(
+            Code.STORE_UNUSABLE, "Dagster's store", "has no driver here", shown, "pip install 'mauwatch[postgres]'"
+        ) from None
     try:
         yield
     except (sa.exc.DBAPIError, DagsterPostgresException) as error:
         kind = type(error.__cause__ or error).__name__
-        raise Refusal("Dagster's store", "can't be used", f"{shown}: {kind}", "see that it runs and has room") from None
+        raise refused(
+            Code.STORE_UNUSABLE, "Dagster's store", "can't be used", f"{shown}: {kind}", "see that it runs and has room"
+        ) from None

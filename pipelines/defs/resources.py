@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import Refusal, RefusedError
 from affiliates.group import Group
 from pipelines import runbook
 from pipelines.collect import Centre
@@ -49,12 +49,12 @@ class Desk:
             raise
         except Exception as error:  # noqa: BLE001 kept in `errors`, and the step fails
             self.errors.append(error)
-            if isinstance(error, Refusal | Refused):
-                raise refused(error.refusals if isinstance(error, Refused) else [error]) from None
+            if isinstance(error, RefusedError):
+                raise failure_of(error.refusals) from None
             raise failure(f"{subject}: {type(error).__name__}; `mauwatch run` shows where", [Page.STEP]) from None
 
 
-def refused(refusals: Sequence[Refusal]) -> dg.Failure:
+def failure_of(refusals: Sequence[Refusal]) -> dg.Failure:
     """A step whose sources, contributions or store were refused."""
     pages = [runbook.of_refusal(refusal) or runbook.of_product(refusal) for refusal in refusals]
     return failure("\n".join(str(refusal) for refusal in refusals), pages)

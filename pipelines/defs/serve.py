@@ -22,7 +22,7 @@ from types import FrameType
 import yaml
 from filelock import FileLock, Timeout
 
-from affiliates.errors import Refusal, Refused
+from affiliates.errors import Code, RefusedError, refused
 from affiliates.group import Group
 from affiliates.manifests import read_group
 from pipelines.defs import children, instance
@@ -51,7 +51,7 @@ class Address:
 
 
 def serve(directory: Path, group: Group, address: Address, log: Log) -> None:
-    """Run until SIGTERM or SIGINT. Raises `Refusal` where it can't begin."""
+    """Run until SIGTERM or SIGINT. Raises `RefusedError` where it can't begin."""
     directory = directory.absolute()
     with ExitStack() as stack:
         stack.enter_context(_alone(directory, group))
@@ -104,12 +104,11 @@ class Manifests:
         self._seen = seen
         try:
             self.group = read_group(self._directory)
-        except (Refusal, Refused, OSError) as error:
-            found = error.refusals if isinstance(error, Refused) else [error]
-            for mistake in found:
-                said = str(mistake) if isinstance(mistake, Refusal) else type(mistake).__name__
-                self._log.say("error", said, runbook=Page.MANIFESTS.line)
-            self.mistakes = f"{len(found)} mistakes in the manifests; as they were before is what counts"
+        except (RefusedError, OSError) as error:
+            mistakes = list(map(str, error.refusals)) if isinstance(error, RefusedError) else [type(error).__name__]
+            for mistake in mistakes:
+                self._log.say("error", mistake, runbook=Page.MANIFESTS.line)
+            self.mistakes = f"{len(mistakes)} mistakes in the manifests; as they were before is what counts"
             return False
         self.mistakes = ""
         return True
@@ -176,7 +175,9 @@ def _socket(home: Path) -> Path:
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if found.st_uid != os.getuid() or found.st_mode & 0o077:
-        raise Refusal("the folder of the code server's socket", "is somebody else's", str(folder), "have it taken away")
+        raise refused(
+            Code.FILE_UNUSABLE, "the folder of the code server's socket", "is somebody else's", str(folder), "have it taken away"
+        )
     return folder / "code.sock"
 
 
@@ -189,7 +190,9 @@ def _alone(directory: Path, group: Group) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise Refusal(group.settings.group, "is served already", "by another process", "end that one, or let it be") from None
+        raise refused(
+            Code.SERVE_RUNNING, group.settings.group, "is served already", "by another process", "end that one, or let it be"
+        ) from None
     try:
         yield
     finally:
@@ -204,7 +207,9 @@ def _listening(host: str, port: int) -> socket.socket:
     except OSError as error:
         made.close()
         said = error.strerror or type(error).__name__
-        raise Refusal(f"port {port} of {host}", "is taken", said, "choose others: --host, --port, --health-port") from None
+        raise refused(
+            Code.PORT_TAKEN, f"port {port} of {host}", "is taken", said, "choose others: --host, --port, --health-port"
+        ) from None
     return made
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import polars as pl
 import sqlalchemy as sa
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.source import Source
 
 WRONG = (TypeError, ValueError, OverflowError, KeyError, pl.exceptions.PolarsError)
@@ -49,7 +49,7 @@ class Column:
 def column_of(name: str, given: sa.types.TypeEngine[Any], source: Source, dialect: str, where: str) -> Column:
     """How a column is read.
 
-    Raises `Refusal` for a type that can't be counted, and for identifiers that have more than one spelling.
+    Raises `RefusedError` for a type that can't be counted, and for identifiers that have more than one spelling.
     """
     who = name in {identifier.column for identifier in source.identifiers}
     column = _lite(name, given, source) if dialect == "sqlite" else _declared(name, given, who)
@@ -57,24 +57,39 @@ def column_of(name: str, given: sa.types.TypeEngine[Any], source: Source, dialec
         column = replace(column, in_utc=True)
     spelled = type(given).__name__.lower()
     if who and (column is None or not (column.dtype == pl.String or column.dtype.is_integer())):
-        raise Refusal(
-            where, "identifiers must be text or whole numbers", f"column {name} is {spelled}",
+        raise refused(
+            Code.SOURCE_IDENTIFIERS_UNUSABLE,
+            where,
+            "identifiers must be text or whole numbers",
+            f"column {name} is {spelled}",
             "give a view with their text: other types lose digits or have no one spelling",
-        )  # fmt: skip
+        )
     if column is None:
-        raise Refusal(where, "a column has a type that can't be counted", f"{name} is {spelled}", "give a view that casts it")
+        raise refused(
+            Code.SOURCE_TYPES_WRONG,
+            where,
+            "a column has a type that can't be counted",
+            f"{name} is {spelled}",
+            "give a view that casts it",
+        )
     spec = source.time
     if spec is not None and name == spec.column:
         if isinstance(column.dtype, pl.Datetime) and not column.dtype.time_zone and spec.zone is None:
-            raise Refusal(
-                where, "times without a zone", f"column {name} is {spelled}",
+            raise refused(
+                Code.SOURCE_TIMES_UNCLEAR,
+                where,
+                "times without a zone",
+                f"column {name} is {spelled}",
                 "say which zone they are in: `time: {column: …, zone: …}`",
-            )  # fmt: skip
+            )
         if column.dtype.is_integer() != (spec.unit is not None) or not (column.dtype.is_temporal() or spec.unit or _text(column)):
-            raise Refusal(
-                where, "the time column has no type of a time", f"column {name} is {spelled}",
+            raise refused(
+                Code.SOURCE_TIMES_UNCLEAR,
+                where,
+                "the time column has no type of a time",
+                f"column {name} is {spelled}",
                 "name a column of times or days, ISO 8601 text, or whole numbers with a `unit`",
-            )  # fmt: skip
+            )
     return column
 
 

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import polars as pl
 import sqlalchemy as sa
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, RefusedError, refused
 from affiliates.source import Database, LoadedThrough
 
 ROWS = 50_000
@@ -29,7 +29,7 @@ _DENIED = "42501"
 def engine_of(database: Database, directory: Path, subject: str) -> tuple[sa.Engine, str]:
     """What connects to a database, and how it is called in messages.
 
-    Raises `Refusal` for a place without a URL, a URL that isn't one, a driver or an SQLite file that isn't there.
+    Raises `RefusedError` for a place without a URL, a URL that isn't one, a driver or an SQLite file that isn't there.
     """
     url = _url(database, directory, subject)
     shown = _shown(url)
@@ -44,8 +44,12 @@ def engine_of(database: Database, directory: Path, subject: str) -> tuple[sa.Eng
         engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args=options, hide_parameters=True)
     except (sa.exc.ArgumentError, ImportError):
         extra = "'mauwatch[postgres]'" if url.get_backend_name() == "postgresql" else "its driver"
-        raise Refusal(
-            subject, "the database's URL has no driver here", url.drivername, f"correct its first part, or pip install {extra}"
+        raise refused(
+            Code.SOURCE_SETTING_WRONG,
+            subject,
+            "the database's URL has no driver here",
+            url.drivername,
+            f"correct its first part, or pip install {extra}",
         ) from None
     if engine.dialect.name == "postgresql":
         sa.event.listen(engine, "connect", _in_utc)
@@ -80,7 +84,7 @@ def table_of(name: str) -> sa.TableClause:
 def loaded_through(said: LoadedThrough, engine: sa.Engine, subject: str, shown: str) -> date | None:
     """The column's greatest day; None for an empty table, where no day is loaded yet.
 
-    Raises `Refusal` for anything that isn't a day: of a time nobody can tell whether its day is whole.
+    Raises `RefusedError` for anything that isn't a day: of a time nobody can tell whether its day is whole.
     """
     with refusing(f"{subject}, `complete_through`", f"{said.table} in {shown}"), connected(engine) as connection:
         column: sa.ColumnElement[Any] = sa.func.max(sa.column(said.column))
@@ -90,10 +94,13 @@ def loaded_through(said: LoadedThrough, engine: sa.Engine, subject: str, shown: 
     except ValueError:
         day = value
     if day is not None and (isinstance(day, datetime) or not isinstance(day, date)):
-        raise Refusal(
-            subject, "`complete_through` names a column that doesn't hold days", f"{said.column} of {said.table} in {shown}",
+        raise refused(
+            Code.SOURCE_SETTING_WRONG,
+            subject,
+            "`complete_through` names a column that doesn't hold days",
+            f"{said.column} of {said.table} in {shown}",
             "name one of days (a type of dates, or text YYYY-MM-DD); a view can cast it",
-        )  # fmt: skip
+        )
     return day
 
 
@@ -108,11 +115,18 @@ def _url(database: Database, directory: Path, subject: str) -> sa.URL:
         except (OSError, UnicodeDecodeError):
             text = None
     if not text or not text.strip():
-        raise Refusal(subject, "the database's URL isn't there", place, "put it there; the manifest says where by `database`")
+        raise refused(
+            Code.SOURCE_SETTING_WRONG,
+            subject,
+            "the database's URL isn't there",
+            place,
+            "put it there; the manifest says where by `database`",
+        )
     try:
         return sa.make_url(text.strip())
     except (sa.exc.ArgumentError, ValueError):
-        raise Refusal(
+        raise refused(
+            Code.SOURCE_SETTING_WRONG,
             subject,
             "the database's URL isn't one",
             place,
@@ -131,7 +145,7 @@ def _lite(url: sa.URL, directory: Path, subject: str) -> tuple[sa.Engine, str]:
     shown = f"sqlite:///{url.database or ''}"
     path = directory / (url.database or "")
     if not path.is_file():
-        raise Refusal(subject, "no file is there", shown, "correct the database's URL, or bring the file")
+        raise refused(Code.SOURCE_MISSING, subject, "no file is there", shown, "correct the database's URL, or bring the file")
     place = f"file:{quote(str(path.absolute()))}?mode=ro"
     # Batches may be fetched by another thread than the one that connected; never by two at once.
     return sa.create_engine(
@@ -146,15 +160,30 @@ def _in_utc(connection: Any, _: object) -> None:
     connection.commit()
 
 
-def _refusal(error: Exception, subject: str, shown: str) -> Refusal:
+def _refusal(error: Exception, subject: str, shown: str) -> RefusedError:
     original = getattr(error, "orig", None)
     state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
     if state == _DENIED:
-        return Refusal(subject, "may not be read", f"{shown}: permission denied", "grant mauwatch's user `select` on it")
+        return refused(
+            Code.SOURCE_UNREACHABLE,
+            subject,
+            "may not be read",
+            f"{shown}: permission denied",
+            "grant mauwatch's user `select` on it",
+        )
     said = f"{shown}: {type(original or error).__name__}" + (f", state {state}" if state else "")
     if isinstance(error, sa.exc.DBAPIError) and error.statement is None and state is None:
-        return Refusal(
-            subject, "the database can't be reached, or lets nobody in", said,
+        return refused(
+            Code.SOURCE_UNREACHABLE,
+            subject,
+            "the database can't be reached, or lets nobody in",
+            said,
             "see that it runs, and that the URL's host, port, database, user and password are right",
-        )  # fmt: skip
-    return Refusal(subject, "the database didn't give its rows", said, "see to its log, the table and its columns' values")
+        )
+    return refused(
+        Code.SOURCE_UNREADABLE,
+        subject,
+        "the database didn't give its rows",
+        said,
+        "see to its log, the table and its columns' values",
+    )

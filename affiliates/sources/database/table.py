@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import sqlalchemy as sa
 
-from affiliates.errors import Refusal
+from affiliates.errors import Code, refused
 from affiliates.periods import DAY, moments_of
 from affiliates.source import LoadedThrough, Source
 from affiliates.sources.database.columns import WRONG, Column, column_of
@@ -140,10 +140,13 @@ class Table:
             try:
                 series.append(column.series(given))
             except WRONG:
-                raise Refusal(
-                    f"{self.subject}, {self.source.table}", "values of the wrong type",
-                    f"some of column {column.name} aren't {column.said}", "correct them, or give a view that casts the column",
-                ) from None  # fmt: skip
+                raise refused(
+                    Code.SOURCE_TYPES_WRONG,
+                    f"{self.subject}, {self.source.table}",
+                    "values of the wrong type",
+                    f"some of column {column.name} aren't {column.said}",
+                    "correct them, or give a view that casts the column",
+                ) from None
         return pl.DataFrame(series).with_columns(__day__=pl.lit(None, pl.Date))
 
     def _within(self, days: Sequence[date]) -> sa.ColumnElement[bool]:
@@ -215,14 +218,17 @@ class Table:
 def find(source: Source, directory: Path, subject: str, zone: str) -> Table:
     """Find a table and the columns that the manifest names.
 
-    Raises `Refusal` where the database or the table isn't there, and for a column whose type can't be counted.
+    Raises `RefusedError` where the database or the table isn't there, and for a column whose type can't be counted.
     """
     assert source.table is not None
     if source.database is None:
-        raise Refusal(
-            subject, "a table without `database` can't be read from here", source.table,
+        raise refused(
+            Code.SOURCE_SETTING_WRONG,
+            subject,
+            "a table without `database` can't be read from here",
+            source.table,
             "name its `database`, or run its query in the warehouse and hand in the contributions",
-        )  # fmt: skip
+        )
     engine, shown = engine_of(source.database, directory, subject)
     where, named = f"{subject}, {source.table}", table_of(source.table)
     with refusing(where, shown), engine.connect() as connection:
@@ -232,7 +238,13 @@ def find(source: Source, directory: Path, subject: str, zone: str) -> Table:
         except sa.exc.NoSuchTableError:
             there = []
     if not there:
-        raise Refusal(where, "no such table or view", shown, "correct `table` (with its schema), or let mauwatch's user see it")
+        raise refused(
+            Code.SOURCE_MISSING,
+            where,
+            "no such table or view",
+            shown,
+            "correct `table` (with its schema), or let mauwatch's user see it",
+        )
     types = {column["name"]: column["type"] for column in there}
     needed = columns_needed(source)
     check_there(needed, list(types), where, "correct the manifest's columns, or give a view that has them")
