@@ -9,7 +9,6 @@ whatever the parts are called and without what engines put beside them (_SUCCESS
 import base64
 import binascii
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
 from affiliates.errors import Code, refused
+from affiliates.threads import write_secret
 
 ENDING = ".sig"
 """Of the file beside the signed one that holds its signature, in base64."""
@@ -34,13 +34,11 @@ def new_pair(path: Path) -> str:
     private = Ed25519PrivateKey.generate()
     text = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     try:
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_secret(path, text)
     except FileExistsError:
         raise refused(
             Code.FILE_EXISTS, "the private key", "a file is there already", path.name, "name another one; keys are never replaced"
         ) from None
-    with os.fdopen(file, "wb") as opened:
-        opened.write(text)
     return base64.b64encode(private.public_key().public_bytes_raw()).decode()
 
 

@@ -62,8 +62,29 @@ def atomic_write(path: Path, mode: int = 0o666) -> Iterator[Path]:
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
+    _sync_folder(path.parent)
+
+
+def write_secret(path: Path, content: bytes) -> None:
+    """Write a file that isn't there yet, for its owner alone. After an error inside, no half of a key is left.
+
+    Raises `FileExistsError` where there is a file, which stays as it is, and `OSError`.
+    """
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        _sync(path.parent)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(descriptor)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    try:
+        _sync(folder)
     except OSError as error:
         if error.errno not in _NO_SYNC:
             raise

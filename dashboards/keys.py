@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from affiliates.errors import Code, RefusedError, refused
+from affiliates.threads import write_secret
 from dashboards import console, signing
 
 if TYPE_CHECKING:
@@ -82,13 +83,9 @@ def _from_group(file: Path) -> str:
 
 def _write(file: Path, text: str) -> None:
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_secret(file, f"{text}\n".encode("ascii"))
     except FileExistsError:
         raise refused(Code.FILE_EXISTS, str(file), "is there already", "a key is never overwritten", "name a new file") from None
-    with open(descriptor, "w", encoding="ascii") as opened:
-        opened.write(f"{text}\n")
-        opened.flush()
-        os.fsync(descriptor)
 
 
 @app.command()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from affiliates.threads import atomic_write
+from affiliates.threads import atomic_write, write_secret
 
 KILLED = """
 import os, signal, sys
@@ -92,3 +92,12 @@ def test_a_folder_that_may_be_written_but_not_read(tmp_path: Path) -> None:
         unfinished.write_text("new")
     tmp_path.chmod(0o700)
     assert (tmp_path / "file").read_text() == "new"
+
+
+def test_a_secret_is_its_owners_alone_and_is_never_written_over(tmp_path: Path) -> None:
+    write_secret(tmp_path / "key", b"secret")
+    assert stat.S_IMODE((tmp_path / "key").stat().st_mode) == 0o600
+    with pytest.raises(FileExistsError):
+        write_secret(tmp_path / "key", b"another")
+    assert (tmp_path / "key").read_bytes() == b"secret"
+    assert os.listdir(tmp_path) == ["key"]
