@@ -30,18 +30,18 @@ check: .venv/ready ## style, types, and who may import whom
 	$(BIN)/lint-imports --no-logo
 
 calibration: .venv/ready ## how often the 95 % interval holds the truth: the table in tests/calibration.md
-	$(BIN)/python -m tests.calibration | tee tests/calibration.md
+	$(BIN)/python -m tests.tools.calibration | tee tests/calibration.md
 
 thorough: .venv/ready ## runs killed at 30 points, alerts at 39; the shared data with and without its crosswalk, raw and by sketches alone
-	$(BIN)/python -m pytest -n $(WORKERS) --thorough tests/test_killed.py tests/test_outbox.py tests/test_git_activity.py \
-		tests/test_at_once.py tests/test_by_arrival.py
+	$(BIN)/python -m pytest -n $(WORKERS) --thorough tests/system/test_killed.py tests/system/test_at_once.py \
+		tests/system/test_git_activity.py tests/system/test_by_arrival.py tests/pipelines/alerts/test_delivery.py
 
 load: .venv/ready ## four runs, a backfill of 90 days and 20 readers at once on PostgreSQL: two minutes, and nobody sees half
-	$(BIN)/python -m tests.load --seconds 120
+	$(BIN)/python -m tests.tools.load --seconds 120
 
 SECONDS ?= 120
 fuzz: .venv/ready ## images as a stranger may send them, for two minutes: registers or a refusal, as a second reader says
-	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+	$(BIN)/python -m tests.tools.fuzz --seconds $(SECONDS)
 
 .venv-bench/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv-bench
@@ -61,7 +61,7 @@ fuzz: .venv/ready ## images as a stranger may send them, for two minutes: regist
 	touch $@
 
 bench: .venv-bench/ready .venv-spark/ready ## speed beside others, and error: tests/bench.md and bench.json (15 minutes)
-	.venv-bench/bin/python -m tests.bench $(shell command -v java >/dev/null && echo .venv-spark/bin/python)
+	.venv-bench/bin/python -m tests.tools.bench $(shell command -v java >/dev/null && echo .venv-spark/bin/python)
 
 format: .venv/ready ## put the code in shape
 	$(BIN)/ruff format .

@@ -39,8 +39,8 @@ FREEDOM = 3.0
 FEWEST = 6
 """With fewer figures than these the expected scale is wider."""
 TURNS = 0.35
-"""Of a trend in a year. Made-up saturating series (tests/made_up.py) were held by 80 and 95 % intervals four quarters ahead in
-62 and 80 % of cases without turns, in 72 and 95 % with them."""
+"""Of a trend in a year. Made-up saturating series (tests/support/made_up.py) were held by 80 and 95 % intervals four quarters
+ahead in 62 and 80 % of cases without turns, in 72 and 95 % with them."""
 RECENT = 8
 YEARS = 15
 """What lies further back says nothing of the next two years, and only takes time."""

@@ -1,0 +1,600 @@
+"""What a warehouse computes must be what the edge computes: else its people match nobody's, and each counts twice."""
+
+import hashlib
+import hmac
+import json
+import re
+import shutil
+import subprocess
+import sys
+import types
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import datasketches
+import numpy as np
+import polars as pl
+import psycopg
+import pytest
+import sqlalchemy as sa
+import sqlglot
+from polars.testing import assert_frame_equal
+from sqlglot import exp
+from typer.testing import CliRunner
+
+from affiliates import canary, contribution, crosswalk, edge
+from affiliates.contribution import SCHEMA, Contribution
+from affiliates.crosswalk import Crosswalk
+from affiliates.errors import RefusedError
+from affiliates.group import AUDIENCES, Audience, Group, Product, ProductRef, Settings
+from affiliates.identity import TEST_KEY, GroupKey, normalise, person_key
+from affiliates.keyring import Keyring
+from affiliates.warehouse_query import ENGINES, Asked, query, self_test
+from dashboards.cli import app as commands
+from pipelines import warehouse
+from tests.conftest import KEY, NOW, Put, entity, new_database, write_group
+from tests.support.paths import ROOT, TESTS
+
+UTF8 = "template template0 encoding 'UTF8' locale_provider builtin builtin_locale 'C.UTF-8' locale 'C'"
+FIRST, LAST = date(2025, 1, 1), date(2025, 1, 3)
+ZONE = "Asia/Tokyo"
+SPARK = ROOT / ".venv-spark" / "bin" / "python"
+CONDITIONS = {
+    "counts_when": "kind = 'open' and country <> 'nowhere'",
+    "internal_when": "lower(coalesce(email, '')) like '%@staff.example.com'",
+    "automated_when": "agent like '%bot%'",
+}
+IDENTIFIERS = [
+    {"column": "email", "namespace": "email"},
+    {"column": "tel", "namespace": "phone"},
+    {"column": "device", "namespace": "device"},
+]
+
+
+KEY_SCHEMA = {
+    "activity_date": pl.Date, "audience": pl.String, "namespace": pl.String, "person_key": pl.String, "events": pl.Int64,
+    "unidentified_events": pl.Int64, "undecided_events": pl.Int64, "crosswalk_digest": pl.String,
+}  # fmt: skip
+
+
+def events() -> pl.DataFrame:
+    """Four days around midnight in Tokyo: three namespaces, staff, bots, nobody, undecided, identifiers outside ASCII."""
+    n, begin = 6000, datetime(2024, 12, 31, 9, tzinfo=UTC)
+    rng = np.random.default_rng(5)
+    mails: list[str | None] = []
+    for i in range(150):
+        mails += [f" User.{i}+t@Gmail.com", f"user{i}@googlemail.com\t", f"KIM{i}@Staff.example.com", f"a.b+c{i}@Example.org"]
+        mails += ["n/a", None, None, f"caf\u00e9{i}@example.org", f"CAFE\u0301{i}@example.org"]
+    tels = [None, "030 123456", *(f"+4930{100000 + i}" for i in range(90))]
+    devices = ["0", "", None, *(f"Device-{i}" for i in range(80)), *(f" device-{i} " for i in range(40)), "ger\u00e4t"]
+    return pl.DataFrame(
+        {
+            "at": [begin + timedelta(seconds=60 * i) for i in range(n)],
+            "kind": rng.choice(["open", "open", "open", "push"], n).tolist(),
+            "country": [("de", "jp", None, "nowhere")[i] for i in rng.choice(4, n, p=[0.6, 0.3, 0.05, 0.05])],
+            "agent": [("x", "a bot", None)[i] for i in rng.choice(3, n, p=[0.9, 0.05, 0.05])],
+            "email": [mails[i] for i in rng.integers(0, len(mails), n)],
+            "tel": [tels[i] for i in rng.integers(0, len(tels), n)],
+            "device": [devices[i] for i in rng.integers(0, len(devices), n)],
+        }
+    )
+
+
+def app(**changes: Any) -> Product:
+    source = {"table": "events", "complete_through": "2025-01-31", "time": "at", "identifiers": IDENTIFIERS, **CONDITIONS}
+    said = {
+        "product": "app",
+        "from": "2025-01-01",
+        "active": {"id": "seen", "meaning": "was seen"},
+        "sources": [source | changes],
+    }
+    return Product.model_validate(said)
+
+
+SETTINGS = Settings.model_validate(
+    {"group": "test", "ultimate_parent": "parent", "key": {"file": "group.key"}, "time_zone": ZONE}
+)
+GROUP = Group.model_validate({
+    "settings": SETTINGS, "entities": {"parent": {"entity": "parent"}, "shop": {**entity("shop", []), "products": [app()]}},
+})  # fmt: skip
+
+
+def asked(product: Product | None = None, **changes: Any) -> Asked:
+    return replace(Asked(ProductRef("shop", "app"), product or app(), SETTINGS, "1", FIRST, LAST), **changes)
+
+
+def snapshot() -> Crosswalk:
+    """Some users' mails and devices belong together."""
+    key = GroupKey(KEY, "1")
+
+    def keys(texts: list[str], namespace: str) -> pl.Series:
+        frame = pl.DataFrame({"x": texts})
+        return frame.select(person_key(normalise(pl.col("x"), namespace), namespace, key)).to_series()
+
+    mails, devices = keys([f"user{i}@gmail.com" for i in range(40)], "email"), keys([f"Device-{i}" for i in range(40)], "device")
+    people = keys([f"person-{i}" for i in range(40)], "person")
+    return crosswalk.from_keys(np.concatenate([mails, devices]), np.concatenate([people, people]))
+
+
+def by_edge(frame: pl.DataFrame, directory: Path, product: Product, joined: Crosswalk | None = None) -> list[Contribution]:
+    """The same events through the edge."""
+    directory.mkdir(parents=True, exist_ok=True)
+    frame.write_parquet(directory / "events.parquet")
+    source = product.sources[0].model_copy(update={"table": None, "files": "events.parquet", "types": {}})
+    ours = product.model_copy(update={"sources": (source,)})
+    place = edge.Workplace(directory, SETTINGS, Keyring.from_key(SETTINGS, GroupKey(KEY, "1")), lambda month: joined, NOW)
+    found = edge.find("shop/app", ours, directory, ZONE)
+    last = LAST if product.grain == "day" else date(2025, 1, 31)
+    days = pl.date_range(FIRST, last, eager=True).to_list()
+    periods = edge.periods_present(found, ours, days, ZONE, NOW)
+    return [c for some in edge.contribute(ProductRef("shop", "app"), ours, found, periods, place) for c in some]
+
+
+def ascii_only(frame: pl.DataFrame) -> pl.DataFrame:
+    """As an engine without NFC sees them: whose first identifier lies outside ASCII is nobody, and not the next column's."""
+    columns = [i["column"] for i in IDENTIFIERS]
+    outside = {c: pl.col(c).str.contains(r"[^\x00-\x7F]").fill_null(False) for c in columns}
+    nobody = outside["email"]  # Of devices, those come last, so that nothing follows.
+    frame = frame.with_columns(pl.when(nobody).then(None).otherwise(pl.col(c)).alias(c) for c in columns)
+    return frame.with_columns(pl.when(outside["device"]).then(None).otherwise(pl.col("device")).alias("device"))
+
+
+def told(made: Contribution) -> dict[str, Any]:
+    """What of a contribution counts: registers by cell, and every number."""
+    cells = {(p.audience, p.namespace): (p.registers.digest(), p.events) for p in made.parts}
+    return {
+        "subject": made.subject, "cells": cells, "unidentified": made.unidentified_events, "undecided": made.undecided_events,
+        "crosswalk": made.crosswalk_digest, "zone": made.day_zone, "epoch": made.key_epoch,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("grain", ["day", "month"])
+@pytest.mark.parametrize("joins", ["nobody", "the query", "the edge"])
+def test_keys_that_postgresql_makes_give_the_edges_contributions(
+    postgres: sa.Engine, tmp_path: Path, grain: str, joins: str
+) -> None:
+    """A real PostgreSQL, from events to keys, and a source of the kind `person_keys` that sketches them, without the key."""
+    joined = None if joins == "nobody" else snapshot()
+    product = app().model_copy(update={"grain": grain})
+    wanted = asked(app(table="analytics.events").model_copy(update={"grain": grain}), keys_only=True)
+    if joined and joins == "the query":
+        wanted = replace(wanted, crosswalk_table="snapshot", crosswalk=joined)
+    with new_database(postgres, UTF8) as url, psycopg.connect(url) as connection:
+        connection.execute("create schema analytics")
+        columns = ", ".join(f"{name} text" for name in events().columns[1:])
+        connection.execute(f"create table analytics.events (at timestamptz, {columns})")
+        connection.execute("create table snapshot (key text, person_key text)")
+        with connection.cursor() as cursor:
+            cursor.executemany("insert into analytics.events values (%s, %s, %s, %s, %s, %s, %s)", events().rows())
+            cursor.executemany("insert into snapshot values (%s, %s)", snapshot().text().rows())
+        with psycopg.RawCursor(connection) as cursor:
+            rows = cursor.execute(query(ENGINES["postgres"], wanted), (KEY,)).fetchall()
+        shown = connection.execute("select query from pg_stat_activity").fetchall()
+        connection.rollback()
+    assert KEY not in str(shown)
+    frame = pl.DataFrame(rows, orient="row", schema=KEY_SCHEMA)
+    found = by_keys(frame, tmp_path / "keys", grain, joined)
+    expected = by_edge(events(), tmp_path / "events", product, joined)
+    assert [told(c) for c in found] == [told(c) for c in expected]
+    known, digest = canary.from_key(GroupKey(KEY, "1")), joined.digest if joined else ""
+    for c in found:
+        assert [str(r) for r in contribution.check(c, GROUP, lambda month: known, lambda month: digest, NOW)] == []
+
+
+def keys_of(
+    postgres: sa.Engine, kind: str, rows: list[tuple[Any, ...]], audiences: tuple[Audience, ...] = AUDIENCES, **changes: Any
+) -> pl.DataFrame:
+    """What PostgreSQL makes of events whose time column has a type."""
+    wanted = asked(app(**changes).model_copy(update={"audiences": audiences}), keys_only=True)
+    columns = ", ".join(f"{name} text" for name in events().columns[1:])
+    with new_database(postgres, UTF8) as url, psycopg.connect(url) as connection:
+        connection.execute(f"create table events (at {kind}, {columns})")
+        with connection.cursor() as cursor:
+            cursor.executemany("insert into events values (%s, %s, %s, %s, %s, %s, %s)", rows)
+        try:
+            with psycopg.RawCursor(connection) as cursor:
+                text = query(ENGINES["postgres"], wanted)
+                return pl.DataFrame(cursor.execute(text, (KEY,)).fetchall(), orient="row", schema=KEY_SCHEMA)
+        finally:
+            connection.rollback()
+
+
+@pytest.mark.parametrize("change", ["empty", "twice", "one person", "another"])
+def test_a_table_that_is_not_the_months_snapshot_proves_nothing(postgres: sa.Engine, change: str, tmp_path: Path) -> None:
+    """Joined by it, people would be lost or doubled under the name of the right one; so no canary comes out."""
+    joined = snapshot()
+    rows = joined.text().rows()
+    wrong = {"empty": [], "twice": rows * 2, "one person": [(k, rows[0][1]) for k, _ in rows], "another": rows[1:]}[change]
+    with new_database(postgres, UTF8) as url, psycopg.connect(url) as connection:
+        columns = ", ".join(f"{name} text" for name in events().columns[1:])
+        connection.execute(f"create table events (at timestamptz, {columns})")
+        connection.execute("create table snapshot (key text, person_key text)")
+        with connection.cursor() as cursor:
+            cursor.executemany("insert into snapshot values (%s, %s)", wrong)
+        text = query(ENGINES["postgres"], asked(crosswalk_table="snapshot", crosswalk=joined, keys_only=True))
+        with psycopg.RawCursor(connection) as cursor:
+            assert cursor.execute(text, (KEY,)).fetchall() == []
+        connection.execute("truncate snapshot")
+        with connection.cursor() as cursor:
+            cursor.executemany("insert into snapshot values (%s, %s)", rows)
+        with psycopg.RawCursor(connection) as cursor:
+            assert cursor.execute(text, (KEY,)).fetchall()
+        connection.rollback()
+
+
+def test_events_without_a_time_are_told(postgres: sa.Engine) -> None:
+    """They are on no day; left out without a word, nobody would look for them."""
+    rows: list[tuple[Any, ...]] = [
+        (None, kind, "de", "x", f"u{i}@example.com", None, None) for i, kind in enumerate(["open", "open", "push"])
+    ]
+    rows += [("2025-01-02T01:00:00Z", "open", "de", "x", "v@example.com", None, None)]
+    told = keys_of(postgres, "timestamptz", rows).filter(pl.col("audience") != "canary")
+    undecided = told.group_by("activity_date").agg(pl.col("undecided_events", "events").sum()).sort("activity_date").rows()
+    assert undecided == [(FIRST, 2, 0), (date(2025, 1, 2), 0, 1)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "time", "rule"),
+    [
+        ("timestamp", "at", "has no zone; name it"),
+        ("timestamptz", {"column": "at", "zone": "Europe/Berlin"}, "has a zone; name none"),
+        ("date", "at", "has no zone; name it"),
+    ],
+)
+def test_postgresql_stops_rather_than_shift_days(postgres: sa.Engine, kind: str, time: Any, rule: str) -> None:
+    with pytest.raises(psycopg.Error, match=rule):
+        keys_of(postgres, kind, events().rows(), time=time)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "Asia/Tokyo"])
+def test_local_times_are_on_their_day(postgres: sa.Engine, zone: str) -> None:
+    """Of the same moments, told in another zone's local time."""
+    local = events().with_columns(pl.col("at").dt.convert_time_zone(zone).dt.replace_time_zone(None))
+    found = keys_of(postgres, "timestamp", local.rows(), time={"column": "at", "zone": zone})
+    expected = keys_of(postgres, "timestamptz", events().rows())
+    assert_frame_equal(found.sort(found.columns), expected.sort(found.columns))
+
+
+def by_keys(
+    frame: pl.DataFrame, directory: Path, grain: str, joined: Crosswalk | None, audiences: tuple[Audience, ...] = AUDIENCES
+) -> list[Contribution]:
+    """Keys as a table has them, through the edge of somebody who has no key."""
+    directory.mkdir()
+    frame.sample(fraction=1, shuffle=True, seed=1).write_csv(directory / "keys.csv")
+    source = {"files": "keys.csv", "person_keys": ["email", "phone", "device"], "complete_through": "2025-01-31"}
+    product = Product.model_validate(app().model_dump(by_alias=True, exclude={"sources"}) | {"sources": [source], "grain": grain})
+    product = product.model_copy(update={"audiences": audiences})
+    place = edge.Workplace(directory, SETTINGS, Keyring(SETTINGS, directory), lambda month: joined, NOW)
+    found = edge.find("shop/app", product, directory, ZONE)
+    last = LAST if grain == "day" else date(2025, 1, 31)
+    periods = edge.periods_present(found, product, pl.date_range(FIRST, last, eager=True).to_list(), ZONE, NOW)
+    counted = edge.events_now(found, product.grain, periods, ZONE)
+    made = [c for some in edge.contribute(ProductRef("shop", "app"), product, found, periods, place) for c in some]
+    assert counted == {c.activity_date: sum(p.events or 0 for p in c.parts) + (c.unidentified_events or 0) for c in made}
+    return made
+
+
+def test_of_external_users_alone(postgres: sa.Engine, tmp_path: Path) -> None:
+    """No key of staff leaves the warehouse, and what is made of the others says that staff isn't in it."""
+    frame = keys_of(postgres, "timestamptz", events().rows(), ("external",))
+    whole = keys_of(postgres, "timestamptz", events().rows())
+    assert "internal" in whole["audience"].to_list()
+    assert set(frame.filter(pl.col("person_key").is_not_null())["audience"]) == {"external", "canary"}
+    found = by_keys(frame, tmp_path / "keys", "day", None, ("external",))
+    expected = by_edge(events(), tmp_path / "events", app().model_copy(update={"audiences": ("external",)}))
+    # A condition that can't be decided for somebody of the staff is told with the key, which stays.
+    assert [told(c) | {"undecided": 0} for c in found] == [told(c) | {"undecided": 0} for c in expected]
+    assert {c.audiences for c in [*found, *expected]} == {"external"}
+
+
+KEYS = pl.DataFrame(
+    {
+        "activity_date": [FIRST, FIRST, None], "audience": ["external", "external", "canary"], "namespace": ["email"] * 3,
+        "person_key": ["00000000000000ff", None, "0000000000000001"], "events": [3, 0, 1], "unidentified_events": [0, 2, 0],
+        "undecided_events": [0, 0, 0], "crosswalk_digest": [""] * 3,
+    },
+    schema=KEY_SCHEMA,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (pl.col("person_key").str.to_uppercase(), "texts that are no key"),
+        (pl.lit("user@example.com").alias("person_key"), "texts that are no key"),
+        (pl.col("audience").replace("external", "everybody"), "unknown audiences"),
+        (pl.col("audience").replace("external", None), "unknown audiences"),
+        (pl.lit(None, pl.Date).alias("activity_date"), "rows without a day"),
+        (pl.lit("imei").alias("namespace"), "that the manifest doesn't name"),
+        (pl.lit(-1).alias("events"), "missing or negative"),
+        (pl.lit(None, pl.Int64).alias("events"), "missing or negative"),
+        (pl.lit("c" * 64).alias("crosswalk_digest"), "another crosswalk"),
+    ],
+)
+def test_keys_that_would_count_wrongly(change: pl.Expr, rule: str, tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match=rule) as refused:
+        by_keys(KEYS.with_columns(change), tmp_path / "keys", "day", None)
+    assert "example.com" not in str(refused.value)
+
+
+def test_the_functions_that_snowflake_gets_are_the_edges() -> None:
+    """Their Python is run here; the SQL around them is only parsed."""
+    text = query(ENGINES["snowflake"], asked())
+    bodies = re.findall(r"AS\n\$\$\n(.*?)\$\$", text, re.DOTALL)
+    assert len(bodies) == 2
+    snowflake = types.ModuleType("_snowflake")
+    snowflake.get_generic_secret_string = lambda name: f"{KEY}\n"  # type: ignore[attr-defined]
+    handlers: dict[str, Any] = {}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setitem(sys.modules, "_snowflake", snowflake)
+        for body in bodies:
+            exec(body, handlers)  # noqa: S102 (our own file's)
+    frame, key = events(), GroupKey(KEY, "1")
+    vectors = json.loads((Path(canary.__file__).parent / "normalisation_v1.json").read_text())["vectors"]
+    for namespace, column in (("email", "email"), ("phone", "tel"), ("device", "device")):
+        texts = [*frame[column].unique(), *(v["input"] for v in vectors if v["namespace"] == namespace)]
+        if namespace == "phone":  # In SQL only what is in E.164 already counts.
+            texts = [t for t in texts if t is None or re.fullmatch("[+][1-9][0-9]{6,14}", t)]
+        kind = namespace if namespace != "device" else "other"
+        mine = [handlers["normalised"](kind, t) for t in texts]
+        made = pl.DataFrame({"x": texts}).select(
+            normalised=normalise(pl.col("x"), namespace), key=person_key(normalise(pl.col("x"), namespace), namespace, key)
+        )
+        assert mine == made["normalised"].to_list()
+        keys = [None if t is None else handlers["person_key"](namespace, t) for t in mine]
+        assert keys == [None if k is None else f"{k:016x}" for k in made["key"]]
+
+
+def variants() -> Iterator[tuple[str, Asked]]:
+    yield "days", asked()
+    yield "keys", asked(keys_only=True)
+    yield "crosswalk", asked(crosswalk_table="mart.crosswalk", crosswalk=snapshot())
+    yield "one identifier", asked(app(identifiers=IDENTIFIERS[:1], counts_when=None, internal_when=None, automated_when=None))
+    yield "month", asked(app().model_copy(update={"grain": "month"}))
+    for time in (
+        {"column": "at", "zone": "Europe/Berlin"},
+        *({"column": "at", "unit": unit} for unit in ("s", "ms", "us", "ns")),
+    ):
+        yield f"time {time}", asked(app(time=time))
+    yield "external", asked(app().model_copy(update={"audiences": ("external",)}))
+    yield "date", asked(app(types={"at": "date"}))
+    yield "names", asked(app(table='"My Schema".events', identifiers=[{"column": "User Id", "namespace": "o.k"}]))
+
+
+def test_one_files_canaries_do_not_prove_anothers_keys(tmp_path: Path) -> None:
+    """A day whose keys were made by another key would double its people, under the canaries of the day before."""
+    source = {"files": "keys-{day}.parquet", "person_keys": ["email"]}
+    product = Product.model_validate(app().model_dump(by_alias=True, exclude={"sources"}) | {"sources": [source]})
+    later = KEYS.with_columns(pl.col("activity_date").replace(FIRST, date(2025, 1, 2)))
+    place = edge.Workplace(tmp_path, SETTINGS, Keyring(SETTINGS, tmp_path), lambda month: None, NOW)
+    for rows, refused in ((later, False), (later.filter(pl.col("audience") != "canary"), True)):
+        KEYS.write_parquet(tmp_path / "keys-2025-01-01.parquet")
+        rows.write_parquet(tmp_path / "keys-2025-01-02.parquet")
+        found = edge.find("shop/app", product, tmp_path, ZONE)
+        periods = edge.periods_present(found, product, [FIRST, date(2025, 1, 2)], ZONE, NOW)
+        if refused:
+            with pytest.raises(RefusedError, match="files of keys without canaries"):
+                list(edge.contribute(ProductRef("shop", "app"), product, found, periods, place))
+        else:
+            assert [len(some) for some in edge.contribute(ProductRef("shop", "app"), product, found, periods, place)] == [2]
+
+
+def test_keys_without_canaries_prove_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RefusedError, match="keys without canaries"):
+        by_keys(KEYS.filter(pl.col("audience") != "canary"), tmp_path / "keys", "day", None)
+
+
+def test_days_in_a_table_of_months_are_refused(tmp_path: Path) -> None:
+    """Only those of the first day would count, and nobody would miss the others."""
+    with pytest.raises(RefusedError, match="days in a table of months"):
+        by_keys(KEYS.with_columns(activity_date=pl.Series([FIRST, LAST, None])), tmp_path / "keys", "month", None)
+
+
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
+@pytest.mark.parametrize(("name", "wanted"), list(variants()), ids=[name for name, _ in variants()])
+def test_each_query_is_one_statement_of_its_dialect(engine: Any, name: str, wanted: Asked) -> None:
+    """Those that no test can run are at least that, with the contract's columns in its order."""
+    text = query(engine, wanted)
+    statements = [s for s in sqlglot.parse(text, dialect=engine.dialect) if s is not None]
+    *setup, select = statements
+    assert isinstance(select, exp.Query)
+    assert not list(select.find_all(exp.Command))
+    assert all(isinstance(s, exp.Create) for s in setup)
+    assert len(setup) == (2 if engine.name == "snowflake" else 0)
+    optional = set() if wanted.product.limited_to else contribution.OPTIONAL
+    columns = list(KEY_SCHEMA) if wanted.keys_only else [column for column in SCHEMA if column not in optional]
+    assert select.named_selects == columns
+    assert KEY not in text
+
+
+@pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
+def test_what_a_self_test_expects_is_the_protocols(engine: Any) -> None:
+    """Keys by Python's hmac, coupons by Apache DataSketches: a wrong expectation would pass a wrong engine."""
+    text = self_test(engine)
+    assert isinstance(sqlglot.parse(text, dialect=engine.dialect)[-1], exp.Query)
+    pairs = set(re.findall(r"'([0-9a-f]{16})'[^']*'([0-9a-f]{8})'", text))
+    vectors = json.loads((Path(canary.__file__).parent / "normalisation_v1.json").read_text())["vectors"]
+    users = [(v["namespace"], v["normalised"]) for v in vectors if v["normalised"]]
+    users += [
+        ("email", "canary.one@example.com"), ("email", "canarytwo@gmail.com"), ("email", "canarythree@gmail.com"),
+        ("email", "canary-four@example.org"), ("email", "caf\u00e9@example.org"),
+        ("email", "\u03bd\u03b9\u03ba\u03bf\u03c3@example.org"),
+        ("phone", "+12345678901"),
+        ("phone", "+4930901820"), ("device", "Canary-One"), ("device", "canary-two"), ("device", "CANARY-THREE"),
+        ("device", "caf\u00e9"),
+    ]  # fmt: skip
+    known = {hmac.new(TEST_KEY.encode(), f"{n}\x1f{t}".encode(), hashlib.sha256).hexdigest()[:16] for n, t in users}
+    assert {key for key, _ in pairs} <= known
+    assert len(pairs) > {canary.ASCII: 40, canary.UNICODE: 90}[engine.normalisation]
+    for key, coupon in pairs:
+        sketch = datasketches.hll_sketch(21)
+        sketch.update(key)
+        assert bytes(sketch.serialize_compact())[8:12].hex() == coupon
+
+
+def test_postgresql_passes_its_self_test_as_far_as_keys_go(postgres: sa.Engine) -> None:
+    """Normalisation and HMAC of every published vector, on a real PostgreSQL; the sketch takes the extension."""
+    text = self_test(ENGINES["postgres"])
+    keys = (
+        text[: text.index("sketched AS (")].rstrip().removesuffix(",")
+        + " SELECT namespace, number, expected_key, person_key FROM keyed"
+    )
+    with new_database(postgres, UTF8) as url, psycopg.connect(url) as connection, psycopg.RawCursor(connection) as cursor:
+        rows = cursor.execute(keys).fetchall()
+        cursor.close()
+        connection.rollback()
+    assert len(rows) > 120
+    assert [row for row in rows if row[2] != row[3]] == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "rule"),
+    [
+        (asked(app().model_copy(update={"sources": ()})), "needs the product's one table"),
+        (asked(app().model_copy(update={"sources": app().sources * 2})), "needs the product's one table"),
+        (asked(first=date(2024, 1, 1), last=date(2024, 12, 31)), "isn't alive in the range"),
+        (asked(crosswalk=snapshot()), "the query no table of it"),
+    ],
+)
+def test_what_no_query_can_be_made_of(wanted: Asked, rule: str) -> None:
+    with pytest.raises(RefusedError, match=rule):
+        query(ENGINES["spark"], wanted)
+
+
+def ran_on_spark(folder: Path) -> dict[str, Any]:
+    """One run of a real Spark for all queries, with its answers."""
+    folder.mkdir()
+    frame, joined = events(), snapshot()
+    frame.write_parquet(folder / "events.parquet")
+    frame.with_columns(pl.col("at").dt.epoch("s").cast(pl.Int32)).write_parquet(folder / "epoch.parquet")
+    frame.with_columns(pl.col("at").dt.replace_time_zone(None)).write_parquet(folder / "local.parquet")
+    joined.text().write_parquet(folder / "snapshot.parquet")
+    names = {
+        "events": ["events.parquet"],
+        "epoch": ["epoch.parquet"],
+        "local": ["local.parquet"],
+        "snapshot": ["snapshot.parquet"],
+    }
+    views, engine = {n: [str(folder / f) for f in fs] for n, fs in names.items()}, ENGINES["spark"]
+    by_month = app(table="epoch", time={"column": "at", "unit": "s"}).model_copy(update={"grain": "month"})
+    wanted = asked(crosswalk_table="snapshot", crosswalk=joined)
+    jobs = {
+        "self-test": {"query": self_test(engine)},
+        "days": {"query": query(engine, wanted), "save": f"{folder}/days", "key": KEY, "views": views},
+        "month": {"query": query(engine, asked(by_month)), "save": f"{folder}/month"},
+        "plain": {"query": query(engine, asked()), "save": f"{folder}/plain"},
+        "another zone": {"query": query(engine, asked()), "zone": ZONE},
+        "no zone": {"query": query(engine, asked(app(table="local")))},
+    }
+    ran = subprocess.run(
+        [SPARK, TESTS / "support" / "spark_queries.py", folder / "warehouse"],
+        input=json.dumps(list(jobs.values())), capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    return {"folder": folder, **dict(zip(jobs, json.loads(ran.stdout), strict=True))}
+
+
+def self_test_agrees(spark: dict[str, Any]) -> None:
+    verdicts = [row[-1] for row in spark["self-test"]["rows"]]
+    assert len(verdicts) > 120
+    assert all(v.startswith("agrees") for v in verdicts)
+
+
+def registers_are_the_edges(spark: dict[str, Any], grain: str, tmp_path: Path) -> None:
+    """Every cell's registers and events, and what isn't counted, of each period; and the centre takes the file."""
+    assert "error" not in spark[grain], spark[grain]
+    product, joined = (app(), snapshot()) if grain == "days" else (app().model_copy(update={"grain": "month"}), None)
+    (file,) = (spark["folder"] / grain).glob("*.parquet")
+    received = contribution.read(file)
+    expected = by_edge(ascii_only(events()), tmp_path, product, joined)
+    assert [told(c) for c in received] == [told(c) for c in expected]
+    assert {c.normalisation for c in received} == {canary.ASCII}
+    known, digest = canary.from_key(GroupKey(KEY, "1")), joined.digest if joined else ""
+    group, now = GROUP.model_copy(deep=True), datetime.now(UTC)
+    for c in received:
+        assert [str(r) for r in contribution.check(c, group, lambda month: known, lambda month: digest, now)] == []
+
+
+def no_plan_shows_the_key(spark: dict[str, Any]) -> None:
+    """Nor the pads that HMAC makes of it: who reads the history server would hash like the group."""
+    for secret in (KEY, *(bytes(b ^ pad for b in KEY.encode()).hex() for pad in (0x36, 0x5C))):
+        assert secret not in spark["days"]["plans"].lower()
+    assert "mauwatch_group_key" in spark["days"]["plans"]
+
+
+def call(*arguments: object) -> str:
+    result = CliRunner().invoke(commands, [str(a) for a in arguments])
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result.output
+
+
+def received(centre: Path) -> dict[tuple[date, str, str], str]:
+    """Registers of every cell that the centre has now."""
+    with warehouse.opened("sqlite:///.mauwatch/store.sqlite", centre) as store:
+        days = {v.id: v.activity_date for v in store.read_versions(ProductRef("shop", "app"))}
+        parts = list(store.read_parts(list(days)))
+    return {(days[i], part.audience, part.namespace): part.registers.digest() for i, part in parts if part.registers}
+
+
+def five_ways_in(spark: dict[str, Any], postgres: sa.Engine, put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parquet, PostgreSQL, S3, Spark's own SQL and PostgreSQL's own keys: each by `contribute` and `receive`."""
+    frame, times = (
+        ascii_only(events()),
+        {"time": "at", "complete_through": "2025-01-31", "identifiers": IDENTIFIERS, **CONDITIONS},
+    )
+    product = {"product": "app", "from": "2025-01-01", "active": {"id": "seen", "meaning": "was seen"}}
+    centre = write_group(tmp_path / "centre", [entity("shop", [product])], time_zone=ZONE)
+    buffer = tmp_path / "events.parquet"
+    frame.write_parquet(buffer)
+    with new_database(postgres, UTF8) as url, psycopg.connect(url) as connection:
+        connection.execute("create schema analytics")
+        connection.execute(f"create table analytics.events (at timestamptz, {', '.join(f'{c} text' for c in frame.columns[1:])})")
+        with connection.cursor() as cursor:
+            cursor.executemany("insert into analytics.events values (%s, %s, %s, %s, %s, %s, %s)", frame.rows())
+        with psycopg.RawCursor(connection) as cursor:
+            rows = cursor.execute(
+                query(ENGINES["postgres"], asked(app(table="analytics.events"), keys_only=True)), (KEY,)
+            ).fetchall()
+        pl.DataFrame(rows, orient="row", schema=KEY_SCHEMA).write_parquet(tmp_path / "keys.parquet")
+        connection.commit()
+        connection.close()
+        monkeypatch.setenv("SHOP_DB_URL", url)
+        sources = {
+            "Parquet": times | {"files": str(buffer)},
+            "PostgreSQL": times | {"table": "analytics.events", "database": {"env": "SHOP_DB_URL"}},
+            "S3": times | {"files": put({"events/e.parquet": buffer.read_bytes()}) + "/events/"},
+            "keys": {
+                "files": str(tmp_path / "keys.parquet"),
+                "person_keys": ["email", "phone", "device"],
+                "complete_through": "2025-01-31",
+            },
+        }
+        found = {}
+        for name, source in sources.items():
+            edge_of = write_group(tmp_path / name, [entity("shop", [product | {"sources": [source]}])], time_zone=ZONE)
+            call("contribute", "--group", edge_of, "--from", FIRST, "--to", LAST, "-o", tmp_path / f"{name}.parquet")
+            call("receive", "--group", centre, tmp_path / f"{name}.parquet")
+            found[name] = received(centre)
+    call("receive", "--group", centre, spark["folder"] / "plain")
+    found["Spark"] = received(centre)
+    assert len(found["Parquet"]) >= 15
+    for name in found:
+        assert found[name] == found["Parquet"], name
+
+
+@pytest.mark.skipif(not SPARK.exists() or shutil.which("java") is None, reason="needs Java, and pyspark: make .venv-spark/ready")
+def test_sparks_own_sql_is_one_of_five_ways_to_the_same_registers(
+    postgres: sa.Engine, put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real Spark, and all that is asked of it in one test, since it takes ten seconds to start."""
+    spark = ran_on_spark(tmp_path / "spark")
+    self_test_agrees(spark)
+    for grain in ("days", "month"):
+        registers_are_the_edges(spark, grain, tmp_path / grain)
+    no_plan_shows_the_key(spark)
+    for job, rule in (("another zone", "SET TIME ZONE 'UTC'"), ("no zone", "the time column has no zone")):
+        assert rule in spark[job]["error"]
+    five_ways_in(spark, postgres, put, tmp_path / "ways", monkeypatch)

@@ -1,0 +1,155 @@
+"""`mauwatch forecast`, as a person and as a program meets it."""
+
+import csv
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from affiliates.manifests import read_group
+from dashboards.cli import main
+from pipelines.forecast import against, walk
+from pipelines.run import run
+from pipelines.series import Point, even
+from tests.conftest import NOW, entity, product, write_group
+from tests.support.command import mauwatch
+
+Here = Callable[..., tuple[object, str, str]]
+KEYS = ["period", "p2_5", "p10", "p50", "p90", "p97_5", "probability_over", "probability_crossed"]
+
+
+@pytest.fixture
+def series(tmp_path: Path) -> Path:
+    path = tmp_path / "mau.csv"
+    rows = [(f"{2024 + i // 4}-Q{i % 4 + 1}", 520 + 22 * i + 3 * (i % 3)) for i in range(10)]
+    with path.open("w", newline="") as opened:
+        csv.writer(opened).writerows([("period", "value"), *rows])
+    return path
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Here:
+    """The command in this process, in the folder of the test: exit code, standard output and error."""
+
+    def command(*arguments: object) -> tuple[object, str, str]:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["mauwatch", "forecast", *map(str, arguments)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
+
+    return command
+
+
+def test_in_json_it_has_the_stable_shape(series: Path, here: Here) -> None:
+    """Others build on it: period by period, in the spelling of the series."""
+    code, said, _ = here("--series", series, "--threshold", 760, "--horizon", 3, "--json")
+    found = json.loads(said)
+    assert code == 0
+    assert list(found)[:3] == ["as_of", "threshold", "periods"]
+    assert (found["as_of"], found["threshold"]) == ("2026-Q2", 760)
+    assert [list(period) for period in found["periods"]] == [KEYS] * 3
+    assert [period["period"] for period in found["periods"]] == ["2026-Q3", "2026-Q4", "2027-Q1"]
+    assert found["not_within_horizon"] == pytest.approx(1 - found["periods"][-1]["probability_crossed"], abs=1e-4)
+    assert sum(found["first_passage"].values()) + found["not_within_horizon"] == pytest.approx(1, abs=1e-3)
+    assert found == json.loads(here("--series", series, "--threshold", 760, "--horizon", 3, "--json")[1])
+
+
+def test_what_a_person_reads(series: Path) -> None:
+    done = mauwatch("forecast", "--series", series, "--threshold", 760, cwd=series.parent)
+    assert done.returncode == 0, done.stderr
+    for said in (
+        "mau.csv: forecast as of 2026-Q2", "threshold 760", "2028-Q2", "P(crossed)", "Not within the horizon, to 2028-Q2:",
+        "Decide by, for a crossing at 50 % by", "licence request", "migration", "no evidence", "no legal advice",
+    ):  # fmt: skip
+        assert said in done.stdout
+    assert max(len(line) for line in done.stdout.splitlines()) <= 120
+
+
+def test_without_a_threshold_it_is_the_newest_licences(series: Path, here: Here) -> None:
+    found = json.loads(here("--series", series, "--json")[1])
+    assert found["threshold"] == 700_000_000
+    assert len(found["periods"]) == 8
+    assert any("same unit" in note for note in found["notes"])
+    assert [each["crossing"] for each in found["decide_by"]] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--series", "none.csv"], "none.csv"),
+        (["--series", "bad.csv"], "bad.csv:3: periods are missing before it"),
+        (["--series", "mau.csv", "--threshold", "-1"], "a number over zero"),
+        (["--series", "mau.csv", "--threshold", "nan"], "a number over zero"),
+        (["--series", "mau.csv", "--threshold", "inf"], "a number over zero"),
+        (["--series", "mau.csv", "--horizon", "0"], "--horizon"),
+        (["--series", "mau.csv", "--plot", "nowhere/fan.png"], "can't be read or written"),
+        (["--series", "mau.csv", "--plot", "fan.gif"], ".png or .html"),
+        (["--series", "mau.csv", "--reading", "people"], "--reading"),
+        ([], "is not a group directory"),
+    ],
+)
+def test_bad_input_ends_with_2(series: Path, here: Here, arguments: list[str], said: str) -> None:
+    """And with nothing on standard output that could be taken for an answer."""
+    (series.parent / "bad.csv").write_text("period,value\n2025-01,1\n2025-03,2\n2025-04,2\n")
+    code, out, errors = here(*arguments)
+    assert (code, out) == (2, "")
+    assert said in " ".join(errors.split())
+
+
+def test_a_groups_own_months(tmp_path: Path, here: Here) -> None:
+    """By the reading of record and the group's lead times; what stands in is said."""
+    counts = [
+        {"month": f"2024-{m:02}", "users": 640_000_000 + 5_000_000 * m, "unit": "people", "document": "x", "attested_by": "CFO"}
+        for m in range(1, 11)
+    ]
+    app = product(**{"from": "2024-01-01", "to": "2024-11-01", "sources": [], "grain": "month", "counts": counts})
+    directory = write_group(tmp_path, [entity("a", [app])])
+    (directory / "alerts.yaml").write_text("lead_times: {licence_request: 30, migration: 0}\n")
+    run(directory, read_group(directory), NOW)
+    code, said, errors = here("--json")
+    assert code == 0, errors
+    found = json.loads(said)
+    assert (found["as_of"], found["newest"], found["series"]) == ("2024-10", 690_000_000, "test by unique_people")
+    assert [p["period"] for p in found["periods"]][:3] == ["2024-11", "2024-12", "2025-01"]
+    assert len(found["periods"]) == 24
+    assert found["periods"][8]["p50"] > 700_000_000
+    assert found["lead_times"] == {"licence_request": 30, "migration": 0}
+    assert found["notes"][0] == "from 2024-01: counts or ceilings stand in for a/app"
+    assert json.loads(here("--json", "--reading", "summed_products", "--horizon", 1)[1])["series"] == "test by summed_products"
+    assert here("--reading", "none")[0] == 2
+    (directory / "alerts.yaml").write_text("levels: {}\n")
+    code, _, errors = here()
+    assert (code, "alerts.yaml:1" in errors) == (2, True)
+
+
+@pytest.mark.parametrize("threshold", [700.0, 1e6])
+def test_pictures(tmp_path: Path, threshold: float) -> None:
+    """A picture that any viewer opens, and a page that fetches nothing: a finance person's machine may have no network. With
+    a threshold out of sight, the figures aren't pressed flat."""
+    from dashboards import forecast_plot
+
+    points = [Point(24000 + i, 600.0 + 5 * i, 590.0 + 5 * i, 615.0 + 5 * i, "" if i != 3 else "new") for i in range(14)]
+    made = against(walk(even("x", points, 1, "month"), 12, paths=500), threshold)
+    for name in ("fan.png", "fan.html"):
+        forecast_plot.write(made, tmp_path / name)
+    picture = (tmp_path / "fan.png").read_bytes()
+    assert picture.startswith(b"\x89PNG\r\n\x1a\n")
+    assert picture.endswith(b"IEND\xaeB`\x82")
+    page = (tmp_path / "fan.html").read_text(encoding="utf-8")
+    assert "<script src=" not in page
+    assert "<link" not in page
+    traces = _traces(page)
+    assert {trace.get("name") for trace in traces} >= {"95 % interval", "80 % interval", "median", "figures"}
+    assert ("threshold 700" in page) == (threshold == 700)
+    assert "no legal advice" in page
+
+
+def _traces(page: str) -> list[dict[str, Any]]:
+    begin = page.index("[", page.rindex("Plotly.newPlot("))
+    found: list[dict[str, Any]] = json.JSONDecoder().raw_decode(page[begin:])[0]
+    return found

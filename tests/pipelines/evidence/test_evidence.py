@@ -1,0 +1,336 @@
+"""Evidence: what a third party is given shows what was counted, and what was changed in it is found, by whoever signs it anew."""
+
+import json
+import re
+import shutil
+import subprocess
+import zipfile
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import yaml
+from fontTools.fontBuilder import FontBuilder
+from fontTools.pens.ttGlyphPen import TTGlyphPen
+from typer.testing import CliRunner
+
+from affiliates import signature
+from affiliates.errors import RefusedError
+from affiliates.manifests import read_group
+from affiliates.registers import Registers
+from dashboards import report
+from dashboards.cli import app
+from pipelines import bundle, chain, closing, evidence, ledger, licences, verifying, warehouse
+from pipelines.closing import Signature
+from pipelines.collect import Centre
+from pipelines.run import run
+from tests.conftest import NOW, both_databases, entity, events, product, write_group
+from tests.pipelines.store.test_ledger import ATTESTED
+from tests.support.paths import ROOT
+
+MARCH = date(2025, 3, 1)
+LLAMA_4 = next(licence for licence in licences.releases() if licence.id == "llama-4")
+
+
+def made_in(directory: Path, store_url: str = "sqlite:///.mauwatch/store.sqlite") -> Path:
+    """March 2025: days of two products, one of them of an affiliate that is sold before the release; a month by count alone."""
+    days = {"time": "at", "identifiers": [{"column": "user", "namespace": "email"}], "complete_through": "2025-03-31"}
+    life = {"from": "2025-03-01", "to": "2025-04-01"}
+    count = {"month": "2025-03", "users": 40, "unit": "people", "document": "call records", "attested_by": "head of billing"}
+    write_group(
+        directory,
+        [
+            entity("a", [product("app", **life, sources=[days | {"files": "app.parquet"}])]),
+            entity("b", [product("chat", **life, sources=[days | {"files": "chat.parquet"}], grain="month")],
+                   owned_by=[{"owner": "parent", "share": "100 %", "to": "2025-04-03"}]),
+            entity("c", [product("calls", **life, sources=[], counts=[count])]),
+            entity("project-tiger", [], owned_by=[{"owner": "parent", "share": "100 %", "from": "2026-12-01"}]),
+        ],
+        store=store_url, evidence_key="evidence.pem",
+    )  # fmt: skip
+    rows = [(f"{MARCH + timedelta(n % 31)}T12:00:00Z", f"u{n}@example.com") for n in range(200)]
+    events(rows).write_parquet(directory / "app.parquet")
+    events([(at, f"x{user}" if n % 2 else user) for n, (at, user) in enumerate(rows)]).write_parquet(directory / "chat.parquet")
+    (directory / "attested").mkdir()
+    (directory / "attested" / "2025-03.yaml").write_text(yaml.safe_dump(ATTESTED))
+    signature.new_pair(directory / "evidence.pem")
+    run(directory, read_group(directory), NOW)
+    return directory
+
+
+def close(directory: Path) -> None:
+    with Centre(directory, read_group(directory), NOW) as centre:
+        closing.close(centre, MARCH, Signature("Head of Finance", despite="calls are counted elsewhere"))
+
+
+def write(directory: Path, to: Path) -> None:
+    with Centre(directory, read_group(directory), NOW) as centre:
+        evidence.write(centre, LLAMA_4, to, ["outside", "expert"], report.pdf)
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = made_in(tmp_path_factory.mktemp("group"))
+    close(made)
+    write(made, made / "evidence")
+    return made
+
+
+def test_all_figures_come_out_again(directory: Path) -> None:
+    """From the sketches alone: of days, of a month, of a count, and of the group as it was on two days."""
+    found = verifying.check(directory / "evidence" / "expert.zip", signature.public_of(directory / "evidence.pem"))
+    assert found.wrong == []
+    assert "all figures were made again from 32 contributions, and are the published ones" in found.right
+    assert "32 contributions are what their digests say" in found.right
+    assert "signed by the key that was named" in found.right
+
+
+def test_nobodys_data_is_in_the_outside_bundle(directory: Path) -> None:
+    with bundle.opened(directory / "evidence" / "outside.zip") as opened:
+        names = set(opened.files)
+        assert names == {
+            "closing.json", "evidence.pdf", "figures.json", "group.json", "inputs.json", "ledger.jsonl", "licence.json",
+            "method.txt",
+        }  # fmt: skip
+        said = {
+            m["entity"] for drawn in opened.json("group.json")["drawn"] if drawn["on"] == "2025-04-05" for m in drawn["members"]
+        }
+        assert said == {"a", "c", "parent"}, "b was sold two days before the release"
+        assert opened.json("inputs.json")["grades"] == {
+            "daily contributions": 1, "monthly contributions": 1, "a count": 1, "a ceiling": 0, "nothing": 0,
+        }  # fmt: skip
+        assert not {"details", "events"} & set(opened.json("inputs.json")), "how much a product is used on a day is nobody else's"
+        assert opened.json("closing.json")["collected"]["attestations"] == ATTESTED["attestations"]
+        texts = "".join(path.read_text() for path in opened.folder.glob("*.json*"))
+        assert "project-tiger" not in texts, "what is bought later may not be known yet"
+        assert "2025-04-03" in texts, "and b was sold before the release"
+    assert (directory / "evidence" / "evidence.pdf").read_bytes().startswith(b"%PDF")
+    found = verifying.check(directory / "evidence" / "outside.zip")
+    assert found.wrong == []
+    assert any("whether the figures come out again" in said for said in found.unknown)
+
+
+def told(directory: Path) -> dict[str, Any]:
+    """What the page is made of."""
+    with bundle.opened(directory / "evidence" / "outside.zip") as opened:
+        files = {path.stem: json.loads(path.read_text()) for path in opened.folder.glob("*.json") if path.stem != "manifest"}
+        return files | {"about": {**opened.about, "ledger_head": None}}
+
+
+def sheets(made: bytes) -> int:
+    return len(re.findall(rb"/Type /Page\b", made))
+
+
+@pytest.mark.parametrize("affiliates", [1, 60])
+def test_the_page_has_two_to_four_sheets(directory: Path, affiliates: int) -> None:
+    """Nobody reads twelve, in which each affiliate says the same; but who lists no products stands in front."""
+    said = told(directory)
+    for held in said["figures"]["published"]:
+        mine = [f for f in held["figures"] if f["scope"] == "affiliate"]
+        held["figures"] += [{**mine[0], "subject": f"company-{n}"} for n in range(affiliates - 1)]
+    for drawn in said["group"]["drawn"]:
+        drawn["outside"] += [{"entity": f"sold-{n}", "why": "no share of it is known on that day"} for n in range(affiliates - 1)]
+        drawn["members"] += [{"entity": f"company-{n}", "path": ["parent holds 100 %"]} for n in range(affiliates - 1)]
+    collected = said["closing"]["collected"]
+    first = collected["attestations"][0]
+    collected["attestations"] += [{**first, "affiliate": f"company-{n}"} for n in range(affiliates - 1)]
+    made = report.pdf(said, NOW)
+    assert 2 <= sheets(made) <= 4
+    assert report.pdf(said, NOW) == made
+
+
+def test_a_name_that_the_font_lacks(directory: Path, tmp_path: Path) -> None:
+    """A box in the place of a name is no evidence: said, with the way out."""
+    said = told(directory)
+    said["group"]["name"] = "\u4e2d\u6587 Holdings"
+    with pytest.raises(RefusedError, match="no glyph for some characters \\(\u4e2d\u6587\\)"):
+        report.pdf(said, NOW)
+    with pytest.raises(RefusedError, match="isn't a font that can be read"):
+        report.pdf(said, NOW, Path(__file__))
+    made = FontBuilder(1000)
+    made.setupGlyphOrder([".notdef", "first", "second"])
+    made.setupCharacterMap({0x4E2D: "first", 0x6587: "second"})
+    made.setupGlyf({name: TTGlyphPen(None).glyph() for name in (".notdef", "first", "second")})
+    made.setupHorizontalMetrics(dict.fromkeys([".notdef", "first", "second"], (600, 0)))
+    made.setupHorizontalHeader(ascent=800, descent=-200)
+    made.setupOS2()
+    made.setupPost()
+    made.setupNameTable({"familyName": "Two", "styleName": "Regular"})
+    made.save(tmp_path / "two.ttf")
+    assert sheets(report.pdf(said, NOW, tmp_path / "two.ttf")) >= 2
+
+
+def test_the_head_that_was_printed(directory: Path) -> None:
+    """A ledger that is written anew as a whole fits in itself; only the paper tells."""
+    with warehouse.opened(read_group(directory).settings.store, directory) as store:
+        head = chain.head_of(ledger.read(store), MARCH)
+    assert head is not None
+    path = directory / "evidence" / "outside.zip"
+    assert "the month's head is the printed one" in verifying.check(path, head=head.digest).right
+    assert verifying.check(path, head="0" * 64).wrong == ["the month's head isn't the printed one"]
+
+
+def again(directory: Path, to: Path, change: Callable[[Path], None], private: Path | None = None) -> list[str]:
+    """The expert bundle, changed and packed and signed anew by somebody who can; what is found wrong in it."""
+    with bundle.opened(directory / "evidence" / "expert.zip") as opened:
+        folder = to / "files"
+        shutil.copytree(opened.folder, folder)
+        about = dict(opened.about)
+    change(folder)
+    bundle.write(to / "again.zip", folder, about, private or directory / "evidence.pem")
+    return verifying.check(to / "again.zip").wrong
+
+
+def edit(name: str, change: Callable[[Any], None]) -> Callable[[Path], None]:
+    def edited(folder: Path) -> None:
+        said = json.loads((folder / name).read_text())
+        change(said)
+        (folder / name).write_text(json.dumps(said))
+
+    return edited
+
+
+def other_sketch(folder: Path) -> None:
+    path = folder / "sketches" / "a" / "app.parquet"
+    frame = pl.read_parquet(path)
+    empty = Registers.from_coupons(21, pl.Series([], dtype=pl.UInt32).to_numpy()).to_image()
+    images = [empty, *frame["sketch"].to_list()[1:]]
+    frame.with_columns(pl.Series("sketch", images, pl.Binary)).write_parquet(path)
+
+
+def first_figure(said: Any) -> Any:
+    return said["published"][0]["figures"][0]
+
+
+def forget(folder: Path) -> None:
+    """A ledger that fits in itself, without the month's signing."""
+    entries = chain.from_lines((folder / "ledger.jsonl").read_text())
+    new: list[chain.Entry] = []
+    for e in entries:
+        if e.body.get("state") != "closed":
+            at = NOW
+            new.append(chain.follow(new[-1] if new else None, e.kind, e.body, at))
+    (folder / "ledger.jsonl").write_text("".join(f"{e.to_line()}\n" for e in new))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda folder: None, None),
+        (edit("figures.json", lambda s: first_figure(s).update(estimate=5)), "aren't what their digest says"),
+        (edit("figures.json", lambda s: s["published"][0].update(content="0" * 64)), "in no entry of the ledger"),
+        (edit("licence.json", lambda s: s["readings"]["unique_people"].update(result="over")), "doesn't follow from its bounds"),
+        (edit("licence.json", lambda s: s["readings"]["unique_people"].update(upper=300)), "of other figures than the sketches"),
+        (edit("licence.json", lambda s: s["entry"].update(name="Another")), "entry isn't what its digest says"),
+        (edit("group.json", lambda s: s["drawn"][0]["members"].pop()), "isn't what its ownership makes it"),
+        (edit("group.json", lambda s: s["entities"][2]["owned_by"].clear()), "isn't what its ownership makes it"),
+        (edit("inputs.json", lambda s: s["contributions"].pop()), "isn't what their digest says"),
+        (edit("inputs.json", lambda s: s["contributions"][0].update(digest="0" * 64)), "sketches aren't what its digest says"),
+        (edit("inputs.json", lambda s: s["given"][0].update(users=1)), "isn't what their digest says"),
+        (edit("inputs.json", lambda s: s.clear()), "isn't what a bundle of this format holds"),
+        (other_sketch, "its sketches aren't what its digest says"),
+        (lambda folder: (folder / "ledger.jsonl").write_text("\n".join((folder / "ledger.jsonl").read_text().splitlines()[1:])),
+         "comes after nothing"),
+        (forget, "in no entry of the ledger"),
+        (edit("licence.json", lambda s: s.update(threshold=9_000_000_000)), "aren't those of the licence's entry"),
+        (edit("licence.json", lambda s: s["readings"]["unique_people"].update(lower=None, upper=None)), "doesn't follow"),
+        (edit("licence.json", lambda s: s["readings"]["unique_people"].update(result="granted", found="under")),
+         "isn't the one that the ledger has"),
+        (edit("licence.json", lambda s: s["noted"].clear()), "in no entry of the ledger"),
+        (edit("inputs.json", lambda s: s["rests"].clear()), "what its figures rest on"),
+        (edit("closing.json", lambda s: s["collected"]["attestations"].clear()), "isn't what stands with the signed figures"),
+        (edit("group.json", lambda s: s["entities"][2]["products"].clear()), "isn't what their digest says"),
+    ],
+)  # fmt: skip
+def test_what_was_changed_and_signed_anew_is_found(
+    directory: Path, tmp_path: Path, change: Callable[[Path], None], said: str | None
+) -> None:
+    """The bytes are right then: what doesn't fit with the rest has to give it away."""
+    wrong = again(directory, tmp_path, change)
+    assert (wrong == []) if said is None else any(said in line for line in wrong), wrong
+
+
+def test_an_old_bundle_outlives_its_key(directory: Path, tmp_path: Path) -> None:
+    """A rotated key, or a lost one: what it signed is still its own."""
+    old = signature.public_of(directory / "evidence.pem")
+    copy = tmp_path / "group"
+    shutil.copytree(directory, copy)
+    (copy / "evidence.pem").unlink()
+    signature.new_pair(copy / "evidence.pem")
+    write(copy, tmp_path / "new")
+    assert verifying.check(directory / "evidence" / "expert.zip", old).wrong == []
+    assert verifying.check(tmp_path / "new" / "expert.zip", signature.public_of(copy / "evidence.pem")).wrong == []
+    assert verifying.check(tmp_path / "new" / "expert.zip", old).wrong == ["it is signed by another key"]
+    (copy / "evidence.pem").unlink()
+    with pytest.raises(RefusedError, match="can't be read"):
+        write(copy, tmp_path / "lost")
+
+
+@both_databases
+def test_a_month_that_nobody_signed(store_url: str, tmp_path: Path) -> None:
+    made = made_in(tmp_path / "group", store_url)
+    write(made, tmp_path / "evidence")
+    found = verifying.check(tmp_path / "evidence" / "expert.zip")
+    assert found.wrong == []
+    assert "the month isn't signed: no head of it was printed" in found.unknown
+
+
+def test_manifests_that_changed_since_the_signing(directory: Path, tmp_path: Path) -> None:
+    """The signed figures stand, but what they rest on isn't there any more: nobody may take the bundle for a proof."""
+    made = tmp_path / "group"
+    shutil.copytree(directory, made)
+    path = made / "affiliates" / "a.yaml"
+    path.write_text(path.read_text().replace("2025-04-01", "2025-03-30"))
+    done = CliRunner().invoke(app, ["evidence", "llama-4", "-o", str(tmp_path / "e"), "--group", str(made)])
+    assert isinstance(done.exception, RefusedError)
+    assert "what the figures by unique_people rest on has changed since they were published" in str(done.exception)
+    assert not list((tmp_path / "e").glob("*.*")), "nobody may send it"
+
+
+def test_nothing_to_show(tmp_path: Path) -> None:
+    made = write_group(tmp_path / "group", [entity("a", [product("app", sources=[])])], evidence_key="evidence.pem")
+    signature.new_pair(made / "evidence.pem")
+    with pytest.raises(RefusedError, match="nothing was published for the month"):
+        write(made, tmp_path / "evidence")
+
+
+@pytest.mark.skipif(not (ROOT / ".venv-core").is_dir(), reason="make .venv-core/ready")
+def test_a_bundle_is_checked_by_the_core_install_alone(directory: Path, tmp_path: Path) -> None:
+    """By somebody who has no database library, no store and no key."""
+    path = tmp_path / "elsewhere" / "expert.zip"
+    path.parent.mkdir()
+    shutil.copy(directory / "evidence" / "expert.zip", path)
+    command: list[str | Path] = [ROOT / ".venv-core" / "bin" / "mauwatch", "verify", path, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=path.parent, check=False)
+    said = json.loads(done.stdout)
+    assert (done.returncode, said["wrong"]) == (0, []), done.stderr
+    assert any(line.startswith("all figures were made again") for line in said["right"])
+    whole = bytearray(path.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    path.write_bytes(whole)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=path.parent, check=False)
+    assert done.returncode == 1
+    assert json.loads(done.stdout)["wrong"]
+
+
+def test_the_commands(directory: Path, tmp_path: Path) -> None:
+    def asked(*arguments: object) -> tuple[int, str]:
+        done = CliRunner().invoke(app, [str(a) for a in arguments])
+        return done.exit_code, done.output
+
+    code, text = asked("evidence", "llama-4", "-o", tmp_path / "e", "--group", directory, "--json")
+    assert code == 0
+    assert set(json.loads(text)["bundles"]) == {"outside"}
+    assert asked("verify", tmp_path / "e" / "outside.zip")[0] == 0
+    assert asked("verify", "--group", directory)[0] == 0
+    with zipfile.ZipFile(tmp_path / "no.zip", "w") as other:
+        other.writestr("bundle.json", "{}")
+    code, text = asked("verify", tmp_path / "no.zip")
+    assert (code, "is no bundle, or was changed" in text) == (1, True)
+    with pytest.raises(RefusedError, match="has no test at its release"):
+        CliRunner().invoke(
+            app, ["evidence", "llama-9", "-o", str(tmp_path / "x"), "--group", str(directory)], catch_exceptions=False
+        )

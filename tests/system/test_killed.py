@@ -1,0 +1,194 @@
+"""`kill -9` in the middle of `mauwatch run`, and the run again: as if nobody had been killed.
+
+What would silently go wrong: a product's day that is stored but half noted, a month that is published twice or by halves, or
+a history of Dagster that the next run stumbles over.
+"""
+
+import json
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from affiliates.errors import RefusedError
+from affiliates.manifests import read_group
+from pipelines import ledger, publications, warehouse
+from pipelines import run as centre_run
+from pipelines.defs.in_process import run
+from tests.conftest import NOW, SQLITE, entity, events, product, rows_of, write_group
+from tests.support.paths import ROOT
+
+BEGIN, END = date(2025, 1, 22), date(2025, 2, 11)
+DAYS = [BEGIN + timedelta(i) for i in range((END - BEGIN).days)]
+NAMES = ("mail", "chat", "shop")
+THOROUGH, QUICK = ((3, 3, 2), (3, 2, 2)), ((3,), (3,))
+"""So many kills in a row of each victim: eight of a store's first run and seven of one that finds much changed, or three."""
+PASSING = {
+    "id", "contribution_id", "supersedes", "publication", "inputs", "contributions_to", "counts_to",
+    "known_at", "computed_at", "seen_at",
+}  # fmt: skip
+"""Numbers of rows and moments: another run's are others."""
+
+
+def write(directory: Path, store_url: str, changed: bool) -> None:
+    """Three products of two affiliates, 20 days of two months; `changed`: nine days anew, two more, and a number given."""
+    there = DAYS[-11:] if changed else DAYS[:-2]
+    files = {f"{name}-{day}.parquet": _day(name, day, 30 if changed else 25) for name in NAMES for day in there}
+    life: dict[str, Any] = {"from": BEGIN, "to": END}
+    products = [product(name, **life, sources=[_source(name)]) for name in NAMES]
+    given = [{"month": "2025-02", "users": 50, "unit": "people", "document": "calls", "attested_by": "CFO"}] if changed else []
+    phones = product("phones", **life, sources=[], counts=given)
+    entities = [entity("a", products[:2]), entity("b", [*products[2:], phones])]
+    write_group(directory, entities, files, store=store_url, lg_k=14)
+
+
+def _source(name: str) -> dict[str, Any]:
+    return {"files": f"{name}-{{day}}.parquet", "time": "at", "identifiers": [{"column": "user", "namespace": "email"}]}
+
+
+def _day(name: str, day: date, number: int) -> Any:
+    return events([(f"{day}T12:00:00Z", f"{name[: i % 2]}{(day.day * 7 + i) % 90}@example.com") for i in range(number)])
+
+
+@dataclass(frozen=True)
+class Place:
+    """A group directory with its store. Copies of one are run, killed and run again."""
+
+    directory: Path
+    store_url: str
+
+    def copy(self, to: Path, another_store: Callable[..., str]) -> "Place":
+        shutil.copytree(self.directory, to)
+        copied = Place(to, another_store(self.store_url))
+        settings = to / "group.yaml"
+        settings.write_text(settings.read_text().replace(self.store_url, copied.store_url))
+        return copied
+
+    def run(self) -> None:
+        assert not any(p.refusals for p in run(self.directory, read_group(self.directory), NOW).products)
+
+    def rows(self) -> dict[str, Counter[str]]:
+        """Everything in the store, and how often, but for what another run has otherwise.
+
+        Alerts speak of the present, which is this machine's for the one that is killed and `NOW` for the one after it:
+        tests/pipelines/alerts/test_delivery.py kills those.
+        """
+        found = rows_of(self.store_url, self.directory)
+        return {table: Counter(map(_as_text, rows)) for table, rows in found.items() if table not in ("incidents", "ledger")}
+
+    def in_force(self) -> Counter[str]:
+        """The figures of the publications in force."""
+        with warehouse.opened(self.store_url, self.directory) as store, store.snapshot() as fixed:
+            numbers = [p.id for p in publications.in_force(fixed).values()]
+            return Counter(_as_text(row) for number in numbers for row in publications.figures_of(fixed, number))
+
+    def stored(self) -> str:
+        """How far a killed run had come, in words."""
+        try:
+            rows = rows_of(self.store_url, self.directory)
+        except RefusedError:
+            return "a store without tables"
+        return f"{len(rows['contributions'])} contributions, {len(rows['publications'])} publications" if rows else "no store"
+
+
+def _as_text(row: dict[str, Any]) -> str:
+    return json.dumps({k: v for k, v in row.items() if k not in PASSING}, default=str)
+
+
+class Victim:
+    """`mauwatch run` in a process of its own that has imported everything, and begins when it is told to."""
+
+    def __init__(self, directory: Path) -> None:
+        command = [sys.executable, "-W", "error", "-m", "tests.support.victim", "run", "--group", str(directory)]
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+
+    def run(self, killed_after: float | None = None) -> float:
+        """How long it ran; after so many seconds it is killed."""
+        assert self.process.stdout
+        assert self.process.stdin
+        assert self.process.stdout.readline() == "ready\n"
+        started = time.monotonic()
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        if killed_after is not None:
+            time.sleep(killed_after)
+            self.process.send_signal(signal.SIGKILL)
+        _, said = self.process.communicate()
+        assert self.process.returncode in (0, 1, -signal.SIGKILL), said
+        return time.monotonic() - started
+
+
+@pytest.mark.parametrize("store_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True)
+def test_killed_and_run_again(
+    tmp_path: Path, store_url: str, another_store: Callable[..., str], request: pytest.FixtureRequest
+) -> None:
+    """Kills spread over a run's duration, some of them of a run that goes on after another kill; `--thorough`: 15 on each
+    database.
+
+    Where a run has ended before its moment came, another one is killed a little earlier: all hit one that is under way.
+    """
+    first_run, later_run = THOROUGH if request.config.getoption("--thorough") else QUICK
+    first = Place(tmp_path / "first", store_url)
+    write(first.directory, store_url, changed=False)
+    later = first.copy(tmp_path / "later", another_store)
+    later.run()
+    write(later.directory, later.store_url, changed=True)
+    chance, hit, missed = random.Random(9), 0, 0
+    for base, numbers in ((first, first_run), (later, later_run)):
+        clean = base.copy(tmp_path / f"{base.directory.name}-clean", another_store)
+        whole = Victim(clean.directory).run()
+        wanted, figures = clean.rows(), clean.in_force()
+        moments = [(i + chance.random()) / sum(numbers) for i in range(sum(numbers))]
+        chance.shuffle(moments)
+        for name, number in enumerate(numbers):
+            place = base.copy(tmp_path / f"{base.directory.name}-{name}", another_store)
+            turn = sorted(moments.pop() for _ in range(number))
+            coming, takes = Victim(place.directory), whole
+            while turn:
+                victim, moment = coming, turn.pop(0)
+                if turn:
+                    coming = Victim(place.directory)  # Imports while the other runs.
+                took = victim.run(killed_after=moment * takes)
+                if victim.process.returncode == -signal.SIGKILL:
+                    hit += 1
+                else:
+                    missed += 1
+                    coming = coming if turn else Victim(place.directory)
+                    takes = min(takes, took)  # The machine is less busy now, or less was left to do.
+                    turn.insert(0, 0.8 * moment)
+                print(f"{base.directory.name} {name}: {victim.process.returncode} after {moment:.0%}; {place.stored()}")
+            place.run()
+            assert place.rows() == wanted
+            assert place.in_force() == figures
+            with warehouse.opened(place.store_url, place.directory) as store:
+                assert ledger.wrong(store) == [], "its entries have the moments of their runs, and are whole"
+    print(f"{hit} kills hit a run that was under way, {missed} came when it had ended")
+    assert hit == sum(first_run + later_run)
+
+
+def test_a_day_is_stored_with_the_files_it_was_computed_from(make: Callable[..., Path]) -> None:
+    """Else a run that ends between the two leaves a day whose file can change without anybody noticing, for ever."""
+    directory = make([])
+    write(directory, SQLITE, changed=False)
+    with warehouse.opened(SQLITE, directory, create=True) as store, store.writing() as connection:
+        connection.exec_driver_sql("create trigger full before insert on sources_seen begin select raise(abort, 'full'); end")
+    with pytest.raises(RefusedError, match="can't be used"):
+        centre_run.run(directory, read_group(directory), NOW)
+    with warehouse.opened(SQLITE, directory) as store, store.writing() as connection:
+        connection.exec_driver_sql("drop trigger full")
+    centre_run.run(directory, read_group(directory), NOW)
+    _day("mail", DAYS[3], 30).write_parquet(directory / f"mail-{DAYS[3]}.parquet")
+    report = centre_run.run(directory, read_group(directory), NOW + timedelta(1))
+    assert report.products[0].received.replaced == 1

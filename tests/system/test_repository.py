@@ -1,0 +1,177 @@
+"""What the repository promises its readers: documents that are true, pins, a wheel that is whole."""
+
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from affiliates.alerting import Alerting
+from affiliates.attested import Attested
+from affiliates.grants import Grants
+from affiliates.group import Product, Settings
+from affiliates.yaml_lines import load
+from tests.support import wrong_contributions
+from tests.tools import cli_page, documents, manifests_page
+from tests.tools.documents import ROOT
+
+MOST_BYTES = 8_000
+"""Of README.md: a stranger reads it to its end."""
+EXAMPLES: dict[str, type[BaseModel]] = {
+    "alerts.yaml": Alerting, "attested": Attested, "grants.yaml": Grants, "group.yaml": Settings, "product": Product,
+}  # fmt: skip
+"""The manifests of which documents show a part, by name."""
+
+
+@pytest.mark.documents
+@pytest.mark.parametrize("pages", documents.sets(), ids=lambda pages: " ".join(page.stem for page in pages))
+def test_commands_of_a_page_print_what_it_says(pages: tuple[Path, ...]) -> None:
+    """A reader who types what a page shows and sees something else trusts no page any more."""
+    for page in pages:
+        text = page.read_text(encoding="utf-8")
+        assert documents.renewed(text) == text, f"python -m tests.tools.documents {page.relative_to(ROOT)}"
+
+
+def test_a_page_may_leave_lines_out_and_may_not_change_one() -> None:
+    """`...` that stands for whatever is printed would let a wrong number through."""
+    page = "```console\n$ printf 'a 1\\nb 2\\nc 3\\n'\n...\nb {}\n...\n```\n"
+    assert documents.renewed(page.format(2)) == page.format(2)
+    assert documents.renewed(page.format(7)) == page.format(2)
+    with pytest.raises(ValueError, match="no longer prints"):
+        documents.renewed(page.replace("b {}", "d 2"))
+
+
+def test_what_changes_from_run_to_run_leaves_a_page_as_it_is() -> None:
+    """A page that changes with each day or key would hide a change that matters."""
+    page = f"<!-- before: touch beside -->\n```console\n$ echo 31 bytes on 2026-11-21, {'a1' * 32}\n{{}}\n$ ls\nbeside\n```\n"
+    shown = page.format(f"28 bytes on 2025-01-01, {'b2' * 32}")
+    assert documents.renewed(shown) == shown
+
+
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_bytes()) <= MOST_BYTES
+
+
+def test_the_page_of_commands_is_current() -> None:
+    """An option that `--help` has and the page hasn't is found by nobody."""
+    assert cli_page.PAGE.read_text(encoding="utf-8") == cli_page.page(), "python -m tests.tools.cli_page"
+
+
+def test_the_page_of_manifests_is_current() -> None:
+    """A key that the page has and the model hasn't is refused, and nobody knows why."""
+    text = manifests_page.PAGE.read_text(encoding="utf-8")
+    assert manifests_page.page(text) == text, "python -m tests.tools.manifests_page"
+    assert re.findall("<!-- keys of (.+) -->", text) == list(manifests_page.FILES)
+    assert manifests_page.without_meaning() == []
+
+
+def test_what_a_page_shows_of_a_manifest_is_read(tmp_path: Path) -> None:
+    """A reader copies it into a group directory."""
+    shown = [block for page in documents.pages() for block in re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.M | re.S)]
+    assert shown
+    needed = {"group.yaml": {"group": "g", "ultimate_parent": "p", "key": {"env": "K"}},
+              "product": {"product": "app", "from": "2025-01-01", "active": {"id": "seen", "meaning": "seen"}}}  # fmt: skip
+    for block in shown:
+        (tmp_path / "part.yaml").write_text(block)
+        document = load(tmp_path, tmp_path / "part.yaml", [])
+        assert document is not None
+        said = document.data
+        read = []
+        for name, model in EXAMPLES.items():
+            if set(said) <= set(model.model_fields):
+                more = {key: value for key, value in needed.get(name, {}).items() if key != "key" or "keys" not in said}
+                model.model_validate(more | said)
+                read.append(name)
+        assert read, block
+
+
+def test_the_table_of_wrong_contributions_is_the_tests() -> None:
+    """Each row is a file that a test hands in, with what `receive` says of it."""
+    assert wrong_contributions.table() in (ROOT / "docs" / "affiliates.md").read_text(encoding="utf-8")
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    """To a file that is there, and to one of its headings."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#?([^)]*)\)", text):
+        path = page.parent / target if target else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), f"{target}#{anchor}"
+
+
+def test_each_page_is_one_click_from_the_index() -> None:
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    pages = {page.name for page in (ROOT / "docs").glob("*.md")}
+    assert pages - {"index.md"} <= set(re.findall(r"\]\(([^)#]+)\)", index))
+
+
+def test_pins_are_names_and_versions_alone() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    assert lines
+    assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9.+!]+", line) for line in lines)
+    pinned = {re.sub("[-_.]+", "-", line.partition("==")[0]).lower() for line in lines}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = project["dependencies"] + [d for extra in project["optional-dependencies"].values() for d in extra]
+    assert {re.split(r"[><=\[]", name)[0].lower() for name in wanted} <= pinned
+
+
+def test_decisions_are_numbered_and_short() -> None:
+    parts = re.split(r"^## ", (ROOT / "DECISIONS.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    assert [int(p.split(".")[0]) for p in parts] == list(range(1, len(parts) + 1))
+    assert all(len(p.strip().splitlines()) <= 15 for p in parts)
+
+
+def test_the_wheel_holds_what_runs_from_it(tmp_path: Path) -> None:
+    """sql/ and demo/ are no packages: left out, an installed mauwatch would fail at its first run."""
+    done = subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    (wheel,) = tmp_path.glob("*.whl")
+    unpacked = tmp_path / "unpacked"
+    zipfile.ZipFile(wheel).extractall(unpacked)
+    assert not (unpacked / "tests").exists()
+    assert not (unpacked / "sql").exists()
+    assert (unpacked / "affiliates" / "normalisation_v1.json").is_file()
+    ours = sorted(path.relative_to(ROOT / "demo") for path in (ROOT / "demo").rglob("*") if path.is_file())
+    assert (
+        sorted(p.relative_to(unpacked / "dashboards" / "demo") for p in (unpacked / "dashboards" / "demo").rglob("*.*")) == ours
+    )
+    code = (
+        f"import sys; sys.path.insert(0, {str(unpacked)!r}); import dashboards; "
+        f"assert dashboards.__file__.startswith({str(unpacked)!r}); "
+        "sys.argv = ['mauwatch', *sys.argv[1:]]; from dashboards.cli import main; main()"
+    )
+    run = ["run", "--group", "made", "--from", "2025-01-01", "--to", "2025-01-31"]
+    for command in (["init", "made"], run, ["licences", "--group", "made", "--json"]):
+        ran = subprocess.run(
+            [sys.executable, "-P", "-c", code, *command], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == 0, ran.stderr
+    assert '"llama-4"' in ran.stdout
+
+
+@pytest.mark.parametrize("folder", ["affiliates", "pipelines", "dashboards", "tests", "sql", "demo"])
+def test_no_raw_address_of_a_person(folder: str) -> None:
+    """Only example.com and example.org, and what normalisation is documented with."""
+    allowed = re.compile(r"@(?:[a-z.]+\.)?example\.(?:com|org)|@(?:gmail|googlemail)\.com", re.IGNORECASE)
+    for path in (ROOT / folder).rglob("*"):
+        if path.suffix in {".py", ".yaml", ".md", ".csv", ".sql"}:
+            for address in re.findall(r"[\w.+-]+@[\w-]+\.[\w.-]+", path.read_text(encoding="utf-8")):
+                assert allowed.search(address), (path.name, address)

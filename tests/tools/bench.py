@@ -1,0 +1,301 @@
+"""`make bench`: how fast it is beside others in the same run, and how exact, forecasts too; writes bench.md and bench.json.
+
+Each measurement is a process of its own; contenders take turns, so that a machine that slows down
+slows all of them; the median of the turns counts, and ratios are those of medians.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import polars as pl
+from rich.console import Console
+
+from affiliates import canary, kernels
+from affiliates.contribution import Contribution, Part
+from affiliates.identity import NORMALISATION, GroupKey
+from affiliates.registers import Registers
+from pipelines import warehouse
+from pipelines.held import Accepted
+from tests.conftest import NOW, entity, product, write_group
+from tests.support.paths import TESTS
+from tests.tools import backtest
+from tests.tools.bench_one import DAY, KEY, LOOP
+
+HERE = TESTS
+TURNS = 3
+KEYS, ROWS, PEOPLE = 50_000_000, 50_000_000, 5_000_000
+Result = dict[str, Any]
+PROGRESS = Console(stderr=True)
+
+
+def one(*arguments: object) -> Result:
+    """Run a contender in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.tools.bench_one", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=HERE.parent,
+    )
+    if done.returncode:
+        raise SystemExit(f"{arguments[0]}: {done.stderr[-2000:]}")
+    found: Result = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def turns(contenders: dict[str, tuple[object, ...]], number: int = TURNS) -> dict[str, Result]:
+    """Medians of so many turns of each."""
+    found: dict[str, list[Result]] = {name: [] for name in contenders}
+    for turn in range(number):
+        for name, arguments in contenders.items():
+            PROGRESS.print(f"turn {turn + 1} of {number}: {name}")
+            found[name].append(one(*arguments))
+    return {
+        name: {"seconds": median(r["seconds"] for r in rs), "gib": max(r["gib"] for r in rs), "answer": rs[0]["answer"]}
+        for name, rs in found.items()
+    }
+
+
+def keys(folder: Path) -> Iterator[Result]:
+    """Distinct keys in Parquet, as UInt64 and as text."""
+    numbers = np.empty(KEYS, np.uint64)
+    kernels.made_keys(np.uint64(0), np.uint64(7), numbers)
+    frame = pl.DataFrame({"key": numbers})
+    frame.write_parquet(folder / "uint64.parquet", row_group_size=1 << 20)
+    frame.select(pl.col("key").reinterpret(signed=True)).write_parquet(folder / "int64.parquet", row_group_size=1 << 20)
+    digits = np.frombuffer(b"0123456789abcdef", np.uint8)
+    with_texts = []
+    for start in range(0, KEYS, 1 << 20):
+        wide = numbers[start : start + (1 << 20)].byteswap().view(np.uint8).reshape(-1, 8)
+        texts = np.stack((digits[wide >> 4], digits[wide & 15]), axis=2).reshape(-1, 16)
+        with_texts.append(pl.Series("key", texts.view("S16").ravel().astype(str)))
+    text = pl.DataFrame({"key": pl.concat(with_texts)})
+    text.write_parquet(folder / "text.parquet", row_group_size=1 << 20, compression="uncompressed")
+    text.write_parquet(folder / "text, zstd.parquet", row_group_size=1 << 20)
+    spark_found = _spark([folder / "int64.parquet", folder / "text.parquet", folder / "text, zstd.parquet"])
+    for kind in ("uint64", "text", "text, zstd"):
+        path = folder / f"{kind}.parquet"
+        found = turns(
+            {
+                "mauwatch, lgK 21": ("registers", path),
+                "chdb uniqCombined64(20)": ("chdb", f"select uniqCombined64(20)(key) from file('{path}', Parquet)"),
+                "DuckDB approx_count_distinct": ("duckdb", f"select approx_count_distinct(key) from '{path}'"),
+                "polars approx_n_unique": ("polars", path),
+                "datasketches, a plain loop": ("datasketches", path),
+            }
+        )
+        if spark_found:
+            found["Spark hll_sketch_agg(21)"] = spark_found[str(folder / f"{'int64' if kind == 'uint64' else kind}.parquet")]
+        for name, result in found.items():
+            number = LOOP if "loop" in name else KEYS
+            yield _row(
+                f"50 M distinct keys, {kind}",
+                name,
+                number,
+                result,
+                found["mauwatch, lgK 21"],
+                KEYS,
+                result["answer"] / number - 1,
+            )
+
+
+def _spark(paths: list[Path]) -> dict[str, Result]:
+    if len(sys.argv) < 2:
+        return {}
+    PROGRESS.print("Spark")
+    done = subprocess.run([sys.argv[1], HERE / "bench_spark.py", *paths], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"Spark: {done.stderr[-2000:]}")
+    found: dict[str, Result] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def _row(test: str, name: str, number: int, result: Result, ours: Result, our_number: int, error: float | None) -> Result:
+    rate = number / result["seconds"] / 1e6
+    return {
+        "test": test, "contender": name, "million_per_second": rate, "seconds": result["seconds"],
+        "ratio": our_number / ours["seconds"] / 1e6 / rate, "error": error, "gib": result.get("gib"),
+    }  # fmt: skip
+
+
+def raw_events(path: Path, rows: int, people: int) -> None:
+    """Events of a day, in random order, each person's at least once; strings plainly encoded."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    rng = np.random.default_rng(rows)
+    order = rng.permutation(np.concatenate([np.arange(people), rng.integers(0, people, rows - people)]))
+    names = pl.select(pl.concat_str(pl.lit("Member"), pl.int_range(people).cast(pl.String).str.zfill(8), pl.lit("@example.com")))
+    with pq.ParquetWriter(path, pa.schema([("email", pa.string())]), compression="zstd", use_dictionary=False) as writer:
+        for start in range(0, rows, 1 << 20):
+            writer.write_table(
+                pa.table({"email": names.to_series().gather(order[start : start + (1 << 20)]).to_arrow().cast(pa.string())})
+            )
+
+
+def events(folder: Path) -> Iterator[Result]:
+    """Raw events: normalise, keyed SHA-256, distinct."""
+    path = folder / f"events-{DAY}.parquet"
+    raw_events(path, ROWS, PEOPLE)
+    normalised = "(select distinct lower(trim({0}(email))) as e from {1})"
+    duck = f"select count(distinct sha256(concat('{KEY}', 'email', chr(31), e))) from {normalised.format('', repr(str(path)))}"
+    from_file = f"file('{path}', Parquet)"
+    house = f"select uniqExact(SHA256(concat('{KEY}', 'email', char(31), e))) from {normalised.format('', from_file)}"
+    found = turns(
+        {
+            "mauwatch, to a contribution": ("events", folder / "events-{day}.parquet"),
+            "DuckDB, exact": ("duckdb", duck),
+            "chdb, exact": ("chdb", house),
+            "plain polars, exact": ("events_polars", path),
+        }
+    )
+    for name, result in found.items():
+        ours = found["mauwatch, to a contribution"]
+        yield _row("50 M events of 5 M people", name, ROWS, result, ours, ROWS, result["answer"] / PEOPLE - 1)
+
+
+def many(_: Path, seeds: int = 10) -> Iterator[Result]:
+    """700 million distinct keys."""
+    for seed in range(seeds):
+        PROGRESS.print(f"700 million keys, seed {seed}")
+        result = one("made", seed)
+        estimate, lower, upper = (result["answer"][k] for k in ("estimate", "lower", "upper"))
+        yield {
+            "seed": seed, "estimate": round(estimate), "lower": int(lower), "upper": int(upper) + 1,
+            "error": estimate / 700e6 - 1, "holds": bool(lower <= 700e6 <= upper), "seconds": result["seconds"],
+        }  # fmt: skip
+
+
+def curve(folder: Path) -> Iterator[Result]:
+    """1, 2, 4 and 8 times the events, a tenth as many people."""
+    sizes = [12_500_000 * times for times in (1, 2, 4, 8)]
+    for size in sizes:
+        raw_events(folder / f"curve-{size}-{DAY}.parquet", size, size // 10)
+    found = turns({str(size): ("events", folder / f"curve-{size}-{{day}}.parquet") for size in sizes}, 5)
+    first = found[str(sizes[0])]["seconds"] / sizes[0]
+    for size in sizes:
+        result = found[str(size)]
+        per_row = result["seconds"] / size
+        yield {"rows": size, "ns_per_row": per_row * 1e9, "ratio": per_row / first, "gib": result["gib"]}
+
+
+def union(folder: Path) -> Iterator[Result]:
+    """40 products x 31 days of dense sketches, from the store to the group's figure."""
+    key, days = GroupKey(KEY, "1"), [DAY + timedelta(i) for i in range(31)]
+    directory = write_group(folder / "union", [entity("a", [product(f"p{i}", sources=None) for i in range(40)])])
+    with warehouse.opened("sqlite:///.mauwatch/store.sqlite", directory, create=True) as store:
+        for number in range(40):
+            received = [_dense(number, day, key) for day in days]
+            store.append_contributions([Accepted(c, NOW, key.fingerprint) for c in received], NOW)
+    found = turns({"union": ("measure", directory)}, 3)["union"]
+    yield {"sketches": 40 * 31, "seconds": found["seconds"], "gib": found["gib"]}
+
+
+def orchestration(_: Path) -> Iterator[Result]:
+    """A day of 20 products as `mauwatch run` counts it, and without Dagster."""
+    found = turns({"plain": ("day", "plain"), "dagster": ("day", "dagster")}, 5)
+    yield {name: result["seconds"] for name, result in found.items()}
+
+
+def joining(_: Path, number: int = 10_000_000) -> Iterator[Result]:
+    """Links between identifiers, in memory, to people with names."""
+    found = turns({"links": ("links", number)})["links"]
+    yield {"links": number, "people": found["answer"], "seconds": found["seconds"], "gib": found["gib"]}
+
+
+def _dense(number: int, day: date, key: GroupKey) -> Contribution:
+    values = np.zeros(1 << 21, np.uint8)
+    kernels.raise_made(values, np.uint64(number * 3_000_000 + day.day * 200_000), 5_000_000, np.uint64(1))
+    part = Part("external", "email", Registers(21, None, values), None, None, canary.image("email", key, 21))
+    return Contribution(
+        "a", f"p{number}", "day", day, key.epoch, "", NORMALISATION, 0, 0, "seen/1", None, "UTC", NOW, "bench", (part,)
+    )
+
+
+def markdown(found: dict[str, Any]) -> str:
+    machine = found["machine"]
+    lines = [
+        "# How fast, and how exact",
+        f"By `make bench` on {machine['day']}: {machine['processor']}, {machine['cores']} cores, {machine['gib']:.0f} GiB, "
+        f"Python {machine['python']}. Medians of {TURNS} turns (of the cost curve and of `mauwatch run` 5), each the second run "
+        "of a process of its own. A ratio is how many times as fast mauwatch is in the same run; GiB is the most memory that the "
+        "process held. The loop had 5 M of the keys.",
+        "",
+        "| test | contender | M/s | ratio | error | GiB |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    for r in [*found["keys"], *found["events"]]:
+        gib = "–" if r["gib"] is None else f"{r['gib']:.1f}"
+        lines.append(
+            f"| {r['test']} | {r['contender']} | {r['million_per_second']:.1f} | {r['ratio']:.2f} | {r['error']:+.3%} | {gib} |"
+        )
+    lines += [
+        "",
+        "700 million distinct keys, lgK 21, two threads:",
+        "",
+        "| seed | estimate | 95 % interval | error | holds | s |",
+    ]
+    lines += ["|--:|--:|--:|--:|---|--:|"]
+    lines += [
+        f"| {r['seed']} | {r['estimate']:,} | {r['lower']:,} to {r['upper']:,} | {r['error']:+.3%} "
+        f"| {'yes' if r['holds'] else 'no'} | {r['seconds']:.1f} |"
+        for r in found["many"]
+    ]
+    lines += [
+        "",
+        "Cost curve: events to a contribution, a tenth as many people as events.",
+        "",
+        "| events | ns each | ratio | GiB |",
+    ]
+    lines += ["|--:|--:|--:|--:|"]
+    lines += [f"| {r['rows']:,} | {r['ns_per_row']:.1f} | {r['ratio']:.2f} | {r['gib']:.2f} |" for r in found["curve"]]
+    (u,) = found["union"]
+    lines += [
+        "",
+        f"{u['sketches']:,} dense sketches (40 products x 31 days), from the store to all figures: {u['seconds']:.1f} s.",
+    ]
+    (o,) = found["orchestration"]
+    lines += [
+        "",
+        f"A day of 20 products with 100,000 users each, the whole process: {o['dagster']:.1f} s by `mauwatch run`, "
+        f"{o['plain']:.1f} s without Dagster.",
+    ]
+    (j,) = found["joining"]
+    lines += [
+        "",
+        f"{j['links']:,} links in memory to {j['people']:,} people with names: {j['seconds']:.1f} s, {j['gib']:.1f} GiB.",
+    ]
+    return "\n".join([*lines, *backtest.markdown(found["forecasts"])]) + "\n"
+
+
+def machine() -> Result:
+    said = Path("/proc/cpuinfo")
+    model = next((line.partition(":")[2].strip() for line in said.read_text().splitlines() if line.startswith("model name")), "")
+    return {
+        "day": f"{date.today()}", "processor": model or platform.processor(), "cores": os.cpu_count(),
+        "gib": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / (1 << 30), "python": platform.python_version(),
+    }  # fmt: skip
+
+
+def main() -> None:
+    found: dict[str, Any] = {"machine": machine()}
+    for test in (keys, events, many, curve, union, orchestration, joining, backtest.forecasts):
+        with TemporaryDirectory(prefix="mauwatch-bench-") as folder:
+            found[test.__name__] = list(test(Path(folder)))
+    (HERE / "bench.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    (HERE / "bench.md").write_text(markdown(found), encoding="utf-8")
+    print(markdown(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,228 @@
+"""One contender of `make bench`, in a process of its own: `python -m tests.tools.bench_one NAME FILE...` prints JSON.
+
+Each is timed at its second run, and says what it found and the most memory that its process held.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+DAY = date(2025, 1, 1)
+KEY = "c0de" * 16
+LOOP = 5_000_000
+"""Keys that the plain loop gets: so many take a few seconds."""
+
+
+def _registers(path: str) -> Callable[[], float]:
+    import polars as pl
+
+    from affiliates.keys import registers_of
+
+    with TemporaryDirectory() as folder:
+        warm = Path(folder) / "warm.parquet"
+        pl.scan_parquet(path).head(300_000).sink_parquet(warm)
+        registers_of([warm], "key", 21, "warm")
+    return lambda: registers_of([Path(path)], "key", 21, "bench").bounds().estimate
+
+
+def _made(seed: str) -> Callable[[], dict[str, float]]:
+    """700 million distinct keys that are made up as they are counted."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numpy as np
+
+    from affiliates import kernels
+    from affiliates.registers import Registers
+
+    people, halves = 700_000_000, [np.zeros(1 << 21, np.uint8) for _ in range(2)]
+    kernels.raise_made(np.zeros(1 << 21, np.uint8), np.uint64(0), 1000, np.uint64(1))
+
+    def run() -> dict[str, float]:
+        with ThreadPoolExecutor(2) as pool:
+            salt, half = np.uint64(int(seed) * 0x1234567 + 1), people // 2
+            list(pool.map(lambda i: kernels.raise_made(halves[i], np.uint64(i * half), half, salt), range(2)))
+        return Registers(21, None, np.maximum(*halves)).bounds()._asdict()
+
+    return run
+
+
+def _datasketches(path: str) -> Callable[[], float]:
+    """The plain loop, from the file's first row groups on."""
+    import pyarrow.parquet as pq
+    from datasketches import hll_sketch
+
+    def run() -> float:
+        sketch, left = hll_sketch(21), LOOP
+        for batch in pq.ParquetFile(path).iter_batches(columns=["key"]):
+            for key in batch.column(0)[:left].to_pylist():
+                sketch.update(key)
+            left -= min(left, batch.num_rows)
+            if not left:
+                break
+        return float(sketch.get_estimate())
+
+    return run
+
+
+def _chdb(query: str, *_: str) -> Callable[[], float]:
+    import chdb
+
+    chdb.query("select 1")
+    return lambda: float(str(chdb.query(query)))
+
+
+def _duckdb(query: str, *_: str) -> Callable[[], float]:
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.execute("set threads = 2")
+
+    def run() -> float:
+        found = connection.execute(query).fetchone()
+        assert found is not None
+        return float(found[0])
+
+    return run
+
+
+def _polars(path: str) -> Callable[[], float]:
+    import polars as pl
+
+    query = pl.scan_parquet(path).select(pl.col("key").approx_n_unique())
+    return lambda: float(query.collect(engine="streaming").item())
+
+
+def _events(pattern: str) -> Callable[[], float]:
+    """The product's own way from a day's events to its contribution."""
+    from affiliates import edge
+    from affiliates.group import Product, ProductRef, Settings
+    from affiliates.identity import GroupKey
+    from affiliates.keyring import Keyring
+
+    said: dict[str, Any] = {"product": "app", "from": DAY, "active": {"id": "seen", "meaning": "was seen"}}
+    source = {"files": pattern, "identifiers": [{"column": "email", "namespace": "email"}]}
+    settings = Settings.model_validate({"group": "bench", "ultimate_parent": "parent", "key": {"file": "group.key"}})
+    place = edge.Workplace(
+        Path(), settings, Keyring.from_key(settings, GroupKey(KEY, "1")), lambda month: None, datetime(2026, 1, 1, tzinfo=UTC)
+    )
+
+    def run(files: str = pattern) -> float:
+        product = Product.model_validate(said | {"sources": [source | {"files": files}]})
+        found = edge.find("bench/app", product, place.directory, "UTC")
+        periods = edge.periods_present(found, product, [DAY], "UTC", place.now)
+        ((contribution,),) = edge.contribute(ProductRef("bench", "app"), product, found, periods, place)
+        return contribution.parts[0].registers.bounds().estimate
+
+    import polars as pl
+
+    with TemporaryDirectory() as folder:
+        pl.scan_parquet(pattern.replace("{day}", str(DAY))).head(300_000).sink_parquet(Path(folder) / f"{DAY}.parquet")
+        run(f"{folder}/{{day}}.parquet")
+    return run
+
+
+def _events_polars(path: str) -> Callable[[], float]:
+    """The same steps in plain polars: normalise, drop duplicates, key, count."""
+    import polars as pl
+
+    from affiliates.identity import GroupKey, person_key
+
+    normalised = pl.scan_parquet(path).select(email=pl.col("email").str.strip_chars().str.to_lowercase()).unique()
+    query = normalised.select(person_key(pl.col("email"), "email", GroupKey(KEY, "1")).n_unique())
+    return lambda: float(query.collect(engine="streaming").item())
+
+
+def _measure(directory: str) -> Callable[[], float]:
+    """40 products x 31 days of dense sketches in a store: united and measured."""
+    from affiliates.manifests import read_group
+    from pipelines import counting, warehouse
+
+    group = read_group(Path(directory))
+
+    def run() -> float:
+        with warehouse.opened(group.settings.store, Path(directory)) as store:
+            inputs = counting.gather(store, group, DAY, group.readings.readings[0])
+            return float(counting.measure(store, group, inputs).group.estimate or 0)
+
+    return run
+
+
+def _day(through: str) -> Callable[[], int]:
+    """The whole process that counts a day of 20 products of 100,000 users: `mauwatch run`, or the same without Dagster."""
+    import polars as pl
+
+    from tests.conftest import entity, product, write_group
+
+    plain = (
+        "import sys; from datetime import UTC, datetime; from pathlib import Path; import dashboards.cli; "
+        "from affiliates.manifests import read_group; from dashboards import console, terminal; from pipelines.run import run; "
+        "at = Path(sys.argv[1]); console.plain().print(terminal.report(run(at, read_group(at), datetime.now(UTC))))"
+    )
+    start = {"dagster": ["-m", "dashboards.cli", "run", "--group"], "plain": ["-c", plain]}[through]
+    days = iter([date.today() - timedelta(2), date.today() - timedelta(1)])
+    source = {"files": "{day}.parquet", "identifiers": [{"column": "user", "namespace": "email"}]}
+    life = {"from": str(date.today() - timedelta(2)), "sources": [source]}
+    kept = TemporaryDirectory(prefix="mauwatch-bench-")
+    folder = Path(kept.name)
+    write_group(folder, [entity(f"a{i}", [product(f"p{j}", **life) for j in range(5)]) for i in range(4)])
+    users = pl.DataFrame({"user": [f"u{i}@example.com" for i in range(100_000)]})
+
+    def run() -> int:
+        users.write_parquet(folder / f"{next(days)}.parquet")
+        done = subprocess.run([sys.executable, *start, str(folder)], capture_output=True, check=False, text=True)
+        if done.returncode > 1 or done.returncode < 0:
+            raise SystemExit(f"{through} in {kept.name}: {done.stderr}")
+        return len(list(folder.glob("*.parquet")))
+
+    return run
+
+
+def _links(number: str) -> Callable[[], int]:
+    """So many links between half as many people's identifiers: clustered, and each person given a name."""
+    import numpy as np
+
+    from affiliates import kernels, links
+
+    size, people, rng = int(number), int(number) // 2, np.random.default_rng(1)
+    keys = np.empty(4 * people, np.uint64)
+    kernels.made_keys(np.uint64(0), np.uint64(7), keys)
+    whose = rng.integers(0, people, size)
+    one, other = keys[whose], keys[people + 3 * whose + rng.integers(0, 3, size)]
+    del keys, whose
+
+    def run() -> int:
+        small, _ = links.cut_out(links.clusters_of(one, other), 100)
+        return links.named(small, DAY, links.NO_NAMES)[1].new
+
+    return run
+
+
+CONTENDERS: dict[str, Callable[..., Callable[[], Any]]] = {
+    "registers": _registers, "made": _made, "datasketches": _datasketches, "chdb": _chdb, "duckdb": _duckdb,
+    "polars": _polars, "events": _events, "events_polars": _events_polars, "measure": _measure, "day": _day,
+    "links": _links,
+}  # fmt: skip
+
+
+def main() -> None:
+    name, *arguments = sys.argv[1:]
+    run = CONTENDERS[name](*arguments)
+    if name != "made":  # Which would find its registers raised already.
+        run()
+    started = time.perf_counter()
+    answer = run()
+    seconds = time.perf_counter() - started
+    # Not getrusage: its peak is that of the process that started this one, where that was larger.
+    said = Path("/proc/self/status").read_text()
+    peak = int(said.partition("VmHWM:")[2].split()[0]) / (1 << 20)
+    print(json.dumps({"seconds": seconds, "answer": answer, "gib": peak}))
+
+
+if __name__ == "__main__":
+    main()
