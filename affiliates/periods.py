@@ -27,6 +27,11 @@ def month_from_number(number: int) -> date:
     return date(number // 12, number % 12 + 1, 1)
 
 
+def month_from_text(text: str) -> date:
+    """The month that is written YYYY-MM. Raises `ValueError` for any other text."""
+    return date.fromisoformat(f"{text}-01")
+
+
 def month_of(day: date) -> date:
     """The month of a day: its first day."""
     return day.replace(day=1)

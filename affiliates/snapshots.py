@@ -14,6 +14,7 @@ from affiliates.crosswalk import Crosswalk, as_text
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.identity import as_key
 from affiliates.links import NAMES, Changes, Clusters, CutOut, cut_out, named, places_in
+from affiliates.periods import month_from_text
 from affiliates.threads import atomic_write
 
 _ROWS_TOGETHER = 1 << 20
@@ -55,7 +56,7 @@ def by_month(pattern: str, directory: Path) -> dict[date, Path]:
     for path in sorted(glob.glob(glob.escape(whole).replace("{month}", "[0-9]" * 4 + "-[0-9][0-9]"))):
         if is_one := re.fullmatch(named, path):
             with suppress(ValueError):  # 2025-13 names no month.
-                found[date.fromisoformat(f"{is_one['month']}-01")] = Path(path)
+                found[month_from_text(is_one["month"])] = Path(path)
     return found
 
 

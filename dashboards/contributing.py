@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from affiliates.errors import Code, refused
+from affiliates.periods import month_of
 from dashboards import console
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ def days_asked(product: "Product", asked: tuple[date, date] | None, place: "Work
     yesterday = place.now.astimezone(ZoneInfo(zone)).date() - _DAY
     begin, end = asked or (yesterday - _DAY * product.settles_after, yesterday)
     if asked is None and product.grain == "month":
-        begin = begin.replace(day=1)
+        begin = month_of(begin)
     return product.days_due(begin, end, zone)
 
 
@@ -224,7 +225,7 @@ def _print_sql(
         if len(products) > 1 and not any(source.table for source in product.sources):
             continue
         days = days_asked(product, asked, place) or [*(asked or (place.now.date(),))]
-        months = _next_epoch_months(ref, product, days, place) if next_key else {day.replace(day=1) for day in days}
+        months = _next_epoch_months(ref, product, days, place) if next_key else {month_of(day) for day in days}
         snapshots = {c.digest if c else NO_CROSSWALK: c for c in map(place.crosswalk, months)}
         epochs = {place.settings.epoch_of(m).epoch for m in months}
         if len(snapshots) > 1 or len(epochs) > 1:

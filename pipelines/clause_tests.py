@@ -14,7 +14,7 @@ from typing import Any, Self
 
 from affiliates.errors import RefusedError
 from affiliates.group import CONTROL_SHARE, Group, ProductRef, Reading
-from affiliates.periods import month_after, month_before, month_end
+from affiliates.periods import add_months, month_before, month_end, months_between
 from pipelines import granted, licences
 from pipelines.entries import Clause, Entry
 from pipelines.months import Months, People
@@ -180,10 +180,7 @@ def _bounded(made: Outcome, clause: Clause, subject: Subject, month: date) -> Ou
 
 def _months(clause: Clause, month: date) -> list[date]:
     """The months that are measured for a month's test."""
-    found = [month]
-    while clause.measured == "average_of_six_months" and len(found) < 6:
-        found.insert(0, month_before(found[0]))
-    return found
+    return months_between(add_months(month, -5), month) if clause.measured == "average_of_six_months" else [month]
 
 
 def _as_asked(clause: Clause, each: Sequence[People]) -> tuple[People, tuple[str, ...]]:
@@ -201,7 +198,7 @@ def _as_asked(clause: Clause, each: Sequence[People]) -> tuple[People, tuple[str
         ), (f"the mean of {len(each)} months' figures, and of their bounds",)  # fmt: skip
     if clause.measured == "any_day":
         month = last.measured.inputs.month
-        days = (month_after(month) - month).days
+        days = month_end(month).day
         # Whoever was active in the month was so on one of its days at least: the days' users add up to the month's, or more.
         said = f"users of a day by those of {month:%Y-%m}: on its busiest day at most all of them, at least 1 in {days}"
         return replace(last, estimate=None, lower=-(-last.lower // days)), (said,)

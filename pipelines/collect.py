@@ -19,7 +19,18 @@ from affiliates.edge import Workplace
 from affiliates.errors import Code, Refusal, RefusedError
 from affiliates.group import Group, Product, ProductRef, said_in
 from affiliates.keyring import Keyring
-from affiliates.periods import DAY, end_of, first_day, month_after
+from affiliates.periods import (
+    DAY,
+    days_between,
+    end_of,
+    first_day,
+    last_day,
+    local_day,
+    month_before,
+    month_end,
+    month_of,
+    months_between,
+)
 from affiliates.sources.found import Found
 from pipelines import ahead as events_ahead
 from pipelines import erased, intake, product_days, registry, warehouse
@@ -54,7 +65,7 @@ class Centre:
     @property
     def today(self) -> date:
         """The day that it is in the group's zone."""
-        return self.now.astimezone(self.group.zone).date()
+        return local_day(self.now, self.group.settings.time_zone)
 
     def clock(self) -> datetime:
         """The time, for what waits: all that a run computes is of `now`."""
@@ -146,14 +157,14 @@ def due(centre: Centre, ref: ProductRef, product: Product, first: date | None = 
         gone = {p for p, version in known.items() if version.erased_at is not None}  # Again only by name.
         periods = {p: ds for p, ds in periods.items() if (p in outdated or p in changed) and p not in gone}
         next_epoch = {month: [day for day in days_ if day in periods] for month, days_ in next_epoch.items()}
-    settled = timedelta(days=product.settles_after)
+    settled = DAY * product.settles_after
     # Asked to compute a range again, what its sources no longer hold is said, though the store has it.
     there = set(periods) | (set(known) if first is None and last is None else set())
     by_month = {v.activity_date for v in versions if v.grain == "month"}  # Handed in whole; until there is a day of its own.
-    by_month -= {p.replace(day=1) for p in (*periods, *known) if product.grain == "day"}
+    by_month -= {month_of(p) for p in (*periods, *known) if product.grain == "day"}
     missing = tuple(
         d for d in days
-        if first_day(product.grain, d) not in there and d.replace(day=1) not in by_month
+        if first_day(product.grain, d) not in there and month_of(d) not in by_month
         and end_of("day", d, zone) + settled <= now
         and not all(f.has(d) for f in found)
     )  # fmt: skip
@@ -195,7 +206,7 @@ def plan(
 
 def take_counts(centre: Centre) -> int:
     """Bring the manifests' counts and ceilings into the store; says how many changed."""
-    given = list(_given(centre.group, centre.now.astimezone(centre.group.zone).date()))
+    given = list(_given(centre.group, centre.today))
     store = centre.store() if given else centre.store_if_any()
     return store.replace_counts(date.min, date.max, given, centre.now) if store else 0
 
@@ -263,9 +274,7 @@ def _rewritten(centre: Centre, ref: ProductRef, product: Product, wanted: Due) -
 def _days(product: Product, first: date | None, last: date | None, today: date, zone: str) -> list[date]:
     """The days of the product's life in the range; whole months for a product that counts by month."""
     begin, end = first or product.from_, min(last or today, today)
-    if product.grain == "month":
-        begin, end = begin.replace(day=1), month_after(end.replace(day=1)) - DAY
-    return product.days_due(begin, end, zone)
+    return product.days_due(first_day(product.grain, begin), last_day(product.grain, end), zone)
 
 
 def _digest(place: Workplace, month: date) -> str:
@@ -294,7 +303,7 @@ def _outdated(version: Version | None, centre: Centre, ref: ProductRef, product:
     they are, else its own."""
     if version is None:
         return True
-    place, month = centre.place, month or version.activity_date.replace(day=1)
+    place, month = centre.place, month or month_of(version.activity_date)
     if place.keys.source(month).destroyed:
         return False
     settles = intake.settles_at(centre.group, ref, version.grain, version.activity_date, version.day_zone)
@@ -311,12 +320,10 @@ def _given(group: Group, today: date) -> Iterator[GivenCount]:
     for ref, p in group.products.items():
         for count in p.counts:
             yield GivenCount(*ref, count.month, "count", count.users, count.unit, said_in(count), count.attested_by)
-        month = p.from_.replace(day=1)
-        while p.ceilings and month_after(month) <= today:
-            alive = [month + DAY * i for i in range((month_after(month) - month).days) if p.holds_on(month + DAY * i)]
+        for month in months_between(p.from_, month_before(today)) if p.ceilings else ():
+            alive = [day for day in days_between(month, month_end(month)) if p.holds_on(day)]
             roofs = [next((c for c in p.ceilings if c.holds_on(day)), None) for day in alive]
             # In force on every day; where it changed in the month, the higher one holds.
             if (found := [c for c in roofs if c]) and None not in roofs:
                 c = max(found, key=lambda c: c.users)
                 yield GivenCount(*ref, month, "ceiling", c.users, c.unit, said_in(c), c.attested_by)
-            month = month_after(month)

@@ -15,7 +15,7 @@ from itertools import groupby
 
 from affiliates.errors import Code, refused
 from affiliates.group import Group, Product, ProductRef, Reading
-from affiliates.periods import month_end
+from affiliates.periods import month_end, month_of
 from pipelines import ahead, left_out, shares
 from pipelines.bounds import Sketches, seen_by, unite
 from pipelines.figures import Figure, figure_of
@@ -119,7 +119,7 @@ def gather_window(
     for version in warehouse.read_around(window.first, last, up_to, next_epoch=not window.is_month):
         if window.names(version) or window.touches(version):
             near[version.ref].append(version)
-    epoch = group.settings.epoch_of(last.replace(day=1)).epoch
+    epoch = group.settings.epoch_of(month_of(last)).epoch
     for ref, found in near.items():
         if any(v.next_epoch for v in found):
             near[ref] = ahead.chosen(found, epoch, *ahead.events_of(warehouse, ref))
@@ -172,7 +172,7 @@ def _of_one_grain(near: Sequence[Version], product: Product) -> Iterator[Version
 
     Days and a month of one product are two computations of the same people, perhaps under other settings.
     """
-    for _, each in groupby(near, key=lambda v: v.activity_date.replace(day=1)):
+    for _, each in groupby(near, key=lambda v: month_of(v.activity_date)):
         found = list(each)
         of_its_own = [v for v in found if v.grain == product.grain]
         yield from of_its_own or found

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from affiliates.errors import Code, refused
 from affiliates.group import Group, ProductRef
+from affiliates.periods import add_months, month_of
 from affiliates.registers import Registers
 from pipelines import inbox, ledger, publications, schema
 from pipelines.erased import ALLOWED, ERASED
@@ -50,7 +51,7 @@ class Scope:
         if self.affiliate:
             holds += [c.affiliate == self.affiliate, c.product == self.product]
         if self.first_day:
-            of_month = sa.and_(c.grain == "month", c.activity_date >= self.first_day.replace(day=1))
+            of_month = sa.and_(c.grain == "month", c.activity_date >= month_of(self.first_day))
             holds.append(sa.or_(c.activity_date >= self.first_day, of_month))
         if self.last_day:
             holds.append(c.activity_date <= self.last_day)
@@ -122,8 +123,7 @@ class Plan:
 
 def retention(group: Group, today: date) -> Scope:
     """All that is older than the months that `keep_sketches` keeps, beside the one that is going on."""
-    months = today.year * 12 + today.month - 1 - group.settings.keep_sketches
-    return Scope(before=date(months // 12, months % 12 + 1, 1))
+    return Scope(before=add_months(month_of(today), -group.settings.keep_sketches))
 
 
 def plan(store: Store, scope: Scope) -> Plan:
@@ -163,7 +163,7 @@ def plan(store: Store, scope: Scope) -> Plan:
     found.going = [of_product[key] for key in sorted(of_product)]
     states = {month: p.state for (month, _), p in publications.in_force(store).items()}
     lost = [] if scope.superseded else found.going
-    months = sorted({day.replace(day=1) for going in lost for day in going.own})
+    months = sorted({month_of(day) for going in lost for day in going.own})
     found.months = {month: states.get(month, publications.PRELIMINARY) for month in months}
     return found
 

@@ -7,13 +7,14 @@ test.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
 
+from affiliates.periods import DAY, month_number
 from pipelines import simulators
-from pipelines.series import Series, month_number
+from pipelines.series import Series
 from pipelines.simulators import CHOSEN, FEWEST, Chosen
 from pipelines.state_space import Flags, Floats
 
@@ -83,8 +84,7 @@ class Forecast:
         for probability in STATED:
             number = self.crossing(probability)
             days = {
-                name: None if number is None else self.series.begins(number) - timedelta(lead)
-                for name, lead in lead_times.items()
+                name: None if number is None else self.series.begins(number) - DAY * lead for name, lead in lead_times.items()
             }
             found.append(
                 {"probability": probability, "crossing": None if number is None else self.series.label(number), "days": days}

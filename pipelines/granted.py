@@ -10,7 +10,7 @@ from affiliates.errors import RefusedError
 from affiliates.grants import Accepted, Grant
 from affiliates.group import CONTROL_SHARE, Group, ProductRef
 from affiliates.model_use import ModelUse
-from affiliates.periods import add_months, month_after, month_before
+from affiliates.periods import add_months, month_before, months_between
 from pipelines.entries import Clause, Entry
 from pipelines.months import Months
 from pipelines.results import Cover, Result, decide
@@ -89,12 +89,8 @@ def cover(months: Months, grant: Grant, today: date) -> Cover:
 
 def _months_of(grant: Grant, today: date) -> list[date]:
     """The months that a cap is about: from the one in which the grant begins to the last that is over."""
-    last, found = month_before(today), list[date]()
-    month = min(grant.from_.replace(day=1), last)
-    while month <= last:
-        found.append(month)
-        month = month_after(month)
-    return found
+    last = month_before(today)
+    return months_between(min(grant.from_, last), last)
 
 
 def _products_of(group: Group, grant: Grant) -> set[str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 
 from affiliates import contribution, epochs, wholeness
@@ -10,7 +10,7 @@ from affiliates.canary import Canaries
 from affiliates.contribution import Contribution
 from affiliates.errors import Code, Refusal, RefusedError
 from affiliates.group import Group, ProductRef
-from affiliates.periods import end_of
+from affiliates.periods import DAY, end_of
 from pipelines.held import Accepted
 
 _TEXTS = {
@@ -24,7 +24,7 @@ _TEXTS = {
 def settles_at(group: Group, ref: ProductRef, grain: str, activity_date: date, zone: str) -> datetime:
     """When a period's late events have arrived, by its product's `settles_after`."""
     product = group.product(ref)
-    return end_of(grain, activity_date, zone) + timedelta(days=product.settles_after if product else 0)
+    return end_of(grain, activity_date, zone) + DAY * (product.settles_after if product else 0)
 
 
 def accept(

@@ -8,6 +8,7 @@ from itertools import pairwise
 from statistics import NormalDist, mean, stdev
 
 from affiliates.alerting import Jump
+from affiliates.periods import month_from_number, months_apart
 from pipelines.forecast import forecast
 from pipelines.series import Point, even
 
@@ -45,7 +46,7 @@ def probabilities(points: Sequence[Point], threshold: int) -> Outlook | None:
         return None
     found = forecast(even("the published months", points, 1, "month"), threshold, _YEAR)
     crossing = found.crossing(0.5)
-    first = date(crossing // 12, crossing % 12 + 1, 1) if crossing is not None else None
+    first = month_from_number(crossing) if crossing is not None else None
     return Outlook(found.ahead[-1].crossed, found.ahead[_QUARTER - 1].crossed, first)
 
 
@@ -58,7 +59,7 @@ def is_jump(past: Sequence[Past], rules: Jump) -> bool:
     before, last = compared(past), past[-1]
     if before is None:
         return False
-    months = _months(before, last)
+    months = months_apart(before.month, last.month)
     low, high = (bound * months for bound in usual_step(past[:-1], rules))
     if last.lower > 0 and math.log(last.lower / (before.estimate or 1)) > high:
         return True
@@ -70,7 +71,7 @@ def is_jump(past: Sequence[Past], rules: Jump) -> bool:
 
 def compared(past: Sequence[Past]) -> Past | None:
     """The month that the last one is compared with; null where none before it is bounded, within the year."""
-    found = [p for p in past[:-1] if _bounded(p) and _months(p, past[-1]) <= _YEAR]
+    found = [p for p in past[:-1] if _bounded(p) and months_apart(p.month, past[-1].month) <= _YEAR]
     return found[-1] if found else None
 
 
@@ -80,7 +81,7 @@ def usual_step(past: Sequence[Past], rules: Jump) -> tuple[float, float]:
     steps = [
         math.log((b.estimate or 1) / (a.estimate or 1))
         for a, b in pairwise(past)
-        if _bounded(a) and _bounded(b) and _follows(a, b)
+        if _bounded(a) and _bounded(b) and months_apart(a.month, b.month) == 1
     ][-MOST_STEPS:]
     if len(steps) < LEAST_STEPS:
         return math.log1p(-rules.without_past), math.log1p(rules.without_past)
@@ -91,14 +92,6 @@ def usual_step(past: Sequence[Past], rules: Jump) -> tuple[float, float]:
 
 def _bounded(past: Past) -> bool:
     return past.upper is not None and past.estimate is not None and past.estimate > 0
-
-
-def _follows(a: Past, b: Past) -> bool:
-    return _months(a, b) == 1
-
-
-def _months(a: Past, b: Past) -> int:
-    return (b.month.year - a.month.year) * 12 + b.month.month - a.month.month
 
 
 def _t(share: float, degrees: int) -> float:

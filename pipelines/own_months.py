@@ -2,17 +2,17 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from typing import Self
 
 from affiliates.errors import Code, refused
 from affiliates.group import Group, ProductRef, Reading, affiliate_of
-from affiliates.periods import add_months, month_end
+from affiliates.periods import DAY, add_months, month_number, month_of
 from pipelines import counting, months, publications, published
 from pipelines.counting import Inputs, Measured
 from pipelines.forecast import ToDate
 from pipelines.publications import RESTATED, Publication
-from pipelines.series import Point, Series, even, month_number, spelled
+from pipelines.series import Point, Series, even, spelled
 from pipelines.warehouse import Warehouse
 from pipelines.window import Days
 
@@ -116,10 +116,10 @@ def to_date(store: Warehouse, group: Group, reading: Reading, today: date) -> To
     Null where that can't be told: nothing has settled yet, something is missing or comes by whole months, or fewer than two
     months are there to compare with.
     """
-    month = today.replace(day=1)
+    month = month_of(today)
     members = group.affiliates(today, reading.control_share)
     products = [p for name in members for p in group.entities[name].products if p.due_between(month, today)]
-    last = today - timedelta(max((p.settles_after for p in products), default=0) + 1)
+    last = today - DAY * (max((p.settles_after for p in products), default=0) + 1)
     if last < month or any(p.grain == "month" for p in products):
         return None
     inputs = counting.gather_window(store, group, Days.to_date(last), reading)
@@ -127,10 +127,10 @@ def to_date(store: Warehouse, group: Group, reading: Reading, today: date) -> To
         return None
     people = months.people(counting.measure(store, group, inputs), reading)
     shares = []
-    for before in (add_months(month, -n) for n in (1, 2, 3)):
-        by_day = counting.share_by(store, group, before, reading)
-        day = min(last.day, month_end(before).day)
-        shares += [by_day[d] for d in by_day if d.day == day]
+    for number in (1, 2, 3):
+        before = add_months(last, -number)
+        by_day = counting.share_by(store, group, month_of(before), reading)
+        shares += [by_day[day] for day in by_day if day.day == before.day]
     if people is None or not people.estimate or not people.lower or people.upper is None or len(shares) < 2:
         return None
     return ToDate(month, people.estimate, people.lower, people.upper, min(shares), max(shares))
@@ -146,7 +146,7 @@ def _basis(store: Warehouse, group: Group, month: date, reading: Reading, public
     inputs: Inputs = counting.gather(store, group, month, reading, up_to=publication.position)
     definitions: dict[str, set[tuple[str, str | None]]] = {}
     for version in inputs.versions:
-        if version.activity_date.replace(day=1) == month:
+        if month_of(version.activity_date) == month:
             said = version.definition, version.definition_digest
             definitions.setdefault(str(version.ref), set()).add(said)
     return Basis(

@@ -7,6 +7,7 @@ from typing import Any
 
 from affiliates.contribution import Contribution
 from affiliates.errors import Code, Refusal
+from affiliates.periods import month_of
 from pipelines import runbook
 from pipelines.inbox import Left, Offer, Seen
 from pipelines.run import Report
@@ -58,7 +59,7 @@ class Taken:
     def accept(self, found: Sequence[tuple[Contribution, Outcome]]) -> None:
         """Accepted, with what became of each contribution."""
         self.contributions = [_told(*each) for each in found]
-        self.months = {contribution.activity_date.replace(day=1) for contribution, _ in found}
+        self.months = {month_of(contribution.activity_date) for contribution, _ in found}
 
     def refuse(self, found: Sequence[Refusal]) -> None:
         """Refused for these; of very many for the first."""

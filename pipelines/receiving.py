@@ -4,7 +4,6 @@ import errno
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date, timedelta
 from pathlib import Path
 
 import polars as pl
@@ -12,6 +11,7 @@ import polars as pl
 from affiliates import contribution, foreign_frame, signature
 from affiliates.errors import Code, Refusal, RefusedError
 from affiliates.group import Entity
+from affiliates.periods import month_of, months_beside
 from pipelines import collect, erased, inbox, intake, publications, replacing, run, runbook, taking, telling
 from pipelines.collect import Centre
 from pipelines.held import Accepted, Period, Version, period
@@ -222,7 +222,7 @@ def _judge(
     days = sorted({a.contribution.activity_date for a in accepted})
 
     def judge(fixed: Warehouse, current: Mapping[Period, Version]) -> Restated | None:
-        months = sorted({day.replace(day=1) for day in days})
+        months = sorted({month_of(day) for day in days})
         signed = {m for m in months if any(p.signed for p in publications.in_force(fixed, m).values())}
         cells = fixed.read_cells(days)
         by_period = replacing.by_period(cells)
@@ -273,14 +273,10 @@ def publish(centre: Centre, session: Session) -> None:
         return
     collect.take_counts(centre)
     # A day of another zone reaches into the month beside its own.
-    near = {m for month in months for m in (_first(month - timedelta(1)), month, _first(month + timedelta(31)))}
+    near = months_beside(months)
     for month in store.read_months():
         if month in near:
             session.report.add(run.publish_month(centre, store, month))
     measured = {m.inputs.digest: m for m in session.report.measured.values()}
     session.report.tests = run.note_tests(centre, store, measured)
     session.report.findings += telling.deliver(store, centre.directory, centre.group, centre.clock)
-
-
-def _first(day: date) -> date:
-    return day.replace(day=1)

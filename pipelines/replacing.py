@@ -11,6 +11,7 @@ from datetime import date, datetime
 from affiliates.contribution import Contribution
 from affiliates.errors import Code, Refusal
 from affiliates.group import ProductRef
+from affiliates.periods import month_of
 from affiliates.registers import Registers, standard_error
 from affiliates.ruled_out import SURE
 from pipelines import taking
@@ -74,7 +75,7 @@ def refusals(
 ) -> Iterator[Refusal]:
     """Why a contribution may not become current: the current version of its period, its cells, and the months that are closed."""
     contribution = accepted.contribution
-    found, month = taking.outcome(accepted, before).what, contribution.activity_date.replace(day=1)
+    found, month = taking.outcome(accepted, before).what, month_of(contribution.activity_date)
     if found not in ("new", "replaced"):
         return
     if month in signed and restated is None and not accepted.next_epoch:
@@ -152,4 +153,4 @@ def restated_months(received: Sequence[Accepted], current: Mapping[Period, Versi
     """The closed months that contributions change; second ones are of no month's figures."""
     own = (a for a in received if not a.next_epoch)
     changed = (a.contribution for a in own if taking.outcome(a, current.get(period(a))).what in ("new", "replaced"))
-    return frozenset({c.activity_date.replace(day=1) for c in changed} & set(signed))
+    return frozenset({month_of(c.activity_date) for c in changed} & set(signed))

@@ -4,23 +4,18 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
 from affiliates.errors import Code, refused, shown
-from affiliates.periods import month_after
+from affiliates.periods import month_after, month_end, month_from_number, month_from_text, month_number, month_of
 
 Spelling = Literal["month", "quarter", "last day", "first day"]
 """How a series writes its periods: 2026-10, 2026-Q3, 2026-10-31 or 2026-10-01."""
 COLUMNS = "period", "value", "lower", "upper", "definition"
 _LARGEST = 1e15
 _FORMS = "2026-10, 2026-10-31 or 2026-Q3"
-
-
-def month_number(day: date) -> int:
-    """Months since the year 0: periods are counted by the number of the month that names them."""
-    return day.year * 12 + day.month - 1
 
 
 @dataclass(frozen=True)
@@ -64,16 +59,16 @@ class Series:
     def begins(self, number: int) -> date:
         """The first day that a period may begin on."""
         first = number if self.spelling == "first day" else number - (self.months - 1)
-        return date(first // 12, first % 12 + 1, 1)
+        return month_from_number(first)
 
 
 def spelled(number: int, spelling: Spelling) -> str:
     """A period's name, by the number of its month (of a quarter its last, but where its first day names it)."""
-    first = date(number // 12, number % 12 + 1, 1)
+    first = month_from_number(number)
     if spelling == "quarter":
         return f"{first.year}-Q{(first.month + 2) // 3}"
     if spelling == "last day":
-        return f"{month_after(first) - timedelta(1)}"
+        return f"{month_end(first)}"
     return f"{first}" if spelling == "first day" else f"{first:%Y-%m}"
 
 
@@ -182,15 +177,15 @@ def _point(where: str, cells: Mapping[str, str]) -> tuple[Spelling, Point]:
 
 def _period(where: str, text: str) -> tuple[Spelling, int]:
     if matched := re.fullmatch(r"([12][0-9]{3})-?Q([1-4])", text, re.IGNORECASE):
-        return "quarter", int(matched[1]) * 12 + 3 * int(matched[2]) - 1
+        return "quarter", month_number(date(int(matched[1]), 3 * int(matched[2]), 1))
     try:
         if re.fullmatch(r"[12][0-9]{3}-[0-9]{2}", text):
-            return "month", month_number(date.fromisoformat(f"{text}-01"))
+            return "month", month_number(month_from_text(text))
         if re.fullmatch(r"[12][0-9]{3}-[0-9]{2}-[0-9]{2}", text):
             day = date.fromisoformat(text)
-            if (day + timedelta(1)).day == 1:
+            if day == month_end(day):
                 return "last day", month_number(day)
-            if day.day == 1:
+            if day == month_of(day):
                 return "first day", month_number(day)
             raise refused(
                 Code.SERIES_INVALID, where, "a day that names a period is its last or its first", text, f"write {_FORMS}"
@@ -222,7 +217,7 @@ def _safe(text: str) -> str:
 def _is_over(number: int, months: int, spelling: Spelling) -> date:
     """The day after a period's last."""
     last = number + (months - 1 if spelling == "first day" else 0)
-    return month_after(date(last // 12, last % 12 + 1, 1))
+    return month_after(month_from_number(last))
 
 
 def _in_order(file: str, found: Sequence[tuple[str, Spelling, Point, str]]) -> tuple[Literal[1, 3], Spelling]:

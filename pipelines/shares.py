@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from affiliates.group import Group, Product, ProductRef, Reading
 from affiliates.identity import PERSON
-from affiliates.periods import DAY, month_after
+from affiliates.periods import month_end, month_of, stretches
 from pipelines.bounds import Pool, Sketches, unite
 from pipelines.figures import Coverage, Share
 from pipelines.held import GivenCount, Holder, Version
@@ -81,7 +81,7 @@ def _covered(product: Product, versions: Sequence[Version], window: Window, zone
     found, gaps, without = _Covered(), list[date](), list[date]()
     for month in window.months:
         days = product.days_due(*window.part_of(month), zone)
-        of_month = [v for v in versions if v.activity_date.replace(day=1) == month]
+        of_month = [v for v in versions if month_of(v.activity_date) == month]
         if any(v.grain == "month" for v in of_month) or (product.grain == "month" and not of_month):
             found.coverage += Coverage(months_expected=int(bool(days)), months_present=int(bool(of_month)))
             without += [month] if days and not of_month else []
@@ -99,14 +99,9 @@ def _covered(product: Product, versions: Sequence[Version], window: Window, zone
 
 def ranges(days: Sequence[date]) -> str:
     """Days in words, the first three stretches of them."""
-    stretches: list[list[date]] = []
-    for day in days:
-        if stretches and day - stretches[-1][-1] == DAY:
-            stretches[-1].append(day)
-        else:
-            stretches.append([day])
-    said = [f"{s[0]}" if len(s) == 1 else f"{s[0]} to {s[-1]}" for s in stretches[:3]]
-    return ", ".join(said) + (" …" if len(stretches) > 3 else "")
+    runs = stretches("day", days)
+    said = [f"{first}" if first == last else f"{first} to {last}" for first, last in runs[:3]]
+    return ", ".join(said) + (" …" if len(runs) > 3 else "")
 
 
 def _pool(frame: Frame, name: str, product: Product, versions: Sequence[Version]) -> tuple[Pool, list[str], list[str]]:
@@ -221,7 +216,7 @@ def given_by(
 
 
 def _is_whole(month: date, window: Window) -> bool:
-    return window.first <= month and month_after(month) <= window.last + DAY
+    return window.first <= month and month_end(month) <= window.last
 
 
 def _added(given: Sequence[GivenCount], window: Window) -> GivenCount:

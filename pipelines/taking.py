@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 
 from affiliates.contribution import Contribution
+from affiliates.periods import month_of
 from pipelines import schema
 from pipelines.held import ABOUT, Accepted, Period, Received, Version, period
 from pipelines.images import Packed
@@ -115,7 +116,7 @@ def _told(accepted: Accepted, sender: str | None, restated: Restated | None) -> 
     """What a row of contributions says of the contribution, and of how it came here. A second one restates no month."""
     contribution = accepted.contribution
     own = {c.name: getattr(contribution, c.name) for c in schema.contributions.c if hasattr(contribution, c.name)}
-    changes = restated and not accepted.next_epoch and contribution.activity_date.replace(day=1) in restated.months
+    changes = restated and not accepted.next_epoch and month_of(contribution.activity_date) in restated.months
     why = restated if changes else None
     return own | {
         "ahead": accepted.next_epoch,

@@ -14,7 +14,7 @@ from typing import Any
 
 from affiliates.contribution import digest_of
 from affiliates.group import Group
-from affiliates.periods import month_end
+from affiliates.periods import month_end, month_from_text
 from pipelines import bundle, chain, counting
 from pipelines.bundle import Bundle
 from pipelines.bundled import DETAILS, Bundled, group_of
@@ -89,7 +89,7 @@ def _signed(found: Checked, opened: Bundle, public_key: str | None) -> None:
 def _ledger(found: Checked, opened: Bundle, head: str | None) -> None:
     entries = chain.from_lines((opened.folder / "ledger.jsonl").read_text(encoding="utf-8"))
     found.note(f"the ledger is whole ({len(entries)} entries)", chain.wrong(entries))
-    month = date.fromisoformat(f"{opened.about['month']}-01")
+    month = month_from_text(opened.about["month"])
     last, said = chain.head_of(entries, month), opened.about["ledger_head"]
     if (last and {"number": last.number, "digest": last.digest}) != said:
         found.wrong.append("the ledger's head of the month isn't the one that the bundle names")
@@ -118,7 +118,7 @@ def _figures(found: Checked, opened: Bundle) -> None:
     published = {
         held["publication"]["reading"]: held["publication"]["inputs"] for held in opened.json("figures.json")["published"]
     }
-    last = f"{month_end(date.fromisoformat(opened.about['month'] + '-01'))}"
+    last = f"{month_end(month_from_text(opened.about['month']))}"
     for rest in opened.json("inputs.json")["rests"]:
         if rest["on"] == last and published[rest["reading"]] not in (rest["inputs"], rest["unerased"]):
             wrong.append(f"what the figures by {rest['reading']} rest on has changed since they were published")
@@ -170,7 +170,7 @@ def _bound(opened: Bundle) -> Iterator[str]:
     if opened.about.get("public_key") != opened.public_key:
         yield "it is signed by another key than its list names"
     readings = opened.json("licence.json")["read"]
-    month = date.fromisoformat(f"{opened.about['month']}-01")
+    month = month_from_text(opened.about["month"])
     released = opened.json("licence.json")["released"]
     wanted = {(r["name"], f"{month_end(month)}") for r in readings}
     wanted |= {(r["name"], released) for r in readings if r["membership"] == "release_date"}
@@ -182,7 +182,7 @@ def _bound(opened: Bundle) -> Iterator[str]:
 
 def _gathered(opened: Bundle, group: Group) -> Iterator[str]:
     """Whether what the figures rest on is what their digest says: the members, what was due of them, and each contribution."""
-    holder, month = Bundled(opened), date.fromisoformat(f"{opened.about['month']}-01")
+    holder, month = Bundled(opened), month_from_text(opened.about["month"])
     readings = {r.name: r for r in group.readings.readings}
     for rest in opened.json("inputs.json")["rests"]:
         on = date.fromisoformat(rest["on"])
@@ -203,7 +203,7 @@ def _again(found: Checked, opened: Bundle, group: Group) -> None:
     """All figures from the sketches."""
     holder, told = Bundled(opened), opened.json("inputs.json")
     found.note(f"{len(holder.versions):,} contributions are what their digests say", list(_contributions(holder, opened)))
-    month = date.fromisoformat(f"{opened.about['month']}-01")
+    month = month_from_text(opened.about["month"])
     published = {held["publication"]["reading"]: held for held in opened.json("figures.json")["published"]}
     outcomes, wrong = opened.json("licence.json")["readings"], list[str]()
     for rest in told["rests"]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from affiliates.group import ProductRef
-from affiliates.periods import Grain
+from affiliates.periods import DAY, Grain, month_of
 from affiliates.threads import ordered
 from pipelines import erased, images, product_days, schema, store, taking, versions
 from pipelines.erased import Erased
@@ -139,12 +139,12 @@ class Warehouse(Store):
 
         The current ones, or those that were when the store was filled so far; `next_epoch`: days' second ones, too.
         """
-        c, day = schema.contributions.c, timedelta(1)
-        month_before = sa.and_(c.grain == "month", c.activity_date == (first - day).replace(day=1))
-        around = c.activity_date.between(first - 2 * day, last + 2 * day)
+        c = schema.contributions.c
+        month_beside = sa.and_(c.grain == "month", c.activity_date == month_of(first - DAY))
+        around = c.activity_date.between(first - DAY * 2, last + DAY * 2)
         with self.reading() as connection:
             own = [] if next_epoch else [c.ahead.is_(False)]
-            return versions.read(connection, sa.or_(around, month_before), *own, up_to=up_to)
+            return versions.read(connection, sa.or_(around, month_beside), *own, up_to=up_to)
 
     def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]:
         """The sketches of contributions, in the order of `ids`."""
@@ -241,7 +241,7 @@ class Warehouse(Store):
         with self.reading() as connection:
             days = list(connection.scalars(sa.select(c.activity_date).where(c.ahead.is_(False)).distinct()))
             days += list(connection.scalars(sa.select(n.month).distinct()))
-        return sorted({day.replace(day=1) for day in days})
+        return sorted({month_of(day) for day in days})
 
 
 def exists(url: str, directory: Path) -> bool:

@@ -4,10 +4,10 @@ import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from affiliates.group import Group, Reading
-from affiliates.periods import month_after
+from affiliates.periods import DAY, month_end
 from pipelines import clause_tests, granted, registry
 from pipelines.entries import Clause, Entry
 from pipelines.licences import FIRST_OF_ALL
@@ -70,11 +70,11 @@ def rules(group: Group, known: Registry, days: Sequence[date], reading: Reading)
 def days_of(group: Group, months: Iterable[date], today: date) -> list[date]:
     """The days on which to ask who uses what: today, each month's first and last, and the last ones of products and uses."""
     ends = {
-        ended.to - timedelta(1)
+        ended.to - DAY
         for product in group.products.values() for ended in (product, *product.models)
         if ended.to is not None
     }  # fmt: skip
-    spans = [(month, month_after(month) - timedelta(1)) for month in months]
+    spans = [(month, month_end(month)) for month in months]
     within = {day for day in ends for first, last in spans if first <= day <= last}
     return sorted({today, *within, *(day for span in spans for day in span)})
 

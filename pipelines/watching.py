@@ -10,14 +10,14 @@ from datetime import date, datetime, timedelta
 
 from affiliates.group import Group, ProductRef, Reading
 from affiliates.model_use import ModelUse
-from affiliates.periods import add_months, month_before, month_end, month_of
+from affiliates.periods import DAY, add_months, local_day, month_before, month_end, month_number, month_of
 from pipelines import alerts, granted, licences, outlook, own_months, past, watched
 from pipelines.alerts import Event, Level, Situation
 from pipelines.incidents import Key, Transition
 from pipelines.outlook import Outlook, Past
 from pipelines.registry import Registry
 from pipelines.roll import Roll
-from pipelines.series import Point, month_number
+from pipelines.series import Point
 from pipelines.store import Store
 from pipelines.warehouse import Warehouse
 from pipelines.watched import Rule
@@ -68,12 +68,12 @@ class _Look:
 
     def __init__(self, store: Warehouse, group: Group, known: Registry, now: datetime, forecast: Forecast) -> None:
         self.store, self.group, self.now, self.forecast = store, group, now, forecast
-        self.today = now.astimezone(group.zone).date()
+        self.today = local_day(now, group.settings.time_zone)
         self.reading: Reading = group.readings.shown_on(self.today)
         self.roll = Roll(store, group, now)
         self.first = add_months(month_of(self.today), -_BACK)
         late = max((product.settles_after for product in group.products.values()), default=0)
-        self.since = self.today - PRESENT - timedelta(days=late)
+        self.since = self.today - PRESENT - DAY * late
         self.past = self._past(None)
         self.recent = self._recent(self.past)
         days = watched.days_of(group, [p.month for p in self.recent], self.today)
@@ -186,13 +186,13 @@ class _Look:
     def _overdue(self) -> Iterator[str]:
         """Months that are over, have settled, and have no upper bound or no figure at all."""
         bounded = {p.month for p in self.past if p.upper is not None}
-        month = self.today.replace(day=1)
+        month = month_of(self.today)
         while month_end(month := month_before(month)) >= self.since:
             last = month_end(month)
             members = self.group.affiliates(last, self.reading.control_share)
             due = [p for m in members for p in self.group.entities[m].products if p.due_between(month, last)]
             late = max((p.settles_after for p in due), default=0)
-            if due and month not in bounded and self.today > last + timedelta(days=late + 1):
+            if due and month not in bounded and self.today > last + DAY * (late + 1):
                 yield f"{month:%Y-%m}"
 
     def _threshold(self, rule: Rule, doubted: set[str], frozen: bool) -> None:
@@ -231,7 +231,7 @@ class _Look:
 
     def _about_threshold(self, key: Key, as_of: date | None) -> About:
         """A licence that isn't watched any more, or a reading that is gone, leaves an alert with its figures alone."""
-        month, rule = as_of.replace(day=1) if as_of else None, self.rules.get(key.rule)
+        month, rule = month_of(as_of) if as_of else None, self.rules.get(key.rule)
         record, here = self._is_of_record(key.reading), key.reading == self.reading.name
         if month is None or rule is None or not here:
             subject = key.rule.partition(" ")[2] or None

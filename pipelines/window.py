@@ -10,7 +10,7 @@ from datetime import date, datetime
 from typing import Literal, Self
 
 from affiliates.group import Product
-from affiliates.periods import DAY, midnight, month_after, period_after
+from affiliates.periods import DAY, end_of, last_day, midnight, month_end, month_of, months_between
 from pipelines.held import Version
 
 Kind = Literal["month", "month_to_date", "trailing_28_days", "trailing_30_days"]
@@ -27,12 +27,12 @@ class Days:
     @classmethod
     def from_month(cls, month: date) -> "Days":
         """A calendar month, by its first day."""
-        return Days("month", month, month_after(month) - DAY)
+        return Days("month", month, month_end(month))
 
     @classmethod
     def to_date(cls, last: date) -> "Days":
         """A month's days up to one of them."""
-        return Days("month_to_date", last.replace(day=1), last)
+        return Days("month_to_date", month_of(last), last)
 
     @classmethod
     def trailing(cls, number: Literal[28, 30], last: date) -> "Days":
@@ -48,14 +48,11 @@ class Days:
     @property
     def months(self) -> list[date]:
         """First days of the months that any of them is in."""
-        found = [self.first.replace(day=1)]
-        while (after := month_after(found[-1])) <= self.last:
-            found.append(after)
-        return found
+        return months_between(self.first, self.last)
 
     def part_of(self, month: date) -> tuple[date, date]:
         """The first and the last of them that are in a month."""
-        return max(self.first, month), min(self.last, month_after(month) - DAY)
+        return max(self.first, month), min(self.last, month_end(month))
 
     def __str__(self) -> str:
         if self.is_month:
@@ -81,15 +78,15 @@ class Window(Days):
 
     @property
     def end(self) -> datetime:
-        return midnight(self.last + DAY, self.zone)
+        return end_of("day", self.last, self.zone)
 
     def names(self, version: Version) -> bool:
         """Whether all of the contribution's days are counted, as they are labelled."""
-        return self.first <= version.activity_date and _after(version) <= self.last + DAY
+        return self.first <= version.activity_date and _last_day(version) <= self.last
 
     def overlaps(self, version: Version) -> bool:
         """Whether any of the contribution's days is counted, as they are labelled: of a whole month some may be."""
-        return version.activity_date <= self.last and _after(version) > self.first
+        return version.activity_date <= self.last and _last_day(version) >= self.first
 
     def touches(self, version: Version) -> bool:
         """Whether any moment of the contribution's period lies in the window."""
@@ -129,9 +126,9 @@ class Window(Days):
 def span(version: Version) -> tuple[datetime, datetime]:
     """When the contribution's period begins and when it is over."""
     zone = version.day_zone
-    return midnight(version.activity_date, zone), midnight(period_after(version.grain, version.activity_date), zone)
+    return midnight(version.activity_date, zone), end_of(version.grain, version.activity_date, zone)
 
 
-def _after(version: Version) -> date:
-    """The day after the contribution's last one."""
-    return period_after(version.grain, version.activity_date)
+def _last_day(version: Version) -> date:
+    """The contribution's last day."""
+    return last_day(version.grain, version.activity_date)

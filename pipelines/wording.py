@@ -5,10 +5,11 @@ It states facts and results under the reading of record; next steps are the grou
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 
 from affiliates.alerting import Alerting, LevelName
 from affiliates.group import ProductRef
+from affiliates.periods import DAY
 from pipelines.alerts import Event, Level
 from pipelines.incidents import Transition
 from pipelines.runbook import Page
@@ -138,7 +139,7 @@ def _expected(of: Transition, about: About, rules: Alerting) -> list[str]:
     if about.crossing is not None:
         parts = []
         for name, lead in rules.lead_times.model_dump().items():
-            day = about.crossing - timedelta(lead)
+            day = about.crossing - DAY * lead
             parts.append(f"{name.replace('_', ' ')} {day}{' (passed)' if about.today and day < about.today else ''}")
         said.append(f"Most likely passed in {about.crossing:%Y-%m}. Decide by: {', '.join(parts)}.")
     return said

@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from affiliates.group import Group, Product, ProductRef
-from affiliates.periods import last_day, month_end, months_between, periods_between
+from affiliates.periods import first_day, last_day, month_before, month_end, month_of, months_between, periods_between
 from affiliates.registers import STRETCH, standard_error
 from pipelines import checks as rules
 from pipelines import collect, counting, product_days, publications, published, run
@@ -71,7 +71,7 @@ def contributions(ref: ProductRef, product: Product, calendar: Calendar, prefix:
             back, today = since - timedelta(weeks=WEEKS), desk.centre.now.date()
             days = product_days.read(store, ref, grain, back, max(last, today)) if store else []
             found = rules.of_product(days, since=since)
-        gone = {day.replace(day=1) if grain == "month" else day for day in done.missing}
+        gone = {first_day(grain, day) for day in done.missing}
         there = {partitions.key_of(grain, d.day): _of_day(d) for d in days if first <= d.day <= last and d.day not in gone}
         results, about = list(checks.results(key, names, found)), _of_run(done)
         if len(there) == len(periods_between(grain, first, last)):
@@ -192,14 +192,14 @@ def _of_run(done: ProductRun) -> dict[str, Any]:
 def _open_since(store: Warehouse | None, centre: Centre) -> date:
     """From when on days are judged with those of a run, so that a red one isn't green as soon as the next day is in: the
     first of the month before, unless that is signed already."""
-    this = centre.now.astimezone(centre.group.zone).date().replace(day=1)
-    before = (this - timedelta(1)).replace(day=1)
+    this = month_of(centre.today)
+    before = month_before(this)
     return this if store and before in published.signed_months(store) else before
 
 
 def _of_months(store: Warehouse, centre: Centre, months: Sequence[date]) -> Iterator[Check]:
     """The checks of the run's months, and of the open ones before."""
-    this = centre.now.astimezone(centre.group.zone).date().replace(day=1)
+    this = month_of(centre.today)
     for month in sorted({*months, *months_between(_open_since(store, centre), this)}):
         measured = _in_force(store, centre.group, month)
         if measured is not None:

@@ -9,13 +9,13 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import dagster as dg
 
 from affiliates.group import Group, Product, ProductRef
-from affiliates.periods import Grain, stretches
+from affiliates.periods import DAY, Grain, first_day, stretches
 from pipelines import collect, inbox, receiving, run, runbook
 from pipelines.collect import Centre, ProductRun
 from pipelines.defs import instance, partitions
@@ -69,12 +69,12 @@ def plan(centre: Centre, first: date | None = None, last: date | None = None) ->
 
 def _last_period(centre: Centre, product: Product, first: date | None, last: date | None) -> list[date]:
     """The last period of the product's life, and of the range, that is over."""
-    day = min(last or date.max, centre.now.astimezone(centre.group.zone).date() - timedelta(1))
+    day = min(last or date.max, centre.today - DAY)
     if product.to is not None:
-        day = min(day, product.to - timedelta(1))
+        day = min(day, product.to - DAY)
     if day < max(first or date.min, product.from_):
         return []
-    return [day if product.grain == "day" else day.replace(day=1)]
+    return [first_day(product.grain, day)]
 
 
 def jobs(group: Group, prefix: Prefix) -> dict[str, dg.AssetSelection]:
@@ -137,7 +137,7 @@ def sensor(directory: Path, group: Group, calendar: Calendar, prefix: Prefix, cl
             store = centre.store_if_any()
             months = run.outdated_months(centre, store) if store else []
             position = store.position(centre.now) if store else None
-            today = centre.now.astimezone(group.zone).date()
+            today = centre.today
         found = stretches("month", within(months, calendar))
         for first, last in found:
             # Once a day where it stays as it is, such as a month whose contributions can't be united.

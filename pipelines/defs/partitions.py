@@ -6,7 +6,7 @@ from datetime import date
 import dagster as dg
 
 from affiliates.group import Group
-from affiliates.periods import Grain
+from affiliates.periods import Grain, month_from_text, month_of
 
 FORMATS: dict[Grain, str] = {"day": "%Y-%m-%d", "month": "%Y-%m"}
 
@@ -30,7 +30,7 @@ def calendar(group: Group) -> Calendar:
     """
     products = list(group.products.values())
     day = min((p.from_ for p in products), default=date(2023, 6, 1))
-    first, zone = min([day, *(c.month for p in products for c in p.counts)]).replace(day=1), group.settings.time_zone
+    first, zone = month_of(min([day, *(c.month for p in products for c in p.counts)])), group.settings.time_zone
     ahead = int(any(p.day_zone not in (None, zone) for p in products))
     return Calendar(
         dg.DailyPartitionsDefinition(day.isoformat(), timezone=zone, end_offset=ahead),
@@ -57,4 +57,4 @@ def range_tags(grain: Grain, first: date, last: date) -> dict[str, str]:
 
 
 def _parsed(grain: Grain, key: str) -> date:
-    return date.fromisoformat(key if grain == "day" else f"{key}-01")
+    return date.fromisoformat(key) if grain == "day" else month_from_text(key)

@@ -17,8 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from affiliates.periods import month_number
 from pipelines.forecast import QUANTILES, against, walk
-from pipelines.series import Point, Series, even, month_number
+from pipelines.series import Point, Series, even
 from pipelines.simulators import CHOSEN, Chosen
 from pipelines.state_space import Floats
 from tests.support import made_up
