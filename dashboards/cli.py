@@ -18,7 +18,7 @@ from rich.console import Group as Stack
 from rich.text import Text
 
 from affiliates.errors import Code, Refusal, RefusedError
-from affiliates.periods import month_end
+from affiliates.periods import local_day, month_end
 from dashboards import (
     alerting,
     console,
@@ -120,7 +120,7 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
         else:
             console.plain().print(terminal.refusals(error.refusals), f"\n{len(error.refusals)} mistakes", sep="")
         raise typer.Exit(1) from None
-    today = datetime.now(UTC).astimezone(found.zone).date()
+    today = local_day(datetime.now(UTC), found.settings.time_zone)
     paths = found.affiliates(today)
     members = {name: [str(step) for step in steps] for name, steps in paths.items()}
     outside = {name: found.why_outside(name, members, today) for name in found.entities if name not in members}

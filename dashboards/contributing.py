@@ -4,15 +4,14 @@ A few lines over 300: a third of them are one command's options.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 
 from affiliates.errors import Code, refused
-from affiliates.periods import month_of
+from affiliates.periods import DAY, first_day, local_day, month_end, month_of, period_days
 from dashboards import console
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from affiliates.group import Product, ProductRef, Settings
     from dashboards.contributed import Contributed
 
-_DAY = timedelta(1)
 _FLAGS = "Without a manifest"
 _SQL = "In a warehouse"
 
@@ -120,8 +118,7 @@ def _range(first: str | None, last: str | None, month: str | None) -> tuple[date
     if month is not None:
         if first or last:
             raise typer.BadParameter("--month and --from or --to ask for two things")
-        begin = console.month_of(month)
-        return begin, (begin + 31 * _DAY).replace(day=1) - _DAY
+        return period_days("month", console.month_of(month))
     begin_, end = console.day_of(first), console.day_of(last)
     if begin_ is None and end is None:
         return None
@@ -157,7 +154,7 @@ def _by_flags(
 
     if (key["file"] is None) == (key["env"] is None):
         raise typer.BadParameter("with --files, say where the group key is: --key-file FILE or --key-env NAME")
-    if grain == "month" and asked is not None and (asked[0].day, (asked[1] + _DAY).day) != (1, 1):
+    if grain == "month" and asked is not None and asked != (month_of(asked[0]), month_end(asked[1])):
         raise typer.BadParameter("--grain month takes whole months: name it by --month YYYY-MM")
     pairs = [text.partition("=") for text in identifiers]
     missing = typer.BadParameter(
@@ -200,10 +197,8 @@ def _workplace(directory: Path, settings: "Settings", now: datetime) -> "Workpla
 def days_asked(product: "Product", asked: tuple[date, date] | None, place: "Workplace") -> list[date]:
     """The product's days in the range asked for; else from the first that hasn't settled, in whole months where it counts so."""
     zone = product.day_zone or place.settings.time_zone
-    yesterday = place.now.astimezone(ZoneInfo(zone)).date() - _DAY
-    begin, end = asked or (yesterday - _DAY * product.settles_after, yesterday)
-    if asked is None and product.grain == "month":
-        begin = month_of(begin)
+    yesterday = local_day(place.now, zone) - DAY
+    begin, end = asked or (first_day(product.grain, yesterday - DAY * product.settles_after), yesterday)
     return product.days_due(begin, end, zone)
 
 

@@ -4,7 +4,7 @@ import platform
 import shutil
 import stat
 from collections.abc import Iterator
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from affiliates import activity, crosswalk, edge, person_keys, registers
 from affiliates.errors import RefusedError
 from affiliates.group import Group, Product, ProductRef
 from affiliates.keyring import Keyring
+from affiliates.periods import local_day, month_before
 from pipelines import channels, registry, warehouse, watched
 
 Check = tuple[str, bool, str]
@@ -78,12 +79,12 @@ def _registry(directory: Path, group: Group, now: datetime) -> Iterator[Check]:
         yield "registry", False, "; ".join(map(str, error.refusals))
         return
     said = f"{len(known.entries)} entries, the newest reviewed on {max(entry.reviewed for entry in known.entries)}"
-    due = known.due_for_review(now.astimezone(group.zone).date())
+    due = known.due_for_review(local_day(now, group.settings.time_zone))
     passed = ", ".join(f"{entry.id} ({entry.review_by})" for entry in due)
     yield "registry", True, said + (f"; review date has passed: {passed}" if due else "")
     for refusal in registry.unknown(group, known):
         yield f"licence of {refusal.subject}", False, str(refusal)
-    for said in watched.unwatched(group, known, now.astimezone(group.zone).date()):
+    for said in watched.unwatched(group, known, local_day(now, group.settings.time_zone)):
         yield "alerts", False, said
 
 
@@ -91,7 +92,7 @@ def _crosswalk(directory: Path, group: Group, now: datetime) -> Iterator[Check]:
     if group.settings.crosswalk is None:
         yield "crosswalk", True, "none: identifiers of one person aren't joined"
         return
-    month = (now.date().replace(day=1) - timedelta(1)).replace(day=1)
+    month = month_before(now.date())
     try:
         found = crosswalk.read(crosswalk.file_of(group.settings.crosswalk, month), directory)
     except RefusedError as error:

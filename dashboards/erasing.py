@@ -14,7 +14,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from affiliates.errors import RefusedError
-from affiliates.periods import months_beside
+from affiliates.periods import local_day, months_beside
 from dashboards import console, terminal
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _scope(
     if subject is None and (first or last):
         raise typer.BadParameter("--from and --to are days of AFFILIATE/PRODUCT")
     if retention:
-        return erasure.retention(group, now.astimezone(group.zone).date())
+        return erasure.retention(group, local_day(now, group.settings.time_zone))
     if before is not None:
         return erasure.Scope(before=console.month_of(before))
     if epoch is not None:

@@ -15,6 +15,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from affiliates.alerting import LeadTimes
+from affiliates.periods import local_day
 from dashboards import console, terminal
 from dashboards.wording import STANDING, chance, number
 
@@ -64,7 +65,7 @@ def forecast(
     if series is not None and reading is not None:
         raise typer.BadParameter("--reading is for the group's own months, and --series for others")
     settings = _settings(group, needed=series is None)
-    today = datetime.now(UTC).astimezone(settings.zone if settings else UTC).date()
+    today = local_day(datetime.now(UTC), settings.settings.time_zone if settings else "UTC")
     found, so_far = _series(series, group, settings, reading, today)
     line = _newest_clause(group) if threshold is None else threshold
     made = core.forecast(found, line, horizon or MONTHS // found.months, so_far)

@@ -13,7 +13,7 @@ import typer
 from rich.console import Group as Stack
 
 from affiliates.errors import Code, did_you_mean, refused
-from affiliates.periods import month_of
+from affiliates.periods import local_day, month_of
 from dashboards import console
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def licences(
     # An empty answer would look like nothing being over, so an unknown product is refused.
     ref = adoption.find_product(settings, product) if product is not None else None
     day, about = console.day_of(released), console.month_of(month) if month else None
-    today = datetime.now(UTC).astimezone(settings.zone).date()
+    today = local_day(datetime.now(UTC), settings.settings.time_zone)
     if about and about >= month_of(today):
         raise typer.BadParameter(f"--month {month} isn't over")
     with warehouse.opened(settings.settings.store, group) as store, store.snapshot() as fixed:

@@ -1,12 +1,12 @@
 """The command `measure`: a calendar month as it stands, or another window by what the store has."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from affiliates.periods import month_end
+from affiliates.periods import DAY, local_day, month_end
 from dashboards import console
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _check_one(asked: list[tuple[str, bool]]) -> None:
 
 def last_over(group: "Group", now: datetime) -> date:
     """The last day that is over in the group's zone."""
-    return now.astimezone(group.zone).date() - timedelta(1)
+    return local_day(now, group.settings.time_zone) - DAY
 
 
 def _days(trailing: int | None, last: date) -> "Days":

@@ -19,7 +19,7 @@ from affiliates.errors import Code, refused
 from affiliates.group import Group, ProductRef
 from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
-from affiliates.periods import DAY, month_after
+from affiliates.periods import month_after, month_before, month_end, month_of, months_between
 from affiliates.population import Population
 from affiliates.simulate import Simulation
 from affiliates.threads import ordered
@@ -62,10 +62,7 @@ def months_until(now: datetime) -> list[date]:
             f"{FIRST:%Y-%m}",
             "play it on 2023-07-01 or later",
         )
-    months = [FIRST]
-    while (following := month_after(months[-1])) < now.date().replace(day=1):
-        months.append(following)
-    return months
+    return months_between(FIRST, month_before(now.date()))
 
 
 def play(directory: Path, now: datetime, scale: float, progress: Progress) -> Shown:
@@ -102,7 +99,7 @@ def play(directory: Path, now: datetime, scale: float, progress: Progress) -> Sh
             last = known.get(inputs.digest) or counting.measure(store, group, inputs)
             compared += _compared(last, simulation)
         # The month after the newest figures, and the one after this, whose test nobody can know yet.
-        next_ones = [licences.if_released(month_after(m)) for m in (months[-1], now.date().replace(day=1))]
+        next_ones = [licences.if_released(month_after(m)) for m in (months[-1], month_of(now.date()))]
         released = list(licences.run_tests(store, group, next_ones, known))
     people = sum(p.people + p.left for p in population.patterns)
     return Shown(group, report, last, compared, _first_of_all(report), released, people)
@@ -171,7 +168,7 @@ def _hand_in(directory: Path, group: Group, keys: Keyring, simulation: Simulatio
 
 def _scopes(group: Group, month: date) -> tuple[dict[str, list[str]], list[str]]:
     """By affiliate, its products in a month; and all of them. As the group is on the month's last day."""
-    last = month_after(month) - DAY
+    last = month_end(month)
     members = {m: [str(ProductRef(m, p.product)) for p in group.entities[m].products] for m in group.affiliates(last)}
     return {m: products for m, products in members.items() if products}, [p for found in members.values() for p in found]
 

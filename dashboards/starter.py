@@ -2,12 +2,13 @@
 
 import secrets
 import shutil
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from affiliates.errors import Code, refused
 from affiliates.manifests import read_group
+from affiliates.periods import DAY
 
 _GROUP = """\
 # What holds for the whole group.
@@ -134,7 +135,7 @@ def _events() -> str:
     """A month of made-up events: 120 signed-in users, 30 devices, a bot, an employee."""
     lines = ["at,kind,user,device,agent"]
     for i in range(400):
-        day = date(2025, 1, 1) + timedelta(i * 7 % 31)
+        day = date(2025, 1, 1) + DAY * (i * 7 % 31)
         user = f"user{i % 120}@example.com" if i % 4 else ""
         lines.append(f"{day}T{i % 24:02}:00:00Z,{'open' if i % 9 else 'push'},{user},device-{i % 30},browser")
     lines += [
