@@ -80,6 +80,11 @@ def days_between(first: date, last: date) -> list[date]:
     return [first + DAY * number for number in range((last - first).days + 1)]
 
 
+def month_days(day: date) -> list[date]:
+    """The days of the month of a day, in order."""
+    return days_between(month_of(day), month_end(day))
+
+
 def first_day(grain: str, day: date) -> date:
     """The first day of the period of a day: the name of the period."""
     return day if grain == "day" else month_of(day)

@@ -18,7 +18,7 @@ from affiliates.crosswalk import NO_CROSSWALK, Crosswalk
 from affiliates.group import Group, Product, ProductRef
 from affiliates.identity import NORMALISATION, PERSON, GroupKey, person_key
 from affiliates.kernels import Keys
-from affiliates.periods import Grain, days_between, month_after, month_end
+from affiliates.periods import Grain, month_after, month_days
 from affiliates.population import WAVES, History, Population, Range, Truth
 from affiliates.registers import Absorber, Registers
 from affiliates.threads import ordered
@@ -116,8 +116,7 @@ class Simulation:
 
     def days(self) -> list[date]:
         """The days of the present month."""
-        month = self.history.months[self.month]
-        return days_between(month, month_end(month))
+        return month_days(self.history.months[self.month])
 
     def events(self, product: str, day: date) -> pl.DataFrame:
         """A day's raw events of a product whose people are named: email, phone, kind.

@@ -21,13 +21,12 @@ from affiliates.group import Group, Product, ProductRef, said_in
 from affiliates.keyring import Keyring
 from affiliates.periods import (
     DAY,
-    days_between,
     end_of,
     first_day,
     last_day,
     local_day,
     month_before,
-    month_end,
+    month_days,
     month_of,
     months_between,
 )
@@ -321,7 +320,7 @@ def _given(group: Group, today: date) -> Iterator[GivenCount]:
         for count in p.counts:
             yield GivenCount(*ref, count.month, "count", count.users, count.unit, said_in(count), count.attested_by)
         for month in months_between(p.from_, month_before(today)) if p.ceilings else ():
-            alive = [day for day in days_between(month, month_end(month)) if p.holds_on(day)]
+            alive = [day for day in month_days(month) if p.holds_on(day)]
             roofs = [next((c for c in p.ceilings if c.holds_on(day)), None) for day in alive]
             # In force on every day; where it changed in the month, the higher one holds.
             if (found := [c for c in roofs if c]) and None not in roofs:

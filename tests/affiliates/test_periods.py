@@ -70,7 +70,7 @@ def test_months_later_and_earlier(day: date, months: int, expected: date) -> Non
 def test_months_are_those_of_the_calendar(day: date) -> None:
     """Against `calendar`: the weeks of a month name its days, the days before and the days after."""
     dates = [found for found in calendar.Calendar().itermonthdates(day.year, day.month) if found.month == day.month]
-    assert periods.days_between(periods.month_of(day), periods.month_end(day)) == dates
+    assert periods.month_days(day) == dates
     assert periods.month_after(day) == dates[-1] + timedelta(1)
     assert periods.month_end(periods.month_before(day)) == dates[0] - timedelta(1)
     assert periods.month_from_number(periods.month_number(day)) == dates[0]

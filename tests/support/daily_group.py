@@ -18,7 +18,7 @@ import yaml
 
 from affiliates import crosswalk
 from affiliates.identity import GroupKey
-from affiliates.periods import DAY, month_end
+from affiliates.periods import DAY, days_between, month_end
 from tests.conftest import KEY, Manifests, entity, product, write_group
 
 BORN = date(2025, 2, 20)
@@ -70,7 +70,7 @@ class DailyGroup:
         def some(first: int = 0) -> list[Event]:
             return [(first + chance.randrange(1500), chance.random() < 0.3) for _ in range(A_DAY)]
 
-        days = [BORN + DAY * i for i in range((END - BORN).days)]
+        days = days_between(BORN, END - DAY)
         self.events = {(p, d): some() for p in SKETCHED for d in days if p != "web" or d < WEB_ENDS}
         """By product and day, as first delivered in full."""
         self.restated = {cell: some(first=1500) for cell in RESTATED}
@@ -110,7 +110,7 @@ class DailyGroup:
     def _one_file(self, today: date) -> None:
         """Messenger's export holds all its days; the newest one lacks some events until the next export."""
         until = min(today, STALL[0]) if today <= STALL[1] else today
-        days = [BORN + DAY * i for i in range((until - BORN).days)]
+        days = days_between(BORN, until - DAY)
         held = [(d, self.events["messenger", d][: A_DAY if d + DAY < until else FIRST]) for d in days]
         _write(self.directory / "messenger.parquet", held, today)
         (self.directory / "messenger.day").write_text(str(days[-1]))

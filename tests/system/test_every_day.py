@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from affiliates.manifests import read_group
-from affiliates.periods import DAY
+from affiliates.periods import days_between
 from pipelines import licences, publications, warehouse
 from pipelines.defs import in_process
 from pipelines.run import Report, run
 from tests.conftest import SQLITE, rows_of
 from tests.support.daily_group import BEGIN, END, RESTATED, DailyGroup
 
-DAYS = [BEGIN + DAY * i for i in range((END - BEGIN).days + 1)]
+DAYS = days_between(BEGIN, END)
 FEBRUARY, MARCH, APRIL = date(2025, 2, 1), date(2025, 3, 1), date(2025, 4, 1)
 Row = dict[str, Any]
 

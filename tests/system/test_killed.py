@@ -22,6 +22,7 @@ import pytest
 
 from affiliates.errors import RefusedError
 from affiliates.manifests import read_group
+from affiliates.periods import DAY, days_between
 from pipelines import ledger, publications, warehouse
 from pipelines import run as centre_run
 from pipelines.defs.in_process import run
@@ -29,7 +30,7 @@ from tests.conftest import NOW, SQLITE, entity, events, product, rows_of, write_
 from tests.support.paths import ROOT
 
 BEGIN, END = date(2025, 1, 22), date(2025, 2, 11)
-DAYS = [BEGIN + timedelta(i) for i in range((END - BEGIN).days)]
+DAYS = days_between(BEGIN, END - DAY)
 NAMES = ("mail", "chat", "shop")
 THOROUGH, QUICK = ((3, 3, 2), (3, 2, 2)), ((3,), (3,))
 """So many kills in a row of each victim: eight of a store's first run and seven of one that finds much changed, or three."""

@@ -25,7 +25,7 @@ from affiliates.group import ProductRef
 from affiliates.identity import GroupKey, normalise, person_key
 from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
-from affiliates.periods import DAY, end_of, month_end
+from affiliates.periods import DAY, days_between, end_of, month_days, month_end
 from affiliates.registers import Registers
 from dashboards import contributing, demo, simulated
 from pipelines import checks, closing, collect, counting, intake, licences, warehouse
@@ -46,14 +46,6 @@ JANUARY, FEBRUARY, MARCH = (date(2025, m, 1) for m in (1, 2, 3))
 OTHER = "abcdef0123456789" * 4
 FIRST_KEY, SECOND_KEY = GroupKey(KEY, "1"), GroupKey(OTHER, "2")
 TWO_KEYS = [{"epoch": 1, "file": "group.key"}, {"epoch": 2, "file": "second.key", "from": "2025-02"}]
-
-
-def days(first: date, last: date) -> list[date]:
-    return [first + DAY * i for i in range((last - first).days + 1)]
-
-
-def month_of(first: date) -> list[date]:
-    return days(first, month_end(first))
 
 
 def at(day: date, hour: float = 12) -> datetime:
@@ -174,7 +166,7 @@ def test_late_events(make: Make, way: str) -> None:
     life = {"settles_after": 3, "to": "2025-02-01"}
     directory = make([entity("a", [product("x", sources=[DAILY] if way == "run" else [], **life)])], lg_k=LG_K)
     early, settled, later = at(FEBRUARY, 5), at(date(2025, 2, 4), 5), at(date(2025, 2, 20))
-    events = some("late", month_of(JANUARY))
+    events = some("late", month_days(JANUARY))
     late = [(at(date(2025, 1, 31), 23), "late"), (at(date(2025, 1, 31), 1), "later")]
 
     def bring(known: list[Event], over: Sequence[date], now: datetime) -> Received:
@@ -184,13 +176,13 @@ def test_late_events(make: Make, way: str) -> None:
             write_day(directory, day, known)
         return go(directory, now).products[0].received
 
-    assert bring(events, month_of(JANUARY), early).new == 31
+    assert bring(events, month_days(JANUARY), early).new == 31
     found = measured(directory, JANUARY).group
     assert (found.estimate, found.upper, found.complete) == (len(people(events, JANUARY)), None, False)
     assert found.reasons == ("a/x: 3 of 31 periods were computed before they settled; all have on 2025-02-04",)
     assert results(directory, FEBRUARY, 10**6)["unique_people"].result == "undetermined"
     events.append(late[0])
-    last_days = days(date(2025, 1, 29), date(2025, 1, 31))
+    last_days = days_between(date(2025, 1, 29), date(2025, 1, 31))
     got = bring(events, last_days, settled)
     assert (got.new, got.replaced, got.confirmed) == (0, 1, 2)
     found = measured(directory, JANUARY).group
@@ -221,7 +213,7 @@ def test_restated_history(make: Make) -> None:
     """Three months again, by another definition: the closed one stands, the others move, every version is kept, and a month
     hasn't changed because the next one has."""
     directory = make([entity("a", [unknown("x", to="2025-04-01"), unknown("y", to="2025-04-01")])], lg_k=LG_K)
-    all_days = days(JANUARY, month_end(MARCH))
+    all_days = days_between(JANUARY, month_end(MARCH))
     events = {name: some(name, all_days) for name in ("a/x", "a/y")}
     often = {
         name: [(moment, who) for moment, who in each if Counter(w for _, w in each)[who] > 4] for name, each in events.items()
@@ -244,7 +236,7 @@ def test_restated_history(make: Make) -> None:
 
     now = NOW + DAY
     for name, each in often.items():
-        restated = by_day(name, each, days(FEBRUARY, month_end(MARCH)), definition="often/2", computed_at=NOW)
+        restated = by_day(name, each, days_between(FEBRUARY, month_end(MARCH)), definition="often/2", computed_at=NOW)
         assert hand_in(directory, restated, now).replaced == 59
     report = go(directory, now)
     assert report.findings == []  # Nothing of January: its neighbour's first day is no part of it.
@@ -253,7 +245,9 @@ def test_restated_history(make: Make) -> None:
         truth(events, JANUARY), truth(often, FEBRUARY), truth(often, MARCH),
     ]  # fmt: skip
     for name, each in often.items():
-        hand_in(directory, by_day(name, each, days(JANUARY, date(2025, 1, 20)), definition="often/2", computed_at=NOW), now)
+        hand_in(
+            directory, by_day(name, each, days_between(JANUARY, date(2025, 1, 20)), definition="often/2", computed_at=NOW), now
+        )
     (finding,) = go(directory, now + DAY).findings
     assert "2025-01 is closed, and what it rests on has changed" in finding
     half = {n: [e for e in each if e[0].date() > date(2025, 1, 20)] for n, each in events.items()}
@@ -284,9 +278,9 @@ def test_who_comes_and_goes_in_the_middle_of_a_month(make: Make) -> None:
         "after": held(("parent", "2025-04-16", None)),
     }
     directory = make([entity(n, [unknown("x")], **owned) for n, owned in entities.items()], lg_k=LG_K)
-    events = {n: [(m, who) for m, who in some(n, month_of(MARCH), people=150)] for n in entities}
+    events = {n: [(m, who) for m, who in some(n, month_days(MARCH), people=150)] for n in entities}
     for name, each in events.items():
-        assert hand_in(directory, by_day(f"{name}/x", each, month_of(MARCH))).new == 31  # Its days before the purchase, too.
+        assert hand_in(directory, by_day(f"{name}/x", each, month_days(MARCH))).new == 31  # Its days before the purchase, too.
 
     def members(day: date) -> set[str]:
         """By hand."""
@@ -298,8 +292,8 @@ def test_who_comes_and_goes_in_the_middle_of_a_month(make: Make) -> None:
 
     assert len({truth(members(d)) for d in (date(2025, 3, 9), date(2025, 3, 10), date(2025, 3, 16), date(2025, 4, 16))}) == 4
     group = read_group(directory)
-    assert {d: set(group.affiliates(d)) - {"parent"} for d in days(MARCH, date(2025, 4, 30))} == {
-        d: members(d) for d in days(MARCH, date(2025, 4, 30))
+    assert {d: set(group.affiliates(d)) - {"parent"} for d in days_between(MARCH, date(2025, 4, 30))} == {
+        d: members(d) for d in days_between(MARCH, date(2025, 4, 30))
     }
     for day in (date(2025, 3, d) for d in (9, 10, 15, 16)):
         found = measured(directory, MARCH, on=day)
@@ -343,12 +337,12 @@ def test_what_was_due_of_products_that_start_and_end(make: Make) -> None:
     """Each day of each life is due and no other: by sets of days."""
     lives = {n: {"grain": g, "from": str(f), "to": str(t)} for n, (g, f, t) in LIVES.items()}
     directory = make([entity("a", [unknown(n, **said) for n, said in lives.items()])], lg_k=LG_K)
-    events = {n: some(n, days(f, t - DAY)) for n, (_, f, t) in LIVES.items()}
+    events = {n: some(n, days_between(f, t - DAY)) for n, (_, f, t) in LIVES.items()}
     for name, (grain, first, after) in LIVES.items():
         subject = f"a/{name}"
         if grain == "day":
             outside = by_day(subject, [], [first - DAY, after])
-            inside = by_day(subject, events[name], days(first, after - DAY))
+            inside = by_day(subject, events[name], days_between(first, after - DAY))
         else:
             outside = [made(subject, m, [], grain="month") for m in (date(2024, 12, 1), MARCH)]
             of_month = {m: [w for at_, w in events[name] if at_.month == m.month] for m in (JANUARY, FEBRUARY)}
@@ -358,7 +352,7 @@ def test_what_was_due_of_products_that_start_and_end(make: Make) -> None:
                 hand_in(directory, [wrong])
         hand_in(directory, inside)
     for month in (JANUARY, FEBRUARY):
-        alive = {n: set(month_of(month)) & set(days(f, t - DAY)) for n, (_, f, t) in LIVES.items()}
+        alive = {n: set(month_days(month)) & set(days_between(f, t - DAY)) for n, (_, f, t) in LIVES.items()}
         found = measured(directory, month)
         assert {n: (f.coverage.days_expected, f.coverage.months_expected) for n, f in found.products.items()} == {
             f"a/{n}": (len(ds), 0) if LIVES[n][0] == "day" else (0, 1) for n, ds in alive.items() if ds
@@ -366,15 +360,15 @@ def test_what_was_due_of_products_that_start_and_end(make: Make) -> None:
         assert found.group.complete
         assert found.group.estimate == len(set().union(*(people(each, month) for each in events.values())))
         names = "old-name", "new-name"
-        assert sum(found.products[f"a/{n}"].coverage.days_present for n in names if alive[n]) == len(month_of(month))
+        assert sum(found.products[f"a/{n}"].coverage.days_present for n in names if alive[n]) == len(month_days(month))
 
 
 def test_a_product_by_month_that_has_ended_waits_for_the_months_end(make: Make) -> None:
     """All of its days are there on the 20th, but its period is the month: computed now, it would be refused every day."""
     ended = product("x", grain="month", to="2025-01-20", sources=[DAILY])
     directory = make([entity("a", [ended])], lg_k=LG_K)
-    events = some("ended", days(JANUARY, date(2025, 1, 19)))
-    for day in days(JANUARY, date(2025, 1, 19)):
+    events = some("ended", days_between(JANUARY, date(2025, 1, 19)))
+    for day in days_between(JANUARY, date(2025, 1, 19)):
         write_day(directory, day, events)
     report = go(directory, at(date(2025, 1, 25)))
     assert (report.products[0].refusals, report.products[0].periods) == ((), 0)
@@ -405,7 +399,7 @@ CLOCKS = {
 @pytest.mark.parametrize(("zone", "around"), CLOCKS.values(), ids=CLOCKS)
 def test_every_event_is_in_exactly_one_day(make: Make, zone: str, around: date) -> None:
     """Each day computed by itself, so that what is filtered away for one is nowhere else; everybody comes once."""
-    over = days(around - 2 * DAY, around + 2 * DAY)
+    over = days_between(around - 2 * DAY, around + 2 * DAY)
     start = at(around, -36)
     events = [(start + timedelta(minutes=30 * i + 5), f"v{i}") for i in range(3 * 48)]
     # As a clock on the wall shows them: the hour that comes twice is there twice.
@@ -450,7 +444,7 @@ def test_an_hour_that_never_was_is_refused_by_its_number(make: Make) -> None:
 def test_a_day_that_was_not_is_not_due(make: Make) -> None:
     """Samoa went from the 29th to the 31st of December 2011: the 30th can't be missing for ever."""
     life = {"from": "2011-12-01", "to": "2012-01-01"}
-    over = [d for d in month_of(date(2011, 12, 1)) if d.day != 30]
+    over = [d for d in month_days(date(2011, 12, 1)) if d.day != 30]
     apps = [
         unknown("x", **life),
         product("by-day", **life, sources=[DAILY | {"time": None, "day_zone": "Pacific/Apia"}]),
@@ -497,7 +491,7 @@ def test_days_of_another_zone_hold_the_truth(make: Make, ours: str, theirs: str)
     directory = make([entity("a", [unknown("x", **{"from": "2024-12-01"})])], time_zone=ours, lg_k=LG_K)
     events = [(at(date(2024, 12, 28), 2 * i + 1), f"w{i}") for i in range(12 * 38)]
     truth = len(people(events, JANUARY, ours))
-    hand_in(directory, by_day("a/x", events, month_of(JANUARY), theirs))
+    hand_in(directory, by_day("a/x", events, month_days(JANUARY), theirs))
     found = measured(directory, JANUARY).group
     assert (found.upper, found.complete) == (None, False)
     assert f"its days are {theirs}'s, and the periods around the month's edges aren't all there" in found.reasons[0]
@@ -534,7 +528,7 @@ def test_a_month_has_settled_when_what_reaches_into_it_has(make: Make, zone: str
     named = DAILY | {"day_zone": zone}
     del named["time"]
     directory = make([entity("a", [product("x", sources=[named], **life), unknown("y")])], lg_k=LG_K)
-    hand_in(directory, by_day("a/y", [], month_of(JANUARY)))
+    hand_in(directory, by_day("a/y", [], month_days(JANUARY)))
     assert checks.Due(measured(directory, JANUARY).inputs, read_group(directory), NOW).settled_at == settled
 
 
@@ -544,11 +538,11 @@ def test_a_month_has_settled_when_what_reaches_into_it_has(make: Make, zone: str
 def test_hours_of_a_product_that_lives_in_the_month_beside(make: Make, zone: str, life: Manifests, month: date) -> None:
     """Its first day begins, or its last one ends, in another month of the group's zone: its people there are people of it."""
     directory = make([entity("a", [unknown("x"), unknown("y", **life)])], lg_k=LG_K)
-    ours = some("ours", days(JANUARY, month_end(FEBRUARY)))
+    ours = some("ours", days_between(JANUARY, month_end(FEBRUARY)))
     theirs = [(at(date(2025, 1, 30), 1 + i), f"w{i}") for i in range(72)]
-    living = [d for d in days(JANUARY, month_end(FEBRUARY)) if str(d) >= life["from"] and str(d) < life.get("to", "9999")]
+    living = [d for d in days_between(JANUARY, month_end(FEBRUARY)) if str(d) >= life["from"] and str(d) < life.get("to", "9999")]
     theirs = [e for e in theirs if here(e[0], zone) in living]
-    hand_in(directory, by_day("a/x", ours, days(JANUARY, month_end(FEBRUARY))))
+    hand_in(directory, by_day("a/x", ours, days_between(JANUARY, month_end(FEBRUARY))))
     hand_in(directory, by_day("a/y", theirs, living, zone))
     found = measured(directory, month)
     truth = people([*ours, *theirs], month)
@@ -563,10 +557,10 @@ def test_months_handed_in_whole_and_days_since(make: Make) -> None:
     """The first month by days is the neighbour of the last whole one: at their edge either bounds the other."""
     life = {"from": "2025-01-01", "to": "2025-03-01"}
     directory = make([entity("a", [unknown("x", **life)])], lg_k=LG_K)
-    events = some("whole", days(JANUARY, month_end(FEBRUARY)), each=3)
+    events = some("whole", days_between(JANUARY, month_end(FEBRUARY)), each=3)
     of_january = [who for moment, who in events if here(moment, "Asia/Tokyo").month == 1]
     hand_in(directory, [made("a/x", JANUARY, of_january, grain="month", day_zone="Asia/Tokyo")])
-    hand_in(directory, by_day("a/x", events, month_of(FEBRUARY), "Asia/Tokyo"))
+    hand_in(directory, by_day("a/x", events, month_days(FEBRUARY), "Asia/Tokyo"))
     for month in (JANUARY, FEBRUARY):
         found, truth = (
             measured(directory, month).group,
@@ -611,8 +605,8 @@ def test_each_month_has_its_days(make: Make, month: date, length: int) -> None:
         [entity("a", [unknown("x", **life), unknown("y", **life, counts=[given]), unknown("z", **life, ceilings=[roof])])],
         lg_k=LG_K,
     )
-    events = some("leap", month_of(month))
-    each = by_day("a/x", events, month_of(month))
+    events = some("leap", month_days(month))
+    each = by_day("a/x", events, month_days(month))
     assert len(each) == length
     hand_in(directory, each[:-1])
     go(directory)
@@ -635,8 +629,8 @@ def test_a_source_named_by_a_day_that_there_is_not(make: Make) -> None:
     life = {"from": "2023-02-01", "to": "2023-03-01"}
     directory = make([entity("a", [product("x", sources=[DAILY], **life)])], lg_k=LG_K)
     february = date(2023, 2, 1)
-    events = some("no leap", month_of(february))
-    for day in month_of(february):
+    events = some("no leap", month_days(february))
+    for day in month_days(february):
         write_day(directory, day, events)
     shutil.copy(directory / "days-2023-02-28.parquet", directory / "days-2023-02-29.parquet")
     assert go(directory).clean
@@ -659,7 +653,7 @@ def results_of(found: Iterable[Mapping[str, Outcome]]) -> set[str]:
 def test_a_missing_week_is_under_nothing_but_by_a_ceiling(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The made-up conglomerate, and a week of one of its affiliates that never came: of a month counted by days, and of one
     handed in whole."""
-    week = days(date(2023, 7, 10), date(2023, 7, 16))
+    week = days_between(date(2023, 7, 10), date(2023, 7, 16))
     stored = warehouse.Warehouse.append_contributions
 
     def is_lost(c: Contribution) -> bool:
@@ -727,7 +721,7 @@ def test_an_epochs_change_beside_days_of_another_zone(make: Make, ours: str, the
     said = yaml.safe_load((directory / "group.yaml").read_text())
     del said["key"]
     (directory / "group.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
-    over = days(date(2025, 1, 20), date(2025, 2, 11))
+    over = days_between(date(2025, 1, 20), date(2025, 2, 11))
     each = [made("a/x", day, [f"u{i}" for i in range(40)], day_zone=theirs, key=_key(day)) for day in over]
     each += [made("a/y", day, [f"u{i}" for i in range(20, 60)], day_zone=ours, key=_key(day)) for day in over]
     hand_in(directory, each)
@@ -757,7 +751,7 @@ def test_a_snapshot_replaced_after_days_were_handed_in(make: Make) -> None:
     """Half by each snapshot would count a person twice: it is refused, and says whose days have to come again."""
     apps = [unknown(n, to="2025-02-01") for n in ("x", "y")]
     directory = make([entity("a", apps)], crosswalk="joined-{month}.parquet", lg_k=LG_K)
-    events = {n: some(n, month_of(JANUARY), people=90) for n in ("a/x", "a/y")}
+    events = {n: some(n, month_days(JANUARY), people=90) for n in ("a/x", "a/y")}
 
     def snapshot(together: int) -> crosswalk.Crosswalk:
         who = [f"u{i}" for i in range(60)]  # The other thirty are in no snapshot.
@@ -774,17 +768,17 @@ def test_a_snapshot_replaced_after_days_were_handed_in(make: Make) -> None:
 
     first = snapshot(2)
     for name, each in events.items():
-        hand_in(directory, by_day(name, each, month_of(JANUARY), joined=first))
+        hand_in(directory, by_day(name, each, month_days(JANUARY), joined=first))
     assert measured(directory, JANUARY).group.estimate == truth(2)
     second = snapshot(3)
     with pytest.raises(RefusedError, match="another crosswalk than the month's"):
-        hand_in(directory, by_day("a/y", events["a/y"], month_of(JANUARY), joined=first))
+        hand_in(directory, by_day("a/y", events["a/y"], month_days(JANUARY), joined=first))
     assert measured(directory, JANUARY).group.estimate == truth(2)  # What was counted stands until something new comes.
-    hand_in(directory, by_day("a/y", events["a/y"], month_of(JANUARY), joined=second))
+    hand_in(directory, by_day("a/y", events["a/y"], month_days(JANUARY), joined=second))
     with pytest.raises(RefusedError, match="two crosswalk snapshots can't be united") as refused:
         measured(directory, JANUARY)
     for words in ("31 periods, such as a/x's", "31 periods, such as a/y's", "mauwatch run --from 2025-01-01", "handed in again"):
         assert words in str(refused.value)
     assert {o.result for o in results(directory, FEBRUARY, 10**6).values()} == {"not_measured"}
-    hand_in(directory, by_day("a/x", events["a/x"], month_of(JANUARY), joined=second))
+    hand_in(directory, by_day("a/x", events["a/x"], month_days(JANUARY), joined=second))
     assert measured(directory, JANUARY).group.estimate == truth(3)

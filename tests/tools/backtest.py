@@ -11,13 +11,13 @@ import csv
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from affiliates.periods import month_number
+from affiliates.periods import month_end, month_number
 from pipelines.forecast import QUANTILES, against, walk
 from pipelines.series import Point, Series, even
 from pipelines.simulators import CHOSEN, Chosen
@@ -77,7 +77,7 @@ def companies(path: Path = FILE) -> dict[str, Series]:
 def _runs(figures: Sequence[tuple[date, float, str]]) -> Iterator[list[Point]]:
     run, before = list[Point](), ""
     for day, value, metric in figures:
-        ends = day.month % 3 == 0 and (day + timedelta(1)).day == 1
+        ends = day.month % 3 == 0 and day == month_end(day)
         if run and (not ends or metric != before or month_number(day) != run[-1].number + 3):
             yield run
             run = []

@@ -4,7 +4,6 @@ The real events of ../shared/data/git-activity are played by arrival: a run on a
 before it. The six families of projects are a product each; which repository an event is of changes no figure of the group.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from pathlib import Path
@@ -15,7 +14,7 @@ import polars as pl
 from affiliates import crosswalk
 from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
-from affiliates.periods import DAY, month_after
+from affiliates.periods import DAY, days_between, month_after
 from pipelines import publications, warehouse
 from pipelines.run import run
 from tests.conftest import KEY, entity, product, write_group
@@ -174,12 +173,8 @@ def _bring(directory: Path, way: Way, rows: pl.DataFrame, since: tuple[date, dat
             found.select("day", "user").write_parquet(directory / f"{family}.parquet")
             continue
         (directory / family).mkdir(exist_ok=True)
-        for day in {*found.filter(pl.col("recorded") >= before)["day"], *_between(before, until)}:
+        for day in {*found.filter(pl.col("recorded") >= before)["day"], *days_between(before, until - DAY)}:
             found.filter(pl.col("day") == day).select("day", "user").write_parquet(directory / family / f"{day}.parquet")
-
-
-def _between(first: date, end: date) -> Iterator[date]:
-    return (first + DAY * i for i in range((end - first).days))
 
 
 def table(way: Way, months: list[Month], final: dict[date, int]) -> str:

@@ -30,6 +30,7 @@ import sqlalchemy as sa
 
 from affiliates.group import Group
 from affiliates.manifests import read_group
+from affiliates.periods import days_between, months_between
 from pipelines import run as centre_run
 from pipelines import warehouse
 from pipelines.defs import in_process
@@ -40,8 +41,8 @@ from tests.tools.load_readers import Expected, Reader
 
 FIRST, LAST = date(2025, 3, 1), date(2025, 5, 31)
 """Three whole months, of which Llama 4 tests the first."""
-DAYS = [FIRST + timedelta(i) for i in range((LAST - FIRST).days + 1)]
-MONTHS = [date(2025, month, 1) for month in (3, 4, 5)]
+DAYS = days_between(FIRST, LAST)
+MONTHS = months_between(FIRST, LAST)
 ENTITIES, PRODUCTS = 4, 2
 EXPECTED = Expected(readings=2, affiliates=ENTITIES, products=ENTITIES * PRODUCTS, months=len(MONTHS))
 READERS, THREADS = 20, 5

@@ -18,6 +18,7 @@ from affiliates.alerting import Alerting
 from affiliates.errors import RefusedError
 from affiliates.group import Group, ProductRef
 from affiliates.manifests import read_group
+from affiliates.periods import add_months, month_end, month_of
 from pipelines import alerts, answering, incidents, outlook, own_months, registry, warehouse, watched, watching, wording
 from pipelines.alerts import Event, Level, Situation, State
 from pipelines.answering import Closing
@@ -38,8 +39,7 @@ KEY = Key("threshold", "llama/700000000", "unique_people")
 
 def month(number: int) -> date:
     """The last day of the month so many months after January 2025."""
-    first = date(2025 + number // 12, number % 12 + 1, 1)
-    return (first + timedelta(31)).replace(day=1) - timedelta(1)
+    return month_end(add_months(date(2025, 1, 1), number))
 
 
 def measured(number: int, people: float | None, error: float = 0.001, **changes: Any) -> Situation:
@@ -308,7 +308,7 @@ def past(*millions: float | None) -> list[Past]:
     found = []
     for number, people in enumerate(millions):
         people_or = None if people is None else round(people * 1e6)
-        found.append(Past(month(number).replace(day=1), people_or, people_or or 0, people_or, 2))
+        found.append(Past(month_of(month(number)), people_or, people_or or 0, people_or, 2))
     return found
 
 
@@ -333,9 +333,9 @@ def test_what_is_a_jump(millions: tuple[float | None, ...], jumps: bool) -> None
 
 def test_an_open_month_jumps_only_upwards() -> None:
     months = past(600, 610, 619, 631, 640, 650, 661)
-    low = Past(month(7).replace(day=1), 100_000_000, 90_000_000, None, 2)
+    low = Past(month_of(month(7)), 100_000_000, 90_000_000, None, 2)
     assert not outlook.is_jump([*months, low], RULES.jump)
-    after = Past(month(8).replace(day=1), 700_000_000, 700_000_000, 700_000_000, 2)
+    after = Past(month_of(month(8)), 700_000_000, 700_000_000, 700_000_000, 2)
     assert outlook.is_jump([*months, low, after], RULES.jump), "compared with the last month that was whole"
     assert not outlook.is_jump([*months, low, replace(after, estimate=675_000_000, lower=675_000_000)], RULES.jump)
     assert outlook.is_jump([*months, replace(low, estimate=800_000_000, lower=790_000_000)], RULES.jump)

@@ -17,6 +17,7 @@ import yaml
 
 from affiliates.errors import RefusedError
 from affiliates.manifests import read_group
+from affiliates.periods import month_before
 from dashboards import cli
 from pipelines import answering, channels, incidents, outbox, registry, telling, warehouse
 from pipelines.answering import Closing, JobRun
@@ -77,7 +78,7 @@ def legal(name: str, url: str, **said: Any) -> dict[str, Any]:
 
 def last_month() -> str:
     """For the command, which has the time from this machine."""
-    return (datetime.now(UTC).replace(day=1) - timedelta(1)).strftime("%Y-%m")
+    return f"{month_before(datetime.now(UTC).date()):%Y-%m}"
 
 
 def go(directory: Path, now: datetime = NOW) -> Report:

@@ -25,7 +25,7 @@ from affiliates.contribution import Contribution, Part
 from affiliates.group import Group, KeySource, ProductRef, Settings
 from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
-from affiliates.periods import DAY, month_end
+from affiliates.periods import DAY, days_between, month_days, month_end
 from affiliates.registers import Registers
 from pipelines import closing, counting, erasure, product_days, receiving
 from pipelines.closing import Signature
@@ -51,9 +51,7 @@ from tests.system.test_time import (
     SECOND_KEY,
     TWO_KEYS,
     at,
-    days,
     made,
-    month_of,
     some,
     unknown,
     write_day,
@@ -62,7 +60,7 @@ from tests.system.test_time import (
 Make = Callable[..., Path]
 JANUARY, FEBRUARY, MARCH = (date(2025, m, 1) for m in (1, 2, 3))
 LAST = date(2025, 1, 31)
-BOTH = days(FEBRUARY - 29 * DAY, LAST)
+BOTH = days_between(FEBRUARY - 29 * DAY, LAST)
 """The days that are contributed under both keys."""
 ORDER = Order("A. Officer", "asked for by the controller")
 
@@ -117,7 +115,7 @@ def test_the_29_days_before_an_epoch_are_contributed_twice(day: date, third: str
 
 
 RUNS = [LAST - 2 * DAY, LAST, FEBRUARY, date(2025, 2, 14), MARCH]
-SEEN = {n: some(n, days(JANUARY, MARCH), people=60) for n in ("x", "y")}
+SEEN = {n: some(n, days_between(JANUARY, MARCH), people=60) for n in ("x", "y")}
 
 
 def replayed(make: Make) -> Iterator[tuple[Path, date]]:
@@ -128,7 +126,7 @@ def replayed(make: Make) -> Iterator[tuple[Path, date]]:
     for name in SEEN:
         (directory / name).mkdir()
     group = read_group(directory)
-    for day in days(JANUARY, MARCH):
+    for day in days_between(JANUARY, MARCH):
         for name, each in SEEN.items():
             write_day(directory / name, day, each)
         if day in RUNS:
@@ -142,7 +140,7 @@ def test_every_day_across_the_change_is_right_and_no_month_moves(
     """Trailing windows by the newest key alone; what is published of each month by each run is what it would be without."""
     last = LAST - 4 * DAY
     for directory, day in replayed(make):
-        for days_ in [Days.trailing(28, d) for d in days(last + DAY, day)] + [Days.trailing(30, day)]:
+        for days_ in [Days.trailing(28, d) for d in days_between(last + DAY, day)] + [Days.trailing(30, day)]:
             if days_.first < JANUARY:
                 continue
             found = window(directory, days_)
@@ -187,7 +185,7 @@ def store_them(store: Warehouse, group: Group, each: Sequence[Contribution], is_
 
 
 CHANCE = random.Random("came")
-CAME = {n: {d: CHANCE.choices(range(100), k=6) for d in days(JANUARY, month_end(FEBRUARY))} for n in NAMES}
+CAME = {n: {d: CHANCE.choices(range(100), k=6) for d in days_between(JANUARY, month_end(FEBRUARY))} for n in NAMES}
 
 
 @pytest.fixture(scope="module")
@@ -219,9 +217,9 @@ def test_what_isnt_there_under_both_widens_and_misses_nobody(
             store_them(store, group, second, is_next_epoch=True)
         found = counting.measure(store, group, counting.gather_window(store, group, days_, READING))
         january = counting.measure(store, group, counting.gather(store, group, JANUARY, READING))
-    assert january.group.estimate == len({w for n in NAMES for d in month_of(JANUARY) for w in CAME[n][d]})
+    assert january.group.estimate == len({w for n in NAMES for d in month_days(JANUARY) for w in CAME[n][d]})
     for names, figure in [*(((n,), f) for n, f in found.products.items()), (NAMES, found.group)]:
-        seen = [(d, w, n) for n in names for d in days(days_.first, last) for w in CAME[n][d]]
+        seen = [(d, w, n) for n in names for d in days_between(days_.first, last) for w in CAME[n][d]]
         truth = {w for _, w, _ in seen}
         without = {d for n in names for d in missing.get(n, ()) if d >= days_.first}
         assert figure.upper is not None
@@ -241,10 +239,10 @@ def test_a_change_in_each_of_two_months(own: Path) -> None:
     with opened("sqlite:///third.sqlite", own) as store:
         for name, each in CAME.items():
             store_them(store, group, [under(name, LAST, each[LAST], "2")], is_next_epoch=True)
-            store_them(store, group, [under(name, d, each[d], "3") for d in month_of(FEBRUARY)], is_next_epoch=True)
+            store_them(store, group, [under(name, d, each[d], "3") for d in month_days(FEBRUARY)], is_next_epoch=True)
             store_them(store, group, [under(name, MARCH, each[LAST], "3")])
         figure = counting.measure(store, group, counting.gather_window(store, group, days_, READING)).products["a/x"]
-    later = {w for d in month_of(FEBRUARY) for w in CAME["a/x"][d]} | set(CAME["a/x"][LAST])
+    later = {w for d in month_days(FEBRUARY) for w in CAME["a/x"][d]} | set(CAME["a/x"][LAST])
     assert figure.estimate == len(set(CAME["a/x"][LAST])) + len(later)
     assert figure.reasons[0].startswith("a/x: 1 period (2025-01-31) is under the key of epoch 1, not of 3")
 
@@ -271,7 +269,7 @@ def directory(closed_january: Path, tmp_path: Path) -> Path:
     return shutil.copytree(closed_january, tmp_path / "group")
 
 
-PEOPLE = {d: [f"u{(7 * n + i) % 97}" for i in range(5)] for n, d in enumerate(days(JANUARY, month_end(FEBRUARY)))}
+PEOPLE = {d: [f"u{(7 * n + i) % 97}" for i in range(5)] for n, d in enumerate(days_between(JANUARY, month_end(FEBRUARY)))}
 TRAILING = Days.trailing(28, date(2025, 2, 14))
 
 
@@ -316,7 +314,7 @@ def test_each_replaces_its_own_kind(directory: Path) -> None:
     with opened(SQLITE, directory) as store:
         group = read_group(directory)
         january = counting.measure(store, group, counting.gather(store, group, JANUARY, READING))
-    assert january.group.estimate == len({w for d in month_of(JANUARY) for w in PEOPLE[d]})
+    assert january.group.estimate == len({w for d in month_days(JANUARY) for w in PEOPLE[d]})
     restated = made("a/app", LAST, others, key=FIRST_KEY, computed_at=NOW - DAY / 2)
     assert "its month is closed" in why(handed_in(directory, [restated]))
 
@@ -393,7 +391,7 @@ def test_erasing_reaches_second_ones(directory: Path, store_url: str) -> None:
     handed_in(directory, [second(day) for day in BOTH])
     with opened(SQLITE, directory) as store:
         plan = erasure.plan(store, Scope(key_epoch="2"))
-        assert {day for going in plan.going for day in going.days} == set(BOTH) | set(month_of(FEBRUARY))
+        assert {day for going in plan.going for day in going.days} == set(BOTH) | set(month_days(FEBRUARY))
         assert set(plan.months) == {FEBRUARY}  # January's figures rest on none of it.
         plan = erasure.plan(store, Scope(key_epoch="1"))  # With what its days have under the coming key.
         assert (len(plan.digests), set(plan.months)) == (31 + 29, {JANUARY})
@@ -441,7 +439,7 @@ def counted(make: Make, **settings_: Any) -> Path:
     return directory
 
 
-OVER = days(JANUARY, month_end(FEBRUARY))
+OVER = days_between(JANUARY, month_end(FEBRUARY))
 
 
 def write_events(directory: Path, until: Sequence[date] = OVER) -> None:
@@ -460,7 +458,7 @@ def test_late_events_and_another_snapshot_come_under_both(make: Make) -> None:
 
     snapshot("2025-01", FIRST_KEY, 20)
     now = datetime(2025, 2, 1, 6, tzinfo=UTC)
-    write_events(directory, month_of(JANUARY))
+    write_events(directory, month_days(JANUARY))
     assert run(directory, read_group(directory), now).products[0].received.new == 31
     assert second_versions(directory) == {}  # The next month's crosswalk isn't there yet.
     write_events(directory)

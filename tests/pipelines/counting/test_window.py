@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 from affiliates.contribution import Contribution
 from affiliates.group import Group
 from affiliates.manifests import read_group
-from affiliates.periods import DAY, month_end
+from affiliates.periods import DAY, days_between, month_days, month_end
 from affiliates.registers import Registers
 from dashboards import measuring
 from dashboards.cli import app
@@ -33,14 +33,14 @@ from pipelines.warehouse import Warehouse, opened
 from pipelines.window import Days
 from tests.conftest import NOW, SQLITE, entity, events, product, rows_of, source, write_group
 from tests.pipelines.counting.test_measure import READING, contributed, give, keys
-from tests.system.test_time import days, here, month_of
+from tests.system.test_time import here
 
 Make = Callable[..., Path]
 Event = tuple[datetime, int]
 """The moment, and the person."""
 DECEMBER, JANUARY, FEBRUARY, MARCH = date(2024, 12, 1), date(2025, 1, 1), date(2025, 2, 1), date(2025, 3, 1)
 LIFE: dict[str, Any] = {"from": "2024-12-01", "to": "2025-04-01", "sources": []}
-ALL_DAYS = days(DECEMBER, date(2025, 3, 31))
+ALL_DAYS = days_between(DECEMBER, date(2025, 3, 31))
 LG_K = 16
 
 
@@ -104,7 +104,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Warehouse
         give(store, group, *by_month("a/y", SEEN["a/y"], [DECEMBER, JANUARY, FEBRUARY, MARCH]))
         give(store, group, *by_day("b/z", SEEN["b/z"], EDGES, "Asia/Tokyo"))
         give(store, group, *by_month("b/w", SEEN["b/w"], [DECEMBER, JANUARY]))
-        give(store, group, *by_day("b/w", SEEN["b/w"], days(FEBRUARY, date(2025, 3, 31))))
+        give(store, group, *by_day("b/w", SEEN["b/w"], days_between(FEBRUARY, date(2025, 3, 31))))
         yield store, group
 
 
@@ -163,7 +163,11 @@ def test_days_that_are_missing_or_may_still_grow_leave_no_upper_bound(store: War
     group = read_group(make([entity("a", [product("x", **LIFE)])]))
     last, seen = date(2025, 2, 12), some("a")
     window = Days.trailing(28, last)
-    give(store, group, *by_day("a/x", seen, days(JANUARY, last - 2 * DAY), computed_at=datetime(2025, 2, 12, 6, tzinfo=UTC)))
+    give(
+        store,
+        group,
+        *by_day("a/x", seen, days_between(JANUARY, last - 2 * DAY), computed_at=datetime(2025, 2, 12, 6, tzinfo=UTC)),
+    )
     figure = measured(store, group, window).group
     assert (figure.upper, figure.complete) == (None, False)
     assert figure.reasons == (
@@ -202,7 +206,7 @@ def test_keys_and_snapshots_that_nobody_can_join_are_kept_apart(store: Warehouse
     """United, everybody who came before and after would be two people in the lower bound, or be refused for a month."""
     group = read_group(make([entity("a", [product("x", **LIFE)]), entity("b", [product("z", **LIFE)])]))
     seen, window = some("a"), Days.trailing(28, date(2025, 2, 14))
-    before, after = days(DECEMBER, month_end(JANUARY)), days(FEBRUARY, date(2025, 2, 28))
+    before, after = days_between(DECEMBER, month_end(JANUARY)), days_between(FEBRUARY, date(2025, 2, 28))
     give(store, group, *by_day("a/x", seen, before, key_epoch="1"), *by_day("a/x", seen, after, key_epoch="2"))
     early, late = ({who for moment, who in seen if moment.date() in some_ and moment.date() >= window.first
                     and moment.date() <= window.last} for some_ in (before, after))  # fmt: skip
@@ -239,13 +243,13 @@ def test_the_share_of_a_month_that_has_come_by_a_day(filled: tuple[Warehouse, Gr
     """Divided by a month with a gap, each later day would look fuller than it is."""
     group = read_group(make([entity("a", [product("x", **LIFE)]), entity("b", [product("y", grain="month", **LIFE)])]))
     seen = SEEN["a/x"]
-    give(store, group, *by_day("a/x", seen, month_of(FEBRUARY)[:-1]), *by_month("b/y", seen, [FEBRUARY]))
+    give(store, group, *by_day("a/x", seen, month_days(FEBRUARY)[:-1]), *by_month("b/y", seen, [FEBRUARY]))
     assert counting.share_by(store, group, FEBRUARY, READING) == {}
-    give(store, group, *by_day("a/x", seen, month_of(FEBRUARY)))
+    give(store, group, *by_day("a/x", seen, month_days(FEBRUARY)))
     found = counting.share_by(store, group, FEBRUARY, READING)
     whole = len(people(seen, Days.from_month(FEBRUARY)))
     assert {d: round(share * whole) for d, share in found.items()} == {
-        d: len(people(seen, Days.to_date(d))) for d in month_of(FEBRUARY)
+        d: len(people(seen, Days.to_date(d))) for d in month_days(FEBRUARY)
     }
     assert found[month_end(FEBRUARY)] == 1
     assert counting.share_by(store, group, JANUARY, READING) == {}
@@ -260,7 +264,7 @@ def ran(*arguments: str) -> str:
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """January and February of one product, counted and January closed."""
-    rows = [(f"{d}T12:00:00Z", f"u{i % 40}@example.com") for i, d in enumerate(month_of(JANUARY) + month_of(FEBRUARY))]
+    rows = [(f"{d}T12:00:00Z", f"u{i % 40}@example.com") for i, d in enumerate(month_days(JANUARY) + month_days(FEBRUARY))]
     app_ = product(sources=[source(complete_through="2025-02-28")], to="2025-03-01")
     directory = tmp_path_factory.mktemp("counted")
     write_group(directory, [entity("a", [app_])], {"events.parquet": events(rows)}, lg_k=LG_K)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from affiliates import contribution
 from affiliates.errors import RefusedError
 from affiliates.group import Group, ProductRef, Settings
 from affiliates.manifests import read_group
+from affiliates.periods import DAY
 from dashboards.cli import app as commands
 from pipelines import closing, erasure, inbox, publications, receiving, sweeping, warehouse
 from pipelines.collect import Centre
@@ -30,7 +31,6 @@ from tests.pipelines.counting.test_measure import contributed, sketch
 
 Make = Callable[..., Path]
 JANUARY = date(2025, 1, 1)
-DAY = timedelta(1)
 WEEK = Scope("a", "app", JANUARY, JANUARY + 6 * DAY)
 ORDER = Order("A. Officer", "asked for by the controller")
 PEOPLE = 3000
