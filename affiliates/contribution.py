@@ -24,7 +24,7 @@ from affiliates.canary import ASCII, UNICODE, Canaries
 from affiliates.errors import Code, Refusal, RefusedError, begin_of, refused, shown
 from affiliates.group import AUDIENCES, Group, ProductRef
 from affiliates.identity import PERSON
-from affiliates.periods import Grain, end_of, is_zone, last_day, month_of
+from affiliates.periods import Grain, end_of, first_day, is_zone, last_day, month_of
 from affiliates.registers import Registers
 from affiliates.sketch_image import BadImage
 from affiliates.threads import ordered
@@ -310,7 +310,7 @@ def check(
             "add it to its affiliate's file, or correct the name",
         )
         return
-    if c.grain not in ("day", "month") or (c.grain == "month" and c.activity_date.day != 1):
+    if c.grain not in ("day", "month") or c.activity_date != first_day(c.grain, c.activity_date):
         said = f"{shown(c.grain)} {c.activity_date}"
         yield Refusal(
             Code.CONTRIBUTION_PERIOD_INVALID,

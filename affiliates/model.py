@@ -7,7 +7,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from affiliates.periods import is_zone
+from affiliates.periods import is_zone, month_of
 
 
 def _share(value: object) -> object:
@@ -28,7 +28,7 @@ def _month(value: object) -> object:
 
 
 def _first_of_month(value: date) -> date:
-    if value.day != 1:
+    if value != month_of(value):
         raise ValueError("is written YYYY-MM")
     return value
 
