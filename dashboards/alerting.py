@@ -163,7 +163,7 @@ def send(group: GroupDir = HERE, as_json: Json = False) -> None:
     with _opened(group) as (settings, store):
         findings = _deliver(store, group, settings)
     if as_json:
-        console.print_json({"findings": findings})
+        console.print_json({"findings": [str(finding) for finding in findings]})
     else:
         _tell(findings)
         if not findings:

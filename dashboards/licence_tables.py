@@ -11,7 +11,7 @@ from dashboards.terminal import coverage, people, reasons, table
 
 if TYPE_CHECKING:
     from affiliates.group import ProductRef
-    from pipelines.adoption import AdoptionCheck, Finding
+    from pipelines.adoption import AdoptionCheck, ClauseFinding
     from pipelines.clause_tests import ClauseTest
     from pipelines.dependencies import Dependencies
     from pipelines.entries import Clause, Entry
@@ -206,7 +206,7 @@ def adoption(found: "AdoptionCheck") -> RenderableType:
     return Stack(*said)
 
 
-def _findings(before: str, found: "Sequence[Finding]") -> Iterator[Sequence[str | Text]]:
+def _findings(before: str, found: "Sequence[ClauseFinding]") -> Iterator[Sequence[str | Text]]:
     for finding in found:
         head = [f"{before}{finding.clause}", finding.licensee, f"{finding.month:%Y-%m}" if finding.month else "–"]
         for name, outcome in finding.readings.items():

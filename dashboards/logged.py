@@ -34,7 +34,7 @@ def tell(report: Report) -> None:
     for month in report.published:
         log.say("info", "published", month=f"{month:%Y-%m}")
     for finding in report.findings:
-        log.say("warning", finding, runbook=finding.page.line)
+        log.say("warning", str(finding), runbook=finding.page.line)
 
 
 def _log() -> Log:

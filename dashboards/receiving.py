@@ -87,7 +87,7 @@ def to_dict(session: "Session", received_at: datetime) -> dict[str, Any]:
         "files": [taken.receipt(received_at) for taken in session.taken],
         "left": [left._asdict() for left in session.left],
         "published_months": [f"{month:%Y-%m}" for month in session.report.published],
-        "findings": [*session.undecided, *session.report.findings],
+        "findings": [str(finding) for finding in (*session.undecided, *session.report.findings)],
         "runbook": runbook.lines(session.pages),
     }
 

@@ -23,7 +23,7 @@ from pipelines.results import Outcome, covered, not_measured
 
 
 @dataclass(frozen=True)
-class Finding:
+class ClauseFinding:
     """What one clause finds for a product."""
 
     clause: str
@@ -48,9 +48,9 @@ class AdoptionCheck:
     version: str
     product: str
     on: date
-    findings: tuple[Finding, ...]
+    findings: tuple[ClauseFinding, ...]
     released: date
-    if_released: Finding | None
+    if_released: ClauseFinding | None
     """What a version released on a day would find, by the clause of the newest of its family."""
     reasons: tuple[str, ...]
 
@@ -82,7 +82,7 @@ def check(
     return AdoptionCheck(version, product, today, tuple(found), day, supposed, tuple(reasons))
 
 
-def findings(months: Months, entry: Entry, ref: ProductRef, uses: Sequence[ModelUse], today: date) -> Iterator[Finding]:
+def findings(months: Months, entry: Entry, ref: ProductRef, uses: Sequence[ModelUse], today: date) -> Iterator[ClauseFinding]:
     """What each clause finds for a product, and the clauses of those who host its uses; what isn't tested is not measured."""
     for clause in entry.clauses:
         yield _finding(months, entry, clause, ref, uses, today)
@@ -100,7 +100,7 @@ def _licensee(group: Group, licence: str, affiliate: str, today: date) -> str:
 def _finding(
     months: Months, entry: Entry, clause: Clause, ref: ProductRef, uses: Sequence[ModelUse], today: date,
     supposed: date | None = None,
-) -> Finding:  # fmt: skip
+) -> ClauseFinding:  # fmt: skip
     """What a clause finds; `supposed`: as if it were of a version released on that day, which no grant covers yet."""
     readings, month = months.group.readings.readings, clause.tested_month
     licensee = _licensee(months.group, entry.id, ref.affiliate, today) if clause.with_affiliates else ref.affiliate
@@ -121,7 +121,7 @@ def _finding(
         taken = [a for a in granted.accepted(months.group, entry.id) if a.entity == ref.affiliate]
         exempt = granted.exempt(entry, clause, [Use(ref, use) for use in uses], taken)
         found = {name: covered(outcome, covers, exempt) for name, outcome in found.items()}
-    return Finding(clause.id, licensee, month, clause.threshold, clause.effect_over, found)
+    return ClauseFinding(clause.id, licensee, month, clause.threshold, clause.effect_over, found)
 
 
 def _subject(group: Group, clause: Clause, licensee: str, ref: ProductRef) -> Subject:
@@ -133,7 +133,7 @@ def _subject(group: Group, clause: Clause, licensee: str, ref: ProductRef) -> Su
     return Subject(ref.affiliate, None, tuple(str(other) for other in group.products if other.affiliate == ref.affiliate))
 
 
-def _flow_down(months: Months, flow: FlowDown, use: ModelUse, ref: ProductRef, today: date) -> Finding:
+def _flow_down(months: Months, flow: FlowDown, use: ModelUse, ref: ProductRef, today: date) -> ClauseFinding:
     """The host's own clause, tested for the month before a day."""
     clause = Clause(
         id="flow_down", metric="monthly_active_users", threshold=flow.threshold, comparator=flow.comparator, unit="users",
@@ -142,7 +142,7 @@ def _flow_down(months: Months, flow: FlowDown, use: ModelUse, ref: ProductRef, t
     subject = Subject.from_product(ref) if flow.counts == "product" else Subject(ref.affiliate)
     month = month_before(today)
     readings = {r.name: clause_tests.outcome(months, clause, subject, r, month) for r in months.group.readings.readings}
-    return Finding(f"flow_down of {use.host} ({flow.document})", ref.affiliate, month, flow.threshold, None, readings)
+    return ClauseFinding(f"flow_down of {use.host} ({flow.document})", ref.affiliate, month, flow.threshold, None, readings)
 
 
 def _entry(registry: Registry, version: str) -> Entry:

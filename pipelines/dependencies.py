@@ -12,7 +12,7 @@ from affiliates.group import ProductRef
 from affiliates.model_use import ModelUse
 from affiliates.periods import month_before
 from pipelines import adoption, granted
-from pipelines.adoption import Finding
+from pipelines.adoption import ClauseFinding
 from pipelines.months import Months, People
 from pipelines.registry import Registry
 from pipelines.results import STANDS
@@ -24,7 +24,7 @@ class Dependency:
 
     ref: ProductRef
     use: ModelUse
-    findings: tuple[Finding, ...]
+    findings: tuple[ClauseFinding, ...]
     stands: tuple[str, ...]
     """What its clauses find by the readings that decide; nothing where its text has none."""
     open: tuple[str, ...]

@@ -65,7 +65,7 @@ class Report:
         return {
             "products": products,
             "published_months": months,
-            "findings": self.findings,
+            "findings": [str(finding) for finding in self.findings],
             "open_alerts": self.alerts,
             "runbook": runbook.lines(self.pages),
         }

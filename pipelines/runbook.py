@@ -1,6 +1,7 @@
 """Where RUNBOOK.md speaks of what an operator sees: a section's name for each situation, and the line that points there."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 
 from affiliates.errors import Code, Refusal
@@ -42,19 +43,24 @@ class Page(StrEnum):
     PING = "heartbeat-unanswered"
 
     @property
+    def heading(self) -> str:
+        """The section's heading."""
+        return self.replace("-", " ").capitalize()
+
+    @property
     def line(self) -> str:
         return f"Runbook: RUNBOOK.md#{self}"
 
 
-class Finding(str):
-    """What was found, in words, and where the runbook speaks of it."""
+@dataclass(frozen=True)
+class Finding:
+    """Something that a person has to see to: what it is, in words, and the section of the runbook about it."""
 
+    text: str
     page: Page
 
-    def __new__(cls, said: str, page: Page) -> "Finding":
-        made = super().__new__(cls, said)
-        made.page = page
-        return made
+    def __str__(self) -> str:
+        return self.text
 
 
 SECTIONS: Mapping[Code, Page] = {
@@ -150,3 +156,13 @@ def of_check(name: str) -> Page:
 def lines(pages: Iterable[Page | None]) -> list[str]:
     """A line for each section, in the order in which they come up."""
     return [page.line for page in dict.fromkeys(pages) if page is not None]
+
+
+def code_table() -> str:
+    """RUNBOOK.md's table of all kinds of refusals, in Markdown: each code, its meaning, and the section that helps."""
+    rows = ["| Code | Meaning | Section |", "|---|---|---|"]
+    for code in Code:
+        page = SECTIONS.get(code)
+        section = f"[{page.heading}](#{page})" if page else "–"
+        rows.append(f"| `{code}` | {code.meaning} | {section} |")
+    return "\n".join(rows) + "\n"

@@ -20,6 +20,7 @@ from pipelines.defs.partitions import Calendar
 from pipelines.defs.resources import DESK, Desk, failure_of
 from pipelines.licences import LicenceTest
 from pipelines.product_days import ProductDay
+from pipelines.runbook import Finding
 from pipelines.warehouse import Warehouse
 
 Prefix = Sequence[str]
@@ -110,7 +111,7 @@ def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix)
     def publish(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
         desk: Desk = getattr(context.resources, DESK)
         months = months_between(*partitions.asked(context, "month"))
-        found, findings, new = list[Check](), list[str](), 0
+        found, findings, new = list[Check](), list[Finding](), 0
         with desk.without_data("the group's figures"):
             collect.take_counts(desk.centre)
             store = desk.centre.store_if_any()
@@ -127,8 +128,8 @@ def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix)
                     context.add_asset_metadata(_of_figure(measured), partition_key=partitions.key_of("month", month))
             found = list(_of_months(store, desk.centre, months)) if store else []
         for finding in findings:
-            context.log.warning(finding)
-        metadata = {"run": f"{new} of {len(months)} months published", "findings": "\n".join(findings) or "none"}
+            context.log.warning(str(finding))
+        metadata = {"run": f"{new} of {len(months)} months published", "findings": "\n".join(map(str, findings)) or "none"}
         yield dg.MaterializeResult(metadata=metadata, check_results=list(checks.results(key, checks.OF_FIGURES, found)))
 
     return publish

@@ -22,12 +22,24 @@ RUNBOOK = ROOT / "RUNBOOK.md"
 def test_each_page_has_its_section_and_each_section_its_page() -> None:
     """A line that points nowhere leaves somebody alone at night; a section that nothing points to is out of date."""
     titles = re.findall(r"^## (.+)$", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
-    assert [title.lower().replace(" ", "-") for title in titles] == [str(page) for page in Page]
+    assert titles == [*(page.heading for page in Page), "Codes"]
 
 
 def test_each_section_says_all_four_things() -> None:
-    for section in RUNBOOK.read_text(encoding="utf-8").split("\n## ")[1:]:
+    for section in RUNBOOK.read_text(encoding="utf-8").split("\n## ")[1:-1]:
         assert re.findall(r"^\*\*(.+?)\*\*", section, re.MULTILINE) == ["You see", "For the number", "Do", "Call"], section[:30]
+
+
+def test_the_table_of_codes_is_current() -> None:
+    """A code that nobody can look up is no help to whoever reads it in a log."""
+    assert RUNBOOK.read_text(encoding="utf-8").rpartition("\n## Codes\n")[2].endswith(f"\n\n{runbook.code_table()}")
+
+
+def test_codes_are_plain_and_mean_one_thing_each() -> None:
+    """They stay as they are, so what is wrong with a name stays wrong."""
+    assert all(re.fullmatch("[a-z]+(-[a-z]+)+", code) for code in Code)
+    assert len({code.meaning for code in Code}) == len(Code)
+    assert all(code.meaning.endswith(".") for code in Code)
 
 
 def test_each_check_has_its_section() -> None:

@@ -148,7 +148,7 @@ def runs(place: Place, outcome: Outcome, again: Callable[[], bool]) -> None:
 
     def once() -> None:
         report: Report = run(place.directory, place.group(), datetime.now(UTC), *span)
-        wrong = [str(refusal) for p in report.products for refusal in p.refusals] + report.findings
+        wrong = [str(refusal) for p in report.products for refusal in p.refusals] + list(map(str, report.findings))
         if wrong:
             raise AssertionError("; ".join(wrong))
 

@@ -246,7 +246,7 @@ def test_a_closed_month_takes_nothing_unless_somebody_approves(directory: Path, 
     assert outcomes(take(directory, directory / "first")) == ["the same"]
     session = take(directory, directory / "late", restated=Restated("a late export", "Head of Data"))
     assert outcomes(session) == ["replaced", "new", "new"]
-    assert "the signed figure stands" in session.report.findings[0]
+    assert "the signed figure stands" in str(session.report.findings[0])
     assert session.report.published == [date(2025, 2, 1)]
     rows = sorted(rows_of(store_url, directory)["contributions"], key=lambda r: r["id"])
     assert [(r["reason"], r["approved_by"]) for r in rows] == [

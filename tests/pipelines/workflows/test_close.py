@@ -70,7 +70,7 @@ def test_a_closed_month_stands_whatever_comes(directory: Path) -> None:
     write_day(directory, date(2025, 3, 31), 500)
     report = go(directory, NOW + timedelta(1))
     assert report.products[0].received.replaced == 1
-    assert [f.partition(",")[0] for f in report.findings] == ["2025-03 is closed"]
+    assert [f.text.partition(",")[0] for f in report.findings] == ["2025-03 is closed"]
     found, publication = shown(directory)
     assert publication
     assert (found.group.estimate, found.group.state, publication.signed_by) == (70, "closed", "Head of Finance")
