@@ -127,10 +127,43 @@ def test_pins_are_names_and_versions_alone() -> None:
     assert {re.split(r"[><=\[]", name)[0].lower() for name in wanted} <= pinned
 
 
+def _decisions() -> dict[int, tuple[str, str]]:
+    """Title and text of each decision by its number."""
+    text = (ROOT / "DECISIONS.md").read_text(encoding="utf-8")
+    parts = re.findall(r"^## (\d+)\. (.+)\n((?:(?!## ).*\n)*)", text, flags=re.MULTILINE)
+    return {int(number): (title, body.strip()) for number, title, body in parts}
+
+
 def test_decisions_are_numbered_and_short() -> None:
-    parts = re.split(r"^## ", (ROOT / "DECISIONS.md").read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
-    assert [int(p.split(".")[0]) for p in parts] == list(range(1, len(parts) + 1))
-    assert all(len(p.strip().splitlines()) <= 15 for p in parts)
+    decisions = _decisions()
+    assert list(decisions) == list(range(1, len(decisions) + 1))
+    assert all(len(body.splitlines()) <= 14 for _, body in decisions.values())
+
+
+def test_the_index_of_decisions_is_complete_and_says_what_is_in_force() -> None:
+    """A reader who believes the index must not build on a decision that a later one has taken back."""
+    decisions = _decisions()
+    index = (ROOT / "DECISIONS.md").read_text(encoding="utf-8").partition("\n## ")[0]
+    rows = re.findall(r"^\|[^|]*\| (\d+) \| \[(.+)\]\(#(.+)\) \| (.+) \|$", index, flags=re.MULTILINE)
+    assert sorted(int(number) for number, *_ in rows) == list(decisions)
+    status = {}
+    for text, title, anchor, row_status in rows:
+        number = int(text)
+        status[number] = row_status
+        assert title == decisions[number][0]
+        slug = re.sub(r"[^\w\- ]", "", f"{number}. {title}".lower()).replace(" ", "-")
+        assert anchor == slug
+        superseded = re.fullmatch(r"superseded by (\d+)( in part)?", row_status)
+        assert superseded or row_status == "in force"
+        assert superseded is None or number < int(superseded[1]) <= len(decisions)
+    stated = [
+        (int(old), new)
+        for new, (_, body) in decisions.items()
+        for old in re.findall(r"\bSupersedes (?:the last clause of )?(\d+)", body)
+    ]
+    assert stated
+    for old, new in stated:
+        assert re.match(rf"superseded by {new}\b", status[old]), (old, new)
 
 
 def test_the_wheel_holds_what_runs_from_it(tmp_path: Path) -> None:
