@@ -1,5 +1,6 @@
 """What the repository promises its readers: documents that are true, pins, a wheel that is whole."""
 
+import os
 import re
 import subprocess
 import sys
@@ -164,6 +165,24 @@ def test_the_index_of_decisions_is_complete_and_says_what_is_in_force() -> None:
     assert stated
     for old, new in stated:
         assert re.match(rf"superseded by {new}\b", status[old]), (old, new)
+
+
+def test_findings_are_at_most_eight_scripts_of_pinned_packages() -> None:
+    """Without pins a script would one day show another version than the one that its head names."""
+    listed = (ROOT / "findings" / "README.md").read_text(encoding="utf-8")
+    scripts = sorted((ROOT / "findings").glob("*.sh"))
+    assert 0 < len(scripts) <= 8
+    for script in scripts:
+        text = script.read_text(encoding="utf-8")
+        assert f"]({script.name})" in listed
+        assert os.access(script, os.X_OK)
+        assert "mktemp -d" in text
+        assert "trap 'rm -rf \"$folder\"' EXIT" in text
+        install = re.search(r"pip install ((?:.*\\\n)*.*)\n", text)
+        assert install
+        packages = [word for word in install[1].split() if word != "\\" and not word.startswith("--")]
+        assert packages
+        assert all(re.fullmatch(r"[a-z0-9-]+==[0-9.]+", package) for package in packages)
 
 
 def test_the_wheel_holds_what_runs_from_it(tmp_path: Path) -> None:
