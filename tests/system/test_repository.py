@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 from pydantic import BaseModel
 
 from affiliates.alerting import Alerting
@@ -167,6 +168,25 @@ def test_the_index_of_decisions_is_complete_and_says_what_is_in_force() -> None:
         assert re.match(rf"superseded by {new}\b", status[old]), (old, new)
 
 
+def test_a_commits_hooks_are_local_and_are_what_make_check_runs() -> None:
+    """A hook from elsewhere would bring other versions than the pins."""
+    repositories = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert {repository["repo"] for repository in repositories} == {"local"}
+    entries = [hook["entry"] for repository in repositories for hook in repository["hooks"]]
+    check = (ROOT / "Makefile").read_text().partition("\ncheck:")[2].partition("\n\n")[0]
+    assert entries == [f".venv/bin/{command}" for command in re.findall(r"^\t\$\(BIN\)/(.+)$", check, flags=re.MULTILINE)]
+
+
+def test_owners_are_teams_of_what_there_is() -> None:
+    for line in (ROOT / "CODEOWNERS").read_text().splitlines():
+        if line.startswith("#"):
+            continue
+        pattern, *owners = line.split()
+        assert pattern == "*" or (ROOT / pattern.strip("/")).exists(), pattern
+        assert owners
+        assert all(re.fullmatch(r"@mauwatch/[a-z]+", owner) for owner in owners)
+
+
 def test_findings_are_at_most_eight_scripts_of_pinned_packages() -> None:
     """Without pins a script would one day show another version than the one that its head names."""
     listed = (ROOT / "findings" / "README.md").read_text(encoding="utf-8")
@@ -201,6 +221,9 @@ def test_the_wheel_holds_what_runs_from_it(tmp_path: Path) -> None:
     assert not (unpacked / "tests").exists()
     assert not (unpacked / "sql").exists()
     assert (unpacked / "affiliates" / "normalisation_v1.json").is_file()
+    assert all((unpacked / package / "py.typed").is_file() for package in ("affiliates", "pipelines", "dashboards"))
+    (licence,) = unpacked.glob("mauwatch-*.dist-info/licenses/LICENSE")
+    assert licence.read_text() == (ROOT / "LICENSE").read_text()
     ours = sorted(path.relative_to(ROOT / "demo") for path in (ROOT / "demo").rglob("*") if path.is_file())
     assert (
         sorted(p.relative_to(unpacked / "dashboards" / "demo") for p in (unpacked / "dashboards" / "demo").rglob("*.*")) == ours
