@@ -1,7 +1,7 @@
 """The loops that must run at the machine's speed, compiled by numba. The only file with numba.
 
 All of them release the GIL, so that two threads use two cores. What is in here is simple and typed;
-what it means is said where it is called: `registers.py`, `sketch_image.py`, `known.py`, `links.py`. Over 300
+what it means is said where it is called: `registers.py`, `sketch_image.py`, `known.py`, `person_keys.py`, `links.py`. Over 300
 lines, since numba has one door: hashes and registers first, then images, then tables, links and cells.
 """
 
@@ -158,56 +158,35 @@ def raise_keys(registers: Values, keys: Keys) -> None:
 
 
 @_compiled
-def raise_views(registers: Values, views: npt.NDArray[np.uint64], addresses: npt.NDArray[np.uint64]) -> bool:
-    """Raise registers by keys written as text, straight from Arrow string views; whether all were keys.
+def _from_hex8(x: Any) -> Any:
+    """The 32 bits that 8 lower-case hex characters write, first character in the lowest byte."""
+    x = (x & _U(0x0F * _EACH_BYTE)) + ((x >> _SIX) & _U(_EACH_BYTE)) * _U(9)
+    x = ((x << _U(4)) | (x >> _U(8))) & _U(0x00FF00FF00FF00FF)
+    x = ((x << _U(8)) | (x >> _U(16))) & _U(0x0000FFFF0000FFFF)
+    return ((x << _U(16)) | (x >> _U(32))) & _U(0xFFFFFFFF)
 
-    `views` (n, 2) as Arrow lays them out: length and prefix, then number and offset of a buffer;
-    `addresses` of those buffers. False, with nothing promised of the registers, where a text isn't
-    16 characters of 0-9 and a-f.
+
+@_compiled
+def read_keys(views: npt.NDArray[np.uint64], addresses: npt.NDArray[np.uint64], out: Keys) -> int:
+    """Read keys written as text straight from Arrow string views; returns how many texts are no key.
+
+    `views` (n, 2) as Arrow lays them out: length and prefix, then number and offset of a buffer; `addresses` of those
+    buffers. A key is 16 characters of 0-9 and a-f; nothing is promised of `out` where a text is something else.
     """
-    mask, wrong = _U(len(registers) - 1), _U(0)
-    slots, values = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint8)
-    first, second = np.full(BLOCK, _SOME_HEX, np.uint64), np.full(BLOCK, _SOME_HEX, np.uint64)
+    first, second, n_wrong = np.empty(BLOCK, np.uint64), np.empty(BLOCK, np.uint64), 0
     for start in range(0, len(views), BLOCK):
         n = min(BLOCK, len(views) - start)
         block = views[start : start + n]
         for j in range(n):
-            if block[j, 0] & _U(0xFFFFFFFF) != _U(16):  # A shorter one is within its view, at no address.
-                return False
-            place = block[j, 1]
-            at = addresses[place & _U(0xFFFFFFFF)] + (place >> _U(32))
-            first[j], second[j] = _word_at(at), _word_at(at + _U(8))
-        for j in range(BLOCK):
-            wrong |= _not_hex(first[j]) | _not_hex(second[j])
-            h1, h2 = _murmur(first[j], second[j])
-            slots[j], values[j] = np.uint32(h1 & mask), _value(h2)
-        _apply(registers, slots, values, n)
-    return bool(wrong == _U(0))
-
-
-@_compiled
-def raise_texts(registers: Values, texts: Values) -> bool:
-    """Raise registers by keys written as text, as Parquet's plain pages have them; whether all were keys.
-
-    Each is 20 bytes: its length, 16, in four bytes, and the 16 characters. False, with nothing
-    promised of the registers, where one isn't of that length or isn't of 0-9 and a-f alone.
-    """
-    mask, wrong = _U(len(registers) - 1), _U(0)
-    slots, values = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint8)
-    first, second = np.full(BLOCK, _SOME_HEX, np.uint64), np.full(BLOCK, _SOME_HEX, np.uint64)
-    at, number = _U(texts.ctypes.data), len(texts) // 20
-    for start in range(0, number, BLOCK):
-        n = min(BLOCK, number - start)
+            if block[j, 0] & _U(0xFFFFFFFF) == _U(16):
+                at = addresses[block[j, 1] & _U(0xFFFFFFFF)] + (block[j, 1] >> _U(32))
+                first[j], second[j] = _word_at(at), _word_at(at + _U(8))
+            else:  # Its text may be shorter, and one of up to 12 characters lies within its view, at no address.
+                first[j], second[j] = _U(0), _U(0)
         for j in range(n):
-            wrong |= (_word_at(at) & _U(0xFFFFFFFF)) ^ _U(16)
-            first[j], second[j] = _word_at(at + _U(4)), _word_at(at + _U(12))
-            at += _U(20)
-        for j in range(BLOCK):
-            wrong |= _not_hex(first[j]) | _not_hex(second[j])
-            h1, h2 = _murmur(first[j], second[j])
-            slots[j], values[j] = np.uint32(h1 & mask), _value(h2)
-        _apply(registers, slots, values, n)
-    return bool(wrong == _U(0))
+            n_wrong += (_not_hex(first[j]) | _not_hex(second[j])) != _U(0)
+            out[start + j] = (_from_hex8(first[j]) << _U(32)) | _from_hex8(second[j])
+    return n_wrong
 
 
 @_compiled

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from affiliates.errors import Code, RefusedError, refused
-from affiliates.plain_pages import Compact, NotPlain, footer
+from affiliates.parquet_footer import Compact, NotParquet, footer
 
 MOST_FILE = 1 << 30
 """Bytes. A month of a large product by day has 31 to 93 images of 1 MiB; this is ten times as much."""
@@ -52,7 +52,7 @@ def check(path: Path, columns: Collection[str]) -> None:
                     unpacked += sum(_pages(path, size, chunk))
                 if unpacked > MOST_UNPACKED:
                     raise _refusal(path, "it unpacks to too much", f"over {MOST_UNPACKED:,} bytes")
-    except (LookupError, TypeError, ValueError, AttributeError, NotPlain):
+    except (LookupError, TypeError, ValueError, AttributeError, NotParquet):
         raise refused(
             Code.CONTRIBUTION_UNREADABLE,
             path.name,

@@ -1,6 +1,7 @@
 """One contender of `make bench`, in a process of its own: `python -m tests.tools.bench_one NAME FILE...` prints JSON.
 
-Each is timed at its second run, and says what it found and the most memory that its process held.
+Each is timed at its second run, and says what it found and the most memory that its process held. A run may return a
+function that reads the answer once the time is taken.
 """
 
 import json
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,18 +18,6 @@ DAY = date(2025, 1, 1)
 KEY = "c0de" * 16
 LOOP = 5_000_000
 """Keys that the plain loop gets: so many take a few seconds."""
-
-
-def _registers(path: str) -> Callable[[], float]:
-    import polars as pl
-
-    from affiliates.keys import registers_of
-
-    with TemporaryDirectory() as folder:
-        warm = Path(folder) / "warm.parquet"
-        pl.scan_parquet(path).head(300_000).sink_parquet(warm)
-        registers_of([warm], "key", 21, "warm")
-    return lambda: registers_of([Path(path)], "key", 21, "bench").bounds().estimate
 
 
 def _made(seed: str) -> Callable[[], dict[str, float]]:
@@ -59,7 +48,7 @@ def _datasketches(path: str) -> Callable[[], float]:
 
     def run() -> float:
         sketch, left = hll_sketch(21), LOOP
-        for batch in pq.ParquetFile(path).iter_batches(columns=["key"]):
+        for batch in pq.ParquetFile(path).iter_batches(columns=["person_key"]):
             for key in batch.column(0)[:left].to_pylist():
                 sketch.update(key)
             left -= min(left, batch.num_rows)
@@ -92,38 +81,33 @@ def _duckdb(query: str, *_: str) -> Callable[[], float]:
 
 
 def _polars(path: str) -> Callable[[], float]:
+    """Of a table of ready keys, different keys by day, audience and namespace, and the sum of these numbers."""
     import polars as pl
 
-    query = pl.scan_parquet(path).select(pl.col("key").approx_n_unique())
+    cells = pl.scan_parquet(path).filter(pl.col("audience") != "canary").group_by("activity_date", "audience", "namespace")
+    query = cells.agg(pl.col("person_key").approx_n_unique()).select(pl.col("person_key").sum())
     return lambda: float(query.collect(engine="streaming").item())
 
 
-def _events(pattern: str) -> Callable[[], float]:
-    """The product's own way from a day's events to its contribution."""
-    from affiliates import edge
-    from affiliates.group import Product, ProductRef, Settings
-    from affiliates.identity import GroupKey
-    from affiliates.keyring import Keyring
+def _contribute(directory: str) -> Callable[[], Callable[[], float]]:
+    """`mauwatch contribute` for the day, from the product's files to the file that is handed in: the sum of its cells."""
+    from typer.testing import CliRunner
 
-    said: dict[str, Any] = {"product": "app", "from": DAY, "active": {"id": "seen", "meaning": "was seen"}}
-    source = {"files": pattern, "identifiers": [{"column": "email", "namespace": "email"}]}
-    settings = Settings.model_validate({"group": "bench", "ultimate_parent": "parent", "key": {"file": "group.key"}})
-    place = edge.Workplace(
-        Path(), settings, Keyring.from_key(settings, GroupKey(KEY, "1")), lambda month: None, datetime(2026, 1, 1, tzinfo=UTC)
-    )
+    from affiliates import contribution
+    from dashboards.cli import app
 
-    def run(files: str = pattern) -> float:
-        product = Product.model_validate(said | {"sources": [source | {"files": files}]})
-        found = edge.find("bench/app", product, place.directory, "UTC")
-        periods = edge.periods_present(found, product, [DAY], "UTC", place.now)
-        ((contribution,),) = edge.contribute(ProductRef("bench", "app"), product, found, periods, place)
-        return contribution.parts[0].registers.bounds().estimate
+    day, file = str(DAY), Path(directory) / "contribution.parquet"
 
-    import polars as pl
+    def answer() -> float:
+        (made,) = contribution.read(file)
+        return sum(part.registers.bounds().estimate for part in made.parts)
 
-    with TemporaryDirectory() as folder:
-        pl.scan_parquet(pattern.replace("{day}", str(DAY))).head(300_000).sink_parquet(Path(folder) / f"{DAY}.parquet")
-        run(f"{folder}/{{day}}.parquet")
+    def run() -> Callable[[], float]:
+        done = CliRunner().invoke(app, ["contribute", "--group", directory, "--from", day, "--to", day, "-o", str(file)])
+        if done.exit_code:
+            raise SystemExit(f"contribute: {done.output} {done.exception}")
+        return answer
+
     return run
 
 
@@ -204,9 +188,8 @@ def _links(number: str) -> Callable[[], int]:
 
 
 CONTENDERS: dict[str, Callable[..., Callable[[], Any]]] = {
-    "registers": _registers, "made": _made, "datasketches": _datasketches, "chdb": _chdb, "duckdb": _duckdb,
-    "polars": _polars, "events": _events, "events_polars": _events_polars, "measure": _measure, "day": _day,
-    "links": _links,
+    "made": _made, "datasketches": _datasketches, "chdb": _chdb, "duckdb": _duckdb, "polars": _polars,
+    "contribute": _contribute, "events_polars": _events_polars, "measure": _measure, "day": _day, "links": _links,
 }  # fmt: skip
 
 
@@ -218,6 +201,8 @@ def main() -> None:
     started = time.perf_counter()
     answer = run()
     seconds = time.perf_counter() - started
+    if callable(answer):
+        answer = answer()
     # Not getrusage: its peak is that of the process that started this one, where that was larger.
     said = Path("/proc/self/status").read_text()
     peak = int(said.partition("VmHWM:")[2].split()[0]) / (1 << 20)

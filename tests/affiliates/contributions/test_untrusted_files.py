@@ -12,7 +12,7 @@ import pytest
 from affiliates import contribution, foreign_frame, parquet_limits
 from affiliates.errors import RefusedError
 from affiliates.identity import GroupKey
-from affiliates.plain_pages import Compact, NotPlain, footer
+from affiliates.parquet_footer import Compact, NotParquet, footer
 from tests.affiliates.contributions.test_validation import made, part
 from tests.conftest import KEY
 from tests.support.foreign_files import PLANTED
@@ -196,7 +196,7 @@ def test_a_footer_nested_without_end_is_no_footer(tmp_path: Path) -> None:
     """Lists in lists went as deep as the file said, past Python's own limit."""
     footed = b"PAR1" + b"\x19" * 100_000
     (tmp_path / "c.parquet").write_bytes(footed + (100_000).to_bytes(4, "little") + b"PAR1")
-    with pytest.raises(NotPlain):
+    with pytest.raises(NotParquet):
         footer(tmp_path / "c.parquet")
     with pytest.raises(ValueError, match=r"^$"):
         Compact(b"\x19" * 1000).struct()

@@ -1,0 +1,293 @@
+"""Keys that somebody else has made, from a table to registers: a key lost on the way is a person lost."""
+
+import random
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import polars as pl
+import pytest
+from datasketches import hll_sketch
+
+from affiliates import canary, crosswalk, edge, person_keys
+from affiliates.contribution import Contribution
+from affiliates.crosswalk import Crosswalk
+from affiliates.errors import RefusedError
+from affiliates.group import AUDIENCES, Product, ProductRef, Settings
+from affiliates.identity import PERSON, GroupKey
+from affiliates.kernels import Keys
+from affiliates.keyring import Keyring
+from affiliates.registers import Registers
+from affiliates.sources.one_file import READ_ERRORS
+from tests.conftest import KEY, NOW
+
+FIRST = date(2025, 1, 1)
+SCHEMA = {
+    "activity_date": pl.Date, "audience": pl.String, "namespace": pl.String, "person_key": pl.String, "events": pl.Int64,
+    "unidentified_events": pl.Int64, "undecided_events": pl.Int64, "crosswalk_digest": pl.String,
+}  # fmt: skip
+NAMESPACES = ("email", "device")
+PLACES = {"since": pl.Int32, "audience": pl.Int16, "namespace": pl.Int16}
+
+
+def some(number: int, seed: int = 0) -> Keys:
+    return np.random.default_rng((number, seed)).integers(0, 2**64, number, dtype=np.uint64)
+
+
+def as_text(keys: Keys) -> pl.Series:
+    return pl.Series("person_key", [f"{key:016x}" for key in keys.tolist()], pl.String)
+
+
+def table(keys: pl.Series, **changes: Any) -> pl.DataFrame:
+    """One event of each key, on one day, by external users in the namespace `email`."""
+    row = {
+        "activity_date": FIRST, "audience": "external", "namespace": "email", "events": 1, "unidentified_events": 0,
+        "undecided_events": 0, "crosswalk_digest": "",
+    } | changes  # fmt: skip
+    columns = {name: pl.lit(value, SCHEMA[name]) for name, value in row.items()}
+    return keys.rename("person_key").to_frame().with_columns(**columns).select(*SCHEMA)
+
+
+CANARIES = pl.concat(
+    table(as_text(canary.keys(n, GroupKey(KEY, "1")).to_numpy()), activity_date=None, audience="canary", namespace=n)
+    for n in NAMESPACES
+)
+
+
+def contributed(
+    directory: Path,
+    files: str,
+    lg_k: int = 12,
+    grain: str = "day",
+    days: Sequence[date] = (FIRST,),
+    joined: Crosswalk | None = None,
+) -> list[Contribution]:
+    """Contributions of a source of ready keys, by somebody who has no key."""
+    source = {"files": files, "person_keys": NAMESPACES} | ({} if "{day}" in files else {"complete_through": "2025-01-31"})
+    product = Product.model_validate(
+        {"product": "app", "from": days[0], "grain": grain, "active": {"id": "seen", "meaning": "was seen"}, "sources": [source]}
+    )
+    settings = Settings.model_validate({"group": "g", "ultimate_parent": "p", "key": {"file": "group.key"}, "lg_k": lg_k})
+    place = edge.Workplace(directory, settings, Keyring(settings, directory), lambda month: joined, NOW)
+    sources = edge.find("shop/app", product, directory, "UTC")
+    periods = edge.periods_present(sources, product, list(days), "UTC", NOW)
+    return [
+        made for some_made in edge.contribute(ProductRef("shop", "app"), product, sources, periods, place) for made in some_made
+    ]
+
+
+def registers_of(directory: Path, keys: pl.Series, lg_k: int = 12, **options: Any) -> Registers:
+    """The registers of external users of `email` that a Parquet file of keys gives."""
+    pl.concat([table(keys), CANARIES]).write_parquet(directory / "keys.parquet", **options)
+    return of_email(contributed(directory, "keys.parquet", lg_k))
+
+
+def of_email(contributions: list[Contribution]) -> Registers:
+    (made,) = contributions
+    return next(part.registers for part in made.parts if (part.audience, part.namespace) == ("external", "email"))
+
+
+@pytest.mark.parametrize("lg_k", [12, 21])
+@pytest.mark.parametrize("number", [0, 1, 255, 256, 257, 5_000, 300_001])
+def test_texts_give_the_registers_of_the_keys(tmp_path: Path, number: int, lg_k: int) -> None:
+    """Blocks of 256 have a rest; few keys keep their coupons, many don't."""
+    keys = some(number)
+    expected = Registers.from_keys(lg_k, keys)
+    registers = registers_of(tmp_path, as_text(keys), lg_k, row_group_size=1000)
+    assert registers.digest() == expected.digest()
+    assert (registers.coupons is None) == (expected.coupons is None)
+
+
+def test_they_are_the_librarys_registers(tmp_path: Path) -> None:
+    keys = np.append(some(40_000), np.array([0, 2**64 - 1, 0x0123456789ABCDEF, 0xFEDCBA9876543210], np.uint64))
+    sketch = hll_sketch(12)
+    for key in keys.tolist():
+        sketch.update(f"{key:016x}")
+    theirs = Registers.from_image(bytes(sketch.serialize_compact()))
+    assert registers_of(tmp_path, as_text(keys)).digest() == theirs.digest()
+
+
+def mixed(number: int, days: Sequence[date]) -> pl.DataFrame:
+    """Rows of several days, audiences and namespaces in any order, some without a key, most keys more than once."""
+    rng = np.random.default_rng(number)
+    rows = pl.DataFrame(
+        {
+            "activity_date": rng.choice(np.array(days, "datetime64[D]"), number),
+            "audience": [AUDIENCES[i] for i in rng.integers(0, len(AUDIENCES), number)],
+            "namespace": [(*NAMESPACES, PERSON)[i] for i in rng.choice(3, number, p=[0.5, 0.4, 0.1])],
+            "person_key": as_text(some(number // 3)[rng.integers(0, number // 3, number)]),
+            "events": rng.integers(0, 9, number),
+            "unidentified_events": rng.integers(0, 2, number),
+            "undecided_events": rng.integers(0, 2, number),
+            "crosswalk_digest": [""] * number,
+        },
+        schema=SCHEMA,
+    )
+    nobody = pl.Series(rng.random(number) < 0.05)
+    return rows.with_columns(
+        pl.when(~nobody).then("person_key").alias("person_key"),
+        pl.when(~nobody).then("namespace").alias("namespace"),
+        pl.when(nobody).then(0).otherwise("events").alias("events"),
+    )
+
+
+Counted = dict[date, tuple[dict[tuple[str, str], tuple[str, int]], int, int]]
+
+
+def by_definition(rows: pl.DataFrame, joined: Crosswalk | None) -> Counted:
+    """By period: digest of the registers and events of each cell; unidentified and undecided events. Row by row."""
+    people = dict(joined.table.iter_rows()) if joined else {}
+    keys, events = defaultdict[Any, set[int]](set), defaultdict[Any, int](int)
+    not_counted = defaultdict[date, list[int]](lambda: [0, 0])
+    for day, audience, namespace, text, n_events, unidentified, undecided, _ in rows.iter_rows():
+        not_counted[day][0] += unidentified
+        not_counted[day][1] += undecided
+        if text is not None:
+            key = int(text, 16)
+            cell = day, (audience, PERSON if key in people else namespace)
+            keys[cell].add(people.get(key, key))
+            events[cell] += n_events
+    cells: dict[date, dict[tuple[str, str], tuple[str, int]]] = defaultdict(dict)
+    for (day, cell), numbers in keys.items():
+        digest = Registers.from_keys(12, np.array(sorted(numbers), np.uint64)).digest()
+        cells[day][cell] = (digest, events[day, cell])
+    return {day: (cells[day], unidentified, undecided) for day, (unidentified, undecided) in not_counted.items()}
+
+
+@pytest.mark.parametrize("joins", [False, True])
+@pytest.mark.parametrize("grain", ["day", "month"])
+def test_cells_are_those_of_the_definition(tmp_path: Path, grain: str, joins: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In batches of other sizes than the files and row groups, with days that aren't asked for."""
+    monkeypatch.setattr(person_keys, "BATCH_ROWS", 777)
+    days = [date(2025, 1, d) for d in range(1, 32)] if grain == "month" else [date(2025, 1, d) for d in (1, 2, 4)]
+    there = [FIRST] if grain == "month" else [*days, date(2025, 1, 3), date(2025, 1, 9)]
+    rows = mixed(20_000, there)
+    keys = some(20_000 // 3)
+    joined = crosswalk.from_keys(keys[::2], some(len(keys[::2]), 1)) if joins else None
+    proved = pl.concat([CANARIES, CANARIES.filter(namespace="email").with_columns(namespace=pl.lit(PERSON))])
+    (tmp_path / "keys").mkdir()
+    for number, part in enumerate([rows[:5_000], proved, rows[5_000:5_001], rows[5_001:]]):
+        part.write_parquet(tmp_path / "keys" / f"{number}[1].parquet", row_group_size=301)
+    made = {
+        c.activity_date: (
+            {
+                (p.audience, p.namespace): (p.registers.digest(), p.events)
+                for p in c.parts
+                if p.events or not p.registers.is_empty
+            },
+            c.unidentified_events,
+            c.undecided_events,
+        )
+        for c in contributed(tmp_path, "keys", grain=grain, days=days, joined=joined)
+    }
+    expected = {day: counted for day, counted in by_definition(rows, joined).items() if day in days}
+    assert made == expected
+
+
+def test_a_long_backfill_of_many_namespaces_keeps_its_cells_apart() -> None:
+    """With 32,760 cells of users, a canary's number has more than 16 bits: in fewer, it would be no cell, or another's."""
+    days = [FIRST + timedelta(n) for n in range(520)]
+    namespaces = [f"n{i}" for i in range(21)]
+    grid = person_keys._Grid(days, FIRST, {day: day for day in days}, namespaces)
+    rows = pl.DataFrame({"since": [519, None], "audience": [2, 3], "namespace": [20, 20]}, schema_overrides=PLACES)
+    cells = rows.select(grid.numbered(*map(pl.col, rows.columns))).to_series().to_list()
+    assert cells == [grid.n_user_cells - 1, grid.n_user_cells + 20]
+    assert grid.cell(cells[0]) == (days[-1], "automated", "n20")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0123456789ABCDEF", "0123456789abcde", "0123456789abcdef0", "0123456789abcdeg", "0123456789abcd/f", "0123456789abcd:f",
+        "0123456789abcd`f", "0123456789abcd@f", "0123456789abcdé", "g123456789abcdef", "short", "", "0123456789abcdef" * 4,
+    ],
+)  # fmt: skip
+def test_what_is_no_key_is_refused_and_not_shown(tmp_path: Path, text: str) -> None:
+    """An engine that writes capitals, or hashes to another length, would make other people of all."""
+    for texts in ([text], ["0123456789abcdef", text], [text] + ["0123456789abcdef"] * 300):
+        with pytest.raises(RefusedError, match=r"texts that are no key.*1 row") as refused:
+            registers_of(tmp_path, pl.Series(texts))
+        assert "0123" not in str(refused.value)
+
+
+@pytest.mark.parametrize("dtype", [pl.UInt64, pl.Int64, pl.Float64, pl.Binary, pl.Categorical])
+def test_a_column_of_another_type_is_refused(tmp_path: Path, dtype: Any) -> None:
+    keys = as_text(some(100)).cast(dtype) if dtype in (pl.Binary, pl.Categorical) else pl.Series(range(100), dtype=dtype)
+    table(keys).write_parquet(tmp_path / "keys.parquet")
+    with pytest.raises(RefusedError, match="keys must be text"):
+        contributed(tmp_path, "keys.parquet")
+
+
+def test_days_with_a_time_are_refused(tmp_path: Path) -> None:
+    """They are no day of the period: without a word, nobody would be counted."""
+    rows = pl.concat([table(as_text(some(100))), CANARIES])
+    rows.with_columns(pl.col("activity_date").cast(pl.Datetime)).write_parquet(tmp_path / "keys.parquet")
+    with pytest.raises(RefusedError, match="days must be dates"):
+        contributed(tmp_path, "keys.parquet")
+
+
+def test_files_of_two_kinds_are_refused_whichever_comes_first(tmp_path: Path) -> None:
+    """A file of numbers must not slip in behind one of keys."""
+    (tmp_path / "keys").mkdir()
+    keys = some(5_000)
+    pl.concat([table(as_text(keys)), CANARIES]).write_parquet(tmp_path / "keys" / "b.parquet")
+    for series in (pl.Series(keys), pl.Series(keys.view(np.int64)), pl.Series(keys.view(np.float64))):
+        for name in ("a.parquet", "c.parquet"):
+            table(series).write_parquet(tmp_path / "keys" / name)
+            with pytest.raises(RefusedError):
+                contributed(tmp_path, "keys")
+            (tmp_path / "keys" / name).unlink()
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["codec gzip", "codec brotli", "codec lz4_raw", "codec zstd, parquet_version v2", "codec snappy", "codec uncompressed"],
+)
+def test_what_another_engine_writes_counts_the_same(tmp_path: Path, options: str) -> None:
+    """DuckDB: dictionaries, pages of the second version, other codecs; among other columns, with keys that come again."""
+    keys = np.concatenate([some(20_000), some(200, 1).repeat(50)])
+    rows = pl.concat([table(as_text(keys)), CANARIES]).with_row_index("n").with_columns(nested=pl.lit([1]))
+    rows.write_parquet(tmp_path / "ours.parquet")
+    path = tmp_path / "keys.parquet"
+    ours = f"(select * from '{tmp_path}/ours.parquet')"
+    duckdb.connect().execute(f"copy {ours} to '{path}' (format parquet, {options}, row_group_size 4096)")
+    assert of_email(contributed(tmp_path, "keys.parquet")).digest() == Registers.from_keys(12, keys).digest()
+
+
+def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    registers_of(tmp_path, as_text(some(5_000)))
+    path = tmp_path / "keys.parquet"
+    path.write_bytes(path.read_bytes()[:-900])
+    with pytest.raises(RefusedError, match="read"):
+        contributed(tmp_path, "keys.parquet")
+
+
+@pytest.mark.parametrize("compression", ["uncompressed", "zstd", "snappy"])
+def test_damaged_files_count_as_polars_reads_them_or_are_refused(tmp_path: Path, compression: Any) -> None:
+    """Foreign bytes in footer, heads and pages: no crash, no hang, and never registers that polars' reading doesn't give."""
+    rng = random.Random(compression)
+    registers_of(tmp_path, as_text(some(3_000)), compression=compression, row_group_size=1_000)
+    path = tmp_path / "keys.parquet"
+    whole = path.read_bytes()
+    for turn in range(150):
+        damaged = bytearray(whole)
+        near_end = turn % 2 == 0
+        for _ in range(rng.choice([1, 1, 3, 30])):
+            at = rng.randrange(max(0, len(whole) - 700), len(whole)) if near_end else rng.randrange(len(whole))
+            damaged[at] = rng.randrange(256)
+        path.write_bytes(damaged[: rng.choice([len(damaged), len(damaged), rng.randrange(len(damaged))])])
+        try:
+            registers = of_email(contributed(tmp_path, "keys.parquet"))
+        except RefusedError:
+            continue
+        try:
+            rows = pl.read_parquet(path)
+        except READ_ERRORS:
+            continue
+        theirs = rows.filter(pl.col("person_key").is_not_null(), activity_date=FIRST, audience="external", namespace="email")
+        keys = np.array([int(text, 16) for text in theirs["person_key"]], np.uint64)
+        assert registers.digest() == Registers.from_keys(12, keys).digest()
