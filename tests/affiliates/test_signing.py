@@ -12,7 +12,7 @@ import pytest
 from affiliates import signature
 from affiliates.errors import RefusedError
 from affiliates.manifests import read_group
-from tests.conftest import entity
+from tests.support.groups import entity
 from tests.support.wrong_contributions import FIRST, folder, row
 
 Make = Callable[..., Path]

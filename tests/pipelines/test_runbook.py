@@ -11,9 +11,8 @@ from affiliates.errors import Code, Refusal
 from pipelines import runbook
 from pipelines.defs import checks as defs_checks
 from pipelines.runbook import Page
-from tests.conftest import KEY, entity, events, product, source
-from tests.dashboards.cli.test_main import PLANTED
 from tests.support.command import installed, mauwatch
+from tests.support.groups import KEY, PLANTED, entity, events, product, source
 from tests.support.paths import ROOT
 
 RUNBOOK = ROOT / "RUNBOOK.md"

@@ -1,14 +1,20 @@
 """The command line, as tests call it: in a process of its own, or here, which takes no time to import."""
 
+import json
 import os
 import subprocess
 import sys
 from contextlib import chdir, nullcontext, redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
+from typer.testing import CliRunner
+
+from affiliates.errors import RefusedError
 from dashboards import cli
+from dashboards.cli import app
 
 Done = subprocess.CompletedProcess[str]
 
@@ -35,3 +41,27 @@ def mauwatch(*arguments: object, cwd: Path | None = None) -> Done:
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     return subprocess.CompletedProcess(["mauwatch", *map(str, arguments)], code, out.getvalue(), err.getvalue())
+
+
+def answer(*arguments: object, code: int = 0) -> Any:
+    done = mauwatch(*arguments, "--json")
+    assert done.returncode == code, done.stderr
+    return json.loads(done.stdout)
+
+
+def ran(*arguments: str, code: int = 0) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    if isinstance(result.exception, RefusedError):
+        assert code == 2
+        return str(result.exception)
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def asked(*arguments: object, code: int = 0) -> str:
+    """What the command prints; a refusal is raised."""
+    done = CliRunner().invoke(app, ["key", *map(str, arguments)], catch_exceptions=not code)
+    if isinstance(done.exception, RefusedError):
+        raise done.exception
+    assert done.exit_code == code, done.output
+    return done.output

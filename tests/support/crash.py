@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tests.conftest import NOW
+from tests.support.groups import NOW
 
 Point = tuple[str, str, str, int]
 """Module, function, `call` or `return`, and how many times it has to come there."""

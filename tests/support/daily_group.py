@@ -19,7 +19,7 @@ import yaml
 from affiliates import crosswalk
 from affiliates.identity import GroupKey
 from affiliates.periods import DAY, days_between, month_end
-from tests.conftest import KEY, Manifests, entity, product, write_group
+from tests.support.groups import KEY, Manifests, entity, product, write_group
 
 BORN = date(2025, 2, 20)
 """Of all products."""

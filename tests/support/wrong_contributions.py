@@ -17,7 +17,7 @@ import polars as pl
 
 from affiliates import canary, signature
 from affiliates.contribution import PROTOCOL, SCHEMA
-from tests.affiliates.identity.test_canaries import item, keyed, normalised, signed, users
+from tests.support.plain_keys import item, keyed, normalised, signed, users
 
 PLANTED = "planted.person@example.com"
 PHONE = "4930901820"

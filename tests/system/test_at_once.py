@@ -14,7 +14,8 @@ from affiliates.manifests import read_group
 from pipelines import collect, licences, publications, warehouse
 from pipelines.collect import Centre
 from pipelines.run import note_tests, run
-from tests.conftest import NOW, both_databases, entity, events, product, rows_of
+from tests.support.databases import both_databases, rows_of
+from tests.support.groups import NOW, entity, events, product
 from tests.tools.load import load, small_group
 
 JANUARY = date(2025, 1, 1), date(2025, 1, 31)

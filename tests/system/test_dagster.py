@@ -20,7 +20,8 @@ from pipelines.defs import automation, in_process, instance
 from pipelines.defs.instance import process_tag
 from pipelines.defs.resources import Desk
 from pipelines.run import Report, run
-from tests.conftest import KEY, NOW, both_databases, entity, events, product, rows_of, source
+from tests.support.databases import both_databases, rows_of
+from tests.support.groups import KEY, NOW, entity, events, product, source
 from tests.support.wrong_contributions import old, row, write
 
 Make = Callable[..., Path]

@@ -15,8 +15,8 @@ from affiliates.periods import days_between
 from pipelines import licences, publications, warehouse
 from pipelines.defs import in_process
 from pipelines.run import Report, run
-from tests.conftest import SQLITE, rows_of
 from tests.support.daily_group import BEGIN, END, RESTATED, DailyGroup
+from tests.support.databases import SQLITE, rows_of
 
 DAYS = days_between(BEGIN, END)
 FEBRUARY, MARCH, APRIL = date(2025, 2, 1), date(2025, 3, 1), date(2025, 4, 1)

@@ -26,7 +26,8 @@ from affiliates.periods import DAY, days_between
 from pipelines import ledger, publications, warehouse
 from pipelines import run as centre_run
 from pipelines.defs.in_process import run
-from tests.conftest import NOW, SQLITE, entity, events, product, rows_of, write_group
+from tests.support.databases import SQLITE, rows_of
+from tests.support.groups import NOW, entity, events, product, write_group
 from tests.support.paths import ROOT
 
 BEGIN, END = date(2025, 1, 22), date(2025, 2, 11)

@@ -1,5 +1,6 @@
 """What the repository promises its readers: documents that are true, pins, a wheel that is whole."""
 
+import ast
 import os
 import re
 import subprocess
@@ -52,6 +53,26 @@ def test_what_changes_from_run_to_run_leaves_a_page_as_it_is() -> None:
     page = f"<!-- before: touch beside -->\n```console\n$ echo 31 bytes on 2026-11-21, {'a1' * 32}\n{{}}\n$ ls\nbeside\n```\n"
     shown = page.format(f"28 bytes on 2025-01-01, {'b2' * 32}")
     assert documents.renewed(shown) == shown
+
+
+def test_no_test_imports_another() -> None:
+    """A test that another needs can't be moved or changed by itself; what both need lies in tests/support."""
+    imported = [
+        (path, name)
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in _imported_modules(node)
+    ]
+    assert len(imported) > 1000
+    tests = re.compile(r"tests\.(.+\.)?(test_\w+|conftest)(\.|$)")
+    assert [f"{path.relative_to(ROOT)} imports {name}" for path, name in imported if tests.match(name)] == []
+
+
+def _imported_modules(node: ast.AST) -> list[str]:
+    """The full names that an import statement may mean."""
+    if isinstance(node, ast.ImportFrom):
+        return [f"{node.module}.{alias.name}" for alias in node.names]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
 
 
 def test_readme_is_short() -> None:

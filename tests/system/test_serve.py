@@ -18,8 +18,9 @@ import psutil
 import pytest
 
 from pipelines.defs import children
-from tests.conftest import KEY, SQLITE, entity, events, product, rows_of, source, write_group
 from tests.support.command import installed
+from tests.support.databases import SQLITE, rows_of
+from tests.support.groups import KEY, entity, events, product, source, write_group
 
 PLANTED = "planted@example.com"
 LAUNCH = """mutation($given: ExecutionParams!) { launchPipelineExecution(executionParams: $given) {

@@ -4,12 +4,10 @@ What would silently go wrong: a person counted in no day or in two, a month that
 was, a bound that the truth lies outside of, a closed month that moves.
 """
 
-import random
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -18,15 +16,13 @@ import polars as pl
 import pytest
 import yaml
 
-from affiliates import canary, contribution, crosswalk, edge
-from affiliates.contribution import Contribution, Part
+from affiliates import contribution, crosswalk, edge
+from affiliates.contribution import Contribution
 from affiliates.errors import RefusedError
-from affiliates.group import ProductRef
-from affiliates.identity import GroupKey, normalise, person_key
+from affiliates.identity import GroupKey
 from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
 from affiliates.periods import DAY, days_between, end_of, month_days, month_end
-from affiliates.registers import Registers
 from dashboards import contributing, demo, simulated
 from pipelines import checks, closing, collect, counting, intake, licences, warehouse
 from pipelines.closing import Signature
@@ -36,68 +32,27 @@ from pipelines.held import Accepted, Received
 from pipelines.licences import Licence
 from pipelines.results import Outcome
 from pipelines.run import Report, run
-from tests.conftest import KEY, NOW, Manifests, entity, product, rows_of, source
+from tests.support.databases import rows_of
+from tests.support.events_by_hand import (
+    DAILY,
+    FIRST_KEY,
+    LG_K,
+    OTHER,
+    SECOND_KEY,
+    TWO_KEYS,
+    Event,
+    at,
+    here,
+    made,
+    people,
+    some,
+    unknown,
+    write_day,
+)
+from tests.support.groups import NOW, Manifests, entity, product, source
 
 Make = Callable[..., Path]
-Event = tuple[datetime, str]
-"""The moment, and the person."""
-LG_K = 18
 JANUARY, FEBRUARY, MARCH = (date(2025, m, 1) for m in (1, 2, 3))
-OTHER = "abcdef0123456789" * 4
-FIRST_KEY, SECOND_KEY = GroupKey(KEY, "1"), GroupKey(OTHER, "2")
-TWO_KEYS = [{"epoch": 1, "file": "group.key"}, {"epoch": 2, "file": "second.key", "from": "2025-02"}]
-
-
-def at(day: date, hour: float = 12) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=hour)
-
-
-def some(seed: str, over: Sequence[date], each: int = 6, people: int = 120) -> list[Event]:
-    """So many events on each day, by people of one population that all products share."""
-    chance = random.Random(seed)
-    return [(at(day, 24 * chance.random()), f"u{chance.randrange(people)}") for day in over for _ in range(each)]
-
-
-def here(moment: datetime, zone: str) -> date:
-    return moment.astimezone(ZoneInfo(zone)).date()
-
-
-def people(events: Iterable[Event], month: date, zone: str = "UTC") -> set[str]:
-    """The truth: who has an event in the month."""
-    return {who for moment, who in events if here(moment, zone).replace(day=1) == month}
-
-
-def keys_of(who: Iterable[str], key: GroupKey) -> Any:
-    frame = pl.DataFrame({"x": [f"{name}@example.com" for name in sorted(who)]}, schema={"x": pl.String})
-    return frame.select(person_key(normalise(pl.col("x"), "email"), "email", key)).to_series().to_numpy()
-
-
-@cache
-def proof(namespace: str, key: GroupKey) -> bytes:
-    return canary.image(namespace, key, LG_K)
-
-
-def made(subject: str, first: date, who: Sequence[str], joined: crosswalk.Crosswalk | None = None, **said: Any) -> Contribution:
-    """What an affiliate makes of a period's events, with no code of ours but hashing and sketching."""
-    affiliate, product_ = ProductRef.parse(subject)
-    key = said.pop("key", FIRST_KEY)
-    keys = keys_of(set(who), key)
-    of_namespace = {"email": keys}
-    if joined is not None:
-        known, keys = joined.persons(keys)
-        of_namespace = {"email": keys[~known], "person": keys[known]}
-    parts = tuple(
-        Part("external", n, Registers.from_keys(LG_K, k), len(who), len(set(k.tolist())), proof(n, key))
-        for n, k in of_namespace.items()
-    )
-    plain = {
-        "grain": "day", "definition": "seen/1", "definition_digest": None, "day_zone": "UTC", "computed_at": NOW - DAY,
-        "crosswalk_digest": joined.digest if joined else "", "normalisation": "v1 unicode",
-    }  # fmt: skip
-    return Contribution(
-        affiliate=affiliate, product=product_, activity_date=first, key_epoch=key.epoch, unidentified_events=0,
-        undecided_events=0, producer="by hand", parts=parts, **{**plain, **said},
-    )  # fmt: skip
 
 
 def by_day(subject: str, events: Iterable[Event], over: Iterable[date], zone: str = "UTC", **said: Any) -> list[Contribution]:
@@ -134,11 +89,6 @@ def results(directory: Path, released: date, threshold: int) -> dict[str, Outcom
         return test.readings
 
 
-def unknown(name: str, /, **said: Any) -> Manifests:
-    """A product whose sketches are handed in."""
-    return product(name, sources=[], **said)
-
-
 def go(directory: Path, now: datetime = NOW, first: date | None = None, last: date | None = None) -> Report:
     return run(directory, read_group(directory), now, first, last)
 
@@ -146,15 +96,6 @@ def go(directory: Path, now: datetime = NOW, first: date | None = None, last: da
 def versions(directory: Path, day: date) -> list[dict[str, Any]]:
     stored = rows_of(read_group(directory).settings.store, directory)["contributions"]
     return sorted((r for r in stored if r["activity_date"] == day), key=lambda r: r["id"])
-
-
-def write_day(directory: Path, day: date, events: Iterable[Event]) -> None:
-    rows = [(moment, f"{who}@example.com") for moment, who in events if moment.date() == day]
-    frame = pl.DataFrame(rows, schema={"at": pl.Datetime("us", "UTC"), "user": pl.String}, orient="row")
-    frame.write_parquet(directory / f"days-{day}.parquet")
-
-
-DAILY = source(files="days-{day}.parquet", complete_through=None)
 
 
 # 1. Late events.

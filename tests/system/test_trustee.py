@@ -17,10 +17,8 @@ from affiliates.manifests import read_group
 from dashboards.cli import app
 from dashboards.keys import USUAL
 from pipelines.run import run
-from tests.conftest import KEY, NOW, entity, events, product, source, write_group
-from tests.dashboards.cli.test_key import asked
-from tests.dashboards.cli.test_main import answer
-from tests.support.command import installed
+from tests.support.command import answer, asked, installed
+from tests.support.groups import KEY, NOW, entity, events, product, source, write_group
 
 FINGERPRINT = GroupKey(KEY, "1").fingerprint
 OTHER = "abcdef0123456789" * 4

@@ -29,7 +29,7 @@ from affiliates.registers import Registers
 from affiliates.source import PERSON_KEY_COLUMNS
 from pipelines import warehouse
 from pipelines.held import Accepted
-from tests.conftest import NOW, entity, product, write_group
+from tests.support.groups import NOW, entity, product, write_group
 from tests.support.paths import TESTS
 from tests.tools import backtest
 from tests.tools.bench_one import DAY, KEY, LOOP

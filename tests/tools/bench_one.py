@@ -141,7 +141,7 @@ def _day(through: str) -> Callable[[], int]:
     """The whole process that counts a day of 20 products of 100,000 users: `mauwatch run`, or the same without Dagster."""
     import polars as pl
 
-    from tests.conftest import entity, product, write_group
+    from tests.support.groups import entity, product, write_group
 
     plain = (
         "import sys; from datetime import UTC, datetime; from pathlib import Path; import dashboards.cli; "

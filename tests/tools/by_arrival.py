@@ -17,8 +17,8 @@ from affiliates.manifests import read_group
 from affiliates.periods import DAY, days_between, month_after
 from pipelines import publications, warehouse
 from pipelines.run import run
-from tests.conftest import KEY, entity, product, write_group
 from tests.support.git_activity import SETTLES_AFTER, SHARED
+from tests.support.groups import KEY, entity, product, write_group
 from tests.support.paths import TESTS
 
 YEAR = 2024

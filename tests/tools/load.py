@@ -35,7 +35,8 @@ from pipelines import run as centre_run
 from pipelines import warehouse
 from pipelines.defs import in_process
 from pipelines.run import Report
-from tests.conftest import entity, events, new_database, product, running_postgres, write_group
+from tests.support.databases import new_database, running_postgres
+from tests.support.groups import entity, events, product, write_group
 from tests.tools.load_compared import compared, stands
 from tests.tools.load_readers import Expected, Reader
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import rows_of
+from tests.support.databases import rows_of
 
 
 def stands(url: str, directory: Path) -> dict[str, list[Any]]:

@@ -75,26 +75,47 @@ def _product_calls() -> bool:
     return bool(caller) and str(caller.f_globals.get("__name__", "")).split(".")[0] in PACKAGES  # type: ignore[union-attr]
 
 
-def known_randomness() -> None:
-    """Keys and tokens come from a generator with a seed: both builds then have the same."""
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+class Randomness:
+    """Keys and tokens from generators with a seed: both builds then have the same.
 
-    source = random.Random(14)
-    secrets.token_hex = lambda nbytes=None: source.randbytes(nbytes or 32).hex()
-    secrets.token_bytes = lambda nbytes=None: source.randbytes(nbytes or 32)
-    secrets.randbits = lambda k: source.getrandbits(k)
+    A command begins anew, and each kind and length of token has a generator of its own: a build that draws one more name for
+    a temporary file has the same keys.
+    """
 
-    def generate(cls: type[Ed25519PrivateKey]) -> Ed25519PrivateKey:
-        return cls.from_private_bytes(source.randbytes(32))
+    def __init__(self) -> None:
+        self._generators: dict[tuple[str, int], random.Random] = {}
 
-    Ed25519PrivateKey.generate = classmethod(generate)  # type: ignore[assignment]
+    def begin(self) -> None:
+        """Each generator begins anew."""
+        self._generators.clear()
+
+    def draw(self, kind: str, length: int) -> bytes:
+        """The next so many bytes of a kind."""
+        generator = self._generators.setdefault((kind, length), random.Random(f"{kind} {length}"))
+        return generator.randbytes(length)
+
+    def install(self) -> None:
+        """Puts this behind `secrets` and the making of signing keys."""
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        secrets.token_hex = lambda nbytes=None: self.draw("hex", nbytes or 32).hex()
+        secrets.token_bytes = lambda nbytes=None: self.draw("bytes", nbytes or 32)
+        secrets.randbits = lambda k: int.from_bytes(self.draw("bits", k), "big") >> 7 * k
+
+        def generate(cls: type[Ed25519PrivateKey]) -> Ed25519PrivateKey:
+            return cls.from_private_bytes(self.draw("signing", 32))
+
+        Ed25519PrivateKey.generate = classmethod(generate)  # type: ignore[assignment]
 
 
 class Player:
     """Runs commands in the present folder and keeps what they print and leave."""
 
-    def __init__(self, checkout: Path, results: Path, clock: Clock) -> None:
-        self.checkout, self.results, self.clock = checkout, results, clock
+    def __init__(self, checkout: Path, results: Path, clock: Clock, randomness: Randomness) -> None:
+        self.checkout = checkout
+        self.results = results
+        self.clock = clock
+        self.randomness = randomness
 
     def keep(self, name: str, lines: Iterable[str]) -> None:
         """One comparison: its lines, without this machine's folders."""
@@ -104,6 +125,7 @@ class Player:
     def command(self, name: str, *arguments: str) -> None:
         """Runs the installed command in this process and keeps its exit code and both outputs."""
         self.clock.now += STEP
+        self.randomness.begin()
         out, err, code = io.StringIO(), io.StringIO(), 0
         before, began = sys.argv, time.perf_counter()
         sys.argv = ["mauwatch", *arguments]
@@ -487,9 +509,10 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PLAYS, default=PLAYS)
     given = parser.parse_args()
     clock = Clock()
-    known_randomness()
+    randomness = Randomness()
     clock.install()
-    player = Player(given.checkout, given.results, clock)
+    randomness.install()
+    player = Player(given.checkout, given.results, clock, randomness)
     if "own" in given.only:
         play_own_group(player)
     if "stores" in given.only:

@@ -23,7 +23,7 @@ from affiliates.kernels import Keys
 from affiliates.keyring import Keyring
 from affiliates.registers import Registers
 from affiliates.sources.one_file import READ_ERRORS
-from tests.conftest import KEY, NOW
+from tests.support.groups import KEY, NOW
 
 FIRST = date(2025, 1, 1)
 SCHEMA = {

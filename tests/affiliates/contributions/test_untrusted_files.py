@@ -13,9 +13,9 @@ from affiliates import contribution, foreign_frame, parquet_limits
 from affiliates.errors import RefusedError
 from affiliates.identity import GroupKey
 from affiliates.parquet_footer import Compact, NotParquet, footer
-from tests.affiliates.contributions.test_validation import made, part
-from tests.conftest import KEY
+from tests.support.contract import made, part
 from tests.support.foreign_files import PLANTED
+from tests.support.groups import KEY
 from tests.support.paths import ROOT
 
 

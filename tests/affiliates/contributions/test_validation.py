@@ -7,41 +7,23 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 
 from affiliates import canary, contribution, wholeness
-from affiliates.contribution import SCHEMA, Contribution, Part
+from affiliates.contribution import SCHEMA, Contribution
 from affiliates.errors import RefusedError
 from affiliates.group import Group, Product
 from affiliates.identity import GroupKey
 from affiliates.manifests import read_group
 from affiliates.registers import Registers
-from tests.conftest import NOW, entity, product
+from tests.support.contract import made, part, registers
+from tests.support.groups import NOW, entity, product
 
 
 @pytest.fixture
 def group(make: Callable[..., Path]) -> Group:
     return read_group(make([entity("a", [product(sources=[], to="2025-04-01")])]))
-
-
-def registers(n: int, seed: int = 0, lg_k: int = 21) -> Registers:
-    return Registers.from_keys(lg_k, np.random.default_rng(seed).integers(0, 2**64, n, dtype=np.uint64))
-
-
-def part(key: GroupKey, n: int = 100, namespace: str = "email", audience: str = "external", **changes: Any) -> Part:
-    made = registers(n, lg_k=changes.pop("lg_k", 21))
-    return replace(Part(audience, namespace, made, n, n, canary.image(namespace, key, made.lg_k)), **changes)
-
-
-def made(key: GroupKey, **changes: Any) -> Contribution:
-    plain = Contribution(
-        affiliate="a", product="app", grain="day", activity_date=date(2025, 1, 5), key_epoch="1", crosswalk_digest="",
-        normalisation="v1 unicode", unidentified_events=0, undecided_events=0, definition="seen/1", definition_digest=None,
-        day_zone="UTC", computed_at=NOW, producer="test 1", parts=(part(key),),
-    )  # fmt: skip
-    return replace(plain, **changes)
 
 
 def reasons(found: Contribution, group: Group, key: GroupKey, crosswalk: str = "") -> list[str]:

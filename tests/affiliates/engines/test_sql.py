@@ -35,8 +35,10 @@ from affiliates.keyring import Keyring
 from affiliates.warehouse_query import ENGINES, Asked, query, self_test
 from dashboards.cli import app as commands
 from pipelines import warehouse
-from tests.conftest import KEY, NOW, Put, entity, new_database, write_group
+from tests.support.databases import new_database
+from tests.support.groups import KEY, NOW, entity, write_group
 from tests.support.paths import ROOT, TESTS
+from tests.support.services import Put
 
 UTF8 = "template template0 encoding 'UTF8' locale_provider builtin builtin_locale 'C.UTF-8' locale 'C'"
 FIRST, LAST = date(2025, 1, 1), date(2025, 1, 3)

@@ -1,7 +1,6 @@
 """A canary that passes wrongly lets keys in that match nobody's: each of their people counts twice, and nobody sees it."""
 
 import hashlib
-import hmac
 import unicodedata
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -15,39 +14,18 @@ from affiliates.canary import ASCII, UNICODE
 from affiliates.errors import RefusedError
 from affiliates.identity import TEST_KEY, GroupKey
 from affiliates.registers import Registers
-from tests.conftest import KEY
+from tests.support.groups import KEY
+from tests.support.plain_keys import item, keyed, normalised, signed, users
 
 OTHER = GroupKey("f" * 64, "2")
-
-
-def normalised(text: str, namespace: str = "email") -> str | None:
-    """Normalisation v1 in plain Python, as far as the fixed identifiers need it."""
-    text = text.strip(" \t\n\r\x0b\x0c")
-    if namespace == "email":
-        text = unicodedata.normalize("NFC", text.replace("\u03a3", "\u03c3").replace("\u03c2", "\u03c3").lower())
-        local, _, domain = text.rpartition("@")
-        if domain in ("gmail.com", "googlemail.com"):
-            text = local.split("+")[0].replace(".", "") + "@gmail.com"
-    elif namespace != "phone":
-        text = unicodedata.normalize("NFC", text)
-    return None if text in ("", "n/a", "unknown", "0") else text
-
-
-def keyed(text: str, namespace: str = "email", key: bytes = KEY.encode(), encoding: str = "utf-8", between: str = "\x1f") -> str:
-    return hmac.new(key, f"{namespace}{between}{text}".encode(encoding), hashlib.sha256).hexdigest()
 
 
 def sketch(items: Iterable[str | int], lg_k: int = 21) -> Registers:
     """By Apache DataSketches itself, as a warehouse would."""
     made = datasketches.hll_sketch(lg_k)
-    for item in items:
-        made.update(item)
+    for text in items:
+        made.update(text)
     return Registers.from_image(bytes(made.serialize_compact()))
-
-
-def users(namespace: str = "email", change: Callable[[str], str | None] | None = None) -> list[str]:
-    step = change or (lambda text: normalised(text, namespace))
-    return [text for text in map(step, canary.identifiers(namespace)) if text is not None]
 
 
 @pytest.mark.parametrize("namespace", ["email", "phone", "device", "person", "member-id"])
@@ -59,16 +37,6 @@ def test_a_canary_made_by_the_protocol_agrees(namespace: str, lg_k: int, key: Gr
     ascii_only = sketch((keyed(text, namespace)[:16] for text in users(namespace) if text.isascii()), lg_k)
     assert canary.from_key(key).wrong(ascii_only, namespace, ASCII) is None
     assert canary.image(namespace, key, lg_k) == made.to_image()
-
-
-def item(text: str) -> str:
-    return keyed(text)[:16]
-
-
-def signed(text: str) -> int:
-    """The key as a BIGINT column has it."""
-    number = int(item(text), 16)
-    return number - (1 << 64) if number >> 63 else number
 
 
 def lower(text: str) -> str:

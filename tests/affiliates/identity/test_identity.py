@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from affiliates.errors import RefusedError
 from affiliates.group import KeySource
 from affiliates.identity import PLACEHOLDERS, TEST_KEY, GroupKey, as_key, normalise, person_key, read_key
-from tests.conftest import KEY
+from tests.support.groups import KEY
 from tests.support.paths import ROOT
 from tests.tools import normalisation_vectors
 

@@ -22,7 +22,7 @@ from affiliates.keyring import Keyring
 from affiliates.manifests import read_group
 from pipelines import counting, intake, warehouse
 from pipelines.run import run
-from tests.conftest import KEY, NOW, entity, product, source
+from tests.support.groups import KEY, NOW, entity, product, source
 
 Make = Callable[..., Path]
 OTHER = "abcdef0123456789" * 4

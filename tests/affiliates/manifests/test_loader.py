@@ -9,7 +9,7 @@ import pytest
 from affiliates.errors import RefusedError
 from affiliates.group import ProductRef
 from affiliates.manifests import read_group
-from tests.conftest import KEY
+from tests.support.groups import KEY
 
 GROUP = "group: test\nultimate_parent: parent\nkey: {file: k}\n"
 PARENT = "entity: parent\n"

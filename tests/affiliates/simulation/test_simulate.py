@@ -19,8 +19,8 @@ from affiliates.population import WAVES, Cohort, History, Pattern, Population
 from affiliates.registers import Registers
 from affiliates.simulate import Simulation
 from dashboards import simulated
-from tests.conftest import entity, product, write_group
 from tests.support.command import installed, mauwatch
+from tests.support.groups import entity, product, write_group
 
 NOW = datetime(2025, 4, 2, 12, tzinfo=UTC)
 MONTHS = [date(2024, 11, 1), date(2024, 12, 1), date(2025, 1, 1), date(2025, 2, 1), date(2025, 3, 1)]

@@ -4,11 +4,8 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from traceback import format_exception
 from typing import Any
 from uuid import UUID
 
@@ -17,27 +14,16 @@ import pytest
 import sqlalchemy as sa
 
 from affiliates import activity, edge
-from affiliates.contribution import Contribution
 from affiliates.errors import RefusedError
 from affiliates.manifests import read_group
 from affiliates.sources.database.table import Table
-from affiliates.sources.found import Found
-from tests.affiliates.sources.test_files import JANUARY, contributions, users
-from tests.conftest import NOW, SECRET, Manifests, entity, events, free_port, new_database, product, source, write_group
-from tests.pipelines.workflows.test_close import go
 from tests.support.command import installed
-
-PLANTED = "planted.person@example.com"
-ROWS: list[tuple[str, str | None]] = [
-    ("2024-12-31T23:59:59+00:00", "early@example.com"),
-    ("2025-01-01T00:00:00+00:00", "a@example.com"),
-    ("2025-01-01T14:59:59+00:00", "A@example.com "),
-    ("2025-01-01T15:00:00+00:00", "b@example.com"),
-    ("2025-01-02T12:00:01+00:00", None),
-    *((f"2025-01-{1 + i % 31:02}T{i % 24:02}:{i % 60:02}:00+00:00", f"u{i % 97}@example.com") for i in range(500)),
-    ("2025-02-01T00:00:00+00:00", "late@example.com"),
-]
-KINDS = ["open" if i % 9 else "push" for i in range(len(ROWS))]
+from tests.support.databases import new_database
+from tests.support.event_files import JANUARY, contributions, users
+from tests.support.groups import NOW, PLANTED, SECRET, entity, events, product, source, write_group
+from tests.support.runs import go
+from tests.support.services import free_port
+from tests.support.tables import KINDS, ROWS, digests, execute, fill, found_in, group_of, opened, table, whole_text
 
 
 @pytest.fixture(scope="module")
@@ -46,56 +32,8 @@ def database(postgres: sa.Engine) -> Iterator[str]:
         yield url
 
 
-@contextmanager
-def opened(url: str) -> Iterator[sa.Connection]:
-    engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg") if url.startswith("postgresql") else url)
-    with engine.begin() as connection:
-        yield connection
-    engine.dispose()
-
-
-def execute(url: str, *statements: str) -> None:
-    with opened(url) as connection:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
-
-
-def fill(url: str, columns: dict[str, str], rows: list[tuple[Any, ...]], name: str = "events") -> None:
-    """A new table of these columns, by their types, and these rows; in the place of one of another test."""
-    execute(url, f"drop table if exists {name} {'cascade' if url.startswith('postgresql') else ''}")
-    execute(url, f"create table {name} ({', '.join(f'{chr(34)}{c}{chr(34)} {t}' for c, t in columns.items())})")
-    schema, _, table = name.rpartition(".")
-    insert = sa.insert(sa.table(table, *map(sa.column, columns), schema=schema or None))
-    with opened(url) as connection:
-        if rows:
-            connection.execute(insert, [dict(zip(columns, row, strict=True)) for row in rows])
-
-
-def table(url: str, **changes: Any) -> Manifests:
-    return source(**{"files": None, "table": "events", "database": {"url": url}, **changes})
-
-
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def group_of(directory: Path, said: Manifests, files: dict[str, pl.DataFrame | bytes] | None = None, **settings: Any) -> Path:
-    return write_group(directory, [entity("a", [product(sources=[said])])], files, **settings)
-
-
-def digests(found: dict[date, Contribution]) -> dict[date, tuple[str, int, int | None]]:
-    """What was contributed, whatever the manifest calls the place that it came from."""
-    return {
-        d: (replace(c, definition_digest=None).digest, sum(p.events or 0 for p in c.parts), c.unidentified_events)
-        for d, c in found.items()
-    }
-
-
-def found_in(directory: Path) -> Found:
-    group = read_group(directory)
-    (said,) = group.entities["a"].products
-    (found,) = edge.find("a/app", said, directory, group.settings.time_zone)
-    return found
 
 
 def naive(text: str) -> datetime:
@@ -381,11 +319,6 @@ def test_a_wrong_table_is_refused_by_name(tmp_path: Path, wrong: str) -> None:
         contributions(tmp_path)
     assert PLANTED not in whole_text(refused.value)
     assert SECRET not in whole_text(refused.value)
-
-
-def whole_text(error: BaseException) -> str:
-    """All that a log would show of an error, with what it came from."""
-    return "".join(format_exception(error))
 
 
 def test_a_closed_port_and_a_wrong_password(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """From files to contributions: what is silently dropped here is missing from the group's number."""
 
-import csv
 import gzip
 import io
 import json
@@ -12,24 +11,19 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
 from affiliates import activity, edge
-from affiliates.contribution import Contribution
 from affiliates.crosswalk import from_table
-from affiliates.edge import Workplace
 from affiliates.errors import RefusedError
 from affiliates.identity import GroupKey, normalise, person_key
-from affiliates.keyring import Keyring
-from affiliates.manifests import read_group
 from affiliates.registers import Registers
 from affiliates.sources import files
-from tests.conftest import KEY, NOW, Manifests, entity, events, product, source, write_group
+from tests.support.event_files import JANUARY, contributions, encoded, users
+from tests.support.groups import KEY, Manifests, entity, events, product, source, write_group
 
 Make = Callable[..., Path]
-JANUARY = [date(2025, 1, 1) + timedelta(i) for i in range(31)]
 
 ROWS: list[tuple[str, str | None]] = [
     ("2025-01-01T00:00:00Z", "a@example.com"),
@@ -40,57 +34,10 @@ ROWS: list[tuple[str, str | None]] = [
 ]
 
 
-def contributions(directory: Path, days: list[date] | None = None, **place: Any) -> dict[date, Contribution]:
-    """What the first product with sources contributes for these days."""
-    group = read_group(directory)
-    ref, found = next((ref, product) for ref, product in group.products.items() if product.sources)
-    work = Workplace(
-        directory,
-        group.settings,
-        Keyring.from_key(group.settings, GroupKey(KEY, "1")),
-        place.pop("crosswalk", lambda month: None),
-        place.pop("now", NOW),
-    )
-    files = edge.find(str(ref), found, directory, group.settings.time_zone)
-    periods = edge.periods_present(files, found, days or JANUARY, group.settings.time_zone, work.now)
-    return {c.activity_date: c for some in edge.contribute(ref, found, files, periods, work) for c in some}
-
-
-def users(contribution: Contribution, audience: str = "external") -> dict[str, int]:
-    """Exact users by namespace, where there are any."""
-    return {p.namespace: p.distinct_users or 0 for p in contribution.parts if p.audience == audience and p.distinct_users}
-
-
 def of_emails(*emails: str) -> str:
     frame = pl.DataFrame({"x": emails}, schema={"x": pl.String})
     keys = frame.select(person_key(normalise(pl.col("x"), "email"), "email", GroupKey(KEY, "1"))).to_series()
     return Registers.from_keys(21, keys.to_numpy()).digest()
-
-
-def as_csv(frame: pl.DataFrame) -> bytes:
-    out = io.StringIO()
-    writer = csv.writer(out)
-    writer.writerow(frame.columns)
-    writer.writerows(frame.rows())
-    return out.getvalue().encode()
-
-
-def as_jsonl(frame: pl.DataFrame) -> bytes:
-    return "".join(json.dumps(row, default=str) + "\n" for row in frame.to_dicts()).encode()
-
-
-def as_text(frame: pl.DataFrame) -> pl.DataFrame:
-    return frame.with_columns(pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%z"))
-
-
-def encoded(kind: str, frame: pl.DataFrame) -> bytes:
-    name, _, packed = kind.partition(".")
-    if name == "parquet":
-        out = io.BytesIO()
-        frame.write_parquet(out)
-        return out.getvalue()
-    data = as_csv(as_text(frame)) if name == "csv" else as_jsonl(as_text(frame))
-    return gzip.compress(data) if packed == "gz" else zstandard.compress(data) if packed == "zst" else data
 
 
 KINDS = ["parquet", "csv", "csv.gz", "csv.zst", "jsonl", "jsonl.gz", "jsonl.zst"]

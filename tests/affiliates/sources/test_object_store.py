@@ -15,10 +15,11 @@ from affiliates.errors import RefusedError
 from affiliates.manifests import read_group
 from affiliates.sources import objects
 from dashboards.doctor import examine
-from tests.affiliates.sources.test_database import KINDS, PLANTED, ROWS, digests, fill, found_in, group_of, table, whole_text
-from tests.affiliates.sources.test_files import JANUARY, contributions, encoded, users
-from tests.conftest import NOW, SECRET, Put, entity, events, free_port, product, source, write_group
-from tests.pipelines.workflows.test_close import go
+from tests.support.event_files import JANUARY, contributions, encoded, users
+from tests.support.groups import NOW, PLANTED, SECRET, entity, events, product, source, write_group
+from tests.support.runs import go
+from tests.support.services import Put, free_port
+from tests.support.tables import KINDS, ROWS, digests, fill, found_in, group_of, table, whole_text
 
 FRAME = events(ROWS, kind=KINDS)
 

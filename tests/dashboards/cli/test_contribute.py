@@ -7,12 +7,10 @@ from typing import Any
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner
 
 from affiliates import contribution
-from affiliates.errors import RefusedError
-from dashboards.cli import app
-from tests.conftest import entity, events, product, source, write_group
+from tests.support.command import ran
+from tests.support.groups import entity, events, product, source, write_group
 
 ROWS: list[tuple[str, str | None]] = [(f"2025-01-{1 + i % 31:02}T12:00:00Z", f"u{i % 60}@example.com") for i in range(620)]
 PLANTED = "planted@example.com"
@@ -25,15 +23,6 @@ def edge(directory: Path, **changes: Any) -> Path:
     )
     (directory / "affiliates" / "parent.yaml").unlink()
     return directory
-
-
-def ran(*arguments: str, code: int = 0) -> str:
-    result = CliRunner().invoke(app, list(arguments))
-    if isinstance(result.exception, RefusedError):
-        assert code == 2
-        return str(result.exception)
-    assert result.exit_code == code, result.output
-    return result.output
 
 
 def test_what_leaves_and_what_stays(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from affiliates import crosswalk
 from affiliates.errors import RefusedError
 from affiliates.identity import GroupKey, normalise, person_key
 from dashboards.cli import app
-from tests.conftest import KEY, entity, events, product, source
-from tests.dashboards.cli.test_main import answer
+from tests.support.command import answer
+from tests.support.groups import KEY, entity, events, product, source
 
 Make = Callable[..., Path]
 PLANTED = "planted.person@example.com"

@@ -14,8 +14,8 @@ from dashboards.cli import main
 from pipelines.forecast import against, walk
 from pipelines.run import run
 from pipelines.series import Point, even
-from tests.conftest import NOW, entity, product, write_group
 from tests.support.command import mauwatch
+from tests.support.groups import NOW, entity, product, write_group
 
 Here = Callable[..., tuple[object, str, str]]
 KEYS = ["period", "p2_5", "p10", "p50", "p90", "p97_5", "probability_over", "probability_crossed"]

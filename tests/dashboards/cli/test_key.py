@@ -8,27 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
 from affiliates import canary
 from affiliates.errors import RefusedError
 from affiliates.group import KeySource
 from affiliates.identity import TEST_KEY, GroupKey, read_key
 from dashboards import keys, starter
-from dashboards.cli import app
-from tests.conftest import KEY, write_group
-from tests.support.command import mauwatch
+from tests.support.command import asked, mauwatch
+from tests.support.groups import KEY, write_group
 
 FINGERPRINT = GroupKey(KEY, "1").fingerprint
-
-
-def asked(*arguments: object, code: int = 0) -> str:
-    """What the command prints; a refusal is raised."""
-    done = CliRunner().invoke(app, ["key", *map(str, arguments)], catch_exceptions=not code)
-    if isinstance(done.exception, RefusedError):
-        raise done.exception
-    assert done.exit_code == code, done.output
-    return done.output
 
 
 def answer(*arguments: object) -> Any:

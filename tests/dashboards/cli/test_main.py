@@ -1,28 +1,19 @@
 """The command line, as a person and as a program meets it: answers, exit codes, and no word of an identifier."""
 
-import json
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.conftest import KEY, entity, events, product, source
-from tests.support.command import installed, mauwatch
+from tests.support.command import answer, installed, mauwatch
+from tests.support.groups import KEY, PLANTED, entity, events, product, source
 
-PLANTED = "planted.person@example.com"
 FIGURE = [
     "estimate", "lower", "upper", "standard_error", "identity_low", "identity_high", "summed_products",
     "coverage", "complete", "state", "lg_k",
 ]  # fmt: skip
-
-
-def answer(*arguments: object, code: int = 0) -> Any:
-    done = mauwatch(*arguments, "--json")
-    assert done.returncode == code, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")

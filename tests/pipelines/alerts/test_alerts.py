@@ -28,7 +28,8 @@ from pipelines.registry import builtin
 from pipelines.run import run
 from pipelines.series import Point
 from pipelines.wording import About
-from tests.conftest import SQLITE, entity, events, product, write_group
+from tests.support.databases import SQLITE
+from tests.support.groups import entity, events, product, write_group
 
 LINE = 700_000_000
 RULES = Alerting()

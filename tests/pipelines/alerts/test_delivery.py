@@ -27,8 +27,9 @@ from pipelines.defs import in_process, instance
 from pipelines.outbox import Message
 from pipelines.registry import builtin
 from pipelines.run import Report, run
-from tests.conftest import NOW, SECRET, SQLITE, both_databases, entity, product, rows_of, source, write_group
 from tests.support.crash import POINTS, QUICK
+from tests.support.databases import SQLITE, both_databases, rows_of
+from tests.support.groups import NOW, SECRET, entity, product, source, write_group
 from tests.support.paths import ROOT
 from tests.support.receivers import Hooks, Mails, mail_server, web_server
 

@@ -7,37 +7,25 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affiliates.contribution import Contribution, Part
 from affiliates.errors import RefusedError
-from affiliates.group import DEFAULT_READINGS, Group, ProductRef, Reading
+from affiliates.group import Group, ProductRef, Reading
 from affiliates.manifests import read_group
 from affiliates.registers import Registers
 from pipelines import counting, months, past, publications, published
 from pipelines.bounds import Pool, namespace_bounds, people
 from pipelines.counting import Measured
-from pipelines.held import Accepted, GivenCount, summed_bounds
-from pipelines.intake import settles_at
+from pipelines.held import GivenCount, summed_bounds
 from pipelines.warehouse import Warehouse, opened
-from tests.conftest import both_databases, entity, product
+from tests.support.databases import both_databases
+from tests.support.groups import entity, product
+from tests.support.sketches import LATE, READING, contributed, give, sketch
 
 MONTH = date(2025, 1, 1)
 DAYS = [MONTH + timedelta(i) for i in range(31)]
-LATE = datetime(2025, 5, 1, tzinfo=UTC)
-READING = DEFAULT_READINGS.readings[0]
-
-
-def keys(first: int, last: int) -> np.ndarray:
-    """Distinct keys number `first` to `last` - 1 of one population."""
-    return np.arange(first, last, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-
-
-def sketch(first: int, last: int, lg_k: int = 21) -> Registers:
-    return Registers.from_keys(lg_k, keys(first, last))
 
 
 @pytest.fixture
@@ -50,22 +38,6 @@ def store(store_url: str, tmp_path: Path) -> Iterator[Warehouse]:
 def group(make: Callable[..., Path]) -> Group:
     life = {"sources": [], "settles_after": 3}
     return read_group(make([entity("a", [product("x", **life), product("y", **life)]), entity("b", [product("z", **life)])]))
-
-
-def contributed(name: str, day: date, parts: dict[str, Registers], **changes: Any) -> Contribution:
-    affiliate, product_ = ProductRef.parse(name)
-    made = tuple(Part(changes.get("audience", "external"), n, r, None, None, b"") for n, r in parts.items())
-    plain = Contribution(
-        affiliate, product_, "day", day, "1", "", "v1 unicode", 0, 0, "seen/1", None, "UTC", LATE, "test", made
-    )  # fmt: skip
-    return replace(plain, **{k: v for k, v in changes.items() if k != "audience"})
-
-
-def give(store: Warehouse, group: Group, *each: Contribution) -> None:
-    store.append_contributions(
-        [Accepted(c, settles_at(group, c.ref, c.grain, c.activity_date, c.day_zone), "fingerprint") for c in each],
-        LATE,
-    )
 
 
 def fill(

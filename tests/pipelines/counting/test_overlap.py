@@ -39,23 +39,12 @@ from pipelines.run import run
 from pipelines.taking import Restated
 from pipelines.warehouse import Warehouse, opened
 from pipelines.window import Days
-from tests.conftest import NOW, SQLITE, entity, events, product, rows_of, source, write_group
-from tests.dashboards.cli.test_contribute import ran
-from tests.pipelines.counting.test_measure import READING, contributed, keys
-from tests.pipelines.ingestion.test_receive import outcomes, receipt, take, why
-from tests.system.test_time import (
-    DAILY,
-    FIRST_KEY,
-    LG_K,
-    OTHER,
-    SECOND_KEY,
-    TWO_KEYS,
-    at,
-    made,
-    some,
-    unknown,
-    write_day,
-)
+from tests.support.command import ran
+from tests.support.databases import SQLITE, rows_of
+from tests.support.events_by_hand import DAILY, FIRST_KEY, LG_K, OTHER, SECOND_KEY, TWO_KEYS, at, made, some, unknown, write_day
+from tests.support.groups import NOW, entity, events, product, source, write_group
+from tests.support.receipts import outcomes, receipt, take, why
+from tests.support.sketches import READING, contributed, keys
 
 Make = Callable[..., Path]
 JANUARY, FEBRUARY, MARCH = (date(2025, m, 1) for m in (1, 2, 3))

@@ -31,9 +31,10 @@ from pipelines.held import GivenCount
 from pipelines.run import run
 from pipelines.warehouse import Warehouse, opened
 from pipelines.window import Days
-from tests.conftest import NOW, SQLITE, entity, events, product, rows_of, source, write_group
-from tests.pipelines.counting.test_measure import READING, contributed, give, keys
-from tests.system.test_time import here
+from tests.support.databases import SQLITE, rows_of
+from tests.support.events_by_hand import here
+from tests.support.groups import NOW, entity, events, product, source, write_group
+from tests.support.sketches import READING, contributed, give, keys
 
 Make = Callable[..., Path]
 Event = tuple[datetime, int]

@@ -27,8 +27,8 @@ from pipelines import bundle, chain, closing, evidence, ledger, licences, verify
 from pipelines.closing import Signature
 from pipelines.collect import Centre
 from pipelines.run import run
-from tests.conftest import NOW, both_databases, entity, events, product, write_group
-from tests.pipelines.store.test_ledger import ATTESTED
+from tests.support.databases import both_databases
+from tests.support.groups import ATTESTED, NOW, entity, events, product, write_group
 from tests.support.paths import ROOT
 
 MARCH = date(2025, 3, 1)

@@ -11,7 +11,7 @@ from affiliates.manifests import read_group
 from pipelines.checks import Due, of_figures, of_product
 from pipelines.product_days import ProductDay
 from pipelines.run import run
-from tests.conftest import entity, events, product
+from tests.support.groups import entity, events, product
 
 FIRST = date(2025, 1, 6)
 

@@ -16,7 +16,7 @@ from pipelines.collect import Centre
 from pipelines.own_months import Basis, breaks
 from pipelines.run import run
 from pipelines.series import Series
-from tests.conftest import entity, events, product, source
+from tests.support.groups import entity, events, product, source
 
 Make = Callable[..., Path]
 NOW = datetime(2025, 9, 1, 12, tzinfo=UTC)

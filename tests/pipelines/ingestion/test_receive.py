@@ -9,7 +9,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,19 @@ from affiliates.registers import Registers
 from dashboards import receiving as face
 from dashboards import signing
 from dashboards.cli import app
-from pipelines import closing, inbox, receiving, replacing, runbook
+from pipelines import closing, inbox, replacing, runbook
 from pipelines.closing import Signature
 from pipelines.collect import Centre
 from pipelines.held import StoredPart
-from pipelines.inbox import offer_of
 from pipelines.receipts import Session
 from pipelines.run import run
 from pipelines.taking import Restated
-from tests.conftest import KEY, NOW, both_databases, entity, events, product, rows_of
-from tests.dashboards.cli.test_main import answer
-from tests.pipelines.counting.test_measure import contributed
 from tests.support import wrong_contributions as wrong
+from tests.support.command import answer
+from tests.support.databases import both_databases, rows_of
+from tests.support.groups import KEY, NOW, entity, events, product
+from tests.support.receipts import outcomes, receipt, take, why
+from tests.support.sketches import contributed
 from tests.support.wrong_contributions import (
     FIRST,
     LATER,
@@ -76,34 +77,6 @@ def directory(make: Make, tmp_path: Path) -> Path:
 
 def box(directory: Path, name: str = "a") -> Path:
     return directory / ".mauwatch" / "inbox" / name
-
-
-def take(
-    directory: Path, *files: Path, now: datetime = NOW, sender: str | None = None, restated: Restated | None = None
-) -> Session:
-    """As `mauwatch receive` does: FILEs, or the inbox; and the months are published."""
-    with Centre(directory, read_group(directory), now) as centre:
-        offers, left = [offer_of(path, directory) for path in files], list[inbox.Left]()
-        if not files:
-            offers, left = inbox.waiting(directory, time.time() + 100, receiving.signing(centre))
-        session = receiving.receive(centre, offers, sender, restated)
-        session.left += left
-        receiving.publish(centre, session)
-        return session
-
-
-def outcomes(session: Session) -> list[str]:
-    return [told["outcome"] for taken in session.taken for told in taken.contributions]
-
-
-def why(session: Session) -> str:
-    return "\n".join(str(refusal) for taken in session.taken for refusal in taken.refusals)
-
-
-def receipt(path: Path) -> dict[str, Any]:
-    said = json.loads(path.with_name(f"{path.name}.receipt.json").read_text())
-    assert isinstance(said, dict)
-    return said
 
 
 def shown(session: Session) -> str:

@@ -24,7 +24,8 @@ from pipelines.dependencies import Dependencies
 from pipelines.months import Months
 from pipelines.registry import from_directory, unknown
 from pipelines.run import run
-from tests.conftest import Manifests, entity, product, rows_of
+from tests.support.databases import rows_of
+from tests.support.groups import Manifests, entity, product
 
 LINE = 700_000_000
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)

@@ -20,7 +20,7 @@ from pipelines.months import Months
 from pipelines.registry import from_directory
 from pipelines.results import Outcome
 from pipelines.run import run
-from tests.conftest import Manifests, entity, events, product, source
+from tests.support.groups import Manifests, entity, events, product, source
 
 LINE = 700_000_000
 NOW = datetime(2025, 6, 1, 12, tzinfo=UTC)

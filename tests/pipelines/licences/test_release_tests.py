@@ -12,7 +12,7 @@ from pipelines import warehouse
 from pipelines.licences import LicenceTest, first_of_all, if_released, run_tests
 from pipelines.results import decide
 from pipelines.run import run
-from tests.conftest import NOW, entity, product
+from tests.support.groups import NOW, entity, product
 
 LINE = 700_000_000
 

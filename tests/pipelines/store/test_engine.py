@@ -14,7 +14,8 @@ from affiliates.errors import RefusedError
 from pipelines import schema, warehouse
 from pipelines.held import GivenCount
 from pipelines.warehouse import Warehouse
-from tests.conftest import NOW, SQLITE, both_databases
+from tests.support.databases import SQLITE, both_databases
+from tests.support.groups import NOW
 
 
 @both_databases

@@ -26,8 +26,9 @@ from pipelines.held import Accepted, Period, period
 from pipelines.intake import settles_at
 from pipelines.run import run
 from pipelines.warehouse import Warehouse
-from tests.conftest import NOW, both_databases, entity, events, product, rows_of, source
-from tests.pipelines.counting.test_measure import contributed, sketch
+from tests.support.databases import both_databases, rows_of
+from tests.support.groups import NOW, entity, events, product, source
+from tests.support.sketches import contributed, sketch
 
 Make = Callable[..., Path]
 JANUARY = date(2025, 1, 1)

@@ -20,20 +20,11 @@ from pipelines.collect import Centre
 from pipelines.erasure import Order, Scope
 from pipelines.run import run
 from pipelines.store import Store
-from tests.conftest import NOW, both_databases, entity, events, product, rows_of
+from tests.support.databases import both_databases, rows_of
+from tests.support.groups import ATTESTED, NOW, entity, events, product
 
 Make = Callable[..., Path]
 MARCH = date(2025, 3, 1)
-ATTESTED: dict[str, Any] = {
-    "attestations": [{
-        "affiliate": "a", "by": "Head of Data of A", "on": "2025-04-05", "products_complete": True, "active": "opened the app",
-        "exclusions": "none", "document": "letter of 5 April 2025", "sha256": "ab" * 32,
-    }],
-    "reconciliation": [{
-        "product": "a/app", "published": 90, "unit": "people", "definition": "seen in the month", "on": "2025-04-20",
-        "source": "quarterly report, page 3", "reason": "counts devices that were never joined",
-    }],
-}  # fmt: skip
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from alembic import command
 
 from pipelines import ledger, publications, store, warehouse
-from tests.conftest import both_databases, rows_of
+from tests.support.databases import both_databases, rows_of
 from tests.support.paths import DATA
 
 STORES = sorted((DATA / "stores").glob("*.json"))

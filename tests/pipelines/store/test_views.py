@@ -12,7 +12,8 @@ import pytest
 from affiliates.manifests import read_group
 from pipelines import store, views
 from pipelines.run import run
-from tests.conftest import NOW, both_databases, entity, events, product
+from tests.support.databases import both_databases
+from tests.support.groups import NOW, entity, events, product
 
 VIEWS = {v.name: v for v in views.views(store.sql_folder() / "views")}
 pytestmark = both_databases

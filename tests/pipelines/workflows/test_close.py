@@ -16,8 +16,9 @@ from pipelines.collect import Centre
 from pipelines.counting import Measured
 from pipelines.licences import LicenceTest, run_tests
 from pipelines.publications import Publication
-from pipelines.run import Report, run
-from tests.conftest import NOW, both_databases, entity, events, product
+from tests.support.databases import both_databases
+from tests.support.groups import NOW, entity, events, product
+from tests.support.runs import go
 
 Make = Callable[..., Path]
 pytestmark = both_databases
@@ -40,10 +41,6 @@ def directory(make: Make) -> Path:
     for number in range(31):
         write_day(made, MARCH + timedelta(number), 10)
     return made
-
-
-def go(directory: Path, now: datetime = NOW) -> Report:
-    return run(directory, read_group(directory), now)
 
 
 def close(directory: Path, now: datetime = NOW, by: str = "Head of Finance", **why: str) -> dict[str, Measured]:

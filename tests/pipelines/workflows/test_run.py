@@ -19,7 +19,8 @@ from affiliates.registers import Registers
 from pipelines import counting, left_out, published, schema, warehouse
 from pipelines.held import Accepted, Position
 from pipelines.run import Report, run
-from tests.conftest import KEY, NOW, both_databases, entity, events, product, rows_of, source
+from tests.support.databases import both_databases, rows_of
+from tests.support.groups import KEY, NOW, entity, events, product, source
 
 Make = Callable[..., Path]
 PLANTED = "planted.person@example.com"

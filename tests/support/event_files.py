@@ -1,0 +1,69 @@
+"""Events in files of every kind, and what is contributed of them."""
+
+import csv
+import gzip
+import io
+import json
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import zstandard
+
+from affiliates import edge
+from affiliates.contribution import Contribution
+from affiliates.edge import Workplace
+from affiliates.identity import GroupKey
+from affiliates.keyring import Keyring
+from affiliates.manifests import read_group
+from tests.support.groups import KEY, NOW
+
+JANUARY = [date(2025, 1, 1) + timedelta(i) for i in range(31)]
+
+
+def contributions(directory: Path, days: list[date] | None = None, **place: Any) -> dict[date, Contribution]:
+    """What the first product with sources contributes for these days."""
+    group = read_group(directory)
+    ref, found = next((ref, product) for ref, product in group.products.items() if product.sources)
+    work = Workplace(
+        directory,
+        group.settings,
+        Keyring.from_key(group.settings, GroupKey(KEY, "1")),
+        place.pop("crosswalk", lambda month: None),
+        place.pop("now", NOW),
+    )
+    files = edge.find(str(ref), found, directory, group.settings.time_zone)
+    periods = edge.periods_present(files, found, days or JANUARY, group.settings.time_zone, work.now)
+    return {c.activity_date: c for some in edge.contribute(ref, found, files, periods, work) for c in some}
+
+
+def users(contribution: Contribution, audience: str = "external") -> dict[str, int]:
+    """Exact users by namespace, where there are any."""
+    return {p.namespace: p.distinct_users or 0 for p in contribution.parts if p.audience == audience and p.distinct_users}
+
+
+def as_csv(frame: pl.DataFrame) -> bytes:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(frame.columns)
+    writer.writerows(frame.rows())
+    return out.getvalue().encode()
+
+
+def as_jsonl(frame: pl.DataFrame) -> bytes:
+    return "".join(json.dumps(row, default=str) + "\n" for row in frame.to_dicts()).encode()
+
+
+def as_text(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.with_columns(pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%z"))
+
+
+def encoded(kind: str, frame: pl.DataFrame) -> bytes:
+    name, _, packed = kind.partition(".")
+    if name == "parquet":
+        out = io.BytesIO()
+        frame.write_parquet(out)
+        return out.getvalue()
+    data = as_csv(as_text(frame)) if name == "csv" else as_jsonl(as_text(frame))
+    return gzip.compress(data) if packed == "gz" else zstandard.compress(data) if packed == "zst" else data

@@ -1,0 +1,92 @@
+"""Events made by hand, their truth by Python sets, and contributions of them."""
+
+import random
+from collections.abc import Iterable, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from affiliates import canary, crosswalk
+from affiliates.contribution import Contribution, Part
+from affiliates.group import ProductRef
+from affiliates.identity import GroupKey, normalise, person_key
+from affiliates.periods import DAY
+from affiliates.registers import Registers
+from tests.support.groups import KEY, NOW, Manifests, product, source
+
+Event = tuple[datetime, str]
+"""The moment, and the person."""
+LG_K = 18
+OTHER = "abcdef0123456789" * 4
+FIRST_KEY, SECOND_KEY = GroupKey(KEY, "1"), GroupKey(OTHER, "2")
+TWO_KEYS = [{"epoch": 1, "file": "group.key"}, {"epoch": 2, "file": "second.key", "from": "2025-02"}]
+
+
+def at(day: date, hour: float = 12) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=hour)
+
+
+def some(seed: str, over: Sequence[date], each: int = 6, people: int = 120) -> list[Event]:
+    """So many events on each day, by people of one population that all products share."""
+    chance = random.Random(seed)
+    return [(at(day, 24 * chance.random()), f"u{chance.randrange(people)}") for day in over for _ in range(each)]
+
+
+def here(moment: datetime, zone: str) -> date:
+    return moment.astimezone(ZoneInfo(zone)).date()
+
+
+def people(events: Iterable[Event], month: date, zone: str = "UTC") -> set[str]:
+    """The truth: who has an event in the month."""
+    return {who for moment, who in events if here(moment, zone).replace(day=1) == month}
+
+
+def keys_of(who: Iterable[str], key: GroupKey) -> Any:
+    frame = pl.DataFrame({"x": [f"{name}@example.com" for name in sorted(who)]}, schema={"x": pl.String})
+    return frame.select(person_key(normalise(pl.col("x"), "email"), "email", key)).to_series().to_numpy()
+
+
+@cache
+def proof(namespace: str, key: GroupKey) -> bytes:
+    return canary.image(namespace, key, LG_K)
+
+
+def made(subject: str, first: date, who: Sequence[str], joined: crosswalk.Crosswalk | None = None, **said: Any) -> Contribution:
+    """What an affiliate makes of a period's events, with no code of ours but hashing and sketching."""
+    affiliate, product_ = ProductRef.parse(subject)
+    key = said.pop("key", FIRST_KEY)
+    keys = keys_of(set(who), key)
+    of_namespace = {"email": keys}
+    if joined is not None:
+        known, keys = joined.persons(keys)
+        of_namespace = {"email": keys[~known], "person": keys[known]}
+    parts = tuple(
+        Part("external", n, Registers.from_keys(LG_K, k), len(who), len(set(k.tolist())), proof(n, key))
+        for n, k in of_namespace.items()
+    )
+    plain = {
+        "grain": "day", "definition": "seen/1", "definition_digest": None, "day_zone": "UTC", "computed_at": NOW - DAY,
+        "crosswalk_digest": joined.digest if joined else "", "normalisation": "v1 unicode",
+    }  # fmt: skip
+    return Contribution(
+        affiliate=affiliate, product=product_, activity_date=first, key_epoch=key.epoch, unidentified_events=0,
+        undecided_events=0, producer="by hand", parts=parts, **{**plain, **said},
+    )  # fmt: skip
+
+
+def unknown(name: str, /, **said: Any) -> Manifests:
+    """A product whose sketches are handed in."""
+    return product(name, sources=[], **said)
+
+
+def write_day(directory: Path, day: date, events: Iterable[Event]) -> None:
+    rows = [(moment, f"{who}@example.com") for moment, who in events if moment.date() == day]
+    frame = pl.DataFrame(rows, schema={"at": pl.Datetime("us", "UTC"), "user": pl.String}, orient="row")
+    frame.write_parquet(directory / f"days-{day}.parquet")
+
+
+DAILY = source(files="days-{day}.parquet", complete_through=None)

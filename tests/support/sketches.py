@@ -1,0 +1,42 @@
+"""Contributions of made-up keys, and how a store is given them."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import numpy as np
+
+from affiliates.contribution import Contribution, Part
+from affiliates.group import DEFAULT_READINGS, Group, ProductRef
+from affiliates.registers import Registers
+from pipelines.held import Accepted
+from pipelines.intake import settles_at
+from pipelines.warehouse import Warehouse
+
+LATE = datetime(2025, 5, 1, tzinfo=UTC)
+READING = DEFAULT_READINGS.readings[0]
+
+
+def keys(first: int, last: int) -> np.ndarray:
+    """Distinct keys number `first` to `last` - 1 of one population."""
+    return np.arange(first, last, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+
+
+def sketch(first: int, last: int, lg_k: int = 21) -> Registers:
+    return Registers.from_keys(lg_k, keys(first, last))
+
+
+def contributed(name: str, day: date, parts: dict[str, Registers], **changes: Any) -> Contribution:
+    affiliate, product_ = ProductRef.parse(name)
+    made = tuple(Part(changes.get("audience", "external"), n, r, None, None, b"") for n, r in parts.items())
+    plain = Contribution(
+        affiliate, product_, "day", day, "1", "", "v1 unicode", 0, 0, "seen/1", None, "UTC", LATE, "test", made
+    )  # fmt: skip
+    return replace(plain, **{k: v for k, v in changes.items() if k != "audience"})
+
+
+def give(store: Warehouse, group: Group, *each: Contribution) -> None:
+    store.append_contributions(
+        [Accepted(c, settles_at(group, c.ref, c.grain, c.activity_date, c.day_zone), "fingerprint") for c in each],
+        LATE,
+    )
