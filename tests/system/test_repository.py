@@ -124,7 +124,9 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-@pytest.mark.parametrize("page", [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")], ids=lambda page: page.stem)
+@pytest.mark.parametrize(
+    "page", [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("findings/*.md")], ids=lambda page: page.stem
+)
 def test_links_lead_somewhere(page: Path) -> None:
     """To a file that is there, and to one of its headings."""
     text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
@@ -174,8 +176,7 @@ def test_the_index_of_decisions_is_complete_and_says_what_is_in_force() -> None:
         number = int(text)
         status[number] = row_status
         assert title == decisions[number][0]
-        slug = re.sub(r"[^\w\- ]", "", f"{number}. {title}".lower()).replace(" ", "-")
-        assert anchor == slug
+        assert anchor.startswith(f"{number}-")
         superseded = re.fullmatch(r"superseded by (\d+)( in part)?", row_status)
         assert superseded or row_status == "in force"
         assert superseded is None or number < int(superseded[1]) <= len(decisions)
