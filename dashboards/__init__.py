@@ -1,1 +1,4 @@
-"""Every face: terminal now, web and report in their turn."""
+"""Every face: the command line, the report, charts, the demos.
+
+A face reads figures and computes none. Nothing below imports `dashboards`.
+"""

@@ -12,8 +12,8 @@ from pathlib import Path
 import dagster as dg
 
 from affiliates.errors import Code, refused
-from affiliates.manifests import read_group
-from pipelines.defs import alarms, assets, automation, partitions, resources
+from affiliates.manifests.loader import read_group
+from pipelines.defs import alerts, assets, jobs, partitions, resources, schedules, sensors
 from pipelines.defs.resources import Clock, real_clock
 
 
@@ -30,17 +30,17 @@ def build_defs(
     return dg.Definitions(
         assets=assets.from_group(group, calendar, key_prefix),
         jobs=[
-            *(dg.define_asset_job(name, chosen) for name, chosen in automation.jobs(group, key_prefix).items()),
-            automation.receiving_job(),
-            alarms.job(),
+            *(dg.define_asset_job(name, chosen) for name, chosen in jobs.jobs(group, key_prefix).items()),
+            jobs.receiving_job(),
+            alerts.job(),
         ],
-        schedules=automation.schedules(directory, group, key_prefix, clock, running),
+        schedules=schedules.schedules(directory, group, key_prefix, clock, running),
         sensors=[
-            automation.sensor(directory, group, calendar, key_prefix, clock, running),
-            automation.inbox_sensor(directory, group, running),
-            *alarms.sensors(directory, group, clock, running),
+            sensors.figures_sensor(directory, group, calendar, key_prefix, clock, running),
+            sensors.inbox_sensor(directory, group, running),
+            *alerts.sensors(directory, group, clock, running),
         ],
-        resources={resources.DESK: resources.desk(directory, group, clock)},
+        resources={resources.DESK: resources.run_context(directory, group, clock)},
         executor=dg.in_process_executor,  # A step in a process of its own costs seconds, and counting uses all cores anyway.
     )
 

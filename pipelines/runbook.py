@@ -149,7 +149,7 @@ def of_file(refusal: Refusal) -> Page:
 
 
 def of_check(name: str) -> Page:
-    """The section about a red check of `pipelines.checks`."""
+    """The section about a red check of `pipelines.figures.quality_checks`."""
     return Page(f"check-{name.replace('_', '-')}")
 
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from hypothesis import settings
 from obstore.store import S3Store
 
-from affiliates.identity import GroupKey
+from affiliates.identity.keys import GroupKey
 from tests.support.databases import SQLITE, new_database, running_postgres
 from tests.support.groups import KEY, SECRET, write_group
 from tests.support.services import Put, free_port

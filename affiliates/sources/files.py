@@ -16,14 +16,14 @@ from pathlib import Path
 import polars as pl
 
 from affiliates.errors import Code, RefusedError, refused
-from affiliates.source import Source
-from affiliates.sources.found import PORTION_BYTES, complete_through, digest
-from affiliates.sources.naming import Named, day_of, format_of, is_hidden, left_out, matching, refuse_unknown
-from affiliates.sources.one_file import READ_ERRORS, check_file, scan_file, together
+from affiliates.manifests.source import Source
+from affiliates.sources.file_formats import READ_ERRORS, check_file, scan_file, together
+from affiliates.sources.file_names import NamedFiles, day_of, format_of, is_hidden, left_out, matching, refuse_unknown
+from affiliates.sources.protocol import PORTION_BYTES, complete_through, digest
 
 
 @dataclass(frozen=True)
-class Files(Named):
+class Files(NamedFiles):
     """A source's files, found and typed; `of_day` names them by day where the pattern has {day}."""
 
     subject: str

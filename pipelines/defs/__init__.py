@@ -1,1 +1,4 @@
-"""Dagster's view of the centre: one module for each of its concepts, each a thin layer over `collect`, `run` and `checks`."""
+"""Dagster's concepts and no more: each module is a thin layer over `workflows` and `ingestion`.
+
+Doors: in_process, instance, event_log. All other modules are private. Nothing is computed here.
+"""

@@ -7,21 +7,26 @@ from typing import Any
 
 import dagster as dg
 
-from affiliates.group import Group, Product, ProductRef
+from affiliates.manifests.group import Group
+from affiliates.manifests.product import Product, ProductRef
 from affiliates.periods import first_day, last_day, month_before, month_end, month_of, months_between, periods_between
-from affiliates.registers import STRETCH, standard_error
-from pipelines import checks as rules
-from pipelines import collect, counting, product_days, publications, published, run
-from pipelines.checks import WEEKS, Check, Due
-from pipelines.collect import Centre, ProductRun
-from pipelines.counting import Measured
+from affiliates.sketches.registers import STRETCH, standard_error
+from pipelines.counting.inputs import gather
+from pipelines.counting.measure import Measured
 from pipelines.defs import checks, partitions
 from pipelines.defs.partitions import Calendar
-from pipelines.defs.resources import DESK, Desk, failure_of
-from pipelines.licences import LicenceTest
-from pipelines.product_days import ProductDay
+from pipelines.defs.resources import DESK, RunContext, failure_of
+from pipelines.figures import quality_checks, rows
+from pipelines.figures.quality_checks import WEEKS, Check, MonthDue
+from pipelines.ingestion import collect, stated_counts
+from pipelines.ingestion.collect import ProductRun
+from pipelines.licences.release_tests import LicenceTest
 from pipelines.runbook import Finding
-from pipelines.warehouse import Warehouse
+from pipelines.store import product_days, publications
+from pipelines.store.contributions import ContributionStore
+from pipelines.store.product_days import ProductDay
+from pipelines.workflows.publish import note_tests, publish_month
+from pipelines.workspace import Workspace
 
 Prefix = Sequence[str]
 Yielded = dg.AssetMaterialization | dg.AssetCheckResult | dg.MaterializeResult[None]
@@ -59,8 +64,8 @@ def contributions(ref: ProductRef, product: Product, calendar: Calendar, prefix:
         required_resource_keys={DESK},
     )
     def computed(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
-        desk: Desk = getattr(context.resources, DESK)
-        first, last = partitions.asked(context, grain)
+        desk: RunContext = getattr(context.resources, DESK)
+        first, last = partitions.requested_periods(context, grain)
         with desk.without_data(name):
             desk.progress(name, len(desk.report.products), desk.steps)
             done = collect.collect(desk.centre, ref, product, first, last_day(grain, last))
@@ -71,7 +76,7 @@ def contributions(ref: ProductRef, product: Product, calendar: Calendar, prefix:
             since = min(first, _open_since(store, desk.centre))
             back, today = since - timedelta(weeks=WEEKS), desk.centre.now.date()
             days = product_days.read(store, ref, grain, back, max(last, today)) if store else []
-            found = rules.of_product(days, since=since)
+            found = quality_checks.of_product(days, since=since)
         gone = {first_day(grain, day) for day in done.missing}
         there = {partitions.key_of(grain, d.day): _of_day(d) for d in days if first <= d.day <= last and d.day not in gone}
         results, about = list(checks.results(key, names, found)), _of_run(done)
@@ -109,17 +114,17 @@ def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix)
         required_resource_keys={DESK},
     )
     def publish(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
-        desk: Desk = getattr(context.resources, DESK)
-        months = months_between(*partitions.asked(context, "month"))
+        desk: RunContext = getattr(context.resources, DESK)
+        months = months_between(*partitions.requested_periods(context, "month"))
         found, findings, new = list[Check](), list[Finding](), 0
         with desk.without_data("the group's figures"):
-            collect.take_counts(desk.centre)
+            stated_counts.take_counts(desk.centre)
             store = desk.centre.store_if_any()
             for number, month in enumerate(months):
                 if store is None:
                     break
                 desk.progress(f"{month:%Y-%m}", number, len(months))
-                done = run.publish_month(desk.centre, store, month)
+                done = publish_month(desk.centre, store, month)
                 desk.report.add(done)
                 findings += [f for f in done.findings if f not in findings]
                 new += bool(done.measured)
@@ -152,13 +157,13 @@ def licence_tests(calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
         required_resource_keys={DESK},
     )
     def tested(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        desk: Desk = getattr(context.resources, DESK)
+        desk: RunContext = getattr(context.resources, DESK)
         with desk.without_data("the licence tests"):
             store = desk.centre.store_if_any()
             if store is not None:
                 known = {m.inputs.digest: m for m in desk.report.measured.values()}
-                desk.report.tests = run.note_tests(desk.centre, store, known)
-        for month in months_between(*partitions.asked(context, "month")):
+                desk.report.tests = note_tests(desk.centre, store, known)
+        for month in months_between(*partitions.requested_periods(context, "month")):
             metadata = _of_tests([t for t in desk.report.tests if t.licence.measured_month == month])
             context.add_asset_metadata(metadata, partition_key=partitions.key_of("month", month))
         return dg.MaterializeResult()
@@ -190,29 +195,29 @@ def _of_run(done: ProductRun) -> dict[str, Any]:
     return {"run": f"{said}; {done.unidentified:,} events named nobody" if done.unidentified else said}
 
 
-def _open_since(store: Warehouse | None, centre: Centre) -> date:
+def _open_since(store: ContributionStore | None, centre: Workspace) -> date:
     """From when on days are judged with those of a run, so that a red one isn't green as soon as the next day is in: the
     first of the month before, unless that is signed already."""
     this = month_of(centre.today)
     before = month_before(this)
-    return this if store and before in published.signed_months(store) else before
+    return this if store and before in rows.signed_months(store) else before
 
 
-def _of_months(store: Warehouse, centre: Centre, months: Sequence[date]) -> Iterator[Check]:
+def _of_months(store: ContributionStore, centre: Workspace, months: Sequence[date]) -> Iterator[Check]:
     """The checks of the run's months, and of the open ones before."""
     this = month_of(centre.today)
     for month in sorted({*months, *months_between(_open_since(store, centre), this)}):
         measured = _in_force(store, centre.group, month)
         if measured is not None:
-            inputs = counting.gather(store, centre.group, month, measured.inputs.reading)
-            yield from rules.of_figures(measured, Due(inputs, centre.group, centre.now))
+            inputs = gather(store, centre.group, month, measured.inputs.reading)
+            yield from quality_checks.of_figures(measured, MonthDue(inputs, centre.group, centre.now))
 
 
-def _in_force(store: Warehouse, group: Group, month: date) -> Measured | None:
+def _in_force(store: ContributionStore, group: Group, month: date) -> Measured | None:
     """The published figures under the reading of record on the month's last day, or else the first reading."""
     reading = group.readings.shown_on(month_end(month))
     publication = publications.in_force(store, month).get((month, reading.name))
-    return published.read(store, publication, reading) if publication else None
+    return rows.read(store, publication, reading) if publication else None
 
 
 def _of_figure(measured: Measured) -> dict[str, Any]:

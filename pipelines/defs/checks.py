@@ -1,4 +1,4 @@
-"""The rules of `pipelines.checks` as Dagster's asset checks: which there are, and what a run found."""
+"""The rules of `pipelines.figures.quality_checks` as Dagster's asset checks: which there are, and what a run found."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -6,7 +6,7 @@ import dagster as dg
 
 from affiliates.periods import Grain
 from pipelines import runbook
-from pipelines.checks import Check
+from pipelines.figures.quality_checks import Check
 
 _ABOUT = {
     "coverage": "Everything that is due is there and settled, or a count or a ceiling stands in: the group has an upper bound.",

@@ -12,19 +12,21 @@ from pathlib import Path
 import dagster as dg
 
 from affiliates.errors import RefusedError
-from affiliates.group import Group
+from affiliates.manifests.group import Group
 from affiliates.periods import stretches
-from pipelines import answering, collect
-from pipelines import run as centre_run
-from pipelines.answering import JobRun
-from pipelines.collect import Centre
-from pipelines.defs import assets, automation, instance, partitions
+from pipelines.alerts import responses
+from pipelines.alerts.evaluate import RUN
+from pipelines.alerts.responses import JobRun
+from pipelines.defs import assets, instance, jobs, partitions, sensors
 from pipelines.defs.assets import product_key
-from pipelines.defs.automation import FIGURES, JOBS, Stretch
+from pipelines.defs.jobs import FIGURES, JOBS, Stretch
 from pipelines.defs.partitions import Calendar
-from pipelines.defs.resources import DESK, Desk
-from pipelines.run import Progress, Report
-from pipelines.watching import RUN
+from pipelines.defs.resources import DESK, RunContext
+from pipelines.ingestion import stated_counts
+from pipelines.workflows import publish
+from pipelines.workflows.report import Progress, Report
+from pipelines.workflows.run import empty_range, notify
+from pipelines.workspace import Workspace
 
 
 def run(
@@ -35,8 +37,9 @@ def run(
     last: date | None = None,
     progress: Progress = lambda what, done, of: None,
 ) -> Report:
-    """The same as `pipelines.run.run`: a Dagster run for each stretch of days and of months that is due, then one for each
-    stretch of months whose figures are out of date.
+    """The same as `pipelines.workflows.run.run`: a Dagster run for each stretch of days and of months that is due.
+
+    Then one for each stretch of months whose figures are out of date.
 
     The product runs come first, since a month's figures rest on all of them; and they are apart from the figures', since a
     step whose product was refused would keep Dagster from publishing the month without it. A run that fails as a whole is an
@@ -47,17 +50,19 @@ def run(
     except Exception:
         began = time.monotonic()
         with suppress(RefusedError, OSError):
-            answering.ended(directory, group, JobRun(RUN), lambda: now + timedelta(seconds=time.monotonic() - began), failed=True)
+            responses.run_ended(
+                directory, group, JobRun(RUN), lambda: now + timedelta(seconds=time.monotonic() - began), failed=True
+            )
         raise
 
 
 def _run(
     directory: Path, group: Group, now: datetime, first: date | None, last: date | None, progress: Progress
 ) -> Report:  # fmt: skip
-    with Centre(directory, group, now) as centre, _quiet(), instance.opened(directory, group) as dagster:
-        desk, calendar = Desk(centre, progress=progress), partitions.calendar(group)
+    with Workspace(directory, group, now) as centre, _quiet(), instance.open_instance(directory, group) as dagster:
+        desk, calendar = RunContext(centre, progress=progress), partitions.calendar(group)
         location = _location(group, calendar, desk)
-        plan = automation.plan(centre, first, last)
+        plan = jobs.plan(centre, first, last)
         desk.steps = sum(len(stretch.products) for stretch in plan.stretches)
         for stretch in plan.stretches:
             selection = [product_key((), ref) for ref in stretch.products]
@@ -66,29 +71,29 @@ def _run(
         for done in desk.report.products:
             next(known for known in plan.products if known.name == done.name).add(done)
         desk.report.products = plan.products
-        desk.report.findings += centre_run.lifeless(group, first, last, now.date())
-        collect.take_counts(centre)
+        desk.report.findings += empty_range(group, first, last, now.date())
+        stated_counts.take_counts(centre)
         _publish(desk, location, calendar, dagster)
-        centre_run.tell(centre, desk.report, whole=first is None and last is None)
+        notify(centre, desk.report, whole=first is None and last is None)
         return desk.report
 
 
-def _publish(desk: Desk, location: dg.Definitions, calendar: Calendar, dagster: dg.DagsterInstance) -> None:
+def _publish(desk: RunContext, location: dg.Definitions, calendar: Calendar, dagster: dg.DagsterInstance) -> None:
     """The figures of months that are out of date, then the licence tests, which may have changed without any."""
     store = desk.centre.store_if_any()
     if store is None:
         return
-    months = centre_run.outdated_months(desk.centre, store)
-    runs = automation.within(months, calendar)
+    months = publish.outdated_months(desk.centre, store)
+    runs = sensors.within(months, calendar)
     for month in months:
         if month not in runs:  # Of a product that no manifest names any more: no partition, but a month all the same.
-            desk.report.add(centre_run.publish_month(desk.centre, store, month))
+            desk.report.add(publish.publish_month(desk.centre, store, month))
     for begin, end in stretches("month", runs):
         _execute(location, FIGURES, Stretch("month", begin, end, ()), dagster, None)
         _raise_first(desk)
     if not runs:
         known = {m.inputs.digest: m for m in desk.report.measured.values()}
-        desk.report.tests = centre_run.note_tests(desk.centre, store, known)
+        desk.report.tests = publish.note_tests(desk.centre, store, known)
     desk.report.published.sort()
 
 
@@ -108,16 +113,16 @@ def _execute(
     )
 
 
-def _raise_first(desk: Desk) -> None:
+def _raise_first(desk: RunContext) -> None:
     """What Dagster took for a failed step, but is no product's refusal, ends the run as it would without Dagster."""
     if desk.errors:
         raise desk.errors[0]
 
 
-def _location(group: Group, calendar: Calendar, desk: Desk) -> dg.Definitions:
+def _location(group: Group, calendar: Calendar, desk: RunContext) -> dg.Definitions:
     return dg.Definitions(
         assets=assets.from_group(group, calendar, ()),
-        jobs=[dg.define_asset_job(name, chosen) for name, chosen in automation.jobs(group, ()).items()],
+        jobs=[dg.define_asset_job(name, chosen) for name, chosen in jobs.jobs(group, ()).items()],
         resources={DESK: dg.ResourceDefinition.hardcoded_resource(desk)},
         loggers={"none": _silent},
     )

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 import yaml
 from filelock import FileLock
 
+from affiliates.concurrency import atomic_write
 from affiliates.errors import Code, refused
-from affiliates.group import Group
-from affiliates.threads import atomic_write
-from pipelines.process_identity import process_identity, process_is_gone
+from affiliates.manifests.group import Group
+from pipelines.store.process_identity import process_identity, process_is_gone
 
 HOME = Path(".mauwatch") / "dagster"
 """Dagster's home in a group directory: with `DAGSTER_HOME=.mauwatch/dagster`, `dagster dev` shows what was run."""
@@ -52,7 +52,7 @@ def home(directory: Path, group: Group) -> Path:
 
 
 @contextmanager
-def opened(directory: Path, group: Group) -> Iterator[dg.DagsterInstance]:
+def open_instance(directory: Path, group: Group) -> Iterator[dg.DagsterInstance]:
     """The group's Dagster for a run in this process, made where there is none; where its folder can't be written, one
     that forgets. Raises `RefusedError` when its database can't be used."""
     try:
@@ -62,7 +62,7 @@ def opened(directory: Path, group: Group) -> Iterator[dg.DagsterInstance]:
             yield instance
         return
     with ExitStack() as stack:
-        stack.enter_context(usable(group))
+        stack.enter_context(usable_database(group))
         with FileLock(folder / "being-made"):  # Several first runs at once would each make its tables.
             instance = stack.enter_context(dg.DagsterInstance.from_config(str(folder), "run.yaml"))
         end_orphans(instance)
@@ -72,7 +72,7 @@ def opened(directory: Path, group: Group) -> Iterator[dg.DagsterInstance]:
 @contextmanager
 def of_daemon(directory: Path, group: Group) -> Iterator[dg.DagsterInstance]:
     """The group's Dagster as its daemon and its webserver have it."""
-    with usable(group), dg.DagsterInstance.from_config(str(directory / HOME)) as instance:
+    with usable_database(group), dg.DagsterInstance.from_config(str(directory / HOME)) as instance:
         yield instance
 
 
@@ -93,7 +93,7 @@ def _many_at_a_time(folder: Path) -> dict[str, Any]:
         name: {"module": module, "class": kind, "config": {"base_dir": str(folder / inside)}}
         for name, module, kind, inside in (
             ("run_storage", "dagster._core.storage.runs", "SqliteRunStorage", "history"),
-            ("event_log_storage", "pipelines.defs.history", "History", "history/runs"),
+            ("event_log_storage", "pipelines.defs.event_log", "EventLog", "history/runs"),
             ("schedule_storage", "dagster._core.storage.schedules", "SqliteScheduleStorage", "schedules"),
         )
     }
@@ -127,7 +127,7 @@ def _checked(url: str) -> str:
 
 
 @contextmanager
-def usable(group: Group) -> Iterator[None]:
+def usable_database(group: Group) -> Iterator[None]:
     """Where Dagster's database can't be used inside, a `RefusedError` says so."""
     url = group.settings.dagster_store
     if url is None:

@@ -5,7 +5,7 @@ from datetime import date
 
 import dagster as dg
 
-from affiliates.group import Group
+from affiliates.manifests.group import Group
 from affiliates.periods import Grain, month_from_text, month_of
 
 FORMATS: dict[Grain, str] = {"day": "%Y-%m-%d", "month": "%Y-%m"}
@@ -42,7 +42,7 @@ def key_of(grain: Grain, period: date) -> str:
     return period.strftime(FORMATS[grain])
 
 
-def asked(context: dg.AssetExecutionContext, grain: Grain) -> tuple[date, date]:
+def requested_periods(context: dg.AssetExecutionContext, grain: Grain) -> tuple[date, date]:
     """First days of the first and the last period that a run is about."""
     keys = context.partition_key_range
     return _parsed(grain, keys.start), _parsed(grain, keys.end)

@@ -9,12 +9,12 @@ from pathlib import Path
 import dagster as dg
 
 from affiliates.errors import Refusal, RefusedError
-from affiliates.group import Group
+from affiliates.manifests.group import Group
 from pipelines import runbook
-from pipelines.collect import Centre
 from pipelines.defs import instance
-from pipelines.run import Progress, Report
 from pipelines.runbook import Page
+from pipelines.workflows.report import Progress, Report
+from pipelines.workspace import Workspace
 
 DESK = "mauwatch"
 """The resource's key."""
@@ -28,10 +28,10 @@ def real_clock() -> datetime:
 
 
 @dataclass
-class Desk:
+class RunContext:
     """The open centre, and where the assets of a run put down what they did."""
 
-    centre: Centre
+    centre: Workspace
     report: Report = field(default_factory=Report)
     progress: Progress = lambda what, done, of: None
     steps: int = 0
@@ -65,17 +65,17 @@ def failure(said: str, pages: Sequence[Page]) -> dg.Failure:
     return dg.Failure(description="\n".join([said, *runbook.lines(pages)]), allow_retries=False)
 
 
-def desk(directory: Path, group: Group, clock: Clock) -> dg.ResourceDefinition:
+def run_context(directory: Path, group: Group, clock: Clock) -> dg.ResourceDefinition:
     """The desk of a run: opened at its beginning, closed at its end, with one time for all of it.
 
     Dagster is told the process, so that a run that is killed with it is known for one.
     """
 
     @dg.resource(description="The group directory's manifests, key, crosswalk and store")
-    def opened(context: dg.InitResourceContext) -> Iterator[Desk]:
+    def opened(context: dg.InitResourceContext) -> Iterator[RunContext]:
         if context.run and context.instance:
             context.instance.add_run_tags(context.run.run_id, instance.process_tag())
-        with Centre(directory, group, clock()) as centre:
-            yield Desk(centre)
+        with Workspace(directory, group, clock()) as centre:
+            yield RunContext(centre)
 
     return opened

@@ -1,9 +1,9 @@
-"""Alembic's entry: the connection comes from `pipelines.warehouse`, or a URL from `-x url=...`."""
+"""Alembic's entry: the connection comes from `pipelines.store.engine`, or a URL from `-x url=...`."""
 
 import sqlalchemy as sa
 from alembic import context
 
-from pipelines.schema import metadata
+from pipelines.store.schema import metadata
 
 
 def migrate(connection: sa.Connection) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from affiliates.threads import atomic_write, write_secret
+from affiliates.concurrency import atomic_write, write_secret
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from affiliates.threads import atomic_write
+from affiliates.concurrency import atomic_write
 
 with atomic_write(Path(sys.argv[1])) as unfinished:
     unfinished.write_text("half of the ne")

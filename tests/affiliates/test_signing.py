@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from affiliates import signature
+from affiliates import signing
 from affiliates.errors import RefusedError
-from affiliates.manifests import read_group
+from affiliates.manifests.loader import read_group
 from tests.support.groups import entity
 from tests.support.wrong_contributions import FIRST, folder, row
 
@@ -20,21 +20,21 @@ Make = Callable[..., Path]
 
 def test_a_pair_of_keys(tmp_path: Path) -> None:
     """A private key that others can read is nobody's signature."""
-    public = signature.new_pair(tmp_path / "k.pem")
+    public = signing.new_pair(tmp_path / "k.pem")
     assert stat.S_IMODE((tmp_path / "k.pem").stat().st_mode) == 0o600
     with pytest.raises(RefusedError, match="a file is there already"):
-        signature.new_pair(tmp_path / "k.pem")
+        signing.new_pair(tmp_path / "k.pem")
     (tmp_path / "f").write_bytes(b"x")
-    signed = signature.sign(tmp_path / "f", tmp_path / "k.pem")
-    other = signature.new_pair(tmp_path / "o.pem")
-    assert signature.verify(tmp_path / "f", signed, [other, public])
-    assert not signature.verify(tmp_path / "f", signed, [other])
+    signed = signing.sign(tmp_path / "f", tmp_path / "k.pem")
+    other = signing.new_pair(tmp_path / "o.pem")
+    assert signing.verify(tmp_path / "f", signed, [other, public])
+    assert not signing.verify(tmp_path / "f", signed, [other])
     for text in ("", "é", "AAAA", signed[:-4], signed.replace(signed[5], "A" if signed[5] != "A" else "B", 1)):
-        assert not signature.verify(tmp_path / "f", text, [public])
+        assert not signing.verify(tmp_path / "f", text, [public])
     (tmp_path / "f").write_bytes(b"y")
-    assert not signature.verify(tmp_path / "f", signed, [public])
+    assert not signing.verify(tmp_path / "f", signed, [public])
     with pytest.raises(RefusedError, match="is no Ed25519 key"):
-        signature.sign(tmp_path / "f", tmp_path / "f")
+        signing.sign(tmp_path / "f", tmp_path / "f")
 
 
 def test_signatures_are_those_of_everybody_else(tmp_path: Path) -> None:
@@ -44,15 +44,15 @@ def test_signatures_are_those_of_everybody_else(tmp_path: Path) -> None:
         "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e06522490155"
         "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
     )
-    assert signature.verify_digest("", base64.b64encode(bytes.fromhex(signed)).decode(), [public])
+    assert signing.verify_digest("", base64.b64encode(bytes.fromhex(signed)).decode(), [public])
     made = tmp_path / "folder"
     folder(made, *(row(FIRST + timedelta(n), number=n) for n in range(4)))
     (made / "_committed_1").write_text("beside the parts")
     (made / ".part-00000-c000.snappy.parquet.crc").write_text("beside the parts")
     (made / "part-00000-c000.snappy.parquet").rename(made / "part 0\\of 9.parquet")
-    (recipe,) = [line.strip() for line in str(signature.__doc__).splitlines() if "sha256sum" in line]
+    (recipe,) = [line.strip() for line in str(signing.__doc__).splitlines() if "sha256sum" in line]
     said = subprocess.run(["sh", "-c", recipe], cwd=made, capture_output=True, text=True, check=True)
-    assert signature.digest_of(made) == said.stdout[:64]
+    assert signing.digest_of(made) == said.stdout[:64]
 
 
 @pytest.mark.parametrize("key", ["", "AAAA", "not base64", "A" * 43, "-----BEGIN PRIVATE KEY-----"])

@@ -6,7 +6,7 @@ import time
 import psutil
 import pytest
 
-from pipelines.process_identity import process_identity, process_is_gone
+from pipelines.store.process_identity import process_identity, process_is_gone
 
 HOST = process_identity().rsplit(" ", 2)[0]
 

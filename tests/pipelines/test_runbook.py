@@ -9,7 +9,7 @@ import pytest
 
 from affiliates.errors import Code, Refusal
 from pipelines import runbook
-from pipelines.defs import checks as defs_checks
+from pipelines.defs import checks
 from pipelines.runbook import Page
 from tests.support.command import installed, mauwatch
 from tests.support.groups import KEY, PLANTED, entity, events, product, source
@@ -42,7 +42,7 @@ def test_codes_are_plain_and_mean_one_thing_each() -> None:
 
 
 def test_each_check_has_its_section() -> None:
-    names = {*defs_checks.of_product("day"), *defs_checks.of_product("month"), *defs_checks.OF_FIGURES}
+    names = {*checks.of_product("day"), *checks.of_product("month"), *checks.OF_FIGURES}
     assert {runbook.of_check(name) for name in names} == {page for page in Page if page.startswith("check-")}
 
 

@@ -13,8 +13,8 @@ from unittest.mock import patch
 from typer.testing import CliRunner
 
 from affiliates.errors import RefusedError
-from dashboards import cli
-from dashboards.cli import app
+from dashboards.cli import main
+from dashboards.cli.main import app
 
 Done = subprocess.CompletedProcess[str]
 
@@ -37,7 +37,7 @@ def mauwatch(*arguments: object, cwd: Path | None = None) -> Done:
         redirect_stdout(out), redirect_stderr(err), chdir(cwd) if cwd else nullcontext(),
     ):  # fmt: skip
         try:
-            cli.main()
+            main.main()
         except SystemExit as ended:
             code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
     return subprocess.CompletedProcess(["mauwatch", *map(str, arguments)], code, out.getvalue(), err.getvalue())

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from affiliates import canary
-from affiliates.contribution import Contribution, Part
-from affiliates.identity import GroupKey
-from affiliates.registers import Registers
+from affiliates.contributions.contract import Contribution, Part
+from affiliates.identity import canaries
+from affiliates.identity.keys import GroupKey
+from affiliates.sketches.registers import Registers
 from tests.support.groups import NOW
 
 
@@ -19,7 +19,7 @@ def registers(n: int, seed: int = 0, lg_k: int = 21) -> Registers:
 
 def part(key: GroupKey, n: int = 100, namespace: str = "email", audience: str = "external", **changes: Any) -> Part:
     made = registers(n, lg_k=changes.pop("lg_k", 21))
-    return replace(Part(audience, namespace, made, n, n, canary.image(namespace, key, made.lg_k)), **changes)
+    return replace(Part(audience, namespace, made, n, n, canaries.image(namespace, key, made.lg_k)), **changes)
 
 
 def made(key: GroupKey, **changes: Any) -> Contribution:

@@ -22,7 +22,7 @@ from tests.support.groups import NOW
 Point = tuple[str, str, str, int]
 """Module, function, `call` or `return`, and how many times it has to come there."""
 
-_LOOKED = ("pipelines.watching", "look", "return", 1)
+_LOOKED = ("pipelines.alerts.evaluate", "look", "return", 1)
 
 
 def point(name: str, event: str = "return", number: int = 1) -> Point:
@@ -34,45 +34,45 @@ COMMIT = "sqlalchemy.engine.default:DefaultDialect.do_commit"
 POINTS: dict[str, tuple[Point, Point | None]] = {
     name: (found, after)
     for name, found, after in [
-        ("before it is measured", point("pipelines.counting:measure", "call"), None),
-        ("measured", point("pipelines.counting:measure"), None),
-        ("its rows are made", point("pipelines.published:new", "return", 2), None),
-        ("before the tests of licences", point("pipelines.licences:run_tests", "call"), None),
-        ("before it is published", point("pipelines.publications:append", "call"), None),
-        ("its figures are written", point("pipelines.publications:_append_tests", "call"), None),
-        ("its tests are written", point("pipelines.publications:_append_tests"), None),
-        ("before it is looked at", point("pipelines.watching:look", "call"), None),
-        ("the past is read", point("pipelines.past:read"), None),
-        ("the look is decided", point("pipelines.alerts:look"), None),
-        ("before the incident is written", point("pipelines.incidents:append", "call"), None),
-        ("the incident is written", point("pipelines.incidents:append"), None),
-        ("the first text is made", point("pipelines.wording:payload"), None),
-        ("the second text is made", point("pipelines.wording:payload", "return", 2), None),
-        ("before the messages are written", point("pipelines.outbox:append", "call"), None),
-        ("the messages are written", point("pipelines.outbox:append"), None),
+        ("before it is measured", point("pipelines.counting.measure:measure", "call"), None),
+        ("measured", point("pipelines.counting.measure:measure"), None),
+        ("its rows are made", point("pipelines.figures.rows:new_publication", "return", 2), None),
+        ("before the tests of licences", point("pipelines.licences.release_tests:run_tests", "call"), None),
+        ("before it is published", point("pipelines.store.publications:append", "call"), None),
+        ("its figures are written", point("pipelines.store.publications:_append_tests", "call"), None),
+        ("its tests are written", point("pipelines.store.publications:_append_tests"), None),
+        ("before it is looked at", point("pipelines.alerts.evaluate:evaluate", "call"), None),
+        ("the past is read", point("pipelines.store.published_figures:read"), None),
+        ("the look is decided", point("pipelines.alerts.state:advance"), None),
+        ("before the incident is written", point("pipelines.store.alert_log:append", "call"), None),
+        ("the incident is written", point("pipelines.store.alert_log:append"), None),
+        ("the first text is made", point("pipelines.alerts.messages:payload"), None),
+        ("the second text is made", point("pipelines.alerts.messages:payload", "return", 2), None),
+        ("before the messages are written", point("pipelines.store.outbox:append", "call"), None),
+        ("the messages are written", point("pipelines.store.outbox:append"), None),
         ("looked", _LOOKED, None),
         ("before the commit", point(COMMIT, "call"), _LOOKED),
         ("committed", point(COMMIT), _LOOKED),
-        ("published", point("pipelines.publications:append"), None),
-        ("before the tests are noted", point("pipelines.run:note_tests", "call"), None),
-        ("before the second look", point("pipelines.watching:look", "call", 2), None),
-        ("after the second look", point("pipelines.watching:look", "return", 2), None),
-        ("before the delivery", point("pipelines.telling:deliver", "call"), None),
-        ("before the first is taken", point("pipelines.outbox:take", "call"), None),
-        ("the first is taken", point("pipelines.outbox:take"), None),
-        ("before the first is sent", point("pipelines.channels:send", "call"), None),
+        ("published", point("pipelines.store.publications:append"), None),
+        ("before the tests are noted", point("pipelines.workflows.publish:note_tests", "call"), None),
+        ("before the second look", point("pipelines.alerts.evaluate:evaluate", "call", 2), None),
+        ("after the second look", point("pipelines.alerts.evaluate:evaluate", "return", 2), None),
+        ("before the delivery", point("pipelines.alerts.delivery:deliver", "call"), None),
+        ("before the first is taken", point("pipelines.store.outbox:take", "call"), None),
+        ("the first is taken", point("pipelines.store.outbox:take"), None),
+        ("before the first is sent", point("pipelines.alerts.channels:send", "call"), None),
         ("the mail server is reached", point("smtplib:SMTP.ehlo"), None),
         ("before the mail", point("smtplib:SMTP.data", "call"), None),
         ("the mail is taken", point("smtplib:SMTP.data"), None),
-        ("the first is sent", point("pipelines.channels:send"), None),
-        ("before the first is noted", point("pipelines.outbox:note", "call"), None),
-        ("the first is noted", point("pipelines.outbox:note"), None),
-        ("the second is taken", point("pipelines.outbox:take", "return", 2), None),
+        ("the first is sent", point("pipelines.alerts.channels:send"), None),
+        ("before the first is noted", point("pipelines.store.outbox:note", "call"), None),
+        ("the first is noted", point("pipelines.store.outbox:note"), None),
+        ("the second is taken", point("pipelines.store.outbox:take", "return", 2), None),
         ("before the webhook", point("requests.api:request", "call"), None),
         ("the webhook is taken", point("requests.api:request"), None),
-        ("the second is noted", point("pipelines.outbox:note", "return", 2), None),
-        ("delivered", point("pipelines.telling:deliver"), None),
-        ("before the heartbeat", point("pipelines.telling:ping", "call"), None),
+        ("the second is noted", point("pipelines.store.outbox:note", "return", 2), None),
+        ("delivered", point("pipelines.alerts.delivery:deliver"), None),
+        ("before the heartbeat", point("pipelines.alerts.delivery:ping", "call"), None),
     ]
 }
 
@@ -99,9 +99,9 @@ def killing(at: Point, after: Point | None) -> Callable[[FrameType, str, Any], N
 
 
 def go(directory: Path, at: str | None, through_dagster: bool) -> None:
-    from affiliates.manifests import read_group
+    from affiliates.manifests.loader import read_group
     from pipelines.defs.in_process import run as through
-    from pipelines.run import run
+    from pipelines.workflows.run import run
 
     if at is not None:
         watch = killing(*POINTS[at])
@@ -111,7 +111,7 @@ def go(directory: Path, at: str | None, through_dagster: bool) -> None:
 
 
 def main() -> None:
-    for name in ("pipelines.defs.in_process", "pipelines.run", "requests", "smtplib"):
+    for name in ("pipelines.defs.in_process", "pipelines.workflows.run", "requests", "smtplib"):
         importlib.import_module(name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

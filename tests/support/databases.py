@@ -11,7 +11,8 @@ from uuid import uuid4
 import pytest
 import sqlalchemy as sa
 
-from pipelines import schema, store
+from pipelines.store import schema
+from pipelines.store.engine import connected, exists
 
 SQLITE = "sqlite:///.mauwatch/store.sqlite"
 
@@ -50,9 +51,9 @@ def new_database(server: sa.Engine, options: str = "") -> Iterator[str]:
 
 def rows_of(url: str, directory: Path) -> dict[str, list[dict[str, Any]]]:
     """Everything in a store, as it is kept; nothing where there is none."""
-    if not store.exists(url, directory):
+    if not exists(url, directory):
         return {}
-    with store.connected(url, directory) as engine, engine.connect() as connection:
+    with connected(url, directory) as engine, engine.connect() as connection:
         found = {}
         for table in schema.metadata.sorted_tables:
             rows = connection.execute(sa.select(table)).mappings()

@@ -11,12 +11,13 @@ from typing import Any
 import polars as pl
 import zstandard
 
-from affiliates import edge
-from affiliates.contribution import Contribution
-from affiliates.edge import Workplace
-from affiliates.identity import GroupKey
-from affiliates.keyring import Keyring
-from affiliates.manifests import read_group
+from affiliates.aggregation import availability, contribute
+from affiliates.aggregation.contribute import EdgeContext
+from affiliates.contributions.contract import Contribution
+from affiliates.identity.keyring import Keyring
+from affiliates.identity.keys import GroupKey
+from affiliates.manifests.loader import read_group
+from affiliates.sources import resolve
 from tests.support.groups import KEY, NOW
 
 JANUARY = [date(2025, 1, 1) + timedelta(i) for i in range(31)]
@@ -26,16 +27,16 @@ def contributions(directory: Path, days: list[date] | None = None, **place: Any)
     """What the first product with sources contributes for these days."""
     group = read_group(directory)
     ref, found = next((ref, product) for ref, product in group.products.items() if product.sources)
-    work = Workplace(
+    work = EdgeContext(
         directory,
         group.settings,
         Keyring.from_key(group.settings, GroupKey(KEY, "1")),
         place.pop("crosswalk", lambda month: None),
         place.pop("now", NOW),
     )
-    files = edge.find(str(ref), found, directory, group.settings.time_zone)
-    periods = edge.periods_present(files, found, days or JANUARY, group.settings.time_zone, work.now)
-    return {c.activity_date: c for some in edge.contribute(ref, found, files, periods, work) for c in some}
+    files = resolve.find(str(ref), found, directory, group.settings.time_zone)
+    periods = availability.periods_present(files, found, days or JANUARY, group.settings.time_zone, work.now)
+    return {c.activity_date: c for some in contribute.contribute(ref, found, files, periods, work) for c in some}
 
 
 def users(contribution: Contribution, audience: str = "external") -> dict[str, int]:

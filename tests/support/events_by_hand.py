@@ -10,12 +10,14 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from affiliates import canary, crosswalk
-from affiliates.contribution import Contribution, Part
-from affiliates.group import ProductRef
-from affiliates.identity import GroupKey, normalise, person_key
+from affiliates.contributions.contract import Contribution, Part
+from affiliates.crosswalks import snapshot
+from affiliates.identity import canaries
+from affiliates.identity.keys import GroupKey, person_key
+from affiliates.identity.normalisation import normalise
+from affiliates.manifests.product import ProductRef
 from affiliates.periods import DAY
-from affiliates.registers import Registers
+from affiliates.sketches.registers import Registers
 from tests.support.groups import KEY, NOW, Manifests, product, source
 
 Event = tuple[datetime, str]
@@ -52,10 +54,10 @@ def keys_of(who: Iterable[str], key: GroupKey) -> Any:
 
 @cache
 def proof(namespace: str, key: GroupKey) -> bytes:
-    return canary.image(namespace, key, LG_K)
+    return canaries.image(namespace, key, LG_K)
 
 
-def made(subject: str, first: date, who: Sequence[str], joined: crosswalk.Crosswalk | None = None, **said: Any) -> Contribution:
+def made(subject: str, first: date, who: Sequence[str], joined: snapshot.Crosswalk | None = None, **said: Any) -> Contribution:
     """What an affiliate makes of a period's events, with no code of ours but hashing and sketching."""
     affiliate, product_ = ProductRef.parse(subject)
     key = said.pop("key", FIRST_KEY)

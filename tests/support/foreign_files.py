@@ -11,7 +11,7 @@ import sys
 from collections import Counter
 from pathlib import Path
 
-from affiliates import contribution
+from affiliates.contributions import contract
 from affiliates.errors import RefusedError
 
 PLANTED = "planted.person@example.com"
@@ -39,7 +39,7 @@ def damaged(whole: bytes, rng: random.Random) -> bytes:
 def outcome(path: Path) -> str:
     """What came of reading a file: `read` or `refused`; anything else is raised."""
     try:
-        contribution.read(path)
+        contract.read(path)
     except RefusedError as refused:
         if PLANTED in str(refused):
             raise AssertionError("a refusal quotes the file") from None

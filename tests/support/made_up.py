@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from pipelines.series import Point, Series, even
-from pipelines.state_space import Floats
+from pipelines.forecasting.series import Point, Series, even
+from pipelines.forecasting.state_space import Floats
 
 AHEAD = 8
 """Quarters after the origin."""

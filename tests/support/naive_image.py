@@ -1,6 +1,6 @@
 """A second reader of DataSketches images, from the format's description alone: slow, plain, one value at a time.
 
-It shares no line with `affiliates.sketch_image` and imports nothing of it. Both must find the same in every image that
+It shares no line with `affiliates.sketches.image` and imports nothing of it. Both must find the same in every image that
 either of them takes.
 """
 

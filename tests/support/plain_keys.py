@@ -5,7 +5,7 @@ import hmac
 import unicodedata
 from collections.abc import Callable
 
-from affiliates import canary
+from affiliates.identity import canaries
 from tests.support.groups import KEY
 
 
@@ -28,7 +28,7 @@ def keyed(text: str, namespace: str = "email", key: bytes = KEY.encode(), encodi
 
 def users(namespace: str = "email", change: Callable[[str], str | None] | None = None) -> list[str]:
     step = change or (lambda text: normalised(text, namespace))
-    return [text for text in map(step, canary.identifiers(namespace)) if text is not None]
+    return [text for text in map(step, canaries.identifiers(namespace)) if text is not None]
 
 
 def item(text: str) -> str:

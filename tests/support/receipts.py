@@ -6,12 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from affiliates.manifests import read_group
-from pipelines import inbox, receiving
-from pipelines.collect import Centre
-from pipelines.inbox import offer_of
-from pipelines.receipts import Session
-from pipelines.taking import Restated
+from affiliates.manifests.loader import read_group
+from pipelines.ingestion import inbox, receive
+from pipelines.ingestion.inbox import offer_of
+from pipelines.records import Restated
+from pipelines.workflows import receive as workflows_receive
+from pipelines.workflows.receive import Session
+from pipelines.workspace import Workspace
 from tests.support.groups import NOW
 
 
@@ -19,13 +20,13 @@ def take(
     directory: Path, *files: Path, now: datetime = NOW, sender: str | None = None, restated: Restated | None = None
 ) -> Session:
     """As `mauwatch receive` does: FILEs, or the inbox; and the months are published."""
-    with Centre(directory, read_group(directory), now) as centre:
-        offers, left = [offer_of(path, directory) for path in files], list[inbox.Left]()
+    with Workspace(directory, read_group(directory), now) as centre:
+        offers, left = [offer_of(path, directory) for path in files], list[inbox.LeftInInbox]()
         if not files:
-            offers, left = inbox.waiting(directory, time.time() + 100, receiving.signing(centre))
-        session = receiving.receive(centre, offers, sender, restated)
+            offers, left = inbox.waiting(directory, time.time() + 100, receive.signing(centre))
+        session = workflows_receive.receive(centre, offers, sender, restated)
         session.left += left
-        receiving.publish(centre, session)
+        workflows_receive.publish(centre, session)
         return session
 
 

@@ -3,8 +3,9 @@
 from datetime import datetime
 from pathlib import Path
 
-from affiliates.manifests import read_group
-from pipelines.run import Report, run
+from affiliates.manifests.loader import read_group
+from pipelines.workflows.report import Report
+from pipelines.workflows.run import run
 from tests.support.groups import NOW
 
 

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from affiliates.contribution import Contribution, Part
-from affiliates.group import DEFAULT_READINGS, Group, ProductRef
-from affiliates.registers import Registers
-from pipelines.held import Accepted
-from pipelines.intake import settles_at
-from pipelines.warehouse import Warehouse
+from affiliates.contributions.contract import Contribution, Part
+from affiliates.manifests.group import Group, settles_at
+from affiliates.manifests.product import ProductRef
+from affiliates.manifests.readings import DEFAULT_READINGS
+from affiliates.sketches.registers import Registers
+from pipelines.records import AcceptedContribution
+from pipelines.store.contributions import ContributionStore
 
 LATE = datetime(2025, 5, 1, tzinfo=UTC)
 READING = DEFAULT_READINGS.readings[0]
@@ -35,8 +36,8 @@ def contributed(name: str, day: date, parts: dict[str, Registers], **changes: An
     return replace(plain, **{k: v for k, v in changes.items() if k != "audience"})
 
 
-def give(store: Warehouse, group: Group, *each: Contribution) -> None:
+def give(store: ContributionStore, group: Group, *each: Contribution) -> None:
     store.append_contributions(
-        [Accepted(c, settles_at(group, c.ref, c.grain, c.activity_date, c.day_zone), "fingerprint") for c in each],
+        [AcceptedContribution(c, settles_at(group, c.ref, c.grain, c.activity_date, c.day_zone), "fingerprint") for c in each],
         LATE,
     )

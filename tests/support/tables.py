@@ -11,10 +11,10 @@ from typing import Any
 import polars as pl
 import sqlalchemy as sa
 
-from affiliates import edge
-from affiliates.contribution import Contribution
-from affiliates.manifests import read_group
-from affiliates.sources.found import Found
+from affiliates.contributions.contract import Contribution
+from affiliates.manifests.loader import read_group
+from affiliates.sources import resolve
+from affiliates.sources.protocol import EventSource
 from tests.support.groups import Manifests, entity, product, source, write_group
 
 ROWS: list[tuple[str, str | None]] = [
@@ -72,10 +72,10 @@ def digests(found: dict[date, Contribution]) -> dict[date, tuple[str, int, int |
     }
 
 
-def found_in(directory: Path) -> Found:
+def found_in(directory: Path) -> EventSource:
     group = read_group(directory)
     (said,) = group.entities["a"].products
-    (found,) = edge.find("a/app", said, directory, group.settings.time_zone)
+    (found,) = resolve.find("a/app", said, directory, group.settings.time_zone)
     return found
 
 

@@ -6,11 +6,11 @@ Its arguments are the command's. So whoever kills it some time after has hit the
 import importlib
 import sys
 
-from dashboards import cli
+from dashboards.cli import main
 
 if __name__ == "__main__":
-    for name in ("psycopg", "dashboards.terminal", "pipelines.defs.in_process"):
+    for name in ("psycopg", "dashboards.cli.tables", "pipelines.defs.in_process"):
         importlib.import_module(name)
     print("ready", flush=True)
     if sys.stdin.readline():
-        cli.main()
+        main.main()

@@ -15,8 +15,9 @@ from typing import Any
 import datasketches
 import polars as pl
 
-from affiliates import canary, signature
-from affiliates.contribution import PROTOCOL, SCHEMA
+from affiliates import signing
+from affiliates.contributions.contract import PROTOCOL, SCHEMA
+from affiliates.identity.canaries import identifiers
 from tests.support.plain_keys import item, keyed, normalised, signed, users
 
 PLANTED = "planted.person@example.com"
@@ -47,7 +48,7 @@ def right(text: str) -> str:
 @lru_cache(256)
 def images(way: Item, number: int, lg_k: int) -> tuple[bytes, bytes]:
     """Of so many people, and of the canary that goes their way."""
-    fixed = users() if way is right else [t for t in canary.identifiers("email") if normalised(t) is not None]
+    fixed = users() if way is right else [t for t in identifiers("email") if normalised(t) is not None]
     return image(map(way, people(number)), lg_k), image(map(way, fixed), lg_k)
 
 
@@ -84,7 +85,7 @@ def folder(path: Path, *parts: dict[str, Any]) -> Path:
 def other_namespace(day: date, lg_k: int = 21, **changes: Any) -> dict[str, Any]:
     """The same contribution's second row."""
     ids = [f"device-{i}" for i in range(PEOPLE)]
-    fixed = [text for t in canary.identifiers("device") if (text := normalised(t, "device")) is not None]
+    fixed = [text for t in identifiers("device") if (text := normalised(t, "device")) is not None]
     sketch, canaries = (image((keyed(text, "device")[:16] for text in texts), lg_k) for texts in (ids, fixed))
     return row(day) | {"namespace": "device", "lg_k": lg_k, "sketch": sketch, "canary": canaries} | changes
 
@@ -120,16 +121,16 @@ def linked(path: Path, day: date) -> None:
 
 def sign_another(path: Path, day: date, private: Path) -> None:
     write(path, row(day, affiliate="c", product="web"))
-    text = signature.sign(path, private)
+    text = signing.sign(path, private)
     write(path, row(day, affiliate="c", product="web", number=PEOPLE + 1))
     path.with_name(f"{path.name}.sig").write_text(text)
 
 
 def sign_by_another(path: Path, day: date, private: Path) -> None:
     other = private.with_name("other.pem")
-    signature.new_pair(other)
+    signing.new_pair(other)
     write(path, row(day, affiliate="c", product="web"))
-    path.with_name(f"{path.name}.sig").write_text(signature.sign(path, other))
+    path.with_name(f"{path.name}.sig").write_text(signing.sign(path, other))
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,13 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from affiliates.manifests import read_group
-from pipelines import collect, licences, publications, warehouse
-from pipelines.collect import Centre
-from pipelines.run import note_tests, run
+from affiliates.manifests.loader import read_group
+from pipelines.ingestion import collect
+from pipelines.licences import release_tests
+from pipelines.store import contributions, publications
+from pipelines.workflows.publish import note_tests
+from pipelines.workflows.run import run
+from pipelines.workspace import Workspace
 from tests.support.databases import both_databases, rows_of
 from tests.support.groups import NOW, entity, events, product
 from tests.tools.load import load, small_group
@@ -39,7 +42,7 @@ def test_runs_and_readers_at_once(make: Callable[..., Path], store_url: str) -> 
 
     def look(_: int) -> None:
         for _ in range(30):
-            with warehouse.opened(store_url, directory) as store, store.reading() as connection:
+            with contributions.open_store(store_url, directory) as store, store.reading() as connection:
                 assert connection.scalar(sa.text(HALF)) == 0
 
     run(directory, group, NOW, *JANUARY)
@@ -100,7 +103,7 @@ def march(make: Callable[..., Path]) -> Path:
 def last_tested(url: str, directory: Path) -> set[int | None]:
     """With how many people Llama 4 was tested last, under all readings."""
     query = "select estimate from licence_results where licence = 'llama-4'"
-    with warehouse.opened(url, directory) as store, store.reading() as connection:
+    with contributions.open_store(url, directory) as store, store.reading() as connection:
         return set(connection.scalars(sa.text(query)))
 
 
@@ -109,7 +112,7 @@ def test_licences_are_tested_by_what_is_published(march: Path, store_url: str) -
     """While another run has stored days of a month and not published it, its results don't run ahead of the figures."""
     group = read_group(march)
     people_on(march, date(2025, 3, 31), 25)
-    with Centre(march, group, NOW + timedelta(1)) as centre:
+    with Workspace(march, group, NOW + timedelta(1)) as centre:
         collect.collect(centre, *next(iter(group.products.items())))
         assert {o.estimate for t in note_tests(centre, centre.store(), {}) for o in t.readings.values()} == {None, 25}
     assert last_tested(store_url, march) == {10}
@@ -121,11 +124,14 @@ def test_licences_are_tested_by_what_is_published(march: Path, store_url: str) -
 def test_results_of_figures_that_are_no_longer_in_force_are_not_noted(march: Path, store_url: str) -> None:
     """A slow run tests, another publishes, and the slow one notes: the results would be of the figures before."""
     group = read_group(march)
-    with warehouse.opened(store_url, march) as store:
-        stood, rows = publications.in_force(store), licences.rows(list(licences.run_tests(store, group)), NOW + timedelta(1))
+    with contributions.open_store(store_url, march) as store:
+        stood, rows = (
+            publications.in_force(store),
+            release_tests.rows(list(release_tests.run_tests(store, group)), NOW + timedelta(1)),
+        )
     people_on(march, date(2025, 3, 31), 25)
     run(march, group, NOW + timedelta(1))
-    with warehouse.opened(store_url, march) as store:
+    with contributions.open_store(store_url, march) as store:
         assert publications.append_tests(store, rows, stood) == 0
     assert last_tested(store_url, march) == {25}
 
@@ -141,7 +147,7 @@ def test_a_file_that_is_written_while_it_is_read_is_read_again(make: Callable[..
         if steps:
             steps.pop()()
 
-    with Centre(directory, group, NOW) as centre:
+    with Workspace(directory, group, NOW) as centre:
         centre.place = replace(centre.place, crosswalk=meanwhile)
         done = collect.collect(centre, *next(iter(group.products.items())))
     assert (done.refusals, done.periods, steps) == ((), 1, [])

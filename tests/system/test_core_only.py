@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from affiliates import contribution
-from dashboards import starter
+from affiliates.contributions import contract
+from dashboards.cli import scaffold
 from tests.support.paths import ROOT
 
 CORE = ROOT / ".venv-core" / "bin"
@@ -29,7 +29,7 @@ def test_the_core_has_nothing_of_the_centre() -> None:
 
 def test_the_edges_commands_run_on_the_core(tmp_path: Path) -> None:
     """From a group's own files to a contribution, its query and what it reveals."""
-    starter.write(tmp_path / "acme", "acme", "UTC")
+    scaffold.write(tmp_path / "acme", "acme", "UTC")
     (tmp_path / "acme" / "affiliates" / "parent.yaml").unlink()
     at = tmp_path / "acme"
     said = core("contribute", "--month", "2025-01", "-o", "c.parquet", cwd=at)
@@ -37,7 +37,7 @@ def test_the_edges_commands_run_on_the_core(tmp_path: Path) -> None:
     held = json.loads(core("inspect", "c.parquet", "--json", cwd=at))
     assert held["contributions"] == 31
     assert {(h["audience"], h["namespace"]): h["people"] for h in held["holds"]}["external", "email"] == 90
-    assert [c.activity_date.day for c in contribution.read(at / "c.parquet")] == list(range(1, 32))
+    assert [c.activity_date.day for c in contract.read(at / "c.parquet")] == list(range(1, 32))
     options = ["contribute", "shop/app", "--files", "data/app.csv", "--time", "at", "--identifier", "email=user"]
     options += ["--month", "2025-01", "--key-file", ".mauwatch/group.key", "-o", "d.parquet"]
     core(*options, cwd=at)

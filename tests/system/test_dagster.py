@@ -13,13 +13,14 @@ import dagster as dg
 import pytest
 
 from affiliates.errors import RefusedError
-from affiliates.manifests import read_group
-from pipelines.collect import Centre
+from affiliates.manifests.loader import read_group
 from pipelines.definitions import build_defs
-from pipelines.defs import automation, in_process, instance
+from pipelines.defs import in_process, instance, jobs
 from pipelines.defs.instance import process_tag
-from pipelines.defs.resources import Desk
-from pipelines.run import Report, run
+from pipelines.defs.resources import RunContext
+from pipelines.workflows.report import Report
+from pipelines.workflows.run import run
+from pipelines.workspace import Workspace
 from tests.support.databases import both_databases, rows_of
 from tests.support.groups import KEY, NOW, entity, events, product, source
 from tests.support.wrong_contributions import old, row, write
@@ -69,7 +70,7 @@ def go(directory: Path, now: datetime = NOW, **asked: Any) -> Report:
 
 @contextmanager
 def history(directory: Path) -> Iterator[dg.DagsterInstance]:
-    with instance.opened(directory, read_group(directory)) as found:
+    with instance.open_instance(directory, read_group(directory)) as found:
         yield found
 
 
@@ -279,8 +280,8 @@ def test_nobody_in_dagsters_store(directory: Path) -> None:
     for path in written:
         for word in (PLANTED, "planted", KEY, "u1-1@"):
             assert word.encode() not in path.read_bytes(), path
-    with Centre(directory, read_group(directory), NOW) as centre:
-        desk = Desk(centre)
+    with Workspace(directory, read_group(directory), NOW) as centre:
+        desk = RunContext(centre)
         with pytest.raises(dg.Failure) as caught, desk.without_data("a/app"):
             raise ValueError(PLANTED)
     assert "planted" not in str(caught.value) + repr(caught.value.__cause__)
@@ -356,9 +357,9 @@ def test_dagsters_store_that_cannot_be_used(directory: Path, url: str, rule: str
 
 def test_stretches_of_a_plan(directory: Path) -> None:
     """Only what is due: a stretch over a gap would compute days that are settled, or that aren't there."""
-    with Centre(directory, read_group(directory), NOW) as centre:
-        found = [(s.first, s.last, len(s.products)) for s in automation.plan(centre).stretches if len(s.products) == 2]
-        ranged = automation.plan(centre, FIRST + timedelta(1), FIRST + timedelta(2)).stretches
+    with Workspace(directory, read_group(directory), NOW) as centre:
+        found = [(s.first, s.last, len(s.products)) for s in jobs.plan(centre).stretches if len(s.products) == 2]
+        ranged = jobs.plan(centre, FIRST + timedelta(1), FIRST + timedelta(2)).stretches
     assert found == [(FIRST, FIRST + timedelta(3), 2), (FIRST + timedelta(5), FIRST + timedelta(11), 2)]
     assert {(s.first, s.last) for s in ranged} == {(date(2025, 3, 4), date(2025, 3, 5))}
 

@@ -10,11 +10,13 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
-from affiliates.manifests import read_group
+from affiliates.manifests.loader import read_group
 from affiliates.periods import days_between
-from pipelines import licences, publications, warehouse
 from pipelines.defs import in_process
-from pipelines.run import Report, run
+from pipelines.licences import release_tests
+from pipelines.store import contributions, publications
+from pipelines.workflows.report import Report
+from pipelines.workflows.run import run
 from tests.support.daily_group import BEGIN, END, RESTATED, DailyGroup
 from tests.support.databases import SQLITE, rows_of
 
@@ -35,7 +37,7 @@ class Published:
 
     def now(self, directory: Path) -> list[Row]:
         group = read_group(directory)
-        with warehouse.opened(group.settings.store, directory) as store, store.snapshot() as fixed:
+        with contributions.open_store(group.settings.store, directory) as store, store.snapshot() as fixed:
             numbers = [p.id for p in publications.in_force(fixed).values()]
             for number in numbers:
                 if number not in self._kept:
@@ -103,9 +105,9 @@ def number(row: Row) -> int:
 def results(directory: Path) -> list[Row]:
     """Of all licences, under each reading, tested now; the store's newest say the same."""
     group = read_group(directory)
-    with warehouse.opened(group.settings.store, directory) as store:
-        tested = list(licences.run_tests(store, group))
-        rows = licences.rows(tested, at(END))
+    with contributions.open_store(group.settings.store, directory) as store:
+        tested = list(release_tests.run_tests(store, group))
+        rows = release_tests.rows(tested, at(END))
     noted = {
         (r["licence"], r["reading"]): r for r in sorted(rows_of(group.settings.store, directory)["licence_tests"], key=number)
     }

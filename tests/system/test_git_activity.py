@@ -15,21 +15,30 @@ import polars as pl
 import pytest
 import yaml
 
-from affiliates import contribution, crosswalk, edge
-from affiliates.contribution import Contribution
-from affiliates.group import Group, Product, ProductRef
-from affiliates.keyring import Keyring
-from affiliates.manifests import read_group
-from dashboards import demo
-from pipelines import counting, inbox, receiving, warehouse
-from pipelines.collect import Centre
-from pipelines.counting import Measured
-from pipelines.figures import Figure
-from pipelines.run import Report, run
+from affiliates.aggregation import availability, contribute
+from affiliates.contributions import contract
+from affiliates.contributions.contract import Contribution
+from affiliates.crosswalks import snapshot
+from affiliates.identity.keyring import Keyring
+from affiliates.manifests.group import Group
+from affiliates.manifests.loader import read_group
+from affiliates.manifests.product import Product, ProductRef
+from affiliates.sources import resolve
+from dashboards.demo import git_activity
+from pipelines.counting import measure
+from pipelines.counting.figure import Figure
+from pipelines.counting.inputs import gather
+from pipelines.counting.measure import Measured
+from pipelines.ingestion import inbox
+from pipelines.store.contributions import open_store
+from pipelines.workflows import receive
+from pipelines.workflows.report import Report
+from pipelines.workflows.run import run
+from pipelines.workspace import Workspace
 from tests.support.git_activity import COMPLETE_THROUGH, SHARED, truth, write_group
 
 NOW = datetime(2027, 6, 1, tzinfo=UTC)
-EVER, YEAR = date(1990, 1, 1), date(demo.LAST.year - 1, demo.LAST.month, 1)
+EVER, YEAR = date(1990, 1, 1), date(git_activity.LAST.year - 1, git_activity.LAST.month, 1)
 """When all of the data has settled."""
 there = pytest.mark.skipif(not SHARED.exists(), reason="the whole data lies beside the checkout")
 
@@ -83,11 +92,11 @@ def by_sketches_alone(directory: Path, centre: Path, last: date, first: date = E
         for product in said.get("products", []):
             del product["sources"]
         path.write_text(yaml.safe_dump(said, sort_keys=False))
-    place = edge.Workplace(
+    place = contribute.EdgeContext(
         directory,
         group.settings,
         Keyring(group.settings, directory),
-        crosswalk.by_month(group.settings.crosswalk, directory),
+        snapshot.snapshots_by_month(group.settings.crosswalk, directory),
         NOW,
     )
     files = []
@@ -95,19 +104,23 @@ def by_sketches_alone(directory: Path, centre: Path, last: date, first: date = E
         if entity.products:
             files.append(centre / f"{affiliate}.parquet")
             own = {ref: product for ref, product in group.products.items() if ref.affiliate == affiliate}
-            contribution.write(files[-1], _counted(own, place, first, last))
-    with Centre(centre, read_group(centre), NOW) as opened:
-        session = receiving.receive(opened, [inbox.offer_of(file, centre) for file in files])
+            contract.write(files[-1], _counted(own, place, first, last))
+    with Workspace(centre, read_group(centre), NOW) as opened:
+        session = receive.receive(opened, [inbox.offer_of(file, centre) for file in files])
         assert [taken.refusals for taken in session.taken] == [[]] * len(files)
-        receiving.publish(opened, session)
+        receive.publish(opened, session)
     return session.report
 
 
-def _counted(products: Mapping[ProductRef, Product], place: edge.Workplace, first: date, last: date) -> Iterator[Contribution]:
+def _counted(
+    products: Mapping[ProductRef, Product], place: contribute.EdgeContext, first: date, last: date
+) -> Iterator[Contribution]:
     for ref, product in products.items():
-        found = edge.find(str(ref), product, place.directory, "UTC")
+        found = resolve.find(str(ref), product, place.directory, "UTC")
         days = pl.date_range(max(product.from_, first), last, eager=True).to_list()
-        for some in edge.contribute(ref, product, found, edge.periods_present(found, product, days, "UTC", NOW), place):
+        for some in contribute.contribute(
+            ref, product, found, availability.periods_present(found, product, days, "UTC", NOW), place
+        ):
             yield from some
 
 
@@ -147,9 +160,9 @@ Slice = tuple[Path, Group, dict[str, Measured]]
 def test_the_slice(tmp_path: Path) -> None:
     """Counted once, and all that is asked of it in one test, since that takes half a minute."""
     directory = tmp_path / "demo" / "group"
-    demo.copy(directory, demo.NAME)
+    git_activity.copy(directory, git_activity.NAME)
     group = read_group(directory)
-    report = run(directory, group, NOW, demo.FIRST, demo.LAST)
+    report = run(directory, group, NOW, git_activity.FIRST, git_activity.LAST)
     assert report.clean
     counted = directory, group, published(report)
     an_independent_engine_agrees(counted)
@@ -202,7 +215,7 @@ def contributed_by_sketch_only_gives_the_same_figures(counted: Slice, tmp_path: 
     """Each figure of the last year, with bounds and coverage, is that of the raw events: not only close to it. `--thorough`:
     of all the shared data's months."""
     directory, _, found = counted
-    report = by_sketches_alone(directory, tmp_path / "centre", demo.LAST, YEAR)
+    report = by_sketches_alone(directory, tmp_path / "centre", git_activity.LAST, YEAR)
     again = {month: figures for month, figures in published(report).items() if month >= f"{YEAR:%Y-%m}"}
     assert figures_of(again) == figures_of({month: found[month] for month in again})
     assert set(again) == {month for month in found if month >= f"{YEAR:%Y-%m}"}
@@ -213,7 +226,7 @@ def a_month_counted_again_is_the_same(counted: Slice) -> None:
     directory, group, found = counted
     again = run(directory, group, NOW, date(2025, 3, 1), date(2025, 3, 31))
     assert sum(p.received.unchanged for p in again.products) == 39 * 31
-    with warehouse.opened(group.settings.store, directory) as store:
-        inputs = counting.gather(store, group, date(2025, 3, 1), group.readings.readings[0])
-        figure = counting.measure(store, group, inputs).group
+    with open_store(group.settings.store, directory) as store:
+        inputs = gather(store, group, date(2025, 3, 1), group.readings.readings[0])
+        figure = measure.measure(store, group, inputs).group
     assert json.dumps(figure.to_dict()) == json.dumps(found["2025-03"].group.to_dict())

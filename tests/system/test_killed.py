@@ -21,11 +21,11 @@ from typing import Any
 import pytest
 
 from affiliates.errors import RefusedError
-from affiliates.manifests import read_group
+from affiliates.manifests.loader import read_group
 from affiliates.periods import DAY, days_between
-from pipelines import ledger, publications, warehouse
-from pipelines import run as centre_run
 from pipelines.defs.in_process import run
+from pipelines.store import contributions, ledger, publications
+from pipelines.workflows import run as workflows_run
 from tests.support.databases import SQLITE, rows_of
 from tests.support.groups import NOW, entity, events, product, write_group
 from tests.support.paths import ROOT
@@ -90,7 +90,7 @@ class Place:
 
     def in_force(self) -> Counter[str]:
         """The figures of the publications in force."""
-        with warehouse.opened(self.store_url, self.directory) as store, store.snapshot() as fixed:
+        with contributions.open_store(self.store_url, self.directory) as store, store.snapshot() as fixed:
             numbers = [p.id for p in publications.in_force(fixed).values()]
             return Counter(_as_text(row) for number in numbers for row in publications.figures_of(fixed, number))
 
@@ -174,7 +174,7 @@ def test_killed_and_run_again(
             place.run()
             assert place.rows() == wanted
             assert place.in_force() == figures
-            with warehouse.opened(place.store_url, place.directory) as store:
+            with contributions.open_store(place.store_url, place.directory) as store:
                 assert ledger.wrong(store) == [], "its entries have the moments of their runs, and are whole"
     print(f"{hit} kills hit a run that was under way, {missed} came when it had ended")
     assert hit == sum(first_run + later_run)
@@ -184,13 +184,13 @@ def test_a_day_is_stored_with_the_files_it_was_computed_from(make: Callable[...,
     """Else a run that ends between the two leaves a day whose file can change without anybody noticing, for ever."""
     directory = make([])
     write(directory, SQLITE, changed=False)
-    with warehouse.opened(SQLITE, directory, create=True) as store, store.writing() as connection:
+    with contributions.open_store(SQLITE, directory, create=True) as store, store.writing() as connection:
         connection.exec_driver_sql("create trigger full before insert on sources_seen begin select raise(abort, 'full'); end")
     with pytest.raises(RefusedError, match="can't be used"):
-        centre_run.run(directory, read_group(directory), NOW)
-    with warehouse.opened(SQLITE, directory) as store, store.writing() as connection:
+        workflows_run.run(directory, read_group(directory), NOW)
+    with contributions.open_store(SQLITE, directory) as store, store.writing() as connection:
         connection.exec_driver_sql("drop trigger full")
-    centre_run.run(directory, read_group(directory), NOW)
+    workflows_run.run(directory, read_group(directory), NOW)
     _day("mail", DAYS[3], 30).write_parquet(directory / f"mail-{DAYS[3]}.parquet")
-    report = centre_run.run(directory, read_group(directory), NOW + timedelta(1))
+    report = workflows_run.run(directory, read_group(directory), NOW + timedelta(1))
     assert report.products[0].received.replaced == 1

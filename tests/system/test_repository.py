@@ -13,11 +13,12 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from affiliates.alerting import Alerting
-from affiliates.attested import Attested
-from affiliates.grants import Grants
-from affiliates.group import Product, Settings
-from affiliates.yaml_lines import load
+from affiliates.manifests.alert_settings import Alerting
+from affiliates.manifests.attestations import Attested
+from affiliates.manifests.grants import Grants
+from affiliates.manifests.product import Product
+from affiliates.manifests.settings import Settings
+from affiliates.manifests.yaml_lines import load
 from tests.support import wrong_contributions
 from tests.tools import cli_page, documents, manifests_page
 from tests.tools.documents import ROOT
@@ -242,18 +243,22 @@ def test_the_wheel_holds_what_runs_from_it(tmp_path: Path) -> None:
     zipfile.ZipFile(wheel).extractall(unpacked)
     assert not (unpacked / "tests").exists()
     assert not (unpacked / "sql").exists()
-    assert (unpacked / "affiliates" / "normalisation_v1.json").is_file()
+    assert (unpacked / "affiliates" / "identity" / "normalisation_v1.json").is_file()
     assert all((unpacked / package / "py.typed").is_file() for package in ("affiliates", "pipelines", "dashboards"))
     (licence,) = unpacked.glob("mauwatch-*.dist-info/licenses/LICENSE")
     assert licence.read_text() == (ROOT / "LICENSE").read_text()
     ours = sorted(path.relative_to(ROOT / "demo") for path in (ROOT / "demo").rglob("*") if path.is_file())
     assert (
-        sorted(p.relative_to(unpacked / "dashboards" / "demo") for p in (unpacked / "dashboards" / "demo").rglob("*.*")) == ours
+        sorted(
+            p.relative_to(unpacked / "dashboards" / "demo" / "data")
+            for p in (unpacked / "dashboards" / "demo" / "data").rglob("*.*")
+        )
+        == ours
     )
     code = (
         f"import sys; sys.path.insert(0, {str(unpacked)!r}); import dashboards; "
         f"assert dashboards.__file__.startswith({str(unpacked)!r}); "
-        "sys.argv = ['mauwatch', *sys.argv[1:]]; from dashboards.cli import main; main()"
+        "sys.argv = ['mauwatch', *sys.argv[1:]]; from dashboards.cli.main import main; main()"
     )
     run = ["run", "--group", "made", "--from", "2025-01-01", "--to", "2025-01-31"]
     for command in (["init", "made"], run, ["licences", "--group", "made", "--json"]):

@@ -17,7 +17,7 @@ import polars as pl
 import psutil
 import pytest
 
-from pipelines.defs import children
+from pipelines.serving import processes
 from tests.support.command import installed
 from tests.support.databases import SQLITE, rows_of
 from tests.support.groups import KEY, entity, events, product, source, write_group
@@ -116,7 +116,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     finally:
         found.process.kill()
         found.process.wait()
-        children.end(str(directory))
+        processes.end(str(directory))
 
 
 def test_the_number_comes_through_the_daemon(served: Served) -> None:
@@ -192,7 +192,7 @@ def test_a_serve_that_is_killed_leaves_nothing_to_the_next(served: Served) -> No
     """What a killed one leaves goes on with the old settings, and holds the port."""
     served.process.kill()
     served.process.wait()
-    left = {process.pid for process in children.of_group(str(served.directory))}
+    left = {process.pid for process in processes.of_group(str(served.directory))}
     assert left, "its children go on"
     again = Served(served.directory, served.logs.with_name("log2"))
     try:
@@ -200,7 +200,7 @@ def test_a_serve_that_is_killed_leaves_nothing_to_the_next(served: Served) -> No
         assert not [pid for pid in left if psutil.pid_exists(pid)]
         again.process.send_signal(signal.SIGTERM)
         assert again.process.wait(60) == 0
-        assert children.of_group(str(served.directory)) == []
+        assert processes.of_group(str(served.directory)) == []
         said = again.lines()
         assert "of an earlier serve, which was killed, are ended" in said[0]["event"]
         assert all({"level", "event", "process"} <= set(line) for line in said)

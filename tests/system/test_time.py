@@ -16,22 +16,32 @@ import polars as pl
 import pytest
 import yaml
 
-from affiliates import contribution, crosswalk, edge
-from affiliates.contribution import Contribution
+from affiliates.aggregation import availability, contribute
+from affiliates.contributions import contract
+from affiliates.contributions.contract import Contribution
+from affiliates.crosswalks.snapshot import Crosswalk, from_people, from_table, snapshots_by_month
 from affiliates.errors import RefusedError
-from affiliates.identity import GroupKey
-from affiliates.keyring import Keyring
-from affiliates.manifests import read_group
+from affiliates.identity.keyring import Keyring
+from affiliates.identity.keys import GroupKey
+from affiliates.manifests.loader import read_group
 from affiliates.periods import DAY, days_between, end_of, month_days, month_end
-from dashboards import contributing, demo, simulated
-from pipelines import checks, closing, collect, counting, intake, licences, warehouse
-from pipelines.closing import Signature
-from pipelines.collect import Centre
-from pipelines.counting import Measured
-from pipelines.held import Accepted, Received
-from pipelines.licences import Licence
-from pipelines.results import Outcome
-from pipelines.run import Report, run
+from affiliates.sources import resolve
+from dashboards.cli.commands import contribute as commands_contribute
+from dashboards.demo import conglomerate, git_activity
+from pipelines.counting import inputs, measure
+from pipelines.counting.measure import Measured
+from pipelines.figures import quality_checks, query
+from pipelines.ingestion import acceptance, stated_counts
+from pipelines.licences import release_tests
+from pipelines.licences.outcome import ReadingResult
+from pipelines.licences.release_tests import Licence
+from pipelines.records import AcceptedContribution, Received
+from pipelines.store import contributions
+from pipelines.workflows import close
+from pipelines.workflows.close import Signature
+from pipelines.workflows.report import Report
+from pipelines.workflows.run import run
+from pipelines.workspace import Workspace
 from tests.support.databases import rows_of
 from tests.support.events_by_hand import (
     DAILY,
@@ -66,26 +76,26 @@ def by_day(subject: str, events: Iterable[Event], over: Iterable[date], zone: st
 def hand_in(directory: Path, each: Sequence[Contribution], now: datetime = NOW) -> Received:
     """By file, as an affiliate would."""
     group, path = read_group(directory), directory / "handed-in.parquet"
-    contribution.write(path, each)
-    keys, joined = Keyring(group.settings, directory), crosswalk.by_month(group.settings.crosswalk, directory)
-    accepted = intake.accept([path], group, keys.canaries, lambda m: ((c := joined(m)) and c.digest) or "", now)
-    with warehouse.opened(group.settings.store, directory, create=True) as store:
+    contract.write(path, each)
+    keys, joined = Keyring(group.settings, directory), snapshots_by_month(group.settings.crosswalk, directory)
+    accepted = acceptance.accept([path], group, keys.canaries, lambda m: ((c := joined(m)) and c.digest) or "", now)
+    with contributions.open_store(group.settings.store, directory, create=True) as store:
         return store.append_contributions(accepted, now)
 
 
 def measured(directory: Path, month: date, on: date | None = None, **reading: Any) -> Measured:
     group = read_group(directory)
-    with warehouse.opened(group.settings.store, directory) as store:
+    with contributions.open_store(group.settings.store, directory) as store:
         read = group.readings.readings[0].model_copy(update=reading)
-        return counting.measure(store, group, counting.gather(store, group, month, read, on))
+        return measure.measure(store, group, inputs.gather(store, group, month, read, on))
 
 
-def results(directory: Path, released: date, threshold: int) -> dict[str, Outcome]:
+def results(directory: Path, released: date, threshold: int) -> dict[str, ReadingResult]:
     """A version released on a day, by the newest clause with another threshold."""
-    group, version = read_group(directory), licences.if_released(released)
+    group, version = read_group(directory), release_tests.if_released(released)
     version = version.model_copy(update={"clause": version.clause.model_copy(update={"threshold": threshold})})
-    with warehouse.opened(group.settings.store, directory) as store:
-        (test,) = licences.run_tests(store, group, [version])
+    with contributions.open_store(group.settings.store, directory) as store:
+        (test,) = release_tests.run_tests(store, group, [version])
         return test.readings
 
 
@@ -166,14 +176,14 @@ def test_restated_history(make: Make) -> None:
         return len(set().union(*(people(each, month) for each in of.values())))
 
     assert go(directory).findings == []
-    with Centre(directory, read_group(directory), NOW) as centre:
-        closing.close(centre, JANUARY, Signature("Head of Finance"))
+    with Workspace(directory, read_group(directory), NOW) as centre:
+        close.close(centre, JANUARY, Signature("Head of Finance"))
 
     def shown(month: date, anew: bool = False) -> int | None:
         group = read_group(directory)
-        with warehouse.opened(group.settings.store, directory) as store:
+        with contributions.open_store(group.settings.store, directory) as store:
             reading = group.readings.readings[0]
-            return closing.shown(store, group, month, reading, anew=anew)[0].group.estimate
+            return query.figures_of_month(store, group, month, reading, anew=anew)[0].group.estimate
 
     now = NOW + DAY
     for name, each in often.items():
@@ -358,13 +368,13 @@ def test_every_event_is_in_exactly_one_day(make: Make, zone: str, around: date) 
     ]
     directory = make([entity("a", apps)], frames, time_zone=zone, lg_k=LG_K)
     group = read_group(directory)
-    place = edge.Workplace(directory, group.settings, Keyring(group.settings, directory), lambda month: None, NOW)
+    place = contribute.EdgeContext(directory, group.settings, Keyring(group.settings, directory), lambda month: None, NOW)
     truth = Counter(here(moment, zone) for moment, _ in events)
     each: list[Contribution] = []
     for ref, app in group.products.items():
-        found = edge.find(str(ref), app, directory, zone)
-        alone = [edge.periods_present(found, app, [day], zone, NOW) for day in over]
-        of_app = [c for periods in alone for some_ in edge.contribute(ref, app, found, periods, place) for c in some_]
+        found = resolve.find(str(ref), app, directory, zone)
+        alone = [availability.periods_present(found, app, [day], zone, NOW) for day in over]
+        of_app = [c for periods in alone for some_ in contribute.contribute(ref, app, found, periods, place) for c in some_]
         assert {c.activity_date: sum(p.events or 0 for p in c.parts) for c in of_app} == {day: truth[day] for day in over}
         each += of_app
     hand_in(directory, each)
@@ -470,7 +480,7 @@ def test_a_month_has_settled_when_what_reaches_into_it_has(make: Make, zone: str
     del named["time"]
     directory = make([entity("a", [product("x", sources=[named], **life), unknown("y")])], lg_k=LG_K)
     hand_in(directory, by_day("a/y", [], month_days(JANUARY)))
-    assert checks.Due(measured(directory, JANUARY).inputs, read_group(directory), NOW).settled_at == settled
+    assert quality_checks.MonthDue(measured(directory, JANUARY).inputs, read_group(directory), NOW).settled_at == settled
 
 
 @pytest.mark.parametrize(("zone", "life", "month"), [
@@ -521,13 +531,13 @@ def test_a_month_is_over_by_the_groups_clock(make: Make, zone: str, over: dateti
     directory = make([entity("a", [unknown("x", ceilings=[roof])])], time_zone=zone, lg_k=LG_K)
     group = read_group(directory)
     for now, upper in ((over - timedelta(minutes=1), None), (over, 70)):
-        with Centre(directory, group, now) as centre:
-            collect.take_counts(centre)
+        with Workspace(directory, group, now) as centre:
+            stated_counts.take_counts(centre)
         if upper:
             assert measured(directory, JANUARY).group.upper == upper
-        place = edge.Workplace(directory, group.settings, Keyring(group.settings, directory), lambda month: None, now)
+        place = contribute.EdgeContext(directory, group.settings, Keyring(group.settings, directory), lambda month: None, now)
         (app,) = group.entities["a"].products
-        last = contributing.days_asked(app, None, place)[-1]
+        last = commands_contribute.days_asked(app, None, place)[-1]
         assert last == (date(2025, 1, 31) if upper else date(2025, 1, 30))
 
 
@@ -553,11 +563,11 @@ def test_each_month_has_its_days(make: Make, month: date, length: int) -> None:
     go(directory)
     found = measured(directory, month)
     assert found.products["a/x"].reasons == (f"a/x: 1 of {length} days ({month_end(month)}) missing",)
-    with Centre(directory, read_group(directory), NOW) as centre:
+    with Workspace(directory, read_group(directory), NOW) as centre:
         with pytest.raises(RefusedError, match=f"{length - 1} of|1 of {length} days"):
-            closing.close(centre, month, Signature("Head of Finance"))
+            close.close(centre, month, Signature("Head of Finance"))
         hand_in(directory, each[-1:])
-        closed = closing.close(centre, month, Signature("Head of Finance"))["unique_people"]
+        closed = close.close(centre, month, Signature("Head of Finance"))["unique_people"]
     truth = len(people(events, month))
     assert closed.group.coverage.days_expected == 3 * length
     assert (closed.products["a/x"].estimate, closed.group.lower) == (truth, 300)
@@ -577,7 +587,7 @@ def test_a_source_named_by_a_day_that_there_is_not(make: Make) -> None:
     assert go(directory).clean
     found = measured(directory, february).group
     assert (found.estimate, found.coverage.days_expected, found.complete) == (len(people(events, february)), 28, True)
-    (seen,) = edge.find("a/x", read_group(directory).entities["a"].products[0], directory, "UTC")
+    (seen,) = resolve.find("a/x", read_group(directory).entities["a"].products[0], directory, "UTC")
     assert "left out, being named by a day that there isn't: 1, such as 2023-02-29" in seen.described()
     make([entity("b", [product("x", sources=[DAILY], **{"from": "2023-02-29"})])])
     with pytest.raises(RefusedError, match=r"b\.yaml:\d+"):
@@ -587,7 +597,7 @@ def test_a_source_named_by_a_day_that_there_is_not(make: Make) -> None:
 # 7. What is missing is never under a threshold.
 
 
-def results_of(found: Iterable[Mapping[str, Outcome]]) -> set[str]:
+def results_of(found: Iterable[Mapping[str, ReadingResult]]) -> set[str]:
     return {outcome.result for readings in found for outcome in readings.values()}
 
 
@@ -595,12 +605,12 @@ def test_a_missing_week_is_under_nothing_but_by_a_ceiling(tmp_path: Path, monkey
     """The made-up conglomerate, and a week of one of its affiliates that never came: of a month counted by days, and of one
     handed in whole."""
     week = days_between(date(2023, 7, 10), date(2023, 7, 16))
-    stored = warehouse.Warehouse.append_contributions
+    stored = contributions.ContributionStore.append_contributions
 
     def is_lost(c: Contribution) -> bool:
         return c.affiliate == "social" and (c.grain == "month" or c.activity_date in week)
 
-    def lost(self: warehouse.Warehouse, received: Sequence[Accepted], *args: Any) -> Received:
+    def lost(self: contributions.ContributionStore, received: Sequence[AcceptedContribution], *args: Any) -> Received:
         kept = [r for r in received if not is_lost(r.contribution)]
         return stored(self, kept, *args)
 
@@ -609,26 +619,26 @@ def test_a_missing_week_is_under_nothing_but_by_a_ceiling(tmp_path: Path, monkey
         with (directory / "group.yaml").open("a") as settings:
             settings.write("lg_k: 14\n")  # Coarser than the demo's, which would take seconds.
 
-    copy = demo.copy
-    monkeypatch.setattr(demo, "copy", copied)
-    monkeypatch.setattr(warehouse.Warehouse, "append_contributions", lost)
+    copy = git_activity.copy
+    monkeypatch.setattr(git_activity, "copy", copied)
+    monkeypatch.setattr(contributions.ContributionStore, "append_contributions", lost)
     directory, now = tmp_path / "demo", datetime(2023, 8, 5, tzinfo=UTC)
-    shown = simulated.play(directory, now, 0.0001, lambda what, done, of: None)
+    shown = conglomerate.play(directory, now, 0.0001, lambda what, done, of: None)
     assert "social/feed: 7 of 31 days (2023-07-10 to 2023-07-16) missing" in shown.last.group.reasons
-    threshold = licences.first_of_all()[0].clause.threshold or 0
-    whole, by_days = licences.first_of_all()[0], licences.if_released(date(2023, 8, 15))
+    threshold = release_tests.first_of_all()[0].clause.threshold or 0
+    whole, by_days = release_tests.first_of_all()[0], release_tests.if_released(date(2023, 8, 15))
     path = directory / "affiliates" / "social.yaml"
     manifest = yaml.safe_load(path.read_text())
 
-    def with_ceilings(users: int | None, *asked: Licence) -> list[Mapping[str, Outcome]]:
+    def with_ceilings(users: int | None, *asked: Licence) -> list[Mapping[str, ReadingResult]]:
         """Results by licence, with such a ceiling for each of the affiliate's products."""
         roof = {"users": users, "unit": "accounts", "document": "register", "attested_by": "CFO"}
         for said in manifest["products"]:
             said["ceilings"] = [] if users is None else [roof]
         path.write_text(yaml.safe_dump(manifest, sort_keys=False))
-        with Centre(directory, read_group(directory), now) as centre:
-            collect.take_counts(centre)
-            return [t.readings for t in licences.run_tests(centre.store(), centre.group, asked)]
+        with Workspace(directory, read_group(directory), now) as centre:
+            stated_counts.take_counts(centre)
+            return [t.readings for t in release_tests.run_tests(centre.store(), centre.group, asked)]
 
     without = with_ceilings(None, whole, by_days)
     assert results_of(without) == {"undetermined"}
@@ -694,14 +704,14 @@ def test_a_snapshot_replaced_after_days_were_handed_in(make: Make) -> None:
     directory = make([entity("a", apps)], crosswalk="joined-{month}.parquet", lg_k=LG_K)
     events = {n: some(n, month_days(JANUARY), people=90) for n in ("a/x", "a/y")}
 
-    def snapshot(together: int) -> crosswalk.Crosswalk:
+    def snapshot(together: int) -> Crosswalk:
         who = [f"u{i}" for i in range(60)]  # The other thirty are in no snapshot.
         links = pl.DataFrame(
             {"identifier": [f"{w}@example.com" for w in who], "person": [f"p{i // together}" for i in range(60)]}
         )
-        table = crosswalk.from_people(links, "email", FIRST_KEY)
+        table = from_people(links, "email", FIRST_KEY)
         table.write_parquet(directory / "joined-2025-01.parquet")
-        return crosswalk.from_table(table)
+        return from_table(table)
 
     def truth(together: int, names: Iterable[str] = ("a/x", "a/y")) -> int:
         seen = set().union(*(people(events[n], JANUARY) for n in names))

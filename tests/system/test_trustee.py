@@ -10,13 +10,14 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from affiliates import canary, contribution
+from affiliates.contributions import contract
 from affiliates.errors import RefusedError
-from affiliates.identity import GroupKey
-from affiliates.manifests import read_group
-from dashboards.cli import app
-from dashboards.keys import USUAL
-from pipelines.run import run
+from affiliates.identity import canaries
+from affiliates.identity.keys import GroupKey
+from affiliates.manifests.loader import read_group
+from dashboards.cli.commands.key import USUAL
+from dashboards.cli.main import app
+from pipelines.workflows.run import run
 from tests.support.command import answer, asked, installed
 from tests.support.groups import KEY, NOW, entity, events, product, source, write_group
 
@@ -94,17 +95,17 @@ def test_the_centres_file_is_the_newest_epochs_or_the_one_asked_for(tmp_path: Pa
     trustee = write_group(tmp_path, [], {"2.key": OTHER.encode()}, key=None, keys=keys)
     out = tmp_path / "canaries.json"
     assert "Epoch 2, fingerprint" in asked("canaries", out, "--group", trustee)
-    assert canary.from_file(out).fingerprint == GroupKey(OTHER, "2").fingerprint
+    assert canaries.from_file(out).fingerprint == GroupKey(OTHER, "2").fingerprint
     told = json.loads(asked("canaries", out, "--group", trustee, "--epoch", "1", "--namespace", "games.id", "--json"))
-    found = canary.from_file(out)
+    found = canaries.from_file(out)
     assert (found.epoch, found.fingerprint) == ("1", FINGERPRINT)
     assert told["namespaces"] == sorted([*USUAL, "games.id"])
     for name in told["namespaces"]:
-        known, mine = found.known(name), canary.from_key(GroupKey(KEY, "1")).known(name)
+        known, mine = found.known(name), canaries.from_key(GroupKey(KEY, "1")).known(name)
         assert known is not None
         assert mine is not None
-        assert [known.expected(n) for n in (canary.UNICODE, canary.ASCII)] == [
-            mine.expected(n) for n in (canary.UNICODE, canary.ASCII)
+        assert [known.expected(n) for n in (canaries.UNICODE, canaries.ASCII)] == [
+            mine.expected(n) for n in (canaries.UNICODE, canaries.ASCII)
         ]
     line = yaml.safe_load(told["group_yaml"])
     assert line == {"key": {"canaries": "canaries.json", "epoch": "1"}}
@@ -138,7 +139,7 @@ def test_a_hub_hands_over_whole_months_of_outsiders_only(tmp_path: Path) -> None
     assert {(row["audience"], row["namespace"], row["people"]) for row in told["holds"]} == {
         ("external", "email", OUTSIDERS), ("external", "loyalty-card", CARDS),
     }  # fmt: skip
-    (month,) = contribution.read(out)
+    (month,) = contract.read(out)
     assert (month.grain, f"{month.activity_date}", {p.audience for p in month.parts}) == ("month", "2025-01-01", {"external"})
     done("receive", out, "--group", centre, "--sender", "shop")
     figure = json.loads(done("measure", "--group", centre, "--month", "2025-01", "--json"))["group"]

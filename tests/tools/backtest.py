@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 
 from affiliates.periods import month_end, month_number
-from pipelines.forecast import QUANTILES, against, walk
-from pipelines.series import Point, Series, even
-from pipelines.simulators import CHOSEN, Chosen
-from pipelines.state_space import Floats
+from pipelines.forecasting.forecast import QUANTILES, against, walk
+from pipelines.forecasting.series import Point, Series, even
+from pipelines.forecasting.simulators import CHOSEN, Chosen
+from pipelines.forecasting.state_space import Floats
 from tests.support import made_up
 from tests.support.paths import DATA
 

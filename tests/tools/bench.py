@@ -21,14 +21,16 @@ import numpy as np
 import polars as pl
 from rich.console import Console
 
-from affiliates import canary, kernels
-from affiliates.contribution import Contribution, Part
-from affiliates.identity import NORMALISATION, GroupKey
-from affiliates.kernels import Keys
-from affiliates.registers import Registers
-from affiliates.source import PERSON_KEY_COLUMNS
-from pipelines import warehouse
-from pipelines.held import Accepted
+from affiliates.contributions.contract import Contribution, Part
+from affiliates.identity import canaries
+from affiliates.identity.keys import GroupKey
+from affiliates.identity.normalisation import NORMALISATION
+from affiliates.manifests.source import PERSON_KEY_COLUMNS
+from affiliates.sketches import kernels
+from affiliates.sketches.kernels import Keys
+from affiliates.sketches.registers import Registers
+from pipelines.records import AcceptedContribution
+from pipelines.store import contributions
 from tests.support.groups import NOW, entity, product, write_group
 from tests.support.paths import TESTS
 from tests.tools import backtest
@@ -97,7 +99,7 @@ def ready_keys(path: Path, number: int, compression: Literal["uncompressed", "zs
             )
         for namespace in ("email", "device"):
             yield rows(
-                canary.keys(namespace, GroupKey(KEY, "1")).to_numpy(),
+                canaries.keys(namespace, GroupKey(KEY, "1")).to_numpy(),
                 activity_date=pl.lit(None, pl.Date),
                 audience=pl.lit("canary"),
                 namespace=pl.lit(namespace),
@@ -238,10 +240,10 @@ def union(folder: Path) -> Iterator[Result]:
     """40 products x 31 days of dense sketches, from the store to the group's figure."""
     key, days = GroupKey(KEY, "1"), [DAY + timedelta(i) for i in range(31)]
     directory = write_group(folder / "union", [entity("a", [product(f"p{i}", sources=None) for i in range(40)])])
-    with warehouse.opened("sqlite:///.mauwatch/store.sqlite", directory, create=True) as store:
+    with contributions.open_store("sqlite:///.mauwatch/store.sqlite", directory, create=True) as store:
         for number in range(40):
             received = [_dense(number, day, key) for day in days]
-            store.append_contributions([Accepted(c, NOW, key.fingerprint) for c in received], NOW)
+            store.append_contributions([AcceptedContribution(c, NOW, key.fingerprint) for c in received], NOW)
     found = turns({"union": ("measure", directory)}, 3)["union"]
     yield {"sketches": 40 * 31, "seconds": found["seconds"], "gib": found["gib"]}
 
@@ -261,7 +263,7 @@ def joining(_: Path, number: int = 10_000_000) -> Iterator[Result]:
 def _dense(number: int, day: date, key: GroupKey) -> Contribution:
     values = np.zeros(1 << 21, np.uint8)
     kernels.raise_made(values, np.uint64(number * 3_000_000 + day.day * 200_000), 5_000_000, np.uint64(1))
-    part = Part("external", "email", Registers(21, None, values), None, None, canary.image("email", key, 21))
+    part = Part("external", "email", Registers(21, None, values), None, None, canaries.image("email", key, 21))
     return Contribution(
         "a", f"p{number}", "day", day, key.epoch, "", NORMALISATION, 0, 0, "seen/1", None, "UTC", NOW, "bench", (part,)
     )

@@ -26,8 +26,8 @@ def _made(seed: str) -> Callable[[], dict[str, float]]:
 
     import numpy as np
 
-    from affiliates import kernels
-    from affiliates.registers import Registers
+    from affiliates.sketches import kernels
+    from affiliates.sketches.registers import Registers
 
     people, halves = 700_000_000, [np.zeros(1 << 21, np.uint8) for _ in range(2)]
     kernels.raise_made(np.zeros(1 << 21, np.uint8), np.uint64(0), 1000, np.uint64(1))
@@ -93,13 +93,13 @@ def _contribute(directory: str) -> Callable[[], Callable[[], float]]:
     """`mauwatch contribute` for the day, from the product's files to the file that is handed in: the sum of its cells."""
     from typer.testing import CliRunner
 
-    from affiliates import contribution
-    from dashboards.cli import app
+    from affiliates.contributions import contract
+    from dashboards.cli.main import app
 
     day, file = str(DAY), Path(directory) / "contribution.parquet"
 
     def answer() -> float:
-        (made,) = contribution.read(file)
+        (made,) = contract.read(file)
         return sum(part.registers.bounds().estimate for part in made.parts)
 
     def run() -> Callable[[], float]:
@@ -115,7 +115,7 @@ def _events_polars(path: str) -> Callable[[], float]:
     """The same steps in plain polars: normalise, drop duplicates, key, count."""
     import polars as pl
 
-    from affiliates.identity import GroupKey, person_key
+    from affiliates.identity.keys import GroupKey, person_key
 
     normalised = pl.scan_parquet(path).select(email=pl.col("email").str.strip_chars().str.to_lowercase()).unique()
     query = normalised.select(person_key(pl.col("email"), "email", GroupKey(KEY, "1")).n_unique())
@@ -124,15 +124,17 @@ def _events_polars(path: str) -> Callable[[], float]:
 
 def _measure(directory: str) -> Callable[[], float]:
     """40 products x 31 days of dense sketches in a store: united and measured."""
-    from affiliates.manifests import read_group
-    from pipelines import counting, warehouse
+    from affiliates.manifests.loader import read_group
+    from pipelines.counting import measure
+    from pipelines.counting.inputs import gather
+    from pipelines.store import contributions
 
     group = read_group(Path(directory))
 
     def run() -> float:
-        with warehouse.opened(group.settings.store, Path(directory)) as store:
-            inputs = counting.gather(store, group, DAY, group.readings.readings[0])
-            return float(counting.measure(store, group, inputs).group.estimate or 0)
+        with contributions.open_store(group.settings.store, Path(directory)) as store:
+            inputs = gather(store, group, DAY, group.readings.readings[0])
+            return float(measure.measure(store, group, inputs).group.estimate or 0)
 
     return run
 
@@ -144,11 +146,12 @@ def _day(through: str) -> Callable[[], int]:
     from tests.support.groups import entity, product, write_group
 
     plain = (
-        "import sys; from datetime import UTC, datetime; from pathlib import Path; import dashboards.cli; "
-        "from affiliates.manifests import read_group; from dashboards import console, terminal; from pipelines.run import run; "
-        "at = Path(sys.argv[1]); console.plain().print(terminal.report(run(at, read_group(at), datetime.now(UTC))))"
+        "import sys; from datetime import UTC, datetime; from pathlib import Path; import dashboards.cli.main; "
+        "from affiliates.manifests.loader import read_group; from dashboards.cli import console, tables; "
+        "from pipelines.workflows.run import run; "
+        "at = Path(sys.argv[1]); console.output().print(tables.report(run(at, read_group(at), datetime.now(UTC))))"
     )
-    start = {"dagster": ["-m", "dashboards.cli", "run", "--group"], "plain": ["-c", plain]}[through]
+    start = {"dagster": ["-m", "dashboards.cli.main", "run", "--group"], "plain": ["-c", plain]}[through]
     days = iter([date.today() - timedelta(2), date.today() - timedelta(1)])
     source = {"files": "{day}.parquet", "identifiers": [{"column": "user", "namespace": "email"}]}
     life = {"from": str(date.today() - timedelta(2)), "sources": [source]}
@@ -171,7 +174,8 @@ def _links(number: str) -> Callable[[], int]:
     """So many links between half as many people's identifiers: clustered, and each person given a name."""
     import numpy as np
 
-    from affiliates import kernels, links
+    from affiliates.crosswalks import clusters
+    from affiliates.sketches import kernels
 
     size, people, rng = int(number), int(number) // 2, np.random.default_rng(1)
     keys = np.empty(4 * people, np.uint64)
@@ -181,8 +185,8 @@ def _links(number: str) -> Callable[[], int]:
     del keys, whose
 
     def run() -> int:
-        small, _ = links.cut_out(links.clusters_of(one, other), 100)
-        return links.named(small, DAY, links.NO_NAMES)[1].new
+        small, _ = clusters.cut_out(clusters.clusters_of(one, other), 100)
+        return clusters.named(small, DAY, clusters.NO_NAMES)[1].new
 
     return run
 

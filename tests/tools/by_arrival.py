@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from affiliates import crosswalk
-from affiliates.identity import GroupKey
-from affiliates.manifests import read_group
+from affiliates.crosswalks import snapshot
+from affiliates.identity.keys import GroupKey
+from affiliates.manifests.loader import read_group
 from affiliates.periods import DAY, days_between, month_after
-from pipelines import publications, warehouse
-from pipelines.run import run
+from pipelines.store import contributions, publications
+from pipelines.workflows.run import run
 from tests.support.git_activity import SETTLES_AFTER, SHARED
 from tests.support.groups import KEY, entity, product, write_group
 from tests.support.paths import TESTS
@@ -137,7 +137,7 @@ def play(way: Way, directory: Path, rows: pl.DataFrame, months: list[date]) -> l
     for today in days_of(way, months):
         _bring(directory, way, rows, (max(before, life[0]), min(today, life[1])), today)
         run(directory, group, datetime.combine(today, time(6), UTC))
-        with warehouse.opened(group.settings.store, directory) as store, store.snapshot() as fixed:
+        with contributions.open_store(group.settings.store, directory) as store, store.snapshot() as fixed:
             for (month, reading), publication in publications.in_force(fixed).items():
                 if reading == "unique_people" and month_after(month) <= today:
                     whole = publications.figures_of(fixed, publication.id)[0]
@@ -156,7 +156,7 @@ def _group(directory: Path, way: Way, rows: pl.DataFrame, lives: tuple[date, dat
     life = {"from": lives[0], "to": lives[1], "settles_after": way.settles}
     families = [entity(f, [product("commits", **life, sources=[source(f)])]) for f in rows["affiliate"].unique().sort()]
     linked = rows.filter(pl.col("person") != pl.col("user")).select(identifier="user", person="person").unique()
-    table = crosswalk.from_people(linked, "email", GroupKey(KEY, "1"))
+    table = snapshot.from_people(linked, "email", GroupKey(KEY, "1"))
     write_group(
         directory, families, {"crosswalk.parquet": table}, crosswalk="crosswalk.parquet", lg_k=20 if way.settles < 30 else 21
     )

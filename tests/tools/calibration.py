@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from affiliates.registers import Absorber, Registers, standard_error
+from affiliates.sketches.registers import Absorber, Registers, standard_error
 
 SIZES = tuple(10**e for e in range(3, 9))
 LG_KS = (21, 16, 12)

@@ -7,7 +7,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from dashboards.cli import app
+from dashboards.cli.main import app
 
 PAGE = Path(__file__).parents[2] / "docs" / "cli.md"
 _WIDTH = 78

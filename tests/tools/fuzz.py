@@ -22,8 +22,8 @@ from typing import Any
 import numpy as np
 from datasketches import hll_sketch, hll_union, tgt_hll_type
 
-from affiliates.registers import Registers
-from affiliates.sketch_image import BadImage, decode, encode_hll8
+from affiliates.sketches.image import BadImage, decode, encode_hll8
+from affiliates.sketches.registers import Registers
 from tests.support import naive_image
 
 MOST_MEMORY, MOST_SECONDS = 64 << 20, 5.0

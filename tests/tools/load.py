@@ -28,13 +28,13 @@ from tempfile import TemporaryDirectory
 import psycopg
 import sqlalchemy as sa
 
-from affiliates.group import Group
-from affiliates.manifests import read_group
+from affiliates.manifests.group import Group
+from affiliates.manifests.loader import read_group
 from affiliates.periods import days_between, months_between
-from pipelines import run as centre_run
-from pipelines import warehouse
 from pipelines.defs import in_process
-from pipelines.run import Report
+from pipelines.store import contributions
+from pipelines.workflows import run as workflows_run
+from pipelines.workflows.report import Report
 from tests.support.databases import new_database, running_postgres
 from tests.support.groups import entity, events, product, write_group
 from tests.tools.load_compared import compared, stands
@@ -144,7 +144,7 @@ def small_group(directory: Path, url: str, chance: random.Random) -> Place:
 
 def runs(place: Place, outcome: Outcome, again: Callable[[], bool]) -> None:
     """Run what is due, again and again; what a run refuses or finds is an error here."""
-    run = in_process.run if outcome.role == "runs through Dagster" else centre_run.run
+    run = in_process.run if outcome.role == "runs through Dagster" else workflows_run.run
     span = (LAST - timedelta(89), LAST) if outcome.role == "backfills of 90 days" else (None, None)
 
     def once() -> None:
@@ -161,7 +161,7 @@ def reads(place: Place, outcome: Outcome, again: Callable[[], bool], number: int
     """Look again and again: half of the readers as a dashboard that keeps the store open, half as a command that opens it."""
     group = place.group()
     reader = Reader(group, EXPECTED, outcome.halves)
-    with psycopg.connect(place.url, autocommit=True) as plain, warehouse.opened(place.url, place.directory) as kept:
+    with psycopg.connect(place.url, autocommit=True) as plain, contributions.open_store(place.url, place.directory) as kept:
 
         def once() -> None:
             turn = number + len(outcome.seconds)
@@ -169,7 +169,7 @@ def reads(place: Place, outcome: Outcome, again: Callable[[], bool], number: int
             if number % 2:
                 reader.look(kept, MONTHS[turn % len(MONTHS)], turn)
                 return
-            with warehouse.opened(place.url, place.directory) as store:
+            with contributions.open_store(place.url, place.directory) as store:
                 reader.look(store, MONTHS[turn % len(MONTHS)], turn)
 
         while again():
@@ -201,7 +201,7 @@ def work(roles: Sequence[str], place: Place, seconds: float, ready: Barrier, out
 def load(server: sa.Engine, place: Place, seconds: float, dagster: int = 1, readers: int = READERS) -> Found:
     """Let all of them work for so long, write files meanwhile, and compare at the end."""
     chance = random.Random(1)
-    centre_run.run(place.directory, place.group(), datetime.now(UTC))
+    workflows_run.run(place.directory, place.group(), datetime.now(UTC))
     context = multiprocessing.get_context("spawn")  # Threads of polars and locks of the database don't survive a fork.
     single = ["runs through Dagster"] * dagster + ["runs"] * (4 - dagster) + ["backfills of 90 days"]
     roles = [[role] for role in single] + [["reads"] * min(THREADS, readers - i) for i in range(0, readers, THREADS)]
@@ -224,12 +224,12 @@ def load(server: sa.Engine, place: Place, seconds: float, dagster: int = 1, read
                 found.append(outcomes.get(timeout=max(1, end + END - time.monotonic())))
             except Empty:
                 found.append(Outcome("didn't end", errors=[f"one of {sum(map(len, roles))} hasn't ended after {END} seconds"]))
-    centre_run.run(place.directory, place.group(), datetime.now(UTC))
+    workflows_run.run(place.directory, place.group(), datetime.now(UTC))
     with server.connect() as connection:
         deadlocks = connection.scalar(sa.text("select sum(deadlocks) from pg_stat_database")) or 0
     with new_database(server) as url:
         clean = place.group().model_copy(update={"settings": place.group().settings.model_copy(update={"store": url})})
-        centre_run.run(place.directory, clean, datetime.now(UTC))
+        workflows_run.run(place.directory, clean, datetime.now(UTC))
         differences = list(compared(stands(place.url, place.directory), stands(url, place.directory)))
     return Found(found, written, connections, int(deadlocks), differences)
 

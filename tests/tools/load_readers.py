@@ -13,10 +13,10 @@ from typing import Any
 import psycopg
 import sqlalchemy as sa
 
-from affiliates.group import Group
-from pipelines import closing
-from pipelines.counting import Measured
-from pipelines.warehouse import Warehouse
+from affiliates.manifests.group import Group
+from pipelines.counting.measure import Measured
+from pipelines.figures.query import figures_of_month
+from pipelines.store.contributions import ContributionStore
 
 Key = tuple[date, str]
 """Month and reading."""
@@ -70,7 +70,7 @@ class Reader:
                 found == [e.readings, e.affiliates, e.products, e.products], f"{month} {reading}: {found} in one statement"
             )
 
-    def look(self, store: Warehouse, month: date, number: int) -> None:
+    def look(self, store: ContributionStore, month: date, number: int) -> None:
         """By all views, and by what the program itself shows of a month, at one moment."""
         reading = self.group.readings.readings[number % len(self.group.readings.readings)]
         with store.snapshot() as fixed:
@@ -82,7 +82,7 @@ class Reader:
                 coverage = _by_key(_rows(connection, "select * from coverage"))
                 results = _rows(connection, "select * from licence_results")
                 history = _rows(connection, "select month, reading, max(publication) as id from figure_history group by 1, 2")
-            measured, _ = closing.shown(fixed, self.group, month, reading)
+            measured, _ = figures_of_month(fixed, self.group, month, reading)
         self._hold({(h["month"], h["reading"]): h["id"] for h in history} == {k: p["id"] for k, p in publications.items()},
                    "the history ends elsewhere than what is in force")  # fmt: skip
         self._forward(publications)

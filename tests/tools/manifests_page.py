@@ -19,11 +19,13 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from affiliates import alerting, model, source
-from affiliates.attested import Attested
-from affiliates.grants import Digest, Grants
-from affiliates.group import Entity, Readings, Settings
-from pipelines.entries import Entry
+from affiliates.manifests import alert_settings, base, source
+from affiliates.manifests.attestations import Attested
+from affiliates.manifests.grants import Digest, Grants
+from affiliates.manifests.group import Entity
+from affiliates.manifests.readings import Readings
+from affiliates.manifests.settings import Settings
+from pipelines.licences.entry import LicenceEntry
 
 PAGE = Path(__file__).parents[2] / "docs" / "manifests.md"
 FILES: Mapping[str, type[BaseModel]] = {
@@ -31,23 +33,23 @@ FILES: Mapping[str, type[BaseModel]] = {
     "affiliates/NAME.yaml": Entity,
     "readings.yaml": Readings,
     "grants.yaml": Grants,
-    "alerts.yaml": alerting.Alerting,
+    "alerts.yaml": alert_settings.Alerting,
     "attested/YYYY-MM.yaml": Attested,
-    "licences/NAME.yaml": Entry,
+    "licences/NAME.yaml": LicenceEntry,
 }
 _NAMED: tuple[tuple[Any, str], ...] = (
-    (model.Name, "name"),
-    (model.Share, "share, such as 60 %"),
-    (model.Month, "month, YYYY-MM"),
-    (model.Zone, "time zone, such as Asia/Tokyo"),
-    (model.Text, "text"),
-    (model.Sha256, "SHA-256 in hex"),
-    (model.PublicKey, "Ed25519 public key in base64"),
-    (alerting.Part, "part of one, such as 2.5 %"),
-    (alerting.Days, "days"),
-    (alerting.Url, "URL, http:// or https://"),
-    (alerting.Domain, "domain"),
-    (alerting.Environment, "name of an environment variable"),
+    (base.Name, "name"),
+    (base.Share, "share, such as 60 %"),
+    (base.Month, "month, YYYY-MM"),
+    (base.Zone, "time zone, such as Asia/Tokyo"),
+    (base.Text, "text"),
+    (base.Sha256, "SHA-256 in hex"),
+    (base.PublicKey, "Ed25519 public key in base64"),
+    (alert_settings.Part, "part of one, such as 2.5 %"),
+    (alert_settings.Days, "days"),
+    (alert_settings.Url, "URL, http:// or https://"),
+    (alert_settings.Domain, "domain"),
+    (alert_settings.Environment, "name of an environment variable"),
     (Digest, "`sha256:` or `git-blob:` and hex"),
     (source.Complete, "day, file, or `{table, column}`"),
 )

@@ -1,7 +1,8 @@
 """Normalisation v1 and keys in plain Python, by counting.md's words alone, and the examples that are published of them.
 
-`python -m tests.tools.normalisation_vectors` writes affiliates/normalisation_v1.json anew. Nothing of `affiliates.identity` is
-used but the test key. Telephone numbers' results are written here by hand, as no second library reads them.
+`python -m tests.tools.normalisation_vectors` writes affiliates/identity/normalisation_v1.json anew. Nothing of
+`affiliates.identity` is used but the test key. Telephone numbers' results are written here by hand: no second library
+reads them.
 """
 
 import hashlib
@@ -10,10 +11,10 @@ import json
 import unicodedata
 from collections.abc import Iterator
 
-from affiliates.identity import TEST_KEY
+from affiliates.identity.keys import TEST_KEY
 from tests.support.paths import ROOT
 
-FILE = ROOT / "affiliates" / "normalisation_v1.json"
+FILE = ROOT / "affiliates" / "identity" / "normalisation_v1.json"
 WHITE = " \t\n\r\x0b\x0c"
 NOBODY = {
     "", "none", "null", "nil", "nan", "na", "n/a", "unknown", "undefined", "anonymous", "not set", "(not set)", "0", "-1", "-",

@@ -10,7 +10,7 @@ import polars as pl
 import sqlalchemy as sa
 
 from affiliates.errors import Code, refused
-from affiliates.source import Source
+from affiliates.manifests.source import Source
 
 WRONG = (TypeError, ValueError, OverflowError, KeyError, pl.exceptions.PolarsError)
 """What values of another type raise, with the value in its text."""

@@ -26,12 +26,12 @@ import polars as pl
 import sqlalchemy as sa
 
 from affiliates.errors import Code, refused
+from affiliates.manifests.source import LoadedThrough, Source
 from affiliates.periods import DAY, moments_of
-from affiliates.source import LoadedThrough, Source
 from affiliates.sources.database.columns import WRONG, Column, column_of
-from affiliates.sources.database.engines import ROWS, connected, engine_of, loaded_through, refusing, table_of
-from affiliates.sources.found import EARLIEST, complete_through, digest
-from affiliates.sources.one_file import check_there, columns_needed
+from affiliates.sources.database.connections import ROWS, connected, engine_of, loaded_through, refusing, table_of
+from affiliates.sources.file_formats import check_there, columns_needed
+from affiliates.sources.protocol import EARLIEST, complete_through, digest
 
 UNTOLD_BYTES = 1 << 40
 """A table's size isn't asked for: as if it were large, so that a pass is a month."""
@@ -39,7 +39,7 @@ _SECONDS = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
 @dataclass(frozen=True)
-class Table:
+class EventTable:
     """A table or view, found, with the columns that the manifest names."""
 
     subject: str
@@ -215,7 +215,7 @@ class Table:
         return date.fromisoformat(str(said)) if said is not None else None
 
 
-def find(source: Source, directory: Path, subject: str, zone: str) -> Table:
+def find(source: Source, directory: Path, subject: str, zone: str) -> EventTable:
     """Find a table and the columns that the manifest names.
 
     Raises `RefusedError` where the database or the table isn't there, and for a column whose type can't be counted.
@@ -255,4 +255,4 @@ def find(source: Source, directory: Path, subject: str, zone: str) -> Table:
         if isinstance(through, LoadedThrough)
         else complete_through(through, directory, subject)
     )
-    return Table(subject, source, zone, engine, shown, columns, known)
+    return EventTable(subject, source, zone, engine, shown, columns, known)

@@ -7,12 +7,14 @@ import numpy as np
 import polars as pl
 import pytest
 
-from affiliates import kernels, known
-from affiliates.crosswalk import Crosswalk, from_keys
+from affiliates.aggregation import key_cache
+from affiliates.aggregation.key_cache import KnownKeys
+from affiliates.crosswalks.snapshot import Crosswalk, from_keys
 from affiliates.errors import RefusedError
-from affiliates.identity import PERSON, GroupKey, normalise, person_key
-from affiliates.known import KnownKeys
-from affiliates.source import Identifier
+from affiliates.identity.keys import PERSON, GroupKey, person_key
+from affiliates.identity.normalisation import normalise
+from affiliates.manifests.source import Identifier
+from affiliates.sketches import kernels
 
 EMAIL, DEVICE = Identifier(column="user", namespace="email"), Identifier(column="device", namespace="device")
 
@@ -52,8 +54,8 @@ def test_keys_are_those_of_the_definition(
     key: GroupKey, places: int, with_crosswalk: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a table that is large enough, and with one that is emptied at each batch."""
-    monkeypatch.setattr(known, "MOST_PLACES", places)
-    monkeypatch.setattr(known, "FIRST_PLACES", 1 << 5)
+    monkeypatch.setattr(key_cache, "MOST_PLACES", places)
+    monkeypatch.setattr(key_cache, "FIRST_PLACES", 1 << 5)
     crosswalk = None
     if with_crosswalk:
         some = pl.select(person_key(normalise(pl.lit(identifiers(900, 1)), "email"), "email", key)).to_series()
@@ -67,8 +69,8 @@ def test_keys_are_those_of_the_definition(
 
 def test_threads_share_what_they_know(key: GroupKey, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two threads meet the same new identifier at the same time, while the table grows and is emptied."""
-    monkeypatch.setattr(known, "MOST_PLACES", 1 << 13)
-    monkeypatch.setattr(known, "FIRST_PLACES", 1 << 5)
+    monkeypatch.setattr(key_cache, "MOST_PLACES", 1 << 13)
+    monkeypatch.setattr(key_cache, "FIRST_PLACES", 1 << 5)
     keys = KnownKeys([EMAIL, DEVICE], key, None)
     batches = [(identifiers(1500, i % 5), identifiers(1500, i % 7)) for i in range(40)]
     with ThreadPoolExecutor(8) as pool:
@@ -103,7 +105,7 @@ def test_a_thread_that_fails_keeps_no_other_waiting(key: GroupKey, monkeypatch: 
 
 def test_more_namespaces_than_codes_are_refused(key: GroupKey) -> None:
     """A code that ran over would make a person nobody."""
-    many = [Identifier(column=f"c{i}", namespace=f"n{i}") for i in range(known.MOST_NAMESPACES + 1)]
+    many = [Identifier(column=f"c{i}", namespace=f"n{i}") for i in range(key_cache.MOST_NAMESPACES + 1)]
     keys = KnownKeys(many[:-1], key, None)
     _, codes = keys.of([pl.Series([None if i < len(many) - 2 else "bob"], dtype=pl.String) for i in range(len(many) - 1)])
     assert keys.namespaces[codes[0] - int(kernels.FIRST_CODE)] == many[-2].namespace

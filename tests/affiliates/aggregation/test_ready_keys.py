@@ -13,16 +13,20 @@ import polars as pl
 import pytest
 from datasketches import hll_sketch
 
-from affiliates import canary, crosswalk, edge, person_keys
-from affiliates.contribution import Contribution
-from affiliates.crosswalk import Crosswalk
+from affiliates.aggregation import availability, contribute, ready_keys
+from affiliates.contributions.contract import Contribution
+from affiliates.crosswalks import snapshot
+from affiliates.crosswalks.snapshot import Crosswalk
 from affiliates.errors import RefusedError
-from affiliates.group import AUDIENCES, Product, ProductRef, Settings
-from affiliates.identity import PERSON, GroupKey
-from affiliates.kernels import Keys
-from affiliates.keyring import Keyring
-from affiliates.registers import Registers
-from affiliates.sources.one_file import READ_ERRORS
+from affiliates.identity import canaries
+from affiliates.identity.keyring import Keyring
+from affiliates.identity.keys import PERSON, GroupKey
+from affiliates.manifests.product import AUDIENCES, Product, ProductRef
+from affiliates.manifests.settings import Settings
+from affiliates.sketches.kernels import Keys
+from affiliates.sketches.registers import Registers
+from affiliates.sources import resolve
+from affiliates.sources.file_formats import READ_ERRORS
 from tests.support.groups import KEY, NOW
 
 FIRST = date(2025, 1, 1)
@@ -53,7 +57,7 @@ def table(keys: pl.Series, **changes: Any) -> pl.DataFrame:
 
 
 CANARIES = pl.concat(
-    table(as_text(canary.keys(n, GroupKey(KEY, "1")).to_numpy()), activity_date=None, audience="canary", namespace=n)
+    table(as_text(canaries.keys(n, GroupKey(KEY, "1")).to_numpy()), activity_date=None, audience="canary", namespace=n)
     for n in NAMESPACES
 )
 
@@ -72,11 +76,13 @@ def contributed(
         {"product": "app", "from": days[0], "grain": grain, "active": {"id": "seen", "meaning": "was seen"}, "sources": [source]}
     )
     settings = Settings.model_validate({"group": "g", "ultimate_parent": "p", "key": {"file": "group.key"}, "lg_k": lg_k})
-    place = edge.Workplace(directory, settings, Keyring(settings, directory), lambda month: joined, NOW)
-    sources = edge.find("shop/app", product, directory, "UTC")
-    periods = edge.periods_present(sources, product, list(days), "UTC", NOW)
+    place = contribute.EdgeContext(directory, settings, Keyring(settings, directory), lambda month: joined, NOW)
+    sources = resolve.find("shop/app", product, directory, "UTC")
+    periods = availability.periods_present(sources, product, list(days), "UTC", NOW)
     return [
-        made for some_made in edge.contribute(ProductRef("shop", "app"), product, sources, periods, place) for made in some_made
+        made
+        for some_made in contribute.contribute(ProductRef("shop", "app"), product, sources, periods, place)
+        for made in some_made
     ]
 
 
@@ -162,12 +168,12 @@ def by_definition(rows: pl.DataFrame, joined: Crosswalk | None) -> Counted:
 @pytest.mark.parametrize("grain", ["day", "month"])
 def test_cells_are_those_of_the_definition(tmp_path: Path, grain: str, joins: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """In batches of other sizes than the files and row groups, with days that aren't asked for."""
-    monkeypatch.setattr(person_keys, "BATCH_ROWS", 777)
+    monkeypatch.setattr(ready_keys, "BATCH_ROWS", 777)
     days = [date(2025, 1, d) for d in range(1, 32)] if grain == "month" else [date(2025, 1, d) for d in (1, 2, 4)]
     there = [FIRST] if grain == "month" else [*days, date(2025, 1, 3), date(2025, 1, 9)]
     rows = mixed(20_000, there)
     keys = some(20_000 // 3)
-    joined = crosswalk.from_keys(keys[::2], some(len(keys[::2]), 1)) if joins else None
+    joined = snapshot.from_keys(keys[::2], some(len(keys[::2]), 1)) if joins else None
     proved = pl.concat([CANARIES, CANARIES.filter(namespace="email").with_columns(namespace=pl.lit(PERSON))])
     (tmp_path / "keys").mkdir()
     for number, part in enumerate([rows[:5_000], proved, rows[5_000:5_001], rows[5_001:]]):
@@ -192,7 +198,7 @@ def test_a_long_backfill_of_many_namespaces_keeps_its_cells_apart() -> None:
     """With 32,760 cells of users, a canary's number has more than 16 bits: in fewer, it would be no cell, or another's."""
     days = [FIRST + timedelta(n) for n in range(520)]
     namespaces = [f"n{i}" for i in range(21)]
-    grid = person_keys._Grid(days, FIRST, {day: day for day in days}, namespaces)
+    grid = ready_keys._Grid(days, FIRST, {day: day for day in days}, namespaces)
     rows = pl.DataFrame({"since": [519, None], "audience": [2, 3], "namespace": [20, 20]}, schema_overrides=PLACES)
     cells = rows.select(grid.numbered(*map(pl.col, rows.columns))).to_series().to_list()
     assert cells == [grid.n_user_cells - 1, grid.n_user_cells + 20]

@@ -9,10 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from affiliates import contribution, foreign_frame, parquet_limits
+from affiliates.contributions import contract, parquet_limits, untrusted_files
+from affiliates.contributions.parquet_footer import Compact, NotParquet, footer
 from affiliates.errors import RefusedError
-from affiliates.identity import GroupKey
-from affiliates.parquet_footer import Compact, NotParquet, footer
+from affiliates.identity.keys import GroupKey
 from tests.support.contract import made, part
 from tests.support.foreign_files import PLANTED
 from tests.support.groups import KEY
@@ -24,7 +24,7 @@ def path(tmp_path: Path) -> Path:
     """A file of five days, with two namespaces each."""
     key, path = GroupKey(KEY, "1"), tmp_path / "c.parquet"
     parts = (part(key), part(key, 3000, "device", lg_k=12))
-    contribution.write(path, [made(key, activity_date=date(2025, 1, d), parts=parts) for d in range(1, 6)])
+    contract.write(path, [made(key, activity_date=date(2025, 1, d), parts=parts) for d in range(1, 6)])
     return path
 
 
@@ -36,7 +36,7 @@ def changed(path: Path, *columns: pl.Expr, **options: Any) -> str:
 
 def refused(path: Path) -> str:
     with pytest.raises(RefusedError) as found:
-        contribution.read(path)
+        contract.read(path)
     assert "planted" not in str(found.value)
     assert len(str(found.value)) < 2000
     return str(found.value)
@@ -55,7 +55,7 @@ def in_a_process(path: Path, number: int, memory: int) -> str:
 @pytest.mark.parametrize("ending", ["parquet", "csv"])
 def test_images_as_text_are_the_images(path: Path, tmp_path: Path, written: str, ending: str) -> None:
     """Engines that write no Parquet, or bytes as text, hand in the same contributions, in the times of any offset."""
-    expected = contribution.read(path)
+    expected = contract.read(path)
     encoded = [pl.col(c).bin.encode("base64" if written == "base64" else "hex") for c in ("sketch", "canary")]
     frame = pl.read_parquet(path).with_columns(encoded)
     if written.startswith("\\"):
@@ -66,7 +66,7 @@ def test_images_as_text_are_the_images(path: Path, tmp_path: Path, written: str,
         frame.with_columns(computed_at=offset).write_csv(other)
     else:
         frame.write_parquet(other)
-    found = contribution.read(other)
+    found = contract.read(other)
     assert [c.digest for c in found] == [c.digest for c in expected]
     assert [c.computed_at for c in found] == [c.computed_at for c in expected]
 
@@ -136,7 +136,7 @@ def test_a_page_that_claims_2_gib_is_refused_unread(path: Path) -> None:
     ],
 )
 def test_each_limit_is_one(path: Path, limit: str, value: int, rule: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(contribution.read(path)) == 5
+    assert len(contract.read(path)) == 5
     monkeypatch.setattr(parquet_limits, limit, value)
     assert rule in refused(path)
 
@@ -148,7 +148,7 @@ def test_limits_of_images_and_texts(path: Path, monkeypatch: pytest.MonkeyPatch)
     path.write_bytes(whole)
     assert "a text is too long (in producer" in changed(path, pl.lit("x" * 257).alias("producer"))
     path.write_bytes(whole)
-    monkeypatch.setattr(foreign_frame, "MOST_IMAGES", 20_000)
+    monkeypatch.setattr(untrusted_files, "MOST_IMAGES", 20_000)
     assert "the images are too large (40," in changed(path, pl.lit(bytes(4000)).alias("sketch"))
 
 
@@ -157,9 +157,9 @@ def test_sizes_are_added_up_without_overflow(path: Path, monkeypatch: pytest.Mon
     sizes = pl.Series("sketch", [2_000_000], pl.UInt32).new_from_index(0, 100_000)
     assert sizes.cast(pl.UInt64).sum() == 200_000_000_000
     frame = pl.DataFrame({"sketch": [b""]})
-    monkeypatch.setattr(foreign_frame, "MOST_IMAGES", -1)
+    monkeypatch.setattr(untrusted_files, "MOST_IMAGES", -1)
     with pytest.raises(Exception, match="too large"):
-        foreign_frame._check_values(frame, "c.parquet")
+        untrusted_files._check_values(frame, "c.parquet")
 
 
 @pytest.mark.parametrize(

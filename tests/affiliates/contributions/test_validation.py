@@ -10,13 +10,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from affiliates import canary, contribution, wholeness
-from affiliates.contribution import SCHEMA, Contribution
+from affiliates.contributions import contract, validation
+from affiliates.contributions.contract import SCHEMA, Contribution
 from affiliates.errors import RefusedError
-from affiliates.group import Group, Product
-from affiliates.identity import GroupKey
-from affiliates.manifests import read_group
-from affiliates.registers import Registers
+from affiliates.identity import canaries
+from affiliates.identity.keys import GroupKey
+from affiliates.manifests.group import Group
+from affiliates.manifests.loader import read_group
+from affiliates.manifests.product import Product
+from affiliates.sketches.registers import Registers
 from tests.support.contract import made, part, registers
 from tests.support.groups import NOW, entity, product
 
@@ -27,8 +29,8 @@ def group(make: Callable[..., Path]) -> Group:
 
 
 def reasons(found: Contribution, group: Group, key: GroupKey, crosswalk: str = "") -> list[str]:
-    known = canary.from_key(key)
-    return [str(r) for r in contribution.check(found, group, lambda month: known, lambda month: crosswalk, NOW)]
+    known = canaries.from_key(key)
+    return [str(r) for r in validation.check(found, group, lambda month: known, lambda month: crosswalk, NOW)]
 
 
 def test_what_is_written_is_read(tmp_path: Path, key: GroupKey) -> None:
@@ -41,9 +43,9 @@ def test_what_is_written_is_read(tmp_path: Path, key: GroupKey) -> None:
         ),
         made(key, grain="month", activity_date=date(2025, 2, 1), definition_digest="d" * 64),
     ]
-    contribution.write(tmp_path / "c.parquet", each)
+    contract.write(tmp_path / "c.parquet", each)
     assert pl.read_parquet_schema(tmp_path / "c.parquet") == SCHEMA
-    assert [c.digest for c in contribution.read(tmp_path / "c.parquet")] == [c.digest for c in each]
+    assert [c.digest for c in contract.read(tmp_path / "c.parquet")] == [c.digest for c in each]
 
 
 def test_identity_is_registers_and_key_columns(key: GroupKey) -> None:
@@ -103,16 +105,16 @@ def test_rows(group: Group, key: GroupKey, changes: dict[str, Any], rule: str) -
 
 def test_another_key_or_namespace_or_lg_k_makes_another_canary(group: Group, key: GroupKey) -> None:
     for wrong in (
-        canary.image("email", GroupKey("f" * 64, "1"), 21),
-        canary.image("device", key, 21),
-        canary.image("email", key, 12),
+        canaries.image("email", GroupKey("f" * 64, "1"), 21),
+        canaries.image("device", key, 21),
+        canaries.image("email", key, 12),
     ):
         assert any("canary differs" in r for r in reasons(made(key, parts=(part(key, canary=wrong),)), group, key))
 
 
 def refused(path: Path) -> str:
     with pytest.raises(RefusedError) as found:
-        contribution.read(path)
+        contract.read(path)
     return str(found.value)
 
 
@@ -129,7 +131,7 @@ def refused(path: Path) -> str:
 )
 def test_bad_files(tmp_path: Path, key: GroupKey, change: pl.Expr, rule: str) -> None:
     path = tmp_path / "c.parquet"
-    contribution.write(path, [made(key)])
+    contract.write(path, [made(key)])
     pl.read_parquet(path).with_columns(change).write_parquet(path)
     assert rule in refused(path)
     assert "planted" not in refused(path)
@@ -139,7 +141,7 @@ def test_broken_files(tmp_path: Path, key: GroupKey) -> None:
     path = tmp_path / "c.parquet"
     path.write_bytes(b"")
     assert "zero bytes" in refused(path)
-    contribution.write(path, [made(key)])
+    contract.write(path, [made(key)])
     whole = path.read_bytes()
     path.write_bytes(whole[:-9])
     assert "not a readable Parquet file" in refused(path)
@@ -151,7 +153,7 @@ def test_broken_files(tmp_path: Path, key: GroupKey) -> None:
 def test_rows_of_one_contribution_must_agree(tmp_path: Path, key: GroupKey) -> None:
     path = tmp_path / "c.parquet"
     two = made(key, parts=(part(key), part(key, namespace="device")))
-    contribution.write(path, [two])
+    contract.write(path, [two])
     frame = pl.read_parquet(path)
     frame.with_columns(pl.Series("day_zone", ["UTC", "Asia/Tokyo"])).write_parquet(path)
     assert "rows of one contribution differ (day_zone)" in refused(path)
@@ -162,7 +164,7 @@ def test_rows_of_one_contribution_must_agree(tmp_path: Path, key: GroupKey) -> N
 def test_damaged_files_are_read_or_refused(tmp_path: Path, key: GroupKey) -> None:
     """Bytes from another company: nothing but a list of contributions or a refusal comes out."""
     path, rng = tmp_path / "c.parquet", random.Random(7)
-    contribution.write(path, [made(key, activity_date=date(2025, 1, d)) for d in range(1, 6)])
+    contract.write(path, [made(key, activity_date=date(2025, 1, d)) for d in range(1, 6)])
     whole = path.read_bytes()
     outcomes = {"read": 0, "refused": 0}
     for _ in range(150):
@@ -171,7 +173,7 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path, key: GroupKey) -> Non
             damaged[rng.randrange(len(damaged))] = rng.randrange(256)
         path.write_bytes(damaged)
         try:
-            contribution.read(path)
+            contract.read(path)
             outcomes["read"] += 1
         except RefusedError:
             outcomes["refused"] += 1
@@ -184,7 +186,7 @@ def product_of(**changes: Any) -> Product:
 
 
 def reasons_of_the_whole(found: Contribution, **changes: Any) -> list[str]:
-    return [str(r) for r in wholeness.check(found, product_of(**changes))]
+    return [str(r) for r in validation.check_wholeness(found, product_of(**changes))]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def reasons_of_the_whole(found: Contribution, **changes: Any) -> list[str]:
 )
 def test_the_share_of_events_without_a_user_has_a_limit(number: int, counted: int, share: str | None) -> None:
     """Of few events the share says nothing; at the limit itself it is allowed."""
-    assert wholeness.share_over_limit(number, counted, product_of(unidentified_limit=0.25)) == share
+    assert validation.share_over_limit(number, counted, product_of(unidentified_limit=0.25)) == share
 
 
 @pytest.mark.parametrize(
@@ -231,7 +233,7 @@ def test_a_contribution_has_external_users(key: GroupKey) -> None:
 def test_a_file_of_many_namespaces_is_refused_before_they_are_judged(tmp_path: Path, key: GroupKey) -> None:
     """Telling what is wrong with a canary takes 50 ms: 100,000 of them would keep everybody else's files waiting for an hour."""
     frame = pl.concat([pl.DataFrame({"namespace": [f"n{i}" for i in range(100)]})])
-    contribution.write(tmp_path / "c.parquet", [made(key)])
+    contract.write(tmp_path / "c.parquet", [made(key)])
     one = pl.read_parquet(tmp_path / "c.parquet").drop("namespace")
     one.join(frame, how="cross").select(SCHEMA.names()).write_parquet(tmp_path / "c.parquet")
     assert "too many namespaces (100, at most 64)" in refused(tmp_path / "c.parquet")

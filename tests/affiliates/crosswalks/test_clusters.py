@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affiliates import links as links_module
-from affiliates.crosswalk import as_text, from_table
-from affiliates.links import NAMES, NO_NAMES, Changes, Clusters, Links, clusters_of, cut_out, named, new_names
+from affiliates.crosswalks import clusters as crosswalks_clusters
+from affiliates.crosswalks.clusters import NAMES, NO_NAMES, Changes, Clusters, Links, clusters_of, cut_out, named, new_names
+from affiliates.crosswalks.snapshot import as_text, from_table
 
 Pairs = list[tuple[int, int]]
 Names = dict[int, tuple[int, date | None]]
@@ -103,7 +103,7 @@ def test_order_portions_and_repeats_change_nothing(pairs: Pairs, random: object,
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     gathered = Links()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(links_module, "MOST_WAITING", most)
+        patch.setattr(crosswalks_clusters, "MOST_WAITING", most)
         for a, b in shuffled:
             gathered.add(np.array([a], np.uint64), np.array([b], np.uint64))
     found, direct = gathered.clusters(), joined(pairs)
@@ -188,7 +188,7 @@ def test_names_case_by_case(before: Names, pairs: Pairs, expected: dict[int, int
 def test_a_new_name_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two persons of one name are one person: with a hash of 5 bits nearly all clash, and none may in the end."""
     monkeypatch.setattr(
-        links_module, "_hashed",
+        crosswalks_clusters, "_hashed",
         lambda smallest, month, attempt: pl.Series([hash((k, attempt)) % 32 for k in smallest], dtype=pl.UInt64),
     )  # fmt: skip
     taken = pl.Series(range(8), dtype=pl.UInt64)
@@ -199,7 +199,7 @@ def test_a_new_name_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_names_differ_by_month_and_are_made_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
     keys = pl.Series(range(10), dtype=pl.UInt64)
     whole = new_names(keys, JAN, NO_NAMES["person_key"])
-    monkeypatch.setattr(links_module, "_AT_A_TIME", 3)
+    monkeypatch.setattr(crosswalks_clusters, "_AT_A_TIME", 3)
     assert new_names(keys, JAN, NO_NAMES["person_key"]).equals(whole)
     assert not set(whole) & set(new_names(keys, FEB, NO_NAMES["person_key"]))
     assert whole[0] == int(hashlib.sha256(b"mauwatch person 2025-01 0000000000000000 0").hexdigest()[:16], 16)

@@ -25,16 +25,22 @@ from polars.testing import assert_frame_equal
 from sqlglot import exp
 from typer.testing import CliRunner
 
-from affiliates import canary, contribution, crosswalk, edge
-from affiliates.contribution import SCHEMA, Contribution
-from affiliates.crosswalk import Crosswalk
+from affiliates.aggregation import availability, contribute
+from affiliates.contributions import contract, validation
+from affiliates.contributions.contract import SCHEMA, Contribution
+from affiliates.crosswalks.snapshot import Crosswalk, from_keys
+from affiliates.engines.sql import ENGINES, QueryRequest, query, self_test
 from affiliates.errors import RefusedError
-from affiliates.group import AUDIENCES, Audience, Group, Product, ProductRef, Settings
-from affiliates.identity import TEST_KEY, GroupKey, normalise, person_key
-from affiliates.keyring import Keyring
-from affiliates.warehouse_query import ENGINES, Asked, query, self_test
-from dashboards.cli import app as commands
-from pipelines import warehouse
+from affiliates.identity import canaries
+from affiliates.identity.keyring import Keyring
+from affiliates.identity.keys import TEST_KEY, GroupKey, person_key
+from affiliates.identity.normalisation import normalise
+from affiliates.manifests.group import Group
+from affiliates.manifests.product import AUDIENCES, Audience, Product, ProductRef
+from affiliates.manifests.settings import Settings
+from affiliates.sources import resolve
+from dashboards.cli.main import app as commands
+from pipelines.store import contributions
 from tests.support.databases import new_database
 from tests.support.groups import KEY, NOW, entity, write_group
 from tests.support.paths import ROOT, TESTS
@@ -104,8 +110,8 @@ GROUP = Group.model_validate({
 })  # fmt: skip
 
 
-def asked(product: Product | None = None, **changes: Any) -> Asked:
-    return replace(Asked(ProductRef("shop", "app"), product or app(), SETTINGS, "1", FIRST, LAST), **changes)
+def asked(product: Product | None = None, **changes: Any) -> QueryRequest:
+    return replace(QueryRequest(ProductRef("shop", "app"), product or app(), SETTINGS, "1", FIRST, LAST), **changes)
 
 
 def snapshot() -> Crosswalk:
@@ -118,7 +124,7 @@ def snapshot() -> Crosswalk:
 
     mails, devices = keys([f"user{i}@gmail.com" for i in range(40)], "email"), keys([f"Device-{i}" for i in range(40)], "device")
     people = keys([f"person-{i}" for i in range(40)], "person")
-    return crosswalk.from_keys(np.concatenate([mails, devices]), np.concatenate([people, people]))
+    return from_keys(np.concatenate([mails, devices]), np.concatenate([people, people]))
 
 
 def by_edge(frame: pl.DataFrame, directory: Path, product: Product, joined: Crosswalk | None = None) -> list[Contribution]:
@@ -127,12 +133,12 @@ def by_edge(frame: pl.DataFrame, directory: Path, product: Product, joined: Cros
     frame.write_parquet(directory / "events.parquet")
     source = product.sources[0].model_copy(update={"table": None, "files": "events.parquet", "types": {}})
     ours = product.model_copy(update={"sources": (source,)})
-    place = edge.Workplace(directory, SETTINGS, Keyring.from_key(SETTINGS, GroupKey(KEY, "1")), lambda month: joined, NOW)
-    found = edge.find("shop/app", ours, directory, ZONE)
+    place = contribute.EdgeContext(directory, SETTINGS, Keyring.from_key(SETTINGS, GroupKey(KEY, "1")), lambda month: joined, NOW)
+    found = resolve.find("shop/app", ours, directory, ZONE)
     last = LAST if product.grain == "day" else date(2025, 1, 31)
     days = pl.date_range(FIRST, last, eager=True).to_list()
-    periods = edge.periods_present(found, ours, days, ZONE, NOW)
-    return [c for some in edge.contribute(ProductRef("shop", "app"), ours, found, periods, place) for c in some]
+    periods = availability.periods_present(found, ours, days, ZONE, NOW)
+    return [c for some in contribute.contribute(ProductRef("shop", "app"), ours, found, periods, place) for c in some]
 
 
 def ascii_only(frame: pl.DataFrame) -> pl.DataFrame:
@@ -181,9 +187,9 @@ def test_keys_that_postgresql_makes_give_the_edges_contributions(
     found = by_keys(frame, tmp_path / "keys", grain, joined)
     expected = by_edge(events(), tmp_path / "events", product, joined)
     assert [told(c) for c in found] == [told(c) for c in expected]
-    known, digest = canary.from_key(GroupKey(KEY, "1")), joined.digest if joined else ""
+    known, digest = canaries.from_key(GroupKey(KEY, "1")), joined.digest if joined else ""
     for c in found:
-        assert [str(r) for r in contribution.check(c, GROUP, lambda month: known, lambda month: digest, NOW)] == []
+        assert [str(r) for r in validation.check(c, GROUP, lambda month: known, lambda month: digest, NOW)] == []
 
 
 def keys_of(
@@ -269,12 +275,12 @@ def by_keys(
     source = {"files": "keys.csv", "person_keys": ["email", "phone", "device"], "complete_through": "2025-01-31"}
     product = Product.model_validate(app().model_dump(by_alias=True, exclude={"sources"}) | {"sources": [source], "grain": grain})
     product = product.model_copy(update={"audiences": audiences})
-    place = edge.Workplace(directory, SETTINGS, Keyring(SETTINGS, directory), lambda month: joined, NOW)
-    found = edge.find("shop/app", product, directory, ZONE)
+    place = contribute.EdgeContext(directory, SETTINGS, Keyring(SETTINGS, directory), lambda month: joined, NOW)
+    found = resolve.find("shop/app", product, directory, ZONE)
     last = LAST if grain == "day" else date(2025, 1, 31)
-    periods = edge.periods_present(found, product, pl.date_range(FIRST, last, eager=True).to_list(), ZONE, NOW)
-    counted = edge.events_now(found, product.grain, periods, ZONE)
-    made = [c for some in edge.contribute(ProductRef("shop", "app"), product, found, periods, place) for c in some]
+    periods = availability.periods_present(found, product, pl.date_range(FIRST, last, eager=True).to_list(), ZONE, NOW)
+    counted = availability.events_now(found, product.grain, periods, ZONE)
+    made = [c for some in contribute.contribute(ProductRef("shop", "app"), product, found, periods, place) for c in some]
     assert counted == {c.activity_date: sum(p.events or 0 for p in c.parts) + (c.unidentified_events or 0) for c in made}
     return made
 
@@ -335,7 +341,7 @@ def test_the_functions_that_snowflake_gets_are_the_edges() -> None:
         for body in bodies:
             exec(body, handlers)  # noqa: S102 (our own file's)
     frame, key = events(), GroupKey(KEY, "1")
-    vectors = json.loads((Path(canary.__file__).parent / "normalisation_v1.json").read_text())["vectors"]
+    vectors = json.loads((Path(canaries.__file__).parent / "normalisation_v1.json").read_text())["vectors"]
     for namespace, column in (("email", "email"), ("phone", "tel"), ("device", "device")):
         texts = [*frame[column].unique(), *(v["input"] for v in vectors if v["namespace"] == namespace)]
         if namespace == "phone":  # In SQL only what is in E.164 already counts.
@@ -350,7 +356,7 @@ def test_the_functions_that_snowflake_gets_are_the_edges() -> None:
         assert keys == [None if k is None else f"{k:016x}" for k in made["key"]]
 
 
-def variants() -> Iterator[tuple[str, Asked]]:
+def variants() -> Iterator[tuple[str, QueryRequest]]:
     yield "days", asked()
     yield "keys", asked(keys_only=True)
     yield "crosswalk", asked(crosswalk_table="mart.crosswalk", crosswalk=snapshot())
@@ -371,17 +377,17 @@ def test_one_files_canaries_do_not_prove_anothers_keys(tmp_path: Path) -> None:
     source = {"files": "keys-{day}.parquet", "person_keys": ["email"]}
     product = Product.model_validate(app().model_dump(by_alias=True, exclude={"sources"}) | {"sources": [source]})
     later = KEYS.with_columns(pl.col("activity_date").replace(FIRST, date(2025, 1, 2)))
-    place = edge.Workplace(tmp_path, SETTINGS, Keyring(SETTINGS, tmp_path), lambda month: None, NOW)
+    place = contribute.EdgeContext(tmp_path, SETTINGS, Keyring(SETTINGS, tmp_path), lambda month: None, NOW)
     for rows, refused in ((later, False), (later.filter(pl.col("audience") != "canary"), True)):
         KEYS.write_parquet(tmp_path / "keys-2025-01-01.parquet")
         rows.write_parquet(tmp_path / "keys-2025-01-02.parquet")
-        found = edge.find("shop/app", product, tmp_path, ZONE)
-        periods = edge.periods_present(found, product, [FIRST, date(2025, 1, 2)], ZONE, NOW)
+        found = resolve.find("shop/app", product, tmp_path, ZONE)
+        periods = availability.periods_present(found, product, [FIRST, date(2025, 1, 2)], ZONE, NOW)
         if refused:
             with pytest.raises(RefusedError, match="files of keys without canaries"):
-                list(edge.contribute(ProductRef("shop", "app"), product, found, periods, place))
+                list(contribute.contribute(ProductRef("shop", "app"), product, found, periods, place))
         else:
-            assert [len(some) for some in edge.contribute(ProductRef("shop", "app"), product, found, periods, place)] == [2]
+            assert [len(some) for some in contribute.contribute(ProductRef("shop", "app"), product, found, periods, place)] == [2]
 
 
 def test_keys_without_canaries_prove_nothing(tmp_path: Path) -> None:
@@ -397,7 +403,7 @@ def test_days_in_a_table_of_months_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
 @pytest.mark.parametrize(("name", "wanted"), list(variants()), ids=[name for name, _ in variants()])
-def test_each_query_is_one_statement_of_its_dialect(engine: Any, name: str, wanted: Asked) -> None:
+def test_each_query_is_one_statement_of_its_dialect(engine: Any, name: str, wanted: QueryRequest) -> None:
     """Those that no test can run are at least that, with the contract's columns in its order."""
     text = query(engine, wanted)
     statements = [s for s in sqlglot.parse(text, dialect=engine.dialect) if s is not None]
@@ -406,7 +412,7 @@ def test_each_query_is_one_statement_of_its_dialect(engine: Any, name: str, want
     assert not list(select.find_all(exp.Command))
     assert all(isinstance(s, exp.Create) for s in setup)
     assert len(setup) == (2 if engine.name == "snowflake" else 0)
-    optional = set() if wanted.product.limited_to else contribution.OPTIONAL
+    optional = set() if wanted.product.limited_to else contract.OPTIONAL
     columns = list(KEY_SCHEMA) if wanted.keys_only else [column for column in SCHEMA if column not in optional]
     assert select.named_selects == columns
     assert KEY not in text
@@ -418,7 +424,7 @@ def test_what_a_self_test_expects_is_the_protocols(engine: Any) -> None:
     text = self_test(engine)
     assert isinstance(sqlglot.parse(text, dialect=engine.dialect)[-1], exp.Query)
     pairs = set(re.findall(r"'([0-9a-f]{16})'[^']*'([0-9a-f]{8})'", text))
-    vectors = json.loads((Path(canary.__file__).parent / "normalisation_v1.json").read_text())["vectors"]
+    vectors = json.loads((Path(canaries.__file__).parent / "normalisation_v1.json").read_text())["vectors"]
     users = [(v["namespace"], v["normalised"]) for v in vectors if v["normalised"]]
     users += [
         ("email", "canary.one@example.com"), ("email", "canarytwo@gmail.com"), ("email", "canarythree@gmail.com"),
@@ -430,7 +436,7 @@ def test_what_a_self_test_expects_is_the_protocols(engine: Any) -> None:
     ]  # fmt: skip
     known = {hmac.new(TEST_KEY.encode(), f"{n}\x1f{t}".encode(), hashlib.sha256).hexdigest()[:16] for n, t in users}
     assert {key for key, _ in pairs} <= known
-    assert len(pairs) > {canary.ASCII: 40, canary.UNICODE: 90}[engine.normalisation]
+    assert len(pairs) > {canaries.ASCII: 40, canaries.UNICODE: 90}[engine.normalisation]
     for key, coupon in pairs:
         sketch = datasketches.hll_sketch(21)
         sketch.update(key)
@@ -461,7 +467,7 @@ def test_postgresql_passes_its_self_test_as_far_as_keys_go(postgres: sa.Engine) 
         (asked(crosswalk=snapshot()), "the query no table of it"),
     ],
 )
-def test_what_no_query_can_be_made_of(wanted: Asked, rule: str) -> None:
+def test_what_no_query_can_be_made_of(wanted: QueryRequest, rule: str) -> None:
     with pytest.raises(RefusedError, match=rule):
         query(ENGINES["spark"], wanted)
 
@@ -510,14 +516,14 @@ def registers_are_the_edges(spark: dict[str, Any], grain: str, tmp_path: Path) -
     assert "error" not in spark[grain], spark[grain]
     product, joined = (app(), snapshot()) if grain == "days" else (app().model_copy(update={"grain": "month"}), None)
     (file,) = (spark["folder"] / grain).glob("*.parquet")
-    received = contribution.read(file)
+    received = contract.read(file)
     expected = by_edge(ascii_only(events()), tmp_path, product, joined)
     assert [told(c) for c in received] == [told(c) for c in expected]
-    assert {c.normalisation for c in received} == {canary.ASCII}
-    known, digest = canary.from_key(GroupKey(KEY, "1")), joined.digest if joined else ""
+    assert {c.normalisation for c in received} == {canaries.ASCII}
+    known, digest = canaries.from_key(GroupKey(KEY, "1")), joined.digest if joined else ""
     group, now = GROUP.model_copy(deep=True), datetime.now(UTC)
     for c in received:
-        assert [str(r) for r in contribution.check(c, group, lambda month: known, lambda month: digest, now)] == []
+        assert [str(r) for r in validation.check(c, group, lambda month: known, lambda month: digest, now)] == []
 
 
 def no_plan_shows_the_key(spark: dict[str, Any]) -> None:
@@ -535,7 +541,7 @@ def call(*arguments: object) -> str:
 
 def received(centre: Path) -> dict[tuple[date, str, str], str]:
     """Registers of every cell that the centre has now."""
-    with warehouse.opened("sqlite:///.mauwatch/store.sqlite", centre) as store:
+    with contributions.open_store("sqlite:///.mauwatch/store.sqlite", centre) as store:
         days = {v.id: v.activity_date for v in store.read_versions(ProductRef("shop", "app"))}
         parts = list(store.read_parts(list(days)))
     return {(days[i], part.audience, part.namespace): part.registers.digest() for i, part in parts if part.registers}

@@ -9,11 +9,11 @@ import datasketches
 import numpy as np
 import pytest
 
-from affiliates import canary
-from affiliates.canary import ASCII, UNICODE
 from affiliates.errors import RefusedError
-from affiliates.identity import TEST_KEY, GroupKey
-from affiliates.registers import Registers
+from affiliates.identity import canaries
+from affiliates.identity.canaries import ASCII, UNICODE
+from affiliates.identity.keys import TEST_KEY, GroupKey
+from affiliates.sketches.registers import Registers
 from tests.support.groups import KEY
 from tests.support.plain_keys import item, keyed, normalised, signed, users
 
@@ -33,10 +33,10 @@ def sketch(items: Iterable[str | int], lg_k: int = 21) -> Registers:
 def test_a_canary_made_by_the_protocol_agrees(namespace: str, lg_k: int, key: GroupKey) -> None:
     """Else a right contribution is refused, and the figure lacks an affiliate."""
     made = sketch((keyed(text, namespace)[:16] for text in users(namespace)), lg_k)
-    assert canary.from_key(key).wrong(made, namespace, UNICODE) is None
+    assert canaries.from_key(key).wrong(made, namespace, UNICODE) is None
     ascii_only = sketch((keyed(text, namespace)[:16] for text in users(namespace) if text.isascii()), lg_k)
-    assert canary.from_key(key).wrong(ascii_only, namespace, ASCII) is None
-    assert canary.image(namespace, key, lg_k) == made.to_image()
+    assert canaries.from_key(key).wrong(ascii_only, namespace, ASCII) is None
+    assert canaries.image(namespace, key, lg_k) == made.to_image()
 
 
 def lower(text: str) -> str:
@@ -57,18 +57,18 @@ WRONG: dict[str, tuple[Callable[[], Registers], str]] = {
     "another separator": (lambda: sketch(keyed(t, between=":")[:16] for t in users()), "another separator"),
     "plain SHA-256": (lambda: sketch(hashlib.sha256(t.encode()).hexdigest()[:16] for t in users()), "no key"),
     "not hashed": (lambda: sketch(users()), "aren't hashed at all"),
-    "no normalisation": (lambda: sketch(item(t) for t in canary.identifiers("email")), "white space isn't stripped"),
+    "no normalisation": (lambda: sketch(item(t) for t in canaries.identifiers("email")), "white space isn't stripped"),
     "not in lower case": (
         lambda: sketch(item(t) for t in users(change=lambda t: normalised(t) and unicodedata.normalize("NFC", t.strip(" \t")))),
         "not in lower case",
     ),
-    "gmail as it is": (lambda: sketch(item(lower(t)) for t in canary.identifiers("email")[:7]), "gmail's dots and tags"),
+    "gmail as it is": (lambda: sketch(item(lower(t)) for t in canaries.identifiers("email")[:7]), "gmail's dots and tags"),
     "no NFC": (
         lambda: sketch(item(t) for t in users(change=lambda t: t.lower() if "caf" in t.lower() else normalised(t))), "not in NFC"
     ),
     "placeholders count": (lambda: sketch([*map(item, users()), item(""), item("n/a")]), "placeholders are counted"),
     "sigma by its place": (
-        lambda: sketch(item(t.lower()) if "\u03a3" in t else item(str(normalised(t))) for t in canary.identifiers("email")[:7]),
+        lambda: sketch(item(t.lower()) if "\u03a3" in t else item(str(normalised(t))) for t in canaries.identifiers("email")[:7]),
         "a sigma at a word's end",
     ),
     "ASCII said to be Unicode": (lambda: sketch(item(t) for t in users() if t.isascii()), "`v1 ascii`"),
@@ -76,7 +76,7 @@ WRONG: dict[str, tuple[Callable[[], Registers], str]] = {
     "empty": (lambda: sketch([]), "it is empty"),
     "something else": (lambda: sketch(["a", "b"]), "nothing of it fits"),
     "UTF-16 in the sketch": (
-        lambda: Registers.from_coupons(21, np.array(canary._coupons(item(t).encode("utf-16-le") for t in users()), np.uint32)),
+        lambda: Registers.from_coupons(21, np.array(canaries._coupons(item(t).encode("utf-16-le") for t in users()), np.uint32)),
         "UTF-16 text goes into the sketch",
     ),
 }  # fmt: skip
@@ -88,10 +88,10 @@ WRONG: dict[str, tuple[Callable[[], Registers], str]] = {
 def test_each_mistake_is_told_by_the_step_that_differs(mistake: str, lg_k: int, by: str, key: GroupKey, tmp_path: Path) -> None:
     """Else an affiliate can't mend it, and sends the same again; with the trustee's file as with the key."""
     make, expected = WRONG[mistake]
-    known = canary.from_key(key, [OTHER])
+    known = canaries.from_key(key, [OTHER])
     if by == "trustee":
-        canary.to_file(known, ["email"], tmp_path / "c.json")
-        known = canary.from_file(tmp_path / "c.json")
+        canaries.to_file(known, ["email"], tmp_path / "c.json")
+        known = canaries.from_file(tmp_path / "c.json")
     said = known.wrong(make().fold(lg_k), "email", UNICODE)
     assert said is not None
     assert expected in said
@@ -100,13 +100,13 @@ def test_each_mistake_is_told_by_the_step_that_differs(mistake: str, lg_k: int, 
 def test_the_trustees_file_holds_no_key(key: GroupKey, tmp_path: Path) -> None:
     """Nor any item of its HMACs: only coupons, of fixed identifiers that everybody knows."""
     path = tmp_path / "c.json"
-    canary.to_file(canary.from_key(key, [OTHER]), ["email", "device"], path)
+    canaries.to_file(canaries.from_key(key, [OTHER]), ["email", "device"], path)
     text = path.read_text()
     for secret in (KEY, "f" * 64, *(keyed(t)[:16] for t in users())):
         assert secret not in text
-    found = canary.from_file(path)
+    found = canaries.from_file(path)
     assert (found.epoch, found.fingerprint) == (key.epoch, key.fingerprint)
-    made = Registers.from_image(canary.image("device", key, 14))
+    made = Registers.from_image(canaries.image("device", key, 14))
     assert found.wrong(made, "device", UNICODE) is None
     assert "no canary of this namespace" in str(found.wrong(made, "phone", UNICODE))
 
@@ -117,13 +117,13 @@ def test_the_trustees_file_holds_no_key(key: GroupKey, tmp_path: Path) -> None:
 def test_another_file_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "c.json").write_text(text)
     with pytest.raises(RefusedError, match="isn't a readable file of canaries"):
-        canary.from_file(tmp_path / "c.json")
+        canaries.from_file(tmp_path / "c.json")
     with pytest.raises(RefusedError, match="isn't a readable file of canaries"):
-        canary.from_file(tmp_path / "nowhere.json")
+        canaries.from_file(tmp_path / "nowhere.json")
 
 
 def test_coupons_of_bytes_are_the_librarys(key: GroupKey) -> None:
     """The diagnosis hashes texts of any length; a wrong hash there would take a right mistake for an unknown one."""
     texts = [f"x{i}" * i for i in range(1, 40)]
-    made = Registers.from_coupons(21, np.array(canary._coupons(t.encode() for t in texts), np.uint32))
+    made = Registers.from_coupons(21, np.array(canaries._coupons(t.encode() for t in texts), np.uint32))
     assert made.digest() == sketch(texts).digest()

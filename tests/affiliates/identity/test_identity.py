@@ -14,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affiliates.errors import RefusedError
-from affiliates.group import KeySource
-from affiliates.identity import PLACEHOLDERS, TEST_KEY, GroupKey, as_key, normalise, person_key, read_key
+from affiliates.identity.keys import TEST_KEY, GroupKey, as_key, person_key, read_key
+from affiliates.identity.normalisation import PLACEHOLDERS, normalise
+from affiliates.manifests.settings import KeySource
 from tests.support.groups import KEY
 from tests.support.paths import ROOT
 from tests.tools import normalisation_vectors

@@ -11,17 +11,23 @@ import pytest
 import yaml
 from pydantic import ValidationError
 
-from affiliates import canary
-from affiliates.contribution import Contribution, write
-from affiliates.edge import Workplace as Place
-from affiliates.edge import contribute, find, periods_present
+from affiliates.aggregation.availability import periods_present
+from affiliates.aggregation.contribute import EdgeContext as Place
+from affiliates.aggregation.contribute import contribute
+from affiliates.contributions.contract import Contribution, write
 from affiliates.errors import RefusedError
-from affiliates.group import ProductRef, Settings
-from affiliates.identity import GroupKey
-from affiliates.keyring import Keyring
-from affiliates.manifests import read_group
-from pipelines import counting, intake, warehouse
-from pipelines.run import run
+from affiliates.identity import canaries
+from affiliates.identity.keyring import Keyring
+from affiliates.identity.keys import GroupKey
+from affiliates.manifests.loader import read_group
+from affiliates.manifests.product import ProductRef
+from affiliates.manifests.settings import Settings
+from affiliates.sources.resolve import find
+from pipelines.counting import measure
+from pipelines.counting.inputs import gather
+from pipelines.ingestion import acceptance
+from pipelines.store import contributions
+from pipelines.workflows.run import run
 from tests.support.groups import KEY, NOW, entity, product, source
 
 Make = Callable[..., Path]
@@ -50,9 +56,9 @@ def group_of(make: Make, **settings: Any) -> Path:
 
 def estimates(directory: Path) -> list[int | None]:
     group = read_group(directory)
-    with warehouse.opened(group.settings.store, directory) as store:
-        inputs = [counting.gather(store, group, month, group.readings.readings[0]) for month in (JANUARY, FEBRUARY)]
-        return [counting.measure(store, group, i).group.estimate for i in inputs]
+    with contributions.open_store(group.settings.store, directory) as store:
+        inputs = [gather(store, group, month, group.readings.readings[0]) for month in (JANUARY, FEBRUARY)]
+        return [measure.measure(store, group, i).group.estimate for i in inputs]
 
 
 def handed_in(directory: Path, key: GroupKey, first: date, last: date) -> list[Contribution]:
@@ -71,7 +77,7 @@ def test_each_month_is_hashed_by_its_epochs_key(make: Make) -> None:
     assert run(directory, read_group(directory), NOW).clean
     assert estimates(directory) == [30, 40]
     group = read_group(directory)
-    with warehouse.opened(group.settings.store, directory) as store:
+    with contributions.open_store(group.settings.store, directory) as store:
         found = {(v.activity_date.month, v.key_epoch, v.key_fingerprint) for v in store.read_versions(ProductRef("a", "app"))}
     assert found == {(1, "1", GroupKey(KEY, "1").fingerprint), (2, "2", GroupKey(OTHER, "2").fingerprint)}
     assert run(directory, group, NOW).products[0].periods == 0
@@ -86,7 +92,7 @@ def test_the_other_epochs_key_is_refused_by_name(make: Make, tmp_path: Path) -> 
     for said, rule in (("1", "another key epoch (1, the month's is 2)"), ("2", "the key of epoch 1: use that of 2")):
         write(tmp_path / "c.parquet", [replace(c, key_epoch=said) for c in old])
         with pytest.raises(RefusedError) as refused:
-            intake.accept([tmp_path / "c.parquet"], group, keys.canaries, lambda month: "", NOW)
+            acceptance.accept([tmp_path / "c.parquet"], group, keys.canaries, lambda month: "", NOW)
         assert rule in str(refused.value)
 
 
@@ -105,13 +111,13 @@ def test_a_destroyed_epoch_keeps_its_figures_and_takes_nothing_more(make: Make, 
     assert estimates(directory)[0] == 30
     write(tmp_path / "c.parquet", handed_in(directory, GroupKey(KEY, "1"), JANUARY, JANUARY))
     with pytest.raises(RefusedError, match=r"the key of its epoch was destroyed \(epoch 1, on 2025-05-30\)"):
-        intake.accept([tmp_path / "c.parquet"], group, Keyring(group.settings, directory).canaries, lambda month: "", NOW)
+        acceptance.accept([tmp_path / "c.parquet"], group, Keyring(group.settings, directory).canaries, lambda month: "", NOW)
 
 
 def test_a_centre_without_the_key_checks_all_the_same(make: Make, tmp_path: Path) -> None:
     """With a trustee's file the centre refuses another key's contributions, and can itself hash nobody."""
     directory = group_of(make)
-    canary.to_file(canary.from_key(GroupKey(KEY, "1")), ["email"], directory / "canaries.json")
+    canaries.to_file(canaries.from_key(GroupKey(KEY, "1")), ["email"], directory / "canaries.json")
     (directory / "group.key").unlink()
     said = yaml.safe_load((directory / "group.yaml").read_text())
     (directory / "group.yaml").write_text(yaml.safe_dump({**said, "key": {"canaries": "canaries.json"}}, sort_keys=False))
@@ -119,10 +125,10 @@ def test_a_centre_without_the_key_checks_all_the_same(make: Make, tmp_path: Path
     keys = Keyring(group.settings, directory)
     assert keys.fingerprint(JANUARY) == GroupKey(KEY, "1").fingerprint
     write(tmp_path / "c.parquet", handed_in(directory, GroupKey(KEY, "1"), JANUARY, FEBRUARY))
-    assert len(intake.accept([tmp_path / "c.parquet"], group, keys.canaries, lambda month: "", NOW)) == 32
+    assert len(acceptance.accept([tmp_path / "c.parquet"], group, keys.canaries, lambda month: "", NOW)) == 32
     write(tmp_path / "c.parquet", handed_in(directory, GroupKey(OTHER, "1"), JANUARY, FEBRUARY))
     with pytest.raises(RefusedError, match="another key, or another hash"):
-        intake.accept([tmp_path / "c.parquet"], group, keys.canaries, lambda month: "", NOW)
+        acceptance.accept([tmp_path / "c.parquet"], group, keys.canaries, lambda month: "", NOW)
     with pytest.raises(RefusedError, match="isn't here: a trustee keeps it"):
         keys.key(JANUARY)
     report = run(directory, group, NOW)
@@ -131,7 +137,7 @@ def test_a_centre_without_the_key_checks_all_the_same(make: Make, tmp_path: Path
 
 def test_a_trustees_file_of_another_epoch_is_refused(make: Make) -> None:
     directory = group_of(make)
-    canary.to_file(canary.from_key(GroupKey(KEY, "9")), ["email"], directory / "c.json")
+    canaries.to_file(canaries.from_key(GroupKey(KEY, "9")), ["email"], directory / "c.json")
     settings = read_group(directory).settings.model_copy(update={"key": None, "keys": ()})
     settings = Settings.model_validate({**settings.model_dump(exclude={"key", "keys"}), "key": {"canaries": "c.json"}})
     with pytest.raises(RefusedError, match="are of another epoch"):

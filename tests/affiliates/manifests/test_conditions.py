@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affiliates import conditions
 from affiliates.errors import RefusedError
+from affiliates.manifests import conditions
 
 FRAME = pl.DataFrame(
     {

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affiliates.group import Entity, Group, KeySource, ProductRef, Settings
+from affiliates.manifests.group import Entity, Group
+from affiliates.manifests.product import ProductRef
+from affiliates.manifests.settings import KeySource, Settings
 
 DAY = date(2025, 3, 31)
 

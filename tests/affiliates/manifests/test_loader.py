@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from affiliates.errors import RefusedError
-from affiliates.group import ProductRef
-from affiliates.manifests import read_group
+from affiliates.manifests.loader import read_group
+from affiliates.manifests.product import ProductRef
 from tests.support.groups import KEY
 
 GROUP = "group: test\nultimate_parent: parent\nkey: {file: k}\n"

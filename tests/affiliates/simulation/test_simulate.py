@@ -9,16 +9,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affiliates import edge, kernels
-from affiliates.edge import Workplace
-from affiliates.group import Group, ProductRef
-from affiliates.identity import GroupKey
-from affiliates.keyring import Keyring
-from affiliates.manifests import read_group
-from affiliates.population import WAVES, Cohort, History, Pattern, Population
-from affiliates.registers import Registers
-from affiliates.simulate import Simulation
-from dashboards import simulated
+from affiliates.aggregation import availability, contribute
+from affiliates.aggregation.contribute import EdgeContext
+from affiliates.identity.keyring import Keyring
+from affiliates.identity.keys import GroupKey
+from affiliates.manifests.group import Group
+from affiliates.manifests.loader import read_group
+from affiliates.manifests.product import ProductRef
+from affiliates.simulation.population import WAVES, Cohort, History, Pattern, Population
+from affiliates.simulation.simulate import Simulation
+from affiliates.sketches import kernels
+from affiliates.sketches.registers import Registers
+from affiliates.sources import resolve
+from dashboards.demo import conglomerate
 from tests.support.command import installed, mauwatch
 from tests.support.groups import entity, product, write_group
 
@@ -145,10 +148,10 @@ def test_raw_events_count_to_the_same_contributions(group: Group, key: GroupKey,
     days = simulation.days()
     for day in days:
         simulation.events(str(ref), day).write_parquet(directory / f"points-{day}.parquet")
-    place = Workplace(directory, group.settings, Keyring.from_key(group.settings, key), lambda month: simulation.crosswalk, NOW)
-    found = edge.find(str(ref), points, directory, "UTC")
-    periods = edge.periods_present(found, points, days, "UTC", NOW)
-    counted = [c for some in edge.contribute(ref, points, found, periods, place) for c in some]
+    place = EdgeContext(directory, group.settings, Keyring.from_key(group.settings, key), lambda month: simulation.crosswalk, NOW)
+    found = resolve.find(str(ref), points, directory, "UTC")
+    periods = availability.periods_present(found, points, days, "UTC", NOW)
+    counted = [c for some in contribute.contribute(ref, points, found, periods, place) for c in some]
     for ours, theirs in zip(counted, simulation.daily(ref, points, NOW), strict=True):
         said = {p.namespace: p.registers.digest() for p in theirs.parts}
         assert {p.namespace: p.registers.digest() for p in ours.parts if p.namespace in said} == said
@@ -182,7 +185,7 @@ def test_the_demo_holds_its_truth(tmp_path: Path) -> None:
     errors = [row["estimate"] / row["by_definition"] - 1 for row in said["truth"] if row["by_definition"]]
     assert max(map(abs, errors)) < 0.003
     truth = json.loads((directory / "truth.json").read_text())
-    assert list(truth) == [f"{m:%Y-%m}" for m in simulated.months_until(datetime(2025, 4, 10, tzinfo=UTC))]
+    assert list(truth) == [f"{m:%Y-%m}" for m in conglomerate.months_until(datetime(2025, 4, 10, tzinfo=UTC))]
     for month in ("2023-06", "2025-01", "2025-02", "2025-03"):
         measured = json.loads(mauwatch("measure", "--group", directory, "--month", month, "--json").stdout)
         assert set(measured["affiliates"]) == set(truth[month]["affiliates"])

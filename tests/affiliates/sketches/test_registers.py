@@ -6,8 +6,8 @@ from datasketches import hll_sketch, tgt_hll_type
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affiliates.registers import Absorber, Registers, agrees_with_datasketches, standard_error
-from affiliates.sketch_image import most_coupons
+from affiliates.sketches.image import most_coupons
+from affiliates.sketches.registers import Absorber, Registers, agrees_with_datasketches, standard_error
 
 KEYS = st.lists(st.integers(0, 2**64 - 1), max_size=300)
 LG_KS = (4, 7, 8, 12, 16, 21)

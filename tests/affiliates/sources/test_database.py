@@ -13,10 +13,11 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from affiliates import activity, edge
+from affiliates.aggregation import activity, availability
 from affiliates.errors import RefusedError
-from affiliates.manifests import read_group
-from affiliates.sources.database.table import Table
+from affiliates.manifests.loader import read_group
+from affiliates.manifests.product import definition_digest
+from affiliates.sources.database.table import EventTable
 from tests.support.command import installed
 from tests.support.databases import new_database
 from tests.support.event_files import JANUARY, contributions, users
@@ -77,7 +78,7 @@ def test_a_table_counts_as_the_same_events_in_a_file(
     assert digests(contributions(by_table)) == expected
     for day in (JANUARY[0], JANUARY[30]):  # Computed again by itself: another range, the same people.
         assert digests(contributions(by_table, [day])) == {day: expected[day]}
-    assert edge.events_now([found_in(by_table)], "day", {d: [d] for d in JANUARY}, zone) == {
+    assert availability.events_now([found_in(by_table)], "day", {d: [d] for d in JANUARY}, zone) == {
         d: number + (unidentified or 0) for d, (_, number, unidentified) in expected.items()
     }
 
@@ -381,7 +382,7 @@ def test_sqlite_is_opened_for_reading_alone(tmp_path: Path) -> None:
     before = (tmp_path / "shop.sqlite").read_bytes()
     found = found_in(group_of(tmp_path / "group", table(url)))
     contributions(tmp_path / "group")
-    assert isinstance(found, Table)
+    assert isinstance(found, EventTable)
     with found.engine.connect() as connection, pytest.raises(sa.exc.OperationalError, match="readonly"):
         connection.exec_driver_sql("delete from events")
     assert (tmp_path / "shop.sqlite").read_bytes() == before
@@ -406,7 +407,7 @@ def test_the_definition_of_files_is_as_it_was(tmp_path: Path) -> None:
 
 def found_in_manifest(directory: Path) -> str:
     group = read_group(directory)
-    return edge.definition_digest(group.entities["a"].products[0], group.settings)
+    return definition_digest(group.entities["a"].products[0], group.settings)
 
 
 def test_without_the_library_the_extra_is_named(tmp_path: Path) -> None:
@@ -418,7 +419,7 @@ import sys
 sys.modules.update(dict.fromkeys(("sqlalchemy", "obstore")))
 from pathlib import Path
 from affiliates import edge
-from affiliates.manifests import read_group
+from affiliates.manifests.loader import read_group
 from affiliates.errors import RefusedError
 for name in ("database", "objects"):
     directory = Path({str(tmp_path)!r}) / name

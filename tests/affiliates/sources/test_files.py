@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affiliates import activity, edge
-from affiliates.crosswalk import from_table
+from affiliates.aggregation import activity, contribute
+from affiliates.crosswalks.snapshot import from_table
 from affiliates.errors import RefusedError
-from affiliates.identity import GroupKey, normalise, person_key
-from affiliates.registers import Registers
-from affiliates.sources import files
+from affiliates.identity.keys import GroupKey, person_key
+from affiliates.identity.normalisation import normalise
+from affiliates.sketches.registers import Registers
+from affiliates.sources import files as sources_files
 from tests.support.event_files import JANUARY, contributions, encoded, users
 from tests.support.groups import KEY, Manifests, entity, events, product, source, write_group
 
@@ -488,7 +489,7 @@ def test_passes_do_not_change_a_contribution(make: Make, monkeypatch: pytest.Mon
     directory = make([entity("a", [product(sources=[source(complete_through="2025-03-31")])])], {"events.parquet": frame})
     days = [date(2025, 1, 1) + timedelta(i) for i in range(90)]
     at_once = contributions(directory, days)
-    monkeypatch.setattr(edge, "PASS_BYTES", 0)
+    monkeypatch.setattr(contribute, "PASS_BYTES", 0)
     assert {d: c.digest for d, c in contributions(directory, days).items()} == {d: c.digest for d, c in at_once.items()}
     assert len(at_once) == 90
 
@@ -518,7 +519,7 @@ def test_passes_by_month_lose_nobody_at_their_edges(make: Make, zone: str, unit:
     directory = make([entity("a", [said])], {"events.parquet": out.getvalue()}, time_zone=zone)
     days = [date(2025, 2, 20) + timedelta(i) for i in range(39)]
     at_once = contributions(directory, days)
-    monkeypatch.setattr(edge, "PASS_BYTES", 0)
+    monkeypatch.setattr(contribute, "PASS_BYTES", 0)
     by_month = contributions(directory, days)
     assert {d: c.digest for d, c in by_month.items()} == {d: c.digest for d, c in at_once.items()}
     expected: dict[date, int] = {}
@@ -533,7 +534,7 @@ def test_days_are_read_in_portions(make: Make, monkeypatch: pytest.MonkeyPatch) 
     by_day = {f"days/{d}.parquet": events([(f"{d}T12:00:00Z", f"u{d.day % 4}@example.com")]) for d in JANUARY}
     directory = make([entity("a", [product(sources=[source(files="days/{day}.parquet", complete_through=None)])])], by_day)
     whole = contributions(directory)
-    monkeypatch.setattr(files, "PORTION_BYTES", 2500)
+    monkeypatch.setattr(sources_files, "PORTION_BYTES", 2500)
     assert {d: c.digest for d, c in contributions(directory).items()} == {d: c.digest for d, c in whole.items()}
     assert all(c.parts[0].events == 1 for c in whole.values())
 

@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 
 from affiliates.errors import RefusedError
-from affiliates.manifests import read_group
-from affiliates.sources import objects
-from dashboards.doctor import examine
+from affiliates.manifests.loader import read_group
+from affiliates.sources import object_store
+from dashboards.cli.doctor import examine
 from tests.support.event_files import JANUARY, contributions, encoded, users
 from tests.support.groups import NOW, PLANTED, SECRET, entity, events, product, source, write_group
 from tests.support.runs import go
@@ -63,8 +63,8 @@ def test_what_is_large_is_read_in_place_and_nothing_is_left(tmp_path: Path, put:
     expected = digests(contributions(group_of(tmp_path / "file", source(), {"events.parquet": FRAME}, lg_k=12)))
     directory = group_of(tmp_path / "s3", source(files=f"{bucket}/p/"), lg_k=12)
     for in_place, portion in ((1, 1), (1 << 30, 1), (1 << 30, 1 << 30)):
-        monkeypatch.setattr(objects, "IN_PLACE_BYTES", in_place)
-        monkeypatch.setattr(objects, "PORTION_BYTES", portion)
+        monkeypatch.setattr(object_store, "IN_PLACE_BYTES", in_place)
+        monkeypatch.setattr(object_store, "PORTION_BYTES", portion)
         assert digests(contributions(directory)) == expected
     for _ in found_in(directory).frames(JANUARY, ["at"]):
         (folder,) = temporary.iterdir()
@@ -104,7 +104,7 @@ def test_wrong_objects_are_refused_by_name(
     if in_place:
         if not any(key.endswith(".parquet") for key in given):
             return
-        monkeypatch.setattr(objects, "IN_PLACE_BYTES", 1)
+        monkeypatch.setattr(object_store, "IN_PLACE_BYTES", 1)
     bucket = put(given)
     with pytest.raises(RefusedError, match=expected) as refused:
         contributions(group_of(tmp_path, source(**{"files": f"{bucket}/p/", **changes})))
@@ -136,7 +136,7 @@ def test_a_store_that_denies_and_one_that_is_not_there(
             contributions(directory)
         server.shutdown()
     assert "planted" not in whole_text(refused.value)
-    monkeypatch.setattr(objects, "RETRIES", 0)
+    monkeypatch.setattr(object_store, "RETRIES", 0)
     with pytest.raises(RefusedError, match="the store can't be reached, or doesn't know mauwatch") as refused:
         contributions(directory)
     assert SECRET not in whole_text(refused.value)
@@ -148,14 +148,14 @@ def test_an_object_written_again_meanwhile_is_read_again(tmp_path: Path, put: Pu
     bucket = put({key: f"at,user\n2025-01-05T12:00:00Z,{PLANTED}\n".encode()})
     said = entity("a", [product(sources=[source(files=f"{bucket}/p/")], to="2025-02-01")])
     directory = write_group(tmp_path, [said], lg_k=12)
-    fetched, done = objects.Objects._fetch, list[str]()
+    fetched, done = object_store.Objects._fetch, list[str]()
 
-    def meanwhile(self: objects.Objects, found: objects.Object, path: Path) -> None:
+    def meanwhile(self: object_store.Objects, found: object_store.Object, path: Path) -> None:
         if not done:
             done.append(put({key: b"at,user\n2025-01-05T12:00:00Z,a@example.com\n2025-01-06T12:00:00Z,b@example.com\n"}))
         fetched(self, found, path)
 
-    monkeypatch.setattr(objects.Objects, "_fetch", meanwhile)
+    monkeypatch.setattr(object_store.Objects, "_fetch", meanwhile)
     with pytest.raises(RefusedError, match=r"p/e.csv: the object was written again while it was read"):
         contributions(directory)
     done.clear()
@@ -214,7 +214,7 @@ class Other(BaseHTTPRequestHandler):
 @pytest.mark.parametrize("scheme", ["gs", "az"])
 def test_the_other_stores_take_the_same_way(tmp_path: Path, scheme: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole objects, and Parquet in place: an address leads to its store by either library."""
-    monkeypatch.setattr(objects, "IN_PLACE_BYTES", 1)
+    monkeypatch.setattr(object_store, "IN_PLACE_BYTES", 1)
     monkeypatch.setattr(Other, "held", {f"p/{i}.{kind}": encoded(kind, FRAME[i::2]) for i in range(2)})
     expected = digests(contributions(group_of(tmp_path / "file", source(), {"events.parquet": FRAME}, lg_k=12)))
     with HTTPServer(("127.0.0.1", 0), Other) as server:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from affiliates import contribution
+from affiliates.contributions import contract
 from tests.support.command import ran
 from tests.support.groups import entity, events, product, source, write_group
 
@@ -34,7 +34,7 @@ def test_what_leaves_and_what_stays(tmp_path: Path) -> None:
         "c.parquet",
         "shop",
     ]
-    made = contribution.read(out)
+    made = contract.read(out)
     assert {c.activity_date for c in made} == {date(2025, 1, d) for d in range(1, 32)}
     assert sum(p.events or 0 for c in made for p in c.parts) == 621
     for text in (PLANTED, "u1@", "c0de"):
@@ -53,13 +53,13 @@ def test_a_month_external_users_only(tmp_path: Path) -> None:
     directory, out = edge(tmp_path / "shop", grain="month", sources=[staff]), tmp_path / "c.parquet"
     said = ran("contribute", "--group", str(directory), "--month", "2025-01", "-o", str(out), "--external-only")
     assert "Of external users alone: a reading that counts others has no upper bound from it." in " ".join(said.split())
-    (made,) = contribution.read(out)
+    (made,) = contract.read(out)
     assert (made.grain, made.activity_date) == ("month", date(2025, 1, 1))
     assert [(p.audience, p.distinct_users) for p in made.parts] == [("external", 50)]
     assert made.audiences == "external"
     stated = edge(tmp_path / "stated", grain="month", sources=[staff], audiences=["external"])
     ran("contribute", "--group", str(stated), "--month", "2025-01", "-o", str(tmp_path / "stated.parquet"))
-    assert contribution.read(tmp_path / "stated.parquet")[0].digest == made.digest
+    assert contract.read(tmp_path / "stated.parquet")[0].digest == made.digest
     assert json.loads(ran("inspect", str(out), "--json"))["audiences"] == ["external"]
 
 
@@ -78,7 +78,7 @@ def test_options_in_the_place_of_a_manifest_give_the_same(tmp_path: Path) -> Non
     options = ["--files", "events.parquet", "--time", "at", "--identifier", "email=user", "--key-file", "group.key"]
     ran("contribute", "shop/app", "--group", str(directory), *options, "--month", "2025-01", "-o", str(tmp_path / "b.parquet"))
     registers = [
-        [p.registers.digest() for c in contribution.read(tmp_path / name) for p in c.parts] for name in ("a.parquet", "b.parquet")
+        [p.registers.digest() for c in contract.read(tmp_path / name) for p in c.parts] for name in ("a.parquet", "b.parquet")
     ]
     assert registers[0] == registers[1]
 

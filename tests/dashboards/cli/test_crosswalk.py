@@ -10,10 +10,11 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-from affiliates import crosswalk
+from affiliates.crosswalks import snapshot as crosswalks_snapshot
 from affiliates.errors import RefusedError
-from affiliates.identity import GroupKey, normalise, person_key
-from dashboards.cli import app
+from affiliates.identity.keys import GroupKey, person_key
+from affiliates.identity.normalisation import normalise
+from dashboards.cli.main import app
 from tests.support.command import answer
 from tests.support.groups import KEY, entity, events, product, source
 
@@ -53,7 +54,7 @@ def snapshot(group: Path, month: str = "2025-01") -> pl.DataFrame:
 def keyed(identifier: str, namespace: str = "email") -> str:
     normalised = normalise(pl.col("i"), namespace)
     keys = pl.DataFrame({"i": [identifier]}).select(key=person_key(normalised, namespace, GroupKey(KEY, "1")))
-    return str(crosswalk.as_text(keys["key"])[0])
+    return str(crosswalks_snapshot.as_text(keys["key"])[0])
 
 
 def people(group: Path, month: str = "2025-01") -> set[frozenset[str]]:
@@ -69,7 +70,7 @@ def test_a_snapshot_is_what_the_group_reads(group: Path, tmp_path: Path) -> None
         frozenset({keyed("ada@gmail.com"), keyed("d1", "device"), keyed("d2", "device")}),
         frozenset({keyed("bob@example.com"), keyed("d3", "device")}),
     }
-    made = crosswalk.read("crosswalk-2025-01.parquet", group)
+    made = crosswalks_snapshot.read("crosswalk-2025-01.parquet", group)
     assert (found["digest"], found["keys"], made.table.height) == (made.digest, 5, 5)
     assert (found["rows"], found["linking"], found["state"]) == (4, 3, "written")
     assert found["people"] == {"kept": 0, "new": 2, "split": 0, "merged": 0, "gone": 0}

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from affiliates.manifests import read_group
-from dashboards.cli import main
-from pipelines.forecast import against, walk
-from pipelines.run import run
-from pipelines.series import Point, even
+from affiliates.manifests.loader import read_group
+from dashboards.cli.main import main
+from pipelines.forecasting.forecast import against, walk
+from pipelines.forecasting.series import Point, even
+from pipelines.workflows.run import run
 from tests.support.command import mauwatch
 from tests.support.groups import NOW, entity, product, write_group
 
@@ -131,12 +131,12 @@ def test_a_groups_own_months(tmp_path: Path, here: Here) -> None:
 def test_pictures(tmp_path: Path, threshold: float) -> None:
     """A picture that any viewer opens, and a page that fetches nothing: a finance person's machine may have no network. With
     a threshold out of sight, the figures aren't pressed flat."""
-    from dashboards import forecast_plot
+    from dashboards.charts import forecast
 
     points = [Point(24000 + i, 600.0 + 5 * i, 590.0 + 5 * i, 615.0 + 5 * i, "" if i != 3 else "new") for i in range(14)]
     made = against(walk(even("x", points, 1, "month"), 12, paths=500), threshold)
     for name in ("fan.png", "fan.html"):
-        forecast_plot.write(made, tmp_path / name)
+        forecast.write(made, tmp_path / name)
     picture = (tmp_path / "fan.png").read_bytes()
     assert picture.startswith(b"\x89PNG\r\n\x1a\n")
     assert picture.endswith(b"IEND\xaeB`\x82")

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from affiliates import canary
 from affiliates.errors import RefusedError
-from affiliates.group import KeySource
-from affiliates.identity import TEST_KEY, GroupKey, read_key
-from dashboards import keys, starter
+from affiliates.identity import canaries
+from affiliates.identity.keys import TEST_KEY, GroupKey, read_key
+from affiliates.manifests.settings import KeySource
+from dashboards.cli import scaffold
+from dashboards.cli.commands import key
 from tests.support.command import asked, mauwatch
 from tests.support.groups import KEY, write_group
 
@@ -63,7 +64,7 @@ def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
 def test_the_line_for_group_yaml_is_what_the_group_reads(tmp_path: Path) -> None:
     """From the group directory, wherever the command runs."""
     directory = tmp_path / "group"
-    starter.write(directory, "acme", "UTC")
+    scaffold.write(directory, "acme", "UTC")
     made = answer("new", directory / ".mauwatch" / "it's 2.key", "--epoch", "2")
     assert made["group_yaml"] == 'key: {file: ".mauwatch/it\'s 2.key", epoch: "2"}'
     text = (directory / "group.yaml").read_text()
@@ -82,7 +83,7 @@ def test_check_shows_what_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyP
     }
     path = kept(tmp_path / "k")
     assert asked("check", "--file", path) == f"File: {path}\nFingerprint {FINGERPRINT}\n"
-    starter.write(tmp_path / "group", "acme", "UTC")
+    scaffold.write(tmp_path / "group", "acme", "UTC")
     said = asked("check", "--group", tmp_path / "group")
     assert re.search(r"File: .*\.mauwatch/group\.key\nEpoch 1, fingerprint [0-9a-f]{12}\n$", said)
     assert "two places" in asked("check", "--file", path, "--env", "X", code=2)
@@ -136,7 +137,7 @@ def test_each_epochs_key_is_shown(tmp_path: Path) -> None:
 def test_a_centre_without_the_key_compares_its_trustees(tmp_path: Path) -> None:
     """The fingerprint of what the trustee gave is the key's, which is all that the centre can compare."""
     directory = write_group(tmp_path, [], key={"canaries": "canaries.json"})
-    canary.to_file(canary.from_key(GroupKey(KEY, "1")), ["email"], directory / "canaries.json")
+    canaries.to_file(canaries.from_key(GroupKey(KEY, "1")), ["email"], directory / "canaries.json")
     (found,) = answer("check", "--group", directory)["keys"]
     assert (found["fingerprint"], list(found["source"])) == (FINGERPRINT, ["canaries"])
     assert "A trustee's canaries: " in asked("check", "--group", directory)
@@ -169,9 +170,9 @@ def test_what_is_no_key_is_refused_by_what_it_is(tmp_path: Path, content: bytes,
 
 
 def test_no_key_is_told_for_another_form() -> None:
-    assert keys.unusable(KEY.encode()) is None
-    assert keys.unusable(b"\n" + KEY.encode()) is None
-    assert keys.unusable(b"x" * 32) is None
+    assert key.unusable(KEY.encode()) is None
+    assert key.unusable(b"\n" + KEY.encode()) is None
+    assert key.unusable(b"x" * 32) is None
 
 
 def test_the_key_in_the_place_of_its_name_isnt_shown(tmp_path: Path) -> None:

@@ -205,7 +205,7 @@ def test_doctor_finds_what_is_wrong(make: Callable[..., Path]) -> None:
 def test_the_edges_commands_run_where_only_the_core_is_installed(tmp_path: Path) -> None:
     """An affiliate's machine has no SQLAlchemy, no Alembic and no zstandard."""
     block = "import sys; sys.modules.update(dict.fromkeys(('sqlalchemy', 'alembic', 'zstandard')))"
-    blocked = f"{block}; from dashboards.cli import main; main()"
+    blocked = f"{block}; from dashboards.cli.main import main; main()"
     links = ["crosswalk", str(tmp_path / "g/data/app.csv"), "--group", str(tmp_path / "g"), "--links-to", str(tmp_path / "k")]
     links += [f"--column={column}" for column in ("user=email", "at=", "kind=", "agent=")]
     for arguments in (["init", str(tmp_path / "g")], ["validate", "--group", str(tmp_path / "g")], ["--help"], links):

@@ -14,20 +14,40 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affiliates.alerting import Alerting
 from affiliates.errors import RefusedError
-from affiliates.group import Group, ProductRef
-from affiliates.manifests import read_group
+from affiliates.manifests.alert_settings import Alerting
+from affiliates.manifests.group import Group
+from affiliates.manifests.loader import read_group
+from affiliates.manifests.product import ProductRef
 from affiliates.periods import add_months, month_end, month_of
-from pipelines import alerts, answering, incidents, outlook, own_months, registry, warehouse, watched, watching, wording
-from pipelines.alerts import Event, Level, Situation, State
-from pipelines.answering import Closing
-from pipelines.incidents import Key, Transition
-from pipelines.outlook import Past
-from pipelines.registry import builtin
-from pipelines.run import run
-from pipelines.series import Point
-from pipelines.wording import About
+from pipelines.alerts import evaluate, expectations, messages, responses
+from pipelines.alerts import rules as alerts_rules
+from pipelines.alerts.messages import About
+from pipelines.alerts.responses import Closing
+from pipelines.alerts.state import (
+    CLOSES,
+    REASONS,
+    Event,
+    Level,
+    Situation,
+    State,
+    acknowledge,
+    advance,
+    assess,
+    close,
+    data_incident,
+    escalate,
+    from_text,
+    to_text,
+)
+from pipelines.forecasting import history
+from pipelines.forecasting.series import Point
+from pipelines.licences import registry
+from pipelines.licences.registry import builtin
+from pipelines.records import PublishedMonth
+from pipelines.store import alert_log, contributions
+from pipelines.store.alert_log import AlertKey, Transition
+from pipelines.workflows.run import run
 from tests.support.databases import SQLITE
 from tests.support.groups import entity, events, product, write_group
 
@@ -35,7 +55,7 @@ LINE = 700_000_000
 RULES = Alerting()
 BEGIN = datetime(2025, 1, 31, 12, tzinfo=UTC)
 WATCH, PREPARE, ACT, OVER = Level.WATCH, Level.PREPARE, Level.ACT, Level.OVER
-KEY = Key("threshold", "llama/700000000", "unique_people")
+KEY = AlertKey("threshold", "llama/700000000", "unique_people")
 
 
 def month(number: int) -> date:
@@ -57,8 +77,8 @@ def play(
     said = list[tuple[str, Level]]()
     for number, s in enumerate(situations):
         now = BEGIN + timedelta(days=30 * number)
-        state, happened = alerts.look(state, [alerts.look_of(s, rules)], now, rules, frozen)
-        again, nothing = alerts.look(state, [alerts.look_of(s, rules)], now, rules, frozen)
+        state, happened = advance(state, [assess(s, rules)], now, rules, frozen)
+        again, nothing = advance(state, [assess(s, rules)], now, rules, frozen)
         assert (again, nothing) == (state, []), "the same look again changes nothing"
         said += [(event.action, event.level) for event in happened]
     return state, said
@@ -110,7 +130,7 @@ def test_a_series_that_hovers_flips_twice_and_once() -> None:
 def test_over_is_latched_and_only_a_named_person_closes_it() -> None:
     state, said = play(series(720, 650, 500, 100))
     assert (state.level, said) == (OVER, [("raised", OVER)])
-    state, _ = alerts.close(state, "granted", BEGIN)
+    state, _ = close(state, "granted", BEGIN)
     assert not state.is_open
 
 
@@ -183,21 +203,21 @@ def test_a_forecast_that_fails_does_not_clear() -> None:
 
 def test_a_worse_level_voids_an_acknowledgement_and_a_better_one_keeps_it() -> None:
     state, _ = play(series(600))
-    state, _ = alerts.acknowledge(state, "counsel")
+    state, _ = acknowledge(state, "counsel")
     assert play([measured(1, 520)], state)[0].acknowledged_by == "counsel"
     assert play([measured(1, 680)], state)[0].acknowledged_by is None
 
 
 def test_nobody_acknowledges_and_it_goes_one_step_further_once() -> None:
     state, _ = play(series(600))
-    days = [alerts.waited(state, BEGIN + timedelta(days=n), RULES)[1] for n in range(5)]
+    days = [escalate(state, BEGIN + timedelta(days=n), RULES)[1] for n in range(5)]
     assert [[e.action for e in said] for said in days] == [[], [], [], ["escalated"], ["escalated"]]
-    stepped, _ = alerts.waited(state, BEGIN + timedelta(days=3), RULES)
-    assert alerts.waited(stepped, BEGIN + timedelta(days=30), RULES)[1] == []
-    seen, _ = alerts.acknowledge(state, "counsel")
-    assert alerts.waited(seen, BEGIN + timedelta(days=30), RULES)[1] == []
+    stepped, _ = escalate(state, BEGIN + timedelta(days=3), RULES)
+    assert escalate(stepped, BEGIN + timedelta(days=30), RULES)[1] == []
+    seen, _ = acknowledge(state, "counsel")
+    assert escalate(seen, BEGIN + timedelta(days=30), RULES)[1] == []
     worse, _ = play([measured(1, 680)], stepped)
-    assert alerts.waited(worse, BEGIN + timedelta(days=40), RULES)[1], "a worse level begins anew"
+    assert escalate(worse, BEGIN + timedelta(days=40), RULES)[1], "a worse level begins anew"
 
 
 def test_an_older_month_that_is_corrected_is_no_less_over() -> None:
@@ -206,7 +226,7 @@ def test_an_older_month_that_is_corrected_is_no_less_over() -> None:
     assert ("raised", OVER) not in said
     state, said = play([measured(2, 705)], state)
     assert said == [("raised", OVER)]
-    state, _ = alerts.close(state, "granted", BEGIN)
+    state, _ = close(state, "granted", BEGIN)
     assert play([measured(2, 706)], state)[1] == [], "it was closed with the month before"
 
 
@@ -218,7 +238,7 @@ def test_what_is_confirmed_after_a_newer_month_came_is_raised() -> None:
 
 def test_what_was_granted_stays_silent_until_it_has_been_below() -> None:
     state, _ = play(series(720))
-    state, _ = alerts.close(state, "granted", BEGIN)
+    state, _ = close(state, "granted", BEGIN)
     state, said = play([measured(1, 730), measured(2, 690), measured(3, 710)], state)
     assert said == [], "690 isn't below the line's band"
     state, said = play([measured(4, 670), measured(5, 710)], state)
@@ -227,7 +247,7 @@ def test_what_was_granted_stays_silent_until_it_has_been_below() -> None:
 
 def test_a_figure_that_was_wrong_does_not_come_back_and_the_next_one_does() -> None:
     state, _ = play(series(720))
-    state, _ = alerts.close(state, "measured_wrongly", BEGIN)
+    state, _ = close(state, "measured_wrongly", BEGIN)
     assert play([measured(0, 720)], state)[1] == []
     assert play([measured(0, 721)], state)[1] == [("raised", OVER)]
     assert play([measured(0, 720), measured(1, 720)], state)[1] == [("raised", OVER)]
@@ -278,38 +298,38 @@ def test_levels_of_settled_months_are_those_of_a_second_machine(millions: Sequen
 def test_a_state_is_kept_whole(drawn: Sequence[tuple[float | None, bool, bool]]) -> None:
     """What the store forgets of it, the next look would decide without."""
     state = replace(play(situations_of(drawn))[0], subjects=("2025-01", "a/app"), confirmed=("x",), settled=("x", "y"))
-    assert alerts.from_text(alerts.to_text(state)) == state
+    assert from_text(to_text(state)) == state
 
 
 def test_alerts_about_data_come_and_end_by_what_could_be_judged() -> None:
-    state, said = alerts.found(State(), {"2025-03", "a/app"}, lambda s: True, BEGIN)
+    state, said = data_incident(State(), {"2025-03", "a/app"}, lambda s: True, BEGIN)
     assert said == [Event("found", subjects=("2025-03", "a/app"))]
-    assert alerts.found(state, {"a/app"}, lambda s: True, BEGIN)[1] == []
-    assert alerts.found(state, (), lambda s: "/" in s, BEGIN)[0].subjects == ("2025-03",)
-    assert alerts.found(state, (), lambda s: True, BEGIN)[1] == [Event("ended", subjects=("2025-03", "a/app"))]
-    seen, _ = alerts.acknowledge(state, "operator")
-    more, said = alerts.found(seen, {"2025-03", "a/app", "b/app"}, lambda s: True, BEGIN)
+    assert data_incident(state, {"a/app"}, lambda s: True, BEGIN)[1] == []
+    assert data_incident(state, (), lambda s: "/" in s, BEGIN)[0].subjects == ("2025-03",)
+    assert data_incident(state, (), lambda s: True, BEGIN)[1] == [Event("ended", subjects=("2025-03", "a/app"))]
+    seen, _ = acknowledge(state, "operator")
+    more, said = data_incident(seen, {"2025-03", "a/app", "b/app"}, lambda s: True, BEGIN)
     assert (said, more.acknowledged_by) == ([Event("found", subjects=("b/app",))], None)
-    closed, _ = alerts.close(more, "accepted", BEGIN)
-    assert alerts.found(closed, {"2025-03", "a/app", "b/app"}, lambda s: True, BEGIN)[1] == []
+    closed, _ = close(more, "accepted", BEGIN)
+    assert data_incident(closed, {"2025-03", "a/app", "b/app"}, lambda s: True, BEGIN)[1] == []
 
 
 def test_every_kind_has_reasons_to_be_closed_by() -> None:
-    assert {reason for fitting in alerts.CLOSES.values() for reason in fitting} == set(alerts.REASONS)
+    assert {reason for fitting in CLOSES.values() for reason in fitting} == set(REASONS)
 
 
 def test_students_quantile() -> None:
     """From a table of the distribution."""
     table = {5: 4.032, 6: 3.707, 8: 3.355, 10: 3.169, 23: 2.807}
     for degrees, expected in table.items():
-        assert outlook._t(0.995, degrees) == pytest.approx(expected, rel=0.01)
+        assert expectations._t(0.995, degrees) == pytest.approx(expected, rel=0.01)
 
 
-def past(*millions: float | None) -> list[Past]:
+def past(*millions: float | None) -> list[PublishedMonth]:
     found = []
     for number, people in enumerate(millions):
         people_or = None if people is None else round(people * 1e6)
-        found.append(Past(month_of(month(number)), people_or, people_or or 0, people_or, 2))
+        found.append(PublishedMonth(month_of(month(number)), people_or, people_or or 0, people_or, 2))
     return found
 
 
@@ -329,17 +349,17 @@ def past(*millions: float | None) -> list[Past]:
     ],
 )
 def test_what_is_a_jump(millions: tuple[float | None, ...], jumps: bool) -> None:
-    assert outlook.is_jump(past(*millions), RULES.jump) == jumps
+    assert expectations.is_jump(past(*millions), RULES.jump) == jumps
 
 
 def test_an_open_month_jumps_only_upwards() -> None:
     months = past(600, 610, 619, 631, 640, 650, 661)
-    low = Past(month_of(month(7)), 100_000_000, 90_000_000, None, 2)
-    assert not outlook.is_jump([*months, low], RULES.jump)
-    after = Past(month_of(month(8)), 700_000_000, 700_000_000, 700_000_000, 2)
-    assert outlook.is_jump([*months, low, after], RULES.jump), "compared with the last month that was whole"
-    assert not outlook.is_jump([*months, low, replace(after, estimate=675_000_000, lower=675_000_000)], RULES.jump)
-    assert outlook.is_jump([*months, replace(low, estimate=800_000_000, lower=790_000_000)], RULES.jump)
+    low = PublishedMonth(month_of(month(7)), 100_000_000, 90_000_000, None, 2)
+    assert not expectations.is_jump([*months, low], RULES.jump)
+    after = PublishedMonth(month_of(month(8)), 700_000_000, 700_000_000, 700_000_000, 2)
+    assert expectations.is_jump([*months, low, after], RULES.jump), "compared with the last month that was whole"
+    assert not expectations.is_jump([*months, low, replace(after, estimate=675_000_000, lower=675_000_000)], RULES.jump)
+    assert expectations.is_jump([*months, replace(low, estimate=800_000_000, lower=790_000_000)], RULES.jump)
 
 
 def test_a_message_for_elsewhere_has_no_figure_and_no_name() -> None:
@@ -352,7 +372,7 @@ def test_a_message_for_elsewhere_has_no_figure_and_no_name() -> None:
         "acme", True, crossing=date(2026, 3, 1), today=date(2025, 11, 1), products=[(ProductRef("a", "mail"), 400_000_003)],
         tested_by=["Llama 4"], uses=["a/mail uses llama-4; revenue 7,000,001 EUR in 2025; switching costs 90,001 EUR"],
     )  # fmt: skip
-    said = wording.payload(of, Event("raised", ACT, PREPARE), about, rules, "c0ffee")
+    said = messages.payload(of, Event("raised", ACT, PREPARE), about, rules, "c0ffee")
     for shown in (
         "668,123,456",
         "667,000,001",
@@ -401,8 +421,8 @@ def write(
 
 def happened(directory: Path, group: Group) -> list[tuple[str, str, str]]:
     """Of all alerts, what was said of them, in order."""
-    with warehouse.opened(group.settings.store, directory) as store:
-        every = [t for of in incidents.current(store).values() for n in range(of.id + 1) for t in incidents.history(store, n)]
+    with contributions.open_store(group.settings.store, directory) as store:
+        every = [t for of in alert_log.current(store).values() for n in range(of.id + 1) for t in alert_log.history(store, n)]
     rows = sorted({t.id: t for t in every}.values(), key=lambda t: t.id)
     return [(t.kind, t.action, t.level) for t in rows if t.action != "looked"]
 
@@ -426,10 +446,10 @@ def test_a_changed_definition_neither_clears_nor_crosses_until_somebody_decides(
     new = happened(directory, group)[1:]
     assert ("definition_change", "found", "open") in new
     assert not [event for event in new if event[1] in ("raised", "lowered", "cleared")]
-    with warehouse.opened(group.settings.store, directory) as store:
-        numbers = {key.kind: of.opened for key, of in incidents.current(store).items() if of.is_open}
+    with contributions.open_store(group.settings.store, directory) as store:
+        numbers = {key.kind: of.opened for key, of in alert_log.current(store).items() if of.is_open}
         for kind in numbers.keys() - {"threshold"}:
-            answering.close(store, group, builtin(), numbers[kind], Closing("counsel", "confirmed", "2025/17"), may)
+            responses.close(store, group, builtin(), numbers[kind], Closing("counsel", "confirmed", "2025/17"), may)
     last = [event for event in happened(directory, group) if event[1] in ("raised", "lowered", "cleared")][1:]
     assert last == [then]
 
@@ -439,11 +459,11 @@ def test_an_alert_is_published_with_its_figure_or_not_at_all(tmp_path: Path) -> 
     directory = tmp_path / "group"
     group = write(directory, MONTHS)
     now = datetime(2025, 4, 5, tzinfo=UTC)
-    with warehouse.opened(SQLITE, directory, create=True) as store, store.writing() as connection:
+    with contributions.open_store(SQLITE, directory, create=True) as store, store.writing() as connection:
         connection.exec_driver_sql("create trigger full before insert on incidents begin select raise(abort, 'full'); end")
     with pytest.raises(RefusedError, match="can't be used"):
         run(directory, group, now)
-    with warehouse.opened(SQLITE, directory) as store, store.writing() as connection:
+    with contributions.open_store(SQLITE, directory) as store, store.writing() as connection:
         assert connection.exec_driver_sql("select count(*) from publications").scalar() == 0
         connection.exec_driver_sql("drop trigger full")
     run(directory, group, now)
@@ -455,7 +475,7 @@ def test_running_again_says_nothing_again(tmp_path: Path) -> None:
     group = write(directory, MONTHS)
     for hours in range(3):
         run(directory, group, datetime(2025, 4, 5, hours, tzinfo=UTC))
-    with warehouse.opened(SQLITE, directory) as store, store.reading() as connection:
+    with contributions.open_store(SQLITE, directory) as store, store.reading() as connection:
         known = connection.exec_driver_sql("select distinct known_at from incidents").scalars().all()
     assert {str(at)[:13] for at in known} == {"2025-04-05T00"}
 
@@ -546,7 +566,7 @@ def test_a_licence_that_cant_be_watched_is_said(tmp_path: Path, name: str, said:
 
 def rules_of(directory: Path) -> set[tuple[str, int, str | None]]:
     group = read_group(directory)
-    found = watched.rules(group, registry.from_directory(directory), [date(2025, 6, 1)], group.readings.readings[0])
+    found = alerts_rules.rules(group, registry.from_directory(directory), [date(2025, 6, 1)], group.readings.readings[0])
     assert len({rule.name for rule in found}) == len(found)
     return {(rule.name.partition("/")[0], rule.threshold, rule.subject) for rule in found}
 
@@ -565,7 +585,7 @@ def test_which_thresholds_are_watched(tmp_path: Path) -> None:
     assert {(who.partition("-")[0], n, of) for who, n, of in rules_of(made)} == {LLAMA, hyperclova, kimi}
     (made / "alerts.yaml").write_text("licences: [kimi-k2, minimax-m2]\n")
     assert rules_of(made) == {kimi}
-    (said,) = watched.unwatched(read_group(made), builtin(), date(2025, 6, 1))
+    (said,) = alerts_rules.unwatched(read_group(made), builtin(), date(2025, 6, 1))
     assert "names minimax-m2" in said
 
 
@@ -588,7 +608,7 @@ def test_the_groups_own_licences_are_watched(tmp_path: Path) -> None:
     )
     assert rules_of(made) == {("vendor-inc", 50, "shop")}
     group = read_group(made)
-    (rule,) = watched.rules(group, registry.from_directory(made), [date(2025, 6, 1)], group.readings.readings[0])
+    (rule,) = alerts_rules.rules(group, registry.from_directory(made), [date(2025, 6, 1)], group.readings.readings[0])
     assert rule.at_least
     assert rule.tested_by(date(2025, 3, 1)) == ["Vendor's contract (every month)"]
 
@@ -598,7 +618,7 @@ def test_the_groups_own_licences_are_watched(tmp_path: Path) -> None:
 )
 def test_the_threshold_itself(users: int, at_least: bool, over: bool) -> None:
     s = Situation(date(2025, 1, 31), "month", 100, users, users, users, at_least=at_least)
-    assert (alerts.look_of(s, RULES).rises == OVER) == over
+    assert (assess(s, RULES).rises == OVER) == over
 
 
 def count_of(month: str, users: int) -> dict[str, Any]:
@@ -606,8 +626,8 @@ def count_of(month: str, users: int) -> dict[str, Any]:
 
 
 def by_rule(directory: Path) -> dict[str, tuple[str, int | None]]:
-    with warehouse.opened(SQLITE, directory) as store:
-        return {key.rule: (of.level, of.estimate) for key, of in incidents.current(store).items() if key.kind == "threshold"}
+    with contributions.open_store(SQLITE, directory) as store:
+        return {key.rule: (of.level, of.estimate) for key, of in alert_log.current(store).items() if key.kind == "threshold"}
 
 
 @pytest.mark.parametrize("ended", [{}, {"to": "2025-04-01"}, {"models": "2025-03-20"}])
@@ -649,8 +669,8 @@ def test_what_is_of_one_product_doesnt_silence_another(tmp_path: Path) -> None:
     found = by_rule(directory)
     assert found["kimi/100000000 a/app"] == ("over", 101_000_000)
     assert found["kimi/100000000 a/mail"][0] == "none", "its own jump is doubted"
-    with warehouse.opened(SQLITE, directory) as store:
-        jumps = next(of for of in incidents.current(store).values() if of.kind == "jump")
+    with contributions.open_store(SQLITE, directory) as store:
+        jumps = next(of for of in alert_log.current(store).values() if of.kind == "jump")
     assert jumps.subjects.splitlines() == ["2025-03", "2025-03 a/mail"]
 
 
@@ -702,14 +722,14 @@ def test_an_acquisition_is_no_growth_in_an_alerts_forecast(tmp_path: Path) -> No
     directory, group = grown(tmp_path)
     now, seen = datetime(2025, 5, 5, tzinfo=UTC), dict[int, list[str]]()
 
-    def spy(points: Sequence[Point], threshold: int) -> outlook.Outlook | None:
+    def spy(points: Sequence[Point], threshold: int) -> expectations.Outlook | None:
         seen[points[-1].number] = [p.break_ for p in points if p.break_]
-        return outlook.probabilities(points, threshold)
+        return expectations.probabilities(points, threshold)
 
     run(directory, group, now)
-    with warehouse.opened(SQLITE, directory) as store:
-        watching.look(store, group, builtin(), now, forecast=spy)
-        asked = own_months.read(store, group, group.readings.readings[0])
+    with contributions.open_store(SQLITE, directory) as store:
+        evaluate.evaluate(store, group, builtin(), now, forecast=spy)
+        asked = history.read(store, group, group.readings.readings[0])
     last = asked.points[-1].number
     assert seen[last] == [p.break_ for p in asked.points if p.break_], "as `mauwatch forecast` takes them"
     assert any("b joined the group" in said for said in seen[last])
@@ -730,7 +750,7 @@ def test_another_reading_of_record_ends_the_old_ones_alerts(tmp_path: Path) -> N
         (directory / "readings.yaml").write_text(yaml.safe_dump(text))
         group = read_group(directory)
         run(directory, group, now + timedelta(days=2))
-        with warehouse.opened(SQLITE, directory) as store:
-            found = {key.reading: of.level for key, of in incidents.current(store).items() if key.kind == "threshold"}
+        with contributions.open_store(SQLITE, directory) as store:
+            found = {key.reading: of.level for key, of in alert_log.current(store).items() if key.kind == "threshold"}
         assert found == {"unique_people": left, "summed": "prepare" if people < 700 else "over"}
         shutil.rmtree(directory)

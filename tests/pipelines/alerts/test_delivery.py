@@ -16,17 +16,21 @@ import pytest
 import yaml
 
 from affiliates.errors import RefusedError
-from affiliates.manifests import read_group
+from affiliates.manifests.loader import read_group
 from affiliates.periods import month_before
-from dashboards import cli
-from pipelines import answering, channels, incidents, outbox, registry, telling, warehouse
-from pipelines.answering import Closing, JobRun
-from pipelines.collect import Centre
+from dashboards.cli import main
+from pipelines.alerts import delivery, responses
+from pipelines.alerts.channels import domains, may_have_figures
+from pipelines.alerts.responses import Closing, JobRun
 from pipelines.definitions import build_defs
 from pipelines.defs import in_process, instance
-from pipelines.outbox import Message
-from pipelines.registry import builtin
-from pipelines.run import Report, run
+from pipelines.licences import registry
+from pipelines.licences.registry import builtin
+from pipelines.store import alert_log, contributions, outbox
+from pipelines.store.outbox import Message
+from pipelines.workflows.report import Report
+from pipelines.workflows.run import run
+from pipelines.workspace import Workspace
 from tests.support.crash import POINTS, QUICK
 from tests.support.databases import SQLITE, both_databases, rows_of
 from tests.support.groups import NOW, SECRET, entity, product, source, write_group
@@ -129,7 +133,7 @@ def test_killed_at_every_point(
     repeats = Counter[str]()
     channels_ = [legal("mail", mails.url()), legal("hook", hooks.url())]
     before_it = write(tmp_path / "before", {MAY: 690}, channels_, store=store_url)
-    with warehouse.opened(store_url, before_it, create=True):
+    with contributions.open_store(store_url, before_it, create=True):
         pass
     with Crashing() as crashing:
         for through_dagster in ways:
@@ -182,16 +186,16 @@ def test_what_a_mail_and_a_webhook_hold(tmp_path: Path, mails: Mails, hooks: Hoo
 
 def test_domains() -> None:
     """A channel whose reach isn't known gets no figure."""
-    assert channels.domains("mailto://smtp.example.org?from=a@example.org&to=b@example.com&cc=c@example.org") == {
+    assert domains("mailto://smtp.example.org?from=a@example.org&to=b@example.com&cc=c@example.org") == {
         "example.com", "example.org",
     }  # fmt: skip
-    assert channels.domains("jsons://hooks.example.com/path") == {"hooks.example.com"}
-    assert channels.domains("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ") == {"slack.com"}
-    assert channels.domains("nonsense") == frozenset()
-    assert channels.may_have_figures("jsons://hooks.example.com/path", ["example.com"])
-    assert not channels.may_have_figures("jsons://badexample.com/path", ["example.com"])
-    assert not channels.may_have_figures("nonsense", ["example.com"])
-    assert not channels.may_have_figures("jsons://hooks.example.com/path", [])
+    assert domains("jsons://hooks.example.com/path") == {"hooks.example.com"}
+    assert domains("slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ") == {"slack.com"}
+    assert domains("nonsense") == frozenset()
+    assert may_have_figures("jsons://hooks.example.com/path", ["example.com"])
+    assert not may_have_figures("jsons://badexample.com/path", ["example.com"])
+    assert not may_have_figures("nonsense", ["example.com"])
+    assert not may_have_figures("jsons://hooks.example.com/path", [])
 
 
 def test_a_legal_alert_goes_to_legal_alone(tmp_path: Path, hooks: Hooks) -> None:
@@ -231,8 +235,8 @@ def test_waits_grow_to_six_hours(tmp_path: Path, hooks: Hooks) -> None:
         until = max(d["until"] for d in failed)
         waits.append(round((until - now).total_seconds() / 60))
         now = until + timedelta(seconds=1)
-        with warehouse.opened(SQLITE, directory) as store:
-            telling.deliver(store, directory, read_group(directory), lambda now=now: now)  # type: ignore[misc]
+        with contributions.open_store(SQLITE, directory) as store:
+            delivery.deliver(store, directory, read_group(directory), lambda now=now: now)  # type: ignore[misc]
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 360, 360]
     assert len(hooks.taken) == 12
     assert len({body["key"] for body in hooks.bodies()}) == 1
@@ -255,8 +259,8 @@ def test_several_senders_at_once_send_each_message_once(tmp_path: Path, hooks: H
     hooks.taken, hooks.status, later = [], 200, NOW + timedelta(minutes=5)
 
     def deliver(_: int) -> None:
-        with warehouse.opened(store_url, directory) as store:
-            telling.deliver(store, directory, group, lambda: later)
+        with contributions.open_store(store_url, directory) as store:
+            delivery.deliver(store, directory, group, lambda: later)
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(deliver, range(4)))
@@ -307,9 +311,9 @@ def test_nobody_acknowledges_and_the_next_channel_hears(tmp_path: Path, hooks: H
     assert [b["action"] for b in hooks.bodies("/first")] == ["raised"]
     assert [b["action"] for b in hooks.bodies("/next")] == ["escalated"]
     group = read_group(directory)
-    with warehouse.opened(SQLITE, directory) as store:
-        answering.close(store, group, builtin(), 1, Closing("counsel", "granted", "2025/17"), NOW + timedelta(days=31))
-        telling.deliver(store, directory, group, lambda: NOW + timedelta(days=31))
+    with contributions.open_store(SQLITE, directory) as store:
+        responses.close(store, group, builtin(), 1, Closing("counsel", "granted", "2025/17"), NOW + timedelta(days=31))
+        delivery.deliver(store, directory, group, lambda: NOW + timedelta(days=31))
     assert [b["action"] for b in hooks.bodies("/next")] == ["escalated", "closed"]
 
 
@@ -317,14 +321,14 @@ def test_an_acknowledged_alert_goes_no_further(tmp_path: Path, hooks: Hooks) -> 
     where = [legal("first", hooks.url("/first")), legal("next", hooks.url("/next"), escalation=True)]
     directory = write(tmp_path, {MAY: 690}, where, escalate_after=2)
     go(directory)
-    with warehouse.opened(SQLITE, directory) as store:
-        answering.acknowledge(store, read_group(directory), 1, "counsel", NOW)
+    with contributions.open_store(SQLITE, directory) as store:
+        responses.acknowledge(store, read_group(directory), 1, "counsel", NOW)
         with pytest.raises(RefusedError, match="has been acknowledged"):
-            answering.acknowledge(store, read_group(directory), 1, "another", NOW)
+            responses.acknowledge(store, read_group(directory), 1, "another", NOW)
         with pytest.raises(RefusedError, match="isn't open"):
-            answering.acknowledge(store, read_group(directory), 9, "counsel", NOW)
+            responses.acknowledge(store, read_group(directory), 9, "counsel", NOW)
         with pytest.raises(RefusedError, match="isn't closed by this reason"):
-            answering.close(store, read_group(directory), builtin(), 1, Closing("counsel", "accepted", "2025/17"), NOW)
+            responses.close(store, read_group(directory), builtin(), 1, Closing("counsel", "accepted", "2025/17"), NOW)
     go(directory, NOW + timedelta(days=9))
     assert hooks.bodies("/next") == []
 
@@ -377,7 +381,7 @@ def called(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) 
     def call(*arguments: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["mauwatch", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            main.main()
         said = capsys.readouterr()
         return int(ended.value.code or 0), said.out + said.err
 
@@ -484,8 +488,8 @@ def test_a_channel_that_comes_later_hears_of_what_is_open(tmp_path: Path, hooks:
     assert [b["action"] for b in hooks.bodies("/second")] == ["raised"]
     assert [b["action"] for b in hooks.bodies("/step-2")] == ["escalated"]
     assert len(hooks.bodies("/late")) == len(hooks.bodies("/step")) == 1, "who was told is told once"
-    with warehouse.opened(SQLITE, directory) as store:
-        answering.acknowledge(store, read_group(directory), 1, "counsel", NOW + timedelta(days=14))
+    with contributions.open_store(SQLITE, directory) as store:
+        responses.acknowledge(store, read_group(directory), 1, "counsel", NOW + timedelta(days=14))
     (directory / "alerts.yaml").write_text(yaml.safe_dump({**rules, "channels": [late, legal("more", hooks.url("/more"))]}))
     go(directory, NOW + timedelta(days=15))
     assert hooks.bodies("/more") == [], "somebody has seen it"
@@ -507,10 +511,10 @@ def test_every_message_says_what_tests_the_month(tmp_path: Path, hooks: Hooks) -
     (directory / "licences" / "llama-9.yaml").write_text(yaml.safe_dump({"licences": [later]}, sort_keys=False))
     go(directory)
     go(directory, NOW + timedelta(days=4))
-    with warehouse.opened(SQLITE, directory) as store:
+    with contributions.open_store(SQLITE, directory) as store:
         group, known = read_group(directory), registry.from_directory(directory)
-        answering.close(store, group, known, 1, Closing("counsel", "granted", "2025/17"), NOW + timedelta(days=5))
-        telling.deliver(store, directory, group, lambda: NOW + timedelta(days=5))
+        responses.close(store, group, known, 1, Closing("counsel", "granted", "2025/17"), NOW + timedelta(days=5))
+        delivery.deliver(store, directory, group, lambda: NOW + timedelta(days=5))
     told = [*hooks.bodies("/first"), *hooks.bodies("/step")]
     assert [b["action"] for b in told] == ["raised", "closed", "escalated", "closed"]
     for body in told:
@@ -535,10 +539,10 @@ def test_only_a_run_of_the_same_ends_a_failed_one(tmp_path: Path, ended: JobRun,
     """Each morning's run succeeds for other days: it would end the alert of those that nobody has computed."""
     group = read_group(write(tmp_path, {MAY: 100}, []))
     failed = JobRun("mauwatch_days", "2025-05-20", "2025-05-21", ("b/app", "b/mail"))
-    answering.ended(tmp_path, group, failed, lambda: NOW, failed=True)
-    answering.ended(tmp_path, group, ended, lambda: NOW + timedelta(hours=1), failed=False)
-    with warehouse.opened(SQLITE, tmp_path) as store:
-        (of,) = incidents.current(store).values()
+    responses.run_ended(tmp_path, group, failed, lambda: NOW, failed=True)
+    responses.run_ended(tmp_path, group, ended, lambda: NOW + timedelta(hours=1), failed=False)
+    with contributions.open_store(SQLITE, tmp_path) as store:
+        (of,) = alert_log.current(store).values()
     assert of.subjects.splitlines() == (failed.subjects if open_ is None else open_)
 
 
@@ -549,7 +553,7 @@ def test_dagsters_sensors(tmp_path: Path, hooks: Hooks) -> None:
     directory = write(tmp_path, {MAY: 690}, where, allowed_domains=["127.0.0.1"])
     write_group(directory, [entity("b", [product(sources=[source(files="gone.csv", complete_through="2025-05-31")])])])
     repository = build_defs(directory, clock=lambda: NOW).get_repository_def()
-    with instance.opened(directory, read_group(directory)) as dagster:
+    with instance.open_instance(directory, read_group(directory)) as dagster:
         job = repository.get_job("mauwatch_days")
         failing = job.execute_in_process(
             instance=dagster, raise_on_error=False, asset_selection=[dg.AssetKey(["b", "app"])], partition_key="2025-05-20"
@@ -565,7 +569,7 @@ def test_dagsters_sensors(tmp_path: Path, hooks: Hooks) -> None:
         sensor(context.for_run_failure())
         (told,) = hooks.bodies("/ops")
         assert (told["kind"], told["action"], "mauwatch_days" in told["message"]) == ("failed_run", "found", True)
-        with Centre(directory, read_group(directory), NOW) as centre:
+        with Workspace(directory, read_group(directory), NOW) as centre:
             centre.store()
         figures = repository.get_job("mauwatch_figures").execute_in_process(instance=dagster, partition_key="2025-05")
         assert figures.success
@@ -576,5 +580,5 @@ def test_dagsters_sensors(tmp_path: Path, hooks: Hooks) -> None:
         assert [b["kind"] for b in hooks.bodies()] == ["threshold"]
         (asked,) = due.evaluate_tick(dg.build_sensor_context(dagster)).run_requests or []
         assert asked.run_key == f"{NOW:%Y-%m-%d}", "once a day from then on"
-    with warehouse.opened(SQLITE, directory) as store:
-        assert {of.kind for of in incidents.current(store).values() if of.is_open} == {"failed_run", "missing_data", "threshold"}
+    with contributions.open_store(SQLITE, directory) as store:
+        assert {of.kind for of in alert_log.current(store).values() if of.is_open} == {"failed_run", "missing_data", "threshold"}

@@ -12,14 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affiliates.errors import RefusedError
-from affiliates.group import Group, ProductRef, Reading
-from affiliates.manifests import read_group
-from affiliates.registers import Registers
-from pipelines import counting, months, past, publications, published
-from pipelines.bounds import Pool, namespace_bounds, people
-from pipelines.counting import Measured
-from pipelines.held import GivenCount, summed_bounds
-from pipelines.warehouse import Warehouse, opened
+from affiliates.manifests.group import Group
+from affiliates.manifests.loader import read_group
+from affiliates.manifests.product import ProductRef
+from affiliates.manifests.readings import Reading
+from affiliates.sketches.registers import Registers
+from pipelines.counting import measure
+from pipelines.counting.bounds import Pool, estimate_people, namespace_bounds
+from pipelines.counting.inputs import gather
+from pipelines.counting.measure import Measured
+from pipelines.figures import rows
+from pipelines.figures.months import clause_count
+from pipelines.records import StatedCount, summed_bounds
+from pipelines.store import publications, published_figures
+from pipelines.store.contributions import ContributionStore, open_store
 from tests.support.databases import both_databases
 from tests.support.groups import entity, product
 from tests.support.sketches import LATE, READING, contributed, give, sketch
@@ -29,8 +35,8 @@ DAYS = [MONTH + timedelta(i) for i in range(31)]
 
 
 @pytest.fixture
-def store(store_url: str, tmp_path: Path) -> Iterator[Warehouse]:
-    with opened(store_url, tmp_path, create=True) as warehouse:
+def store(store_url: str, tmp_path: Path) -> Iterator[ContributionStore]:
+    with open_store(store_url, tmp_path, create=True) as warehouse:
         yield warehouse
 
 
@@ -41,7 +47,11 @@ def group(make: Callable[..., Path]) -> Group:
 
 
 def fill(
-    store: Warehouse, group: Group, names: Sequence[str] = ("a/x", "a/y", "b/z"), days: Sequence[date] = DAYS, **changes: Any
+    store: ContributionStore,
+    group: Group,
+    names: Sequence[str] = ("a/x", "a/y", "b/z"),
+    days: Sequence[date] = DAYS,
+    **changes: Any,
 ) -> None:
     """Every day of each product, with 150 people of whom it shares 50 with the next one."""
     starts = {name: i * 100 for i, name in enumerate(("a/x", "a/y", "b/z"))}
@@ -49,11 +59,11 @@ def fill(
     give(store, group, *(contributed(n, d, {"email": sketches[n]}, **changes) for n in names for d in days))
 
 
-def measured(store: Warehouse, group: Group, month: date = MONTH, **changes: Any) -> Measured:
-    return counting.measure(store, group, counting.gather(store, group, month, READING.model_copy(update=changes)))
+def measured(store: ContributionStore, group: Group, month: date = MONTH, **changes: Any) -> Measured:
+    return measure.measure(store, group, gather(store, group, month, READING.model_copy(update=changes)))
 
 
-def test_people_count_once_across_days_products_and_affiliates(store: Warehouse, group: Group) -> None:
+def test_people_count_once_across_days_products_and_affiliates(store: ContributionStore, group: Group) -> None:
     fill(store, group)
     found = measured(store, group)
     assert {n: f.estimate for n, f in found.products.items()} == {"a/x": 150, "a/y": 150, "b/z": 150}
@@ -73,7 +83,7 @@ def test_people_count_once_across_days_products_and_affiliates(store: Warehouse,
     assert found.contradictions == []
 
 
-def test_namespaces_bound_identity_from_all_the_same_to_all_different(store: Warehouse, group: Group) -> None:
+def test_namespaces_bound_identity_from_all_the_same_to_all_different(store: ContributionStore, group: Group) -> None:
     give(store, group, *(contributed("a/x", d, {"email": sketch(0, 300), "device": sketch(1000, 1200)}) for d in DAYS))
     fill(store, group, ("a/y", "b/z"))
     figure = measured(store, group).products["a/x"]
@@ -83,7 +93,7 @@ def test_namespaces_bound_identity_from_all_the_same_to_all_different(store: War
     assert 500 <= figure.upper <= 502
 
 
-def test_a_missing_day_leaves_no_upper_bound(store: Warehouse, group: Group) -> None:
+def test_a_missing_day_leaves_no_upper_bound(store: ContributionStore, group: Group) -> None:
     fill(store, group, ("a/x", "a/y"))
     fill(store, group, ("b/z",), [d for d in DAYS if d.day not in (3, 4, 9)])
     found = measured(store, group)
@@ -96,13 +106,15 @@ def test_a_missing_day_leaves_no_upper_bound(store: Warehouse, group: Group) -> 
 
 @pytest.mark.parametrize("missing", [(), (3, 4)], ids=["whole", "days are missing"])
 @both_databases
-def test_the_sum_over_products_is_the_same_wherever_it_is_read(store: Warehouse, group: Group, missing: Sequence[int]) -> None:
+def test_the_sum_over_products_is_the_same_wherever_it_is_read(
+    store: ContributionStore, group: Group, missing: Sequence[int]
+) -> None:
     """As measured, as licence tests read a month, and as alerts read the published past."""
     reading = READING.model_copy(update={"name": "sum", "counts": "summed_products"})
     fill(store, group, ("a/x", "a/y"))
     fill(store, group, ("b/z",), [d for d in DAYS if d.day not in missing])
     month = measured(store, group, name="sum", counts="summed_products")
-    new = published.new(month, reading, group.settings.group, store.position(LATE), LATE, publications.PRELIMINARY)
+    new = rows.new_publication(month, reading, group.settings.group, store.position(LATE), LATE, publications.PRELIMINARY)
     assert publications.append(store, MONTH, [new], [])
     assert (month.summed[2] is None) == bool(missing)
     assert sums_of(store, month, reading, None) == [month.summed, month.summed]
@@ -113,12 +125,12 @@ def test_the_sum_over_products_is_the_same_wherever_it_is_read(store: Warehouse,
 
 
 def sums_of(
-    store: Warehouse, month: Measured, reading: Reading, affiliate: str | None
+    store: ContributionStore, month: Measured, reading: Reading, affiliate: str | None
 ) -> list[tuple[int | None, int, int | None]]:
     """Estimate, lower and upper bound of a month's products, of the group or an affiliate: as measured, and as published."""
     names = None if affiliate is None else [name for name in month.products if ProductRef.parse(name).affiliate == affiliate]
-    in_month = months.people(month, reading, names)
-    (in_past,) = past.read(store, reading, MONTH, affiliate)
+    in_month = clause_count(month, reading, names)
+    (in_past,) = published_figures.read(store, reading, MONTH, affiliate)
     assert in_month is not None
     return [(people.estimate, people.lower, people.upper) for people in (in_month, in_past)]
 
@@ -133,7 +145,7 @@ def test_a_sum_has_an_upper_bound_if_all_products_have_one(
     assert summed_bounds(products) == bounds
 
 
-def test_a_product_that_never_contributed(store: Warehouse, group: Group) -> None:
+def test_a_product_that_never_contributed(store: ContributionStore, group: Group) -> None:
     fill(store, group, ("a/x", "a/y"))
     figure = measured(store, group).products["b/z"]
     assert (figure.estimate, figure.lower, figure.upper, figure.lg_k) == (None, 0, None, None)
@@ -141,13 +153,13 @@ def test_a_product_that_never_contributed(store: Warehouse, group: Group) -> Non
     assert measured(store, group).group.estimate == 250
 
 
-def test_zero_users_is_a_number(store: Warehouse, group: Group) -> None:
+def test_zero_users_is_a_number(store: ContributionStore, group: Group) -> None:
     give(store, group, *(contributed("a/x", d, {"email": sketch(0, 0)}) for d in DAYS))
     figure = measured(store, group).products["a/x"]
     assert (figure.estimate, figure.lower, figure.upper, figure.complete) == (0, 0, 0, True)
 
 
-def test_computed_before_it_settled(store: Warehouse, group: Group) -> None:
+def test_computed_before_it_settled(store: ContributionStore, group: Group) -> None:
     """Late events may still come: what was computed early is there, and bounds nothing."""
     fill(store, group, ("a/y", "b/z"))
     early = datetime(2025, 2, 3, 23, 59, tzinfo=UTC)
@@ -161,10 +173,10 @@ def test_computed_before_it_settled(store: Warehouse, group: Group) -> None:
 
 @pytest.mark.parametrize(("kind", "estimate", "lower"), [("count", 5000, 5000), ("ceiling", None, 0)])
 def test_counts_and_ceilings_bound_but_do_not_complete(
-    store: Warehouse, group: Group, kind: str, estimate: int | None, lower: int
+    store: ContributionStore, group: Group, kind: str, estimate: int | None, lower: int
 ) -> None:
     fill(store, group, ("a/x", "a/y"))
-    store.replace_counts(MONTH, MONTH, [GivenCount("b", "z", MONTH, kind, 5000, "people", "report", "CFO")], LATE)
+    store.replace_counts(MONTH, MONTH, [StatedCount("b", "z", MONTH, kind, 5000, "people", "report", "CFO")], LATE)
     found = measured(store, group)
     figure = found.products["b/z"]
     assert (figure.estimate, figure.lower, figure.upper, figure.complete) == (estimate, lower, 5000, False)
@@ -177,13 +189,13 @@ def test_counts_and_ceilings_bound_but_do_not_complete(
     assert found.group.summed_products == 300 + (estimate or 0)
 
 
-def test_a_count_does_not_stand_in_for_what_is_there(store: Warehouse, group: Group) -> None:
+def test_a_count_does_not_stand_in_for_what_is_there(store: ContributionStore, group: Group) -> None:
     fill(store, group)
-    store.replace_counts(MONTH, MONTH, [GivenCount("b", "z", MONTH, "count", 5000, "people", "report", "CFO")], LATE)
+    store.replace_counts(MONTH, MONTH, [StatedCount("b", "z", MONTH, "count", 5000, "people", "report", "CFO")], LATE)
     assert measured(store, group).group.upper == 351
 
 
-def test_other_audiences_are_other_readings(store: Warehouse, group: Group) -> None:
+def test_other_audiences_are_other_readings(store: ContributionStore, group: Group) -> None:
     fill(store, group)
     give(store, group, contributed("a/x", DAYS[0], {"email": sketch(5000, 5100)}, audience="internal"))
     # The contribution of that day was replaced as a whole: 30 days remain of the external audience.
@@ -192,18 +204,18 @@ def test_other_audiences_are_other_readings(store: Warehouse, group: Group) -> N
     assert measured(store, group, audiences=("internal",)).group.estimate == 100
 
 
-def test_only_what_is_in_the_group_on_the_day_counts(store: Warehouse, make: Callable[..., Path]) -> None:
+def test_only_what_is_in_the_group_on_the_day_counts(store: ContributionStore, make: Callable[..., Path]) -> None:
     sold = {"owned_by": [{"owner": "parent", "share": 1, "to": "2025-01-31"}]}
     bought = {"owned_by": [{"owner": "parent", "share": 1, "from": "2025-01-31"}]}
     half = {"owned_by": [{"owner": "parent", "share": 0.5}]}
     group = read_group(make([entity(n, [product("x", sources=[])], **o) for n, o in (("s", sold), ("b", bought), ("h", half))]))
     fill(store, group, ("s/x", "b/x", "h/x"))
     assert list(measured(store, group).affiliates) == ["b"]  # Owned on the last day, with the whole month's users.
-    inputs = counting.gather(store, group, MONTH, READING, on=date(2025, 1, 15))
-    assert list(counting.measure(store, group, inputs).affiliates) == ["s"]
+    inputs = gather(store, group, MONTH, READING, on=date(2025, 1, 15))
+    assert list(measure.measure(store, group, inputs).affiliates) == ["s"]
 
 
-def test_a_product_is_due_in_its_life_alone(store: Warehouse, make: Callable[..., Path]) -> None:
+def test_a_product_is_due_in_its_life_alone(store: ContributionStore, make: Callable[..., Path]) -> None:
     life = {"sources": [], "from": "2025-01-10", "to": "2025-01-20"}
     group = read_group(make([entity("a", [product("x", **life), product("y", sources=[], **{"from": "2025-02-01"})])]))
     fill(store, group, ("a/x",), DAYS[9:19])
@@ -212,12 +224,12 @@ def test_a_product_is_due_in_its_life_alone(store: Warehouse, make: Callable[...
     assert (found.group.coverage.days_expected, found.group.complete) == (10, True)
 
 
-def test_the_newest_contribution_of_a_period_counts_and_the_older_stays(store: Warehouse, group: Group) -> None:
+def test_the_newest_contribution_of_a_period_counts_and_the_older_stays(store: ContributionStore, group: Group) -> None:
     fill(store, group)
-    before = counting.gather(store, group, MONTH, READING).digest
+    before = gather(store, group, MONTH, READING).digest
     give(store, group, *(contributed("a/x", d, {"email": sketch(0, 10)}) for d in DAYS))
     assert measured(store, group).products["a/x"].estimate == 10
-    assert counting.gather(store, group, MONTH, READING).digest != before
+    assert gather(store, group, MONTH, READING).digest != before
     give(store, group, *(contributed("a/x", d, {"email": sketch(0, 150)}) for d in DAYS))
     assert measured(store, group).products["a/x"].estimate == 150
 
@@ -226,7 +238,7 @@ def test_the_newest_contribution_of_a_period_counts_and_the_older_stays(store: W
     ("change", "what"), [({"key_epoch": "2"}, "keys"), ({"crosswalk_digest": "f" * 64}, "crosswalk snapshots")]
 )
 def test_keys_of_two_epochs_or_crosswalks_are_never_united(
-    store: Warehouse, group: Group, change: dict[str, Any], what: str
+    store: ContributionStore, group: Group, change: dict[str, Any], what: str
 ) -> None:
     """United they would count everybody twice, or somebody not at all."""
     fill(store, group, ("a/x", "a/y"))
@@ -235,7 +247,7 @@ def test_keys_of_two_epochs_or_crosswalks_are_never_united(
         measured(store, group)
 
 
-def test_monthly_contributions(store: Warehouse, group: Group) -> None:
+def test_monthly_contributions(store: ContributionStore, group: Group) -> None:
     fill(store, group, ("a/x", "a/y"))
     fill(store, group, ("b/z",), [MONTH], grain="month")
     found = measured(store, group)
@@ -248,7 +260,7 @@ def test_monthly_contributions(store: Warehouse, group: Group) -> None:
     [("Asia/Tokyo", date(2025, 2, 1), 30), ("America/New_York", date(2024, 12, 31), 30), ("UTC", None, 31)],
 )
 def test_days_of_another_zone_widen_the_interval_at_the_edges(
-    store: Warehouse, make: Callable[..., Path], zone: str, near: date | None, inner: int
+    store: ContributionStore, make: Callable[..., Path], zone: str, near: date | None, inner: int
 ) -> None:
     """Person number i is there on day i alone; the day beside the month has one of its own."""
     group = read_group(make([entity("a", [product("x", sources=[], **{"from": "2024-01-01"})])]))
@@ -260,7 +272,7 @@ def test_days_of_another_zone_widen_the_interval_at_the_edges(
     assert (figure.estimate, figure.lower, figure.upper) == (31, inner, 31 + 1 + bool(near))
 
 
-def test_months_of_another_zone_are_bounded_by_their_neighbours(store: Warehouse, make: Callable[..., Path]) -> None:
+def test_months_of_another_zone_are_bounded_by_their_neighbours(store: ContributionStore, make: Callable[..., Path]) -> None:
     group = read_group(make([entity("a", [product("x", sources=[], **{"from": "2024-01-01"})])]))
     months = {date(2024, 12, 1): (0, 100), MONTH: (50, 150), date(2025, 2, 1): (140, 200)}
     each = [contributed("a/x", m, {"email": sketch(*r)}, grain="month", day_zone="Asia/Tokyo") for m, r in months.items()]
@@ -295,18 +307,18 @@ def test_mixed_lg_k_of_a_large_group() -> None:
 
 def test_errors_of_namespaces_add_in_squares() -> None:
     pool = Pool.from_sketches({"a": {12: sketch(0, 100_000, 12)}, "b": {12: sketch(10**6, 10**6 + 100_000, 12)}})
-    found = people(pool)
-    each = [people(Pool.from_sketches({n: by})) for n, by in pool.stated.items()]
+    found = estimate_people(pool)
+    each = [estimate_people(Pool.from_sketches({n: by})) for n, by in pool.stated.items()]
     assert found.standard_error == pytest.approx(math.hypot(*(p.standard_error for p in each)))
     assert found.upper - found.estimate == pytest.approx(math.hypot(*(p.upper - p.estimate for p in each)))
     assert found.lg_k == 12
 
 
 def test_nobody_at_all() -> None:
-    assert people(Pool()) == (0, 0, 0, 0, 0, 0, None)
+    assert estimate_people(Pool()) == (0, 0, 0, 0, 0, 0, None)
 
 
-def test_what_cannot_be_is_found(store: Warehouse, group: Group) -> None:
+def test_what_cannot_be_is_found(store: ContributionStore, group: Group) -> None:
     fill(store, group)
     found = measured(store, group)
     assert replace(found, group=replace(found.group, upper=100)).contradictions

@@ -20,25 +20,29 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from affiliates import canary, contribution, crosswalk, epochs
-from affiliates.contribution import Contribution, Part
-from affiliates.group import Group, KeySource, ProductRef, Settings
-from affiliates.identity import GroupKey
-from affiliates.manifests import read_group
+from affiliates.contributions import contract
+from affiliates.contributions.contract import Contribution, Part
+from affiliates.crosswalks.snapshot import from_people, read
+from affiliates.identity import canaries, epochs
+from affiliates.identity.keys import GroupKey
+from affiliates.manifests.group import Group, settles_at
+from affiliates.manifests.loader import read_group
+from affiliates.manifests.product import ProductRef
+from affiliates.manifests.settings import KeySource, Settings
 from affiliates.periods import DAY, days_between, month_days, month_end
-from affiliates.registers import Registers
-from pipelines import closing, counting, erasure, product_days, receiving
-from pipelines.closing import Signature
-from pipelines.collect import Centre
-from pipelines.erasure import Order, Scope
-from pipelines.held import Accepted
-from pipelines.inbox import offer_of
-from pipelines.intake import settles_at
-from pipelines.receipts import Session
-from pipelines.run import run
-from pipelines.taking import Restated
-from pipelines.warehouse import Warehouse, opened
-from pipelines.window import Days
+from affiliates.sketches.registers import Registers
+from pipelines.counting import inputs, measure
+from pipelines.counting.window import Days
+from pipelines.ingestion.inbox import offer_of
+from pipelines.records import AcceptedContribution, Restated
+from pipelines.store import erasure, product_days
+from pipelines.store.contributions import ContributionStore, open_store
+from pipelines.store.erasure import Order, Scope
+from pipelines.workflows import close, receive
+from pipelines.workflows.close import Signature
+from pipelines.workflows.receive import Session
+from pipelines.workflows.run import run
+from pipelines.workspace import Workspace
 from tests.support.command import ran
 from tests.support.databases import SQLITE, rows_of
 from tests.support.events_by_hand import DAILY, FIRST_KEY, LG_K, OTHER, SECOND_KEY, TWO_KEYS, at, made, some, unknown, write_day
@@ -60,15 +64,15 @@ def of_two_keys(make: Make, entities: list[dict[str, Any]], **settings: Any) -> 
     return directory
 
 
-def window(directory: Path, days_: Days) -> counting.Measured:
+def window(directory: Path, days_: Days) -> measure.Measured:
     group = read_group(directory)
-    with opened(group.settings.store, directory) as store:
-        return counting.measure(store, group, counting.gather_window(store, group, days_, READING))
+    with open_store(group.settings.store, directory) as store:
+        return measure.measure(store, group, inputs.gather_window(store, group, days_, READING))
 
 
 def second_versions(directory: Path, name: str = "app") -> dict[date, Any]:
     group = read_group(directory)
-    with opened(group.settings.store, directory) as store:
+    with open_store(group.settings.store, directory) as store:
         return {v.activity_date: v for v in store.read_versions(ProductRef("a", name), next_epoch=True)}
 
 
@@ -165,11 +169,11 @@ def under(name: str, day: date, who: Sequence[int], epoch: str, **said: Any) -> 
     return contributed(name, day, {"email": Registers.from_keys(LG_K, of_epoch)}, key_epoch=epoch, **said)
 
 
-def store_them(store: Warehouse, group: Group, each: Sequence[Contribution], is_next_epoch: bool = False) -> None:
+def store_them(store: ContributionStore, group: Group, each: Sequence[Contribution], is_next_epoch: bool = False) -> None:
     settled = [settles_at(group, c.ref, c.grain, c.activity_date, c.day_zone) for c in each]
     fingerprint = {"1": "first", "2": "second", "3": "third"}
     store.append_contributions(
-        [Accepted(c, s, fingerprint[c.key_epoch], is_next_epoch) for c, s in zip(each, settled, strict=True)], NOW
+        [AcceptedContribution(c, s, fingerprint[c.key_epoch], is_next_epoch) for c, s in zip(each, settled, strict=True)], NOW
     )
 
 
@@ -183,7 +187,7 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Path:
     entities = [entity("a", [unknown("x")]), entity("b", [unknown("z")])]
     directory = write_group(tmp_path_factory.mktemp("own"), entities, key=None, keys=TWO_KEYS, store="sqlite:///own.sqlite")
     group = read_group(directory)
-    with opened(group.settings.store, directory, create=True) as store:
+    with open_store(group.settings.store, directory, create=True) as store:
         for name, each in CAME.items():
             store_them(store, group, [under(name, d, who, "1" if d < FEBRUARY else "2") for d, who in each.items()])
     return directory
@@ -200,12 +204,12 @@ def test_what_isnt_there_under_both_widens_and_misses_nobody(
 ) -> None:
     days_, group = Days.trailing(28 if number == 28 else 30, last), read_group(own)
     shutil.copy(own / "own.sqlite", own / "copy.sqlite")
-    with opened("sqlite:///copy.sqlite", own) as store:
+    with open_store("sqlite:///copy.sqlite", own) as store:
         for name, each in CAME.items():
             second = [under(name, d, each[d], "2") for d in BOTH if d not in missing.get(name, ())]
             store_them(store, group, second, is_next_epoch=True)
-        found = counting.measure(store, group, counting.gather_window(store, group, days_, READING))
-        january = counting.measure(store, group, counting.gather(store, group, JANUARY, READING))
+        found = measure.measure(store, group, inputs.gather_window(store, group, days_, READING))
+        january = measure.measure(store, group, inputs.gather(store, group, JANUARY, READING))
     assert january.group.estimate == len({w for n in NAMES for d in month_days(JANUARY) for w in CAME[n][d]})
     for names, figure in [*(((n,), f) for n, f in found.products.items()), (NAMES, found.group)]:
         seen = [(d, w, n) for n in names for d in days_between(days_.first, last) for w in CAME[n][d]]
@@ -225,12 +229,12 @@ def test_a_change_in_each_of_two_months(own: Path) -> None:
     keys_ = (*group.settings.keys, KeySource(file="third.key", epoch="3", **{"from": MARCH}))
     group = group.model_copy(update={"settings": group.settings.model_copy(update={"keys": keys_})})
     shutil.copy(own / "own.sqlite", own / "third.sqlite")
-    with opened("sqlite:///third.sqlite", own) as store:
+    with open_store("sqlite:///third.sqlite", own) as store:
         for name, each in CAME.items():
             store_them(store, group, [under(name, LAST, each[LAST], "2")], is_next_epoch=True)
             store_them(store, group, [under(name, d, each[d], "3") for d in month_days(FEBRUARY)], is_next_epoch=True)
             store_them(store, group, [under(name, MARCH, each[LAST], "3")])
-        figure = counting.measure(store, group, counting.gather_window(store, group, days_, READING)).products["a/x"]
+        figure = measure.measure(store, group, inputs.gather_window(store, group, days_, READING)).products["a/x"]
     later = {w for d in month_days(FEBRUARY) for w in CAME["a/x"][d]} | set(CAME["a/x"][LAST])
     assert figure.estimate == len(set(CAME["a/x"][LAST])) + len(later)
     assert figure.reasons[0].startswith("a/x: 1 period (2025-01-31) is under the key of epoch 1, not of 3")
@@ -248,8 +252,8 @@ def closed_january(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     each = [made("a/app", d, PEOPLE[d], key=FIRST_KEY if d < FEBRUARY else SECOND_KEY) for d in PEOPLE]
     assert set(outcomes(handed_in(directory, each))) == {"new"}
-    with Centre(directory, read_group(directory), NOW) as centre:
-        closing.close(centre, JANUARY, Signature("Head of Finance"))
+    with Workspace(directory, read_group(directory), NOW) as centre:
+        close.close(centre, JANUARY, Signature("Head of Finance"))
     return directory
 
 
@@ -263,7 +267,7 @@ TRAILING = Days.trailing(28, date(2025, 2, 14))
 
 
 def handed_in(directory: Path, each: Sequence[Contribution], name: str = "f.parquet") -> Session:
-    contribution.write(directory / name, each)
+    contract.write(directory / name, each)
     return take(directory, directory / name)
 
 
@@ -288,7 +292,7 @@ def test_a_second_contribution_is_taken_and_no_month_notices(directory: Path, st
     with closed(sqlite3.connect(directory / ".mauwatch" / "store.sqlite")) as connection:
         shown = connection.execute("select count(*), sum(events) from product_days where activity_date < '2025-02-01'").fetchone()
     assert shown == (31, 31 * 5)
-    with opened(SQLITE, directory) as store:
+    with open_store(SQLITE, directory) as store:
         assert len(product_days.read(store, ProductRef("a", "app"), "day", JANUARY, LAST)) == 31
         assert {v.key_epoch for v in store.read_versions(ProductRef("a", "app")) if v.activity_date < FEBRUARY} == {"1"}
 
@@ -300,9 +304,9 @@ def test_each_replaces_its_own_kind(directory: Path) -> None:
     again = second(LAST, others, computed_at=NOW - DAY / 2)
     assert outcomes(handed_in(directory, [again])) == ["replaced"]
     assert outcomes(handed_in(directory, [second(LAST, others[:1])])) == ["older"]
-    with opened(SQLITE, directory) as store:
+    with open_store(SQLITE, directory) as store:
         group = read_group(directory)
-        january = counting.measure(store, group, counting.gather(store, group, JANUARY, READING))
+        january = measure.measure(store, group, inputs.gather(store, group, JANUARY, READING))
     assert january.group.estimate == len({w for d in month_days(JANUARY) for w in PEOPLE[d]})
     restated = made("a/app", LAST, others, key=FIRST_KEY, computed_at=NOW - DAY / 2)
     assert "its month is closed" in why(handed_in(directory, [restated]))
@@ -337,9 +341,9 @@ def test_both_come_in_one_file_and_halves_of_one_are_none(directory: Path, store
     assert outcomes(handed_in(directory, [second(day), second(day, key=third)])) == ["the same", "new"]
     apart = {directory / epoch: second(day - 2 * DAY, key=key) for epoch, key in (("2", SECOND_KEY), ("3", third))}
     for path, each in apart.items():
-        contribution.write(path, [each])
+        contract.write(path, [each])
     assert outcomes(take(directory, *apart)) == ["the same", "new"]  # No pieces of each other.
-    phone = Part("external", "device", Registers.from_keys(LG_K, keys(0, 5)), 5, None, canary.image("device", third, LG_K))
+    phone = Part("external", "device", Registers.from_keys(LG_K, keys(0, 5)), 5, None, canaries.image("device", third, LG_K))
     torn = handed_in(directory, [second(day - DAY), replace(second(day - DAY, key=third), parts=(phone,))])
     assert "rows of one contribution differ (key_epoch)" in why(torn)
     assert len([r for r in rows_of(store_url, directory)["contributions"] if r["ahead"]]) == 2
@@ -350,9 +354,9 @@ def test_a_second_contribution_of_fewer_events_is_left_alone(directory: Path) ->
     handed_in(directory, [second(day) for day in BOTH])
     day = date(2025, 2, 1) - DAY
     late = made("a/app", day, [*PEOPLE[day], "late"], key=FIRST_KEY, computed_at=NOW - DAY / 2)
-    with Centre(directory, read_group(directory), NOW) as centre:
-        contribution.write(directory / "late.parquet", [late])
-        receiving.receive(centre, [offer_of(directory / "late.parquet", directory)], restated=Restated("late", "CFO"))
+    with Workspace(directory, read_group(directory), NOW) as centre:
+        contract.write(directory / "late.parquet", [late])
+        receive.receive(centre, [offer_of(directory / "late.parquet", directory)], restated=Restated("late", "CFO"))
     figure = window(directory, TRAILING).group
     assert figure.reasons[0].startswith("a/app: 1 period (2025-01-31) is under the key of epoch 1, not of 2")
     truth = {w for d, who in PEOPLE.items() if TRAILING.first <= d <= TRAILING.last for w in who} | {"late"}
@@ -378,7 +382,7 @@ def test_a_destroyed_epoch_takes_no_second_ones(directory: Path, epoch: int, day
 def test_erasing_reaches_second_ones(directory: Path, store_url: str) -> None:
     """A day's people erased under one key, and still there under the other; or an epoch's, but for these."""
     handed_in(directory, [second(day) for day in BOTH])
-    with opened(SQLITE, directory) as store:
+    with open_store(SQLITE, directory) as store:
         plan = erasure.plan(store, Scope(key_epoch="2"))
         assert {day for going in plan.going for day in going.days} == set(BOTH) | set(month_days(FEBRUARY))
         assert set(plan.months) == {FEBRUARY}  # January's figures rest on none of it.
@@ -398,13 +402,13 @@ def test_erasing_reaches_second_ones(directory: Path, store_url: str) -> None:
 def test_an_erased_second_one_keeps_out_no_days_own(directory: Path, store_url: str) -> None:
     """The newer key's epoch is erased: late events of January, under its own key, are no part of that."""
     handed_in(directory, [second(day) for day in BOTH])
-    with opened(SQLITE, directory) as store:
+    with open_store(SQLITE, directory) as store:
         erasure.erase(store, Scope(key_epoch="2"), ORDER, NOW)
         group = read_group(directory)
         own = made("a/app", LAST, ["late"], key=FIRST_KEY, computed_at=NOW - DAY / 2)
         settled = settles_at(group, ProductRef("a", "app"), "day", LAST, "UTC")
         for is_next_epoch, each, what in ((True, second(LAST, ["late"]), "erased"), (False, own, "replaced")):
-            done = store.append_contributions([Accepted(each, settled, "f", is_next_epoch)], NOW + DAY)
+            done = store.append_contributions([AcceptedContribution(each, settled, "f", is_next_epoch)], NOW + DAY)
             assert getattr(done, what) == 1
     figure = window(directory, TRAILING).group
     assert figure.upper is None
@@ -443,7 +447,7 @@ def test_late_events_and_another_snapshot_come_under_both(make: Make) -> None:
     links = pl.DataFrame({"identifier": [f"u{i}@example.com" for i in range(20)], "person": [f"p{i // 2}" for i in range(20)]})
 
     def snapshot(month: str, key: GroupKey, people: int) -> None:
-        crosswalk.from_people(links.head(people), "email", key).write_parquet(directory / f"joined-{month}.parquet")
+        from_people(links.head(people), "email", key).write_parquet(directory / f"joined-{month}.parquet")
 
     snapshot("2025-01", FIRST_KEY, 20)
     now = datetime(2025, 2, 1, 6, tzinfo=UTC)
@@ -454,9 +458,7 @@ def test_late_events_and_another_snapshot_come_under_both(make: Make) -> None:
     snapshot("2025-02", SECOND_KEY, 10)
     group = read_group(directory)
     assert run(directory, group, NOW).products[0].received.new == 29 + 28
-    assert {v.crosswalk_digest for v in second_versions(directory).values()} == {
-        crosswalk.read("joined-2025-02.parquet", directory).digest
-    }
+    assert {v.crosswalk_digest for v in second_versions(directory).values()} == {read("joined-2025-02.parquet", directory).digest}
     truth = {f"p{i // 2}" if i < 10 else f"u{i}" for n, d in enumerate(OVER * 3)
              if TRAILING.first <= d <= TRAILING.last for i in [n % 40]}  # fmt: skip
     figure = window(directory, TRAILING).group

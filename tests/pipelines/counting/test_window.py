@@ -16,21 +16,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from affiliates.contribution import Contribution
-from affiliates.group import Group
-from affiliates.manifests import read_group
+from affiliates.contributions.contract import Contribution
+from affiliates.manifests.group import Group
+from affiliates.manifests.loader import read_group
 from affiliates.periods import DAY, days_between, month_days, month_end
-from affiliates.registers import Registers
-from dashboards import measuring
-from dashboards.cli import app
-from pipelines import closing, counting
-from pipelines.closing import Signature
-from pipelines.collect import Centre
-from pipelines.counting import Measured
-from pipelines.held import GivenCount
-from pipelines.run import run
-from pipelines.warehouse import Warehouse, opened
-from pipelines.window import Days
+from affiliates.sketches.registers import Registers
+from dashboards.cli.commands import measure as commands_measure
+from dashboards.cli.main import app
+from pipelines.counting import inputs, measure
+from pipelines.counting.measure import Measured
+from pipelines.counting.window import Days
+from pipelines.records import StatedCount
+from pipelines.store.contributions import ContributionStore, open_store
+from pipelines.workflows import close
+from pipelines.workflows.close import Signature
+from pipelines.workflows.run import run
+from pipelines.workspace import Workspace
 from tests.support.databases import SQLITE, rows_of
 from tests.support.events_by_hand import here
 from tests.support.groups import NOW, entity, events, product, source, write_group
@@ -77,13 +78,13 @@ def people(seen: Sequence[Event], window: Days) -> set[int]:
     return {who for moment, who in seen if window.first <= moment.date() <= window.last}
 
 
-def measured(store: Warehouse, group: Group, window: Days) -> Measured:
-    return counting.measure(store, group, counting.gather_window(store, group, window, READING))
+def measured(store: ContributionStore, group: Group, window: Days) -> Measured:
+    return measure.measure(store, group, inputs.gather_window(store, group, window, READING))
 
 
 @pytest.fixture
-def store(store_url: str, tmp_path: Path) -> Iterator[Warehouse]:
-    with opened(store_url, tmp_path, create=True) as warehouse:
+def store(store_url: str, tmp_path: Path) -> Iterator[ContributionStore]:
+    with open_store(store_url, tmp_path, create=True) as warehouse:
         yield warehouse
 
 
@@ -92,7 +93,7 @@ EDGES = [DECEMBER - DAY, *ALL_DAYS, date(2025, 4, 1)]
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Warehouse, Group]]:
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ContributionStore, Group]]:
     """One product by days, one by months, one by Tokyo's days, and one by months until February and by days since."""
     directory = tmp_path_factory.mktemp("windows")
     entities = [
@@ -100,7 +101,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Warehouse
         entity("b", [product("z", **{**LIFE, "from": "2024-11-01", "to": None}), product("w", **LIFE)]),
     ]
     group = read_group(write_group(directory / "group", entities))
-    with opened(group.settings.store, directory / "group", create=True) as store:
+    with open_store(group.settings.store, directory / "group", create=True) as store:
         give(store, group, *by_day("a/x", SEEN["a/x"]))
         give(store, group, *by_month("a/y", SEEN["a/y"], [DECEMBER, JANUARY, FEBRUARY, MARCH]))
         give(store, group, *by_day("b/z", SEEN["b/z"], EDGES, "Asia/Tokyo"))
@@ -117,7 +118,7 @@ WINDOWS = st.one_of(
 
 @settings(max_examples=30)
 @given(window=WINDOWS)
-def test_every_window_holds_the_truth(filled: tuple[Warehouse, Group], window: Days) -> None:
+def test_every_window_holds_the_truth(filled: tuple[ContributionStore, Group], window: Days) -> None:
     """A day too few at either edge, a whole month taken for its part, or left out of the bound from above."""
     store, group = filled
     found = measured(store, group, window)
@@ -139,7 +140,7 @@ def test_every_window_holds_the_truth(filled: tuple[Warehouse, Group], window: D
         assert all(f"{m:%Y-%m} was contributed as a whole month" in reason for m, reason in zip(cut, figure.reasons, strict=True))
 
 
-def test_a_window_that_is_a_month_has_the_months_figures(filled: tuple[Warehouse, Group]) -> None:
+def test_a_window_that_is_a_month_has_the_months_figures(filled: tuple[ContributionStore, Group]) -> None:
     """Two ways to count the same days that differ would both be doubted."""
     store, group = filled
     for window in (Days.trailing(28, month_end(FEBRUARY)), Days.to_date(month_end(FEBRUARY))):
@@ -147,11 +148,11 @@ def test_a_window_that_is_a_month_has_the_months_figures(filled: tuple[Warehouse
         assert (found.group, found.affiliates, found.products) == (as_month.group, as_month.affiliates, as_month.products)
 
 
-def test_a_months_digest_is_what_it_was(filled: tuple[Warehouse, Group]) -> None:
+def test_a_months_digest_is_what_it_was(filled: tuple[ContributionStore, Group]) -> None:
     """It is signed with: were it to differ, every closed month would be called changed. As it was before there were other
     windows, and with the same figures."""
     store, group = filled
-    known = [counting.gather(store, group, month, READING).digest for month in (DECEMBER, JANUARY, FEBRUARY, MARCH)]
+    known = [inputs.gather(store, group, month, READING).digest for month in (DECEMBER, JANUARY, FEBRUARY, MARCH)]
     assert [digest[:16] for digest in known] == ["73661bbe3f5d6ec5", "9018e57c5a0af1d4", "6ac2a44726e6965e", "5917abf86d934b66"]
     figures = [measured(store, group, Days.from_month(m)).group for m in (DECEMBER, JANUARY, FEBRUARY, MARCH)]
     assert [(f.estimate, f.lower, f.upper) for f in figures] == [
@@ -159,7 +160,7 @@ def test_a_months_digest_is_what_it_was(filled: tuple[Warehouse, Group]) -> None
     ]  # fmt: skip
 
 
-def test_days_that_are_missing_or_may_still_grow_leave_no_upper_bound(store: Warehouse, make: Make) -> None:
+def test_days_that_are_missing_or_may_still_grow_leave_no_upper_bound(store: ContributionStore, make: Make) -> None:
     """As in a month: at the window's end the newest days haven't settled."""
     group = read_group(make([entity("a", [product("x", **LIFE)])]))
     last, seen = date(2025, 2, 12), some("a")
@@ -190,12 +191,12 @@ def test_days_that_are_missing_or_may_still_grow_leave_no_upper_bound(store: War
     ],
 )  # fmt: skip
 def test_a_count_is_of_a_month(
-    store: Warehouse, make: Make, kinds: list[str | None], window: Days, lower: int, upper: int | None, said: str
+    store: ContributionStore, make: Make, kinds: list[str | None], window: Days, lower: int, upper: int | None, said: str
 ) -> None:
     """Of a part of a month it is no floor; without one of its months nothing bounds the window from above."""
     group = read_group(make([entity("a", [product("x", **LIFE)])]))
     numbered = zip((JANUARY, FEBRUARY, MARCH), kinds, (1000, 2000, 3000), strict=True)
-    counts = [GivenCount("a", "x", m, kind, n, "people", "report", "CFO") for m, kind, n in numbered if kind]
+    counts = [StatedCount("a", "x", m, kind, n, "people", "report", "CFO") for m, kind, n in numbered if kind]
     store.replace_counts(JANUARY, MARCH, counts, NOW)
     figure = measured(store, group, window).group
     assert (figure.lower, figure.upper, figure.complete) == (lower, upper, False)
@@ -203,7 +204,7 @@ def test_a_count_is_of_a_month(
     assert any(said in reason for reason in figure.reasons)
 
 
-def test_keys_and_snapshots_that_nobody_can_join_are_kept_apart(store: Warehouse, make: Make) -> None:
+def test_keys_and_snapshots_that_nobody_can_join_are_kept_apart(store: ContributionStore, make: Make) -> None:
     """United, everybody who came before and after would be two people in the lower bound, or be refused for a month."""
     group = read_group(make([entity("a", [product("x", **LIFE)]), entity("b", [product("z", **LIFE)])]))
     seen, window = some("a"), Days.trailing(28, date(2025, 2, 14))
@@ -240,20 +241,22 @@ def test_keys_and_snapshots_that_nobody_can_join_are_kept_apart(store: Warehouse
     assert "14 periods (2025-01-18 to 2025-01-31) are joined by another crosswalk snapshot" in figure.reasons[0]
 
 
-def test_the_share_of_a_month_that_has_come_by_a_day(filled: tuple[Warehouse, Group], store: Warehouse, make: Make) -> None:
+def test_the_share_of_a_month_that_has_come_by_a_day(
+    filled: tuple[ContributionStore, Group], store: ContributionStore, make: Make
+) -> None:
     """Divided by a month with a gap, each later day would look fuller than it is."""
     group = read_group(make([entity("a", [product("x", **LIFE)]), entity("b", [product("y", grain="month", **LIFE)])]))
     seen = SEEN["a/x"]
     give(store, group, *by_day("a/x", seen, month_days(FEBRUARY)[:-1]), *by_month("b/y", seen, [FEBRUARY]))
-    assert counting.share_by(store, group, FEBRUARY, READING) == {}
+    assert measure.share_by(store, group, FEBRUARY, READING) == {}
     give(store, group, *by_day("a/x", seen, month_days(FEBRUARY)))
-    found = counting.share_by(store, group, FEBRUARY, READING)
+    found = measure.share_by(store, group, FEBRUARY, READING)
     whole = len(people(seen, Days.from_month(FEBRUARY)))
     assert {d: round(share * whole) for d, share in found.items()} == {
         d: len(people(seen, Days.to_date(d))) for d in month_days(FEBRUARY)
     }
     assert found[month_end(FEBRUARY)] == 1
-    assert counting.share_by(store, group, JANUARY, READING) == {}
+    assert measure.share_by(store, group, JANUARY, READING) == {}
 
 
 def ran(*arguments: str) -> str:
@@ -270,8 +273,8 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("counted")
     write_group(directory, [entity("a", [app_])], {"events.parquet": events(rows)}, lg_k=LG_K)
     assert run(directory, read_group(directory), NOW).clean
-    with Centre(directory, read_group(directory), NOW) as centre:
-        closing.close(centre, JANUARY, Signature("Head of Finance"))
+    with Workspace(directory, read_group(directory), NOW) as centre:
+        close.close(centre, JANUARY, Signature("Head of Finance"))
     return directory
 
 
@@ -329,5 +332,5 @@ def test_without_a_day_it_is_the_last_that_is_over(make: Make) -> None:
     """Today, by the group's clock, isn't over: its missing hours would be a gap on every day."""
     group = read_group(make([entity("a", [product("x", **LIFE)])], time_zone="Asia/Tokyo"))
     midnight = datetime(2025, 2, 9, 15, tzinfo=UTC)
-    assert measuring.last_over(group, midnight - timedelta(seconds=1)) == date(2025, 2, 8)
-    assert measuring.last_over(group, midnight) == date(2025, 2, 9)
+    assert commands_measure.last_over(group, midnight - timedelta(seconds=1)) == date(2025, 2, 8)
+    assert commands_measure.last_over(group, midnight) == date(2025, 2, 9)

@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affiliates import signature
+from affiliates import signing
 from affiliates.errors import RefusedError
-from pipelines import bundle, chain
+from pipelines import hash_chain
+from pipelines.evidence import archive
 
 
 @pytest.fixture(scope="module")
 def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("keys") / "evidence.pem"
-    signature.new_pair(path)
+    signing.new_pair(path)
     return path
 
 
@@ -27,14 +28,14 @@ def packed(directory: Path, private: Path | None) -> Path:
     (files / "méthode.txt").write_text("in words")
     (files / "contributions" / "shop.parquet").write_bytes(bytes(range(40)))
     (files / "empty").touch()
-    bundle.write(directory / "made.zip", files, {"kind": "outside", "month": "2025-03"}, private)
+    archive.write(directory / "made.zip", files, {"kind": "outside", "month": "2025-03"}, private)
     return directory / "made.zip"
 
 
 def test_what_was_packed_comes_out(tmp_path: Path, private: Path) -> None:
     path = packed(tmp_path, private)
-    with bundle.opened(path) as found:
-        assert (found.about, found.public_key) == ({"kind": "outside", "month": "2025-03"}, signature.public_of(private))
+    with archive.open_bundle(path) as found:
+        assert (found.about, found.public_key) == ({"kind": "outside", "month": "2025-03"}, signing.public_of(private))
         assert set(found.files) == {"figures.json", "méthode.txt", "contributions/shop.parquet", "empty"}
         assert found.json("figures.json") == {"estimate": 700000001}
         assert (found.folder / "contributions" / "shop.parquet").read_bytes() == bytes(range(40))
@@ -50,7 +51,7 @@ def test_each_changed_byte_is_found(tmp_path: Path, private: Path) -> None:
         other = bytearray(whole)
         other[at] ^= 1 << chance.randrange(8)
         changed.write_bytes(other)
-        with pytest.raises(RefusedError), bundle.opened(changed):
+        with pytest.raises(RefusedError), archive.open_bundle(changed):
             pytest.fail(f"byte {at} of {len(whole)} was changed and nobody saw it")
 
 
@@ -60,17 +61,17 @@ def test_cut_off_or_longer(tmp_path: Path, private: Path, cut: int) -> None:
     whole = path.read_bytes()
     for other in (whole[:cut], whole + b"\0", b"\0" + whole):
         path.write_bytes(other)
-        with pytest.raises(RefusedError, match=r"bundle|changed"), bundle.opened(path):
+        with pytest.raises(RefusedError, match=r"bundle|changed"), archive.open_bundle(path):
             pytest.fail("opened")
 
 
 def test_signed_by_another_key_it_says_so(tmp_path: Path, private: Path) -> None:
     """Who changes a bundle and signs it anew has another key: that is what the reader compares."""
     other = tmp_path / "other.pem"
-    signature.new_pair(other)
-    with bundle.opened(packed(tmp_path / "a", other)) as found:
-        assert found.public_key == signature.public_of(other) != signature.public_of(private)
-    with bundle.opened(packed(tmp_path / "b", None)) as found:
+    signing.new_pair(other)
+    with archive.open_bundle(packed(tmp_path / "a", other)) as found:
+        assert found.public_key == signing.public_of(other) != signing.public_of(private)
+    with archive.open_bundle(packed(tmp_path / "b", None)) as found:
         assert found.public_key is None
 
 
@@ -80,20 +81,20 @@ BODIES = st.dictionaries(st.sampled_from("abc"), st.none() | st.integers() | st.
 @given(st.lists(BODIES, min_size=1, max_size=6), st.data())
 def test_a_chain_shows_each_change(bodies: list[dict[str, object]], data: st.DataObject) -> None:
     """An entry changed, left out, put twice, or in another place; only the last ones can be cut off, which the head tells."""
-    entries: list[chain.Entry] = []
+    entries: list[hash_chain.LedgerEntry] = []
     for body in bodies:
-        entries.append(chain.follow(entries[-1] if entries else None, "noted", body, datetime(2025, 1, 1, tzinfo=UTC)))
-    assert chain.wrong(entries) == []
+        entries.append(hash_chain.follow(entries[-1] if entries else None, "noted", body, datetime(2025, 1, 1, tzinfo=UTC)))
+    assert hash_chain.wrong(entries) == []
     text = "".join(f"{e.to_line()}\n" for e in entries)
-    assert chain.from_lines(text) == entries
+    assert hash_chain.from_lines(text) == entries
     at = data.draw(st.integers(0, len(text) - 2))
     other = text[:at] + chr(ord(text[at]) ^ 1) + text[at + 1 :]
     try:
-        found = chain.from_lines(other)
+        found = hash_chain.from_lines(other)
     except ValueError:
         found = None
-    assert found is None or chain.wrong(found) or [e.digest for e in found] != [e.digest for e in entries]
+    assert found is None or hash_chain.wrong(found) or [e.digest for e in found] != [e.digest for e in entries]
     if len(entries) > 1:
         gone = data.draw(st.integers(0, len(entries) - 2))
-        assert chain.wrong(entries[:gone] + entries[gone + 1 :])
-        assert chain.wrong([*entries[:gone], entries[gone + 1], entries[gone], *entries[gone + 2 :]])
+        assert hash_chain.wrong(entries[:gone] + entries[gone + 1 :])
+        assert hash_chain.wrong([*entries[:gone], entries[gone + 1], entries[gone], *entries[gone + 2 :]])

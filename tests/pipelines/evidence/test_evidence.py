@@ -17,22 +17,27 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from typer.testing import CliRunner
 
-from affiliates import signature
+from affiliates import signing
 from affiliates.errors import RefusedError
-from affiliates.manifests import read_group
-from affiliates.registers import Registers
-from dashboards import report
-from dashboards.cli import app
-from pipelines import bundle, chain, closing, evidence, ledger, licences, verifying, warehouse
-from pipelines.closing import Signature
-from pipelines.collect import Centre
-from pipelines.run import run
+from affiliates.manifests.loader import read_group
+from affiliates.sketches.registers import Registers
+from dashboards.cli.main import app
+from dashboards.report import pdf
+from pipelines import hash_chain
+from pipelines.evidence import archive, verify
+from pipelines.evidence import write as evidence_write
+from pipelines.licences import release_tests
+from pipelines.store import contributions, ledger
+from pipelines.workflows import close as workflows_close
+from pipelines.workflows.close import Signature
+from pipelines.workflows.run import run
+from pipelines.workspace import Workspace
 from tests.support.databases import both_databases
 from tests.support.groups import ATTESTED, NOW, entity, events, product, write_group
 from tests.support.paths import ROOT
 
 MARCH = date(2025, 3, 1)
-LLAMA_4 = next(licence for licence in licences.releases() if licence.id == "llama-4")
+LLAMA_4 = next(licence for licence in release_tests.releases() if licence.id == "llama-4")
 
 
 def made_in(directory: Path, store_url: str = "sqlite:///.mauwatch/store.sqlite") -> Path:
@@ -56,19 +61,19 @@ def made_in(directory: Path, store_url: str = "sqlite:///.mauwatch/store.sqlite"
     events([(at, f"x{user}" if n % 2 else user) for n, (at, user) in enumerate(rows)]).write_parquet(directory / "chat.parquet")
     (directory / "attested").mkdir()
     (directory / "attested" / "2025-03.yaml").write_text(yaml.safe_dump(ATTESTED))
-    signature.new_pair(directory / "evidence.pem")
+    signing.new_pair(directory / "evidence.pem")
     run(directory, read_group(directory), NOW)
     return directory
 
 
 def close(directory: Path) -> None:
-    with Centre(directory, read_group(directory), NOW) as centre:
-        closing.close(centre, MARCH, Signature("Head of Finance", despite="calls are counted elsewhere"))
+    with Workspace(directory, read_group(directory), NOW) as centre:
+        workflows_close.close(centre, MARCH, Signature("Head of Finance", despite="calls are counted elsewhere"))
 
 
 def write(directory: Path, to: Path) -> None:
-    with Centre(directory, read_group(directory), NOW) as centre:
-        evidence.write(centre, LLAMA_4, to, ["outside", "expert"], report.pdf)
+    with Workspace(directory, read_group(directory), NOW) as centre:
+        evidence_write.write(centre, LLAMA_4, to, ["outside", "expert"], pdf.pdf)
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +86,7 @@ def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_all_figures_come_out_again(directory: Path) -> None:
     """From the sketches alone: of days, of a month, of a count, and of the group as it was on two days."""
-    found = verifying.check(directory / "evidence" / "expert.zip", signature.public_of(directory / "evidence.pem"))
+    found = verify.check(directory / "evidence" / "expert.zip", signing.public_of(directory / "evidence.pem"))
     assert found.wrong == []
     assert "all figures were made again from 32 contributions, and are the published ones" in found.right
     assert "32 contributions are what their digests say" in found.right
@@ -89,7 +94,7 @@ def test_all_figures_come_out_again(directory: Path) -> None:
 
 
 def test_nobodys_data_is_in_the_outside_bundle(directory: Path) -> None:
-    with bundle.opened(directory / "evidence" / "outside.zip") as opened:
+    with archive.open_bundle(directory / "evidence" / "outside.zip") as opened:
         names = set(opened.files)
         assert names == {
             "closing.json", "evidence.pdf", "figures.json", "group.json", "inputs.json", "ledger.jsonl", "licence.json",
@@ -108,14 +113,14 @@ def test_nobodys_data_is_in_the_outside_bundle(directory: Path) -> None:
         assert "project-tiger" not in texts, "what is bought later may not be known yet"
         assert "2025-04-03" in texts, "and b was sold before the release"
     assert (directory / "evidence" / "evidence.pdf").read_bytes().startswith(b"%PDF")
-    found = verifying.check(directory / "evidence" / "outside.zip")
+    found = verify.check(directory / "evidence" / "outside.zip")
     assert found.wrong == []
     assert any("whether the figures come out again" in said for said in found.unknown)
 
 
 def told(directory: Path) -> dict[str, Any]:
     """What the page is made of."""
-    with bundle.opened(directory / "evidence" / "outside.zip") as opened:
+    with archive.open_bundle(directory / "evidence" / "outside.zip") as opened:
         files = {path.stem: json.loads(path.read_text()) for path in opened.folder.glob("*.json") if path.stem != "manifest"}
         return files | {"about": {**opened.about, "ledger_head": None}}
 
@@ -137,9 +142,9 @@ def test_the_page_has_two_to_four_sheets(directory: Path, affiliates: int) -> No
     collected = said["closing"]["collected"]
     first = collected["attestations"][0]
     collected["attestations"] += [{**first, "affiliate": f"company-{n}"} for n in range(affiliates - 1)]
-    made = report.pdf(said, NOW)
+    made = pdf.pdf(said, NOW)
     assert 2 <= sheets(made) <= 4
-    assert report.pdf(said, NOW) == made
+    assert pdf.pdf(said, NOW) == made
 
 
 def test_a_name_that_the_font_lacks(directory: Path, tmp_path: Path) -> None:
@@ -147,9 +152,9 @@ def test_a_name_that_the_font_lacks(directory: Path, tmp_path: Path) -> None:
     said = told(directory)
     said["group"]["name"] = "\u4e2d\u6587 Holdings"
     with pytest.raises(RefusedError, match="no glyph for some characters \\(\u4e2d\u6587\\)"):
-        report.pdf(said, NOW)
+        pdf.pdf(said, NOW)
     with pytest.raises(RefusedError, match="isn't a font that can be read"):
-        report.pdf(said, NOW, Path(__file__))
+        pdf.pdf(said, NOW, Path(__file__))
     made = FontBuilder(1000)
     made.setupGlyphOrder([".notdef", "first", "second"])
     made.setupCharacterMap({0x4E2D: "first", 0x6587: "second"})
@@ -160,28 +165,28 @@ def test_a_name_that_the_font_lacks(directory: Path, tmp_path: Path) -> None:
     made.setupPost()
     made.setupNameTable({"familyName": "Two", "styleName": "Regular"})
     made.save(tmp_path / "two.ttf")
-    assert sheets(report.pdf(said, NOW, tmp_path / "two.ttf")) >= 2
+    assert sheets(pdf.pdf(said, NOW, tmp_path / "two.ttf")) >= 2
 
 
 def test_the_head_that_was_printed(directory: Path) -> None:
     """A ledger that is written anew as a whole fits in itself; only the paper tells."""
-    with warehouse.opened(read_group(directory).settings.store, directory) as store:
-        head = chain.head_of(ledger.read(store), MARCH)
+    with contributions.open_store(read_group(directory).settings.store, directory) as store:
+        head = hash_chain.head_of(ledger.read(store), MARCH)
     assert head is not None
     path = directory / "evidence" / "outside.zip"
-    assert "the month's head is the printed one" in verifying.check(path, head=head.digest).right
-    assert verifying.check(path, head="0" * 64).wrong == ["the month's head isn't the printed one"]
+    assert "the month's head is the printed one" in verify.check(path, head=head.digest).right
+    assert verify.check(path, head="0" * 64).wrong == ["the month's head isn't the printed one"]
 
 
 def again(directory: Path, to: Path, change: Callable[[Path], None], private: Path | None = None) -> list[str]:
     """The expert bundle, changed and packed and signed anew by somebody who can; what is found wrong in it."""
-    with bundle.opened(directory / "evidence" / "expert.zip") as opened:
+    with archive.open_bundle(directory / "evidence" / "expert.zip") as opened:
         folder = to / "files"
         shutil.copytree(opened.folder, folder)
         about = dict(opened.about)
     change(folder)
-    bundle.write(to / "again.zip", folder, about, private or directory / "evidence.pem")
-    return verifying.check(to / "again.zip").wrong
+    archive.write(to / "again.zip", folder, about, private or directory / "evidence.pem")
+    return verify.check(to / "again.zip").wrong
 
 
 def edit(name: str, change: Callable[[Any], None]) -> Callable[[Path], None]:
@@ -207,12 +212,12 @@ def first_figure(said: Any) -> Any:
 
 def forget(folder: Path) -> None:
     """A ledger that fits in itself, without the month's signing."""
-    entries = chain.from_lines((folder / "ledger.jsonl").read_text())
-    new: list[chain.Entry] = []
+    entries = hash_chain.from_lines((folder / "ledger.jsonl").read_text())
+    new: list[hash_chain.LedgerEntry] = []
     for e in entries:
         if e.body.get("state") != "closed":
             at = NOW
-            new.append(chain.follow(new[-1] if new else None, e.kind, e.body, at))
+            new.append(hash_chain.follow(new[-1] if new else None, e.kind, e.body, at))
     (folder / "ledger.jsonl").write_text("".join(f"{e.to_line()}\n" for e in new))
 
 
@@ -255,15 +260,15 @@ def test_what_was_changed_and_signed_anew_is_found(
 
 def test_an_old_bundle_outlives_its_key(directory: Path, tmp_path: Path) -> None:
     """A rotated key, or a lost one: what it signed is still its own."""
-    old = signature.public_of(directory / "evidence.pem")
+    old = signing.public_of(directory / "evidence.pem")
     copy = tmp_path / "group"
     shutil.copytree(directory, copy)
     (copy / "evidence.pem").unlink()
-    signature.new_pair(copy / "evidence.pem")
+    signing.new_pair(copy / "evidence.pem")
     write(copy, tmp_path / "new")
-    assert verifying.check(directory / "evidence" / "expert.zip", old).wrong == []
-    assert verifying.check(tmp_path / "new" / "expert.zip", signature.public_of(copy / "evidence.pem")).wrong == []
-    assert verifying.check(tmp_path / "new" / "expert.zip", old).wrong == ["it is signed by another key"]
+    assert verify.check(directory / "evidence" / "expert.zip", old).wrong == []
+    assert verify.check(tmp_path / "new" / "expert.zip", signing.public_of(copy / "evidence.pem")).wrong == []
+    assert verify.check(tmp_path / "new" / "expert.zip", old).wrong == ["it is signed by another key"]
     (copy / "evidence.pem").unlink()
     with pytest.raises(RefusedError, match="can't be read"):
         write(copy, tmp_path / "lost")
@@ -273,7 +278,7 @@ def test_an_old_bundle_outlives_its_key(directory: Path, tmp_path: Path) -> None
 def test_a_month_that_nobody_signed(store_url: str, tmp_path: Path) -> None:
     made = made_in(tmp_path / "group", store_url)
     write(made, tmp_path / "evidence")
-    found = verifying.check(tmp_path / "evidence" / "expert.zip")
+    found = verify.check(tmp_path / "evidence" / "expert.zip")
     assert found.wrong == []
     assert "the month isn't signed: no head of it was printed" in found.unknown
 
@@ -292,7 +297,7 @@ def test_manifests_that_changed_since_the_signing(directory: Path, tmp_path: Pat
 
 def test_nothing_to_show(tmp_path: Path) -> None:
     made = write_group(tmp_path / "group", [entity("a", [product("app", sources=[])])], evidence_key="evidence.pem")
-    signature.new_pair(made / "evidence.pem")
+    signing.new_pair(made / "evidence.pem")
     with pytest.raises(RefusedError, match="nothing was published for the month"):
         write(made, tmp_path / "evidence")
 

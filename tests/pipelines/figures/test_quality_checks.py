@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from affiliates.group import ProductRef
-from affiliates.manifests import read_group
-from pipelines.checks import Due, of_figures, of_product
-from pipelines.product_days import ProductDay
-from pipelines.run import run
+from affiliates.manifests.loader import read_group
+from affiliates.manifests.product import ProductRef
+from pipelines.figures.quality_checks import MonthDue, of_figures, of_product
+from pipelines.store.product_days import ProductDay
+from pipelines.workflows.run import run
 from tests.support.groups import entity, events, product
 
 FIRST = date(2025, 1, 6)
@@ -95,6 +95,6 @@ def test_coverage_while_a_month_lasts(
         events([(f"2025-03-{day:02}T12:00:00Z", "u@example.com")]).write_parquet(directory / f"2025-03-{day:02}.parquet")
     group = read_group(directory)
     found = run(directory, group, now).measured[date(2025, 3, 1), "unique_people"]
-    (coverage, _) = of_figures(found, Due(found.inputs, group, now))
+    (coverage, _) = of_figures(found, MonthDue(found.inputs, group, now))
     assert (coverage.passed, coverage.said.endswith(said)) == (passes, True), coverage.said
     assert not of_figures(found)[0].passed  # To be signed, all of it must be there.

@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipelines.forecast import against, walk
-from pipelines.simulators import CHOSEN
+from pipelines.forecasting.forecast import against, walk
+from pipelines.forecasting.simulators import CHOSEN
 from tests.support import made_up
 from tests.support.paths import SHARED as SHARED_DATA
 from tests.tools.backtest import (

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines import simulators, state_space
-from pipelines.forecast import QUANTILES, Forecast, ToDate, against, forecast, walk
-from pipelines.series import Point, Series, even
-from pipelines.state_space import Trend
+from pipelines.forecasting import simulators, state_space
+from pipelines.forecasting.forecast import QUANTILES, Forecast, MonthToDate, against, forecast, walk
+from pipelines.forecasting.series import Point, Series, even
+from pipelines.forecasting.state_space import Trend
 
 START = 2024 * 12
 
@@ -185,7 +185,7 @@ def test_a_month_to_date_narrows_it() -> None:
     newest = series.newest.value or 0
     month = date(2026, 1, 1)
     plain = walk(series, 6).paths
-    to_date = ToDate(month, newest * 0.9, newest * 0.899, newest * 0.901, 0.88, 0.89)
+    to_date = MonthToDate(month, newest * 0.9, newest * 0.899, newest * 0.901, 0.88, 0.89)
     seen = walk(series, 6, to_date)
     assert np.ptp(np.quantile(seen.paths[:, 0], [0.1, 0.9])) < np.ptp(np.quantile(plain[:, 0], [0.1, 0.9]))
     assert np.median(seen.paths[:, 5]) > np.median(plain[:, 5])
@@ -197,14 +197,14 @@ def test_a_month_to_date_that_nobody_expected_is_a_step() -> None:
     """Twice as many as ever before: no path has it, and it is said rather than left out."""
     series = monthly(growing(24))
     newest = series.newest.value or 0
-    seen = walk(series, 6, ToDate(date(2026, 1, 1), newest * 1.5, newest * 1.49, newest * 1.51, 0.7, 0.8))
+    seen = walk(series, 6, MonthToDate(date(2026, 1, 1), newest * 1.5, newest * 1.49, newest * 1.51, 0.7, 0.8))
     assert np.median(seen.paths[:, 0]) == pytest.approx(newest * 1.5 / 0.75, rel=0.05)
     assert any("taken as a step" in note for note in seen.notes)
 
 
 def test_a_month_to_date_of_another_time_changes_nothing() -> None:
     series = monthly(growing(24))
-    plain, other = walk(series, 3), walk(series, 3, ToDate(date(2025, 3, 1), 1, 1, 1, 0.5, 0.6))
+    plain, other = walk(series, 3), walk(series, 3, MonthToDate(date(2025, 3, 1), 1, 1, 1, 0.5, 0.6))
     assert np.array_equal(plain.paths, other.paths)
 
 

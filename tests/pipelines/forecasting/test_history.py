@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from affiliates.errors import RefusedError
-from affiliates.manifests import read_group
-from pipelines import closing, own_months, warehouse
-from pipelines.closing import Signature
-from pipelines.collect import Centre
-from pipelines.own_months import Basis, breaks
-from pipelines.run import run
-from pipelines.series import Series
+from affiliates.manifests.loader import read_group
+from pipelines.forecasting import history
+from pipelines.forecasting.history import Basis, breaks
+from pipelines.forecasting.series import Series
+from pipelines.store import contributions
+from pipelines.workflows import close
+from pipelines.workflows.close import Signature
+from pipelines.workflows.run import run
+from pipelines.workspace import Workspace
 from tests.support.groups import entity, events, product, source
 
 Make = Callable[..., Path]
@@ -52,8 +54,8 @@ def directory(make: Make) -> Path:
 def series(directory: Path, now: datetime = NOW, number: int = 0) -> Series:
     group = read_group(directory)
     run(directory, group, now)
-    with warehouse.opened(group.settings.store, directory) as store:
-        return own_months.read(store, group, group.readings.readings[number])
+    with contributions.open_store(group.settings.store, directory) as store:
+        return history.read(store, group, group.readings.readings[number])
 
 
 def broken(found: Series) -> dict[str, str]:
@@ -101,8 +103,8 @@ def test_another_definition_is_no_growth(directory: Path) -> None:
     path.write_text(path.read_text().replace("id: seen", "id: opened"))
     group = read_group(directory)
     run(directory, group, NOW, date(2025, 5, 1), date(2025, 6, 30))
-    with warehouse.opened(group.settings.store, directory) as store:
-        found = own_months.read(store, group, group.readings.readings[0])
+    with contributions.open_store(group.settings.store, directory) as store:
+        found = history.read(store, group, group.readings.readings[0])
     assert broken(found) == {"2025-05": "2025-05: another definition of a/app"}
 
 
@@ -127,12 +129,12 @@ def test_an_affiliate_that_joins_or_leaves_is_no_growth(directory: Path) -> None
 def test_a_restated_month_is_a_step_on_both_sides(directory: Path) -> None:
     """Its neighbours are as they were first measured."""
     series(directory)
-    with Centre(directory, read_group(directory), NOW) as centre:
-        closing.close(centre, MONTHS[2], Signature("Head of Finance", "as it is"))
+    with Workspace(directory, read_group(directory), NOW) as centre:
+        close.close(centre, MONTHS[2], Signature("Head of Finance", "as it is"))
     write_events(directory, [100, 120, 150, 160, 180, 200])
     run(directory, read_group(directory), NOW + timedelta(1), MONTHS[2], date(2025, 3, 31))
-    with Centre(directory, read_group(directory), NOW + timedelta(1)) as centre:
-        closing.close(centre, MONTHS[2], Signature("Head of Finance", "as it is", "events came late"))
+    with Workspace(directory, read_group(directory), NOW + timedelta(1)) as centre:
+        close.close(centre, MONTHS[2], Signature("Head of Finance", "as it is", "events came late"))
     found = series(directory, NOW + timedelta(2))
     assert found.points[2].value == 150
     assert broken(found) == {"2025-03": "2025-03: restated", "2025-04": "2025-04: the month before is restated"}
@@ -212,9 +214,9 @@ def test_the_month_to_date_and_its_share(make: Make) -> None:
     events(seen).write_parquet(directory / "events.parquet")
     group = read_group(directory)
     run(directory, group, datetime(2025, 6, 10, 12, tzinfo=UTC))
-    with warehouse.opened(group.settings.store, directory) as store:
+    with contributions.open_store(group.settings.store, directory) as store:
         reading = group.readings.readings[0]
-        found = own_months.to_date(store, group, reading, date(2025, 6, 10))
+        found = history.to_date(store, group, reading, date(2025, 6, 10))
         assert found is not None
 
         def people(month: int, last: int) -> int:
@@ -224,5 +226,5 @@ def test_the_month_to_date_and_its_share(make: Make) -> None:
         shares = [people(m, 6) / people(m, 31) for m in (3, 4, 5)]
         assert found.share_low == pytest.approx(min(shares), abs=0.01)
         assert found.share_high == pytest.approx(max(shares), abs=0.01)
-        assert own_months.to_date(store, group, reading, date(2025, 6, 3)) is None, "nothing has settled yet"
-        assert own_months.to_date(store, group, reading, date(2025, 2, 20)) is None, "one month is no comparison"
+        assert history.to_date(store, group, reading, date(2025, 6, 3)) is None, "nothing has settled yet"
+        assert history.to_date(store, group, reading, date(2025, 2, 20)) is None, "one month is no comparison"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from affiliates.errors import RefusedError
-from pipelines.series import Point, Series, even, read_csv, spelled
+from pipelines.forecasting.series import Point, Series, even, read_csv, spelled
 
 TODAY = date(2026, 11, 21)
 

@@ -21,20 +21,20 @@ import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
-from affiliates import signature
-from affiliates.manifests import read_group
-from affiliates.registers import Registers
-from dashboards import receiving as face
-from dashboards import signing
-from dashboards.cli import app
-from pipelines import closing, inbox, replacing, runbook
-from pipelines.closing import Signature
-from pipelines.collect import Centre
-from pipelines.held import StoredPart
-from pipelines.receipts import Session
-from pipelines.run import run
-from pipelines.taking import Restated
-from tests.support import wrong_contributions as wrong
+from affiliates import signing
+from affiliates.manifests.loader import read_group
+from affiliates.sketches.registers import Registers
+from dashboards.cli.commands import key, receive
+from dashboards.cli.main import app
+from pipelines import runbook
+from pipelines.ingestion import inbox, replacement
+from pipelines.records import Restated, StoredPart
+from pipelines.workflows import close
+from pipelines.workflows.close import Signature
+from pipelines.workflows.receive import Session
+from pipelines.workflows.run import run
+from pipelines.workspace import Workspace
+from tests.support import wrong_contributions
 from tests.support.command import answer
 from tests.support.databases import both_databases, rows_of
 from tests.support.groups import KEY, NOW, entity, events, product
@@ -62,7 +62,7 @@ JANUARY = date(2025, 1, 1)
 @pytest.fixture
 def directory(make: Make, tmp_path: Path) -> Path:
     """Three affiliates that hand in; c has to sign. A second epoch's key is there, for diagnoses."""
-    public = signature.new_pair(tmp_path / "c.pem")
+    public = signing.new_pair(tmp_path / "c.pem")
     life: dict[str, Any] = {"from": "2025-01-01", "sources": []}
     entities = [
         entity("a", [product("app", **life), product("tv", **life)]),
@@ -82,7 +82,7 @@ def box(directory: Path, name: str = "a") -> Path:
 def shown(session: Session) -> str:
     console = Console(width=400)
     with console.capture() as caught:
-        console.print(face.shown(session))
+        console.print(receive.shown(session))
     return caught.get()
 
 
@@ -96,7 +96,7 @@ def test_each_wrong_contribution_is_refused_with_its_reason(directory: Path, sto
     folder(box(directory) / "whole", row(FIRST), other_namespace(FIRST))
     assert outcomes(take(directory)) == ["new"]
     before = stored(directory, store_url)
-    cases = wrong.cases(tmp_path / "c.pem")
+    cases = wrong_contributions.cases(tmp_path / "c.pem")
     for number, case in enumerate(cases):
         case.make(box(directory, case.sender) / case.file, FIRST + timedelta(1 + number % 29))
     session = take(directory)
@@ -119,14 +119,14 @@ def test_each_wrong_contribution_is_refused_with_its_reason(directory: Path, sto
     for path in [*(directory / ".mauwatch").rglob("*.json"), *(directory / ".mauwatch").rglob("*.sqlite*")]:
         text = path.read_bytes()
         assert not [word for word in (b"planted", b"Person.", b"4930901820", KEY.encode(), b"f" * 64) if word in text], path
-    for said_ in (table, json.dumps(face.to_dict(session, NOW)), repr(rows_of(store_url, directory)["receipts"])):
+    for said_ in (table, json.dumps(receive.to_dict(session, NOW)), repr(rows_of(store_url, directory)["receipts"])):
         assert not [word for word in ("planted", PHONE, KEY) if word in said_]
 
 
 def test_the_table_of_wrong_contributions_has_a_row_for_each(tmp_path: Path) -> None:
     """docs/affiliates.md shows it: a case that is tested and not told, or told and not tested, misleads an affiliate."""
-    lines = wrong.table().splitlines()
-    assert len(lines) == 2 + len(wrong.cases(tmp_path / "key.pem"))
+    lines = wrong_contributions.table().splitlines()
+    assert len(lines) == 2 + len(wrong_contributions.cases(tmp_path / "key.pem"))
     assert all(line.count("|") == 3 for line in lines)
 
 
@@ -173,10 +173,10 @@ def united_by_the_library(parts: list[Registers]) -> bytes:
 def test_the_same_users_are_the_same_contribution(directory: Path, store_url: str) -> None:
     """Merged from partial sketches, in another order, by another library: other bytes, and not a new version each time."""
     number = 4_000  # So many that they are registers, not coupons.
-    keys = [right(text) for text in wrong.people(number)]
-    whole = row(FIRST, lg_k=14, number=1, sketch=wrong.image(keys, 14), events=number)
-    thirds = [Registers.from_image(wrong.image(keys[i::3], 14)) for i in range(3)]
-    again = [wrong.image(reversed(keys), 14), united(thirds), united_by_the_library(thirds)]
+    keys = [right(text) for text in wrong_contributions.people(number)]
+    whole = row(FIRST, lg_k=14, number=1, sketch=wrong_contributions.image(keys, 14), events=number)
+    thirds = [Registers.from_image(wrong_contributions.image(keys[i::3], 14)) for i in range(3)]
+    again = [wrong_contributions.image(reversed(keys), 14), united(thirds), united_by_the_library(thirds)]
     assert Registers.from_image(again[0]).values is not None
     assert len({whole["sketch"], *again}) >= 3
     take(directory, write(directory / "first", whole))
@@ -207,8 +207,8 @@ def test_a_closed_month_takes_nothing_unless_somebody_approves(directory: Path, 
     """What came after somebody signed would change under their name."""
     day = row(FIRST, computed_at=LATER)
     take(directory, write(directory / "first", day))
-    with Centre(directory, read_group(directory), NOW) as centre:
-        closing.close(centre, JANUARY, Signature("Head of Finance", despite="thirty days are lost"))
+    with Workspace(directory, read_group(directory), NOW) as centre:
+        close.close(centre, JANUARY, Signature("Head of Finance", despite="thirty days are lost"))
     late = row(FIRST, number=PEOPLE + 50, computed_at=LATER + timedelta(1))
     write(directory / "late", late, row(FIRST + timedelta(1), computed_at=LATER), row(date(2025, 2, 1), computed_at=LATER))
     before = stored(directory, store_url)
@@ -245,7 +245,7 @@ def test_part_files_of_a_folder_are_one_contribution(directory: Path) -> None:
     assert (outcomes(session), session.taken[0].contributions[0]["estimate"]) == (["new"], 2 * PEOPLE)
     first = receipt(made)["sha256"]
     (made / "part-00000-c000.snappy.parquet").rename(made / "part-00009-c000.snappy.parquet")
-    assert (signature.digest_of(made), take(directory).taken) == (first, [])
+    assert (signing.digest_of(made), take(directory).taken) == (first, [])
 
 
 def test_an_export_in_pieces_does_not_replace_itself(directory: Path) -> None:
@@ -271,8 +271,8 @@ def test_versions_in_one_call_come_one_after_the_other(directory: Path) -> None:
 def test_users_that_a_replacement_lacks_are_told(directory: Path) -> None:
     """Two queries for two regions: each file is whole by itself, and the later one would be all that counts."""
     for number in range(3):  # A late event, then another region.
-        keys = [right(text) for text in wrong.people(PEOPLE + (number > 0), first=0 if number < 2 else 10_000)]
-        later = {"computed_at": LATER + timedelta(number), "sketch": wrong.image(keys), "events": 999}
+        keys = [right(text) for text in wrong_contributions.people(PEOPLE + (number > 0), first=0 if number < 2 else 10_000)]
+        later = {"computed_at": LATER + timedelta(number), "sketch": wrong_contributions.image(keys), "events": 999}
         write(box(directory) / f"region-{number}", row(FIRST) | later)
     session = take(directory)
     assert outcomes(session) == ["new", "replaced", "replaced"]
@@ -294,9 +294,9 @@ def test_a_rough_sketch_misses_nobody_by_chance() -> None:
     for seed in range(40):
         keys = np.random.default_rng(seed).integers(1, 1 << 63, 20_000, np.uint64)
         before, after = (Registers.from_keys(10, some) for some in (keys, keys[1_600:]))
-        seemed += before.bounds().estimate - after.bounds().estimate > replacing.MISSED * before.bounds().estimate
+        seemed += before.bounds().estimate - after.bounds().estimate > replacement.MISSED * before.bounds().estimate
         stored = StoredPart("external", "email", before)
-        assert not list(replacing.lost(contributed("a/app", FIRST, {"email": after}), [stored]))
+        assert not list(replacement.lost(contributed("a/app", FIRST, {"email": after}), [stored]))
     assert seemed
 
 
@@ -327,10 +327,10 @@ def test_who_hands_in(directory: Path, tmp_path: Path) -> None:
     mine = row(FIRST, affiliate="c", product="web")
     signed = write(directory / "signed", mine)
     assert "it isn't signed" in why(take(directory, signed))
-    (directory / "signed.sig").write_text(signature.sign(signed, tmp_path / "c.pem"))
+    (directory / "signed.sig").write_text(signing.sign(signed, tmp_path / "c.pem"))
     assert take(directory, signed).taken[0].bound_by == "named by the file, signature"
     parts = folder(box(directory, "c") / "parts", mine | {"activity_date": date(2025, 1, 2)})
-    (box(directory, "c") / "parts.sig").write_text(signature.sign(parts, tmp_path / "c.pem") + "\n")
+    (box(directory, "c") / "parts.sig").write_text(signing.sign(parts, tmp_path / "c.pem") + "\n")
     assert take(directory).taken[0].bound_by == "inbox folder, signature"
 
 
@@ -339,7 +339,7 @@ def test_nobody_stands_in_anothers_way(directory: Path, tmp_path: Path) -> None:
     write(box(directory, "a") / "honest", row(FIRST))
     write(box(directory, "b") / "hostile", row(FIRST, number=1, events=9))
     signed = write(box(directory, "c") / "signed", row(FIRST, affiliate="c", product="web"))
-    signed.with_name("signed.sig").write_text(signature.sign(signed, tmp_path / "c.pem"))
+    signed.with_name("signed.sig").write_text(signing.sign(signed, tmp_path / "c.pem"))
     write(box(directory, "c") / "forged", row(FIRST, affiliate="c", product="web", number=1, events=9))
     session = take(directory)
     assert {t.offer.name: [r.rule for r in t.refusals] for t in session.taken} == {
@@ -405,9 +405,9 @@ def test_what_replaces_a_refused_file_is_judged(directory: Path, monkeypatch: py
     else:
         write(path, row(FIRST, product="other"))
     old(path, 200)
-    bad, real, before = signature.digest_of(path), inbox.copied, path.stat()
+    bad, real, before = signing.digest_of(path), inbox.stage_copy, path.stat()
 
-    def copied(*arguments: Any) -> inbox.Copied:
+    def copied(*arguments: Any) -> inbox.StagedCopy:
         staged = real(*arguments)
         path.rename(directory / "bad")
         if how == "replaced" and parts:  # Only one of its parts; the other one is what it was.
@@ -421,10 +421,10 @@ def test_what_replaces_a_refused_file_is_judged(directory: Path, monkeypatch: py
         return staged
 
     with monkeypatch.context() as patched:
-        patched.setattr(inbox, "copied", copied)
+        patched.setattr(inbox, "stage_copy", copied)
         assert len(take(directory).refused) == 1
     (put,) = (directory / ".mauwatch" / "quarantine" / "a").glob("*Z-f")
-    assert (signature.digest_of(put), receipt(put)["sha256"], receipt(put)["outcome"]) == (bad, bad, "refused")
+    assert (signing.digest_of(put), receipt(put)["sha256"], receipt(put)["outcome"]) == (bad, bad, "refused")
     assert path.exists() == (how != "gone")
     assert outcomes(take(directory)) == ["new"] * (how != "gone")
 
@@ -434,18 +434,18 @@ def test_the_signature_of_what_replaces_a_refused_file_stays(
 ) -> None:
     """Put away with the file before, it would be missed, and the good file refused."""
     mine: dict[str, Any] = {"affiliate": "c", "product": "web"}
-    path, beside, real = box(directory, "c") / "f", box(directory, "c") / "f.sig", inbox.copied
+    path, beside, real = box(directory, "c") / "f", box(directory, "c") / "f.sig", inbox.stage_copy
     write(path, row(FIRST, **mine))
     beside.write_text("AAAA")
 
-    def copied(*arguments: Any) -> inbox.Copied:
+    def copied(*arguments: Any) -> inbox.StagedCopy:
         staged = real(*arguments)
         path.unlink()
-        beside.write_text(signature.sign(write(path, row(FIRST, number=9, events=9, **mine)), tmp_path / "c.pem"))
+        beside.write_text(signing.sign(write(path, row(FIRST, number=9, events=9, **mine)), tmp_path / "c.pem"))
         return staged
 
     with monkeypatch.context() as patched:
-        patched.setattr(inbox, "copied", copied)
+        patched.setattr(inbox, "stage_copy", copied)
         assert "no key's of the sender" in why(take(directory))
     assert outcomes(take(directory)) == ["new"]
 
@@ -458,7 +458,7 @@ def test_a_file_that_grows_while_it_is_copied_is_refused(directory: Path, monkey
         folder(path, row(FIRST), other_namespace(FIRST))
     else:
         write(path, row(FIRST))
-    most = max(p.stat().st_size for p in ([path] if not parts else signature.parts_of(path)))
+    most = max(p.stat().st_size for p in ([path] if not parts else signing.parts_of(path)))
     monkeypatch.setattr(inbox, "MOST_FILE", most if parts else most - 1)
     with monkeypatch.context() as patched:  # What was looked at before: one byte.
         patched.setattr(inbox, "_check_size", _late(inbox._check_size))
@@ -533,7 +533,7 @@ def test_a_signature_may_come_after_its_file(directory: Path, tmp_path: Path) ->
     old(path, 30)
     _, left = inbox.waiting(directory, time.time(), frozenset("c"))
     assert {each.why for each in left} == {"waits for its signature", "lies in no affiliate's folder"}
-    path.with_name("f.sig").write_text(signature.sign(path, tmp_path / "c.pem"))
+    path.with_name("f.sig").write_text(signing.sign(path, tmp_path / "c.pem"))
     offers, _ = inbox.waiting(directory, time.time(), frozenset("c"))
     assert [offer.name for offer in offers] == ["f"]
 
@@ -601,8 +601,8 @@ def test_more_users_than_events_is_told_by_the_estimate_and_never_by_chance(dire
     number = 20_000
     day = row(FIRST, lg_k=12, number=number, events=number)
     for seed in range(3):
-        keys = (right(text) for text in wrong.people(4_000, first=100_000 * seed))
-        honest = write(directory / "honest", day | {"sketch": wrong.image(keys, 12), "events": 4_000})
+        keys = (right(text) for text in wrong_contributions.people(4_000, first=100_000 * seed))
+        honest = write(directory / "honest", day | {"sketch": wrong_contributions.image(keys, 12), "events": 4_000})
         assert not take(directory, honest).refused
     assert Registers.from_image(day["sketch"]).at_least < 0.25 * number
     for column, rule in (("events", "more users than events"), ("distinct_users", "fewer distinct users")):
@@ -632,8 +632,8 @@ def test_the_commands_exit_codes_and_answers(directory: Path) -> None:
 
 def test_the_commands_that_sign(directory: Path, tmp_path: Path) -> None:
     commands = typer.Typer()
-    commands.command()(signing.pair)
-    commands.command()(signing.sign)
+    commands.command()(key.pair)
+    commands.command()(key.sign)
     done = CliRunner().invoke(commands, ["pair", str(tmp_path / "new.pem")])
     assert done.exit_code == 0
     manifest = directory / "affiliates" / "c.yaml"

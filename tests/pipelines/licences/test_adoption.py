@@ -13,17 +13,19 @@ import yaml
 from rich.console import Console
 from typer.testing import CliRunner
 
-from affiliates import edge
 from affiliates.errors import RefusedError
-from affiliates.group import Product
-from affiliates.manifests import read_group
-from dashboards import cli, doctor, licence_tables
-from pipelines import adoption, counting, dependencies, granted, warehouse
-from pipelines.adoption import AdoptionCheck
-from pipelines.dependencies import Dependencies
-from pipelines.months import Months
-from pipelines.registry import from_directory, unknown
-from pipelines.run import run
+from affiliates.manifests.loader import read_group
+from affiliates.manifests.product import Product, definition_digest
+from dashboards.cli import doctor, licence_tables, main
+from pipelines.counting import inputs
+from pipelines.figures.months import Months
+from pipelines.licences import adoption, dependencies
+from pipelines.licences.adoption import AdoptionCheck
+from pipelines.licences.dependencies import Dependencies
+from pipelines.licences.grants import due_reports
+from pipelines.licences.registry import from_directory, unknown
+from pipelines.store import contributions
+from pipelines.workflows.run import run
 from tests.support.databases import rows_of
 from tests.support.groups import Manifests, entity, product
 
@@ -83,13 +85,13 @@ def prepared(make: Make, products: list[Manifests], record: bool = True, **grant
 
 def checked(directory: Path, version: str, name: str, today: date = TODAY) -> AdoptionCheck:
     group = read_group(directory)
-    with warehouse.opened(group.settings.store, directory) as store:
+    with contributions.open_store(group.settings.store, directory) as store:
         return adoption.check(Months(store, group), from_directory(directory), version, name, today)
 
 
 def depending(directory: Path, today: date = TODAY) -> Dependencies:
     group = read_group(directory)
-    with warehouse.opened(group.settings.store, directory) as store:
+    with contributions.open_store(group.settings.store, directory) as store:
         return dependencies.dependencies(Months(store, group), from_directory(directory), today)
 
 
@@ -279,15 +281,15 @@ def test_what_it_says_of_models_moves_no_figure(make: Make) -> None:
     directory = make([entity("a", [plain])])
     before = read_group(directory)
     made = [Product.model_validate(said) for said in (plain, named)]
-    assert len({edge.definition_digest(p, before.settings) for p in made}) == 1
+    assert len({definition_digest(p, before.settings) for p in made}) == 1
     counts = [counted("x", 5, 6), counted("x", 5, 6, models=[uses()])]
     digests = set()
     for said in counts:
         directory = make([entity("a", [said])])
         group = read_group(directory)
         run(directory, group, NOW)
-        with warehouse.opened(group.settings.store, directory) as store:
-            digests.add(counting.gather(store, group, date(2025, 3, 1), group.readings.readings[0]).digest)
+        with contributions.open_store(group.settings.store, directory) as store:
+            digests.add(inputs.gather(store, group, date(2025, 3, 1), group.readings.readings[0]).digest)
     assert len(digests) == 1
 
 
@@ -339,12 +341,12 @@ def test_reports_are_due_again(make: Make) -> None:
     said = GRANT | {"reporting": [duty | {"every_months": 1}, duty]}
     group = read_group(prepared(make, PRODUCTS, grants=[said]))
     for day, then in ((date(2025, 2, 20), date(2025, 2, 28)), (date(2025, 3, 1), date(2025, 3, 31))):
-        due = list(granted.due_reports(group.grants.grants[0], day))
+        due = list(due_reports(group.grants.grants[0], day))
         assert due == [("users", then), ("users", date(2025, 1, 31))], "by the first day: not the 28th from then on"
 
 
 def mauwatch(*arguments: str | Path) -> Any:
-    return CliRunner().invoke(cli.app, [*map(str, arguments)])
+    return CliRunner().invoke(main.app, [*map(str, arguments)])
 
 
 def test_the_command(make: Make) -> None:
@@ -396,7 +398,7 @@ def test_a_groups_own_entries_are_tested_and_kept(make: Make) -> None:
     added(directory)
     report = run(directory, read_group(directory), NOW)
     assert {t.licence.id: t.readings["people"].result for t in report.tests}["llama-5"] == "under"
-    with warehouse.opened(read_group(directory).settings.store, directory) as store, store.reading() as connection:
+    with contributions.open_store(read_group(directory).settings.store, directory) as store, store.reading() as connection:
         kept = connection.execute(sa.text("select estimate, upper from licence_results where licence = 'llama-5'")).all()
     assert [tuple(row) for row in kept] == [(30, 84), (84, 84)]
     shown = mauwatch("licences", "--group", directory).stdout

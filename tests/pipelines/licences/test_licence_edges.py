@@ -12,14 +12,14 @@ from typing import Any
 import pytest
 import yaml
 
-from affiliates.manifests import read_group
-from pipelines import warehouse
-from pipelines.clause_tests import ClauseTest, run_clauses
-from pipelines.licences import LicenceTest, if_released, releases, run_tests, said_of_untested, untested_months
-from pipelines.months import Months
-from pipelines.registry import from_directory
-from pipelines.results import Outcome
-from pipelines.run import run
+from affiliates.manifests.loader import read_group
+from pipelines.figures.months import Months
+from pipelines.licences.clause_tests import ClauseTest, run_clauses
+from pipelines.licences.outcome import ReadingResult
+from pipelines.licences.registry import from_directory
+from pipelines.licences.release_tests import LicenceTest, describe_untested, if_released, releases, run_tests, untested_months
+from pipelines.store import contributions
+from pipelines.workflows.run import run
 from tests.support.groups import Manifests, entity, events, product, source
 
 LINE = 700_000_000
@@ -214,13 +214,13 @@ def prepared(make: Make, edge: Edge, now: datetime = NOW) -> Path:
     return directory
 
 
-def released_on(directory: Path, day: date) -> Mapping[str, Outcome]:
+def released_on(directory: Path, day: date) -> Mapping[str, ReadingResult]:
     """What a version released on a day finds: Llama 4 itself, or one that is supposed."""
     group = read_group(directory)
     (version,) = [v for v in releases() if v.id == "llama-4"]
     if day != version.released:
         version = if_released(day)
-    with warehouse.opened(group.settings.store, directory) as store:
+    with contributions.open_store(group.settings.store, directory) as store:
         first, *_ = run_tests(store, group, [version], today=TODAY)
     return first.readings
 
@@ -251,7 +251,7 @@ def test_each_row_can_fail() -> None:
 
 def clause_tests(directory: Path, licence: str, month: date | None = None, today: date = TODAY) -> list[ClauseTest]:
     group = read_group(directory)
-    with warehouse.opened(group.settings.store, directory) as store:
+    with contributions.open_store(group.settings.store, directory) as store:
         entry = from_directory(directory).get(licence)
         assert entry is not None
         return [t for t in run_clauses(Months(store, group), [entry], today, month) if t.clause.tested]
@@ -389,11 +389,11 @@ def test_months_that_no_release_tests_are_no_result(make: Make) -> None:
     edge = Edge([entity("a", [counted("x", _2025_02=LINE + 1, _2025_03=LINE + 1, _2025_04=LINE, _2025_05=LINE + 1)])], {})
     directory = prepared(make, edge)
     group = read_group(directory)
-    with warehouse.opened(group.settings.store, directory) as store:
+    with contributions.open_store(group.settings.store, directory) as store:
         months = untested_months(Months(store, group), group.readings.readings[0], releases(), LINE)
         tests: list[LicenceTest] = list(run_tests(store, group))
     assert months == [date(2025, 2, 1), date(2025, 5, 1)]
-    assert said_of_untested(months[:1]) == "above the threshold in month 2025-02; no release tests it"
+    assert describe_untested(months[:1]) == "above the threshold in month 2025-02; no release tests it"
     assert {t.licence.id for t in tests if t.readings["people"].result == "over"} == {"llama-4", "hyperclova-x-seed"}
 
 
@@ -406,7 +406,7 @@ def test_an_affiliate_that_accepted_is_tested_as_licensee(make: Make) -> None:
     taken = [{"licence": "llama-4", "entity": name, "by": "Counsel", "on": "2025-04-11"} for name in ("a", "b")]
     directory = prepared(make, Edge([a, b], {}, grants={"accepted": taken}))
     group = read_group(directory)
-    with warehouse.opened(group.settings.store, directory) as store:
+    with contributions.open_store(group.settings.store, directory) as store:
         tests = {t.licensee: t.readings["people"] for t in run_tests(store, group) if t.licence.id == "llama-4"}
     assert {name: (o.result, o.upper) for name, o in tests.items()} == {
         "parent": ("under", 5), "a": ("under", 5), "b": ("not_measured", None)

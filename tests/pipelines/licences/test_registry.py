@@ -10,10 +10,10 @@ import pytest
 import yaml
 
 from affiliates.errors import RefusedError
-from pipelines import registry
-from pipelines.entries import TESTED, Clause, Entry
-from pipelines.licences import first_of_all
-from pipelines.registry import builtin, from_directory
+from pipelines.licences import registry
+from pipelines.licences.entry import TESTED, Clause, LicenceEntry
+from pipelines.licences.registry import builtin, from_directory
+from pipelines.licences.release_tests import first_of_all
 from tests.support.paths import SHARED as SHARED_DATA
 
 SHARED = SHARED_DATA / "data" / "licences" / "registry.yaml"
@@ -48,7 +48,7 @@ def differing(theirs: Any, ours: Any, at: str) -> Iterator[str]:
             yield f"{at}: {theirs} there, {ours} here"
 
 
-def said(entry: Entry) -> dict[str, Any]:
+def said(entry: LicenceEntry) -> dict[str, Any]:
     """An entry in the collection's words: a regulation's clauses are its thresholds."""
     found = entry.model_dump(mode="json", by_alias=True)
     return found | {"thresholds": found["clauses"]}
@@ -121,11 +121,11 @@ def test_what_a_licence_inherits_is_its_own() -> None:
 def test_a_digest_is_of_what_is_said_and_not_of_its_order() -> None:
     """Else an entry that was only rearranged would pass for another, or one that changed for the same."""
     said_, *_ = raw_files()["databricks.yaml"]["licences"]
-    entry = Entry.model_validate(said_)
-    assert Entry.model_validate(dict(reversed(said_.items()))).digest == entry.digest
+    entry = LicenceEntry.model_validate(said_)
+    assert LicenceEntry.model_validate(dict(reversed(said_.items()))).digest == entry.digest
     clause = dict(reversed(said_["clauses"][0].items()))
-    assert Entry.model_validate({**said_, "clauses": [clause]}).digest == entry.digest
-    assert Entry.model_validate({**said_, "clauses": [clause | {"threshold": 700_000_001}]}).digest != entry.digest
+    assert LicenceEntry.model_validate({**said_, "clauses": [clause]}).digest == entry.digest
+    assert LicenceEntry.model_validate({**said_, "clauses": [clause | {"threshold": 700_000_001}]}).digest != entry.digest
     digests = [entry.digest for entry in builtin().entries]
     assert len(set(digests)) == len(digests)
     assert all(len(digest) == 64 for digest in digests)

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from affiliates.manifests import read_group
-from pipelines import warehouse
-from pipelines.licences import LicenceTest, first_of_all, if_released, run_tests
-from pipelines.results import decide
-from pipelines.run import run
+from affiliates.manifests.loader import read_group
+from pipelines.licences.outcome import decide
+from pipelines.licences.release_tests import LicenceTest, first_of_all, if_released, run_tests
+from pipelines.store import contributions
+from pipelines.workflows.run import run
 from tests.support.groups import NOW, entity, product
 
 LINE = 700_000_000
@@ -45,7 +45,7 @@ def test_each_version_tests_the_month_before_its_release() -> None:
 def results(directory: Path) -> dict[str, LicenceTest]:
     group = read_group(directory)
     run(directory, group, NOW)
-    with warehouse.opened(group.settings.store, directory) as store:
+    with contributions.open_store(group.settings.store, directory) as store:
         return {t.licence.id: t for t in run_tests(store, group, first_of_all())}
 
 
@@ -137,7 +137,7 @@ def test_a_version_to_come_takes_the_group_of_its_release(make: Callable[..., Pa
     )
     group = read_group(directory)
     run(directory, group, NOW)
-    with warehouse.opened(group.settings.store, directory) as store:
+    with contributions.open_store(group.settings.store, directory) as store:
         days = [date(2024, 4, 9), date(2024, 4, 10), date(2024, 5, 1)]
         found = list(run_tests(store, group, [if_released(day) for day in days]))
     assert [t.readings["summed_products"].result for t in found] == ["under", "over", "not_measured"]

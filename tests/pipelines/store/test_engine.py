@@ -11,16 +11,16 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from affiliates.errors import RefusedError
-from pipelines import schema, warehouse
-from pipelines.held import GivenCount
-from pipelines.warehouse import Warehouse
+from pipelines.records import StatedCount
+from pipelines.store import contributions, schema
+from pipelines.store.contributions import ContributionStore
 from tests.support.databases import SQLITE, both_databases
 from tests.support.groups import NOW
 
 
 @both_databases
 def test_schema_of_the_migrations_is_the_schema_of_the_tables(store_url: str, tmp_path: Path) -> None:
-    with warehouse.opened(store_url, tmp_path, create=True) as store, store.reading() as connection:
+    with contributions.open_store(store_url, tmp_path, create=True) as store, store.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), schema.metadata) == []
         comments = connection.execute(sa.select(schema.column_comments)).fetchall()
     of_tables = [c for c in comments if c.table_name in schema.metadata.tables]
@@ -31,51 +31,54 @@ def test_schema_of_the_migrations_is_the_schema_of_the_tables(store_url: str, tm
 @both_databases
 def test_there_is_a_store_once_it_was_made(store_url: str, tmp_path: Path) -> None:
     """A database server is there without a store in it."""
-    assert not warehouse.exists(store_url, tmp_path)
-    with pytest.raises(RefusedError, match="isn't there yet"), warehouse.opened(store_url, tmp_path):
+    assert not contributions.exists(store_url, tmp_path)
+    with pytest.raises(RefusedError, match="isn't there yet"), contributions.open_store(store_url, tmp_path):
         pass
-    with warehouse.opened(store_url, tmp_path, create=True) as store:
+    with contributions.open_store(store_url, tmp_path, create=True) as store:
         assert store.read_months() == []
-    assert warehouse.exists(store_url, tmp_path)
+    assert contributions.exists(store_url, tmp_path)
 
 
 def test_a_store_that_is_none(tmp_path: Path) -> None:
     (tmp_path / "text.sqlite").write_text("no database at all, but a text that is long enough to be taken for one" * 20)
-    with pytest.raises(RefusedError, match="the store"), warehouse.opened("sqlite:///text.sqlite", tmp_path):
+    with pytest.raises(RefusedError, match="the store"), contributions.open_store("sqlite:///text.sqlite", tmp_path):
         pass
-    with pytest.raises(RefusedError, match="URL"), warehouse.opened("nodb://secret:hidden@host/x", tmp_path, create=True):
+    with pytest.raises(RefusedError, match="URL"), contributions.open_store("nodb://secret:hidden@host/x", tmp_path, create=True):
         pass
-    with warehouse.opened("sqlite:///newer.sqlite", tmp_path, create=True) as store, store.writing() as connection:
+    with contributions.open_store("sqlite:///newer.sqlite", tmp_path, create=True) as store, store.writing() as connection:
         connection.execute(sa.text("update alembic_version set version_num = '9999'"))
-    with pytest.raises(RefusedError, match="newer mauwatch"), warehouse.opened("sqlite:///newer.sqlite", tmp_path, create=True):
+    with (
+        pytest.raises(RefusedError, match="newer mauwatch"),
+        contributions.open_store("sqlite:///newer.sqlite", tmp_path, create=True),
+    ):
         pass
 
 
 def test_a_server_that_is_not_there_is_refused_without_its_password(tmp_path: Path) -> None:
     with (
         pytest.raises(RefusedError, match="can't be used") as refused,
-        warehouse.opened("postgresql://u:hidden@localhost:9/x", tmp_path),
+        contributions.open_store("postgresql://u:hidden@localhost:9/x", tmp_path),
     ):
         pass
     assert "hidden" not in str(refused.value)
 
 
 def test_moments_are_text_that_sorts_in_sqlite(tmp_path: Path) -> None:
-    with warehouse.opened(SQLITE, tmp_path, create=True) as store:
+    with contributions.open_store(SQLITE, tmp_path, create=True) as store:
         store.replace_counts(NOW.date(), NOW.date(), [count(1)], NOW)
         with store.reading() as connection:
             assert connection.scalar(sa.text("select known_at from counts")) == "2025-06-01T12:00:00.000000Z"
 
 
-def count(users: int) -> GivenCount:
-    return GivenCount("a", "x", NOW.date(), "count", users, "people", "a document", "somebody")
+def count(users: int) -> StatedCount:
+    return StatedCount("a", "x", NOW.date(), "count", users, "people", "a document", "somebody")
 
 
 @both_databases
 def test_a_snapshot_sees_one_moment(store_url: str, tmp_path: Path) -> None:
     """A figure computed from two moments is nobody's."""
     day = NOW.date()
-    with warehouse.opened(store_url, tmp_path, create=True) as store:
+    with contributions.open_store(store_url, tmp_path, create=True) as store:
         store.replace_counts(day, day, [count(1)], NOW)
         with store.snapshot() as fixed:
             assert [c.users for c in fixed.read_counts(day, day)] == [1]
@@ -90,7 +93,7 @@ def test_a_snapshot_sees_one_moment(store_url: str, tmp_path: Path) -> None:
 @both_databases
 def test_writers_take_turns(store_url: str, tmp_path: Path) -> None:
     """Rows' numbers grow in the order in which rows become visible: what was the last one stays it."""
-    with warehouse.opened(store_url, tmp_path, create=True) as store:
+    with contributions.open_store(store_url, tmp_path, create=True) as store:
         inside, order = threading.Event(), []
 
         def first() -> None:
@@ -100,13 +103,13 @@ def test_writers_take_turns(store_url: str, tmp_path: Path) -> None:
                 connection.execute(schema.counts.insert(), [vars(count(1)) | {"known_at": NOW}])
                 order.append("first")
 
-        def second(other: Warehouse) -> None:
+        def second(other: ContributionStore) -> None:
             inside.wait()
             with other.writing() as connection:
                 order.append("second")
                 assert connection.scalar(sa.select(sa.func.count()).select_from(schema.counts)) == 1
 
-        with warehouse.opened(store_url, tmp_path) as other:
+        with contributions.open_store(store_url, tmp_path) as other:
             threads = [threading.Thread(target=first), threading.Thread(target=second, args=[other])]
             for thread in threads:
                 thread.start()
@@ -123,7 +126,7 @@ def test_the_current_row_of_a_key_is_the_newest(store_url: str, tmp_path: Path) 
     rows = [about | {"id": number, "month": month, "users": number, "known_at": NOW} for number, month in enumerate(months, 1)]
     n = schema.counts
     current = schema.current(n, "affiliate", "product", "month", "kind")
-    with warehouse.opened(store_url, tmp_path, create=True) as store, store.writing() as connection:
+    with contributions.open_store(store_url, tmp_path, create=True) as store, store.writing() as connection:
         connection.execute(n.insert(), rows)
         assert sorted(connection.scalars(current)) == [2, 3]
         assert sorted(connection.scalars(current.where(n.c.id < 3))) == [1, 2]

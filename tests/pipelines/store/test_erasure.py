@@ -13,19 +13,24 @@ import sqlalchemy as sa
 import yaml
 from typer.testing import CliRunner
 
-from affiliates import contribution
+from affiliates.contributions import contract
 from affiliates.errors import RefusedError
-from affiliates.group import Group, ProductRef, Settings
-from affiliates.manifests import read_group
+from affiliates.manifests.group import Group, settles_at
+from affiliates.manifests.loader import read_group
+from affiliates.manifests.product import ProductRef
+from affiliates.manifests.settings import Settings
 from affiliates.periods import DAY
-from dashboards.cli import app as commands
-from pipelines import closing, erasure, inbox, publications, receiving, sweeping, warehouse
-from pipelines.collect import Centre
-from pipelines.erasure import Order, Scope
-from pipelines.held import Accepted, Period, period
-from pipelines.intake import settles_at
-from pipelines.run import run
-from pipelines.warehouse import Warehouse
+from dashboards.cli.main import app as commands
+from pipelines.figures import query
+from pipelines.ingestion import inbox
+from pipelines.records import AcceptedContribution, Period, period
+from pipelines.store import contributions, erasure, publications, vacuum
+from pipelines.store.contributions import ContributionStore
+from pipelines.store.erasure import Order, Scope
+from pipelines.workflows import close
+from pipelines.workflows import receive as workflows_receive
+from pipelines.workflows.run import run
+from pipelines.workspace import Workspace
 from tests.support.databases import both_databases, rows_of
 from tests.support.groups import NOW, entity, events, product, source
 from tests.support.sketches import contributed, sketch
@@ -52,14 +57,14 @@ def directory(make: Make) -> Path:
 
 
 def open_store(directory: Path) -> Any:
-    return warehouse.opened(read_group(directory).settings.store, directory)
+    return contributions.open_store(read_group(directory).settings.store, directory)
 
 
 def group_of(directory: Path) -> Group:
     return read_group(directory)
 
 
-def erased(directory: Path, scope: Scope = WEEK, now: datetime = NOW) -> erasure.Plan:
+def erased(directory: Path, scope: Scope = WEEK, now: datetime = NOW) -> erasure.ErasurePlan:
     with open_store(directory) as store:
         return erasure.erase(store, scope, ORDER, now)
 
@@ -67,10 +72,10 @@ def erased(directory: Path, scope: Scope = WEEK, now: datetime = NOW) -> erasure
 def figure(directory: Path) -> Any:
     group = read_group(directory)
     with open_store(directory) as store:
-        return closing.shown(store, group, JANUARY, group.readings.readings[0])[0].group
+        return query.figures_of_month(store, group, JANUARY, group.readings.readings[0])[0].group
 
 
-def held(store: Warehouse, directory: Path, wanted: list[bytes]) -> list[bool]:
+def held(store: ContributionStore, directory: Path, wanted: list[bytes]) -> list[bool]:
     """Whether the database's files hold these bytes; of PostgreSQL's those of its tables."""
     if store.engine.dialect.name == "sqlite":
         paths = list((directory / ".mauwatch").glob("store.sqlite*"))
@@ -95,7 +100,7 @@ def test_the_bytes_are_gone_from_the_files(store_url: str, directory: Path) -> N
         assert {len(some) for some in going} == {80}
         assert held(store, directory, [*going, staying]) == [True] * 8
         assert erasure.erase(store, WEEK, ORDER, NOW).digests == plan.digests
-        assert sweeping.sweep(store) is None
+        assert vacuum.sweep(store) is None
         assert held(store, directory, [*going, staying]) == [False] * 7 + [True]
     after = rows_of(store_url, directory)
     assert {row["digest"] for row in after["sketches"]} == set(images)
@@ -107,7 +112,7 @@ def test_the_bytes_are_gone_from_the_files(store_url: str, directory: Path) -> N
 @both_databases
 def test_a_reader_keeps_the_bytes_and_that_is_said(store_url: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever reads sees the old rows, so the database keeps them: told that they are gone, nobody would look again."""
-    monkeypatch.setattr(sweeping, "WAIT", 1)
+    monkeypatch.setattr(vacuum, "WAIT", 1)
     with open_store(directory) as store, open_store(directory) as other:
         if store_url.startswith("sqlite"):
             sa.event.listen(store.engine, "connect", lambda c, _: c.execute("pragma busy_timeout = 100"))
@@ -115,8 +120,8 @@ def test_a_reader_keeps_the_bytes_and_that_is_said(store_url: str, directory: Pa
         with other.snapshot() as fixed:
             assert fixed.read_versions(ProductRef("a", "app"))
             erasure.erase(store, WEEK, ORDER, NOW)
-            assert sweeping.OTHERS_READ in str(sweeping.sweep(store))
-        assert sweeping.sweep(store) is None
+            assert vacuum.OTHERS_READ in str(vacuum.sweep(store))
+        assert vacuum.sweep(store) is None
 
 
 def test_what_others_share_and_nobody_is_in_stays(store_url: str, make: Make) -> None:
@@ -154,15 +159,15 @@ def test_an_unsigned_month_loses_its_upper_bound_and_says_why(store_url: str, di
 
 def test_a_signed_month_keeps_its_figure(store_url: str, directory: Path) -> None:
     """Erased by retention, each closed month would change, or be a finding in every run from then on."""
-    with Centre(directory, read_group(directory), NOW) as centre:
-        closing.close(centre, JANUARY, closing.Signature("Head of Finance"))
+    with Workspace(directory, read_group(directory), NOW) as centre:
+        close.close(centre, JANUARY, close.Signature("Head of Finance"))
     before = figure(directory)
     assert erased(directory, Scope(before=date(2025, 2, 1))).months == {JANUARY: "closed"}
     assert figure(directory) == before
     report = run(directory, read_group(directory), NOW + DAY)
     assert (report.findings, report.published, figure(directory)) == ([], [], before)
-    with Centre(directory, read_group(directory), NOW + DAY) as centre, pytest.raises(RefusedError, match="red"):
-        closing.close(centre, JANUARY, closing.Signature("Head of Finance", restates="again"))
+    with Workspace(directory, read_group(directory), NOW + DAY) as centre, pytest.raises(RefusedError, match="red"):
+        close.close(centre, JANUARY, close.Signature("Head of Finance", restates="again"))
 
 
 @both_databases
@@ -203,8 +208,8 @@ def test_a_file_brings_nothing_back_either(store_url: str, directory: Path, tmp_
         parts = [p for _, p in store.read_parts([v.id for v in store.read_versions(ProductRef("a", "app"))])]
         assert sum(p.registers is None for p in parts) == 7
 
-        def outcome(*each: contribution.Contribution) -> list[str]:
-            accepted = [Accepted(c, settles_at(group, c.ref, c.grain, c.activity_date, "UTC"), "f") for c in each]
+        def outcome(*each: contract.Contribution) -> list[str]:
+            accepted = [AcceptedContribution(c, settles_at(group, c.ref, c.grain, c.activity_date, "UTC"), "f") for c in each]
             blocked = store.read_not_again(accepted, current(store))
             return [str(blocked[c.affiliate, c.product, c.grain, c.activity_date, False].by) for c in each if blocked]
 
@@ -218,12 +223,12 @@ def test_a_file_brings_nothing_back_either(store_url: str, directory: Path, tmp_
         assert {v.grain for v in store.read_versions(ProductRef("a", "app"))} == {"day"}
 
 
-def current(store: Warehouse) -> dict[Period, Any]:
+def current(store: ContributionStore) -> dict[Period, Any]:
     return {period(v): v for v in store.read_versions(ProductRef("a", "app"))}
 
 
-def accepted_of(group: Group, c: contribution.Contribution) -> Accepted:
-    return Accepted(c, settles_at(group, c.ref, c.grain, c.activity_date, "UTC"), "f")
+def accepted_of(group: Group, c: contract.Contribution) -> AcceptedContribution:
+    return AcceptedContribution(c, settles_at(group, c.ref, c.grain, c.activity_date, "UTC"), "f")
 
 
 @both_databases
@@ -231,7 +236,7 @@ def test_the_same_registers_of_another_day_or_product_are_no_erased_ones(store_u
     """Small products have days alike. Stored, they must not bring the erased day back: there is one image for each digest."""
     group, week, day = group_of(directory), sketch(0, 400, 14), date(2025, 1, 20)
 
-    def given(name: str = "a/app", of: date = day) -> Accepted:
+    def given(name: str = "a/app", of: date = day) -> AcceptedContribution:
         return accepted_of(group, contributed(name, of, {"email": week}, computed_at=NOW))
 
     with open_store(directory) as store:
@@ -240,7 +245,7 @@ def test_the_same_registers_of_another_day_or_product_are_no_erased_ones(store_u
         store.append_contributions([given()], NOW)
         erasure.erase(store, Scope("a", "app", day, day + DAY), ORDER, NOW)
         # By the order's range, and as a part of its month, it is; the day after, and for another product, it isn't.
-        monthly = Accepted(replace(given().contribution, grain="month", activity_date=JANUARY), NOW, "f")
+        monthly = AcceptedContribution(replace(given().contribution, grain="month", activity_date=JANUARY), NOW, "f")
         assert store.append_contributions([given(), given(of=day + DAY), monthly], NOW + DAY).erased == 3
         done = store.append_contributions([given(of=day + 2 * DAY), given("a/tv", day), given("b/app", day)], NOW + DAY)
         assert (done.erased, done.replaced, done.new) == (0, 1, 2)
@@ -287,12 +292,12 @@ def test_a_file_with_an_erased_day_is_refused_whole(directory: Path, tmp_path: P
 
     def receive(name: str) -> Any:
         (folder / name).write_bytes(path.read_bytes())
-        with Centre(directory, read_group(directory), datetime.now(UTC)) as centre:
-            return receiving.receive(centre, [inbox.offer_of(folder / name, directory)])
+        with Workspace(directory, read_group(directory), datetime.now(UTC)) as centre:
+            return workflows_receive.receive(centre, [inbox.offer_of(folder / name, directory)])
 
     assert receive("first.parquet").refused == []
     plan = erased(directory)
-    assert erasure.still_in_the_inbox(directory, plan.contributions) == ["a/first.parquet"]
+    assert inbox.still_in_the_inbox(directory, plan.contributions) == ["a/first.parquet"]
     (taken,) = receive("again.parquet").refused
     assert [(r.subject, r.rule) for r in taken.refusals] == [("a/app", "was erased, so it isn't stored again")]
     assert not (folder / "again.parquet").exists()

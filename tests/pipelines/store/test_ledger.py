@@ -10,16 +10,18 @@ import pytest
 import sqlalchemy as sa
 import yaml
 
-from affiliates import signature
+from affiliates import signing
 from affiliates.errors import RefusedError
-from affiliates.manifests import mistakes_in_attested, read_attested, read_group
-from pipelines import chain, closing, erasure, ledger, schema, store, warehouse
-from pipelines.chain import Entry
-from pipelines.closing import Signature
-from pipelines.collect import Centre
-from pipelines.erasure import Order, Scope
-from pipelines.run import run
-from pipelines.store import Store
+from affiliates.manifests.loader import mistakes_in_attested, read_attested, read_group
+from pipelines import hash_chain
+from pipelines.hash_chain import LedgerEntry
+from pipelines.store import contributions, erasure, ledger, schema
+from pipelines.store.engine import Store, connected
+from pipelines.store.erasure import Order, Scope
+from pipelines.workflows import close
+from pipelines.workflows.close import Signature
+from pipelines.workflows.run import run
+from pipelines.workspace import Workspace
 from tests.support.databases import both_databases, rows_of
 from tests.support.groups import ATTESTED, NOW, entity, events, product
 
@@ -39,24 +41,24 @@ def directory(make: Make) -> Path:
     events([(at, f"v{user}") for at, user in rows]).write_parquet(made / "chat.parquet")
     (made / "attested").mkdir()
     (made / "attested" / "2025-03.yaml").write_text(yaml.safe_dump(ATTESTED))
-    signature.new_pair(made / "evidence.pem")
+    signing.new_pair(made / "evidence.pem")
     settings = yaml.safe_load((made / "group.yaml").read_text())
     (made / "group.yaml").write_text(yaml.safe_dump(settings | {"evidence_key": "evidence.pem"}))
     run(made, read_group(made), NOW)
-    with Centre(made, read_group(made), NOW) as centre:
-        closing.close(centre, MARCH, Signature("Head of Finance"))
+    with Workspace(made, read_group(made), NOW) as centre:
+        close.close(centre, MARCH, Signature("Head of Finance"))
         scope = Scope(affiliate="a", product="app", first_day=date(2025, 2, 1), last_day=date(2025, 2, 1))
         erasure.erase(centre.store(), scope, Order("Privacy Officer", "a request"), NOW)
     return made
 
 
 def wrong(directory: Path) -> list[str]:
-    with warehouse.opened(read_group(directory).settings.store, directory) as opened:
+    with contributions.open_store(read_group(directory).settings.store, directory) as opened:
         return ledger.wrong(opened)
 
 
-def entries(directory: Path) -> list[Entry]:
-    with warehouse.opened(read_group(directory).settings.store, directory) as opened:
+def entries(directory: Path) -> list[LedgerEntry]:
+    with contributions.open_store(read_group(directory).settings.store, directory) as opened:
         return ledger.read(opened)
 
 
@@ -93,8 +95,8 @@ def test_what_was_noted_can_be_followed(directory: Path) -> None:
         ("2025-03", reading) for reading in ("unique_people", "summed_products")
     }
     assert "Head of Finance" not in "".join(e.to_line() for e in found), "every month's evidence has the whole ledger"
-    assert chain.head_of(found, MARCH) == max(signed, key=lambda e: e.number)
-    assert chain.head_of(found, date(2025, 2, 1)) is None
+    assert hash_chain.head_of(found, MARCH) == max(signed, key=lambda e: e.number)
+    assert hash_chain.head_of(found, date(2025, 2, 1)) is None
     rows = rows_of(read_group(directory).settings.store, directory)
     assert sum(e.kind == "published" for e in found) == len(rows["publications"])
     assert sum(e.kind == "tested" for e in found) == len(rows["licence_tests"])
@@ -102,7 +104,7 @@ def test_what_was_noted_can_be_followed(directory: Path) -> None:
 
 def test_each_changed_column_is_found(directory: Path) -> None:
     """By hand, in the database, where no program of ours stands in the way."""
-    with warehouse.opened(read_group(directory).settings.store, directory) as opened:
+    with contributions.open_store(read_group(directory).settings.store, directory) as opened:
         for name in ("publications", "figures", "licence_tests", "erasures", "ledger"):
             table = schema.metadata.tables[name]
             for column in table.columns:
@@ -116,7 +118,7 @@ def test_each_changed_column_is_found(directory: Path) -> None:
 
 def test_what_is_added_past_the_ledger_is_found(directory: Path) -> None:
     """A result that nobody found would be the newest in every view."""
-    with warehouse.opened(read_group(directory).settings.store, directory) as opened:
+    with contributions.open_store(read_group(directory).settings.store, directory) as opened:
         row = newest(opened, schema.licence_tests)
         with opened.engine.begin() as connection:
             connection.execute(schema.licence_tests.insert(), [row | {"id": row["id"] + 1, "result": "under"}])
@@ -126,15 +128,15 @@ def test_what_is_added_past_the_ledger_is_found(directory: Path) -> None:
 def test_a_store_older_than_its_ledger_begins_it(directory: Path) -> None:
     """What had been published before isn't in an entry; that nobody changes it, the first one says."""
     url = read_group(directory).settings.store
-    with store.connected(url, directory) as engine, engine.begin() as connection:
+    with connected(url, directory) as engine, engine.begin() as connection:
         connection.execute(schema.ledger.delete())
     assert f"{len(rows_of(url, directory)['publications'])} publications are in no entry" in wrong(directory)
     (directory / "attested" / "2025-03.yaml").unlink()
-    with Centre(directory, read_group(directory), NOW + timedelta(1)) as centre:
-        closing.close(centre, MARCH, Signature("Head of Finance", restates="the letter was withdrawn"))
+    with Workspace(directory, read_group(directory), NOW + timedelta(1)) as centre:
+        close.close(centre, MARCH, Signature("Head of Finance", restates="the letter was withdrawn"))
     assert entries(directory)[0].kind == "began"
     assert wrong(directory) == []
-    with warehouse.opened(url, directory) as opened:
+    with contributions.open_store(url, directory) as opened:
         newest(opened, schema.figures, estimate=5)
     assert wrong(directory)
 
@@ -146,7 +148,7 @@ def test_what_a_signed_month_collects(directory: Path) -> None:
         told = json.loads(row["collected"])
         assert told["attestations"] == ATTESTED["attestations"]
         assert told["not_attested"] == ["b"]
-        assert told["public_key"] == signature.public_of(directory / "evidence.pem")
+        assert told["public_key"] == signing.public_of(directory / "evidence.pem")
         (compared,) = told["reconciliation"]
         assert (compared["ours"]["estimate"], compared["difference"]) == (31, 59)
         assert {k: compared[k] for k in ATTESTED["reconciliation"][0]} == ATTESTED["reconciliation"][0]

@@ -16,7 +16,8 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from pipelines import ledger, publications, store, warehouse
+from pipelines.store import contributions, ledger, publications
+from pipelines.store.engine import Store, _config, _reached
 from tests.support.databases import both_databases, rows_of
 from tests.support.paths import DATA
 
@@ -26,8 +27,8 @@ Rows = dict[str, list[dict[str, Any]]]
 
 def older(url: str, directory: Path, revision: str, rows: Rows) -> None:
     """A store as it was under an older schema, filled without any of our code."""
-    with store._reached(url, directory) as engine, store.Store(engine).writing() as connection:
-        config = store._config()
+    with _reached(url, directory) as engine, Store(engine).writing() as connection:
+        config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
         for name, found in rows.items():
@@ -54,7 +55,7 @@ def _value(value: Any, type_: sa.types.TypeEngine[Any], dialect: str) -> Any:
 def test_an_upgrade_keeps_every_row(store_url: str, path: Path, tmp_path: Path) -> None:
     rows: Rows = json.loads(path.read_text())
     older(store_url, tmp_path, path.stem, rows)
-    with warehouse.opened(store_url, tmp_path, create=True):
+    with contributions.open_store(store_url, tmp_path, create=True):
         pass
     after = rows_of(store_url, tmp_path)
     for name, before in rows.items():
@@ -77,7 +78,7 @@ def test_figures_of_the_first_schema_become_publications(store_url: str, tmp_pat
     """Else what was known when would begin with the upgrade."""
     rows: Rows = json.loads(STORES[0].read_text())
     older(store_url, tmp_path, "0001", rows)
-    with warehouse.opened(store_url, tmp_path, create=True) as opened:
+    with contributions.open_store(store_url, tmp_path, create=True) as opened:
         found = publications.in_force(opened)
         whole = [r for r in rows["figures"] if r["scope"] == "group"]
         assert len(after := rows_of(store_url, tmp_path)["publications"]) == len(whole)
@@ -97,7 +98,7 @@ def test_figures_of_the_first_schema_become_publications(store_url: str, tmp_pat
 def test_what_was_signed_stands_through_an_upgrade(store_url: str, path: Path, tmp_path: Path) -> None:
     rows: Rows = json.loads(path.read_text())
     older(store_url, tmp_path, path.stem, rows)
-    with warehouse.opened(store_url, tmp_path, create=True) as opened:
+    with contributions.open_store(store_url, tmp_path, create=True) as opened:
         kept = publications.history(opened, date(2025, 3, 1), "unique_people")
         assert [p.state for p in kept[:3]] == ["preliminary", "closed", "restated"]
         assert {p.state for p in kept[3:]} <= {"restated"}

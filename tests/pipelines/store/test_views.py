@@ -9,13 +9,13 @@ from typing import Any
 import psycopg
 import pytest
 
-from affiliates.manifests import read_group
-from pipelines import store, views
-from pipelines.run import run
+from affiliates.manifests.loader import read_group
+from pipelines.store import engine, views
+from pipelines.workflows.run import run
 from tests.support.databases import both_databases
 from tests.support.groups import NOW, entity, events, product
 
-VIEWS = {v.name: v for v in views.views(store.sql_folder() / "views")}
+VIEWS = {v.name: v for v in views.views(engine.sql_folder() / "views")}
 pytestmark = both_databases
 
 

@@ -9,13 +9,15 @@ from typing import Any
 import pytest
 
 from affiliates.errors import RefusedError
-from affiliates.manifests import read_group
-from pipelines import closing, publications, warehouse
-from pipelines.closing import Signature
-from pipelines.collect import Centre
-from pipelines.counting import Measured
-from pipelines.licences import LicenceTest, run_tests
-from pipelines.publications import Publication
+from affiliates.manifests.loader import read_group
+from pipelines.counting.measure import Measured
+from pipelines.figures import query
+from pipelines.licences.release_tests import LicenceTest, run_tests
+from pipelines.store import contributions, publications
+from pipelines.store.publications import Publication
+from pipelines.workflows import close as workflows_close
+from pipelines.workflows.close import Signature
+from pipelines.workspace import Workspace
 from tests.support.databases import both_databases
 from tests.support.groups import NOW, entity, events, product
 from tests.support.runs import go
@@ -44,19 +46,19 @@ def directory(make: Make) -> Path:
 
 
 def close(directory: Path, now: datetime = NOW, by: str = "Head of Finance", **why: str) -> dict[str, Measured]:
-    with Centre(directory, read_group(directory), now) as centre:
-        return closing.close(centre, MARCH, Signature(by, **why))
+    with Workspace(directory, read_group(directory), now) as centre:
+        return workflows_close.close(centre, MARCH, Signature(by, **why))
 
 
 def shown(directory: Path, **asked: Any) -> tuple[Measured, Publication | None]:
     group = read_group(directory)
-    with warehouse.opened(group.settings.store, directory) as store:
-        return closing.shown(store, group, MARCH, group.readings.readings[0], **asked)
+    with contributions.open_store(group.settings.store, directory) as store:
+        return query.figures_of_month(store, group, MARCH, group.readings.readings[0], **asked)
 
 
 def llama_4(directory: Path) -> LicenceTest:
     group = read_group(directory)
-    with warehouse.opened(group.settings.store, directory) as store:
+    with contributions.open_store(group.settings.store, directory) as store:
         (found,) = (t for t in run_tests(store, group) if t.licence.id == "llama-4")
         return found
 
@@ -102,7 +104,7 @@ def test_a_restatement_keeps_both(directory: Path) -> None:
     assert second["unique_people"].group.state == "restated"
     assert go(directory, NOW + timedelta(3)).clean
     group = read_group(directory)
-    with warehouse.opened(group.settings.store, directory) as store:
+    with contributions.open_store(group.settings.store, directory) as store:
         kept = publications.history(store, MARCH, "unique_people")
     assert [p.state for p in kept] == ["preliminary", "closed", "restated"]
     assert (kept[2].supersedes, kept[2].reason) == (kept[1].id, "a day was exported by halves")
@@ -126,7 +128,7 @@ def test_two_who_sign_at_the_same_moment(directory: Path) -> None:
     assert found.count("signed") == 1
     assert set(found) <= {"signed", "is closed already", "was signed by somebody else at the same moment"}
     group = read_group(directory)
-    with warehouse.opened(group.settings.store, directory) as store:
+    with contributions.open_store(group.settings.store, directory) as store:
         assert [p.state for p in publications.history(store, MARCH, "unique_people")] == ["preliminary", "closed"]
 
 

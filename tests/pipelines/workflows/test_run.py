@@ -9,16 +9,20 @@ import numpy as np
 import polars as pl
 import pytest
 
-from affiliates import canary, crosswalk
-from affiliates.contribution import Contribution, Part
+from affiliates.contributions.contract import Contribution, Part
+from affiliates.crosswalks import snapshot
 from affiliates.errors import RefusedError
-from affiliates.group import ProductRef
-from affiliates.identity import GroupKey
-from affiliates.manifests import read_group
-from affiliates.registers import Registers
-from pipelines import counting, left_out, published, schema, warehouse
-from pipelines.held import Accepted, Position
-from pipelines.run import Report, run
+from affiliates.identity import canaries
+from affiliates.identity.keys import GroupKey
+from affiliates.manifests.loader import read_group
+from affiliates.manifests.product import ProductRef
+from affiliates.sketches.registers import Registers
+from pipelines.counting import exclusions, inputs, measure
+from pipelines.figures.rows import new_publication
+from pipelines.records import AcceptedContribution, Position
+from pipelines.store import contributions, schema
+from pipelines.workflows.report import Report
+from pipelines.workflows.run import run
 from tests.support.databases import both_databases, rows_of
 from tests.support.groups import KEY, NOW, entity, events, product, source
 
@@ -54,10 +58,10 @@ def estimates(directory: Path) -> list[int | None]:
     return [r["estimate"] for r in published if (r["scope"], r["reading"]) == ("group", "unique_people")]
 
 
-def figure(directory: Path, month: date = JANUARY[0]) -> counting.Measured:
+def figure(directory: Path, month: date = JANUARY[0]) -> measure.Measured:
     group = read_group(directory)
-    with warehouse.opened(group.settings.store, directory) as store:
-        return counting.measure(store, group, counting.gather(store, group, month, group.readings.readings[0]))
+    with contributions.open_store(group.settings.store, directory) as store:
+        return measure.measure(store, group, inputs.gather(store, group, month, group.readings.readings[0]))
 
 
 def test_a_run_counts_and_publishes(make: Make) -> None:
@@ -79,7 +83,7 @@ def test_a_published_figure_carries_what_was_measured(make: Make) -> None:
     directory = make([entity("a", [product()])], {"events.parquet": events([*ROWS, ("2025-01-02T00:00:00Z", None)])})
     go(directory, date(2025, 1, 1), date(2025, 1, 30))
     group = read_group(directory)
-    new = published.new(figure(directory), group.readings.readings[0], "test", Position(0, 0, NOW), NOW, "preliminary")
+    new = new_publication(figure(directory), group.readings.readings[0], "test", Position(0, 0, NOW), NOW, "preliminary")
     assert set(new.figures[0]) | {"id", "publication"} == set(schema.figures.c.keys())
     assert set(new.row) | {"id"} == set(schema.publications.c.keys())
     row = rows(directory)["figures"][0]
@@ -250,7 +254,7 @@ def test_crosswalk_joins_people_and_a_new_snapshot_is_computed_again(make: Make)
     directory = two(make)
     links = pl.DataFrame({"identifier": [f"u{i}@example.com" for i in range(60)], "person": [f"p{i // 2}" for i in range(60)]})
     go(directory, *JANUARY)
-    table = crosswalk.from_people(links, "email", GroupKey(KEY, "1"))
+    table = snapshot.from_people(links, "email", GroupKey(KEY, "1"))
     table.write_parquet(directory / "2025-01.parquet")
     two(make, crosswalk="{month}.parquet")
     make([entity(n, [product(f"{n}-app", to="2025-02-01")]) for n in ("a", "b")], crosswalk="{month}.parquet")
@@ -317,7 +321,7 @@ def test_a_sketch_that_is_not_its_digest_is_refused(make: Make) -> None:
     directory = two(make)
     go(directory, *JANUARY)
     url = read_group(directory).settings.store
-    with warehouse.opened(url, directory) as store, store.writing() as connection:
+    with contributions.open_store(url, directory) as store, store.writing() as connection:
         connection.exec_driver_sql("update sketches set image = (select image from sketches order by digest limit 1)")
     with pytest.raises(RefusedError, match="isn't what its digest says"):
         figure(directory)
@@ -366,17 +370,17 @@ def test_a_table_that_is_counted_where_it_lies_is_handed_in(make: Make, key: Gro
     there = product(sources=[lies], to="2025-02-01")
     directory = make([entity("a", [there]), entity("b", [product()])], {"events.parquet": events(ROWS)})
     group = read_group(directory)
-    part = Part("external", "email", Registers.from_coupons(21, np.array([], np.uint32)), 0, 0, canary.image("email", key, 21))
+    part = Part("external", "email", Registers.from_coupons(21, np.array([], np.uint32)), 0, 0, canaries.image("email", key, 21))
     theirs = Contribution(
         "a", "app", "day", JANUARY[0], key.epoch, "", "v1 unicode", 0, 0, "seen/1", "theirs", "UTC", NOW, "warehouse", (part,)
     )
-    with warehouse.opened(group.settings.store, directory, create=True) as store:
-        store.append_contributions([Accepted(theirs, NOW, key.fingerprint)], NOW)
+    with contributions.open_store(group.settings.store, directory, create=True) as store:
+        store.append_contributions([AcceptedContribution(theirs, NOW, key.fingerprint)], NOW)
         assert [p.refusals for p in go(directory).products] == [(), ()]
         due = list(group.products.items())
         versions = store.read_versions(ProductRef("a", "app"))
     assert len(versions) == 1
-    assert list(left_out.said(group, ["parent", "a", "b"], JANUARY[0], [], due, versions)) == []
+    assert list(exclusions.reasons(group, ["parent", "a", "b"], JANUARY[0], [], due, versions)) == []
 
 
 def test_a_month_handed_in_whole_has_no_missing_days_until_its_first_day_comes(make: Make, key: GroupKey) -> None:
@@ -387,13 +391,13 @@ def test_a_month_handed_in_whole_has_no_missing_days_until_its_first_day_comes(m
     )
     group = read_group(directory)
     part = Part(
-        "external", "email", Registers.from_keys(21, np.arange(1, 9, dtype=np.uint64)), 8, 8, canary.image("email", key, 21)
+        "external", "email", Registers.from_keys(21, np.arange(1, 9, dtype=np.uint64)), 8, 8, canaries.image("email", key, 21)
     )
     whole = Contribution(
         "a", "app", "month", date(2025, 1, 1), key.epoch, "", "v1 unicode", 0, 0, "seen/1", None, "UTC", NOW, "test", (part,)
     )
-    with warehouse.opened(group.settings.store, directory, create=True) as store:
-        store.append_contributions([Accepted(whole, NOW, key.fingerprint)], NOW)
+    with contributions.open_store(group.settings.store, directory, create=True) as store:
+        store.append_contributions([AcceptedContribution(whole, NOW, key.fingerprint)], NOW)
 
     def missing() -> set[date]:
         return {d for d in run(directory, group, NOW).products[0].missing if d.month == 1}

@@ -1,0 +1,4 @@
+"""Which keys belong to one person: links, clusters, and the monthly snapshot.
+
+Doors: snapshot, snapshot_files, link_tables, clusters. All other modules are private. No event is read here.
+"""

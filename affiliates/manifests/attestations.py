@@ -1,0 +1,68 @@
+"""What people vouch for when a month is closed: a file of the group directory, `attested/YYYY-MM.yaml`.
+
+A figure can be made again from sketches. That the list of products is whole, and what "active" means, can't: somebody has to
+say so.
+"""
+
+from datetime import date
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from affiliates.manifests.base import Model, Name, Sha256, Text
+
+
+class Attestation(Model):
+    """What somebody says for an affiliate."""
+
+    affiliate: Name
+    """The entity."""
+    by: Text
+    """Name or office of who vouches for it."""
+    on: date
+    """The day. Write the key in quotes: YAML takes the bare word for `true`."""
+    products_complete: bool
+    """Whether the manifest lists all of the affiliate's products."""
+    active: Text
+    """What the affiliate's products mean by active, in words."""
+    exclusions: Text
+    """Who isn't counted, in words; `none` where everybody is."""
+    document: Text | None = None
+    """The document in which it stands."""
+    sha256: Sha256 | None = None
+    """Of the document."""
+
+
+class Reconciliation(Model):
+    """A figure of a product, or of the group, that was published elsewhere, beside ours."""
+
+    product: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)?$", max_length=129)]
+    """affiliate/product; or the group's name."""
+    published: Annotated[int, Field(ge=0)]
+    """The number that was published."""
+    unit: Text
+    """What was counted, such as people or accounts."""
+    definition: Text
+    """By which definition, in words."""
+    on: date
+    """The day of publication. Write the key in quotes: YAML takes the bare word for `true`."""
+    source: Text
+    """Where it stands, such as an annual report and its page."""
+    reason: Text
+    """Why it differs from ours."""
+
+
+class Attested(Model):
+    """attested/YYYY-MM.yaml."""
+
+    attestations: tuple[Attestation, ...] = ()
+    """One for each affiliate."""
+    reconciliation: tuple[Reconciliation, ...] = ()
+    """Figures that were published elsewhere."""
+
+    @model_validator(mode="after")
+    def _once(self) -> Self:
+        names = [a.affiliate for a in self.attestations]
+        if twice := sorted({n for n in names if names.count(n) > 1}):
+            raise ValueError(f"`attestations` must name each affiliate once: {', '.join(twice)}")
+        return self

@@ -1,0 +1,190 @@
+"""A product in its affiliate's manifest: life, sources, counts, ceilings, and what the product calls active. Pure."""
+
+import hashlib
+import json
+from datetime import date
+from typing import Annotated, Any, Literal, NamedTuple, Self
+
+from pydantic import Field, model_validator
+
+from affiliates.manifests.base import Dated, Model, Month, Name, Sha256, Text
+from affiliates.manifests.model_use import ModelUse
+from affiliates.manifests.settings import Settings
+from affiliates.manifests.source import Source
+from affiliates.periods import Grain, days_between, is_day
+
+Audience = Literal["external", "internal", "automated"]
+AUDIENCES: tuple[Audience, ...] = ("external", "internal", "automated")
+
+
+class ProductRef(NamedTuple):
+    """Which product is meant: the affiliate that offers the product, and the product's name; written affiliate/product.
+
+    A tuple, so that a pair of columns from a database row equals the reference and finds it in a mapping.
+    References sort by affiliate, then by product; their texts sort otherwise where a name has a `-` or a `.`.
+    """
+
+    affiliate: str
+    product: str
+
+    def __str__(self) -> str:
+        """affiliate/product, as `parse` reads the text."""
+        return f"{self.affiliate}/{self.product}"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """The product that a text names as affiliate/product. Raises `ValueError` if the text has another form."""
+        affiliate, _, product = text.partition("/")
+        if not affiliate or not product or "/" in product:
+            raise ValueError("a product is written affiliate/product")
+        return cls(affiliate, product)
+
+    def belongs_to(self, subject: str) -> bool:
+        """Whether a subject, written as an affiliate or as affiliate/product, is the product or its affiliate."""
+        return subject in (self.affiliate, str(self))
+
+
+class Active(Model):
+    """What a product means by an active user."""
+
+    id: Name
+    """A short name of the definition."""
+    version: Annotated[int, Field(ge=1)] = 1
+    """Counts up when the definition changes."""
+    meaning: Text
+    """The definition in words."""
+
+    @property
+    def label(self) -> str:
+        return f"{self.id}/{self.version}"
+
+
+class Count(Model):
+    """A product's users in a month as a number, where there is no sketch."""
+
+    month: Month
+    """The calendar month."""
+    users: Annotated[int, Field(ge=0)]
+    """How many people used the product in the month."""
+    unit: Literal["people"]
+    """Other units (accounts, devices, SIMs) are no count of people; give them as a ceiling."""
+    document: Text
+    """The document in which the number stands."""
+    sha256: Sha256 | None = None
+    """Of the document: whoever has it can tell that it is the one."""
+    attested_by: Text
+    """Name or office of who vouches for it."""
+
+
+class Ceiling(Dated):
+    """A number that a product's monthly users can't exceed, such as its registered accounts."""
+
+    users: Annotated[int, Field(ge=0)]
+    """The number."""
+    unit: Text
+    """What is counted, such as accounts."""
+    document: Text
+    """The document in which the number stands."""
+    sha256: Sha256 | None = None
+    """Of the document."""
+    attested_by: Text
+    """Name or office of who vouches for it."""
+
+
+def said_in(given: Count | Ceiling) -> str:
+    """The document in which a number stands, with its digest where that is given."""
+    return f"{given.document}, SHA-256 {given.sha256}" if given.sha256 else given.document
+
+
+class Product(Dated):
+    """A thing people use, with where its events lie and what it calls active."""
+
+    from_: date = Field(alias="from")
+    """The first day of its life; from then on its periods are due."""
+    product: Name
+    """Its short name."""
+    name: str = ""
+    """Its full name."""
+    active: Active
+    """Which users are active users."""
+    grain: Grain = "day"
+    """Whether its contributions are of days or of months."""
+    settles_after: Annotated[int, Field(ge=0, le=400)] = 3
+    """Days after a period's end by when its late events have arrived."""
+    unidentified_limit: Annotated[float, Field(gt=0, le=1)] = 0.5
+    """The share of events without a usable identifier, or that `counts_when` leaves undecided, above
+    which a period is refused."""
+    sources: tuple[Source, ...] = ()
+    """Where its events lie; none if its contributions are handed in."""
+    namespaces: tuple[Name, ...] = ()
+    """Of what is handed in: a contribution without one of them is a part of one. Else those of its sources."""
+    audiences: tuple[Audience, ...] = AUDIENCES
+    """Those that it contributes; a reading that counts another one has no upper bound from its sketches."""
+    counts: tuple[Count, ...] = ()
+    """Months for which a number of people stands in for sketches."""
+    ceilings: tuple[Ceiling, ...] = ()
+    """Numbers that its monthly users can't exceed."""
+    models: tuple[ModelUse, ...] = ()
+    """The AI models that it uses."""
+
+    @model_validator(mode="after")
+    def _with_external(self) -> Self:
+        if "external" not in self.audiences:
+            raise ValueError("`audiences` must have external: a contribution without them counts nobody's users")
+        return self
+
+    @property
+    def limited_to(self) -> str | None:
+        """Its audiences, where they aren't all: as a contribution says them."""
+        return None if set(self.audiences) == set(AUDIENCES) else " ".join(a for a in AUDIENCES if a in self.audiences)
+
+    @model_validator(mode="after")
+    def _one_zone(self) -> Self:
+        if len({source.day_zone for source in self.sources}) > 1:
+            raise ValueError("all sources of a product must have days of one zone: a contribution has one `day_zone`")
+        return self
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Self:
+        if len({(bool(source.person_keys), source.normalisation) for source in self.sources}) > 1:
+            raise ValueError("all sources of a product are of events, or all of keys by one `normalisation`: it has one proof")
+        return self
+
+    @property
+    def made_keys(self) -> bool:
+        """Whether its sources hold keys that somebody else has made."""
+        return any(source.person_keys for source in self.sources)
+
+    @property
+    def handed_in(self) -> bool:
+        """Whether its contributions come from elsewhere: it has no source, or only tables that are counted where they lie."""
+        return all(source.table is not None and source.database is None for source in self.sources)
+
+    @property
+    def day_zone(self) -> str | None:
+        """The zone of the days that name its files; the group's where it is none."""
+        return self.sources[0].day_zone if self.sources else None
+
+    def days_due(self, first: date, last: date, zone: str) -> list[date]:
+        """The days of its life from `first` to `last`, both included, that there are in the zone of its days."""
+        return [day for day in days_between(first, last) if self.holds_on(day) and is_day(day, zone)]
+
+    def due_between(self, first: date, last: date) -> bool:
+        """Whether the product lives on any day from `first` to `last`, both included."""
+        return self.from_ <= last and (self.to is None or first < self.to)
+
+
+def definition_digest(product: Product, settings: Settings) -> str:
+    """Changes with every setting that decides who counts in a period, or how well."""
+    said = [settings.time_zone, settings.lg_k, product.active.model_dump(), product.grain]
+    said += [_definition(source) for source in product.sources]
+    said += [product.limited_to] if product.limited_to else []
+    if product.grain == "month":  # Its first and last month are cut to its life.
+        said += [product.from_, product.to]
+    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _definition(source: Source) -> dict[str, Any]:
+    """A source without its database: another host or password counts nobody else, and neither belongs into a digest."""
+    unused = {name for name in ("files", "table", "person_keys", "normalisation") if not getattr(source, name)}
+    return source.model_dump(exclude={"complete_through", "database", *unused}, by_alias=True)

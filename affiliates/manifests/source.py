@@ -1,0 +1,231 @@
+"""What a manifest says of a product's events: which files or table, and what their columns mean."""
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self
+
+import phonenumbers
+from pydantic import BeforeValidator, Discriminator, Field, SecretStr, Tag, field_validator, model_validator
+
+from affiliates.manifests.base import Model, Name, Text, Zone
+
+
+def _spelt_out(value: object) -> object:
+    return {"column": value} if isinstance(value, str) else value
+
+
+class EventTime(Model):
+    """The column that says when an event happened, and what its values mean."""
+
+    column: Text
+    """The column of the event's time."""
+    zone: Zone | None = None
+    """The zone of values that carry none."""
+    unit: Literal["s", "ms", "us", "ns"] | None = None
+    """Set for whole numbers since 1970-01-01 UTC."""
+
+
+class Identifier(Model):
+    """A column of identifiers and the namespace they live in."""
+
+    column: Text
+    """The column of the identifier."""
+    namespace: Annotated[Name, Field(max_length=32)]
+    """`email` and `phone` are normalised as such; any other name is taken as it is."""
+    region: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
+    """For phone numbers without a country code: the country they are dialled in."""
+
+    @field_validator("region")
+    @classmethod
+    def _known(cls, value: str | None) -> str | None:
+        if value is not None and value not in phonenumbers.SUPPORTED_REGIONS:
+            raise ValueError("is no region of ISO 3166, such as DE, GB or US")
+        return value
+
+    @model_validator(mode="after")
+    def _not_person(self) -> Self:
+        if self.namespace == PERSON_NAMESPACE:
+            raise ValueError("`person` is the namespace of people joined by the crosswalk")
+        return self
+
+
+ColumnType = Literal["text", "integer", "number", "boolean", "date"]
+
+
+class Database(Model):
+    """Where a database is, as an SQLAlchemy URL in one of three places; never shown, since it may hold a password."""
+
+    env: Text | None = None
+    """A variable of the environment that holds the URL."""
+    url: SecretStr | None = None
+    """The URL itself; for one without a password, such as sqlite:///shop.sqlite."""
+    file: Text | None = None
+    """A file that holds the URL; relative to the group."""
+
+    @field_validator("env")
+    @classmethod
+    def _named(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch("[A-Za-z_][A-Za-z0-9_]*", value):
+            raise ValueError("is no name of a variable of the environment, such as SHOP_DB_URL")
+        return value
+
+    @field_validator("url")
+    @classmethod
+    def _with_scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and "://" not in value.get_secret_value():
+            raise ValueError("is no URL, such as sqlite:///shop.sqlite or postgresql://host/database")
+        return value
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if sum(place is not None for place in (self.env, self.url, self.file)) != 1:
+            raise ValueError("needs `env`, `url` or `file`: the one place where the database's URL is kept")
+        return self
+
+
+class LoadedThrough(Model):
+    """A column of days whose greatest is the last day that is loaded whole."""
+
+    table: Text
+    """A table of loads."""
+    column: Text
+    """Its column of days."""
+
+
+def _kind_of_complete(value: object) -> str:
+    return "a column" if isinstance(value, dict | LoadedThrough) else "a day"
+
+
+Complete = Annotated[
+    Annotated[date | Text, Field(union_mode="left_to_right"), Tag("a day")] | Annotated[LoadedThrough, Tag("a column")],
+    Discriminator(_kind_of_complete),
+]
+_CLOUD = re.compile("(s3|gs|az)://[^/]+/")
+
+
+PERSON_KEY_COLUMNS: Mapping[str, ColumnType] = MappingProxyType(
+    {
+        "activity_date": "date", "audience": "text", "namespace": "text", "person_key": "text", "events": "integer",
+        "unidentified_events": "integer", "undecided_events": "integer", "crosswalk_digest": "text",
+    }
+)  # fmt: skip
+"""Of a table of ready-made keys."""
+PERSON_NAMESPACE = "person"
+
+
+class Source(Model):
+    """Files or a table with a product's events."""
+
+    files: Text | None = None
+    """One file, a folder, or a pattern with `{day}` (YYYY-MM-DD) and `*`; relative to the group, or in an object store."""
+    table: Text | None = None
+    """Instead of `files`: a table or view, with or without its schema."""
+    database: Database | None = None
+    """The table's; without it the table is counted where it lies, and its contributions are handed in."""
+    format: Literal["parquet", "csv", "jsonl"] | None = None
+    """Told by the files' ending where it is left out."""
+    separator: Literal[",", ";", "\t", "|"] = ","
+    """Of CSV files."""
+    time: Annotated[EventTime, BeforeValidator(_spelt_out)] | None = None
+    """When an event happened: a column, or a column with its zone or unit."""
+    identifiers: tuple[Identifier, ...] = ()
+    """The first usable one of an event is its user."""
+    person_keys: tuple[Annotated[Name, Field(max_length=32)], ...] = ()
+    """In the place of identifiers: the files hold keys of these namespaces, made where the events are."""
+    normalisation: Literal["v1 unicode", "v1 ascii"] | None = None
+    """Of who made the keys."""
+    counts_when: Text | None = None
+    """An SQL condition: which events count. Null doesn't count, and is reported."""
+    internal_when: Text | None = None
+    """An SQL condition: which users are internal, such as employees."""
+    automated_when: Text | None = None
+    """An SQL condition: which users are automated, such as bots."""
+    types: Mapping[str, ColumnType] = Field(default_factory=dict)
+    """CSV and JSON lines are read as text; a column named here is read as this type."""
+    complete_through: Complete | None = None
+    """The last day whose events are all there, a file that holds that day and nothing else, or a column's greatest day."""
+    day_zone: Zone | None = None
+    """The zone whose days name the files of a `{day}` pattern without event times."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _made_keys(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("person_keys") and "types" not in data:
+            return data | {"types": dict(PERSON_KEY_COLUMNS), "normalisation": data.get("normalisation", "v1 unicode")}
+        return data
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Those of its identifiers or keys."""
+        return self.person_keys or tuple(i.namespace for i in self.identifiers)
+
+    @property
+    def by_day(self) -> bool:
+        return "{day}" in (self.files or "")
+
+    @property
+    def in_cloud(self) -> bool:
+        """Whether its files are objects of an object store."""
+        return _CLOUD.match(self.files or "") is not None
+
+    @field_validator("files")
+    @classmethod
+    def _placeholder(cls, value: str | None) -> str | None:
+        if other := set(re.findall(r"\{(.*?)\}", value or "")) - {"day"}:
+            raise ValueError(f"unknown placeholder {{{other.pop()}}}: only {{day}} is known")
+        if value and "://" in value and not _CLOUD.match(value):
+            raise ValueError("is no place that can be read: a path, or s3://bucket/…, gs://bucket/…, az://container/…")
+        if value and re.match("[a-z0-9]+://[^/]*@", value):
+            raise ValueError("names a user in its URL: credentials come from the environment alone")
+        return value
+
+    @field_validator("table")
+    @classmethod
+    def _table_name(cls, value: str | None) -> str | None:
+        if value is not None and ("://" in value or not all(value.split("."))):
+            raise ValueError("is no table's name, such as events or analytics.events")
+        return value
+
+    @model_validator(mode="after")
+    def _files_or_table(self) -> Self:
+        if (self.files is None) == (self.table is None):
+            raise ValueError("needs either `files` or `table`: the one place where its events lie")
+        given = self.model_fields_set
+        if self.files is not None and self.database is not None:
+            raise ValueError("`database` is for a `table`")
+        # What is counted where it lies says whether its time is a date; a database is asked.
+        of_files = {"format", "separator", "day_zone"} | ({"types"} if self.database else set())
+        if self.table is not None and (other := given & of_files):
+            raise ValueError(f"`{min(other)}` is for `files`: a table's columns have their types")
+        if isinstance(self.complete_through, LoadedThrough) and self.database is None:
+            raise ValueError("`complete_through` names a table, and there is no `database` to ask")
+        return self
+
+    @model_validator(mode="after")
+    def _who_was_there(self) -> Self:
+        if not self.person_keys and not self.identifiers:
+            raise ValueError("`identifiers` are missing: the columns that tell who was there")
+        of_events = {"identifiers", "time", "counts_when", "internal_when", "automated_when", "table"}
+        if self.person_keys and (other := self.model_fields_set & of_events):
+            raise ValueError(f"`{min(other)}` is for events, and `person_keys` for keys that are made of them already")
+        if not self.person_keys and self.normalisation:
+            raise ValueError("`normalisation` is for `person_keys`: identifiers are normalised here")
+        if PERSON_NAMESPACE in self.person_keys:
+            raise ValueError("`person` is the namespace of people joined by the crosswalk")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_its_days(self) -> Self:
+        if self.by_day and self.complete_through is not None:
+            raise ValueError("`complete_through` is for one file or a folder: with {day}, each file speaks for its day")
+        if not self.by_day and self.complete_through is None and not (self.table and self.database is None):
+            raise ValueError("`complete_through` is missing: without it a day with no events can't be told from a missing day")
+        if not self.by_day and self.time is None and not self.person_keys:
+            raise ValueError("`time` is missing: without {day} in `files` only the events' own time tells their day")
+        if self.day_zone and self.time is not None:
+            raise ValueError("`day_zone` is for files without event times; give `time` its zone instead")
+        if self.day_zone and not self.by_day:
+            raise ValueError("`day_zone` is for files named by {day}")
+        return self

@@ -1,0 +1,130 @@
+"""Signatures (Ed25519) by which the centre knows that a file of contributions comes from who it says.
+
+Signed is the SHA-256 of the file's bytes; of a folder, the SHA-256 of its part-files' SHA-256s, in hex, sorted, a line each,
+whatever the parts are called and without what engines put beside them (_SUCCESS, .crc). Inside the folder, a shell says it so:
+
+    ls -A | grep -v '^[._]' | while IFS= read -r f; do sha256sum < "$f"; done | cut -c1-64 | sort | sha256sum
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
+
+from affiliates.concurrency import write_secret
+from affiliates.errors import Code, refused
+
+ENDING = ".sig"
+"""Of the file beside the signed one that holds its signature, in base64."""
+MOST_BYTES = 1024
+"""Of such a file; a signature has 88."""
+_MADE = "one that `mauwatch key pair` made"
+
+
+def new_pair(path: Path) -> str:
+    """Write a new private key (PEM, for its owner's eyes alone) and return its public half (base64).
+
+    Raises `RefusedError` where there is a file already.
+    """
+    private = Ed25519PrivateKey.generate()
+    text = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    try:
+        write_secret(path, text)
+    except FileExistsError:
+        raise refused(
+            Code.FILE_EXISTS, "the private key", "a file is there already", path.name, "name another one; keys are never replaced"
+        ) from None
+    return base64.b64encode(private.public_key().public_bytes_raw()).decode()
+
+
+def sign(path: Path, private: Path) -> str:
+    """The signature (base64) of a file or a folder of part-files, by the private key in a file.
+
+    Raises `RefusedError` where that is none.
+    """
+    return sign_digest(digest_of(path), private)
+
+
+def sign_digest(digest: str, private: Path) -> str:
+    """The same of what `digest_of` has said."""
+    return base64.b64encode(_key(private).sign(bytes.fromhex(digest))).decode()
+
+
+def public_of(private: Path) -> str:
+    """The public half (base64) of the private key in a file. Raises `RefusedError` where that is none."""
+    return base64.b64encode(_key(private).public_key().public_bytes_raw()).decode()
+
+
+def _key(private: Path) -> Ed25519PrivateKey:
+    try:
+        key = load_pem_private_key(private.read_bytes(), None)
+    except OSError as error:
+        raise refused(
+            Code.SIGNING_KEY_UNUSABLE, "the private key", "can't be read", f"{private.name}: {error.strerror}", f"use {_MADE}"
+        ) from None
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise refused(
+            Code.SIGNING_KEY_UNUSABLE,
+            "the private key",
+            "is no Ed25519 key in PEM, without a password",
+            private.name,
+            f"use {_MADE}",
+        )
+    return key
+
+
+def sign_beside(path: Path, private: Path) -> Path:
+    """Write the signature of a file beside it, and say where."""
+    beside = path.absolute().with_name(path.name + ENDING)
+    beside.write_text(sign(path, private) + "\n", encoding="ascii")
+    return beside
+
+
+def verify(path: Path, signature: str, public_keys: Sequence[str]) -> bool:
+    """Whether a file or a folder was signed by one of the public keys (base64)."""
+    return verify_digest(digest_of(path), signature, public_keys)
+
+
+def verify_digest(digest: str, signature: str, public_keys: Sequence[str]) -> bool:
+    """The same of what `digest_of` has said."""
+    try:
+        given = base64.b64decode(signature.strip(), validate=True)
+    except (ValueError, binascii.Error):
+        return False
+    for key in public_keys:
+        try:
+            Ed25519PublicKey.from_public_bytes(base64.b64decode(key)).verify(given, bytes.fromhex(digest))
+        except (InvalidSignature, ValueError):
+            continue
+        return True
+    return False
+
+
+def digest_of(path: Path) -> str:
+    """What is signed of a file or a folder, in hex."""
+    if not path.is_dir():
+        return file_digest(path)
+    return folder_digest(file_digest(part) for part in parts_of(path))
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes (hex)."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def folder_digest(parts: Iterable[str]) -> str:
+    """SHA-256 over the digests of part-files (hex)."""
+    return hashlib.sha256("".join(f"{part}\n" for part in sorted(parts)).encode()).hexdigest()
+
+
+def parts_of(folder: Path) -> list[Path]:
+    """The part-files of a folder, by name: all but what engines put beside them (_SUCCESS, .crc)."""
+    return sorted(path for path in folder.iterdir() if not path.name.startswith((".", "_")))

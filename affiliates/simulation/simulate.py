@@ -1,0 +1,238 @@
+"""The contributions, events and crosswalk of a made-up population whose true counts are known.
+
+Those of a pattern who are active on the same days are a segment: its registers are made once, each
+person hashed once in each namespace, and a product's day or month is a union of segments. So some
+900 million people take seconds. Most have keys that are made up; `named` ones have identifiers.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+
+import numpy as np
+import polars as pl
+
+from affiliates.concurrency import ordered
+from affiliates.contributions.contract import Contribution, Part
+from affiliates.crosswalks import snapshot
+from affiliates.crosswalks.snapshot import NO_CROSSWALK, Crosswalk
+from affiliates.identity import canaries
+from affiliates.identity.keys import PERSON, GroupKey, person_key
+from affiliates.identity.normalisation import NORMALISATION
+from affiliates.manifests.group import Group
+from affiliates.manifests.product import Product, ProductRef
+from affiliates.periods import Grain, month_after, month_days
+from affiliates.simulation.population import WAVES, History, Population, Range, Truth
+from affiliates.sketches.kernels import Keys
+from affiliates.sketches.registers import Absorber, Registers
+
+PHONES = 40_000
+"""So many people of a named pattern have a telephone number."""
+
+_SALTS = {"email": 1 << 60, "phone": 2 << 60, "device": 3 << 60, PERSON: 4 << 60}
+_EVENTS = {"email": pl.String(), "phone": pl.String(), "kind": pl.String()}
+
+
+class Simulation:
+    """A population's history in a group, told month by month by `advance`."""
+
+    def __init__(self, population: Population, group: Group, key: GroupKey, months: Sequence[date]) -> None:
+        self.population, self.group, self.key = population, group, key
+        self.history = History(population, months)
+        self.month = -1
+        self._lg_k = group.settings.lg_k
+        self.crosswalk = self._linked()
+        self._segments: dict[tuple[int, int, str], Absorber] = {}
+        self._waves: dict[tuple[int, int, str], Absorber] = {}
+        self._people: dict[tuple[int, int], list[Range]] = defaultdict(list)
+
+    def truth(self, month: date, products: Iterable[str]) -> Truth:
+        return self.history.truth(self.history.months.index(month), set(products))
+
+    def advance(self) -> date:
+        """Go to the next month: hash the people who join in it, in each of their namespaces."""
+        self.month += 1
+        tasks: list[tuple[Absorber, int, str, Range]] = []
+        for number, pattern in enumerate(self.population.patterns):
+            namespaces = pattern.namespaces(pattern.uses)
+            for cohort, people in self.history.newcomers(number, self.month):
+                self._people[number, cohort].append(people)
+                for namespace in namespaces:
+                    segment = self._segments.setdefault((number, cohort, namespace), Absorber(self._lg_k))
+                    tasks.append((segment, number, namespace, people))
+            for wave in range(WAVES):
+                stay, people = self.history.stay(wave), self.history.wave(number, wave)
+                for namespace in namespaces if people.number else ():
+                    if self.month in stay and (number, wave, namespace) not in self._waves:
+                        self._waves[number, wave, namespace] = Absorber(self._lg_k)
+                        tasks.append((self._waves[number, wave, namespace], number, namespace, people))
+                    elif self.month not in stay:
+                        self._waves.pop((number, wave, namespace), None)
+        for _ in ordered(lambda task: self._absorb(*task), sorted(tasks, key=lambda task: -task[3].number), at_once=1):
+            pass
+        return self.history.months[self.month]
+
+    def monthly(self, now: datetime) -> Iterator[Contribution]:
+        """Every product's contribution for the whole month."""
+        month = self.history.months[self.month]
+        people = [self.history.there(number, self.month) for number in range(len(self.population.patterns))]
+        sketches = self._sketches(range(len(self.population.cohorts)))
+        united = zip(sketches, ordered(Registers.union, sketches.values()), strict=True)
+        of_patterns = {segment: [registers] for segment, registers in united}
+
+        def contribution(product: tuple[ProductRef, Product]) -> Contribution:
+            return self._contribution(*product, "month", month, of_patterns, people, now)
+
+        yield from ordered(contribution, self.products(month))
+
+    def daily(self, ref: ProductRef, product: Product, now: datetime) -> Iterator[Contribution]:
+        """A product's contributions for each day of the last month, when nobody is left who will leave."""
+
+        def contribution(day: date) -> Contribution:
+            active = self._active(day)
+            people = [
+                sum(r.number for cohort in active for r in self._people.get((number, cohort), ()))
+                for number in range(len(self.population.patterns))
+            ]
+            return self._contribution(ref, product, "day", day, self._sketches(active), people, now)
+
+        yield from ordered(contribution, self.days())
+
+    def products(self, month: date) -> list[tuple[ProductRef, Product]]:
+        """The products that hand in sketches for a month: those of entities in which anybody of the group has a part by then."""
+        last, sketched = (
+            month_after(month),
+            {p for pattern in self.population.patterns for p, n in pattern.uses.items() if n},
+        )
+        return [
+            (ref, product)
+            for entity in self.group.entities.values()
+            if any(part.from_ is None or part.from_ < last for part in (*entity.owned_by, *entity.controlled_by))
+            for product in entity.products
+            if str(ref := ProductRef(entity.entity, product.product)) in sketched
+        ]
+
+    def forget(self) -> None:
+        """Give the memory of all sketches back; truths stay."""
+        self._segments.clear()
+        self._waves.clear()
+
+    def days(self) -> list[date]:
+        """The days of the present month."""
+        return month_days(self.history.months[self.month])
+
+    def events(self, product: str, day: date) -> pl.DataFrame:
+        """A day's raw events of a product whose people are named: email, phone, kind.
+
+        Some come twice. Notices (`push`) to people who weren't active, and events of nobody, are in
+        between, as in real logs: neither counts.
+        """
+        emails: list[Keys] = []
+        phones: list[pl.Series] = []
+        for (number, cohort), ranges in self._people.items():
+            pattern, first = self.population.patterns[number], self.history.first[number]
+            if cohort in self._active(day) and pattern.named and product in pattern.uses:
+                for some in ranges:
+                    numbers = np.arange(some.first, some.first + some.number, dtype=np.uint64)
+                    emails.append(numbers)
+                    if "phone" in pattern.uses[product]:
+                        phones.append(self._phones(number, numbers[numbers < first + PHONES]))
+        rng = np.random.default_rng((self.population.seed, day.toordinal()))
+        people = np.concatenate(emails) if emails else np.empty(0, np.uint64)
+        again = people[rng.random(len(people)) < 0.5]
+        strangers = np.arange(len(people) // 20, dtype=np.uint64)
+        frame = pl.concat(
+            [
+                pl.DataFrame({"email": _emails(people), "phone": None, "kind": "open"}, schema=_EVENTS),
+                pl.DataFrame({"email": _emails(again), "phone": None, "kind": "collect"}, schema=_EVENTS),
+                *(pl.DataFrame({"email": None, "phone": those, "kind": "open"}, schema=_EVENTS) for those in phones),
+                pl.DataFrame({"email": _emails(strangers, "stranger"), "phone": None, "kind": "push"}, schema=_EVENTS),
+                pl.DataFrame({"email": ["n/a"] * (len(people) // 1000), "phone": None, "kind": "open"}, schema=_EVENTS),
+            ]
+        )
+        return frame[rng.permutation(frame.height)]
+
+    def _active(self, day: date) -> set[int]:
+        return {number for number, cohort in enumerate(self.population.cohorts) if cohort.on(day)}
+
+    def _sketches(self, cohorts: Iterable[int]) -> dict[tuple[int, str], list[Registers]]:
+        """By pattern and namespace, the sketches of its segments."""
+        found: dict[tuple[int, str], list[Registers]] = defaultdict(list)
+        for (number, cohort, namespace), absorber in self._segments.items():
+            if cohort in cohorts:
+                found[number, namespace].append(absorber.registers())
+        for (number, _, namespace), absorber in self._waves.items():
+            found[number, namespace].append(absorber.registers())
+        return found
+
+    def _contribution(
+        self, ref: ProductRef, product: Product, grain: Grain, first: date,
+        sketches: Mapping[tuple[int, str], list[Registers]], people: Sequence[int], now: datetime,
+    ) -> Contribution:  # fmt: skip
+        of: dict[str, list[Registers]] = defaultdict(list)
+        users: dict[str, int] = defaultdict(int)
+        for number, pattern in enumerate(self.population.patterns):
+            for namespace in pattern.namespaces([str(ref)]):
+                of[namespace] += sketches.get((number, namespace), [])
+                users[namespace] += people[number]
+        parts = (
+            Part("external", n, Registers.union(found, self._lg_k), 3 * users[n], None, canaries.image(n, self.key, self._lg_k))
+            for n, found in sorted(of.items())
+        )
+        return Contribution(
+            affiliate=ref.affiliate,
+            product=ref.product,
+            grain=grain,
+            activity_date=first,
+            key_epoch=self.key.epoch,
+            crosswalk_digest=self.crosswalk.digest if self.crosswalk else NO_CROSSWALK,
+            normalisation=NORMALISATION,
+            unidentified_events=0,
+            undecided_events=0,
+            definition=product.active.label,
+            definition_digest=None,
+            day_zone=self.group.settings.time_zone,
+            computed_at=now,
+            producer="simulation",
+            parts=tuple(parts),
+        )
+
+    def _absorb(self, segment: Absorber, number: int, namespace: str, people: Range) -> None:
+        if self.population.patterns[number].named:
+            numbers = np.arange(people.first, people.first + people.number, dtype=np.uint64)
+            segment.absorb(self._keys(number, namespace, numbers))
+        else:
+            segment.absorb_made(*people, self.population.seed + _SALTS[namespace])
+
+    def _keys(self, number: int, namespace: str, numbers: Keys) -> Keys:
+        """Keys of named people, hashed from their identifiers."""
+        if namespace == "phone":
+            names = self._phones(number, numbers[numbers < self.history.first[number] + PHONES])
+        elif namespace == "email":
+            names = _emails(numbers)
+        else:
+            names = pl.select(pl.concat_str(pl.lit(f"{namespace}-"), pl.Series(numbers).cast(pl.String))).to_series()
+        return pl.select(person_key(pl.lit(names), namespace, self.key)).to_series().to_numpy()
+
+    def _phones(self, number: int, numbers: Keys) -> pl.Series:
+        """The telephone numbers of some of a pattern's people; those +1 ... 555 0100 to 0199 stand for nobody."""
+        of_patterns = [n for n, p in enumerate(self.population.patterns) if p.named and "phone" in p.identified]
+        places = numbers - np.uint64(self.history.first[number]) + np.uint64(PHONES * of_patterns.index(number))
+        return pl.Series([f"+1{200 + n // 100}555{100 + n % 100:04}" for n in places.tolist()], dtype=pl.String)
+
+    def _linked(self) -> Crosswalk | None:
+        keys, persons = [], []
+        for number, pattern in enumerate(self.population.patterns):
+            if pattern.linked:
+                numbers = np.arange(pattern.people, dtype=np.uint64) + np.uint64(self.history.first[number])
+                named = self._keys(number, PERSON, numbers)
+                for namespace in pattern.identified:
+                    found = self._keys(number, namespace, numbers)
+                    keys.append(found)
+                    persons.append(named[: len(found)])
+        return snapshot.from_keys(np.concatenate(keys), np.concatenate(persons)) if keys else None
+
+
+def _emails(numbers: Keys, name: str = "member") -> pl.Series:
+    text = pl.Series(numbers).cast(pl.String).str.zfill(9)
+    return pl.select(pl.concat_str(pl.lit(name), text, pl.lit("@example.com"))).to_series()

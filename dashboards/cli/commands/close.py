@@ -1,0 +1,48 @@
+"""`mauwatch close`: sign a month."""
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Group as Stack
+from rich.text import Text
+
+from affiliates.periods import month_end
+from dashboards.cli import console
+from dashboards.cli.commands import measure
+from dashboards.cli.options import HERE, GroupDir, Json, read_group
+
+if TYPE_CHECKING:
+    pass
+
+
+def close(
+    month: Annotated[str, typer.Argument(help="The calendar month.", metavar="YYYY-MM")],
+    by: Annotated[str, typer.Option(help="Who signs.", metavar="NAME")],
+    despite: Annotated[str | None, typer.Option(help="Why, although something is open.", metavar="REASON")] = None,
+    restates: Annotated[str | None, typer.Option(help="Why, although it is closed already.", metavar="REASON")] = None,
+    group: GroupDir = HERE,
+    as_json: Json = False,
+) -> None:
+    """Sign a month: from then on its figures stand, whatever comes later; to change them is to restate them."""
+    from dashboards.cli import answers, tables
+    from pipelines.figures import query
+    from pipelines.workflows import close as workflows_close
+    from pipelines.workspace import Workspace
+
+    first, settings = console.month_of(month), read_group(group)
+    with Workspace(group, settings, datetime.now(UTC)) as centre:
+        workflows_close.close(centre, first, workflows_close.Signature(by, despite, restates))
+        chosen = measure.reading_of(settings, None, month_end(first))
+        found, publication = query.figures_of_month(centre.store(), settings, first, chosen)
+        head = workflows_close.head(centre.store(), first)
+    told = json.loads(publication.collected) if publication and publication.collected else {}
+    if as_json:
+        more = {"collected": told, "ledger_head": {"number": head.number, "digest": head.digest}}
+        console.print_json(answers.to_dict(found, publication) | more)
+        return
+    said = [Text(line) for line in workflows_close.summary(told)] if told else []
+    said.append(Text(f"Ledger, entry {head.number}: {head.digest}"))
+    said.append(Text("Print that line and mail it to outside counsel: no other ledger of this month has it."))
+    console.output().print(Stack(tables.measured(found, settings, publication), *said))

@@ -1,0 +1,148 @@
+"""Evidence: the folder that a lawyer reads and sends, and the check of a bundle by whoever gets it."""
+
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Group as Stack
+from rich.console import RenderableType
+from rich.text import Text
+
+from affiliates.errors import Code, RefusedError, did_you_mean, refused
+from dashboards.cli import console
+
+if TYPE_CHECKING:
+    from pipelines.evidence.verify import Verification
+
+
+GroupDir = Annotated[Path, typer.Option(help="The group directory.", metavar="DIR")]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+
+
+def evidence(
+    licence: Annotated[str, typer.Argument(help="The licence that is tested, such as llama-4.", metavar="LICENCE")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The folder that is written.", metavar="DIR")],
+    expert: Annotated[
+        bool, typer.Option("--expert", help="The sketches too, for who must compute all anew: personal data.")
+    ] = False,
+    group: GroupDir = Path(),
+    as_json: Json = False,
+) -> None:
+    """Write what shows a licence test's figure: a PDF to read, and the bundle that anyone can check with `mauwatch verify`."""
+    from affiliates.manifests.loader import read_group
+    from dashboards.report import pdf
+    from pipelines.evidence import write
+    from pipelines.evidence.verify import check
+    from pipelines.licences import registry, release_tests
+    from pipelines.workspace import Workspace
+
+    settings = read_group(group)
+    known = {entry.id: entry for entry in release_tests.releases(registry.from_directory(group))}
+    if licence not in known:
+        raise refused(
+            Code.LICENCE_UNTESTABLE,
+            f"the licence {licence}",
+            "has no test at its release",
+            did_you_mean(licence, known, several=True),
+            "name one of `mauwatch licences`",
+        )
+    kinds: list[write.Kind] = ["outside", *(["expert"] if expert else [])]  # type: ignore[list-item]
+    with Workspace(group, settings, datetime.now(UTC)) as centre:
+        font = settings.settings.evidence_font
+        page = partial(pdf.pdf, font=group / font if font else None)
+        made = write.write(centre, known[licence], out, kinds, page)
+        signed = settings.settings.evidence_key is not None
+    for kind in made:
+        if wrong := check(out / f"{kind}.zip").wrong:
+            for path in (out / write.PAGE, *(out / f"{name}.zip" for name in made)):
+                path.unlink(missing_ok=True)  # Nobody may send what doesn't hold.
+            next_step = "run again, or restate the month: mauwatch close MONTH --by NAME --restates REASON"
+            raise refused(
+                Code.EVIDENCE_UNWRITABLE,
+                str(out / f"{kind}.zip"),
+                "its evidence doesn't hold, and was removed",
+                "; ".join(wrong[:3]),
+                next_step,
+            )
+    if as_json:
+        console.print_json({"folder": str(out), "page": str(out / write.PAGE), "bundles": dict(made), "signed": signed})
+        return
+    said = [Text(f"{out / write.PAGE}: to read, two to four sheets")]
+    for kind, digest in made.items():
+        what = "may go to the licensor or a court" if kind == "outside" else "personal data: for who must compute all anew"
+        said.append(Text(f"{out / f'{kind}.zip'}: {what}\n    SHA-256 {digest}"))
+    if not signed:
+        said.append(
+            Text("Not signed: make a key with `mauwatch key pair FILE` and name it as `evidence_key` in group.yaml.", "yellow")
+        )
+    said.append(Text(f"Next: mauwatch verify {out / 'outside.zip'}"))
+    console.output().print(Stack(*said))
+
+
+def verify(
+    file: Annotated[
+        Path | None, typer.Argument(help="A bundle; without one, the ledger of the group's store.", metavar="FILE")
+    ] = None,
+    public_key: Annotated[str | None, typer.Option(help="By which the bundle has to be signed.", metavar="KEY")] = None,
+    head: Annotated[str | None, typer.Option(help="The month's ledger head, as it was printed.", metavar="DIGEST")] = None,
+    group: GroupDir = Path(),
+    as_json: Json = False,
+) -> None:
+    """Check a bundle of evidence: each byte, its ledger, its figures; the expert one's are made again from the sketches.
+
+    Needs the bundle alone, and no more than the core install. Exits with 1 when anything is wrong.
+    """
+    if file is None:
+        _verify_store(group, as_json)
+        return
+    from pipelines.evidence import verify as evidence_verify
+    from pipelines.evidence.verify import check
+
+    if not file.is_file():
+        raise refused(Code.FILE_UNUSABLE, str(file), "is no file", "", "name a bundle, such as evidence/outside.zip")
+    try:
+        found = check(file, public_key, head)
+    except RefusedError as error:
+        found = evidence_verify.Verification(wrong=[str(error)])
+    if as_json:
+        console.print_json({
+            "file": str(file), "sha256": found.sha256 or None, "public_key": found.public_key, "about": dict(found.about),
+            "right": found.right, "wrong": found.wrong, "unknown": found.unknown,
+        })  # fmt: skip
+    else:
+        console.output().print(_shown(file, found))
+    if found.wrong:
+        raise typer.Exit(1)
+
+
+def _shown(file: Path, found: "Verification") -> RenderableType:
+    said = [Text(f"{file}: SHA-256 {found.sha256}")] if found.sha256 else []
+    if found.about:
+        kind, of, licence, month, at, by = (
+            found.about.get(name, "?") for name in ("kind", "group", "licence", "month", "made_at", "made_by")
+        )
+        said.append(Text(f"{kind} bundle of {of}, {licence}, {month}; {at}, {by}"))
+    said += [Text(f"  right    {line}", "green") for line in found.right]
+    said += [Text(f"  unknown  {line}", "yellow") for line in found.unknown]
+    said += [Text(f"  WRONG    {line}", "bold red") for line in found.wrong]
+    return Stack(*said, Text("Something is wrong: don't rely on it." if found.wrong else "Nothing is wrong in what was checked."))
+
+
+def _verify_store(directory: Path, as_json: bool) -> None:
+    from affiliates.manifests.loader import read_group
+    from pipelines.store import contributions, ledger
+
+    settings = read_group(directory).settings
+    with contributions.open_store(settings.store, directory) as store:
+        entries, wrong = ledger.read(store), ledger.wrong(store)
+    head = entries[-1] if entries else None
+    if as_json:
+        console.print_json({"entries": len(entries), "head": head.digest if head else None, "wrong": wrong})
+    else:
+        lines = [Text(f"The store's ledger: {len(entries)} entries" + (f", the last {head.digest}" if head else ""))]
+        lines += [Text(f"  WRONG    {line}", "bold red") for line in wrong]
+        console.output().print(Stack(*lines, Text("" if wrong else "The store is as it was noted.")))
+    if wrong:
+        raise typer.Exit(1)

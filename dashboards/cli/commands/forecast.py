@@ -1,0 +1,205 @@
+"""`mauwatch forecast`: the group's own months, or any series, against a threshold.
+
+As in `cli.py`, what a command needs is imported inside it.
+"""
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Group as Stack
+from rich.console import RenderableType
+from rich.text import Text
+
+from affiliates.manifests.alert_settings import LeadTimes
+from affiliates.periods import local_day
+from dashboards.cli import console, tables
+from dashboards.formats import STANDING, chance, number
+
+if TYPE_CHECKING:
+    from affiliates.manifests.group import Group
+    from affiliates.manifests.readings import Reading
+    from pipelines.forecasting.forecast import Forecast, ForecastPeriod, MonthToDate
+    from pipelines.forecasting.series import Series
+
+
+MONTHS = 24
+"""Of the horizon, where none is asked for."""
+
+
+def forecast(
+    series: Annotated[
+        Path | None,
+        typer.Option(
+            help="A CSV instead of the group's months: columns period (2026-10, 2026-10-31 or 2026-Q3) and value; also lower and "
+            "upper, and definition, whose change is no growth. An empty value is a missing one.",
+            metavar="FILE.csv",
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None, typer.Option(help="In the unit of the series; else the newest licence's.", metavar="N")
+    ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(help="Periods ahead; else 24 months or 8 quarters.", metavar="N", min=1, max=120)
+    ] = None,
+    reading: Annotated[str | None, typer.Option(help="A reading of readings.yaml; else the one of record.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw it, too: a picture, or a page that needs no network.", metavar="FILE.png|FILE.html")
+    ] = None,
+    group: Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Where the figures are heading: intervals, the probability of being over a threshold, and by when to decide.
+
+    Of the published months those with an upper bound are taken. Where a definition changed, an affiliate joined or left, or a
+    month was restated, the step isn't taken for growth. The days to decide by are those of a crossing less the lead times in
+    alerts.yaml.
+    """
+    from pipelines.forecasting import forecast as forecasting_forecast
+
+    if plot is not None and plot.suffix not in (".png", ".html"):
+        raise typer.BadParameter("--plot takes a file that ends in .png or .html")
+    if threshold is not None and not 0 < threshold < math.inf:  # Nothing is over what is no number, ever.
+        raise typer.BadParameter("--threshold takes a number over zero")
+    if series is not None and reading is not None:
+        raise typer.BadParameter("--reading is for the group's own months, and --series for others")
+    settings = _settings(group, needed=series is None)
+    today = local_day(datetime.now(UTC), settings.settings.time_zone if settings else "UTC")
+    found, so_far = _series(series, group, settings, reading, today)
+    line = _newest_clause(group) if threshold is None else threshold
+    made = forecasting_forecast.forecast(found, line, horizon or MONTHS // found.months, so_far)
+    lead_times = settings.alerting.lead_times if settings else LeadTimes()
+    if plot is not None:
+        from dashboards.charts.forecast import write
+
+        write(made, plot)
+    if as_json:
+        console.print_json(to_dict(made, lead_times))
+    else:
+        console.output().print(shown(made, lead_times, today))
+
+
+def _newest_clause(directory: Path) -> float:
+    from pipelines.licences import registry, release_tests
+
+    threshold = release_tests.first_of_all(registry.from_directory(directory))[-1].clause.threshold
+    return float(threshold or math.nan)
+
+
+def _settings(directory: Path, needed: bool) -> "Group | None":
+    """The group, whose lead times hold for a CSV, too, if there is one."""
+    from affiliates.manifests.loader import read_group
+
+    return read_group(directory) if needed or (directory / "group.yaml").is_file() else None
+
+
+def _series(
+    path: Path | None, directory: Path, group: "Group | None", reading: str | None, today: date
+) -> "tuple[Series, MonthToDate | None]":
+    from pipelines.forecasting.series import read_csv
+
+    if path is not None or group is None:
+        return read_csv(path or Path(), today), None
+    from pipelines.forecasting import history
+    from pipelines.store import contributions
+
+    with contributions.open_store(group.settings.store, directory) as store, store.snapshot() as fixed:
+        chosen = _reading(group, reading, today)
+        return history.read(fixed, group, chosen), history.to_date(fixed, group, chosen, today)
+
+
+def _reading(group: "Group", name: str | None, today: date) -> "Reading":
+    if name is None:
+        return group.readings.shown_on(today)
+    readings = {r.name: r for r in group.readings.readings}
+    if name not in readings:
+        raise typer.BadParameter(f"no reading {name}; there are {', '.join(readings)}")
+    return readings[name]
+
+
+def to_dict(made: "Forecast", lead_times: LeadTimes) -> dict[str, Any]:
+    """What `forecast --json` answers."""
+    label = made.series.label
+    return {
+        "as_of": label(made.series.newest.number),
+        "threshold": _rounded(made.threshold),
+        "periods": [
+            {
+                "period": label(a.number), **{name: _rounded(value) for name, value in a.quantiles.items()},
+                "probability_over": round(a.over, 4), "probability_crossed": round(a.crossed, 4),
+            }
+            for a in made.ahead
+        ],
+        "series": made.series.name,
+        "newest": _rounded(made.series.newest.value or 0),
+        "probability_over_now": round(made.over_now, 4),
+        "first_passage": {label(n): round(p, 4) for n, p in made.first_passage.items()},
+        "not_within_horizon": round(made.not_within, 4),
+        "decide_by": [
+            {**each, "days": {name: day and day.isoformat() for name, day in each["days"].items()}}
+            for each in made.decide_by(lead_times.model_dump())
+        ],
+        "lead_times": lead_times.model_dump(),
+        "notes": list(made.notes),
+        "left_out": list(made.series.left_out),
+        "standing": STANDING,
+    }  # fmt: skip
+
+
+def _rounded(number: float) -> float:
+    """To nine digits: a quantile has fewer that mean anything."""
+    rounded = float(f"{number:.9g}")
+    return int(rounded) if rounded.is_integer() else rounded
+
+
+def shown(made: "Forecast", lead_times: LeadTimes, today: date) -> RenderableType:
+    """The forecast for a terminal."""
+    label, newest = made.series.label, made.series.newest
+    rows = [(label(a.number), *_cells(a)) for a in made.ahead]
+    figures = f"{number(newest.value or 0)}; threshold {number(made.threshold)}"
+    title = f"{made.series.name}: forecast as of {label(newest.number)}, {figures}"
+    columns = ("", "lowest 2.5 %", "10 %", "median", "90 %", "highest 2.5 %", "P(over)", "P(crossed)")
+    said: list[RenderableType] = [tables.table(title, columns, rows, range(1, 8))]
+    said += [Text(line) for line in _passage(made)]
+    said += [Text(line) for line in _decide_by(made, lead_times, today)]
+    said.append(tables.reasons("Noted", made.notes))
+    said.append(tables.reasons("Left out", made.series.left_out))
+    said.append(Text(STANDING, style="dim"))
+    return Stack(*(part for part in said if not isinstance(part, Text) or part.plain))
+
+
+def _cells(ahead: "ForecastPeriod") -> list[str]:
+    return [number(value) for value in ahead.quantiles.values()] + [chance(ahead.over), chance(ahead.crossed)]
+
+
+def _passage(made: "Forecast") -> list[str]:
+    label, last = made.series.label, made.ahead[-1]
+    said = []
+    if made.over_now >= 0.5:
+        certain = "is" if made.over_now == 1 else f"is, with a probability of {chance(made.over_now)},"
+        said.append(f"The newest figure {certain} over the threshold already.")
+    crossings = [(p, made.crossing(p)) for p in (0.1, 0.5, 0.9)]
+    reached = [f"{p:.0%} by {label(n)}".replace("%", " %") for p, n in crossings if n is not None]
+    if reached:
+        said.append(f"The probability of having been over in any {made.series.unit} is at least {', '.join(reached)}.")
+    said.append(f"Not within the horizon, to {label(last.number)}: {chance(made.not_within)}.")
+    return said
+
+
+def _decide_by(made: "Forecast", lead_times: LeadTimes, today: date) -> list[str]:
+    days: Mapping[str, int] = lead_times.model_dump()
+    said = []
+    for each in made.decide_by(days):
+        share = f"{each['probability']:.0%}".replace("%", " %")
+        if each["crossing"] is None:
+            said.append(f"Decide by: no day at {share}, since the threshold isn't crossed with it within the horizon.")
+            continue
+        parts = []
+        for name, day in each["days"].items():
+            passed = ": passed" if day < today else ""
+            parts.append(f"{name.replace('_', ' ')} {day} ({days[name]} days before{passed})")
+        said.append(f"Decide by, for a crossing at {share} by {each['crossing']}: {'; '.join(parts)}.")
+    return said

@@ -1,0 +1,265 @@
+"""`mauwatch licences`: what the clauses find, the adoption check, and dependencies.
+
+As in `cli.py`, what a command needs is imported inside it.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Group as Stack
+
+from affiliates.errors import Code, did_you_mean, refused
+from affiliates.periods import local_day, month_of
+from dashboards.cli import console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from affiliates.manifests.product import ProductRef
+    from pipelines.figures.months import Months
+    from pipelines.licences.clause_tests import ClauseTest
+    from pipelines.licences.entry import Clause, LicenceEntry
+    from pipelines.licences.registry import Registry
+    from pipelines.licences.release_tests import Licence, LicenceTest
+
+    Test = LicenceTest | ClauseTest
+
+
+_FILTERS = "Which of them"
+
+
+class Kind(StrEnum):
+    """Of an entry of the registry."""
+
+    model = "model_licence"
+    software = "software_licence"
+    service = "closed_service"
+    regulation = "regulation"
+
+
+class Result(StrEnum):
+    """Of a test."""
+
+    under = "under"
+    over = "over"
+    undetermined = "undetermined"
+    not_measured = "not_measured"
+    granted = "granted"
+    exempt = "exempt"
+
+
+@dataclass(frozen=True)
+class LicenceFilters:
+    """Which tests are shown, and how much of their entries."""
+
+    product: "ProductRef | None"
+    result: Result | None
+    every: bool
+    """Also clauses that count no users."""
+    full: bool
+    """With the entries' sources and notes."""
+
+    def wants(self, months: "Months", test: "Test", today: date) -> bool:
+        """Whether a test is asked for: by its result under any reading, and by the product that it is about or whose model."""
+        from pipelines.licences import grants
+        from pipelines.licences.release_tests import LicenceTest
+
+        if self.result is not None and self.result not in {outcome.result for outcome in test.readings.values()}:
+            return False
+        entry = test.licence.entry if isinstance(test, LicenceTest) else test.entry
+        if not isinstance(test, LicenceTest) and not (self.every or test.clause.counts_users):
+            return False
+        if self.product is None:
+            return True
+        about = None if isinstance(test, LicenceTest) else test.subject.product
+        used = [use.ref for use in grants.uses(months.group, today, entry.id)]
+        return about == self.product or (about is None and self.product in used)
+
+
+def licences(
+    group: Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")] = Path(),
+    released: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead, or beside --adopt: what a version released on this day would find, by the newest clause.",
+            metavar="YYYY-MM-DD",
+        ),
+    ] = None,
+    adopt: Annotated[
+        str | None, typer.Option(help="Instead, the adoption check: what this version's test found.", metavar="VERSION")
+    ] = None,
+    product: Annotated[
+        str | None, typer.Option(help="Of --adopt; or only clauses about this product.", metavar="AFFILIATE/PRODUCT")
+    ] = None,
+    dependencies: Annotated[
+        bool, typer.Option("--dependencies", help="Instead: what stands on a result other than under, granted or exempt.")
+    ] = False,
+    licence: Annotated[str | None, typer.Option(help="Its id.", metavar="ID", rich_help_panel=_FILTERS)] = None,
+    licensor: Annotated[str | None, typer.Option(help="Part of its name.", metavar="TEXT", rich_help_panel=_FILTERS)] = None,
+    kind: Annotated[Kind | None, typer.Option(help="Of the entry.", rich_help_panel=_FILTERS)] = None,
+    result: Annotated[Result | None, typer.Option(help="Under any reading.", rich_help_panel=_FILTERS)] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Also what counts no users, with what it would need, and each entry's digest.")
+    ] = False,
+    month: Annotated[
+        str | None, typer.Option(help="Of clauses tested month by month; else the last one that is over.", metavar="YYYY-MM")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """What each licence's test finds for the group, under each reading; no legal advice."""
+    from affiliates.manifests.loader import read_group
+    from pipelines.figures.months import Months
+    from pipelines.licences import adoption, registry
+    from pipelines.store import contributions
+
+    if dependencies and (released is not None or adopt is not None):
+        raise typer.BadParameter("--dependencies goes with neither --released nor --adopt")
+    if adopt is not None and product is None:
+        raise typer.BadParameter("--adopt goes with --product AFFILIATE/PRODUCT")
+    elsewhere = (
+        ("--licence", licence), ("--licensor", licensor), ("--kind", kind), ("--result", result), ("--all", every or None),
+        ("--month", month), ("--product", product if adopt is None else None),
+    )  # fmt: skip
+    if given := [name for name, value in elsewhere if value is not None and (released or adopt or dependencies)]:
+        raise typer.BadParameter(f"{given[0]} goes with none of --released, --adopt and --dependencies")
+    settings, known = read_group(group), registry.from_directory(group)
+    # An empty answer would look like nothing being over, so an unknown product is refused.
+    ref = adoption.find_product(settings, product) if product is not None else None
+    day, about = console.day_of(released), console.month_of(month) if month else None
+    today = local_day(datetime.now(UTC), settings.settings.time_zone)
+    if about and about >= month_of(today):
+        raise typer.BadParameter(f"--month {month} isn't over")
+    with contributions.open_store(settings.settings.store, group) as store, store.snapshot() as fixed:
+        months = Months(fixed, settings)
+        if adopt is not None or dependencies:
+            answer, shown = _of_products(months, known, adopt, product, today, day)
+        elif day is not None:
+            answer, shown = _released(months, known, day)
+        else:
+            asked = LicenceFilters(ref, result, every or licence is not None, licence is not None)
+            answer, shown = _listed(months, known, _picked(known, licence, licensor, kind), today, about, asked)
+    if as_json:
+        console.print_json(answer)
+    else:
+        console.output().print(shown)
+
+
+def _of_products(
+    months: "Months", known: "Registry", adopt: str | None, product: str | None, today: date, released: date | None
+) -> "tuple[Any, RenderableType]":
+    from dashboards.cli import licence_tables
+    from pipelines.licences import adoption
+    from pipelines.licences import dependencies as licences_dependencies
+
+    if adopt is not None:
+        check = adoption.check(months, known, adopt, product or "", today, released)
+        return check.to_dict(), licence_tables.adoption(check)
+    found = licences_dependencies.dependencies(months, known, today)
+    return found.to_dict(), licence_tables.dependencies(found)
+
+
+def _released(months: "Months", known: "Registry", day: date) -> "tuple[Any, RenderableType]":
+    from dashboards.cli import licence_tables
+    from pipelines.licences import release_tests
+
+    found = list(
+        release_tests.run_tests_in(months, release_tests.if_released(day, known), [months.group.settings.ultimate_parent])
+    )
+    return [test.to_dict() for test in found], licence_tables.of_family(found)
+
+
+def _picked(known: "Registry", licence: str | None, licensor: str | None, kind: Kind | None) -> "list[LicenceEntry]":
+    """The registry's entries that are asked for; raises `RefusedError` where there is none of an id."""
+    if licence is not None and known.get(licence) is None:
+        said = did_you_mean(licence, [entry.id for entry in known.entries], several=True)
+        raise refused(Code.LICENCE_UNKNOWN, licence, "no such licence in the registry", said, "see mauwatch licences --all")
+    return [
+        entry
+        for entry in known.entries
+        if licence in (None, entry.id)
+        and (licensor is None or licensor.lower() in entry.licensor.lower())
+        and (kind is None or kind == entry.kind)
+    ]
+
+
+def _listed(
+    months: "Months", known: "Registry", picked: "list[LicenceEntry]", today: date, about: date | None, asked: LicenceFilters
+) -> "tuple[Any, RenderableType]":
+    from dashboards.cli import licence_tables
+    from pipelines.licences import clause_tests, grants, release_tests
+
+    ids, versions = {entry.id for entry in picked}, release_tests.releases(known)
+    parent, taken = months.group.settings.ultimate_parent, months.group.grants.accepted
+    snapshots = [
+        test
+        for version in versions
+        if version.id in ids
+        for licensee in dict.fromkeys([parent, *(a.entity for a in taken if a.licence == version.id)])
+        for test in release_tests.run_tests_in(months, version, [licensee], today)
+    ]
+    others = list(clause_tests.run_clauses(months, picked, today, about))
+    snapshots, others = (
+        [t for t in snapshots if asked.wants(months, t, today)],
+        [t for t in others if asked.wants(months, t, today)],
+    )
+    untested = _untested(months, versions) if any(_is_first(t) for t in snapshots) else {}
+    first, rest = [t for t in snapshots if _is_first(t)], [t for t in snapshots if not _is_first(t)]
+    answer = [_said(test, test.licence.entry, test.licence.clause, today) for test in [*first, *rest]]
+    answer += [_said(test, test.entry, test.clause, today) for test in others]
+    newest = release_tests.first_of_all(known)[-1].id
+    for said in answer:
+        if said["licence"] == newest:
+            said["above_and_untested"] = {name: [f"{m:%Y-%m}" for m in found] for name, found in untested.items()}
+    tested, needing = [t for t in others if t.clause.tested], [t for t in others if not t.clause.tested]
+    thresholds = dict.fromkeys((test.licence.clause.threshold, test.licence.clause.comparator) for test in first)
+    shown: list[RenderableType] = [
+        licence_tables.of_family(
+            [t for t in first if (t.licence.clause.threshold, t.licence.clause.comparator) == asks], alone=False
+        )
+        for asks in thresholds
+    ]
+    shown += [licence_tables.clauses([*rest, *tested])] if rest or tested else []
+    shown += [licence_tables.not_tested(needing)] if needing else []
+    shown += [licence_tables.entries(known, picked)] if asked.every else []
+    shown += [licence_tables.sources(known, picked)] if asked.full else []
+    notes = [f"{name}: {release_tests.describe_untested(found)}." for name, found in untested.items() if found]
+    notes += [
+        f"By {grant.kind.replace('_', ' ')} {grant.id}: {duty}, {'was due' if due < today else 'due'} {due}."
+        for grant in months.group.grants.grants
+        if grant.holds_on(today)
+        for duty, due in grants.due_reports(grant, today)
+    ]
+    about_them = [test.licence.entry for test in [*first, *rest]] + [test.entry for test in others]
+    shown += licence_tables.standing(known, about_them, known.due_for_review(today), notes)
+    return answer, Stack(*shown, licence_tables.NO_ADVICE)
+
+
+def _is_first(test: "LicenceTest") -> bool:
+    from pipelines.licences.release_tests import FIRST_OF_ALL
+
+    return test.licence.entry.family == FIRST_OF_ALL
+
+
+def _untested(months: "Months", versions: "Sequence[Licence]") -> dict[str, list[date]]:
+    """By reading, months above Llama's threshold that no release of it tests."""
+    from pipelines.licences import release_tests
+
+    llama = [v for v in versions if v.entry.family == release_tests.FIRST_OF_ALL]
+    threshold = llama[-1].clause.threshold or 0
+    return {r.name: release_tests.untested_months(months, r, llama, threshold) for r in months.group.readings.readings}
+
+
+def _said(test: "Test", entry: "LicenceEntry", clause: "Clause", today: date) -> dict[str, Any]:
+    """A test with what its entry says of where it is from."""
+    return test.to_dict() | {
+        "clause": clause.id, "metric": clause.metric, "comparator": clause.comparator, "effect_over": clause.effect_over,
+        "name": entry.name, "licensor": entry.licensor, "kind": entry.kind, "evidence": entry.evidence,
+        "sources": list(entry.sources), "digest": entry.digest, "reviewed": entry.reviewed.isoformat(),
+        "review_by": entry.review_by.isoformat(), "review_due": entry.review_by < today,
+    }  # fmt: skip

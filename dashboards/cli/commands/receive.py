@@ -1,0 +1,146 @@
+"""`mauwatch receive`: files of contributions from affiliates, by hand or from the inbox."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.text import Text
+
+from dashboards.cli import console
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from affiliates.errors import Refusal
+    from pipelines.ingestion.receipts import ReceivedFile
+    from pipelines.records import Restated
+    from pipelines.workflows.receive import Session
+
+
+MOST_SHOWN = 3
+"""Reasons of a file in the table; the receipt has all."""
+
+
+def receive(
+    files: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Files, or folders of part-files; else the inbox.", metavar="FILE", exists=True),
+    ] = None,
+    group: Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")] = Path(),
+    sender: Annotated[
+        str | None, typer.Option(help="Who hands the files in; else the one that they name.", metavar="AFFILIATE")
+    ] = None,
+    restates: Annotated[str | None, typer.Option(help="Why contributions of a closed month are taken.", metavar="REASON")] = None,
+    by: Annotated[str | None, typer.Option(help="Who approves that.", metavar="NAME")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+) -> None:
+    """Take contributions that affiliates hand in: FILEs, or what waits in .mauwatch/inbox/AFFILIATE; publish their months."""
+    from affiliates.manifests.loader import read_group
+    from pipelines.ingestion import inbox
+    from pipelines.ingestion.receive import signing
+    from pipelines.workflows import receive as workflows_receive
+    from pipelines.workspace import Workspace
+
+    restated, found = _restated(restates, by), read_group(group)
+    if sender is not None and not files:
+        raise typer.BadParameter("--sender is for FILEs; in the inbox the folder's name says who it is")
+    if restated is not None and not files:
+        raise typer.BadParameter("--restates is for FILEs: nobody approves what they haven't named")
+    if sender is not None and sender not in found.entities:
+        raise typer.BadParameter(f"no entity {sender}; there are {', '.join(found.entities)}")
+    offers, left = [inbox.offer_of(path, group) for path in dict.fromkeys(files or ())], list[inbox.LeftInInbox]()
+    if sender is not None and any(offer.folder not in (None, sender) for offer in offers):
+        raise typer.BadParameter(f"--sender {sender}: a FILE lies in another affiliate's folder of the inbox")
+    with Workspace(group, found, datetime.now(UTC)) as centre, console.progress_bar() as progress:
+        if not files:
+            offers, left = inbox.waiting(group, time.time(), signing(centre))
+        session = workflows_receive.receive(centre, offers, sender, restated, progress)
+        session.left = [*left, *session.left]
+        workflows_receive.publish(centre, session)
+        answer = to_dict(session, centre.now)
+    if as_json:
+        console.print_json(answer)
+    else:
+        console.output().print(shown(session))
+    if session.refused or session.undecided:
+        raise typer.Exit(1)
+
+
+def _restated(reason: str | None, by: str | None) -> "Restated | None":
+    from pipelines.records import Restated
+
+    if (reason is None) != (by is None):
+        raise typer.BadParameter("--restates REASON and --by NAME go together")
+    if reason is None or by is None:
+        return None
+    for what, said, most in (("--restates", reason, 500), ("--by", by, 200)):
+        if not said.strip() or len(said) > most:
+            raise typer.BadParameter(f"{what} is empty, or longer than {most} characters")
+    return Restated(reason.strip(), by.strip())
+
+
+def to_dict(session: "Session", received_at: datetime) -> dict[str, Any]:
+    """What `receive --json` answers: the receipts, what was left, and the months that were published."""
+    from pipelines import runbook
+
+    return {
+        "files": [taken.receipt(received_at) for taken in session.taken],
+        "left": [left._asdict() for left in session.left],
+        "published_months": [f"{month:%Y-%m}" for month in session.report.published],
+        "findings": [str(finding) for finding in (*session.undecided, *session.report.findings)],
+        "runbook": runbook.lines(session.pages),
+    }
+
+
+def _by_itself(taken: "ReceivedFile") -> bool:
+    """Whether nobody but the file says who hands it in."""
+    from pipelines.ingestion.receive import NAMED
+
+    return taken.sender is not None and taken.bound_by.startswith(NAMED)
+
+
+def shown(session: "Session") -> "RenderableType":
+    """A row a file, with the reasons of those that were refused; then warnings, what was left, and the months."""
+    from rich.console import Group
+
+    from dashboards.cli import tables
+    from pipelines import runbook
+
+    rows: list[Sequence[str | Text]] = []
+    for t in session.taken:
+        why = _reasons(t.refusals)
+        outcome = Text(t.outcome, "bold red" if t.refusals else "green")
+        sender = f"{t.sender or '–'}{' *' if _by_itself(t) else ''}"
+        numbers = [f"{t.number(word):,}" for word in ("new", "replaced", "the same", "older")]
+        rows.append((t.offer.name, sender, outcome, *numbers, "\n".join(why)))
+    columns = ("file", "sender", "outcome", "new", "replaced", "the same", "older", "reasons")
+    said: list[RenderableType] = [tables.table("", columns, rows, (3, 4, 5, 6), (2,))] if rows else []
+    if any(map(_by_itself, session.taken)):
+        said.append(Text("* named by the file itself, and by nobody else"))
+    said += [Text(f"! {warning}", "yellow") for t in session.taken for warning in t.warnings]
+    said.append(tables.reasons("Left", [f"{left.name}: {left.why}" for left in session.left]))
+    said += [Text(f"! {finding}", "bold red") for finding in [*session.undecided, *session.report.findings]]
+    if session.refused:
+        number = len(session.refused)
+        said.append(Text(f"{number} {'file is' if number == 1 else 'files are'} in quarantine: .mauwatch/quarantine"))
+    said += [Text(line, "dim") for line in runbook.lines(session.pages)]
+    months = session.report.published
+    nothing = "Nothing new." if not session.taken else "No month has changed."
+    said.append(Text(f"Months published: {', '.join(f'{m:%Y-%m}' for m in months)}." if months else nothing))
+    return Group(*(part for part in said if not isinstance(part, Text) or part.plain))
+
+
+def _reasons(found: "Sequence[Refusal]") -> list[str]:
+    """Each reason once, with the first that it is about: a wrong query is wrong on each day."""
+    alike: dict[tuple[str, str, str], list[str]] = {}
+    for r in found:
+        alike.setdefault((r.rule, r.values, r.next_step), []).append(r.subject)
+    said = []
+    for (rule, values, next_step), (first, *others) in alike.items():
+        more = f" and {len(others)} more" if others else ""
+        said.append(f"{first}{more}: {rule}{f' ({values})' if values else ''}\n→ {next_step}")
+    return said[:MOST_SHOWN] + ([f"… and {len(said) - MOST_SHOWN} more, in its receipt"] if len(said) > MOST_SHOWN else [])

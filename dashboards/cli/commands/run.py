@@ -1,0 +1,41 @@
+"""`mauwatch run`: count what is due, and publish the months."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dashboards.cli import console
+from dashboards.cli.options import HERE, GroupDir, Json, read_group
+
+if TYPE_CHECKING:
+    pass
+
+
+def run(
+    group: GroupDir = HERE,
+    first: Annotated[str | None, typer.Option("--from", help="First day to compute again.", metavar="YYYY-MM-DD")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="Last day to compute again.", metavar="YYYY-MM-DD")] = None,
+    as_json: Json = False,
+    log_json: Annotated[
+        bool, typer.Option("--log-json", help="Tell what is done and found in JSON, a line each, on standard error.")
+    ] = False,
+) -> None:
+    """Count the events: what is missing or wasn't settled, or all of a range again; then publish the months."""
+    with console.without_collecting():
+        from dashboards.cli import log_lines, tables
+        from pipelines.defs.in_process import run as run_group
+    begin, end = console.day_of(first), console.day_of(last)
+    if begin and end and begin > end:
+        raise typer.BadParameter(f"--from {begin} lies after --to {end}")
+    settings = read_group(group)
+    with log_lines.log_lines() if log_json else console.progress_bar() as progress:
+        report = run_group(group, settings, datetime.now(UTC), begin, end, progress)
+    if log_json:
+        log_lines.tell(report)
+    if as_json:
+        console.print_json(report.to_dict())
+    elif not log_json:
+        console.output().print(tables.report(report))
+    if not report.clean:
+        raise typer.Exit(1)

@@ -1,0 +1,24 @@
+"""`mauwatch serve`: the number comes by itself."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dashboards.cli.options import HERE, GroupDir, read_group
+
+if TYPE_CHECKING:
+    pass
+
+
+def serve(
+    group: GroupDir = HERE,
+    host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 is everywhere.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Of Dagster's pages.", min=1, max=65535)] = 3000,
+    health_port: Annotated[int, typer.Option(help="Of /health.", min=1, max=65535)] = 3001,
+) -> None:
+    """Let the number come by itself: schedules, runs and Dagster's pages, until it is told to stop. Logs in JSON."""
+    from pipelines.json_log import Log
+    from pipelines.serving import supervisor
+
+    supervisor.serve(group, read_group(group), supervisor.Address(host, port, health_port), Log(sys.stdout, "serve"))

@@ -1,0 +1,152 @@
+"""What a contribution holds, what stayed behind, and what it reveals: counted while it is written or read, then shown."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from rich.console import Group as Stack
+from rich.console import RenderableType
+from rich.text import Text
+
+from affiliates.contributions.contract import Contribution
+from affiliates.manifests.product import AUDIENCES, ProductRef
+from affiliates.sketches.registers import Registers
+from dashboards.cli import tables
+
+REVEALS = """\
+It reveals how many people used which product on which day, by audience and namespace, within the sketch's error.
+It holds no identifier. Who has the group key and an identifier can test whether its sketch could hold that person; who
+has not, a centre with a trustee among them, can't. So it is personal data all the same: keep it as such."""
+
+
+@dataclass
+class _Cell:
+    """One product's users of one audience and namespace, over all periods."""
+
+    periods: int = 0
+    events: int | None = 0
+    people: Registers | None = None
+    lg_k: int = 21
+
+
+@dataclass
+class ContributionSummary:
+    """Filled contribution by contribution; people of two keys are never united, and a day under both has its events once."""
+
+    path: Path | None = None
+    cells: dict[tuple[str, str, str, str], _Cell] = field(default_factory=lambda: defaultdict(_Cell))
+    periods: int = 0
+    first: date = date.max
+    last: date = date.min
+    unidentified: int = 0
+    undecided: int = 0
+    told: set[tuple[ProductRef, str, date]] = field(default_factory=set)
+    """Affiliate, product, grain and first day of each."""
+    made_by: set[str] = field(default_factory=set)
+    """Key epoch, crosswalk, normalisation, definition, zone and producer of each."""
+    missing: dict[str, list[date]] = field(default_factory=dict)
+    bytes_read: int = 0
+    audiences: set[str | None] = field(default_factory=set)
+    """Those that contributions are of; null for all."""
+
+    def read(self, subject: str, missing: Sequence[date], size: int) -> None:
+        """Note what of a product isn't there, and how much its sources hold."""
+        self.missing |= {subject: list(missing)} if missing else {}
+        self.bytes_read += size
+
+    def leaves(self, made: Contribution) -> Contribution:
+        """Note a contribution, and give it as it leaves."""
+        self.audiences.add(made.audiences)
+        self.periods += 1
+        self.first, self.last = min(self.first, made.activity_date), max(self.last, made.activity_date)
+        about = made.ref, made.grain, made.activity_date
+        if about not in self.told:
+            self.told.add(about)
+            self.unidentified += made.unidentified_events or 0
+            self.undecided += made.undecided_events or 0
+        crosswalk = made.crosswalk_digest[:12] or "none"
+        said = (
+            f"key epoch {made.key_epoch}, crosswalk {crosswalk}, {made.normalisation}, {made.definition}, days of {made.day_zone}"
+        )
+        self.made_by.add(f"{said}, by {made.producer}")
+        for part in made.parts:
+            cell = self.cells[str(made.ref), part.audience, part.namespace, made.key_epoch]
+            cell.periods += 1
+            cell.events = None if cell.events is None or part.events is None else cell.events + part.events
+            cell.lg_k = min(cell.lg_k, part.registers.lg_k)
+            cell.people = Registers.union([part.registers, *([cell.people] if cell.people else [])])
+        return made
+
+    @property
+    def missing_said(self) -> str:
+        return "; ".join(f"{name}: {len(days)} days from {days[0]}" for name, days in self.missing.items())
+
+    def to_dict(self) -> dict[str, Any]:
+        rows = [
+            {
+                "product": p,
+                "audience": a,
+                "namespace": n,
+                "key_epoch": e,
+                "periods": c.periods,
+                "people": _people(c),
+                "events": c.events,
+                "lg_k": c.lg_k,
+            }
+            for (p, a, n, e), c in sorted(self.cells.items())
+        ]
+        return {
+            "file": str(self.path), "bytes": self._size(), "from": f"{self.first}", "to": f"{self.last}",
+            "contributions": self.periods, "holds": rows,
+            "audiences": sorted({a for said in self.audiences for a in (said or " ".join(AUDIENCES)).split()}),
+            "unidentified_events": self.unidentified, "undecided_events": self.undecided,
+            "made_by": sorted(self.made_by), "missing_days": {n: [f"{d}" for d in ds] for n, ds in self.missing.items()},
+        }  # fmt: skip
+
+    def shown(self, inspected: bool = False) -> RenderableType:
+        """As a table, with what it means below."""
+        one = len({epoch for *_, epoch in self.cells}) == 1
+        rows = [
+            (
+                p,
+                a,
+                n if one else f"{n}, key {e}",
+                f"{c.periods:,}",
+                f"{_people(c):,}",
+                "–" if c.events is None else f"{c.events:,}",
+                f"{c.lg_k}",
+            )
+            for (p, a, n, e), c in sorted(self.cells.items())
+        ]
+        title = f"{self.path}: {self.periods:,} contributions, {self.first} to {self.last}, {self._size():,} bytes"
+        columns = "product", "audience", "namespace", "periods", "people", "their events", "lgK"
+        said: list[RenderableType] = [tables.table(title, columns, rows, (3, 4, 5, 6))]
+        said += [Text(f"Made with {made}.") for made in sorted(self.made_by)]
+        if self.unidentified:
+            said.append(Text(f"{self.unidentified:,} events named no user and aren't counted.", "yellow"))
+        if self.undecided:
+            said.append(Text(f"{self.undecided:,} events were left undecided by a condition, taken for false.", "yellow"))
+        limited = sorted(" and ".join(a.split()) for a in self.audiences if a)
+        if limited:
+            said.append(Text(f"Of {', '.join(limited)} users alone: a reading that counts others has no upper bound from it."))
+        if inspected:
+            return Stack(*said, Text(REVEALS))
+        said.append(Text(
+            f"Left: the file, with a sketch for each period and row above, these numbers, and names of products.\n"
+            f"Stayed: all identifiers, in {self.bytes_read:,} bytes of events; and the key."
+        ))  # fmt: skip
+        if self.missing:
+            said.append(Text(f"Missing, and so not in it: {self.missing_said}.", "bold red"))
+        return Stack(*said, Text(f"Next: mauwatch inspect {self.path}, then hand it over."))
+
+    def _size(self) -> int:
+        if self.path is None or not self.path.exists():
+            return 0
+        return sum(p.stat().st_size for p in self.path.rglob("*")) if self.path.is_dir() else self.path.stat().st_size
+
+
+def _people(cell: _Cell) -> int:
+    return round(cell.people.bounds().estimate) if cell.people else 0

@@ -1,0 +1,142 @@
+"""What `mauwatch doctor` looks at: this machine, the group's settings, and a first look at each source."""
+
+import platform
+import shutil
+import stat
+from collections.abc import Iterator
+from datetime import date, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from affiliates.aggregation import activity, ready_keys
+from affiliates.crosswalks import snapshot
+from affiliates.errors import RefusedError
+from affiliates.identity.keyring import Keyring
+from affiliates.manifests.group import Group
+from affiliates.manifests.product import Product, ProductRef
+from affiliates.periods import local_day, month_before
+from affiliates.sketches import registers
+from affiliates.sources import resolve
+from pipelines.alerts import channels, rules
+from pipelines.licences import registry
+from pipelines.store import contributions
+
+Examined = tuple[str, bool, str]
+"""What was looked at, whether it is fine, and what was found."""
+
+_LIBRARIES = ("polars", "polars-hash", "datasketches", "numba", "sqlalchemy")
+_LEAST_FREE = 1 << 30
+
+
+def examine(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
+    """Every check, one after the other; none of them changes anything."""
+    yield "machine", True, f"Python {platform.python_version()}, {', '.join(f'{n} {version(n)}' for n in _LIBRARIES)}"
+    agree = registers.agrees_with_datasketches()
+    yield (
+        "sketches",
+        agree,
+        "registers equal Apache DataSketches'" if agree else "registers differ from Apache DataSketches': don't count here",
+    )
+    free = shutil.disk_usage(directory).free
+    yield "disk", free > _LEAST_FREE, f"{free / (1 << 30):,.0f} GiB free"
+    yield from _key(directory, group)
+    yield from _store(directory, group)
+    yield from _crosswalk(directory, group, now)
+    yield from _registry(directory, group, now)
+    yield from _channels(directory, group)
+    for ref, product in group.products.items():
+        yield _product(directory, group, ref, product)
+
+
+def _key(directory: Path, group: Group) -> Iterator[Examined]:
+    keys = Keyring(group.settings, directory)
+    for source in group.settings.epochs:
+        month = source.from_ or date.min
+        try:
+            fingerprint = keys.fingerprint(month)
+        except RefusedError as error:
+            yield "group key", False, str(error)
+            continue
+        said = f"fingerprint {fingerprint}" if fingerprint else f"destroyed on {source.destroyed}"
+        yield "group key", True, f"epoch {source.epoch}, {said}{', kept by a trustee' if source.canaries else ''}"
+        if source.file:
+            mode = stat.S_IMODE((directory / source.file).stat().st_mode)
+            if mode & (stat.S_IRWXG | stat.S_IRWXO):
+                yield "group key", False, f"others may read its file (mode {mode:o}): chmod 600 {source.file}"
+
+
+def _store(directory: Path, group: Group) -> Iterator[Examined]:
+    if not contributions.exists(group.settings.store, directory):
+        yield "store", True, "none yet; the first run makes it"
+        return
+    try:
+        with contributions.open_store(group.settings.store, directory) as store:
+            months = store.read_months()
+    except RefusedError as error:
+        yield "store", False, str(error)
+        return
+    yield "store", True, f"{len(months)} months, {months[0]:%Y-%m} to {months[-1]:%Y-%m}" if months else "empty"
+
+
+def _registry(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
+    try:
+        known = registry.from_directory(directory)
+    except RefusedError as error:
+        yield "registry", False, "; ".join(map(str, error.refusals))
+        return
+    said = f"{len(known.entries)} entries, the newest reviewed on {max(entry.reviewed for entry in known.entries)}"
+    due = known.due_for_review(local_day(now, group.settings.time_zone))
+    passed = ", ".join(f"{entry.id} ({entry.review_by})" for entry in due)
+    yield "registry", True, said + (f"; review date has passed: {passed}" if due else "")
+    for refusal in registry.unknown(group, known):
+        yield f"licence of {refusal.subject}", False, str(refusal)
+    for said in rules.unwatched(group, known, local_day(now, group.settings.time_zone)):
+        yield "alerts", False, said
+
+
+def _crosswalk(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
+    if group.settings.crosswalk is None:
+        yield "crosswalk", True, "none: identifiers of one person aren't joined"
+        return
+    month = month_before(now.date())
+    try:
+        found = snapshot.read(snapshot.file_of(group.settings.crosswalk, month), directory)
+    except RefusedError as error:
+        yield "crosswalk", False, str(error)
+        return
+    yield "crosswalk", True, f"{found.table.height:,} keys, digest {found.digest[:12]}"
+
+
+def _channels(directory: Path, group: Group) -> Iterator[Examined]:
+    """Whether each channel's address can be had; what it is isn't said, and nothing is sent."""
+    found = group.alerting.channels
+    if not found:
+        yield "alerts", True, "no channels: alerts are kept, and nobody is told"
+    for channel in found:
+        try:
+            known = all(channels.is_known(channel.url(n, directory)) for n in range(channel.addresses))
+        except RefusedError as error:
+            yield "alerts", False, str(error)
+            continue
+        said = f"channel {channel.name} for {channel.audience}: {', '.join(channel.gets)}"
+        yield "alerts", known, said if known else f"channel {channel.name}: an address isn't one that apprise knows"
+
+
+def _product(directory: Path, group: Group, ref: ProductRef, product: Product) -> Examined:
+    name = str(ref)
+    if product.handed_in:
+        given = len(product.counts) + len(product.ceilings)
+        return name, True, f"no sources here; {given} counts and ceilings in its manifest"
+    said = []
+    try:
+        for found in resolve.find(name, product, directory, group.settings.time_zone):
+            look = ready_keys.sample(found) if found.source.person_keys else activity.sample(found, group.settings.time_zone)
+            said.append(found.described())
+            said.append(f"of the first {look.counting:,} events that count {look.unidentified:,} name no user")
+            if not look.empty and not look.counting:
+                return name, False, f"{said[-2]}; no event of the newest counts: see to counts_when"
+            if look.unidentified > product.unidentified_limit * look.counting:
+                return name, False, "; ".join(said)
+    except RefusedError as error:
+        return name, False, str(error)
+    return name, True, "; ".join(said)

@@ -1,0 +1,254 @@
+"""Tables of licence tests for a terminal. Pure: values in, renderables out."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Group as Stack
+from rich.console import RenderableType
+from rich.text import Text
+
+from dashboards.cli.tables import coverage, people, reasons, table
+
+if TYPE_CHECKING:
+    from affiliates.manifests.product import ProductRef
+    from pipelines.licences.adoption import AdoptionCheck, ClauseFinding
+    from pipelines.licences.clause_tests import ClauseTest
+    from pipelines.licences.dependencies import Dependencies
+    from pipelines.licences.entry import Clause, LicenceEntry
+    from pipelines.licences.outcome import ReadingResult
+    from pipelines.licences.registry import Registry
+    from pipelines.licences.release_tests import LicenceTest
+
+
+RESULT_STYLE = {
+    "under": "green", "granted": "green", "exempt": "green",
+    "undetermined": "yellow", "not_measured": "yellow", "over": "bold red",
+}  # fmt: skip
+NO_ADVICE = Text("Results of the stated readings; no legal advice.", style="dim")
+RECORD = "* the group's reading of record on the release date"
+
+
+def of_family(found: "Sequence[LicenceTest]", alone: bool = True) -> RenderableType:
+    """Of one family: one row a licence and reading, and what the clause asks; `alone`: nothing else follows."""
+    rows: list[Sequence[str | Text]] = []
+    for test in found:
+        head = [test.licence.id, f"{test.licence.released}", f"{test.licence.measured_month:%Y-%m}"]
+        for name, o in test.readings.items():
+            rows.append([*head, *_cells(name, o)])
+            head = [f"  {test.licensee}" if len({t.licensee for t in found}) > 1 else "", "", ""]
+    clause, supposed = found[0].licence.clause, found[0].licence.supposed
+    more = "More than" if clause.comparator == "gt" else "At least"
+    title = f"{more} {clause.threshold:,} monthly active users{', if a version were released then' if supposed else ''}?"
+    columns = ("licence", "released", "tests", "reading", "result", "headroom", "95 % interval")
+    said: list[RenderableType] = [
+        table(title, columns, rows, (5, 6), (0, 1, 2, 4)),
+        Text("By the clause of the newest version: nobody knows the next one's.") if supposed else Text(_asks(clause)),
+    ]
+    if any(o.of_record for t in found for o in t.readings.values()):
+        said.append(Text(RECORD))
+    several = len({t.licensee for t in found}) > 1
+    named = [
+        f"{t.licence.id}{f' on {t.licence.released}' if supposed else ''}{f', {t.licensee}' if several else ''}" for t in found
+    ]
+    said += _below(list(zip(named, (t.readings for t in found), strict=True)))
+    return Stack(*said, NO_ADVICE) if alone else Stack(*said)
+
+
+def _asks(clause: "Clause") -> str:
+    """What a clause asks, and what it leaves open, in a few sentences."""
+    section = (clause.section or "").partition(" ")[0]
+    return (
+        f"Section {section} of each text asks for the calendar month before the release, of the {clause.said_of}, in "
+        f"products: {clause.products_in_scope}. "
+        f"{'It tests again later' if clause.tested_again_later_in_text else 'Nothing in it tests again'}. "
+        f"Over the threshold: {clause.effect_over}. It doesn't define {', '.join(clause.undefined)}: hence the readings."
+    )
+
+
+def _cells(name: str, o: "ReadingResult") -> list[str | Text]:
+    bounds = "–" if o.lower is None else f"{people(o.lower)} to {'no upper bound' if o.upper is None else people(o.upper)}"
+    return [f"{name}{' *' if o.of_record else ''}", Text(o.result, RESULT_STYLE[o.result]), people(o.headroom), bounds]
+
+
+def _below(found: "Sequence[tuple[str, Mapping[str, ReadingResult]]]") -> Iterator[Text]:
+    """What stands below a table: coverage, why it is so, what would settle it; each once, with whom it is of."""
+    every = [(name, o) for name, readings in found for o in readings.values()]
+    covered = _of_whom((coverage(o.coverage), name) for name, o in every if o.coverage is not None and not o.complete)
+    if covered:
+        yield Text(f"Covered of what was due: {'; '.join(f'{said} ({names})' for said, names in covered.items())}.")
+    for title, said in (
+        ("Why", _of_whom((why, name) for name, o in every for why in o.why)),
+        ("What would settle the rest", _of_whom((why, name) for name, o in every for why in o.settled_by)),
+    ):
+        if said:
+            yield reasons(title, [f"{names}: {why}" for why, names in said.items()])
+
+
+def _of_whom(said: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """What is said, each once, with the names of all of whom it is said."""
+    names: dict[str, dict[str, None]] = {}
+    for what, name in said:
+        names.setdefault(what, {})[name] = None
+    return {what: ", ".join(whom) for what, whom in names.items()}
+
+
+def clauses(found: "Sequence[LicenceTest | ClauseTest]") -> RenderableType:
+    """Of all other licences: one block a clause and subject, with a row for each reading."""
+    rows: list[Sequence[str | Text]] = []
+    noted: list[tuple[str, Mapping[str, ReadingResult]]] = []
+    first_over = list[str]()
+    ids = [_parts(test)[0].id for test in found]
+    twice = {id_ for id_ in ids if ids.count(id_) > 1}
+    for test in found:
+        entry, clause, licensee, product, month = _parts(test)
+        name = f"{entry.id}, {product or licensee}" if entry.id in twice or product else entry.id
+        noted.append((name, test.readings))
+        more = "more than" if clause.comparator == "gt" else "at least"
+        unit = "users a day" if clause.metric == "daily_active_users" else "users"
+        head = [entry.id, f"  {more} {clause.threshold:,} {unit}", f"  of {_whom(test)}"]
+        cells = [_cells(reading, o) for reading, o in test.readings.items()]
+        for i in range(max(len(head), len(cells))):
+            about = month if i == 0 else ""
+            rows.append([head[i] if i < len(head) else "", about, *(cells[i] if i < len(cells) else [""] * 4)])
+        first_over += [f"{name}, {reading}: since {over:%Y-%m}" for reading, over in getattr(test, "first_over", {}).items()]
+    columns = ("other licences", "tests", "reading", "result", "headroom", "95 % interval")
+    said: list[RenderableType] = [table("Other licences that count users", columns, rows, (4, 5), (1, 3))]
+    if first_over:
+        said.append(reasons("Over, by the published figures", first_over))
+    said += _below(noted)
+    return Stack(*said)
+
+
+def _parts(test: "LicenceTest | ClauseTest") -> "tuple[LicenceEntry, Clause, str, ProductRef | None, str]":
+    from pipelines.licences.release_tests import LicenceTest
+
+    if isinstance(test, LicenceTest):
+        return test.licence.entry, test.licence.clause, test.licensee, None, f"{test.licence.measured_month:%Y-%m}"
+    month = f"{test.month:%Y-%m}" if test.month else "–"
+    return test.entry, test.clause, test.subject.licensee, test.subject.product, month
+
+
+def _whom(test: "LicenceTest | ClauseTest") -> str:
+    _, clause, licensee, product, _ = _parts(test)
+    unknown = getattr(getattr(test, "subject", None), "unknown", None)
+    if unknown:
+        return "a product that uses it" if clause.scope == "using" else "its licensee"
+    return str(product or (f"{licensee} and its affiliates" if clause.with_affiliates else licensee))
+
+
+def not_tested(found: "Sequence[ClauseTest]") -> RenderableType:
+    """Clauses that can't be tested: what they ask, and what that would need."""
+    rows = []
+    for test in found:
+        clause = test.clause
+        what = (clause.metric or clause.rule or clause.id).replace("_", " ")
+        bound = "" if clause.threshold is None else f", {clause.threshold:,}{f' {clause.unit}' if clause.unit else ''}"
+        rows.append(
+            (test.entry.id, f"{what}{bound}{f' per {clause.per}' if clause.per else ''}".replace("_", " "), clause.needs or "")
+        )
+    return table("Shown, not measured", ("licence", "asks for", "would need"), rows)
+
+
+def entries(registry: "Registry", found: "Sequence[LicenceEntry]") -> RenderableType:
+    """Of each entry: how it was read and when, where, and its digest."""
+    rows: list[Sequence[str | Text]] = []
+    for entry in found:
+        mark = " (replaced)" if entry.id in registry.replaced else " (added)" if entry.id in registry.added else ""
+        rows.append((f"{entry.id}{mark}", f"{entry.name}\n{entry.licensor}", entry.evidence.replace("_", " "),
+                     entry.version_date.date or "–", f"{entry.reviewed}\nto {entry.review_by}", entry.digest[:12]))  # fmt: skip
+    return table("The registry", ("id", "licence", "read as", "version", "reviewed", "digest"), rows, fixed=(3, 4, 5))
+
+
+def sources(registry: "Registry", found: "Sequence[LicenceEntry]") -> RenderableType:
+    """Of few entries: sources, notes, whom the text leaves out, and what it leaves open."""
+    lines = [
+        f"{entry.id}, {what}: {said}"
+        for entry in found
+        for what, each in (
+            ("source", entry.sources), ("note", entry.notes), ("history", entry.history),
+            ("leaves out", [x.what for c in entry.clauses for x in c.exemptions] + [x.what for x in entry.exemptions]),
+        )
+        for said in each
+    ]  # fmt: skip
+    for point in registry.interpretations:
+        if point.family in {entry.family for entry in found}:
+            said = "; ".join(text for text in (point.textual, point.reading, point.vendor_answer) if text)
+            read = ", ".join(f"{len(by)} {how.replace('_', ' ')}" for how, by in point.readings.items())
+            lines.append(f"left open, {point.point.replace('_', ' ')}: {said} ({read})")
+    return Text("\n".join(lines), style="dim")
+
+
+def standing(
+    registry: "Registry", shown: "Sequence[LicenceEntry]", due: "Sequence[LicenceEntry]", notes: Sequence[str]
+) -> Iterator[Text]:
+    """How what is shown was read, how new the registry is, what is due for review, after `notes`."""
+    yield from (Text(said) for said in notes)
+    read = _of_whom((entry.evidence.replace("_", " "), entry.id) for entry in shown)
+    if read:
+        yield Text(f"Read as {'; '.join(f'{how} ({ids})' for how, ids in read.items())}. Sources: --licence ID.")
+    newest, reviewed = registry.family("Llama")[-1], max(entry.reviewed for entry in registry.entries)
+    yield Text(f"No newer version of Llama known since {newest.released} ({newest.id}; registry of {reviewed}).")
+    if registry.replaced:
+        yield Text(f"Replaced by this group's licences/*.yaml: {', '.join(registry.replaced)}.")
+    if registry.added:
+        yield Text(f"Added by this group's licences/*.yaml: {', '.join(registry.added)}.")
+    if due:
+        yield Text(f"Review date has passed: {', '.join(f'{entry.id} ({entry.review_by})' for entry in due)}.", style="yellow")
+
+
+def adoption(found: "AdoptionCheck") -> RenderableType:
+    """What a version's clauses found for a product, what one released today would, and what else is known."""
+    title = f"Adoption check: {found.version} in {found.product}, on {found.on}"
+    rows = list(_findings("", found.findings))
+    if found.if_released:
+        rows += _findings(f"if released {found.released}: ", [found.if_released])
+    columns = ("clause", "licensee", "tests", "reading", "result", "headroom", "95 % interval")
+    said: list[RenderableType] = [table(title, columns, rows, (5, 6), (2, 4)) if rows else Text(title, "bold")]
+    said += _below([(f.clause, f.readings) for f in found.findings])
+    said += [Text("\n".join(["What is known:", *(f"  {reason}" for reason in found.reasons)])), NO_ADVICE]
+    return Stack(*said)
+
+
+def _findings(before: str, found: "Sequence[ClauseFinding]") -> Iterator[Sequence[str | Text]]:
+    for finding in found:
+        head = [f"{before}{finding.clause}", finding.licensee, f"{finding.month:%Y-%m}" if finding.month else "–"]
+        for name, outcome in finding.readings.items():
+            yield [*head, *_cells(name, outcome)]
+            head = ["", "", ""]
+
+
+def dependencies(found: "Dependencies") -> RenderableType:
+    """Every use of a model, what it stands on, and what stands on open results together."""
+    rows: list[Sequence[str | Text]] = []
+    for d in found.uses:
+        use = d.use
+        revenue = f"{use.revenue.amount:,} {use.revenue.currency} ({use.revenue.year})" if use.revenue else "–"
+        share = f" x {float(use.revenue_share * 100):g} %" if use.revenue_share else ""
+        cost = [f"{use.switching_cost.amount:,} {use.switching_cost.currency}"] if use.switching_cost else []
+        stands = Text("\n".join(d.open), "yellow") if d.open else Text(", ".join(d.stands), "green")
+        stands = stands if stands.plain else Text("no threshold in its text")
+        hosted = use.hosted_by.replace("_", " ") + (f", {use.host}" if use.host else "")
+        rows.append((str(d.ref), use.model, hosted, stands, people(d.users.estimate if d.users else None),
+                     f"{revenue}{share}", "; ".join([use.alternative or "–", *cost])))  # fmt: skip
+    columns = ("product", "uses", "hosted by", "stands on", "users", "revenue", "alternative, cost")
+    said: list[RenderableType] = [table(f"Dependencies on {found.on}, users of {found.month:%Y-%m}", columns, rows, (4,))]
+    if not found.uses:
+        said = [Text("No product is said to use a model: add `models` to a product in affiliates/*.yaml.")]
+    elif found.open:
+        said.append(Text(_together(found), "yellow"))
+    else:
+        said.append(Text("Nothing stands on another result than under, granted or exempt.", "green"))
+    return Stack(*said, NO_ADVICE)
+
+
+def _together(found: "Dependencies") -> str:
+    number = len({d.ref for d in found.open})
+    users = "unknown" if found.users is None else (
+        f"{people(found.users.lower)} to {'no upper bound' if found.users.upper is None else people(found.users.upper)}"
+    )  # fmt: skip
+    money = ", ".join(f"{amount:,.0f} {currency} ({year})" for (currency, year), amount in sorted(found.revenue.items()))
+    unknown = f"; revenue not said of {', '.join(found.not_said)}" if found.not_said else ""
+    return (
+        f"On a result other than under, granted or exempt: {number} product{'s' * (number != 1)}, users {users}, "
+        f"revenue {money or 'unknown'}{unknown}."
+    )

@@ -1,0 +1,101 @@
+"""The command line: reads the clock and the arguments, calls the centre, prints.
+
+Exit codes: 0 fine, 2 bad input or usage, 1 for a finding, only from run, receive, validate, doctor, verify and alerts. What
+a command needs is imported inside it, so that the first answer comes fast and commands of the edge
+run where only the core is installed.
+"""
+
+import errno
+import sys
+from typing import TYPE_CHECKING
+
+import typer
+
+from affiliates.errors import Code, Refusal, RefusedError
+from dashboards.cli import console
+from dashboards.cli.commands import (
+    alerts,
+    close,
+    contribute,
+    crosswalk,
+    demo,
+    erase,
+    evidence,
+    forecast,
+    key,
+    licences,
+    manifest,
+    measure,
+    receive,
+    run,
+    serve,
+)
+from pipelines import runbook
+
+if TYPE_CHECKING:
+    pass
+
+
+app = typer.Typer(
+    name="mauwatch",
+    help="How many different people a corporate group reaches in a month, and how close that is to the thresholds "
+    "in AI model licences.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    add_completion=False,
+)
+app.add_typer(key.app, name="key")
+app.add_typer(alerts.app, name="alerts")
+# The order is the one in which `mauwatch --help` lists the commands.
+for command in (
+    manifest.init,
+    manifest.validate,
+    manifest.doctor,
+    run.run,
+    serve.serve,
+    measure.measure,
+    close.close,
+    receive.receive,
+    evidence.evidence,
+    evidence.verify,
+    erase.erase,
+    licences.licences,
+    forecast.forecast,
+    crosswalk.crosswalk,
+    demo.demo,
+    contribute.contribute,
+    contribute.inspect,
+):
+    app.command()(command)
+
+
+def main() -> None:
+    """The entry point: a refusal is said on standard error and ends with 2."""
+    pages = []
+    try:
+        app()
+        return
+    except RefusedError as error:
+        found = error.refusals
+    except ModuleNotFoundError as error:
+        said = f"{error.name} is missing"
+        found = (
+            Refusal(Code.SOFTWARE_MISSING, "this command", "needs the centre's packages", said, "pip install 'mauwatch[group]'"),
+        )
+    except OSError as error:
+        said = str(error.strerror)
+        pages = [runbook.Page.DISK] if error.errno == errno.ENOSPC else []
+        found = (
+            Refusal(Code.FILE_UNUSABLE, str(error.filename or "a file"), "can't be read or written", said, "see to the path"),
+        )
+    from dashboards.cli import tables
+
+    console.errors().print(tables.refusals(found))
+    for line in runbook.lines(pages or map(runbook.of_refusal, found)):
+        console.errors().print(line)
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,20 @@
+"""Options that many commands share, and the group directory that they name."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from affiliates.manifests.group import Group
+
+
+GroupDir = Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")]
+Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+HERE = Path()
+
+
+def read_group(directory: Path) -> "Group":
+    from affiliates.manifests.loader import read_group
+
+    return read_group(directory)

@@ -1,0 +1,4 @@
+"""The page of evidence that a lawyer reads.
+
+Doors: pdf. All other modules are private.
+"""

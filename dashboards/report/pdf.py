@@ -1,0 +1,334 @@
+"""The page that a lawyer reads: two to four sheets (PDF) of what was counted, how, and what it found. No forecast.
+
+Made of what the bundle `outside` holds, and of nothing else: whoever has the bundle can hold each line against it. A few
+lines over 300: one function for each part of one page, in their order.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from fpdf import FPDF
+from fpdf.enums import TableBordersLayout, XPos, YPos
+from fpdf.fonts import FontFace, TTFFont
+
+from affiliates.errors import Code, refused
+from affiliates.manifests.group import affiliate_of
+from pipelines.evidence.write import METHOD
+
+Told = Mapping[str, Any]
+_GREY, _INK, _RULE = (105, 110, 118), (24, 28, 36), (200, 204, 210)
+_FONT, _SIZE = "DejaVu", 8.5
+MOST_ROWS, MOST_LINES = 25, 10
+"""Of a table, and of a list; what is beyond stands in the bundle, and is said."""
+
+
+def pdf(told: Told, at: datetime, font: Path | None = None) -> bytes:
+    """The sheets, of the bundle's files by name (without .json); the same for the same, at the same moment.
+
+    `font`: for what the sheets' own font has no glyph. Raises `RefusedError` where that can't be read, or there still is no
+    glyph: a box in the place of a name is no evidence.
+    """
+    made = _Sheets(told["group"]["name"] or told["group"]["group"], told["about"], at)
+    try:
+        if font is not None:
+            made.fall_back_to(font)
+        _write(made, told)
+        if lacking := made.lacking():
+            raise refused(
+                Code.EVIDENCE_UNWRITABLE,
+                "evidence.pdf",
+                "its font has no glyph for some characters",
+                lacking[:40],
+                "name the file of a font that has them in group.yaml: evidence_font",
+            )
+        return bytes(made.output())
+    finally:
+        made.close_fonts()
+
+
+def _write(made: "_Sheets", told: Told) -> None:
+    figures = told["figures"]["published"]
+    made.add_page()
+    _result(made, told)
+    _clause(made, told["licence"])
+    _figures(made, figures)
+    _membership(made, told["group"])
+    _coverage(made, figures[0], told["inputs"]["grades"])
+    _vouched(made, told["closing"]["collected"])
+    _method(made)
+    _digests(made, told)
+
+
+class _Sheets(FPDF):
+    """A4 with a foot on each page."""
+
+    def __init__(self, group: str, about: Told, at: datetime) -> None:
+        super().__init__(format="A4")
+        self._written = set[str]()
+        import matplotlib
+
+        fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+        for style, file in (("", "DejaVuSans.ttf"), ("B", "DejaVuSans-Bold.ttf")):
+            self.add_font(_FONT, style, fonts / file)
+        self.add_font("DejaVuMono", "", fonts / "DejaVuSansMono.ttf")
+        self._foot = f"{group} · {about['month']} · {about['licence']} · made {at:%Y-%m-%d %H:%M} UTC by {about['made_by']}"
+        self._legend = about.get("legend") or "Facts and results under stated readings; no legal advice."
+        self.set_creation_date(at)
+        self.set_title(f"{group}: evidence for {about['licence']}, {about['month']}")
+        self.set_margins(18, 16, 18)
+        self.set_auto_page_break(True, 20)
+        self.set_text_color(*_INK)
+
+    def normalize_text(self, text: str) -> str:
+        """Each text that is written comes by here."""
+        self._written |= set(text)
+        return super().normalize_text(text)
+
+    def fall_back_to(self, font: Path) -> None:
+        """Take from a font's file what the others have no glyph for."""
+        try:
+            for style in ("", "B"):
+                self.add_font("More", style, font)
+        except Exception as error:  # noqa: BLE001 whatever fontTools says of a file that is no font
+            said = f"{font.name}: {type(error).__name__}"
+            raise refused(
+                Code.EVIDENCE_UNWRITABLE, "group.yaml: evidence_font", "isn't a font that can be read", said, "see to the file"
+            ) from None
+        self.set_fallback_fonts(["More"], exact_match=False)
+
+    def close_fonts(self) -> None:
+        """Their files stay open until then."""
+        for font in self.fonts.values():
+            if isinstance(font, TTFFont):
+                font.close()
+
+    def lacking(self) -> str:
+        """The characters written that no font has a glyph for."""
+        known = {code for font in self.fonts.values() if isinstance(font, TTFFont) for code in font.cmap}
+        return "".join(sorted(c for c in self._written if ord(c) not in known and not c.isspace()))
+
+    def footer(self) -> None:
+        self.set_y(-14)
+        self.set_font(_FONT, size=6.5)
+        self.set_text_color(*_GREY)
+        self.cell(0, 3.5, self._foot, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.cell(120, 3.5, self._legend)
+        self.cell(0, 3.5, f"page {self.page_no()} of {{nb}}", align="R")
+        self.set_text_color(*_INK)
+
+    def title_line(self, text: str) -> None:
+        self.set_font(_FONT, "B", 15)
+        self.multi_cell(0, 7, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+
+    def heading(self, text: str) -> None:
+        if self.will_page_break(22):
+            self.add_page()
+        self.ln(3.5)
+        self.set_font(_FONT, "B", 10)
+        self.cell(0, 5.5, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.set_draw_color(*_RULE)
+        self.line(self.l_margin, self.get_y(), self.w - self.r_margin, self.get_y())
+        self.ln(1.5)
+
+    def text_line(self, text: str, grey: bool = False, mono: bool = False) -> None:
+        self.set_font("DejaVuMono" if mono else _FONT, size=6.6 if mono else _SIZE)
+        self.set_text_color(*(_GREY if grey else _INK))
+        self.multi_cell(0, 4.3, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.set_text_color(*_INK)
+
+    def lines(self, said: Sequence[str], grey: bool = False) -> None:
+        """A list, a line each."""
+        for line in said[:MOST_LINES]:
+            self.text_line(line, grey)
+        if len(said) > MOST_LINES:
+            self.text_line(f"and {len(said) - MOST_LINES} more, in the bundle", grey=True)
+
+    def rows(self, heads: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[int], right: Sequence[int] = ()) -> None:
+        every = list(rows)
+        self.set_font(_FONT, size=7.6)
+        aligned = tuple("RIGHT" if i in right else "LEFT" for i in range(len(heads)))
+        with self.table(
+            col_widths=tuple(widths), text_align=aligned, line_height=4.1, padding=(0.5, 1, 0.5, 1),
+            borders_layout=TableBordersLayout.HORIZONTAL_LINES, headings_style=FontFace(emphasis="BOLD", color=_GREY),
+        ) as table:  # fmt: skip
+            for row in [heads, *every[:MOST_ROWS]]:
+                table.row(row)
+        if len(every) > MOST_ROWS:
+            self.text_line(f"and {len(every) - MOST_ROWS} more, in the bundle", grey=True)
+
+
+def _result(made: _Sheets, told: Told) -> None:
+    licence, about = told["licence"], told["about"]
+    made.title_line(f"{told['group']['name'] or told['group']['group']}: users in {about['month']}")
+    made.text_line(
+        f"Evidence for the test of {licence['name']}, released {licence['released']}: {_more(licence)} monthly active users "
+        f"in the calendar month before. Licensee: {licence['licensee']}, "
+        "with its affiliates."
+    )
+    made.ln(1.5)
+    outcomes = [(r["name"], licence["readings"][r["name"]]) for r in licence["read"]]
+    rows = [
+        (
+            f"{name}{' (of record)' if o['of_record'] else ''}", o["result"].replace("_", " "), _people(o["estimate"]),
+            _interval(o["lower"], o["upper"]),
+            "–" if o["estimate"] is None else f"{licence['threshold'] - o['estimate']:+,}",
+        )
+        for name, o in outcomes
+    ]  # fmt: skip
+    made.rows(("reading", "result", "estimate", "95 % interval", "headroom"), rows, (38, 22, 26, 44, 26), (2, 3, 4))
+    said = [f"{name}: {why}" for name, o in outcomes for why in o["why"]]
+    made.lines(said + [f"{name} would be settled by: {reason}" for name, o in outcomes for reason in o["settled_by"]], grey=True)
+
+
+def _clause(made: _Sheets, licence: Told) -> None:
+    clause, entry = licence["clause"], licence["entry"]
+    made.heading("The clause, and how it was read")
+    made.text_line(
+        f"{licence['name']} ({licence['licensor']}), section {clause['section']}. Over it: {_more(licence)} "
+        f"monthly active users in the calendar month before the release. Whose users: "
+        f"{', '.join(clause['whose']).replace('_', ' ')}. Products: {clause['products_in_scope'] or 'all'}. "
+        f"Effect: {clause['effect_over'] or 'see the text'}. How the text was read: {entry['evidence'].replace('_', ' ')}."
+    )
+    for reading in licence["read"]:
+        counts = "each person once" if reading["counts"] == "unique_people" else "each person once in each product, added up"
+        member = "on the release date" if reading["membership"] == "release_date" else "on the month's last day"
+        made.text_line(
+            f"· {reading['name']}: {counts}; {', '.join(reading['audiences'])} users; control by more than "
+            f"{float(reading['control_share']) * 100:g} % of the shares or by contract; the group as it is {member}."
+        )
+    record = licence["of_record"]
+    made.text_line(
+        f"Reading of record: {record['reading']}, adopted by {record['adopted_by']} from {record['from']}."
+        if record else "No reading of record was adopted."
+    )  # fmt: skip
+
+
+def _figures(made: _Sheets, figures: Sequence[Told]) -> None:
+    made.heading("The figures")
+    for at, held in enumerate(figures):
+        p = held["publication"]
+        if any(other["publication"]["inputs"] == p["inputs"] for other in figures[:at]):
+            made.text_line(f"By {p['reading']}: the same figures; its test takes their sum over products.")
+            continue
+        signed = f", signed by {p['signed_by']}" if p["signed_by"] else ", not signed"
+        made.text_line(
+            f"By {p['reading']}: {p['state']}{signed}; known at {p['known_at'][:16].replace('T', ' ')} UTC, method {p['method']}."
+        )
+        if p["despite"]:
+            made.text_line(f"Signed although something was open: {p['despite']}")
+        if p["reason"]:
+            made.text_line(f"Restated because: {p['reason']}")
+        order = {"group": 0, "affiliate": 1, "product": 2}
+        size = {f["subject"]: -(f["estimate"] or 0) for f in held["figures"] if f["scope"] == "affiliate"}
+
+        def place(f: Told, size: Mapping[str, int] = size) -> tuple[int, str]:
+            """An affiliate's, the largest first."""
+            affiliate = affiliate_of(f["subject"])
+            return size.get(affiliate, 0), affiliate
+
+        rows = [
+            (
+                {"group": "", "affiliate": "  ", "product": "    "}[f["scope"]] + f["subject"], _people(f["estimate"]),
+                _interval(f["lower"], f["upper"]), f"{_people(f['identity_low'])} to {_people(f['identity_high'])}",
+                f"{f['standard_error']:,.0f}", _covered(f),
+            )
+            for f in sorted(held["figures"], key=lambda f: (f["scope"] != "group", place(f), order[f["scope"]], f["subject"]))
+        ]  # fmt: skip
+        heads = ("", "estimate", "95 % interval", "same or different people", "sketch error", "covered")
+        made.rows(heads, rows, (37, 23, 42, 42, 16, 30), (1, 2, 3, 4, 5))
+        made.ln(1)
+
+
+def _membership(made: _Sheets, group: Told) -> None:
+    for at, drawn in enumerate(group["drawn"]):
+        share = float(drawn["control_share"]) * 100
+        same = [d["on"] for d in group["drawn"][:at] if d["members"] == drawn["members"]]
+        if same:
+            made.text_line(f"The same on {drawn['on']} as on {same[0]}.")
+            continue
+        made.heading(f"Who is in the group on {drawn['on']}, by control of more than {share:g} %")
+        rows = [(m["entity"], "; ".join(m["path"]) or "the ultimate parent") for m in drawn["members"]]
+        made.rows(("affiliate", "path from the ultimate parent"), rows, (30, 124))
+        made.lines([f"Not in it: {outside['entity']}, {outside['why']}" for outside in drawn["outside"]], grey=True)
+
+
+def _coverage(made: _Sheets, held: Told, grades: Told) -> None:
+    made.heading("Coverage, and what is left out")
+    reasons = [line for f in held["figures"] if f["scope"] == "group" for line in f["reasons"].splitlines()]
+    left = held["publication"]["not_counted"].splitlines()
+    made.text_line("All that was due is there, and was computed after it settled." if not reasons else "Not complete:")
+    made.lines([f"· {line}" for line in [*reasons, *(f"not counted: {line}" for line in left)]])
+    made.text_line("Rests on: " + "; ".join(f"{n} product{'s' * (n > 1)} by {grade}" for grade, n in grades.items() if n) + ".")
+
+
+def _vouched(made: _Sheets, closing: Told | None) -> None:
+    made.heading("Attestations and reconciliation")
+    if closing is None:
+        made.text_line("The month isn't signed: nothing was collected yet.")
+        return
+    made.lines([f"· {_attested(a)}" for a in sorted(closing["attestations"], key=lambda a: a["products_complete"])])
+    if closing["not_attested"]:
+        made.text_line(f"Nobody has attested for: {', '.join(closing['not_attested'])}.")
+    rows = [
+        (
+            r["product"], f"{r['published']:,} {r['unit']}", _people(r["ours"]["estimate"]) if r["ours"] else "–",
+            f"{r['difference']:+,}" if r["ours"] else "–", f"{r['source']}, {r['on']}", r["reason"],
+        )
+        for r in closing["reconciliation"]
+    ]  # fmt: skip
+    if rows:
+        made.rows(
+            ("product", "published", "ours", "difference", "where", "why they differ"), rows, (26, 30, 24, 22, 36, 46), (1, 2, 3)
+        )
+    else:
+        made.text_line("No figure published elsewhere was compared.")
+
+
+def _attested(a: Told) -> str:
+    whole = "all products are listed" if a["products_complete"] else "products are missing from the list"
+    document = f" ({a['document']}{', SHA-256 ' + a['sha256'][:16] + '…' if a['sha256'] else ''})" if a["document"] else ""
+    return f"{a['affiliate']}, by {a['by']} on {a['on']}: {whole}. Active: {a['active']}. Left out: {a['exclusions']}.{document}"
+
+
+def _method(made: _Sheets) -> None:
+    made.heading("Method, in words")
+    for paragraph in METHOD.strip().split("\n\n"):
+        made.text_line(" ".join(paragraph.split()))
+        made.ln(0.8)
+
+
+def _digests(made: _Sheets, told: Told) -> None:
+    made.heading("Digests")
+    about = told["about"]
+    head = about["ledger_head"]
+    made.text_line("Whoever has a bundle checks it by `mauwatch verify FILE`: it needs no key and no store.", grey=True)
+    lines = [f"licence entry  {told['licence']['digest']}"]
+    lines += [f"inputs of {h['publication']['reading']}  {h['publication']['inputs']}" for h in told["figures"]["published"]]
+    lines += [f"figures of {h['publication']['reading']}  {h['content']}" for h in told["figures"]["published"]]
+    if head:
+        lines.append(f"ledger, entry {head['number']}  {head['digest']}")
+    lines.append(f"signing key  {about['public_key'] or 'none: the bundle is not signed'}")
+    for line in lines:
+        made.text_line(line, mono=True)
+
+
+def _more(licence: Told) -> str:
+    return f"{'more than' if licence['clause']['comparator'] == 'gt' else 'at least'} {licence['threshold']:,}"
+
+
+def _people(number: int | None) -> str:
+    return "–" if number is None else f"{number:,}"
+
+
+def _interval(lower: int | None, upper: int | None) -> str:
+    if lower is None:
+        return "–"
+    return f"{lower:,} to {upper:,}" if upper is not None else f"from {lower:,}, no upper bound"
+
+
+def _covered(f: Told) -> str:
+    said = [f"{f['days_present']}/{f['days_expected']} days"] if f["days_expected"] else []
+    said += [f"{f['months_present']}/{f['months_expected']} months"] if f["months_expected"] else []
+    return ", ".join(said) or "by count"

@@ -1,0 +1,5 @@
+"""When somebody has to be told, what they are told, and how the message gets there.
+
+Doors: evaluate, rules, delivery, responses, recorder, channels. All other modules are private. apprise is imported in
+`channels` alone. `pipelines.scenarios` is never read: a scenario pages nobody.
+"""

@@ -1,0 +1,99 @@
+"""What starts a run by itself: outdated months, and files in the inbox."""
+
+import hashlib
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import dagster as dg
+
+from affiliates.manifests.group import Group
+from affiliates.periods import stretches
+from pipelines.defs import instance, partitions
+from pipelines.defs.assets import Prefix
+from pipelines.defs.jobs import FIGURES, INBOX, JOBS, RECEIVE
+from pipelines.defs.partitions import Calendar
+from pipelines.defs.resources import Clock
+from pipelines.ingestion import inbox, stated_counts
+from pipelines.workflows import publish
+from pipelines.workspace import Workspace
+
+
+def figures_sensor(
+    directory: Path, group: Group, calendar: Calendar, prefix: Prefix, clock: Clock, running: bool
+) -> dg.SensorDefinition:
+    """Publishes the months whose contributions or counts have changed, once no run of products is under way.
+
+    It asks the store and not Dagster's events: whatever changed a month, a schedule, a backfill, a file handed in or a
+    manifest, and whatever failed on the way, the month that isn't as it was published is published.
+    """
+
+    @dg.sensor(
+        name=f"{FIGURES}_outdated",
+        job_name=FIGURES,
+        minimum_interval_seconds=600,
+        default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
+        description="Every ten minutes: months whose contributions, counts or manifests have changed since they were published.",
+    )
+    def outdated(context: dg.SensorEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        if under_way(context.instance):
+            yield dg.SkipReason("waits for the products' runs")
+            return
+        with Workspace(directory, group, clock()) as centre:
+            stated_counts.take_counts(centre)  # A count that has changed in a manifest outdates its month.
+            store = centre.store_if_any()
+            months = publish.outdated_months(centre, store) if store else []
+            position = store.position(centre.now) if store else None
+            today = centre.today
+        found = stretches("month", within(months, calendar))
+        for first, last in found:
+            # Once a day where it stays as it is, such as a month whose contributions can't be united.
+            at = f"{position.contributions}-{position.counts}" if position else ""
+            yield dg.RunRequest(run_key=f"{today} {first} {last} {at}", tags=partitions.range_tags("month", first, last))
+        if not found:
+            yield dg.SkipReason("every month is as it was published")
+
+    return outdated
+
+
+def inbox_sensor(directory: Path, group: Group, running: bool) -> dg.SensorDefinition:
+    """Starts a run that receives, once something in the inbox is whole."""
+    signed = frozenset(name for name, entity in group.entities.items() if entity.public_keys)
+
+    @dg.sensor(
+        name=INBOX,
+        job_name=RECEIVE,
+        minimum_interval_seconds=60,
+        default_status=dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED,
+        description="Every minute: files and folders in .mauwatch/inbox/AFFILIATE that are written to their end.",
+    )
+    def handed_in(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        offers, left = inbox.waiting(directory, time.time(), signed)
+        if not offers:
+            return dg.SkipReason(f"nothing new is whole; {len(left)} left as they are")
+        # Once a day for what is there: a file that can't be judged, or not be moved away, isn't tried each minute.
+        there = sorted(f"{offer.folder}/{offer.path.name} {inbox.changed_at(offer.path)}" for offer in offers)
+        there.append(f"{datetime.now(UTC):%Y-%m-%d}")
+        return dg.RunRequest(run_key=hashlib.sha256("\n".join(there).encode(errors="surrogateescape")).hexdigest())
+
+    return handed_in
+
+
+def within(months: Sequence[date], calendar: Calendar) -> list[date]:
+    """Those that are partitions; the store may have months of products that no manifest names any more."""
+    return [month for month in months if calendar.months.has_partition_key(partitions.key_of("month", month))]
+
+
+def under_way(dagster: dg.DagsterInstance) -> bool:
+    """Whether runs of products, or of what is handed in, are queued or going on; one without its process holds nothing up."""
+    instance.end_orphans(dagster)
+    unfinished = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
+    since = datetime.now(UTC) - instance.LONGEST
+    return any(
+        dagster.get_runs_count(dg.RunsFilter(job_name=job, statuses=unfinished, created_after=since))
+        for job in (*JOBS.values(), RECEIVE)
+    )
+
+
+_FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)

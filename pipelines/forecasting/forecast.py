@@ -1,0 +1,195 @@
+"""From a series to what is to be expected of it: quantiles, and probabilities of being over a threshold. Pure.
+
+The same input gives the same answer. A forecast is no evidence: nothing here is part of a month's figures or of a licence's
+test.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from affiliates.periods import DAY, month_number
+from pipelines.forecasting import simulators
+from pipelines.forecasting.series import Series
+from pipelines.forecasting.simulators import CHOSEN, FEWEST, Chosen
+from pipelines.forecasting.state_space import Flags, Floats
+
+QUANTILES = {"p2_5": 0.025, "p10": 0.1, "p50": 0.5, "p90": 0.9, "p97_5": 0.975}
+PATHS = 10_000
+SEED = 700
+STATED = 0.1, 0.5
+"""Probabilities of having crossed at which there is a day to decide by."""
+_ENOUGH = 200
+"""Paths that agree with the month to date, of which the others may be drawn anew."""
+
+
+@dataclass(frozen=True)
+class MonthToDate:
+    """Of a month that isn't over: people seen so far with their bounds, and which share of the whole month's that may be."""
+
+    month: date
+    estimate: float
+    lower: float
+    upper: float
+    share_low: float
+    share_high: float
+
+
+@dataclass(frozen=True)
+class ForecastPeriod:
+    """One period to come."""
+
+    number: int
+    quantiles: Mapping[str, float]
+    over: float
+    """Probability of being over the threshold in this period."""
+    crossed: float
+    """In this one or any between the newest figure and it."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What is to be expected of a series."""
+
+    series: Series
+    threshold: float
+    ahead: tuple[ForecastPeriod, ...]
+    over_now: float
+    """Probability that the newest figure is over, by its bounds."""
+    notes: tuple[str, ...]
+
+    @property
+    def not_within(self) -> float:
+        """Probability that no period of the horizon is over."""
+        return 1 - self.ahead[-1].crossed
+
+    @property
+    def first_passage(self) -> dict[int, float]:
+        """By period, the probability that it is the first one over."""
+        before = [0.0, *(a.crossed for a in self.ahead)]
+        return {a.number: a.crossed - b for a, b in zip(self.ahead, before, strict=False)}
+
+    def crossing(self, probability: float) -> int | None:
+        """The first period by which the threshold has been crossed with this probability; none within the horizon."""
+        return next((a.number for a in self.ahead if a.crossed >= probability), None)
+
+    def decide_by(self, lead_times: Mapping[str, int]) -> list[dict[str, Any]]:
+        """For each stated probability its crossing, and for each lead time the last day to decide on: so many days before the
+        first day of that period. None where there is no crossing within the horizon."""
+        found = []
+        for probability in STATED:
+            number = self.crossing(probability)
+            days = {
+                name: None if number is None else self.series.begins(number) - DAY * lead for name, lead in lead_times.items()
+            }
+            found.append(
+                {"probability": probability, "crossing": None if number is None else self.series.label(number), "days": days}
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class SamplePaths:
+    """Sample paths of a series, one a row, before they are held against any threshold."""
+
+    series: Series
+    paths: Floats
+    newest: Floats
+    """The newest figure on each path: with its measuring error."""
+    notes: tuple[str, ...]
+
+
+def walk(
+    series: Series, horizon: int, to_date: MonthToDate | None = None, chosen: Chosen = CHOSEN, paths: int = PATHS
+) -> SamplePaths:
+    """So many sample paths of the next `horizon` periods.
+
+    The newest figure's measuring error is one factor of a path from end to end: the same people and registers are measured
+    each month, so it doesn't average out. Paths agree with what is known of a month to date.
+    """
+    rng = np.random.default_rng(SEED)
+    values = np.array([math.nan if p.value is None else p.value for p in series.points])
+    breaks = np.array([bool(p.break_) for p in series.points])
+    walked = simulators.paths(values, breaks, 12 // series.months, horizon, paths, rng, chosen)
+    factors, notes = _measuring(series, paths, rng), _notes(series, values, breaks)
+    walked = walked * factors[:, None]
+    if to_date is not None:
+        walked, said = _agreeing(walked, series, to_date, rng)
+        notes += said
+    return SamplePaths(series, walked, values[-1] * factors, tuple(notes))
+
+
+def against(walked: SamplePaths, threshold: float) -> Forecast:
+    """Quantiles, and probabilities of being over a threshold: strictly more than it."""
+    series, over = walked.series, walked.paths > threshold
+    crossed = np.logical_or.accumulate(over, axis=1)
+    quantiles = np.quantile(walked.paths, list(QUANTILES.values()), axis=0)
+    ahead = tuple(
+        ForecastPeriod(
+            series.newest.number + (i + 1) * series.months,
+            dict(zip(QUANTILES, map(float, quantiles[:, i]), strict=True)),
+            float(over[:, i].mean()),
+            float(crossed[:, i].mean()),
+        )
+        for i in range(over.shape[1])
+    )
+    far = f"the newest figure is {(series.newest.value or 0) / threshold:.1g} of the threshold: are both in the same unit?"
+    notes = walked.notes if 1e-3 < (series.newest.value or 0) / threshold < 1e3 else (*walked.notes, far)
+    return Forecast(series, threshold, ahead, float((walked.newest > threshold).mean()), notes)
+
+
+def forecast(series: Series, threshold: float, horizon: int, to_date: MonthToDate | None = None) -> Forecast:
+    """The next `horizon` periods of a series against a threshold."""
+    return against(walk(series, horizon, to_date), threshold)
+
+
+def _measuring(series: Series, paths: int, rng: np.random.Generator) -> Floats:
+    """What the newest figure is of the truth, for each path: its bounds hold 95 %."""
+    newest = series.newest
+    if newest.value is None or newest.lower is None or newest.upper is None:
+        return np.ones(paths)
+    drawn = rng.standard_normal(paths) / 1.96
+    low = math.log(newest.value / max(newest.lower, newest.value / 100))
+    return np.exp(np.where(drawn < 0, drawn * low, drawn * math.log(newest.upper / newest.value)))
+
+
+def _agreeing(walked: Floats, series: Series, to_date: MonthToDate, rng: np.random.Generator) -> tuple[Floats, list[str]]:
+    """The paths that agree with a month to date: drawn anew by how well they do."""
+    number = month_number(to_date.month)
+    i = number - series.newest.number - 1
+    if series.months != 1 or not 0 <= i < walked.shape[1]:
+        return walked, []
+    low, high = math.log(to_date.lower / to_date.share_high), math.log(to_date.upper / to_date.share_low)
+    middle, spread = (low + high) / 2, max((high - low) / (2 * 1.96), 1e-6)
+    weights = np.exp(-0.5 * ((np.log(walked[:, i]) - middle) / spread) ** 2) * (walked[:, i] >= to_date.lower)
+    label, share = series.label(number), f"{to_date.share_low:.0%} to {to_date.share_high:.0%} of the month"
+    said = f"{label}: {to_date.estimate:,.0f} people to date, taken as {share}"
+    if weights.sum() > 0 and weights.sum() ** 2 / (weights**2).sum() >= _ENOUGH:
+        return walked[rng.choice(len(walked), len(walked), p=weights / weights.sum())], [said]
+    drawn = np.maximum(np.exp(middle + spread * rng.standard_normal(len(walked))), to_date.lower)
+    after = walked.copy()
+    after[:, i:] *= (drawn / walked[:, i])[:, None]
+    return after, [f"{said}; the months before let expect another figure, so this is taken as a step"]
+
+
+def _notes(series: Series, values: Floats, breaks: Flags) -> list[str]:
+    known, unit = int(np.count_nonzero(~np.isnan(values))), series.unit
+    notes = list(series.notes)
+    if known < FEWEST:
+        notes.append(f"only {known} {unit}s are known: fewer than {FEWEST} say little of a trend, so the intervals are wide")
+    notes += [f"{p.break_}; the step says nothing of growth, and isn't taken for any" for p in series.points if p.break_]
+    logs = np.log(values)
+    for i in np.flatnonzero(simulators.jumps(values, breaks)):
+        step = math.exp(logs[i] - logs[:i][~np.isnan(logs[:i])][-1]) - 1
+        label = series.label(series.points[i].number)
+        notes.append(f"{label}: a step of {step:+.1%} unlike those around it; taken for another level, not for growth")
+    if known < 24 // series.months:
+        notes.append("seasons aren't looked for: two years aren't there")
+    if series.newest.lower is not None and series.newest.upper is not None:
+        bounds = f"{series.newest.lower:,.6g} to {series.newest.upper:,.6g}"
+        notes.append(f"the newest figure lies from {bounds}: each path carries that error to its end")
+    return notes

@@ -1,0 +1,302 @@
+"""What an entry of the registry says: typed, and closed, so that a word that nobody knows is an error. Pure.
+
+Facts in our own words, each entry with its sources, how they were read (`evidence`), when they were looked at last and when
+they are due again. No legal advice.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from affiliates.manifests.base import Model, Month, Name, Text
+from affiliates.periods import month_before
+
+Evidence = Literal[
+    "primary_text",  # the licence's text, in the licensor's repository
+    "primary_readme_only",  # the licensor's README; the text wasn't read
+    "third_party_transcription",  # a copy of the text by somebody else
+    "third_party_copy_of_official_text",  # a copy of a law's text
+    "secondary",  # described by somebody else; the text wasn't read
+]
+Kind = Literal["model_licence", "software_licence", "closed_service", "regulation"]
+Metric = Literal[
+    "monthly_active_users", "daily_active_users",
+    "monthly_active_end_users_in_EU", "yearly_active_business_users_in_EU", "average_monthly_active_recipients_in_EU",
+    "annual_revenue", "annual_gross_revenue", "annual_recurring_revenue", "prior_tax_year_revenue", "monthly_revenue",
+    "global_consolidated_monthly_revenue", "revenue_12_months", "revenue_any_12_months", "gmv",
+    "business_type", "commercial_use", "competing_product", "software_or_cloud_provider",
+]  # fmt: skip
+Measured = Literal["month_before_release", "month_before_use", "any_month", "any_day", "average_of_six_months"]
+Scope = Literal["all", "each", "using"]
+"""Of products: all together, each by itself, or those that use the model, each by itself."""
+
+TESTED: Mapping[str, tuple[Measured, ...]] = {
+    "monthly_active_users": ("month_before_release", "month_before_use", "any_month", "average_of_six_months"),
+    "daily_active_users": ("any_day",),
+}
+"""What is tested of a metric."""
+
+_Partial = Annotated[
+    str, BeforeValidator(lambda v: str(v) if isinstance(v, date | int) else v), Field(pattern=r"^\d{4}(-\d\d){0,2}$")
+]
+
+
+class VersionDate(Model):
+    """When a version came out, as far as its text says."""
+
+    date: _Partial | None
+    """The day, month or year."""
+    label_in_text: str | None = None
+    """What the text calls the day."""
+    note: str | None = None
+    """How the day is known where the text names none."""
+
+
+class Exemption(Model):
+    """Whom a text leaves out."""
+
+    section: str
+    """Where it stands."""
+    what: Text
+    """Whom or what it leaves out."""
+    integrated_end_user_product: bool = False
+    """Whether it leaves out of the clause who has the model inside a licensee's integrated end-user product."""
+
+
+class Clause(Model):
+    """What a text asks of users, revenue or use."""
+
+    id: Name
+    """A short name, once in the entry."""
+    inherits: str | None = None
+    """Of which entry and clause (`llama-2#mau`) it has what isn't said here."""
+    section: str | None = None
+    """Where it stands in a licence."""
+    article: str | None = None
+    """Where it stands in a regulation."""
+    metric: Metric | None = None
+    """What is counted."""
+    threshold: int | None = None
+    """The number in the clause."""
+    comparator: Literal["gt", "gte", "gte_or_gt_unverified"] | None = None
+    """gt: strictly more than the threshold is over it; gte: the threshold itself is."""
+    unit: str | None = None
+    """Of the number, such as users or USD."""
+    whose: tuple[
+        Literal["licensee", "licensee_affiliates", "licensee_company_consolidated", "employer", "legal_entity_group"], ...
+    ] = ()
+    """Whose users or revenue count."""
+    affiliate_defined: bool | None = None
+    """Whether the text defines an affiliate."""
+    affiliate_definition: str | None = None
+    """How it does."""
+    aggregated: bool | str | None = None
+    """Whether the numbers of all of these are added up."""
+    products_in_scope: str | None = None
+    """Which products count, in words."""
+    scope: Scope = "all"
+    """Of products: all together, each by itself, or those that use the model, each by itself."""
+    region: str | None = None
+    """Where the users are; everywhere without it."""
+    per: str | None = None
+    """For what a number of its own is counted, such as a service."""
+    period: str | None = None
+    """The period in words, where it isn't a month."""
+    rule: str | None = None
+    """A condition that no single number decides."""
+    metric_defined: bool | None = None
+    """Whether the text defines what is counted."""
+    uniqueness_stated: bool | None = None
+    """Whether the text says that each person counts once."""
+    undefined: tuple[str, ...] = ()
+    """Words that the text leaves open."""
+    test: Literal["snapshot", "continuous", "continuous_implied"] | None = None
+    """Whether it is tested once, or again and again."""
+    test_date: date | None = None
+    """The day on which it is tested once."""
+    measured: Measured | None = None
+    """By which rule it is tested here."""
+    measured_period: Month | None = None
+    """The month that is tested, as a check of `test_date`."""
+    measured_period_rule: str | None = None
+    """Which month or year is measured, in words."""
+    alternative_measured_period_if_own_date: Month | None = None
+    """The month, if a later model of the family counts by a day of its own."""
+    tested_again_later_in_text: bool | None = None
+    """Whether the text tests again later."""
+    effect_over: str | None = None
+    """What holds over the threshold."""
+    exemptions: tuple[Exemption, ...] = ()
+    """Whom the clause leaves out."""
+    internal_use_exempt: bool | None = None
+    """Whether use inside the company is left out."""
+    commercial_use_only: bool | None = None
+    """Whether only commercial use counts."""
+    wording_fingerprint: str | None = None
+    """Digest of the clause's words, to find texts with the same ones."""
+    needs: str | None = None
+    """Why it isn't tested, and what that would need."""
+
+    @model_validator(mode="after")
+    def _tested_or_not(self) -> Self:
+        if self.needs is not None:
+            return self
+        if self.measured is None or self.measured not in TESTED.get(self.metric or "", ()):
+            raise ValueError(
+                "is tested neither by its `metric` nor by what is `measured`: say in `needs` why, and what it would need"
+            )
+        if self.threshold is None or self.comparator not in ("gt", "gte"):
+            raise ValueError("needs a `threshold` and a `comparator`, gt or gte")
+        if (self.measured == "month_before_release") != (self.test_date is not None):
+            raise ValueError("has a `test_date` just where the month before the release is `measured`")
+        if self.measured_period and self.measured_period != self.tested_month:
+            raise ValueError(f"`measured_period` isn't the month before {self.test_date}")
+        return self
+
+    @property
+    def counts_users(self) -> bool:
+        return self.unit == "users" or (self.metric is not None and "_active_" in self.metric)
+
+    @property
+    def tested(self) -> bool:
+        return self.needs is None
+
+    @property
+    def by_one_month(self) -> bool:
+        """Whether one month's users decide it, wherever they are: that is what is published, and what alerts can watch."""
+        return self.tested and self.region is None and self.measured in ("month_before_release", "month_before_use", "any_month")
+
+    @property
+    def with_affiliates(self) -> bool:
+        """Whether the licensee's affiliates are named beside it."""
+        return "licensee_affiliates" in self.whose
+
+    @property
+    def group_snapshot(self) -> bool:
+        """Whether it is tested once, at a release, for all of a group's products together."""
+        return self.tested and self.measured == "month_before_release" and self.with_affiliates and self.scope == "all"
+
+    @property
+    def tested_month(self) -> date | None:
+        """First day of the month that its release date tests; none where it is tested month by month."""
+        return month_before(self.test_date) if self.test_date else None
+
+    @property
+    def said_of(self) -> str:
+        """Whose users count."""
+        return "licensee and its affiliates" if self.with_affiliates else "licensee"
+
+
+class LicenceEntry(Model):
+    """A version's licence, or a regulation."""
+
+    id: Name
+    """Its short name, such as llama-4."""
+    name: Text
+    """The title of the text."""
+    licensor: Text
+    """Who grants the licence, or made the law."""
+    family: str | None = None
+    """What versions are of one family: a newer one tests anew."""
+    kind: Kind
+    """What it is."""
+    evidence: Evidence
+    """How the text was read."""
+    sources: Annotated[tuple[Text, ...], Field(min_length=1)]
+    """Where the text stands."""
+    reviewed: date
+    """The day on which somebody last looked at the text."""
+    review_by: date
+    """The day by which somebody has to look again."""
+    version_date: VersionDate
+    """When the version came out."""
+    clauses: tuple[Clause, ...] = ()
+    """What it asks of users, revenue or use."""
+    inherits: str | None = None
+    """The entry from which it has what isn't said here."""
+    ids: Mapping[str, str | None] = {}
+    """What others call it, such as SPDX or ScanCode."""
+    celex: str | None = None
+    """The number of a regulation of the EU."""
+    text: str | None = None
+    """Digest of the text that was read (`git-blob:` or `sha256:`), to compare with what was accepted."""
+    licence: str | None = None
+    """The name of the general licence that the model has."""
+    weights: str | None = None
+    """Whether the model's weights can be had."""
+    user_threshold: int | None = None
+    """A number of users named elsewhere than in a clause."""
+    purpose_limit: str | None = None
+    """Which purposes it allows."""
+    geographic_limits: str | Mapping[str, str] | None = None
+    """Where it holds."""
+    attribution: Mapping[str, bool | str | None] = {}
+    """What has to be named, and where."""
+    output_training: Mapping[str, bool | str] = {}
+    """Whether outputs may train other models."""
+    termination: Mapping[str, str] = {}
+    """When it ends."""
+    transferable: bool | None = None
+    """Whether it passes on to a buyer."""
+    governing_law: str | None = None
+    """Whose law holds."""
+    exemptions: tuple[Exemption, ...] = ()
+    """Whom the text leaves out."""
+    history: tuple[Text, ...] = ()
+    """Earlier versions of the text, in words."""
+    group_rule: str | None = None
+    """How the text draws a corporate group."""
+    effect_over: str | None = None
+    """What holds over a threshold."""
+    anti_circumvention: str | None = None
+    """What it says of avoiding the threshold."""
+    adjust: str | None = None
+    """How the threshold changes by itself."""
+    methodology: Mapping[str, str] = {}
+    """How the text wants users to be counted, by topic."""
+    notes: tuple[str, ...] = ()
+    """What else is known."""
+    note_conflict: str | None = None
+    """Where sources contradict each other."""
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len({clause.id for clause in self.clauses}) != len(self.clauses):
+            raise ValueError("two of its clauses have one id")
+        if self.review_by < self.reviewed:
+            raise ValueError(f"`review_by` {self.review_by} lies before `reviewed` {self.reviewed}")
+        return self
+
+    @property
+    def watchable(self) -> bool:
+        """Whether alerts can watch a clause of it."""
+        return any(clause.by_one_month for clause in self.clauses)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of all it says, whatever the order of its keys."""
+        said = json.dumps(self.model_dump(mode="json", by_alias=True, exclude_defaults=True), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(said.encode()).hexdigest()
+
+    @property
+    def released(self) -> date | None:
+        """Its version's date, where it is a day."""
+        said = self.version_date.date
+        return date.fromisoformat(said) if said and len(said) == 10 else None
+
+
+class Interpretation(Model):
+    """A point that a text leaves open, and who reads it how."""
+
+    point: Text
+    family: str
+    """Whose texts leave it open."""
+    textual: str | None = None
+    reading: str | None = None
+    readings: Mapping[str, tuple[Text, ...]] = {}
+    vendor_answer: str | None = None
+    undecided: bool | str = False

@@ -1,0 +1,140 @@
+"""Whether everything that `mauwatch serve` runs does its work: GET /health, 200 or 503.
+
+Says nothing of anybody's data, and no path or key: whoever watches the machine may read it.
+"""
+
+import http.client
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import dagster as dg
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from affiliates.errors import RefusedError
+from affiliates.manifests.group import Group
+from pipelines import runbook
+from pipelines.defs import instance
+from pipelines.runbook import Page
+from pipelines.store import contributions
+
+STALE = 300.0
+"""Seconds after which a daemon's heartbeat is too old; it beats every 30."""
+
+AHEAD = 60.0
+"""Seconds that a heartbeat may lie in the future before the clock is taken to be wrong."""
+
+
+@dataclass(frozen=True)
+class HealthCheck:
+    """One thing that was looked at, what was found, and where the runbook speaks of it."""
+
+    name: str
+    fine: bool
+    said: str
+    page: Page | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"fine": self.fine, "found": self.said} | ({} if self.fine or not self.page else {"runbook": self.page.line})
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What is looked at."""
+
+    directory: Path
+    group: Callable[[], Group]
+    dagster: dg.DagsterInstance
+    webserver: tuple[str, int]
+    daemon_began: Callable[[], float]
+    """When the daemon was last started: an older heartbeat is another one's."""
+    mistakes: Callable[[], str]
+    """What is wrong with the manifests as they are now."""
+
+    def answer(self) -> tuple[bool, dict[str, Any]]:
+        checks = list(self._checks())
+        healthy, name = all(check.fine for check in checks), self.group().settings.group
+        about = {"healthy": healthy, "group": name, "checks": {check.name: check.to_dict() for check in checks}}
+        return healthy, about | {"last_successful_run": self._last_success()}
+
+    def _checks(self) -> Iterator[HealthCheck]:
+        yield self._webserver()
+        yield _guarded("daemon", Page.HEARTBEAT, self._daemon, self.group())
+        yield _guarded("store", Page.STORE, self._store, self.group())
+        said = self.mistakes()
+        yield HealthCheck("manifests", not said, said or "read", Page.MANIFESTS)
+
+    def _webserver(self) -> HealthCheck:
+        try:
+            connection = http.client.HTTPConnection(*self.webserver, timeout=5)
+            connection.request("GET", "/server_info")
+            status = connection.getresponse().status
+            connection.close()
+        except (OSError, http.client.HTTPException) as error:
+            return HealthCheck("webserver", False, f"doesn't answer: {type(error).__name__}", Page.WEBSERVER)
+        return HealthCheck("webserver", status == 200, f"answers with {status}", Page.WEBSERVER)
+
+    def _daemon(self) -> HealthCheck:
+        now, beats = datetime.now(UTC).timestamp(), self.dagster.get_daemon_heartbeats()
+        ages = {kind: now - beat.timestamp for kind, beat in beats.items() if beat.timestamp >= self.daemon_began()}
+        if any(age < -AHEAD for age in ages.values()):
+            return HealthCheck("daemon", False, "a heartbeat lies in the future", Page.CLOCK)
+        silent = [kind for kind in self.dagster.get_required_daemon_types() if ages.get(kind, STALE) >= STALE]
+        said = f"no heartbeat of {', '.join(sorted(silent)).lower()} in {STALE:.0f} s, or since its start"
+        return HealthCheck("daemon", not silent, said if silent else f"{len(ages)} heartbeats are fresh", Page.HEARTBEAT)
+
+    def _store(self) -> HealthCheck:
+        url = self.group().settings.store
+        if not contributions.exists(url, self.directory):
+            return HealthCheck("store", True, "none yet: the first run makes it")
+        with contributions.open_store(url, self.directory) as store:
+            return HealthCheck("store", True, f"{len(store.read_months())} months")
+
+    def _last_success(self) -> str | None:
+        with suppress(Exception):  # Said by the daemon's check already.
+            filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS])
+            for record in self.dagster.get_run_records(filters, limit=1, order_by="update_timestamp"):
+                if record.end_time is not None:
+                    return datetime.fromtimestamp(record.end_time, UTC).isoformat(timespec="seconds")
+        return None
+
+
+def _guarded(name: str, page: Page, look: Callable[[], HealthCheck], group: Group) -> HealthCheck:
+    """Of an error only its kind, and of a refusal not its values: they hold the store's place."""
+    try:
+        with instance.usable_database(group):
+            return look()
+    except RefusedError as error:
+        refusal = error.refusals[0]
+        return HealthCheck(name, False, f"{refusal.subject}: {refusal.rule}", runbook.of_refusal(refusal) or page)
+    except Exception as error:  # noqa: BLE001 whatever it is, the answer is that it isn't fine
+        return HealthCheck(name, False, f"can't be looked at: {type(error).__name__}", page)
+
+
+class Endpoint:
+    """The answer over HTTP, in a thread of this process."""
+
+    def __init__(self, watch: Watch, listening: socket.socket) -> None:
+        def health(_: Request) -> JSONResponse:
+            healthy, said = watch.answer()
+            return JSONResponse(said, 200 if healthy else 503)
+
+        app = Starlette(routes=[Route("/health", health)])
+        # The wsproto and websockets of uvicorn's extras aren't needed, and warn of themselves.
+        config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", lifespan="off")
+        self._server = uvicorn.Server(config)
+        self._thread = Thread(target=self._server.run, kwargs={"sockets": [listening]}, name="health", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        self._server.should_exit = True
+        self._thread.join(10)

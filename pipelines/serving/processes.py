@@ -1,0 +1,118 @@
+"""A process that is started again when it ends, and what it prints passed on, line by line."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Thread
+
+import psutil
+
+from pipelines.json_log import Log
+from pipelines.runbook import Page
+
+MARK = "MAUWATCH_SERVE"
+"""The environment variable that all processes of a `serve` inherit, runs included: its value is the group directory."""
+
+SHORTEST, LONGEST = 1.0, 60.0
+"""Seconds before a process that has ended is started again: doubled each time it didn't last."""
+
+PATIENCE = 20.0
+"""Seconds that a process has to end by itself."""
+
+
+@dataclass
+class Child:
+    """One process by name: `tend` starts it, and starts it again."""
+
+    name: str
+    arguments: Sequence[str]
+    folder: Path
+    """Where it works: python -m looks for modules there, so one with nobody's files."""
+    environment: Mapping[str, str]
+    log: Log
+    ready: Callable[[], bool] = lambda: True
+    """Whether what it needs is there; until then it isn't started."""
+    delay: float = SHORTEST
+    due: float = 0.0
+    """By the monotonic clock."""
+    began: float = 0.0
+    """By the clock of the machine, when it was last started."""
+    _process: subprocess.Popen[str] | None = None
+    _readers: list[Thread] = field(default_factory=list)
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process and self._process.poll() is None else None
+
+    def tend(self) -> None:
+        """Start it where it isn't running and its time has come."""
+        if self._process is not None and (code := self._process.poll()) is not None:
+            self._process = None
+            if time.time() - self.began > LONGEST:
+                self.delay = SHORTEST
+            self.due = time.monotonic() + self.delay
+            more = {"child": self.name, "code": code, "runbook": Page.CHILD.line}
+            self.log.say("error", f"{self.name} has ended and starts again in {self.delay:.0f} s", **more)
+            self.delay = min(2 * self.delay, LONGEST)
+        if self._process is None and time.monotonic() >= self.due and self.ready():
+            self._start()
+
+    def wait_for_output(self) -> None:
+        """Until the last line of what has ended is passed on."""
+        for reader in self._readers:
+            reader.join(PATIENCE)
+
+    def _start(self) -> None:
+        self.began = time.time()
+        # In a session of its own: Ctrl-C in a terminal is for `serve`, which ends its processes in order.
+        self._process = subprocess.Popen(  # noqa: S603 arguments of our own
+            [sys.executable, *self.arguments], cwd=self.folder, env=dict(self.environment), stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
+            start_new_session=True,
+        )  # fmt: skip
+        self.log.say("info", f"{self.name} started", child=self.name, pid=self._process.pid)
+        reader = Thread(target=self._pass_on, args=(self._process,), name=f"output of {self.name}", daemon=True)
+        reader.start()
+        self._readers = [*(r for r in self._readers if r.is_alive()), reader]
+
+    def _pass_on(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout is not None
+        with process.stdout as lines:
+            for line in lines:
+                if line.strip():
+                    self.log.pass_on(line.rstrip("\n"), self.name)
+
+
+def of_group(mark: str) -> list[psutil.Process]:
+    """All processes of a `serve` of this group directory, but for this one: children, theirs, and those whose parent died."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            if process.pid != os.getpid() and process.environ().get(MARK) == mark:
+                found.append(process)
+        except (psutil.Error, OSError):  # Somebody else's, or it has just ended.
+            continue
+    return found
+
+
+def end(mark: str) -> int:
+    """End all processes of a `serve` of this group directory; says how many there were."""
+    found = of_group(mark)
+    for process in found:
+        _signal(process.terminate)
+    _, stubborn = psutil.wait_procs(found, timeout=PATIENCE)
+    for process in [*stubborn, *of_group(mark)]:  # Some may have been started in the meantime.
+        _signal(process.kill)
+    psutil.wait_procs(stubborn, timeout=PATIENCE)
+    return len(found)
+
+
+def _signal(send: Callable[[], None]) -> None:
+    try:
+        send()
+    except psutil.Error:
+        return

@@ -1,0 +1,218 @@
+"""Our own store by its URL: SQLite or PostgreSQL, with its schema up to date (Alembic); reading and writing it.
+
+Writers take turns: the numbers of rows then grow in the order in which they become visible, so that
+"all up to number N" means the same for ever. Readers never wait, and see what was committed when
+they began.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from affiliates.errors import Code, RefusedError, refused
+from pipelines.store import schema, views
+
+WRITERS = 0x6D617577
+"""The advisory lock that PostgreSQL's writers take turns by."""
+
+
+class Store:
+    """An open store; `snapshot` gives one whose answers all are of one moment.
+
+    With a `connection` that `writes`, all that is read and written is part of the transaction that it is in.
+    """
+
+    def __init__(self, engine: sa.Engine, connection: sa.Connection | None = None, writes: bool = False) -> None:
+        self.engine, self._connection, self._writes = engine, connection, writes
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Self]:
+        """The store as it is now, whatever others write meanwhile."""
+        if self._connection is not None:
+            yield self
+            return
+        level = {} if self.engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+        with self.engine.connect().execution_options(**level) as connection:
+            yield type(self)(self.engine, connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[sa.Connection]:
+        """A connection that reads: the snapshot's, or one of its own."""
+        if self._connection is not None:
+            yield self._connection
+            return
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """One transaction of one writer at a time; committed at its end, or not at all."""
+        if self._writes and self._connection is not None:
+            yield self._connection
+            return
+        assert self._connection is None, "a snapshot is for reading"
+        with self.engine.connect().execution_options(mauwatch_writes=True) as connection, connection.begin():
+            if self.engine.dialect.name == "postgresql":
+                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITERS)))
+            yield connection
+
+
+def sql_folder() -> Path:
+    """Migrations and views: in the wheel beside this module, in a checkout at the top."""
+    inside = Path(__file__).parents[1] / "sql"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "sql"
+
+
+def exists(url: str, directory: Path) -> bool:
+    """Whether there is a store to open. Raises `RefusedError` for a database that can't be reached."""
+    parsed = _parsed(url, directory)
+    if parsed.get_backend_name() == "sqlite":
+        return bool(parsed.database and Path(parsed.database).is_file())
+    with _reached(url, directory) as engine, engine.connect() as connection:
+        return _revision(connection) is not None
+
+
+@contextmanager
+def connected(url: str, directory: Path, create: bool = False) -> Iterator[sa.Engine]:
+    """Open the store; `create` makes it where there is none and migrates an older one.
+
+    Raises `RefusedError` when there is none, it can't be reached, or its schema isn't this program's.
+    """
+    if not create and not exists(url, directory):
+        shown = sa.make_url(url).render_as_string(hide_password=True)
+        raise refused(Code.STORE_MISSING, "the store", "isn't there yet", shown, "make it with `mauwatch run`")
+    with _reached(url, directory) as engine:
+        _migrate(engine, create)
+        yield engine
+
+
+@contextmanager
+def _reached(url: str, directory: Path) -> Iterator[sa.Engine]:
+    absolute = _parsed(url, directory)
+    shown = sa.make_url(url).render_as_string(hide_password=True)
+    try:
+        if absolute.get_backend_name() == "sqlite" and absolute.database:
+            Path(absolute.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(absolute)
+    except (sa.exc.ArgumentError, ModuleNotFoundError):
+        raise refused(
+            Code.STORE_UNUSABLE,
+            "the store",
+            "its URL has no driver here",
+            shown,
+            "correct `store` in group.yaml, or install the driver: pip install 'mauwatch[postgres]'",
+        ) from None
+    except OSError as error:
+        raise refused(
+            Code.STORE_UNUSABLE,
+            "the store",
+            "its folder can't be made",
+            f"{shown}: {error.strerror}",
+            "correct `store` in group.yaml",
+        ) from None
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+    try:
+        yield engine
+    except sa.exc.DBAPIError as error:
+        raise _unusable(shown, error) from None
+    finally:
+        engine.dispose()
+
+
+def _parsed(url: str, directory: Path) -> sa.URL:
+    """The URL, with an SQLite file's path made absolute."""
+    try:
+        parsed = sa.make_url(url)
+    except (sa.exc.ArgumentError, ValueError):
+        raise refused(
+            Code.STORE_UNUSABLE,
+            "the store",
+            "its URL isn't one",
+            "",
+            "write one such as sqlite:///.mauwatch/store.sqlite into group.yaml",
+        ) from None
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        return parsed
+    return parsed.set(database=str(directory / parsed.database))
+
+
+def _unusable(shown: str, error: sa.exc.DBAPIError) -> RefusedError:
+    """Without the error's text: a statement's parameters hold sketches and settings."""
+    said = f"{shown}: {type(error.orig).__name__}"
+    return refused(
+        Code.STORE_UNUSABLE, "the store", "can't be used", said, "see that it runs, has room, and is a store of mauwatch"
+    )
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    """A writer waits for the others at its beginning: one that has read before can't wait any more."""
+    writes = connection.get_execution_options().get("mauwatch_writes")
+    connection.exec_driver_sql("begin immediate" if writes else "begin")
+
+
+def _prepare_sqlite(connection: Any, _: object) -> None:
+    connection.isolation_level = None  # Else Python's driver begins transactions by itself, and only before it writes.
+    for pragma in (
+        "foreign_keys = on",
+        "journal_mode = wal",
+        "synchronous = normal",
+        "busy_timeout = 30000",
+        "secure_delete = on",
+    ):
+        connection.execute(f"pragma {pragma}")
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(sql_folder() / "migrations").replace("%", "%%"))
+    return config
+
+
+def _revision(connection: sa.Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _migrate(engine: sa.Engine, create: bool) -> None:
+    config = _config()
+    newest = ScriptDirectory.from_config(config).get_current_head()
+    with engine.connect() as connection:
+        present = _revision(connection)
+    if present == newest:
+        return
+    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
+    if present is not None and present not in known:
+        raise refused(
+            Code.STORE_SCHEMA,
+            "the store",
+            "was made by a newer mauwatch",
+            f"its schema is {present}, ours {newest}",
+            "upgrade mauwatch",
+        )
+    if not create:
+        raise refused(
+            Code.STORE_SCHEMA,
+            "the store",
+            "has an older schema",
+            f"{present or 'none'}, ours is {newest}",
+            "bring it up to date with `mauwatch run`",
+        )
+    with Store(engine).writing() as connection:
+        if _revision(connection) == newest:
+            return  # Another process has just done it.
+        config.attributes["connection"] = connection
+        views.drop(connection, sql_folder() / "views")
+        command.upgrade(config, "head")
+        views.create(connection, sql_folder() / "views")
+        connection.execute(schema.column_comments.delete())
+        connection.execute(schema.column_comments.insert(), [*schema.comments(), *views.comments(sql_folder() / "views")])
