@@ -207,7 +207,8 @@ class Restated:
 
 def outcome(accepted: AcceptedContribution, before: StoredContribution | None) -> Outcome:
     """What becomes of a contribution beside the current version of its period."""
-    contribution, settles_at = accepted.contribution, accepted.settles_at
+    contribution = accepted.contribution
+    settles_at = accepted.settles_at
     if before is None:
         return Outcome("new")
     if differs(accepted, before):

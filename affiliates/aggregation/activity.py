@@ -97,7 +97,9 @@ def check(found: EventSource, days: Sequence[date], zone: str, now: datetime) ->
 
 def _strays(found: EventSource, frame: pl.LazyFrame, days: Sequence[date], zone: str, now: datetime) -> pl.LazyFrame:
     """One row: how many events that count have a time that can't be, by what is wrong with it."""
-    spec, time, day = found.source.time, pl.col("time"), pl.col("day")
+    spec = found.source.time
+    time = pl.col("time")
+    day = pl.col("day")
     assert spec is not None
     dated = frame.collect_schema()[spec.column] == pl.Date
     return (
@@ -154,8 +156,11 @@ def batches(found: EventSource, days: Sequence[date], zone: str, known: KnownKey
 def _by_cell(
     since: npt.NDArray[np.int32], flags: Values, keys: Keys, codes: Values, days: Sequence[date], namespaces: Sequence[str]
 ) -> Batch:
-    n_days, each = (days[-1] - days[0]).days + 1, len(namespaces)
-    cells, out, left_out = np.empty(len(keys), np.int64), np.empty_like(keys), np.zeros((n_days, 3), np.int64)
+    n_days = (days[-1] - days[0]).days + 1
+    each = len(namespaces)
+    cells = np.empty(len(keys), np.int64)
+    out = np.empty_like(keys)
+    left_out = np.zeros((n_days, 3), np.int64)
     starts = np.zeros(n_days * len(AUDIENCES) * each + 1, np.int64)
     kernels.cells_of(since, flags, codes, (n_days, each), cells, left_out)
     kernels.sort_by_cell(cells, keys, starts, out)
@@ -195,10 +200,12 @@ def _events(
         check_identifiers(schema[identifier.column], identifier.column, found.subject)
     no = pl.lit(False)
     audience = (
-        pl.when(when.get("automated_when", no)).then(_audience("automated"))
-        .when(when.get("internal_when", no)).then(_audience("internal"))
+        pl.when(when.get("automated_when", no))
+        .then(_audience("automated"))
+        .when(when.get("internal_when", no))
+        .then(_audience("internal"))
         .otherwise(_audience("external"))
-    )  # fmt: skip
+    )
     counts = when.pop("counts_when", pl.lit(True))
     undecided = counts.is_null() | (counts & pl.any_horizontal([e.is_null() for e in when.values()] or [no]))
     time, naive, day = _time(source.time, schema, zone, found.subject)
@@ -217,7 +224,8 @@ def _events(
 
 def _around(spec: EventTime, schema: pl.Schema, days: Sequence[date], zone: str) -> pl.Expr:
     """On the column as it is stored, so that polars skips a Parquet file's row groups by their statistics."""
-    column, dtype = pl.col(spec.column), schema[spec.column]
+    column = pl.col(spec.column)
+    dtype = schema[spec.column]
     first, after = moments_of(days[0], days[-1], zone)
     if isinstance(dtype, pl.Datetime) and dtype.time_zone:
         bounds = pl.Series([first, after], dtype=pl.Datetime(dtype.time_unit, "UTC")).dt.convert_time_zone(dtype.time_zone)
@@ -233,10 +241,12 @@ def _time(spec: EventTime | None, schema: pl.Schema, zone: str, subject: str) ->
     """An event's time in UTC, whether it is a time that only lacks its zone, and its day in `zone`."""
     if spec is None:
         return pl.lit(None, pl.Datetime("us", "UTC")), pl.lit(False), pl.col("__day__")
-    column, dtype = pl.col(spec.column), schema[spec.column]
+    column = pl.col(spec.column)
+    dtype = schema[spec.column]
     naive: pl.Expr = pl.lit(False)
     if dtype == pl.Null:  # No row has a time: refused if there are rows, else a day without users.
-        column, dtype = column.cast(pl.String), pl.String()
+        column = column.cast(pl.String)
+        dtype = pl.String()
     if isinstance(dtype, pl.Date):
         if spec.zone not in (None, zone):
             raise refused(
@@ -250,7 +260,8 @@ def _time(spec: EventTime | None, schema: pl.Schema, zone: str, subject: str) ->
     if isinstance(dtype, pl.Datetime) and dtype.time_zone:
         time = column.dt.convert_time_zone("UTC")
     elif isinstance(dtype, pl.Datetime):
-        time, naive = _in_zone(column, spec.zone), column.is_not_null()
+        time = _in_zone(column, spec.zone)
+        naive = column.is_not_null()
     elif dtype.is_integer() and spec.unit:
         scale = {"s": 1_000_000, "ms": 1000, "us": 1}.get(spec.unit)
         micros = column.cast(pl.Int64) * scale if scale else column.cast(pl.Int64) // 1000

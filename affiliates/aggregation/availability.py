@@ -33,7 +33,8 @@ def fingerprints(found: Sequence[EventSource], periods: Mapping[date, list[date]
 
 def events_now(found: Sequence[EventSource], grain: Grain, periods: Mapping[date, list[date]], zone: str) -> dict[date, int]:
     """By period, the events in its sources that count, identified or not: as many as a contribution tells of."""
-    number, days = dict.fromkeys(periods, 0), sorted(day for days in periods.values() for day in days)
+    number = dict.fromkeys(periods, 0)
+    days = sorted(day for days in periods.values() for day in days)
     for source in found if days else ():
         counted = (
             ready_keys.events_by_day(source, days) if source.source.person_keys else activity.events_by_day(source, days, zone)

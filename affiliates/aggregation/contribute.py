@@ -68,13 +68,15 @@ def contribute(
 
     Raises `RefusedError` for anything in the sources that would count wrongly.
     """
-    zone, subject = place.settings.time_zone, str(ref)
+    zone = place.settings.time_zone
+    subject = str(ref)
     identified = unidentified = left_out = 0
     wanted = [day for days in periods.values() for day in days]
     per_month = place.keys.several or "{month}" in (place.settings.crosswalk or "")
     for number, pass_days in enumerate(_passes(found, wanted, per_month)):
         month = hashed_as or month_of(pass_days[0])
-        crosswalk, proof = place.crosswalk(month), _Proof(subject, place, month, product.made_keys)
+        crosswalk = place.crosswalk(month)
+        proof = _Proof(subject, place, month, product.made_keys)
         tallies: dict[date, _Tally] = defaultdict(_Tally)
         for source in found:
             if product.made_keys:
@@ -109,7 +111,8 @@ def _passes(found: Sequence[EventSource], days: Sequence[date], per_month: bool)
 def _absorb(batch: activity.Batch, days: set[date], grain: Grain, lg_k: int, tallies: dict[date, _Tally]) -> None:
     for day, audience, namespace, keys, events in batch.cells:
         if day in days:
-            tally, cell = tallies[first_day(grain, day)], (audience, namespace)
+            tally = tallies[first_day(grain, day)]
+            cell = (audience, namespace)
             if cell not in tally.absorbers:
                 tally.absorbers[cell] = Absorber(lg_k)
             tally.absorbers[cell].absorb(keys)
@@ -146,7 +149,8 @@ class _Proof:
     """Canaries of a pass: by the key that hashes here, or the keys that whoever hashed elsewhere has made of them."""
 
     def __init__(self, subject: str, place: EdgeContext, month: date, made_elsewhere: bool) -> None:
-        self._subject, self._elsewhere = subject, made_elsewhere
+        self._subject = subject
+        self._elsewhere = made_elsewhere
         self._key = None if made_elsewhere else place.keys.key(month)
         self._made: dict[str, set[int]] = defaultdict(set)
 
@@ -189,11 +193,17 @@ def _contribution(
     counted = {(audience, n) for audience, n in tally.absorbers if audience in product.audiences}
     cells = sorted({("external", n) for n in namespaces} | counted)
     parts = tuple(
-        Part(audience, namespace, people.registers(), tally.events[audience, namespace], people.distinct,
-             proof.image(namespace, lg_k))
+        Part(
+            audience,
+            namespace,
+            people.registers(),
+            tally.events[audience, namespace],
+            people.distinct,
+            proof.image(namespace, lg_k),
+        )
         for audience, namespace in cells
         for people in [tally.absorbers.get((audience, namespace)) or Absorber(lg_k)]
-    )  # fmt: skip
+    )
     return Contribution(
         affiliate=ref.affiliate,
         product=ref.product,

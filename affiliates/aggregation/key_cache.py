@@ -22,7 +22,8 @@ from affiliates.manifests.source import Identifier
 from affiliates.sketches import kernels
 from affiliates.sketches.kernels import Keys, Values
 
-FIRST_PLACES, MOST_PLACES = 1 << 16, 1 << 25
+FIRST_PLACES = 1 << 16
+MOST_PLACES = 1 << 25
 """Of 16 bytes each: 0.5 GiB at most, room for 17 million identifiers; far more than all threads' batches hold."""
 
 MOST_NAMESPACES = int(kernels.CODES) - int(kernels.FIRST_CODE) + 1
@@ -49,14 +50,18 @@ class KnownKeys:
                 f"{len(self.namespaces)}, with `person` at most {MOST_NAMESPACES}",
                 "give some identifiers the same namespace",
             )
-        self._identifiers, self._key, self._crosswalk = identifiers, key, crosswalk
+        self._identifiers = identifiers
+        self._key = key
+        self._crosswalk = crosswalk
         self._seeds = [secrets.randbits(64) for _ in identifiers]
         self._lock = threading.Lock()
         self._emptied = 0
-        self._table, self._held = np.zeros((FIRST_PLACES, 2), np.uint64), 0
+        self._table = np.zeros((FIRST_PLACES, 2), np.uint64)
+        self._held = 0
 
     def _empty(self, places: int) -> None:
-        self._table, self._held = np.zeros((places, 2), np.uint64), 0
+        self._table = np.zeros((places, 2), np.uint64)
+        self._held = 0
         self._emptied += 1
 
     def of(self, columns: Sequence[pl.Series]) -> tuple[Keys, Values]:
@@ -65,7 +70,8 @@ class KnownKeys:
         A code is less than `kernels.FIRST_CODE` for nobody (the key then means nothing), else that
         and the place in `namespaces`.
         """
-        keys, codes = np.zeros(len(columns[0]), np.uint64), np.zeros(len(columns[0]), np.uint8)
+        keys = np.zeros(len(columns[0]), np.uint64)
+        codes = np.zeros(len(columns[0]), np.uint8)
         for number, column in enumerate(columns):
             open_ = codes < kernels.FIRST_CODE  # The next identifier may name somebody where the one before didn't.
             if column.null_count():
@@ -79,15 +85,19 @@ class KnownKeys:
         return keys, codes
 
     def _of_column(self, texts: pl.Series, prints: Keys, identifier: Identifier) -> tuple[Keys, Values]:
-        keys, codes = np.zeros(len(prints), np.uint64), np.zeros(len(prints), np.uint8)
+        keys = np.zeros(len(prints), np.uint64)
+        codes = np.zeros(len(prints), np.uint8)
         open_ = np.arange(len(prints))
         while len(open_):
-            some_keys, some_codes = np.zeros(len(open_), np.uint64), np.zeros(len(open_), np.uint8)
+            some_keys = np.zeros(len(open_), np.uint64)
+            some_codes = np.zeros(len(open_), np.uint8)
             emptied = self._emptied
             late = self._recognise(prints[open_], some_keys, some_codes)
-            keys[open_], codes[open_] = some_keys, some_codes
+            keys[open_] = some_keys
+            codes[open_] = some_codes
             new = late < 0
-            rows, open_ = open_[~late[new]], open_[late[~new]]
+            rows = open_[~late[new]]
+            open_ = open_[late[~new]]
             if len(rows):
                 try:
                     made, found = self._keyed(texts.gather(rows), identifier)
@@ -97,7 +107,8 @@ class KnownKeys:
                     raise
                 with self._lock:
                     kernels.set_known(self._table, prints[rows], made, found)
-                keys[rows], codes[rows] = made, found
+                keys[rows] = made
+                codes[rows] = found
                 if self._emptied != emptied:  # Else the others are found in the table, now that these are set.
                     open_ = _take_over(prints, rows, open_, keys, codes)
             elif len(open_):  # All of these another thread has just met: soon it knows their keys.
@@ -106,7 +117,8 @@ class KnownKeys:
 
     def _recognise(self, prints: Keys, keys: Keys, codes: Values) -> npt.NDArray[np.int64]:
         """Rows without a key yet; as ~row where it is this caller's to make."""
-        late, n_late = np.empty(len(prints), np.int64), 0
+        late = np.empty(len(prints), np.int64)
+        n_late = 0
         with self._lock:
             for start in range(0, len(prints), _SLICE):
                 part = slice(start, start + _SLICE)
@@ -115,7 +127,8 @@ class KnownKeys:
                 some = late[n_late : n_late + n]
                 some[some >= 0] += start
                 some[some < 0] -= start
-                self._held, n_late = self._held + n_new, n_late + n
+                self._held = self._held + n_new
+                n_late = n_late + n
         return late[:n_late]
 
     def _make_room(self, more: int) -> None:
@@ -148,11 +161,14 @@ def _take_over(
     prints: Keys, rows: npt.NDArray[np.int64], open_: npt.NDArray[np.int64], keys: Keys, codes: Values
 ) -> npt.NDArray[np.int64]:
     """Give what is known of `rows` to the open rows of the same fingerprints; returns the others."""
-    known, wanted = prints[rows] >> np.uint64(6), prints[open_] >> np.uint64(6)
+    known = prints[rows] >> np.uint64(6)
+    wanted = prints[open_] >> np.uint64(6)
     order = np.argsort(known)
     at = order[np.minimum(np.searchsorted(known, wanted, sorter=order), len(known) - 1)]
     same = known[at] == wanted
-    mine, theirs = open_[same], rows[at[same]]
-    keys[mine], codes[mine] = keys[theirs], codes[theirs]
+    mine = open_[same]
+    theirs = rows[at[same]]
+    keys[mine] = keys[theirs]
+    codes[mine] = codes[theirs]
     others: npt.NDArray[np.int64] = open_[~same]
     return others

@@ -162,7 +162,9 @@ def _numbered(rows: pl.LazyFrame, grid: _Grid, grain: Grain, digests: set[str]) 
         namespace=_place(pl.col("namespace"), grid.namespaces),
         is_canary=(pl.col("audience") == _CANARY).fill_null(False),
     )
-    is_canary, has_key, not_first = pl.col("is_canary"), pl.col("person_key").is_not_null(), (day.dt.day() != 1).fill_null(False)
+    is_canary = pl.col("is_canary")
+    has_key = pl.col("person_key").is_not_null()
+    not_first = (day.dt.day() != 1).fill_null(False)
     faults = {
         "day": ~is_canary & day.is_null(),
         "first": ~is_canary & not_first if grain == "month" else pl.lit(False),
@@ -192,7 +194,9 @@ def _place(column: pl.Expr, texts: Sequence[str]) -> pl.Expr:
 
 def _read(texts: pl.Series) -> tuple[Keys, int]:
     """Keys of texts, and how many of these are none."""
-    keys, start, n_wrong = np.empty(len(texts), np.uint64), 0, 0
+    keys = np.empty(len(texts), np.uint64)
+    start = 0
+    n_wrong = 0
     for array in nanoarrow.c_array_stream(texts):
         view = array.view()
         # Arrow's string view: validity, views of 16 bytes, the texts' buffers, and how long these are.
@@ -216,10 +220,12 @@ def _check(faults: pl.Series, n_wrong_keys: int, subject: str) -> None:
 
 def _batch(rows: pl.DataFrame, keyed: pl.DataFrame, keys: Keys, grid: _Grid, crosswalk: Crosswalk | None) -> Batch:
     """`keyed`: the rows with a key; `keys`: those, in the rows' order."""
-    cells, n_cells = keyed["cell"].to_numpy(writable=True), grid.n_user_cells + len(grid.namespaces)
+    cells = keyed["cell"].to_numpy(writable=True)
+    n_cells = grid.n_user_cells + len(grid.namespaces)
     by_cell, starts = _by_cell(cells, keys, n_cells)
     events, _ = _by_cell(cells, keyed["events"].to_numpy(writable=True).view(np.uint64), n_cells)
-    active, canaries = [], dict[str, Keys]()
+    active = []
+    canaries = dict[str, Keys]()
     for number in np.flatnonzero(np.diff(starts)).tolist():
         some = slice(starts[number], starts[number + 1])
         if number >= grid.n_user_cells:
@@ -237,7 +243,8 @@ def _batch(rows: pl.DataFrame, keyed: pl.DataFrame, keys: Keys, grid: _Grid, cro
 
 def _by_cell(cells: npt.NDArray[np.int64], values: Keys, n_cells: int) -> tuple[Keys, npt.NDArray[np.int64]]:
     """The values of each cell together, and where each cell's begin."""
-    starts, out = np.zeros(n_cells + 1, np.int64), np.empty_like(values)
+    starts = np.zeros(n_cells + 1, np.int64)
+    out = np.empty_like(values)
     kernels.sort_by_cell(cells, values, starts, out)
     return out, starts
 

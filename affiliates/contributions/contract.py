@@ -31,7 +31,8 @@ PROTOCOL = "mauwatch-contribution-1"
 MOST_NAMESPACES = 64
 """Of a file: telling what is wrong with a canary takes 50 ms for each."""
 
-_INT, _TEXT = pl.Int64(), pl.String()
+_INT = pl.Int64()
+_TEXT = pl.String()
 COLUMNS: dict[str, tuple[pl.DataType, str]] = {
     "protocol": (_TEXT, f"always {PROTOCOL}"),
     "affiliate": (_TEXT, "the entity that offers the product"),
@@ -170,7 +171,8 @@ def write(path: Path, contributions: Iterable[Contribution]) -> None:
     def row(given: tuple[Contribution, Part]) -> tuple[Any, ...]:
         c, p = given
         of_all = (getattr(c, name) for name in _OF_THE_CONTRIBUTION)
-        lg_k, image = p.registers.lg_k, p.registers.to_image()
+        lg_k = p.registers.lg_k
+        image = p.registers.to_image()
         return PROTOCOL, *of_all, p.audience, p.namespace, lg_k, image, p.events, p.distinct_users, p.canary
 
     rows = list(ordered(row, ((c, p) for c in contributions for p in c.parts)))

@@ -19,7 +19,8 @@ def footer(path: Path) -> dict[int, Any]:
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 8))
-        length, magic = int.from_bytes(file.read(4), "little"), file.read(4)
+        length = int.from_bytes(file.read(4), "little")
+        magic = file.read(4)
         if magic != b"PAR1" or length > min(size - 12, _MOST_FOOTER):
             raise NotParquet
         file.seek(size - 8 - length)
@@ -38,7 +39,8 @@ class Compact:
     """
 
     def __init__(self, data: bytes) -> None:
-        self._data, self.at = data, 0
+        self._data = data
+        self.at = 0
 
     def struct(self, depth: int = 0) -> dict[int, Any]:
         if depth > 16:

@@ -24,7 +24,9 @@ MOST_PAGE = 256 << 20
 _ENCODINGS = {0, 2, 3, 4, 8}
 """Plain, dictionary, run lengths, packed bits: what unpacks to its page's size and no more. In DELTA_BYTE_ARRAY a
 value repeats the one before in three bytes."""
-_DATA, _DICTIONARY, _DATA_2 = 0, 2, 3
+_DATA = 0
+_DICTIONARY = 2
+_DATA_2 = 3
 _MOST_HEAD = 64 << 10
 
 
@@ -71,21 +73,25 @@ def _pages(path: Path, size: int, chunk: dict[int, Any]) -> Iterator[int]:
     meta = chunk[3]
     if 1 in chunk or 8 in chunk:  # In another file, or encrypted.
         raise ValueError
-    at, left = min(meta[9], meta.get(11, meta[9])), meta[5]
+    at = min(meta[9], meta.get(11, meta[9]))
+    left = meta[5]
     if at < 4 or not 0 <= left <= MOST_ROWS:
         raise ValueError
     with path.open("rb", buffering=0) as file:
         while left:
             reader = Compact(os.pread(file.fileno(), _MOST_HEAD, at))
             head = reader.struct()
-            kind, unpacked, packed = head[1], head[2], head[3]
+            kind = head[1]
+            unpacked = head[2]
+            packed = head[3]
             if unpacked < 0 or packed < 0 or at + reader.at + packed > size:
                 raise ValueError
             if unpacked > MOST_PAGE:
                 raise _refusal(path, "a page of it is too large", f"over {MOST_PAGE:,} bytes")
             if kind in (_DATA, _DATA_2):
                 data = head[5 if kind == _DATA else 8]
-                values, encoding = data[1], data[2 if kind == _DATA else 4]
+                values = data[1]
+                encoding = data[2 if kind == _DATA else 4]
                 if not 0 <= values <= left:
                     raise ValueError
                 if encoding not in _ENCODINGS:

@@ -34,7 +34,8 @@ def read(path: Path, schema: pl.Schema, nullable: Collection[str], optional: Col
     """
     if not path.is_dir():
         return _file(path, schema, nullable, optional)
-    frames, size = list[pl.DataFrame](), 0.0
+    frames = list[pl.DataFrame]()
+    size = 0.0
     for part in signing.parts_of(path):
         frames.append(_file(part, schema, nullable, optional))
         size += frames[-1].estimated_size()
@@ -55,7 +56,8 @@ def _file(path: Path, whole: pl.Schema, nullable: Collection[str], optional: Col
     if path.stat().st_size == 0:
         raise refused(Code.CONTRIBUTION_UNREADABLE, path.name, "the file has zero bytes", "", "write it again")
     frame = _csv(path, whole, optional) if path.suffix == ".csv" else _parquet(path, whole, optional)
-    there, schema = frame.schema, pl.Schema({name: whole[name] for name in frame.columns})
+    there = frame.schema
+    schema = pl.Schema({name: whole[name] for name in frame.columns})
     try:
         frame = frame.with_columns(_image(name) for name in schema if there[name] == pl.String and schema[name] == pl.Binary)
         frame = frame.cast(schema)
@@ -207,7 +209,8 @@ def _check_values(frame: pl.DataFrame, subject: str) -> None:
 def _measures(schema: pl.Schema) -> Iterator[pl.Expr]:
     """What is to be known of each column: how many values are out of range, the largest, and the sum of all."""
     for name, dtype in schema.items():
-        column, kind = pl.col(name), dtype.base_type()
+        column = pl.col(name)
+        kind = dtype.base_type()
         if kind in _DATES:
             yield (~column.to_physical().is_between(*_DATES[kind])).sum().alias(f"dates {name}")
         if kind == pl.Binary:

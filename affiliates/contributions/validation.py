@@ -29,7 +29,8 @@ def check(
     now: datetime,
 ) -> Iterator[Refusal]:
     """Every reason not to accept a contribution into this group's store."""
-    c, about = contribution, contribution.subject
+    c = contribution
+    about = contribution.subject
     product = group.product(c.ref)
     if product is None:
         about = f"{shown_ref(c.ref)}, {c.activity_date}"
@@ -91,7 +92,8 @@ def check(
     epoch = group.settings.epoch_of(month)
     coming = epochs.coming(group.settings, c.activity_date)
     if epochs.is_next_epoch(group.settings, c.grain, c.activity_date, c.key_epoch) and coming and not epoch.destroyed:
-        epoch, month = coming, epochs.key_month(group.settings, c.grain, c.activity_date, c.key_epoch)
+        epoch = coming
+        month = epochs.key_month(group.settings, c.grain, c.activity_date, c.key_epoch)
     if epoch.destroyed:
         yield Refusal(
             Code.CONTRIBUTION_EPOCH_WRONG,

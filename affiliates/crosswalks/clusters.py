@@ -78,7 +78,9 @@ class Links:
         """Of all links so far."""
         if self._waiting:
             self._waiting.append((self._clusters.keys, self._clusters.smallest))
-            waiting, self._waiting, self._number = self._waiting, [], 0
+            waiting = self._waiting
+            self._waiting = []
+            self._number = 0
             self._clusters = clusters_of(*(np.concatenate(keys) for keys in zip(*waiting, strict=True)))
         return self._clusters
 
@@ -171,6 +173,9 @@ def _hashed(smallest: pl.Series, month: date, attempt: int) -> pl.Series:
     """By SHA-256 over `mauwatch person`, the month, the key and the number of the attempt."""
     text = pl.format("mauwatch person {} {} {}", pl.lit(f"{month:%Y-%m}"), pl.col("key"), pl.lit(attempt))
     slices = smallest.rename("key").to_frame().iter_slices(_AT_A_TIME)  # Their texts wouldn't fit all at once.
-    return pl.concat([pl.Series(dtype=pl.UInt64), *(
-        pl.DataFrame([as_text(some["key"])]).select(plain_key(text)).to_series().rename("") for some in slices
-    )])  # fmt: skip
+    return pl.concat(
+        [
+            pl.Series(dtype=pl.UInt64),
+            *(pl.DataFrame([as_text(some["key"])]).select(plain_key(text)).to_series().rename("") for some in slices),
+        ]
+    )

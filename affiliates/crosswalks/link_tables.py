@@ -94,11 +94,13 @@ class Read:
 
 def find(names: Sequence[Path], columns: Columns) -> list[LinkTable]:
     """The tables in files and folders, each checked as a whole; raises `RefusedError`."""
-    found, unused = [], set(columns.called)
+    found = []
+    unused = set(columns.called)
     for name in names:
         place = files.find(Source.model_construct(files=str(name), identifiers=()), Path(), _SUBJECT)
         for path in place.paths:
-            there, where = _columns_of(path, place.kind), _where(path)
+            there = _columns_of(path, place.kind)
+            where = _where(path)
             unused -= set(there)
             identifiers = columns.identifiers(there or sorted(columns.namespaces), where)
             source = Source.model_construct(files=path.name, identifiers=identifiers)
@@ -139,7 +141,8 @@ def links_of(tables: Sequence[LinkTable], key: GroupKey | None, tell: Tell = lam
 
     Raises `RefusedError`, also where there is no link at all.
     """
-    links, read = Links(), Read()
+    links = Links()
+    read = Read()
     try:
         of = sum(table.rows().select(pl.len()).collect().item() for table in tables)
         for table in tables:

@@ -40,7 +40,8 @@ class Crosswalk:
 
     def persons(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], Keys]:
         """Which of the keys the crosswalk has; and the keys, those replaced by their person's."""
-        known, persons = self.table["key"].to_numpy(), self.table["person_key"].to_numpy()
+        known = self.table["key"].to_numpy()
+        persons = self.table["person_key"].to_numpy()
         if not len(known):
             return np.zeros(len(keys), bool), keys
         order = np.argsort(keys)  # In order, a binary search finds most of its way in the cache.

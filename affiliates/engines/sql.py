@@ -91,7 +91,9 @@ def query(engine: Engine, asked: QueryRequest) -> str:
 
     Raises `RefusedError` for a product without a table, a range of no period of its life, or a crosswalk without its table.
     """
-    source, product, settings = _table_of(asked), asked.product, asked.settings
+    source = _table_of(asked)
+    product = asked.product
+    settings = asked.settings
     if asked.crosswalk is not None and not asked.crosswalk_table and not asked.keys_only:
         raise refused(
             Code.USAGE_INVALID,
@@ -101,25 +103,41 @@ def query(engine: Engine, asked: QueryRequest) -> str:
             "load the snapshot's file into the warehouse and name the table: --crosswalk-table NAME",
         )
     periods = _periods(asked)
-    zone, lg_k = product.day_zone or settings.time_zone, min(settings.lg_k, engine.max_lg_k)
-    first, last = max(periods[0], product.from_), last_day(product.grain, periods[-1])
+    zone = product.day_zone or settings.time_zone
+    lg_k = min(settings.lg_k, engine.max_lg_k)
+    first = max(periods[0], product.from_)
+    last = last_day(product.grain, periods[-1])
     last = min(last, product.to - DAY) if product.to else last
     since, until = moments_of(first, last, zone)
     return _render(
-        engine, "contribution.sql",
-        subject=asked.subject, affiliate=_text(engine, asked.ref.affiliate), product=_text(engine, asked.ref.product),
-        grain=product.grain, first=first, last=last, periods=[[_cell(engine, f"{period}")] for period in periods],
-        epoch=asked.epoch, epoch_text=_text(engine, asked.epoch),
-        since=_utc(since), until=_utc(until), zone=zone,
-        lg_k=lg_k, time=_time(engine, source),
+        engine,
+        "contribution.sql",
+        subject=asked.subject,
+        affiliate=_text(engine, asked.ref.affiliate),
+        product=_text(engine, asked.ref.product),
+        grain=product.grain,
+        first=first,
+        last=last,
+        periods=[[_cell(engine, f"{period}")] for period in periods],
+        epoch=asked.epoch,
+        epoch_text=_text(engine, asked.epoch),
+        since=_utc(since),
+        until=_utc(until),
+        zone=zone,
+        lg_k=lg_k,
+        time=_time(engine, source),
         table=_table(engine, source.table),
         **{name: _condition(engine, source, name) for name in ("counts", "internal", "automated")},
         **_identifiers(engine, source, bool(asked.crosswalk_table) or asked.keys_only),
         empty=Registers.from_coupons(lg_k, np.empty(0, np.uint32)).to_image().hex(),
-        crosswalk=_table(engine, asked.crosswalk_table), crosswalk_digest=asked.crosswalk_digest, snapshot=_size(asked),
-        definition=_text(engine, product.active.label), definition_digest=definition_digest(product, settings),
-        keys_only=asked.keys_only, audiences=product.limited_to,
-    )  # fmt: skip
+        crosswalk=_table(engine, asked.crosswalk_table),
+        crosswalk_digest=asked.crosswalk_digest,
+        snapshot=_size(asked),
+        definition=_text(engine, product.active.label),
+        definition_digest=definition_digest(product, settings),
+        keys_only=asked.keys_only,
+        audiences=product.limited_to,
+    )
 
 
 def self_test(engine: Engine) -> str:
@@ -141,9 +159,10 @@ def _render(engine: Engine, template: str, **context: Any) -> str:
         "q": lambda name: exp.Identifier(this=name, quoted=True).sql(engine.dialect),
     }
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_folder()), undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader(_folder()),
+        undefined=jinja2.StrictUndefined,
         autoescape=False,  # noqa: S701 (SQL is no HTML; sqlglot quotes the values)
-    )  # fmt: skip
+    )
     made = environment.get_template(template).render(common | {"test_key": None, "templates": engine.template} | context)
     return "\n".join(line.rstrip() for line in made.splitlines() if line.strip()) + "\n"
 

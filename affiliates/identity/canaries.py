@@ -26,17 +26,25 @@ from affiliates.sketches.image import ADDRESS_BITS
 from affiliates.sketches.kernels import Coupons
 from affiliates.sketches.registers import Registers, coupons_of
 
-UNICODE, ASCII = NORMALISATION, "v1 ascii"
+UNICODE = NORMALISATION
+ASCII = "v1 ascii"
 """Profiles of normalisation; an engine without NFC leaves identifiers outside ASCII out, and says so by the second."""
 
 _IDENTIFIERS = {
     "email": (
-        " Canary.One@Example.COM ", "canary.two+tag@Gmail.com", "can.ary.three@googlemail.com", "canary-four@example.org\t",
-        "cafe\u0301@example.org", "CAF\u00c9@example.org", "\u039d\u0399\u039a\u039f\u03a3@example.org", "", "n/a",
+        " Canary.One@Example.COM ",
+        "canary.two+tag@Gmail.com",
+        "can.ary.three@googlemail.com",
+        "canary-four@example.org\t",
+        "cafe\u0301@example.org",
+        "CAF\u00c9@example.org",
+        "\u039d\u0399\u039a\u039f\u03a3@example.org",
+        "",
+        "n/a",
     ),
     "phone": ("+12345678901", " +4930901820\n", "", "unknown"),
     "": ("Canary-One", " canary-two ", "CANARY-THREE", "cafe\u0301", "caf\u00e9", "", "0"),
-}  # fmt: skip
+}
 """By namespace ("" for every other): each exercises one step of the way to a key, alike in every engine."""
 
 _MISSING = "identifiers are missing"
@@ -141,14 +149,16 @@ class _ByKey:
 
     @cached_property
     def _mistakes(self) -> Mapping[str, Mapping[int, str]]:
-        spelt, found = _spellings(self.namespace), dict[str, dict[int, str]]()
+        spelt = _spellings(self.namespace)
+        found = dict[str, dict[int, str]]()
         for way, make in self._ways():
             found.setdefault(way, {}).update(zip(_coupons(make(text) for text in spelt), spelt.values(), strict=True))
         return found
 
     def _ways(self) -> Iterator[tuple[str, Callable[[str], bytes]]]:
         """Ways from a normalised identifier to the item that is hashed: the protocol's, then usual mistakes."""
-        key, namespace = self.key, self.namespace
+        key = self.key
+        namespace = self.namespace
 
         def message(text: str, between: str = "\x1f", encoding: str = "utf-8") -> bytes:
             return f"{namespace}{between}{text}".encode(encoding)
@@ -232,20 +242,23 @@ _Steps = Sequence[tuple[str, Callable[[str], str]]]
 _STRIP = ("white space isn't stripped", _strip)
 _STEPS: Mapping[str, _Steps] = {
     "email": (
-        _STRIP, ("a sigma at a word's end is a letter of its own: make it \u03c3 before", _sigma),
+        _STRIP,
+        ("a sigma at a word's end is a letter of its own: make it \u03c3 before", _sigma),
         ("not in lower case", str.lower),
-        ("not in NFC", _nfc), ("gmail's dots and tags are kept", _gmail),
+        ("not in NFC", _nfc),
+        ("gmail's dots and tags are kept", _gmail),
     ),
     "phone": (_STRIP,),
     "": (_STRIP, ("not in NFC", _nfc)),
-}  # fmt: skip
+}
 
 
 def _coupons(items: Iterable[bytes]) -> list[int]:
     """Coupons of any bytes: MurmurHash3 (x64, 128 bits, seed 9001), of which 26 bits and a run of zeros count."""
     series = pl.Series(list(items), dtype=pl.Binary)
     hashes = pl.select(pl.lit(series).nchash.murmur128(seed=9001)).to_series()  # type: ignore[attr-defined]
-    low, high = (1 << 64) - 1, 64
+    low = (1 << 64) - 1
+    high = 64
     return [
         (min(64 - (h >> high).bit_length(), 62) + 1) << int(ADDRESS_BITS) | h & low & ((1 << int(ADDRESS_BITS)) - 1)
         for h in hashes

@@ -29,7 +29,8 @@ class Keyring:
     """Keys of all epochs: keys of two epochs are different people, so a month is hashed by one."""
 
     def __init__(self, settings: Settings, directory: Path) -> None:
-        self._settings, self._directory = settings, directory
+        self._settings = settings
+        self._directory = directory
         self._epochs = {s.epoch: _Epoch(s, lambda s=s: self._read(s)) for s in settings.epochs}  # type: ignore[misc]
         self._canaries: dict[str, Canaries] = {}
 

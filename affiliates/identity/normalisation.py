@@ -9,9 +9,23 @@ import polars_hash  # noqa: F401 (gives expressions their `chash`)
 NORMALISATION = "v1 unicode"
 
 PLACEHOLDERS = (
-    "none", "null", "nil", "nan", "na", "n/a", "unknown", "undefined", "anonymous", "not set", "(not set)",
-    "0", "-1", "-", "?", "00000000-0000-0000-0000-000000000000",
-)  # fmt: skip
+    "none",
+    "null",
+    "nil",
+    "nan",
+    "na",
+    "n/a",
+    "unknown",
+    "undefined",
+    "anonymous",
+    "not set",
+    "(not set)",
+    "0",
+    "-1",
+    "-",
+    "?",
+    "00000000-0000-0000-0000-000000000000",
+)
 """Values (in lower case) that stand for nobody; the last is an advertising id that was switched off."""
 
 _ASCII_SPACE = " \t\n\r\x0b\x0c"

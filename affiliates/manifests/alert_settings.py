@@ -194,7 +194,8 @@ class Heartbeat(Model):
 def secret(subject: str, env: str | None, file: str | None, directory: Path) -> str:
     """What the environment variable or the file holds. Raises `RefusedError`, which never shows it."""
     if env is not None:
-        found, place = os.environ.get(env, ""), f"environment variable {env}"
+        found = os.environ.get(env, "")
+        place = f"environment variable {env}"
     else:
         place = f"file {file}"
         try:

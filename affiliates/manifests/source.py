@@ -107,10 +107,16 @@ _CLOUD = re.compile("(s3|gs|az)://[^/]+/")
 
 PERSON_KEY_COLUMNS: Mapping[str, ColumnType] = MappingProxyType(
     {
-        "activity_date": "date", "audience": "text", "namespace": "text", "person_key": "text", "events": "integer",
-        "unidentified_events": "integer", "undecided_events": "integer", "crosswalk_digest": "text",
+        "activity_date": "date",
+        "audience": "text",
+        "namespace": "text",
+        "person_key": "text",
+        "events": "integer",
+        "unidentified_events": "integer",
+        "undecided_events": "integer",
+        "crosswalk_digest": "text",
     }
-)  # fmt: skip
+)
 """Of a table of ready-made keys."""
 PERSON_NAMESPACE = "person"
 

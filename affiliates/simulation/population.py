@@ -105,7 +105,8 @@ class History:
 
     def joined(self, number: int, month: int) -> int:
         """Of a pattern's people of the last month, how many are there in a month; none before the first."""
-        pattern, last = self.patterns[number], len(self.months) - 1
+        pattern = self.patterns[number]
+        last = len(self.months) - 1
         if month < 0 or month == last:
             return pattern.people if month >= 0 else 0
         came = round(pattern.people * pattern.joined)
@@ -113,7 +114,8 @@ class History:
 
     def newcomers(self, number: int, month: int) -> Iterator[tuple[int, Range]]:
         """By cohort, the people of a pattern who are there from a month on."""
-        before, after = self.joined(number, month - 1), self.joined(number, month)
+        before = self.joined(number, month - 1)
+        after = self.joined(number, month)
         edges = [before + round((after - before) * share / self._shares[-1]) for share in self._shares]
         for cohort, (begin, end) in enumerate(pairwise(edges)):
             if end > begin:

@@ -37,7 +37,9 @@ class Simulation:
     """A population's history in a group, told month by month by `advance`."""
 
     def __init__(self, population: Population, group: Group, key: GroupKey, months: Sequence[date]) -> None:
-        self.population, self.group, self.key = population, group, key
+        self.population = population
+        self.group = group
+        self.key = key
         self.history = History(population, months)
         self.month = -1
         self._lg_k = group.settings.lg_k
@@ -61,7 +63,8 @@ class Simulation:
                     segment = self._segments.setdefault((number, cohort, namespace), Absorber(self._lg_k))
                     tasks.append((segment, number, namespace, people))
             for wave in range(WAVES):
-                stay, people = self.history.stay(wave), self.history.wave(number, wave)
+                stay = self.history.stay(wave)
+                people = self.history.wave(number, wave)
                 for namespace in namespaces if people.number else ():
                     if self.month in stay and (number, wave, namespace) not in self._waves:
                         self._waves[number, wave, namespace] = Absorber(self._lg_k)
@@ -100,10 +103,8 @@ class Simulation:
 
     def products(self, month: date) -> list[tuple[ProductRef, Product]]:
         """The products that hand in sketches for a month: those of entities in which anybody of the group has a part by then."""
-        last, sketched = (
-            month_after(month),
-            {p for pattern in self.population.patterns for p, n in pattern.uses.items() if n},
-        )
+        last = month_after(month)
+        sketched = {p for pattern in self.population.patterns for p, n in pattern.uses.items() if n}
         return [
             (ref, product)
             for entity in self.group.entities.values()
@@ -130,7 +131,8 @@ class Simulation:
         emails: list[Keys] = []
         phones: list[pl.Series] = []
         for (number, cohort), ranges in self._people.items():
-            pattern, first = self.population.patterns[number], self.history.first[number]
+            pattern = self.population.patterns[number]
+            first = self.history.first[number]
             if cohort in self._active(day) and pattern.named and product in pattern.uses:
                 for some in ranges:
                     numbers = np.arange(some.first, some.first + some.number, dtype=np.uint64)
@@ -166,9 +168,15 @@ class Simulation:
         return found
 
     def _contribution(
-        self, ref: ProductRef, product: Product, grain: Grain, first: date,
-        sketches: Mapping[tuple[int, str], list[Registers]], people: Sequence[int], now: datetime,
-    ) -> Contribution:  # fmt: skip
+        self,
+        ref: ProductRef,
+        product: Product,
+        grain: Grain,
+        first: date,
+        sketches: Mapping[tuple[int, str], list[Registers]],
+        people: Sequence[int],
+        now: datetime,
+    ) -> Contribution:
         of: dict[str, list[Registers]] = defaultdict(list)
         users: dict[str, int] = defaultdict(int)
         for number, pattern in enumerate(self.population.patterns):
@@ -221,7 +229,8 @@ class Simulation:
         return pl.Series([f"+1{200 + n // 100}555{100 + n % 100:04}" for n in places.tolist()], dtype=pl.String)
 
     def _linked(self) -> Crosswalk | None:
-        keys, persons = [], []
+        keys = []
+        persons = []
         for number, pattern in enumerate(self.population.patterns):
             if pattern.linked:
                 numbers = np.arange(pattern.people, dtype=np.uint64) + np.uint64(self.history.first[number])

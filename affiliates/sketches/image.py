@@ -21,16 +21,23 @@ import numpy.typing as npt
 from affiliates.sketches import kernels
 from affiliates.sketches.kernels import Coupons, Values
 
-MIN_LG_K, MAX_LG_K = 4, 21
+MIN_LG_K = 4
+MAX_LG_K = 21
 ADDRESS_BITS = np.uint32(26)
 ADDRESS_MASK = np.uint32((1 << 26) - 1)
 MAX_VALUE = 63
 MOST_BYTES = 1 << 22
 """Of an image. The largest that a writer makes has half of it: HLL_8 of lgK 21, 2,097,192 bytes."""
 
-_EMPTY, _COMPACT, _OUT_OF_ORDER = 4, 8, 16
-_LIST, _SET, _HLL = 0, 1, 2
-_HLL_4, _HLL_6, _HLL_8 = 0, 1, 2
+_EMPTY = 4
+_COMPACT = 8
+_OUT_OF_ORDER = 16
+_LIST = 0
+_SET = 1
+_HLL = 2
+_HLL_4 = 0
+_HLL_6 = 1
+_HLL_8 = 2
 _LIST_SIZE = 8
 _EXCEPTION = 15
 _HLL_START = 40
@@ -71,7 +78,8 @@ def decode(image: bytes) -> Decoded:
         raise BadImage(f"its format version is {version}, not 1")
     if not MIN_LG_K <= lg_k <= MAX_LG_K:
         raise BadImage(f"its lgK is {lg_k}, outside {MIN_LG_K} to {MAX_LG_K}")
-    mode, kind = mode_byte & 3, mode_byte >> 2 & 3
+    mode = mode_byte & 3
+    kind = mode_byte >> 2 & 3
     if mode > _HLL or kind > _HLL_8:
         raise BadImage(f"its mode byte {mode_byte} names no known form")
     if preamble != (2, 3, 10)[mode]:

@@ -28,7 +28,8 @@ against 150 on the machine of `make bench`), and the loads of their registers ov
 FIRST_CODE = np.uint8(3)
 """Of a user in the first namespace; what is less stands for nobody."""
 
-CODES, PENDING = np.uint64(63), np.uint64(1)
+CODES = np.uint64(63)
+PENDING = np.uint64(1)
 """The bits of a code in a table of fingerprints, and the code of one whose key isn't known yet."""
 
 _U = np.uint64
@@ -36,8 +37,10 @@ _SIX = _U(6)
 _ADDRESS = _U(0x3FFFFFF)
 _EACH_BYTE = 0x0101010101010101
 _HIGH = _U(0x80 * _EACH_BYTE)
-_FROM_0, _OVER_9 = _U(0x50 * _EACH_BYTE), _U(0x46 * _EACH_BYTE)
-_FROM_A, _OVER_F = _U(0x1F * _EACH_BYTE), _U(0x19 * _EACH_BYTE)
+_FROM_0 = _U(0x50 * _EACH_BYTE)
+_OVER_9 = _U(0x46 * _EACH_BYTE)
+_FROM_A = _U(0x1F * _EACH_BYTE)
+_OVER_F = _U(0x19 * _EACH_BYTE)
 _SOME_HEX = _U(0x30 * _EACH_BYTE)
 
 
@@ -109,7 +112,8 @@ def _not_hex(x: Any) -> Any:
 @_compiled
 def _murmur(a: Any, b: Any) -> Any:
     """MurmurHash3_x64_128 of 16 bytes, seed 9001."""
-    c1, c2 = _U(0x87C37B91114253D5), _U(0x4CF5AD432745937F)
+    c1 = _U(0x87C37B91114253D5)
+    c2 = _U(0x4CF5AD432745937F)
     h1 = _rotl(_U(9001) ^ (_rotl(a * c1, 31) * c2), 27) + _U(9001)
     h1 = h1 * _U(5) + _U(0x52DCE729)
     h2 = _rotl(_U(9001) ^ (_rotl(b * c2, 33) * c1), 31) + h1
@@ -118,7 +122,8 @@ def _murmur(a: Any, b: Any) -> Any:
     h2 ^= _U(16)
     h1 += h2
     h2 += h1
-    h1, h2 = _fmix(h1), _fmix(h2)
+    h1 = _fmix(h1)
+    h2 = _fmix(h2)
     h1 += h2
     return h1, h2 + h1
 
@@ -146,7 +151,9 @@ def _apply(registers: Any, slots: Any, values: Any, n: int) -> None:
 def raise_keys(registers: Values, keys: Keys) -> None:
     """Raise 2^lg_k registers by keys, each hashed as its 16 hex characters."""
     mask = _U(len(registers) - 1)
-    slots, values, rest = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint8), np.zeros(BLOCK, np.uint64)
+    slots = np.empty(BLOCK, np.uint32)
+    values = np.empty(BLOCK, np.uint8)
+    rest = np.zeros(BLOCK, np.uint64)
     whole = len(keys) // BLOCK * BLOCK
     for start in range(0, whole, BLOCK):
         _hash_block(keys[start : start + BLOCK], slots, values, mask)
@@ -173,7 +180,9 @@ def read_keys(views: npt.NDArray[np.uint64], addresses: npt.NDArray[np.uint64], 
     `views` (n, 2) as Arrow lays them out: length and prefix, then number and offset of a buffer; `addresses` of those
     buffers. A key is 16 characters of 0-9 and a-f; nothing is promised of `out` where a text is something else.
     """
-    first, second, n_wrong = np.empty(BLOCK, np.uint64), np.empty(BLOCK, np.uint64), 0
+    first = np.empty(BLOCK, np.uint64)
+    second = np.empty(BLOCK, np.uint64)
+    n_wrong = 0
     for start in range(0, len(views), BLOCK):
         n = min(BLOCK, len(views) - start)
         block = views[start : start + n]
@@ -207,7 +216,9 @@ def made_keys(first: Any, salt: Any, out: Keys) -> None:
 def raise_made(registers: Values, first: Any, count: int, salt: Any) -> None:
     """Raise registers by `count` keys of `made_keys`, without writing them down."""
     mask = _U(len(registers) - 1)
-    slots, values, keys = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint8), np.empty(BLOCK, np.uint64)
+    slots = np.empty(BLOCK, np.uint32)
+    values = np.empty(BLOCK, np.uint8)
+    keys = np.empty(BLOCK, np.uint64)
     for start in range(0, count, BLOCK):
         made_keys(_U(first) + _U(start), salt, keys)
         _hash_block(keys, slots, values, mask)
@@ -217,7 +228,9 @@ def raise_made(registers: Values, first: Any, count: int, salt: Any) -> None:
 @_compiled
 def coupons(keys: Keys, out: Coupons) -> None:
     """Coupons (value << 26 | address) of keys, each hashed as its 16 hex characters."""
-    slots, values, block = np.empty(BLOCK, np.uint32), np.empty(BLOCK, np.uint8), np.zeros(BLOCK, np.uint64)
+    slots = np.empty(BLOCK, np.uint32)
+    values = np.empty(BLOCK, np.uint8)
+    block = np.zeros(BLOCK, np.uint64)
     for start in range(0, len(keys), BLOCK):
         n = min(BLOCK, len(keys) - start)
         block[:n] = keys[start : start + n]
@@ -231,7 +244,8 @@ def raise_coupons(registers: Values, coupons: Coupons) -> None:
     """Raise registers by coupons."""
     mask = np.uint32(len(registers) - 1)
     for i in range(len(coupons)):
-        slot, value = coupons[i] & mask, np.uint8(coupons[i] >> np.uint32(26))
+        slot = coupons[i] & mask
+        value = np.uint8(coupons[i] >> np.uint32(26))
         registers[slot] = max(registers[slot], value)
 
 
@@ -252,7 +266,8 @@ def histogram(pairs: npt.NDArray[np.uint16], out: npt.NDArray[np.int64]) -> None
 def pack_nibbles(registers: Values, minimum: Any, out: Values) -> None:
     """Two registers a byte: what each has above the minimum, 15 where that is more."""
     for i in range(len(out)):
-        low, high = registers[2 * i] - minimum, registers[2 * i + 1] - minimum
+        low = registers[2 * i] - minimum
+        high = registers[2 * i + 1] - minimum
         out[i] = min(low, np.uint8(15)) | min(high, np.uint8(15)) << np.uint8(4)
 
 
@@ -261,9 +276,11 @@ def unpack_nibbles(packed: Values, minimum: Any, out: Values) -> int:
     """The reverse; returns how many are 15."""
     marked = 0
     for i in range(len(packed)):
-        low, high = packed[i] & np.uint8(15), packed[i] >> np.uint8(4)
+        low = packed[i] & np.uint8(15)
+        high = packed[i] >> np.uint8(4)
         marked += (low == 15) + (high == 15)
-        out[2 * i], out[2 * i + 1] = low + minimum, high + minimum
+        out[2 * i] = low + minimum
+        out[2 * i + 1] = high + minimum
     return marked
 
 
@@ -274,7 +291,8 @@ def insert_keys(table: Keys, keys: Keys) -> int:
     A place with 0 is free, so whether the key 0 is in the set stands in the place after the last.
     There must be a free place for each key.
     """
-    mask, new = _U(len(table) - 2), 0
+    mask = _U(len(table) - 2)
+    new = 0
     for i in range(len(keys)):
         key = keys[i]
         if key == _U(0):
@@ -299,15 +317,19 @@ def recognise(table: npt.NDArray[np.uint64], prints: Keys, keys: Keys, codes: Va
     there is inserted as `PENDING`. Returns how many rows have no key yet, which are written to
     `late`, and how many of them were inserted: `late` has these as ~row.
     """
-    mask, first = _U(len(table) - 1), np.empty(BLOCK, np.uint64)
-    n_late, n_new = 0, 0
+    mask = _U(len(table) - 1)
+    first = np.empty(BLOCK, np.uint64)
+    n_late = 0
+    n_new = 0
     for start in range(0, len(prints), BLOCK):
         n = min(BLOCK, len(prints) - start)
         block = prints[start : start + n]
         for j in range(n):  # Without a branch in between, the loads from memory overlap.
             first[j] = table[(block[j] >> _SIX) & mask, 0]
         for j in range(n):
-            seen, at, found = block[j] & ~CODES, (block[j] >> _SIX) & mask, first[j]
+            seen = block[j] & ~CODES
+            at = (block[j] >> _SIX) & mask
+            found = first[j]
             while found & ~CODES != seen or found == _U(0):
                 found = table[at, 0]
                 if found == _U(0):
@@ -334,7 +356,8 @@ def set_known(table: npt.NDArray[np.uint64], prints: Keys, keys: Keys, codes: Ke
         at = (prints[i] >> _SIX) & mask
         while table[at, 0] != _U(0):
             if table[at, 0] & ~CODES == prints[i] & ~CODES:
-                table[at, 0], table[at, 1] = (prints[i] & ~CODES) | codes[i], keys[i]
+                table[at, 0] = (prints[i] & ~CODES) | codes[i]
+                table[at, 1] = keys[i]
                 break
             at = (at + _U(1)) & mask
 
@@ -347,7 +370,8 @@ def insert_known(table: npt.NDArray[np.uint64], known: npt.NDArray[np.uint64]) -
         at = (known[i, 0] >> _SIX) & mask
         while table[at, 0] != _U(0):
             at = (at + _U(1)) & mask
-        table[at, 0], table[at, 1] = known[i, 0], known[i, 1]
+        table[at, 0] = known[i, 0]
+        table[at, 1] = known[i, 1]
 
 
 @_compiled
@@ -357,7 +381,8 @@ def lowest_linked(lowest: npt.NDArray[np.uint32], one: npt.NDArray[np.uint32], o
     A number's root is never higher than itself, so that at the end one pass in order finds all roots.
     """
     for i in range(len(one)):
-        x, y = one[i], other[i]
+        x = one[i]
+        y = other[i]
         while lowest[x] != x:
             lowest[x] = lowest[lowest[x]]
             x = lowest[x]
@@ -386,9 +411,13 @@ def sort_by_cell(cells: npt.NDArray[np.int64], keys: Keys, starts: npt.NDArray[n
 
 @_compiled
 def cells_of(
-    days: npt.NDArray[np.int32], flags: Values, codes: Values, shape: tuple[int, int], cells: npt.NDArray[np.int64],
+    days: npt.NDArray[np.int32],
+    flags: Values,
+    codes: Values,
+    shape: tuple[int, int],
+    cells: npt.NDArray[np.int64],
     left_out: npt.NDArray[np.int64],
-) -> None:  # fmt: skip
+) -> None:
     """The cell (day x audience x namespace) of each event; -1 where it is no user's of these days.
 
     `shape`: number of days and of namespaces; `days` count from the first; `flags`: 1 counts, 2 left

@@ -233,13 +233,15 @@ class Absorber:
     def absorb(self, keys: Keys) -> None:
         self._made = None
         while self._table is not None and len(keys):
-            some, keys = keys[: self._most], keys[self._most :]
+            some = keys[: self._most]
+            keys = keys[self._most :]
             self._table = _with_room(self._table, self._few, len(some))
             self._few += kernels.insert_keys(self._table, some)
             if self._few > self._most:
                 made = Registers.from_keys(self.lg_k, self._keys(self._table))
                 if made.values is not None:
-                    self._values, self._table = made.values, None
+                    self._values = made.values
+                    self._table = None
                 else:  # So many keys of so few coupons: hardly ever, but no reason to go wrong.
                     self._most *= 2
         if self._values is not None:
@@ -251,7 +253,8 @@ class Absorber:
             some = np.empty(min(count, self._most), np.uint64)
             kernels.made_keys(np.uint64(first), np.uint64(salt), some)
             self.absorb(some)
-            first, count = first + len(some), count - len(some)
+            first = first + len(some)
+            count = count - len(some)
         if self._values is not None:
             kernels.raise_made(self._values, np.uint64(first), count, np.uint64(salt))
 

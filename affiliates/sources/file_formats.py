@@ -22,8 +22,12 @@ from affiliates.manifests.source import ColumnType, Source
 READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 """What polars says of a file that is damaged or gone; a panic, where it looked at too little."""
 _TYPES: dict[ColumnType, pl.DataType] = {
-    "text": pl.String(), "integer": pl.Int64(), "number": pl.Float64(), "boolean": pl.Boolean(), "date": pl.Date(),
-}  # fmt: skip
+    "text": pl.String(),
+    "integer": pl.Int64(),
+    "number": pl.Float64(),
+    "boolean": pl.Boolean(),
+    "date": pl.Date(),
+}
 _IDENTIFIER_TYPES = (pl.String, pl.Categorical, pl.Enum, pl.Null)
 _HEADED = "correct the manifest's columns, or the export; a CSV needs a first line with its columns' names"
 _QUOTED = '"(?:[^"]|"")*"'
@@ -200,8 +204,10 @@ def _check_csv(path: Path, source: Source, where: str) -> None:
             "write it with a header",
         )
     check_there(columns_needed(source), header, where)
-    line, sep = pl.col("line").str.strip_prefix("\ufeff"), re.escape(separator)
-    plain, quoted = f'[^"{sep}]*', line.str.contains('"', literal=True)
+    line = pl.col("line").str.strip_prefix("\ufeff")
+    sep = re.escape(separator)
+    plain = f'[^"{sep}]*'
+    quoted = line.str.contains('"', literal=True)
     proper = line.str.contains(f"^(?:{_QUOTED}|{plain})(?:{sep}(?:{_QUOTED}|{plain}))*$")
     bare = pl.when(quoted).then(line.str.replace_all(_QUOTED, "")).otherwise(line)
     counted = pl.scan_lines(literal(path), row_index_name="row").select(
@@ -231,7 +237,11 @@ def _check_records(path: Path, separator: str, width: int, where: str) -> int:
     """The number of records, where a quoted field may hold line ends."""
     sep = re.escape(separator)
     field = f'(?:{_QUOTED}|[^"{sep}]*)'
-    whole, number, start, records, gathered = re.compile(f"{field}(?:{sep}{field})*"), 0, 1, 0, ""
+    whole = re.compile(f"{field}(?:{sep}{field})*")
+    number = 0
+    start = 1
+    records = 0
+    gathered = ""
     for line in _lines(path):
         number += 1
         gathered = f"{gathered}\n{line}" if gathered else line.removeprefix("\ufeff")
@@ -242,7 +252,9 @@ def _check_records(path: Path, separator: str, width: int, where: str) -> int:
         fields = re.sub(_QUOTED, "", gathered).count(separator) + 1
         if fields != width:
             _refuse_line(where, start, f"{fields} fields", width)
-        start, records, gathered = number + 1, records + 1, ""
+        start = number + 1
+        records = records + 1
+        gathered = ""
     if gathered:
         _refuse_line(where, start, "a quotation mark is never closed", width)
     return records

@@ -10,8 +10,12 @@ from affiliates.errors import Code, refused
 from affiliates.manifests.source import Source
 
 _SUFFIXES = {
-    ".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl",
-}  # fmt: skip
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".json": "jsonl",
+}
 _COMPRESSED = {".gz", ".zst"}
 
 

@@ -217,7 +217,8 @@ def find(source: Source, directory: Path, subject: str) -> Objects:
     assert source.files is not None
     scheme, _, rest = source.files.partition("://")
     name, _, key = rest.partition("/")
-    bucket, where = f"{scheme}://{name}", f"{subject}, {source.files}"
+    bucket = f"{scheme}://{name}"
+    where = f"{subject}, {source.files}"
     opened = _opened_store(scheme, name, subject)
     with _refusing(where):
         found = _listed(opened, key)

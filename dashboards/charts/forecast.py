@@ -14,8 +14,13 @@ if TYPE_CHECKING:
     from pipelines.forecasting.forecast import Forecast
 
 
-_INK, _SOFT, _LINE, _OVER, _GRID = "#1f2933", "#6b7785", "#1d5fa8", "#c0392b", "#e4e8ec"
-_WIDE, _NARROW = "#d3e3f4", "#9dc3e6"
+_INK = "#1f2933"
+_SOFT = "#6b7785"
+_LINE = "#1d5fa8"
+_OVER = "#c0392b"
+_GRID = "#e4e8ec"
+_WIDE = "#d3e3f4"
+_NARROW = "#9dc3e6"
 _CROSSED = "#e07b39"
 
 
@@ -51,7 +56,8 @@ def write(made: "Forecast", path: Path) -> None:
 
 
 def _drawn(made: "Forecast") -> _Drawn:
-    series, newest = made.series, made.series.newest.value or 0
+    series = made.series
+    newest = made.series.newest.value or 0
     day = {n: series.begins(n) for n in [p.number for p in series.points] + [a.number for a in made.ahead]}
     known = [p for p in series.points if p.value is not None]
     fan = {name: [newest, *(a.quantiles[name] for a in made.ahead)] for name in made.ahead[0].quantiles}
@@ -98,7 +104,8 @@ def _png(drawn: _Drawn, path: Path) -> None:
     figure.text(0.03, 0.92, drawn.subtitle, fontsize=10, color=_SOFT)
     figure.text(0.03, 0.025, STANDING, fontsize=8.5, color=_SOFT)
     days = date2num([drawn.past[-1], *drawn.ahead])
-    past, ahead = date2num(drawn.past), days[1:]
+    past = date2num(drawn.past)
+    ahead = days[1:]
     upper.fill_between(days, drawn.fan["p2_5"], drawn.fan["p97_5"], color=_WIDE, lw=0, label="95 % interval")
     upper.fill_between(days, drawn.fan["p10"], drawn.fan["p90"], color=_NARROW, lw=0, label="80 % interval")
     upper.plot(days, drawn.fan["p50"], color=_LINE, lw=1.8, ls=(0, (4, 2)), label="median")
@@ -106,9 +113,14 @@ def _png(drawn: _Drawn, path: Path) -> None:
     if drawn.shows_threshold:
         upper.axhline(drawn.threshold, color=_OVER, lw=1.5)
         upper.annotate(
-            f"threshold {number(drawn.threshold)}", (0.008, drawn.threshold), xycoords=("axes fraction", "data"),
-            xytext=(0, 4), textcoords="offset points", color=_OVER, fontsize=9,
-        )  # fmt: skip
+            f"threshold {number(drawn.threshold)}",
+            (0.008, drawn.threshold),
+            xycoords=("axes fraction", "data"),
+            xytext=(0, 4),
+            textcoords="offset points",
+            color=_OVER,
+            fontsize=9,
+        )
     for i, day in enumerate(date2num(drawn.breaks)):
         upper.axvline(day, color=_SOFT, lw=0.9, ls=":", label="another definition or level" if i == 0 else None)
     lower.plot(ahead, drawn.crossed, color=_CROSSED, lw=2, label="has been over in any period so far")
@@ -162,13 +174,19 @@ def _html(drawn: _Drawn, path: Path) -> None:
         form = "%{y:,.6g}" if row == 1 else "%{y:.1%}"
         figure.add_trace(
             go.Scatter(x=x, y=y, name=name, line=line, mode=mode, hovertemplate=f"%{{x|%Y-%m}} {form}<extra>{name}</extra>"),
-            row=row, col=1,
-        )  # fmt: skip
+            row=row,
+            col=1,
+        )
     if drawn.shows_threshold:
         figure.add_hline(
-            drawn.threshold, line_color=_OVER, row=1, col=1, annotation_text=f"threshold {number(drawn.threshold)}",
-            annotation_position="top left", annotation_font_color=_OVER,
-        )  # fmt: skip
+            drawn.threshold,
+            line_color=_OVER,
+            row=1,
+            col=1,
+            annotation_text=f"threshold {number(drawn.threshold)}",
+            annotation_position="top left",
+            annotation_font_color=_OVER,
+        )
     for day in drawn.breaks:
         figure.add_vline(day, line_color=_SOFT, line_dash="dot", line_width=1, row=1, col=1)
     if drawn.crossing is not None:
@@ -176,9 +194,12 @@ def _html(drawn: _Drawn, path: Path) -> None:
     figure.update_yaxes(title_text="figure", rangemode="normal", row=1, col=1)
     figure.update_yaxes(title_text="probability", range=[0, 1.02], tickformat=".0%", row=2, col=1)
     figure.update_layout(
-        template="plotly_white", title={"text": drawn.title, "subtitle": {"text": drawn.subtitle}}, height=760,
-        legend={"orientation": "h", "y": -0.08}, margin={"t": 100},
-    )  # fmt: skip
+        template="plotly_white",
+        title={"text": drawn.title, "subtitle": {"text": drawn.subtitle}},
+        height=760,
+        legend={"orientation": "h", "y": -0.08},
+        margin={"t": 100},
+    )
     figure.add_annotation(
         text=STANDING, xref="paper", yref="paper", x=0, y=-0.2, showarrow=False, font={"color": _SOFT, "size": 12}
     )

@@ -99,12 +99,18 @@ class ContributionSummary:
             for (p, a, n, e), c in sorted(self.cells.items())
         ]
         return {
-            "file": str(self.path), "bytes": self._size(), "from": f"{self.first}", "to": f"{self.last}",
-            "contributions": self.periods, "holds": rows,
+            "file": str(self.path),
+            "bytes": self._size(),
+            "from": f"{self.first}",
+            "to": f"{self.last}",
+            "contributions": self.periods,
+            "holds": rows,
             "audiences": sorted({a for said in self.audiences for a in (said or " ".join(AUDIENCES)).split()}),
-            "unidentified_events": self.unidentified, "undecided_events": self.undecided,
-            "made_by": sorted(self.made_by), "missing_days": {n: [f"{d}" for d in ds] for n, ds in self.missing.items()},
-        }  # fmt: skip
+            "unidentified_events": self.unidentified,
+            "undecided_events": self.undecided,
+            "made_by": sorted(self.made_by),
+            "missing_days": {n: [f"{d}" for d in ds] for n, ds in self.missing.items()},
+        }
 
     def shown(self, inspected: bool = False) -> RenderableType:
         """As a table, with what it means below."""
@@ -134,10 +140,12 @@ class ContributionSummary:
             said.append(Text(f"Of {', '.join(limited)} users alone: a reading that counts others has no upper bound from it."))
         if inspected:
             return Stack(*said, Text(REVEALS))
-        said.append(Text(
-            f"Left: the file, with a sketch for each period and row above, these numbers, and names of products.\n"
-            f"Stayed: all identifiers, in {self.bytes_read:,} bytes of events; and the key."
-        ))  # fmt: skip
+        said.append(
+            Text(
+                f"Left: the file, with a sketch for each period and row above, these numbers, and names of products.\n"
+                f"Stayed: all identifiers, in {self.bytes_read:,} bytes of events; and the key."
+            )
+        )
         if self.missing:
             said.append(Text(f"Missing, and so not in it: {self.missing_said}.", "bold red"))
         return Stack(*said, Text(f"Next: mauwatch inspect {self.path}, then hand it over."))

@@ -21,9 +21,13 @@ if TYPE_CHECKING:
 
 
 RESULT_STYLE = {
-    "under": "green", "granted": "green", "exempt": "green",
-    "undetermined": "yellow", "not_measured": "yellow", "over": "bold red",
-}  # fmt: skip
+    "under": "green",
+    "granted": "green",
+    "exempt": "green",
+    "undetermined": "yellow",
+    "not_measured": "yellow",
+    "over": "bold red",
+}
 NO_ADVICE = Text("Results of the stated readings; no legal advice.", style="dim")
 RECORD = "* the group's reading of record on the release date"
 
@@ -36,7 +40,8 @@ def of_family(found: "Sequence[LicenceTest]", alone: bool = True) -> RenderableT
         for name, o in test.readings.items():
             rows.append([*head, *_cells(name, o)])
             head = [f"  {test.licensee}" if len({t.licensee for t in found}) > 1 else "", "", ""]
-    clause, supposed = found[0].licence.clause, found[0].licence.supposed
+    clause = found[0].licence.clause
+    supposed = found[0].licence.supposed
     more = "More than" if clause.comparator == "gt" else "At least"
     title = f"{more} {clause.threshold:,} monthly active users{', if a version were released then' if supposed else ''}?"
     columns = ("licence", "released", "tests", "reading", "result", "headroom", "95 % interval")
@@ -154,8 +159,16 @@ def entries(registry: "Registry", found: "Sequence[LicenceEntry]") -> Renderable
     rows: list[Sequence[str | Text]] = []
     for entry in found:
         mark = " (replaced)" if entry.id in registry.replaced else " (added)" if entry.id in registry.added else ""
-        rows.append((f"{entry.id}{mark}", f"{entry.name}\n{entry.licensor}", entry.evidence.replace("_", " "),
-                     entry.version_date.date or "–", f"{entry.reviewed}\nto {entry.review_by}", entry.digest[:12]))  # fmt: skip
+        rows.append(
+            (
+                f"{entry.id}{mark}",
+                f"{entry.name}\n{entry.licensor}",
+                entry.evidence.replace("_", " "),
+                entry.version_date.date or "–",
+                f"{entry.reviewed}\nto {entry.review_by}",
+                entry.digest[:12],
+            )
+        )
     return table("The registry", ("id", "licence", "read as", "version", "reviewed", "digest"), rows, fixed=(3, 4, 5))
 
 
@@ -165,11 +178,13 @@ def sources(registry: "Registry", found: "Sequence[LicenceEntry]") -> Renderable
         f"{entry.id}, {what}: {said}"
         for entry in found
         for what, each in (
-            ("source", entry.sources), ("note", entry.notes), ("history", entry.history),
+            ("source", entry.sources),
+            ("note", entry.notes),
+            ("history", entry.history),
             ("leaves out", [x.what for c in entry.clauses for x in c.exemptions] + [x.what for x in entry.exemptions]),
         )
         for said in each
-    ]  # fmt: skip
+    ]
     for point in registry.interpretations:
         if point.family in {entry.family for entry in found}:
             said = "; ".join(text for text in (point.textual, point.reading, point.vendor_answer) if text)
@@ -186,7 +201,8 @@ def standing(
     read = _of_whom((entry.evidence.replace("_", " "), entry.id) for entry in shown)
     if read:
         yield Text(f"Read as {'; '.join(f'{how} ({ids})' for how, ids in read.items())}. Sources: --licence ID.")
-    newest, reviewed = registry.family("Llama")[-1], max(entry.reviewed for entry in registry.entries)
+    newest = registry.family("Llama")[-1]
+    reviewed = max(entry.reviewed for entry in registry.entries)
     yield Text(f"No newer version of Llama known since {newest.released} ({newest.id}; registry of {reviewed}).")
     if registry.replaced:
         yield Text(f"Replaced by this group's licences/*.yaml: {', '.join(registry.replaced)}.")
@@ -228,8 +244,17 @@ def dependencies(found: "Dependencies") -> RenderableType:
         stands = Text("\n".join(d.open), "yellow") if d.open else Text(", ".join(d.stands), "green")
         stands = stands if stands.plain else Text("no threshold in its text")
         hosted = use.hosted_by.replace("_", " ") + (f", {use.host}" if use.host else "")
-        rows.append((str(d.ref), use.model, hosted, stands, people(d.users.estimate if d.users else None),
-                     f"{revenue}{share}", "; ".join([use.alternative or "–", *cost])))  # fmt: skip
+        rows.append(
+            (
+                str(d.ref),
+                use.model,
+                hosted,
+                stands,
+                people(d.users.estimate if d.users else None),
+                f"{revenue}{share}",
+                "; ".join([use.alternative or "–", *cost]),
+            )
+        )
     columns = ("product", "uses", "hosted by", "stands on", "users", "revenue", "alternative, cost")
     said: list[RenderableType] = [table(f"Dependencies on {found.on}, users of {found.month:%Y-%m}", columns, rows, (4,))]
     if not found.uses:
@@ -243,9 +268,11 @@ def dependencies(found: "Dependencies") -> RenderableType:
 
 def _together(found: "Dependencies") -> str:
     number = len({d.ref for d in found.open})
-    users = "unknown" if found.users is None else (
-        f"{people(found.users.lower)} to {'no upper bound' if found.users.upper is None else people(found.users.upper)}"
-    )  # fmt: skip
+    users = (
+        "unknown"
+        if found.users is None
+        else (f"{people(found.users.lower)} to {'no upper bound' if found.users.upper is None else people(found.users.upper)}")
+    )
     money = ", ".join(f"{amount:,.0f} {currency} ({year})" for (currency, year), amount in sorted(found.revenue.items()))
     unknown = f"; revenue not said of {', '.join(found.not_said)}" if found.not_said else ""
     return (

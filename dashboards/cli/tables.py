@@ -74,7 +74,8 @@ def measured(found: "Measured", group: "Group", publication: "Publication | None
     from affiliates.manifests.product import ProductRef
 
     window = found.inputs.window
-    reading, zone = f"by the reading {found.inputs.reading.name}", group.settings.time_zone
+    reading = f"by the reading {found.inputs.reading.name}"
+    zone = group.settings.time_zone
     title = f"People in {window} ({zone}), {found.group.state}, {reading}"
     if not window.is_month:  # Preliminary is what can be signed.
         title = f"People in the {window} ({zone})"
@@ -98,7 +99,8 @@ def measured(found: "Measured", group: "Group", publication: "Publication | None
     total, lower, upper = found.summed
     high = "no upper bound" if upper is None else people(upper)
     said.append(Text(f"Sum of products, each person once in each: {people(total)} ({people(lower)} to {high})."))
-    audiences, error = ", ".join(found.inputs.reading.audiences), found.group.standard_error
+    audiences = ", ".join(found.inputs.reading.audiences)
+    error = found.group.standard_error
     said.append(Text(f"Audiences: {audiences}. Standard error of the sketches: {error:,.1f} people."))
     if left_out := _left_out(found.group.unidentified_events, found.group.undecided_events):
         said.append(left_out)
@@ -217,7 +219,8 @@ def _percent(before: int | None, after: int | None) -> str:
 
 def crosswalk(answer: Mapping[str, Any]) -> RenderableType:
     """What a new snapshot did to the people of the one before, and what it left out."""
-    people, cut = answer["people"], answer["cut_out"]
+    people = answer["people"]
+    cut = answer["cut_out"]
     kept, new, split, merged, gone = (people[name] for name in ("kept", "new", "split", "merged", "gone"))
     rows = [
         ("with the name they had", f"{kept:,}", f"{kept:,}"),

@@ -96,7 +96,8 @@ def play(directory: Path, now: datetime, scale: float, progress: Progress) -> De
     (directory / "truth.json").write_text(json.dumps(_truths(simulation, group), indent=1), encoding="utf-8")
     simulation.forget()
     report = run(directory, group, now, months[-1], days[-1], progress)
-    reading, known = group.readings.readings[0], {m.inputs.digest: m for m in report.measured.values()}
+    reading = group.readings.readings[0]
+    known = {m.inputs.digest: m for m in report.measured.values()}
     compared: list[FigureBesideTruth] = []
     with open_store(group.settings.store, directory) as store:
         for number, month in enumerate(months):
@@ -192,7 +193,8 @@ def _truths(simulation: Simulation, group: Group) -> dict[str, object]:
 
 
 def _compared(measured: Measured, simulation: Simulation) -> Iterator[FigureBesideTruth]:
-    month, group = measured.inputs.month, simulation.group
+    month = measured.inputs.month
+    group = simulation.group
     affiliates, products = _scopes(group, month)
     yield FigureBesideTruth(month, group.settings.name, measured.group, simulation.truth(month, products))
     for name, figure in measured.affiliates.items():
@@ -205,10 +207,18 @@ def to_dict(shown: DemoResult) -> dict[str, object]:
     """The answer of `demo --json`, but for the last month's figures."""
     return {
         "truth": [
-            {"month": f"{c.month:%Y-%m}", "subject": c.subject, "truth": c.truth.people, "by_definition": c.truth.apart,
-             "estimate": c.figure.estimate, "lower": c.figure.lower, "upper": c.figure.upper, "holds": c.holds}
+            {
+                "month": f"{c.month:%Y-%m}",
+                "subject": c.subject,
+                "truth": c.truth.people,
+                "by_definition": c.truth.apart,
+                "estimate": c.figure.estimate,
+                "lower": c.figure.lower,
+                "upper": c.figure.upper,
+                "holds": c.holds,
+            }
             for c in shown.compared
         ],
         "licences": [t.to_dict() for t in shown.tests],
         "released": [t.to_dict() for t in shown.released],
-    }  # fmt: skip
+    }

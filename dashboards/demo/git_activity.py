@@ -22,7 +22,8 @@ from pipelines.workflows.report import Progress, Report
 from pipelines.workflows.run import run
 
 NAME = "git-activity"
-FIRST, LAST = date(2023, 6, 1), date(2026, 7, 31)
+FIRST = date(2023, 6, 1)
+LAST = date(2026, 7, 31)
 SHOWN = date(2025, 3, 1)
 
 
@@ -72,7 +73,8 @@ def play(directory: Path, now: datetime, progress: Progress) -> Demo:
             without = {month: _figures(store, unjoined, month).group for month in months}
     with _store(directory, group) as store:
         joined = {month: _figures(store, group, month).group for month in months}
-        shown, tests = _figures(store, group, SHOWN), list(release_tests.run_tests(store, group, release_tests.first_of_all()))
+        shown = _figures(store, group, SHOWN)
+        tests = list(release_tests.run_tests(store, group, release_tests.first_of_all()))
     effect = {f"{month:%Y-%m}": (without[month], joined[month]) for month in months}
     return Demo(group, report, shown, effect, tests)
 

@@ -18,9 +18,13 @@ from affiliates.manifests.group import affiliate_of
 from pipelines.evidence.write import METHOD
 
 Told = Mapping[str, Any]
-_GREY, _INK, _RULE = (105, 110, 118), (24, 28, 36), (200, 204, 210)
-_FONT, _SIZE = "DejaVu", 8.5
-MOST_ROWS, MOST_LINES = 25, 10
+_GREY = (105, 110, 118)
+_INK = (24, 28, 36)
+_RULE = (200, 204, 210)
+_FONT = "DejaVu"
+_SIZE = 8.5
+MOST_ROWS = 25
+MOST_LINES = 10
 """Of a table, and of a list; what is beyond stands in the bundle, and is said."""
 
 
@@ -150,9 +154,13 @@ class _Sheets(FPDF):
         self.set_font(_FONT, size=7.6)
         aligned = tuple("RIGHT" if i in right else "LEFT" for i in range(len(heads)))
         with self.table(
-            col_widths=tuple(widths), text_align=aligned, line_height=4.1, padding=(0.5, 1, 0.5, 1),
-            borders_layout=TableBordersLayout.HORIZONTAL_LINES, headings_style=FontFace(emphasis="BOLD", color=_GREY),
-        ) as table:  # fmt: skip
+            col_widths=tuple(widths),
+            text_align=aligned,
+            line_height=4.1,
+            padding=(0.5, 1, 0.5, 1),
+            borders_layout=TableBordersLayout.HORIZONTAL_LINES,
+            headings_style=FontFace(emphasis="BOLD", color=_GREY),
+        ) as table:
             for row in [heads, *every[:MOST_ROWS]]:
                 table.row(row)
         if len(every) > MOST_ROWS:
@@ -160,7 +168,8 @@ class _Sheets(FPDF):
 
 
 def _result(made: _Sheets, told: Told) -> None:
-    licence, about = told["licence"], told["about"]
+    licence = told["licence"]
+    about = told["about"]
     made.title_line(f"{told['group']['name'] or told['group']['group']}: users in {about['month']}")
     made.text_line(
         f"Evidence for the test of {licence['name']}, released {licence['released']}: {_more(licence)} monthly active users "
@@ -171,19 +180,22 @@ def _result(made: _Sheets, told: Told) -> None:
     outcomes = [(r["name"], licence["readings"][r["name"]]) for r in licence["read"]]
     rows = [
         (
-            f"{name}{' (of record)' if o['of_record'] else ''}", o["result"].replace("_", " "), _people(o["estimate"]),
+            f"{name}{' (of record)' if o['of_record'] else ''}",
+            o["result"].replace("_", " "),
+            _people(o["estimate"]),
             _interval(o["lower"], o["upper"]),
             "–" if o["estimate"] is None else f"{licence['threshold'] - o['estimate']:+,}",
         )
         for name, o in outcomes
-    ]  # fmt: skip
+    ]
     made.rows(("reading", "result", "estimate", "95 % interval", "headroom"), rows, (38, 22, 26, 44, 26), (2, 3, 4))
     said = [f"{name}: {why}" for name, o in outcomes for why in o["why"]]
     made.lines(said + [f"{name} would be settled by: {reason}" for name, o in outcomes for reason in o["settled_by"]], grey=True)
 
 
 def _clause(made: _Sheets, licence: Told) -> None:
-    clause, entry = licence["clause"], licence["entry"]
+    clause = licence["clause"]
+    entry = licence["entry"]
     made.heading("The clause, and how it was read")
     made.text_line(
         f"{licence['name']} ({licence['licensor']}), section {clause['section']}. Over it: {_more(licence)} "
@@ -201,8 +213,9 @@ def _clause(made: _Sheets, licence: Told) -> None:
     record = licence["of_record"]
     made.text_line(
         f"Reading of record: {record['reading']}, adopted by {record['adopted_by']} from {record['from']}."
-        if record else "No reading of record was adopted."
-    )  # fmt: skip
+        if record
+        else "No reading of record was adopted."
+    )
 
 
 def _figures(made: _Sheets, figures: Sequence[Told]) -> None:
@@ -230,12 +243,15 @@ def _figures(made: _Sheets, figures: Sequence[Told]) -> None:
 
         rows = [
             (
-                {"group": "", "affiliate": "  ", "product": "    "}[f["scope"]] + f["subject"], _people(f["estimate"]),
-                _interval(f["lower"], f["upper"]), f"{_people(f['identity_low'])} to {_people(f['identity_high'])}",
-                f"{f['standard_error']:,.0f}", _covered(f),
+                {"group": "", "affiliate": "  ", "product": "    "}[f["scope"]] + f["subject"],
+                _people(f["estimate"]),
+                _interval(f["lower"], f["upper"]),
+                f"{_people(f['identity_low'])} to {_people(f['identity_high'])}",
+                f"{f['standard_error']:,.0f}",
+                _covered(f),
             )
             for f in sorted(held["figures"], key=lambda f: (f["scope"] != "group", place(f), order[f["scope"]], f["subject"]))
-        ]  # fmt: skip
+        ]
         heads = ("", "estimate", "95 % interval", "same or different people", "sketch error", "covered")
         made.rows(heads, rows, (37, 23, 42, 42, 16, 30), (1, 2, 3, 4, 5))
         made.ln(1)
@@ -273,11 +289,15 @@ def _vouched(made: _Sheets, closing: Told | None) -> None:
         made.text_line(f"Nobody has attested for: {', '.join(closing['not_attested'])}.")
     rows = [
         (
-            r["product"], f"{r['published']:,} {r['unit']}", _people(r["ours"]["estimate"]) if r["ours"] else "–",
-            f"{r['difference']:+,}" if r["ours"] else "–", f"{r['source']}, {r['on']}", r["reason"],
+            r["product"],
+            f"{r['published']:,} {r['unit']}",
+            _people(r["ours"]["estimate"]) if r["ours"] else "–",
+            f"{r['difference']:+,}" if r["ours"] else "–",
+            f"{r['source']}, {r['on']}",
+            r["reason"],
         )
         for r in closing["reconciliation"]
-    ]  # fmt: skip
+    ]
     if rows:
         made.rows(
             ("product", "published", "ours", "difference", "where", "why they differ"), rows, (26, 30, 24, 22, 36, 46), (1, 2, 3)

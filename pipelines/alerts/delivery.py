@@ -22,7 +22,8 @@ def deliver(store: Store, directory: Path, group: Group, clock: Clock) -> list[F
 
     One message after the other, each by one sender at a time. A channel that fails holds up no other.
     """
-    rules, me = group.alerting, process_identity()
+    rules = group.alerting
+    me = process_identity()
     if not rules.channels:
         return []
     by_name = {channel.name: channel for channel in rules.channels}

@@ -34,7 +34,8 @@ PRESENT = timedelta(days=100)
 _BACK = 40
 """Months of the past that are read, for steps and forecasts."""
 
-MISSING, FAILED = AlertKey("missing_data"), AlertKey("failed_run")
+MISSING = AlertKey("missing_data")
+FAILED = AlertKey("failed_run")
 RUN = "mauwatch run"
 """The whole of it, beside Dagster's jobs."""
 Forecast = Callable[[Sequence[Point], int], Outlook | None]
@@ -51,9 +52,14 @@ class RunFacts:
 
 
 def evaluate(
-    store: Store, group: Group, known: Registry, now: datetime, whole: bool = False, facts: RunFacts | None = None,
+    store: Store,
+    group: Group,
+    known: Registry,
+    now: datetime,
+    whole: bool = False,
+    facts: RunFacts | None = None,
     forecast: Forecast = expectations.probabilities,
-) -> None:  # fmt: skip
+) -> None:
     """Take in what is published now; all in one transaction, which is the store's own if it has begun one.
 
     `whole`: all that can be is published, so a month that isn't is missing. Raises `RefusedError` for what alerts.yaml can't
@@ -75,7 +81,10 @@ class _Look:
     """One look, within its transaction."""
 
     def __init__(self, store: ContributionStore, group: Group, known: Registry, now: datetime, forecast: Forecast) -> None:
-        self.store, self.group, self.now, self.forecast = store, group, now, forecast
+        self.store = store
+        self.group = group
+        self.now = now
+        self.forecast = forecast
         self.today = local_day(now, group.settings.time_zone)
         self.reading: Reading = group.readings.shown_on(self.today)
         self.roll = AlertRecorder(store, group, now)
@@ -105,8 +114,11 @@ class _Look:
         self._set_aside()
         changed = self._data("definition_change", self._changed_definitions())
         subjects = dict.fromkeys([None, *(rule.subject for rule in self.rules.values())])
-        jumped = self._data("jump", {k: v for subject in subjects for k, v in self._jumps(subject).items()},
-                            lambda s: self._is_recent(s) and (s[8:] or None) in subjects)  # fmt: skip
+        jumped = self._data(
+            "jump",
+            {k: v for subject in subjects for k, v in self._jumps(subject).items()},
+            lambda s: self._is_recent(s) and (s[8:] or None) in subjects,
+        )
         if whole:
             named = facts.missing if facts else None
             self._found(
@@ -152,7 +164,8 @@ class _Look:
 
     def _jumps(self, subject: str | None) -> dict[str, str]:
         """Months too far from the one that they are compared with, and how far."""
-        found, each = {}, self.past if subject is None else self._past(subject)
+        found = {}
+        each = self.past if subject is None else self._past(subject)
         recent = self._recent(each)
         for number, p in enumerate(each):
             known = each[: number + 1]
@@ -163,7 +176,8 @@ class _Look:
             ):
                 if self._is_another_group(subject, before, p):
                     continue
-                now, name = p.estimate or p.lower, f"{p.month:%Y-%m} {subject or ''}".strip()
+                now = p.estimate or p.lower
+                name = f"{p.month:%Y-%m} {subject or ''}".strip()
                 step = now / (before.estimate or 1) - 1
                 found[name] = f"{name}: {now:,} people, {step:+.1%} since {before.month:%Y-%m}"
         return found
@@ -184,7 +198,8 @@ class _Look:
     def _changed_definitions(self) -> dict[str, str]:
         """Months in which a product called something else active than in the month before, or that were counted otherwise."""
         months = {p.month: published_figures.definitions(self.store, p.month) for p in self.recent}
-        methods, found = {p.month: p.method for p in self.past}, list[str]()
+        methods = {p.month: p.method for p in self.past}
+        found = list[str]()
         for month, here in months.items():
             last = month_before(month)
             there = months.get(last) or (published_figures.definitions(self.store, last) if here else {})
@@ -208,7 +223,8 @@ class _Look:
                 yield f"{month:%Y-%m}"
 
     def _threshold(self, rule: Rule, doubted: set[str], frozen: bool) -> None:
-        key, group = AlertKey("threshold", rule.name, self.reading.name), self.group
+        key = AlertKey("threshold", rule.name, self.reading.name)
+        group = self.group
         situations = list[Situation]()
         for p in self.recent if rule.subject is None else self._recent(self._past(rule.subject)):
             seen = self._outlook(rule, p) if p.upper is not None else None
@@ -243,19 +259,27 @@ class _Look:
 
     def _about_threshold(self, key: AlertKey, as_of: date | None) -> About:
         """A licence that isn't watched any more, or a reading that is gone, leaves an alert with its figures alone."""
-        month, rule = month_of(as_of) if as_of else None, self.rules.get(key.rule)
-        record, here = self._is_of_record(key.reading), key.reading == self.reading.name
+        month = month_of(as_of) if as_of else None
+        rule = self.rules.get(key.rule)
+        record = self._is_of_record(key.reading)
+        here = key.reading == self.reading.name
         if month is None or rule is None or not here:
             subject = key.rule.partition(" ")[2] or None
             return About(self.group.settings.group, record, whose=subject, aside=None if here else self.reading.name)
-        subject, at_month = rule.subject, next((p for p in self._past(rule.subject) if p.month == month), None)
+        subject = rule.subject
+        at_month = next((p for p in self._past(rule.subject) if p.month == month), None)
         seen = self._outlook(rule, at_month) if at_month and at_month.upper is not None else None
         found = published_figures.products(self.store, self.reading, month)
         return About(
-            self.group.settings.group, record, whose=subject, crossing=seen.crossing if seen else None, today=self.today,
+            self.group.settings.group,
+            record,
+            whose=subject,
+            crossing=seen.crossing if seen else None,
+            today=self.today,
             products=[(ref, users) for ref, users in found if subject is None or ref.belongs_to(subject)],
-            tested_by=rule.tested_by(month), uses=[_used(*use) for use in self._uses(rule)],
-        )  # fmt: skip
+            tested_by=rule.tested_by(month),
+            uses=[_used(*use) for use in self._uses(rule)],
+        )
 
     def _uses(self, rule: Rule) -> Iterator[grants.Use]:
         for used in grants.uses(self.group, self.today):

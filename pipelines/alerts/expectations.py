@@ -13,8 +13,10 @@ from pipelines.forecasting.forecast import forecast
 from pipelines.forecasting.series import Point, even
 from pipelines.records import PublishedMonth
 
-_QUARTER, _YEAR = 3, 12
-LEAST_STEPS, MOST_STEPS = 6, 24
+_QUARTER = 3
+_YEAR = 12
+LEAST_STEPS = 6
+MOST_STEPS = 24
 """Of the past: fewer steps say nothing about the next one, older ones little."""
 
 
@@ -46,7 +48,8 @@ def is_jump(past: Sequence[PublishedMonth], rules: Jump) -> bool:
 
     An open month can only be too high: it has no upper bound.
     """
-    before, last = comparison_month(past), past[-1]
+    before = comparison_month(past)
+    last = past[-1]
     if before is None:
         return False
     months = months_apart(before.month, last.month)
@@ -75,7 +78,8 @@ def usual_step(past: Sequence[PublishedMonth], rules: Jump) -> tuple[float, floa
     ][-MOST_STEPS:]
     if len(steps) < LEAST_STEPS:
         return math.log1p(-rules.without_past), math.log1p(rules.without_past)
-    middle, n = mean(steps), len(steps)
+    middle = mean(steps)
+    n = len(steps)
     reach = _t(0.995, n - 1) * stdev(steps) * math.sqrt(1 + 1 / n)
     return min(middle - reach, math.log1p(-rules.least)), max(middle + reach, math.log1p(rules.least))
 
@@ -86,7 +90,8 @@ def _bounded(past: PublishedMonth) -> bool:
 
 def _t(share: float, degrees: int) -> float:
     """Student's quantile, by the expansion around the normal one: within 1 % from five degrees of freedom on."""
-    z, n = NormalDist().inv_cdf(share), degrees
+    z = NormalDist().inv_cdf(share)
+    n = degrees
     terms = (
         z,
         (z**3 + z) / (4 * n),

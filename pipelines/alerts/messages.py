@@ -73,10 +73,16 @@ def payload(of: Transition, event: Event, about: About, rules: Alerting, key: st
     if event.action in ("raised", "found", "escalated"):
         said.append(f"It has been seen: mauwatch alerts ack {of.opened} --by NAME")
     return {
-        "title": title, "text": "\n".join([*said, "", *foot]),
-        "bare_title": bare, "bare_text": "\n".join([f"{bare}.", "Figures and names are shown there:", "", *foot]),
-        "alert": f"{of.opened}", "kind": of.kind, "action": event.action, "level": event.level.word, "link": link,
-    }  # fmt: skip
+        "title": title,
+        "text": "\n".join([*said, "", *foot]),
+        "bare_title": bare,
+        "bare_text": "\n".join([f"{bare}.", "Figures and names are shown there:", "", *foot]),
+        "alert": f"{of.opened}",
+        "kind": of.kind,
+        "action": event.action,
+        "level": event.level.word,
+        "link": link,
+    }
 
 
 def _title(of: Transition, event: Event, about: About) -> tuple[str, str]:
@@ -113,7 +119,8 @@ def _threshold(of: Transition, event: Event, about: About, rules: Alerting) -> l
         said.append(f"Shown is {about.aside} now: by that one, alerts are raised anew.")
     if of.estimate is not None and of.threshold and of.as_of:
         bounds = f"{of.lower:,} to {'no upper bound yet' if of.upper is None else f'{of.upper:,}'}"
-        share, whose = of.estimate / of.threshold, f" of {about.whose}" if about.whose else ""
+        share = of.estimate / of.threshold
+        whose = f" of {about.whose}" if about.whose else ""
         said.append(f"{of.as_of:%Y-%m}: {of.estimate:,} people{whose} ({bounds}), {share:.1%} of {of.threshold:,}.")
     if of.as_of and about.tested_by is not None:
         named = ", ".join(about.tested_by)

@@ -35,19 +35,34 @@ class AlertRecorder:
         return from_text(self.current[key].memory) if key in self.current else State()
 
     def note(
-        self, key: AlertKey, after: State, events: Sequence[Event], situation: Situation | None = None,
-        about: Callable[[], About] | None = None, **signed: Any,
-    ) -> None:  # fmt: skip
+        self,
+        key: AlertKey,
+        after: State,
+        events: Sequence[Event],
+        situation: Situation | None = None,
+        about: Callable[[], About] | None = None,
+        **signed: Any,
+    ) -> None:
         """Note how an alert is now, if it isn't as it was; `signed`: closed_by, reason_code, matter, note."""
-        before, was = self.current.get(key), self.state(key)
+        before = self.current.get(key)
+        was = self.state(key)
         if after == was and not events:
             return
         level = after.level.word if key.kind == "threshold" else "open" if after.subjects else "none"
         numbers = {n: getattr(situation, n) for n in _NUMBERS} if situation else {n: getattr(before, n, None) for n in _NUMBERS}
         made = Transition(
-            kind=key.kind, rule=key.rule, reading=key.reading, action="looked", level=level, subjects="\n".join(after.subjects),
-            memory=to_text(after), known_at=self.now, acknowledged_by=after.acknowledged_by, **numbers, **signed,
-        )  # fmt: skip
+            kind=key.kind,
+            rule=key.rule,
+            reading=key.reading,
+            action="looked",
+            level=level,
+            subjects="\n".join(after.subjects),
+            memory=to_text(after),
+            known_at=self.now,
+            acknowledged_by=after.acknowledged_by,
+            **numbers,
+            **signed,
+        )
         rows = [replace(made, action=event.action) for event in events]
         noted = alert_log.append(self.store, rows or [made], before)
         self.current[key] = noted[-1]

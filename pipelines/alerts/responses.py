@@ -49,7 +49,8 @@ def acknowledge(store: Store, group: Group, number: int, by: str, now: datetime)
 def close(store: Store, group: Group, known: Registry, number: int, closing: Closing, now: datetime) -> Transition:
     """Close an alert, and look again: what was confirmed counts from now on. Raises `RefusedError` for an alert that isn't open,
     and for a reason that isn't one of its kind."""
-    by, matter = _named("--by", closing.by, 200), _named("--matter", closing.matter, 64)
+    by = _named("--by", closing.by, 200)
+    matter = _named("--matter", closing.matter, 64)
     note = _named("--note", closing.note, 500) if closing.note is not None else None
     with store.writing() as connection:
         within = Store(store.engine, connection, writes=True)

@@ -70,11 +70,7 @@ def rules(group: Group, known: Registry, days: Sequence[date], reading: Reading)
 
 def days_of(group: Group, months: Iterable[date], today: date) -> list[date]:
     """The days on which to ask who uses what: today, each month's first and last, and the last ones of products and uses."""
-    ends = {
-        ended.to - DAY
-        for product in group.products.values() for ended in (product, *product.models)
-        if ended.to is not None
-    }  # fmt: skip
+    ends = {ended.to - DAY for product in group.products.values() for ended in (product, *product.models) if ended.to is not None}
     spans = [(month, month_end(month)) for month in months]
     within = {day for day in ends for first, last in spans if first <= day <= last}
     return sorted({today, *within, *(day for span in spans for day in span)})

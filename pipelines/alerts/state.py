@@ -176,9 +176,12 @@ def assess(s: Situation, rules: Alerting) -> Assessment:
 
 def _met(s: Situation, rules: Alerting, line: float, odds: float) -> Iterator[tuple[Level, bool]]:
     """Each level, and whether it is reached; `line` and `odds` lower the lines of figures and of probabilities."""
-    estimate, threshold = s.estimate or 0, s.threshold
-    year, quarter = s.within_year or 0.0, s.within_quarter or 0.0
-    shares, chances = rules.shares, rules.probabilities
+    estimate = s.estimate or 0
+    threshold = s.threshold
+    year = s.within_year or 0.0
+    quarter = s.within_quarter or 0.0
+    shares = rules.shares
+    chances = rules.probabilities
     above = s.upper is not None and s.is_over(s.upper, line)
     yield Level.WATCH, year >= chances.watch * odds or estimate >= shares.watch * threshold * line
     yield Level.PREPARE, year >= chances.prepare * odds or estimate >= shares.prepare * threshold * line or above
@@ -195,7 +198,8 @@ def advance(state: State, looks: Iterable[Assessment], now: datetime, rules: Ale
     for new in looks:
         before = kept.get((new.grain, new.as_of))
         same = before is not None and before.estimate == new.estimate
-        void, answered = before is not None and same and before.void, before is not None and before.answered
+        void = before is not None and same and before.void
+        answered = before is not None and before.answered
         kept[new.grain, new.as_of] = replace(new, void=void, answered=answered)
     merged = tuple(k for grain in ("day", "month") for k in _last([k for k in kept.values() if k.grain == grain], rules))
     if state.closed >= Level.OVER:  # Silent until it has been below: what comes over the line before that is answered with it.

@@ -107,7 +107,8 @@ def namespace_bounds(by_lg_k: Mapping[int, Registers]) -> Bounds:
     folded = Registers.union(by_lg_k.values()).bounds()
     if len(levels) == 1:
         return folded
-    lower, upper = folded.lower, folded.upper
+    lower = folded.lower
+    upper = folded.upper
     for i in range(1, len(levels)):
         fine = Registers.union(by_lg_k[k] for k in levels[:i]).bounds()
         coarse = [by_lg_k[k].bounds() for k in levels[i:]]

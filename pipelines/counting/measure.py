@@ -37,7 +37,8 @@ class Measured:
     @property
     def contradictions(self) -> list[str]:
         """What can't be: a product larger than the group, or the group larger than all products."""
-        group, wrong = self.group, []
+        group = self.group
+        wrong = []
         for name, figure in self.products.items():
             if group.upper is not None and figure.lower > group.upper:
                 wrong.append(f"{name} has at least {figure.lower:,} people, the group at most {group.upper:,}")

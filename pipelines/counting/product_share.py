@@ -40,7 +40,9 @@ class StatedBounds:
 
 def share(frame: Frame, ref: ProductRef, product: Product, versions: Sequence[StoredContribution], given: StatedBounds) -> Share:
     """A product's share, by its contributions in the window and those that reach into it."""
-    window, group, name = frame.window, frame.group, str(ref)
+    window = frame.window
+    group = frame.group
+    name = str(ref)
     within = [v for v in versions if window.names(v)]
     zone = within[0].day_zone if within else product.day_zone or window.zone
     covered = _covered(product, [v for v in versions if window.overlaps(v)], window, zone)
@@ -63,9 +65,7 @@ def share(frame: Frame, ref: ProductRef, product: Product, versions: Sequence[St
         f"{name}: {month:%Y-%m} was contributed as a whole month, which the window has a part of: it is in the upper bound alone"
         for month in covered.reaching
     ]
-    return Share(
-        pool, given.most, covered.coverage, (*reasons, *unknown), *excluded, least=given.least, noted=(*said, *apart)
-    )  # fmt: skip
+    return Share(pool, given.most, covered.coverage, (*reasons, *unknown), *excluded, least=given.least, noted=(*said, *apart))
 
 
 @dataclass
@@ -79,7 +79,9 @@ class _Covered:
 
 def _covered(product: Product, versions: Sequence[StoredContribution], window: Window, zone: str) -> _Covered:
     """What was due and is there: of each month its days, or the month where it was contributed so."""
-    found, gaps, without = _Covered(), list[date](), list[date]()
+    found = _Covered()
+    gaps = list[date]()
+    without = list[date]()
     for month in window.months:
         days = product.days_due(*window.part_of(month), zone)
         of_month = [v for v in versions if month_of(v.activity_date) == month]
@@ -129,11 +131,12 @@ def _pool(frame: Frame, name: str, product: Product, versions: Sequence[StoredCo
 
 def _sketches(
     frame: Frame, name: str, wanted: Sequence[Sequence[StoredContribution]]
-) -> tuple[list[Sketches], list[str], list[str]]:  # fmt: skip
+) -> tuple[list[Sketches], list[str], list[str]]:
     """The union of each list of contributions, in the reading's audiences; what of it is erased, and what is apart."""
     by_id = {v.id: v for versions in wanted for v in versions}
     each: dict[int, list[Sketches]] = defaultdict(list)
-    erased, joined = list[datetime | None](), list[StoredContribution]()
+    erased = list[datetime | None]()
+    joined = list[StoredContribution]()
     for number, part in frame.warehouse.read_parts(sorted(by_id)):
         if part.audience not in frame.reading.audiences:
             continue
@@ -195,7 +198,7 @@ def _periods(versions: Sequence[StoredContribution]) -> str:
 
 def stated_bounds(
     counts: Sequence[StatedCount], due: Sequence[tuple[ProductRef, Product]], window: Window
-) -> Mapping[ProductRef, StatedBounds]:  # fmt: skip
+) -> Mapping[ProductRef, StatedBounds]:
     """By product, what its counts and ceilings say of a window.
 
     A number is of a calendar month: its people in a part of it are at most as many, and of several months at most all of
@@ -225,12 +228,16 @@ def _is_whole(month: date, window: Window) -> bool:
 def _added(given: Sequence[StatedCount], window: Window) -> StatedCount:
     if window.is_month:
         return given[0]
-    first, kinds = given[0], {c.kind for c in given}
+    first = given[0]
+    kinds = {c.kind for c in given}
     months = " and ".join(f"{c.month:%Y-%m}" for c in given)
     part = "" if all(_is_whole(c.month, window) for c in given) else ", of which the window has a part"
     return StatedCount(
-        *first.ref, first.month, "count" if kinds == {"count"} else "ceiling", sum(c.users for c in given),
+        *first.ref,
+        first.month,
+        "count" if kinds == {"count"} else "ceiling",
+        sum(c.users for c in given),
         " and ".join(dict.fromkeys(c.unit for c in given)),
         f"of {months}{part}: " + "; ".join(dict.fromkeys(c.document for c in given)),
         "; ".join(dict.fromkeys(c.attested_by for c in given)),
-    )  # fmt: skip
+    )

@@ -110,7 +110,8 @@ class Window(Days):
 
     def life_of(self, product: Product, zone: str) -> tuple[datetime, datetime]:
         """The part of the window in which a product lives whose days are a zone's: what lies before or after is no gap."""
-        begin, end = max(self.begin, midnight(product.from_, zone)), self.end
+        begin = max(self.begin, midnight(product.from_, zone))
+        end = self.end
         return begin, min(end, midnight(product.to, zone)) if product.to else end
 
     def is_covered(self, product: Product, versions: Sequence[StoredContribution], zone: str) -> bool:

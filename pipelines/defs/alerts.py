@@ -33,7 +33,8 @@ def job() -> dg.JobDefinition:
         desk: RunContext = getattr(context.resources, DESK)
         with desk.without_data("the alerts"):
             centre = desk.centre
-            store, rules = centre.store_if_any(), centre.group.alerting
+            store = centre.store_if_any()
+            rules = centre.group.alerting
             if store is None:
                 return
             evaluate.evaluate(store, centre.group, centre.registry, centre.now, whole=True)

@@ -46,7 +46,9 @@ def from_group(group: Group, calendar: Calendar, prefix: Prefix) -> list[dg.Asse
 def contributions(ref: ProductRef, product: Product, calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
     """A product's sketches, by day or by month. Of a range that is run, only the periods that could be computed are
     materialised: a day that its sources don't have stays missing."""
-    key, name, grain = product_key(prefix, ref), str(ref), product.grain
+    key = product_key(prefix, ref)
+    name = str(ref)
+    grain = product.grain
     names = checks.of_product(grain)
 
     @dg.asset(
@@ -74,12 +76,14 @@ def contributions(ref: ProductRef, product: Product, calendar: Calendar, prefix:
                 raise failure_of(done.refusals)
             store = desk.centre.store_if_any()
             since = min(first, _open_since(store, desk.centre))
-            back, today = since - timedelta(weeks=WEEKS), desk.centre.now.date()
+            back = since - timedelta(weeks=WEEKS)
+            today = desk.centre.now.date()
             days = product_days.read(store, ref, grain, back, max(last, today)) if store else []
             found = quality_checks.of_product(days, since=since)
         gone = {first_day(grain, day) for day in done.missing}
         there = {partitions.key_of(grain, d.day): _of_day(d) for d in days if first <= d.day <= last and d.day not in gone}
-        results, about = list(checks.results(key, names, found)), _of_run(done)
+        results = list(checks.results(key, names, found))
+        about = _of_run(done)
         if len(there) == len(periods_between(grain, first, last)):
             for period, metadata in there.items():
                 context.add_asset_metadata(metadata, partition_key=period)
@@ -116,7 +120,9 @@ def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix)
     def publish(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
         desk: RunContext = getattr(context.resources, DESK)
         months = months_between(*partitions.requested_periods(context, "month"))
-        found, findings, new = list[Check](), list[Finding](), 0
+        found = list[Check]()
+        findings = list[Finding]()
+        new = 0
         with desk.without_data("the group's figures"):
             stated_counts.take_counts(desk.centre)
             store = desk.centre.store_if_any()
@@ -224,10 +230,12 @@ def _of_figure(measured: Measured) -> dict[str, Any]:
     figure = measured.group
     plotted = {"estimate": figure.estimate, "lower": figure.lower, "upper": figure.upper}
     return {name: number for name, number in plotted.items() if number is not None} | {
-        "standard_error": figure.standard_error, "complete": figure.complete, "state": figure.state,
+        "standard_error": figure.standard_error,
+        "complete": figure.complete,
+        "state": figure.state,
         "coverage": f"{figure.coverage.days_present} of {figure.coverage.days_expected} days",
         "reading": measured.inputs.reading.name,
-    }  # fmt: skip
+    }
 
 
 def _of_tests(tests: Sequence[LicenceTest]) -> dict[str, Any]:

@@ -56,11 +56,10 @@ def run(
         raise
 
 
-def _run(
-    directory: Path, group: Group, now: datetime, first: date | None, last: date | None, progress: Progress
-) -> Report:  # fmt: skip
+def _run(directory: Path, group: Group, now: datetime, first: date | None, last: date | None, progress: Progress) -> Report:
     with Workspace(directory, group, now) as centre, _quiet(), instance.open_instance(directory, group) as dagster:
-        desk, calendar = RunContext(centre, progress=progress), partitions.calendar(group)
+        desk = RunContext(centre, progress=progress)
+        calendar = partitions.calendar(group)
         location = _location(group, calendar, desk)
         plan = jobs.plan(centre, first, last)
         desk.steps = sum(len(stretch.products) for stretch in plan.stretches)

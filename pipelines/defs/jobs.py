@@ -25,7 +25,8 @@ from pipelines.workspace import Workspace
 
 JOBS: dict[Grain, str] = {"day": "mauwatch_days", "month": "mauwatch_months"}
 FIGURES = "mauwatch_figures"
-RECEIVE, INBOX = "mauwatch_receive", "mauwatch_inbox"
+RECEIVE = "mauwatch_receive"
+INBOX = "mauwatch_inbox"
 """The job that takes what affiliates hand in, and the sensor that starts it."""
 
 
@@ -54,7 +55,8 @@ def plan(centre: Workspace, first: date | None = None, last: date | None = None)
     A product whose sources are refused before anything is known of its days is run for the last of them, and fails
     there with the reason.
     """
-    known, by_stretch = [], defaultdict[tuple[Grain, date, date], list[ProductRef]](list)
+    known = []
+    by_stretch = defaultdict[tuple[Grain, date, date], list[ProductRef]](list)
     for ref, product in centre.group.products.items():
         done, due = collect.plan(centre, ref, product, first, last)
         found = sorted(due.periods) if due else _last_period(centre, product, first, last)

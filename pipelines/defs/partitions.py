@@ -30,7 +30,8 @@ def calendar(group: Group) -> Calendar:
     """
     products = list(group.products.values())
     day = min((p.from_ for p in products), default=date(2023, 6, 1))
-    first, zone = month_of(min([day, *(c.month for p in products for c in p.counts)])), group.settings.time_zone
+    first = month_of(min([day, *(c.month for p in products for c in p.counts)]))
+    zone = group.settings.time_zone
     ahead = int(any(p.day_zone not in (None, zone) for p in products))
     return Calendar(
         dg.DailyPartitionsDefinition(day.isoformat(), timezone=zone, end_offset=ahead),

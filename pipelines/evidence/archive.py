@@ -21,7 +21,8 @@ from affiliates.errors import Code, refused
 from pipelines.hash_chain import canonical
 
 FORMAT = "mauwatch-evidence-1"
-LIST, SIGNATURE = "bundle.json", "signature.json"
+LIST = "bundle.json"
+SIGNATURE = "signature.json"
 MOST_FILES = 100_000
 _DATE = (1980, 1, 1, 0, 0, 0)
 """The first that a zip can say: a bundle's own dates stand in its list."""
@@ -57,10 +58,12 @@ def write(path: Path, folder: Path, about: Mapping[str, Any], private: Path | No
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     files = {name: signing.file_digest(folder / name) for name in names}
     told = canonical({"format": FORMAT, **about, "files": files}).encode()
-    signed = canonical({
-        "public_key": signing.public_of(private) if private else None,
-        "signature": signing.sign_digest(hashlib.sha256(told).hexdigest(), private) if private else None,
-    }).encode()  # fmt: skip
+    signed = canonical(
+        {
+            "public_key": signing.public_of(private) if private else None,
+            "signature": signing.sign_digest(hashlib.sha256(told).hexdigest(), private) if private else None,
+        }
+    ).encode()
     _zip(path, folder, told, signed, names)
     return signing.file_digest(path)
 
@@ -72,7 +75,8 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
         folder = Path(room) / "files"
         try:
             told, signed = _unpacked(path, folder)
-            about, said = _plain(told), _plain(signed)
+            about = _plain(told)
+            said = _plain(signed)
             files = about.pop("files")
             if about.pop("format") != FORMAT:
                 raise ValueError
@@ -116,7 +120,8 @@ def _zip(path: Path, folder: Path, told: bytes, signed: bytes, names: Sequence[s
         for name, held in ((LIST, told), (SIGNATURE, signed)):
             made.writestr(_info(name), held)
         for name in names:
-            info, source = _info(name), folder / name
+            info = _info(name)
+            source = folder / name
             info.file_size = source.stat().st_size
             with made.open(info, "w") as into, source.open("rb") as file:
                 while some := file.read(1 << 20):
@@ -125,7 +130,8 @@ def _zip(path: Path, folder: Path, told: bytes, signed: bytes, names: Sequence[s
 
 def _info(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, _DATE)
-    info.create_system, info.external_attr = 3, 0o644 << 16
+    info.create_system = 3
+    info.external_attr = 0o644 << 16
     return info
 
 

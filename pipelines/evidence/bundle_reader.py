@@ -17,10 +17,15 @@ from affiliates.sketches.registers import Registers
 from pipelines.evidence.archive import Bundle
 from pipelines.records import Position, StatedCount, StoredContribution, StoredPart, field_of
 
-PARTS = pl.Schema({
-    "contribution": pl.Int64(), "audience": pl.String(), "namespace": pl.String(), "sketch": pl.Binary(),
-    "erased_at": pl.Datetime("us", "UTC"),
-})  # fmt: skip
+PARTS = pl.Schema(
+    {
+        "contribution": pl.Int64(),
+        "audience": pl.String(),
+        "namespace": pl.String(),
+        "sketch": pl.Binary(),
+        "erased_at": pl.Datetime("us", "UTC"),
+    }
+)
 """Columns of a product's file of sketches: null once erased."""
 
 
@@ -36,17 +41,20 @@ def file_of(version: StoredContribution) -> str:
 def group_of(told: Mapping[str, Any], read: Sequence[Mapping[str, Any]]) -> Group:
     """The group as a bundle tells it: ownership, products and what was due of them, readings; no key and no source."""
     keys = [e | {"destroyed": "2000-01-01"} for e in told["epochs"]]
-    entities = [
-        {**e, "products": [_product(p) for p in e["products"]]} for e in told["entities"]
-    ]  # fmt: skip
-    return Group.model_validate({
-        "settings": {
-            "group": told["group"], "name": told["name"], "ultimate_parent": told["ultimate_parent"],
-            "time_zone": told["time_zone"], "keys": [{k: v for k, v in e.items() if v is not None} for e in keys],
-        },
-        "entities": {e["entity"]: e for e in entities},
-        "readings": Readings.model_validate({"readings": read}),
-    })  # fmt: skip
+    entities = [{**e, "products": [_product(p) for p in e["products"]]} for e in told["entities"]]
+    return Group.model_validate(
+        {
+            "settings": {
+                "group": told["group"],
+                "name": told["name"],
+                "ultimate_parent": told["ultimate_parent"],
+                "time_zone": told["time_zone"],
+                "keys": [{k: v for k, v in e.items() if v is not None} for e in keys],
+            },
+            "entities": {e["entity"]: e for e in entities},
+            "readings": Readings.model_validate({"readings": read}),
+        }
+    )
 
 
 def _product(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -56,7 +56,9 @@ def check(path: Path, public_key: str | None = None, head: str | None = None) ->
     """
     found = Verification()
     with archive.open_bundle(path) as opened:
-        found.about, found.sha256, found.public_key = opened.about, opened.sha256, opened.public_key
+        found.about = opened.about
+        found.sha256 = opened.sha256
+        found.public_key = opened.public_key
         found.note(f"each byte is as its list says ({len(opened.files)} files)", [])
         _signed(found, opened, public_key)
         try:
@@ -93,7 +95,8 @@ def _ledger(found: Verification, opened: Bundle, head: str | None) -> None:
     entries = hash_chain.from_lines((opened.folder / "ledger.jsonl").read_text(encoding="utf-8"))
     found.note(f"the ledger is whole ({len(entries)} entries)", hash_chain.wrong(entries))
     month = month_from_text(opened.about["month"])
-    last, said = hash_chain.head_of(entries, month), opened.about["ledger_head"]
+    last = hash_chain.head_of(entries, month)
+    said = opened.about["ledger_head"]
     if (last and {"number": last.number, "digest": last.digest}) != said:
         found.wrong.append("the ledger's head of the month isn't the one that the bundle names")
     if head is not None:
@@ -129,7 +132,8 @@ def _figures(found: Verification, opened: Bundle) -> None:
 
 
 def _test(found: Verification, opened: Bundle) -> None:
-    told, wrong = opened.json("licence.json"), []
+    told = opened.json("licence.json")
+    wrong = []
     entry = LicenceEntry.model_validate(told["entry"])
     if entry.digest != told["digest"]:
         wrong.append("the licence's entry isn't what its digest says")
@@ -185,7 +189,8 @@ def _bound(opened: Bundle) -> Iterator[str]:
 
 def _gathered(opened: Bundle, group: Group) -> Iterator[str]:
     """Whether what the figures rest on is what their digest says: the members, what was due of them, and each contribution."""
-    holder, month = BundleReader(opened), month_from_text(opened.about["month"])
+    holder = BundleReader(opened)
+    month = month_from_text(opened.about["month"])
     readings = {r.name: r for r in group.readings.readings}
     for rest in opened.json("inputs.json")["rests"]:
         on = date.fromisoformat(rest["on"])
@@ -204,11 +209,13 @@ def _membership(opened: Bundle, group: Group) -> Iterator[str]:
 
 def _again(found: Verification, opened: Bundle, group: Group) -> None:
     """All figures from the sketches."""
-    holder, told = BundleReader(opened), opened.json("inputs.json")
+    holder = BundleReader(opened)
+    told = opened.json("inputs.json")
     found.note(f"{len(holder.versions):,} contributions are what their digests say", list(_contributions(holder, opened)))
     month = month_from_text(opened.about["month"])
     published = {held["publication"]["reading"]: held for held in opened.json("figures.json")["published"]}
-    outcomes, wrong = opened.json("licence.json")["readings"], list[str]()
+    outcomes = opened.json("licence.json")["readings"]
+    wrong = list[str]()
     for rest in told["rests"]:
         (reading,) = (r for r in group.readings.readings if r.name == rest["reading"])
         on = date.fromisoformat(rest["on"])

@@ -82,7 +82,9 @@ def write(centre: Workspace, licence: Licence, to: Path, kinds: Sequence[Kind], 
 
     Raises `RefusedError` where the month has no published figures.
     """
-    group, store, month = centre.group, centre.store_if_any(), licence.measured_month
+    group = centre.group
+    store = centre.store_if_any()
+    month = licence.measured_month
     key = group.settings.evidence_key
     private = centre.directory / key if key else None
     if store is None:
@@ -103,11 +105,14 @@ def write(centre: Workspace, licence: Licence, to: Path, kinds: Sequence[Kind], 
         told = _told(fixed, group, licence, found)
         head = hash_chain.head_of(entries, month)
         about = {
-            "group": group.settings.group, "licence": licence.id, "month": f"{month:%Y-%m}",
-            "made_at": centre.now.isoformat(timespec="seconds"), "made_by": f"mauwatch {version('mauwatch')}",
+            "group": group.settings.group,
+            "licence": licence.id,
+            "month": f"{month:%Y-%m}",
+            "made_at": centre.now.isoformat(timespec="seconds"),
+            "made_by": f"mauwatch {version('mauwatch')}",
             "ledger_head": {"number": head.number, "digest": head.digest} if head else None,
             "public_key": signing.public_of(private) if private else None,
-        }  # fmt: skip
+        }
         texts = {f"{name}.json": _json(said) for name, said in told.items()}
         sheets = page(
             {name.removesuffix(".json"): json.loads(text) for name, text in texts.items()} | {"about": about}, centre.now
@@ -168,11 +173,14 @@ def _told(store: ContributionStore, group: Group, licence: Licence, found: Teste
 def _licence(group: Group, licence: Licence, found: TestedLicence) -> dict[str, Any]:
     record = next((r for r in group.readings.of_record if r.holds_on(licence.released)), None)
     return found.test.to_dict() | {
-        "name": licence.name, "licensor": licence.entry.licensor, "entry": licence.entry.model_dump(mode="json"),
-        "clause": licence.clause.model_dump(mode="json"), "digest": licence.entry.digest,
+        "name": licence.name,
+        "licensor": licence.entry.licensor,
+        "entry": licence.entry.model_dump(mode="json"),
+        "clause": licence.clause.model_dump(mode="json"),
+        "digest": licence.entry.digest,
         "read": [r.model_dump(mode="json") for r in group.readings.readings],
         "of_record": record.model_dump(mode="json", by_alias=True) if record else None,
-    }  # fmt: skip
+    }
 
 
 def _group(group: Group, licence: Licence, found: TestedLicence) -> dict[str, Any]:
@@ -186,21 +194,27 @@ def _group(group: Group, licence: Licence, found: TestedLicence) -> dict[str, An
         for share in sorted(shares):
             paths = group.affiliates(on, share)
             outside = {e: group.why_outside(e, paths, on) for e in known if e not in paths}
-            drawn.append({
-                "on": on, "control_share": share,
-                "members": [{"entity": e, "path": [str(s) for s in p]} for e, p in paths.items()],
-                "outside": [{"entity": e, "why": why} for e, why in outside.items()],
-            })  # fmt: skip
+            drawn.append(
+                {
+                    "on": on,
+                    "control_share": share,
+                    "members": [{"entity": e, "path": [str(s) for s in p]} for e, p in paths.items()],
+                    "outside": [{"entity": e, "why": why} for e, why in outside.items()],
+                }
+            )
     return {
-        "group": group.settings.group, "name": group.settings.name, "ultimate_parent": group.settings.ultimate_parent,
-        "time_zone": group.settings.time_zone, "drawn": drawn,
+        "group": group.settings.group,
+        "name": group.settings.name,
+        "ultimate_parent": group.settings.ultimate_parent,
+        "time_zone": group.settings.time_zone,
+        "drawn": drawn,
         "epochs": [{"epoch": e.epoch, "from": e.from_} for e in group.settings.epochs],
         "entities": [
             {"entity": name, "name": group.entities[name].name, **held}
             | {"products": [_product(p) for p in group.entities[name].products]}
             for name, held in known.items()
         ],
-    }  # fmt: skip
+    }
 
 
 def _ties(entity: Entity, days: Sequence[date]) -> dict[str, list[dict[str, Any]]]:
@@ -239,7 +253,7 @@ def _inputs(found: TestedLicence) -> dict[str, Any]:
             {"reading": r.reading.name, "on": r.on, "inputs": r.inputs.digest, "unerased": r.inputs.unerased} for r in found.rests
         ],
         "grades": grades,
-    }  # fmt: skip
+    }
 
 
 def _grade(grains: Collection[str], given: StatedCount | None) -> str:

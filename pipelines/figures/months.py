@@ -44,7 +44,8 @@ class Months:
     def __init__(
         self, warehouse: ContributionStore, group: Group, measured: Mapping[str, Measured] | None = None, anew: bool = False
     ) -> None:
-        self.warehouse, self.group = warehouse, group
+        self.warehouse = warehouse
+        self.group = group
         self._known = dict(measured or {})
         self._stands = {} if anew else publications.in_force(warehouse)
         self._published: dict[str, dict[date, Measured]] = {}

@@ -19,10 +19,12 @@ from pipelines.store import product_days
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.product_days import ProductDay
 
-WEEKS, LEAST = 8, 4
+WEEKS = 8
+LEAST = 4
 """The past that a day is compared with: the same weekday of this many weeks, and how many of them must be there."""
 
-SHARE, SCALES = 0.5, 8.0
+SHARE = 0.5
+SCALES = 8.0
 """How far from usual is too far: this share of the usual number, and this many times its usual scatter."""
 
 ERRORS = 4.0
@@ -53,13 +55,16 @@ class MonthDue:
     @property
     def settled_at(self) -> datetime:
         """When everything that is due in the month has settled."""
-        month, zone = self.inputs.month, self.group.settings.time_zone
+        month = self.inputs.month
+        zone = self.group.settings.time_zone
         return max((self._settles(ref, product) for ref, product in self.inputs.due), default=end_of("month", month, zone))
 
     def _settles(self, ref: ProductRef, product: Product) -> datetime:
         """When the last of its periods that reach into the month has: east of the group, a day begins before the month ends."""
-        month, ours = self.inputs.month, self.group.settings.time_zone
-        after, theirs = month_after(month), product.day_zone or ours
+        month = self.inputs.month
+        ours = self.group.settings.time_zone
+        after = month_after(month)
+        theirs = product.day_zone or ours
         reaches = product.holds_on(after) and midnight(after, theirs) < midnight(after, ours)
         grain, period = (product.grain, after) if reaches else ("month", month)
         return settles_at(self.group, ref, grain, period, theirs)
@@ -67,18 +72,21 @@ class MonthDue:
     @property
     def late(self) -> list[str]:
         """By product that counts by day, the days that have settled and aren't there."""
-        inputs, group, found = self.inputs, self.group, list[str]()
+        inputs = self.inputs
+        group = self.group
+        found = list[str]()
         there = {(v.ref, v.activity_date) for v in inputs.versions if v.grain == "day"}
         whole = {v.ref for v in inputs.versions if v.grain == "month"} | set(inputs.given)
         for ref, p in inputs.due:
             if not p.sources or p.grain == "month" or ref in whole:
                 continue
-            zone, last = p.day_zone or group.settings.time_zone, month_end(inputs.month)
+            zone = p.day_zone or group.settings.time_zone
+            last = month_end(inputs.month)
             late = [
-                d for d in p.days_due(inputs.month, last, zone)
-                if (ref, d) not in there
-                and settles_at(group, ref, "day", d, zone) <= self.now
-            ]  # fmt: skip
+                d
+                for d in p.days_due(inputs.month, last, zone)
+                if (ref, d) not in there and settles_at(group, ref, "day", d, zone) <= self.now
+            ]
             if late:
                 found.append(f"{ref}: {len(late)} day{'s' * (len(late) > 1)} missing, the first {late[0]}")
         return found
@@ -86,15 +94,14 @@ class MonthDue:
 
 def of_month(store: ContributionStore, group: Group, measured: Measured) -> list[Check]:
     """All checks of a month: of its figures, and of the days of each product that they rest on."""
-    month, found = measured.inputs.month, of_figures(measured)
+    month = measured.inputs.month
+    found = of_figures(measured)
     for name in measured.products:
         ref = ProductRef.parse(name)
         known = group.product(ref)
         if known is not None:
             back = month - timedelta(weeks=WEEKS)
-            found += of_product(
-                product_days.read(store, ref, known.grain, back, month_end(month)), since=month
-            )  # fmt: skip
+            found += of_product(product_days.read(store, ref, known.grain, back, month_end(month)), since=month)
     return found
 
 
@@ -124,7 +131,8 @@ def _coverage(measured: Measured, due: MonthDue | None) -> Check:
 
     While the month lasts and settles, that is so every day: until it has settled, red where a day is missing that has.
     """
-    figure, c = measured.group, measured.group.coverage
+    figure = measured.group
+    c = measured.group.coverage
     said = f"{c.days_present} of {c.days_expected} days"
     if c.months_expected:
         said += f", {c.months_present} of {c.months_expected} months"
@@ -140,12 +148,14 @@ def _largest_to_sum(measured: Measured) -> Check:
     Neither can be, whoever the people are; a wrong union or a product counted under another key does it. Estimates of
     sketches may miss each other by their errors, which add up over the products.
     """
-    group, products = measured.group, measured.products
+    group = measured.group
+    products = measured.products
     known = {name: f for name, f in products.items() if f.estimate is not None}
     if group.estimate is None or not known:
         return Check("largest_product_to_sum", _month(measured), True, "nothing was contributed")
     name = max(known, key=lambda n: known[n].estimate or 0)
-    largest, total = known[name].estimate or 0, sum(f.estimate or 0 for f in known.values())
+    largest = known[name].estimate or 0
+    total = sum(f.estimate or 0 for f in known.values())
     low = largest - ERRORS * (group.standard_error + known[name].standard_error)
     high = total + ERRORS * (group.standard_error + sum(f.standard_error for f in known.values()))
     said = f"the largest product {name} has {largest:,}, the group {group.estimate:,}, all products together {total:,}"
@@ -175,7 +185,8 @@ def _usual_change(days: Sequence[ProductDay], judged: Sequence[ProductDay]) -> C
     people. The first condition lets growth pass, the second a product of a dozen users that doubles by chance.
     """
     users = {d.day: d.users for d in days if d.users is not None}
-    wrong, compared = [], 0
+    wrong = []
+    compared = 0
     for day in judged:
         found = users.get(day.day)
         past = [users[d] for w in range(1, WEEKS + 1) if (d := day.day - timedelta(weeks=w)) in users]

@@ -21,11 +21,22 @@ def new_publication(
 ) -> NewPublication:
     """A publication to be; `signed`: signed_by, despite, reason, supersedes."""
     row = {
-        "month": measured.inputs.month, "reading": reading.name, "state": state, "inputs": measured.inputs.digest,
-        "method": METHOD, "not_counted": "\n".join(measured.inputs.not_counted), "contributions_to": position.contributions,
-        "counts_to": position.counts, "signed_by": None, "despite": None, "reason": None, "supersedes": None,
-        "collected": None, "known_at": known_at, **signed,
-    }  # fmt: skip
+        "month": measured.inputs.month,
+        "reading": reading.name,
+        "state": state,
+        "inputs": measured.inputs.digest,
+        "method": METHOD,
+        "not_counted": "\n".join(measured.inputs.not_counted),
+        "contributions_to": position.contributions,
+        "counts_to": position.counts,
+        "signed_by": None,
+        "despite": None,
+        "reason": None,
+        "supersedes": None,
+        "collected": None,
+        "known_at": known_at,
+        **signed,
+    }
     return NewPublication(row, rows(measured, reading, group, known_at, state))
 
 

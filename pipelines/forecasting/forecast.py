@@ -115,7 +115,8 @@ def walk(
     values = np.array([math.nan if p.value is None else p.value for p in series.points])
     breaks = np.array([bool(p.break_) for p in series.points])
     walked = simulators.paths(values, breaks, 12 // series.months, horizon, paths, rng, chosen)
-    factors, notes = _measuring(series, paths, rng), _notes(series, values, breaks)
+    factors = _measuring(series, paths, rng)
+    notes = _notes(series, values, breaks)
     walked = walked * factors[:, None]
     if to_date is not None:
         walked, said = _agreeing(walked, series, to_date, rng)
@@ -125,7 +126,8 @@ def walk(
 
 def against(walked: SamplePaths, threshold: float) -> Forecast:
     """Quantiles, and probabilities of being over a threshold: strictly more than it."""
-    series, over = walked.series, walked.paths > threshold
+    series = walked.series
+    over = walked.paths > threshold
     crossed = np.logical_or.accumulate(over, axis=1)
     quantiles = np.quantile(walked.paths, list(QUANTILES.values()), axis=0)
     ahead = tuple(
@@ -163,10 +165,13 @@ def _agreeing(walked: Floats, series: Series, to_date: MonthToDate, rng: np.rand
     i = number - series.newest.number - 1
     if series.months != 1 or not 0 <= i < walked.shape[1]:
         return walked, []
-    low, high = math.log(to_date.lower / to_date.share_high), math.log(to_date.upper / to_date.share_low)
-    middle, spread = (low + high) / 2, max((high - low) / (2 * 1.96), 1e-6)
+    low = math.log(to_date.lower / to_date.share_high)
+    high = math.log(to_date.upper / to_date.share_low)
+    middle = (low + high) / 2
+    spread = max((high - low) / (2 * 1.96), 1e-6)
     weights = np.exp(-0.5 * ((np.log(walked[:, i]) - middle) / spread) ** 2) * (walked[:, i] >= to_date.lower)
-    label, share = series.label(number), f"{to_date.share_low:.0%} to {to_date.share_high:.0%} of the month"
+    label = series.label(number)
+    share = f"{to_date.share_low:.0%} to {to_date.share_high:.0%} of the month"
     said = f"{label}: {to_date.estimate:,.0f} people to date, taken as {share}"
     if weights.sum() > 0 and weights.sum() ** 2 / (weights**2).sum() >= _ENOUGH:
         return walked[rng.choice(len(walked), len(walked), p=weights / weights.sum())], [said]
@@ -177,7 +182,8 @@ def _agreeing(walked: Floats, series: Series, to_date: MonthToDate, rng: np.rand
 
 
 def _notes(series: Series, values: Floats, breaks: Flags) -> list[str]:
-    known, unit = int(np.count_nonzero(~np.isnan(values))), series.unit
+    known = int(np.count_nonzero(~np.isnan(values)))
+    unit = series.unit
     notes = list(series.notes)
     if known < FEWEST:
         notes.append(f"only {known} {unit}s are known: fewer than {FEWEST} say little of a trend, so the intervals are wide")

@@ -71,7 +71,9 @@ def read(store: ContributionStore, group: Group, reading: Reading) -> Series:
     Raises `RefusedError` where fewer than two are left.
     """
     known = points(store, group, reading)
-    name, found, left_out = f"{group.settings.group} by {reading.name}", known.points, known.left_out
+    name = f"{group.settings.group} by {reading.name}"
+    found = known.points
+    left_out = known.left_out
     if len(found) < 2:
         held = f"{len(found)} with an upper bound" + (f"; left out: {'; '.join(left_out[:3])}" if left_out else "")
         raise refused(
@@ -90,11 +92,15 @@ def points(
     store: ContributionStore, group: Group, reading: Reading, subject: str | None = None, since: date = date.min
 ) -> KnownMonths:
     """The published months from `since` on, of the whole group or of an affiliate, or a product (affiliate/product)."""
-    found, left_out, notes, before = list[Point](), list[str](), list[str](), None
+    found = list[Point]()
+    left_out = list[str]()
+    notes = list[str]()
+    before = None
     in_force = {
-        month: publication for (month, name), publication in publications.in_force(store).items()
+        month: publication
+        for (month, name), publication in publications.in_force(store).items()
         if name == reading.name and month >= since
-    }  # fmt: skip
+    }
     for month, publication in sorted(in_force.items()):
         measured = rows.read(store, publication, reading)
         people = months.clause_count(measured, reading, None if subject is None else _products(measured, subject))
@@ -171,9 +177,10 @@ def _basis(
 def breaks(before: Basis, after: Basis) -> Iterator[str]:
     """Why a month's figure isn't the one before it grown."""
     changed = sorted(
-        product for product in before.definitions.keys() & after.definitions.keys()
+        product
+        for product in before.definitions.keys() & after.definitions.keys()
         if _differ(before.definitions[product], after.definitions[product])
-    )  # fmt: skip
+    )
     if changed:
         yield f"another definition of {', '.join(changed)}"
     if joined := sorted(after.affiliates - before.affiliates):

@@ -280,7 +280,8 @@ def _in_order(file: str, found: Sequence[tuple[str, Spelling, Point, str]]) -> t
 
 def _with_breaks(found: Sequence[tuple[str, Spelling, Point, str]], spelling: Spelling) -> list[Point]:
     """The points; where the text of `definition` is another than before, the step says nothing of growth."""
-    points, before = list[Point](), ""
+    points = list[Point]()
+    before = ""
     for _, _, point, said in found:
         definition = said or before  # Left empty, it is as before.
         changed = bool(points) and definition != before

@@ -89,9 +89,11 @@ def fit(
 def _seasons(per_year: int) -> tuple[Floats, Floats]:
     """Fourier seasons that sum to zero over a year: their step, and what they show."""
     size = max(per_year - 1, 0)
-    step, shows = np.zeros((size, size)), np.zeros(size)
+    step = np.zeros((size, size))
+    shows = np.zeros(size)
     for k in range(1, per_year // 2 + 1):
-        i, angle = 2 * (k - 1), 2 * math.pi * k / per_year
+        i = 2 * (k - 1)
+        angle = 2 * math.pi * k / per_year
         shows[i] = 1
         if 2 * k == per_year:
             step[i, i] = -1
@@ -101,38 +103,56 @@ def _seasons(per_year: int) -> tuple[Floats, Floats]:
 
 
 def _filter(
-    values: Floats, breaks: Flags, trends: Sequence[Trend], per_year: int, seasons: int, share: float,
-    scale: float, freedom: float, temper: float,
-) -> Fit:  # fmt: skip
+    values: Floats,
+    breaks: Flags,
+    trends: Sequence[Trend],
+    per_year: int,
+    seasons: int,
+    share: float,
+    scale: float,
+    freedom: float,
+    temper: float,
+) -> Fit:
     damping, level, slope, noise, first, years, cycle = (np.array([t[i] for t in trends]) for i in range(1, 8))
     turning, shown = _seasons(seasons)
     cyclic = bool(years[0] > 0)
     base = 4 if cyclic else 2
     size = base + len(shown)
     step, shocks, covariance = (np.zeros((len(trends), size, size)) for _ in range(3))
-    step[:, 0, 0], step[:, 0, 1], step[:, 1, 1], step[:, base:, base:] = 1, damping, damping, turning
+    step[:, 0, 0] = 1
+    step[:, 0, 1] = damping
+    step[:, 1, 1] = damping
+    step[:, base:, base:] = turning
     shows = np.concatenate([[1.0, 0.0, 1.0, 0.0][:base], shown])
-    shocks[:, 0, 0], shocks[:, 1, 1] = level, slope
-    covariance[:, 0, 0], covariance[:, 1, 1] = DIFFUSE, first
+    shocks[:, 0, 0] = level
+    shocks[:, 1, 1] = slope
+    covariance[:, 0, 0] = DIFFUSE
+    covariance[:, 1, 1] = first
     if cyclic:
-        keeps, angle = _CYCLE_KEEPS ** (4 / per_year), 2 * math.pi / (years * per_year)
+        keeps = _CYCLE_KEEPS ** (4 / per_year)
+        angle = 2 * math.pi / (years * per_year)
         step[:, 2, 2] = step[:, 3, 3] = keeps * np.cos(angle)
         step[:, 2, 3], step[:, 3, 2] = keeps * np.sin(angle), -keeps * np.sin(angle)
         shocks[:, 2, 2] = shocks[:, 3, 3] = cycle
         covariance[:, 2, 2] = covariance[:, 3, 3] = _FIRST_CYCLE
     # The half-year's swing is expected to be half of the year's, and so on.
     covariance[:, range(base, size), range(base, size)] = SEASON / (np.arange(len(shown)) // 2 + 1) ** 2
-    mean, density = np.zeros((len(trends), size)), np.zeros(len(trends))
-    squares, new_level, back = np.full(len(trends), freedom * scale**2), True, step.transpose(0, 2, 1)
+    mean = np.zeros((len(trends), size))
+    density = np.zeros(len(trends))
+    squares = np.full(len(trends), freedom * scale**2)
+    new_level = True
+    back = step.transpose(0, 2, 1)
     for value, broken in zip(values, breaks, strict=True):
-        mean, covariance = np.einsum("gij,gj->gi", step, mean), step @ covariance @ back + shocks
+        mean = np.einsum("gij,gj->gi", step, mean)
+        covariance = step @ covariance @ back + shocks
         if broken:
             covariance[:, 0, 0] += DIFFUSE
             new_level = True
         if np.isnan(value):
             continue
         leaning = covariance @ shows
-        expected, off = leaning @ shows + noise, value - mean @ shows
+        expected = leaning @ shows + noise
+        off = value - mean @ shows
         if not new_level:
             ratio = off**2 / (expected * squares / freedom)
             density += _student(ratio, expected * squares / freedom, freedom)
@@ -140,7 +160,8 @@ def _filter(
             freedom += 1
         new_level = False
         gain = leaning / expected[:, None]
-        mean, covariance = mean + gain * off[:, None], covariance - gain[:, :, None] * leaning[:, None, :]
+        mean = mean + gain * off[:, None]
+        covariance = covariance - gain[:, :, None] * leaning[:, None, :]
         covariance = (covariance + covariance.transpose(0, 2, 1)) / 2
     evidence = temper * density + np.log([share * t.prior for t in trends])
     return Fit(tuple(trends), step, shows, shocks, mean, covariance, squares / freedom, freedom, evidence)
@@ -166,7 +187,8 @@ def paths(fits: Sequence[Fit], number: int, horizon: int, turns: float, rng: np.
     """
     logs = np.concatenate([f.evidence for f in fits])
     drawn = rng.choice(len(logs), number, p=np.exp(logs - np.logaddexp.reduce(logs)))
-    found, start = [np.empty((0, horizon))], 0
+    found = [np.empty((0, horizon))]
+    start = 0
     for each in fits:
         some = drawn[(drawn >= start) & (drawn < start + len(each.trends))] - start
         start += len(each.trends)
@@ -176,14 +198,16 @@ def paths(fits: Sequence[Fit], number: int, horizon: int, turns: float, rng: np.
 
 
 def _walk(fit: Fit, which: npt.NDArray[np.int_], horizon: int, turns: float, rng: np.random.Generator) -> Floats:
-    number, size = len(which), len(fit.shows)
+    number = len(which)
+    size = len(fit.shows)
     scale = np.sqrt(fit.variance[which] * fit.freedom / rng.chisquare(fit.freedom, number))
     jitter = 1e-8 * np.maximum(1, np.trace(fit.covariance, axis1=1, axis2=2))[:, None, None] * np.eye(size)
     root = np.linalg.cholesky(fit.covariance + jitter)[which]
     state = fit.mean[which] + scale[:, None] * np.einsum("kij,kj->ki", root, rng.standard_normal((number, size)))
     spread = scale[:, None] * np.sqrt(fit.shocks[:, range(size), range(size)])[which] * math.sqrt((SHOCKS - 2) / SHOCKS)
     noise = scale * np.sqrt([fit.trends[i].noise for i in which]) * math.sqrt((SHOCKS - 2) / SHOCKS)
-    step, moved = fit.step[which], np.flatnonzero(fit.shocks.any(axis=(0, 1)))
+    step = fit.step[which]
+    moved = np.flatnonzero(fit.shocks.any(axis=(0, 1)))
     values = np.empty((number, horizon))
     for t in range(horizon):
         state = np.einsum("kij,kj->ki", step, state)

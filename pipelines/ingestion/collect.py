@@ -48,7 +48,8 @@ class ProductRun:
 
     def add(self, more: Self) -> None:
         """Take in what was done for other periods of the same product; what is missing stays as it is."""
-        r, m = vars(self.received), vars(more.received)
+        r = vars(self.received)
+        m = vars(more.received)
         self.received = Received(**{outcome: number + m[outcome] for outcome, number in r.items()})
         self.periods += more.periods
         self.refusals += tuple(new for new in more.refusals if str(new) not in map(str, self.refusals))
@@ -84,7 +85,8 @@ def plan(
     centre: Workspace, ref: ProductRef, product: Product, first: date | None = None, last: date | None = None
 ) -> tuple[ProductRun, ProductDue | None]:
     """What `collect` would do, before it does it: what is missing or refused already, and else what is due."""
-    done, wanted = ProductRun(ref), None
+    done = ProductRun(ref)
+    wanted = None
     with _refusals_in(done):
         wanted = due(centre, ref, product, first, last)
         done.missing = wanted.missing

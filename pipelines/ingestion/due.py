@@ -38,7 +38,9 @@ def due(centre: Workspace, ref: ProductRef, product: Product, first: date | None
     """
     if product.handed_in:
         return ProductDue([], {}, (), {})
-    store, group, now = centre.store_if_any(), centre.group, centre.now
+    store = centre.store_if_any()
+    group = centre.group
+    now = centre.now
     versions = store.read_versions(ref) if store else []
     known = {v.activity_date: v for v in versions if v.grain == product.grain}
     zone = product.day_zone or group.settings.time_zone
@@ -61,11 +63,13 @@ def due(centre: Workspace, ref: ProductRef, product: Product, first: date | None
     by_month = {v.activity_date for v in versions if v.grain == "month"}  # Handed in whole; until there is a day of its own.
     by_month -= {month_of(p) for p in (*periods, *known) if product.grain == "day"}
     missing = tuple(
-        d for d in days
-        if first_day(product.grain, d) not in there and month_of(d) not in by_month
+        d
+        for d in days
+        if first_day(product.grain, d) not in there
+        and month_of(d) not in by_month
         and end_of("day", d, zone) + settled <= now
         and not all(f.has(d) for f in found)
-    )  # fmt: skip
+    )
     return ProductDue(found, periods, missing, {p: seen[p] for p in periods}, next_epoch)
 
 
@@ -106,7 +110,8 @@ def _rewritten(centre: Workspace, ref: ProductRef, product: Product, wanted: Pro
 
 def _days(product: Product, first: date | None, last: date | None, today: date, zone: str) -> list[date]:
     """The days of the product's life in the range; whole months for a product that counts by month."""
-    begin, end = first or product.from_, min(last or today, today)
+    begin = first or product.from_
+    end = min(last or today, today)
     return product.days_due(first_day(product.grain, begin), last_day(product.grain, end), zone)
 
 
@@ -133,7 +138,8 @@ def _outdated(
     they are, else its own."""
     if version is None:
         return True
-    place, month = centre.place, month or month_of(version.activity_date)
+    place = centre.place
+    month = month or month_of(version.activity_date)
     if place.keys.source(month).destroyed:
         return False
     settles = settles_at(centre.group, ref, version.grain, version.activity_date, version.day_zone)

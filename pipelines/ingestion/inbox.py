@@ -38,12 +38,14 @@ def still_in_the_inbox(directory: Path, contributions: set[str]) -> list[str]:
 
 
 STATE = Path(".mauwatch")
-INBOX, QUARANTINE = STATE / "inbox", STATE / "quarantine"
+INBOX = STATE / "inbox"
+QUARANTINE = STATE / "quarantine"
 NOBODY = "_unknown"
 """The quarantine's folder for files whose sender couldn't be told; no entity can be called so."""
 RECEIPT = ".receipt.json"
 
-SETTLED, SETTLED_FOLDER = 5.0, 60.0
+SETTLED = 5.0
+SETTLED_FOLDER = 60.0
 """Seconds since the last change after which a file is taken for whole; a folder without _SUCCESS, and a file that lacks its
 signature, later."""
 MOST_PARTS = 10_000
@@ -107,7 +109,8 @@ def waiting(directory: Path, at: float, signed: frozenset[str] = frozenset()) ->
     `signed`: the affiliates whose files need a signature. What was accepted before and has changed neither size nor time is
     in neither list.
     """
-    offers, left = list[Offer](), list[LeftInInbox]()
+    offers = list[Offer]()
+    left = list[LeftInInbox]()
     for folder in _entries(directory / INBOX):
         if not folder.is_dir():
             left.append(LeftInInbox(_shown(folder.name, "file"), "lies in no affiliate's folder"))
@@ -136,7 +139,8 @@ def _inside(path: Path) -> list[Path]:
 
 
 def _unsettled(offer: Offer, at: float, signed: bool) -> str | None:
-    path, inside = offer.path, _inside(offer.path)
+    path = offer.path
+    inside = _inside(offer.path)
     names = [path.name, *(part.name for part in inside if part.name != "_temporary" and not part.name.startswith("."))]
     if path.name.startswith(".") or any(name.endswith(_HALF) for name in names):
         return "is still being written, by its name"
@@ -200,7 +204,8 @@ def stage_copy(offer: Offer, to: Path) -> StagedCopy:
     Raises `RefusedError` for what is neither a file nor a folder of files, or too large; `OSError`.
     """
     to.mkdir()
-    target, path = to / offer.name, offer.path
+    target = to / offer.name
+    path = offer.path
     if not path.is_dir() or path.is_symlink():
         _check_size(offer, path.lstat().st_size)
         return StagedCopy(target, _copy(path, target, offer), _signature(offer))
@@ -215,7 +220,8 @@ def stage_copy(offer: Offer, to: Path) -> StagedCopy:
         )
     _check_size(offer, sum(part.lstat().st_size for part in parts))
     target.mkdir()
-    digests, size = list[str](), 0
+    digests = list[str]()
+    size = 0
     for number, part in enumerate(parts):
         to_part = target / (part.name if _PLAIN.fullmatch(part.name) else f"part-{number}")
         digests.append(_copy(part, to_part, offer, size))
@@ -289,7 +295,8 @@ def quarantine(
     """
     folder = directory / QUARANTINE / _shown(sender or NOBODY, "folder")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    name, number = f"{at:%Y%m%dT%H%M%SZ}-{offer.name}", 1
+    name = f"{at:%Y%m%dT%H%M%SZ}-{offer.name}"
+    number = 1
     while os.path.lexists(folder / name) or (folder / (name + RECEIPT)).exists():
         number += 1
         name = f"{at:%Y%m%dT%H%M%SZ}-{number}-{offer.name}"

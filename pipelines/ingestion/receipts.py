@@ -15,8 +15,10 @@ from pipelines.store.contributions import HandedInFile
 PROTOCOL = "mauwatch-receipt-1"
 MOST_REFUSALS = 200
 """That a receipt lists: a file of 100,000 rows can be wrong in each of them."""
-OTHERS, NOT_SIGNED = "another affiliate's", "it isn't signed"
-WRONG_SIGNATURE, NO_ENTITY = "its signature is no key's of the sender", "its sender is no entity"
+OTHERS = "another affiliate's"
+NOT_SIGNED = "it isn't signed"
+WRONG_SIGNATURE = "its signature is no key's of the sender"
+NO_ENTITY = "its sender is no entity"
 
 _WORDS = {"new": "new", "replaced": "replaced", "confirmed": "the same", "unchanged": "the same", "older": "older"}
 """Of outcomes; a file with what was erased is refused before it has any."""
@@ -87,6 +89,10 @@ class ReceivedFile:
 def _told(found: Contribution, outcome: Outcome) -> dict[str, Any]:
     estimate = sum(part.registers.bounds().estimate for part in found.parts if part.audience == "external")
     return {
-        "subject": found.subject, "key_epoch": found.key_epoch, "digest": found.digest,
-        "outcome": _WORDS[outcome.what], "replaced": outcome.replaced, "estimate": round(estimate),
-    }  # fmt: skip
+        "subject": found.subject,
+        "key_epoch": found.key_epoch,
+        "digest": found.digest,
+        "outcome": _WORDS[outcome.what],
+        "replaced": outcome.replaced,
+        "estimate": round(estimate),
+    }

@@ -24,7 +24,9 @@ from pipelines.store import erasure_guard, publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.workspace import Workspace
 
-FOLDER, OPTION, NAMED = "inbox folder", "--sender", "named by the file"
+FOLDER = "inbox folder"
+OPTION = "--sender"
+NAMED = "named by the file"
 _KEYS = ("affiliate", "product", "grain", "activity_date", "key_epoch", "computed_at", "audience", "namespace")
 
 

@@ -78,7 +78,8 @@ def refusals(
 ) -> Iterator[Refusal]:
     """Why a contribution may not become current: the current version of its period, its cells, and the months that are closed."""
     contribution = accepted.contribution
-    found, month = records.outcome(accepted, before).what, month_of(contribution.activity_date)
+    found = records.outcome(accepted, before).what
+    month = month_of(contribution.activity_date)
     if found not in ("new", "replaced"):
         return
     if month in signed and restated is None and not accepted.next_epoch:

@@ -57,11 +57,13 @@ class AdoptionCheck:
 
     def to_dict(self) -> dict[str, Any]:
         return {
-            "version": self.version, "product": self.product, "on": self.on.isoformat(),
+            "version": self.version,
+            "product": self.product,
+            "on": self.on.isoformat(),
             "findings": [finding.to_dict() for finding in self.findings],
             "if_released": {"released": self.released.isoformat(), **self.if_released.to_dict()} if self.if_released else None,
             "reasons": list(self.reasons),
-        }  # fmt: skip
+        }
 
 
 def check(
@@ -71,10 +73,12 @@ def check(
 
     Raises `RefusedError` for a version or product that nobody knows.
     """
-    entry, ref = _entry(registry, version), find_product(months.group, product)
+    entry = _entry(registry, version)
+    ref = find_product(months.group, product)
     used = [use for use in grants.uses(months.group, today, version) if use.ref == ref]
     newest = registry.family(entry.family)[-1] if entry.family and registry.family(entry.family) else entry
-    supposed, day = None, released or today
+    supposed = None
+    day = released or today
     if any(clause.group_snapshot for clause in newest.clauses):
         licence = next(x for x in release_tests.releases(registry) if x.id == newest.id)
         supposed = _finding(months, licence.entry, licence.clause, ref, [], today, day)
@@ -101,11 +105,17 @@ def _licensee(group: Group, licence: str, affiliate: str, today: date) -> str:
 
 
 def _finding(
-    months: Months, entry: LicenceEntry, clause: Clause, ref: ProductRef, uses: Sequence[ModelUse], today: date,
+    months: Months,
+    entry: LicenceEntry,
+    clause: Clause,
+    ref: ProductRef,
+    uses: Sequence[ModelUse],
+    today: date,
     supposed: date | None = None,
-) -> ClauseFinding:  # fmt: skip
+) -> ClauseFinding:
     """What a clause finds; `supposed`: as if it were of a version released on that day, which no grant covers yet."""
-    readings, month = months.group.readings.readings, clause.tested_month
+    readings = months.group.readings.readings
+    month = clause.tested_month
     licensee = _licensee(months.group, entry.id, ref.affiliate, today) if clause.with_affiliates else ref.affiliate
     if not clause.tested:
         found = {r.name: not_measured(False, clause.needs or "") for r in readings}
@@ -113,7 +123,8 @@ def _finding(
         released = supposed or clause.test_date
         version = Licence(entry=entry, clause=clause, id=entry.id, name=entry.name, released=released)
         (test,) = release_tests.run_tests_in(months, version, [licensee])
-        found, month = test.readings, version.measured_month
+        found = test.readings
+        month = version.measured_month
     else:
         month = month or month_before(today)
         subject = _subject(months.group, clause, licensee, ref)
@@ -139,9 +150,14 @@ def _subject(group: Group, clause: Clause, licensee: str, ref: ProductRef) -> Su
 def _flow_down(months: Months, flow: FlowDown, use: ModelUse, ref: ProductRef, today: date) -> ClauseFinding:
     """The host's own clause, tested for the month before a day."""
     clause = Clause(
-        id="flow_down", metric="monthly_active_users", threshold=flow.threshold, comparator=flow.comparator, unit="users",
-        measured="any_month", scope="each",
-    )  # fmt: skip
+        id="flow_down",
+        metric="monthly_active_users",
+        threshold=flow.threshold,
+        comparator=flow.comparator,
+        unit="users",
+        measured="any_month",
+        scope="each",
+    )
     subject = Subject.from_product(ref) if flow.counts == "product" else Subject(ref.affiliate)
     month = month_before(today)
     readings = {r.name: clause_tests.outcome(months, clause, subject, r, month) for r in months.group.readings.readings}

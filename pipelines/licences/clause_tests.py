@@ -99,7 +99,8 @@ def subjects(
     group: Group, entry: LicenceEntry, clause: Clause, today: date, control_share: Decimal = CONTROL_SHARE
 ) -> list[Subject]:
     """Whose people a clause asks about, by who accepted the licence and which products use the model."""
-    parent, used = group.settings.ultimate_parent, grants.uses(group, today, entry.id, control_share)
+    parent = group.settings.ultimate_parent
+    used = grants.uses(group, today, entry.id, control_share)
     taken = [accepted.entity for accepted in grants.accepted_versions(group, entry.id)]
     if clause.scope == "using":
         found = [Subject.from_product(use.ref) for use in used]
@@ -199,7 +200,7 @@ def _as_asked(clause: Clause, each: Sequence[ClauseCount]) -> tuple[ClauseCount,
             estimate=round(Fraction(sum(estimates), len(each))) if len(estimates) == len(each) else None,
             lower=sum(people.lower for people in each) // len(each),
             upper=math.ceil(Fraction(sum(uppers), len(each))) if len(uppers) == len(each) else None,
-        ), (f"the mean of {len(each)} months' figures, and of their bounds",)  # fmt: skip
+        ), (f"the mean of {len(each)} months' figures, and of their bounds",)
     if clause.measured == "any_day":
         month = last.measured.inputs.month
         days = month_end(month).day

@@ -37,11 +37,14 @@ class Dependency:
         users = self.users and {"estimate": self.users.estimate, "lower": self.users.lower, "upper": self.users.upper}
         said = self.use.model_dump(mode="json", by_alias=True, exclude_none=True)
         return {
-            "product": str(self.ref), **said, "stands_on": list(self.stands), "open": list(self.open),
+            "product": str(self.ref),
+            **said,
+            "stands_on": list(self.stands),
+            "open": list(self.open),
             "users": users,
             "decided_by": "reading of record" if self.of_record else "all readings",
             "findings": [finding.to_dict() for finding in self.findings],
-        }  # fmt: skip
+        }
 
 
 @dataclass(frozen=True)
@@ -65,19 +68,22 @@ class Dependencies:
     def to_dict(self) -> dict[str, Any]:
         users = self.users and {"estimate": self.users.estimate, "lower": self.users.lower, "upper": self.users.upper}
         return {
-            "on": self.on.isoformat(), "month": f"{self.month:%Y-%m}",
+            "on": self.on.isoformat(),
+            "month": f"{self.month:%Y-%m}",
             "open": {
-                "products": sorted({str(d.ref) for d in self.open}), "users": users,
+                "products": sorted({str(d.ref) for d in self.open}),
+                "users": users,
                 "revenue": [{"currency": c, "year": y, "amount": str(a)} for (c, y), a in sorted(self.revenue.items())],
                 "revenue_not_said": list(self.not_said),
             },
             "uses": [use.to_dict() for use in self.uses],
-        }  # fmt: skip
+        }
 
 
 def dependencies(months: Months, registry: Registry, today: date) -> Dependencies:
     """Which products, users and revenue stand on a result other than under, granted or exempt."""
-    shown, month = months.group.readings.shown_on(today), month_before(today)
+    shown = months.group.readings.shown_on(today)
+    month = month_before(today)
     try:
         measured = months.of(month, shown)
     except RefusedError:

@@ -24,12 +24,25 @@ Evidence = Literal[
 ]
 Kind = Literal["model_licence", "software_licence", "closed_service", "regulation"]
 Metric = Literal[
-    "monthly_active_users", "daily_active_users",
-    "monthly_active_end_users_in_EU", "yearly_active_business_users_in_EU", "average_monthly_active_recipients_in_EU",
-    "annual_revenue", "annual_gross_revenue", "annual_recurring_revenue", "prior_tax_year_revenue", "monthly_revenue",
-    "global_consolidated_monthly_revenue", "revenue_12_months", "revenue_any_12_months", "gmv",
-    "business_type", "commercial_use", "competing_product", "software_or_cloud_provider",
-]  # fmt: skip
+    "monthly_active_users",
+    "daily_active_users",
+    "monthly_active_end_users_in_EU",
+    "yearly_active_business_users_in_EU",
+    "average_monthly_active_recipients_in_EU",
+    "annual_revenue",
+    "annual_gross_revenue",
+    "annual_recurring_revenue",
+    "prior_tax_year_revenue",
+    "monthly_revenue",
+    "global_consolidated_monthly_revenue",
+    "revenue_12_months",
+    "revenue_any_12_months",
+    "gmv",
+    "business_type",
+    "commercial_use",
+    "competing_product",
+    "software_or_cloud_provider",
+]
 Measured = Literal["month_before_release", "month_before_use", "any_month", "any_day", "average_of_six_months"]
 Scope = Literal["all", "each", "using"]
 """Of products: all together, each by itself, or those that use the model, each by itself."""

@@ -68,7 +68,8 @@ def cover(months: Months, grant: Grant, today: date) -> Cover:
         return Cover("granted", f"{said}, without a cap")
     reading = next(r for r in months.group.readings.readings if r.name == grant.cap.reading)
     names = _products_of(months.group, grant) if grant.cap.of == "covered" else None
-    said, by_month = f"{said}, capped at {grant.cap.users:,} by the reading {reading.name}", list[tuple[Result, str]]()
+    said = f"{said}, capped at {grant.cap.users:,} by the reading {reading.name}"
+    by_month = list[tuple[Result, str]]()
     for month in _months_of(grant, today):
         result: Result = "undetermined"
         about = f"nothing was contributed for {month:%Y-%m}"
@@ -76,7 +77,8 @@ def cover(months: Months, grant: Grant, today: date) -> Cover:
             measured = months.of(month, reading)
             found = months.people(measured, reading, names) if measured else None
         except RefusedError as error:
-            found, about = None, str(error)
+            found = None
+            about = str(error)
         if found is not None:
             result = decide(grant.cap.users, found.lower, found.upper)
             upper = "no upper bound" if found.upper is None else f"{found.upper:,}"

@@ -66,10 +66,13 @@ def from_directory(directory: Path) -> Registry:
 
     Raises `RefusedError` with every mistake: also for an entry of ours that is replaced by one that wasn't reviewed later.
     """
-    ours, mistakes = builtin(), list[Refusal]()
+    ours = builtin()
+    mistakes = list[Refusal]()
     docs = [load(directory, path, mistakes) for path in _yaml(directory, mistakes)]
     files = _files([doc for doc in docs if doc], ours.entries, mistakes)
-    entries, added, replaced = {entry.id: entry for entry in ours.entries}, list[str](), list[str]()
+    entries = {entry.id: entry for entry in ours.entries}
+    added = list[str]()
+    replaced = list[str]()
     for doc, file in files:
         for i, entry in enumerate(file.licences):
             before = entries.get(entry.id)

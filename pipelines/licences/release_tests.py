@@ -124,7 +124,8 @@ def _readings(months: Months, licence: Licence, licensee: str, today: date | Non
 
 
 def _tested(months: Months, licence: Licence, licensee: str, reading: Reading) -> ReadingResult:
-    group, month = months.group, licence.measured_month
+    group = months.group
+    month = licence.measured_month
     record = of_record(group, reading, licence.released)
     on = licence.released if reading.membership == "release_date" else None
     if licensee not in group.affiliates(on or month_end(month), reading.control_share):
@@ -154,24 +155,38 @@ def outcome(clause: Clause, found: ClauseCount, reading: Reading, record: bool) 
     assert clause.comparator is not None
     result = decide(clause.threshold, found.lower, found.upper, clause.comparator)
     return ReadingResult(
-        result, found.estimate, found.lower, found.upper, record,
+        result,
+        found.estimate,
+        found.lower,
+        found.upper,
+        record,
         settled_by(found, reading, clause.threshold) if result == "undetermined" else (),
         headroom=None if found.estimate is None else clause.threshold - found.estimate,
-        coverage=found.coverage, complete=found.complete,
-    )  # fmt: skip
+        coverage=found.coverage,
+        complete=found.complete,
+    )
 
 
 def rows(tests: Sequence[LicenceTest], now: datetime) -> list[dict[str, Any]]:
     """The rows of the table `licence_tests`."""
     return [
         {
-            "licence": test.licence.id, "licensee": test.licensee, "reading": name, "released": test.licence.released,
-            "measured_month": test.licence.measured_month, "threshold": test.licence.clause.threshold,
-            "result": o.result, "estimate": o.estimate, "lower": o.lower, "upper": o.upper,
-            "of_record": o.of_record, "known_at": now,
+            "licence": test.licence.id,
+            "licensee": test.licensee,
+            "reading": name,
+            "released": test.licence.released,
+            "measured_month": test.licence.measured_month,
+            "threshold": test.licence.clause.threshold,
+            "result": o.result,
+            "estimate": o.estimate,
+            "lower": o.lower,
+            "upper": o.upper,
+            "of_record": o.of_record,
+            "known_at": now,
         }
-        for test in tests for name, o in test.readings.items()
-    ]  # fmt: skip
+        for test in tests
+        for name, o in test.readings.items()
+    ]
 
 
 def untested_months(months: Months, reading: Reading, tested: Sequence[Licence], threshold: int) -> list[date]:
@@ -200,7 +215,8 @@ def settled_by(found: ClauseCount, reading: Reading, threshold: int) -> tuple[st
     given = [g for g in found.measured.inputs.given.values() if str(g.ref) in named]
     said = [r for r in figure.reasons if not any(r.startswith(f"{g.ref}: ") for g in given)]
     said += [f"sketches of {g.ref} in the place of its {g.kind}" for g in given]
-    low, high = figure.identity_low or 0, figure.identity_high or 0
+    low = figure.identity_low or 0
+    high = figure.identity_high or 0
     if reading.counts == "unique_people" and not given and low <= threshold < high:
         said.append(f"a crosswalk between namespaces: people are from {low:,} to {high:,} by who shares them")
     if figure.lg_k is not None and figure.lg_k < MAX_LG_K and not said:

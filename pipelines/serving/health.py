@@ -62,7 +62,8 @@ class Watch:
 
     def answer(self) -> tuple[bool, dict[str, Any]]:
         checks = list(self._checks())
-        healthy, name = all(check.fine for check in checks), self.group().settings.group
+        healthy = all(check.fine for check in checks)
+        name = self.group().settings.group
         about = {"healthy": healthy, "group": name, "checks": {check.name: check.to_dict() for check in checks}}
         return healthy, about | {"last_successful_run": self._last_success()}
 
@@ -84,7 +85,8 @@ class Watch:
         return HealthCheck("webserver", status == 200, f"answers with {status}", Page.WEBSERVER)
 
     def _daemon(self) -> HealthCheck:
-        now, beats = datetime.now(UTC).timestamp(), self.dagster.get_daemon_heartbeats()
+        now = datetime.now(UTC).timestamp()
+        beats = self.dagster.get_daemon_heartbeats()
         ages = {kind: now - beat.timestamp for kind, beat in beats.items() if beat.timestamp >= self.daemon_began()}
         if any(age < -AHEAD for age in ages.values()):
             return HealthCheck("daemon", False, "a heartbeat lies in the future", Page.CLOCK)

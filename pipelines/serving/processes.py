@@ -17,7 +17,8 @@ from pipelines.runbook import Page
 MARK = "MAUWATCH_SERVE"
 """The environment variable that all processes of a `serve` inherit, runs included: its value is the group directory."""
 
-SHORTEST, LONGEST = 1.0, 60.0
+SHORTEST = 1.0
+LONGEST = 60.0
 """Seconds before a process that has ended is started again: doubled each time it didn't last."""
 
 PATIENCE = 20.0
@@ -70,10 +71,17 @@ class Child:
         self.began = time.time()
         # In a session of its own: Ctrl-C in a terminal is for `serve`, which ends its processes in order.
         self._process = subprocess.Popen(  # noqa: S603 arguments of our own
-            [sys.executable, *self.arguments], cwd=self.folder, env=dict(self.environment), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", errors="replace",
+            [sys.executable, *self.arguments],
+            cwd=self.folder,
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
             start_new_session=True,
-        )  # fmt: skip
+        )
         self.log.say("info", f"{self.name} started", child=self.name, pid=self._process.pid)
         reader = Thread(target=self._pass_on, args=(self._process,), name=f"output of {self.name}", daemon=True)
         reader.start()

@@ -35,7 +35,8 @@ from pipelines.serving.processes import Child
 LOCATION = "mauwatch"
 """The code location's name in Dagster: what somebody turned on or off there is kept by it."""
 
-_PULSE, _LOOK = 0.5, 3.0
+_PULSE = 0.5
+_LOOK = 3.0
 """Seconds between looks at the children, and at the manifests."""
 
 _LONGEST_SOCKET = 100
@@ -91,7 +92,8 @@ class Manifests:
     """The group as its files say it now; while they are wrong, as they last said it."""
 
     def __init__(self, directory: Path, group: Group, log: Log) -> None:
-        self.group, self.mistakes = group, ""
+        self.group = group
+        self.mistakes = ""
         self._directory, self._log, self._seen, self._due = directory, log, _state(directory), time.monotonic() + _LOOK
 
     def changed(self) -> bool:

@@ -60,7 +60,8 @@ def rows(
     """
     made = Rows()
     for accepted in received:
-        contribution, before = accepted.contribution, current.get(period(accepted))
+        contribution = accepted.contribution
+        before = current.get(period(accepted))
         found = Outcome("erased") if period(accepted) in erased else outcome(accepted, before)
         made.outcomes.append(found)
         if found.what in ("older", "erased"):
@@ -100,8 +101,12 @@ def _told(accepted: AcceptedContribution, sender: str | None, restated: Restated
 def _parts(contribution: Contribution, packed: Mapping[str, PackedSketch]) -> list[dict[str, Any]]:
     return [
         {
-            "audience": part.audience, "namespace": part.namespace, "sketch": part.registers.digest(), "events": part.events,
-            "distinct_users": part.distinct_users, "estimate": packed[part.registers.digest()].estimate,
+            "audience": part.audience,
+            "namespace": part.namespace,
+            "sketch": part.registers.digest(),
+            "events": part.events,
+            "distinct_users": part.distinct_users,
+            "estimate": packed[part.registers.digest()].estimate,
         }
         for part in contribution.parts
-    ]  # fmt: skip
+    ]

@@ -170,7 +170,9 @@ class ContributionStore(Store):
 
     def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]:
         """The sketches of contributions, in the order of `ids`."""
-        c, p, s = schema.contributions, schema.parts, schema.sketches
+        c = schema.contributions
+        p = schema.parts
+        s = schema.sketches
         image = sa.case((schema.GONE, sa.null()), else_=s.c.image)
         with self.reading() as connection:
             for some in schema.chunks(ids):
@@ -193,7 +195,9 @@ class ContributionStore(Store):
 
     def read_cells(self, days: Sequence[date]) -> list[Cell]:
         """What the current contributions of periods that begin on these days are made of."""
-        c, p, found = schema.contributions, schema.parts, list[Cell]()
+        c = schema.contributions
+        p = schema.parts
+        found = list[Cell]()
         with self.reading() as connection:
             for some in schema.chunks(days):
                 latest = schema.current(c, *PERIOD).where(c.c.activity_date.in_(some))
@@ -209,7 +213,9 @@ class ContributionStore(Store):
     def read_told(self, ids: Sequence[int]) -> list[dict[str, Any]]:
         """What contributions say besides their key columns and sketches: `normalisation`, and `events` by audience and
         namespace."""
-        c, p, found = schema.contributions.c, schema.parts.c, dict[int, dict[str, Any]]()
+        c = schema.contributions.c
+        p = schema.parts.c
+        found = dict[int, dict[str, Any]]()
         with self.reading() as connection:
             for some in schema.chunks(ids):
                 wanted = sa.select(c.id, c.normalisation, p.audience, p.namespace, p.events).join_from(
@@ -261,7 +267,8 @@ class ContributionStore(Store):
 
     def read_months(self) -> list[date]:
         """First days of the months that any contribution or count is about."""
-        c, n = schema.contributions.c, schema.counts.c
+        c = schema.contributions.c
+        n = schema.counts.c
         with self.reading() as connection:
             days = list(connection.scalars(sa.select(c.activity_date).where(c.ahead.is_(False)).distinct()))
             days += list(connection.scalars(sa.select(n.month).distinct()))

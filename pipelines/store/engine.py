@@ -30,7 +30,9 @@ class Store:
     """
 
     def __init__(self, engine: sa.Engine, connection: sa.Connection | None = None, writes: bool = False) -> None:
-        self.engine, self._connection, self._writes = engine, connection, writes
+        self.engine = engine
+        self._connection = connection
+        self._writes = writes
 
     @contextmanager
     def snapshot(self) -> Iterator[Self]:

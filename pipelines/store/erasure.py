@@ -90,9 +90,14 @@ class ErasedProduct:
     def to_dict(self) -> dict[str, Any]:
         """Periods, sketches and bytes."""
         return {
-            "product": self.name, "grain": self.grain, "periods": len(self.days), "first": f"{min(self.days)}",
-            "last": f"{max(self.days)}", "sketches": len(self.digests), "bytes": sum(self.digests.values()),
-        }  # fmt: skip
+            "product": self.name,
+            "grain": self.grain,
+            "periods": len(self.days),
+            "first": f"{min(self.days)}",
+            "last": f"{max(self.days)}",
+            "sketches": len(self.digests),
+            "bytes": sum(self.digests.values()),
+        }
 
 
 @dataclass
@@ -127,7 +132,9 @@ def retention(group: Group, today: date) -> Scope:
 
 def plan(store: Store, scope: Scope) -> ErasurePlan:
     """What erasing a range would do; nothing is changed. Raises `RefusedError` where there is nothing of it."""
-    c, p, s = schema.contributions, schema.parts, schema.sketches
+    c = schema.contributions
+    p = schema.parts
+    s = schema.sketches
     columns = [*(c.c[name] for name in PERIOD), c.c.digest, s.c.digest.label("sketch"), s.c.lg_k, schema.GONE.label("gone")]
     joined = c.join(p, p.c.contribution_id == c.c.id).join(s, s.c.digest == p.c.sketch)
     inside = sa.select(*columns, sa.func.length(s.c.image).label("bytes")).select_from(joined).where(scope.condition)

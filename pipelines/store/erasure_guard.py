@@ -14,7 +14,8 @@ from affiliates.periods import period_days
 from pipelines.records import AcceptedContribution, Period, StoredContribution, period
 from pipelines.store import schema
 
-ERASED, ALLOWED = "erased", "allowed"
+ERASED = "erased"
+ALLOWED = "allowed"
 """Kinds of `erasures`."""
 
 
@@ -70,10 +71,10 @@ def blocked(
             if not version.next_epoch or accepted.next_epoch or any(_is_about(o, contribution) for o in whole[version.erased_at]):
                 moments.append(version.erased_at)
         allowed = [
-            o.known_at for o in orders
-            if o.kind == ALLOWED and (o.affiliate, o.product) == contribution.ref
-            and o.first_day <= first and last <= o.last_day
-        ]  # fmt: skip
+            o.known_at
+            for o in orders
+            if o.kind == ALLOWED and (o.affiliate, o.product) == contribution.ref and o.first_day <= first and last <= o.last_day
+        ]
         if moments and not any(at > max(moments) for at in allowed):
             found[period(accepted)] = ErasedPeriod(max(moments), by.get(max(moments), "somebody"))
     return found
@@ -102,7 +103,8 @@ def refusals(found: Mapping[Period, ErasedPeriod]) -> Iterator[Refusal]:
         of_product[ProductRef(*about[:2])].append(about)
     for ref, periods in of_product.items():
         told = max(found[about] for about in periods)
-        first, last = min(day for *_, day, _ in periods), max(period_days(grain, day)[1] for *_, grain, day, _ in periods)
+        first = min(day for *_, day, _ in periods)
+        last = max(period_days(grain, day)[1] for *_, grain, day, _ in periods)
         yield Refusal(
             Code.CONTRIBUTION_ERASED,
             str(ref),
@@ -115,7 +117,9 @@ def refusals(found: Mapping[Period, ErasedPeriod]) -> Iterator[Refusal]:
 
 def _erased_sketches(connection: sa.Connection, digests: Sequence[str]) -> dict[tuple[ProductRef, str], list[_Sketch]]:
     """By product and digest, the periods for which such a sketch was erased, and when."""
-    c, p, s = schema.contributions, schema.parts, schema.sketches
+    c = schema.contributions
+    p = schema.parts
+    s = schema.sketches
     erased = [
         digest
         for some in schema.chunks(digests)

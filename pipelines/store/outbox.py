@@ -16,7 +16,10 @@ import sqlalchemy as sa
 from pipelines.store import schema
 from pipelines.store.engine import Store
 
-SENDING, SENT, FAILED, SUPERSEDED = "sending", "sent", "failed", "superseded"
+SENDING = "sending"
+SENT = "sent"
+FAILED = "failed"
+SUPERSEDED = "superseded"
 _DONE = SENT, SUPERSEDED
 LEASE = timedelta(minutes=5)
 """How long a message is one sender's; apprise gives up after one minute."""
@@ -69,7 +72,9 @@ def append(store: Store, new: Sequence[NewMessage], now: datetime) -> None:
 
 def read(store: Store) -> list[Message]:
     """All messages about alerts of which some message isn't delivered, in their order."""
-    o, i, d = schema.outbox.c, schema.incidents.c, schema.deliveries.c
+    o = schema.outbox.c
+    i = schema.incidents.c
+    d = schema.deliveries.c
     done = sa.select(d.message).where(d.outcome.in_(_DONE))
     about = sa.select(i.opened).join_from(schema.outbox, schema.incidents, o.transition == i.id).where(o.id.not_in(done))
     latest = schema.current(schema.deliveries, "message")
@@ -93,7 +98,8 @@ def _message(row: sa.RowMapping) -> Message:
 
 def channels_reached(store: Store, opened: Sequence[int]) -> dict[int, dict[str, datetime]]:
     """By an alert's number, the channels that a message of it was put here for, and when the first one was."""
-    o, i = schema.outbox.c, schema.incidents.c
+    o = schema.outbox.c
+    i = schema.incidents.c
     wanted = (
         sa.select(i.opened, o.channel, sa.func.min(o.created_at).label("at"))
         .join_from(schema.outbox, schema.incidents, o.transition == i.id)
@@ -113,7 +119,7 @@ def superseded(messages: Sequence[Message]) -> Iterator[Message]:
         worse = (
             n.id > m.id and n.action == "raised" and _ORDER.get(n.level, 0) > _ORDER.get(m.level, 0) and _place(n) == _place(m)
             for n in messages
-        )  # fmt: skip
+        )
         if m.action == "raised" and not m.done and m.outcome != SENDING and any(worse):
             yield m
 
@@ -159,8 +165,13 @@ def note(store: Store, message: Message, sender: str, now: datetime, failure: st
 
 
 def _note(
-    connection: sa.Connection, message: Message, outcome: str, sender: str, now: datetime, said: str | None = None,
+    connection: sa.Connection,
+    message: Message,
+    outcome: str,
+    sender: str,
+    now: datetime,
+    said: str | None = None,
     until: datetime | None = None,
-) -> None:  # fmt: skip
+) -> None:
     row = {"message": message.id, "attempt": message.attempt, "outcome": outcome, "sender": sender}
     connection.execute(schema.deliveries.insert(), [row | {"said": said, "at": now, "until": until}])

@@ -37,7 +37,9 @@ class ProductDay:
 
 def read(store: Store, ref: ProductRef, grain: Grain, first: date, last: date) -> list[ProductDay]:
     """The product's periods of this grain from `first` to `last` (first days, both included), in order."""
-    c, p, s = schema.contributions.c, schema.parts.c, schema.sketches.c
+    c = schema.contributions.c
+    p = schema.parts.c
+    s = schema.sketches.c
     wanted = c.affiliate == ref.affiliate, c.product == ref.product, c.grain == grain, c.activity_date.between(first, last)
     latest = schema.current(schema.contributions, *PERIOD).where(*wanted, c.ahead.is_(False))
     rows = (
@@ -54,20 +56,23 @@ def read(store: Store, ref: ProductRef, grain: Grain, first: date, last: date) -
             parts[day].append(tuple(part))
     return [
         ProductDay(
-            ref, grain, day,
+            ref,
+            grain,
+            day,
             _sum([users for audience, users, _, _, _ in each if audience in COUNTED]),
             _sum([events for audience, _, events, _, _ in each if audience in COUNTED]),
             sum(size for *_, size, _ in each),
             min(lg_k for *_, lg_k in each),
         )
         for day, each in parts.items()
-    ]  # fmt: skip
+    ]
 
 
 def read_events(store: Store, ref: ProductRef, grain: Grain, next_epoch: bool = False) -> dict[date, int]:
     """By period, how many events its contribution was made of, of every audience and identified or not; without those
     that don't say it. `next_epoch`: its second one, under the coming epoch's key."""
-    c, p = schema.contributions.c, schema.parts.c
+    c = schema.contributions.c
+    p = schema.parts.c
     ours = c.affiliate == ref.affiliate, c.product == ref.product, c.grain == grain, c.ahead.is_(next_epoch)
     events = (
         sa.select(c.activity_date, sa.func.sum(p.events), c.unidentified_events, sa.func.count() - sa.func.count(p.events))

@@ -16,7 +16,9 @@ from pipelines.store import ledger, schema
 from pipelines.store.engine import Store
 from pipelines.store.versions import last_id
 
-PRELIMINARY, CLOSED, RESTATED = "preliminary", "closed", "restated"
+PRELIMINARY = "preliminary"
+CLOSED = "closed"
+RESTATED = "restated"
 
 Row = Mapping[str, Any]
 

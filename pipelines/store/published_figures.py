@@ -18,7 +18,8 @@ def read(store: Store, reading: Reading, since: date, subject: str | None = None
 
     `subject`: of an affiliate, or a product (affiliate/product), instead of the whole group; a month without it is left out.
     """
-    p, f = schema.publications.c, schema.figures.c
+    p = schema.publications.c
+    f = schema.figures.c
     latest = schema.current(schema.publications, "month", "reading").where(p.reading == reading.name, p.month >= since)
     scope = "group" if subject is None else "product" if "/" in subject else "affiliate"
     whole = (
@@ -44,7 +45,8 @@ def read(store: Store, reading: Reading, since: date, subject: str | None = None
 
 def products(store: Store, reading: Reading, month: date) -> list[tuple[ProductRef, int | None]]:
     """The products and their users in a published month, the largest first."""
-    p, f = schema.publications.c, schema.figures.c
+    p = schema.publications.c
+    f = schema.figures.c
     latest = schema.current(schema.publications, "month", "reading").where(p.reading == reading.name, p.month == month)
     wanted = sa.select(f.subject, f.estimate).where(f.publication.in_(latest), f.scope == "product")
     with store.reading() as connection:

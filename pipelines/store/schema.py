@@ -61,15 +61,17 @@ def _number(comment: str, nullable: bool = True) -> Any:
 
 
 sketches = _table(
-    "sketches", "HLL sketches, each kept once",
+    "sketches",
+    "HLL sketches, each kept once",
     Column("digest", String(64), primary_key=True, comment="SHA-256 of the registers"),
     Column("lg_k", Integer, nullable=False, comment="log2 of the number of registers"),
     Column("image", LargeBinary, comment="DataSketches image, zstd where that is shorter; null once erased"),
     Column("erased_at", Utc, comment="when the image was erased"),
-)  # fmt: skip
+)
 
 contributions = _table(
-    "contributions", "What an affiliate handed over for one product and period; each version kept",
+    "contributions",
+    "What an affiliate handed over for one product and period; each version kept",
     Column("id", BIG, primary_key=True, comment="grows with time: the greatest of a period is the current one"),
     Column("affiliate", String(64), nullable=False, comment="the entity that offers the product"),
     Column("product", String(64), nullable=False, comment="the product"),
@@ -93,15 +95,20 @@ contributions = _table(
     Column("sender", String(64), comment="the affiliate that handed it in; null for what was computed here"),
     Column("approved_by", String(200), comment="who approved that it was restated, once its month was closed"),
     Column("audiences", String(32), comment="all that it is of, such as external; null for external, internal and automated"),
-    Column("ahead", sa.Boolean(name="ahead"), nullable=False, server_default=sa.false(), comment=(
-        "whether it is a day's second one, under the coming epoch's key: for windows across its change, and no month"
-    )),
+    Column(
+        "ahead",
+        sa.Boolean(name="ahead"),
+        nullable=False,
+        server_default=sa.false(),
+        comment=("whether it is a day's second one, under the coming epoch's key: for windows across its change, and no month"),
+    ),
     sa.Index(None, "affiliate", "product", "grain", "activity_date", "ahead", "id"),
     sa.Index(None, "activity_date"),
-)  # fmt: skip
+)
 
 parts = _table(
-    "parts", "The sketches of a contribution, by audience and namespace",
+    "parts",
+    "The sketches of a contribution, by audience and namespace",
     Column("contribution_id", BIG, ForeignKey("contributions.id"), primary_key=True, comment="the contribution"),
     Column("audience", String(9), primary_key=True, comment="external, internal or automated"),
     Column("namespace", String(32), primary_key=True, comment="of the identifiers"),
@@ -109,17 +116,19 @@ parts = _table(
     Column("events", **_number("events of these users; null if not known")),
     Column("distinct_users", **_number("exact number of distinct keys, if known")),
     Column("estimate", **_number("users by the sketch; null if it came before this was noted")),
-)  # fmt: skip
+)
 
 confirmations = _table(
-    "confirmations", "A contribution computed again after it settled, with the same result",
+    "confirmations",
+    "A contribution computed again after it settled, with the same result",
     Column("contribution_id", BIG, ForeignKey("contributions.id"), primary_key=True, comment="the contribution"),
     Column("computed_at", Utc, primary_key=True, comment="when the affiliate's query ran again"),
     Column("known_at", Utc, nullable=False, comment="when this store received it"),
-)  # fmt: skip
+)
 
 receipts = _table(
-    "receipts", "Files of contributions that were handed in, taken or refused; each kept",
+    "receipts",
+    "Files of contributions that were handed in, taken or refused; each kept",
     Column("id", BIG, primary_key=True, comment="grows with time"),
     Column("file", String(200), nullable=False, comment="its name"),
     Column("sha256", String(64), nullable=False, comment="of its bytes; of a folder, of its part-files' digests"),
@@ -128,14 +137,15 @@ receipts = _table(
     Column("received_at", Utc, nullable=False, comment="when this store received it"),
     Column("outcome", String(8), nullable=False, comment="accepted or refused"),
     Column("reasons", sa.Text, nullable=False, comment="one a line: why it was refused; empty for what was accepted"),
-)  # fmt: skip
+)
 
 GONE = sketches.c.erased_at.is_not(None) & (sketches.c.image.is_(None) | (contributions.c.known_at <= sketches.c.erased_at))
 """Whether a sketch was erased for a contribution that has it: another one that brought the same registers since, such as a small
 product's other day, has them for itself alone."""
 
 erasures = _table(
-    "erasures", "Sketches that were erased, and periods that may be contributed again after it; each kept",
+    "erasures",
+    "Sketches that were erased, and periods that may be contributed again after it; each kept",
     Column("id", BIG, primary_key=True, comment="grows with time"),
     Column("kind", String(7), nullable=False, comment="erased, or allowed: to be contributed again"),
     Column("affiliate", String(64), comment="whose product it was; null for all"),
@@ -152,10 +162,11 @@ erasures = _table(
     Column("signed_by", String(200), nullable=False, comment="who ordered it"),
     Column("reason", String(500), nullable=False, comment="why"),
     Column("known_at", Utc, nullable=False, comment="when: the same as in sketches.erased_at"),
-)  # fmt: skip
+)
 
 counts = _table(
-    "counts", "Numbers given where there is no sketch: counts of a month, and ceilings",
+    "counts",
+    "Numbers given where there is no sketch: counts of a month, and ceilings",
     Column("id", BIG, primary_key=True, comment="grows with time: the greatest of a month is the current one"),
     Column("affiliate", String(64), nullable=False, comment="the entity that offers the product"),
     Column("product", String(64), nullable=False, comment="the product"),
@@ -167,20 +178,22 @@ counts = _table(
     Column("attested_by", String(200), nullable=False, comment="who answers for it"),
     Column("known_at", Utc, nullable=False, comment="when this store received it"),
     sa.Index(None, "month", "affiliate", "product", "kind", "id"),
-)  # fmt: skip
+)
 
 sources_seen = _table(
-    "sources_seen", "What files a period was computed from, so that a file that changes later is noticed; replaced",
+    "sources_seen",
+    "What files a period was computed from, so that a file that changes later is noticed; replaced",
     Column("affiliate", String(64), primary_key=True, comment="the entity that offers the product"),
     Column("product", String(64), primary_key=True, comment="the product"),
     Column("grain", String(5), primary_key=True, comment="day or month"),
     Column("activity_date", Date, primary_key=True, comment="the day, or the month's first day"),
     Column("files", String(64), nullable=False, comment="SHA-256 of the files' names, sizes and times of change"),
     Column("seen_at", Utc, nullable=False, comment="when the period was computed from them"),
-)  # fmt: skip
+)
 
 publications = _table(
-    "publications", "One publishing of all figures of a month under a reading; each kept",
+    "publications",
+    "One publishing of all figures of a month under a reading; each kept",
     Column("id", BIG, primary_key=True, comment="grows with time: the greatest of a month and reading is in force"),
     Column("month", Date, nullable=False, comment="first day of the month"),
     Column("reading", String(64), nullable=False, comment="name of the reading"),
@@ -197,10 +210,11 @@ publications = _table(
     Column("collected", sa.Text, comment="JSON: what affiliates attested when it was signed, and what was reconciled"),
     Column("known_at", Utc, nullable=False, comment="when it was published"),
     sa.Index(None, "month", "reading", "id"),
-)  # fmt: skip
+)
 
 figures = _table(
-    "figures", "Published figures: different people in a calendar month; each version kept",
+    "figures",
+    "Published figures: different people in a calendar month; each version kept",
     Column("id", BIG, primary_key=True, comment="grows with time: the greatest of a subject is the current one"),
     Column("month", Date, nullable=False, comment="first day of the month"),
     Column("reading", String(64), nullable=False, comment="name of the reading"),
@@ -228,10 +242,11 @@ figures = _table(
     Column("publication", BIG, ForeignKey("publications.id"), comment="with which it was published"),
     sa.Index(None, "month", "reading", "scope", "subject", "id"),
     sa.Index(None, "publication"),
-)  # fmt: skip
+)
 
 licence_tests = _table(
-    "licence_tests", "Results of licence tests, by version, licensee and reading; each version kept",
+    "licence_tests",
+    "Results of licence tests, by version, licensee and reading; each version kept",
     Column("id", BIG, primary_key=True, comment="grows with time: the greatest of a test is the current one"),
     Column("licence", String(64), nullable=False, comment="the licence's id in the registry"),
     Column("licensee", String(64), nullable=False, comment="the entity that is tested, with its affiliates"),
@@ -246,20 +261,22 @@ licence_tests = _table(
     Column("of_record", sa.Boolean(name="of_record"), nullable=False, comment="whether this is the reading of record"),
     Column("known_at", Utc, nullable=False, comment="when it was tested"),
     sa.Index(None, "licence", "licensee", "reading", "id"),
-)  # fmt: skip
+)
 
 ledger = _table(
-    "ledger", "What was published, tested and erased: each entry holds the digest of the one before",
+    "ledger",
+    "What was published, tested and erased: each entry holds the digest of the one before",
     Column("number", BIG, primary_key=True, autoincrement=False, comment="from 1 on, without a gap"),
     Column("at", String(32), nullable=False, comment="when, UTC"),
     Column("kind", String(16), nullable=False, comment="began, published, tested or erased"),
     Column("body", sa.Text, nullable=False, comment="JSON: what it is about, and the digest of its rows"),
     Column("previous", String(64), nullable=False, comment="digest of the entry before"),
     Column("digest", String(64), nullable=False, comment="SHA-256 of the entry with the digest of the one before"),
-)  # fmt: skip
+)
 
 incidents = _table(
-    "incidents", "What happened to alerts: each row is a transition, and the last one of an alert says how it is",
+    "incidents",
+    "What happened to alerts: each row is a transition, and the last one of an alert says how it is",
     Column("id", BIG, primary_key=True, comment="grows with time"),
     Column("opened", BIG, nullable=False, comment="its first transition since it was last over: its number"),
     Column("kind", String(17), nullable=False, comment="threshold, missing_data, failed_run, definition_change or jump"),
@@ -283,10 +300,11 @@ incidents = _table(
     Column("memory", sa.Text, nullable=False, comment="what the next look goes on from, in JSON"),
     Column("known_at", Utc, nullable=False, comment="when it happened"),
     sa.Index(None, "kind", "rule", "reading", "id"),
-)  # fmt: skip
+)
 
 outbox = _table(
-    "outbox", "Messages about alerts, put here with the figure that they are about; each kept",
+    "outbox",
+    "Messages about alerts, put here with the figure that they are about; each kept",
     Column("id", BIG, primary_key=True, comment="grows with time"),
     Column("key", String(32), nullable=False, unique=True, comment="the same whenever it is sent: a repeat is known by it"),
     Column("transition", BIG, ForeignKey("incidents.id"), nullable=False, comment="what it tells of"),
@@ -294,10 +312,11 @@ outbox = _table(
     Column("address", Integer, nullable=False, comment="which of the channel's addresses, from 0"),
     Column("payload", sa.Text, nullable=False, comment="title and text with figures and without, in JSON"),
     Column("created_at", Utc, nullable=False, comment="when it was put here"),
-)  # fmt: skip
+)
 
 deliveries = _table(
-    "deliveries", "Attempts to send messages; each kept, and the last one of a message says how it is",
+    "deliveries",
+    "Attempts to send messages; each kept, and the last one of a message says how it is",
     Column("id", BIG, primary_key=True, comment="grows with time"),
     Column("message", BIG, ForeignKey("outbox.id"), nullable=False, comment="the message"),
     Column("attempt", Integer, nullable=False, comment="from 1"),
@@ -307,14 +326,15 @@ deliveries = _table(
     Column("at", Utc, nullable=False, comment="when"),
     Column("until", Utc, comment="of sending: when another may; of failed: when it is tried again"),
     sa.Index(None, "message", "id"),
-)  # fmt: skip
+)
 
 column_comments = _table(
-    "column_comments", "What each column means, since SQLite keeps no comments",
+    "column_comments",
+    "What each column means, since SQLite keeps no comments",
     Column("table_name", String(64), primary_key=True, comment="table"),
     Column("column_name", String(64), primary_key=True, comment="column; empty for the table itself"),
     Column("comment", String(500), nullable=False, comment="what it means"),
-)  # fmt: skip
+)
 
 
 def comments() -> list[dict[str, str]]:

@@ -37,7 +37,8 @@ def pack(
 
 def append(connection: sa.Connection, sketches: Mapping[str, PackedSketch]) -> None:
     """Store those that aren't there yet, or aren't there any more."""
-    s, digests = schema.sketches, list(sketches)
+    s = schema.sketches
+    digests = list(sketches)
     for some in schema.chunks(digests):
         known = set(connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some))))
         gone = connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some), s.c.image.is_(None))).all()

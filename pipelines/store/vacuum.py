@@ -51,7 +51,8 @@ def _sweep_postgres(store: Store) -> str | None:
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         try:
             connection.execute(sa.text(f"set lock_timeout = '{WAIT}s'"))
-            others, before = connection.scalar(readers), connection.scalar(file)
+            others = connection.scalar(readers)
+            before = connection.scalar(file)
             connection.execute(sa.text(f"vacuum (full) {name}"))
             after = connection.scalar(file)
         except sa.exc.DBAPIError as error:

@@ -18,18 +18,21 @@ def last_id(connection: sa.Connection, table: sa.Table) -> int:
 def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None) -> list[StoredContribution]:
     """The current versions that are wanted, or those that were current when the store was filled so far; days' own and second
     ones alike."""
-    c, again = schema.contributions.c, schema.confirmations.c
+    c = schema.contributions.c
+    again = schema.confirmations.c
     latest = schema.current(schema.contributions, *PERIOD).where(*wanted)
     repeated = sa.select(again.contribution_id, sa.func.max(again.computed_at).label("at")).group_by(again.contribution_id)
     if up_to:
-        latest, repeated = latest.where(c.id <= up_to.contributions), repeated.where(again.known_at <= up_to.at)
+        latest = latest.where(c.id <= up_to.contributions)
+        repeated = repeated.where(again.known_at <= up_to.at)
     confirmed = repeated.subquery()
     columns: list[sa.ColumnElement[Any]] = [
         c[column_of(field.name)].label(field.name)
         for field in fields(StoredContribution)
         if field.name not in ("computed_at", "erased_at")
     ]
-    p, s = schema.parts.c, schema.sketches.c
+    p = schema.parts.c
+    s = schema.sketches.c
     # One row after the other: SQLite finds a null without reading the image before it.
     erased = sa.select(sa.func.max(s.erased_at, type_=schema.Utc())).where(s.digest == p.sketch, p.contribution_id == c.id)
     erased = erased.where(schema.GONE)
@@ -45,6 +48,7 @@ def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None)
 
 def current(connection: sa.Connection, received: Sequence[AcceptedContribution]) -> dict[Period, StoredContribution]:
     """The current versions of the products that something was received of."""
-    c, refs = schema.contributions.c, sorted({contribution.ref for contribution, *_ in received})
+    c = schema.contributions.c
+    refs = sorted({contribution.ref for contribution, *_ in received})
     found = (v for ref in refs for v in read(connection, c.affiliate == ref.affiliate, c.product == ref.product))
     return {period(v): v for v in found}

@@ -44,7 +44,9 @@ def close(centre: Workspace, month: date, signature: Signature) -> dict[str, Mea
     red (unless `despite` says why), and for a month that is signed already, unless it `restates` and
     something has changed.
     """
-    group, store, name = centre.group, centre.store_if_any(), f"{month:%Y-%m}"
+    group = centre.group
+    store = centre.store_if_any()
+    name = f"{month:%Y-%m}"
     if end_of("month", month, group.settings.time_zone) > centre.now:
         raise refused(Code.MONTH_NOT_CLOSABLE, name, "isn't over", f"in {group.settings.time_zone}", "close it later")
     for what, said in (("--by", signature.by), ("--despite", signature.despite), ("--restates", signature.restates)):
@@ -78,9 +80,12 @@ def close(centre: Workspace, month: date, signature: Signature) -> dict[str, Mea
         for reading in group.readings.readings:
             last = before.get(reading.name)
             signed = {
-                "signed_by": signature.by.strip(), "despite": signature.despite, "reason": signature.restates,
-                "supersedes": last.id if last else None, "collected": told[reading.name],
-            }  # fmt: skip
+                "signed_by": signature.by.strip(),
+                "despite": signature.despite,
+                "reason": signature.restates,
+                "supersedes": last.id if last else None,
+                "collected": told[reading.name],
+            }
             new.append(new_publication(found[reading.name], reading, group.settings.group, position, centre.now, state, **signed))
         every = release_tests.releases(centre.registry)
         about = [licence for licence in every if licence.measured_month == month]

@@ -27,9 +27,11 @@ def publish_month(centre: Workspace, store: ContributionStore, month: date) -> M
 
     A month that was signed keeps its figures: that its inputs changed is a finding.
     """
-    done, new = MonthRun(month), []
+    done = MonthRun(month)
+    new = []
     with store.snapshot() as fixed:
-        position, by_digest = fixed.position(centre.now), dict[str, Measured]()
+        position = fixed.position(centre.now)
+        by_digest = dict[str, Measured]()
         for reading, inputs, last, signed in _standing(centre, fixed, month):
             if not _behind(inputs, last, signed):
                 continue

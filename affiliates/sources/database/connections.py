@@ -105,9 +105,11 @@ def loaded_through(said: LoadedThrough, engine: sa.Engine, subject: str, shown: 
 
 
 def _url(database: Database, directory: Path, subject: str) -> sa.URL:
-    place, text = "`url`", database.url.get_secret_value() if database.url else None
+    place = "`url`"
+    text = database.url.get_secret_value() if database.url else None
     if database.env is not None:
-        place, text = f"the environment's {database.env}", os.environ.get(database.env)
+        place = f"the environment's {database.env}"
+        text = os.environ.get(database.env)
     elif database.file is not None:
         place = database.file
         try:
@@ -135,7 +137,8 @@ def _url(database: Database, directory: Path, subject: str) -> sa.URL:
 
 
 def _shown(url: sa.URL) -> str:
-    kind, place = url.get_backend_name(), f"{url.host or ''}{f':{url.port}' if url.port else ''}/{url.database or ''}"
+    kind = url.get_backend_name()
+    place = f"{url.host or ''}{f':{url.port}' if url.port else ''}/{url.database or ''}"
     # A password with an @ of its own ends there, and the rest of it is taken for the host.
     return f"{kind}://…" if "@" in place or not url.database else f"{kind}://{place}"
 

@@ -152,7 +152,9 @@ class EventTable:
     def _within(self, days: Sequence[date]) -> sa.ColumnElement[bool]:
         """On the column as it is stored, so that an index or a partition serves; wider than the days where it must be."""
         assert self.source.time is not None
-        time, spec, dtype = self._time.sql, self.source.time, self._time.dtype
+        time = self._time.sql
+        spec = self.source.time
+        dtype = self._time.dtype
         first, after = moments_of(days[0], days[-1], self.zone)
         if dtype == pl.Date:
             return self._text_within(time, days[0], days[-1]) if self._lite else time.between(days[0], days[-1])
@@ -176,7 +178,9 @@ class EventTable:
     def _impossible(self, now: datetime) -> sa.ColumnElement[bool]:
         """No time, or one before 1971 or after `now`, or somewhat nearer: the check of each row is exact."""
         assert self.source.time is not None
-        time, dtype, edges = self._time.sql, self._time.dtype, (EARLIEST, now)
+        time = self._time.sql
+        dtype = self._time.dtype
+        edges = (EARLIEST, now)
         if isinstance(dtype, pl.Datetime) and dtype.time_zone:
             low, high = edges
             return sa.or_(time.is_(None), time < low, time > high)
@@ -193,7 +197,9 @@ class EventTable:
     @cached_property
     def _by_day(self) -> tuple[sa.ColumnElement[Any] | None, int]:
         """What tells a row's day to the database, and by how many days it may be wrong."""
-        spec, time, dtype = self.source.time, self._time.sql, self._time.dtype
+        spec = self.source.time
+        time = self._time.sql
+        dtype = self._time.dtype
         assert spec is not None
         if dtype == pl.Date:
             return time, 0
@@ -230,7 +236,8 @@ def find(source: Source, directory: Path, subject: str, zone: str) -> EventTable
             "name its `database`, or run its query in the warehouse and hand in the contributions",
         )
     engine, shown = engine_of(source.database, directory, subject)
-    where, named = f"{subject}, {source.table}", table_of(source.table)
+    where = f"{subject}, {source.table}"
+    named = table_of(source.table)
     with refusing(where, shown), engine.connect() as connection:
         try:
             with catch_warnings(action="ignore", category=sa.exc.SAWarning):  # Of other columns' types that it doesn't know.

@@ -97,12 +97,19 @@ def to_dict(of: "Transition", undelivered: int = 0) -> dict[str, Any]:
     """An alert as `alerts --json` answers it."""
     numbers = ("estimate", "lower", "upper", "threshold", "within_year", "within_quarter")
     return {
-        "id": of.opened, "kind": of.kind, "rule": of.rule or None, "reading": of.reading or None, "level": of.level,
-        "open": of.is_open, "subjects": of.subjects.splitlines(), "as_of": of.as_of.isoformat() if of.as_of else None,
+        "id": of.opened,
+        "kind": of.kind,
+        "rule": of.rule or None,
+        "reading": of.reading or None,
+        "level": of.level,
+        "open": of.is_open,
+        "subjects": of.subjects.splitlines(),
+        "as_of": of.as_of.isoformat() if of.as_of else None,
         **{name: getattr(of, name) for name in numbers},
         **{name: getattr(of, name) for name in ("acknowledged_by", "closed_by", "reason_code", "matter")},
-        "changed_at": of.known_at.isoformat(timespec="seconds"), "undelivered": undelivered,
-    }  # fmt: skip
+        "changed_at": of.known_at.isoformat(timespec="seconds"),
+        "undelivered": undelivered,
+    }
 
 
 def _shown(found: "Sequence[Transition]", waiting: dict[int, int]) -> RenderableType:

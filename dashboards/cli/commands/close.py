@@ -31,7 +31,8 @@ def close(
     from pipelines.workflows import close as workflows_close
     from pipelines.workspace import Workspace
 
-    first, settings = console.month_of(month), read_group(group)
+    first = console.month_of(month)
+    settings = read_group(group)
     with Workspace(group, settings, datetime.now(UTC)) as centre:
         workflows_close.close(centre, first, workflows_close.Signature(by, despite, restates))
         chosen = measure.reading_of(settings, None, month_end(first))

@@ -46,7 +46,8 @@ def contribute(
         str | None,
         typer.Option(
             help="Print the query that computes it: spark, databricks, snowflake, bigquery or postgres.",
-            metavar="ENGINE", rich_help_panel=_SQL,
+            metavar="ENGINE",
+            rich_help_panel=_SQL,
         ),
     ] = None,
     self_test: Annotated[
@@ -56,8 +57,11 @@ def contribute(
         bool, typer.Option("--person-keys", help="Print the query of keys, for an engine without sketches.", rich_help_panel=_SQL)
     ] = False,
     next_key: Annotated[
-        bool, typer.Option(
-            "--next-key", help="Print it for days before a change of the key, under the coming epoch's.", rich_help_panel=_SQL,
+        bool,
+        typer.Option(
+            "--next-key",
+            help="Print it for days before a change of the key, under the coming epoch's.",
+            rich_help_panel=_SQL,
         ),
     ] = False,
     crosswalk_table: Annotated[
@@ -79,12 +83,10 @@ def contribute(
     key_file: Annotated[str | None, typer.Option(help="The group key's file.", metavar="FILE", rich_help_panel=_FLAGS)] = None,
     key_env: Annotated[str | None, typer.Option(help="Or its variable.", metavar="NAME", rich_help_panel=_FLAGS)] = None,
     epoch: Annotated[str, typer.Option(help="The key's epoch.", rich_help_panel=_FLAGS)] = "1",
-    crosswalk: Annotated[
-        str | None, typer.Option(help="The month's crosswalk.", metavar="FILE", rich_help_panel=_FLAGS)
-    ] = None,
+    crosswalk: Annotated[str | None, typer.Option(help="The month's crosswalk.", metavar="FILE", rich_help_panel=_FLAGS)] = None,
     time_zone: Annotated[str, typer.Option(help="Of the group's days.", rich_help_panel=_FLAGS)] = "UTC",
     lg_k: Annotated[int, typer.Option(help="log2 of the sketch's registers.", min=12, max=21, rich_help_panel=_FLAGS)] = 21,
-) -> None:  # fmt: skip
+) -> None:
     """Count here, hand over sketches: one file that no identifier is in. Or print the query that a warehouse runs for it.
 
     With --files no manifest is needed: name AFFILIATE/PRODUCT, --files, --time, --identifier, --key-file and the days.
@@ -95,13 +97,21 @@ def contribute(
 
         typer.echo(test_of(_engine(print_sql, ENGINES)), nl=False)
         return
-    now, asked = datetime.now(UTC), _range(first, last, month)
+    now = datetime.now(UTC)
+    asked = _range(first, last, month)
     if files is not None:
         said = _by_flags(
-            subject, files, identifier or [], time, counts_when, grain, active, asked,
+            subject,
+            files,
+            identifier or [],
+            time,
+            counts_when,
+            grain,
+            active,
+            asked,
             {"file": key_file, "env": key_env, "epoch": epoch},
             {"crosswalk": crosswalk, "time_zone": time_zone, "lg_k": lg_k},
-        )  # fmt: skip
+        )
     else:
         said = _by_manifest(group, subject)
     settings, products = said
@@ -121,7 +131,8 @@ def _range(first: str | None, last: str | None, month: str | None) -> tuple[date
         if first or last:
             raise typer.BadParameter("--month and --from or --to ask for two things")
         return period_days("month", console.month_of(month))
-    begin_, end = console.day_of(first), console.day_of(last)
+    begin_ = console.day_of(first)
+    end = console.day_of(last)
     if begin_ is None and end is None:
         return None
     if begin_ is None or end is None or begin_ > end:
@@ -148,9 +159,17 @@ def _by_manifest(directory: Path, subject: str | None) -> "tuple[Settings, list[
 
 
 def _by_flags(
-    subject: str | None, files: str, identifiers: Sequence[str], time: str | None, counts_when: str | None, grain: str,
-    active: str, asked: tuple[date, date] | None, key: dict[str, Any], settings: dict[str, Any],
-) -> "tuple[Settings, list[tuple[ProductRef, Product]]]":  # fmt: skip
+    subject: str | None,
+    files: str,
+    identifiers: Sequence[str],
+    time: str | None,
+    counts_when: str | None,
+    grain: str,
+    active: str,
+    asked: tuple[date, date] | None,
+    key: dict[str, Any],
+    settings: dict[str, Any],
+) -> "tuple[Settings, list[tuple[ProductRef, Product]]]":
     from affiliates.manifests.loader import from_options
     from affiliates.manifests.product import Product, ProductRef
     from affiliates.manifests.settings import Settings
@@ -170,16 +189,21 @@ def _by_flags(
     except ValueError:
         raise missing from None
     source: dict[str, Any] = {
-        "files": files, "time": time, "counts_when": counts_when,
+        "files": files,
+        "time": time,
+        "counts_when": counts_when,
         "identifiers": [{"namespace": n, "column": c} for n, _, c in pairs],
         # Whoever names the days says that all of their events are there.
         "complete_through": None if "{day}" in files else asked[1].isoformat(),
-    }  # fmt: skip
+    }
     name, _, number = active.partition("/")
     said = {
-        "product": ref.product, "from": asked[0].isoformat(), "grain": grain, "sources": [_given(source)],
+        "product": ref.product,
+        "from": asked[0].isoformat(),
+        "grain": grain,
+        "sources": [_given(source)],
         "active": {"id": name, "version": number or 1, "meaning": "as the affiliate says"},
-    }  # fmt: skip
+    }
     whole = {"group": "by-options", "ultimate_parent": ref.affiliate, "key": _given(key)} | _given(settings)
     made = from_options(Settings, whole, "the options")
     return made, [(ref, from_options(Product, said, "the options"))]
@@ -212,9 +236,14 @@ def _engine(name: str | None, engines: dict[str, Any]) -> Any:
 
 
 def _print_sql(
-    name: str, products: "Sequence[tuple[ProductRef, Product]]", place: "EdgeContext", asked: tuple[date, date] | None,
-    crosswalk_table: str | None, person_keys: bool, next_key: bool,
-) -> None:  # fmt: skip
+    name: str,
+    products: "Sequence[tuple[ProductRef, Product]]",
+    place: "EdgeContext",
+    asked: tuple[date, date] | None,
+    crosswalk_table: str | None,
+    person_keys: bool,
+    next_key: bool,
+) -> None:
     from affiliates.crosswalks.snapshot import NO_CROSSWALK
     from affiliates.engines.sql import ENGINES, QueryRequest, query
 
@@ -267,14 +296,19 @@ def _next_epoch_months(ref: "ProductRef", product: "Product", days: Sequence[dat
 
 
 def _write(
-    products: "Sequence[tuple[ProductRef, Product]]", place: "EdgeContext", asked: tuple[date, date] | None, out: Path | None,
-    sign: Path | None, as_json: bool,
-) -> None:  # fmt: skip
+    products: "Sequence[tuple[ProductRef, Product]]",
+    place: "EdgeContext",
+    asked: tuple[date, date] | None,
+    out: Path | None,
+    sign: Path | None,
+    as_json: bool,
+) -> None:
     from affiliates.concurrency import atomic_write
     from affiliates.contributions import contract
     from dashboards.cli.contribution_summary import ContributionSummary
 
-    done, days = ContributionSummary(), [day for _, p in products for day in days_asked(p, asked, place)]
+    done = ContributionSummary()
+    days = [day for _, p in products for day in days_asked(p, asked, place)]
     if not days:
         raise refused(
             Code.RANGE_EMPTY,

@@ -55,7 +55,8 @@ def crosswalk(
         raise typer.BadParameter("--previous and --no-previous ask for two things")
     if not links_to and month is None:
         raise typer.BadParameter("name the month: --month YYYY-MM")
-    settings, first = read_group(group), console.month_of(month) if month else date.min
+    settings = read_group(group)
+    first = console.month_of(month) if month else date.min
     pattern = settings.settings.crosswalk
     path = links_to or output or _file(pattern, group, first)
     there = snapshot_files.by_month(pattern, group) if pattern and "{month}" in pattern else {}
@@ -75,10 +76,15 @@ def crosswalk(
             most = largest or settings.settings.largest_person
             made = snapshot_files.make(path, first, clusters, before, most, replace)
             answer |= {
-                "state": made.state, "month": month, "keys": made.crosswalk.table.height, "digest": made.crosswalk.digest,
-                "previous": previous and str(previous), "people": vars(made.changes),
-                "cut_out": {"limit": most, **vars(made.cut_out)}, "later": [f"{m:%Y-%m}" for m in there if m > first],
-            }  # fmt: skip
+                "state": made.state,
+                "month": month,
+                "keys": made.crosswalk.table.height,
+                "digest": made.crosswalk.digest,
+                "previous": previous and str(previous),
+                "people": vars(made.changes),
+                "cut_out": {"limit": most, **vars(made.cut_out)},
+                "later": [f"{m:%Y-%m}" for m in there if m > first],
+            }
     if as_json:
         console.print_json(answer)
     else:

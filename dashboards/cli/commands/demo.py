@@ -31,7 +31,8 @@ def demo(
 ) -> None:
     """Count a group of 690 million people, and compare each figure with the truth; or a real one."""
 
-    day, now = console.day_of(today), datetime.now(UTC)
+    day = console.day_of(today)
+    now = datetime.now(UTC)
     if day is not None:
         now = min(now, datetime(day.year, day.month, day.day, 12, tzinfo=UTC))
     if data == Data.conglomerate:
@@ -44,7 +45,8 @@ def _conglomerate(directory: Path, now: datetime, scale: float, as_json: bool) -
     """Made-up people at real size."""
     from dashboards.demo import conglomerate
 
-    started, out = time.monotonic(), console.output()
+    started = time.monotonic()
+    out = console.output()
     with console.progress_bar() as progress:
         made = conglomerate.play(directory, now, scale, progress)
     if as_json:

@@ -59,7 +59,8 @@ def erase(
     from pipelines.ingestion.inbox import still_in_the_inbox
     from pipelines.store import contributions, erasure, vacuum
 
-    found, now = read_group(group), datetime.now(UTC)
+    found = read_group(group)
+    now = datetime.now(UTC)
     scope = replace(_scope(subject, first, last, epoch, before, retention, found, now), superseded=superseded)
     if allow_again and (dry_run or superseded or not scope.affiliate):
         raise typer.BadParameter("--allow-again is for days of a product, and has neither --dry-run nor --superseded")
@@ -91,9 +92,15 @@ def erase(
 
 
 def _scope(
-    subject: str | None, first: str | None, last: str | None, epoch: str | None, before: str | None, retention: bool,
-    group: "Group", now: datetime,
-) -> "Scope":  # fmt: skip
+    subject: str | None,
+    first: str | None,
+    last: str | None,
+    epoch: str | None,
+    before: str | None,
+    retention: bool,
+    group: "Group",
+    now: datetime,
+) -> "Scope":
     from pipelines.store import erasure
 
     if sum((subject is not None, epoch is not None, before is not None, retention)) != 1:
@@ -108,7 +115,8 @@ def _scope(
         return erasure.Scope(key_epoch=epoch)
     from affiliates.manifests.product import ProductRef
 
-    begin, end = console.day_of(first), console.day_of(last)
+    begin = console.day_of(first)
+    end = console.day_of(last)
     if begin is None or end is None or begin > end:
         raise typer.BadParameter("with AFFILIATE/PRODUCT, --from and --to go together, in order")
     try:
@@ -148,24 +156,41 @@ def _publish(store: "ContributionStore", directory: Path, group: "Group", months
 
 
 def to_dict(
-    scope: "Scope", plan: "ErasurePlan", inbox: "Sequence[str]" = (), unswept: str | None = None, unpublished: str | None = None,
+    scope: "Scope",
+    plan: "ErasurePlan",
+    inbox: "Sequence[str]" = (),
+    unswept: str | None = None,
+    unpublished: str | None = None,
     dry_run: bool = False,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     """What `erase --json` answers."""
     return {
-        "scope": str(scope), "dry_run": dry_run, "periods": plan.periods, "sketches": len(plan.digests), "bytes": plan.bytes,
-        "shared": len(plan.shared), "erased_before": plan.already, "products": [going.to_dict() for going in plan.going],
-        "months": {f"{month:%Y-%m}": state for month, state in plan.months.items()}, "in_the_inbox": list(inbox),
-        "not_swept": unswept, "not_published": unpublished,
-    }  # fmt: skip
+        "scope": str(scope),
+        "dry_run": dry_run,
+        "periods": plan.periods,
+        "sketches": len(plan.digests),
+        "bytes": plan.bytes,
+        "shared": len(plan.shared),
+        "erased_before": plan.already,
+        "products": [going.to_dict() for going in plan.going],
+        "months": {f"{month:%Y-%m}": state for month, state in plan.months.items()},
+        "in_the_inbox": list(inbox),
+        "not_swept": unswept,
+        "not_published": unpublished,
+    }
 
 
 def _shown(scope: "Scope", plan: "ErasurePlan", dry_run: bool = False) -> RenderableType:
     rows = [
-        (g["product"], f"{g['periods']:,} {g['grain']}{'s' * (g['periods'] != 1)}", f"{g['first']} to {g['last']}",
-         f"{g['sketches']:,}", f"{g['bytes']:,}")
+        (
+            g["product"],
+            f"{g['periods']:,} {g['grain']}{'s' * (g['periods'] != 1)}",
+            f"{g['first']} to {g['last']}",
+            f"{g['sketches']:,}",
+            f"{g['bytes']:,}",
+        )
         for g in (going.to_dict() for going in plan.going)
-    ]  # fmt: skip
+    ]
     title = f"{'Would be erased' if dry_run else 'Erased'}: {scope}"
     columns = ("product", "periods", "first days", "sketches", "bytes")
     said: list[RenderableType] = [tables.table(title, columns, rows, (3, 4))] if rows else [Text(f"{title}: nothing")]

@@ -107,10 +107,17 @@ def verify(
     except RefusedError as error:
         found = evidence_verify.Verification(wrong=[str(error)])
     if as_json:
-        console.print_json({
-            "file": str(file), "sha256": found.sha256 or None, "public_key": found.public_key, "about": dict(found.about),
-            "right": found.right, "wrong": found.wrong, "unknown": found.unknown,
-        })  # fmt: skip
+        console.print_json(
+            {
+                "file": str(file),
+                "sha256": found.sha256 or None,
+                "public_key": found.public_key,
+                "about": dict(found.about),
+                "right": found.right,
+                "wrong": found.wrong,
+                "unknown": found.unknown,
+            }
+        )
     else:
         console.output().print(_shown(file, found))
     if found.wrong:
@@ -136,7 +143,8 @@ def _verify_store(directory: Path, as_json: bool) -> None:
 
     settings = read_group(directory).settings
     with contributions.open_store(settings.store, directory) as store:
-        entries, wrong = ledger.read(store), ledger.wrong(store)
+        entries = ledger.read(store)
+        wrong = ledger.wrong(store)
     head = entries[-1] if entries else None
     if as_json:
         console.print_json({"entries": len(entries), "head": head.digest if head else None, "wrong": wrong})

@@ -128,8 +128,10 @@ def to_dict(made: "Forecast", lead_times: LeadTimes) -> dict[str, Any]:
         "threshold": _rounded(made.threshold),
         "periods": [
             {
-                "period": label(a.number), **{name: _rounded(value) for name, value in a.quantiles.items()},
-                "probability_over": round(a.over, 4), "probability_crossed": round(a.crossed, 4),
+                "period": label(a.number),
+                **{name: _rounded(value) for name, value in a.quantiles.items()},
+                "probability_over": round(a.over, 4),
+                "probability_crossed": round(a.crossed, 4),
             }
             for a in made.ahead
         ],
@@ -146,7 +148,7 @@ def to_dict(made: "Forecast", lead_times: LeadTimes) -> dict[str, Any]:
         "notes": list(made.notes),
         "left_out": list(made.series.left_out),
         "standing": STANDING,
-    }  # fmt: skip
+    }
 
 
 def _rounded(number: float) -> float:
@@ -157,7 +159,8 @@ def _rounded(number: float) -> float:
 
 def shown(made: "Forecast", lead_times: LeadTimes, today: date) -> RenderableType:
     """The forecast for a terminal."""
-    label, newest = made.series.label, made.series.newest
+    label = made.series.label
+    newest = made.series.newest
     rows = [(label(a.number), *_cells(a)) for a in made.ahead]
     figures = f"{number(newest.value or 0)}; threshold {number(made.threshold)}"
     title = f"{made.series.name}: forecast as of {label(newest.number)}, {figures}"
@@ -176,7 +179,8 @@ def _cells(ahead: "ForecastPeriod") -> list[str]:
 
 
 def _passage(made: "Forecast") -> list[str]:
-    label, last = made.series.label, made.ahead[-1]
+    label = made.series.label
+    last = made.ahead[-1]
     said = []
     if made.over_now >= 0.5:
         certain = "is" if made.over_now == 1 else f"is, with a probability of {chance(made.over_now)},"

@@ -123,15 +123,22 @@ def licences(
     if adopt is not None and product is None:
         raise typer.BadParameter("--adopt goes with --product AFFILIATE/PRODUCT")
     elsewhere = (
-        ("--licence", licence), ("--licensor", licensor), ("--kind", kind), ("--result", result), ("--all", every or None),
-        ("--month", month), ("--product", product if adopt is None else None),
-    )  # fmt: skip
+        ("--licence", licence),
+        ("--licensor", licensor),
+        ("--kind", kind),
+        ("--result", result),
+        ("--all", every or None),
+        ("--month", month),
+        ("--product", product if adopt is None else None),
+    )
     if given := [name for name, value in elsewhere if value is not None and (released or adopt or dependencies)]:
         raise typer.BadParameter(f"{given[0]} goes with none of --released, --adopt and --dependencies")
-    settings, known = read_group(group), registry.from_directory(group)
+    settings = read_group(group)
+    known = registry.from_directory(group)
     # An empty answer would look like nothing being over, so an unknown product is refused.
     ref = adoption.find_product(settings, product) if product is not None else None
-    day, about = console.day_of(released), console.month_of(month) if month else None
+    day = console.day_of(released)
+    about = console.month_of(month) if month else None
     today = local_day(datetime.now(UTC), settings.settings.time_zone)
     if about and about >= month_of(today):
         raise typer.BadParameter(f"--month {month} isn't over")
@@ -194,8 +201,10 @@ def _listed(
     from dashboards.cli import licence_tables
     from pipelines.licences import clause_tests, grants, release_tests
 
-    ids, versions = {entry.id for entry in picked}, release_tests.releases(known)
-    parent, taken = months.group.settings.ultimate_parent, months.group.grants.accepted
+    ids = {entry.id for entry in picked}
+    versions = release_tests.releases(known)
+    parent = months.group.settings.ultimate_parent
+    taken = months.group.grants.accepted
     snapshots = [
         test
         for version in versions
@@ -204,19 +213,19 @@ def _listed(
         for test in release_tests.run_tests_in(months, version, [licensee], today)
     ]
     others = list(clause_tests.run_clauses(months, picked, today, about))
-    snapshots, others = (
-        [t for t in snapshots if asked.wants(months, t, today)],
-        [t for t in others if asked.wants(months, t, today)],
-    )
+    snapshots = [t for t in snapshots if asked.wants(months, t, today)]
+    others = [t for t in others if asked.wants(months, t, today)]
     untested = _untested(months, versions) if any(_is_first(t) for t in snapshots) else {}
-    first, rest = [t for t in snapshots if _is_first(t)], [t for t in snapshots if not _is_first(t)]
+    first = [t for t in snapshots if _is_first(t)]
+    rest = [t for t in snapshots if not _is_first(t)]
     answer = [_said(test, test.licence.entry, test.licence.clause, today) for test in [*first, *rest]]
     answer += [_said(test, test.entry, test.clause, today) for test in others]
     newest = release_tests.first_of_all(known)[-1].id
     for said in answer:
         if said["licence"] == newest:
             said["above_and_untested"] = {name: [f"{m:%Y-%m}" for m in found] for name, found in untested.items()}
-    tested, needing = [t for t in others if t.clause.tested], [t for t in others if not t.clause.tested]
+    tested = [t for t in others if t.clause.tested]
+    needing = [t for t in others if not t.clause.tested]
     thresholds = dict.fromkeys((test.licence.clause.threshold, test.licence.clause.comparator) for test in first)
     shown: list[RenderableType] = [
         licence_tables.of_family(
@@ -258,8 +267,17 @@ def _untested(months: "Months", versions: "Sequence[Licence]") -> dict[str, list
 def _said(test: "Test", entry: "LicenceEntry", clause: "Clause", today: date) -> dict[str, Any]:
     """A test with what its entry says of where it is from."""
     return test.to_dict() | {
-        "clause": clause.id, "metric": clause.metric, "comparator": clause.comparator, "effect_over": clause.effect_over,
-        "name": entry.name, "licensor": entry.licensor, "kind": entry.kind, "evidence": entry.evidence,
-        "sources": list(entry.sources), "digest": entry.digest, "reviewed": entry.reviewed.isoformat(),
-        "review_by": entry.review_by.isoformat(), "review_due": entry.review_by < today,
-    }  # fmt: skip
+        "clause": clause.id,
+        "metric": clause.metric,
+        "comparator": clause.comparator,
+        "effect_over": clause.effect_over,
+        "name": entry.name,
+        "licensor": entry.licensor,
+        "kind": entry.kind,
+        "evidence": entry.evidence,
+        "sources": list(entry.sources),
+        "digest": entry.digest,
+        "reviewed": entry.reviewed.isoformat(),
+        "review_by": entry.review_by.isoformat(),
+        "review_due": entry.review_by < today,
+    }

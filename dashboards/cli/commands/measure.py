@@ -29,15 +29,13 @@ def measure(
     trailing: Annotated[
         int | None, typer.Option(help="Instead of a month: so many days, 28 or 30.", metavar="DAYS", rich_help_panel=_OTHERS)
     ] = None,
-    to_date: Annotated[
-        bool, typer.Option("--to-date", help="Instead: a month's days so far.", rich_help_panel=_OTHERS)
-    ] = False,
+    to_date: Annotated[bool, typer.Option("--to-date", help="Instead: a month's days so far.", rich_help_panel=_OTHERS)] = False,
     to: Annotated[
         str | None,
         typer.Option(help="The last day of these; else the last that is over.", metavar="YYYY-MM-DD", rich_help_panel=_OTHERS),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
-) -> None:  # fmt: skip
+) -> None:
     """People in a month: products, affiliates and the group, with bounds and coverage. Or in another window, always labelled."""
     from affiliates.manifests.loader import read_group
     from dashboards.cli import answers, tables
@@ -45,7 +43,9 @@ def measure(
     from pipelines.store import contributions
 
     _check_one([("--month", month is not None), ("--trailing", trailing is not None), ("--to-date", to_date)])
-    first, day, last = month and console.month_of(month), console.day_of(as_known_on), console.day_of(to)
+    first = month and console.month_of(month)
+    day = console.day_of(as_known_on)
+    last = console.day_of(to)
     if first is None and (day or anew):
         raise typer.BadParameter("--as-known-on and --anew go with --month: no other window is published")
     if day and anew:
@@ -60,7 +60,8 @@ def measure(
         with contributions.open_store(settings.settings.store, group) as store, store.snapshot() as fixed:
             found, publication = query.figures_of_month(fixed, settings, first, chosen, day, anew)
     else:
-        days, publication = _days(trailing, last or last_over(settings, datetime.now(UTC))), None
+        days = _days(trailing, last or last_over(settings, datetime.now(UTC)))
+        publication = None
         chosen = reading_of(settings, reading, days.last)
         with contributions.open_store(settings.settings.store, group) as store, store.snapshot() as fixed:
             found = query.figures_of_window(fixed, settings, days, chosen)

@@ -45,14 +45,16 @@ def receive(
     from pipelines.workflows import receive as workflows_receive
     from pipelines.workspace import Workspace
 
-    restated, found = _restated(restates, by), read_group(group)
+    restated = _restated(restates, by)
+    found = read_group(group)
     if sender is not None and not files:
         raise typer.BadParameter("--sender is for FILEs; in the inbox the folder's name says who it is")
     if restated is not None and not files:
         raise typer.BadParameter("--restates is for FILEs: nobody approves what they haven't named")
     if sender is not None and sender not in found.entities:
         raise typer.BadParameter(f"no entity {sender}; there are {', '.join(found.entities)}")
-    offers, left = [inbox.offer_of(path, group) for path in dict.fromkeys(files or ())], list[inbox.LeftInInbox]()
+    offers = [inbox.offer_of(path, group) for path in dict.fromkeys(files or ())]
+    left = list[inbox.LeftInInbox]()
     if sender is not None and any(offer.folder not in (None, sender) for offer in offers):
         raise typer.BadParameter(f"--sender {sender}: a FILE lies in another affiliate's folder of the inbox")
     with Workspace(group, found, datetime.now(UTC)) as centre, console.progress_bar() as progress:

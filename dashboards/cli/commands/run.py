@@ -25,7 +25,8 @@ def run(
     with console.without_collecting():
         from dashboards.cli import log_lines, tables
         from pipelines.defs.in_process import run as run_group
-    begin, end = console.day_of(first), console.day_of(last)
+    begin = console.day_of(first)
+    end = console.day_of(last)
     if begin and end and begin > end:
         raise typer.BadParameter(f"--from {begin} lies after --to {end}")
     settings = read_group(group)
