@@ -163,12 +163,12 @@ def _hand_in(directory: Path, group: Group, keys: Keyring, simulation: Simulatio
 
         numbers = itertools.count()
         # One file is received while the next is written.
-        with ThreadPoolExecutor(1) as centre:
+        with ThreadPoolExecutor(1) as workspace:
             received: Future[None] | None = None
             for path in written():
                 if received:
                     received.result()
-                received = centre.submit(receive, path)
+                received = workspace.submit(receive, path)
             if received:
                 received.result()
 

@@ -32,16 +32,16 @@ def job() -> dg.JobDefinition:
     def alerts_sent(context: dg.OpExecutionContext) -> None:
         desk: RunContext = getattr(context.resources, DESK)
         with desk.without_data("the alerts"):
-            centre = desk.centre
-            store = centre.store_if_any()
-            rules = centre.group.alerting
+            workspace = desk.workspace
+            store = workspace.store_if_any()
+            rules = workspace.group.alerting
             if store is None:
                 return
-            evaluate.evaluate(store, centre.group, centre.registry, centre.now, whole=True)
-            findings = delivery.deliver(store, centre.directory, centre.group, centre.clock)
+            evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, whole=True)
+            findings = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
             failing = alert_log.current(store).get(FAILED)
             if not findings and not (failing and failing.is_open):
-                findings = delivery.ping(rules, centre.directory)
+                findings = delivery.ping(rules, workspace.directory)
         for finding in findings:
             context.log.error(f"{finding} {finding.page.line}")
 

@@ -70,14 +70,14 @@ def contributions(ref: ProductRef, product: Product, calendar: Calendar, prefix:
         first, last = partitions.requested_periods(context, grain)
         with desk.without_data(name):
             desk.progress(name, len(desk.report.products), desk.steps)
-            done = collect.collect(desk.centre, ref, product, first, last_day(grain, last))
+            done = collect.collect(desk.workspace, ref, product, first, last_day(grain, last))
             desk.report.products.append(done)
             if done.refusals:
                 raise failure_of(done.refusals)
-            store = desk.centre.store_if_any()
-            since = min(first, _open_since(store, desk.centre))
+            store = desk.workspace.store_if_any()
+            since = min(first, _open_since(store, desk.workspace))
             back = since - timedelta(weeks=WEEKS)
-            today = desk.centre.now.date()
+            today = desk.workspace.now.date()
             days = product_days.read(store, ref, grain, back, max(last, today)) if store else []
             found = quality_checks.of_product(days, since=since)
         gone = {first_day(grain, day) for day in done.missing}
@@ -124,20 +124,20 @@ def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix)
         findings = list[Finding]()
         new = 0
         with desk.without_data("the group's figures"):
-            stated_counts.take_counts(desk.centre)
-            store = desk.centre.store_if_any()
+            stated_counts.take_counts(desk.workspace)
+            store = desk.workspace.store_if_any()
             for number, month in enumerate(months):
                 if store is None:
                     break
                 desk.progress(f"{month:%Y-%m}", number, len(months))
-                done = publish_month(desk.centre, store, month)
+                done = publish_month(desk.workspace, store, month)
                 desk.report.add(done)
                 findings += [f for f in done.findings if f not in findings]
                 new += bool(done.measured)
-                measured = _in_force(store, desk.centre.group, month)
+                measured = _in_force(store, desk.workspace.group, month)
                 if measured is not None:
                     context.add_asset_metadata(_of_figure(measured), partition_key=partitions.key_of("month", month))
-            found = list(_of_months(store, desk.centre, months)) if store else []
+            found = list(_of_months(store, desk.workspace, months)) if store else []
         for finding in findings:
             context.log.warning(str(finding))
         metadata = {"run": f"{new} of {len(months)} months published", "findings": "\n".join(map(str, findings)) or "none"}
@@ -165,10 +165,10 @@ def licence_tests(calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
     def tested(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
         desk: RunContext = getattr(context.resources, DESK)
         with desk.without_data("the licence tests"):
-            store = desk.centre.store_if_any()
+            store = desk.workspace.store_if_any()
             if store is not None:
                 known = {m.inputs.digest: m for m in desk.report.measured.values()}
-                desk.report.tests = note_tests(desk.centre, store, known)
+                desk.report.tests = note_tests(desk.workspace, store, known)
         for month in months_between(*partitions.requested_periods(context, "month")):
             metadata = _of_tests([t for t in desk.report.tests if t.licence.measured_month == month])
             context.add_asset_metadata(metadata, partition_key=partitions.key_of("month", month))
@@ -201,22 +201,22 @@ def _of_run(done: ProductRun) -> dict[str, Any]:
     return {"run": f"{said}; {done.unidentified:,} events named nobody" if done.unidentified else said}
 
 
-def _open_since(store: ContributionStore | None, centre: Workspace) -> date:
+def _open_since(store: ContributionStore | None, workspace: Workspace) -> date:
     """From when on days are judged with those of a run, so that a red one isn't green as soon as the next day is in: the
     first of the month before, unless that is signed already."""
-    this = month_of(centre.today)
+    this = month_of(workspace.today)
     before = month_before(this)
     return this if store and before in rows.signed_months(store) else before
 
 
-def _of_months(store: ContributionStore, centre: Workspace, months: Sequence[date]) -> Iterator[Check]:
+def _of_months(store: ContributionStore, workspace: Workspace, months: Sequence[date]) -> Iterator[Check]:
     """The checks of the run's months, and of the open ones before."""
-    this = month_of(centre.today)
-    for month in sorted({*months, *months_between(_open_since(store, centre), this)}):
-        measured = _in_force(store, centre.group, month)
+    this = month_of(workspace.today)
+    for month in sorted({*months, *months_between(_open_since(store, workspace), this)}):
+        measured = _in_force(store, workspace.group, month)
         if measured is not None:
-            inputs = gather(store, centre.group, month, measured.inputs.reading)
-            yield from quality_checks.of_figures(measured, MonthDue(inputs, centre.group, centre.now))
+            inputs = gather(store, workspace.group, month, measured.inputs.reading)
+            yield from quality_checks.of_figures(measured, MonthDue(inputs, workspace.group, workspace.now))
 
 
 def _in_force(store: ContributionStore, group: Group, month: date) -> Measured | None:

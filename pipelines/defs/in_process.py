@@ -57,11 +57,11 @@ def run(
 
 
 def _run(directory: Path, group: Group, now: datetime, first: date | None, last: date | None, progress: Progress) -> Report:
-    with Workspace(directory, group, now) as centre, _quiet(), instance.open_instance(directory, group) as dagster:
-        desk = RunContext(centre, progress=progress)
+    with Workspace(directory, group, now) as workspace, _quiet(), instance.open_instance(directory, group) as dagster:
+        desk = RunContext(workspace, progress=progress)
         calendar = partitions.calendar(group)
         location = _location(group, calendar, desk)
-        plan = jobs.plan(centre, first, last)
+        plan = jobs.plan(workspace, first, last)
         desk.steps = sum(len(stretch.products) for stretch in plan.stretches)
         for stretch in plan.stretches:
             selection = [product_key((), ref) for ref in stretch.products]
@@ -71,28 +71,28 @@ def _run(directory: Path, group: Group, now: datetime, first: date | None, last:
             next(known for known in plan.products if known.name == done.name).add(done)
         desk.report.products = plan.products
         desk.report.findings += empty_range(group, first, last, now.date())
-        stated_counts.take_counts(centre)
+        stated_counts.take_counts(workspace)
         _publish(desk, location, calendar, dagster)
-        notify(centre, desk.report, whole=first is None and last is None)
+        notify(workspace, desk.report, whole=first is None and last is None)
         return desk.report
 
 
 def _publish(desk: RunContext, location: dg.Definitions, calendar: Calendar, dagster: dg.DagsterInstance) -> None:
     """The figures of months that are out of date, then the licence tests, which may have changed without any."""
-    store = desk.centre.store_if_any()
+    store = desk.workspace.store_if_any()
     if store is None:
         return
-    months = publish.outdated_months(desk.centre, store)
+    months = publish.outdated_months(desk.workspace, store)
     runs = sensors.within(months, calendar)
     for month in months:
         if month not in runs:  # Of a product that no manifest names any more: no partition, but a month all the same.
-            desk.report.add(publish.publish_month(desk.centre, store, month))
+            desk.report.add(publish.publish_month(desk.workspace, store, month))
     for begin, end in stretches("month", runs):
         _execute(location, FIGURES, Stretch("month", begin, end, ()), dagster, None)
         _raise_first(desk)
     if not runs:
         known = {m.inputs.digest: m for m in desk.report.measured.values()}
-        desk.report.tests = publish.note_tests(desk.centre, store, known)
+        desk.report.tests = publish.note_tests(desk.workspace, store, known)
     desk.report.published.sort()
 
 

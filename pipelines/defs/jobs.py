@@ -48,7 +48,7 @@ class RunPlan:
     products: list[ProductRun]
 
 
-def plan(centre: Workspace, first: date | None = None, last: date | None = None) -> RunPlan:
+def plan(workspace: Workspace, first: date | None = None, last: date | None = None) -> RunPlan:
     """The runs that compute what is due in a range, or without one what is due at all.
 
     Products with the same stretch of periods share a run; others don't, so that none is computed beyond what it lacks.
@@ -57,9 +57,9 @@ def plan(centre: Workspace, first: date | None = None, last: date | None = None)
     """
     known = []
     by_stretch = defaultdict[tuple[Grain, date, date], list[ProductRef]](list)
-    for ref, product in centre.group.products.items():
-        done, due = collect.plan(centre, ref, product, first, last)
-        found = sorted(due.periods) if due else _last_period(centre, product, first, last)
+    for ref, product in workspace.group.products.items():
+        done, due = collect.plan(workspace, ref, product, first, last)
+        found = sorted(due.periods) if due else _last_period(workspace, product, first, last)
         for begin, end in stretches(product.grain, found):
             by_stretch[product.grain, begin, end].append(ref)
         known.append(done)
@@ -67,9 +67,9 @@ def plan(centre: Workspace, first: date | None = None, last: date | None = None)
     return RunPlan([Stretch(*key, tuple(by_stretch[key])) for key in order], known)
 
 
-def _last_period(centre: Workspace, product: Product, first: date | None, last: date | None) -> list[date]:
+def _last_period(workspace: Workspace, product: Product, first: date | None, last: date | None) -> list[date]:
     """The last period of the product's life, and of the range, that is over."""
-    day = min(last or date.max, centre.today - DAY)
+    day = min(last or date.max, workspace.today - DAY)
     if product.to is not None:
         day = min(day, product.to - DAY)
     if day < max(first or date.min, product.from_):
@@ -96,9 +96,9 @@ def receiving_job() -> dg.JobDefinition:
     def inbox_received(context: dg.OpExecutionContext) -> None:
         desk: RunContext = getattr(context.resources, DESK)
         with desk.without_data("the inbox"):
-            centre = desk.centre
-            offers, left = inbox.waiting(centre.directory, time.time(), receive.signing(centre))
-            session = workflows_receive.receive(centre, offers, progress=desk.progress)
+            workspace = desk.workspace
+            offers, left = inbox.waiting(workspace.directory, time.time(), receive.signing(workspace))
+            session = workflows_receive.receive(workspace, offers, progress=desk.progress)
         for taken in session.taken:
             said = ", ".join(f"{taken.number(word)} {word}" for word in ("new", "replaced", "the same", "older"))
             context.log.info(f"{taken.offer.name}: {taken.outcome}; {said}")

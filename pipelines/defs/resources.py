@@ -31,7 +31,7 @@ def real_clock() -> datetime:
 class RunContext:
     """The open centre, and where the assets of a run put down what they did."""
 
-    centre: Workspace
+    workspace: Workspace
     report: Report = field(default_factory=Report)
     progress: Progress = lambda what, done, of: None
     steps: int = 0
@@ -75,7 +75,7 @@ def run_context(directory: Path, group: Group, clock: Clock) -> dg.ResourceDefin
     def opened(context: dg.InitResourceContext) -> Iterator[RunContext]:
         if context.run and context.instance:
             context.instance.add_run_tags(context.run.run_id, instance.process_tag())
-        with Workspace(directory, group, clock()) as centre:
-            yield RunContext(centre)
+        with Workspace(directory, group, clock()) as workspace:
+            yield RunContext(workspace)
 
     return opened

@@ -32,8 +32,8 @@ def _schedule(grain: Grain, directory: Path, group: Group, prefix: Prefix, clock
         description=f"Each morning: what is due of products that count by {grain}, a run for each stretch without a gap.",
     )
     def due(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
-        with Workspace(directory, group, clock()) as centre:
-            found = [s for s in plan(centre).stretches if s.grain == grain]
+        with Workspace(directory, group, clock()) as workspace:
+            found = [s for s in plan(workspace).stretches if s.grain == grain]
         for stretch in found:
             yield dg.RunRequest(
                 run_key=f"{context.scheduled_execution_time:%Y-%m-%d} {_name(stretch)}",

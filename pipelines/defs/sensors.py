@@ -40,12 +40,12 @@ def figures_sensor(
         if under_way(context.instance):
             yield dg.SkipReason("waits for the products' runs")
             return
-        with Workspace(directory, group, clock()) as centre:
-            stated_counts.take_counts(centre)  # A count that has changed in a manifest outdates its month.
-            store = centre.store_if_any()
-            months = publish.outdated_months(centre, store) if store else []
-            position = store.position(centre.now) if store else None
-            today = centre.today
+        with Workspace(directory, group, clock()) as workspace:
+            stated_counts.take_counts(workspace)  # A count that has changed in a manifest outdates its month.
+            store = workspace.store_if_any()
+            months = publish.outdated_months(workspace, store) if store else []
+            position = store.position(workspace.now) if store else None
+            today = workspace.today
         found = stretches("month", within(months, calendar))
         for first, last in found:
             # Once a day where it stays as it is, such as a month whose contributions can't be united.

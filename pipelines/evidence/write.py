@@ -77,22 +77,22 @@ class TestedLicence:
     rests: Sequence[FigureBasis]
 
 
-def write(centre: Workspace, licence: Licence, to: Path, kinds: Sequence[Kind], page: Page) -> dict[Kind, str]:
+def write(workspace: Workspace, licence: Licence, to: Path, kinds: Sequence[Kind], page: Page) -> dict[Kind, str]:
     """Write a licence's bundles into a folder, and the page that is in them beside them; gives their SHA-256.
 
     Raises `RefusedError` where the month has no published figures.
     """
-    group = centre.group
-    store = centre.store_if_any()
+    group = workspace.group
+    store = workspace.store_if_any()
     month = licence.measured_month
     key = group.settings.evidence_key
-    private = centre.directory / key if key else None
+    private = workspace.directory / key if key else None
     if store is None:
         raise _nothing(month)
     to.mkdir(parents=True, exist_ok=True)
     done: dict[Kind, str] = {}
     with store.snapshot() as fixed, TemporaryDirectory(prefix="mauwatch-", dir=to) as room:
-        found = _found(fixed, group, licence, centre.today)
+        found = _found(fixed, group, licence, workspace.today)
         entries = ledger.read(fixed)
         if wrong := ledger.wrong(fixed):
             raise refused(
@@ -108,14 +108,14 @@ def write(centre: Workspace, licence: Licence, to: Path, kinds: Sequence[Kind], 
             "group": group.settings.group,
             "licence": licence.id,
             "month": f"{month:%Y-%m}",
-            "made_at": centre.now.isoformat(timespec="seconds"),
+            "made_at": workspace.now.isoformat(timespec="seconds"),
             "made_by": f"mauwatch {version('mauwatch')}",
             "ledger_head": {"number": head.number, "digest": head.digest} if head else None,
             "public_key": signing.public_of(private) if private else None,
         }
         texts = {f"{name}.json": _json(said) for name, said in told.items()}
         sheets = page(
-            {name.removesuffix(".json"): json.loads(text) for name, text in texts.items()} | {"about": about}, centre.now
+            {name.removesuffix(".json"): json.loads(text) for name, text in texts.items()} | {"about": about}, workspace.now
         )
         texts |= {"ledger.jsonl": "".join(f"{e.to_line()}\n" for e in entries), "method.txt": METHOD}
         (to / PAGE).write_bytes(sheets)

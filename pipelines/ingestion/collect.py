@@ -58,20 +58,20 @@ class ProductRun:
 
 
 def collect(
-    centre: Workspace, ref: ProductRef, product: Product, first: date | None = None, last: date | None = None
+    workspace: Workspace, ref: ProductRef, product: Product, first: date | None = None, last: date | None = None
 ) -> ProductRun:
     """Compute what is due of a product and store it; what its sources are refused for is in the answer."""
     computed: list[AcceptedContribution] = []
     for _ in range(_ATTEMPTS):
-        done, wanted = plan(centre, ref, product, first, last)
+        done, wanted = plan(workspace, ref, product, first, last)
         if wanted is not None:
             with _refusals_in(done):
-                computed = _computed(centre, ref, product, wanted)
-        if wanted is None or not done.refusals or not _rewritten(centre, ref, product, wanted):
+                computed = _computed(workspace, ref, product, wanted)
+        if wanted is None or not done.refusals or not _rewritten(workspace, ref, product, wanted):
             break
     if wanted is not None and computed:
-        done.periods, store = len(computed), centre.store()
-        done.received = store.append_contributions(computed, centre.now, wanted.seen)
+        done.periods, store = len(computed), workspace.store()
+        done.received = store.append_contributions(computed, workspace.now, wanted.seen)
         if done.received.erased:
             versions = {period(v): v for v in store.read_versions(ref)}
             own = [a for a in computed if not a.next_epoch]  # An erased second one is left alone, as a run leaves erased days.
@@ -82,13 +82,13 @@ def collect(
 
 
 def plan(
-    centre: Workspace, ref: ProductRef, product: Product, first: date | None = None, last: date | None = None
+    workspace: Workspace, ref: ProductRef, product: Product, first: date | None = None, last: date | None = None
 ) -> tuple[ProductRun, ProductDue | None]:
     """What `collect` would do, before it does it: what is missing or refused already, and else what is due."""
     done = ProductRun(ref)
     wanted = None
     with _refusals_in(done):
-        wanted = due(centre, ref, product, first, last)
+        wanted = due(workspace, ref, product, first, last)
         done.missing = wanted.missing
     return done, wanted
 
@@ -112,12 +112,12 @@ def _refusals_in(done: ProductRun) -> Iterator[None]:
         )
 
 
-def _computed(centre: Workspace, ref: ProductRef, product: Product, wanted: ProductDue) -> list[AcceptedContribution]:
+def _computed(workspace: Workspace, ref: ProductRef, product: Product, wanted: ProductDue) -> list[AcceptedContribution]:
     """The product's contributions, written at the edge and read at the centre: there is one way in."""
     with TemporaryDirectory(prefix="mauwatch-") as folder:
         paths = []
-        made = key_overlap.contribute(ref, product, wanted.found, wanted.periods, wanted.next_epoch, centre.place)
+        made = key_overlap.contribute(ref, product, wanted.found, wanted.periods, wanted.next_epoch, workspace.place)
         for number, contributions in enumerate(made):
             paths.append(Path(folder) / f"{ref.affiliate}-{ref.product}-{number}.parquet")
             contract.write(paths[-1], contributions)
-        return acceptance.accept(paths, centre.group, centre.place.keys.canaries, centre.crosswalk_digest, centre.now)
+        return acceptance.accept(paths, workspace.group, workspace.place.keys.canaries, workspace.crosswalk_digest, workspace.now)

@@ -31,29 +31,31 @@ class ProductDue:
     """By the first month of the coming key epoch, those of its days that are contributed under its key, too."""
 
 
-def due(centre: Workspace, ref: ProductRef, product: Product, first: date | None = None, last: date | None = None) -> ProductDue:
+def due(
+    workspace: Workspace, ref: ProductRef, product: Product, first: date | None = None, last: date | None = None
+) -> ProductDue:
     """What of a product is due in a range; without one, what is missing, wasn't settled or has changed since.
 
     Raises `RefusedError` for a source that isn't there.
     """
     if product.handed_in:
         return ProductDue([], {}, (), {})
-    store = centre.store_if_any()
-    group = centre.group
-    now = centre.now
+    store = workspace.store_if_any()
+    group = workspace.group
+    now = workspace.now
     versions = store.read_versions(ref) if store else []
     known = {v.activity_date: v for v in versions if v.grain == product.grain}
     zone = product.day_zone or group.settings.time_zone
     days = _days(product, first, last, now.date(), zone)
-    found = resolve.find(str(ref), product, centre.directory, group.settings.time_zone)
+    found = resolve.find(str(ref), product, workspace.directory, group.settings.time_zone)
     periods = availability.periods_present(found, product, days, zone, now)
     seen = availability.fingerprints(found, periods)
-    next_epoch = key_overlap.next_epoch_days(product, list(periods), centre.place)
+    next_epoch = key_overlap.next_epoch_days(product, list(periods), workspace.place)
     if first is None and last is None:
-        outdated = {p: ds for p, ds in periods.items() if _outdated(known.get(p), centre, ref, product)}
+        outdated = {p: ds for p, ds in periods.items() if _outdated(known.get(p), workspace, ref, product)}
         others = {p: ds for p, ds in periods.items() if p not in outdated}
-        changed = _changed(centre, ref, product, found, others, seen) if store else set()
-        changed |= _behind(centre, ref, product, next_epoch) if store else set()
+        changed = _changed(workspace, ref, product, found, others, seen) if store else set()
+        changed |= _behind(workspace, ref, product, next_epoch) if store else set()
         gone = {p for p, version in known.items() if version.erased_at is not None}  # Again only by name.
         periods = {p: ds for p, ds in periods.items() if (p in outdated or p in changed) and p not in gone}
         next_epoch = {month: [day for day in days_ if day in periods] for month, days_ in next_epoch.items()}
@@ -80,7 +82,7 @@ def any_days(group: Group, first: date | None, last: date | None, today: date) -
 
 
 def _changed(
-    centre: Workspace,
+    workspace: Workspace,
     ref: ProductRef,
     product: Product,
     found: list[EventSource],
@@ -89,20 +91,20 @@ def _changed(
 ) -> set[date]:
     """Periods whose files have changed since; one file of many days changes with each of them, and which of them did, the
     number of their events tells."""
-    store = centre.store()
+    store = workspace.store()
     before = store.read_seen(ref, product.grain)
     changed = {p: days for p, days in periods.items() if before.get(p, seen[p]) != seen[p]}
     if not changed or all(f.source.by_day for f in found):
         return set(changed)
     counted = product_days.read_events(store, ref, product.grain)
-    there = availability.events_now(found, product.grain, changed, centre.group.settings.time_zone)
+    there = availability.events_now(found, product.grain, changed, workspace.group.settings.time_zone)
     return {p for p in changed if counted.get(p, there[p]) != there[p]}
 
 
-def _rewritten(centre: Workspace, ref: ProductRef, product: Product, wanted: ProductDue) -> bool:
+def _rewritten(workspace: Workspace, ref: ProductRef, product: Product, wanted: ProductDue) -> bool:
     """Whether a source was written again or went since it was found: then what it was refused for may be gone too."""
     try:
-        found = resolve.find(str(ref), product, centre.directory, centre.group.settings.time_zone)
+        found = resolve.find(str(ref), product, workspace.directory, workspace.group.settings.time_zone)
         return availability.fingerprints(found, wanted.periods) != wanted.seen
     except (OSError, RefusedError):
         return True
@@ -115,11 +117,11 @@ def _days(product: Product, first: date | None, last: date | None, today: date, 
     return product.days_due(first_day(product.grain, begin), last_day(product.grain, end), zone)
 
 
-def _behind(centre: Workspace, ref: ProductRef, product: Product, next_epoch: Mapping[date, Sequence[date]]) -> set[date]:
+def _behind(workspace: Workspace, ref: ProductRef, product: Product, next_epoch: Mapping[date, Sequence[date]]) -> set[date]:
     """Days whose second contribution has to be computed, or isn't of the events that their own is of."""
     if not any(next_epoch.values()):
         return set()
-    store = centre.store()
+    store = workspace.store()
     second = {v.activity_date: v for v in store.read_versions(ref, next_epoch=True)}
     differing = overlap.differing(*overlap.events_of(store, ref))
     return {
@@ -127,22 +129,22 @@ def _behind(centre: Workspace, ref: ProductRef, product: Product, next_epoch: Ma
         for month, days in next_epoch.items()
         for day in days
         if (version := second.get(day)) is None
-        or (version.erased_at is None and (day in differing or _outdated(version, centre, ref, product, month)))
+        or (version.erased_at is None and (day in differing or _outdated(version, workspace, ref, product, month)))
     }
 
 
 def _outdated(
-    version: StoredContribution | None, centre: Workspace, ref: ProductRef, product: Product, month: date | None = None
+    version: StoredContribution | None, workspace: Workspace, ref: ProductRef, product: Product, month: date | None = None
 ) -> bool:
     """Whether a period has to be computed: never, not settled, or under other settings; `month`: of whose key and crosswalk
     they are, else its own."""
     if version is None:
         return True
-    place = centre.place
+    place = workspace.place
     month = month or month_of(version.activity_date)
     if place.keys.source(month).destroyed:
         return False
-    settles = settles_at(centre.group, ref, version.grain, version.activity_date, version.day_zone)
+    settles = settles_at(workspace.group, ref, version.grain, version.activity_date, version.day_zone)
     return (
         version.computed_at < settles
         or (version.key_epoch, version.key_fingerprint) != (place.keys.source(month).epoch, place.keys.fingerprint(month))

@@ -30,9 +30,9 @@ NAMED = "named by the file"
 _KEYS = ("affiliate", "product", "grain", "activity_date", "key_epoch", "computed_at", "audience", "namespace")
 
 
-def signing(centre: Workspace) -> frozenset[str]:
+def signing(workspace: Workspace) -> frozenset[str]:
     """The affiliates whose files need a signature."""
-    return frozenset(name for name, entity in centre.group.entities.items() if entity.public_keys)
+    return frozenset(name for name, entity in workspace.group.entities.items() if entity.public_keys)
 
 
 def _unwritten(taken: ReceivedFile, error: OSError) -> Finding:
@@ -43,7 +43,7 @@ def _unwritten(taken: ReceivedFile, error: OSError) -> Finding:
     return Finding(f"{taken.offer.name}: {what}: {error.strerror}", Page.QUARANTINE)
 
 
-def _copied(centre: Workspace, taken: ReceivedFile, to: Path) -> StagedCopy | None:
+def _copied(workspace: Workspace, taken: ReceivedFile, to: Path) -> StagedCopy | None:
     """A copy of the file, and whether it comes from its sender, where that is known: nobody else's file has any effect."""
     try:
         copy = inbox.stage_copy(taken.offer, to)
@@ -52,7 +52,7 @@ def _copied(centre: Workspace, taken: ReceivedFile, to: Path) -> StagedCopy | No
         return None
     taken.sha256 = copy.sha256
     if taken.sender is not None:
-        taken.refuse(_wrong_sender(centre.group.entities.get(taken.sender), taken, copy))
+        taken.refuse(_wrong_sender(workspace.group.entities.get(taken.sender), taken, copy))
     return copy
 
 
@@ -102,20 +102,20 @@ def _outlines(copy: StagedCopy, sender: str | None) -> dict[ContributionId, Outl
 
 
 def _take(
-    centre: Workspace, taken: ReceivedFile, copy: StagedCopy, split: Sequence[ContributionId], restated: Restated | None
+    workspace: Workspace, taken: ReceivedFile, copy: StagedCopy, split: Sequence[ContributionId], restated: Restated | None
 ) -> None:
     """Store a file's contributions, or refuse the file. Raises `RefusedError` where our key, our crosswalk or our store is at
     fault."""
-    accepted, refusals = _examined(centre, taken, copy)
+    accepted, refusals = _examined(workspace, taken, copy)
     if split and not refusals:
         refusals = [replacement.split(taken.offer.name, split)]
     if refusals:
         taken.refuse(refusals)
         return
-    taken.warnings += _lost(centre.store_if_any(), accepted)
+    taken.warnings += _lost(workspace.store_if_any(), accepted)
     judge, wrong = _judge(accepted, restated, taken)
     try:
-        outcomes = centre.store().append_handed_in(accepted, centre.now, taken.handed, judge)
+        outcomes = workspace.store().append_handed_in(accepted, workspace.now, taken.handed, judge)
     except RefusedError:
         if not wrong:
             raise
@@ -124,10 +124,12 @@ def _take(
     taken.accept([(a.contribution, outcome) for a, outcome in zip(accepted, outcomes, strict=True)])
 
 
-def _examined(centre: Workspace, taken: ReceivedFile, copy: StagedCopy) -> tuple[list[AcceptedContribution], Sequence[Refusal]]:
+def _examined(
+    workspace: Workspace, taken: ReceivedFile, copy: StagedCopy
+) -> tuple[list[AcceptedContribution], Sequence[Refusal]]:
     """The file's contributions, if it is its sender's and each of them may be stored, and the reasons against it."""
     name = taken.offer.name
-    group = centre.group
+    group = workspace.group
     try:
         found = contract.read(copy.path)
     except RefusedError as error:
@@ -150,7 +152,7 @@ def _examined(centre: Workspace, taken: ReceivedFile, copy: StagedCopy) -> tuple
     if others:
         said = f"{others:,} of {len(found):,} contributions aren't {taken.sender}'s"
         return [], [Refusal(Code.SENDER_OTHER, name, OTHERS, said, "each affiliate hands in its own")]
-    return acceptance.checked(found, group, centre.place.keys.canaries, centre.crosswalk_digest, centre.now)
+    return acceptance.checked(found, group, workspace.place.keys.canaries, workspace.crosswalk_digest, workspace.now)
 
 
 def _wrong_sender(entity: Entity | None, taken: ReceivedFile, copy: StagedCopy) -> list[Refusal]:
@@ -212,15 +214,15 @@ def _lost(store: ContributionStore | None, accepted: Sequence[AcceptedContributi
             yield from replacement.lost(a.contribution, [part for _, part in store.read_parts([before.id])])
 
 
-def _settle(centre: Workspace, taken: ReceivedFile, copy: StagedCopy | None) -> None:
+def _settle(workspace: Workspace, taken: ReceivedFile, copy: StagedCopy | None) -> None:
     """The receipt beside the file; what was refused into the store's receipts and the quarantine."""
-    said = taken.receipt(centre.now)
+    said = taken.receipt(workspace.now)
     if taken.refusals:
         reasons = [f"{r.rule} ({r.values})" if r.values else r.rule for r in taken.refusals]
-        centre.store().append_refused(taken.handed, centre.now, reasons)
+        workspace.store().append_refused(taken.handed, workspace.now, reasons)
     try:
         inbox.put_receipt(taken.offer.receipt, said)
     finally:
         if taken.refusals:
             sender = taken.sender or taken.offer.folder
-            inbox.quarantine(taken.offer, copy, taken.seen, sender, centre.directory, centre.now, said)
+            inbox.quarantine(taken.offer, copy, taken.seen, sender, workspace.directory, workspace.now, said)

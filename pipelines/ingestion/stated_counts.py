@@ -10,11 +10,11 @@ from pipelines.records import StatedCount
 from pipelines.workspace import Workspace
 
 
-def take_counts(centre: Workspace) -> int:
+def take_counts(workspace: Workspace) -> int:
     """Bring the manifests' counts and ceilings into the store; says how many changed."""
-    given = list(_given(centre.group, centre.today))
-    store = centre.store() if given else centre.store_if_any()
-    return store.replace_counts(date.min, date.max, given, centre.now) if store else 0
+    given = list(_given(workspace.group, workspace.today))
+    store = workspace.store() if given else workspace.store_if_any()
+    return store.replace_counts(date.min, date.max, given, workspace.now) if store else 0
 
 
 def _given(group: Group, today: date) -> Iterator[StatedCount]:

@@ -37,24 +37,24 @@ class Signature:
     restates: str | None = None
 
 
-def close(centre: Workspace, month: date, signature: Signature) -> dict[str, Measured]:
+def close(workspace: Workspace, month: date, signature: Signature) -> dict[str, Measured]:
     """Sign a month's figures under each reading; says which they are.
 
     Raises `RefusedError` while the month isn't over, something due is missing or unsettled, or a check is
     red (unless `despite` says why), and for a month that is signed already, unless it `restates` and
     something has changed.
     """
-    group = centre.group
-    store = centre.store_if_any()
+    group = workspace.group
+    store = workspace.store_if_any()
     name = f"{month:%Y-%m}"
-    if end_of("month", month, group.settings.time_zone) > centre.now:
+    if end_of("month", month, group.settings.time_zone) > workspace.now:
         raise refused(Code.MONTH_NOT_CLOSABLE, name, "isn't over", f"in {group.settings.time_zone}", "close it later")
     for what, said in (("--by", signature.by), ("--despite", signature.despite), ("--restates", signature.restates)):
         if said is not None and not said.strip():
             raise refused(Code.USAGE_INVALID, f"closing {name}", f"{what} is empty", "", "write who signs, and why")
-    attested = read_attested(centre.directory, group, month)
+    attested = read_attested(workspace.directory, group, month)
     key = group.settings.evidence_key
-    public_key = signing.public_of(centre.directory / key) if key else None
+    public_key = signing.public_of(workspace.directory / key) if key else None
     if store is None:
         raise refused(
             Code.FIGURE_MISSING,
@@ -74,7 +74,7 @@ def close(centre: Workspace, month: date, signature: Signature) -> dict[str, Mea
             )
         if signature.despite is None:
             _check_open(name, list(_open(fixed, group, found)))
-        position = fixed.position(centre.now)
+        position = fixed.position(workspace.now)
         state = RESTATED if before else CLOSED
         new: list[NewPublication] = []
         for reading in group.readings.readings:
@@ -86,14 +86,16 @@ def close(centre: Workspace, month: date, signature: Signature) -> dict[str, Mea
                 "supersedes": last.id if last else None,
                 "collected": told[reading.name],
             }
-            new.append(new_publication(found[reading.name], reading, group.settings.group, position, centre.now, state, **signed))
-        every = release_tests.releases(centre.registry)
+            new.append(
+                new_publication(found[reading.name], reading, group.settings.group, position, workspace.now, state, **signed)
+            )
+        every = release_tests.releases(workspace.registry)
         about = [licence for licence in every if licence.measured_month == month]
         known = {m.inputs.digest: m for m in found.values()}
-        tests = list(release_tests.run_tests(fixed, group, about, known, anew=True, today=centre.today))
-    rows = release_tests.rows(tests, centre.now)
+        tests = list(release_tests.run_tests(fixed, group, about, known, anew=True, today=workspace.today))
+    rows = release_tests.rows(tests, workspace.now)
     if not publications.append(
-        store, month, new, rows, lambda within: evaluate.evaluate(within, group, centre.registry, centre.now)
+        store, month, new, rows, lambda within: evaluate.evaluate(within, group, workspace.registry, workspace.now)
     ):
         raise refused(
             Code.MONTH_NOT_CLOSABLE,
@@ -102,7 +104,7 @@ def close(centre: Workspace, month: date, signature: Signature) -> dict[str, Mea
             "",
             f"look at it: mauwatch measure --month {name}",
         )
-    delivery.deliver(store, centre.directory, group, centre.clock)  # What isn't delivered, the next run says.
+    delivery.deliver(store, workspace.directory, group, workspace.clock)  # What isn't delivered, the next run says.
     return {reading: with_state(measured, state) for reading, measured in found.items()}
 
 

@@ -22,7 +22,7 @@ from pipelines.workflows.report import MonthRun
 from pipelines.workspace import Workspace
 
 
-def publish_month(centre: Workspace, store: ContributionStore, month: date) -> MonthRun:
+def publish_month(workspace: Workspace, store: ContributionStore, month: date) -> MonthRun:
     """Publish a month's figures under each reading whose inputs changed, with the licence tests that rest on it.
 
     A month that was signed keeps its figures: that its inputs changed is a finding.
@@ -30,9 +30,9 @@ def publish_month(centre: Workspace, store: ContributionStore, month: date) -> M
     done = MonthRun(month)
     new = []
     with store.snapshot() as fixed:
-        position = fixed.position(centre.now)
+        position = fixed.position(workspace.now)
         by_digest = dict[str, Measured]()
-        for reading, inputs, last, signed in _standing(centre, fixed, month):
+        for reading, inputs, last, signed in _standing(workspace, fixed, month):
             if not _behind(inputs, last, signed):
                 continue
             if signed:
@@ -40,38 +40,38 @@ def publish_month(centre: Workspace, store: ContributionStore, month: date) -> M
                 continue
             try:
                 if inputs.digest not in by_digest:
-                    by_digest[inputs.digest] = measure.measure(fixed, centre.group, inputs)
+                    by_digest[inputs.digest] = measure.measure(fixed, workspace.group, inputs)
             except RefusedError as error:
                 page = runbook.of_refusal(error.refusals[0]) or Page.NOT_UNITED
                 said = Finding(str(error), page)
                 done.findings += [said] if said not in done.findings else []
                 continue
             found = by_digest[inputs.digest]
-            new.append(new_publication(found, reading, centre.group.settings.group, position, centre.now, PRELIMINARY))
+            new.append(new_publication(found, reading, workspace.group.settings.group, position, workspace.now, PRELIMINARY))
             done.measured[reading.name] = found
-        tests = _tests_of(centre, fixed, month, by_digest) if new else []
+        tests = _tests_of(workspace, fixed, month, by_digest) if new else []
     if new:
-        _append(centre, store, done, new, release_tests.rows(tests, centre.now))
+        _append(workspace, store, done, new, release_tests.rows(tests, workspace.now))
     return done
 
 
-def outdated_months(centre: Workspace, store: ContributionStore) -> list[date]:
+def outdated_months(workspace: Workspace, store: ContributionStore) -> list[date]:
     """Months that `publish_month` would publish or find something about; all the others are as they were published."""
     with store.snapshot() as fixed:
-        return [month for month in fixed.read_months() if any(_behind(*s[1:]) for s in _standing(centre, fixed, month))]
+        return [month for month in fixed.read_months() if any(_behind(*s[1:]) for s in _standing(workspace, fixed, month))]
 
 
 def _standing(
-    centre: Workspace, fixed: ContributionStore, month: date
+    workspace: Workspace, fixed: ContributionStore, month: date
 ) -> Iterator[tuple[Reading, Inputs, Publication | None, bool]]:
     """By reading, what a month rests on now, its publication in force, and whether the month is signed."""
     before = publications.in_force(fixed, month)
     signed = any(p.signed for p in before.values())
     gathered: dict[object, Inputs] = {}
-    for reading in centre.group.readings.readings:
+    for reading in workspace.group.readings.readings:
         alike = reading.audiences, reading.control_share  # Readings that differ in nothing else rest on the same.
         if alike not in gathered:
-            gathered[alike] = gather(fixed, centre.group, month, reading)
+            gathered[alike] = gather(fixed, workspace.group, month, reading)
         yield reading, gathered[alike], before.get((month, reading.name)), signed
 
 
@@ -85,11 +85,15 @@ def _behind(inputs: Inputs, last: Publication | None, signed: bool) -> bool:
 
 
 def _append(
-    centre: Workspace, store: ContributionStore, done: MonthRun, new: list[NewPublication], tests: list[dict[str, Any]]
+    workspace: Workspace, store: ContributionStore, done: MonthRun, new: list[NewPublication], tests: list[dict[str, Any]]
 ) -> None:
     """With what alerts follow from it, in one transaction."""
     if not publications.append(
-        store, done.month, new, tests, lambda within: evaluate.evaluate(within, centre.group, centre.registry, centre.now)
+        store,
+        done.month,
+        new,
+        tests,
+        lambda within: evaluate.evaluate(within, workspace.group, workspace.registry, workspace.now),
     ):
         done.measured = {}  # Signed in the meantime: the next run says whether anything came too late.
     for found in done.measured.values():
@@ -108,30 +112,30 @@ def _changed_since(last: Publication | None, inputs: Inputs) -> list[Finding]:
     return [Finding(said, Page.MONTH_CHANGED)]
 
 
-def _tests_of(centre: Workspace, store: ContributionStore, month: date, known: dict[str, Measured]) -> list[LicenceTest]:
-    about = [licence for licence in release_tests.releases(centre.registry) if licence.measured_month == month]
-    return list(release_tests.run_tests(store, centre.group, about, known, today=centre.today))
+def _tests_of(workspace: Workspace, store: ContributionStore, month: date, known: dict[str, Measured]) -> list[LicenceTest]:
+    about = [licence for licence in release_tests.releases(workspace.registry) if licence.measured_month == month]
+    return list(release_tests.run_tests(store, workspace.group, about, known, today=workspace.today))
 
 
-def note_tests(centre: Workspace, store: ContributionStore, known: dict[str, Measured]) -> list[LicenceTest]:
+def note_tests(workspace: Workspace, store: ContributionStore, known: dict[str, Measured]) -> list[LicenceTest]:
     """Test every licence of the registry, and note the results that differ from those before.
 
     Results that rest on more than what is published aren't noted: they come with the publication.
     """
     with store.snapshot() as fixed:
-        every = release_tests.releases(centre.registry)
-        tests = list(release_tests.run_tests(fixed, centre.group, every, known, today=centre.today))
-        ahead = {month for month in {t.licence.measured_month for t in tests} if _ahead(centre, fixed, month)}
+        every = release_tests.releases(workspace.registry)
+        tests = list(release_tests.run_tests(fixed, workspace.group, every, known, today=workspace.today))
+        ahead = {month for month in {t.licence.measured_month for t in tests} if _ahead(workspace, fixed, month)}
         stood = publications.in_force(fixed)
     rows = [
         row
-        for row in release_tests.rows(tests, centre.now)
+        for row in release_tests.rows(tests, workspace.now)
         if row["measured_month"] not in ahead or row["result"] == "not_measured"
     ]
     publications.append_tests(store, rows, stood)
     return tests
 
 
-def _ahead(centre: Workspace, fixed: ContributionStore, month: date) -> bool:
+def _ahead(workspace: Workspace, fixed: ContributionStore, month: date) -> bool:
     """Whether the store has more of a month than is published: another run is at work on it."""
-    return any(_behind(inputs, last, signed) for _, inputs, last, signed in _standing(centre, fixed, month) if not signed)
+    return any(_behind(inputs, last, signed) for _, inputs, last, signed in _standing(workspace, fixed, month) if not signed)

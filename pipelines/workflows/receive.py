@@ -43,7 +43,7 @@ class Session:
 
 
 def receive(
-    centre: Workspace,
+    workspace: Workspace,
     offers: Sequence[Offer],
     sender: str | None = None,
     restated: Restated | None = None,
@@ -54,7 +54,7 @@ def receive(
     A file that was accepted before and is the same still isn't taken again. Nothing is published.
     """
     session = Session()
-    with inbox.staging_lock(centre.directory) as stage:
+    with inbox.staging_lock(workspace.directory) as stage:
         copies = list[tuple[ReceivedFile, StagedCopy | None]]()
         for number, offer in enumerate(offers):
             progress(offer.name, number, 2 * len(offers))
@@ -62,7 +62,7 @@ def receive(
             taken = ReceivedFile(offer, sender=offer.folder or sender, bound_by=bound_by)
             try:
                 taken.changed_at, taken.seen = inbox.changed_at(offer.path), inbox.seen(offer.path)
-                copies.append((taken, _copied(centre, taken, stage / f"{number}")))
+                copies.append((taken, _copied(workspace, taken, stage / f"{number}")))
             except OSError as error:
                 if error.errno == errno.ENOENT and offer.folder is not None:
                     continue  # Another `receive` was faster.
@@ -73,31 +73,31 @@ def receive(
             progress(taken.offer.name, len(copies) + number, 2 * len(copies))
             try:
                 if copy is not None and not taken.refusals:
-                    _take(centre, taken, copy, split.get(number, []), restated)
+                    _take(workspace, taken, copy, split.get(number, []), restated)
             except RefusedError as error:  # Of our key, our crosswalk: no fault of the file's, which waits.
                 page = runbook.of_refusal(error.refusals[0]) or Page.CONTRIBUTION_REFUSED
                 session.undecided.append(Finding(f"{taken.offer.name} can't be judged here: {error}", page))
                 continue
             session.taken.append(taken)
             try:
-                _settle(centre, taken, copy)
+                _settle(workspace, taken, copy)
             except OSError as error:
                 session.undecided.append(_unwritten(taken, error))
     return session
 
 
-def publish(centre: Workspace, session: Session) -> None:
+def publish(workspace: Workspace, session: Session) -> None:
     """Publish the months that the accepted files are about, and those beside them, where anything has changed."""
     months = {month for t in session.taken for month in t.months}
-    store = centre.store_if_any()
+    store = workspace.store_if_any()
     if not months or store is None:
         return
-    stated_counts.take_counts(centre)
+    stated_counts.take_counts(workspace)
     # A day of another zone reaches into the month beside its own.
     near = months_beside(months)
     for month in store.read_months():
         if month in near:
-            session.report.add(publish_month(centre, store, month))
+            session.report.add(publish_month(workspace, store, month))
     measured = {m.inputs.digest: m for m in session.report.measured.values()}
-    session.report.tests = note_tests(centre, store, measured)
-    session.report.findings += delivery.deliver(store, centre.directory, centre.group, centre.clock)
+    session.report.tests = note_tests(workspace, store, measured)
+    session.report.findings += delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)

@@ -26,41 +26,43 @@ def run(
     other settings. A product whose sources are refused keeps what the store has, and the others go on.
     """
     report = Report()
-    with Workspace(directory, group, now) as centre:
+    with Workspace(directory, group, now) as workspace:
         for number, (ref, product) in enumerate(group.products.items()):
             progress(str(ref), number, len(group.products))
-            report.products.append(collect.collect(centre, ref, product, first, last))
+            report.products.append(collect.collect(workspace, ref, product, first, last))
         report.findings += empty_range(group, first, last, now.date())
-        stated_counts.take_counts(centre)
-        store = centre.store_if_any()
+        stated_counts.take_counts(workspace)
+        store = workspace.store_if_any()
         if store is not None:
             months = store.read_months()
             for number, month in enumerate(months):
                 progress(f"{month:%Y-%m}", number, len(months))
-                report.add(publish_month(centre, store, month))
-            report.tests = note_tests(centre, store, {m.inputs.digest: m for m in report.measured.values()})
-        notify(centre, report, whole=first is None and last is None)
+                report.add(publish_month(workspace, store, month))
+            report.tests = note_tests(workspace, store, {m.inputs.digest: m for m in report.measured.values()})
+        notify(workspace, report, whole=first is None and last is None)
     return report
 
 
-def notify(centre: Workspace, report: Report, whole: bool) -> None:
+def notify(workspace: Workspace, report: Report, whole: bool) -> None:
     """Look once more with what the run found itself, send what waits in the outbox, and let the heartbeat beat.
 
     It stays silent when a product was refused or a message can't be delivered: then the outside service rings. `whole`: the
     run was about all that is due, and not about a range.
     """
     refused = [p.name for p in report.products if p.refusals]
-    store = centre.store_if_any()
+    store = workspace.store_if_any()
     left = list[Finding]()
     if store is not None:
         missing = [p.name for p in report.products if p.missing] if whole else None
-        evaluate.evaluate(store, centre.group, centre.registry, centre.now, True, evaluate.RunFacts(missing, refused))
-        left = delivery.deliver(store, centre.directory, centre.group, centre.clock)
+        evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, True, evaluate.RunFacts(missing, refused))
+        left = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
         report.alerts = delivery.open_alerts(store)
     report.findings += left
-    report.findings += [Finding(said, Page.UNDELIVERED) for said in rules.unwatched(centre.group, centre.registry, centre.today)]
+    report.findings += [
+        Finding(said, Page.UNDELIVERED) for said in rules.unwatched(workspace.group, workspace.registry, workspace.today)
+    ]
     if not refused and not left:
-        report.findings += delivery.ping(centre.group.alerting, centre.directory)
+        report.findings += delivery.ping(workspace.group.alerting, workspace.directory)
 
 
 def empty_range(group: Group, first: date | None, last: date | None, today: date) -> list[Finding]:

@@ -20,13 +20,13 @@ def take(
     directory: Path, *files: Path, now: datetime = NOW, sender: str | None = None, restated: Restated | None = None
 ) -> Session:
     """As `mauwatch receive` does: FILEs, or the inbox; and the months are published."""
-    with Workspace(directory, read_group(directory), now) as centre:
+    with Workspace(directory, read_group(directory), now) as workspace:
         offers, left = [offer_of(path, directory) for path in files], list[inbox.LeftInInbox]()
         if not files:
-            offers, left = inbox.waiting(directory, time.time() + 100, receive.signing(centre))
-        session = workflows_receive.receive(centre, offers, sender, restated)
+            offers, left = inbox.waiting(directory, time.time() + 100, receive.signing(workspace))
+        session = workflows_receive.receive(workspace, offers, sender, restated)
         session.left += left
-        workflows_receive.publish(centre, session)
+        workflows_receive.publish(workspace, session)
         return session
 
 

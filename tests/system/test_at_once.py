@@ -112,9 +112,9 @@ def test_licences_are_tested_by_what_is_published(march: Path, store_url: str) -
     """While another run has stored days of a month and not published it, its results don't run ahead of the figures."""
     group = read_group(march)
     people_on(march, date(2025, 3, 31), 25)
-    with Workspace(march, group, NOW + timedelta(1)) as centre:
-        collect.collect(centre, *next(iter(group.products.items())))
-        assert {o.estimate for t in note_tests(centre, centre.store(), {}) for o in t.readings.values()} == {None, 25}
+    with Workspace(march, group, NOW + timedelta(1)) as workspace:
+        collect.collect(workspace, *next(iter(group.products.items())))
+        assert {o.estimate for t in note_tests(workspace, workspace.store(), {}) for o in t.readings.values()} == {None, 25}
     assert last_tested(store_url, march) == {10}
     run(march, group, NOW + timedelta(2))
     assert last_tested(store_url, march) == {25}
@@ -147,9 +147,9 @@ def test_a_file_that_is_written_while_it_is_read_is_read_again(make: Callable[..
         if steps:
             steps.pop()()
 
-    with Workspace(directory, group, NOW) as centre:
-        centre.place = replace(centre.place, crosswalk=meanwhile)
-        done = collect.collect(centre, *next(iter(group.products.items())))
+    with Workspace(directory, group, NOW) as workspace:
+        workspace.place = replace(workspace.place, crosswalk=meanwhile)
+        done = collect.collect(workspace, *next(iter(group.products.items())))
     assert (done.refusals, done.periods, steps) == ((), 1, [])
 
 

@@ -280,8 +280,8 @@ def test_nobody_in_dagsters_store(directory: Path) -> None:
     for path in written:
         for word in (PLANTED, "planted", KEY, "u1-1@"):
             assert word.encode() not in path.read_bytes(), path
-    with Workspace(directory, read_group(directory), NOW) as centre:
-        desk = RunContext(centre)
+    with Workspace(directory, read_group(directory), NOW) as workspace:
+        desk = RunContext(workspace)
         with pytest.raises(dg.Failure) as caught, desk.without_data("a/app"):
             raise ValueError(PLANTED)
     assert "planted" not in str(caught.value) + repr(caught.value.__cause__)
@@ -357,9 +357,9 @@ def test_dagsters_store_that_cannot_be_used(directory: Path, url: str, rule: str
 
 def test_stretches_of_a_plan(directory: Path) -> None:
     """Only what is due: a stretch over a gap would compute days that are settled, or that aren't there."""
-    with Workspace(directory, read_group(directory), NOW) as centre:
-        found = [(s.first, s.last, len(s.products)) for s in jobs.plan(centre).stretches if len(s.products) == 2]
-        ranged = jobs.plan(centre, FIRST + timedelta(1), FIRST + timedelta(2)).stretches
+    with Workspace(directory, read_group(directory), NOW) as workspace:
+        found = [(s.first, s.last, len(s.products)) for s in jobs.plan(workspace).stretches if len(s.products) == 2]
+        ranged = jobs.plan(workspace, FIRST + timedelta(1), FIRST + timedelta(2)).stretches
     assert found == [(FIRST, FIRST + timedelta(3), 2), (FIRST + timedelta(5), FIRST + timedelta(11), 2)]
     assert {(s.first, s.last) for s in ranged} == {(date(2025, 3, 4), date(2025, 3, 5))}
 

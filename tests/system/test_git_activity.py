@@ -81,13 +81,13 @@ def compare(found: dict[str, Measured], true: dict[str, Any], through: str) -> t
     return figures, inside
 
 
-def by_sketches_alone(directory: Path, centre: Path, last: date, first: date = EVER) -> Report:
+def by_sketches_alone(directory: Path, workspace: Path, last: date, first: date = EVER) -> Report:
     """As `run`, but each affiliate counts at its own edge, and the centre, whose manifests name no source, receives files."""
     group = read_group(directory)
-    shutil.copytree(directory, centre, ignore=shutil.ignore_patterns("*.parquet", ".mauwatch"))
+    shutil.copytree(directory, workspace, ignore=shutil.ignore_patterns("*.parquet", ".mauwatch"))
     if (directory / "crosswalk.parquet").exists():
-        shutil.copy(directory / "crosswalk.parquet", centre)
-    for path in (centre / "affiliates").glob("*.yaml"):
+        shutil.copy(directory / "crosswalk.parquet", workspace)
+    for path in (workspace / "affiliates").glob("*.yaml"):
         said = yaml.safe_load(path.read_text())
         for product in said.get("products", []):
             del product["sources"]
@@ -102,11 +102,11 @@ def by_sketches_alone(directory: Path, centre: Path, last: date, first: date = E
     files = []
     for affiliate, entity in group.entities.items():
         if entity.products:
-            files.append(centre / f"{affiliate}.parquet")
+            files.append(workspace / f"{affiliate}.parquet")
             own = {ref: product for ref, product in group.products.items() if ref.affiliate == affiliate}
             contract.write(files[-1], _counted(own, place, first, last))
-    with Workspace(centre, read_group(centre), NOW) as opened:
-        session = receive.receive(opened, [inbox.offer_of(file, centre) for file in files])
+    with Workspace(workspace, read_group(workspace), NOW) as opened:
+        session = receive.receive(opened, [inbox.offer_of(file, workspace) for file in files])
         assert [taken.refusals for taken in session.taken] == [[]] * len(files)
         receive.publish(opened, session)
     return session.report

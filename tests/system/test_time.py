@@ -176,8 +176,8 @@ def test_restated_history(make: Make) -> None:
         return len(set().union(*(people(each, month) for each in of.values())))
 
     assert go(directory).findings == []
-    with Workspace(directory, read_group(directory), NOW) as centre:
-        close.close(centre, JANUARY, Signature("Head of Finance"))
+    with Workspace(directory, read_group(directory), NOW) as workspace:
+        close.close(workspace, JANUARY, Signature("Head of Finance"))
 
     def shown(month: date, anew: bool = False) -> int | None:
         group = read_group(directory)
@@ -531,8 +531,8 @@ def test_a_month_is_over_by_the_groups_clock(make: Make, zone: str, over: dateti
     directory = make([entity("a", [unknown("x", ceilings=[roof])])], time_zone=zone, lg_k=LG_K)
     group = read_group(directory)
     for now, upper in ((over - timedelta(minutes=1), None), (over, 70)):
-        with Workspace(directory, group, now) as centre:
-            stated_counts.take_counts(centre)
+        with Workspace(directory, group, now) as workspace:
+            stated_counts.take_counts(workspace)
         if upper:
             assert measured(directory, JANUARY).group.upper == upper
         place = contribute.EdgeContext(directory, group.settings, Keyring(group.settings, directory), lambda month: None, now)
@@ -563,11 +563,11 @@ def test_each_month_has_its_days(make: Make, month: date, length: int) -> None:
     go(directory)
     found = measured(directory, month)
     assert found.products["a/x"].reasons == (f"a/x: 1 of {length} days ({month_end(month)}) missing",)
-    with Workspace(directory, read_group(directory), NOW) as centre:
+    with Workspace(directory, read_group(directory), NOW) as workspace:
         with pytest.raises(RefusedError, match=f"{length - 1} of|1 of {length} days"):
-            close.close(centre, month, Signature("Head of Finance"))
+            close.close(workspace, month, Signature("Head of Finance"))
         hand_in(directory, each[-1:])
-        closed = close.close(centre, month, Signature("Head of Finance"))["unique_people"]
+        closed = close.close(workspace, month, Signature("Head of Finance"))["unique_people"]
     truth = len(people(events, month))
     assert closed.group.coverage.days_expected == 3 * length
     assert (closed.products["a/x"].estimate, closed.group.lower) == (truth, 300)
@@ -636,9 +636,9 @@ def test_a_missing_week_is_under_nothing_but_by_a_ceiling(tmp_path: Path, monkey
         for said in manifest["products"]:
             said["ceilings"] = [] if users is None else [roof]
         path.write_text(yaml.safe_dump(manifest, sort_keys=False))
-        with Workspace(directory, read_group(directory), now) as centre:
-            stated_counts.take_counts(centre)
-            return [t.readings for t in release_tests.run_tests(centre.store(), centre.group, asked)]
+        with Workspace(directory, read_group(directory), now) as workspace:
+            stated_counts.take_counts(workspace)
+            return [t.readings for t in release_tests.run_tests(workspace.store(), workspace.group, asked)]
 
     without = with_ceilings(None, whole, by_days)
     assert results_of(without) == {"undetermined"}

@@ -48,11 +48,11 @@ def places(tmp_path: Path, **of_product: Any) -> tuple[Path, Path, Path]:
     offered = product("app", to="2025-02-01", sources=[SOURCE], **of_product)
     affiliate = write_group(tmp_path / "affiliate", [entity("shop", [offered])], {"events.parquet": january()}, lg_k=16)
     trustee = write_group(tmp_path / "trustee", [entity("shop", [offered])])
-    centre = write_group(
+    workspace = write_group(
         tmp_path / "centre", [entity("shop", [{**offered, "sources": []}])], key={"canaries": "canaries.json"}, lg_k=16
     )
-    (centre / "group.key").unlink()
-    return affiliate, trustee, centre
+    (workspace / "group.key").unlink()
+    return affiliate, trustee, workspace
 
 
 def done(*arguments: object, code: int = 0) -> str:
@@ -64,22 +64,22 @@ def done(*arguments: object, code: int = 0) -> str:
 
 def test_a_trustee_an_affiliate_and_a_centre_without_the_key(tmp_path: Path) -> None:
     """With the key in one more place, headquarters could test who was there; without its canaries, check nothing."""
-    affiliate, trustee, centre = places(tmp_path)
-    made = answer("key", "canaries", centre / "canaries.json", "--group", trustee)
+    affiliate, trustee, workspace = places(tmp_path)
+    made = answer("key", "canaries", workspace / "canaries.json", "--group", trustee)
     assert (made["fingerprint"], made["namespaces"]) == (FINGERPRINT, ["device", "email", "loyalty-card", "person", "phone"])
-    assert FINGERPRINT in done("key", "check", "--group", centre)
+    assert FINGERPRINT in done("key", "check", "--group", workspace)
     out = tmp_path / "january.parquet"
     handed = installed("contribute", "shop/app", "--group", affiliate, "--month", "2025-01", "-o", out)
     assert handed.returncode == 0, handed.stderr
-    assert installed("receive", out, "--group", centre, "--sender", "shop").returncode == 0
-    figure = answer("measure", "--group", centre, "--month", "2025-01")["group"]
+    assert installed("receive", out, "--group", workspace, "--sender", "shop").returncode == 0
+    figure = answer("measure", "--group", workspace, "--month", "2025-01")["group"]
     assert (figure["identity_low"], figure["identity_high"]) == (OUTSIDERS + STAFF, OUTSIDERS + STAFF + CARDS)
     assert figure["complete"]
     # An affiliate with another key is refused by the centre all the same.
     (affiliate / "group.key").write_text(OTHER)
     done("contribute", "shop/app", "--group", affiliate, "--month", "2025-01", "-o", out)
-    assert "another key, or another hash" in re.sub(r"\s+", " ", done("receive", out, "--group", centre, code=1))
-    for path in (p for p in centre.rglob("*") if p.is_file()):
+    assert "another key, or another hash" in re.sub(r"\s+", " ", done("receive", out, "--group", workspace, code=1))
+    for path in (p for p in workspace.rglob("*") if p.is_file()):
         held = path.read_bytes()
         for secret in (KEY, bytes.fromhex(KEY), OTHER, PLANTED):
             assert (secret.encode() if isinstance(secret, str) else secret) not in held, path
@@ -122,17 +122,17 @@ def test_no_key_is_written_over(tmp_path: Path) -> None:
     with pytest.raises(RefusedError, match="is there already"):
         asked("canaries", trustee / "group.key", "--group", trustee)
     assert (trustee / "group.key").read_text() == KEY
-    centre = write_group(tmp_path / "centre", [], key={"canaries": "c.json"})
-    asked("canaries", centre / "c.json", "--group", trustee)
+    workspace = write_group(tmp_path / "centre", [], key={"canaries": "c.json"})
+    asked("canaries", workspace / "c.json", "--group", trustee)
     with pytest.raises(RefusedError, match="a trustee keeps it"):
-        asked("canaries", tmp_path / "new.json", "--group", centre)
+        asked("canaries", tmp_path / "new.json", "--group", workspace)
     assert not (tmp_path / "new.json").exists()
 
 
 def test_a_hub_hands_over_whole_months_of_outsiders_only(tmp_path: Path) -> None:
     """Days and staff stay in the country: neither may leave by the file, and the month's number is exact all the same."""
-    affiliate, trustee, centre = places(tmp_path, grain="month")
-    done("key", "canaries", centre / "canaries.json", "--group", trustee)
+    affiliate, trustee, workspace = places(tmp_path, grain="month")
+    done("key", "canaries", workspace / "canaries.json", "--group", trustee)
     out = tmp_path / "january.parquet"
     asks = ("--month", "2025-01", "--external-only", "-o", out, "--json")
     told = json.loads(done("contribute", "shop/app", "--group", affiliate, *asks))
@@ -141,17 +141,17 @@ def test_a_hub_hands_over_whole_months_of_outsiders_only(tmp_path: Path) -> None
     }  # fmt: skip
     (month,) = contract.read(out)
     assert (month.grain, f"{month.activity_date}", {p.audience for p in month.parts}) == ("month", "2025-01-01", {"external"})
-    done("receive", out, "--group", centre, "--sender", "shop")
-    figure = json.loads(done("measure", "--group", centre, "--month", "2025-01", "--json"))["group"]
+    done("receive", out, "--group", workspace, "--sender", "shop")
+    figure = json.loads(done("measure", "--group", workspace, "--month", "2025-01", "--json"))["group"]
     assert (figure["identity_low"], figure["estimate"]) == (OUTSIDERS, OUTSIDERS + CARDS)
     assert figure["coverage"] == {"days_expected": 0, "days_present": 0, "months_expected": 1, "months_present": 1}
     assert (figure["upper"], figure["complete"]) == (None, False), "staff is counted by this reading, and isn't in the file"
     said = "shop/app: 1 of 1 periods are of external users alone, and external and internal count"
     assert figure["reasons"] == [said]
     outsiders = {"name": "outsiders", "counts": "unique_people", "audiences": ["external"]}
-    (centre / "readings.yaml").write_text(yaml.safe_dump({"readings": [outsiders]}))
-    done("run", "--group", centre)
-    figure = json.loads(done("measure", "--group", centre, "--month", "2025-01", "--json"))["group"]
+    (workspace / "readings.yaml").write_text(yaml.safe_dump({"readings": [outsiders]}))
+    done("run", "--group", workspace)
+    figure = json.loads(done("measure", "--group", workspace, "--month", "2025-01", "--json"))["group"]
     assert (figure["complete"], figure["reasons"]) == (True, [])
     assert OUTSIDERS + CARDS <= figure["upper"] <= OUTSIDERS + CARDS + 1
 

@@ -322,10 +322,10 @@ def play_own_group(player: Player) -> None:
     player.clock.now = START
     for group in ("edge", "centre"):
         player.command(f"own.init.{group}", "init", group, "--name", "acme")
-    edge, centre = Path("edge"), Path("centre")
-    (centre / ".mauwatch" / "group.key").write_bytes((edge / ".mauwatch" / "group.key").read_bytes())
-    (centre / "affiliates" / "example.yaml").write_text(CENTRE)
-    for folder in (edge, centre):
+    edge, workspace = Path("edge"), Path("centre")
+    (workspace / ".mauwatch" / "group.key").write_bytes((edge / ".mauwatch" / "group.key").read_bytes())
+    (workspace / "affiliates" / "example.yaml").write_text(CENTRE)
+    for folder in (edge, workspace):
         (folder / "alerts.yaml").write_text(ALERTS)
     player.files("own.init.files", edge)
     player.command("own.run.log", "run", "--group", "edge", "--from", "2025-01-01", "--to", "2025-01-31", "--log-json")
@@ -341,8 +341,8 @@ def play_own_group(player: Player) -> None:
     play_keys(player)
     play_writers(player, "own", "edge", "2025-01")
     play_restatement(player)
-    player.database("own.centre", centre / ".mauwatch" / "store.sqlite")
-    player.files("own.centre.files", centre / ".mauwatch")
+    player.database("own.centre", workspace / ".mauwatch" / "store.sqlite")
+    player.files("own.centre.files", workspace / ".mauwatch")
     Path("broken/affiliates").mkdir(parents=True)
     Path("broken/group.yaml").write_text("group: Broken!\nultimate_parnt: x\nlg_k: 30\n")
     for command in ("validate", "doctor", "run", "alerts"):

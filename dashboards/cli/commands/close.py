@@ -33,11 +33,11 @@ def close(
 
     first = console.month_of(month)
     settings = read_group(group)
-    with Workspace(group, settings, datetime.now(UTC)) as centre:
-        workflows_close.close(centre, first, workflows_close.Signature(by, despite, restates))
+    with Workspace(group, settings, datetime.now(UTC)) as workspace:
+        workflows_close.close(workspace, first, workflows_close.Signature(by, despite, restates))
         chosen = measure.reading_of(settings, None, month_end(first))
-        found, publication = query.figures_of_month(centre.store(), settings, first, chosen)
-        head = workflows_close.head(centre.store(), first)
+        found, publication = query.figures_of_month(workspace.store(), settings, first, chosen)
+        head = workflows_close.head(workspace.store(), first)
     told = json.loads(publication.collected) if publication and publication.collected else {}
     if as_json:
         more = {"collected": told, "ledger_head": {"number": head.number, "digest": head.digest}}

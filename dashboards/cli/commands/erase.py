@@ -142,14 +142,14 @@ def _publish(store: "ContributionStore", directory: Path, group: "Group", months
 
     near = months_beside(months)
     try:  # Erasing needs no key; publishing is the centre's work, which does.
-        with Workspace(directory, group, now) as centre:
+        with Workspace(directory, group, now) as workspace:
             measured: dict[str, Measured] = {}
             for month in store.read_months():
                 if month in near:
-                    done = publish.publish_month(centre, store, month)
+                    done = publish.publish_month(workspace, store, month)
                     measured |= {m.inputs.digest: m for m in done.measured.values()}
             if near:
-                publish.note_tests(centre, store, measured)
+                publish.note_tests(workspace, store, measured)
     except RefusedError as error:
         return str(error)
     return None

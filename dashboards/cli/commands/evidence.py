@@ -49,10 +49,10 @@ def evidence(
             "name one of `mauwatch licences`",
         )
     kinds: list[write.Kind] = ["outside", *(["expert"] if expert else [])]  # type: ignore[list-item]
-    with Workspace(group, settings, datetime.now(UTC)) as centre:
+    with Workspace(group, settings, datetime.now(UTC)) as workspace:
         font = settings.settings.evidence_font
         page = partial(pdf.pdf, font=group / font if font else None)
-        made = write.write(centre, known[licence], out, kinds, page)
+        made = write.write(workspace, known[licence], out, kinds, page)
         signed = settings.settings.evidence_key is not None
     for kind in made:
         if wrong := check(out / f"{kind}.zip").wrong:

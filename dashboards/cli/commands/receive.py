@@ -57,13 +57,13 @@ def receive(
     left = list[inbox.LeftInInbox]()
     if sender is not None and any(offer.folder not in (None, sender) for offer in offers):
         raise typer.BadParameter(f"--sender {sender}: a FILE lies in another affiliate's folder of the inbox")
-    with Workspace(group, found, datetime.now(UTC)) as centre, console.progress_bar() as progress:
+    with Workspace(group, found, datetime.now(UTC)) as workspace, console.progress_bar() as progress:
         if not files:
-            offers, left = inbox.waiting(group, time.time(), signing(centre))
-        session = workflows_receive.receive(centre, offers, sender, restated, progress)
+            offers, left = inbox.waiting(group, time.time(), signing(workspace))
+        session = workflows_receive.receive(workspace, offers, sender, restated, progress)
         session.left = [*left, *session.left]
-        workflows_receive.publish(centre, session)
-        answer = to_dict(session, centre.now)
+        workflows_receive.publish(workspace, session)
+        answer = to_dict(session, workspace.now)
     if as_json:
         console.print_json(answer)
     else:

@@ -539,9 +539,9 @@ def call(*arguments: object) -> str:
     return result.output
 
 
-def received(centre: Path) -> dict[tuple[date, str, str], str]:
+def received(workspace: Path) -> dict[tuple[date, str, str], str]:
     """Registers of every cell that the centre has now."""
-    with contributions.open_store("sqlite:///.mauwatch/store.sqlite", centre) as store:
+    with contributions.open_store("sqlite:///.mauwatch/store.sqlite", workspace) as store:
         days = {v.id: v.activity_date for v in store.read_versions(ProductRef("shop", "app"))}
         parts = list(store.read_parts(list(days)))
     return {(days[i], part.audience, part.namespace): part.registers.digest() for i, part in parts if part.registers}
@@ -554,7 +554,7 @@ def five_ways_in(spark: dict[str, Any], postgres: sa.Engine, put: Put, tmp_path:
         {"time": "at", "complete_through": "2025-01-31", "identifiers": IDENTIFIERS, **CONDITIONS},
     )
     product = {"product": "app", "from": "2025-01-01", "active": {"id": "seen", "meaning": "was seen"}}
-    centre = write_group(tmp_path / "centre", [entity("shop", [product])], time_zone=ZONE)
+    workspace = write_group(tmp_path / "centre", [entity("shop", [product])], time_zone=ZONE)
     buffer = tmp_path / "events.parquet"
     frame.write_parquet(buffer)
     with new_database(postgres, UTF8) as url, psycopg.connect(url) as connection:
@@ -584,10 +584,10 @@ def five_ways_in(spark: dict[str, Any], postgres: sa.Engine, put: Put, tmp_path:
         for name, source in sources.items():
             edge_of = write_group(tmp_path / name, [entity("shop", [product | {"sources": [source]}])], time_zone=ZONE)
             call("contribute", "--group", edge_of, "--from", FIRST, "--to", LAST, "-o", tmp_path / f"{name}.parquet")
-            call("receive", "--group", centre, tmp_path / f"{name}.parquet")
-            found[name] = received(centre)
-    call("receive", "--group", centre, spark["folder"] / "plain")
-    found["Spark"] = received(centre)
+            call("receive", "--group", workspace, tmp_path / f"{name}.parquet")
+            found[name] = received(workspace)
+    call("receive", "--group", workspace, spark["folder"] / "plain")
+    found["Spark"] = received(workspace)
     assert len(found["Parquet"]) >= 15
     for name in found:
         assert found[name] == found["Parquet"], name

@@ -569,8 +569,8 @@ def test_dagsters_sensors(tmp_path: Path, hooks: Hooks) -> None:
         sensor(context.for_run_failure())
         (told,) = hooks.bodies("/ops")
         assert (told["kind"], told["action"], "mauwatch_days" in told["message"]) == ("failed_run", "found", True)
-        with Workspace(directory, read_group(directory), NOW) as centre:
-            centre.store()
+        with Workspace(directory, read_group(directory), NOW) as workspace:
+            workspace.store()
         figures = repository.get_job("mauwatch_figures").execute_in_process(instance=dagster, partition_key="2025-05")
         assert figures.success
         due = repository.get_sensor_def("mauwatch_alerts_due")

@@ -273,8 +273,8 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("counted")
     write_group(directory, [entity("a", [app_])], {"events.parquet": events(rows)}, lg_k=LG_K)
     assert run(directory, read_group(directory), NOW).clean
-    with Workspace(directory, read_group(directory), NOW) as centre:
-        close.close(centre, JANUARY, Signature("Head of Finance"))
+    with Workspace(directory, read_group(directory), NOW) as workspace:
+        close.close(workspace, JANUARY, Signature("Head of Finance"))
     return directory
 
 

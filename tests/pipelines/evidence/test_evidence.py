@@ -67,13 +67,13 @@ def made_in(directory: Path, store_url: str = "sqlite:///.mauwatch/store.sqlite"
 
 
 def close(directory: Path) -> None:
-    with Workspace(directory, read_group(directory), NOW) as centre:
-        workflows_close.close(centre, MARCH, Signature("Head of Finance", despite="calls are counted elsewhere"))
+    with Workspace(directory, read_group(directory), NOW) as workspace:
+        workflows_close.close(workspace, MARCH, Signature("Head of Finance", despite="calls are counted elsewhere"))
 
 
 def write(directory: Path, to: Path) -> None:
-    with Workspace(directory, read_group(directory), NOW) as centre:
-        evidence_write.write(centre, LLAMA_4, to, ["outside", "expert"], pdf.pdf)
+    with Workspace(directory, read_group(directory), NOW) as workspace:
+        evidence_write.write(workspace, LLAMA_4, to, ["outside", "expert"], pdf.pdf)
 
 
 @pytest.fixture(scope="module")

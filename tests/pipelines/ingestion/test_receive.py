@@ -207,8 +207,8 @@ def test_a_closed_month_takes_nothing_unless_somebody_approves(directory: Path, 
     """What came after somebody signed would change under their name."""
     day = row(FIRST, computed_at=LATER)
     take(directory, write(directory / "first", day))
-    with Workspace(directory, read_group(directory), NOW) as centre:
-        close.close(centre, JANUARY, Signature("Head of Finance", despite="thirty days are lost"))
+    with Workspace(directory, read_group(directory), NOW) as workspace:
+        close.close(workspace, JANUARY, Signature("Head of Finance", despite="thirty days are lost"))
     late = row(FIRST, number=PEOPLE + 50, computed_at=LATER + timedelta(1))
     write(directory / "late", late, row(FIRST + timedelta(1), computed_at=LATER), row(date(2025, 2, 1), computed_at=LATER))
     before = stored(directory, store_url)

@@ -159,15 +159,15 @@ def test_an_unsigned_month_loses_its_upper_bound_and_says_why(store_url: str, di
 
 def test_a_signed_month_keeps_its_figure(store_url: str, directory: Path) -> None:
     """Erased by retention, each closed month would change, or be a finding in every run from then on."""
-    with Workspace(directory, read_group(directory), NOW) as centre:
-        close.close(centre, JANUARY, close.Signature("Head of Finance"))
+    with Workspace(directory, read_group(directory), NOW) as workspace:
+        close.close(workspace, JANUARY, close.Signature("Head of Finance"))
     before = figure(directory)
     assert erased(directory, Scope(before=date(2025, 2, 1))).months == {JANUARY: "closed"}
     assert figure(directory) == before
     report = run(directory, read_group(directory), NOW + DAY)
     assert (report.findings, report.published, figure(directory)) == ([], [], before)
-    with Workspace(directory, read_group(directory), NOW + DAY) as centre, pytest.raises(RefusedError, match="red"):
-        close.close(centre, JANUARY, close.Signature("Head of Finance", restates="again"))
+    with Workspace(directory, read_group(directory), NOW + DAY) as workspace, pytest.raises(RefusedError, match="red"):
+        close.close(workspace, JANUARY, close.Signature("Head of Finance", restates="again"))
 
 
 @both_databases
@@ -292,8 +292,8 @@ def test_a_file_with_an_erased_day_is_refused_whole(directory: Path, tmp_path: P
 
     def receive(name: str) -> Any:
         (folder / name).write_bytes(path.read_bytes())
-        with Workspace(directory, read_group(directory), datetime.now(UTC)) as centre:
-            return workflows_receive.receive(centre, [inbox.offer_of(folder / name, directory)])
+        with Workspace(directory, read_group(directory), datetime.now(UTC)) as workspace:
+            return workflows_receive.receive(workspace, [inbox.offer_of(folder / name, directory)])
 
     assert receive("first.parquet").refused == []
     plan = erased(directory)

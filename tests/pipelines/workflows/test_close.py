@@ -46,8 +46,8 @@ def directory(make: Make) -> Path:
 
 
 def close(directory: Path, now: datetime = NOW, by: str = "Head of Finance", **why: str) -> dict[str, Measured]:
-    with Workspace(directory, read_group(directory), now) as centre:
-        return workflows_close.close(centre, MARCH, Signature(by, **why))
+    with Workspace(directory, read_group(directory), now) as workspace:
+        return workflows_close.close(workspace, MARCH, Signature(by, **why))
 
 
 def shown(directory: Path, **asked: Any) -> tuple[Measured, Publication | None]:
