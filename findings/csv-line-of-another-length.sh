@@ -3,7 +3,7 @@
 #
 # Versions: polars 2.1.0, duckdb 2.0.0, pyarrow 26.0.1.
 # Input: a header of three names and 1,000 lines of three fields; then one more line, of two fields or of four.
-# Expected: each reader treats both the same way, wherever the line stands.
+# Expected: a reader refuses the line, or fills or cuts it; and it reads the other 1,000 lines as they are.
 # Behaviour: pyarrow refuses both. polars refuses the line that is too long, and fills the one that is too short with nulls.
 #   DuckDB refuses neither: it looks for another reading of the file in which all lines agree. After a short line that is one
 #   column, whose name is the whole header; the rows still number 1,001. After a long line at the end of the file it takes

@@ -11,7 +11,7 @@
 #   12 12 10  62,252  lgK 10
 #   12 10 12  20,133  lgK 12
 #   10 12 12  62,252  lgK 10
-#   the other two of lgK 12 in exchange:
+#   with the two of lgK 12 exchanged:
 #   12 12 10  62,252  lgK 10
 #   12 10 12  20,138  lgK 12
 #   10 12 12  62,252  lgK 10
@@ -52,7 +52,7 @@ first = sketch_of(range(0, 20_000), 12)
 low = sketch_of(range(20_000, 40_000), 10)
 last = sketch_of(range(40_000, 60_000), 12)
 estimates = show_orders(first, low, last)
-print("the other two of lgK 12 in exchange:")
+print("with the two of lgK 12 exchanged:")
 estimates += show_orders(last, low, first)
 at_the_end, in_the_middle, at_the_beginning = estimates[0::3], estimates[1::3], estimates[2::3]
 right = all(55_000 < estimate < 65_000 for estimate in at_the_end + at_the_beginning)

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `WHERE bot IS NOT TRUE` keeps unknown rows in every SQL engine that was tried, and drops them in polars' SQL.
+# `WHERE bot IS NOT TRUE` keeps rows whose `bot` is unknown in DuckDB, SQLite and ClickHouse, and drops them in polars' SQL.
 #
 # Versions: polars 2.1.0, duckdb 2.0.0, chdb 4.4.0 (with chdb-core 26.9.0); SQLite as Python has it.
 # Input: three rows, whose column `bot` is true, false and null.
@@ -30,11 +30,12 @@ import chdb
 import duckdb
 import polars as pl
 
+IN_MEMORY = sqlite3.connect(":memory:")
 ROWS = "(SELECT true AS bot UNION ALL SELECT false UNION ALL SELECT NULL)"
 events = pl.DataFrame({"bot": [True, False, None]})
 engines = {
     "duckdb": lambda condition: duckdb.sql(f"SELECT count(*) FROM {ROWS} t WHERE {condition}").fetchall()[0][0],
-    "sqlite": lambda condition: sqlite3.connect(":memory:").execute(f"SELECT count(*) FROM {ROWS} WHERE {condition}").fetchone()[0],
+    "sqlite": lambda condition: IN_MEMORY.execute(f"SELECT count(*) FROM {ROWS} WHERE {condition}").fetchone()[0],
     "chdb": lambda condition: int(str(chdb.query(f"SELECT count() FROM {ROWS} WHERE {condition}"))),
     "polars": lambda condition: events.sql(f"SELECT count(*) FROM self WHERE {condition}").item(),
 }
