@@ -1,4 +1,4 @@
-"""Where RUNBOOK.md speaks of what an operator sees: a section's name for each situation, and the line that points there."""
+"""Where docs/runbook.md speaks of what an operator sees: a section's name for each situation, and the line that points there."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from affiliates.errors import Code, Refusal
 
 
 class Page(StrEnum):
-    """A section of RUNBOOK.md, by its anchor."""
+    """A section of docs/runbook.md, by its anchor."""
 
     SOURCE_REFUSED = "source-refused"
     DAYS_MISSING = "days-missing"
@@ -49,7 +49,7 @@ class Page(StrEnum):
 
     @property
     def line(self) -> str:
-        return f"Runbook: RUNBOOK.md#{self}"
+        return f"Runbook: docs/runbook.md#{self}"
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ def lines(pages: Iterable[Page | None]) -> list[str]:
 
 
 def code_table() -> str:
-    """RUNBOOK.md's table of all kinds of refusals, in Markdown: each code, its meaning, and the section that helps."""
+    """docs/runbook.md's table of all kinds of refusals, in Markdown: each code, its meaning, and the section that helps."""
     rows = ["| Code | Meaning | Section |", "|---|---|---|"]
     for code in Code:
         page = SECTIONS.get(code)

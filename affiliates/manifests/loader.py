@@ -219,7 +219,7 @@ def _explain(model: type[BaseModel], doc: Document, error: Mapping[str, Any]) ->
                 doc.at(location),
                 f"`{key}` must hold keys and values",
                 "",
-                "see the README's example",
+                "see the example in docs/manifests.md",
             )
         case _:
             rule = str(error["msg"]).removeprefix("Value error, ")

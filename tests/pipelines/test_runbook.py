@@ -15,7 +15,7 @@ from tests.support.command import installed, mauwatch
 from tests.support.groups import KEY, PLANTED, entity, events, product, source
 from tests.support.paths import ROOT
 
-RUNBOOK = ROOT / "RUNBOOK.md"
+RUNBOOK = ROOT / "docs" / "runbook.md"
 
 
 def test_each_page_has_its_section_and_each_section_its_page() -> None:
@@ -113,12 +113,12 @@ def test_a_report_has_a_line_for_each_kind_of_trouble_and_shows_nobody(troubled:
     """Two refusals share one line; in a long report a line for each would hide the rest."""
     done = installed("run", "--group", troubled)
     assert done.returncode == 1
-    assert re.findall(r"Runbook: (\S+)", done.stdout) == ["RUNBOOK.md#source-refused", "RUNBOOK.md#days-missing"]
+    assert re.findall(r"Runbook: (\S+)", done.stdout) == ["docs/runbook.md#source-refused", "docs/runbook.md#days-missing"]
     told = json.loads(mauwatch("run", "--group", troubled, "--json").stdout)
-    assert told["runbook"] == ["Runbook: RUNBOOK.md#source-refused", "Runbook: RUNBOOK.md#days-missing"]
+    assert told["runbook"] == ["Runbook: docs/runbook.md#source-refused", "Runbook: docs/runbook.md#days-missing"]
     kept = b"".join(path.read_bytes() for path in (troubled / ".mauwatch").rglob("*") if path.is_file())
-    assert b"RUNBOOK.md#source-refused" in kept, "the failed step's description"
-    assert b"RUNBOOK.md#check-coverage" in kept, "the red check's description"
+    assert b"docs/runbook.md#source-refused" in kept, "the failed step's description"
+    assert b"docs/runbook.md#check-coverage" in kept, "the red check's description"
 
 
 def test_json_logs_say_what_the_report_says_and_show_nobody(troubled: Path) -> None:
@@ -131,7 +131,7 @@ def test_json_logs_say_what_the_report_says_and_show_nobody(troubled: Path) -> N
     assert outcomes == {"a/one": ("error", "refused"), "a/two": ("error", "refused"), "a/gap": ("warning", "incomplete")}
     assert [line["month"] for line in said if line["event"] == "published"] == ["2025-01"]
     refusals = [line for line in said if "a bad line" in line["event"]]
-    assert {line["runbook"] for line in refusals} == {"Runbook: RUNBOOK.md#source-refused"}
+    assert {line["runbook"] for line in refusals} == {"Runbook: docs/runbook.md#source-refused"}
     gap = next(line for line in said if line.get("product") == "a/gap")
     assert (gap["missing_days"], gap["first_missing_day"]) == (11, "2025-01-21")
     kept = [path.read_bytes() for path in (troubled / ".mauwatch").rglob("*") if path.is_file()]
@@ -146,10 +146,10 @@ def test_a_closed_month_that_changes_points_to_its_section(make: Callable[..., P
     make([], {"events.parquet": events([("2025-01-05T00:00:00Z", f"u{i}@example.com") for i in range(9)])})
     done = mauwatch("run", "--group", directory, "--from", "2025-01-01", "--to", "2025-01-31", "--log-json")
     findings = [line for line in map(json.loads, done.stderr.splitlines()) if line["level"] == "warning"]
-    assert [line["runbook"] for line in findings] == ["Runbook: RUNBOOK.md#closed-month-changed"]
+    assert [line["runbook"] for line in findings] == ["Runbook: docs/runbook.md#closed-month-changed"]
 
 
 def test_a_store_that_cant_be_used_points_to_its_section(make: Callable[..., Path]) -> None:
     directory = make([entity("a", [product()])], {".mauwatch/store.sqlite": b"not a database, but long enough to be read" * 99})
     done = mauwatch("run", "--group", directory)
-    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "Runbook: RUNBOOK.md#store-unusable")
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "Runbook: docs/runbook.md#store-unusable")

@@ -395,7 +395,9 @@ def test_what_is_handed_in_comes_in_by_itself_and_moves_its_month(make: Make) ->
         found = repository.get_job("mauwatch_receive").execute_in_process(instance=dagster)
         assert found.success
         said = [e.user_message for e in dagster.all_logs(found.run_id) if e.level == logging.ERROR]
-        assert [("values that are no name" in text, "RUNBOOK.md#contribution-refused" in text) for text in said] == [(True, True)]
+        assert [("values that are no name" in text, "docs/runbook.md#contribution-refused" in text) for text in said] == [
+            (True, True)
+        ]
         assert run_requests(repository, "mauwatch_inbox", dagster) == []
         (month,) = run_requests(repository, "mauwatch_figures_outdated", dagster)
         assert execute(repository, "mauwatch_figures", month, dagster)

@@ -144,20 +144,20 @@ def test_a_second_serve_is_refused(served: Served) -> None:
     done = installed("serve", "--group", served.directory)
     assert (done.returncode, done.stdout) == (2, "")
     assert "test: is served already" in done.stderr
-    assert done.stderr.splitlines()[-1] == "Runbook: RUNBOOK.md#second-serve"
+    assert done.stderr.splitlines()[-1] == "Runbook: docs/runbook.md#second-serve"
 
 
 def test_a_taken_port_is_refused(served: Served, make: Callable[..., Path]) -> None:
     done = installed("serve", "--group", make([entity("a", [product()])]), "--health-port", served.health_port)
     assert done.returncode == 2
     assert "is taken" in done.stderr
-    assert done.stderr.splitlines()[-1] == "Runbook: RUNBOOK.md#port-taken"
+    assert done.stderr.splitlines()[-1] == "Runbook: docs/runbook.md#port-taken"
 
 
 def test_nobody_is_shown_by_a_refused_source(served: Served) -> None:
     """Logs are collected and health is watched by others than those who may see the events."""
     assert served.run("mauwatch_days", "2025-01-05", "2025-01-05", "a/bad") == "FAILURE"
-    until(lambda: any("RUNBOOK.md#source-refused" in line["event"] for line in served.lines()))
+    until(lambda: any("docs/runbook.md#source-refused" in line["event"] for line in served.lines()))
     texts = [served.logs.read_bytes(), json.dumps(served.health()[1]).encode()]
     texts += [path.read_bytes() for path in (served.directory / ".mauwatch").rglob("*") if path.is_file()]
     assert any(b"a bad line" in text for text in texts), "the refusal itself"
@@ -185,7 +185,7 @@ def test_a_daemon_that_is_killed_comes_back(served: Served) -> None:
     until(lambda: served.pid("daemon") != first)
     until(lambda: served.health()[0] == 200)
     ended = next(line for line in served.lines() if line.get("child") == "daemon" and "code" in line)
-    assert (ended["level"], ended["code"], ended["runbook"]) == ("error", -9, "Runbook: RUNBOOK.md#child-ends")
+    assert (ended["level"], ended["code"], ended["runbook"]) == ("error", -9, "Runbook: docs/runbook.md#child-ends")
 
 
 def test_a_serve_that_is_killed_leaves_nothing_to_the_next(served: Served) -> None:

@@ -130,7 +130,7 @@ def _shown(found: "Sequence[Transition]", waiting: dict[int, int]) -> Renderable
     columns = ("id", "level", "about", "figure, or what it is about", "seen by", "since", "undelivered")
     if not rows:
         return Text("No alert is open.")
-    return Stack(tables.table("Alerts", columns, rows, (0, 6)), Text("See RUNBOOK.md#alert-threshold and below.", "dim"))
+    return Stack(tables.table("Alerts", columns, rows, (0, 6)), Text("See docs/runbook.md#alert-threshold and below.", "dim"))
 
 
 @app.command()
