@@ -146,7 +146,7 @@ def test_each_page_is_one_click_from_the_index() -> None:
 def test_each_path_of_the_architecture_is_there() -> None:
     """A page that sends a newcomer to a module that has moved is worse than none."""
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    paths = {path for path in re.findall(r"`((?:affiliates|pipelines|dashboards|sql|tests)/[\w./-]*)`", text)}
+    paths = set(re.findall(r"`((?:affiliates|pipelines|dashboards|sql|tests)/[\w./-]*)`", text))
     assert len(paths) > 50
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
 
