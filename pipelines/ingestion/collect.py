@@ -17,7 +17,7 @@ from affiliates.errors import Code, Refusal, RefusedError
 from affiliates.manifests.product import Product, ProductRef
 from pipelines.ingestion import acceptance
 from pipelines.ingestion.due import ProductDue, _rewritten, due
-from pipelines.records import AcceptedContribution, Received, period
+from pipelines.records import AcceptedContribution, OutcomeCounts
 from pipelines.store import erasure_guard
 from pipelines.workspace import Workspace
 
@@ -30,7 +30,7 @@ class ProductRun:
     """What a run did for one product."""
 
     ref: ProductRef
-    received: Received = field(default_factory=Received)
+    received: OutcomeCounts = field(default_factory=OutcomeCounts)
     periods: int = 0
     """Computed anew."""
     missing: tuple[date, ...] = ()
@@ -50,7 +50,7 @@ class ProductRun:
         """Take in what was done for other periods of the same product; what is missing stays as it is."""
         r = vars(self.received)
         m = vars(more.received)
-        self.received = Received(**{outcome: number + m[outcome] for outcome, number in r.items()})
+        self.received = OutcomeCounts(**{outcome: number + m[outcome] for outcome, number in r.items()})
         self.periods += more.periods
         self.refusals += tuple(new for new in more.refusals if str(new) not in map(str, self.refusals))
         self.unidentified += more.unidentified
@@ -73,7 +73,7 @@ def collect(
         done.periods, store = len(computed), workspace.store()
         done.received = store.append_contributions(computed, workspace.now, wanted.seen)
         if done.received.erased:
-            versions = {period(v): v for v in store.read_versions(ref)}
+            versions = {v.period: v for v in store.read_versions(ref)}
             own = [a for a in computed if not a.next_epoch]  # An erased second one is left alone, as a run leaves erased days.
             done.refusals += tuple(erasure_guard.refusals(store.read_not_again(own, versions)))
         done.unidentified = sum(a.contribution.unidentified_events or 0 for a in computed if not a.next_epoch)

@@ -92,7 +92,7 @@ def _told(found: Contribution, outcome: Outcome) -> dict[str, Any]:
         "subject": found.subject,
         "key_epoch": found.key_epoch,
         "digest": found.digest,
-        "outcome": _WORDS[outcome.what],
+        "outcome": _WORDS[outcome.kind],
         "replaced": outcome.replaced,
         "estimate": round(estimate),
     }

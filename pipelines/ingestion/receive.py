@@ -18,7 +18,7 @@ from pipelines.ingestion import acceptance, inbox, replacement
 from pipelines.ingestion.inbox import StagedCopy
 from pipelines.ingestion.receipts import NO_ENTITY, NOT_SIGNED, OTHERS, WRONG_SIGNATURE, ReceivedFile
 from pipelines.ingestion.replacement import ContributionId, Outline
-from pipelines.records import AcceptedContribution, Period, Restated, StoredContribution, period
+from pipelines.records import AcceptedContribution, Period, Restatement, StoredContribution
 from pipelines.runbook import Finding, Page
 from pipelines.store import erasure_guard, publications
 from pipelines.store.contributions import ContributionStore
@@ -77,7 +77,8 @@ def _split(copies: Sequence[tuple[ReceivedFile, StagedCopy | None]]) -> dict[int
         assert copy is not None
         with suppress(RefusedError):  # Said when it is taken.
             digests[number] = {
-                (c.affiliate, c.product, c.grain, c.activity_date, c.key_epoch): c.digest for c in contract.read(copy.path)
+                ContributionId(c.affiliate, c.product, c.grain, c.activity_date, c.key_epoch): c.digest
+                for c in contract.read(copy.path)
             }
     found: dict[int, list[ContributionId]] = {}
     for about, numbers in doubtful.items():
@@ -95,14 +96,16 @@ def _outlines(copy: StagedCopy, sender: str | None) -> dict[ContributionId, Outl
     except RefusedError:
         return {}
     return {
-        about: Outline(max(r["computed_at"] for r in some), frozenset((r["audience"], r["namespace"]) for r in some))
+        ContributionId(*about): Outline(
+            max(r["computed_at"] for r in some), frozenset((r["audience"], r["namespace"]) for r in some)
+        )
         for about, some in rows.items()
         if sender in (None, about[0])
     }
 
 
 def _take(
-    workspace: Workspace, taken: ReceivedFile, copy: StagedCopy, split: Sequence[ContributionId], restated: Restated | None
+    workspace: Workspace, taken: ReceivedFile, copy: StagedCopy, split: Sequence[ContributionId], restated: Restatement | None
 ) -> None:
     """Store a file's contributions, or refuse the file. Raises `RefusedError` where our key, our crosswalk or our store is at
     fault."""
@@ -177,21 +180,21 @@ def _wrong_sender(entity: Entity | None, taken: ReceivedFile, copy: StagedCopy) 
 
 
 def _judge(
-    accepted: Sequence[AcceptedContribution], restated: Restated | None, taken: ReceivedFile
-) -> tuple[Callable[[ContributionStore, Mapping[Period, StoredContribution]], Restated | None], list[Refusal]]:
+    accepted: Sequence[AcceptedContribution], restated: Restatement | None, taken: ReceivedFile
+) -> tuple[Callable[[ContributionStore, Mapping[Period, StoredContribution]], Restatement | None], list[Refusal]]:
     """Asked within the transaction, raises `RefusedError` for what may not replace what is there; and the list in which its
     reasons then are, which tells them from an error of the store's own."""
     wrong: list[Refusal] = []
     days = sorted({a.contribution.activity_date for a in accepted})
 
-    def judge(fixed: ContributionStore, current: Mapping[Period, StoredContribution]) -> Restated | None:
+    def judge(fixed: ContributionStore, current: Mapping[Period, StoredContribution]) -> Restatement | None:
         months = sorted({month_of(day) for day in days})
         signed = {m for m in months if any(p.signed for p in publications.in_force(fixed, m).values())}
         cells = fixed.read_cells(days)
         by_period = replacement.by_period(cells)
         refusals: list[Refusal] = list(erasure_guard.refusals(fixed.read_not_again(accepted, current)))
         for a in accepted:
-            about = period(a)
+            about = a.period
             refusals += replacement.refusals(a, current.get(about), by_period.get(about, []), signed, restated)
         wrong[:] = refusals
         if refusals:
@@ -207,10 +210,10 @@ def _lost(store: ContributionStore | None, accepted: Sequence[AcceptedContributi
     if store is None:
         return
     refs = sorted({a.contribution.ref for a in accepted})
-    current = {period(v): v for ref in refs for v in store.read_versions(ref, next_epoch=None)}
+    current = {v.period: v for ref in refs for v in store.read_versions(ref, next_epoch=None)}
     for a in accepted:
-        before = current.get(period(a))
-        if before is not None and records.outcome(a, before).what == "replaced":
+        before = current.get(a.period)
+        if before is not None and records.outcome(a, before).kind == "replaced":
             yield from replacement.lost(a.contribution, [part for _, part in store.read_parts([before.id])])
 
 

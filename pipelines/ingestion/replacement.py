@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import NamedTuple
 
 from affiliates.contributions.contract import Contribution
 from affiliates.errors import Code, Refusal
@@ -15,7 +16,7 @@ from affiliates.periods import month_of
 from affiliates.sketches.plausibility import SURE
 from affiliates.sketches.registers import Registers, standard_error
 from pipelines import records
-from pipelines.records import AcceptedContribution, Period, Restated, StoredContribution, StoredPart, period
+from pipelines.records import AcceptedContribution, Period, Restatement, StoredContribution, StoredPart
 from pipelines.store.contributions import Cell
 
 MANY = 100
@@ -38,8 +39,16 @@ class Outline:
     """Audiences and namespaces."""
 
 
-ContributionId = tuple[str, str, str, date, str]
-"""Affiliate, product, grain, first day and key epoch: what a file says that a contribution is."""
+class ContributionId(NamedTuple):
+    """What a file says that a contribution is about. Equals the first columns of its rows."""
+
+    affiliate: str
+    product: str
+    grain: str
+    """`day` or `month`."""
+    activity_date: date
+    """The day, or the month's first day."""
+    key_epoch: str
 
 
 def doubtful(files: Sequence[Mapping[ContributionId, Outline]]) -> dict[ContributionId, list[int]]:
@@ -58,7 +67,7 @@ def _versions(outlines: Sequence[Outline]) -> bool:
 
 def split(name: str, about: Sequence[ContributionId]) -> Refusal:
     """A file that holds periods which another one holds too, with other registers."""
-    days = sorted({f"{day}" for *_, day, _ in about})
+    days = sorted({f"{contribution.activity_date}" for contribution in about})
     more = f" and {len(days) - 3} more" if len(days) > 3 else ""
     return Refusal(
         Code.CONTRIBUTION_AMBIGUOUS,
@@ -74,11 +83,11 @@ def refusals(
     before: StoredContribution | None,
     cells: Collection[Cell],
     signed: Collection[date],
-    restated: Restated | None,
+    restated: Restatement | None,
 ) -> Iterator[Refusal]:
     """Why a contribution may not become current: the current version of its period, its cells, and the months that are closed."""
     contribution = accepted.contribution
-    found = records.outcome(accepted, before).what
+    found = records.outcome(accepted, before).kind
     month = month_of(contribution.activity_date)
     if found not in ("new", "replaced"):
         return
@@ -149,7 +158,7 @@ def by_period(cells: Collection[Cell]) -> dict[Period, list[Cell]]:
     """Cells by what they are part of."""
     found = defaultdict[Period, list[Cell]](list)
     for cell in cells:
-        found[cell.affiliate, cell.product, cell.grain, cell.activity_date, cell.next_epoch].append(cell)
+        found[cell.period].append(cell)
     return found
 
 
@@ -158,5 +167,5 @@ def restated_months(
 ) -> frozenset[date]:
     """The closed months that contributions change; second ones are of no month's figures."""
     own = (a for a in received if not a.next_epoch)
-    changed = (a.contribution for a in own if records.outcome(a, current.get(period(a))).what in ("new", "replaced"))
+    changed = (a.contribution for a in own if records.outcome(a, current.get(a.period)).kind in ("new", "replaced"))
     return frozenset({month_of(c.activity_date) for c in changed} & set(signed))

@@ -9,15 +9,14 @@ from typing import Any
 from affiliates.contributions.contract import Contribution
 from affiliates.periods import month_of
 from pipelines.records import (
-    ABOUT,
+    SUBJECT_COLUMNS,
     AcceptedContribution,
     Outcome,
+    OutcomeCounts,
     Period,
-    Received,
-    Restated,
+    Restatement,
     StoredContribution,
     outcome,
-    period,
 )
 from pipelines.store import schema
 from pipelines.store.sketches import PackedSketch
@@ -39,8 +38,8 @@ class Rows:
         return list(dict.fromkeys(part["sketch"] for part in self.parts))
 
     @property
-    def received(self) -> Received:
-        return Received(**Counter[str](outcome.what for outcome in self.outcomes))
+    def received(self) -> OutcomeCounts:
+        return OutcomeCounts(**Counter[str](outcome.kind for outcome in self.outcomes))
 
 
 def rows(
@@ -51,7 +50,7 @@ def rows(
     known_at: datetime,
     seen: Mapping[date, str],
     sender: str | None = None,
-    restated: Restated | None = None,
+    restated: Restatement | None = None,
     erased: Collection[Period] = (),
 ) -> Rows:
     """The rows of contributions, numbered from `next_id`; `seen` as in `Warehouse.append_contributions`.
@@ -61,20 +60,20 @@ def rows(
     made = Rows()
     for accepted in received:
         contribution = accepted.contribution
-        before = current.get(period(accepted))
-        found = Outcome("erased") if period(accepted) in erased else outcome(accepted, before)
+        before = current.get(accepted.period)
+        found = Outcome("erased") if accepted.period in erased else outcome(accepted, before)
         made.outcomes.append(found)
-        if found.what in ("older", "erased"):
+        if found.kind in ("older", "erased"):
             continue
         if contribution.activity_date in seen and not accepted.next_epoch:
-            about = dict(zip(ABOUT, period(accepted), strict=False))
+            about = dict(zip(SUBJECT_COLUMNS, accepted.period, strict=False))
             made.seen.append(about | {"files": seen[contribution.activity_date], "seen_at": known_at})
-        if found.what == "confirmed":
+        if found.kind == "confirmed":
             assert before is not None
             made.confirmations.append(
                 {"contribution_id": before.id, "computed_at": contribution.computed_at, "known_at": known_at}
             )
-        elif found.what != "unchanged":
+        elif found.kind != "unchanged":
             told = _told(accepted, sender, restated) | {"id": next_id, "known_at": known_at}
             made.contributions.append(
                 told | {"key_fingerprint": accepted.key_fingerprint, "supersedes": before.id if before else None}
@@ -84,7 +83,7 @@ def rows(
     return made
 
 
-def _told(accepted: AcceptedContribution, sender: str | None, restated: Restated | None) -> dict[str, Any]:
+def _told(accepted: AcceptedContribution, sender: str | None, restated: Restatement | None) -> dict[str, Any]:
     """What a row of contributions says of the contribution, and of how it came here. A second one restates no month."""
     contribution = accepted.contribution
     own = {c.name: getattr(contribution, c.name) for c in schema.contributions.c if hasattr(contribution, c.name)}

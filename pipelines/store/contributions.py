@@ -15,19 +15,18 @@ from affiliates.manifests.product import ProductRef
 from affiliates.periods import DAY, Grain, month_of
 from pipelines import records
 from pipelines.records import (
-    ABOUT,
-    PERIOD,
+    PERIOD_COLUMNS,
+    SUBJECT_COLUMNS,
     AcceptedContribution,
     Outcome,
+    OutcomeCounts,
     Period,
     Position,
-    Received,
-    Restated,
+    Restatement,
     StatedCount,
     StoredContribution,
     StoredPart,
     column_of,
-    period,
 )
 from pipelines.store import contribution_rows, erasure_guard, product_days, schema, sketches, versions
 from pipelines.store import engine as store_engine
@@ -72,8 +71,13 @@ class Cell:
         """The product that the cell's contribution is of."""
         return ProductRef(self.affiliate, self.product)
 
+    @property
+    def period(self) -> Period:
+        """The period that the cell's contribution has."""
+        return Period(self.affiliate, self.product, self.grain, self.activity_date, self.next_epoch)
 
-Judge = Callable[["ContributionStore", Mapping[Period, StoredContribution]], Restated | None]
+
+Judge = Callable[["ContributionStore", Mapping[Period, StoredContribution]], Restatement | None]
 """Told the store and its current versions at the moment of taking; raises `RefusedError`, or says what is restated."""
 
 
@@ -85,7 +89,7 @@ class ContributionStore(Store):
         received: Sequence[AcceptedContribution],
         known_at: datetime,
         seen: Mapping[date, str] = MappingProxyType({}),
-    ) -> Received:
+    ) -> OutcomeCounts:
         """Take contributions.
 
         The same registers again change nothing, but that the first computation after settling is
@@ -124,12 +128,12 @@ class ContributionStore(Store):
         with self.reading() as connection:
             current = versions.current(connection, received)
         # Packed before it is this writer's turn, so that the others needn't wait for it.
-        packed = sketches.pack([r.contribution for r in received if records.differs(r, current.get(period(r)))])
+        packed = sketches.pack([r.contribution for r in received if records.differs(r, current.get(r.period))])
         with self.writing() as connection:
             current = versions.current(connection, received)
             restated = judge(ContributionStore(self.engine, connection), current) if judge else None
             gone = erasure_guard.blocked(connection, received, current)
-            changed = [r.contribution for r in received if records.differs(r, current.get(period(r)))]
+            changed = [r.contribution for r in received if records.differs(r, current.get(r.period))]
             packed |= sketches.pack(changed, packed)
             sender = handed.sender if handed else None
             rows = contribution_rows.rows(
@@ -200,7 +204,7 @@ class ContributionStore(Store):
         found = list[Cell]()
         with self.reading() as connection:
             for some in schema.chunks(days):
-                latest = schema.current(c, *PERIOD).where(c.c.activity_date.in_(some))
+                latest = schema.current(c, *PERIOD_COLUMNS).where(c.c.activity_date.in_(some))
                 columns = [(p if field.name in p.c else c).c[column_of(field.name)] for field in fields(Cell)]
                 joined = sa.select(*columns).join_from(c, p, p.c.contribution_id == c.c.id).where(c.c.id.in_(latest))
                 found += [Cell(*row) for row in connection.execute(joined)]
@@ -293,8 +297,8 @@ def open_store(url: str, directory: Path, create: bool = False) -> Iterator[Cont
 def _replace_seen(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     s = schema.sources_seen
     if rows:
-        same = [s.c[name] == sa.bindparam(f"its_{name}") for name in ABOUT]
-        connection.execute(s.delete().where(*same), [{f"its_{name}": row[name] for name in ABOUT} for row in rows])
+        same = [s.c[name] == sa.bindparam(f"its_{name}") for name in SUBJECT_COLUMNS]
+        connection.execute(s.delete().where(*same), [{f"its_{name}": row[name] for name in SUBJECT_COLUMNS} for row in rows])
         connection.execute(s.insert(), rows)
 
 

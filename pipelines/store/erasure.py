@@ -16,7 +16,7 @@ from affiliates.manifests.group import Group
 from affiliates.manifests.product import ProductRef
 from affiliates.periods import add_months, month_of
 from affiliates.sketches.registers import Registers
-from pipelines.records import ABOUT, PERIOD
+from pipelines.records import PERIOD_COLUMNS, SUBJECT_COLUMNS
 from pipelines.store import ledger, publications, schema
 from pipelines.store.engine import Store
 from pipelines.store.erasure_guard import ALLOWED, ERASED
@@ -56,14 +56,14 @@ class Scope:
             holds.append(c.activity_date <= self.last_day)
         if self.key_epoch:
             own = schema.contributions.alias()
-            same = [own.c[name] == c[name] for name in ABOUT]
+            same = [own.c[name] == c[name] for name in SUBJECT_COLUMNS]
             its_days = sa.exists().where(*same, own.c.ahead.is_(False), own.c.key_epoch == self.key_epoch)
             second = sa.and_(c.ahead.is_(True), its_days.correlate(schema.contributions))
             holds.append(sa.or_(c.key_epoch == self.key_epoch, second))
         if self.before:
             holds.append(c.activity_date < self.before)
         if self.superseded:
-            holds.append(c.id.not_in(schema.current(schema.contributions, *PERIOD)))
+            holds.append(c.id.not_in(schema.current(schema.contributions, *PERIOD_COLUMNS)))
         return sa.and_(*holds)
 
 
@@ -135,7 +135,13 @@ def plan(store: Store, scope: Scope) -> ErasurePlan:
     c = schema.contributions
     p = schema.parts
     s = schema.sketches
-    columns = [*(c.c[name] for name in PERIOD), c.c.digest, s.c.digest.label("sketch"), s.c.lg_k, schema.GONE.label("gone")]
+    columns = [
+        *(c.c[name] for name in PERIOD_COLUMNS),
+        c.c.digest,
+        s.c.digest.label("sketch"),
+        s.c.lg_k,
+        schema.GONE.label("gone"),
+    ]
     joined = c.join(p, p.c.contribution_id == c.c.id).join(s, s.c.digest == p.c.sketch)
     inside = sa.select(*columns, sa.func.length(s.c.image).label("bytes")).select_from(joined).where(scope.condition)
     mine = sa.select(p.c.sketch).select_from(p.join(c, p.c.contribution_id == c.c.id)).where(scope.condition)

@@ -11,7 +11,7 @@ from affiliates.contributions.contract import Contribution
 from affiliates.errors import Code, Refusal
 from affiliates.manifests.product import ProductRef
 from affiliates.periods import period_days
-from pipelines.records import AcceptedContribution, Period, StoredContribution, period
+from pipelines.records import AcceptedContribution, Period, StoredContribution
 from pipelines.store import schema
 
 ERASED = "erased"
@@ -76,7 +76,7 @@ def blocked(
             if o.kind == ALLOWED and (o.affiliate, o.product) == contribution.ref and o.first_day <= first and last <= o.last_day
         ]
         if moments and not any(at > max(moments) for at in allowed):
-            found[period(accepted)] = ErasedPeriod(max(moments), by.get(max(moments), "somebody"))
+            found[accepted.period] = ErasedPeriod(max(moments), by.get(max(moments), "somebody"))
     return found
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from affiliates.manifests.product import ProductRef
 from affiliates.periods import Grain
-from pipelines.records import PERIOD
+from pipelines.records import PERIOD_COLUMNS
 from pipelines.store import schema
 from pipelines.store.engine import Store
 
@@ -41,7 +41,7 @@ def read(store: Store, ref: ProductRef, grain: Grain, first: date, last: date) -
     p = schema.parts.c
     s = schema.sketches.c
     wanted = c.affiliate == ref.affiliate, c.product == ref.product, c.grain == grain, c.activity_date.between(first, last)
-    latest = schema.current(schema.contributions, *PERIOD).where(*wanted, c.ahead.is_(False))
+    latest = schema.current(schema.contributions, *PERIOD_COLUMNS).where(*wanted, c.ahead.is_(False))
     rows = (
         sa.select(c.activity_date, p.audience, p.estimate, p.events, sa.func.coalesce(sa.func.length(s.image), 0), s.lg_k)
         .select_from(schema.contributions)
@@ -77,7 +77,7 @@ def read_events(store: Store, ref: ProductRef, grain: Grain, next_epoch: bool = 
     events = (
         sa.select(c.activity_date, sa.func.sum(p.events), c.unidentified_events, sa.func.count() - sa.func.count(p.events))
         .join_from(schema.contributions, schema.parts, p.contribution_id == c.id)
-        .where(c.id.in_(schema.current(schema.contributions, *PERIOD).where(*ours)))
+        .where(c.id.in_(schema.current(schema.contributions, *PERIOD_COLUMNS).where(*ours)))
         .group_by(c.id, c.activity_date, c.unidentified_events)
     )
     with store.reading() as connection:

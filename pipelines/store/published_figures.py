@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from affiliates.manifests.product import ProductRef
 from affiliates.manifests.readings import Reading
 from affiliates.periods import month_end
-from pipelines.records import PERIOD, PublishedMonth, summed_bounds
+from pipelines.records import PERIOD_COLUMNS, PublishedMonth, summed_bounds
 from pipelines.store import schema
 from pipelines.store.engine import Store
 
@@ -59,7 +59,7 @@ def definitions(store: Store, month: date) -> dict[str, frozenset[tuple[str, str
     who counts, where that is known."""
     c = schema.contributions.c
     within = c.activity_date.between(month, month_end(month))
-    latest = schema.current(schema.contributions, *PERIOD).where(within, c.ahead.is_(False))
+    latest = schema.current(schema.contributions, *PERIOD_COLUMNS).where(within, c.ahead.is_(False))
     wanted = sa.select(c.affiliate, c.product, c.definition, c.definition_digest).where(c.id.in_(latest)).distinct()
     found: dict[str, set[tuple[str, str | None]]] = {}
     with store.reading() as connection:

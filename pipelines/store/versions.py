@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.records import PERIOD, AcceptedContribution, Period, Position, StoredContribution, column_of, period
+from pipelines.records import PERIOD_COLUMNS, AcceptedContribution, Period, Position, StoredContribution, column_of
 from pipelines.store import schema
 
 
@@ -20,7 +20,7 @@ def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None)
     ones alike."""
     c = schema.contributions.c
     again = schema.confirmations.c
-    latest = schema.current(schema.contributions, *PERIOD).where(*wanted)
+    latest = schema.current(schema.contributions, *PERIOD_COLUMNS).where(*wanted)
     repeated = sa.select(again.contribution_id, sa.func.max(again.computed_at).label("at")).group_by(again.contribution_id)
     if up_to:
         latest = latest.where(c.id <= up_to.contributions)
@@ -51,4 +51,4 @@ def current(connection: sa.Connection, received: Sequence[AcceptedContribution])
     c = schema.contributions.c
     refs = sorted({contribution.ref for contribution, *_ in received})
     found = (v for ref in refs for v in read(connection, c.affiliate == ref.affiliate, c.product == ref.product))
-    return {period(v): v for v in found}
+    return {v.period: v for v in found}

@@ -12,7 +12,7 @@ from pipelines.ingestion import inbox, stated_counts
 from pipelines.ingestion.inbox import LeftInInbox, Offer, StagedCopy
 from pipelines.ingestion.receipts import ReceivedFile
 from pipelines.ingestion.receive import FOLDER, NAMED, OPTION, _copied, _known, _settle, _split, _take, _unwritten
-from pipelines.records import Restated
+from pipelines.records import Restatement
 from pipelines.runbook import Finding, Page
 from pipelines.workflows.publish import note_tests, publish_month
 from pipelines.workflows.report import Progress, Report
@@ -46,7 +46,7 @@ def receive(
     workspace: Workspace,
     offers: Sequence[Offer],
     sender: str | None = None,
-    restated: Restated | None = None,
+    restated: Restatement | None = None,
     progress: Progress = lambda what, done, of: None,
 ) -> Session:
     """Take the files, each whole or not at all; each gets its receipt, and what is refused goes into quarantine.

@@ -9,7 +9,7 @@ from typing import Any
 from affiliates.manifests.loader import read_group
 from pipelines.ingestion import inbox, receive
 from pipelines.ingestion.inbox import offer_of
-from pipelines.records import Restated
+from pipelines.records import Restatement
 from pipelines.workflows import receive as workflows_receive
 from pipelines.workflows.receive import Session
 from pipelines.workspace import Workspace
@@ -17,7 +17,7 @@ from tests.support.groups import NOW
 
 
 def take(
-    directory: Path, *files: Path, now: datetime = NOW, sender: str | None = None, restated: Restated | None = None
+    directory: Path, *files: Path, now: datetime = NOW, sender: str | None = None, restated: Restatement | None = None
 ) -> Session:
     """As `mauwatch receive` does: FILEs, or the inbox; and the months are published."""
     with Workspace(directory, read_group(directory), now) as workspace:

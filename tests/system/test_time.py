@@ -35,7 +35,7 @@ from pipelines.ingestion import acceptance, stated_counts
 from pipelines.licences import release_tests
 from pipelines.licences.outcome import ReadingResult
 from pipelines.licences.release_tests import Licence
-from pipelines.records import AcceptedContribution, Received
+from pipelines.records import AcceptedContribution, OutcomeCounts
 from pipelines.store import contributions
 from pipelines.workflows import close
 from pipelines.workflows.close import Signature
@@ -73,7 +73,7 @@ def by_day(subject: str, events: Iterable[Event], over: Iterable[date], zone: st
     return [made(subject, day, each[day], day_zone=zone, **said) for day in over]
 
 
-def hand_in(directory: Path, each: Sequence[Contribution], now: datetime = NOW) -> Received:
+def hand_in(directory: Path, each: Sequence[Contribution], now: datetime = NOW) -> OutcomeCounts:
     """By file, as an affiliate would."""
     group, path = read_group(directory), directory / "handed-in.parquet"
     contract.write(path, each)
@@ -120,7 +120,7 @@ def test_late_events(make: Make, way: str) -> None:
     events = some("late", month_days(JANUARY))
     late = [(at(date(2025, 1, 31), 23), "late"), (at(date(2025, 1, 31), 1), "later")]
 
-    def bring(known: list[Event], over: Sequence[date], now: datetime) -> Received:
+    def bring(known: list[Event], over: Sequence[date], now: datetime) -> OutcomeCounts:
         if way == "handed in":
             return hand_in(directory, by_day("a/x", known, over, computed_at=now), now)
         for day in over:
@@ -610,7 +610,7 @@ def test_a_missing_week_is_under_nothing_but_by_a_ceiling(tmp_path: Path, monkey
     def is_lost(c: Contribution) -> bool:
         return c.affiliate == "social" and (c.grain == "month" or c.activity_date in week)
 
-    def lost(self: contributions.ContributionStore, received: Sequence[AcceptedContribution], *args: Any) -> Received:
+    def lost(self: contributions.ContributionStore, received: Sequence[AcceptedContribution], *args: Any) -> OutcomeCounts:
         kept = [r for r in received if not is_lost(r.contribution)]
         return stored(self, kept, *args)
 

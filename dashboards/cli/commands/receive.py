@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from affiliates.errors import Refusal
     from pipelines.ingestion.receipts import ReceivedFile
-    from pipelines.records import Restated
+    from pipelines.records import Restatement
     from pipelines.workflows.receive import Session
 
 
@@ -72,8 +72,8 @@ def receive(
         raise typer.Exit(1)
 
 
-def _restated(reason: str | None, by: str | None) -> "Restated | None":
-    from pipelines.records import Restated
+def _restated(reason: str | None, by: str | None) -> "Restatement | None":
+    from pipelines.records import Restatement
 
     if (reason is None) != (by is None):
         raise typer.BadParameter("--restates REASON and --by NAME go together")
@@ -82,7 +82,7 @@ def _restated(reason: str | None, by: str | None) -> "Restated | None":
     for what, said, most in (("--restates", reason, 500), ("--by", by, 200)):
         if not said.strip() or len(said) > most:
             raise typer.BadParameter(f"{what} is empty, or longer than {most} characters")
-    return Restated(reason.strip(), by.strip())
+    return Restatement(reason.strip(), by.strip())
 
 
 def to_dict(session: "Session", received_at: datetime) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from dashboards.cli.commands import key, receive
 from dashboards.cli.main import app
 from pipelines import runbook
 from pipelines.ingestion import inbox, replacement
-from pipelines.records import Restated, StoredPart
+from pipelines.records import Restatement, StoredPart
 from pipelines.workflows import close
 from pipelines.workflows.close import Signature
 from pipelines.workflows.receive import Session
@@ -217,7 +217,7 @@ def test_a_closed_month_takes_nothing_unless_somebody_approves(directory: Path, 
     assert "--restates REASON --by NAME" in why(session)
     assert stored(directory, store_url) == before
     assert outcomes(take(directory, directory / "first")) == ["the same"]
-    session = take(directory, directory / "late", restated=Restated("a late export", "Head of Data"))
+    session = take(directory, directory / "late", restated=Restatement("a late export", "Head of Data"))
     assert outcomes(session) == ["replaced", "new", "new"]
     assert "the signed figure stands" in str(session.report.findings[0])
     assert session.report.published == [date(2025, 2, 1)]

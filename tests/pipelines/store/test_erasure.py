@@ -23,7 +23,7 @@ from affiliates.periods import DAY
 from dashboards.cli.main import app as commands
 from pipelines.figures import query
 from pipelines.ingestion import inbox
-from pipelines.records import AcceptedContribution, Period, period
+from pipelines.records import AcceptedContribution, Period
 from pipelines.store import contributions, erasure, publications, vacuum
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.erasure import Order, Scope
@@ -224,7 +224,7 @@ def test_a_file_brings_nothing_back_either(store_url: str, directory: Path, tmp_
 
 
 def current(store: ContributionStore) -> dict[Period, Any]:
-    return {period(v): v for v in store.read_versions(ProductRef("a", "app"))}
+    return {v.period: v for v in store.read_versions(ProductRef("a", "app"))}
 
 
 def accepted_of(group: Group, c: contract.Contribution) -> AcceptedContribution:
