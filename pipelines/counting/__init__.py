@@ -1,5 +1,5 @@
-"""From contributions to a window's figures, with bounds and coverage. Pure: a store or a bundle of evidence is asked
-by one protocol.
+"""From contributions to a window's figures, with bounds and coverage. Pure: one protocol reads contributions from a store, or
+from a bundle of evidence.
 
 Doors: inputs, measure, figure, window, overlap. All other modules are private. No database, Dagster or zstandard is
 reached from here, however indirectly.

@@ -1,7 +1,8 @@
 """From registers by namespace to a number of people with bounds. Pure.
 
-Within a namespace keys are united, and only the sketch errs. Across namespaces nobody can tell who
-is who: from the largest namespace (all the same people) to the sum of all (all different).
+Within a namespace keys are united, and only the sketch errs: HyperLogLog's standard error, 1.04 / sqrt(2^lg_k) of the number
+(Flajolet, Fusy, Gandouet, Meunier 2007), with the bounds of `affiliates.sketches.registers`. Across namespaces nobody can tell
+who is who: the people are from those of the largest namespace (all the same people) to the sum of all (all different).
 """
 
 import math
@@ -18,23 +19,25 @@ Sketches = Mapping[str, Mapping[int, Registers]]
 
 @dataclass(frozen=True)
 class Pool:
-    """Sketches that lie inside the window for certain, as they are labelled, and all that may.
-
-    The three differ only where days are another zone's.
-    """
+    """The sketches of a window, three times: they differ only where days are another zone's (decision 47)."""
 
     inner: Sketches = field(default_factory=dict)
+    """Of the contributions whose every moment lies in the window: they bound the people from below."""
     stated: Sketches = field(default_factory=dict)
+    """Of the contributions whose days are in the window by their dates: the estimate's."""
     outer: Sketches = field(default_factory=dict)
+    """Of the contributions with any moment in the window: they bound the people from above."""
 
     @classmethod
     def from_sketches(cls, sketches: Sketches) -> "Pool":
-        """Of a window whose days are all of its own zone: the three are the same."""
+        """The pool of a window whose days are all of its own zone: the three are the same."""
         return cls(sketches, sketches, sketches)
 
     @classmethod
     def united(cls, pools: Sequence["Pool"]) -> "Pool":
+        """The pool of everybody in any of the pools."""
         stated = unite(p.stated for p in pools)
+        # One object for all three saves two unions a namespace here, and as many bounds in `estimate_people`.
         if all(p.inner is p.stated is p.outer for p in pools):
             return cls.from_sketches(stated)
         return cls(unite(p.inner for p in pools), stated, unite(p.outer for p in pools))
@@ -44,33 +47,43 @@ class PeopleEstimate(NamedTuple):
     """A number of people, not yet rounded."""
 
     estimate: float
-    """Unjoined namespaces taken as different people."""
+    """The people if no two unjoined namespaces share anybody."""
     lower: float
+    """95 % lower bound of the people, whoever is who."""
     upper: float
+    """95 % upper bound of the people, whoever is who."""
     standard_error: float
-    """Of the sketches alone."""
+    """The sketches' standard error of the estimate, in people."""
     identity_low: float
+    """The people if the largest namespace has everybody."""
     identity_high: float
+    """The people if no two namespaces share anybody: the estimate."""
     lg_k: int | None
+    """The lowest lg_k of the sketches; null without any."""
 
 
-def unite(each: Iterable[Sketches]) -> Sketches:
-    """The union, namespace by namespace and lg_k by lg_k."""
+def unite(pools: Iterable[Sketches]) -> Sketches:
+    """The union by namespace and lg_k."""
     gathered: dict[str, dict[int, list[Registers]]] = defaultdict(lambda: defaultdict(list))
-    for sketches in each:
+    for sketches in pools:
         for namespace, by_lg_k in sketches.items():
             for lg_k, registers in by_lg_k.items():
                 gathered[namespace][lg_k].append(registers)
-    return {n: {k: Registers.union(found) for k, found in by.items()} for n, by in gathered.items()}
+    return {n: {k: Registers.union(registers) for k, registers in by_lg_k.items()} for n, by_lg_k in gathered.items()}
 
 
 def estimate_people(pool: Pool) -> PeopleEstimate:
-    """Estimate and 95 % bounds of the people in a pool."""
-    stated = {n: namespace_bounds(by) for n, by in pool.stated.items()}
+    """Estimate and 95 % bounds of the people in a pool.
+
+    The estimate is the sum over namespaces, `identity_low` the largest of them. The lower bound is the largest lower bound of
+    a namespace; the upper bound is the sum of the namespaces' estimates plus the root of the sum of their squared distances to
+    their upper bounds. `person` is a namespace like any other (decision 4).
+    """
+    stated = {n: namespace_bounds(by_lg_k) for n, by_lg_k in pool.stated.items()}
     same = pool.inner is pool.stated is pool.outer
-    inner = stated if same else {n: namespace_bounds(by) for n, by in pool.inner.items()}
-    outer = stated if same else {n: namespace_bounds(by) for n, by in pool.outer.items()}
-    lg_ks = {n: min(by) for n, by in pool.stated.items()}
+    inner = stated if same else {n: namespace_bounds(by_lg_k) for n, by_lg_k in pool.inner.items()}
+    outer = stated if same else {n: namespace_bounds(by_lg_k) for n, by_lg_k in pool.outer.items()}
+    lg_ks = {n: min(by_lg_k) for n, by_lg_k in pool.stated.items()}
     high = sum(b.estimate for b in stated.values())
     # Namespaces are hashed apart, so their errors are independent and add in squares.
     above = math.sqrt(sum((b.upper - b.estimate) ** 2 for b in outer.values()))
@@ -85,23 +98,25 @@ def estimate_people(pool: Pool) -> PeopleEstimate:
     )
 
 
-def shares_seen(each: Iterable[Sketches]) -> list[float]:
-    """Of all people in these sketches, the share that the first of them has, the first two have, and so on up to 1; by
-    estimates, unjoined namespaces taken as different people. Nothing where there is nobody."""
+def shares_seen(days: Iterable[Sketches]) -> list[float]:
+    """Of all people in these days' sketches, the share that the first day has, the first two days have, and so on up to 1.
+
+    By estimates, with unjoined namespaces taken as different people. Empty where there is nobody.
+    """
     united: Sketches = {}
-    found: list[float] = []
-    for sketches in each:
+    estimates: list[float] = []
+    for sketches in days:
         united = unite([united, sketches])
-        found.append(estimate_people(Pool.from_sketches(united)).estimate)
-    return [estimate / found[-1] for estimate in found] if found and found[-1] else []
+        estimates.append(estimate_people(Pool.from_sketches(united)).estimate)
+    return [estimate / estimates[-1] for estimate in estimates] if estimates and estimates[-1] else []
 
 
 def namespace_bounds(by_lg_k: Mapping[int, Registers]) -> Bounds:
-    """Bounds of one namespace's union, where sketches may differ in lg_k.
+    """Estimate and 95 % bounds of one namespace's union, whose sketches may differ in lg_k.
 
-    Folding everything to the lowest lg_k would give all the error of the coarsest sketch. What is
-    finer, taken alone, bounds the union from below; that and the coarser parts added, from above.
-    The interval is where all of these agree.
+    Folding everything to the lowest lg_k would give all the error of the coarsest sketch: a group of 650 million with one small
+    affiliate at lg_k 12 would be known to 21 million. The sketches of a finer lg_k, taken alone, bound the union from below;
+    those and the coarser sketches added bound the union from above. The interval is where all of these agree.
     """
     levels = sorted(by_lg_k, reverse=True)
     folded = Registers.union(by_lg_k.values()).bounds()
@@ -114,7 +129,7 @@ def namespace_bounds(by_lg_k: Mapping[int, Registers]) -> Bounds:
         coarse = [by_lg_k[k].bounds() for k in levels[i:]]
         lower = max(lower, fine.lower)
         upper = min(upper, fine.upper + sum(b.upper for b in coarse))
-    # Bounds of 95 % can miss each other: then the wider one of the two stands.
+    # Bounds of 95 % can miss each other: then the folded union's bounds stand alone.
     if lower > upper:
         return folded
     return Bounds(min(max(folded.estimate, lower), upper), lower, upper)

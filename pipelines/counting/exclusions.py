@@ -1,4 +1,7 @@
-"""Who has products or contributions and isn't counted, and why; and what awaits a run. Pure."""
+"""Who has products or contributions and isn't counted, and why; which contributions rest on other settings. Pure.
+
+The texts are part of a publication (`not_counted`), and of the ledger's digest of the publication: they stay as they are.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,51 +21,63 @@ def reasons(
     versions: Sequence[StoredContribution],
     is_month: bool = True,
 ) -> Iterator[str]:
-    """Of a month, or another window, for the members on a day: `near` are the products with contributions, `due` those that
-    are due."""
+    """What is left out of a window's figures, one text each, for the members on a day.
+
+    `near`: the products that have contributions near the window; `due`: those that are due; `versions`: the contributions that
+    are counted; `is_month`: whether the window is a calendar month.
+    """
     yield from _outside(group, members, day)
     yield from _unnamed(group, near)
     yield from _stale(group, due, versions)
-    yield from _of_another_definition(due, versions)
-    yield from _of_two_definitions(versions, "month" if is_month else "window")
+    yield from _other_definitions(due, versions)
+    yield from _two_definitions(versions, "month" if is_month else "window")
 
 
 def _outside(group: Group, members: Sequence[str], day: date) -> Iterator[str]:
+    """Entities with products that aren't under common control on the day."""
     for name, entity in group.entities.items():
         if name not in members and entity.products:
             yield f"{name}: {group.why_outside(name, members, day)}"
 
 
 def _unnamed(group: Group, near: Iterable[ProductRef]) -> Iterator[str]:
+    """Products with contributions that no manifest names: a misspelt name would else be a smaller figure, unseen."""
     for ref in near:
         if group.product(ref) is None:
             yield f"{ref}: has contributions, and no manifest names it"
 
 
 def _stale(group: Group, due: Sequence[tuple[ProductRef, Product]], versions: Sequence[StoredContribution]) -> Iterator[str]:
-    now = {ref: definition_digest(p, group.settings) for ref, p in due if not p.handed_in}
+    """Products that are counted here, whose contributions rest on other settings than the manifest's."""
+    current = {ref: definition_digest(p, group.settings) for ref, p in due if not p.handed_in}
+    # A run leaves erased periods alone, so computing them again isn't asked for.
     stale = Counter(
         v.ref
         for v in versions
-        if v.erased_at is None and v.definition_digest and v.definition_digest != now.get(v.ref, v.definition_digest)
+        if v.erased_at is None and v.definition_digest and v.definition_digest != current.get(v.ref, v.definition_digest)
     )
     for ref, number in stale.items():
         yield f"{ref}: {number} periods were computed under earlier settings; compute them with mauwatch run"
 
 
-def _of_another_definition(due: Sequence[tuple[ProductRef, Product]], versions: Sequence[StoredContribution]) -> Iterator[str]:
-    """Of what is handed in; what is counted here was said before to be under earlier settings."""
-    now = {ref: p.active.label for ref, p in due if p.handed_in}
-    other = Counter((v.ref, v.definition, now[v.ref]) for v in versions if v.definition != now.get(v.ref, v.definition))
+def _other_definitions(due: Sequence[tuple[ProductRef, Product]], versions: Sequence[StoredContribution]) -> Iterator[str]:
+    """Products that are handed in, whose contributions name another definition of active than the manifest.
+
+    Only a label can be compared there, since the settings of the sender aren't known. For products that are counted here
+    `_stale` compares the digest of all settings.
+    """
+    labels = {ref: p.active.label for ref, p in due if p.handed_in}
+    other = Counter((v.ref, v.definition, labels[v.ref]) for v in versions if v.definition != labels.get(v.ref, v.definition))
     for (ref, theirs, ours), number in other.items():
         yield f"{ref}: {number} periods are by the definition {theirs}, and the manifest's is {ours}: are they the same users?"
 
 
-def _of_two_definitions(versions: Sequence[StoredContribution], within: str) -> Iterator[str]:
-    each: dict[ProductRef, Counter[str]] = defaultdict(Counter)
-    for v in versions:
-        each[v.ref][v.definition] += 1
-    for ref, number in each.items():
-        if len(number) > 1:
-            said = ", ".join(f"{n} periods by {definition}" for definition, n in sorted(number.items()))
-            yield f"{ref}: who is active was defined in two ways within the {within}: {said}"
+def _two_definitions(versions: Sequence[StoredContribution], within: str) -> Iterator[str]:
+    """Products whose contributions within the window name more than one definition of active."""
+    by_product: dict[ProductRef, Counter[str]] = defaultdict(Counter)
+    for version in versions:
+        by_product[version.ref][version.definition] += 1
+    for ref, periods in by_product.items():
+        if len(periods) > 1:
+            listed = ", ".join(f"{n} periods by {definition}" for definition, n in sorted(periods.items()))
+            yield f"{ref}: who is active was defined in two ways within the {within}: {listed}"

@@ -27,16 +27,26 @@ class Figure:
     """Different people in a calendar month, or another window, with bounds and coverage; all numbers are people."""
 
     estimate: int | None
+    """The people if unjoined namespaces share nobody; null where nothing was contributed."""
     lower: int
+    """95 % lower bound, rounded down."""
     upper: int | None
+    """95 % upper bound, rounded up; null where something that is due has neither sketches that settled nor a count."""
     standard_error: float
+    """The sketches' standard error alone."""
     identity_low: int | None
+    """The people if the largest namespace has everybody."""
     identity_high: int | None
+    """The people if unjoined namespaces and counted products share nobody."""
     summed_products: int | None
+    """The sum over products: a person of two products counts twice."""
     coverage: Coverage
     complete: bool
+    """Whether everything that is due is there in sketches, settled and unerased, and no month reaches over the window's edge."""
     state: str
+    """preliminary, closed or restated."""
     lg_k: int | None
+    """The lowest lg_k of the sketches; null without any."""
     reasons: tuple[str, ...]
     """What is missing, so why the figure isn't complete or has no upper bound."""
     unidentified_events: int
@@ -45,6 +55,7 @@ class Figure:
     """Events that a condition left undecided, taken for false."""
 
     def to_dict(self) -> dict[str, Any]:
+        """The figure as `measure --json` writes it: the fields by their names, the coverage as a mapping."""
         return asdict(self) | {"reasons": list(self.reasons)}
 
 
@@ -53,48 +64,57 @@ class Share:
     """A product's share in the figures."""
 
     pool: Pool
-    given: StatedCount | None
-    """Stands in where the sketches don't cover the window."""
+    stated_count: StatedCount | None
+    """The count or ceiling that stands in where the sketches don't cover the window."""
     coverage: Coverage
     unbounded: tuple[str, ...]
     """Reasons why the sketches alone are no upper bound: missing, unsettled, erased."""
-    unidentified: int
-    undecided: int
-    least: int | None = None
+    unidentified_events: int
+    undecided_events: int
+    least_people: int | None = None
     """People whom the product has at least, by a count of a month that lies in the window whole."""
-    noted: tuple[str, ...] = ()
-    """Why the figure isn't complete, though its bounds hold."""
+    notes: tuple[str, ...] = ()
+    """Reasons why the figure isn't complete, though its bounds hold."""
 
 
 def figure_of(shares: Sequence[Share], products: Iterable[Figure] = ()) -> Figure:
+    """The figure of products together, in the state `preliminary`: one product, an affiliate's, or the group's.
+
+    `products`: the figures of the products one by one, for their sum; without them the sum is the estimate.
+
+    A count or a ceiling can't be united with anybody (decision 5). Where it stands in for sketches, it is added to the upper
+    bound, a count also to `identity_high`; and there are at least as many people as the product of the largest count has.
+    """
     pool = shares[0].pool if len(shares) == 1 else Pool.united([s.pool for s in shares])
-    found = estimate_people(pool)
-    stand_ins = [s.given for s in shares if s.given is not None and s.unbounded]
-    # A count can't be united with anybody, but there are at least as many people as its product has.
-    floor = max((s.least for s in shares if s.least is not None and s.unbounded), default=None)
-    estimate = _at_least(round(found.estimate) if pool.stated else None, floor)
-    counted = sum(g.users for g in stand_ins if g.kind == "count")
-    open_ended = any(s.unbounded for s in shares if s.given is None) or not shares
-    upper = None if open_ended else math.ceil(found.upper) + sum(g.users for g in stand_ins)
+    people = estimate_people(pool)
+    stand_ins = [s.stated_count for s in shares if s.stated_count is not None and s.unbounded]
+    floor = max((s.least_people for s in shares if s.least_people is not None and s.unbounded), default=None)
+    estimate = _at_least(round(people.estimate) if pool.stated else None, floor)
+    counted = sum(c.users for c in stand_ins if c.kind == "count")
+    # A gap that nothing stands in for leaves no upper bound: it may hold any number of people (decision 3).
+    open_ended = any(s.unbounded for s in shares if s.stated_count is None) or not shares
+    # Rounded outward: at 600 users and lg_k 21 the library's own 95 % interval holds 90 to 91 %, with floor and ceiling 99 %.
+    upper = None if open_ended else math.ceil(people.upper) + sum(c.users for c in stand_ins)
     estimates = [p.estimate for p in products if p.estimate is not None]
-    notes = [f"{g.ref}: a {g.kind} of {g.users:,} {g.unit} stands in ({g.document})" for g in stand_ins]
+    stand_in_notes = [f"{c.ref}: a {c.kind} of {c.users:,} {c.unit} stands in ({c.document})" for c in stand_ins]
     return Figure(
         estimate=estimate,
-        lower=max(math.floor(found.lower), floor or 0),
+        lower=max(math.floor(people.lower), floor or 0),
         upper=upper,
-        standard_error=found.standard_error,
-        identity_low=_at_least(round(found.identity_low) if pool.stated else None, floor),
-        identity_high=None if estimate is None else max(estimate, round(found.identity_high) + counted),
+        standard_error=people.standard_error,
+        identity_low=_at_least(round(people.identity_low) if pool.stated else None, floor),
+        identity_high=None if estimate is None else max(estimate, round(people.identity_high) + counted),
         summed_products=sum(estimates) if estimates else estimate,
         coverage=sum((s.coverage for s in shares), Coverage()),
-        complete=bool(shares) and not any(s.unbounded or s.noted for s in shares),
+        complete=bool(shares) and not any(s.unbounded or s.notes for s in shares),
         state="preliminary",
-        lg_k=found.lg_k,
-        reasons=(*(r for s in shares for r in s.unbounded), *(n for s in shares for n in s.noted), *notes),
-        unidentified_events=sum(s.unidentified for s in shares),
-        undecided_events=sum(s.undecided for s in shares),
+        lg_k=people.lg_k,
+        reasons=(*(r for s in shares for r in s.unbounded), *(n for s in shares for n in s.notes), *stand_in_notes),
+        unidentified_events=sum(s.unidentified_events for s in shares),
+        undecided_events=sum(s.undecided_events for s in shares),
     )
 
 
 def _at_least(number: int | None, floor: int | None) -> int | None:
+    """The larger of a number and a floor; null stays null without a floor."""
     return number if floor is None else max(number or 0, floor)

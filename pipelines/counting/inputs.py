@@ -1,8 +1,9 @@
-"""From contributions to a window's figures: who is in the group, what was due, what is there. The window is the calendar
-month; others are labelled and never published.
+"""What a window's figures rest on: who is in the group, which products are due, which contributions and counts are there.
 
-A bound is a bound or it isn't given: the upper one is null while anything that is due is missing,
-or was computed before it settled, and has neither a count nor a ceiling.
+The window is the calendar month. Other windows are labelled and never published (decision 51).
+
+A bound is a bound or it isn't given: the upper bound is null while anything that is due is missing, or was computed before it
+settled, and has neither a count nor a ceiling (decision 3).
 """
 
 import hashlib
@@ -12,17 +13,21 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from itertools import groupby
+from typing import NamedTuple
 
 from affiliates.manifests.group import Group, settles_at
 from affiliates.manifests.product import Product, ProductRef
 from affiliates.manifests.readings import Reading
 from affiliates.periods import month_of
-from pipelines.counting import exclusions, overlap, product_share
+from pipelines.counting import exclusions, overlap, stand_ins
 from pipelines.counting.window import Days, Window
 from pipelines.records import ContributionReader, Position, StatedCount, StoredContribution
 
 METHOD = 2
-"""Grows with every change of counting that can move a figure: then preliminary figures are published anew."""
+"""The version of counting. A change of counting that can move a figure raises the version, and preliminary figures are then
+published anew."""
+
+ByProduct = Mapping[ProductRef, Sequence[StoredContribution]]
 
 
 @dataclass(frozen=True)
@@ -32,117 +37,152 @@ class Inputs:
     window: Days
     reading: Reading
     members: tuple[str, ...]
+    """The affiliates of the group, by id."""
     due: tuple[tuple[ProductRef, Product], ...]
+    """The products of the members that live in the window."""
     versions: tuple[StoredContribution, ...]
     """Current contributions of due products, each of one grain in a month: the window's, and those of another zone's days or
-    of whole months that reach into it."""
-    given: Mapping[ProductRef, StatedCount]
-    """A product's count, or else its ceiling; of several months, all of theirs together."""
+    of whole months that reach into the window."""
+    stated_counts: Mapping[ProductRef, StatedCount]
+    """By product, the count, or else the ceiling; where the window has days of several months, those of all of them together."""
     not_counted: tuple[str, ...]
-    """Who has products or contributions and is left out, and why; and what awaits a run."""
+    """Who has products or contributions and is left out, and why; and what awaits a run. Part of a publication."""
     digest: str
+    """SHA-256 in hex of what can move a figure (decision 28)."""
     unerased: str = ""
-    """The same digest as if no sketch had been erased; empty where that isn't known."""
-    least: Mapping[ProductRef, int] = field(default_factory=dict)
-    """A product's count of a month that lies in the window whole: it has at least as many people."""
+    """The same digest as if no sketch had been erased (decision 46); empty where that isn't known."""
+    least_people: Mapping[ProductRef, int] = field(default_factory=dict)
+    """By product, the largest count of a month that lies in the window whole: the product has at least as many people."""
 
     @property
     def month(self) -> date:
-        """The month's first day, where the window is one."""
+        """The month's first day, where the window is a month."""
         return self.window.first
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing at all was contributed for the window; days beside a month, by their label, are the next month's."""
+        """Whether nothing at all was contributed for the window."""
+        # Another zone's day beside a month carries the next month's label: alone, the day is no contribution for the month.
         first, last = (self.window.first, self.window.last) if self.window.is_month else (date.min, date.max)
-        return not self.given and not any(first <= v.activity_date <= last for v in self.versions)
+        return not self.stated_counts and not any(first <= v.activity_date <= last for v in self.versions)
 
 
 def gather(
-    warehouse: ContributionReader,
+    reader: ContributionReader,
     group: Group,
     month: date,
     reading: Reading,
     on: date | None = None,
     up_to: Position | None = None,
 ) -> Inputs:
-    """What the month's figures rest on, for the group as it is on a day (default: the month's last).
+    """What a month's figures rest on, for the group as it is on a day (default: the month's last).
 
-    `up_to`: of contributions and counts, what the store had when it was filled so far.
+    `up_to`: only the contributions and counts that the store held when it was filled so far.
     """
-    return gather_window(warehouse, group, Days.from_month(month), reading, on, up_to)
+    return gather_window(reader, group, Days.from_month(month), reading, on, up_to)
 
 
 def gather_window(
-    warehouse: ContributionReader,
+    reader: ContributionReader,
     group: Group,
     days: Days,
     reading: Reading,
     on: date | None = None,
     up_to: Position | None = None,
 ) -> Inputs:
-    """What the figures of any window rest on; as `gather`."""
+    """What the figures of any window rest on, for the group as it is on a day (default: the window's last); as `gather`."""
     window = Window.from_days(days, group.settings.time_zone)
-    last = window.last
-    members = tuple(sorted(group.affiliates(on or last, reading.control_share)))
-    near: dict[ProductRef, list[StoredContribution]] = defaultdict(list)
-    for version in warehouse.read_around(window.first, last, up_to, next_epoch=not window.is_month):
-        if window.names(version) or window.touches(version):
-            near[version.ref].append(version)
-    epoch = group.settings.epoch_of(month_of(last)).epoch
-    for ref, found in near.items():
-        if any(v.next_epoch for v in found):
-            near[ref] = overlap.chosen(found, epoch, *overlap.events_of(warehouse, ref))
+    membership_day = on or window.last
+    members = tuple(sorted(group.affiliates(membership_day, reading.control_share)))
+    near = _near(reader, group, window, up_to)
     due = tuple(
         (ref, product)
         for member in members
         for product in group.entities[member].products
-        if window.has_life_of(product, near.get(ref := ProductRef(member, product.product), ()))
+        if window.product_lives(product, near.get(ref := ProductRef(member, product.product), ()))
     )
     versions = tuple(v for ref, product in due for v in _of_one_grain(near.get(ref, ()), product))
     months = window.months
-    numbers = product_share.stated_bounds(warehouse.read_counts(months[0], months[-1], up_to), due, window)
-    given = {key: g.most for key, g in numbers.items() if g.most}
-    least = {key: g.least for key, g in numbers.items() if g.least is not None}
-    said: dict[str, object] = {
+    bounds = stand_ins.stated_bounds(reader.read_counts(months[0], months[-1], up_to), due, window)
+    stated_counts = {ref: stated.most for ref, stated in bounds.items() if stated.most}
+    least_people = {ref: stated.least for ref, stated in bounds.items() if stated.least is not None}
+    digests = _digests(group, reading, window, days, due, versions, stated_counts, least_people)
+    within = [v for v in versions if window.includes(v)]
+    not_counted = tuple(exclusions.reasons(group, members, membership_day, near, due, within, window.is_month))
+    return Inputs(
+        days, reading, members, due, versions, stated_counts, not_counted, digests.digest, digests.unerased, least_people
+    )
+
+
+def _near(reader: ContributionReader, group: Group, window: Window, up_to: Position | None) -> ByProduct:
+    """By product, the contributions that have a day in the window by label, or a moment in the window by their own zone."""
+    near: dict[ProductRef, list[StoredContribution]] = defaultdict(list)
+    # A month is hashed by one key alone, so months never read a day's second contribution (decision 51).
+    for version in reader.read_around(window.first, window.last, up_to, next_epoch=not window.is_month):
+        if window.includes(version) or window.touches(version):
+            near[version.ref].append(version)
+    epoch = group.settings.epoch_of(month_of(window.last)).epoch
+    for ref, contributions in near.items():
+        if any(v.next_epoch for v in contributions):
+            near[ref] = overlap.choose(contributions, epoch, *overlap.read_events(reader, ref))
+    return near
+
+
+class _Digests(NamedTuple):
+    digest: str
+    unerased: str
+
+
+def _digests(
+    group: Group,
+    reading: Reading,
+    window: Window,
+    days: Days,
+    due: Sequence[tuple[ProductRef, Product]],
+    versions: Sequence[StoredContribution],
+    stated_counts: Mapping[ProductRef, StatedCount],
+    least_people: Mapping[ProductRef, int],
+) -> _Digests:
+    """SHA-256 over all that can move a figure, and the same as if no sketch had been erased.
+
+    Row numbers and times of computation aren't part of the digest, so that any store with the same contributions gives the
+    same digest (decision 28). The keys and their order of writing are those of published months: they must never change.
+    """
+    content: dict[str, object] = {
         "zone": group.settings.time_zone,
         "audiences": reading.audiences,
         "due": [
             (ref.affiliate, p.model_dump(mode="json", include={"product", "grain", "settles_after", "from_", "to"}))
             for ref, p in due
         ],
-        "versions": sorted(_said_of(v, group) for v in versions),
-        "given": [asdict(g) for _, g in sorted(given.items())],
+        "versions": sorted([*v.content, str(is_settled(v, group))] for v in versions),
+        "given": [asdict(stated) for _, stated in sorted(stated_counts.items())],
     }
-    if not window.is_month:  # What months' figures rest on is told as before there were others: signed months have its digest.
-        said |= {"window": asdict(days), "least": sorted(least.items())}
-    unerased = _digest(said)
+    # Signed months have the digest that was made before there were other windows, so a month's content has neither key.
+    if not window.is_month:
+        content |= {"window": asdict(days), "least": sorted(least_people.items())}
+    unerased = _sha256(content)
     erased = sorted(f"{v.ref} {v.grain} {v.activity_date} {v.erased_at}" for v in versions if v.erased_at)
-    digest = _digest(said | {"erased": erased}) if erased else unerased
-    within = [v for v in versions if window.names(v)]
-    not_counted = tuple(exclusions.reasons(group, members, on or last, near, due, within, window.is_month))
-    return Inputs(days, reading, members, due, versions, given, not_counted, digest, unerased, least)
+    return _Digests(_sha256(content | {"erased": erased}) if erased else unerased, unerased)
 
 
-def _digest(said: Mapping[str, object]) -> str:
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+def _sha256(content: Mapping[str, object]) -> str:
+    """SHA-256 in hex of the content as JSON with sorted keys; dates as ISO texts."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _said_of(v: StoredContribution, group: Group) -> list[str]:
-    return [*v.content, str(_is_settled(v, group))]
-
-
-def _is_settled(v: StoredContribution, group: Group) -> bool:
-    return v.computed_at >= settles_at(group, v.ref, v.grain, v.activity_date, v.day_zone)
+def is_settled(version: StoredContribution, group: Group) -> bool:
+    """Whether the contribution was computed after its period's late events had arrived."""
+    return version.computed_at >= settles_at(group, version.ref, version.grain, version.activity_date, version.day_zone)
 
 
 def _of_one_grain(near: Sequence[StoredContribution], product: Product) -> Iterator[StoredContribution]:
-    """A product's contributions of each month in its own grain where there are any, else in the other: months may have been
-    handed in whole, and days since.
+    """A product's contributions of each month in the product's own grain where there are any, else in the other grain.
 
-    Days and a month of one product are two computations of the same people, perhaps under other settings.
+    Days and a month of one product are two computations of the same people, perhaps under other settings, so they are never
+    united (decision 15). Both may be there: months were handed in whole, and days since. `near` is in order of days.
     """
-    for _, each in groupby(near, key=lambda v: month_of(v.activity_date)):
-        found = list(each)
-        of_its_own = [v for v in found if v.grain == product.grain]
-        yield from of_its_own or found
+    for _, same_month in groupby(near, key=lambda v: month_of(v.activity_date)):
+        contributions = list(same_month)
+        own_grain = [v for v in contributions if v.grain == product.grain]
+        yield from own_grain or contributions

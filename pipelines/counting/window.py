@@ -1,7 +1,7 @@
-"""The days that are counted, in the group's zone, and which contributions name them, touch them or lie inside whole. Pure.
+"""The days that are counted, in the group's zone, and how a contribution's days lie to them. Pure.
 
-A contribution's day is a day of its own zone: at a month's edges another zone's days reach over, so those of the
-neighbouring months hold people of this one. Over the edges of any other window a whole month may reach, too.
+A contribution's day is a day of its own zone. At a month's edges another zone's days reach over, so days of the neighbouring
+months hold people of this month (decision 47). Over the edges of any other window a whole month may reach, too.
 """
 
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ Kind = Literal["month", "month_to_date", "trailing_28_days", "trailing_30_days"]
 
 @dataclass(frozen=True)
 class Days:
-    """Which days are counted, both included, and what they are called: no figure goes without that."""
+    """Which days are counted, from `first` to `last`, both included, and what they are called: no figure goes without that."""
 
     kind: Kind
     first: date
@@ -31,27 +31,27 @@ class Days:
 
     @classmethod
     def to_date(cls, last: date) -> "Days":
-        """A month's days up to one of them."""
+        """A month's days up to `last`."""
         return Days("month_to_date", month_of(last), last)
 
     @classmethod
     def trailing(cls, number: Literal[28, 30], last: date) -> "Days":
-        """So many days, up to this one."""
+        """So many days, of which `last` is the last."""
         kind: Kind = "trailing_28_days" if number == 28 else "trailing_30_days"
         return Days(kind, last - DAY * (number - 1), last)
 
     @property
     def is_month(self) -> bool:
-        """Whether they are a calendar month: the one window that a licence's clause tests."""
+        """Whether the days are a calendar month: the one window that a licence's clause tests."""
         return self.kind == "month"
 
     @property
     def months(self) -> list[date]:
-        """First days of the months that any of them is in."""
+        """First days of the months that any of the days is in."""
         return months_between(self.first, self.last)
 
     def part_of(self, month: date) -> tuple[date, date]:
-        """The first and the last of them that are in a month."""
+        """The first and the last of the days that are in a month; `month` is the month's first day."""
         return max(self.first, month), min(self.last, month_end(month))
 
     def __str__(self) -> str:
@@ -63,9 +63,10 @@ class Days:
 
 @dataclass(frozen=True)
 class Window(Days):
-    """Days of a zone."""
+    """Days of a time zone: of the group's."""
 
     zone: str
+    """The IANA name of the zone."""
 
     @classmethod
     def from_days(cls, days: Days, zone: str) -> Self:
@@ -74,18 +75,20 @@ class Window(Days):
 
     @property
     def begin(self) -> datetime:
+        """The moment at which the first day begins."""
         return midnight(self.first, self.zone)
 
     @property
     def end(self) -> datetime:
+        """The first moment after the last day."""
         return end_of("day", self.last, self.zone)
 
-    def names(self, version: StoredContribution) -> bool:
-        """Whether all of the contribution's days are counted, as they are labelled."""
+    def includes(self, version: StoredContribution) -> bool:
+        """Whether all of the contribution's days are counted, by their dates and whatever their zone."""
         return self.first <= version.activity_date and _last_day(version) <= self.last
 
     def overlaps(self, version: StoredContribution) -> bool:
-        """Whether any of the contribution's days is counted, as they are labelled: of a whole month some may be."""
+        """Whether any of the contribution's days is counted, by their dates and whatever their zone."""
         return version.activity_date <= self.last and _last_day(version) >= self.first
 
     def touches(self, version: StoredContribution) -> bool:
@@ -95,27 +98,32 @@ class Window(Days):
         start, stop = span(version)
         return start < self.end and stop > self.begin
 
-    def holds(self, version: StoredContribution) -> bool:
-        """Whether all of the contribution's period lies in the window."""
+    def contains(self, version: StoredContribution) -> bool:
+        """Whether every moment of the contribution's period lies in the window."""
         start, stop = span(version)
         return start >= self.begin and stop <= self.end
 
-    def has_life_of(self, product: Product, versions: Sequence[StoredContribution]) -> bool:
-        """Whether the product lives in the window: by its days as they are labelled, or by the hours of them that reach
-        into it. Its days' zone is what its contributions (`versions`, near the window) say, and else its manifest."""
+    def product_lives(self, product: Product, versions: Sequence[StoredContribution]) -> bool:
+        """Whether the product lives in the window: by the dates of its days, or by hours of its days that reach into the window.
+
+        The zone of a product's days is the zone of its contributions near the window (`versions`), else the manifest's.
+        """
         if product.due_between(self.first, self.last):
             return True
         zones = {v.day_zone for v in versions} or {product.day_zone or self.zone}
         return any(begin < end for zone in zones for begin, end in [self.life_of(product, zone)])
 
     def life_of(self, product: Product, zone: str) -> tuple[datetime, datetime]:
-        """The part of the window in which a product lives whose days are a zone's: what lies before or after is no gap."""
+        """The part of the window in which a product lives whose days are those of a zone, half-open.
+
+        What lies before or after is no gap of the product. The part is empty where its begin isn't before its end.
+        """
         begin = max(self.begin, midnight(product.from_, zone))
         end = self.end
         return begin, min(end, midnight(product.to, zone)) if product.to else end
 
     def is_covered(self, product: Product, versions: Sequence[StoredContribution], zone: str) -> bool:
-        """Whether these contributions, one after the other, reach over all of the window in which the product lives."""
+        """Whether the contributions' periods together leave no gap in the part of the window in which the product lives."""
         reach, end = self.life_of(product, zone)
         for start, stop in sorted(span(v) for v in versions):
             if start > reach:
@@ -125,7 +133,7 @@ class Window(Days):
 
 
 def span(version: StoredContribution) -> tuple[datetime, datetime]:
-    """When the contribution's period begins and when it is over."""
+    """When the contribution's period begins and when it is over, half-open, in UTC."""
     zone = version.day_zone
     return midnight(version.activity_date, zone), end_of(version.grain, version.activity_date, zone)
 

@@ -239,12 +239,12 @@ def _product(product: Product) -> dict[str, Any]:
 def _inputs(found: TestedLicence) -> dict[str, Any]:
     """Each contribution that a figure rests on, by its digest; and what kinds of evidence they are."""
     versions = {v.id: v for rest in found.rests for v in rest.inputs.versions}
-    given = {(g.ref, g.kind): g for rest in found.rests for g in rest.inputs.given.values()}
+    given = {(g.ref, g.kind): g for rest in found.rests for g in rest.inputs.stated_counts.values()}
     first = found.rests[0].inputs
     grades = dict.fromkeys(("daily contributions", "monthly contributions", "a count", "a ceiling", "nothing"), 0)
     for ref, _ in first.due:
         mine = {v.grain for v in first.versions if v.ref == ref}
-        number = first.given.get(ref)
+        number = first.stated_counts.get(ref)
         grades[_grade(mine, number)] += 1
     return {
         "contributions": [v.to_dict() for v in sorted(versions.values(), key=lambda v: v.id)],

@@ -103,8 +103,8 @@ class Months:
         due = tuple((ref, product) for ref, product in measured.inputs.due if str(ref) in names)
         refs = {ref for ref, _ in due}
         versions = tuple(v for v in measured.inputs.versions if v.ref in refs)
-        given = {ref: count for ref, count in measured.inputs.given.items() if ref in refs}
-        some = replace(measured.inputs, due=due, versions=versions, given=given)
+        given = {ref: count for ref, count in measured.inputs.stated_counts.items() if ref in refs}
+        some = replace(measured.inputs, due=due, versions=versions, stated_counts=given)
         return clause_count(measure.measure(self.warehouse, self.group, some), reading)
 
 

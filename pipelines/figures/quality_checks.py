@@ -76,7 +76,7 @@ class MonthDue:
         group = self.group
         found = list[str]()
         there = {(v.ref, v.activity_date) for v in inputs.versions if v.grain == "day"}
-        whole = {v.ref for v in inputs.versions if v.grain == "month"} | set(inputs.given)
+        whole = {v.ref for v in inputs.versions if v.grain == "month"} | set(inputs.stated_counts)
         for ref, p in inputs.due:
             if not p.sources or p.grain == "month" or ref in whole:
                 continue

@@ -142,7 +142,7 @@ def to_date(store: ContributionStore, group: Group, reading: Reading, today: dat
     shares = []
     for number in (1, 2, 3):
         before = add_months(last, -number)
-        by_day = measure.share_by(store, group, month_of(before), reading)
+        by_day = measure.share_seen_by_day(store, group, month_of(before), reading)
         shares += [by_day[day] for day in by_day if day.day == before.day]
     if people is None or not people.estimate or not people.lower or people.upper is None or len(shares) < 2:
         return None

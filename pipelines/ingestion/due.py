@@ -123,7 +123,7 @@ def _behind(workspace: Workspace, ref: ProductRef, product: Product, next_epoch:
         return set()
     store = workspace.store()
     second = {v.activity_date: v for v in store.read_versions(ref, next_epoch=True)}
-    differing = overlap.differing(*overlap.events_of(store, ref))
+    differing = overlap.differing_days(*overlap.read_events(store, ref))
     return {
         day
         for month, days in next_epoch.items()

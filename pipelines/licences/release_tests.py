@@ -212,7 +212,7 @@ def settled_by(found: ClauseCount, reading: Reading, threshold: int) -> tuple[st
     """What would settle an undetermined test: what is missing, the identity interval, the sketches' error."""
     figure = found.figure
     named = {reason.partition(": ")[0] for reason in figure.reasons}
-    given = [g for g in found.measured.inputs.given.values() if str(g.ref) in named]
+    given = [g for g in found.measured.inputs.stated_counts.values() if str(g.ref) in named]
     said = [r for r in figure.reasons if not any(r.startswith(f"{g.ref}: ") for g in given)]
     said += [f"sketches of {g.ref} in the place of its {g.kind}" for g in given]
     low = figure.identity_low or 0

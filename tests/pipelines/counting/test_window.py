@@ -248,15 +248,15 @@ def test_the_share_of_a_month_that_has_come_by_a_day(
     group = read_group(make([entity("a", [product("x", **LIFE)]), entity("b", [product("y", grain="month", **LIFE)])]))
     seen = SEEN["a/x"]
     give(store, group, *by_day("a/x", seen, month_days(FEBRUARY)[:-1]), *by_month("b/y", seen, [FEBRUARY]))
-    assert measure.share_by(store, group, FEBRUARY, READING) == {}
+    assert measure.share_seen_by_day(store, group, FEBRUARY, READING) == {}
     give(store, group, *by_day("a/x", seen, month_days(FEBRUARY)))
-    found = measure.share_by(store, group, FEBRUARY, READING)
+    found = measure.share_seen_by_day(store, group, FEBRUARY, READING)
     whole = len(people(seen, Days.from_month(FEBRUARY)))
     assert {d: round(share * whole) for d, share in found.items()} == {
         d: len(people(seen, Days.to_date(d))) for d in month_days(FEBRUARY)
     }
     assert found[month_end(FEBRUARY)] == 1
-    assert measure.share_by(store, group, JANUARY, READING) == {}
+    assert measure.share_seen_by_day(store, group, JANUARY, READING) == {}
 
 
 def ran(*arguments: str) -> str:
