@@ -16,6 +16,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from dashboards.cli import console, tables
+from dashboards.cli.options import HERE, GroupDir, Json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,11 +28,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Alerts: list them, say that one was seen, close one, test a channel.", rich_markup_mode=None)
 
-GroupDir = Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")]
-Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Number = Annotated[int, typer.Argument(metavar="ID", help="The alert's number.")]
 By = Annotated[str, typer.Option(help="Who.", metavar="NAME")]
-HERE = Path()
 
 _STYLE = {"over": "bold red", "act": "red", "prepare": "yellow", "watch": "yellow", "open": "yellow", "none": "green"}
 

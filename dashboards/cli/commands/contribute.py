@@ -13,6 +13,7 @@ import typer
 from affiliates.errors import Code, refused
 from affiliates.periods import DAY, first_day, local_day, month_end, month_of, period_days
 from dashboards.cli import console
+from dashboards.cli.options import Json
 
 if TYPE_CHECKING:
     from affiliates.aggregation.contribute import EdgeContext
@@ -41,7 +42,7 @@ def contribute(
         Path | None, typer.Option(help="Sign the file with this key of `key pair`: FILE.sig.", metavar="KEYFILE", exists=True)
     ] = None,
     external_only: Annotated[bool, typer.Option("--external-only", help="Of no internal and automated users.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: Json = False,
     print_sql: Annotated[
         str | None,
         typer.Option(
@@ -349,7 +350,7 @@ def _write(
 
 def inspect(
     file: Annotated[Path, typer.Argument(help="A contribution's file, or a folder of its parts.", metavar="FILE")],
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Show what a contribution holds, and what it reveals to whom. Needs neither a group nor a key."""
     from affiliates.contributions import contract

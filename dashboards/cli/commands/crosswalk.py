@@ -8,19 +8,17 @@ import typer
 
 from affiliates.errors import Code, refused
 from dashboards.cli import console
+from dashboards.cli.options import HERE, GroupDir, Json
 
 if TYPE_CHECKING:
     from affiliates.crosswalks.link_tables import Columns
     from affiliates.manifests.group import Group
 
 
-HERE = Path()
-
-
 def crosswalk(
     links: Annotated[list[Path], typer.Argument(help="Parquet, CSV or JSON lines, or folders: a row is one person.")],
     month: Annotated[str | None, typer.Option(help="The calendar month.", metavar="YYYY-MM")] = None,
-    group: Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")] = HERE,
+    group: GroupDir = HERE,
     previous: Annotated[
         Path | None, typer.Option(help="The snapshot whose names are kept; else the newest earlier one.", metavar="FILE")
     ] = None,
@@ -41,7 +39,7 @@ def crosswalk(
     links_to: Annotated[
         Path | None, typer.Option(help="Make no snapshot, but a file of keyed links for whoever makes it.", metavar="FILE")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Join the identifiers of one person: a month's snapshot for group.yaml's `crosswalk`, from tables of links."""
     from affiliates.crosswalks import link_tables, snapshot_files

@@ -16,6 +16,7 @@ from rich.text import Text
 from affiliates.errors import RefusedError
 from affiliates.periods import local_day, months_beside
 from dashboards.cli import console, tables
+from dashboards.cli.options import HERE, GroupDir, Json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,8 +52,8 @@ def erase(
     allow_again: Annotated[
         bool, typer.Option("--allow-again", help="Instead: let days of a product be contributed again after it.")
     ] = False,
-    group: Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")] = Path(),
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    group: GroupDir = HERE,
+    as_json: Json = False,
 ) -> None:
     """Erase sketches: the images go, digests and signed figures stay. Who ordered it, when and why is kept."""
     from affiliates.manifests.loader import read_group

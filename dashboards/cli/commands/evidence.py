@@ -12,13 +12,10 @@ from rich.text import Text
 
 from affiliates.errors import Code, RefusedError, did_you_mean, refused
 from dashboards.cli import console
+from dashboards.cli.options import HERE, GroupDir, Json
 
 if TYPE_CHECKING:
     from pipelines.evidence.verify import Verification
-
-
-GroupDir = Annotated[Path, typer.Option(help="The group directory.", metavar="DIR")]
-Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 
 def evidence(
@@ -27,7 +24,7 @@ def evidence(
     expert: Annotated[
         bool, typer.Option("--expert", help="The sketches too, for who must compute all anew: personal data.")
     ] = False,
-    group: GroupDir = Path(),
+    group: GroupDir = HERE,
     as_json: Json = False,
 ) -> None:
     """Write what shows a licence test's figure: a PDF to read, and the bundle that anyone can check with `mauwatch verify`."""
@@ -87,7 +84,7 @@ def verify(
     ] = None,
     public_key: Annotated[str | None, typer.Option(help="By which the bundle has to be signed.", metavar="KEY")] = None,
     head: Annotated[str | None, typer.Option(help="The month's ledger head, as it was printed.", metavar="DIGEST")] = None,
-    group: GroupDir = Path(),
+    group: GroupDir = HERE,
     as_json: Json = False,
 ) -> None:
     """Check a bundle of evidence: each byte, its ledger, its figures; the expert one's are made again from the sketches.

@@ -17,6 +17,7 @@ from rich.text import Text
 from affiliates.manifests.alert_settings import LeadTimes
 from affiliates.periods import local_day
 from dashboards.cli import console, tables
+from dashboards.cli.options import HERE, GroupDir, Json
 from dashboards.formats import STANDING, chance, number
 
 if TYPE_CHECKING:
@@ -49,8 +50,8 @@ def forecast(
     plot: Annotated[
         Path | None, typer.Option(help="Draw it, too: a picture, or a page that needs no network.", metavar="FILE.png|FILE.html")
     ] = None,
-    group: Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")] = Path(),
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    group: GroupDir = HERE,
+    as_json: Json = False,
 ) -> None:
     """Where the figures are heading: intervals, the probability of being over a threshold, and by when to decide.
 

@@ -16,6 +16,7 @@ import typer
 from affiliates.concurrency import write_secret
 from affiliates.errors import Code, RefusedError, refused
 from dashboards.cli import console
+from dashboards.cli.options import HERE, GroupDir, Json
 
 if TYPE_CHECKING:
     from affiliates.manifests.settings import KeySource, Settings
@@ -50,7 +51,6 @@ app = typer.Typer(
 app.command()(pair)
 app.command()(sign)
 
-Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 
 WHERE = {"file": "File", "env": "Environment variable", "canaries": "A trustee's canaries", "destroyed": "Destroyed on"}
 USUAL = ("device", "email", "person", "phone")
@@ -109,7 +109,7 @@ def _write(file: Path, text: str) -> None:
 
 @app.command()
 def check(
-    group: Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")] = Path(),
+    group: GroupDir = HERE,
     file: Annotated[Path | None, typer.Option(help="Instead: a file that holds a key.", metavar="F")] = None,
     env: Annotated[str | None, typer.Option(help="Instead: an environment variable that does.", metavar="NAME")] = None,
     as_json: Json = False,

@@ -6,7 +6,6 @@ As in `cli.py`, what a command needs is imported inside it.
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +14,7 @@ from rich.console import Group as Stack
 from affiliates.errors import Code, did_you_mean, refused
 from affiliates.periods import local_day, month_of
 from dashboards.cli import console
+from dashboards.cli.options import HERE, GroupDir, Json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +83,7 @@ class LicenceFilters:
 
 
 def licences(
-    group: Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")] = Path(),
+    group: GroupDir = HERE,
     released: Annotated[
         str | None,
         typer.Option(
@@ -110,7 +110,7 @@ def licences(
     month: Annotated[
         str | None, typer.Option(help="Of clauses tested month by month; else the last one that is over.", metavar="YYYY-MM")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """What each licence's test finds for the group, under each reading; no legal advice."""
     from affiliates.manifests.loader import read_group

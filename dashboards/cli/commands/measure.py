@@ -8,6 +8,7 @@ import typer
 
 from affiliates.periods import DAY, local_day, month_end
 from dashboards.cli import console
+from dashboards.cli.options import Json
 
 if TYPE_CHECKING:
     from affiliates.manifests.group import Group
@@ -34,7 +35,7 @@ def measure(
         str | None,
         typer.Option(help="The last day of these; else the last that is over.", metavar="YYYY-MM-DD", rich_help_panel=_OTHERS),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """People in a month: products, affiliates and the group, with bounds and coverage. Or in another window, always labelled."""
     from affiliates.manifests.loader import read_group

@@ -9,6 +9,7 @@ import typer
 from rich.text import Text
 
 from dashboards.cli import console
+from dashboards.cli.options import HERE, GroupDir, Json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,13 +31,13 @@ def receive(
         list[Path] | None,
         typer.Argument(help="Files, or folders of part-files; else the inbox.", metavar="FILE", exists=True),
     ] = None,
-    group: Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")] = Path(),
+    group: GroupDir = HERE,
     sender: Annotated[
         str | None, typer.Option(help="Who hands the files in; else the one that they name.", metavar="AFFILIATE")
     ] = None,
     restates: Annotated[str | None, typer.Option(help="Why contributions of a closed month are taken.", metavar="REASON")] = None,
     by: Annotated[str | None, typer.Option(help="Who approves that.", metavar="NAME")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Answer in JSON.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Take contributions that affiliates hand in: FILEs, or what waits in .mauwatch/inbox/AFFILIATE; publish their months."""
     from affiliates.manifests.loader import read_group
