@@ -20,7 +20,8 @@ from affiliates.identity.keys import GroupKey, as_key, person_key
 from affiliates.identity.normalisation import normalise
 from affiliates.manifests.source import Identifier, Source
 from affiliates.sources import files
-from affiliates.sources.file_formats import READ_ERRORS, check_file, literal, scan_file
+from affiliates.sources.file_checks import check_file
+from affiliates.sources.file_formats import READ_ERRORS, literal, scan_file
 
 BATCH_ROWS = 1 << 18
 KEYED = "keyed"
@@ -99,22 +100,22 @@ def find(names: Sequence[Path], columns: Columns) -> list[LinkTable]:
     for name in names:
         place = files.find(Source.model_construct(files=str(name), identifiers=()), Path(), _SUBJECT)
         for path in place.paths:
-            there = _columns_of(path, place.kind)
+            there = _columns_of(path, place.format)
             where = _where(path)
             unused -= set(there)
             identifiers = columns.identifiers(there or sorted(columns.namespaces), where)
             source = Source.model_construct(files=path.name, identifiers=identifiers)
-            check_file(path, place.kind, source, _SUBJECT)
+            check_file(path, place.format, source, _SUBJECT)
             if not there:
                 raise refused(
                     Code.LINKS_UNUSABLE,
                     where,
                     "its columns can't be told",
-                    f"read as {place.kind}",
+                    f"read as {place.format}",
                     "write one JSON object a line, or CSV",
                 )
             if source.identifiers:
-                found.append(LinkTable(path, place.kind, source))
+                found.append(LinkTable(path, place.format, source))
     if unused:
         raise refused(Code.LINKS_UNUSABLE, _SUBJECT, "no table has the column", ", ".join(sorted(unused)), "correct --column")
     return found

@@ -1,10 +1,10 @@
-"""Events in the objects of a store: s3://, gs:// and az://, by one way.
+"""Events in the objects of a store: s3://, gs:// and az://, all read in one way.
 
-What isn't large is fetched, some objects together, into a folder of this process's user alone, which is removed as
-soon as they are read: raw events lie on the affiliate's own disk for so long. A large Parquet object is read where it
-lies, its needed columns alone. What is fetched is what was listed, or it is refused: an object that is written again
-meanwhile has another tag. Credentials come from the environment's usual places (AWS_*, GOOGLE_*, AZURE_*, the
-machine's role), never from a manifest, and no message of a store gets out: it quotes addresses.
+An object that isn't large is fetched into a folder of this process's user alone, together with some others, and removed as
+soon as it is read: raw events lie on the affiliate's own disk for so long. A large Parquet object is read where it lies, its
+needed columns alone. What is fetched is what was listed, or it is refused: an object that is written again meanwhile has
+another tag. Credentials come from the environment's usual places (AWS_*, GOOGLE_*, AZURE_*, the machine's role), never from
+a manifest. No message of a store gets out, since it quotes addresses.
 """
 
 import os
@@ -23,181 +23,220 @@ from obstore import exceptions, store
 
 from affiliates.errors import Code, refused
 from affiliates.manifests.source import Source
-from affiliates.sources.file_formats import READ_ERRORS, check_file, check_there, columns_needed, scan_file, together
-from affiliates.sources.file_names import NamedFiles, day_of, format_of, is_hidden, left_out, matching, refuse_unknown
+from affiliates.sources.file_checks import check_file
+from affiliates.sources.file_formats import READ_ERRORS, check_columns, columns_needed, scan_file, together
+from affiliates.sources.file_names import NamedFiles, day_of, format_of, is_hidden, left_out_note, matching, refuse_unknown
 from affiliates.sources.protocol import PORTION_BYTES, complete_through, digest
 
 IN_PLACE_BYTES = 64 << 20
-"""A Parquet object from this size on is read where it lies: four requests and the needed columns, instead of all of it."""
+"""A Parquet object of at least this size is read where it lies: four requests and the needed columns, instead of all bytes."""
 _AT_ONCE = 16
 """Requests under way: 1,000 small objects take 3 s from a store on the same machine, and as many waits elsewhere."""
-_ACCESS = "let mauwatch's credentials list the bucket and read its objects"
+_GRANT_ACCESS = "let mauwatch's credentials list the bucket and read its objects"
 RETRIES = 3
-_CHUNK = 8 << 20
+"""Times that a request to the store is tried again."""
+_CHUNK_BYTES = 8 << 20
 _STORES: dict[str, type[store.S3Store | store.GCSStore | store.AzureStore]] = {
     "s3": store.S3Store,
     "gs": store.GCSStore,
     "az": store.AzureStore,
 }
 _ALLOW_HTTP = {"s3": "AWS_ALLOW_HTTP", "gs": "GOOGLE_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
+"""By scheme: the environment's variable that allows HTTP without TLS."""
 _Store = store.S3Store | store.GCSStore | store.AzureStore
 
 
 @dataclass(frozen=True)
 class Object:
-    """One object as it was listed."""
+    """One object as it was listed.
+
+    Fingerprints are digests of its `repr`: another name of the class or of a field would count every stored day again.
+    """
 
     key: str
     size: int
+    """In bytes, as it lies in the store."""
     tag: str
-    """What changes when it is written again."""
+    """The entity tag, which changes when the object is written again; the time of change where the store gives no tag."""
 
 
 Portion = list[tuple[date | None, Object]]
+"""Objects that are read together, each with the day in its name, or None."""
 
 
 @dataclass(frozen=True)
 class Objects(NamedFiles):
-    """A source's objects, found; `of_day` names them by day where the pattern has {day}."""
+    """A source's objects: an `EventSource`, as `find` gives it."""
 
     subject: str
     source: Source
-    kind: str
+    format: str
+    """parquet, csv or jsonl: one for all objects."""
     bucket: str
     """With its scheme: s3://bucket."""
     store: _Store = field(repr=False)
     objects: tuple[Object, ...]
-    of_day: dict[date, tuple[Object, ...]]
+    parts_by_day: dict[date, tuple[Object, ...]]
     complete_through: date | None
-    of_no_day: tuple[str, ...] = ()
+    impossible_days: tuple[str, ...] = ()
     """What stands for the day in the names of objects that are left out, such as 2023-02-29."""
-    _reading: list[str] = field(default_factory=list, compare=False, repr=False)
-    """The keys that were given out last."""
+    _keys_in_frame: list[str] = field(default_factory=list, compare=False, repr=False)
+    """The keys of the objects in the frame that was given last: an error of reading is about one of these."""
 
     def bytes_of(self, days: Sequence[date]) -> int:
-        return sum(found.size for _, found in self._of(days))
+        """Bytes in the store that reading these days goes through."""
+        return sum(listed.size for _, listed in self._objects_of(days))
 
     def fingerprints(self, periods: Mapping[date, Sequence[date]]) -> dict[date, str]:
-        """They change when an object that holds a period's days comes, goes, or is written again: by key, size and tag."""
+        """By period: a digest of the key, size and tag of each object that holds the period's days."""
         if not self.day_by_day:
             return dict.fromkeys(periods, digest(self.objects))
-        return {period: digest([found for _, found in self._of(days)]) for period, days in periods.items()}
+        return {period: digest([listed for _, listed in self._objects_of(days)]) for period, days in periods.items()}
 
     def check(self, days: Sequence[date]) -> None:
-        """Refuse what a listing shows to be wrong; each object is checked when it is fetched for the check of its times."""
-        for _, found in self._of(days):
-            if not found.size:
+        """Check what the listing shows; each object is checked as a whole when it is fetched for the check of its times.
+
+        Raises `RefusedError` for an object of zero bytes, and, where events have no time, for any fault of an object.
+        """
+        for _, listed in self._objects_of(days):
+            if not listed.size:
                 raise refused(
                     Code.SOURCE_UNREADABLE,
-                    self._named(found),
+                    self._name_of(listed),
                     "the object has zero bytes",
                     "an export that failed, not a day without users",
                     "write it again; for zero users, write a file with its columns and no rows",
                 )
+        # Without event times nobody asks for frames to check, so the objects are fetched for the check here.
         if self.source.time is None:
             with self.reading():
                 for _ in self._frames(days, check=True):
                     pass
 
     def frames(self, days: Sequence[date], columns: Sequence[str], now: datetime | None = None) -> Iterator[pl.LazyFrame]:
-        """All events of the objects, whatever their time, some objects after the other; for a check, each checked first."""
+        """All events of the objects that hold these days, whatever their time, portion by portion.
+
+        With `now`, each object is checked as a whole before it is given. The folder of fetched objects lives as long as the
+        iterator.
+        """
         yield from self._frames(days, check=now is not None)
 
     def newest(self, rows: int) -> pl.LazyFrame:
-        """From the smallest object of the newest day, or of all: a first look shouldn't fetch the largest."""
-        some = self.of_day[max(self.of_day)] if self.of_day else self.objects
-        one: Portion = [(None, min(some, key=lambda found: found.size))]
-        if not one[0][1].size:
-            self.check([max(self.of_day)] if self.of_day else [])
-        with self.reading(), closing(self._given([one], check=True)) as frames:
+        """Rows of the smallest object of the newest day, or of all objects: a first look shouldn't fetch the largest."""
+        candidates = self.parts_by_day[max(self.parts_by_day)] if self.parts_by_day else self.objects
+        smallest = min(candidates, key=lambda listed: listed.size)
+        if not smallest.size:
+            self.check([max(self.parts_by_day)] if self.parts_by_day else [])
+        # Collected here: the fetched object is gone once the frames are closed.
+        with self.reading(), closing(self._portion_frames([[(None, smallest)]], check=True)) as frames:
             return next(frames).head(rows).collect().lazy()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
-        """Turns what goes wrong while reading into a refusal that quotes no value."""
+        """Turns an error of reading inside into a `RefusedError` that quotes no value, but the first and last key in doubt."""
         try:
             yield
         except READ_ERRORS:
-            read = self._reading[:1] + self._reading[1:][-1:]
+            first_and_last = self._keys_in_frame[:1] + self._keys_in_frame[1:][-1:]
             raise refused(
                 Code.SOURCE_UNREADABLE,
                 f"{self.subject}, {self.bucket}",
                 "an object can't be read to its end, or objects don't fit together",
-                f"read as {self.kind}: {len(self._reading)} objects, {' to '.join(read)}",
+                f"read as {self.format}: {len(self._keys_in_frame)} objects, {' to '.join(first_and_last)}",
                 "write what is cut off again, and give all the same columns and types",
             ) from None
 
-    def described(self) -> str:
-        return f"{len(self.objects)} objects, {sum(found.size for found in self.objects):,} bytes{left_out(self.of_no_day)}"
+    def summary(self) -> str:
+        """The number of objects and their bytes."""
+        size = sum(listed.size for listed in self.objects)
+        return f"{len(self.objects)} objects, {size:,} bytes{left_out_note(self.impossible_days)}"
 
-    def _of(self, days: Sequence[date]) -> Portion:
+    def _objects_of(self, days: Sequence[date]) -> Portion:
+        """The objects that reading these days goes through: all of them, where the pattern has no {day}."""
         if not self.source.by_day:
-            return [(None, found) for found in self.objects]
-        return [(day, found) for day in days for found in self.of_day.get(day, ())]
+            return [(None, listed) for listed in self.objects]
+        return [(day, listed) for day in days for listed in self.parts_by_day.get(day, ())]
 
-    def _named(self, found: Object) -> str:
-        return f"{self.subject}, {self.bucket}/{found.key}"
+    def _name_of(self, listed: Object) -> str:
+        """The product and the object's address, for refusals."""
+        return f"{self.subject}, {self.bucket}/{listed.key}"
 
     def _frames(self, days: Sequence[date], check: bool) -> Iterator[pl.LazyFrame]:
-        return self._given(_portions(self._of(days), self._in_place), check)
+        return self._portion_frames(_portions(self._objects_of(days), self._is_read_in_place), check)
 
-    def _in_place(self, found: Object) -> bool:
-        return self.kind == "parquet" and found.size >= IN_PLACE_BYTES
+    def _is_read_in_place(self, listed: Object) -> bool:
+        return self.format == "parquet" and listed.size >= IN_PLACE_BYTES
 
-    def _given(self, portions: Sequence[Portion], check: bool) -> Generator[pl.LazyFrame]:
-        """A frame for each portion; the next one is fetched meanwhile, so two of them lie on the disk."""
-        with TemporaryDirectory(prefix="mauwatch-") as folder, ThreadPoolExecutor(1) as ahead:
-            coming = [ahead.submit(self._fetched, some, Path(folder) / str(i)) for i, some in enumerate(portions[:1])]
-            for number, some in enumerate(portions):
+    def _portion_frames(self, portions: Sequence[Portion], check: bool) -> Generator[pl.LazyFrame]:
+        """A frame for each portion. While one is read the next is fetched, so two of them lie on the disk."""
+        with TemporaryDirectory(prefix="mauwatch-") as folder, ThreadPoolExecutor(1) as fetcher:
+            # Begun with one portion: `coming` holds the fetch under way, or nothing after the last.
+            coming = [fetcher.submit(self._fetch_portion, portion, Path(folder) / "0") for portion in portions[:1]]
+            for number, portion in enumerate(portions):
                 paths = coming.pop().result()
-                for i, following in enumerate(portions[number + 1 : number + 2], number + 1):
-                    coming.append(ahead.submit(self._fetched, following, Path(folder) / str(i)))
-                self._reading[:] = [found.key for _, found in some]
-                frames = [
-                    (f"{self.bucket}/{found.key}", day, self._opened(found, path, check))
-                    for (day, found), path in zip(some, paths, strict=True)
+                for following in portions[number + 1 : number + 2]:
+                    coming.append(fetcher.submit(self._fetch_portion, following, Path(folder) / str(number + 1)))
+                self._keys_in_frame[:] = [listed.key for _, listed in portion]
+                parts = [
+                    (f"{self.bucket}/{listed.key}", day, self._scan(listed, path, check))
+                    for (day, listed), path in zip(portion, paths, strict=True)
                 ]
-                yield together(frames, self.source, self.subject)
+                yield together(parts, self.source, self.subject)
                 for path in paths:
                     if path is not None:
                         path.unlink()
 
-    def _opened(self, found: Object, path: Path | None, check: bool) -> pl.LazyFrame:
+    def _scan(self, listed: Object, path: Path | None, check: bool) -> pl.LazyFrame:
+        """An object's columns, from where it was fetched to, or in its place (`path` is None); with `check`, checked first."""
         if path is not None:
             if check:
-                check_file(path, self.kind, self.source, self.subject, f"{self.bucket}/{found.key}")
-            return scan_file(path, self.kind, self.source)
-        frame = pl.scan_parquet(f"{self.bucket}/{found.key}", glob=False, credential_provider=None)
+                check_file(path, self.format, self.source, self.subject, f"{self.bucket}/{listed.key}")
+            return scan_file(path, self.format, self.source)
+        # No provider: polars' would ask boto3 and its like where they are installed, and obstore reads the environment.
+        frame = pl.scan_parquet(f"{self.bucket}/{listed.key}", glob=False, credential_provider=None)
         if check:
-            try:
-                there = list(frame.collect_schema())
-            except OSError:
-                raise refused(
-                    Code.SOURCE_UNREACHABLE, self._named(found), "may not be read, or is gone", "the store listed it", _ACCESS
-                ) from None
-            except READ_ERRORS:
-                raise refused(
-                    Code.SOURCE_UNREADABLE,
-                    self._named(found),
-                    "is not a readable Parquet file",
-                    f"{found.size:,} bytes; its footer is missing or broken",
-                    "write it again; it may be cut off",
-                ) from None
-            check_there(columns_needed(self.source), there, self._named(found))
+            self._check_in_place(frame, listed)
         return frame
 
-    def _fetched(self, some: Portion, folder: Path) -> list[Path | None]:
-        """Where the objects of a portion lie now; None for one that is read in place."""
-        folder.mkdir(mode=0o700)
-        wanted = [(found, None if self._in_place(found) else folder / str(i)) for i, (_, found) in enumerate(some)]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            list(pool.map(lambda one: self._fetch(*one), [(found, path) for found, path in wanted if path]))
-        return [path for _, path in wanted]
+    def _check_in_place(self, frame: pl.LazyFrame, listed: Object) -> None:
+        """Read the footer of a Parquet object where it lies, and compare its columns with the manifest's."""
+        try:
+            columns = list(frame.collect_schema())
+        except OSError:
+            raise refused(
+                Code.SOURCE_UNREACHABLE,
+                self._name_of(listed),
+                "may not be read, or is gone",
+                "the store listed it",
+                _GRANT_ACCESS,
+            ) from None
+        except READ_ERRORS:
+            raise refused(
+                Code.SOURCE_UNREADABLE,
+                self._name_of(listed),
+                "is not a readable Parquet file",
+                f"{listed.size:,} bytes; its footer is missing or broken",
+                "write it again; it may be cut off",
+            ) from None
+        check_columns(columns_needed(self.source), columns, self._name_of(listed))
 
-    def _fetch(self, found: Object, path: Path) -> None:
-        options: obstore.GetOptions = {"if_match": found.tag} if found.tag.startswith('"') else {}
-        with _refusing(self._named(found)):
-            chunks = obstore.get(self.store, found.key, options=options).stream(min_chunk_size=_CHUNK)
+    def _fetch_portion(self, portion: Portion, folder: Path) -> list[Path | None]:
+        """Fetch the objects of a portion into a new folder: the path of each, or None for one that is read in place."""
+        folder.mkdir(mode=0o700)
+        # Files are named by number: a key may hold signs that no file name can.
+        paths = [None if self._is_read_in_place(listed) else folder / str(i) for i, (_, listed) in enumerate(portion)]
+        to_fetch = [(listed, path) for (_, listed), path in zip(portion, paths, strict=True) if path]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            # A list, so that an error of any fetch is raised here.
+            list(pool.map(lambda pair: self._fetch(*pair), to_fetch))
+        return paths
+
+    def _fetch(self, listed: Object, path: Path) -> None:
+        """Write an object's bytes to a file; raises `RefusedError` if they aren't those that were listed."""
+        # `If-Match` takes a strong entity tag alone, which begins with a quotation mark: no weak one (W/), and no time.
+        options: obstore.GetOptions = {"if_match": listed.tag} if listed.tag.startswith('"') else {}
+        with _refusing(self._name_of(listed)):
+            chunks = obstore.get(self.store, listed.key, options=options).stream(min_chunk_size=_CHUNK_BYTES)
             try:
                 with path.open("wb") as file:
                     for chunk in chunks:
@@ -205,7 +244,7 @@ class Objects(NamedFiles):
             except OSError as error:
                 raise refused(
                     Code.SOURCE_UNREADABLE,
-                    self._named(found),
+                    self._name_of(listed),
                     "can't be kept while it is read",
                     str(error.strerror),
                     "make room where temporary files lie (TMPDIR)",
@@ -213,52 +252,80 @@ class Objects(NamedFiles):
 
 
 def find(source: Source, directory: Path, subject: str) -> Objects:
-    """Find a source's objects; raises `RefusedError` when there is none, or of no known format, or they may not be listed."""
+    """Find the objects that the manifest's `files` names: one object, all below a prefix, or a pattern with `*` and `{day}`.
+
+    Raises `RefusedError` where there is no object, the format isn't clear, or the bucket may not be listed.
+    """
     assert source.files is not None
     scheme, _, rest = source.files.partition("://")
-    name, _, key = rest.partition("/")
-    bucket = f"{scheme}://{name}"
-    where = f"{subject}, {source.files}"
-    opened = _opened_store(scheme, name, subject)
-    with _refusing(where):
-        found = _listed(opened, key)
-    of_day: dict[date, tuple[Object, ...]] = {}
-    of_no_day: list[str] = []
+    bucket_name, _, key = rest.partition("/")
+    bucket = f"{scheme}://{bucket_name}"
+    store_client = _open_store(scheme, bucket_name, subject)
+    with _refusing(f"{subject}, {source.files}"):
+        listed = _list_objects(store_client, key)
+    parts_by_day: dict[date, tuple[Object, ...]] = {}
+    impossible_days: list[str] = []
     if source.by_day:
-        pattern = matching(key)
-        named = [(one, said) for one in found if (said := pattern.fullmatch(one.key))]
-        of_no_day = [said["day"] for _, said in named if day_of(said) is None]
-        for one, said in named:
-            if (day := day_of(said)) is not None:
-                of_day[day] = (*of_day.get(day, ()), one)
-        found = [one for some in of_day.values() for one in some]
+        parts_by_day, impossible_days = _by_day(listed, key)
+        objects = [part for parts in parts_by_day.values() for part in parts]
     elif "*" in key:
-        found = [one for one in found if matching(key).fullmatch(one.key)]
-    elif [one.key for one in found] != [key]:
-        found = [one for one in found if not is_hidden(PurePosixPath(one.key).name)]
-        refuse_unknown(source, [PurePosixPath(one.key) for one in found], subject)
-    if not found:
+        pattern = matching(key)
+        objects = [candidate for candidate in listed if pattern.fullmatch(candidate.key)]
+    elif [candidate.key for candidate in listed] != [key]:
+        # A prefix, as a folder: every object below it counts, so one of an unknown format is refused and not left out.
+        objects = [candidate for candidate in listed if not is_hidden(PurePosixPath(candidate.key).name)]
+        refuse_unknown(source, [PurePosixPath(candidate.key) for candidate in objects], subject)
+    else:
+        objects = listed
+    if not objects:
         raise refused(Code.SOURCE_MISSING, subject, "no object is there", source.files, "correct `files`, or bring the objects")
-    kind = format_of(source, [PurePosixPath(one.key) for one in found], subject)
-    known = complete_through(source.complete_through, directory, subject)
-    return Objects(subject, source, kind, bucket, opened, tuple(found), of_day, known, tuple(of_no_day))
+    file_format = format_of(source, [PurePosixPath(part.key) for part in objects], subject)
+    last_day = complete_through(source.complete_through, directory, subject)
+    return Objects(
+        subject,
+        source,
+        file_format,
+        bucket,
+        store_client,
+        tuple(objects),
+        parts_by_day,
+        last_day,
+        tuple(impossible_days),
+    )
 
 
-def _portions(found: Portion, in_place: Callable[[Object], bool]) -> list[Portion]:
-    """Objects that are read together: up to so many bytes, or one; those in place each by itself."""
+def _by_day(listed: Sequence[Object], key: str) -> tuple[dict[date, tuple[Object, ...]], list[str]]:
+    """The objects whose keys match a pattern with {day}, by day; and the days in keys that don't exist."""
+    pattern = matching(key)
+    parts_by_day: dict[date, tuple[Object, ...]] = {}
+    impossible_days: list[str] = []
+    for candidate in listed:
+        if (match := pattern.fullmatch(candidate.key)) is None:
+            continue
+        if (day := day_of(match)) is None:
+            impossible_days.append(match["day"])
+        else:
+            parts_by_day[day] = (*parts_by_day.get(day, ()), candidate)
+    return parts_by_day, impossible_days
+
+
+def _portions(objects: Portion, in_place: Callable[[Object], bool]) -> list[Portion]:
+    """Runs of objects of at most `PORTION_BYTES` together, or one object; one that is read in place stands by itself."""
     portions: list[Portion] = []
     size = 0
-    for one in found:
-        alone = in_place(one[1])
-        if not portions or alone or size + one[1].size > PORTION_BYTES:
+    for part in objects:
+        alone = in_place(part[1])
+        if not portions or alone or size + part[1].size > PORTION_BYTES:
             portions.append([])
             size = 0
-        portions[-1].append(one)
-        size += PORTION_BYTES if alone else one[1].size
+        portions[-1].append(part)
+        size += PORTION_BYTES if alone else part[1].size
     return portions
 
 
-def _opened_store(scheme: str, bucket: str, subject: str) -> _Store:
+def _open_store(scheme: str, bucket: str, subject: str) -> _Store:
+    """The client of a bucket; asks the store nothing yet."""
+    # A request lasts as long as its object is read, so its limit is an hour; a store that isn't there shows in 10 s.
     options: store.ClientConfig = {"timeout": timedelta(hours=1), "connect_timeout": timedelta(seconds=10)}
     if os.environ.get(_ALLOW_HTTP[scheme], "").lower() in ("true", "1"):  # Lost where other options are given.
         options["allow_http"] = True
@@ -267,32 +334,34 @@ def _opened_store(scheme: str, bucket: str, subject: str) -> _Store:
         return _STORES[scheme](bucket, client_options=options, retry_config=retry)
 
 
-def _listed(opened: _Store, key: str) -> list[Object]:
-    """The objects that a key without its wildcards leads to: itself, or all below it; in order, without marks of folders."""
+def _list_objects(store_client: _Store, key: str) -> list[Object]:
+    """The objects that a key leads to, up to its first wildcard: the object itself, or all below it, in order of keys."""
     literal = min((key.index(sign) for sign in ("*", "{day}") if sign in key), default=len(key))
     if literal == len(key) and key and not key.endswith("/"):
+        # Without a wildcard the key may be one object; if there is none, the key is a prefix.
         try:
-            one = obstore.head(opened, key)
-            return [Object(key, one["size"], one["e_tag"] or str(one["last_modified"]))]
+            meta = obstore.head(store_client, key)
+            return [Object(key, meta["size"], meta["e_tag"] or str(meta["last_modified"]))]
         except FileNotFoundError:
             literal = len(key)
     prefix = key if literal == len(key) else key[: key.rfind("/", 0, literal) + 1]
-    found = [
-        Object(one["path"], one["size"], one["e_tag"] or str(one["last_modified"]))
-        for page in obstore.list(opened, prefix=prefix.strip("/") or None)
-        for one in page
+    objects = [
+        Object(meta["path"], meta["size"], meta["e_tag"] or str(meta["last_modified"]))
+        for page in obstore.list(store_client, prefix=prefix.strip("/") or None)
+        for meta in page
     ]
-    folders = {str(parent) for one in found for parent in PurePosixPath(one.key).parents} | {prefix.strip("/")}
-    return sorted((one for one in found if one.size or one.key not in folders), key=lambda one: one.key)
+    # Consoles mark a folder by an empty object of its name. Other empty objects stay: they are exports that failed.
+    folders = {str(parent) for listed in objects for parent in PurePosixPath(listed.key).parents} | {prefix.strip("/")}
+    return sorted((listed for listed in objects if listed.size or listed.key not in folders), key=lambda listed: listed.key)
 
 
 @contextmanager
 def _refusing(where: str) -> Iterator[None]:
-    """Turns a store's errors into refusals that quote nothing of them."""
+    """Turns a store's error inside into a `RefusedError` that quotes nothing of it."""
     try:
         yield
     except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
-        raise refused(Code.SOURCE_UNREACHABLE, where, "may not be read", "permission denied", _ACCESS) from None
+        raise refused(Code.SOURCE_UNREACHABLE, where, "may not be read", "permission denied", _GRANT_ACCESS) from None
     except exceptions.PreconditionError:
         raise refused(
             Code.SOURCE_CHANGED, where, "the object was written again while it was read", "", "run again once the export is over"
@@ -300,8 +369,9 @@ def _refusing(where: str) -> Iterator[None]:
     except FileNotFoundError:
         raise refused(Code.SOURCE_CHANGED, where, "the object is gone", "", "run again once the export is over") from None
     except (exceptions.BaseError, ValueError) as error:
+        # Some stores' answers come as a general error, whose text alone has the HTTP status.
         if re.search(" 40[13] ", str(error)):
-            raise refused(Code.SOURCE_UNREACHABLE, where, "may not be read", "permission denied", _ACCESS) from None
+            raise refused(Code.SOURCE_UNREACHABLE, where, "may not be read", "permission denied", _GRANT_ACCESS) from None
         if " 404 " in str(error):
             raise refused(Code.SOURCE_MISSING, where, "no such bucket", "", "correct the bucket's name in `files`") from None
         raise refused(

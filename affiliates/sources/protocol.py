@@ -1,4 +1,4 @@
-"""What counting asks of a source that was found, wherever its events lie."""
+"""The protocol that every kind of source fulfils: all that counting asks of a source, wherever the events lie."""
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,70 +13,86 @@ from affiliates.errors import Code, refused
 from affiliates.manifests.source import Source
 
 PORTION_BYTES = 32 << 20
-"""Of files that are read together: polars reads ahead in all that it is given."""
+"""Bytes of files that are read together. polars reads ahead in all files that one frame has, so more of them is more memory."""
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
-"""A time before it is taken for a missing time that was written as 0."""
+"""The earliest time of an event. An earlier time is taken for a missing one that was written as 0."""
 
 
 class EventSource(Protocol):
-    """One source of a product. Nothing of it is read before it is asked for."""
+    """One source of a product's events. `find` of the source's module makes it and reads no event for that.
+
+    `days` are always days of the group's time zone, in ascending order. `files.Files` is the simplest example.
+    """
 
     @property
     def subject(self) -> str:
-        """Affiliate and product, for what is refused."""
+        """The product as affiliate/product. Each refusal of the source begins with it."""
 
     @property
-    def source(self) -> Source: ...
+    def source(self) -> Source:
+        """What the manifest says of the source: columns, conditions, time."""
 
     @property
     def day_by_day(self) -> bool:
-        """Whether days are read each by itself; else every reading goes through all that there is."""
+        """Whether a day can be read without the others; else every reading goes through all events."""
 
     def has(self, day: date) -> bool:
-        """Whether the day's events are all there; with none of them, the day has zero users."""
+        """Whether all events of the day are there. A day that is there and has no event has zero users."""
 
     def bytes_of(self, days: Sequence[date]) -> int:
-        """Bytes that reading these days goes through, or a guess that is no less."""
+        """Bytes that reading these days goes through, or a guess that is no less. Counting plans its passes by them."""
 
     def fingerprints(self, periods: Mapping[date, Sequence[date]]) -> dict[date, str]:
-        """By period (its first day, with its days), what changes with its events, as far as it can be told cheaply."""
+        """By a period's first day, a text that changes with the period's events, as far as a cheap look shows.
+
+        `periods`: the days of each period, by its first day. A period whose fingerprint has changed is counted again.
+        """
 
     def check(self, days: Sequence[date]) -> None:
-        """Refuse what is damaged or lacks a column, before anything of these days counts. Raises `RefusedError`."""
+        """Check the parts that hold these days as a whole, before any of their events counts.
+
+        Raises `RefusedError` for a part that is damaged or lacks a column.
+        """
 
     def frames(self, days: Sequence[date], columns: Sequence[str], now: datetime | None = None) -> Iterator[pl.LazyFrame]:
-        """The events of these days (and perhaps others), one frame after the other, each good until the next.
+        """The events of these days (and perhaps of others), in frames of which each is good until the next one is asked for.
 
-        They have these columns (and perhaps others) and `__day__`, the day in a file's name, or null. With `now`, for
-        checks, also the events whose time can't be: none at all, before 1971, after `now`.
+        A frame has at least `columns` and `__day__`: the day in its file's name, or null. With `now` the frames are for a
+        check: they also have the events that no day can have, whose time is missing, before `EARLIEST` or after `now`.
         """
 
     def newest(self, rows: int) -> pl.LazyFrame:
-        """At least so many events, for a first look; of the newest file where there are many. Raises `RefusedError`."""
+        """At least `rows` events for a first look, of the newest day where the source knows it, or all if there are fewer.
+
+        Raises `RefusedError` for a damaged part.
+        """
 
     def reading(self) -> AbstractContextManager[None]:
-        """Turns what goes wrong while reading into a refusal that quotes no value."""
+        """Turns an error of reading inside into a `RefusedError` that quotes no value. Frames are collected inside it."""
 
-    def described(self) -> str:
-        """How much there is, for people."""
-
-
-def digest(said: object) -> str:
-    """What is said, as one short text that is equal only for equal things."""
-    return hashlib.sha256(repr(said).encode()).hexdigest()
+    def summary(self) -> str:
+        """How much is there, in words for people: files and bytes, or a table's name."""
 
 
-def complete_through(said: object, directory: Path, subject: str) -> date | None:
-    """The last day whose events are all there, as a manifest or the file it names says; raises `RefusedError`."""
-    if not isinstance(said, str):
-        return said if isinstance(said, date) else None
+def digest(value: object) -> str:
+    """SHA-256 (hex) of a value's `repr`: equal for equal values of plain types, such as lists of names and numbers."""
+    return hashlib.sha256(repr(value).encode()).hexdigest()
+
+
+def complete_through(setting: object, directory: Path, subject: str) -> date | None:
+    """The last day whose events are all there, by the manifest's `complete_through`; None where the setting isn't given.
+
+    The setting is a day, or the name of a file that holds one. Raises `RefusedError` for a file that doesn't.
+    """
+    if not isinstance(setting, str):
+        return setting if isinstance(setting, date) else None
     try:
-        return date.fromisoformat((directory / said).read_text(encoding="ascii").strip())
+        return date.fromisoformat((directory / setting).read_text(encoding="ascii").strip())
     except (OSError, ValueError):
         raise refused(
             Code.SOURCE_SETTING_WRONG,
             subject,
             "`complete_through` names a file that doesn't hold a day",
-            said,
+            setting,
             "write one day (YYYY-MM-DD) and nothing else into it",
         ) from None

@@ -1,4 +1,8 @@
-"""From a manifest's sources to what reads them; libraries of an extra are imported when a source needs them."""
+"""From a manifest's sources to the objects that read them.
+
+A new kind of source is one more `if` in `_find`: it hands the manifest's `Source` to the `find` of a module beside this one,
+which gives an `EventSource` (see `protocol`). The package's docstring lists all steps.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +16,17 @@ from affiliates.sources.protocol import EventSource
 
 
 def find(subject: str, product: Product, directory: Path, zone: str) -> list[EventSource]:
-    """The product's sources, for days of the group's zone; raises `RefusedError` for one that isn't there."""
+    """The product's sources in the manifest's order, for days of the group's time zone.
+
+    `subject` is the product as affiliate/product, with which each refusal begins; paths are relative to `directory`, the group's.
+    Raises `RefusedError` for a source that isn't there, or whose library isn't installed.
+    """
     return [_find(source, directory, subject, zone) for source in product.sources]
 
 
 def _find(source: Source, directory: Path, subject: str, zone: str) -> EventSource:
-    """What reads it; libraries that not every affiliate needs are imported when they are."""
+    """One source, by its kind: the keys that the manifest has decide."""
+    # An affiliate with files alone installs neither SQLAlchemy nor obstore, so their modules are imported here.
     if source.table is not None:
         with _extra(subject, "database", "a table"):
             from affiliates.sources.database import table
@@ -26,18 +35,20 @@ def _find(source: Source, directory: Path, subject: str, zone: str) -> EventSour
         with _extra(subject, "objects", "an object store"):
             from affiliates.sources import object_store
         return object_store.find(source, directory, subject)
+    # The kind that is left. A new kind goes above this line.
     return files.find(source, directory, subject)
 
 
 @contextmanager
-def _extra(subject: str, extra: str, what: str) -> Iterator[None]:
+def _extra(subject: str, extra: str, kind: str) -> Iterator[None]:
+    """Turns a failed import inside into a refusal that names the extra to install."""
     try:
         yield
     except ModuleNotFoundError as error:
         raise refused(
             Code.SOFTWARE_MISSING,
             subject,
-            f"{what} needs a library that isn't installed",
+            f"{kind} needs a library that isn't installed",
             str(error.name),
             f"pip install 'mauwatch[{extra}]'",
         ) from None

@@ -131,7 +131,7 @@ def _product(directory: Path, group: Group, ref: ProductRef, product: Product) -
     try:
         for found in resolve.find(name, product, directory, group.settings.time_zone):
             look = ready_keys.sample(found) if found.source.person_keys else activity.sample(found, group.settings.time_zone)
-            said.append(found.described())
+            said.append(found.summary())
             said.append(f"of the first {look.counting:,} events that count {look.unidentified:,} name no user")
             if not look.empty and not look.counting:
                 return name, False, f"{said[-2]}; no event of the newest counts: see to counts_when"

@@ -588,7 +588,7 @@ def test_a_source_named_by_a_day_that_there_is_not(make: Make) -> None:
     found = measured(directory, february).group
     assert (found.estimate, found.coverage.days_expected, found.complete) == (len(people(events, february)), 28, True)
     (seen,) = resolve.find("a/x", read_group(directory).entities["a"].products[0], directory, "UTC")
-    assert "left out, being named by a day that there isn't: 1, such as 2023-02-29" in seen.described()
+    assert "left out, being named by a day that there isn't: 1, such as 2023-02-29" in seen.summary()
     make([entity("b", [product("x", sources=[DAILY], **{"from": "2023-02-29"})])])
     with pytest.raises(RefusedError, match=r"b\.yaml:\d+"):
         read_group(directory)

@@ -1,1 +1,1 @@
-"""Events in a table of a database; what SQLAlchemy is needed for at the edge."""
+"""Events in a table or view of a database. SQLAlchemy is imported here and nowhere else of `affiliates`."""

@@ -1,4 +1,4 @@
-"""A database's column as polars has it: which type, and how a value that comes otherwise is spelled."""
+"""A database's column as polars has it: its type, and how values that the driver gives otherwise are converted."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,56 +12,60 @@ import sqlalchemy as sa
 from affiliates.errors import Code, refused
 from affiliates.manifests.source import Source
 
-WRONG = (TypeError, ValueError, OverflowError, KeyError, pl.exceptions.PolarsError)
-"""What values of another type raise, with the value in its text."""
-_WHOLE_DIGITS = 18
-"""A NUMERIC of so many digits fits into 64 bits."""
+CONVERSION_ERRORS = (TypeError, ValueError, OverflowError, KeyError, pl.exceptions.PolarsError)
+"""What a value of another type raises in `Column.series`. Its text quotes the value, so it must not get out."""
+_INT64_DIGITS = 18
+"""A NUMERIC without fraction of at most so many digits fits into 64 bits."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """A column as it is asked for and read; `said` names its type for people."""
+    """A column of a table: how the query asks for it, and how its values become a polars series."""
 
     name: str
     dtype: pl.DataType
-    said: str
-    spelled: Callable[[Any], Any] | None = None
+    values: str
+    """What its values are, in words for people, such as "whole numbers"."""
+    convert: Callable[[Any], Any] | None = None
+    """From a value as the driver gives it to one that `dtype` takes; None where the driver's is one."""
     in_utc: bool = False
-    """Times with a zone are asked for as UTC without one: psycopg and polars take them three times as fast."""
+    """Whether times with a zone are asked for as UTC without one: psycopg and polars take them three times as fast."""
 
     @property
     def sql(self) -> sa.ColumnClause[Any]:
-        """Without its type: values come as the driver has them, and are spelled here."""
+        """The column in a condition; without its type, so that SQLAlchemy leaves the driver's values as they are."""
         return sa.column(self.name)
 
     @property
-    def asked(self) -> sa.ColumnElement[Any]:
+    def selected(self) -> sa.ColumnElement[Any]:
+        """The column in a select list."""
         return sa.func.timezone("UTC", self.sql).label(self.name) if self.in_utc else self.sql
 
     def series(self, values: Sequence[Any]) -> pl.Series:
-        """The values as they came; raises one of WRONG for a value of another type."""
-        spelled = values if self.spelled is None else [None if v is None else self.spelled(v) for v in values]
+        """The driver's values as a series of `dtype`; raises one of `CONVERSION_ERRORS` for a value of another type."""
+        converted = values if self.convert is None else [None if value is None else self.convert(value) for value in values]
         if self.in_utc:
-            return pl.Series(self.name, spelled, pl.Datetime("us"), strict=True).dt.replace_time_zone("UTC")
-        return pl.Series(self.name, spelled, self.dtype, strict=True)
+            return pl.Series(self.name, converted, pl.Datetime("us"), strict=True).dt.replace_time_zone("UTC")
+        return pl.Series(self.name, converted, self.dtype, strict=True)
 
 
-def column_of(name: str, given: sa.types.TypeEngine[Any], source: Source, dialect: str, where: str) -> Column:
-    """How a column is read.
+def column_of(name: str, declared: sa.types.TypeEngine[Any], source: Source, dialect: str, where: str) -> Column:
+    """How a column is read, by the type that the database declares. `dialect` is SQLAlchemy's name of the kind of database.
 
-    Raises `RefusedError` for a type that can't be counted, and for identifiers that have more than one spelling.
+    Raises `RefusedError` for a type that can't be counted, for identifiers that have more than one spelling, and for a time
+    column whose type is none of a time or lacks its zone.
     """
-    who = name in {identifier.column for identifier in source.identifiers}
-    column = _lite(name, given, source) if dialect == "sqlite" else _declared(name, given, who)
+    is_identifier = name in {identifier.column for identifier in source.identifiers}
+    column = _sqlite_column(name, declared, source) if dialect == "sqlite" else _declared_column(name, declared, is_identifier)
     if dialect == "postgresql" and column is not None and column.dtype == pl.Datetime("us", "UTC"):
         column = replace(column, in_utc=True)
-    spelled = type(given).__name__.lower()
-    if who and (column is None or not (column.dtype == pl.String or column.dtype.is_integer())):
+    type_name = type(declared).__name__.lower()
+    if is_identifier and (column is None or not (column.dtype == pl.String or column.dtype.is_integer())):
         raise refused(
             Code.SOURCE_IDENTIFIERS_UNUSABLE,
             where,
             "identifiers must be text or whole numbers",
-            f"column {name} is {spelled}",
+            f"column {name} is {type_name}",
             "give a view with their text: other types lose digits or have no one spelling",
         )
     if column is None:
@@ -69,78 +73,88 @@ def column_of(name: str, given: sa.types.TypeEngine[Any], source: Source, dialec
             Code.SOURCE_TYPES_WRONG,
             where,
             "a column has a type that can't be counted",
-            f"{name} is {spelled}",
+            f"{name} is {type_name}",
             "give a view that casts it",
         )
-    spec = source.time
-    if spec is not None and name == spec.column:
-        if isinstance(column.dtype, pl.Datetime) and not column.dtype.time_zone and spec.zone is None:
-            raise refused(
-                Code.SOURCE_TIMES_UNCLEAR,
-                where,
-                "times without a zone",
-                f"column {name} is {spelled}",
-                "say which zone they are in: `time: {column: …, zone: …}`",
-            )
-        if column.dtype.is_integer() != (spec.unit is not None) or not (column.dtype.is_temporal() or spec.unit or _text(column)):
-            raise refused(
-                Code.SOURCE_TIMES_UNCLEAR,
-                where,
-                "the time column has no type of a time",
-                f"column {name} is {spelled}",
-                "name a column of times or days, ISO 8601 text, or whole numbers with a `unit`",
-            )
+    if source.time is not None and name == source.time.column:
+        _check_time(column, source, type_name, where)
     return column
 
 
-def _text(column: Column) -> bool:
-    return column.dtype == pl.String
+def _check_time(column: Column, source: Source, type_name: str, where: str) -> None:
+    """Refuse a time column whose type and `time` in the manifest don't give one moment together."""
+    spec = source.time
+    assert spec is not None
+    if isinstance(column.dtype, pl.Datetime) and not column.dtype.time_zone and spec.zone is None:
+        raise refused(
+            Code.SOURCE_TIMES_UNCLEAR,
+            where,
+            "times without a zone",
+            f"column {column.name} is {type_name}",
+            "say which zone they are in: `time: {column: …, zone: …}`",
+        )
+    is_text = column.dtype == pl.String
+    # A whole number is a time if and only if the manifest names its unit.
+    if column.dtype.is_integer() != (spec.unit is not None) or not (column.dtype.is_temporal() or spec.unit or is_text):
+        raise refused(
+            Code.SOURCE_TIMES_UNCLEAR,
+            where,
+            "the time column has no type of a time",
+            f"column {column.name} is {type_name}",
+            "name a column of times or days, ISO 8601 text, or whole numbers with a `unit`",
+        )
 
 
-def _declared(name: str, given: sa.types.TypeEngine[Any], who: bool) -> Column | None:
-    """By the type that the database says, which its values have."""
-    utc = "UTC" if getattr(given, "timezone", False) else None
-    if isinstance(given, sa.Numeric) and not isinstance(given, sa.Float) and given.scale == 0 and given.precision:
-        if given.precision <= _WHOLE_DIGITS:
+def _declared_column(name: str, declared: sa.types.TypeEngine[Any], is_identifier: bool) -> Column | None:
+    """By the declared type, which in all databases but SQLite the values have; None for one that can't be counted."""
+    zone = "UTC" if getattr(declared, "timezone", False) else None
+    if isinstance(declared, sa.Numeric) and not isinstance(declared, sa.Float) and declared.scale == 0 and declared.precision:
+        if declared.precision <= _INT64_DIGITS:
             return Column(name, pl.Int64(), "whole numbers", int)
-        return Column(name, pl.String(), "whole numbers", lambda v: str(int(v))) if who else Column(name, pl.Float64(), "", float)
-    known: list[tuple[type[sa.types.TypeEngine[Any]], Column]] = [
+        # An identifier of more digits stays exact as text. In a condition a float is near enough.
+        if is_identifier:
+            return Column(name, pl.String(), "whole numbers", lambda value: str(int(value)))
+        return Column(name, pl.Float64(), "", float)
+    # In order: the first that the declared type is an instance of.
+    by_type: list[tuple[type[sa.types.TypeEngine[Any]], Column]] = [
         (sa.Boolean, Column(name, pl.Boolean(), "true or false", bool)),
         (sa.Integer, Column(name, pl.Int64(), "whole numbers")),
-        (sa.Uuid, Column(name, pl.String(), "UUIDs", lambda v: str(UUID(str(v))))),
+        (sa.Uuid, Column(name, pl.String(), "UUIDs", lambda value: str(UUID(str(value))))),
         (sa.String, Column(name, pl.String(), "text")),
-        (sa.DateTime, Column(name, pl.Datetime("us", utc), "times")),
+        (sa.DateTime, Column(name, pl.Datetime("us", zone), "times")),
         (sa.Date, Column(name, pl.Date(), "days")),
         (sa.Float, Column(name, pl.Float64(), "numbers", float)),
         (sa.Numeric, Column(name, pl.Float64(), "numbers", float)),
     ]
-    return next((column for kind, column in known if isinstance(given, kind)), None)
+    return next((column for kind, column in by_type if isinstance(declared, kind)), None)
 
 
-def _lite(name: str, given: sa.types.TypeEngine[Any], source: Source) -> Column | None:
-    """SQLite's values have types of their own, whatever was declared: each is looked at."""
+def _sqlite_column(name: str, declared: sa.types.TypeEngine[Any], source: Source) -> Column | None:
+    """SQLite's values have types of their own, whatever was declared: so each value is converted and thereby checked."""
     if source.time is not None and name == source.time.column and source.time.unit:
-        return Column(name, pl.Int64(), "whole numbers", _whole)
-    if isinstance(given, sa.Boolean):
+        return Column(name, pl.Int64(), "whole numbers", _whole_number)
+    if isinstance(declared, sa.Boolean):
         return Column(name, pl.Boolean(), "0 or 1", {0: False, 1: True}.__getitem__)
-    if isinstance(given, sa.Integer):
-        return Column(name, pl.Int64(), "whole numbers", _whole)
-    if isinstance(given, sa.Date):
+    if isinstance(declared, sa.Integer):
+        return Column(name, pl.Int64(), "whole numbers", _whole_number)
+    if isinstance(declared, sa.Date):
         return Column(name, pl.Date(), "days such as 2026-10-31", date.fromisoformat)
-    if isinstance(given, sa.Numeric | sa.Float):
+    if isinstance(declared, sa.Numeric | sa.Float):
         return Column(name, pl.Float64(), "numbers", float)
-    if isinstance(given, sa.JSON | sa.LargeBinary):
+    if isinstance(declared, sa.JSON | sa.LargeBinary):
         return None
-    return Column(name, pl.String(), "text or whole numbers", _as_text)
+    # Times, too: SQLite keeps them as text, and activity reads ISO 8601 text.
+    return Column(name, pl.String(), "text or whole numbers", _text)
 
 
-def _whole(value: object) -> int:
+def _whole_number(value: object) -> int:
     if not isinstance(value, int):
         raise TypeError
     return value
 
 
-def _as_text(value: object) -> str:
+def _text(value: object) -> str:
+    # A float has no one spelling, and bytes are no text: both would make another identifier.
     if not isinstance(value, str | int):
         raise TypeError
     return str(value)

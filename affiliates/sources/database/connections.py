@@ -1,7 +1,7 @@
 """From a manifest's `database` to connections that only read, and from a server's errors to refusals.
 
-A URL is shown as its kind, host, port and database alone: its user, password and options stay out of every message,
-and so does what a server says, since it quotes values.
+A message shows a URL as its kind, host, port and database alone (`display name` below): its user, password and options stay
+out. So does what a server says, since it quotes values.
 """
 
 import os
@@ -20,27 +20,29 @@ from affiliates.errors import Code, RefusedError, refused
 from affiliates.manifests.source import Database, LoadedThrough
 
 ROWS = 50_000
-"""Fetched at a time: 40 MB of Python's objects at four columns of text, and a polars frame of 5 MB."""
+"""Rows that are fetched at a time: 40 MB of Python's objects at four columns of text, and a polars frame of 5 MB."""
 _SECONDS_TO_CONNECT = 10
 _DENIED = "42501"
 """PostgreSQL's and the SQL standard's state for a missing privilege."""
 
 
 def engine_of(database: Database, directory: Path, subject: str) -> tuple[sa.Engine, str]:
-    """What connects to a database, and how it is called in messages.
+    """The engine that connects to a manifest's database, and the database's display name. Connects to nothing yet.
 
-    Raises `RefusedError` for a place without a URL, a URL that isn't one, a driver or an SQLite file that isn't there.
+    A relative path, of an SQLite file or of the file with the URL, is relative to `directory`. Raises `RefusedError` for a
+    place without a URL, a URL that isn't one, a driver or an SQLite file that isn't there.
     """
     url = _url(database, directory, subject)
-    shown = _shown(url)
     if url.get_backend_name() == "sqlite":
-        return _lite(url, directory, subject)
+        return _sqlite_engine(url, directory, subject)
+    # Without a driver's name SQLAlchemy takes psycopg2, which isn't installed; `postgres` is how many services write it.
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
     options: dict[str, Any] = {}
     if url.drivername == "postgresql+psycopg" and "connect_timeout" not in url.query:
         options["connect_timeout"] = _SECONDS_TO_CONNECT
     try:
+        # No pool: a connection ends with its reading, and none stays open in the affiliate's database between runs.
         engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args=options, hide_parameters=True)
     except (sa.exc.ArgumentError, ImportError):
         extra = "'mauwatch[postgres]'" if url.get_backend_name() == "postgresql" else "its driver"
@@ -52,13 +54,13 @@ def engine_of(database: Database, directory: Path, subject: str) -> tuple[sa.Eng
             f"correct its first part, or pip install {extra}",
         ) from None
     if engine.dialect.name == "postgresql":
-        sa.event.listen(engine, "connect", _in_utc)
-    return engine, shown
+        sa.event.listen(engine, "connect", _set_utc)
+    return engine, _display_name(url)
 
 
 @contextmanager
 def connected(engine: sa.Engine) -> Iterator[sa.Connection]:
-    """A connection that only reads, and fetches a batch at a time."""
+    """A connection that only reads, by a cursor of the server: `ROWS` rows at a time, whatever the table's size."""
     options: dict[str, Any] = {"stream_results": True, "yield_per": ROWS}
     if engine.dialect.name == "postgresql":
         options["postgresql_readonly"] = True
@@ -67,44 +69,46 @@ def connected(engine: sa.Engine) -> Iterator[sa.Connection]:
 
 
 @contextmanager
-def refusing(subject: str, shown: str) -> Iterator[None]:
-    """Turns what a database or a value makes go wrong inside into a refusal that quotes neither."""
+def refusing(subject: str, display_name: str) -> Iterator[None]:
+    """Turns an error of a database, or of a value that polars can't take, into a `RefusedError` that quotes neither."""
     try:
         yield
     except (sa.exc.SQLAlchemyError, pl.exceptions.PolarsError) as error:
-        raise _refusal(error, subject, shown) from None
+        raise _refusal(error, subject, display_name) from None
 
 
 def table_of(name: str) -> sa.TableClause:
-    """A table by its name, with or without a schema; quoted as the database needs it."""
+    """A table by its name in the manifest, with or without a schema. SQLAlchemy quotes it as the database needs it."""
     schema, _, table = name.rpartition(".")
     return sa.table(table, schema=schema or None)
 
 
-def loaded_through(said: LoadedThrough, engine: sa.Engine, subject: str, shown: str) -> date | None:
-    """The column's greatest day; None for an empty table, where no day is loaded yet.
+def loaded_through(setting: LoadedThrough, engine: sa.Engine, subject: str, display_name: str) -> date | None:
+    """The greatest day of the column that `complete_through` names; None for an empty table, where no day is loaded yet.
 
-    Raises `RefusedError` for anything that isn't a day: of a time nobody can tell whether its day is whole.
+    Raises `RefusedError` for a value that isn't a day. A time isn't one: it doesn't tell whether its day is whole.
     """
-    with refusing(f"{subject}, `complete_through`", f"{said.table} in {shown}"), connected(engine) as connection:
-        column: sa.ColumnElement[Any] = sa.func.max(sa.column(said.column))
-        value = connection.execute(sa.select(column).select_from(table_of(said.table))).scalar_one()
+    with refusing(f"{subject}, `complete_through`", f"{setting.table} in {display_name}"), connected(engine) as connection:
+        greatest: sa.ColumnElement[Any] = sa.func.max(sa.column(setting.column))
+        value = connection.execute(sa.select(greatest).select_from(table_of(setting.table))).scalar_one()
     try:
         day = date.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
         day = value
+    # A datetime is a date to Python, too.
     if day is not None and (isinstance(day, datetime) or not isinstance(day, date)):
         raise refused(
             Code.SOURCE_SETTING_WRONG,
             subject,
             "`complete_through` names a column that doesn't hold days",
-            f"{said.column} of {said.table} in {shown}",
+            f"{setting.column} of {setting.table} in {display_name}",
             "name one of days (a type of dates, or text YYYY-MM-DD); a view can cast it",
         )
     return day
 
 
 def _url(database: Database, directory: Path, subject: str) -> sa.URL:
+    """The URL from the one place that the manifest names: the manifest itself, a variable or a file."""
     place = "`url`"
     text = database.url.get_secret_value() if database.url else None
     if database.env is not None:
@@ -136,34 +140,40 @@ def _url(database: Database, directory: Path, subject: str) -> sa.URL:
         ) from None
 
 
-def _shown(url: sa.URL) -> str:
+def _display_name(url: sa.URL) -> str:
+    """The URL as messages show it: kind, host, port and database; the kind alone where the rest may hold a password."""
     kind = url.get_backend_name()
     place = f"{url.host or ''}{f':{url.port}' if url.port else ''}/{url.database or ''}"
-    # A password with an @ of its own ends there, and the rest of it is taken for the host.
+    # A password with an @ that isn't escaped ends there for the parser, which takes the rest of it for the host.
     return f"{kind}://…" if "@" in place or not url.database else f"{kind}://{place}"
 
 
-def _lite(url: sa.URL, directory: Path, subject: str) -> tuple[sa.Engine, str]:
-    """SQLite, opened for reading alone: a file that isn't there is no empty database."""
-    shown = f"sqlite:///{url.database or ''}"
+def _sqlite_engine(url: sa.URL, directory: Path, subject: str) -> tuple[sa.Engine, str]:
+    """As `engine_of`, for an SQLite file, which is opened for reading alone."""
+    display_name = f"sqlite:///{url.database or ''}"
     path = directory / (url.database or "")
+    # SQLite would make an empty database of a name that isn't there, and the product would have no users.
     if not path.is_file():
-        raise refused(Code.SOURCE_MISSING, subject, "no file is there", shown, "correct the database's URL, or bring the file")
+        raise refused(
+            Code.SOURCE_MISSING, subject, "no file is there", display_name, "correct the database's URL, or bring the file"
+        )
     place = f"file:{quote(str(path.absolute()))}?mode=ro"
     # Batches may be fetched by another thread than the one that connected; never by two at once.
-    return sa.create_engine(
+    engine = sa.create_engine(
         "sqlite://", creator=lambda: sqlite3.connect(place, uri=True, check_same_thread=False), poolclass=sa.pool.NullPool
-    ), shown
+    )
+    return engine, display_name
 
 
-def _in_utc(connection: Any, _: object) -> None:
-    """Times with a zone are days of UTC where they are cast to days."""
+def _set_utc(connection: Any, _: object) -> None:
+    """Set PostgreSQL's session to UTC, so that a cast to a day doesn't depend on the server's own zone."""
     with connection.cursor() as cursor:
         cursor.execute("set time zone 'UTC'")
     connection.commit()
 
 
-def _refusal(error: Exception, subject: str, shown: str) -> RefusedError:
+def _refusal(error: Exception, subject: str, display_name: str) -> RefusedError:
+    """The refusal for an error of a database: by its SQLSTATE and its class, never by its text."""
     original = getattr(error, "orig", None)
     state = getattr(original, "sqlstate", None) or getattr(original, "pgcode", None)
     if state == _DENIED:
@@ -171,22 +181,23 @@ def _refusal(error: Exception, subject: str, shown: str) -> RefusedError:
             Code.SOURCE_UNREACHABLE,
             subject,
             "may not be read",
-            f"{shown}: permission denied",
+            f"{display_name}: permission denied",
             "grant mauwatch's user `select` on it",
         )
-    said = f"{shown}: {type(original or error).__name__}" + (f", state {state}" if state else "")
+    values = f"{display_name}: {type(original or error).__name__}" + (f", state {state}" if state else "")
+    # An error without a statement came before any query: from connecting.
     if isinstance(error, sa.exc.DBAPIError) and error.statement is None and state is None:
         return refused(
             Code.SOURCE_UNREACHABLE,
             subject,
             "the database can't be reached, or lets nobody in",
-            said,
+            values,
             "see that it runs, and that the URL's host, port, database, user and password are right",
         )
     return refused(
         Code.SOURCE_UNREADABLE,
         subject,
         "the database didn't give its rows",
-        said,
+        values,
         "see to its log, the table and its columns' values",
     )

@@ -1,12 +1,12 @@
 """Events in a table or view of any database that SQLAlchemy knows: a range of days, by a cursor of the server.
 
-Rows come in batches, so memory is bounded whatever the table's size, and no identifier touches a disk. Only the
-columns that the manifest names are asked for, and only the days: a day computed again doesn't read the whole table.
+Rows come in batches, so memory is bounded whatever the table's size, and no identifier touches a disk. A query asks for the
+columns that the manifest names and for the days alone: a day that is computed again doesn't read the whole table.
 
-Checking and counting are two statements over the same range. A row that arrives in between is counted, and can't be
-one that a check would have refused: counting takes only events whose time can be read and lies in the range. The
-fingerprints are older than both, so the next run sees that the day has changed. One transaction around both would keep
-the affiliate's database from clearing up for as long as a month is read.
+Check and count are two statements over the same range. A row that arrives in between counts, and it can't be one that the
+check would have refused: only events whose time can be read and lies in the range count. The fingerprints are older than
+both, so the next run sees that the day has changed. One transaction around both would keep the affiliate's database from
+removing old rows for as long as a month is read.
 
 A server's errors quote values and addresses, so none of its messages gets out.
 """
@@ -28,72 +28,80 @@ import sqlalchemy as sa
 from affiliates.errors import Code, refused
 from affiliates.manifests.source import LoadedThrough, Source
 from affiliates.periods import DAY, moments_of
-from affiliates.sources.database.columns import WRONG, Column, column_of
+from affiliates.sources.database.columns import CONVERSION_ERRORS, Column, column_of
 from affiliates.sources.database.connections import ROWS, connected, engine_of, loaded_through, refusing, table_of
-from affiliates.sources.file_formats import check_there, columns_needed
+from affiliates.sources.file_formats import check_columns, columns_needed
 from affiliates.sources.protocol import EARLIEST, complete_through, digest
 
-UNTOLD_BYTES = 1 << 40
-"""A table's size isn't asked for: as if it were large, so that a pass is a month."""
+UNKNOWN_BYTES = 1 << 40
+"""The size of any table for `bytes_of`, since no database is asked for it: large, so that counting takes a month a pass."""
 _SECONDS = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
 
 
 @dataclass(frozen=True)
 class EventTable:
-    """A table or view, found, with the columns that the manifest names."""
+    """A table or view with the columns that the manifest names: an `EventSource`, as `find` gives it."""
 
     subject: str
     source: Source
     zone: str
+    """The group's time zone, whose days are counted."""
     engine: sa.Engine
-    shown: str
-    """Which database, without user and password."""
+    display_name: str
+    """The database as messages show it, without user and password."""
     columns: Mapping[str, Column]
+    """By name: the columns that the manifest names."""
     complete_through: date | None
 
     @property
     def day_by_day(self) -> bool:
-        """Whether the type of its times lets the database tell a range; times as text do in SQLite alone."""
-        return self._time.dtype != pl.String or self._lite
+        """Whether the database can find a range of days by the time column: by each type but text, and in SQLite by text, too."""
+        return self._time.dtype != pl.String or self._is_sqlite
 
     def has(self, day: date) -> bool:
-        """Whether the day's events are all there; with none of them, the day has zero users."""
+        """Whether all events of the day are there. A day that is there and has no event has zero users."""
         return self.complete_through is not None and day <= self.complete_through
 
     def bytes_of(self, days: Sequence[date]) -> int:
-        return UNTOLD_BYTES
+        """`UNKNOWN_BYTES`, whatever the days."""
+        return UNKNOWN_BYTES
 
     def fingerprints(self, periods: Mapping[date, Sequence[date]]) -> dict[date, str]:
-        """By the number of rows of each day, which the database counts in one statement for all periods.
+        """By period: a digest of the number of rows of each day, which the database counts in one statement for all periods.
 
-        Rows that are altered and stay as many aren't noticed: for those, say `run --from --to`. Where the database can't
-        tell the group's days, the days beside count too; where times are text (but in SQLite), all rows are one number.
+        Rows that change and stay as many go unnoticed: `mauwatch run --from --to` counts those again. Where the database
+        can't tell the group's days, a period's digest has the days beside it, too. Where times are text (but in SQLite), it
+        has the number of all rows.
         """
         if not periods:
             return {}
-        days = sorted(day for some in periods.values() for day in some)
-        by_day, margin = self._by_day
+        days = sorted(day for period_days in periods.values() for day in period_days)
+        day_expression, margin = self._database_day
         with self.reading(), connected(self.engine) as connection:
             number = sa.func.count()
-            if by_day is None:
+            if day_expression is None:
                 return dict.fromkeys(periods, digest(connection.execute(sa.select(number).select_from(self._from)).scalar_one()))
             within = self._within([days[0] - DAY * 2, days[-1] + DAY * 2])  # So that days beside are whole.
-            each = sa.select(by_day, number).select_from(self._from).where(within).group_by(by_day)
-            rows = {self._day_of(day): rows for day, rows in connection.execute(each)}
+            by_day = sa.select(day_expression, number).select_from(self._from).where(within).group_by(day_expression)
+            rows = {self._day_of(value): count for value, count in connection.execute(by_day)}
         around = range(-margin, margin + 1)
+        # Rows without a day (None) may belong to any period, so each digest has their number.
         return {
-            period: digest([rows.get(None)] + [rows.get(day + DAY * i) for day in some for i in around])
-            for period, some in periods.items()
+            period: digest([rows.get(None)] + [rows.get(day + DAY * i) for day in period_days for i in around])
+            for period, period_days in periods.items()
         }
 
     def check(self, days: Sequence[date]) -> None:
-        """Its columns were checked when it was found, and its rows are as they are read."""
+        """Nothing: `find` has checked the columns, and values are checked as they are read."""
 
     def frames(self, days: Sequence[date], columns: Sequence[str], now: datetime | None = None) -> Iterator[pl.LazyFrame]:
-        """Rows of these days, and for a check those that no day can have."""
+        """Rows of these days, `ROWS` a frame; with `now` also the rows whose time no day can have.
+
+        Where the database can't find a range of days, all rows.
+        """
         wanted = [self.columns[name] for name in columns]
         yield self._frame([], wanted).lazy()  # So that types are judged without a row, too.
-        query = sa.select(*(column.asked for column in wanted)).select_from(self._from)
+        query = sa.select(*(column.selected for column in wanted)).select_from(self._from)
         if self.day_by_day:
             within = self._within(days)
             query = query.where(within if now is None else sa.or_(within, self._impossible(now)))
@@ -102,25 +110,26 @@ class EventTable:
                 yield self._frame(rows, wanted).lazy()
 
     def newest(self, rows: int) -> pl.LazyFrame:
-        """Some rows of the last complete day or, without any, of the table."""
+        """At most `rows` rows of the last complete day or, if that has none, of the table, in no order."""
         wanted = [self.columns[name] for name in columns_needed(self.source)]
-        query = sa.select(*(column.asked for column in wanted)).select_from(self._from).limit(rows)
+        query = sa.select(*(column.selected for column in wanted)).select_from(self._from).limit(rows)
         with self.reading(), connected(self.engine) as connection:
-            found: Sequence[Any] = []
+            of_last_day: Sequence[Any] = []
             if self.complete_through is not None and self.day_by_day:
-                found = connection.execute(query.where(self._within([self.complete_through]))).all()
-            return self._frame(found or connection.execute(query).all(), wanted).lazy()
+                of_last_day = connection.execute(query.where(self._within([self.complete_through]))).all()
+            return self._frame(of_last_day or connection.execute(query).all(), wanted).lazy()
 
     def reading(self) -> AbstractContextManager[None]:
-        """Turns what goes wrong while reading into a refusal that quotes no value."""
-        return refusing(self.subject, f"{self.source.table} in {self.shown}")
+        """Turns an error of reading inside into a `RefusedError` that quotes no value."""
+        return refusing(self.subject, f"{self.source.table} in {self.display_name}")
 
-    def described(self) -> str:
+    def summary(self) -> str:
+        """The table, its database and the last complete day; no number of rows, which might take minutes."""
         through = f"complete through {self.complete_through}" if self.complete_through else "complete through no day yet"
-        return f"table {self.source.table} in {self.shown}, {through}"
+        return f"table {self.source.table} in {self.display_name}, {through}"
 
     @property
-    def _lite(self) -> bool:
+    def _is_sqlite(self) -> bool:
         return self.engine.dialect.name == "sqlite"
 
     @cached_property
@@ -130,73 +139,90 @@ class EventTable:
 
     @property
     def _time(self) -> Column:
+        """The time column, which the manifest of a table with a database always names."""
         assert self.source.time is not None
         return self.columns[self.source.time.column]
 
     def _frame(self, rows: Sequence[Any], columns: Sequence[Column]) -> pl.DataFrame:
-        values: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [[] for _ in columns]
+        """Rows of a query for these columns as a frame; raises `RefusedError` for a value of another type."""
+        by_column: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [[] for _ in columns]
         series = []
-        for column, given in zip(columns, values, strict=True):
+        for column, values in zip(columns, by_column, strict=True):
             try:
-                series.append(column.series(given))
-            except WRONG:
+                series.append(column.series(values))
+            except CONVERSION_ERRORS:
                 raise refused(
                     Code.SOURCE_TYPES_WRONG,
                     f"{self.subject}, {self.source.table}",
                     "values of the wrong type",
-                    f"some of column {column.name} aren't {column.said}",
+                    f"some of column {column.name} aren't {column.values}",
                     "correct them, or give a view that casts the column",
                 ) from None
         return pl.DataFrame(series).with_columns(__day__=pl.lit(None, pl.Date))
 
     def _within(self, days: Sequence[date]) -> sa.ColumnElement[bool]:
-        """On the column as it is stored, so that an index or a partition serves; wider than the days where it must be."""
+        """The condition for the days from the first to the last: on the column as it is stored, so that an index serves.
+
+        It is wider than the days where the column alone can't tell them; counting then leaves the others out by each row's
+        own day.
+        """
         assert self.source.time is not None
         time = self._time.sql
         spec = self.source.time
         dtype = self._time.dtype
         first, after = moments_of(days[0], days[-1], self.zone)
         if dtype == pl.Date:
-            return self._text_within(time, days[0], days[-1]) if self._lite else time.between(days[0], days[-1])
+            return self._text_within(time, days[0], days[-1]) if self._is_sqlite else time.between(days[0], days[-1])
         if isinstance(dtype, pl.Datetime):
             if dtype.time_zone:
                 return sa.and_(time >= first, time < after)
-            # Local times: three hours more on both sides, where clocks may have changed.
+            # Local times: three hours more on both sides, since the clocks may have changed and no change is that large.
             local = [at.astimezone(ZoneInfo(spec.zone or "UTC")).replace(tzinfo=None) for at in (first, after)]
             return sa.and_(time >= local[0] - timedelta(hours=3), time < local[1] + timedelta(hours=3))
         if dtype.is_integer():
             scale = _SECONDS[spec.unit or "s"]
             return sa.and_(time >= int(first.timestamp()) * scale, time < int(after.timestamp()) * scale)
-        # By the day that a text begins with, two more on both sides for any offset.
+        # By the day that a text begins with. Offsets reach from -12 to +14 hours, so two days more on both sides are enough.
         return self._text_within(sa.func.substr(time, 1, 10), days[0] - DAY * 2, days[-1] + DAY * 2)
 
     @staticmethod
-    def _text_within(begun: sa.ColumnElement[Any], low: date, high: date) -> sa.ColumnElement[bool]:
-        """Texts of these days, and whatever isn't a day as SQLite writes one: it is refused, and not left out in silence."""
-        return sa.or_(begun.between(low.isoformat(), high.isoformat()), sa.func.date(begun, "+0 days").is_distinct_from(begun))
+    def _text_within(day_text: sa.ColumnElement[Any], low: date, high: date) -> sa.ColumnElement[bool]:
+        """Texts from `low` to `high` (both inclusive), and each text that isn't a day as SQLite writes one.
+
+        Among other texts that would stand where no range finds it: here it is read, and then refused.
+        """
+        # With a modifier SQLite makes 2025-03-02 of 2025-02-30, and null of what is no day: both differ from the text.
+        in_range = day_text.between(low.isoformat(), high.isoformat())
+        return sa.or_(in_range, sa.func.date(day_text, "+0 days").is_distinct_from(day_text))
 
     def _impossible(self, now: datetime) -> sa.ColumnElement[bool]:
-        """No time, or one before 1971 or after `now`, or somewhat nearer: the check of each row is exact."""
+        """The condition for rows without a time, or with one before 1971 or after `now`.
+
+        Where the column alone can't tell, times up to a day nearer are read, too: the check of each row is exact.
+        """
         assert self.source.time is not None
         time = self._time.sql
         dtype = self._time.dtype
-        edges = (EARLIEST, now)
         if isinstance(dtype, pl.Datetime) and dtype.time_zone:
-            low, high = edges
-            return sa.or_(time.is_(None), time < low, time > high)
+            return sa.or_(time.is_(None), time < EARLIEST, time > now)
         if dtype.is_integer():
             scale = _SECONDS[self.source.time.unit or "s"]
             return sa.or_(time.is_(None), time < int(EARLIEST.timestamp()) * scale, time > int(now.timestamp()) * scale)
-        near = EARLIEST.replace(tzinfo=None) + DAY, now.replace(tzinfo=None) - DAY
+        # In any zone, a local time is less than a day away from UTC's.
+        low = EARLIEST.replace(tzinfo=None) + DAY
+        high = now.replace(tzinfo=None) - DAY
         if isinstance(dtype, pl.Datetime):
-            return sa.or_(time.is_(None), time < near[0], time > near[1])
-        days = [at.date().isoformat() if self._lite else at.date() for at in near]
-        said = time if dtype == pl.Date else sa.func.substr(time, 1, 10)
-        return sa.or_(time.is_(None), said < days[0], said > days[1])
+            return sa.or_(time.is_(None), time < low, time > high)
+        first, last = (moment.date().isoformat() if self._is_sqlite else moment.date() for moment in (low, high))
+        day = time if dtype == pl.Date else sa.func.substr(time, 1, 10)
+        return sa.or_(time.is_(None), day < first, day > last)
 
     @cached_property
-    def _by_day(self) -> tuple[sa.ColumnElement[Any] | None, int]:
-        """What tells a row's day to the database, and by how many days it may be wrong."""
+    def _database_day(self) -> tuple[sa.ColumnElement[Any] | None, int]:
+        """A row's day as the database can tell it, and by how many days that may differ from the group's day.
+
+        None where times are text, in another database than SQLite.
+        """
         spec = self.source.time
         time = self._time.sql
         dtype = self._time.dtype
@@ -205,7 +231,7 @@ class EventTable:
             return time, 0
         if dtype.is_integer():
             return time // (86_400 * _SECONDS[spec.unit or "s"]), int(self.zone != "UTC")
-        if self._lite:
+        if self._is_sqlite:
             return sa.func.date(time), int((spec.zone or "UTC", self.zone) != ("UTC", "UTC"))
         if dtype == pl.String:
             return None, 0
@@ -215,16 +241,18 @@ class EventTable:
         return sa.cast(time, sa.Date), int(spec.zone != self.zone)
 
     @staticmethod
-    def _day_of(said: object) -> date | None:
-        if isinstance(said, int | float | Decimal):
-            return date(1970, 1, 1) + timedelta(int(said))
-        return date.fromisoformat(str(said)) if said is not None else None
+    def _day_of(value: object) -> date | None:
+        """A day as the database gives it: a number of days since 1970, or a day or its text. None for rows without a time."""
+        if isinstance(value, int | float | Decimal):
+            return date(1970, 1, 1) + timedelta(int(value))
+        return date.fromisoformat(str(value)) if value is not None else None
 
 
 def find(source: Source, directory: Path, subject: str, zone: str) -> EventTable:
-    """Find a table and the columns that the manifest names.
+    """Find the table or view that the manifest's `table` names, and its columns, for days of the time zone `zone`.
 
-    Raises `RefusedError` where the database or the table isn't there, and for a column whose type can't be counted.
+    Raises `RefusedError` where the database or the table isn't there, where a column is missing, and for a column whose type
+    can't be counted.
     """
     assert source.table is not None
     if source.database is None:
@@ -235,31 +263,35 @@ def find(source: Source, directory: Path, subject: str, zone: str) -> EventTable
             source.table,
             "name its `database`, or run its query in the warehouse and hand in the contributions",
         )
-    engine, shown = engine_of(source.database, directory, subject)
+    engine, display_name = engine_of(source.database, directory, subject)
     where = f"{subject}, {source.table}"
-    named = table_of(source.table)
-    with refusing(where, shown), engine.connect() as connection:
-        try:
-            with catch_warnings(action="ignore", category=sa.exc.SAWarning):  # Of other columns' types that it doesn't know.
-                there = sa.inspect(connection).get_columns(named.name, named.schema)
-        except sa.exc.NoSuchTableError:
-            there = []
-    if not there:
+    types = _column_types(engine, source.table, where, display_name)
+    if not types:
         raise refused(
             Code.SOURCE_MISSING,
             where,
             "no such table or view",
-            shown,
+            display_name,
             "correct `table` (with its schema), or let mauwatch's user see it",
         )
-    types = {column["name"]: column["type"] for column in there}
     needed = columns_needed(source)
-    check_there(needed, list(types), where, "correct the manifest's columns, or give a view that has them")
+    check_columns(needed, list(types), where, "correct the manifest's columns, or give a view that has them")
     columns = {name: column_of(name, types[name], source, engine.dialect.name, where) for name in needed}
-    through = source.complete_through
-    known = (
-        loaded_through(through, engine, subject, shown)
-        if isinstance(through, LoadedThrough)
-        else complete_through(through, directory, subject)
-    )
-    return EventTable(subject, source, zone, engine, shown, columns, known)
+    setting = source.complete_through
+    if isinstance(setting, LoadedThrough):
+        last_day = loaded_through(setting, engine, subject, display_name)
+    else:
+        last_day = complete_through(setting, directory, subject)
+    return EventTable(subject, source, zone, engine, display_name, columns, last_day)
+
+
+def _column_types(engine: sa.Engine, table: str, where: str, display_name: str) -> dict[str, sa.types.TypeEngine[Any]]:
+    """The declared type of each column by its name; none where there is no such table, or the user may not see it."""
+    named = table_of(table)
+    with refusing(where, display_name), engine.connect() as connection:
+        try:
+            # SQLAlchemy warns of a type that it doesn't know. A needed column of such a type is refused by `column_of`.
+            with catch_warnings(action="ignore", category=sa.exc.SAWarning):
+                return {column["name"]: column["type"] for column in sa.inspect(connection).get_columns(named.name, named.schema)}
+        except sa.exc.NoSuchTableError:
+            return {}

@@ -418,13 +418,13 @@ def test_without_the_library_the_extra_is_named(tmp_path: Path) -> None:
 import sys
 sys.modules.update(dict.fromkeys(("sqlalchemy", "obstore")))
 from pathlib import Path
-from affiliates import edge
+from affiliates.sources import resolve
 from affiliates.manifests.loader import read_group
 from affiliates.errors import RefusedError
 for name in ("database", "objects"):
     directory = Path({str(tmp_path)!r}) / name
     try:
-        edge.find("a/app", read_group(directory).entities["a"].products[0], directory, "UTC")
+        resolve.find("a/app", read_group(directory).entities["a"].products[0], directory, "UTC")
     except RefusedError as refusal:
         print(refusal)
 """

@@ -49,7 +49,7 @@ def test_more_objects_than_a_listing_has(tmp_path: Path, put: Put) -> None:
     lines = {f"many/{day}/part-{i:04}.csv": f"at,user\n{day}T12:00:00Z,u{i}@example.com\n" for i, day in enumerate(days)}
     bucket = put({key: text.encode() for key, text in lines.items()})
     directory = group_of(tmp_path, source(files=f"{bucket}/many/{{day}}/*.csv", complete_through=None), lg_k=12)
-    assert found_in(directory).described().startswith("1010 objects")
+    assert found_in(directory).summary().startswith("1010 objects")
     assert users(contributions(directory, JANUARY[30:])[JANUARY[30]]) == {"email": days.count(JANUARY[30])}
 
 
