@@ -24,9 +24,9 @@ class Workspace:
         self.registry = registry.from_directory(directory)
         keys = Keyring(group.settings, directory)
         keys.newest()
-        self.place = EdgeContext(directory, group.settings, keys, snapshots_by_month(group.settings.crosswalk, directory), now)
+        self.edge = EdgeContext(directory, group.settings, keys, snapshots_by_month(group.settings.crosswalk, directory), now)
         if group.settings.crosswalk and "{month}" not in group.settings.crosswalk:
-            self.place.crosswalk(date.min)  # One snapshot for all: if it can't be read, no product can be counted.
+            self.edge.crosswalk(date.min)  # One snapshot for all: if it can't be read, no product can be counted.
         self._stack = ExitStack()
         self._store: ContributionStore | None = None
 
@@ -48,7 +48,7 @@ class Workspace:
 
     def crosswalk_digest(self, month: date) -> str:
         """Of the snapshot that joins a month's identifiers; empty for none."""
-        return crosswalk_digest(self.place, month)
+        return crosswalk_digest(self.edge, month)
 
     def store(self) -> ContributionStore:
         """The store, made where there is none."""

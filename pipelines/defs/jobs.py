@@ -20,7 +20,7 @@ from pipelines.defs.assets import Prefix, product_key
 from pipelines.defs.resources import DESK, RunContext
 from pipelines.ingestion import collect, inbox, receive
 from pipelines.ingestion.collect import ProductRun
-from pipelines.workflows import receive as workflows_receive
+from pipelines.workflows.receive import receive_files
 from pipelines.workspace import Workspace
 
 JOBS: dict[Grain, str] = {"day": "mauwatch_days", "month": "mauwatch_months"}
@@ -97,9 +97,9 @@ def receiving_job() -> dg.JobDefinition:
         desk: RunContext = getattr(context.resources, DESK)
         with desk.without_data("the inbox"):
             workspace = desk.workspace
-            offers, left = inbox.waiting(workspace.directory, time.time(), receive.signing(workspace))
-            session = workflows_receive.receive(workspace, offers, progress=desk.progress)
-        for taken in session.taken:
+            offers, left = inbox.waiting(workspace.directory, time.time(), receive.must_sign(workspace))
+            session = receive_files(workspace, offers, progress=desk.progress)
+        for taken in session.files:
             said = ", ".join(f"{taken.number(word)} {word}" for word in ("new", "replaced", "the same", "older"))
             context.log.info(f"{taken.offer.name}: {taken.outcome}; {said}")
             for warning in taken.warnings:

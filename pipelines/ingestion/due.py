@@ -50,7 +50,7 @@ def due(
     found = resolve.find(str(ref), product, workspace.directory, group.settings.time_zone)
     periods = availability.periods_present(found, product, days, zone, now)
     seen = availability.fingerprints(found, periods)
-    next_epoch = key_overlap.next_epoch_days(product, list(periods), workspace.place)
+    next_epoch = key_overlap.next_epoch_days(product, list(periods), workspace.edge)
     if first is None and last is None:
         outdated = {p: ds for p, ds in periods.items() if _outdated(known.get(p), workspace, ref, product)}
         others = {p: ds for p, ds in periods.items() if p not in outdated}
@@ -140,7 +140,7 @@ def _outdated(
     they are, else its own."""
     if version is None:
         return True
-    place = workspace.place
+    place = workspace.edge
     month = month or month_of(version.activity_date)
     if place.keys.source(month).destroyed:
         return False

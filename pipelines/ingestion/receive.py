@@ -30,7 +30,7 @@ NAMED = "named by the file"
 _KEYS = ("affiliate", "product", "grain", "activity_date", "key_epoch", "computed_at", "audience", "namespace")
 
 
-def signing(workspace: Workspace) -> frozenset[str]:
+def must_sign(workspace: Workspace) -> frozenset[str]:
     """The affiliates whose files need a signature."""
     return frozenset(name for name, entity in workspace.group.entities.items() if entity.public_keys)
 
@@ -155,7 +155,7 @@ def _examined(
     if others:
         said = f"{others:,} of {len(found):,} contributions aren't {taken.sender}'s"
         return [], [Refusal(Code.SENDER_OTHER, name, OTHERS, said, "each affiliate hands in its own")]
-    return acceptance.checked(found, group, workspace.place.keys.canaries, workspace.crosswalk_digest, workspace.now)
+    return acceptance.checked(found, group, workspace.edge.keys.canaries, workspace.crosswalk_digest, workspace.now)
 
 
 def _wrong_sender(entity: Entity | None, taken: ReceivedFile, copy: StagedCopy) -> list[Refusal]:

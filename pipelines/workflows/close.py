@@ -37,7 +37,7 @@ class Signature:
     restates: str | None = None
 
 
-def close(workspace: Workspace, month: date, signature: Signature) -> dict[str, Measured]:
+def close_month(workspace: Workspace, month: date, signature: Signature) -> dict[str, Measured]:
     """Sign a month's figures under each reading; says which they are.
 
     Raises `RefusedError` while the month isn't over, something due is missing or unsettled, or a check is
@@ -108,7 +108,7 @@ def close(workspace: Workspace, month: date, signature: Signature) -> dict[str, 
     return {reading: with_state(measured, state) for reading, measured in found.items()}
 
 
-def head(store: ContributionStore, month: date) -> LedgerEntry:
+def ledger_entry(store: ContributionStore, month: date) -> LedgerEntry:
     """The ledger's entry that signs a month: what is printed, and mailed to somebody else."""
     found = head_of(ledger.read(store), month)
     assert found is not None
@@ -194,7 +194,7 @@ def sign_off_record(attested: Attested, found: Measured, public_key: str | None 
     }
 
 
-def summary(told: dict[str, Any]) -> list[str]:
+def sign_off_lines(told: dict[str, Any]) -> list[str]:
     """In words, for whoever signs."""
     lines = []
     for a in told["attestations"]:

@@ -23,7 +23,7 @@ from pipelines.workspace import Workspace
 class Session:
     """What one `receive` did."""
 
-    taken: list[ReceivedFile] = field(default_factory=list)
+    files: list[ReceivedFile] = field(default_factory=list)
     left: list[LeftInInbox] = field(default_factory=list)
     undecided: list[Finding] = field(default_factory=list)
     """Files that this machine can't judge, and why: they wait."""
@@ -32,17 +32,17 @@ class Session:
 
     @property
     def refused(self) -> list[ReceivedFile]:
-        return [t for t in self.taken if t.refusals]
+        return [t for t in self.files if t.refusals]
 
     @property
     def pages(self) -> list[Page]:
         """What the runbook has about what was found."""
-        pages = [runbook.of_file(refusal) for t in self.taken for refusal in t.refusals]
+        pages = [runbook.of_file(refusal) for t in self.files for refusal in t.refusals]
         pages += [Page.QUARANTINE] if pages else []
         return list(dict.fromkeys(pages + [finding.page for finding in [*self.undecided, *self.report.findings]]))
 
 
-def receive(
+def receive_files(
     workspace: Workspace,
     offers: Sequence[Offer],
     sender: str | None = None,
@@ -78,7 +78,7 @@ def receive(
                 page = runbook.of_refusal(error.refusals[0]) or Page.CONTRIBUTION_REFUSED
                 session.undecided.append(Finding(f"{taken.offer.name} can't be judged here: {error}", page))
                 continue
-            session.taken.append(taken)
+            session.files.append(taken)
             try:
                 _settle(workspace, taken, copy)
             except OSError as error:
@@ -86,9 +86,9 @@ def receive(
     return session
 
 
-def publish(workspace: Workspace, session: Session) -> None:
+def publish_received(workspace: Workspace, session: Session) -> None:
     """Publish the months that the accepted files are about, and those beside them, where anything has changed."""
-    months = {month for t in session.taken for month in t.months}
+    months = {month for t in session.files for month in t.months}
     store = workspace.store_if_any()
     if not months or store is None:
         return

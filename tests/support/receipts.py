@@ -10,8 +10,7 @@ from affiliates.manifests.loader import read_group
 from pipelines.ingestion import inbox, receive
 from pipelines.ingestion.inbox import offer_of
 from pipelines.records import Restatement
-from pipelines.workflows import receive as workflows_receive
-from pipelines.workflows.receive import Session
+from pipelines.workflows.receive import Session, publish_received, receive_files
 from pipelines.workspace import Workspace
 from tests.support.groups import NOW
 
@@ -23,19 +22,19 @@ def take(
     with Workspace(directory, read_group(directory), now) as workspace:
         offers, left = [offer_of(path, directory) for path in files], list[inbox.LeftInInbox]()
         if not files:
-            offers, left = inbox.waiting(directory, time.time() + 100, receive.signing(workspace))
-        session = workflows_receive.receive(workspace, offers, sender, restated)
+            offers, left = inbox.waiting(directory, time.time() + 100, receive.must_sign(workspace))
+        session = receive_files(workspace, offers, sender, restated)
         session.left += left
-        workflows_receive.publish(workspace, session)
+        publish_received(workspace, session)
         return session
 
 
 def outcomes(session: Session) -> list[str]:
-    return [told["outcome"] for taken in session.taken for told in taken.contributions]
+    return [told["outcome"] for taken in session.files for told in taken.contributions]
 
 
 def why(session: Session) -> str:
-    return "\n".join(str(refusal) for taken in session.taken for refusal in taken.refusals)
+    return "\n".join(str(refusal) for taken in session.files for refusal in taken.refusals)
 
 
 def receipt(path: Path) -> dict[str, Any]:

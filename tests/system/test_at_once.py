@@ -148,7 +148,7 @@ def test_a_file_that_is_written_while_it_is_read_is_read_again(make: Callable[..
             steps.pop()()
 
     with Workspace(directory, group, NOW) as workspace:
-        workspace.place = replace(workspace.place, crosswalk=meanwhile)
+        workspace.edge = replace(workspace.edge, crosswalk=meanwhile)
         done = collect.collect(workspace, *next(iter(group.products.items())))
     assert (done.refusals, done.periods, steps) == ((), 1, [])
 

@@ -106,9 +106,9 @@ def by_sketches_alone(directory: Path, workspace: Path, last: date, first: date 
             own = {ref: product for ref, product in group.products.items() if ref.affiliate == affiliate}
             contract.write(files[-1], _counted(own, place, first, last))
     with Workspace(workspace, read_group(workspace), NOW) as opened:
-        session = receive.receive(opened, [inbox.offer_of(file, workspace) for file in files])
-        assert [taken.refusals for taken in session.taken] == [[]] * len(files)
-        receive.publish(opened, session)
+        session = receive.receive_files(opened, [inbox.offer_of(file, workspace) for file in files])
+        assert [taken.refusals for taken in session.files] == [[]] * len(files)
+        receive.publish_received(opened, session)
     return session.report
 
 

@@ -177,7 +177,7 @@ def test_restated_history(make: Make) -> None:
 
     assert go(directory).findings == []
     with Workspace(directory, read_group(directory), NOW) as workspace:
-        close.close(workspace, JANUARY, Signature("Head of Finance"))
+        close.close_month(workspace, JANUARY, Signature("Head of Finance"))
 
     def shown(month: date, anew: bool = False) -> int | None:
         group = read_group(directory)
@@ -565,9 +565,9 @@ def test_each_month_has_its_days(make: Make, month: date, length: int) -> None:
     assert found.products["a/x"].reasons == (f"a/x: 1 of {length} days ({month_end(month)}) missing",)
     with Workspace(directory, read_group(directory), NOW) as workspace:
         with pytest.raises(RefusedError, match=f"{length - 1} of|1 of {length} days"):
-            close.close(workspace, month, Signature("Head of Finance"))
+            close.close_month(workspace, month, Signature("Head of Finance"))
         hand_in(directory, each[-1:])
-        closed = close.close(workspace, month, Signature("Head of Finance"))["unique_people"]
+        closed = close.close_month(workspace, month, Signature("Head of Finance"))["unique_people"]
     truth = len(people(events, month))
     assert closed.group.coverage.days_expected == 3 * length
     assert (closed.products["a/x"].estimate, closed.group.lower) == (truth, 300)

@@ -28,22 +28,22 @@ def close(
     """Sign a month: from then on its figures stand, whatever comes later; to change them is to restate them."""
     from dashboards.cli import answers, tables
     from pipelines.figures import query
-    from pipelines.workflows import close as workflows_close
+    from pipelines.workflows.close import Signature, close_month, ledger_entry, sign_off_lines
     from pipelines.workspace import Workspace
 
     first = console.month_of(month)
     settings = read_group(group)
     with Workspace(group, settings, datetime.now(UTC)) as workspace:
-        workflows_close.close(workspace, first, workflows_close.Signature(by, despite, restates))
+        close_month(workspace, first, Signature(by, despite, restates))
         chosen = measure.reading_of(settings, None, month_end(first))
         found, publication = query.figures_of_month(workspace.store(), settings, first, chosen)
-        head = workflows_close.head(workspace.store(), first)
+        head = ledger_entry(workspace.store(), first)
     told = json.loads(publication.collected) if publication and publication.collected else {}
     if as_json:
         more = {"collected": told, "ledger_head": {"number": head.number, "digest": head.digest}}
         console.print_json(answers.to_dict(found, publication) | more)
         return
-    said = [Text(line) for line in workflows_close.summary(told)] if told else []
+    said = [Text(line) for line in sign_off_lines(told)] if told else []
     said.append(Text(f"Ledger, entry {head.number}: {head.digest}"))
     said.append(Text("Print that line and mail it to outside counsel: no other ledger of this month has it."))
     console.output().print(Stack(tables.measured(found, settings, publication), *said))

@@ -42,8 +42,8 @@ def receive(
     """Take contributions that affiliates hand in: FILEs, or what waits in .mauwatch/inbox/AFFILIATE; publish their months."""
     from affiliates.manifests.loader import read_group
     from pipelines.ingestion import inbox
-    from pipelines.ingestion.receive import signing
-    from pipelines.workflows import receive as workflows_receive
+    from pipelines.ingestion.receive import must_sign
+    from pipelines.workflows.receive import publish_received, receive_files
     from pipelines.workspace import Workspace
 
     restated = _restated(restates, by)
@@ -60,10 +60,10 @@ def receive(
         raise typer.BadParameter(f"--sender {sender}: a FILE lies in another affiliate's folder of the inbox")
     with Workspace(group, found, datetime.now(UTC)) as workspace, console.progress_bar() as progress:
         if not files:
-            offers, left = inbox.waiting(group, time.time(), signing(workspace))
-        session = workflows_receive.receive(workspace, offers, sender, restated, progress)
+            offers, left = inbox.waiting(group, time.time(), must_sign(workspace))
+        session = receive_files(workspace, offers, sender, restated, progress)
         session.left = [*left, *session.left]
-        workflows_receive.publish(workspace, session)
+        publish_received(workspace, session)
         answer = to_dict(session, workspace.now)
     if as_json:
         console.print_json(answer)
@@ -91,7 +91,7 @@ def to_dict(session: "Session", received_at: datetime) -> dict[str, Any]:
     from pipelines import runbook
 
     return {
-        "files": [taken.receipt(received_at) for taken in session.taken],
+        "files": [taken.receipt(received_at) for taken in session.files],
         "left": [left._asdict() for left in session.left],
         "published_months": [f"{month:%Y-%m}" for month in session.report.published],
         "findings": [str(finding) for finding in (*session.undecided, *session.report.findings)],
@@ -114,7 +114,7 @@ def shown(session: "Session") -> "RenderableType":
     from pipelines import runbook
 
     rows: list[Sequence[str | Text]] = []
-    for t in session.taken:
+    for t in session.files:
         why = _reasons(t.refusals)
         outcome = Text(t.outcome, "bold red" if t.refusals else "green")
         sender = f"{t.sender or '–'}{' *' if _by_itself(t) else ''}"
@@ -122,9 +122,9 @@ def shown(session: "Session") -> "RenderableType":
         rows.append((t.offer.name, sender, outcome, *numbers, "\n".join(why)))
     columns = ("file", "sender", "outcome", "new", "replaced", "the same", "older", "reasons")
     said: list[RenderableType] = [tables.table("", columns, rows, (3, 4, 5, 6), (2,))] if rows else []
-    if any(map(_by_itself, session.taken)):
+    if any(map(_by_itself, session.files)):
         said.append(Text("* named by the file itself, and by nobody else"))
-    said += [Text(f"! {warning}", "yellow") for t in session.taken for warning in t.warnings]
+    said += [Text(f"! {warning}", "yellow") for t in session.files for warning in t.warnings]
     said.append(tables.reasons("Left", [f"{left.name}: {left.why}" for left in session.left]))
     said += [Text(f"! {finding}", "bold red") for finding in [*session.undecided, *session.report.findings]]
     if session.refused:
@@ -132,7 +132,7 @@ def shown(session: "Session") -> "RenderableType":
         said.append(Text(f"{number} {'file is' if number == 1 else 'files are'} in quarantine: .mauwatch/quarantine"))
     said += [Text(line, "dim") for line in runbook.lines(session.pages)]
     months = session.report.published
-    nothing = "Nothing new." if not session.taken else "No month has changed."
+    nothing = "Nothing new." if not session.files else "No month has changed."
     said.append(Text(f"Months published: {', '.join(f'{m:%Y-%m}' for m in months)}." if months else nothing))
     return Group(*(part for part in said if not isinstance(part, Text) or part.plain))
 

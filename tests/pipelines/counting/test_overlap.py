@@ -253,7 +253,7 @@ def closed_january(tmp_path_factory: pytest.TempPathFactory) -> Path:
     each = [made("a/app", d, PEOPLE[d], key=FIRST_KEY if d < FEBRUARY else SECOND_KEY) for d in PEOPLE]
     assert set(outcomes(handed_in(directory, each))) == {"new"}
     with Workspace(directory, read_group(directory), NOW) as workspace:
-        close.close(workspace, JANUARY, Signature("Head of Finance"))
+        close.close_month(workspace, JANUARY, Signature("Head of Finance"))
     return directory
 
 
@@ -356,7 +356,7 @@ def test_a_second_contribution_of_fewer_events_is_left_alone(directory: Path) ->
     late = made("a/app", day, [*PEOPLE[day], "late"], key=FIRST_KEY, computed_at=NOW - DAY / 2)
     with Workspace(directory, read_group(directory), NOW) as workspace:
         contract.write(directory / "late.parquet", [late])
-        receive.receive(workspace, [offer_of(directory / "late.parquet", directory)], restated=Restatement("late", "CFO"))
+        receive.receive_files(workspace, [offer_of(directory / "late.parquet", directory)], restated=Restatement("late", "CFO"))
     figure = window(directory, TRAILING).group
     assert figure.reasons[0].startswith("a/app: 1 period (2025-01-31) is under the key of epoch 1, not of 2")
     truth = {w for d, who in PEOPLE.items() if TRAILING.first <= d <= TRAILING.last for w in who} | {"late"}

@@ -274,7 +274,7 @@ def counted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_group(directory, [entity("a", [app_])], {"events.parquet": events(rows)}, lg_k=LG_K)
     assert run(directory, read_group(directory), NOW).clean
     with Workspace(directory, read_group(directory), NOW) as workspace:
-        close.close(workspace, JANUARY, Signature("Head of Finance"))
+        close.close_month(workspace, JANUARY, Signature("Head of Finance"))
     return directory
 
 

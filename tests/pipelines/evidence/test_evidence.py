@@ -28,8 +28,7 @@ from pipelines.evidence import archive, verify
 from pipelines.evidence import write as evidence_write
 from pipelines.licences import release_tests
 from pipelines.store import contributions, ledger
-from pipelines.workflows import close as workflows_close
-from pipelines.workflows.close import Signature
+from pipelines.workflows.close import Signature, close_month
 from pipelines.workflows.run import run
 from pipelines.workspace import Workspace
 from tests.support.databases import both_databases
@@ -68,7 +67,7 @@ def made_in(directory: Path, store_url: str = "sqlite:///.mauwatch/store.sqlite"
 
 def close(directory: Path) -> None:
     with Workspace(directory, read_group(directory), NOW) as workspace:
-        workflows_close.close(workspace, MARCH, Signature("Head of Finance", despite="calls are counted elsewhere"))
+        close_month(workspace, MARCH, Signature("Head of Finance", despite="calls are counted elsewhere"))
 
 
 def write(directory: Path, to: Path) -> None:

@@ -130,11 +130,11 @@ def test_a_restated_month_is_a_step_on_both_sides(directory: Path) -> None:
     """Its neighbours are as they were first measured."""
     series(directory)
     with Workspace(directory, read_group(directory), NOW) as workspace:
-        close.close(workspace, MONTHS[2], Signature("Head of Finance", "as it is"))
+        close.close_month(workspace, MONTHS[2], Signature("Head of Finance", "as it is"))
     write_events(directory, [100, 120, 150, 160, 180, 200])
     run(directory, read_group(directory), NOW + timedelta(1), MONTHS[2], date(2025, 3, 31))
     with Workspace(directory, read_group(directory), NOW + timedelta(1)) as workspace:
-        close.close(workspace, MONTHS[2], Signature("Head of Finance", "as it is", "events came late"))
+        close.close_month(workspace, MONTHS[2], Signature("Head of Finance", "as it is", "events came late"))
     found = series(directory, NOW + timedelta(2))
     assert found.points[2].value == 150
     assert broken(found) == {"2025-03": "2025-03: restated", "2025-04": "2025-04: the month before is restated"}

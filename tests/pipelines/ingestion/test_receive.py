@@ -103,7 +103,7 @@ def test_each_wrong_contribution_is_refused_with_its_reason(directory: Path, sto
     table = shown(session)
     assert stored(directory, store_url) == before
     refused = {taken.offer.name: taken for taken in session.refused}
-    assert len(refused) == len(session.taken) == len(cases)
+    assert len(refused) == len(session.files) == len(cases)
     kept = {row["file"]: row for row in rows_of(store_url, directory)["receipts"]}
     for case in cases:
         taken, said = refused[case.file], receipt(box(directory, case.sender) / case.file)
@@ -208,12 +208,12 @@ def test_a_closed_month_takes_nothing_unless_somebody_approves(directory: Path, 
     day = row(FIRST, computed_at=LATER)
     take(directory, write(directory / "first", day))
     with Workspace(directory, read_group(directory), NOW) as workspace:
-        close.close(workspace, JANUARY, Signature("Head of Finance", despite="thirty days are lost"))
+        close.close_month(workspace, JANUARY, Signature("Head of Finance", despite="thirty days are lost"))
     late = row(FIRST, number=PEOPLE + 50, computed_at=LATER + timedelta(1))
     write(directory / "late", late, row(FIRST + timedelta(1), computed_at=LATER), row(date(2025, 2, 1), computed_at=LATER))
     before = stored(directory, store_url)
     session = take(directory, directory / "late")
-    assert [r.rule for r in session.taken[0].refusals] == ["its month is closed"] * 2
+    assert [r.rule for r in session.files[0].refusals] == ["its month is closed"] * 2
     assert "--restates REASON --by NAME" in why(session)
     assert stored(directory, store_url) == before
     assert outcomes(take(directory, directory / "first")) == ["the same"]
@@ -242,10 +242,10 @@ def test_part_files_of_a_folder_are_one_contribution(directory: Path) -> None:
     """Taken one by one, each part would replace the one before."""
     made = folder(box(directory) / "export", row(FIRST), other_namespace(FIRST))
     session = take(directory)
-    assert (outcomes(session), session.taken[0].contributions[0]["estimate"]) == (["new"], 2 * PEOPLE)
+    assert (outcomes(session), session.files[0].contributions[0]["estimate"]) == (["new"], 2 * PEOPLE)
     first = receipt(made)["sha256"]
     (made / "part-00000-c000.snappy.parquet").rename(made / "part-00009-c000.snappy.parquet")
-    assert (signing.digest_of(made), take(directory).taken) == (first, [])
+    assert (signing.digest_of(made), take(directory).files) == (first, [])
 
 
 def test_an_export_in_pieces_does_not_replace_itself(directory: Path) -> None:
@@ -276,8 +276,8 @@ def test_users_that_a_replacement_lacks_are_told(directory: Path) -> None:
         write(box(directory) / f"region-{number}", row(FIRST) | later)
     session = take(directory)
     assert outcomes(session) == ["new", "replaced", "replaced"]
-    assert [len(taken.warnings) for taken in session.taken] == [0, 0, 1]
-    assert "about 301 external users of email that the version before had are gone" in session.taken[2].warnings[0]
+    assert [len(taken.warnings) for taken in session.files] == [0, 0, 1]
+    assert "about 301 external users of email that the version before had are gone" in session.files[2].warnings[0]
 
 
 def test_a_tenth_of_the_users_is_missed(directory: Path) -> None:
@@ -285,7 +285,7 @@ def test_a_tenth_of_the_users_is_missed(directory: Path) -> None:
     for day, number in ((FIRST, 250), (FIRST + timedelta(1), 280)):  # Of 300; late events never take anybody away.
         take(directory, write(directory / f"whole-{number}", row(day)))
         session = take(directory, write(directory / f"later-{number}", row(day, number=number, computed_at=LATER + timedelta(2))))
-        assert (outcomes(session), len(session.taken[0].warnings)) == (["replaced"], number == 250)
+        assert (outcomes(session), len(session.files[0].warnings)) == (["replaced"], number == 250)
 
 
 def test_a_rough_sketch_misses_nobody_by_chance() -> None:
@@ -306,17 +306,17 @@ def test_another_products_very_users_are_told(directory: Path) -> None:
     few = [row(FIRST + timedelta(1), number=99, product=name) for name in ("app", "tv")]
     session = take(directory, write(directory / "two", row(FIRST, product="tv"), *few))
     assert outcomes(session) == ["new"] * 3
-    assert session.taken[0].warnings == [
+    assert session.files[0].warnings == [
         "a/tv, 2025-01-01: its external users of email are the very ones of a/app: is it another product's file?"
     ]
-    assert session.taken[0].warnings[0] in shown(session)
+    assert session.files[0].warnings[0] in shown(session)
 
 
 def test_who_hands_in(directory: Path, tmp_path: Path) -> None:
     """The inbox's folder, --sender, or what the file says; and a signature wherever there is a key."""
     path = write(directory / "f", row(FIRST))
-    assert take(directory, path).taken[0].bound_by == "named by the file"
-    assert take(directory, path, sender="a").taken[0].bound_by == "--sender"
+    assert take(directory, path).files[0].bound_by == "named by the file"
+    assert take(directory, path, sender="a").files[0].bound_by == "--sender"
     assert "another affiliate's (1 of 1 contributions aren't b's)" in why(take(directory, path, sender="b"))
     both = write(directory / "both", row(FIRST), row(FIRST, affiliate="b", product="chat"))
     assert "another affiliate's (it names 2)" in why(take(directory, both))
@@ -328,10 +328,10 @@ def test_who_hands_in(directory: Path, tmp_path: Path) -> None:
     signed = write(directory / "signed", mine)
     assert "it isn't signed" in why(take(directory, signed))
     (directory / "signed.sig").write_text(signing.sign(signed, tmp_path / "c.pem"))
-    assert take(directory, signed).taken[0].bound_by == "named by the file, signature"
+    assert take(directory, signed).files[0].bound_by == "named by the file, signature"
     parts = folder(box(directory, "c") / "parts", mine | {"activity_date": date(2025, 1, 2)})
     (box(directory, "c") / "parts.sig").write_text(signing.sign(parts, tmp_path / "c.pem") + "\n")
-    assert take(directory).taken[0].bound_by == "inbox folder, signature"
+    assert take(directory).files[0].bound_by == "inbox folder, signature"
 
 
 def test_nobody_stands_in_anothers_way(directory: Path, tmp_path: Path) -> None:
@@ -342,7 +342,7 @@ def test_nobody_stands_in_anothers_way(directory: Path, tmp_path: Path) -> None:
     signed.with_name("signed.sig").write_text(signing.sign(signed, tmp_path / "c.pem"))
     write(box(directory, "c") / "forged", row(FIRST, affiliate="c", product="web", number=1, events=9))
     session = take(directory)
-    assert {t.offer.name: [r.rule for r in t.refusals] for t in session.taken} == {
+    assert {t.offer.name: [r.rule for r in t.refusals] for t in session.files} == {
         "honest": [], "hostile": ["another affiliate's"], "signed": [], "forged": ["it isn't signed"],
     }  # fmt: skip
 
@@ -373,9 +373,9 @@ def test_what_was_received_is_not_received_again(directory: Path) -> None:
     """And what was refused and put there again is looked at again: the mistake may have been on our side."""
     path = write(box(directory) / "f", row(FIRST))
     assert outcomes(take(directory)) == ["new"]
-    assert take(directory).taken == []
+    assert take(directory).files == []
     path.touch()
-    assert take(directory).taken == []
+    assert take(directory).files == []
     write(path, row(FIRST, number=PEOPLE + 1, computed_at=LATER))
     assert outcomes(take(directory)) == ["replaced"]
     bad = write(box(directory) / "g", row(FIRST, product="other"))
@@ -463,7 +463,7 @@ def test_a_file_that_grows_while_it_is_copied_is_refused(directory: Path, monkey
     with monkeypatch.context() as patched:  # What was looked at before: one byte.
         patched.setattr(inbox, "_check_size", _late(inbox._check_size))
         session = take(directory)
-    assert [r.rule for r in session.taken[0].refusals] == ["it is too large"]
+    assert [r.rule for r in session.files[0].refusals] == ["it is too large"]
 
 
 def _late(real: Callable[..., None]) -> Callable[..., None]:
@@ -520,7 +520,7 @@ def test_what_is_no_plain_file_is_never_opened(directory: Path, what: str) -> No
     else:
         inside.symlink_to(directory / ("affiliates" if what == "link to a folder" else "group.key"))
     session = take(directory)
-    assert [r.rule for r in session.taken[0].refusals] == ["is no plain file"]
+    assert [r.rule for r in session.files[0].refusals] == ["is no plain file"]
     kept = [p for p in (directory / ".mauwatch" / "quarantine").rglob("*") if p.is_file() and not p.is_symlink()]
     assert not [p for p in kept if KEY.encode() in p.read_bytes()]
     assert (directory / "group.key").read_text() == KEY

@@ -28,7 +28,7 @@ from pipelines.store import contributions, erasure, publications, vacuum
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.erasure import Order, Scope
 from pipelines.workflows import close
-from pipelines.workflows import receive as workflows_receive
+from pipelines.workflows.receive import receive_files
 from pipelines.workflows.run import run
 from pipelines.workspace import Workspace
 from tests.support.databases import both_databases, rows_of
@@ -160,14 +160,14 @@ def test_an_unsigned_month_loses_its_upper_bound_and_says_why(store_url: str, di
 def test_a_signed_month_keeps_its_figure(store_url: str, directory: Path) -> None:
     """Erased by retention, each closed month would change, or be a finding in every run from then on."""
     with Workspace(directory, read_group(directory), NOW) as workspace:
-        close.close(workspace, JANUARY, close.Signature("Head of Finance"))
+        close.close_month(workspace, JANUARY, close.Signature("Head of Finance"))
     before = figure(directory)
     assert erased(directory, Scope(before=date(2025, 2, 1))).months == {JANUARY: "closed"}
     assert figure(directory) == before
     report = run(directory, read_group(directory), NOW + DAY)
     assert (report.findings, report.published, figure(directory)) == ([], [], before)
     with Workspace(directory, read_group(directory), NOW + DAY) as workspace, pytest.raises(RefusedError, match="red"):
-        close.close(workspace, JANUARY, close.Signature("Head of Finance", restates="again"))
+        close.close_month(workspace, JANUARY, close.Signature("Head of Finance", restates="again"))
 
 
 @both_databases
@@ -293,7 +293,7 @@ def test_a_file_with_an_erased_day_is_refused_whole(directory: Path, tmp_path: P
     def receive(name: str) -> Any:
         (folder / name).write_bytes(path.read_bytes())
         with Workspace(directory, read_group(directory), datetime.now(UTC)) as workspace:
-            return workflows_receive.receive(workspace, [inbox.offer_of(folder / name, directory)])
+            return receive_files(workspace, [inbox.offer_of(folder / name, directory)])
 
     assert receive("first.parquet").refused == []
     plan = erased(directory)

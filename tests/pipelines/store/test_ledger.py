@@ -46,7 +46,7 @@ def directory(make: Make) -> Path:
     (made / "group.yaml").write_text(yaml.safe_dump(settings | {"evidence_key": "evidence.pem"}))
     run(made, read_group(made), NOW)
     with Workspace(made, read_group(made), NOW) as workspace:
-        close.close(workspace, MARCH, Signature("Head of Finance"))
+        close.close_month(workspace, MARCH, Signature("Head of Finance"))
         scope = Scope(affiliate="a", product="app", first_day=date(2025, 2, 1), last_day=date(2025, 2, 1))
         erasure.erase(workspace.store(), scope, Order("Privacy Officer", "a request"), NOW)
     return made
@@ -133,7 +133,7 @@ def test_a_store_older_than_its_ledger_begins_it(directory: Path) -> None:
     assert f"{len(rows_of(url, directory)['publications'])} publications are in no entry" in wrong(directory)
     (directory / "attested" / "2025-03.yaml").unlink()
     with Workspace(directory, read_group(directory), NOW + timedelta(1)) as workspace:
-        close.close(workspace, MARCH, Signature("Head of Finance", restates="the letter was withdrawn"))
+        close.close_month(workspace, MARCH, Signature("Head of Finance", restates="the letter was withdrawn"))
     assert entries(directory)[0].kind == "began"
     assert wrong(directory) == []
     with contributions.open_store(url, directory) as opened:

@@ -15,8 +15,7 @@ from pipelines.figures import query
 from pipelines.licences.release_tests import LicenceTest, run_tests
 from pipelines.store import contributions, publications
 from pipelines.store.publications import Publication
-from pipelines.workflows import close as workflows_close
-from pipelines.workflows.close import Signature
+from pipelines.workflows.close import Signature, close_month
 from pipelines.workspace import Workspace
 from tests.support.databases import both_databases
 from tests.support.groups import NOW, entity, events, product
@@ -47,7 +46,7 @@ def directory(make: Make) -> Path:
 
 def close(directory: Path, now: datetime = NOW, by: str = "Head of Finance", **why: str) -> dict[str, Measured]:
     with Workspace(directory, read_group(directory), now) as workspace:
-        return workflows_close.close(workspace, MARCH, Signature(by, **why))
+        return close_month(workspace, MARCH, Signature(by, **why))
 
 
 def shown(directory: Path, **asked: Any) -> tuple[Measured, Publication | None]:
