@@ -17,8 +17,8 @@ from affiliates.manifests import conditions
 from affiliates.manifests.product import AUDIENCES
 from affiliates.manifests.source import EventTime
 from affiliates.periods import DAY, local_day, moments_of
-from affiliates.sketches import kernels
-from affiliates.sketches.kernels import Keys, Values
+from affiliates.sketches.arrays import Keys, Values
+from affiliates.sketches.kernels.cells import cells_of, sort_by_cell
 from affiliates.sources.file_formats import check_identifiers, columns_needed
 from affiliates.sources.protocol import EARLIEST, EventSource
 
@@ -162,8 +162,8 @@ def _by_cell(
     out = np.empty_like(keys)
     left_out = np.zeros((n_days, 3), np.int64)
     starts = np.zeros(n_days * len(AUDIENCES) * each + 1, np.int64)
-    kernels.cells_of(since, flags, codes, (n_days, each), cells, left_out)
-    kernels.sort_by_cell(cells, keys, starts, out)
+    cells_of(since, flags, codes, (n_days, each), cells, left_out)
+    sort_by_cell(cells, keys, starts, out)
     found = [
         (
             days[0] + DAY * (cell // (len(AUDIENCES) * each)),

@@ -23,7 +23,7 @@ from affiliates.identity.normalisation import NORMALISATION
 from affiliates.manifests.product import Product, ProductRef, definition_digest
 from affiliates.manifests.settings import Settings
 from affiliates.periods import Grain, first_day, month_of
-from affiliates.sketches.kernels import Keys
+from affiliates.sketches.arrays import Keys
 from affiliates.sketches.registers import Absorber, Registers
 from affiliates.sources.protocol import EventSource
 

@@ -19,14 +19,15 @@ from affiliates.errors import Code, refused
 from affiliates.identity.keys import PERSON, GroupKey, person_key
 from affiliates.identity.normalisation import normalise
 from affiliates.manifests.source import Identifier
-from affiliates.sketches import kernels
-from affiliates.sketches.kernels import Keys, Values
+from affiliates.sketches.arrays import Keys, Values
+from affiliates.sketches.kernels import key_table
+from affiliates.sketches.kernels.cells import FIRST_CODE
 
 FIRST_PLACES = 1 << 16
 MOST_PLACES = 1 << 25
 """Of 16 bytes each: 0.5 GiB at most, room for 17 million identifiers; far more than all threads' batches hold."""
 
-MOST_NAMESPACES = int(kernels.CODES) - int(kernels.FIRST_CODE) + 1
+MOST_NAMESPACES = int(key_table.CODES) - int(FIRST_CODE) + 1
 _GROWTH = 4
 _SLICE = 1 << 18
 """Rows looked up at a time: as many could be new, and the table has to have room for them."""
@@ -67,13 +68,13 @@ class KnownKeys:
     def of(self, columns: Sequence[pl.Series]) -> tuple[Keys, Values]:
         """Key and code of each row's first usable identifier.
 
-        A code is less than `kernels.FIRST_CODE` for nobody (the key then means nothing), else that
+        A code is less than `FIRST_CODE` for nobody (the key then means nothing), else that
         and the place in `namespaces`.
         """
         keys = np.zeros(len(columns[0]), np.uint64)
         codes = np.zeros(len(columns[0]), np.uint8)
         for number, column in enumerate(columns):
-            open_ = codes < kernels.FIRST_CODE  # The next identifier may name somebody where the one before didn't.
+            open_ = codes < FIRST_CODE  # The next identifier may name somebody where the one before didn't.
             if column.null_count():
                 open_ &= column.is_not_null().to_numpy()
             prints = column.hash(self._seeds[number]).to_numpy()
@@ -106,7 +107,7 @@ class KnownKeys:
                         self._empty(FIRST_PLACES)
                     raise
                 with self._lock:
-                    kernels.set_known(self._table, prints[rows], made, found)
+                    key_table.set_known(self._table, prints[rows], made, found)
                 keys[rows] = made
                 codes[rows] = found
                 if self._emptied != emptied:  # Else the others are found in the table, now that these are set.
@@ -123,7 +124,7 @@ class KnownKeys:
             for start in range(0, len(prints), _SLICE):
                 part = slice(start, start + _SLICE)
                 self._make_room(len(prints[part]))
-                n, n_new = kernels.recognise(self._table, prints[part], keys[part], codes[part], late[n_late:])
+                n, n_new = key_table.recognise(self._table, prints[part], keys[part], codes[part], late[n_late:])
                 some = late[n_late : n_late + n]
                 some[some >= 0] += start
                 some[some < 0] -= start
@@ -140,7 +141,7 @@ class KnownKeys:
         elif places > len(self._table):
             known = self._table[self._table[:, 0] != 0]
             self._table, self._held = np.zeros((places, 2), np.uint64), len(known)
-            kernels.insert_known(self._table, known)
+            key_table.insert_known(self._table, known)
 
     def _keyed(self, texts: pl.Series, identifier: Identifier) -> tuple[Keys, Keys]:
         normalised = normalise(pl.col("text"), identifier.namespace, identifier.region)
@@ -154,7 +155,7 @@ class KnownKeys:
         return keys, codes
 
     def _code(self, namespace: str) -> int:
-        return int(kernels.FIRST_CODE) + self.namespaces.index(namespace)
+        return int(FIRST_CODE) + self.namespaces.index(namespace)
 
 
 def _take_over(

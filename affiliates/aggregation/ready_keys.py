@@ -26,8 +26,9 @@ from affiliates.identity.keys import PERSON
 from affiliates.manifests.product import AUDIENCES
 from affiliates.manifests.source import PERSON_KEY_COLUMNS
 from affiliates.periods import Grain, first_day
-from affiliates.sketches import kernels
-from affiliates.sketches.kernels import Keys
+from affiliates.sketches.arrays import Keys
+from affiliates.sketches.kernels.cells import sort_by_cell
+from affiliates.sketches.kernels.key_texts import read_keys
 from affiliates.sources.protocol import EventSource
 
 BATCH_ROWS = 1_000_000
@@ -203,7 +204,7 @@ def _read(texts: pl.Series) -> tuple[Keys, int]:
         views = np.frombuffer(view.buffer(1), np.uint64).reshape(-1, 2)[array.offset : array.offset + array.length]
         buffers = [np.frombuffer(view.buffer(i), np.uint8) for i in range(2, view.n_buffers - 1)]
         addresses = np.array([buffer.ctypes.data for buffer in buffers], np.uint64)
-        n_wrong += kernels.read_keys(views, addresses, keys[start : start + array.length])
+        n_wrong += read_keys(views, addresses, keys[start : start + array.length])
         start += array.length
     return keys, n_wrong
 
@@ -245,7 +246,7 @@ def _by_cell(cells: npt.NDArray[np.int64], values: Keys, n_cells: int) -> tuple[
     """The values of each cell together, and where each cell's begin."""
     starts = np.zeros(n_cells + 1, np.int64)
     out = np.empty_like(values)
-    kernels.sort_by_cell(cells, values, starts, out)
+    sort_by_cell(cells, values, starts, out)
     return out, starts
 
 

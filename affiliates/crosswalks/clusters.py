@@ -13,8 +13,8 @@ import polars as pl
 
 from affiliates.crosswalks.snapshot import as_text
 from affiliates.identity.keys import plain_key
-from affiliates.sketches import kernels
-from affiliates.sketches.kernels import Keys
+from affiliates.sketches.arrays import Keys
+from affiliates.sketches.kernels.links import lowest_linked
 
 MOST_WAITING = 1 << 24
 """Links (of 16 bytes) that wait before they are made clusters, which need 16 bytes a key whatever the links."""
@@ -56,7 +56,7 @@ def clusters_of(one: Keys, other: Keys) -> Clusters:
     keys = both.unique().sort().to_numpy()
     numbers = both.rank("dense").to_numpy().astype(np.uint32) - np.uint32(1)
     first = np.arange(len(keys), dtype=np.uint32)
-    kernels.lowest_linked(first, *np.split(numbers, 2))
+    lowest_linked(first, *np.split(numbers, 2))
     return Clusters(keys, first)
 
 

@@ -21,7 +21,7 @@ import polars as pl
 from affiliates.errors import Code, refused
 from affiliates.identity.keys import PERSON, GroupKey, as_key, person_key
 from affiliates.identity.normalisation import normalise
-from affiliates.sketches.kernels import Keys
+from affiliates.sketches.arrays import Keys
 
 NO_CROSSWALK = ""
 """The digest of a contribution that was made without a crosswalk."""

@@ -22,8 +22,8 @@ import polars as pl
 from affiliates.errors import Code, refused
 from affiliates.identity.keys import TEST_KEY, GroupKey, person_key
 from affiliates.identity.normalisation import NORMALISATION, PLACEHOLDERS, normalise
+from affiliates.sketches.arrays import Coupons
 from affiliates.sketches.image import ADDRESS_BITS
-from affiliates.sketches.kernels import Coupons
 from affiliates.sketches.registers import Registers, coupons_of
 
 UNICODE = NORMALISATION

@@ -23,7 +23,7 @@ from affiliates.manifests.group import Group
 from affiliates.manifests.product import Product, ProductRef
 from affiliates.periods import Grain, month_after, month_days
 from affiliates.simulation.population import WAVES, History, Population, Range, Truth
-from affiliates.sketches.kernels import Keys
+from affiliates.sketches.arrays import Keys
 from affiliates.sketches.registers import Absorber, Registers
 
 PHONES = 40_000
@@ -210,7 +210,7 @@ class Simulation:
             numbers = np.arange(people.first, people.first + people.number, dtype=np.uint64)
             segment.absorb(self._keys(number, namespace, numbers))
         else:
-            segment.absorb_made(*people, self.population.seed + _SALTS[namespace])
+            segment.absorb_simulated(*people, self.population.seed + _SALTS[namespace])
 
     def _keys(self, number: int, namespace: str, numbers: Keys) -> Keys:
         """Keys of named people, hashed from their identifiers."""

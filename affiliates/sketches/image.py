@@ -18,8 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from affiliates.sketches import kernels
-from affiliates.sketches.kernels import Coupons, Values
+from affiliates.sketches.arrays import Coupons, Values
+from affiliates.sketches.kernels.packing import pack_nibbles, unpack_nibbles
 
 MIN_LG_K = 4
 MAX_LG_K = 21
@@ -157,7 +157,7 @@ def _registers(image: bytes, lg_k: int, kind: int, cur_min: int, lg_array: int, 
     _length(image, pairs_start + 4 * size)
     nibbles = np.frombuffer(image, np.uint8, k // 2, _HLL_START)
     values = np.empty(k, np.uint8)
-    marked = kernels.unpack_nibbles(nibbles, np.uint8(cur_min), values)
+    marked = unpack_nibbles(nibbles, np.uint8(cur_min), values)
     pairs = np.frombuffer(image, "<u4", size, pairs_start)
     pairs = np.sort(pairs[pairs != 0])
     slots = np.unique(pairs & ADDRESS_MASK)
@@ -219,7 +219,7 @@ def encode_hll4(lg_k: int, values: Values, histogram: npt.NDArray[np.int64]) -> 
     slots = np.flatnonzero(values >= cur_min + _EXCEPTION).astype(np.uint32)
     pairs = values[slots].astype(np.uint32) << np.uint32(ADDRESS_BITS) | slots
     packed = np.empty(len(values) // 2, np.uint8)
-    kernels.pack_nibbles(values, np.uint8(cur_min), packed)
+    pack_nibbles(values, np.uint8(cur_min), packed)
     lg_array = max(2, (4 * len(slots) // 3).bit_length())
     head = bytes((10, 1, 7, lg_k, lg_array, _COMPACT | _OUT_OF_ORDER, cur_min, _HLL | _HLL_4 << 2))
     sums = _sums(histogram, int(histogram[cur_min]), len(slots))

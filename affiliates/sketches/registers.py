@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from datasketches import hll_sketch
 
-from affiliates.sketches import kernels
+from affiliates.sketches.arrays import Coupons, Keys, Values
 from affiliates.sketches.image import (
     ADDRESS_BITS,
     MAX_LG_K,
@@ -29,7 +29,8 @@ from affiliates.sketches.image import (
     most_coupons,
     sorted_distinct,
 )
-from affiliates.sketches.kernels import Coupons, Keys, Values
+from affiliates.sketches.kernels import hashing
+from affiliates.sketches.kernels.packing import histogram
 
 RSE_FACTOR = 1.03896
 """Relative standard error of merged registers times sqrt(2^lg_k), as Apache DataSketches has it."""
@@ -45,7 +46,7 @@ STRETCH = 1.04
 def coupons_of(keys: Keys) -> Coupons:
     """Coupons of UInt64 keys, in their order."""
     out = np.empty(len(keys), np.uint32)
-    kernels.coupons(keys, out)
+    hashing.coupons(keys, out)
     return out
 
 
@@ -72,7 +73,7 @@ class Registers:
         values = None
         if len(coupons) > most:  # Sorting many is slow, and with that many slots occupied needless.
             values = np.zeros(1 << lg_k, np.uint8)
-            kernels.raise_coupons(values, coupons)
+            hashing.raise_coupons(values, coupons)
             if np.count_nonzero(values) > most:
                 return cls(lg_k, None, values)
         distinct = sorted_distinct(coupons)
@@ -84,7 +85,7 @@ class Registers:
         most = most_coupons(lg_k)
         if len(keys) > most:
             values = np.zeros(1 << lg_k, np.uint8)
-            kernels.raise_keys(values, keys)
+            hashing.raise_keys(values, keys)
             if np.count_nonzero(values) > most:
                 return cls(lg_k, None, values)
         return cls.from_coupons(lg_k, coupons_of(keys))
@@ -113,7 +114,7 @@ class Registers:
         values = many[0].copy()
         for other in many[1:]:
             np.maximum(values, other, out=values)
-        kernels.raise_coupons(values, coupons)
+        hashing.raise_coupons(values, coupons)
         return cls(lowest, None, values)
 
     def fold(self, lg_k: int) -> "Registers":
@@ -132,7 +133,7 @@ class Registers:
             return self.values
         assert self.coupons is not None
         values = np.zeros(1 << self.lg_k, np.uint8)
-        kernels.raise_coupons(values, self.coupons)
+        hashing.raise_coupons(values, self.coupons)
         return values
 
     @cached_property
@@ -184,7 +185,7 @@ class Registers:
         """How many registers hold each value from 0 to 63."""
         counts = np.zeros(64, np.int64)
         if self.values is not None:
-            kernels.histogram(self.values.view(np.uint16), counts)
+            histogram(self.values.view(np.uint16), counts)
         else:
             counts += np.bincount(self.occupied >> ADDRESS_BITS, minlength=64)
             counts[0] = (1 << self.lg_k) - len(self.occupied)
@@ -236,7 +237,7 @@ class Absorber:
             some = keys[: self._most]
             keys = keys[self._most :]
             self._table = _with_room(self._table, self._few, len(some))
-            self._few += kernels.insert_keys(self._table, some)
+            self._few += hashing.insert_keys(self._table, some)
             if self._few > self._most:
                 made = Registers.from_keys(self.lg_k, self._keys(self._table))
                 if made.values is not None:
@@ -245,18 +246,18 @@ class Absorber:
                 else:  # So many keys of so few coupons: hardly ever, but no reason to go wrong.
                     self._most *= 2
         if self._values is not None:
-            kernels.raise_keys(self._values, keys)
+            hashing.raise_keys(self._values, keys)
 
-    def absorb_made(self, first: int, count: int, salt: int) -> None:
-        """As `absorb` of the made-up keys of so many people, numbered from `first`; see `kernels.made_keys`."""
+    def absorb_simulated(self, first: int, count: int, salt: int) -> None:
+        """As `absorb` of the made-up keys of so many people, numbered from `first`; see `hashing.simulated_keys`."""
         while self._table is not None and count:
             some = np.empty(min(count, self._most), np.uint64)
-            kernels.made_keys(np.uint64(first), np.uint64(salt), some)
+            hashing.simulated_keys(np.uint64(first), np.uint64(salt), some)
             self.absorb(some)
             first = first + len(some)
             count = count - len(some)
         if self._values is not None:
-            kernels.raise_made(self._values, np.uint64(first), count, np.uint64(salt))
+            hashing.raise_simulated(self._values, np.uint64(first), count, np.uint64(salt))
 
     @property
     def distinct(self) -> int | None:
@@ -284,7 +285,7 @@ def _with_room(table: Keys, held: int, more: int) -> Keys:
     if size == len(table) - 1:
         return table
     larger = np.zeros(size + 1, np.uint64)
-    kernels.insert_keys(larger, table[:-1][table[:-1] != 0])
+    hashing.insert_keys(larger, table[:-1][table[:-1] != 0])
     larger[-1] = table[-1]
     return larger
 

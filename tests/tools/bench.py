@@ -26,8 +26,8 @@ from affiliates.identity import canaries
 from affiliates.identity.keys import GroupKey
 from affiliates.identity.normalisation import NORMALISATION
 from affiliates.manifests.source import PERSON_KEY_COLUMNS
-from affiliates.sketches import kernels
-from affiliates.sketches.kernels import Keys
+from affiliates.sketches.arrays import Keys
+from affiliates.sketches.kernels import hashing
 from affiliates.sketches.registers import Registers
 from pipelines.records import AcceptedContribution
 from pipelines.store import contributions
@@ -89,7 +89,7 @@ def ready_keys(path: Path, number: int, compression: Literal["uncompressed", "zs
     def parts() -> Iterator[pl.DataFrame]:
         for start in range(0, number, 1 << 20):
             keys = np.empty(min(1 << 20, number - start), np.uint64)
-            kernels.made_keys(np.uint64(start), np.uint64(7), keys)
+            hashing.simulated_keys(np.uint64(start), np.uint64(7), keys)
             yield rows(
                 keys,
                 activity_date=pl.lit(DAY),
@@ -262,7 +262,7 @@ def joining(_: Path, number: int = 10_000_000) -> Iterator[Result]:
 
 def _dense(number: int, day: date, key: GroupKey) -> Contribution:
     values = np.zeros(1 << 21, np.uint8)
-    kernels.raise_made(values, np.uint64(number * 3_000_000 + day.day * 200_000), 5_000_000, np.uint64(1))
+    hashing.raise_simulated(values, np.uint64(number * 3_000_000 + day.day * 200_000), 5_000_000, np.uint64(1))
     part = Part("external", "email", Registers(21, None, values), None, None, canaries.image("email", key, 21))
     return Contribution(
         "a", f"p{number}", "day", day, key.epoch, "", NORMALISATION, 0, 0, "seen/1", None, "UTC", NOW, "bench", (part,)

@@ -26,16 +26,16 @@ def _made(seed: str) -> Callable[[], dict[str, float]]:
 
     import numpy as np
 
-    from affiliates.sketches import kernels
+    from affiliates.sketches.kernels import hashing
     from affiliates.sketches.registers import Registers
 
     people, halves = 700_000_000, [np.zeros(1 << 21, np.uint8) for _ in range(2)]
-    kernels.raise_made(np.zeros(1 << 21, np.uint8), np.uint64(0), 1000, np.uint64(1))
+    hashing.raise_simulated(np.zeros(1 << 21, np.uint8), np.uint64(0), 1000, np.uint64(1))
 
     def run() -> dict[str, float]:
         with ThreadPoolExecutor(2) as pool:
             salt, half = np.uint64(int(seed) * 0x1234567 + 1), people // 2
-            list(pool.map(lambda i: kernels.raise_made(halves[i], np.uint64(i * half), half, salt), range(2)))
+            list(pool.map(lambda i: hashing.raise_simulated(halves[i], np.uint64(i * half), half, salt), range(2)))
         return Registers(21, None, np.maximum(*halves)).bounds()._asdict()
 
     return run
@@ -175,11 +175,11 @@ def _links(number: str) -> Callable[[], int]:
     import numpy as np
 
     from affiliates.crosswalks import clusters
-    from affiliates.sketches import kernels
+    from affiliates.sketches.kernels import hashing
 
     size, people, rng = int(number), int(number) // 2, np.random.default_rng(1)
     keys = np.empty(4 * people, np.uint64)
-    kernels.made_keys(np.uint64(0), np.uint64(7), keys)
+    hashing.simulated_keys(np.uint64(0), np.uint64(7), keys)
     whose = rng.integers(0, people, size)
     one, other = keys[whose], keys[people + 3 * whose + rng.integers(0, 3, size)]
     del keys, whose

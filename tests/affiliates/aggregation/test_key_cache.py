@@ -14,7 +14,7 @@ from affiliates.errors import RefusedError
 from affiliates.identity.keys import PERSON, GroupKey, person_key
 from affiliates.identity.normalisation import normalise
 from affiliates.manifests.source import Identifier
-from affiliates.sketches import kernels
+from affiliates.sketches.kernels.cells import FIRST_CODE
 
 EMAIL, DEVICE = Identifier(column="user", namespace="email"), Identifier(column="device", namespace="device")
 
@@ -44,7 +44,7 @@ def expected(users: pl.Series, devices: pl.Series, key: GroupKey, crosswalk: Cro
 
 def resolved(keys: KnownKeys, users: pl.Series, devices: pl.Series) -> list[tuple[str, int] | None]:
     made, codes = keys.of([users, devices])
-    first = int(kernels.FIRST_CODE)
+    first = int(FIRST_CODE)
     return [(keys.namespaces[c - first], k) if c >= first else None for k, c in zip(made.tolist(), codes.tolist(), strict=True)]
 
 
@@ -108,6 +108,6 @@ def test_more_namespaces_than_codes_are_refused(key: GroupKey) -> None:
     many = [Identifier(column=f"c{i}", namespace=f"n{i}") for i in range(key_cache.MOST_NAMESPACES + 1)]
     keys = KnownKeys(many[:-1], key, None)
     _, codes = keys.of([pl.Series([None if i < len(many) - 2 else "bob"], dtype=pl.String) for i in range(len(many) - 1)])
-    assert keys.namespaces[codes[0] - int(kernels.FIRST_CODE)] == many[-2].namespace
+    assert keys.namespaces[codes[0] - int(FIRST_CODE)] == many[-2].namespace
     with pytest.raises(RefusedError, match="too many namespaces"):
         KnownKeys(many, key, None)

@@ -23,7 +23,7 @@ from affiliates.identity.keyring import Keyring
 from affiliates.identity.keys import PERSON, GroupKey
 from affiliates.manifests.product import AUDIENCES, Product, ProductRef
 from affiliates.manifests.settings import Settings
-from affiliates.sketches.kernels import Keys
+from affiliates.sketches.arrays import Keys
 from affiliates.sketches.registers import Registers
 from affiliates.sources import resolve
 from affiliates.sources.file_formats import READ_ERRORS

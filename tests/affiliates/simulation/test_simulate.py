@@ -18,7 +18,7 @@ from affiliates.manifests.loader import read_group
 from affiliates.manifests.product import ProductRef
 from affiliates.simulation.population import WAVES, Cohort, History, Pattern, Population
 from affiliates.simulation.simulate import Simulation
-from affiliates.sketches import kernels
+from affiliates.sketches.kernels import hashing
 from affiliates.sketches.registers import Registers
 from affiliates.sources import resolve
 from dashboards.demo import conglomerate
@@ -112,7 +112,7 @@ def keys_of(simulation: Simulation, name: str, namespace: str, month: int) -> se
                 else:
                     out = np.empty(1, np.uint64)
                     salt = {"email": 1, "phone": 2, "device": 3}[namespace] << 60
-                    kernels.made_keys(np.uint64(person), np.uint64(POPULATION.seed + salt), out)
+                    hashing.simulated_keys(np.uint64(person), np.uint64(POPULATION.seed + salt), out)
                     keys.add(int(out[0]))
     return keys
 

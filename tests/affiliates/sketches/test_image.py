@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affiliates.identity.keys import GroupKey
-from affiliates.sketches import image as sketches_image
-from affiliates.sketches import registers as sketches_registers
+from affiliates.sketches import registers
 from affiliates.sketches.image import BadImage, Decoded, decode, encode_coupons, encode_hll8
 from affiliates.sketches.registers import Registers
 from tests.support.paths import DATA, ROOT
@@ -172,8 +171,8 @@ def test_the_library_never_gets_a_strangers_bytes(tmp_path: Path, key: GroupKey,
         ours.append(encode_hll8(*args))
         return ours[-1]
 
-    monkeypatch.setattr(sketches_registers, "hll_sketch", Spy)
-    monkeypatch.setattr(sketches_image, "encode_hll8", encode)
+    monkeypatch.setattr(registers, "hll_sketch", Spy)
+    monkeypatch.setattr(registers, "encode_hll8", encode)
     for image in [*fuzz.small_images(), *(fuzz.image_of(1, number, 0) for number in range(4000))]:
         if image[3:4] > b"\x0b":  # Seldom more than slow.
             continue
