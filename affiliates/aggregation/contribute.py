@@ -13,8 +13,8 @@ import numpy as np
 
 from affiliates.aggregation import activity, ready_keys
 from affiliates.aggregation.key_cache import KnownKeys
+from affiliates.contributions.completeness import share_over_limit
 from affiliates.contributions.contract import Contribution, Part
-from affiliates.contributions.validation import share_over_limit
 from affiliates.crosswalks.snapshot import NO_CROSSWALK, Crosswalk
 from affiliates.errors import Code, refused
 from affiliates.identity.canaries import image

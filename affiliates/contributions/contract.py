@@ -1,9 +1,7 @@
-"""The contribution: what an affiliate hands over for one product and one day, or one month.
+"""The contribution: what an affiliate hands over for one product and one period, a day or a month.
 
-One Parquet file holds any number of rows, one for each product, period, audience and namespace;
-the rows of one product and period are one contribution and replace what was there before as a
-whole. `COLUMNS` is the contract; any engine can write it. Over 300 lines: what a contribution is and what
-speaks against one change together.
+One Parquet file holds any number of rows, one for each product, period, audience and namespace. The rows of one product and
+period are one contribution, and replace the contribution before as a whole. `COLUMNS` is the contract; any engine can write them.
 """
 
 import hashlib
@@ -14,12 +12,13 @@ from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import polars as pl
 
 from affiliates.concurrency import ordered
 from affiliates.contributions import untrusted_files
+from affiliates.contributions.lg_k import stated_lg_k_refusal
 from affiliates.errors import Code, Refusal, RefusedError, refused, shown
 from affiliates.identity.keys import PERSON
 from affiliates.manifests.product import ProductRef
@@ -28,8 +27,9 @@ from affiliates.sketches.image import BadImage
 from affiliates.sketches.registers import Registers
 
 PROTOCOL = "mauwatch-contribution-1"
+"""The contract's version, in the first column of each row."""
 MOST_NAMESPACES = 64
-"""Of a file: telling what is wrong with a canary takes 50 ms for each."""
+"""Namespaces of a file: telling what is wrong with a canary takes 50 ms for each."""
 
 _INT = pl.Int64()
 _TEXT = pl.String()
@@ -58,30 +58,36 @@ COLUMNS: dict[str, tuple[pl.DataType, str]] = {
     "producer": (_TEXT, "engine and version"),
     "canary": (pl.Binary(), "sketch of the protocol's fixed identifiers in the row's namespace"),
 }
+"""By name, each column's type and what it holds, in the order of a file."""
 SCHEMA = pl.Schema({name: dtype for name, (dtype, _) in COLUMNS.items()})
+"""The columns' types, in the order of a file."""
 
 _NULLABLE = {"events", "distinct_users", "unidentified_events", "undecided_events", "definition_digest", "audiences"}
 OPTIONAL = {"audiences"}
-"""Columns that a file may lack: it was written before there were any, or has nothing to say in them."""
-_OF_THE_ROW = {"audience", "namespace", "lg_k", "sketch", "events", "distinct_users", "canary", "protocol"}
-_OF_THE_CONTRIBUTION = [c for c in SCHEMA if c not in _OF_THE_ROW]
+"""Columns that a file may lack: a file from before there was such a column, or a contribution of all audiences."""
+_ROW_COLUMNS = {"audience", "namespace", "lg_k", "sketch", "events", "distinct_users", "canary", "protocol"}
+_CONTRIBUTION_COLUMNS = [name for name in SCHEMA if name not in _ROW_COLUMNS]
+"""Columns in which all rows of one contribution agree; they are `Contribution`'s fields."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """The users of one audience and namespace."""
+    """One row of a contribution: the users of one audience and namespace."""
 
     audience: str
     namespace: str
     registers: Registers
     events: int | None
+    """Events of these users; null if not known."""
     distinct_users: int | None
+    """The exact number of distinct keys; null if not known."""
     canary: bytes
+    """The image of a sketch of the protocol's fixed identifiers, as received."""
 
 
 @dataclass(frozen=True)
 class Contribution:
-    """One product's users in one period."""
+    """One product's users in one period. Fields are the columns of the same name (`COLUMNS`)."""
 
     affiliate: str
     product: str
@@ -99,142 +105,181 @@ class Contribution:
     producer: str
     parts: tuple[Part, ...]
     audiences: str | None = None
-    """Those that it is of, of external, internal and automated in this order; null for all. Nobody of another one is in it, which
-    isn't the same as that there was nobody."""
+    """The audiences that the contribution is of, among external, internal and automated in this order; null for all three. Users
+    of other audiences were left out, which doesn't mean that there were none."""
 
     @property
     def ref(self) -> ProductRef:
-        """The product that the contribution is of."""
+        """The product whose users these are."""
         return ProductRef(self.affiliate, self.product)
 
     @property
     def subject(self) -> str:
+        """Product and period, for messages; safe to print once a manifest has the product."""
         month = self.grain == "month"
         return f"{self.ref}, {self.activity_date:{'%Y-%m' if month else '%Y-%m-%d'}}"
 
     @cached_property
     def digest(self) -> str:
-        """The contribution's identity: registers and key columns, never the file's bytes.
+        """The contribution's identity (SHA-256, hex): registers and key columns, never the file's bytes.
 
-        The same users in another order are the same contribution, and so is a later computation
-        of the same.
+        The same users in another order are the same contribution, and so is a later computation of the same users.
         """
-        parts = [(p.audience, p.namespace, p.registers.digest(), p.events) for p in self.parts]
+        parts = [PartIdentity(p.audience, p.namespace, p.registers.digest(), p.events) for p in self.parts]
         return digest_of(self, self.normalisation, parts)
 
 
+class PartIdentity(NamedTuple):
+    """What of a part goes into a contribution's digest."""
+
+    audience: str
+    namespace: str
+    registers_digest: str
+    events: int | None
+
+
 class KeyColumns(Protocol):
-    """The key columns of a contribution, its normalisation aside."""
+    """The key columns of a contribution, without its normalisation: what a contribution of the store has, too."""
 
     @property
-    def affiliate(self) -> str: ...
+    def affiliate(self) -> str:
+        """The entity that offers the product."""
+
     @property
-    def product(self) -> str: ...
+    def product(self) -> str:
+        """The product's short name."""
+
     @property
-    def grain(self) -> str: ...
+    def grain(self) -> str:
+        """day or month."""
+
     @property
-    def activity_date(self) -> date: ...
+    def activity_date(self) -> date:
+        """The first day of the period."""
+
     @property
-    def key_epoch(self) -> str: ...
+    def key_epoch(self) -> str:
+        """The epoch of the group key."""
+
     @property
-    def crosswalk_digest(self) -> str: ...
+    def crosswalk_digest(self) -> str:
+        """The digest of the crosswalk's snapshot; empty for none."""
+
     @property
-    def definition(self) -> str: ...
+    def definition(self) -> str:
+        """id/version of what the product calls active."""
+
     @property
-    def definition_digest(self) -> str | None: ...
+    def definition_digest(self) -> str | None:
+        """The digest of the settings that decide who counts; null if not known."""
+
     @property
-    def day_zone(self) -> str: ...
+    def day_zone(self) -> str:
+        """The IANA zone of the period's days."""
+
     @property
-    def audiences(self) -> str | None: ...
+    def audiences(self) -> str | None:
+        """The audiences that the contribution is of; null for all three."""
 
 
-def digest_of(of: KeyColumns, normalisation: str, parts: Iterable[tuple[str, str, str, int | None]]) -> str:
-    """The identity of a contribution with these parts: audience, namespace, digest of the registers, events."""
-    key = [of.affiliate, of.product, of.grain, of.activity_date.isoformat(), of.key_epoch]
-    key += [of.crosswalk_digest, normalisation, of.definition, of.definition_digest or "", of.day_zone]
-    key += [f"of {of.audiences}"] if of.audiences is not None else []
-    key += [f"{audience} {namespace} {registers} {events}" for audience, namespace, registers, events in sorted(parts, key=_name)]
-    return hashlib.sha256("\n".join(key).encode()).hexdigest()
+def digest_of(columns: KeyColumns, normalisation: str, parts: Iterable[PartIdentity]) -> str:
+    """The identity (SHA-256, hex) of a contribution with these parts, in any order."""
+    lines = [columns.affiliate, columns.product, columns.grain, columns.activity_date.isoformat(), columns.key_epoch]
+    lines += [columns.crosswalk_digest, normalisation, columns.definition, columns.definition_digest or "", columns.day_zone]
+    # Only where there is something to say: contributions from before there was such a column keep their digests.
+    lines += [f"of {columns.audiences}"] if columns.audiences is not None else []
+    ordered_parts = sorted(parts, key=_place)
+    lines += [f"{part.audience} {part.namespace} {part.registers_digest} {part.events}" for part in ordered_parts]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def _name(part: tuple[str, str, str, int | None]) -> tuple[str, str]:
-    return part[:2]
-
-
-def _order(part: Part) -> tuple[str, str]:
+def _place(part: Part | PartIdentity) -> tuple[str, str]:
+    """Audience and namespace: a contribution has one part of each."""
     return part.audience, part.namespace
 
 
 def write(path: Path, contributions: Iterable[Contribution]) -> None:
-    """Write contributions to one Parquet file; their registers need not all be in memory at once."""
+    """Write contributions to one Parquet file. Raises `OSError`.
 
-    def row(given: tuple[Contribution, Part]) -> tuple[Any, ...]:
-        c, p = given
-        of_all = (getattr(c, name) for name in _OF_THE_CONTRIBUTION)
-        lg_k = p.registers.lg_k
-        image = p.registers.to_image()
-        return PROTOCOL, *of_all, p.audience, p.namespace, lg_k, image, p.events, p.distinct_users, p.canary
+    `contributions` is read once and in order; only the images of the registers are kept in memory, not the registers.
+    """
 
-    rows = list(ordered(row, ((c, p) for c in contributions for p in c.parts)))
-    names = ["protocol", *_OF_THE_CONTRIBUTION, "audience", "namespace", "lg_k", "sketch", "events", "distinct_users", "canary"]
+    def row(contribution_and_part: tuple[Contribution, Part]) -> tuple[Any, ...]:
+        contribution, part = contribution_and_part
+        shared = (getattr(contribution, name) for name in _CONTRIBUTION_COLUMNS)
+        lg_k = part.registers.lg_k
+        image = part.registers.to_image()
+        own = (part.audience, part.namespace, lg_k, image, part.events, part.distinct_users, part.canary)
+        return PROTOCOL, *shared, *own
+
+    pairs = ((contribution, part) for contribution in contributions for part in contribution.parts)
+    rows = list(ordered(row, pairs))
+    own_columns = ["audience", "namespace", "lg_k", "sketch", "events", "distinct_users", "canary"]
+    names = ["protocol", *_CONTRIBUTION_COLUMNS, *own_columns]
     frame = pl.DataFrame(rows, schema={name: SCHEMA[name] for name in names}, orient="row")
     frame.select(SCHEMA.names()).write_parquet(path, compression="zstd")
 
 
 def read(path: Path) -> list[Contribution]:
-    """Read a file of contributions, or a folder of part-files; their images are decoded here and never by the C++ library.
+    """Read a file of contributions, or a folder of part-files; in the order of their products, periods and epochs.
 
-    Raises `RefusedError` for a file that isn't one, or with every row that breaks the contract.
+    Images are decoded here (`sketches.image`), and never by the C++ library, which a stranger's bytes could crash.
+    Raises `RefusedError` for a file that can't be read, or with every contribution in it that breaks the contract.
     """
     frame = untrusted_files.read(path, SCHEMA, _NULLABLE, OPTIONAL)
-    other = frame.filter(pl.col("protocol") != PROTOCOL).height
-    if other:
+    n_other_version = frame.filter(pl.col("protocol") != PROTOCOL).height
+    if n_other_version:
         raise refused(
             Code.CONTRIBUTION_VERSION_UNKNOWN,
             path.name,
             "another protocol version",
-            f"{other} rows aren't {PROTOCOL}",
+            f"{n_other_version} rows aren't {PROTOCOL}",
             "write this version, or upgrade the centre",
         )
-    refusals: list[Refusal] = []
-    if (many := frame["namespace"].n_unique()) > MOST_NAMESPACES:
-        said = f"{many:,}, at most {MOST_NAMESPACES}"
+    if (n_namespaces := frame["namespace"].n_unique()) > MOST_NAMESPACES:
         raise refused(
             Code.CONTRIBUTION_VALUES_INVALID,
             path.name,
             "too many namespaces",
-            said,
+            f"{n_namespaces:,}, at most {MOST_NAMESPACES}",
             "write kinds of identifiers, not identifiers",
         )
-    found = list(_contributions(frame, path.name, refusals))
-    refusals += _torn(found, path.name)
+    refusals: list[Refusal] = []
+    contributions: list[Contribution] = []
+    for outcome in _contributions(frame, path.name):
+        if isinstance(outcome, Refusal):
+            refusals.append(outcome)
+        else:
+            contributions.append(outcome)
+    refusals += _halves(contributions, path.name)
     if refusals:
         raise RefusedError(*refusals)
-    return found
+    return contributions
 
 
-def _contributions(frame: pl.DataFrame, subject: str, refusals: list[Refusal]) -> Iterator[Contribution]:
+def _contributions(frame: pl.DataFrame, file_name: str) -> Iterator[Contribution | Refusal]:
+    """A contribution, or what speaks against one, for each product, period and epoch that the rows name."""
     identity = itemgetter("affiliate", "product", "grain", "activity_date", "key_epoch")
     rows = sorted(frame.iter_rows(named=True), key=identity)
-    for found in ordered(lambda same: _contribution(same, subject), (list(same) for _, same in groupby(rows, key=identity))):
-        if isinstance(found, Refusal):
-            refusals.append(found)
-        else:
-            yield found
+    by_identity = (list(same) for _, same in groupby(rows, key=identity))
+    return ordered(lambda same: _contribution(same, file_name), by_identity)
 
 
-def _torn(found: Sequence[Contribution], subject: str) -> Iterator[Refusal]:
-    """Periods under two keys of which one has namespaces that the other hasn't: halves of one contribution."""
-    rows: dict[tuple[ProductRef, str, date], set[frozenset[str]]] = {}
-    for c in found:
-        of_users = frozenset(p.namespace for p in c.parts if p.audience == "external" and p.namespace != PERSON)
-        rows.setdefault((c.ref, c.grain, c.activity_date), set()).add(of_users)
-    for (ref, grain, day), each in rows.items():
-        if len(each) > 1:
-            about = f"{subject}, {shown_ref(ref)} {shown(grain)} {day}"
+def _halves(contributions: Sequence[Contribution], file_name: str) -> Iterator[Refusal]:
+    """Refusals of periods under two keys where one has namespaces that the other lacks: those are halves of one contribution.
+
+    Around a change of the key a day rightly has two contributions, each of all namespaces. `person` doesn't count: each key has a
+    crosswalk of its own.
+    """
+    namespaces_of: dict[tuple[ProductRef, str, date], set[frozenset[str]]] = {}
+    for c in contributions:
+        namespaces = frozenset(p.namespace for p in c.parts if p.audience == "external" and p.namespace != PERSON)
+        namespaces_of.setdefault((c.ref, c.grain, c.activity_date), set()).add(namespaces)
+    for (ref, grain, day), different in namespaces_of.items():
+        if len(different) > 1:
             yield Refusal(
                 Code.CONTRIBUTION_ROWS_DIFFER,
-                about,
+                f"{file_name}, {shown_ref(ref)} {shown(grain)} {day}",
                 "rows of one contribution differ",
                 "key_epoch",
                 "compute all of it in one query",
@@ -246,45 +291,41 @@ def shown_ref(ref: ProductRef) -> ProductRef:
     return ProductRef(shown(ref.affiliate), shown(ref.product))
 
 
-def _contribution(rows: Sequence[Mapping[str, Any]], subject: str) -> Contribution | Refusal:
+def _contribution(rows: Sequence[Mapping[str, Any]], file_name: str) -> Contribution | Refusal:
+    """The contribution of all rows of one product, period and epoch, or what is wrong with the rows."""
     first, *others = rows
     ref = ProductRef(first["affiliate"], first["product"])
-    about = f"{subject}, {shown_ref(ref)} {shown(first['grain'])} {first['activity_date']}"
-    uneven = [c for c in _OF_THE_CONTRIBUTION if any(row[c] != first[c] for row in others)]
+    subject = f"{file_name}, {shown_ref(ref)} {shown(first['grain'])} {first['activity_date']}"
+    uneven = [name for name in _CONTRIBUTION_COLUMNS if any(row[name] != first[name] for row in others)]
     if uneven:
         return Refusal(
             Code.CONTRIBUTION_ROWS_DIFFER,
-            about,
+            subject,
             "rows of one contribution differ",
             ", ".join(uneven),
             "compute all of it in one query",
         )
     try:
-        parts = tuple(_part(row, about) for row in rows)
+        parts = tuple(_part(row, subject) for row in rows)
     except RefusedError as error:
         return error.refusals[0]
-    if len({_order(part) for part in parts}) < len(parts):
+    if len({_place(part) for part in parts}) < len(parts):
         return Refusal(
-            Code.CONTRIBUTION_ROWS_DIFFER, about, "two rows for one audience and namespace", f"{len(parts)} rows", "unite them"
+            Code.CONTRIBUTION_ROWS_DIFFER, subject, "two rows for one audience and namespace", f"{len(parts)} rows", "unite them"
         )
-    found = Contribution(**{c: first[c] for c in _OF_THE_CONTRIBUTION}, parts=parts)
-    assert found.digest  # Made here, on one of several threads; whoever asks later finds it.
-    return found
+    contribution = Contribution(**{name: first[name] for name in _CONTRIBUTION_COLUMNS}, parts=parts)
+    assert contribution.digest  # Computed here, on one of several threads; later readers get the cached digest.
+    return contribution
 
 
-def _part(row: Mapping[str, Any], about: str) -> Part:
+def _part(row: Mapping[str, Any], subject: str) -> Part:
+    """Raises `RefusedError` for an image that can't be decoded, or whose lgK isn't the row's."""
     try:
         registers = Registers.from_image(row["sketch"])
     except BadImage as bad:
         raise refused(
-            Code.CONTRIBUTION_SKETCH_INVALID, about, "the sketch is no HLL image", str(bad), "write it with Apache DataSketches"
+            Code.CONTRIBUTION_SKETCH_INVALID, subject, "the sketch is no HLL image", str(bad), "write it with Apache DataSketches"
         ) from None
-    if registers.lg_k != row["lg_k"]:
-        raise refused(
-            Code.CONTRIBUTION_SKETCH_INVALID,
-            about,
-            "lg_k and the sketch disagree",
-            f"{row['lg_k']} against {registers.lg_k}",
-            "write the sketch's own lg_k",
-        )
+    if refusal := stated_lg_k_refusal(row["lg_k"], registers, subject):
+        raise RefusedError(refusal)
     return Part(row["audience"], row["namespace"], registers, row["events"], row["distinct_users"], row["canary"])

@@ -1,4 +1,4 @@
-"""A Parquet file's footer and page heads, read byte by byte: what a file claims, before any library takes its word.
+"""A Parquet file's footer and page heads, byte by byte: what a file claims, before any library believes the claims.
 
 Format: https://github.com/apache/parquet-format (README.md, src/main/thrift/parquet.thrift).
 """
@@ -8,87 +8,114 @@ from pathlib import Path
 from typing import Any
 
 _MOST_FOOTER = 4 << 20
+"""Bytes of a footer."""
+_DEEPEST = 16
+"""Structs and lists inside one another: more than twice as deep as Parquet's own. Lists in lists went as deep as the file said,
+past Python's limit of recursion."""
+
+# The types of Thrift's compact protocol, by their numbers.
+_TRUE = 1
+_FALSE = 2
+_BYTE = 3
+_INTEGERS = (4, 5, 6)
+_DOUBLE = 7
+_BINARY = 8
+_LISTS = (9, 10)
+_STRUCT = 12
 
 
 class NotParquet(Exception):
-    """Not a footer as the specification has it."""
+    """The file doesn't end with a footer as the specification has it."""
 
 
-def footer(path: Path) -> dict[int, Any]:
-    """A file's footer, by Thrift's field numbers. Raises `NotParquet` and `OSError`."""
+def read_footer(path: Path) -> dict[int, Any]:
+    """A file's footer (`FileMetaData`), by Thrift's field numbers. Raises `NotParquet` and `OSError`."""
     with path.open("rb") as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - 8))
         length = int.from_bytes(file.read(4), "little")
         magic = file.read(4)
+        # 12 bytes stand around a footer: the magic number at both ends of the file, and the footer's length.
         if magic != b"PAR1" or length > min(size - 12, _MOST_FOOTER):
             raise NotParquet
         file.seek(size - 8 - length)
-        said = file.read(length)
+        content = file.read(length)
     try:
-        return Compact(said).struct()
+        return CompactReader(content).read_struct()
     except (LookupError, ValueError):
         raise NotParquet from None
 
 
-class Compact:
-    """Reads Thrift's compact protocol; a struct is a dict by field number.
+class CompactReader:
+    """Reads Thrift's compact protocol from bytes; a struct becomes a dict by field number.
 
-    Raises `IndexError` or `ValueError` for what isn't that protocol.
+    Raises `IndexError` or `ValueError` for bytes that aren't that protocol.
     Source: https://github.com/apache/thrift/blob/master/doc/specs/thrift-compact-protocol.md
     """
 
     def __init__(self, data: bytes) -> None:
         self._data = data
-        self.at = 0
+        self.position = 0
+        """How many bytes are read."""
 
-    def struct(self, depth: int = 0) -> dict[int, Any]:
-        if depth > 16:
+    def read_struct(self, depth: int = 0) -> dict[int, Any]:
+        """The struct at the present position, `depth` structs and lists deep, by field number."""
+        if depth > _DEEPEST:
             raise ValueError
         fields: dict[int, Any] = {}
         number = 0
-        while head := self._byte():
-            number = number + (head >> 4) if head >> 4 else self._signed()
-            fields[number] = self._value(head & 15, depth)
+        while head := self._read_byte():
+            # A field's number is written as the difference from the number before; as a whole where that exceeds 4 bits.
+            number = number + (head >> 4) if head >> 4 else self._read_integer()
+            fields[number] = self._read_value(head & 15, depth)
         return fields
 
-    def _byte(self) -> int:
-        self.at += 1
-        return self._data[self.at - 1]
+    def _read_byte(self) -> int:
+        self.position += 1
+        return self._data[self.position - 1]
 
-    def _varint(self) -> int:
-        value = shift = 0
-        while (byte := self._byte()) & 0x80:
+    def _read_varint(self) -> int:
+        """7 bits of each byte, the lowest first; a byte's highest bit tells that another one follows."""
+        value = 0
+        shift = 0
+        while (byte := self._read_byte()) & 0x80:
             value |= (byte & 0x7F) << shift
             shift += 7
             if shift > 63:
                 raise ValueError
         return value | byte << shift
 
-    def _signed(self) -> int:
-        value = self._varint()
+    def _read_integer(self) -> int:
+        """Zigzag: 0, -1, 1, -2, ... are written as 0, 1, 2, 3, ..."""
+        value = self._read_varint()
         return (value >> 1) ^ -(value & 1)
 
-    def _value(self, kind: int, depth: int) -> Any:
-        if kind in (1, 2):
-            return kind == 1
-        if kind in (4, 5, 6):
-            return self._signed()
-        if kind == 12:
-            return self.struct(depth + 1)
-        if depth > 16:
+    def _read_value(self, kind: int, depth: int) -> Any:
+        if kind in (_TRUE, _FALSE):  # In a struct the type itself is the value.
+            return kind == _TRUE
+        if kind in _INTEGERS:
+            return self._read_integer()
+        if kind == _STRUCT:
+            return self.read_struct(depth + 1)
+        if depth > _DEEPEST:
             raise ValueError
-        if kind in (9, 10):
-            head = self._byte()
-            size = head >> 4 if head >> 4 != 15 else self._varint()
-            if size > len(self._data) - self.at:
-                raise ValueError
-            each = self._byte if head & 15 in (1, 2) else lambda: self._value(head & 15, depth + 1)
-            return [each() for _ in range(size)]
-        if kind not in (3, 7, 8):
+        if kind in _LISTS:
+            return self._read_list(depth)
+        if kind not in (_BYTE, _DOUBLE, _BINARY):
             raise ValueError
-        size = {3: 1, 7: 8}.get(kind) or self._varint()
-        self.at += size
-        if self.at > len(self._data):
+        size = {_BYTE: 1, _DOUBLE: 8}.get(kind) or self._read_varint()
+        self.position += size
+        if self.position > len(self._data):
             raise ValueError
-        return self._data[self.at - size : self.at]
+        return self._data[self.position - size : self.position]
+
+    def _read_list(self, depth: int) -> list[Any]:
+        head = self._read_byte()
+        kind = head & 15
+        size = head >> 4 if head >> 4 != 15 else self._read_varint()
+        # An element takes at least a byte: a list that claims more than the bytes left would fill the memory.
+        if size > len(self._data) - self.position:
+            raise ValueError
+        if kind in (_TRUE, _FALSE):  # In a list each truth value has a byte of its own.
+            return [self._read_byte() for _ in range(size)]
+        return [self._read_value(kind, depth + 1) for _ in range(size)]

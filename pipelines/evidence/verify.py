@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from affiliates.contributions.contract import digest_of
+from affiliates.contributions.contract import PartIdentity, digest_of
 from affiliates.manifests.group import Group
 from affiliates.periods import month_end, month_from_text
 from pipelines import hash_chain
@@ -235,7 +235,7 @@ def _again(found: Verification, opened: Bundle, group: Group) -> None:
 
 
 def _contributions(holder: BundleReader, opened: Bundle) -> Iterator[str]:
-    parts: dict[int, list[tuple[str, str, str, int | None]]] = {}
+    parts: dict[int, list[PartIdentity]] = {}
     details = {d["contribution"]: d for d in opened.json(DETAILS)["contributions"]}
     gone = set()
     for number, part in holder.read_parts(sorted(holder.versions)):
@@ -243,7 +243,7 @@ def _contributions(holder: BundleReader, opened: Bundle) -> Iterator[str]:
         if part.registers is None:
             gone.add(number)
         else:
-            parts.setdefault(number, []).append((part.audience, part.namespace, part.registers.digest(), events))
+            parts.setdefault(number, []).append(PartIdentity(part.audience, part.namespace, part.registers.digest(), events))
     for number, v in holder.versions.items():
         if number not in gone and digest_of(v, details[number]["normalisation"], parts.get(number, [])) != v.digest:
             yield f"{v.ref}, {v.activity_date}: its sketches aren't what its digest says"

@@ -50,9 +50,7 @@ def checked(
     accepted: list[AcceptedContribution] = []
     refusals: list[Refusal] = []
     for c in contributions:
-        wrong = [*_unstorable(c), *validation.check(c, group, canaries, crosswalk_digest, now)]
-        product = group.product(c.ref)
-        wrong += validation.check_wholeness(c, product) if product else ()
+        wrong = [*_unstorable(c), *validation.refusals(c, group, canaries, crosswalk_digest, now)]
         refusals.extend(wrong)
         if not wrong:
             settles = settles_at(group, c.ref, c.grain, c.activity_date, c.day_zone)

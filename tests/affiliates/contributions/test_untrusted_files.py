@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from affiliates.contributions import contract, parquet_limits, untrusted_files
-from affiliates.contributions.parquet_footer import Compact, NotParquet, footer
+from affiliates.contributions.parquet_footer import CompactReader, NotParquet, read_footer
 from affiliates.errors import RefusedError
 from affiliates.identity.keys import GroupKey
 from tests.support.contract import made, part
@@ -197,7 +197,7 @@ def test_a_footer_nested_without_end_is_no_footer(tmp_path: Path) -> None:
     footed = b"PAR1" + b"\x19" * 100_000
     (tmp_path / "c.parquet").write_bytes(footed + (100_000).to_bytes(4, "little") + b"PAR1")
     with pytest.raises(NotParquet):
-        footer(tmp_path / "c.parquet")
+        read_footer(tmp_path / "c.parquet")
     with pytest.raises(ValueError, match=r"^$"):
-        Compact(b"\x19" * 1000).struct()
+        CompactReader(b"\x19" * 1000).read_struct()
     assert "is not a readable Parquet file" in refused(tmp_path / "c.parquet")

@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from affiliates.contributions import contract, validation
+from affiliates.contributions import completeness, contract, validation
 from affiliates.contributions.contract import SCHEMA, Contribution
 from affiliates.errors import RefusedError
 from affiliates.identity import canaries
@@ -30,7 +30,7 @@ def group(make: Callable[..., Path]) -> Group:
 
 def reasons(found: Contribution, group: Group, key: GroupKey, crosswalk: str = "") -> list[str]:
     known = canaries.from_key(key)
-    return [str(r) for r in validation.check(found, group, lambda month: known, lambda month: crosswalk, NOW)]
+    return [str(r) for r in validation.refusals(found, group, lambda month: known, lambda month: crosswalk, NOW)]
 
 
 def test_what_is_written_is_read(tmp_path: Path, key: GroupKey) -> None:
@@ -186,7 +186,7 @@ def product_of(**changes: Any) -> Product:
 
 
 def reasons_of_the_whole(found: Contribution, **changes: Any) -> list[str]:
-    return [str(r) for r in validation.check_wholeness(found, product_of(**changes))]
+    return [str(r) for r in completeness.refusals(found, product_of(**changes))]
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def reasons_of_the_whole(found: Contribution, **changes: Any) -> list[str]:
 )
 def test_the_share_of_events_without_a_user_has_a_limit(number: int, counted: int, share: str | None) -> None:
     """Of few events the share says nothing; at the limit itself it is allowed."""
-    assert validation.share_over_limit(number, counted, product_of(unidentified_limit=0.25)) == share
+    assert completeness.share_over_limit(number, counted, product_of(unidentified_limit=0.25)) == share
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ def test_keys_that_postgresql_makes_give_the_edges_contributions(
     assert [told(c) for c in found] == [told(c) for c in expected]
     known, digest = canaries.from_key(GroupKey(KEY, "1")), joined.digest if joined else ""
     for c in found:
-        assert [str(r) for r in validation.check(c, GROUP, lambda month: known, lambda month: digest, NOW)] == []
+        assert [str(r) for r in validation.refusals(c, GROUP, lambda month: known, lambda month: digest, NOW)] == []
 
 
 def keys_of(
@@ -523,7 +523,7 @@ def registers_are_the_edges(spark: dict[str, Any], grain: str, tmp_path: Path) -
     known, digest = canaries.from_key(GroupKey(KEY, "1")), joined.digest if joined else ""
     group, now = GROUP.model_copy(deep=True), datetime.now(UTC)
     for c in received:
-        assert [str(r) for r in validation.check(c, group, lambda month: known, lambda month: digest, now)] == []
+        assert [str(r) for r in validation.refusals(c, group, lambda month: known, lambda month: digest, now)] == []
 
 
 def no_plan_shows_the_key(spark: dict[str, Any]) -> None:
