@@ -22,7 +22,8 @@ from tests.support.groups import NOW
 Point = tuple[str, str, str, int]
 """Module, function, `call` or `return`, and how many times it has to come there."""
 
-_LOOKED = ("pipelines.alerts.evaluate", "look", "return", 1)
+_EVALUATED = ("pipelines.alerts.evaluate", "evaluate", "return", 1)
+"""From here on the transaction that publishes has nothing left to do but commit."""
 
 
 def point(name: str, event: str = "return", number: int = 1) -> Point:
@@ -32,8 +33,8 @@ def point(name: str, event: str = "return", number: int = 1) -> Point:
 
 COMMIT = "sqlalchemy.engine.default:DefaultDialect.do_commit"
 POINTS: dict[str, tuple[Point, Point | None]] = {
-    name: (found, after)
-    for name, found, after in [
+    name: (at, after)
+    for name, at, after in [
         ("before it is measured", point("pipelines.counting.measure:measure", "call"), None),
         ("measured", point("pipelines.counting.measure:measure"), None),
         ("its rows are made", point("pipelines.figures.rows:new_publication", "return", 2), None),
@@ -50,9 +51,9 @@ POINTS: dict[str, tuple[Point, Point | None]] = {
         ("the second text is made", point("pipelines.alerts.messages:payload", "return", 2), None),
         ("before the messages are written", point("pipelines.store.outbox:append", "call"), None),
         ("the messages are written", point("pipelines.store.outbox:append"), None),
-        ("looked", _LOOKED, None),
-        ("before the commit", point(COMMIT, "call"), _LOOKED),
-        ("committed", point(COMMIT), _LOOKED),
+        ("looked", _EVALUATED, None),
+        ("before the commit", point(COMMIT, "call"), _EVALUATED),
+        ("committed", point(COMMIT), _EVALUATED),
         ("published", point("pipelines.store.publications:append"), None),
         ("before the tests are noted", point("pipelines.workflows.publish:note_tests", "call"), None),
         ("before the second look", point("pipelines.alerts.evaluate:evaluate", "call", 2), None),

@@ -1,5 +1,6 @@
 """Messages about alerts, to a real mail server and a real web server: none lost, none sent twice but by the same key."""
 
+import importlib
 import json
 import shutil
 import subprocess
@@ -8,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,13 @@ class Crashing:
     def _line(self) -> str:
         assert self.process.stdout
         return self.process.stdout.readline().strip()
+
+
+def test_every_kill_point_is_a_function_that_is_there() -> None:
+    """Points are written as text: after a renaming no run meets the old name, and most are tried by `--thorough` alone."""
+    for name, (at, after) in POINTS.items():
+        for module, function, _, _ in filter(None, (at, after)):
+            assert callable(attrgetter(function)(importlib.import_module(module))), name
 
 
 @pytest.mark.parametrize("store_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True)
