@@ -23,7 +23,7 @@ class Workspace:
         self.directory, self.group, self.now, self._began = directory, group, now, time.monotonic()
         self.registry = registry.from_directory(directory)
         keys = Keyring(group.settings, directory)
-        keys.newest()
+        keys.check_newest()
         self.edge = EdgeContext(directory, group.settings, keys, snapshots_by_month(group.settings.crosswalk, directory), now)
         if group.settings.crosswalk and "{month}" not in group.settings.crosswalk:
             self.edge.crosswalk(date.min)  # One snapshot for all: if it can't be read, no product can be counted.

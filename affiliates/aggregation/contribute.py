@@ -72,7 +72,7 @@ def contribute(
     subject = str(ref)
     identified = unidentified = left_out = 0
     wanted = [day for days in periods.values() for day in days]
-    per_month = place.keys.several or "{month}" in (place.settings.crosswalk or "")
+    per_month = place.keys.has_several_epochs or "{month}" in (place.settings.crosswalk or "")
     for number, pass_days in enumerate(_passes(found, wanted, per_month)):
         month = hashed_as or month_of(pass_days[0])
         crosswalk = place.crosswalk(month)

@@ -21,7 +21,7 @@ def next_epoch_days(product: Product, days: Sequence[date], place: EdgeContext) 
     """
     found: dict[date, list[date]] = {}
     for day in days if product.grain == "day" and not product.made_keys else ():
-        after = epochs.coming(place.settings, day)
+        after = epochs.next_epoch(place.settings, day)
         if after and after.from_ and not place.settings.epoch_of(month_of(day)).destroyed:
             found.setdefault(after.from_, []).append(day)
     return {month: found[month] for month in found if _can_hash(place, month)}

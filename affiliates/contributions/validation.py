@@ -141,7 +141,7 @@ def _epoch_of(c: Contribution, group: Group) -> tuple[KeySource, date]:
     """
     month = month_of(c.activity_date)
     epoch = group.settings.epoch_of(month)
-    coming = epochs.coming(group.settings, c.activity_date)
+    coming = epochs.next_epoch(group.settings, c.activity_date)
     # A month whose key was destroyed takes nothing more, a second contribution neither.
     if epochs.is_next_epoch(group.settings, c.grain, c.activity_date, c.key_epoch) and coming and not epoch.destroyed:
         return coming, epochs.key_month(group.settings, c.grain, c.activity_date, c.key_epoch)
@@ -241,7 +241,7 @@ def _canary_fault(image: bytes, namespace: str, normalisation: str, lg_k: int, c
         canary = Registers.from_image(image)
     except BadImage as bad:
         return f"it is no HLL image: {bad}"
-    return canary_lg_k_fault(canary, lg_k) or canaries.wrong(canary, namespace, normalisation)
+    return canary_lg_k_fault(canary, lg_k) or canaries.fault(canary, namespace, normalisation)
 
 
 def _number_refusals(part: Part, subject: str) -> Iterator[Refusal]:

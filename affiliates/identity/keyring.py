@@ -1,4 +1,4 @@
-"""The group's keys by month: each epoch's, read when it is needed, or what its trustee gave in its place."""
+"""The group's keys by month: the key of each epoch, read when it is needed, or what its trustee gave in its place."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,7 +14,7 @@ from affiliates.manifests.settings import KeySource, Settings
 
 
 class _Epoch:
-    """One epoch's key; `read` is asked once, and only if somebody needs it."""
+    """One epoch's key, read once and only if it is needed: commands that hash nobody run without it."""
 
     def __init__(self, source: KeySource, read: Callable[[], GroupKey]) -> None:
         self.source = source
@@ -26,32 +26,38 @@ class _Epoch:
 
 
 class Keyring:
-    """Keys of all epochs: keys of two epochs are different people, so a month is hashed by one."""
+    """The keys of all epochs of group.yaml. Keys of two epochs are different people, so one key hashes a whole month."""
 
     def __init__(self, settings: Settings, directory: Path) -> None:
+        """`directory` is the group's, to which the paths of keys and canaries are relative. Reads nothing yet."""
         self._settings = settings
         self._directory = directory
-        self._epochs = {s.epoch: _Epoch(s, lambda s=s: self._read(s)) for s in settings.epochs}  # type: ignore[misc]
+        self._epochs = {source.epoch: self._epoch(source) for source in settings.epochs}
         self._canaries: dict[str, Canaries] = {}
 
     @classmethod
     def from_key(cls, settings: Settings, key: GroupKey) -> "Keyring":
-        """A ring of one key that is at hand already."""
+        """A keyring of one key that is at hand already, for all months."""
         ring = cls(settings, Path())
-        ring._epochs = {key.epoch: _Epoch(KeySource(env="KEY", epoch=key.epoch), lambda: key)}
-        ring._settings = settings.model_copy(update={"key": KeySource(env="KEY", epoch=key.epoch), "keys": ()})
+        # A source must name a place; this one is never read.
+        source = KeySource(env="KEY", epoch=key.epoch)
+        ring._epochs = {key.epoch: _Epoch(source, lambda: key)}
+        ring._settings = settings.model_copy(update={"key": source, "keys": ()})
         return ring
 
     def source(self, month: date) -> KeySource:
-        """Where the key of a month's epoch is."""
+        """Where the key of a month's epoch is kept. `month` may be any day of it."""
         return self._settings.epoch_of(month)
 
     def key(self, month: date) -> GroupKey:
-        """The key that hashes a month; raises `RefusedError` where there is none here, or none any more."""
+        """The key that hashes a month. Raises `RefusedError` where it isn't here, was destroyed, or is no key."""
         return self._epochs[self.source(month).epoch].key
 
-    def newest(self) -> None:
-        """Read what is there of the newest epoch: without it nothing can be counted. Raises `RefusedError`."""
+    def check_newest(self) -> None:
+        """Read the newest epoch's key, or its trustee's canaries: without them nothing can be counted.
+
+        Raises `RefusedError` where they aren't there or can't be used.
+        """
         source = self._settings.epochs[-1]
         if source.canaries:
             self.canaries(date.max)
@@ -59,14 +65,17 @@ class Keyring:
             self.key(date.max)
 
     def canaries(self, month: date) -> Canaries:
-        """What proves that a contribution of a month was hashed by its key."""
+        """What proves that a contribution of a month was hashed by its epoch's key. Raises `RefusedError` as `key` does."""
         source = self.source(month)
         if source.epoch not in self._canaries:
-            self._canaries[source.epoch] = self._known(source)
+            self._canaries[source.epoch] = self._read_canaries(source)
         return self._canaries[source.epoch]
 
-    def of_epoch(self, epoch: str | None = None) -> Canaries:
-        """What a trustee hands out of an epoch (default: the newest), from its key. Raises `RefusedError` without the key."""
+    def canaries_from_key(self, epoch: str | None = None) -> Canaries:
+        """What a trustee hands out for an epoch (None: the newest), by its key.
+
+        Raises `RefusedError` for an unknown epoch, and where the key isn't here.
+        """
         chosen = epoch or self._settings.epochs[-1].epoch
         if chosen not in self._epochs:
             raise refused(
@@ -77,36 +86,43 @@ class Keyring:
                 "name one of them",
             )
         source = self._epochs[chosen].source
-        return self._known(source) if not source.canaries else canaries.from_key(self._epochs[chosen].key)
+        # Where only a trustee's file is here, asking for its key gives the refusal that says so.
+        return self._read_canaries(source) if not source.canaries else canaries.from_key(self._epochs[chosen].key)
 
     def fingerprint(self, month: date) -> str | None:
-        """Of the key of a month's epoch; None once it is destroyed."""
+        """The fingerprint of the key of a month's epoch; None once the key is destroyed."""
         return None if self.source(month).destroyed else self.canaries(month).fingerprint
 
     @property
-    def several(self) -> bool:
-        """Whether there is more than one epoch."""
+    def has_several_epochs(self) -> bool:
+        """Whether there is more than one epoch, so that months may differ in their keys."""
         return len(self._epochs) > 1
 
-    def _known(self, source: KeySource) -> Canaries:
+    def _epoch(self, source: KeySource) -> _Epoch:
+        return _Epoch(source, lambda: self._read(source))
+
+    def _read_canaries(self, source: KeySource) -> Canaries:
+        """An epoch's canaries: from its key, or from its trustee's file."""
         if not source.canaries:
             others = []
             for other in self._epochs.values():
-                with suppress(RefusedError):  # Good for a diagnosis only.
+                # The other keys serve a diagnosis alone, so one that isn't here any more hinders nothing.
+                with suppress(RefusedError):
                     others += [other.key] if other.source.epoch != source.epoch else []
             return canaries.from_key(self._epochs[source.epoch].key, others)
-        found = canaries.from_file(self._directory / source.canaries)
-        if found.epoch != source.epoch:
+        from_trustee = canaries.from_file(self._directory / source.canaries)
+        if from_trustee.epoch != source.epoch:
             raise refused(
                 Code.CANARIES_UNUSABLE,
                 "the trustee's canaries",
                 "are of another epoch",
-                f"{found.epoch}, group.yaml says {source.epoch}",
+                f"{from_trustee.epoch}, group.yaml says {source.epoch}",
                 "ask the trustee for this epoch's, or correct group.yaml",
             )
-        return found
+        return from_trustee
 
     def _read(self, source: KeySource) -> GroupKey:
+        """An epoch's key from its file or variable; raises `RefusedError` where only a trustee has it, or nobody any more."""
         if source.canaries:
             raise refused(
                 Code.KEY_MISSING,

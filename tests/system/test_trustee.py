@@ -101,7 +101,7 @@ def test_the_centres_file_is_the_newest_epochs_or_the_one_asked_for(tmp_path: Pa
     assert (found.epoch, found.fingerprint) == ("1", FINGERPRINT)
     assert told["namespaces"] == sorted([*USUAL, "games.id"])
     for name in told["namespaces"]:
-        known, mine = found.known(name), canaries.from_key(GroupKey(KEY, "1")).known(name)
+        known, mine = found.by_namespace(name), canaries.from_key(GroupKey(KEY, "1")).by_namespace(name)
         assert known is not None
         assert mine is not None
         assert [known.expected(n) for n in (canaries.UNICODE, canaries.ASCII)] == [

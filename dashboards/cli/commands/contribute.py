@@ -281,17 +281,16 @@ def _print_sql(
 
 def _next_epoch_months(ref: "ProductRef", product: "Product", days: Sequence[date], place: "EdgeContext") -> set[date]:
     """The month by whose key and crosswalk second contributions of these days are made."""
-    from affiliates.identity import epochs as identity_epochs
+    from affiliates.identity.epochs import REACH, next_epoch
 
-    found = {identity_epochs.coming(place.settings, day) if product.grain == "day" else None for day in days}
+    found = {next_epoch(place.settings, day) if product.grain == "day" else None for day in days}
     if None in found:
         raise refused(
             Code.RANGE_EMPTY,
             str(ref),
             "no day before a change of the key",
             f"{days[0]} to {days[-1]}",
-            f"ask for days of a product that counts by day, at most {identity_epochs.REACH} before the `from` of an epoch "
-            "in `keys`",
+            f"ask for days of a product that counts by day, at most {REACH} before the `from` of an epoch in `keys`",
         )
     return {coming.from_ for coming in found if coming and coming.from_}
 

@@ -158,7 +158,7 @@ def canaries(
     wrong = [name for name in names if not re.fullmatch(_NAMESPACE, name)]
     if wrong:
         raise typer.BadParameter("a namespace is a-z, 0-9, dot, dash and underscore, at most 32 characters")
-    made = Keyring(found.settings, group).of_epoch(epoch)
+    made = Keyring(found.settings, group).canaries_from_key(epoch)
     if file.exists():
         _check_replaceable(file)
     to_file(made, names, file)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from affiliates.errors import RefusedError
-from affiliates.identity import canaries
+from affiliates.identity import canaries, canary_mistakes
 from affiliates.identity.canaries import ASCII, UNICODE
 from affiliates.identity.keys import TEST_KEY, GroupKey
 from affiliates.sketches.registers import Registers
@@ -22,21 +22,25 @@ OTHER = GroupKey("f" * 64, "2")
 
 def sketch(items: Iterable[str | int], lg_k: int = 21) -> Registers:
     """By Apache DataSketches itself, as a warehouse would."""
-    made = datasketches.hll_sketch(lg_k)
+    sketched = datasketches.hll_sketch(lg_k)
     for text in items:
-        made.update(text)
-    return Registers.from_image(bytes(made.serialize_compact()))
+        sketched.update(text)
+    return Registers.from_image(bytes(sketched.serialize_compact()))
 
 
 @pytest.mark.parametrize("namespace", ["email", "phone", "device", "person", "member-id"])
 @pytest.mark.parametrize("lg_k", [4, 12, 21])
 def test_a_canary_made_by_the_protocol_agrees(namespace: str, lg_k: int, key: GroupKey) -> None:
     """Else a right contribution is refused, and the figure lacks an affiliate."""
-    made = sketch((keyed(text, namespace)[:16] for text in users(namespace)), lg_k)
-    assert canaries.from_key(key).wrong(made, namespace, UNICODE) is None
+    whole = sketch((keyed(text, namespace)[:16] for text in users(namespace)), lg_k)
+    assert canaries.from_key(key).fault(whole, namespace, UNICODE) is None
     ascii_only = sketch((keyed(text, namespace)[:16] for text in users(namespace) if text.isascii()), lg_k)
-    assert canaries.from_key(key).wrong(ascii_only, namespace, ASCII) is None
-    assert canaries.image(namespace, key, lg_k) == made.to_image()
+    assert canaries.from_key(key).fault(ascii_only, namespace, ASCII) is None
+    assert canaries.image(namespace, key, lg_k) == whole.to_image()
+
+
+def from_bytes(items: Iterable[bytes]) -> Registers:
+    return Registers.from_coupons(21, np.array(canary_mistakes.coupons_of_bytes(items), np.uint32))
 
 
 def lower(text: str) -> str:
@@ -76,7 +80,7 @@ WRONG: dict[str, tuple[Callable[[], Registers], str]] = {
     "empty": (lambda: sketch([]), "it is empty"),
     "something else": (lambda: sketch(["a", "b"]), "nothing of it fits"),
     "UTF-16 in the sketch": (
-        lambda: Registers.from_coupons(21, np.array(canaries._coupons(item(t).encode("utf-16-le") for t in users()), np.uint32)),
+        lambda: from_bytes(item(t).encode("utf-16-le") for t in users()),
         "UTF-16 text goes into the sketch",
     ),
 }  # fmt: skip
@@ -88,13 +92,13 @@ WRONG: dict[str, tuple[Callable[[], Registers], str]] = {
 def test_each_mistake_is_told_by_the_step_that_differs(mistake: str, lg_k: int, by: str, key: GroupKey, tmp_path: Path) -> None:
     """Else an affiliate can't mend it, and sends the same again; with the trustee's file as with the key."""
     make, expected = WRONG[mistake]
-    known = canaries.from_key(key, [OTHER])
+    ours = canaries.from_key(key, [OTHER])
     if by == "trustee":
-        canaries.to_file(known, ["email"], tmp_path / "c.json")
-        known = canaries.from_file(tmp_path / "c.json")
-    said = known.wrong(make().fold(lg_k), "email", UNICODE)
-    assert said is not None
-    assert expected in said
+        canaries.to_file(ours, ["email"], tmp_path / "c.json")
+        ours = canaries.from_file(tmp_path / "c.json")
+    fault = ours.fault(make().fold(lg_k), "email", UNICODE)
+    assert fault is not None
+    assert expected in fault
 
 
 def test_the_trustees_file_holds_no_key(key: GroupKey, tmp_path: Path) -> None:
@@ -104,17 +108,18 @@ def test_the_trustees_file_holds_no_key(key: GroupKey, tmp_path: Path) -> None:
     text = path.read_text()
     for secret in (KEY, "f" * 64, *(keyed(t)[:16] for t in users())):
         assert secret not in text
-    found = canaries.from_file(path)
-    assert (found.epoch, found.fingerprint) == (key.epoch, key.fingerprint)
-    made = Registers.from_image(canaries.image("device", key, 14))
-    assert found.wrong(made, "device", UNICODE) is None
-    assert "no canary of this namespace" in str(found.wrong(made, "phone", UNICODE))
+    of_trustee = canaries.from_file(path)
+    assert (of_trustee.epoch, of_trustee.fingerprint) == (key.epoch, key.fingerprint)
+    canary = Registers.from_image(canaries.image("device", key, 14))
+    assert of_trustee.fault(canary, "device", UNICODE) is None
+    assert "no canary of this namespace" in str(of_trustee.fault(canary, "phone", UNICODE))
 
 
 @pytest.mark.parametrize(
     "text", ["", "{}", "[]", '{"mauwatch": "canaries 9"}', '{"mauwatch": "canaries 1", "namespaces": {"email": 1}}']
 )
 def test_another_file_is_refused(text: str, tmp_path: Path) -> None:
+    """Read as canaries of nothing, it would let no contribution in, and say of none why."""
     (tmp_path / "c.json").write_text(text)
     with pytest.raises(RefusedError, match="isn't a readable file of canaries"):
         canaries.from_file(tmp_path / "c.json")
@@ -125,5 +130,4 @@ def test_another_file_is_refused(text: str, tmp_path: Path) -> None:
 def test_coupons_of_bytes_are_the_librarys(key: GroupKey) -> None:
     """The diagnosis hashes texts of any length; a wrong hash there would take a right mistake for an unknown one."""
     texts = [f"x{i}" * i for i in range(1, 40)]
-    made = Registers.from_coupons(21, np.array(canaries._coupons(t.encode() for t in texts), np.uint32))
-    assert made.digest() == sketch(texts).digest()
+    assert from_bytes(text.encode() for text in texts).digest() == sketch(texts).digest()

@@ -27,8 +27,8 @@ VECTORS = PUBLISHED["vectors"]
 
 def normalised(value: str | None, namespace: str, region: str | None = None) -> str | None:
     frame = pl.DataFrame({"x": [value]}, schema={"x": pl.String})
-    found: str | None = frame.select(normalise(pl.col("x"), namespace, region)).item()
-    return found
+    text: str | None = frame.select(normalise(pl.col("x"), namespace, region)).item()
+    return text
 
 
 @pytest.mark.parametrize(
@@ -62,12 +62,14 @@ def test_published_vectors(namespace: str, value: str, sha256: str) -> None:
     ],
 )
 def test_normalisation(namespace: str, region: str | None, value: str, expected: str | None) -> None:
+    """A step too few makes two people of one; a step too many, one of two."""
     assert normalised(value, namespace, region) == expected
 
 
 @pytest.mark.parametrize("namespace", ["email", "phone", "device"])
 @pytest.mark.parametrize("value", [None, "", " ", "\t", *PLACEHOLDERS, "NULL", " Unknown "])
 def test_nobody_is_not_a_user(namespace: str, value: str | None) -> None:
+    """All who aren't signed in would be one active user, and joined with everybody by a crosswalk."""
     assert normalised(value, namespace) is None
 
 
@@ -86,6 +88,7 @@ def test_the_documents_vector() -> None:
 
 
 def test_namespaces_keep_the_same_identifier_apart(key: GroupKey) -> None:
+    """Customer 4711 of one shop isn't device 4711 of another."""
     frame = pl.DataFrame({"x": ["4711"]})
     assert frame.select(a=person_key(pl.col("x"), "a", key), b=person_key(pl.col("x"), "b", key)).row(0)[0] is not None
     a, b = frame.select(a=person_key(pl.col("x"), "a", key), b=person_key(pl.col("x"), "b", key)).row(0)
@@ -93,12 +96,14 @@ def test_namespaces_keep_the_same_identifier_apart(key: GroupKey) -> None:
 
 
 def test_keys_as_text() -> None:
+    """A signed reading would lose half of all keys, those over 2^63."""
     frame = pl.DataFrame({"x": ["00000000000000ff", "ffffffffffffffff", "xyz", None]})
     assert frame.select(as_key(pl.col("x")))["x"].to_list() == [255, 2**64 - 1, None, None]
 
 
 @pytest.mark.parametrize("text", ["", "abc", KEY.upper(), KEY + "0", "g" * 64])
 def test_a_key_must_be_64_lower_case_hex_characters(text: str, tmp_path: Path) -> None:
+    """The same secret in capitals would be another key, and the refusal must not show it."""
     (tmp_path / "k").write_text(text)
     with pytest.raises(RefusedError) as refused:
         read_key(KeySource(file="k"), tmp_path)
@@ -106,6 +111,7 @@ def test_a_key_must_be_64_lower_case_hex_characters(text: str, tmp_path: Path) -
 
 
 def test_the_key_shows_nowhere(key: GroupKey, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Messages and logs are read by many who may not test who is in a sketch."""
     assert KEY not in repr(key)
     assert KEY not in key.fingerprint
     monkeypatch.setenv("MAUWATCH_KEY", KEY + "\n")
@@ -133,18 +139,19 @@ def test_the_published_vectors_are_what_plain_python_says() -> None:
 
 @pytest.mark.parametrize("namespace", ["email", "phone", "device"])
 def test_published_vectors_of_normalisation_and_keys(namespace: str) -> None:
+    """An affiliate's engine that passes the file and differs from this program counts each shared person twice."""
     key = GroupKey(TEST_KEY, "1")
     for region in {v["region"] for v in VECTORS}:
-        some = [v for v in VECTORS if (v["namespace"], v["region"]) == (namespace, region)]
-        frame = pl.DataFrame({"x": pl.Series([v["input"] for v in some], dtype=pl.String)})
-        found = frame.with_columns(n=normalise(pl.col("x"), namespace, region)).with_columns(
+        vectors = [v for v in VECTORS if (v["namespace"], v["region"]) == (namespace, region)]
+        frame = pl.DataFrame({"x": pl.Series([v["input"] for v in vectors], dtype=pl.String)})
+        keyed = frame.with_columns(n=normalise(pl.col("x"), namespace, region)).with_columns(
             k=person_key(pl.col("n"), namespace, key)
         )
-        assert found["x"].to_list() == [v["input"] for v in some]
-        assert found["n"].to_list() == [v["normalised"] for v in some]
-        assert [k and f"{k:016x}" for k in found["k"]] == [v["key"] for v in some]
-        again = found.select(normalise(pl.col("n"), namespace, region)).to_series()
-        assert again.to_list() == found["n"].to_list()
+        assert keyed["x"].to_list() == [v["input"] for v in vectors]
+        assert keyed["n"].to_list() == [v["normalised"] for v in vectors]
+        assert [k and f"{k:016x}" for k in keyed["k"]] == [v["key"] for v in vectors]
+        again = keyed.select(normalise(pl.col("n"), namespace, region)).to_series()
+        assert again.to_list() == keyed["n"].to_list()
 
 
 def test_what_sql_can_say_gives_the_published_vectors(tmp_path: Path) -> None:
@@ -159,10 +166,10 @@ def test_what_sql_can_say_gives_the_published_vectors(tmp_path: Path) -> None:
                   from lowered)
         select nfc_normalize(g) from gmail order by i
     """
-    some = [v for v in VECTORS if v["namespace"] == "email" and v["normalised"] is not None and "\x00" not in v["input"]]
-    given = pl.DataFrame({"i": range(len(some)), "x": [v["input"] for v in some]})
-    given.write_parquet(tmp_path / "given.parquet")
-    assert [row[0] for row in duckdb.connect().execute(query).fetchall()] == [v["normalised"] for v in some]
+    vectors = [v for v in VECTORS if v["namespace"] == "email" and v["normalised"] is not None and "\x00" not in v["input"]]
+    inputs = pl.DataFrame({"i": range(len(vectors)), "x": [v["input"] for v in vectors]})
+    inputs.write_parquet(tmp_path / "given.parquet")
+    assert [row[0] for row in duckdb.connect().execute(query).fetchall()] == [v["normalised"] for v in vectors]
 
 
 ASSIGNED = st.characters(exclude_categories=("Cs", "Cn"))
@@ -182,11 +189,11 @@ IDENTIFIERS = st.builds(
 def test_any_text_is_normalised_as_plain_python_does_and_once_for_all(namespace: str, texts: list[str]) -> None:
     """A text among others: steps are taken for the rows alone that need them, and could meet the wrong ones."""
     frame = pl.DataFrame({"x": pl.Series([*texts, None], dtype=pl.String)})
-    found = frame.select(normalise(pl.col("x"), namespace)).to_series()
-    assert found.to_list() == [*(normalisation_vectors.normalised(text, namespace) for text in texts), None]
+    once = frame.select(normalise(pl.col("x"), namespace)).to_series()
+    assert once.to_list() == [*(normalisation_vectors.normalised(text, namespace) for text in texts), None]
     assert frame["x"].to_list() == [*texts, None]
-    again = pl.DataFrame({"x": found}).select(normalise(pl.col("x"), namespace)).to_series()
-    assert again.to_list() == found.to_list()
+    twice = pl.DataFrame({"x": once}).select(normalise(pl.col("x"), namespace)).to_series()
+    assert twice.to_list() == once.to_list()
 
 
 def test_every_code_point_is_normalised_as_its_canonical_equivalents() -> None:
@@ -194,11 +201,12 @@ def test_every_code_point_is_normalised_as_its_canonical_equivalents() -> None:
     code_points = [chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) not in ("Cs", "Cn")]
     for form in ("NFC", "NFD"):
         frame = pl.DataFrame({"x": [f"{unicodedata.normalize(form, c)}@example.org" for c in code_points]})
-        found = frame.select(normalise(pl.col("x"), "email")).to_series().to_list()
-        assert found == [normalisation_vectors.normalised(f"{c}@example.org", "email") for c in code_points]
+        texts = frame.select(normalise(pl.col("x"), "email")).to_series().to_list()
+        assert texts == [normalisation_vectors.normalised(f"{c}@example.org", "email") for c in code_points]
 
 
 def test_telephone_numbers_of_every_country_are_normalised_once_for_all() -> None:
+    """Dialled at home and from abroad, a number is one person's."""
     for region in sorted(phonenumbers.SUPPORTED_REGIONS):
         number = phonenumbers.example_number(region)
         assert number is not None

@@ -48,9 +48,9 @@ def group_of(make: Make, **settings: Any) -> Path:
     app = product(sources=[source(complete_through="2025-02-28")], to="2025-03-01")
     directory = make([entity("a", [app])], {"events.parquet": events(), "second.key": OTHER.encode()}, **settings)
     if "keys" in settings:
-        said = yaml.safe_load((directory / "group.yaml").read_text())
-        del said["key"]
-        (directory / "group.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
+        manifest = yaml.safe_load((directory / "group.yaml").read_text())
+        del manifest["key"]
+        (directory / "group.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
     return directory
 
 
@@ -66,9 +66,10 @@ def handed_in(directory: Path, key: GroupKey, first: date, last: date) -> list[C
     group = read_group(directory)
     place = Place(directory, group.settings, Keyring.from_key(group.settings, key), lambda month: None, NOW)
     ((ref, app),) = group.products.items()
-    found = find(str(ref), app, directory, "UTC")
+    sources = find(str(ref), app, directory, "UTC")
     days = pl.date_range(first, last, eager=True).to_list()
-    return [c for some in contribute(ref, app, found, periods_present(found, app, days, "UTC", NOW), place) for c in some]
+    periods = periods_present(sources, app, days, "UTC", NOW)
+    return [contribution for batch in contribute(ref, app, sources, periods, place) for contribution in batch]
 
 
 def test_each_month_is_hashed_by_its_epochs_key(make: Make) -> None:
@@ -78,8 +79,11 @@ def test_each_month_is_hashed_by_its_epochs_key(make: Make) -> None:
     assert estimates(directory) == [30, 40]
     group = read_group(directory)
     with contributions.open_store(group.settings.store, directory) as store:
-        found = {(v.activity_date.month, v.key_epoch, v.key_fingerprint) for v in store.read_versions(ProductRef("a", "app"))}
-    assert found == {(1, "1", GroupKey(KEY, "1").fingerprint), (2, "2", GroupKey(OTHER, "2").fingerprint)}
+        stored = store.read_versions(ProductRef("a", "app"))
+    assert {(version.activity_date.month, version.key_epoch, version.key_fingerprint) for version in stored} == {
+        (1, "1", GroupKey(KEY, "1").fingerprint),
+        (2, "2", GroupKey(OTHER, "2").fingerprint),
+    }
     assert run(directory, group, NOW).products[0].periods == 0
 
 
@@ -89,8 +93,8 @@ def test_the_other_epochs_key_is_refused_by_name(make: Make, tmp_path: Path) -> 
     group = read_group(directory)
     old = handed_in(directory, GroupKey(KEY, "1"), FEBRUARY, FEBRUARY)
     keys = Keyring(group.settings, directory)
-    for said, rule in (("1", "another key epoch (1, the month's is 2)"), ("2", "the key of epoch 1: use that of 2")):
-        write(tmp_path / "c.parquet", [replace(c, key_epoch=said) for c in old])
+    for epoch, rule in (("1", "another key epoch (1, the month's is 2)"), ("2", "the key of epoch 1: use that of 2")):
+        write(tmp_path / "c.parquet", [replace(contribution, key_epoch=epoch) for contribution in old])
         with pytest.raises(RefusedError) as refused:
             acceptance.accept([tmp_path / "c.parquet"], group, keys.canaries, lambda month: "", NOW)
         assert rule in str(refused.value)
@@ -103,9 +107,9 @@ def test_a_destroyed_epoch_keeps_its_figures_and_takes_nothing_more(make: Make, 
     (directory / "group.key").unlink()
     (directory / "events.parquet").unlink()
     events().head(150).write_parquet(directory / "events.parquet")
-    said = yaml.safe_load((directory / "group.yaml").read_text())
-    said["keys"][0] = {"epoch": 1, "destroyed": "2025-05-30"}
-    (directory / "group.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
+    manifest = yaml.safe_load((directory / "group.yaml").read_text())
+    manifest["keys"][0] = {"epoch": 1, "destroyed": "2025-05-30"}
+    (directory / "group.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
     group = read_group(directory)
     run(directory, group, NOW)
     assert estimates(directory)[0] == 30
@@ -119,8 +123,8 @@ def test_a_centre_without_the_key_checks_all_the_same(make: Make, tmp_path: Path
     directory = group_of(make)
     canaries.to_file(canaries.from_key(GroupKey(KEY, "1")), ["email"], directory / "canaries.json")
     (directory / "group.key").unlink()
-    said = yaml.safe_load((directory / "group.yaml").read_text())
-    (directory / "group.yaml").write_text(yaml.safe_dump({**said, "key": {"canaries": "canaries.json"}}, sort_keys=False))
+    manifest = yaml.safe_load((directory / "group.yaml").read_text())
+    (directory / "group.yaml").write_text(yaml.safe_dump({**manifest, "key": {"canaries": "canaries.json"}}, sort_keys=False))
     group = read_group(directory)
     keys = Keyring(group.settings, directory)
     assert keys.fingerprint(JANUARY) == GroupKey(KEY, "1").fingerprint
@@ -136,6 +140,7 @@ def test_a_centre_without_the_key_checks_all_the_same(make: Make, tmp_path: Path
 
 
 def test_a_trustees_file_of_another_epoch_is_refused(make: Make) -> None:
+    """Its canaries would refuse every right contribution of the month, and let the other epoch's in."""
     directory = group_of(make)
     canaries.to_file(canaries.from_key(GroupKey(KEY, "9")), ["email"], directory / "c.json")
     settings = read_group(directory).settings.model_copy(update={"key": None, "keys": ()})
@@ -165,5 +170,6 @@ FILE = {"epoch": 1, "file": "a"}
     ],
 )
 def test_epochs_that_leave_a_month_without_a_key_or_with_two(keys: dict[str, Any], rule: str) -> None:
+    """A month of two keys counts everybody twice; a month of none is found out when it is due."""
     with pytest.raises(ValidationError, match=rule):
         Settings.model_validate({"group": "g", "ultimate_parent": "p", **keys})

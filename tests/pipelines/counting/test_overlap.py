@@ -92,7 +92,7 @@ def test_the_29_days_before_an_epoch_are_contributed_twice(day: date, third: str
     each: list[dict[str, Any]] = [*TWO_KEYS]
     each += [{"epoch": 3, "file": "third.key", "from": "2025-03"}] if third == "2025-03" else []
     settings = Settings.model_validate({"group": "g", "ultimate_parent": "p", "keys": each})
-    found = epochs.coming(settings, day)
+    found = epochs.next_epoch(settings, day)
     begins = {e["epoch"]: date.fromisoformat(f"{e['from']}-01") for e in each[1:]}  # By hand.
     own = max((e for e, begin in begins.items() if begin <= day), default=1)
     begin = begins.get(own + 1)
