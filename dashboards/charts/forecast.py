@@ -46,37 +46,37 @@ class _Drawn:
     crossing: tuple[date, str] | None
 
 
-def write(made: "Forecast", path: Path) -> None:
+def write(forecast: "Forecast", path: Path) -> None:
     """Draw a forecast to a file that ends in .png or .html."""
-    drawn = _drawn(made)
+    drawn = _drawn(forecast)
     if path.suffix == ".png":
         _png(drawn, path)
     else:
         _html(drawn, path)
 
 
-def _drawn(made: "Forecast") -> _Drawn:
-    series = made.series
-    newest = made.series.newest.value or 0
-    day = {n: series.begins(n) for n in [p.number for p in series.points] + [a.number for a in made.ahead]}
+def _drawn(forecast: "Forecast") -> _Drawn:
+    series = forecast.series
+    newest = forecast.series.newest.value or 0
+    day = {n: series.begins(n) for n in [p.number for p in series.points] + [a.number for a in forecast.ahead]}
     known = [p for p in series.points if p.value is not None]
-    fan = {name: [newest, *(a.quantiles[name] for a in made.ahead)] for name in made.ahead[0].quantiles}
+    fan = {name: [newest, *(a.quantiles[name] for a in forecast.ahead)] for name in forecast.ahead[0].quantiles}
     top = max(*fan["p97_5"], *(p.value or 0 for p in known))
-    number_of = made.crossing(0.5)
+    number_of = forecast.crossing(0.5)
     crossing = None if number_of is None else (day[number_of], f"50 % crossed by {series.label(number_of)}")
     return _Drawn(
-        title=f"{series.name}: what is to be expected of the next {len(made.ahead)} {series.unit}s",
-        subtitle=f"as of {series.label(series.newest.number)}, {number(newest)}; threshold {number(made.threshold)}; "
-        f"not within the horizon: {chance(made.not_within)}",
+        title=f"{series.name}: what is to be expected of the next {len(forecast.ahead)} {series.unit}s",
+        subtitle=f"as of {series.label(series.newest.number)}, {number(newest)}; threshold {number(forecast.threshold)}; "
+        f"not within the horizon: {chance(forecast.not_within)}",
         past=[day[p.number] for p in known],
         figures=[p.value or 0 for p in known],
-        ahead=[day[a.number] for a in made.ahead],
-        names=[series.label(a.number) for a in made.ahead],
+        ahead=[day[a.number] for a in forecast.ahead],
+        names=[series.label(a.number) for a in forecast.ahead],
         fan=fan,
-        over=[a.over for a in made.ahead],
-        crossed=[a.crossed for a in made.ahead],
-        threshold=made.threshold,
-        shows_threshold=made.threshold < 2.5 * top,
+        over=[a.over for a in forecast.ahead],
+        crossed=[a.crossed for a in forecast.ahead],
+        threshold=forecast.threshold,
+        shows_threshold=forecast.threshold < 2.5 * top,
         breaks=[day[p.number] for p in series.points if p.break_],
         crossing=crossing,
     )
@@ -161,8 +161,8 @@ def _html(drawn: _Drawn, path: Path) -> None:
     names = ["", *drawn.names]
     for low, high, colour, name in (("p2_5", "p97_5", _WIDE, "95 % interval"), ("p10", "p90", _NARROW, "80 % interval")):
         for quantile, fill in ((low, None), (high, "tonexty")):
-            said = f"%{{text}} {quantile[1:].replace('_', '.')} %: %{{y:,.6g}}<extra></extra>"
-            band = {"x": days, "y": drawn.fan[quantile], "text": names, "hovertemplate": said, "name": name, "mode": "lines"}
+            bands = f"%{{text}} {quantile[1:].replace('_', '.')} %: %{{y:,.6g}}<extra></extra>"
+            band = {"x": days, "y": drawn.fan[quantile], "text": names, "hovertemplate": bands, "name": name, "mode": "lines"}
             filled = {"line": {"width": 0}, "fill": fill, "fillcolor": colour, "showlegend": fill is not None}
             figure.add_trace(go.Scatter(**band, **filled), row=1, col=1)
     for x, y, name, line, mode, row in (

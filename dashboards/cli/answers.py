@@ -6,21 +6,21 @@ UNTESTED = "no licence tests this window"
 """Said with every window that is no calendar month."""
 
 
-def to_dict(found: Any, publication: Any = None) -> dict[str, Any]:
+def to_dict(measured: Any, publication: Any = None) -> dict[str, Any]:
     """The answer of `measure --json`; `published` is null for what isn't published yet."""
     published = publication and {
         "known_at": publication.known_at.isoformat(),
         **{name: getattr(publication, name) for name in ("state", "signed_by", "despite")},
         "restated_because": publication.reason,
     }
-    window = found.inputs.window
+    window = measured.inputs.window
     days = {"kind": window.kind, "first": window.first.isoformat(), "last": window.last.isoformat()}
     return {
         **({"month": f"{window.first:%Y-%m}"} if window.is_month else {"window": days, "note": UNTESTED}),
-        "reading": found.inputs.reading.name,
+        "reading": measured.inputs.reading.name,
         "published": published,
-        "not_counted": list(found.inputs.not_counted),
-        "group": found.group.to_dict(),
-        "affiliates": {name: figure.to_dict() for name, figure in found.affiliates.items()},
-        "products": {name: figure.to_dict() for name, figure in found.products.items()},
+        "not_counted": list(measured.inputs.not_counted),
+        "group": measured.group.to_dict(),
+        "affiliates": {name: figure.to_dict() for name, figure in measured.affiliates.items()},
+        "products": {name: figure.to_dict() for name, figure in measured.products.items()},
     }

@@ -21,32 +21,40 @@ WIDTH = 120
 
 
 def output() -> Console:
+    """Standard output: as wide as the terminal, or 120 columns in a file or a pipe, so that a table is the same everywhere.
+
+    Names of entities may hold brackets, so rich reads no markup.
+    """
     return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else WIDTH)
 
 
 def errors() -> Console:
+    """Standard error, as wide as `output`."""
     return Console(stderr=True, markup=False, highlight=False, width=None if sys.stderr.isatty() else WIDTH)
 
 
 def print_json(answer: object) -> None:
+    """Print an answer as JSON; characters beyond ASCII stay readable."""
     typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
 
 
 def _parsed(text: str, form: str) -> date:
     try:
-        found = date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        found = date.min
-    if not 1971 <= found.year <= 2999:
+        day = date.min
+    if not 1971 <= day.year <= 2999:
         raise typer.BadParameter(f"write {form}")
-    return found
+    return day
 
 
 def month_of(text: str) -> date:
+    """The first day of a month given as YYYY-MM. Raises `typer.BadParameter` for another form or a year before 1971."""
     return _parsed(f"{text}-01", "a month as YYYY-MM, such as 2025-03")
 
 
 def day_of(text: str | None) -> date | None:
+    """A day given as YYYY-MM-DD; None for an option left out. Raises `typer.BadParameter` for another form."""
     return _parsed(text, "a day as YYYY-MM-DD, such as 2025-03-31") if text else None
 
 

@@ -43,7 +43,7 @@ class ContributionSummary:
     last: date = date.min
     unidentified: int = 0
     undecided: int = 0
-    told: set[tuple[ProductRef, str, date]] = field(default_factory=set)
+    events_noted: set[tuple[ProductRef, str, date]] = field(default_factory=set)
     """Affiliate, product, grain and first day of each."""
     made_by: set[str] = field(default_factory=set)
     """Key epoch, crosswalk, normalisation, definition, zone and producer of each."""
@@ -57,34 +57,41 @@ class ContributionSummary:
         self.missing |= {subject: list(missing)} if missing else {}
         self.bytes_read += size
 
-    def leaves(self, made: Contribution) -> Contribution:
+    def leaves(self, contribution: Contribution) -> Contribution:
         """Note a contribution, and give it as it leaves."""
-        self.audiences.add(made.audiences)
+        self.audiences.add(contribution.audiences)
         self.periods += 1
-        self.first, self.last = min(self.first, made.activity_date), max(self.last, made.activity_date)
-        about = made.ref, made.grain, made.activity_date
-        if about not in self.told:
-            self.told.add(about)
-            self.unidentified += made.unidentified_events or 0
-            self.undecided += made.undecided_events or 0
-        crosswalk = made.crosswalk_digest[:12] or "none"
-        said = (
-            f"key epoch {made.key_epoch}, crosswalk {crosswalk}, {made.normalisation}, {made.definition}, days of {made.day_zone}"
+        self.first = min(self.first, contribution.activity_date)
+        self.last = max(self.last, contribution.activity_date)
+        about = contribution.ref, contribution.grain, contribution.activity_date
+        # A day before a change of the key has two contributions of the same events: the events are noted once.
+        if about not in self.events_noted:
+            self.events_noted.add(about)
+            self.unidentified += contribution.unidentified_events or 0
+            self.undecided += contribution.undecided_events or 0
+        crosswalk = contribution.crosswalk_digest[:12] or "none"
+        settings = (
+            f"key epoch {contribution.key_epoch}, crosswalk {crosswalk}, {contribution.normalisation}, "
+            f"{contribution.definition}, days of {contribution.day_zone}"
         )
-        self.made_by.add(f"{said}, by {made.producer}")
-        for part in made.parts:
-            cell = self.cells[str(made.ref), part.audience, part.namespace, made.key_epoch]
+        self.made_by.add(f"{settings}, by {contribution.producer}")
+        for part in contribution.parts:
+            cell = self.cells[str(contribution.ref), part.audience, part.namespace, contribution.key_epoch]
             cell.periods += 1
+            # One row without a number leaves the sum unknown: a sum of the others would pass for the whole.
             cell.events = None if cell.events is None or part.events is None else cell.events + part.events
+            # A union is as exact as its least exact sketch.
             cell.lg_k = min(cell.lg_k, part.registers.lg_k)
             cell.people = Registers.union([part.registers, *([cell.people] if cell.people else [])])
-        return made
+        return contribution
 
     @property
     def missing_said(self) -> str:
+        """What is missing, in words: each product with its number of days and the first of them."""
         return "; ".join(f"{name}: {len(days)} days from {days[0]}" for name, days in self.missing.items())
 
     def to_dict(self) -> dict[str, Any]:
+        """What `contribute --json` and `inspect --json` answer."""
         rows = [
             {
                 "product": p,
@@ -105,7 +112,7 @@ class ContributionSummary:
             "to": f"{self.last}",
             "contributions": self.periods,
             "holds": rows,
-            "audiences": sorted({a for said in self.audiences for a in (said or " ".join(AUDIENCES)).split()}),
+            "audiences": sorted({a for limited_to in self.audiences for a in (limited_to or " ".join(AUDIENCES)).split()}),
             "unidentified_events": self.unidentified,
             "undecided_events": self.undecided,
             "made_by": sorted(self.made_by),
@@ -129,26 +136,26 @@ class ContributionSummary:
         ]
         title = f"{self.path}: {self.periods:,} contributions, {self.first} to {self.last}, {self._size():,} bytes"
         columns = "product", "audience", "namespace", "periods", "people", "their events", "lgK"
-        said: list[RenderableType] = [tables.table(title, columns, rows, (3, 4, 5, 6))]
-        said += [Text(f"Made with {made}.") for made in sorted(self.made_by)]
+        parts: list[RenderableType] = [tables.table(title, columns, rows, (3, 4, 5, 6))]
+        parts += [Text(f"Made with {provenance}.") for provenance in sorted(self.made_by)]
         if self.unidentified:
-            said.append(Text(f"{self.unidentified:,} events named no user and aren't counted.", "yellow"))
+            parts.append(Text(f"{self.unidentified:,} events named no user and aren't counted.", "yellow"))
         if self.undecided:
-            said.append(Text(f"{self.undecided:,} events were left undecided by a condition, taken for false.", "yellow"))
+            parts.append(Text(f"{self.undecided:,} events were left undecided by a condition, taken for false.", "yellow"))
         limited = sorted(" and ".join(a.split()) for a in self.audiences if a)
         if limited:
-            said.append(Text(f"Of {', '.join(limited)} users alone: a reading that counts others has no upper bound from it."))
+            parts.append(Text(f"Of {', '.join(limited)} users alone: a reading that counts others has no upper bound from it."))
         if inspected:
-            return Stack(*said, Text(REVEALS))
-        said.append(
+            return Stack(*parts, Text(REVEALS))
+        parts.append(
             Text(
                 f"Left: the file, with a sketch for each period and row above, these numbers, and names of products.\n"
                 f"Stayed: all identifiers, in {self.bytes_read:,} bytes of events; and the key."
             )
         )
         if self.missing:
-            said.append(Text(f"Missing, and so not in it: {self.missing_said}.", "bold red"))
-        return Stack(*said, Text(f"Next: mauwatch inspect {self.path}, then hand it over."))
+            parts.append(Text(f"Missing, and so not in it: {self.missing_said}.", "bold red"))
+        return Stack(*parts, Text(f"Next: mauwatch inspect {self.path}, then hand it over."))
 
     def _size(self) -> int:
         if self.path is None or not self.path.exists():

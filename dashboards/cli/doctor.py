@@ -57,8 +57,8 @@ def _key(directory: Path, group: Group) -> Iterator[Examined]:
         except RefusedError as error:
             yield "group key", False, str(error)
             continue
-        said = f"fingerprint {fingerprint}" if fingerprint else f"destroyed on {source.destroyed}"
-        yield "group key", True, f"epoch {source.epoch}, {said}{', kept by a trustee' if source.canaries else ''}"
+        text = f"fingerprint {fingerprint}" if fingerprint else f"destroyed on {source.destroyed}"
+        yield "group key", True, f"epoch {source.epoch}, {text}{', kept by a trustee' if source.canaries else ''}"
         if source.file:
             mode = stat.S_IMODE((directory / source.file).stat().st_mode)
             if mode & (stat.S_IRWXG | stat.S_IRWXO):
@@ -84,14 +84,14 @@ def _registry(directory: Path, group: Group, now: datetime) -> Iterator[Examined
     except RefusedError as error:
         yield "registry", False, "; ".join(map(str, error.refusals))
         return
-    said = f"{len(known.entries)} entries, the newest reviewed on {max(entry.reviewed for entry in known.entries)}"
+    text = f"{len(known.entries)} entries, the newest reviewed on {max(entry.reviewed for entry in known.entries)}"
     due = known.due_for_review(local_day(now, group.settings.time_zone))
     passed = ", ".join(f"{entry.id} ({entry.review_by})" for entry in due)
-    yield "registry", True, said + (f"; review date has passed: {passed}" if due else "")
+    yield "registry", True, text + (f"; review date has passed: {passed}" if due else "")
     for refusal in registry.unknown(group, known):
         yield f"licence of {refusal.subject}", False, str(refusal)
-    for said in rules.unwatched(group, known, local_day(now, group.settings.time_zone)):
-        yield "alerts", False, said
+    for text in rules.unwatched(group, known, local_day(now, group.settings.time_zone)):
+        yield "alerts", False, text
 
 
 def _crosswalk(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
@@ -100,26 +100,26 @@ def _crosswalk(directory: Path, group: Group, now: datetime) -> Iterator[Examine
         return
     month = month_before(now.date())
     try:
-        found = snapshot.read(snapshot.file_of(group.settings.crosswalk, month), directory)
+        crosswalk = snapshot.read(snapshot.file_of(group.settings.crosswalk, month), directory)
     except RefusedError as error:
         yield "crosswalk", False, str(error)
         return
-    yield "crosswalk", True, f"{found.table.height:,} keys, digest {found.digest[:12]}"
+    yield "crosswalk", True, f"{crosswalk.table.height:,} keys, digest {crosswalk.digest[:12]}"
 
 
 def _channels(directory: Path, group: Group) -> Iterator[Examined]:
     """Whether each channel's address can be had; what it is isn't said, and nothing is sent."""
-    found = group.alerting.channels
-    if not found:
+    alert_channels = group.alerting.channels
+    if not alert_channels:
         yield "alerts", True, "no channels: alerts are kept, and nobody is told"
-    for channel in found:
+    for channel in alert_channels:
         try:
             known = all(channels.is_known(channel.url(n, directory)) for n in range(channel.addresses))
         except RefusedError as error:
             yield "alerts", False, str(error)
             continue
-        said = f"channel {channel.name} for {channel.audience}: {', '.join(channel.gets)}"
-        yield "alerts", known, said if known else f"channel {channel.name}: an address isn't one that apprise knows"
+        text = f"channel {channel.name} for {channel.audience}: {', '.join(channel.gets)}"
+        yield "alerts", known, text if known else f"channel {channel.name}: an address isn't one that apprise knows"
 
 
 def _product(directory: Path, group: Group, ref: ProductRef, product: Product) -> Examined:
@@ -127,16 +127,16 @@ def _product(directory: Path, group: Group, ref: ProductRef, product: Product) -
     if product.handed_in:
         given = len(product.counts) + len(product.ceilings)
         return name, True, f"no sources here; {given} counts and ceilings in its manifest"
-    said = []
+    sentences = []
     try:
-        for found in resolve.find(name, product, directory, group.settings.time_zone):
-            look = ready_keys.sample(found) if found.source.person_keys else activity.sample(found, group.settings.time_zone)
-            said.append(found.summary())
-            said.append(f"of the first {look.counting:,} events that count {look.unidentified:,} name no user")
+        for source in resolve.find(name, product, directory, group.settings.time_zone):
+            look = ready_keys.sample(source) if source.source.person_keys else activity.sample(source, group.settings.time_zone)
+            sentences.append(source.summary())
+            sentences.append(f"of the first {look.counting:,} events that count {look.unidentified:,} name no user")
             if not look.empty and not look.counting:
-                return name, False, f"{said[-2]}; no event of the newest counts: see to counts_when"
+                return name, False, f"{sentences[-2]}; no event of the newest counts: see to counts_when"
             if look.unidentified > product.unidentified_limit * look.counting:
-                return name, False, "; ".join(said)
+                return name, False, "; ".join(sentences)
     except RefusedError as error:
         return name, False, str(error)
-    return name, True, "; ".join(said)
+    return name, True, "; ".join(sentences)

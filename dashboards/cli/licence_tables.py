@@ -7,7 +7,7 @@ from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.text import Text
 
-from dashboards.cli.tables import coverage, people, reasons, table
+from dashboards.cli.tables import coverage, interval, people, reasons, table
 
 if TYPE_CHECKING:
     from affiliates.manifests.product import ProductRef
@@ -32,31 +32,31 @@ NO_ADVICE = Text("Results of the stated readings; no legal advice.", style="dim"
 RECORD = "* the group's reading of record on the release date"
 
 
-def of_family(found: "Sequence[LicenceTest]", alone: bool = True) -> RenderableType:
+def of_family(tests: "Sequence[LicenceTest]", alone: bool = True) -> RenderableType:
     """Of one family: one row a licence and reading, and what the clause asks; `alone`: nothing else follows."""
     rows: list[Sequence[str | Text]] = []
-    for test in found:
+    for test in tests:
         head = [test.licence.id, f"{test.licence.released}", f"{test.licence.measured_month:%Y-%m}"]
         for name, o in test.readings.items():
             rows.append([*head, *_cells(name, o)])
-            head = [f"  {test.licensee}" if len({t.licensee for t in found}) > 1 else "", "", ""]
-    clause = found[0].licence.clause
-    supposed = found[0].licence.supposed
+            head = [f"  {test.licensee}" if len({t.licensee for t in tests}) > 1 else "", "", ""]
+    clause = tests[0].licence.clause
+    supposed = tests[0].licence.supposed
     more = "More than" if clause.comparator == "gt" else "At least"
     title = f"{more} {clause.threshold:,} monthly active users{', if a version were released then' if supposed else ''}?"
     columns = ("licence", "released", "tests", "reading", "result", "headroom", "95 % interval")
-    said: list[RenderableType] = [
+    parts: list[RenderableType] = [
         table(title, columns, rows, (5, 6), (0, 1, 2, 4)),
         Text("By the clause of the newest version: nobody knows the next one's.") if supposed else Text(_asks(clause)),
     ]
-    if any(o.of_record for t in found for o in t.readings.values()):
-        said.append(Text(RECORD))
-    several = len({t.licensee for t in found}) > 1
+    if any(o.of_record for t in tests for o in t.readings.values()):
+        parts.append(Text(RECORD))
+    several = len({t.licensee for t in tests}) > 1
     named = [
-        f"{t.licence.id}{f' on {t.licence.released}' if supposed else ''}{f', {t.licensee}' if several else ''}" for t in found
+        f"{t.licence.id}{f' on {t.licence.released}' if supposed else ''}{f', {t.licensee}' if several else ''}" for t in tests
     ]
-    said += _below(list(zip(named, (t.readings for t in found), strict=True)))
-    return Stack(*said, NO_ADVICE) if alone else Stack(*said)
+    parts += _below(list(zip(named, (t.readings for t in tests), strict=True)))
+    return Stack(*parts, NO_ADVICE) if alone else Stack(*parts)
 
 
 def _asks(clause: "Clause") -> str:
@@ -75,36 +75,37 @@ def _cells(name: str, o: "ReadingResult") -> list[str | Text]:
     return [f"{name}{' *' if o.of_record else ''}", Text(o.result, RESULT_STYLE[o.result]), people(o.headroom), bounds]
 
 
-def _below(found: "Sequence[tuple[str, Mapping[str, ReadingResult]]]") -> Iterator[Text]:
+def _below(named_readings: "Sequence[tuple[str, Mapping[str, ReadingResult]]]") -> Iterator[Text]:
     """What stands below a table: coverage, why it is so, what would settle it; each once, with whom it is of."""
-    every = [(name, o) for name, readings in found for o in readings.values()]
+    every = [(name, o) for name, readings in named_readings for o in readings.values()]
     covered = _of_whom((coverage(o.coverage), name) for name, o in every if o.coverage is not None and not o.complete)
     if covered:
-        yield Text(f"Covered of what was due: {'; '.join(f'{said} ({names})' for said, names in covered.items())}.")
-    for title, said in (
+        shares = "; ".join(f"{share} ({names})" for share, names in covered.items())
+        yield Text(f"Covered of what was due: {shares}.")
+    for title, reasons_by_names in (
         ("Why", _of_whom((why, name) for name, o in every for why in o.why)),
         ("What would settle the rest", _of_whom((why, name) for name, o in every for why in o.settled_by)),
     ):
-        if said:
-            yield reasons(title, [f"{names}: {why}" for why, names in said.items()])
+        if reasons_by_names:
+            yield reasons(title, [f"{names}: {why}" for why, names in reasons_by_names.items()])
 
 
-def _of_whom(said: Iterable[tuple[str, str]]) -> dict[str, str]:
+def _of_whom(statements: Iterable[tuple[str, str]]) -> dict[str, str]:
     """What is said, each once, with the names of all of whom it is said."""
     names: dict[str, dict[str, None]] = {}
-    for what, name in said:
+    for what, name in statements:
         names.setdefault(what, {})[name] = None
     return {what: ", ".join(whom) for what, whom in names.items()}
 
 
-def clauses(found: "Sequence[LicenceTest | ClauseTest]") -> RenderableType:
+def clauses(tests: "Sequence[LicenceTest | ClauseTest]") -> RenderableType:
     """Of all other licences: one block a clause and subject, with a row for each reading."""
     rows: list[Sequence[str | Text]] = []
     noted: list[tuple[str, Mapping[str, ReadingResult]]] = []
     first_over = list[str]()
-    ids = [_parts(test)[0].id for test in found]
+    ids = [_parts(test)[0].id for test in tests]
     twice = {id_ for id_ in ids if ids.count(id_) > 1}
-    for test in found:
+    for test in tests:
         entry, clause, licensee, product, month = _parts(test)
         name = f"{entry.id}, {product or licensee}" if entry.id in twice or product else entry.id
         noted.append((name, test.readings))
@@ -117,11 +118,11 @@ def clauses(found: "Sequence[LicenceTest | ClauseTest]") -> RenderableType:
             rows.append([head[i] if i < len(head) else "", about, *(cells[i] if i < len(cells) else [""] * 4)])
         first_over += [f"{name}, {reading}: since {over:%Y-%m}" for reading, over in getattr(test, "first_over", {}).items()]
     columns = ("other licences", "tests", "reading", "result", "headroom", "95 % interval")
-    said: list[RenderableType] = [table("Other licences that count users", columns, rows, (4, 5), (1, 3))]
+    parts: list[RenderableType] = [table("Other licences that count users", columns, rows, (4, 5), (1, 3))]
     if first_over:
-        said.append(reasons("Over, by the published figures", first_over))
-    said += _below(noted)
-    return Stack(*said)
+        parts.append(reasons("Over, by the published figures", first_over))
+    parts += _below(noted)
+    return Stack(*parts)
 
 
 def _parts(test: "LicenceTest | ClauseTest") -> "tuple[LicenceEntry, Clause, str, ProductRef | None, str]":
@@ -141,10 +142,10 @@ def _whom(test: "LicenceTest | ClauseTest") -> str:
     return str(product or (f"{licensee} and its affiliates" if clause.with_affiliates else licensee))
 
 
-def not_tested(found: "Sequence[ClauseTest]") -> RenderableType:
+def not_tested(tests: "Sequence[ClauseTest]") -> RenderableType:
     """Clauses that can't be tested: what they ask, and what that would need."""
     rows = []
-    for test in found:
+    for test in tests:
         clause = test.clause
         what = (clause.metric or clause.rule or clause.id).replace("_", " ")
         bound = "" if clause.threshold is None else f", {clause.threshold:,}{f' {clause.unit}' if clause.unit else ''}"
@@ -154,10 +155,10 @@ def not_tested(found: "Sequence[ClauseTest]") -> RenderableType:
     return table("Shown, not measured", ("licence", "asks for", "would need"), rows)
 
 
-def entries(registry: "Registry", found: "Sequence[LicenceEntry]") -> RenderableType:
+def entries(registry: "Registry", shown: "Sequence[LicenceEntry]") -> RenderableType:
     """Of each entry: how it was read and when, where, and its digest."""
     rows: list[Sequence[str | Text]] = []
-    for entry in found:
+    for entry in shown:
         mark = " (replaced)" if entry.id in registry.replaced else " (added)" if entry.id in registry.added else ""
         rows.append(
             (
@@ -172,24 +173,24 @@ def entries(registry: "Registry", found: "Sequence[LicenceEntry]") -> Renderable
     return table("The registry", ("id", "licence", "read as", "version", "reviewed", "digest"), rows, fixed=(3, 4, 5))
 
 
-def sources(registry: "Registry", found: "Sequence[LicenceEntry]") -> RenderableType:
+def sources(registry: "Registry", shown: "Sequence[LicenceEntry]") -> RenderableType:
     """Of few entries: sources, notes, whom the text leaves out, and what it leaves open."""
     lines = [
-        f"{entry.id}, {what}: {said}"
-        for entry in found
+        f"{entry.id}, {what}: {text}"
+        for entry in shown
         for what, each in (
             ("source", entry.sources),
             ("note", entry.notes),
             ("history", entry.history),
             ("leaves out", [x.what for c in entry.clauses for x in c.exemptions] + [x.what for x in entry.exemptions]),
         )
-        for said in each
+        for text in each
     ]
     for point in registry.interpretations:
-        if point.family in {entry.family for entry in found}:
-            said = "; ".join(text for text in (point.textual, point.reading, point.vendor_answer) if text)
+        if point.family in {entry.family for entry in shown}:
+            text = "; ".join(text for text in (point.textual, point.reading, point.vendor_answer) if text)
             read = ", ".join(f"{len(by)} {how.replace('_', ' ')}" for how, by in point.readings.items())
-            lines.append(f"left open, {point.point.replace('_', ' ')}: {said} ({read})")
+            lines.append(f"left open, {point.point.replace('_', ' ')}: {text} ({read})")
     return Text("\n".join(lines), style="dim")
 
 
@@ -197,7 +198,7 @@ def standing(
     registry: "Registry", shown: "Sequence[LicenceEntry]", due: "Sequence[LicenceEntry]", notes: Sequence[str]
 ) -> Iterator[Text]:
     """How what is shown was read, how new the registry is, what is due for review, after `notes`."""
-    yield from (Text(said) for said in notes)
+    yield from (Text(note) for note in notes)
     read = _of_whom((entry.evidence.replace("_", " "), entry.id) for entry in shown)
     if read:
         yield Text(f"Read as {'; '.join(f'{how} ({ids})' for how, ids in read.items())}. Sources: --licence ID.")
@@ -212,31 +213,31 @@ def standing(
         yield Text(f"Review date has passed: {', '.join(f'{entry.id} ({entry.review_by})' for entry in due)}.", style="yellow")
 
 
-def adoption(found: "AdoptionCheck") -> RenderableType:
+def adoption(check: "AdoptionCheck") -> RenderableType:
     """What a version's clauses found for a product, what one released today would, and what else is known."""
-    title = f"Adoption check: {found.version} in {found.product}, on {found.on}"
-    rows = list(_findings("", found.findings))
-    if found.if_released:
-        rows += _findings(f"if released {found.released}: ", [found.if_released])
+    title = f"Adoption check: {check.version} in {check.product}, on {check.on}"
+    rows = list(_findings("", check.findings))
+    if check.if_released:
+        rows += _findings(f"if released {check.released}: ", [check.if_released])
     columns = ("clause", "licensee", "tests", "reading", "result", "headroom", "95 % interval")
-    said: list[RenderableType] = [table(title, columns, rows, (5, 6), (2, 4)) if rows else Text(title, "bold")]
-    said += _below([(f.clause, f.readings) for f in found.findings])
-    said += [Text("\n".join(["What is known:", *(f"  {reason}" for reason in found.reasons)])), NO_ADVICE]
-    return Stack(*said)
+    parts: list[RenderableType] = [table(title, columns, rows, (5, 6), (2, 4)) if rows else Text(title, "bold")]
+    parts += _below([(f.clause, f.readings) for f in check.findings])
+    parts += [Text("\n".join(["What is known:", *(f"  {reason}" for reason in check.reasons)])), NO_ADVICE]
+    return Stack(*parts)
 
 
-def _findings(before: str, found: "Sequence[ClauseFinding]") -> Iterator[Sequence[str | Text]]:
-    for finding in found:
+def _findings(before: str, findings: "Sequence[ClauseFinding]") -> Iterator[Sequence[str | Text]]:
+    for finding in findings:
         head = [f"{before}{finding.clause}", finding.licensee, f"{finding.month:%Y-%m}" if finding.month else "–"]
         for name, outcome in finding.readings.items():
             yield [*head, *_cells(name, outcome)]
             head = ["", "", ""]
 
 
-def dependencies(found: "Dependencies") -> RenderableType:
+def dependencies(answer: "Dependencies") -> RenderableType:
     """Every use of a model, what it stands on, and what stands on open results together."""
     rows: list[Sequence[str | Text]] = []
-    for d in found.uses:
+    for d in answer.uses:
         use = d.use
         revenue = f"{use.revenue.amount:,} {use.revenue.currency} ({use.revenue.year})" if use.revenue else "–"
         share = f" x {float(use.revenue_share * 100):g} %" if use.revenue_share else ""
@@ -256,25 +257,21 @@ def dependencies(found: "Dependencies") -> RenderableType:
             )
         )
     columns = ("product", "uses", "hosted by", "stands on", "users", "revenue", "alternative, cost")
-    said: list[RenderableType] = [table(f"Dependencies on {found.on}, users of {found.month:%Y-%m}", columns, rows, (4,))]
-    if not found.uses:
-        said = [Text("No product is said to use a model: add `models` to a product in affiliates/*.yaml.")]
-    elif found.open:
-        said.append(Text(_together(found), "yellow"))
+    parts: list[RenderableType] = [table(f"Dependencies on {answer.on}, users of {answer.month:%Y-%m}", columns, rows, (4,))]
+    if not answer.uses:
+        parts = [Text("No product is said to use a model: add `models` to a product in affiliates/*.yaml.")]
+    elif answer.open:
+        parts.append(Text(_together(answer), "yellow"))
     else:
-        said.append(Text("Nothing stands on another result than under, granted or exempt.", "green"))
-    return Stack(*said, NO_ADVICE)
+        parts.append(Text("Nothing stands on another result than under, granted or exempt.", "green"))
+    return Stack(*parts, NO_ADVICE)
 
 
-def _together(found: "Dependencies") -> str:
-    number = len({d.ref for d in found.open})
-    users = (
-        "unknown"
-        if found.users is None
-        else (f"{people(found.users.lower)} to {'no upper bound' if found.users.upper is None else people(found.users.upper)}")
-    )
-    money = ", ".join(f"{amount:,.0f} {currency} ({year})" for (currency, year), amount in sorted(found.revenue.items()))
-    unknown = f"; revenue not said of {', '.join(found.not_said)}" if found.not_said else ""
+def _together(dependencies: "Dependencies") -> str:
+    number = len({d.ref for d in dependencies.open})
+    users = "unknown" if dependencies.users is None else interval(dependencies.users)
+    money = ", ".join(f"{amount:,.0f} {currency} ({year})" for (currency, year), amount in sorted(dependencies.revenue.items()))
+    unknown = f"; revenue not said of {', '.join(dependencies.not_said)}" if dependencies.not_said else ""
     return (
         f"On a result other than under, granted or exempt: {number} product{'s' * (number != 1)}, users {users}, "
         f"revenue {money or 'unknown'}{unknown}."

@@ -77,22 +77,22 @@ def main() -> None:
         app()
         return
     except RefusedError as error:
-        found = error.refusals
+        refusals = error.refusals
     except ModuleNotFoundError as error:
-        said = f"{error.name} is missing"
-        found = (
-            Refusal(Code.SOFTWARE_MISSING, "this command", "needs the centre's packages", said, "pip install 'mauwatch[group]'"),
+        text = f"{error.name} is missing"
+        refusals = (
+            Refusal(Code.SOFTWARE_MISSING, "this command", "needs the centre's packages", text, "pip install 'mauwatch[group]'"),
         )
     except OSError as error:
-        said = str(error.strerror)
+        text = str(error.strerror)
         pages = [runbook.Page.DISK] if error.errno == errno.ENOSPC else []
-        found = (
-            Refusal(Code.FILE_UNUSABLE, str(error.filename or "a file"), "can't be read or written", said, "see to the path"),
+        refusals = (
+            Refusal(Code.FILE_UNUSABLE, str(error.filename or "a file"), "can't be read or written", text, "see to the path"),
         )
     from dashboards.cli import tables
 
-    console.errors().print(tables.refusals(found))
-    for line in runbook.lines(pages or map(runbook.of_refusal, found)):
+    console.errors().print(tables.refusals(refusals))
+    for line in runbook.lines(pages or map(runbook.of_refusal, refusals)):
         console.errors().print(line)
     sys.exit(2)
 

@@ -15,6 +15,10 @@ HERE = Path()
 
 
 def read_group(directory: Path) -> "Group":
+    """The group of a directory. Raises `RefusedError` with every mistake in its manifests.
+
+    The import lies inside the function: `--help` needs no manifest, and shall not wait for pydantic and the models.
+    """
     from affiliates.manifests.loader import read_group
 
     return read_group(directory)

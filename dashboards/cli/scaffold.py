@@ -118,16 +118,16 @@ def write(directory: Path, name: str, zone: str) -> list[Path]:
         ".gitignore": ".mauwatch/\n*.key\n*crosswalk*.parquet\n",
         key: f"{secrets.token_hex(32)}\n",
     }
-    with TemporaryDirectory(prefix="mauwatch-") as made:
+    with TemporaryDirectory(prefix="mauwatch-") as temporary:
         for file, text in files.items():
-            path = Path(made) / file
+            path = Path(temporary) / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600 if file == key else 0o644)
             path.write_text(text, encoding="utf-8")
-        read_group(Path(made))
-        Path(made).chmod(0o755)  # A temporary folder is its owner's alone; only the key's stays so.
-        (Path(made) / ".mauwatch").chmod(0o700)
-        shutil.copytree(made, directory, dirs_exist_ok=True)
+        read_group(Path(temporary))
+        Path(temporary).chmod(0o755)  # A temporary folder is its owner's alone; only the key's stays so.
+        (Path(temporary) / ".mauwatch").chmod(0o700)
+        shutil.copytree(temporary, directory, dirs_exist_ok=True)
     return [directory / file for file in files]
 
 

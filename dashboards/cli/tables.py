@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dashboards.demo.truth import FigureBesideTruth
     from pipelines.counting.figure import Coverage, Figure
     from pipelines.counting.measure import Measured
+    from pipelines.figures.months import ClauseCount
     from pipelines.store.publications import Publication
     from pipelines.workflows.report import Report
 
@@ -27,21 +28,23 @@ MOST_REASONS = 8
 
 
 def people(number: int | None) -> str:
+    """A number of people; a dash where there is none."""
     return "–" if number is None else f"{number:,}"
 
 
-def interval(figure: "Figure") -> str:
-    """The 95 % interval; without an upper bound, that."""
+def interval(figure: "Figure | ClauseCount") -> str:
+    """The 95 % interval, in people; `no upper bound` where there is none."""
     return f"{people(figure.lower)} to {'no upper bound' if figure.upper is None else people(figure.upper)}"
 
 
-def coverage(found: "Coverage") -> str:
-    said = []
-    if found.days_expected or not found.months_expected:
-        said.append(f"{found.days_present:,}/{found.days_expected:,} days")
-    if found.months_expected:
-        said.append(f"{found.months_present:,}/{found.months_expected:,} months")
-    return ", ".join(said)
+def coverage(covered: "Coverage") -> str:
+    """How many of the product-days and product-months that were due were contributed."""
+    counts = []
+    if covered.days_expected or not covered.months_expected:
+        counts.append(f"{covered.days_present:,}/{covered.days_expected:,} days")
+    if covered.months_expected:
+        counts.append(f"{covered.months_present:,}/{covered.months_expected:,} months")
+    return ", ".join(counts)
 
 
 def table(
@@ -51,40 +54,41 @@ def table(
     numbers: Sequence[int] = (),
     fixed: Sequence[int] = (),
 ) -> Table:
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    """A table of texts. `numbers`: positions of the columns that align to the right; `fixed`: of those that are never broken."""
+    grid = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(columns):
-        made.add_column(column, justify="right" if i in numbers else "left", overflow="fold", no_wrap=i in fixed)
+        grid.add_column(column, justify="right" if i in numbers else "left", overflow="fold", no_wrap=i in fixed)
     for row in rows:
-        made.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))  # Never read as markup.
-    return made
+        grid.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))  # Never read as markup.
+    return grid
 
 
-def refusals(found: Sequence[Refusal]) -> RenderableType:
+def refusals(shown: Sequence[Refusal]) -> RenderableType:
     """Each with subject and rule on the first line, values and next step below."""
     lines = []
-    for refusal in found:
+    for refusal in shown:
         lines.append(Text.assemble((refusal.subject, "bold"), ": ", (refusal.rule, "red")))
         lines.append(Text(f"    {refusal.values}" if refusal.values else "", style="dim"))
         lines.append(Text(f"    → {refusal.next_step}"))
     return Stack(*(line for line in lines if line.plain))
 
 
-def measured(found: "Measured", group: "Group", publication: "Publication | None" = None) -> RenderableType:
+def measured(figures: "Measured", group: "Group", publication: "Publication | None" = None) -> RenderableType:
     """A month's figures, or another window's: the group, its affiliates, their products; and who signed them."""
     from affiliates.manifests.product import ProductRef
 
-    window = found.inputs.window
-    reading = f"by the reading {found.inputs.reading.name}"
+    window = figures.inputs.window
+    reading = f"by the reading {figures.inputs.reading.name}"
     zone = group.settings.time_zone
-    title = f"People in {window} ({zone}), {found.group.state}, {reading}"
+    title = f"People in {window} ({zone}), {figures.group.state}, {reading}"
     if not window.is_month:  # Preliminary is what can be signed.
         title = f"People in the {window} ({zone})"
-    rows: list[Sequence[str | Text]] = [_figure_row(Text(group.settings.name or group.settings.group, "bold"), found.group)]
-    for affiliate, figure in found.affiliates.items():
+    rows: list[Sequence[str | Text]] = [_figure_row(Text(group.settings.name or group.settings.group, "bold"), figures.group)]
+    for affiliate, figure in figures.affiliates.items():
         rows.append(_figure_row(Text(f"  {affiliate}"), figure))
-        products = ((ProductRef.parse(name), of_product) for name, of_product in found.products.items())
+        products = ((ProductRef.parse(name), of_product) for name, of_product in figures.products.items())
         rows += [_figure_row(Text(f"    {ref.product}", "dim"), of_it) for ref, of_it in products if ref.affiliate == affiliate]
-    said: list[RenderableType] = [
+    parts: list[RenderableType] = [
         table(
             title,
             ("", "estimate", "same or different people", "95 % interval", "covered"),
@@ -93,21 +97,23 @@ def measured(found: "Measured", group: "Group", publication: "Publication | None
         )
     ]
     if publication is not None:
-        said.append(_published(publication))
+        parts.append(_published(publication))
     if not window.is_month:
-        said.append(Text(f"{reading.capitalize()}, of what the store has now. Nothing of it is published: {UNTESTED}.", "yellow"))
-    total, lower, upper = found.summed
+        parts.append(
+            Text(f"{reading.capitalize()}, of what the store has now. Nothing of it is published: {UNTESTED}.", "yellow")
+        )
+    total, lower, upper = figures.summed
     high = "no upper bound" if upper is None else people(upper)
-    said.append(Text(f"Sum of products, each person once in each: {people(total)} ({people(lower)} to {high})."))
-    audiences = ", ".join(found.inputs.reading.audiences)
-    error = found.group.standard_error
-    said.append(Text(f"Audiences: {audiences}. Standard error of the sketches: {error:,.1f} people."))
-    if left_out := _left_out(found.group.unidentified_events, found.group.undecided_events):
-        said.append(left_out)
-    said += [Text(f"! {wrong}", "bold red") for wrong in found.contradictions]
-    said.append(reasons("Not complete", found.group.reasons))
-    said.append(reasons("Not counted, or not anew", found.inputs.not_counted))
-    return Stack(*(part for part in said if not isinstance(part, Text) or part.plain))
+    parts.append(Text(f"Sum of products, each person once in each: {people(total)} ({people(lower)} to {high})."))
+    audiences = ", ".join(figures.inputs.reading.audiences)
+    error = figures.group.standard_error
+    parts.append(Text(f"Audiences: {audiences}. Standard error of the sketches: {error:,.1f} people."))
+    if left_out := _left_out(figures.group.unidentified_events, figures.group.undecided_events):
+        parts.append(left_out)
+    parts += [Text(f"! {wrong}", "bold red") for wrong in figures.contradictions]
+    parts.append(reasons("Not complete", figures.group.reasons))
+    parts.append(reasons("Not counted, or not anew", figures.inputs.not_counted))
+    return Stack(*(part for part in parts if not isinstance(part, Text) or part.plain))
 
 
 def _published(publication: "Publication") -> Text:
@@ -122,12 +128,12 @@ def _published(publication: "Publication") -> Text:
 
 def _left_out(unidentified: int, undecided: int) -> Text | None:
     """Events that nobody can be counted for, and those that a condition couldn't tell."""
-    said = []
+    parts = []
     if unidentified:
-        said.append(f"{unidentified:,} events named no user and aren't counted.")
+        parts.append(f"{unidentified:,} events named no user and aren't counted.")
     if undecided:
-        said.append(f"{undecided:,} events were left undecided by a condition and taken for false.")
-    return Text(" ".join(said), style="yellow") if said else None
+        parts.append(f"{undecided:,} events were left undecided by a condition and taken for false.")
+    return Text(" ".join(parts), style="yellow") if parts else None
 
 
 def _figure_row(name: Text, figure: "Figure") -> Sequence[str | Text]:
@@ -136,47 +142,49 @@ def _figure_row(name: Text, figure: "Figure") -> Sequence[str | Text]:
     return name, people(figure.estimate), identity, interval(figure), covered
 
 
-def reasons(title: str, found: Sequence[str]) -> Text:
+def reasons(title: str, lines: Sequence[str]) -> Text:
     """The first few reasons, and how many more there are."""
-    if not found:
+    if not lines:
         return Text("")
-    more = [f"… and {len(found) - MOST_REASONS} more (--json has all)"] if len(found) > MOST_REASONS else []
-    return Text("\n".join([f"{title}:", *(f"  {r}" for r in (*found[:MOST_REASONS], *more))]), style="yellow")
+    more = [f"… and {len(lines) - MOST_REASONS} more (--json has all)"] if len(lines) > MOST_REASONS else []
+    return Text("\n".join([f"{title}:", *(f"  {r}" for r in (*lines[:MOST_REASONS], *more))]), style="yellow")
 
 
-def report(found: "Report") -> RenderableType:
+def report(run_report: "Report") -> RenderableType:
     """What a run took, by affiliate, and what it found."""
     totals: dict[str, list[int]] = {}
-    for product in found.products:
+    for product in run_report.products:
         r = product.received
         counts = (r.new, r.replaced, r.confirmed + r.unchanged, len(product.missing), len(product.refusals))
         affiliate = product.ref.affiliate
         totals[affiliate] = [a + b for a, b in zip(totals.get(affiliate, [0] * 5), counts, strict=True)]
     rows = [(name, *(f"{n:,}" for n in counts)) for name, counts in totals.items()]
     columns = ("contributions", "new", "replaced", "the same", "days missing", "refused")
-    said: list[RenderableType] = [table("", columns, rows, range(1, 6))]
-    refused = [refusal for p in found.products for refusal in p.refusals]
-    said += [refusals(refused), *_runbook(runbook.of_product(r) for r in refused)] if refused else []
-    if left_out := _left_out(sum(p.unidentified for p in found.products), sum(p.undecided for p in found.products)):
-        said.append(left_out)
-    missing = [f"{p.name}: {len(p.missing)} days, from {p.missing[0]}" for p in found.products if p.missing]
-    said += [reasons("Missing in the sources", missing), *_runbook([Page.DAYS_MISSING] if missing else [])]
-    said += [Text(f"! {finding}", "bold red") for finding in found.findings]
-    said += _runbook(finding.page for finding in found.findings)
-    if found.alerts:
-        said.append(reasons("Open alerts (mauwatch alerts)", found.alerts))
-    if found.published:
-        said.append(Text(f"Months published: {len(found.published)}, {found.published[0]:%Y-%m} to {found.published[-1]:%Y-%m}."))
-    return Stack(*said)
+    parts: list[RenderableType] = [table("", columns, rows, range(1, 6))]
+    refused = [refusal for p in run_report.products for refusal in p.refusals]
+    parts += [refusals(refused), *_runbook(runbook.of_product(r) for r in refused)] if refused else []
+    if left_out := _left_out(sum(p.unidentified for p in run_report.products), sum(p.undecided for p in run_report.products)):
+        parts.append(left_out)
+    missing = [f"{p.name}: {len(p.missing)} days, from {p.missing[0]}" for p in run_report.products if p.missing]
+    parts += [reasons("Missing in the sources", missing), *_runbook([Page.DAYS_MISSING] if missing else [])]
+    parts += [Text(f"! {finding}", "bold red") for finding in run_report.findings]
+    parts += _runbook(finding.page for finding in run_report.findings)
+    if run_report.alerts:
+        parts.append(reasons("Open alerts (mauwatch alerts)", run_report.alerts))
+    if run_report.published:
+        first = run_report.published[0]
+        last = run_report.published[-1]
+        parts.append(Text(f"Months published: {len(run_report.published)}, {first:%Y-%m} to {last:%Y-%m}."))
+    return Stack(*parts)
 
 
 def _runbook(pages: Iterable[Page]) -> list[Text]:
     return [Text(line, "dim") for line in runbook.lines(pages)]
 
 
-def against_truth(found: "Sequence[FigureBesideTruth]") -> RenderableType:
+def against_truth(compared: "Sequence[FigureBesideTruth]") -> RenderableType:
     """Figures of the last month beside the truth, and how many of all months' hold it."""
-    last = found[-1].month
+    last = compared[-1].month
     rows: list[Sequence[str | Text]] = [
         (
             c.subject,
@@ -187,17 +195,17 @@ def against_truth(found: "Sequence[FigureBesideTruth]") -> RenderableType:
             people(c.figure.estimate),
             "–" if c.error is None else f"{c.error:+.3%}",
         )
-        for c in found
+        for c in compared
         if c.month == last
     ]
     columns = ("", "truth", "95 % interval", "", "by the definition", "estimate", "error")
-    errors = [abs(c.error) for c in found if c.error is not None]
-    held = sum(c.holds for c in found)
-    months = len({c.month for c in found})
+    errors = [abs(c.error) for c in compared if c.error is not None]
+    held = sum(c.holds for c in compared)
+    months = len({c.month for c in compared})
     return Stack(
         table(f"{last:%Y-%m} beside the truth", columns, rows, (1, 2, 4, 5, 6)),
         Text(
-            f"In {months} months {held:,} of {len(found):,} intervals hold the truth; the estimates lie within "
+            f"In {months} months {held:,} of {len(compared):,} intervals hold the truth; the estimates lie within "
             f"{max(errors):.2%} of what their definition gives on the truth (namespaces that nobody has joined "
             "taken as different people)."
         ),
@@ -230,23 +238,26 @@ def crosswalk(answer: Mapping[str, Any]) -> RenderableType:
         ("gone", f"{gone:,}", ""),
         ("all", f"{kept + merged + gone:,}", f"{kept + new + split:,}"),
     ]
-    said = [f"Names kept from {answer['previous']}." if answer["previous"] else "All names are new: no snapshot before was used."]
+    lines = [
+        f"Names kept from {answer['previous']}." if answer["previous"] else "All names are new: no snapshot before was used."
+    ]
     if cut["clusters"]:
-        said.append(
+        lines.append(
             f"Clusters of more than {cut['limit']:,} identifiers: {cut['clusters']:,}, the largest of {cut['largest']:,}. "
             f"They are cut out: their {cut['keys']:,} keys join nobody, and each counts in its own namespace."
         )
     if answer["state"] == "replaced":
-        said.append("Contributions made with the other snapshot are refused until they are made again; `mauwatch run` does so.")
+        lines.append("Contributions made with the other snapshot are refused until they are made again; `mauwatch run` does so.")
     if answer["later"]:
-        said.append(f"Later snapshots kept other names than these: make {', '.join(answer['later'])} again.")
+        lines.append(f"Later snapshots kept other names than these: make {', '.join(answer['later'])} again.")
     return Stack(
-        table(f"People whom the crosswalk of {answer['month']} joins", ("", "before", "now"), rows, (1, 2)), *map(Text, said)
+        table(f"People whom the crosswalk of {answer['month']} joins", ("", "before", "now"), rows, (1, 2)), *map(Text, lines)
     )
 
 
-def checks(found: Sequence[tuple[str, bool, str]]) -> Table:
+def checks(examined: Sequence[tuple[str, bool, str]]) -> Table:
+    """What `doctor` examined: subject, whether it is fine, and what was found."""
     rows: list[Sequence[Any]] = [
-        (Text("ok", "green") if fine else Text("look", "bold yellow"), what, said) for what, fine, said in found
+        (Text("ok", "green") if fine else Text("look", "bold yellow"), what, text) for what, fine, text in examined
     ]
     return table("", ("", "what", "found"), rows)

@@ -120,14 +120,14 @@ def _first_of_all(report: Report) -> list[LicenceTest]:
 def _with_counts(directory: Path, simulation: Simulation, scale: float) -> Group:
     """Write into their manifests what affiliates attest: the counts of a product each month, and the ceiling of another."""
     ceiling = directory / "affiliates" / "retail.yaml"
-    said = ceiling.read_text(encoding="utf-8")
-    ceiling.write_text(said.replace(f"users: {CEILING}", f"users: {round(CEILING * scale)}"), encoding="utf-8")
+    text = ceiling.read_text(encoding="utf-8")
+    ceiling.write_text(text.replace(f"users: {CEILING}", f"users: {round(CEILING * scale)}"), encoding="utf-8")
     path = directory / "affiliates" / "mobile.yaml"
     lines = ["    counts:"]
     for month in simulation.history.months:
         users = simulation.truth(month, ["mobile/prepaid"]).people
-        said = f"month: {month:%Y-%m}, users: {users}, unit: people, document: call records, attested_by: head of billing"
-        lines.append(f"      - {{{said}}}")
+        text = f"month: {month:%Y-%m}, users: {users}, unit: people, document: call records, attested_by: head of billing"
+        lines.append(f"      - {{{text}}}")
     path.write_text(path.read_text(encoding="utf-8") + "\n".join(lines) + "\n", encoding="utf-8")
     return read_group(directory)
 
@@ -147,7 +147,7 @@ def _hand_in(directory: Path, group: Group, keys: Keyring, simulation: Simulatio
                 simulation.advance()
                 yield write(simulation.monthly(now))
             simulation.advance()
-            products = [found for found in simulation.products(months[-1]) if not found[1].sources]
+            products = [pair for pair in simulation.products(months[-1]) if not pair[1].sources]
             for number, (ref, product) in enumerate(products):
                 progress(f"{months[-1]:%Y-%m} by days, {ref}", number, len(products))
                 yield write(simulation.daily(ref, product, now))
@@ -163,12 +163,12 @@ def _hand_in(directory: Path, group: Group, keys: Keyring, simulation: Simulatio
 
         numbers = itertools.count()
         # One file is received while the next is written.
-        with ThreadPoolExecutor(1) as workspace:
+        with ThreadPoolExecutor(1) as executor:
             received: Future[None] | None = None
             for path in written():
                 if received:
                     received.result()
-                received = workspace.submit(receive, path)
+                received = executor.submit(receive, path)
             if received:
                 received.result()
 
@@ -177,7 +177,9 @@ def _scopes(group: Group, month: date) -> tuple[dict[str, list[str]], list[str]]
     """By affiliate, its products in a month; and all of them. As the group is on the month's last day."""
     last = month_end(month)
     members = {m: [str(ProductRef(m, p.product)) for p in group.entities[m].products] for m in group.affiliates(last)}
-    return {m: products for m, products in members.items() if products}, [p for found in members.values() for p in found]
+    return {m: products for m, products in members.items() if products}, [
+        p for member_products in members.values() for p in member_products
+    ]
 
 
 def _truths(simulation: Simulation, group: Group) -> dict[str, object]:
@@ -186,7 +188,9 @@ def _truths(simulation: Simulation, group: Group) -> dict[str, object]:
         affiliates, products = _scopes(group, month)
         truths[f"{month:%Y-%m}"] = {
             "group": simulation.truth(month, products).people,
-            "affiliates": {name: simulation.truth(month, found).people for name, found in affiliates.items()},
+            "affiliates": {
+                name: simulation.truth(month, affiliate_products).people for name, affiliate_products in affiliates.items()
+            },
             "products": {name: simulation.truth(month, [name]).people for name in products},
         }
     return truths

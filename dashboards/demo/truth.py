@@ -18,6 +18,7 @@ class FigureBesideTruth:
 
     @property
     def holds(self) -> bool:
+        """Whether the true number lies inside the 95 % interval; a figure without an upper bound holds nothing."""
         upper = self.figure.upper
         return upper is not None and self.figure.lower <= self.truth.people <= upper
 

@@ -28,18 +28,18 @@ MOST_LINES = 10
 """Of a table, and of a list; what is beyond stands in the bundle, and is said."""
 
 
-def pdf(told: Told, at: datetime, font: Path | None = None) -> bytes:
+def pdf(files: Told, at: datetime, font: Path | None = None) -> bytes:
     """The sheets, of the bundle's files by name (without .json); the same for the same, at the same moment.
 
     `font`: for what the sheets' own font has no glyph. Raises `RefusedError` where that can't be read, or there still is no
     glyph: a box in the place of a name is no evidence.
     """
-    made = _Sheets(told["group"]["name"] or told["group"]["group"], told["about"], at)
+    sheets = _Sheets(files["group"]["name"] or files["group"]["group"], files["about"], at)
     try:
         if font is not None:
-            made.fall_back_to(font)
-        _write(made, told)
-        if lacking := made.lacking():
+            sheets.fall_back_to(font)
+        _write(sheets, files)
+        if lacking := sheets.lacking():
             raise refused(
                 Code.EVIDENCE_UNWRITABLE,
                 "evidence.pdf",
@@ -47,22 +47,22 @@ def pdf(told: Told, at: datetime, font: Path | None = None) -> bytes:
                 lacking[:40],
                 "name the file of a font that has them in group.yaml: evidence_font",
             )
-        return bytes(made.output())
+        return bytes(sheets.output())
     finally:
-        made.close_fonts()
+        sheets.close_fonts()
 
 
-def _write(made: "_Sheets", told: Told) -> None:
-    figures = told["figures"]["published"]
-    made.add_page()
-    _result(made, told)
-    _clause(made, told["licence"])
-    _figures(made, figures)
-    _membership(made, told["group"])
-    _coverage(made, figures[0], told["inputs"]["grades"])
-    _vouched(made, told["closing"]["collected"])
-    _method(made)
-    _digests(made, told)
+def _write(sheets: "_Sheets", files: Told) -> None:
+    figures = files["figures"]["published"]
+    sheets.add_page()
+    _result(sheets, files)
+    _clause(sheets, files["licence"])
+    _figures(sheets, figures)
+    _membership(sheets, files["group"])
+    _coverage(sheets, figures[0], files["inputs"]["grades"])
+    _vouched(sheets, files["closing"]["collected"])
+    _method(sheets)
+    _digests(sheets, files)
 
 
 class _Sheets(FPDF):
@@ -96,9 +96,9 @@ class _Sheets(FPDF):
             for style in ("", "B"):
                 self.add_font("More", style, font)
         except Exception as error:  # noqa: BLE001 whatever fontTools says of a file that is no font
-            said = f"{font.name}: {type(error).__name__}"
+            cause = f"{font.name}: {type(error).__name__}"
             raise refused(
-                Code.EVIDENCE_UNWRITABLE, "group.yaml: evidence_font", "isn't a font that can be read", said, "see to the file"
+                Code.EVIDENCE_UNWRITABLE, "group.yaml: evidence_font", "isn't a font that can be read", cause, "see to the file"
             ) from None
         self.set_fallback_fonts(["More"], exact_match=False)
 
@@ -142,12 +142,12 @@ class _Sheets(FPDF):
         self.multi_cell(0, 4.3, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.set_text_color(*_INK)
 
-    def lines(self, said: Sequence[str], grey: bool = False) -> None:
+    def lines(self, texts: Sequence[str], grey: bool = False) -> None:
         """A list, a line each."""
-        for line in said[:MOST_LINES]:
+        for line in texts[:MOST_LINES]:
             self.text_line(line, grey)
-        if len(said) > MOST_LINES:
-            self.text_line(f"and {len(said) - MOST_LINES} more, in the bundle", grey=True)
+        if len(texts) > MOST_LINES:
+            self.text_line(f"and {len(texts) - MOST_LINES} more, in the bundle", grey=True)
 
     def rows(self, heads: Sequence[str], rows: Iterable[Sequence[str]], widths: Sequence[int], right: Sequence[int] = ()) -> None:
         every = list(rows)
@@ -167,16 +167,16 @@ class _Sheets(FPDF):
             self.text_line(f"and {len(every) - MOST_ROWS} more, in the bundle", grey=True)
 
 
-def _result(made: _Sheets, told: Told) -> None:
-    licence = told["licence"]
-    about = told["about"]
-    made.title_line(f"{told['group']['name'] or told['group']['group']}: users in {about['month']}")
-    made.text_line(
+def _result(sheets: _Sheets, files: Told) -> None:
+    licence = files["licence"]
+    about = files["about"]
+    sheets.title_line(f"{files['group']['name'] or files['group']['group']}: users in {about['month']}")
+    sheets.text_line(
         f"Evidence for the test of {licence['name']}, released {licence['released']}: {_more(licence)} monthly active users "
         f"in the calendar month before. Licensee: {licence['licensee']}, "
         "with its affiliates."
     )
-    made.ln(1.5)
+    sheets.ln(1.5)
     outcomes = [(r["name"], licence["readings"][r["name"]]) for r in licence["read"]]
     rows = [
         (
@@ -188,16 +188,18 @@ def _result(made: _Sheets, told: Told) -> None:
         )
         for name, o in outcomes
     ]
-    made.rows(("reading", "result", "estimate", "95 % interval", "headroom"), rows, (38, 22, 26, 44, 26), (2, 3, 4))
-    said = [f"{name}: {why}" for name, o in outcomes for why in o["why"]]
-    made.lines(said + [f"{name} would be settled by: {reason}" for name, o in outcomes for reason in o["settled_by"]], grey=True)
+    sheets.rows(("reading", "result", "estimate", "95 % interval", "headroom"), rows, (38, 22, 26, 44, 26), (2, 3, 4))
+    lines = [f"{name}: {why}" for name, o in outcomes for why in o["why"]]
+    sheets.lines(
+        lines + [f"{name} would be settled by: {reason}" for name, o in outcomes for reason in o["settled_by"]], grey=True
+    )
 
 
-def _clause(made: _Sheets, licence: Told) -> None:
+def _clause(sheets: _Sheets, licence: Told) -> None:
     clause = licence["clause"]
     entry = licence["entry"]
-    made.heading("The clause, and how it was read")
-    made.text_line(
+    sheets.heading("The clause, and how it was read")
+    sheets.text_line(
         f"{licence['name']} ({licence['licensor']}), section {clause['section']}. Over it: {_more(licence)} "
         f"monthly active users in the calendar month before the release. Whose users: "
         f"{', '.join(clause['whose']).replace('_', ' ')}. Products: {clause['products_in_scope'] or 'all'}. "
@@ -206,33 +208,33 @@ def _clause(made: _Sheets, licence: Told) -> None:
     for reading in licence["read"]:
         counts = "each person once" if reading["counts"] == "unique_people" else "each person once in each product, added up"
         member = "on the release date" if reading["membership"] == "release_date" else "on the month's last day"
-        made.text_line(
+        sheets.text_line(
             f"· {reading['name']}: {counts}; {', '.join(reading['audiences'])} users; control by more than "
             f"{float(reading['control_share']) * 100:g} % of the shares or by contract; the group as it is {member}."
         )
     record = licence["of_record"]
-    made.text_line(
+    sheets.text_line(
         f"Reading of record: {record['reading']}, adopted by {record['adopted_by']} from {record['from']}."
         if record
         else "No reading of record was adopted."
     )
 
 
-def _figures(made: _Sheets, figures: Sequence[Told]) -> None:
-    made.heading("The figures")
+def _figures(sheets: _Sheets, figures: Sequence[Told]) -> None:
+    sheets.heading("The figures")
     for at, held in enumerate(figures):
         p = held["publication"]
         if any(other["publication"]["inputs"] == p["inputs"] for other in figures[:at]):
-            made.text_line(f"By {p['reading']}: the same figures; its test takes their sum over products.")
+            sheets.text_line(f"By {p['reading']}: the same figures; its test takes their sum over products.")
             continue
         signed = f", signed by {p['signed_by']}" if p["signed_by"] else ", not signed"
-        made.text_line(
+        sheets.text_line(
             f"By {p['reading']}: {p['state']}{signed}; known at {p['known_at'][:16].replace('T', ' ')} UTC, method {p['method']}."
         )
         if p["despite"]:
-            made.text_line(f"Signed although something was open: {p['despite']}")
+            sheets.text_line(f"Signed although something was open: {p['despite']}")
         if p["reason"]:
-            made.text_line(f"Restated because: {p['reason']}")
+            sheets.text_line(f"Restated because: {p['reason']}")
         order = {"group": 0, "affiliate": 1, "product": 2}
         size = {f["subject"]: -(f["estimate"] or 0) for f in held["figures"] if f["scope"] == "affiliate"}
 
@@ -253,40 +255,40 @@ def _figures(made: _Sheets, figures: Sequence[Told]) -> None:
             for f in sorted(held["figures"], key=lambda f: (f["scope"] != "group", place(f), order[f["scope"]], f["subject"]))
         ]
         heads = ("", "estimate", "95 % interval", "same or different people", "sketch error", "covered")
-        made.rows(heads, rows, (37, 23, 42, 42, 16, 30), (1, 2, 3, 4, 5))
-        made.ln(1)
+        sheets.rows(heads, rows, (37, 23, 42, 42, 16, 30), (1, 2, 3, 4, 5))
+        sheets.ln(1)
 
 
-def _membership(made: _Sheets, group: Told) -> None:
+def _membership(sheets: _Sheets, group: Told) -> None:
     for at, drawn in enumerate(group["drawn"]):
         share = float(drawn["control_share"]) * 100
         same = [d["on"] for d in group["drawn"][:at] if d["members"] == drawn["members"]]
         if same:
-            made.text_line(f"The same on {drawn['on']} as on {same[0]}.")
+            sheets.text_line(f"The same on {drawn['on']} as on {same[0]}.")
             continue
-        made.heading(f"Who is in the group on {drawn['on']}, by control of more than {share:g} %")
+        sheets.heading(f"Who is in the group on {drawn['on']}, by control of more than {share:g} %")
         rows = [(m["entity"], "; ".join(m["path"]) or "the ultimate parent") for m in drawn["members"]]
-        made.rows(("affiliate", "path from the ultimate parent"), rows, (30, 124))
-        made.lines([f"Not in it: {outside['entity']}, {outside['why']}" for outside in drawn["outside"]], grey=True)
+        sheets.rows(("affiliate", "path from the ultimate parent"), rows, (30, 124))
+        sheets.lines([f"Not in it: {outside['entity']}, {outside['why']}" for outside in drawn["outside"]], grey=True)
 
 
-def _coverage(made: _Sheets, held: Told, grades: Told) -> None:
-    made.heading("Coverage, and what is left out")
+def _coverage(sheets: _Sheets, held: Told, grades: Told) -> None:
+    sheets.heading("Coverage, and what is left out")
     reasons = [line for f in held["figures"] if f["scope"] == "group" for line in f["reasons"].splitlines()]
     left = held["publication"]["not_counted"].splitlines()
-    made.text_line("All that was due is there, and was computed after it settled." if not reasons else "Not complete:")
-    made.lines([f"· {line}" for line in [*reasons, *(f"not counted: {line}" for line in left)]])
-    made.text_line("Rests on: " + "; ".join(f"{n} product{'s' * (n > 1)} by {grade}" for grade, n in grades.items() if n) + ".")
+    sheets.text_line("All that was due is there, and was computed after it settled." if not reasons else "Not complete:")
+    sheets.lines([f"· {line}" for line in [*reasons, *(f"not counted: {line}" for line in left)]])
+    sheets.text_line("Rests on: " + "; ".join(f"{n} product{'s' * (n > 1)} by {grade}" for grade, n in grades.items() if n) + ".")
 
 
-def _vouched(made: _Sheets, closing: Told | None) -> None:
-    made.heading("Attestations and reconciliation")
+def _vouched(sheets: _Sheets, closing: Told | None) -> None:
+    sheets.heading("Attestations and reconciliation")
     if closing is None:
-        made.text_line("The month isn't signed: nothing was collected yet.")
+        sheets.text_line("The month isn't signed: nothing was collected yet.")
         return
-    made.lines([f"· {_attested(a)}" for a in sorted(closing["attestations"], key=lambda a: a["products_complete"])])
+    sheets.lines([f"· {_attested(a)}" for a in sorted(closing["attestations"], key=lambda a: a["products_complete"])])
     if closing["not_attested"]:
-        made.text_line(f"Nobody has attested for: {', '.join(closing['not_attested'])}.")
+        sheets.text_line(f"Nobody has attested for: {', '.join(closing['not_attested'])}.")
     rows = [
         (
             r["product"],
@@ -299,11 +301,11 @@ def _vouched(made: _Sheets, closing: Told | None) -> None:
         for r in closing["reconciliation"]
     ]
     if rows:
-        made.rows(
+        sheets.rows(
             ("product", "published", "ours", "difference", "where", "why they differ"), rows, (26, 30, 24, 22, 36, 46), (1, 2, 3)
         )
     else:
-        made.text_line("No figure published elsewhere was compared.")
+        sheets.text_line("No figure published elsewhere was compared.")
 
 
 def _attested(a: Told) -> str:
@@ -312,26 +314,26 @@ def _attested(a: Told) -> str:
     return f"{a['affiliate']}, by {a['by']} on {a['on']}: {whole}. Active: {a['active']}. Left out: {a['exclusions']}.{document}"
 
 
-def _method(made: _Sheets) -> None:
-    made.heading("Method, in words")
+def _method(sheets: _Sheets) -> None:
+    sheets.heading("Method, in words")
     for paragraph in METHOD.strip().split("\n\n"):
-        made.text_line(" ".join(paragraph.split()))
-        made.ln(0.8)
+        sheets.text_line(" ".join(paragraph.split()))
+        sheets.ln(0.8)
 
 
-def _digests(made: _Sheets, told: Told) -> None:
-    made.heading("Digests")
-    about = told["about"]
+def _digests(sheets: _Sheets, files: Told) -> None:
+    sheets.heading("Digests")
+    about = files["about"]
     head = about["ledger_head"]
-    made.text_line("Whoever has a bundle checks it by `mauwatch verify FILE`: it needs no key and no store.", grey=True)
-    lines = [f"licence entry  {told['licence']['digest']}"]
-    lines += [f"inputs of {h['publication']['reading']}  {h['publication']['inputs']}" for h in told["figures"]["published"]]
-    lines += [f"figures of {h['publication']['reading']}  {h['content']}" for h in told["figures"]["published"]]
+    sheets.text_line("Whoever has a bundle checks it by `mauwatch verify FILE`: it needs no key and no store.", grey=True)
+    lines = [f"licence entry  {files['licence']['digest']}"]
+    lines += [f"inputs of {h['publication']['reading']}  {h['publication']['inputs']}" for h in files["figures"]["published"]]
+    lines += [f"figures of {h['publication']['reading']}  {h['content']}" for h in files["figures"]["published"]]
     if head:
         lines.append(f"ledger, entry {head['number']}  {head['digest']}")
     lines.append(f"signing key  {about['public_key'] or 'none: the bundle is not signed'}")
     for line in lines:
-        made.text_line(line, mono=True)
+        sheets.text_line(line, mono=True)
 
 
 def _more(licence: Told) -> str:
@@ -349,6 +351,6 @@ def _interval(lower: int | None, upper: int | None) -> str:
 
 
 def _covered(f: Told) -> str:
-    said = [f"{f['days_present']}/{f['days_expected']} days"] if f["days_expected"] else []
-    said += [f"{f['months_present']}/{f['months_expected']} months"] if f["months_expected"] else []
-    return ", ".join(said) or "by count"
+    parts = [f"{f['days_present']}/{f['days_expected']} days"] if f["days_expected"] else []
+    parts += [f"{f['months_present']}/{f['months_expected']} months"] if f["months_expected"] else []
+    return ", ".join(parts) or "by count"

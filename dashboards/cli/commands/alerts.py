@@ -79,51 +79,55 @@ def _list(directory: Path, as_json: bool, everything: bool = False) -> None:
     from pipelines.store import alert_log, outbox
 
     with _opened(directory) as (_, store), store.snapshot() as fixed:
-        found = [of for of in alert_log.current(fixed).values() if of.is_open or everything]
+        shown_alerts = [alert for alert in alert_log.current(fixed).values() if alert.is_open or everything]
         waiting: dict[int, int] = {}
         for message in outbox.read(fixed):
             waiting[message.opened] = waiting.get(message.opened, 0) + (not message.done)
     if as_json:
-        console.print_json([to_dict(of, waiting.get(of.opened, 0)) for of in found])
+        console.print_json([to_dict(alert, waiting.get(alert.opened, 0)) for alert in shown_alerts])
     else:
-        console.output().print(_shown(found, waiting))
-    if any(of.is_open and of.acknowledged_by is None for of in found) or any(waiting.values()):
+        console.output().print(_shown(shown_alerts, waiting))
+    if any(alert.is_open and alert.acknowledged_by is None for alert in shown_alerts) or any(waiting.values()):
         raise typer.Exit(1)
 
 
-def to_dict(of: "Transition", undelivered: int = 0) -> dict[str, Any]:
+def to_dict(alert: "Transition", undelivered: int = 0) -> dict[str, Any]:
     """An alert as `alerts --json` answers it."""
     numbers = ("estimate", "lower", "upper", "threshold", "within_year", "within_quarter")
     return {
-        "id": of.opened,
-        "kind": of.kind,
-        "rule": of.rule or None,
-        "reading": of.reading or None,
-        "level": of.level,
-        "open": of.is_open,
-        "subjects": of.subjects.splitlines(),
-        "as_of": of.as_of.isoformat() if of.as_of else None,
-        **{name: getattr(of, name) for name in numbers},
-        **{name: getattr(of, name) for name in ("acknowledged_by", "closed_by", "reason_code", "matter")},
-        "changed_at": of.known_at.isoformat(timespec="seconds"),
+        "id": alert.opened,
+        "kind": alert.kind,
+        "rule": alert.rule or None,
+        "reading": alert.reading or None,
+        "level": alert.level,
+        "open": alert.is_open,
+        "subjects": alert.subjects.splitlines(),
+        "as_of": alert.as_of.isoformat() if alert.as_of else None,
+        **{name: getattr(alert, name) for name in numbers},
+        **{name: getattr(alert, name) for name in ("acknowledged_by", "closed_by", "reason_code", "matter")},
+        "changed_at": alert.known_at.isoformat(timespec="seconds"),
         "undelivered": undelivered,
     }
 
 
-def _shown(found: "Sequence[Transition]", waiting: dict[int, int]) -> RenderableType:
+def _shown(alerts_shown: "Sequence[Transition]", waiting: dict[int, int]) -> RenderableType:
     rows = []
-    for of in found:
-        about = of.rule or of.kind.replace("_", " ")
-        if of.estimate is not None and of.threshold:
-            said = f"{of.as_of:%Y-%m}: {of.estimate:,}, {of.estimate / of.threshold:.1%} of {of.threshold:,}"
+    for alert in alerts_shown:
+        about = alert.rule or alert.kind.replace("_", " ")
+        if alert.estimate is not None and alert.threshold:
+            figure = f"{alert.as_of:%Y-%m}: {alert.estimate:,}, {alert.estimate / alert.threshold:.1%} of {alert.threshold:,}"
         else:
-            subjects = of.subjects.splitlines()
-            said = ", ".join(subjects[:3]) + (f" and {len(subjects) - 3} more" if len(subjects) > 3 else "")
-        seen = of.acknowledged_by or (of.closed_by and f"closed by {of.closed_by}") or ("–" if not of.is_open else "nobody")
-        level = Text(of.level, _STYLE.get(of.level, ""))
-        undelivered = waiting.get(of.opened, 0)
+            subjects = alert.subjects.splitlines()
+            figure = ", ".join(subjects[:3]) + (f" and {len(subjects) - 3} more" if len(subjects) > 3 else "")
+        seen = (
+            alert.acknowledged_by
+            or (alert.closed_by and f"closed by {alert.closed_by}")
+            or ("–" if not alert.is_open else "nobody")
+        )
+        level = Text(alert.level, _STYLE.get(alert.level, ""))
+        undelivered = waiting.get(alert.opened, 0)
         rows.append(
-            (f"{of.opened}", level, about, said, seen, f"{of.known_at:%Y-%m-%d}", f"{undelivered}" if undelivered else "")
+            (f"{alert.opened}", level, about, figure, seen, f"{alert.known_at:%Y-%m-%d}", f"{undelivered}" if undelivered else "")
         )
     columns = ("id", "level", "about", "figure, or what it is about", "seen by", "since", "undelivered")
     if not rows:
@@ -137,8 +141,8 @@ def ack(number: Number, by: By, group: GroupDir = HERE, as_json: Json = False) -
     from pipelines.alerts import responses
 
     with _opened(group) as (settings, store):
-        of = responses.acknowledge(store, settings, number, by, datetime.now(UTC))
-    _answer(of, as_json, f"Alert {number} is acknowledged by {of.acknowledged_by}.")
+        alert = responses.acknowledge(store, settings, number, by, datetime.now(UTC))
+    _answer(alert, as_json, f"Alert {number} is acknowledged by {alert.acknowledged_by}.")
 
 
 @app.command()
@@ -158,9 +162,9 @@ def close(
 
     known = registry.from_directory(group)
     with _opened(group) as (settings, store):
-        of = responses.close(store, settings, known, number, Closing(by, reason.value, matter, note), datetime.now(UTC))
+        alert = responses.close(store, settings, known, number, Closing(by, reason.value, matter, note), datetime.now(UTC))
         findings = _deliver(store, group, settings)
-    _answer(of, as_json, f"Alert {number} is closed by {of.closed_by}: {of.reason_code}, matter {of.matter}.")
+    _answer(alert, as_json, f"Alert {number} is closed by {alert.closed_by}: {alert.reason_code}, matter {alert.matter}.")
     _tell(findings)
 
 
@@ -188,10 +192,10 @@ def try_(
     from pipelines.alerts import delivery
 
     settings = read_group(group)
-    found = {c.name: c for c in settings.alerting.channels}
-    if channel not in found:
-        raise typer.BadParameter(f"no channel {channel}; there are {', '.join(found) or 'none: see alerts.yaml'}")
-    failures = delivery.try_channel(found[channel], settings.alerting, group, settings.settings.group)
+    channels = {c.name: c for c in settings.alerting.channels}
+    if channel not in channels:
+        raise typer.BadParameter(f"no channel {channel}; there are {', '.join(channels) or 'none: see alerts.yaml'}")
+    failures = delivery.try_channel(channels[channel], settings.alerting, group, settings.settings.group)
     if as_json:
         console.print_json({"channel": channel, "addresses": [{"sent": f is None, "failure": f} for f in failures]})
     else:
@@ -207,11 +211,11 @@ def _deliver(store: "ContributionStore", directory: Path, group: "Group") -> lis
     return list(delivery.deliver(store, directory, group, lambda: datetime.now(UTC)))
 
 
-def _answer(of: "Transition", as_json: bool, said: str) -> None:
+def _answer(alert: "Transition", as_json: bool, sentence: str) -> None:
     if as_json:
-        console.print_json(to_dict(of))
+        console.print_json(to_dict(alert))
     else:
-        typer.echo(said)
+        typer.echo(sentence)
 
 
 def _tell(findings: list[Any]) -> None:

@@ -36,14 +36,14 @@ def close(
     with Workspace(group, settings, datetime.now(UTC)) as workspace:
         close_month(workspace, first, Signature(by, despite, restates))
         chosen = measure.reading_of(settings, None, month_end(first))
-        found, publication = query.figures_of_month(workspace.store(), settings, first, chosen)
+        measured, publication = query.figures_of_month(workspace.store(), settings, first, chosen)
         head = ledger_entry(workspace.store(), first)
-    told = json.loads(publication.collected) if publication and publication.collected else {}
+    sign_off = json.loads(publication.collected) if publication and publication.collected else {}
     if as_json:
-        more = {"collected": told, "ledger_head": {"number": head.number, "digest": head.digest}}
-        console.print_json(answers.to_dict(found, publication) | more)
+        more = {"collected": sign_off, "ledger_head": {"number": head.number, "digest": head.digest}}
+        console.print_json(answers.to_dict(measured, publication) | more)
         return
-    said = [Text(line) for line in sign_off_lines(told)] if told else []
-    said.append(Text(f"Ledger, entry {head.number}: {head.digest}"))
-    said.append(Text("Print that line and mail it to outside counsel: no other ledger of this month has it."))
-    console.output().print(Stack(tables.measured(found, settings, publication), *said))
+    lines = [Text(line) for line in sign_off_lines(sign_off)] if sign_off else []
+    lines.append(Text(f"Ledger, entry {head.number}: {head.digest}"))
+    lines.append(Text("Print that line and mail it to outside counsel: no other ledger of this month has it."))
+    console.output().print(Stack(tables.measured(measured, settings, publication), *lines))

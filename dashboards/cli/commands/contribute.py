@@ -101,7 +101,7 @@ def contribute(
     now = datetime.now(UTC)
     asked = _range(first, last, month)
     if files is not None:
-        said = _by_flags(
+        settings_and_products = _by_flags(
             subject,
             files,
             identifier or [],
@@ -114,8 +114,8 @@ def contribute(
             {"crosswalk": crosswalk, "time_zone": time_zone, "lg_k": lg_k},
         )
     else:
-        said = _by_manifest(group, subject)
-    settings, products = said
+        settings_and_products = _by_manifest(group, subject)
+    settings, products = settings_and_products
     place = _workplace(group, settings, now)
     if external_only:
         products = [(ref, product.model_copy(update={"audiences": ("external",)})) for ref, product in products]
@@ -198,7 +198,7 @@ def _by_flags(
         "complete_through": None if "{day}" in files else asked[1].isoformat(),
     }
     name, _, number = active.partition("/")
-    said = {
+    manifest = {
         "product": ref.product,
         "from": asked[0].isoformat(),
         "grain": grain,
@@ -206,12 +206,12 @@ def _by_flags(
         "active": {"id": name, "version": number or 1, "meaning": "as the affiliate says"},
     }
     whole = {"group": "by-options", "ultimate_parent": ref.affiliate, "key": _given(key)} | _given(settings)
-    made = from_options(Settings, whole, "the options")
-    return made, [(ref, from_options(Product, said, "the options"))]
+    group_settings = from_options(Settings, whole, "the options")
+    return group_settings, [(ref, from_options(Product, manifest, "the options"))]
 
 
-def _given(said: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in said.items() if value is not None}
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _workplace(directory: Path, settings: "Settings", now: datetime) -> "EdgeContext":
@@ -283,8 +283,8 @@ def _next_epoch_months(ref: "ProductRef", product: "Product", days: Sequence[dat
     """The month by whose key and crosswalk second contributions of these days are made."""
     from affiliates.identity.epochs import REACH, next_epoch
 
-    found = {next_epoch(place.settings, day) if product.grain == "day" else None for day in days}
-    if None in found:
+    next_epochs = {next_epoch(place.settings, day) if product.grain == "day" else None for day in days}
+    if None in next_epochs:
         raise refused(
             Code.RANGE_EMPTY,
             str(ref),
@@ -292,7 +292,7 @@ def _next_epoch_months(ref: "ProductRef", product: "Product", days: Sequence[dat
             f"{days[0]} to {days[-1]}",
             f"ask for days of a product that counts by day, at most {REACH} before the `from` of an epoch in `keys`",
         )
-    return {coming.from_ for coming in found if coming and coming.from_}
+    return {coming.from_ for coming in next_epochs if coming and coming.from_}
 
 
 def _write(
@@ -307,7 +307,7 @@ def _write(
     from affiliates.contributions import contract
     from dashboards.cli.contribution_summary import ContributionSummary
 
-    done = ContributionSummary()
+    summary = ContributionSummary()
     days = [day for _, p in products for day in days_asked(p, asked, place)]
     if not days:
         raise refused(
@@ -321,30 +321,30 @@ def _write(
     path = out or Path(f"{'-'.join(names)}-{min(days)}-{max(days)}.parquet")
     with console.progress_bar() as progress, atomic_write(path) as unfinished:
 
-        def each() -> "Iterator[Contribution]":
+        def contributions() -> "Iterator[Contribution]":
             for number, (ref, product) in enumerate(products):
                 progress(str(ref), number, len(products))
-                for made in _counted(ref, product, place, days_asked(product, asked, place), done):
-                    yield done.leaves(made)
+                for contribution in _counted(ref, product, place, days_asked(product, asked, place), summary):
+                    yield summary.leaves(contribution)
 
-        contract.write(unfinished, each())
-        if not done.periods:
+        contract.write(unfinished, contributions())
+        if not summary.periods:
             raise refused(
                 Code.RANGE_EMPTY,
                 "the range",
                 "no period of it is whole in the sources",
-                done.missing_said,
+                summary.missing_said,
                 "bring the events, or ask for others",
             )
-    done.path = path
+    summary.path = path
     if sign is not None:
         from affiliates import signing
 
         signing.sign_beside(path, sign)
     if as_json:
-        console.print_json(done.to_dict())
+        console.print_json(summary.to_dict())
     else:
-        console.output().print(done.shown())
+        console.output().print(summary.shown())
 
 
 def inspect(
@@ -355,26 +355,26 @@ def inspect(
     from affiliates.contributions import contract
     from dashboards.cli.contribution_summary import ContributionSummary
 
-    held = ContributionSummary(path=file)
-    for made in contract.read(file):
-        held.leaves(made)
+    summary = ContributionSummary(path=file)
+    for contribution in contract.read(file):
+        summary.leaves(contribution)
     if as_json:
-        console.print_json(held.to_dict())
+        console.print_json(summary.to_dict())
     else:
-        console.output().print(held.shown(inspected=True))
+        console.output().print(summary.shown(inspected=True))
 
 
 def _counted(
-    ref: "ProductRef", product: "Product", place: "EdgeContext", days: Sequence[date], done: "ContributionSummary"
+    ref: "ProductRef", product: "Product", place: "EdgeContext", days: Sequence[date], summary: "ContributionSummary"
 ) -> "Iterator[Contribution]":
     from affiliates.aggregation import availability, key_overlap
     from affiliates.sources import resolve
 
     subject = str(ref)
-    found = resolve.find(subject, product, place.directory, place.settings.time_zone)
-    periods = availability.periods_present(found, product, days, product.day_zone or place.settings.time_zone, place.now)
+    event_sources = resolve.find(subject, product, place.directory, place.settings.time_zone)
+    periods = availability.periods_present(event_sources, product, days, product.day_zone or place.settings.time_zone, place.now)
     there = {day for ds in periods.values() for day in ds}
-    done.read(subject, [day for day in days if day not in there], sum(f.bytes_of(sorted(there)) for f in found))
+    summary.read(subject, [day for day in days if day not in there], sum(f.bytes_of(sorted(there)) for f in event_sources))
     next_epoch = key_overlap.next_epoch_days(product, list(periods), place)
-    for made in key_overlap.contribute(ref, product, found, periods, next_epoch, place) if periods else ():
-        yield from made
+    for batch in key_overlap.contribute(ref, product, event_sources, periods, next_epoch, place) if periods else ():
+        yield from batch

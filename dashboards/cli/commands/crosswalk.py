@@ -72,15 +72,15 @@ def crosswalk(
             answer["state"] = snapshot_files.write_links(path, clusters.links(), replace)
         else:
             most = largest or settings.settings.largest_person
-            made = snapshot_files.make(path, first, clusters, before, most, replace)
+            snapshot = snapshot_files.make(path, first, clusters, before, most, replace)
             answer |= {
-                "state": made.state,
+                "state": snapshot.state,
                 "month": month,
-                "keys": made.crosswalk.table.height,
-                "digest": made.crosswalk.digest,
+                "keys": snapshot.crosswalk.table.height,
+                "digest": snapshot.crosswalk.digest,
                 "previous": previous and str(previous),
-                "people": vars(made.changes),
-                "cut_out": {"limit": most, **vars(made.cut_out)},
+                "people": vars(snapshot.changes),
+                "cut_out": {"limit": most, **vars(snapshot.cut_out)},
                 "later": [f"{m:%Y-%m}" for m in there if m > first],
             }
     if as_json:
@@ -103,7 +103,7 @@ def _file(pattern: str | None, group: Path, month: date) -> Path:
     return group / file_of(pattern, month)
 
 
-def _columns(group: "Group", said: list[str], keyed: bool, region: str | None) -> "Columns":
+def _columns(group: "Group", options: list[str], keyed: bool, region: str | None) -> "Columns":
     """The namespaces of the manifests and what the options say of columns."""
     from pydantic import ValidationError
 
@@ -111,7 +111,7 @@ def _columns(group: "Group", said: list[str], keyed: bool, region: str | None) -
     from affiliates.manifests.source import Identifier
 
     called: dict[str, str | None] = {}
-    for one in said:
+    for one in options:
         name, is_said, namespace = one.partition("=")
         if not (name and is_said) or (keyed and namespace):
             raise typer.BadParameter(f"--column {one}: write {'NAME= (to leave it out)' if keyed else 'NAME=NAMESPACE'}")

@@ -48,17 +48,19 @@ def _conglomerate(directory: Path, now: datetime, scale: float, as_json: bool) -
     started = time.monotonic()
     out = console.output()
     with console.progress_bar() as progress:
-        made = conglomerate.play(directory, now, scale, progress)
+        result = conglomerate.play(directory, now, scale, progress)
     if as_json:
-        console.print_json(conglomerate.to_dict(made) | {"measure": answers.to_dict(made.last)})
+        console.print_json(conglomerate.to_dict(result) | {"measure": answers.to_dict(result.last)})
         return
-    out.print(tables.report(made.report))
-    out.print(tables.measured(made.last, made.group))
-    out.print(tables.against_truth(made.compared))
-    out.print(licence_tables.of_family(made.tests))
-    out.print(licence_tables.of_family(made.released))
-    console.errors().print(f"{made.people:,} people in {time.monotonic() - started:.0f} s.")
-    out.print(f"The group directory is {directory}: mauwatch measure --group {directory} --month {made.last.inputs.month:%Y-%m}")
+    out.print(tables.report(result.report))
+    out.print(tables.measured(result.last, result.group))
+    out.print(tables.against_truth(result.compared))
+    out.print(licence_tables.of_family(result.tests))
+    out.print(licence_tables.of_family(result.released))
+    console.errors().print(f"{result.people:,} people in {time.monotonic() - started:.0f} s.")
+    out.print(
+        f"The group directory is {directory}: mauwatch measure --group {directory} --month {result.last.inputs.month:%Y-%m}"
+    )
 
 
 def _git_activity(directory: Path, now: datetime, as_json: bool) -> None:
@@ -66,15 +68,15 @@ def _git_activity(directory: Path, now: datetime, as_json: bool) -> None:
     from dashboards.demo import git_activity
 
     with console.progress_bar() as progress:
-        shown = git_activity.play(directory, now, progress)
+        result = git_activity.play(directory, now, progress)
     if as_json:
-        effect = {m: {"identifiers": a.to_dict(), "people": b.to_dict()} for m, (a, b) in shown.effect.items()}
-        tests = [t.to_dict() for t in shown.tests]
-        console.print_json({"measure": answers.to_dict(shown.shown), "identity": effect, "licences": tests})
+        effect = {m: {"identifiers": a.to_dict(), "people": b.to_dict()} for m, (a, b) in result.effect.items()}
+        tests = [t.to_dict() for t in result.tests]
+        console.print_json({"measure": answers.to_dict(result.shown), "identity": effect, "licences": tests})
         return
     out = console.output()
-    out.print(tables.report(shown.report))
-    out.print(tables.measured(shown.shown, shown.group))
-    out.print(tables.effect(shown.effect))
-    out.print(licence_tables.of_family(shown.tests))
+    out.print(tables.report(result.report))
+    out.print(tables.measured(result.shown, result.group))
+    out.print(tables.effect(result.effect))
+    out.print(licence_tables.of_family(result.tests))
     out.print(f"The group directory is {directory}: mauwatch measure --group {directory} --month 2026-07")

@@ -60,13 +60,13 @@ def erase(
     from pipelines.ingestion.inbox import still_in_the_inbox
     from pipelines.store import contributions, erasure, vacuum
 
-    found = read_group(group)
+    settings = read_group(group)
     now = datetime.now(UTC)
-    scope = replace(_scope(subject, first, last, epoch, before, retention, found, now), superseded=superseded)
+    scope = replace(_scope(subject, first, last, epoch, before, retention, settings, now), superseded=superseded)
     if allow_again and (dry_run or superseded or not scope.affiliate):
         raise typer.BadParameter("--allow-again is for days of a product, and has neither --dry-run nor --superseded")
     order = None if dry_run else _order(by, reason)
-    with contributions.open_store(found.settings.store, group) as store:
+    with contributions.open_store(settings.settings.store, group) as store:
         if order is None:
             with store.snapshot() as fixed:
                 planned = erasure.plan(fixed, scope)
@@ -80,12 +80,12 @@ def erase(
             )
         else:
             planned = erasure.erase(store, scope, order, now)
-            unpublished = _publish(store, group, found, sorted(planned.months), now)
+            unpublished = _publish(store, group, settings, sorted(planned.months), now)
             unswept = vacuum.sweep(store)
             inbox = still_in_the_inbox(group, planned.contributions)
             answer = to_dict(scope, planned, inbox=inbox, unswept=unswept, unpublished=unpublished)
-            said = _afterwards(store, planned, inbox, unswept, unpublished)
-            shown = Stack(_shown(scope, planned), *said)
+            lines = _afterwards(store, planned, inbox, unswept, unpublished)
+            shown = Stack(_shown(scope, planned), *lines)
     if as_json:
         console.print_json(answer)
     else:
@@ -130,8 +130,8 @@ def _scope(
 def _order(by: str | None, reason: str | None) -> "Order":
     from pipelines.store.erasure import Order
 
-    for what, said, most in (("--by", by, 200), ("--reason", reason, 500)):
-        if said is None or not said.strip() or len(said) > most:
+    for what, text, most in (("--by", by, 200), ("--reason", reason, 500)):
+        if text is None or not text.strip() or len(text) > most:
             raise typer.BadParameter(f"{what} is missing, empty or longer than {most} characters; or look first: --dry-run")
     return Order((by or "").strip(), (reason or "").strip())
 
@@ -194,33 +194,33 @@ def _shown(scope: "Scope", plan: "ErasurePlan", dry_run: bool = False) -> Render
     ]
     title = f"{'Would be erased' if dry_run else 'Erased'}: {scope}"
     columns = ("product", "periods", "first days", "sketches", "bytes")
-    said: list[RenderableType] = [tables.table(title, columns, rows, (3, 4))] if rows else [Text(f"{title}: nothing")]
+    parts: list[RenderableType] = [tables.table(title, columns, rows, (3, 4))] if rows else [Text(f"{title}: nothing")]
     if plan.shared:
-        said.append(Text(f"{len(plan.shared):,} sketches stay: contributions beyond have just the same registers.", "yellow"))
+        parts.append(Text(f"{len(plan.shared):,} sketches stay: contributions beyond have just the same registers.", "yellow"))
     if plan.already:
-        said.append(Text(f"{plan.already:,} sketches were erased before."))
+        parts.append(Text(f"{plan.already:,} sketches were erased before."))
     signed = [f"{month:%Y-%m}" for month, state in plan.months.items() if state != "preliminary"]
     others = [f"{month:%Y-%m}" for month, state in plan.months.items() if state == "preliminary"]
     if signed:
-        said.append(Text(f"Signed figures stay, and can't be computed again: {', '.join(signed)}."))
+        parts.append(Text(f"Signed figures stay, and can't be computed again: {', '.join(signed)}."))
     if others:
-        said.append(Text(f"Not signed, so without an upper bound from then on: {', '.join(others)}.", "bold red"))
-    return Stack(*said)
+        parts.append(Text(f"Not signed, so without an upper bound from then on: {', '.join(others)}.", "bold red"))
+    return Stack(*parts)
 
 
 def _afterwards(
     store: "ContributionStore", plan: "ErasurePlan", inbox: "Sequence[str]", unswept: str | None, unpublished: str | None
 ) -> list[RenderableType]:
-    said = list[Text]()
+    lines = list[Text]()
     if store.engine.dialect.name == "sqlite":
         swept = "The store's file was written anew: the bytes are gone from it."
     else:
         swept = "The table was written anew (VACUUM FULL): the bytes are gone from it, and leave the server's journal in time."
     again = f"The bytes aren't gone from the store's files yet: {unswept}. Give the same command again."
-    said.append(Text(again, "bold red") if unswept else Text(swept))
-    said.append(Text("Backups, replicas and what the affiliates have keep theirs: see docs/privacy.md."))
+    lines.append(Text(again, "bold red") if unswept else Text(swept))
+    lines.append(Text("Backups, replicas and what the affiliates have keep theirs: see docs/privacy.md."))
     if inbox:
-        said.append(Text(f"The inbox still has files with them; delete: {', '.join(inbox)}", "bold red"))
+        lines.append(Text(f"The inbox still has files with them; delete: {', '.join(inbox)}", "bold red"))
     if unpublished:
-        said.append(Text(f"Not published yet, the next run does: {unpublished}", "yellow"))
-    return [*said]
+        lines.append(Text(f"Not published yet, the next run does: {unpublished}", "yellow"))
+    return [*lines]

@@ -49,11 +49,11 @@ def evidence(
     with Workspace(group, settings, datetime.now(UTC)) as workspace:
         font = settings.settings.evidence_font
         page = partial(pdf.pdf, font=group / font if font else None)
-        made = write.write(workspace, known[licence], out, kinds, page)
+        digests = write.write(workspace, known[licence], out, kinds, page)
         signed = settings.settings.evidence_key is not None
-    for kind in made:
+    for kind in digests:
         if wrong := check(out / f"{kind}.zip").wrong:
-            for path in (out / write.PAGE, *(out / f"{name}.zip" for name in made)):
+            for path in (out / write.PAGE, *(out / f"{name}.zip" for name in digests)):
                 path.unlink(missing_ok=True)  # Nobody may send what doesn't hold.
             next_step = "run again, or restate the month: mauwatch close MONTH --by NAME --restates REASON"
             raise refused(
@@ -64,18 +64,18 @@ def evidence(
                 next_step,
             )
     if as_json:
-        console.print_json({"folder": str(out), "page": str(out / write.PAGE), "bundles": dict(made), "signed": signed})
+        console.print_json({"folder": str(out), "page": str(out / write.PAGE), "bundles": dict(digests), "signed": signed})
         return
-    said = [Text(f"{out / write.PAGE}: to read, two to four sheets")]
-    for kind, digest in made.items():
+    lines = [Text(f"{out / write.PAGE}: to read, two to four sheets")]
+    for kind, digest in digests.items():
         what = "may go to the licensor or a court" if kind == "outside" else "personal data: for who must compute all anew"
-        said.append(Text(f"{out / f'{kind}.zip'}: {what}\n    SHA-256 {digest}"))
+        lines.append(Text(f"{out / f'{kind}.zip'}: {what}\n    SHA-256 {digest}"))
     if not signed:
-        said.append(
+        lines.append(
             Text("Not signed: make a key with `mauwatch key pair FILE` and name it as `evidence_key` in group.yaml.", "yellow")
         )
-    said.append(Text(f"Next: mauwatch verify {out / 'outside.zip'}"))
-    console.output().print(Stack(*said))
+    lines.append(Text(f"Next: mauwatch verify {out / 'outside.zip'}"))
+    console.output().print(Stack(*lines))
 
 
 def verify(
@@ -100,38 +100,40 @@ def verify(
     if not file.is_file():
         raise refused(Code.FILE_UNUSABLE, str(file), "is no file", "", "name a bundle, such as evidence/outside.zip")
     try:
-        found = check(file, public_key, head)
+        verification = check(file, public_key, head)
     except RefusedError as error:
-        found = evidence_verify.Verification(wrong=[str(error)])
+        verification = evidence_verify.Verification(wrong=[str(error)])
     if as_json:
         console.print_json(
             {
                 "file": str(file),
-                "sha256": found.sha256 or None,
-                "public_key": found.public_key,
-                "about": dict(found.about),
-                "right": found.right,
-                "wrong": found.wrong,
-                "unknown": found.unknown,
+                "sha256": verification.sha256 or None,
+                "public_key": verification.public_key,
+                "about": dict(verification.about),
+                "right": verification.right,
+                "wrong": verification.wrong,
+                "unknown": verification.unknown,
             }
         )
     else:
-        console.output().print(_shown(file, found))
-    if found.wrong:
+        console.output().print(_shown(file, verification))
+    if verification.wrong:
         raise typer.Exit(1)
 
 
-def _shown(file: Path, found: "Verification") -> RenderableType:
-    said = [Text(f"{file}: SHA-256 {found.sha256}")] if found.sha256 else []
-    if found.about:
+def _shown(file: Path, verification: "Verification") -> RenderableType:
+    lines = [Text(f"{file}: SHA-256 {verification.sha256}")] if verification.sha256 else []
+    if verification.about:
         kind, of, licence, month, at, by = (
-            found.about.get(name, "?") for name in ("kind", "group", "licence", "month", "made_at", "made_by")
+            verification.about.get(name, "?") for name in ("kind", "group", "licence", "month", "made_at", "made_by")
         )
-        said.append(Text(f"{kind} bundle of {of}, {licence}, {month}; {at}, {by}"))
-    said += [Text(f"  right    {line}", "green") for line in found.right]
-    said += [Text(f"  unknown  {line}", "yellow") for line in found.unknown]
-    said += [Text(f"  WRONG    {line}", "bold red") for line in found.wrong]
-    return Stack(*said, Text("Something is wrong: don't rely on it." if found.wrong else "Nothing is wrong in what was checked."))
+        lines.append(Text(f"{kind} bundle of {of}, {licence}, {month}; {at}, {by}"))
+    lines += [Text(f"  right    {line}", "green") for line in verification.right]
+    lines += [Text(f"  unknown  {line}", "yellow") for line in verification.unknown]
+    lines += [Text(f"  WRONG    {line}", "bold red") for line in verification.wrong]
+    return Stack(
+        *lines, Text("Something is wrong: don't rely on it." if verification.wrong else "Nothing is wrong in what was checked.")
+    )
 
 
 def _verify_store(directory: Path, as_json: bool) -> None:

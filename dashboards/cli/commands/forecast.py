@@ -69,18 +69,18 @@ def forecast(
         raise typer.BadParameter("--reading is for the group's own months, and --series for others")
     settings = _settings(group, needed=series is None)
     today = local_day(datetime.now(UTC), settings.settings.time_zone if settings else "UTC")
-    found, so_far = _series(series, group, settings, reading, today)
+    monthly_series, so_far = _series(series, group, settings, reading, today)
     line = _newest_clause(group) if threshold is None else threshold
-    made = forecasting_forecast.forecast(found, line, horizon or MONTHS // found.months, so_far)
+    outlook = forecasting_forecast.forecast(monthly_series, line, horizon or MONTHS // monthly_series.months, so_far)
     lead_times = settings.alerting.lead_times if settings else LeadTimes()
     if plot is not None:
         from dashboards.charts.forecast import write
 
-        write(made, plot)
+        write(outlook, plot)
     if as_json:
-        console.print_json(to_dict(made, lead_times))
+        console.print_json(to_dict(outlook, lead_times))
     else:
-        console.output().print(shown(made, lead_times, today))
+        console.output().print(shown(outlook, lead_times, today))
 
 
 def _newest_clause(directory: Path) -> float:
@@ -121,12 +121,12 @@ def _reading(group: "Group", name: str | None, today: date) -> "Reading":
     return readings[name]
 
 
-def to_dict(made: "Forecast", lead_times: LeadTimes) -> dict[str, Any]:
+def to_dict(forecast: "Forecast", lead_times: LeadTimes) -> dict[str, Any]:
     """What `forecast --json` answers."""
-    label = made.series.label
+    label = forecast.series.label
     return {
-        "as_of": label(made.series.newest.number),
-        "threshold": _rounded(made.threshold),
+        "as_of": label(forecast.series.newest.number),
+        "threshold": _rounded(forecast.threshold),
         "periods": [
             {
                 "period": label(a.number),
@@ -134,20 +134,20 @@ def to_dict(made: "Forecast", lead_times: LeadTimes) -> dict[str, Any]:
                 "probability_over": round(a.over, 4),
                 "probability_crossed": round(a.crossed, 4),
             }
-            for a in made.ahead
+            for a in forecast.ahead
         ],
-        "series": made.series.name,
-        "newest": _rounded(made.series.newest.value or 0),
-        "probability_over_now": round(made.over_now, 4),
-        "first_passage": {label(n): round(p, 4) for n, p in made.first_passage.items()},
-        "not_within_horizon": round(made.not_within, 4),
+        "series": forecast.series.name,
+        "newest": _rounded(forecast.series.newest.value or 0),
+        "probability_over_now": round(forecast.over_now, 4),
+        "first_passage": {label(n): round(p, 4) for n, p in forecast.first_passage.items()},
+        "not_within_horizon": round(forecast.not_within, 4),
         "decide_by": [
             {**each, "days": {name: day and day.isoformat() for name, day in each["days"].items()}}
-            for each in made.decide_by(lead_times.model_dump())
+            for each in forecast.decide_by(lead_times.model_dump())
         ],
         "lead_times": lead_times.model_dump(),
-        "notes": list(made.notes),
-        "left_out": list(made.series.left_out),
+        "notes": list(forecast.notes),
+        "left_out": list(forecast.series.left_out),
         "standing": STANDING,
     }
 
@@ -158,53 +158,53 @@ def _rounded(number: float) -> float:
     return int(rounded) if rounded.is_integer() else rounded
 
 
-def shown(made: "Forecast", lead_times: LeadTimes, today: date) -> RenderableType:
+def shown(forecast: "Forecast", lead_times: LeadTimes, today: date) -> RenderableType:
     """The forecast for a terminal."""
-    label = made.series.label
-    newest = made.series.newest
-    rows = [(label(a.number), *_cells(a)) for a in made.ahead]
-    figures = f"{number(newest.value or 0)}; threshold {number(made.threshold)}"
-    title = f"{made.series.name}: forecast as of {label(newest.number)}, {figures}"
+    label = forecast.series.label
+    newest = forecast.series.newest
+    rows = [(label(a.number), *_cells(a)) for a in forecast.ahead]
+    figures = f"{number(newest.value or 0)}; threshold {number(forecast.threshold)}"
+    title = f"{forecast.series.name}: forecast as of {label(newest.number)}, {figures}"
     columns = ("", "lowest 2.5 %", "10 %", "median", "90 %", "highest 2.5 %", "P(over)", "P(crossed)")
-    said: list[RenderableType] = [tables.table(title, columns, rows, range(1, 8))]
-    said += [Text(line) for line in _passage(made)]
-    said += [Text(line) for line in _decide_by(made, lead_times, today)]
-    said.append(tables.reasons("Noted", made.notes))
-    said.append(tables.reasons("Left out", made.series.left_out))
-    said.append(Text(STANDING, style="dim"))
-    return Stack(*(part for part in said if not isinstance(part, Text) or part.plain))
+    parts: list[RenderableType] = [tables.table(title, columns, rows, range(1, 8))]
+    parts += [Text(line) for line in _passage(forecast)]
+    parts += [Text(line) for line in _decide_by(forecast, lead_times, today)]
+    parts.append(tables.reasons("Noted", forecast.notes))
+    parts.append(tables.reasons("Left out", forecast.series.left_out))
+    parts.append(Text(STANDING, style="dim"))
+    return Stack(*(part for part in parts if not isinstance(part, Text) or part.plain))
 
 
 def _cells(ahead: "ForecastPeriod") -> list[str]:
     return [number(value) for value in ahead.quantiles.values()] + [chance(ahead.over), chance(ahead.crossed)]
 
 
-def _passage(made: "Forecast") -> list[str]:
-    label = made.series.label
-    last = made.ahead[-1]
-    said = []
-    if made.over_now >= 0.5:
-        certain = "is" if made.over_now == 1 else f"is, with a probability of {chance(made.over_now)},"
-        said.append(f"The newest figure {certain} over the threshold already.")
-    crossings = [(p, made.crossing(p)) for p in (0.1, 0.5, 0.9)]
+def _passage(forecast: "Forecast") -> list[str]:
+    label = forecast.series.label
+    last = forecast.ahead[-1]
+    lines = []
+    if forecast.over_now >= 0.5:
+        certain = "is" if forecast.over_now == 1 else f"is, with a probability of {chance(forecast.over_now)},"
+        lines.append(f"The newest figure {certain} over the threshold already.")
+    crossings = [(p, forecast.crossing(p)) for p in (0.1, 0.5, 0.9)]
     reached = [f"{p:.0%} by {label(n)}".replace("%", " %") for p, n in crossings if n is not None]
     if reached:
-        said.append(f"The probability of having been over in any {made.series.unit} is at least {', '.join(reached)}.")
-    said.append(f"Not within the horizon, to {label(last.number)}: {chance(made.not_within)}.")
-    return said
+        lines.append(f"The probability of having been over in any {forecast.series.unit} is at least {', '.join(reached)}.")
+    lines.append(f"Not within the horizon, to {label(last.number)}: {chance(forecast.not_within)}.")
+    return lines
 
 
-def _decide_by(made: "Forecast", lead_times: LeadTimes, today: date) -> list[str]:
+def _decide_by(forecast: "Forecast", lead_times: LeadTimes, today: date) -> list[str]:
     days: Mapping[str, int] = lead_times.model_dump()
-    said = []
-    for each in made.decide_by(days):
+    lines = []
+    for each in forecast.decide_by(days):
         share = f"{each['probability']:.0%}".replace("%", " %")
         if each["crossing"] is None:
-            said.append(f"Decide by: no day at {share}, since the threshold isn't crossed with it within the horizon.")
+            lines.append(f"Decide by: no day at {share}, since the threshold isn't crossed with it within the horizon.")
             continue
         parts = []
         for name, day in each["days"].items():
             passed = ": passed" if day < today else ""
             parts.append(f"{name.replace('_', ' ')} {day} ({days[name]} days before{passed})")
-        said.append(f"Decide by, for a crossing at {share} by {each['crossing']}: {'; '.join(parts)}.")
-    return said
+        lines.append(f"Decide by, for a crossing at {share} by {each['crossing']}: {'; '.join(parts)}.")
+    return lines

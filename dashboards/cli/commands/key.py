@@ -78,16 +78,16 @@ def new(
     from affiliates.manifests.settings import KeySource
 
     try:
-        said = KeySource(file=_from_group(file), epoch=epoch)
+        source = KeySource(file=_from_group(file), epoch=epoch)
     except ValidationError:
         raise typer.BadParameter("write an epoch of a-z, 0-9, dot and dash, at most 32 characters") from None
     text = secrets.token_hex(32)
-    key = GroupKey(text, said.epoch)
+    key = GroupKey(text, source.epoch)
     _write(file, text)
-    line = f"key: {{file: {json.dumps(said.file, ensure_ascii=False)}, epoch: {json.dumps(said.epoch)}}}"
+    line = f"key: {{file: {json.dumps(source.file, ensure_ascii=False)}, epoch: {json.dumps(source.epoch)}}}"
     if as_json:
-        found = {"file": str(file), "epoch": key.epoch, "fingerprint": key.fingerprint, "group_yaml": line}
-        console.print_json(found)
+        answer = {"file": str(file), "epoch": key.epoch, "fingerprint": key.fingerprint, "group_yaml": line}
+        console.print_json(answer)
         return
     typer.echo(f"{file}: a new group key, for its owner's eyes alone (mode 600).")
     typer.echo(f"Epoch {key.epoch}, fingerprint {key.fingerprint}\n\nIn group.yaml:\n  {line}\n\n{HAND_OVER}")
@@ -122,13 +122,13 @@ def check(
         raise typer.BadParameter("--file and --env name two places")
     if file is None and env is None:
         settings = read_group(group).settings
-        found = [_of_epoch(settings, source, group) for source in settings.epochs]
+        keys = [_of_epoch(settings, source, group) for source in settings.epochs]
     else:
-        found = [{"epoch": None, **_looked_at(KeySource(file=file and str(file.absolute()), env=env), Path())}]
+        keys = [{"epoch": None, **_looked_at(KeySource(file=file and str(file.absolute()), env=env), Path())}]
     if as_json:
-        console.print_json({"keys": found})
+        console.print_json({"keys": keys})
         return
-    for key in found:
+    for key in keys:
         (kind, name), *_ = key["source"].items()
         typer.echo(f"{WHERE[kind]}: {name}")
         if key["fingerprint"]:
@@ -152,23 +152,23 @@ def canaries(
     from affiliates.identity.keyring import Keyring
     from affiliates.manifests.loader import read_group
 
-    found = read_group(group, edge=True)
-    sources = [s for p in found.products.values() for s in p.sources]
+    manifests = read_group(group, edge=True)
+    sources = [s for p in manifests.products.values() for s in p.sources]
     names = sorted({*USUAL, *(namespace or ()), *(i.namespace for s in sources for i in s.identifiers)})
     wrong = [name for name in names if not re.fullmatch(_NAMESPACE, name)]
     if wrong:
         raise typer.BadParameter("a namespace is a-z, 0-9, dot, dash and underscore, at most 32 characters")
-    made = Keyring(found.settings, group).canaries_from_key(epoch)
+    key = Keyring(manifests.settings, group).canaries_from_key(epoch)
     if file.exists():
         _check_replaceable(file)
-    to_file(made, names, file)
-    line = f"key: {{canaries: {json.dumps(file.name, ensure_ascii=False)}, epoch: {json.dumps(made.epoch)}}}"
+    to_file(key, names, file)
+    line = f"key: {{canaries: {json.dumps(file.name, ensure_ascii=False)}, epoch: {json.dumps(key.epoch)}}}"
     if as_json:
-        told = {"file": str(file), "epoch": made.epoch, "fingerprint": made.fingerprint, "namespaces": names, "group_yaml": line}
-        console.print_json(told)
+        answer = {"file": str(file), "epoch": key.epoch, "fingerprint": key.fingerprint, "namespaces": names, "group_yaml": line}
+        console.print_json(answer)
         return
     typer.echo(f"{file}: what the centre needs in the place of the key, which isn't in it.")
-    typer.echo(f"Epoch {made.epoch}, fingerprint {made.fingerprint}\nNamespaces: {', '.join(names)}")
+    typer.echo(f"Epoch {key.epoch}, fingerprint {key.fingerprint}\nNamespaces: {', '.join(names)}")
     typer.echo(f"\nIn the centre's group.yaml:\n  {line}\n\n{FOR_THE_CENTRE}")
 
 
@@ -245,9 +245,9 @@ def unusable(held: bytes) -> str | None:
 
 def findings(held: bytes, mode: int | None) -> list[str]:
     """What to mend about a key that can be used."""
-    found = []
+    to_mend = []
     if mode is not None and mode & (stat.S_IRWXG | stat.S_IRWXO):
-        found.append(f"others may read or change its file (mode {mode:o}): chmod 600, and think of a new key")
+        to_mend.append(f"others may read or change its file (mode {mode:o}): chmod 600, and think of a new key")
     if held.rstrip(b"\n") != held.strip() or held.count(b"\n") > 1 or (mode is None and held != held.strip()):
-        found.append("white space around it, which an engine other than mauwatch may take for a part of the key")
-    return found
+        to_mend.append("white space around it, which an engine other than mauwatch may take for a part of the key")
+    return to_mend

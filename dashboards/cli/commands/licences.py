@@ -149,8 +149,8 @@ def licences(
         elif day is not None:
             answer, shown = _released(months, known, day)
         else:
-            asked = LicenceFilters(ref, result, every or licence is not None, licence is not None)
-            answer, shown = _listed(months, known, _picked(known, licence, licensor, kind), today, about, asked)
+            filters = LicenceFilters(ref, result, every or licence is not None, licence is not None)
+            answer, shown = _listed(months, known, _picked(known, licence, licensor, kind), today, about, filters)
     if as_json:
         console.print_json(answer)
     else:
@@ -167,25 +167,25 @@ def _of_products(
     if adopt is not None:
         check = adoption.check(months, known, adopt, product or "", today, released)
         return check.to_dict(), licence_tables.adoption(check)
-    found = licences_dependencies.dependencies(months, known, today)
-    return found.to_dict(), licence_tables.dependencies(found)
+    open_dependencies = licences_dependencies.dependencies(months, known, today)
+    return open_dependencies.to_dict(), licence_tables.dependencies(open_dependencies)
 
 
 def _released(months: "Months", known: "Registry", day: date) -> "tuple[Any, RenderableType]":
     from dashboards.cli import licence_tables
     from pipelines.licences import release_tests
 
-    found = list(
+    tests = list(
         release_tests.run_tests_in(months, release_tests.if_released(day, known), [months.group.settings.ultimate_parent])
     )
-    return [test.to_dict() for test in found], licence_tables.of_family(found)
+    return [test.to_dict() for test in tests], licence_tables.of_family(tests)
 
 
 def _picked(known: "Registry", licence: str | None, licensor: str | None, kind: Kind | None) -> "list[LicenceEntry]":
     """The registry's entries that are asked for; raises `RefusedError` where there is none of an id."""
     if licence is not None and known.get(licence) is None:
-        said = did_you_mean(licence, [entry.id for entry in known.entries], several=True)
-        raise refused(Code.LICENCE_UNKNOWN, licence, "no such licence in the registry", said, "see mauwatch licences --all")
+        suggestion = did_you_mean(licence, [entry.id for entry in known.entries], several=True)
+        raise refused(Code.LICENCE_UNKNOWN, licence, "no such licence in the registry", suggestion, "see mauwatch licences --all")
     return [
         entry
         for entry in known.entries
@@ -196,7 +196,7 @@ def _picked(known: "Registry", licence: str | None, licensor: str | None, kind: 
 
 
 def _listed(
-    months: "Months", known: "Registry", picked: "list[LicenceEntry]", today: date, about: date | None, asked: LicenceFilters
+    months: "Months", known: "Registry", picked: "list[LicenceEntry]", today: date, about: date | None, filters: LicenceFilters
 ) -> "tuple[Any, RenderableType]":
     from dashboards.cli import licence_tables
     from pipelines.licences import clause_tests, grants, release_tests
@@ -204,26 +204,28 @@ def _listed(
     ids = {entry.id for entry in picked}
     versions = release_tests.releases(known)
     parent = months.group.settings.ultimate_parent
-    taken = months.group.grants.accepted
+    accepted_versions = months.group.grants.accepted
     snapshots = [
         test
         for version in versions
         if version.id in ids
-        for licensee in dict.fromkeys([parent, *(a.entity for a in taken if a.licence == version.id)])
+        for licensee in dict.fromkeys([parent, *(a.entity for a in accepted_versions if a.licence == version.id)])
         for test in release_tests.run_tests_in(months, version, [licensee], today)
     ]
     others = list(clause_tests.run_clauses(months, picked, today, about))
-    snapshots = [t for t in snapshots if asked.wants(months, t, today)]
-    others = [t for t in others if asked.wants(months, t, today)]
+    snapshots = [t for t in snapshots if filters.wants(months, t, today)]
+    others = [t for t in others if filters.wants(months, t, today)]
     untested = _untested(months, versions) if any(_is_first(t) for t in snapshots) else {}
     first = [t for t in snapshots if _is_first(t)]
     rest = [t for t in snapshots if not _is_first(t)]
     answer = [_said(test, test.licence.entry, test.licence.clause, today) for test in [*first, *rest]]
     answer += [_said(test, test.entry, test.clause, today) for test in others]
     newest = release_tests.first_of_all(known)[-1].id
-    for said in answer:
-        if said["licence"] == newest:
-            said["above_and_untested"] = {name: [f"{m:%Y-%m}" for m in found] for name, found in untested.items()}
+    for test_answer in answer:
+        if test_answer["licence"] == newest:
+            test_answer["above_and_untested"] = {
+                name: [f"{m:%Y-%m}" for m in months_above] for name, months_above in untested.items()
+            }
     tested = [t for t in others if t.clause.tested]
     needing = [t for t in others if not t.clause.tested]
     thresholds = dict.fromkeys((test.licence.clause.threshold, test.licence.clause.comparator) for test in first)
@@ -235,9 +237,11 @@ def _listed(
     ]
     shown += [licence_tables.clauses([*rest, *tested])] if rest or tested else []
     shown += [licence_tables.not_tested(needing)] if needing else []
-    shown += [licence_tables.entries(known, picked)] if asked.every else []
-    shown += [licence_tables.sources(known, picked)] if asked.full else []
-    notes = [f"{name}: {release_tests.describe_untested(found)}." for name, found in untested.items() if found]
+    shown += [licence_tables.entries(known, picked)] if filters.every else []
+    shown += [licence_tables.sources(known, picked)] if filters.full else []
+    notes = [
+        f"{name}: {release_tests.describe_untested(months_above)}." for name, months_above in untested.items() if months_above
+    ]
     notes += [
         f"By {grant.kind.replace('_', ' ')} {grant.id}: {duty}, {'was due' if due < today else 'due'} {due}."
         for grant in months.group.grants.grants

@@ -37,8 +37,8 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
     from pipelines.licences import registry
 
     try:
-        found = read_group(group)
-        mistakes = [*registry.unknown(found, registry.from_directory(group)), *loader.mistakes_in_attested(group, found)]
+        settings = read_group(group)
+        mistakes = [*registry.unknown(settings, registry.from_directory(group)), *loader.mistakes_in_attested(group, settings)]
         if mistakes:
             raise RefusedError(*mistakes)
     except RefusedError as error:
@@ -47,21 +47,21 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
         else:
             console.output().print(tables.refusals(error.refusals), f"\n{len(error.refusals)} mistakes", sep="")
         raise typer.Exit(1) from None
-    today = local_day(datetime.now(UTC), found.settings.time_zone)
-    paths = found.affiliates(today)
+    today = local_day(datetime.now(UTC), settings.settings.time_zone)
+    paths = settings.affiliates(today)
     members = {name: [str(step) for step in steps] for name, steps in paths.items()}
-    outside = {name: found.why_outside(name, members, today) for name in found.entities if name not in members}
+    outside = {name: settings.why_outside(name, members, today) for name in settings.entities if name not in members}
     if as_json:
         console.print_json(
-            {"valid": True, "group": found.settings.group, "on": today.isoformat(), "affiliates": members, "outside": outside}
+            {"valid": True, "group": settings.settings.group, "on": today.isoformat(), "affiliates": members, "outside": outside}
         )
         return
     rows: list[tuple[str, str, str | Text]] = [
-        (name, str(len(found.entities[name].products)), "; ".join(steps) or "the ultimate parent")
+        (name, str(len(settings.entities[name].products)), "; ".join(steps) or "the ultimate parent")
         for name, steps in members.items()
     ]
-    rows += [(name, str(len(found.entities[name].products)), Text(why, "yellow")) for name, why in outside.items()]
-    console.output().print(tables.table(f"{found.settings.group} on {today}", ("entity", "products", "path"), rows, (1,)))
+    rows += [(name, str(len(settings.entities[name].products)), Text(why, "yellow")) for name, why in outside.items()]
+    console.output().print(tables.table(f"{settings.settings.group} on {today}", ("entity", "products", "path"), rows, (1,)))
 
 
 def doctor(group: GroupDir = HERE, as_json: Json = False) -> None:
@@ -69,10 +69,10 @@ def doctor(group: GroupDir = HERE, as_json: Json = False) -> None:
     from dashboards.cli import tables
     from dashboards.cli.doctor import examine
 
-    found = list(examine(group, read_group(group), datetime.now(UTC)))
+    examined = list(examine(group, read_group(group), datetime.now(UTC)))
     if as_json:
-        console.print_json([{"what": what, "fine": fine, "found": said} for what, fine, said in found])
+        console.print_json([{"what": what, "fine": fine, "found": text} for what, fine, text in examined])
     else:
-        console.output().print(tables.checks(found))
-    if not all(fine for _, fine, _ in found):
+        console.output().print(tables.checks(examined))
+    if not all(fine for _, fine, _ in examined):
         raise typer.Exit(1)

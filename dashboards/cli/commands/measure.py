@@ -59,17 +59,17 @@ def measure(
     if first:
         chosen = reading_of(settings, reading, month_end(first))
         with contributions.open_store(settings.settings.store, group) as store, store.snapshot() as fixed:
-            found, publication = query.figures_of_month(fixed, settings, first, chosen, day, anew)
+            measured, publication = query.figures_of_month(fixed, settings, first, chosen, day, anew)
     else:
         days = _days(trailing, last or last_over(settings, datetime.now(UTC)))
         publication = None
         chosen = reading_of(settings, reading, days.last)
         with contributions.open_store(settings.settings.store, group) as store, store.snapshot() as fixed:
-            found = query.figures_of_window(fixed, settings, days, chosen)
+            measured = query.figures_of_window(fixed, settings, days, chosen)
     if as_json:
-        console.print_json(answers.to_dict(found, publication))
+        console.print_json(answers.to_dict(measured, publication))
     else:
-        console.output().print(tables.measured(found, settings, publication))
+        console.output().print(tables.measured(measured, settings, publication))
 
 
 def reading_of(group: "Group", name: str | None, day: date) -> "Reading":

@@ -47,18 +47,18 @@ def receive(
     from pipelines.workspace import Workspace
 
     restated = _restated(restates, by)
-    found = read_group(group)
+    settings = read_group(group)
     if sender is not None and not files:
         raise typer.BadParameter("--sender is for FILEs; in the inbox the folder's name says who it is")
     if restated is not None and not files:
         raise typer.BadParameter("--restates is for FILEs: nobody approves what they haven't named")
-    if sender is not None and sender not in found.entities:
-        raise typer.BadParameter(f"no entity {sender}; there are {', '.join(found.entities)}")
+    if sender is not None and sender not in settings.entities:
+        raise typer.BadParameter(f"no entity {sender}; there are {', '.join(settings.entities)}")
     offers = [inbox.offer_of(path, group) for path in dict.fromkeys(files or ())]
     left = list[inbox.LeftInInbox]()
     if sender is not None and any(offer.folder not in (None, sender) for offer in offers):
         raise typer.BadParameter(f"--sender {sender}: a FILE lies in another affiliate's folder of the inbox")
-    with Workspace(group, found, datetime.now(UTC)) as workspace, console.progress_bar() as progress:
+    with Workspace(group, settings, datetime.now(UTC)) as workspace, console.progress_bar() as progress:
         if not files:
             offers, left = inbox.waiting(group, time.time(), must_sign(workspace))
         session = receive_files(workspace, offers, sender, restated, progress)
@@ -80,8 +80,8 @@ def _restated(reason: str | None, by: str | None) -> "Restatement | None":
         raise typer.BadParameter("--restates REASON and --by NAME go together")
     if reason is None or by is None:
         return None
-    for what, said, most in (("--restates", reason, 500), ("--by", by, 200)):
-        if not said.strip() or len(said) > most:
+    for what, text, most in (("--restates", reason, 500), ("--by", by, 200)):
+        if not text.strip() or len(text) > most:
             raise typer.BadParameter(f"{what} is empty, or longer than {most} characters")
     return Restatement(reason.strip(), by.strip())
 
@@ -114,36 +114,36 @@ def shown(session: "Session") -> "RenderableType":
     from pipelines import runbook
 
     rows: list[Sequence[str | Text]] = []
-    for t in session.files:
-        why = _reasons(t.refusals)
-        outcome = Text(t.outcome, "bold red" if t.refusals else "green")
-        sender = f"{t.sender or '–'}{' *' if _by_itself(t) else ''}"
-        numbers = [f"{t.number(word):,}" for word in ("new", "replaced", "the same", "older")]
-        rows.append((t.offer.name, sender, outcome, *numbers, "\n".join(why)))
+    for file in session.files:
+        why = _reasons(file.refusals)
+        outcome = Text(file.outcome, "bold red" if file.refusals else "green")
+        sender = f"{file.sender or '–'}{' *' if _by_itself(file) else ''}"
+        numbers = [f"{file.number(word):,}" for word in ("new", "replaced", "the same", "older")]
+        rows.append((file.offer.name, sender, outcome, *numbers, "\n".join(why)))
     columns = ("file", "sender", "outcome", "new", "replaced", "the same", "older", "reasons")
-    said: list[RenderableType] = [tables.table("", columns, rows, (3, 4, 5, 6), (2,))] if rows else []
+    parts: list[RenderableType] = [tables.table("", columns, rows, (3, 4, 5, 6), (2,))] if rows else []
     if any(map(_by_itself, session.files)):
-        said.append(Text("* named by the file itself, and by nobody else"))
-    said += [Text(f"! {warning}", "yellow") for t in session.files for warning in t.warnings]
-    said.append(tables.reasons("Left", [f"{left.name}: {left.why}" for left in session.left]))
-    said += [Text(f"! {finding}", "bold red") for finding in [*session.undecided, *session.report.findings]]
+        parts.append(Text("* named by the file itself, and by nobody else"))
+    parts += [Text(f"! {warning}", "yellow") for file in session.files for warning in file.warnings]
+    parts.append(tables.reasons("Left", [f"{left.name}: {left.why}" for left in session.left]))
+    parts += [Text(f"! {finding}", "bold red") for finding in [*session.undecided, *session.report.findings]]
     if session.refused:
         number = len(session.refused)
-        said.append(Text(f"{number} {'file is' if number == 1 else 'files are'} in quarantine: .mauwatch/quarantine"))
-    said += [Text(line, "dim") for line in runbook.lines(session.pages)]
+        parts.append(Text(f"{number} {'file is' if number == 1 else 'files are'} in quarantine: .mauwatch/quarantine"))
+    parts += [Text(line, "dim") for line in runbook.lines(session.pages)]
     months = session.report.published
     nothing = "Nothing new." if not session.files else "No month has changed."
-    said.append(Text(f"Months published: {', '.join(f'{m:%Y-%m}' for m in months)}." if months else nothing))
-    return Group(*(part for part in said if not isinstance(part, Text) or part.plain))
+    parts.append(Text(f"Months published: {', '.join(f'{m:%Y-%m}' for m in months)}." if months else nothing))
+    return Group(*(part for part in parts if not isinstance(part, Text) or part.plain))
 
 
-def _reasons(found: "Sequence[Refusal]") -> list[str]:
+def _reasons(refusals: "Sequence[Refusal]") -> list[str]:
     """Each reason once, with the first that it is about: a wrong query is wrong on each day."""
     alike: dict[tuple[str, str, str], list[str]] = {}
-    for r in found:
+    for r in refusals:
         alike.setdefault((r.rule, r.values, r.next_step), []).append(r.subject)
-    said = []
+    lines = []
     for (rule, values, next_step), (first, *others) in alike.items():
         more = f" and {len(others)} more" if others else ""
-        said.append(f"{first}{more}: {rule}{f' ({values})' if values else ''}\n→ {next_step}")
-    return said[:MOST_SHOWN] + ([f"… and {len(said) - MOST_SHOWN} more, in its receipt"] if len(said) > MOST_SHOWN else [])
+        lines.append(f"{first}{more}: {rule}{f' ({values})' if values else ''}\n→ {next_step}")
+    return lines[:MOST_SHOWN] + ([f"… and {len(lines) - MOST_SHOWN} more, in its receipt"] if len(lines) > MOST_SHOWN else [])
