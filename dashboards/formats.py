@@ -10,6 +10,7 @@ def number(value: float) -> str:
 
 def chance(probability: float) -> str:
     """A probability by sample paths: none or all of ten thousand isn't never or always."""
+    # Ten thousand sample paths tell nothing below one in a thousand with any certainty.
     if probability < 0.001:
         return "< 0.1 %"
     return "> 99.9 %" if probability > 0.999 else f"{100 * probability:.1f} %"

@@ -61,6 +61,7 @@ def _drawn(forecast: "Forecast") -> _Drawn:
     day = {n: series.begins(n) for n in [p.number for p in series.points] + [a.number for a in forecast.ahead]}
     known = [p for p in series.points if p.value is not None]
     fan = {name: [newest, *(a.quantiles[name] for a in forecast.ahead)] for name in forecast.ahead[0].quantiles}
+    # The axis has to hold the widest interval and every known figure.
     top = max(*fan["p97_5"], *(p.value or 0 for p in known))
     number_of = forecast.crossing(0.5)
     crossing = None if number_of is None else (day[number_of], f"50 % crossed by {series.label(number_of)}")
@@ -76,6 +77,7 @@ def _drawn(forecast: "Forecast") -> _Drawn:
         over=[a.over for a in forecast.ahead],
         crossed=[a.crossed for a in forecast.ahead],
         threshold=forecast.threshold,
+        # Drawn to scale, a far threshold would press the figures to a flat line at the bottom.
         shows_threshold=forecast.threshold < 2.5 * top,
         breaks=[day[p.number] for p in series.points if p.break_],
         crossing=crossing,
@@ -102,6 +104,7 @@ def _png(drawn: _Drawn, path: Path) -> None:
     figure.subplots_adjust(left=0.085, right=0.97, top=0.86, bottom=0.13)
     figure.text(0.03, 0.955, drawn.title, fontsize=14, fontweight="bold", color=_INK)
     figure.text(0.03, 0.92, drawn.subtitle, fontsize=10, color=_SOFT)
+    # In the picture itself: a picture is copied into slides without the words around it.
     figure.text(0.03, 0.025, STANDING, fontsize=8.5, color=_SOFT)
     days = date2num([drawn.past[-1], *drawn.ahead])
     past = date2num(drawn.past)
@@ -125,6 +128,7 @@ def _png(drawn: _Drawn, path: Path) -> None:
         upper.axvline(day, color=_SOFT, lw=0.9, ls=":", label="another definition or level" if i == 0 else None)
     lower.plot(ahead, drawn.crossed, color=_CROSSED, lw=2, label="has been over in any period so far")
     lower.plot(ahead, drawn.over, color=_OVER, lw=2, ls=(0, (4, 2)), label="is over in this period")
+    # A probability has the whole scale, so that two charts can be compared; a little above 1 shows the line at 1.
     lower.set_ylim(0, 1.02)
     lower.set_yticks([0, 0.25, 0.5, 0.75, 1])
     lower.yaxis.set_major_formatter(PercentFormatter(1, decimals=0, symbol=" %"))
@@ -203,4 +207,5 @@ def _html(drawn: _Drawn, path: Path) -> None:
     figure.add_annotation(
         text=STANDING, xref="paper", yref="paper", x=0, y=-0.2, showarrow=False, font={"color": _SOFT, "size": 12}
     )
+    # plotly's script lies in the page, which opens without a network and years later.
     figure.write_html(path, include_plotlyjs=True, config={"displaylogo": False})

@@ -13,6 +13,7 @@ def to_dict(measured: Any, publication: Any = None) -> dict[str, Any]:
         **{name: getattr(publication, name) for name in ("state", "signed_by", "despite")},
         "restated_because": publication.reason,
     }
+    # `month` is there for a month alone: whoever parses the answer can't take 28 days for one.
     window = measured.inputs.window
     days = {"kind": window.kind, "first": window.first.isoformat(), "last": window.last.isoformat()}
     return {

@@ -43,6 +43,7 @@ def _parsed(text: str, form: str) -> date:
         day = date.fromisoformat(text)
     except ValueError:
         day = date.min
+    # No contribution is from before 1971; a year such as 20226 is a typing mistake.
     if not 1971 <= day.year <= 2999:
         raise typer.BadParameter(f"write {form}")
     return day

@@ -121,6 +121,7 @@ class ContributionSummary:
 
     def shown(self, inspected: bool = False) -> RenderableType:
         """As a table, with what it means below."""
+        # Under one key the column would say the same in each row.
         one = len({epoch for *_, epoch in self.cells}) == 1
         rows = [
             (
@@ -142,9 +143,11 @@ class ContributionSummary:
             parts.append(Text(f"{self.unidentified:,} events named no user and aren't counted.", "yellow"))
         if self.undecided:
             parts.append(Text(f"{self.undecided:,} events were left undecided by a condition, taken for false.", "yellow"))
+        # Who doesn't read the manifest still learns here why a reading may have no upper bound.
         limited = sorted(" and ".join(a.split()) for a in self.audiences if a)
         if limited:
             parts.append(Text(f"Of {', '.join(limited)} users alone: a reading that counts others has no upper bound from it."))
+        # Whoever inspects a file wasn't there when it was made, so nothing can be said of what stayed behind.
         if inspected:
             return Stack(*parts, Text(REVEALS))
         parts.append(
@@ -160,6 +163,7 @@ class ContributionSummary:
     def _size(self) -> int:
         if self.path is None or not self.path.exists():
             return 0
+        # Engines write a folder of part-files where one machine writes a file.
         return sum(p.stat().st_size for p in self.path.rglob("*")) if self.path.is_dir() else self.path.stat().st_size
 
 

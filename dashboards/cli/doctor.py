@@ -31,12 +31,14 @@ _LEAST_FREE = 1 << 30
 def examine(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
     """Every check, one after the other; none of them changes anything."""
     yield "machine", True, f"Python {platform.python_version()}, {', '.join(f'{n} {version(n)}' for n in _LIBRARIES)}"
+    # Another build of numba or NumPy could raise registers wrongly, and every figure would be wrong in silence.
     agree = registers.agrees_with_datasketches()
     yield (
         "sketches",
         agree,
         "registers equal Apache DataSketches'" if agree else "registers differ from Apache DataSketches': don't count here",
     )
+    # A full disk in the middle of a run is the failure that operators meet first.
     free = shutil.disk_usage(directory).free
     yield "disk", free > _LEAST_FREE, f"{free / (1 << 30):,.0f} GiB free"
     yield from _key(directory, group)
@@ -66,6 +68,7 @@ def _key(directory: Path, group: Group) -> Iterator[Examined]:
 
 
 def _store(directory: Path, group: Group) -> Iterator[Examined]:
+    # Looking must not make a store: an empty one would answer every question with nothing.
     if not contributions.exists(group.settings.store, directory):
         yield "store", True, "none yet; the first run makes it"
         return

@@ -52,6 +52,7 @@ def of_family(tests: "Sequence[LicenceTest]", alone: bool = True) -> RenderableT
     if any(o.of_record for t in tests for o in t.readings.values()):
         parts.append(Text(RECORD))
     several = len({t.licensee for t in tests}) > 1
+    # With several licensees, or a supposed release, the licence's name alone would be said of two tests.
     named = [
         f"{t.licence.id}{f' on {t.licence.released}' if supposed else ''}{f', {t.licensee}' if several else ''}" for t in tests
     ]
@@ -104,6 +105,7 @@ def clauses(tests: "Sequence[LicenceTest | ClauseTest]") -> RenderableType:
     noted: list[tuple[str, Mapping[str, ReadingResult]]] = []
     first_over = list[str]()
     ids = [_parts(test)[0].id for test in tests]
+    # A licence with two clauses, or of two licensees, has two blocks: each is named with its subject.
     twice = {id_ for id_ in ids if ids.count(id_) > 1}
     for test in tests:
         entry, clause, licensee, product, month = _parts(test)
@@ -113,6 +115,7 @@ def clauses(tests: "Sequence[LicenceTest | ClauseTest]") -> RenderableType:
         unit = "users a day" if clause.metric == "daily_active_users" else "users"
         head = [entry.id, f"  {more} {clause.threshold:,} {unit}", f"  of {_whom(test)}"]
         cells = [_cells(reading, o) for reading, o in test.readings.items()]
+        # Clause, threshold and subject stand beneath each other beside the readings, to fit 120 columns.
         for i in range(max(len(head), len(cells))):
             about = month if i == 0 else ""
             rows.append([head[i] if i < len(head) else "", about, *(cells[i] if i < len(cells) else [""] * 4)])

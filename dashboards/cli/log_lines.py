@@ -25,6 +25,7 @@ def tell(report: Report) -> None:
         missing: dict[str, object] = {"missing_days": len(product.missing)}
         if product.missing:
             missing |= {"first_missing_day": product.missing[0], "runbook": Page.DAYS_MISSING.line}
+        # An incomplete product is a warning and no error: its sources are late, and nothing of ours failed.
         level: Level = "error" if product.refusals else "warning" if product.missing else "info"
         outcome = "refused" if product.refusals else "incomplete" if product.missing else "done"
         about = {"product": product.name, "outcome": outcome, "periods": product.periods, **asdict(product.received)}

@@ -41,6 +41,7 @@ app = typer.Typer(
     help="How many different people a corporate group reaches in a month, and how close that is to the thresholds "
     "in AI model licences.",
     no_args_is_help=True,
+    # A traceback with local values would show identifiers; and shell completion would write into the user's home.
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     add_completion=False,
@@ -78,6 +79,7 @@ def main() -> None:
         return
     except RefusedError as error:
         refusals = error.refusals
+    # An affiliate has the core install alone: a command of the centre says which extra it needs.
     except ModuleNotFoundError as error:
         text = f"{error.name} is missing"
         refusals = (
@@ -85,6 +87,7 @@ def main() -> None:
         )
     except OSError as error:
         text = str(error.strerror)
+        # A full disk is the one failure of files that an operator can mend without us, so that section is named.
         pages = [runbook.Page.DISK] if error.errno == errno.ENOSPC else []
         refusals = (
             Refusal(Code.FILE_UNUSABLE, str(error.filename or "a file"), "can't be read or written", text, "see to the path"),
@@ -94,6 +97,7 @@ def main() -> None:
     console.errors().print(tables.refusals(refusals))
     for line in runbook.lines(pages or map(runbook.of_refusal, refusals)):
         console.errors().print(line)
+    # 2 is bad input, as click's own usage errors; 1 is kept for findings, which scripts treat otherwise.
     sys.exit(2)
 
 

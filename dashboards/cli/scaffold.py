@@ -105,6 +105,7 @@ def write(directory: Path, name: str, zone: str) -> list[Path]:
     Raises `RefusedError` when the folder holds anything already, and for a wrong name or zone; then
     nothing is made.
     """
+    # Written over a group directory, the example would count its made-up users as the group's.
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise refused(Code.FILE_EXISTS, str(directory), "is not an empty folder", "", "name a new one")
     key = ".mauwatch/group.key"
@@ -124,6 +125,7 @@ def write(directory: Path, name: str, zone: str) -> list[Path]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600 if file == key else 0o644)
             path.write_text(text, encoding="utf-8")
+        # The example is read as the user's files will be, before anything of it is put in place.
         read_group(Path(temporary))
         Path(temporary).chmod(0o755)  # A temporary folder is its owner's alone; only the key's stays so.
         (Path(temporary) / ".mauwatch").chmod(0o700)

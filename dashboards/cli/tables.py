@@ -81,6 +81,7 @@ def measured(figures: "Measured", group: "Group", publication: "Publication | No
     reading = f"by the reading {figures.inputs.reading.name}"
     zone = group.settings.time_zone
     title = f"People in {window} ({zone}), {figures.group.state}, {reading}"
+    # Only a month can be signed, so a state would promise what no other window has.
     if not window.is_month:  # Preliminary is what can be signed.
         title = f"People in the {window} ({zone})"
     rows: list[Sequence[str | Text]] = [_figure_row(Text(group.settings.name or group.settings.group, "bold"), figures.group)]
@@ -110,6 +111,7 @@ def measured(figures: "Measured", group: "Group", publication: "Publication | No
     parts.append(Text(f"Audiences: {audiences}. Standard error of the sketches: {error:,.1f} people."))
     if left_out := _left_out(figures.group.unidentified_events, figures.group.undecided_events):
         parts.append(left_out)
+    # A contradiction is never explained away: both numbers are shown, and a check is red.
     parts += [Text(f"! {wrong}", "bold red") for wrong in figures.contradictions]
     parts.append(reasons("Not complete", figures.group.reasons))
     parts.append(reasons("Not counted, or not anew", figures.inputs.not_counted))

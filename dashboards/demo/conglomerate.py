@@ -78,6 +78,7 @@ def play(directory: Path, now: datetime, scale: float, progress: Progress) -> De
     for stale in (".mauwatch", "data"):  # Of an earlier demo, whose people were others: their months were.
         shutil.rmtree(directory / stale, ignore_errors=True)
     population = Population.model_validate(yaml.safe_load((directory / "population.yaml").read_text(encoding="utf-8")))
+    # Scaled before anybody is made: a small demo is the same group with fewer people in each pattern.
     population = population.scaled(scale)
     plain = read_group(directory)
     keys = Keyring(plain.settings, directory)
@@ -94,6 +95,7 @@ def play(directory: Path, now: datetime, scale: float, progress: Progress) -> De
         progress(f"events of {_RAW}", number, len(days))
         events.write_parquet(directory / "data" / f"points-{day}.parquet", mkdir=True)
     (directory / "truth.json").write_text(json.dumps(_truths(simulation, group), indent=1), encoding="utf-8")
+    # The history of 41 months is memory that the run, whose peak is measured, doesn't need.
     simulation.forget()
     report = run(directory, group, now, months[-1], days[-1], progress)
     reading = group.readings.readings[0]
@@ -166,6 +168,7 @@ def _hand_in(directory: Path, group: Group, keys: Keyring, simulation: Simulatio
         with ThreadPoolExecutor(1) as executor:
             received: Future[None] | None = None
             for path in written():
+                # At most one file waits: a faster writer would fill the disk with files of 20 products.
                 if received:
                     received.result()
                 received = executor.submit(receive, path)

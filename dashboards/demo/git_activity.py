@@ -48,6 +48,7 @@ def folder(name: str) -> Path:
 def copy(directory: Path, name: str) -> None:
     """Copy a demo's group directory; over an earlier copy, but over nothing else."""
     theirs = directory / "group.yaml"
+    # A demo may be played again in its folder; anybody's own group directory is never written over.
     ours = theirs.is_file() and theirs.read_bytes() == (folder(name) / "group.yaml").read_bytes()
     if directory.exists() and any(directory.iterdir()) and not ours:
         raise refused(
@@ -66,6 +67,7 @@ def play(directory: Path, now: datetime, progress: Progress) -> Demo:
         apart = Path(name) / "demo"
         shutil.copytree(directory, apart, ignore=shutil.ignore_patterns(".mauwatch"))
         settings = group.settings.model_copy(update={"crosswalk": None})
+        # The same events without the crosswalk show what joining identifiers does, and nothing else differs.
         unjoined = group.model_copy(update={"settings": settings})
         for month in months:
             run(apart, unjoined, now, month, month_end(month), progress)

@@ -39,6 +39,7 @@ def pdf(files: Told, at: datetime, font: Path | None = None) -> bytes:
         if font is not None:
             sheets.fall_back_to(font)
         _write(sheets, files)
+        # Asked at the end, for only what was written needs a glyph.
         if lacking := sheets.lacking():
             raise refused(
                 Code.EVIDENCE_UNWRITABLE,
@@ -73,12 +74,14 @@ class _Sheets(FPDF):
         self._written = set[str]()
         import matplotlib
 
+        # matplotlib carries DejaVu, which covers Latin, Greek and Cyrillic; no font has to be installed.
         fonts = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
         for style, file in (("", "DejaVuSans.ttf"), ("B", "DejaVuSans-Bold.ttf")):
             self.add_font(_FONT, style, fonts / file)
         self.add_font("DejaVuMono", "", fonts / "DejaVuSansMono.ttf")
         self._foot = f"{group} · {about['month']} · {about['licence']} · made {at:%Y-%m-%d %H:%M} UTC by {about['made_by']}"
         self._legend = about.get("legend") or "Facts and results under stated readings; no legal advice."
+        # The moment is given, so the same evidence is the same bytes, and its digest can be compared.
         self.set_creation_date(at)
         self.set_title(f"{group}: evidence for {about['licence']}, {about['month']}")
         self.set_margins(18, 16, 18)
@@ -127,6 +130,7 @@ class _Sheets(FPDF):
         self.multi_cell(0, 7, text, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
     def heading(self, text: str) -> None:
+        # A heading alone at a page's foot would look like a part that is missing.
         if self.will_page_break(22):
             self.add_page()
         self.ln(3.5)
@@ -224,6 +228,7 @@ def _figures(sheets: _Sheets, figures: Sequence[Told]) -> None:
     sheets.heading("The figures")
     for at, held in enumerate(figures):
         p = held["publication"]
+        # Two readings over the same inputs have the same figures; printed twice, they would look like two counts.
         if any(other["publication"]["inputs"] == p["inputs"] for other in figures[:at]):
             sheets.text_line(f"By {p['reading']}: the same figures; its test takes their sum over products.")
             continue
@@ -262,6 +267,7 @@ def _figures(sheets: _Sheets, figures: Sequence[Told]) -> None:
 def _membership(sheets: _Sheets, group: Told) -> None:
     for at, drawn in enumerate(group["drawn"]):
         share = float(drawn["control_share"]) * 100
+        # Only a difference between two dates is news; the same list twice hides one.
         same = [d["on"] for d in group["drawn"][:at] if d["members"] == drawn["members"]]
         if same:
             sheets.text_line(f"The same on {drawn['on']} as on {same[0]}.")
@@ -286,6 +292,7 @@ def _vouched(sheets: _Sheets, closing: Told | None) -> None:
     if closing is None:
         sheets.text_line("The month isn't signed: nothing was collected yet.")
         return
+    # Incomplete lists come first: those are what counsel has to see.
     sheets.lines([f"· {_attested(a)}" for a in sorted(closing["attestations"], key=lambda a: a["products_complete"])])
     if closing["not_attested"]:
         sheets.text_line(f"Nobody has attested for: {', '.join(closing['not_attested'])}.")

@@ -87,6 +87,7 @@ def _list(directory: Path, as_json: bool, everything: bool = False) -> None:
         console.print_json([to_dict(alert, waiting.get(alert.opened, 0)) for alert in shown_alerts])
     else:
         console.output().print(_shown(shown_alerts, waiting))
+    # A monitor that runs the command hears by the exit code that somebody still has to look.
     if any(alert.is_open and alert.acknowledged_by is None for alert in shown_alerts) or any(waiting.values()):
         raise typer.Exit(1)
 
@@ -163,6 +164,7 @@ def close(
     known = registry.from_directory(group)
     with _opened(group) as (settings, store):
         alert = responses.close(store, settings, known, number, Closing(by, reason.value, matter, note), datetime.now(UTC))
+        # At once: whoever was told of the alert has to hear of its end, too.
         findings = _deliver(store, group, settings)
     _answer(alert, as_json, f"Alert {number} is closed by {alert.closed_by}: {alert.reason_code}, matter {alert.matter}.")
     _tell(findings)

@@ -92,6 +92,7 @@ def contribute(
 
     With --files no manifest is needed: name AFFILIATE/PRODUCT, --files, --time, --identifier, --key-file and the days.
     """
+    # A self-test runs on a public key, so it needs neither a group directory nor days.
     if self_test:
         from affiliates.engines.sql import ENGINES
         from affiliates.engines.sql import self_test as test_of
@@ -117,6 +118,7 @@ def contribute(
         settings_and_products = _by_manifest(group, subject)
     settings, products = settings_and_products
     place = _workplace(group, settings, now)
+    # The contribution itself says whose users it has; a reading that counts others then has no upper bound from it.
     if external_only:
         products = [(ref, product.model_copy(update={"audiences": ("external",)})) for ref, product in products]
     if print_sql is not None:
@@ -144,6 +146,7 @@ def _range(first: str | None, last: str | None, month: str | None) -> tuple[date
 def _by_manifest(directory: Path, subject: str | None) -> "tuple[Settings, list[tuple[ProductRef, Product]]]":
     from affiliates.manifests.loader import read_group
 
+    # An affiliate has group.yaml and its own manifest alone, so what names other entities isn't checked.
     group = read_group(directory, edge=True)
     there = [(ref, product) for ref, product in group.products.items() if product.sources]
     chosen = [(ref, product) for ref, product in there if subject is None or ref.belongs_to(subject)]
@@ -175,8 +178,10 @@ def _by_flags(
     from affiliates.manifests.product import Product, ProductRef
     from affiliates.manifests.settings import Settings
 
+    # A key that is asked for in two places, or in none, would be another person's guess.
     if (key["file"] is None) == (key["env"] is None):
         raise typer.BadParameter("with --files, say where the group key is: --key-file FILE or --key-env NAME")
+    # A month's sketch of some of its days would pass for the whole month's.
     if grain == "month" and asked is not None and asked != (month_of(asked[0]), month_end(asked[1])):
         raise typer.BadParameter("--grain month takes whole months: name it by --month YYYY-MM")
     pairs = [text.partition("=") for text in identifiers]
@@ -225,6 +230,7 @@ def _workplace(directory: Path, settings: "Settings", now: datetime) -> "EdgeCon
 def days_asked(product: "Product", asked: tuple[date, date] | None, place: "EdgeContext") -> list[date]:
     """The product's days in the range asked for; else from the first that hasn't settled, in whole months where it counts so."""
     zone = product.day_zone or place.settings.time_zone
+    # Today isn't over: its users so far would be taken for the day's.
     yesterday = local_day(place.now, zone) - DAY
     begin, end = asked or (first_day(product.grain, yesterday - DAY * product.settles_after), yesterday)
     return product.days_due(begin, end, zone)
@@ -256,6 +262,7 @@ def _print_sql(
         months = _next_epoch_months(ref, product, days, place) if next_key else {month_of(day) for day in days}
         snapshots = {c.digest if c else NO_CROSSWALK: c for c in map(place.crosswalk, months)}
         epochs = {place.settings.epoch_of(m).epoch for m in months}
+        # Keys of two epochs, or of two crosswalk snapshots, are different people: one query can't hash both ways.
         if len(snapshots) > 1 or len(epochs) > 1:
             raise refused(
                 Code.USAGE_INVALID,
@@ -284,6 +291,7 @@ def _next_epoch_months(ref: "ProductRef", product: "Product", days: Sequence[dat
     from affiliates.identity.epochs import REACH, next_epoch
 
     next_epochs = {next_epoch(place.settings, day) if product.grain == "day" else None for day in days}
+    # Only products that count by day have second contributions; a month under two keys can't be split.
     if None in next_epochs:
         raise refused(
             Code.RANGE_EMPTY,
@@ -318,7 +326,9 @@ def _write(
             "ask for other days",
         )
     names = sorted({ref.affiliate for ref, _ in products})
+    # Affiliates and days in the name: whoever receives several files can tell them apart.
     path = out or Path(f"{'-'.join(names)}-{min(days)}-{max(days)}.parquet")
+    # In one step: a file that is cut off in the middle could be handed in as if it were whole.
     with console.progress_bar() as progress, atomic_write(path) as unfinished:
 
         def contributions() -> "Iterator[Contribution]":
@@ -328,6 +338,7 @@ def _write(
                     yield summary.leaves(contribution)
 
         contract.write(unfinished, contributions())
+        # An empty file would look like days without users.
         if not summary.periods:
             raise refused(
                 Code.RANGE_EMPTY,
@@ -376,5 +387,6 @@ def _counted(
     there = {day for ds in periods.values() for day in ds}
     summary.read(subject, [day for day in days if day not in there], sum(f.bytes_of(sorted(there)) for f in event_sources))
     next_epoch = key_overlap.next_epoch_days(product, list(periods), place)
+    # Batch by batch: memory is bounded by one pass over the sources, not by the range of days.
     for batch in key_overlap.contribute(ref, product, event_sources, periods, next_epoch, place) if periods else ():
         yield from batch

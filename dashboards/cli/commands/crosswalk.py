@@ -47,6 +47,7 @@ def crosswalk(
     from affiliates.identity.keyring import Keyring
     from affiliates.manifests.loader import read_group
 
+    # An option that has no effect is refused: whoever wrote it expects something else than would happen.
     if links_to and (output or previous or no_previous):
         raise typer.BadParameter("--links-to makes no snapshot: leave out -o, --previous and --no-previous")
     if previous and no_previous:
@@ -59,9 +60,11 @@ def crosswalk(
     path = links_to or output or _file(pattern, group, first)
     there = snapshot_files.by_month(pattern, group) if pattern and "{month}" in pattern else {}
     if not (previous or no_previous or links_to):
+        # Names are kept from the newest earlier snapshot, so that a person has one key from month to month.
         previous = max(((m, file) for m, file in there.items() if m < first), default=(first, None))[1]
     before = snapshot_files.names_of(previous, first) if previous else NO_NAMES
     tables = link_tables.find(links, _columns(settings, column or [], keyed, region))
+    # Without a month the links go to whoever makes the snapshot, under the newest key.
     key = None if keyed else Keyring(settings.settings, group).key(first if month else date.max)
     with console.progress_bar() as tell:
         gathered, read = link_tables.links_of(tables, key, tell)
@@ -71,6 +74,8 @@ def crosswalk(
         if links_to:
             answer["state"] = snapshot_files.write_links(path, clusters.links(), replace)
         else:
+            # More identifiers of one "person" are a shared account or a test number: joined, they would make many
+            # people one.
             most = largest or settings.settings.largest_person
             snapshot = snapshot_files.make(path, first, clusters, before, most, replace)
             answer |= {
@@ -134,6 +139,7 @@ def _show(answer: dict[str, Any]) -> None:
         out.print(cli_tables.crosswalk(answer))
     rows, linking, keys = (f"{answer[name]:,}" for name in ("rows", "linking", "keys"))
     out.print(f"{rows} rows, of which {linking} link identifiers; {keys} keys, {answer['state']}: {answer['file']}")
+    # A placeholder such as 'unknown' would else link everybody who has it.
     if nobody := answer["naming_nobody"]:
         values = ", ".join(f"{number:,} of {namespace}" for namespace, number in nobody.items())
         out.print(f"Values that name nobody, and link nobody: {values}.", style="yellow")

@@ -34,6 +34,8 @@ def demo(
     day = console.day_of(today)
     now = datetime.now(UTC)
     if day is not None:
+        # Played as on a day, the demo ends with the month before it; a day to come would have events that nobody made
+        # yet.
         now = min(now, datetime(day.year, day.month, day.day, 12, tzinfo=UTC))
     if data == Data.conglomerate:
         _conglomerate(directory, now, scale, as_json)
@@ -57,6 +59,7 @@ def _conglomerate(directory: Path, now: datetime, scale: float, as_json: bool) -
     out.print(tables.against_truth(result.compared))
     out.print(licence_tables.of_family(result.tests))
     out.print(licence_tables.of_family(result.released))
+    # The time differs from run to run, so it stays out of standard output, which documents are compared with.
     console.errors().print(f"{result.people:,} people in {time.monotonic() - started:.0f} s.")
     out.print(
         f"The group directory is {directory}: mauwatch measure --group {directory} --month {result.last.inputs.month:%Y-%m}"

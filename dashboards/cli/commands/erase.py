@@ -63,12 +63,15 @@ def erase(
     settings = read_group(group)
     now = datetime.now(UTC)
     scope = replace(_scope(subject, first, last, epoch, before, retention, settings, now), superseded=superseded)
+    # What is allowed is days of a product by name; an order over many products would undo erasures that nobody
+    # remembers.
     if allow_again and (dry_run or superseded or not scope.affiliate):
         raise typer.BadParameter("--allow-again is for days of a product, and has neither --dry-run nor --superseded")
     order = None if dry_run else _order(by, reason)
     with contributions.open_store(settings.settings.store, group) as store:
         if order is None:
             with store.snapshot() as fixed:
+                # One snapshot: what is shown belongs together although others write meanwhile.
                 planned = erasure.plan(fixed, scope)
             answer: dict[str, Any] = to_dict(scope, planned, dry_run=True)
             shown = _shown(scope, planned, dry_run=True)
@@ -80,8 +83,12 @@ def erase(
             )
         else:
             planned = erasure.erase(store, scope, order, now)
+            # Figures lose their bound in the same command: a figure that rests on erased sketches can't be checked any
+            # more.
             unpublished = _publish(store, group, settings, sorted(planned.months), now)
+            # Deleted rows leave their bytes in the file until the file is written anew.
             unswept = vacuum.sweep(store)
+            # A file in the inbox holds the same sketches, and the next run would take them in again.
             inbox = still_in_the_inbox(group, planned.contributions)
             answer = to_dict(scope, planned, inbox=inbox, unswept=unswept, unpublished=unpublished)
             lines = _afterwards(store, planned, inbox, unswept, unpublished)
@@ -104,6 +111,7 @@ def _scope(
 ) -> "Scope":
     from pipelines.store import erasure
 
+    # Two scopes at once could be read as either of them or both; nothing can be taken back here.
     if sum((subject is not None, epoch is not None, before is not None, retention)) != 1:
         raise typer.BadParameter("name one: AFFILIATE/PRODUCT, --epoch, --before or --retention")
     if subject is None and (first or last):
@@ -130,6 +138,7 @@ def _scope(
 def _order(by: str | None, reason: str | None) -> "Order":
     from pipelines.store.erasure import Order
 
+    # Name and reason are kept for good and shown to auditors, so they are required and bounded.
     for what, text, most in (("--by", by, 200), ("--reason", reason, 500)):
         if text is None or not text.strip() or len(text) > most:
             raise typer.BadParameter(f"{what} is missing, empty or longer than {most} characters; or look first: --dry-run")
@@ -141,6 +150,7 @@ def _publish(store: "ContributionStore", directory: Path, group: "Group", months
     from pipelines.workflows import publish
     from pipelines.workspace import Workspace
 
+    # A day of another time zone reaches into the month beside its own.
     near = months_beside(months)
     try:  # Erasing needs no key; publishing is the centre's work, which does.
         with Workspace(directory, group, now) as workspace:

@@ -48,9 +48,11 @@ def evidence(
     kinds: list[write.Kind] = ["outside", *(["expert"] if expert else [])]  # type: ignore[list-item]
     with Workspace(group, settings, datetime.now(UTC)) as workspace:
         font = settings.settings.evidence_font
+        # The PDF is made by a face, and `pipelines.evidence` knows no face: it gets the function.
         page = partial(pdf.pdf, font=group / font if font else None)
         digests = write.write(workspace, known[licence], out, kinds, page)
         signed = settings.settings.evidence_key is not None
+    # Each bundle is read back and checked as its reader would, before anybody can send it.
     for kind in digests:
         if wrong := check(out / f"{kind}.zip").wrong:
             for path in (out / write.PAGE, *(out / f"{name}.zip" for name in digests)):
@@ -101,6 +103,7 @@ def verify(
         raise refused(Code.FILE_UNUSABLE, str(file), "is no file", "", "name a bundle, such as evidence/outside.zip")
     try:
         verification = check(file, public_key, head)
+    # A bundle that can't be opened is a finding about the bundle, and no misuse of the command: exit code 1.
     except RefusedError as error:
         verification = evidence_verify.Verification(wrong=[str(error)])
     if as_json:
@@ -142,6 +145,7 @@ def _verify_store(directory: Path, as_json: bool) -> None:
 
     settings = read_group(directory).settings
     with contributions.open_store(settings.store, directory) as store:
+        # Without a bundle the store's own ledger is checked against the store's rows.
         entries = ledger.read(store)
         wrong = ledger.wrong(store)
     head = entries[-1] if entries else None

@@ -65,6 +65,7 @@ def forecast(
         raise typer.BadParameter("--plot takes a file that ends in .png or .html")
     if threshold is not None and not 0 < threshold < math.inf:  # Nothing is over what is no number, ever.
         raise typer.BadParameter("--threshold takes a number over zero")
+    # A reading has no meaning for a series that mauwatch didn't count.
     if series is not None and reading is not None:
         raise typer.BadParameter("--reading is for the group's own months, and --series for others")
     settings = _settings(group, needed=series is None)
@@ -94,6 +95,7 @@ def _settings(directory: Path, needed: bool) -> "Group | None":
     """The group, whose lead times hold for a CSV, too, if there is one."""
     from affiliates.manifests.loader import read_group
 
+    # The lead times of a group hold for any series; without a group directory there are defaults.
     return read_group(directory) if needed or (directory / "group.yaml").is_file() else None
 
 
@@ -107,6 +109,7 @@ def _series(
     from pipelines.forecasting import history
     from pipelines.store import contributions
 
+    # One snapshot: the months and the month to date belong to one state of the store.
     with contributions.open_store(group.settings.store, directory) as store, store.snapshot() as fixed:
         chosen = _reading(group, reading, today)
         return history.read(fixed, group, chosen), history.to_date(fixed, group, chosen, today)
@@ -183,6 +186,7 @@ def _passage(forecast: "Forecast") -> list[str]:
     label = forecast.series.label
     last = forecast.ahead[-1]
     lines = []
+    # By the newest figure's own bounds: the figure is an estimate, and may be over only with a probability.
     if forecast.over_now >= 0.5:
         certain = "is" if forecast.over_now == 1 else f"is, with a probability of {chance(forecast.over_now)},"
         lines.append(f"The newest figure {certain} over the threshold already.")
@@ -199,6 +203,7 @@ def _decide_by(forecast: "Forecast", lead_times: LeadTimes, today: date) -> list
     lines = []
     for each in forecast.decide_by(days):
         share = f"{each['probability']:.0%}".replace("%", " %")
+        # No day is better than a wrong one: within the horizon nothing says by when to decide.
         if each["crossing"] is None:
             lines.append(f"Decide by: no day at {share}, since the threshold isn't crossed with it within the horizon.")
             continue

@@ -81,6 +81,7 @@ def new(
         source = KeySource(file=_from_group(file), epoch=epoch)
     except ValidationError:
         raise typer.BadParameter("write an epoch of a-z, 0-9, dot and dash, at most 32 characters") from None
+    # 256 bits from the operating system: 64 hex characters, the one form that every engine's HMAC takes as text.
     text = secrets.token_hex(32)
     key = GroupKey(text, source.epoch)
     _write(file, text)
@@ -103,6 +104,7 @@ def _from_group(file: Path) -> str:
 def _write(file: Path, text: str) -> None:
     try:
         write_secret(file, f"{text}\n".encode("ascii"))
+    # Overwritten, the old key would be gone, and with it every comparison with the months that it hashed.
     except FileExistsError:
         raise refused(Code.FILE_EXISTS, str(file), "is there already", "a key is never overwritten", "name a new file") from None
 
@@ -118,6 +120,7 @@ def check(
     from affiliates.manifests.loader import read_group
     from affiliates.manifests.settings import KeySource
 
+    # Which of two keys was shown, nobody could tell by a fingerprint.
     if file is not None and env is not None:
         raise typer.BadParameter("--file and --env name two places")
     if file is None and env is None:
@@ -154,6 +157,7 @@ def canaries(
 
     manifests = read_group(group, edge=True)
     sources = [s for p in manifests.products.values() for s in p.sources]
+    # A namespace that is missing from the file can't be checked by the centre, so the usual ones are always in it.
     names = sorted({*USUAL, *(namespace or ()), *(i.namespace for s in sources for i in s.identifiers)})
     wrong = [name for name in names if not re.fullmatch(_NAMESPACE, name)]
     if wrong:
@@ -232,6 +236,7 @@ def unusable(held: bytes) -> str | None:
     text = held.strip()
     if re.fullmatch(rb"[0-9a-fA-F]{64}", text):
         return None if text == text.lower() else "has hex characters in capitals"
+    # openssl rand and cloud key stores give raw bytes, which aren't the text that the others hash with.
     if len(held) == 32 and not held.isascii():
         return "looks like 32 raw bytes"
     try:
@@ -246,8 +251,10 @@ def unusable(held: bytes) -> str | None:
 def findings(held: bytes, mode: int | None) -> list[str]:
     """What to mend about a key that can be used."""
     to_mend = []
+    # Whoever can read the key can test who is in every sketch, so a key that others may have read is no secret.
     if mode is not None and mode & (stat.S_IRWXG | stat.S_IRWXO):
         to_mend.append(f"others may read or change its file (mode {mode:o}): chmod 600, and think of a new key")
+    # One line's end is what editors add, and is stripped by everybody; other white space isn't.
     if held.rstrip(b"\n") != held.strip() or held.count(b"\n") > 1 or (mode is None and held != held.strip()):
         to_mend.append("white space around it, which an engine other than mauwatch may take for a part of the key")
     return to_mend

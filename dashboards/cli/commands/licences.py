@@ -73,6 +73,7 @@ class LicenceFilters:
         if self.result is not None and self.result not in {outcome.result for outcome in test.readings.values()}:
             return False
         entry = test.licence.entry if isinstance(test, LicenceTest) else test.entry
+        # Most clauses count revenue or seats; shown by default, they would bury the few that count users.
         if not isinstance(test, LicenceTest) and not (self.every or test.clause.counts_users):
             return False
         if self.product is None:
@@ -140,6 +141,7 @@ def licences(
     day = console.day_of(released)
     about = console.month_of(month) if month else None
     today = local_day(datetime.now(UTC), settings.settings.time_zone)
+    # People who come later in the month would be missing from its test.
     if about and about >= month_of(today):
         raise typer.BadParameter(f"--month {month} isn't over")
     with contributions.open_store(settings.settings.store, group) as store, store.snapshot() as fixed:
@@ -202,6 +204,7 @@ def _listed(
     from pipelines.licences import clause_tests, grants, release_tests
 
     ids = {entry.id for entry in picked}
+    # Tests at a release come first: they are the reason why this product exists.
     versions = release_tests.releases(known)
     parent = months.group.settings.ultimate_parent
     accepted_versions = months.group.grants.accepted
@@ -226,6 +229,7 @@ def _listed(
             test_answer["above_and_untested"] = {
                 name: [f"{m:%Y-%m}" for m in months_above] for name, months_above in untested.items()
             }
+    # What can't be measured is listed apart, with what it would need, and never left out.
     tested = [t for t in others if t.clause.tested]
     needing = [t for t in others if not t.clause.tested]
     thresholds = dict.fromkeys((test.licence.clause.threshold, test.licence.clause.comparator) for test in first)
@@ -263,6 +267,8 @@ def _untested(months: "Months", versions: "Sequence[Licence]") -> dict[str, list
     """By reading, months above Llama's threshold that no release of it tests."""
     from pipelines.licences import release_tests
 
+    # No release tests a month that no version followed; the reader shall know that such a month was above the
+    # threshold.
     llama = [v for v in versions if v.entry.family == release_tests.FIRST_OF_ALL]
     threshold = llama[-1].clause.threshold or 0
     return {r.name: release_tests.untested_months(months, r, llama, threshold) for r in months.group.readings.readings}

@@ -38,6 +38,7 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
 
     try:
         settings = read_group(group)
+        # What needs the registry or the attestations can be told only once the manifests themselves can be read.
         mistakes = [*registry.unknown(settings, registry.from_directory(group)), *loader.mistakes_in_attested(group, settings)]
         if mistakes:
             raise RefusedError(*mistakes)
@@ -46,10 +47,12 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
             console.print_json({"valid": False, "mistakes": [refusal.to_dict() for refusal in error.refusals]})
         else:
             console.output().print(tables.refusals(error.refusals), f"\n{len(error.refusals)} mistakes", sep="")
+        # 1: a mistake in the manifests is what the command was asked to find.
         raise typer.Exit(1) from None
     today = local_day(datetime.now(UTC), settings.settings.time_zone)
     paths = settings.affiliates(today)
     members = {name: [str(step) for step in steps] for name, steps in paths.items()}
+    # An entity that counts by mistake, or is left out by mistake, moves the number more than any sketch.
     outside = {name: settings.why_outside(name, members, today) for name in settings.entities if name not in members}
     if as_json:
         console.print_json(

@@ -47,12 +47,14 @@ def measure(
     first = month and console.month_of(month)
     day = console.day_of(as_known_on)
     last = console.day_of(to)
+    # Only calendar months are published, so only they have a past and a signed figure to look beside.
     if first is None and (day or anew):
         raise typer.BadParameter("--as-known-on and --anew go with --month: no other window is published")
     if day and anew:
         raise typer.BadParameter("--as-known-on and --anew ask for two things")
     if first and last:
         raise typer.BadParameter("--to goes with --trailing or --to-date: a month has its own last day")
+    # The two windows that companies report; any other number would be compared with theirs by mistake.
     if trailing not in (None, 28, 30):
         raise typer.BadParameter("--trailing is 28 or 30")
     settings = read_group(group)
@@ -61,6 +63,7 @@ def measure(
         with contributions.open_store(settings.settings.store, group) as store, store.snapshot() as fixed:
             measured, publication = query.figures_of_month(fixed, settings, first, chosen, day, anew)
     else:
+        # A day that isn't over would make the window look small.
         days = _days(trailing, last or last_over(settings, datetime.now(UTC)))
         publication = None
         chosen = reading_of(settings, reading, days.last)

@@ -50,12 +50,15 @@ def receive(
     settings = read_group(group)
     if sender is not None and not files:
         raise typer.BadParameter("--sender is for FILEs; in the inbox the folder's name says who it is")
+    # The reason is kept with each contribution that changes a signed month: it must be about files that somebody looked
+    # at.
     if restated is not None and not files:
         raise typer.BadParameter("--restates is for FILEs: nobody approves what they haven't named")
     if sender is not None and sender not in settings.entities:
         raise typer.BadParameter(f"no entity {sender}; there are {', '.join(settings.entities)}")
     offers = [inbox.offer_of(path, group) for path in dict.fromkeys(files or ())]
     left = list[inbox.LeftInInbox]()
+    # A folder of the inbox already says whose file it is; two answers would let one affiliate replace another's users.
     if sender is not None and any(offer.folder not in (None, sender) for offer in offers):
         raise typer.BadParameter(f"--sender {sender}: a FILE lies in another affiliate's folder of the inbox")
     with Workspace(group, settings, datetime.now(UTC)) as workspace, console.progress_bar() as progress:
@@ -69,6 +72,7 @@ def receive(
         console.print_json(answer)
     else:
         console.output().print(shown(session))
+    # 1, and not 2: the command did its work, and what it found is the sender's to mend.
     if session.refused or session.undecided:
         raise typer.Exit(1)
 
@@ -139,6 +143,7 @@ def shown(session: "Session") -> "RenderableType":
 
 def _reasons(refusals: "Sequence[Refusal]") -> list[str]:
     """Each reason once, with the first that it is about: a wrong query is wrong on each day."""
+    # A wrong query is wrong on each day: by its reason once, the list stays readable.
     alike: dict[tuple[str, str, str], list[str]] = {}
     for r in refusals:
         alike.setdefault((r.rule, r.values, r.next_step), []).append(r.subject)
