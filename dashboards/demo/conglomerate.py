@@ -95,7 +95,7 @@ def play(directory: Path, now: datetime, scale: float, progress: Progress) -> De
         progress(f"events of {_RAW}", number, len(days))
         events.write_parquet(directory / "data" / f"points-{day}.parquet", mkdir=True)
     (directory / "truth.json").write_text(json.dumps(_truths(simulation, group), indent=1), encoding="utf-8")
-    # The history of 41 months is memory that the run, whose peak is measured, doesn't need.
+    # The sketches of all months are memory that the run doesn't need, whose peak is measured.
     simulation.forget()
     report = run(directory, group, now, months[-1], days[-1], progress)
     reading = group.readings.readings[0]
