@@ -18,15 +18,17 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 WORKERS = min(8, os.cpu_count() or 1)
+"""Threads at most; each holds a batch of its own in memory."""
 
-_NO_SYNC = errno.EACCES, errno.EINVAL, errno.ENOTSUP
+_NO_SYNC = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
 """What a folder answers that may be written but not read, or whose file system keeps no order of names."""
 
 
 def ordered(function: Callable[[T], R], items: Iterable[T], at_once: int = 8) -> Iterator[R]:
-    """As `map`, on all cores; results come in order, and no more than a few times `at_once` wait in memory.
+    """The results of a function over items, in their order, computed on all cores; for a function that releases the GIL.
 
-    Handing work to a thread takes 30 µs, as long as a small sketch: so `at_once` go together.
+    `at_once` items go to a thread together: handing work over takes 30 µs, as long as a small sketch. At most
+    (`WORKERS` + 1) x `at_once` results wait in memory. An error of the function is raised when its result's turn comes.
     """
     if WORKERS == 1:
         yield from map(function, items)
@@ -34,8 +36,10 @@ def ordered(function: Callable[[T], R], items: Iterable[T], at_once: int = 8) ->
     source = iter(items)
     with ThreadPoolExecutor(WORKERS) as pool:
         waiting: deque[Future[list[R]]] = deque()
-        while some := list(islice(source, at_once)):
-            waiting.append(pool.submit(lambda each: [function(item) for item in each], some))
+        while batch := list(islice(source, at_once)):
+            # The batch is passed: a name that the lambda took from here would be another batch when the thread begins.
+            waiting.append(pool.submit(lambda items: [function(item) for item in items], batch))
+            # The oldest result is awaited before the next item is read: so a slow reader of results slows the source down.
             if len(waiting) > WORKERS:
                 yield from waiting.popleft().result()
         while waiting:
@@ -51,10 +55,11 @@ def atomic_write(path: Path, mode: int = 0o666) -> Iterator[Path]:
 
     `mode`: permissions of the new file, less the umask's bits; 0o600 is for its owner alone. Raises `OSError`.
     """
+    # Beside `path`, since a file can only be renamed in one step within its own file system.
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         os.close(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
-    except OSError as error:  # The reader knows `path`.
+    except OSError as error:  # Whoever reads the message knows `path`, and not this file.
         raise OSError(error.errno, error.strerror, str(path)) from None
     try:
         yield unfinished
@@ -70,6 +75,7 @@ def write_secret(path: Path, content: bytes) -> None:
 
     Raises `FileExistsError` where there is a file, which stays as it is, and `OSError`.
     """
+    # With its permissions from the start: a file that is closed to others afterwards was open to them for a moment.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -83,6 +89,7 @@ def write_secret(path: Path, content: bytes) -> None:
 
 
 def _sync_folder(folder: Path) -> None:
+    """Wait until a folder's names are on the disk, where its file system can say so."""
     try:
         _sync(folder)
     except OSError as error:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Self
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./ -]{0,63}")
+# Five digits may be a part of a telephone or customer number, twelve hex characters a part of a key or a hashed person.
 _NUMBER = re.compile(r"\d{5}|[0-9a-fA-F]{12}")
 
 
@@ -18,8 +19,9 @@ class Code(StrEnum):
     """
 
     meaning: str
-    """In one line."""
+    """What was refused, in one sentence; docs/runbook.md shows these beside the codes."""
 
+    # An enum's member is made from what stands behind its name: a tuple here, of which the first part is the value.
     def __new__(cls, name: str, meaning: str) -> Self:
         code = str.__new__(cls, name)
         code._value_ = name
@@ -121,28 +123,34 @@ class Code(StrEnum):
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why something was refused. It isn't raised itself: `RefusedError` carries one or many of them.
-
-    `values` are counts, days, column names or settings, never an identifier or a key.
-    """
+    """Why something was refused. A refusal isn't raised itself: `RefusedError` carries one or many of them."""
 
     code: Code
+    """The kind."""
     subject: str
+    """What was refused: a file with its line, a product, a command."""
     rule: str
+    """The rule that the subject breaks."""
     values: str
+    """Counts, days, column names or settings that show the breach, never an identifier or a key; may be empty."""
     next_step: str
+    """What a person does now, without a full stop."""
 
     def __str__(self) -> str:
         values = f" ({self.values})" if self.values else ""
         return f"{self.subject}: {self.rule}{values}. Next: {self.next_step}."
 
     def to_dict(self) -> dict[str, str]:
-        """The four parts of its text, by name, as receipts and JSON answers have them."""
+        """The four parts of the text, by name, as receipts and JSON answers have them."""
+        # Without the code: other programs read this shape in receipts and JSON answers.
         return {"subject": self.subject, "rule": self.rule, "values": self.values, "next_step": self.next_step}
 
 
 class RefusedError(Exception):
-    """Something was refused, for one or more reasons, in the order in which a person would mend them; nothing was changed."""
+    """Something was refused, for one or more reasons. Nothing was changed.
+
+    `refusals` stand in the order in which a person would mend them.
+    """
 
     def __init__(self, *refusals: Refusal) -> None:
         super().__init__(*refusals)
@@ -158,21 +166,27 @@ def refused(code: Code, subject: str, rule: str, values: str, next_step: str) ->
 
 
 def alike(name: str, known: Iterable[str], most: int = 1, least: float = 0.6) -> list[str]:
-    """Of the known names those that look much like one, the likest first; `least`: the share that must agree, 0 to 1."""
+    """The known names that look much like a name, the likest first and at most `most` of them.
+
+    `least` is the similarity that is enough, from 0 to 1, by `difflib`'s ratio.
+    """
     return difflib.get_close_matches(name, list(known), most, least)
 
 
 def did_you_mean(name: str, known: Iterable[str], several: bool = False) -> str:
-    """A name that isn't known, with the known one that looks much like it, or up to three; the name alone where none does."""
+    """A text for a name that isn't known: with the known name that looks much like it, or the name alone where none does.
+
+    `several`: up to three known names, which may look less alike.
+    """
     near = alike(name, known, 3, 0.5) if several else alike(name, known)
     return f"{name}; did you mean {' or '.join(near)}?" if near else name
 
 
-def shown(text: str) -> str:
-    """A stranger's text where it can only be a name: what could be a number of somebody, an address or a key is left out."""
+def printable(text: str) -> str:
+    """A stranger's text where the text can only be a name, else `…`: it could be somebody's number or address, or a key."""
     return text if _NAME.fullmatch(text) and not _NUMBER.search(text) else "…"
 
 
-def begin_of(digest: str) -> str:
-    """Of a digest what tells it from another; of anything else nothing."""
+def short_digest(digest: str) -> str:
+    """The first 12 characters of a SHA-256 in hex, which tell it from another; `none` for no text, `…` for any other text."""
     return digest[:12] if re.fullmatch("[0-9a-f]{64}", digest) else "…" if digest else "none"

@@ -112,6 +112,7 @@ def periods_between(grain: str, first: date, last: date) -> list[date]:
 
 def stretches(grain: str, periods: Iterable[date]) -> list[tuple[date, date]]:
     """The first and the last period, both included, of each run of different periods without a gap; in order of time."""
+    # In order, so that a period either continues the last stretch or begins a new one.
     joined: list[tuple[date, date]] = []
     for period in sorted(periods):
         if joined and period_after(grain, joined[-1][1]) == period:
@@ -124,6 +125,7 @@ def stretches(grain: str, periods: Iterable[date]) -> list[tuple[date, date]]:
 @cache
 def is_zone(name: str) -> bool:
     """Whether a name is in the IANA time zone database."""
+    # Files beside the zones in some systems' folders: `localtime` is another zone on each machine, `Factory` is none.
     return name in available_timezones() - {"Factory", "localtime"}
 
 
@@ -133,6 +135,8 @@ def midnight(day: date, zone: str, again: bool = False) -> datetime:
 
     `again`: where clocks go back over midnight, so that midnight comes twice, the second one.
     """
+    # PEP 495: of a time that comes twice, fold 0 is the first. Of a time that clocks skip, fold 0 counts on from before the
+    # skip, so midnight is then the moment of the skip, and fold 1 lies earlier.
     first, second = (datetime(day.year, day.month, day.day, fold=f, tzinfo=ZoneInfo(zone)).astimezone(UTC) for f in (0, 1))
     return max(first, second) if again else first
 
@@ -148,7 +152,7 @@ def end_of(grain: str, day: date, zone: str) -> datetime:
 
 
 def local_day(moment: datetime, zone: str) -> date:
-    """The day that it is in a zone at a moment, which may be in any zone itself."""
+    """The day in a zone at a moment. The moment has a zone of its own, which may be another one."""
     return moment.astimezone(ZoneInfo(zone)).date()
 
 
@@ -156,6 +160,6 @@ def moments_of(first: date, last: date, zone: str) -> tuple[datetime, datetime]:
     """When `first` begins in a zone, and when `last` (included) is over; the second moment isn't in the range.
 
     In some zones clocks went back over midnight, at 00:01 (St John's until 2011): the last hour of a day came once more
-    after the next day had begun, and is that day's all the same. So these ranges may overlap where days don't.
+    after the next day had begun, and is that day's all the same. So two of these ranges may overlap where their days don't.
     """
     return midnight(first, zone), midnight(last + DAY, zone, again=True)

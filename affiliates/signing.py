@@ -20,16 +20,16 @@ from affiliates.concurrency import write_secret
 from affiliates.errors import Code, refused
 
 ENDING = ".sig"
-"""Of the file beside the signed one that holds its signature, in base64."""
+"""The ending of a signature's file, which lies beside the signed file and holds the signature in base64."""
 MOST_BYTES = 1024
-"""Of such a file; a signature has 88."""
-_MADE = "one that `mauwatch key pair` made"
+"""The size of a signature's file at most; a signature has 88 bytes."""
+_A_USABLE_KEY = "one that `mauwatch key pair` made"
 
 
 def new_pair(path: Path) -> str:
     """Write a new private key (PEM, for its owner's eyes alone) and return its public half (base64).
 
-    Raises `RefusedError` where there is a file already.
+    Raises `RefusedError` (file-exists) where there is a file already.
     """
     private = Ed25519PrivateKey.generate()
     text = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -45,18 +45,18 @@ def new_pair(path: Path) -> str:
 def sign(path: Path, private: Path) -> str:
     """The signature (base64) of a file or a folder of part-files, by the private key in a file.
 
-    Raises `RefusedError` where that is none.
+    Raises `RefusedError` (signing-key-unusable) where that file is no such key, and `OSError` where `path` can't be read.
     """
     return sign_digest(digest_of(path), private)
 
 
 def sign_digest(digest: str, private: Path) -> str:
-    """The same of what `digest_of` has said."""
+    """The signature (base64) of a digest from `digest_of`, by the private key in a file. Raises as `sign` does."""
     return base64.b64encode(_key(private).sign(bytes.fromhex(digest))).decode()
 
 
 def public_of(private: Path) -> str:
-    """The public half (base64) of the private key in a file. Raises `RefusedError` where that is none."""
+    """The public half (base64) of the private key in a file. Raises `RefusedError` (signing-key-unusable) as `sign` does."""
     return base64.b64encode(_key(private).public_key().public_bytes_raw()).decode()
 
 
@@ -65,7 +65,11 @@ def _key(private: Path) -> Ed25519PrivateKey:
         key = load_pem_private_key(private.read_bytes(), None)
     except OSError as error:
         raise refused(
-            Code.SIGNING_KEY_UNUSABLE, "the private key", "can't be read", f"{private.name}: {error.strerror}", f"use {_MADE}"
+            Code.SIGNING_KEY_UNUSABLE,
+            "the private key",
+            "can't be read",
+            f"{private.name}: {error.strerror}",
+            f"use {_A_USABLE_KEY}",
         ) from None
     except (ValueError, TypeError, UnsupportedAlgorithm):
         key = None
@@ -75,13 +79,14 @@ def _key(private: Path) -> Ed25519PrivateKey:
             "the private key",
             "is no Ed25519 key in PEM, without a password",
             private.name,
-            f"use {_MADE}",
+            f"use {_A_USABLE_KEY}",
         )
     return key
 
 
 def sign_beside(path: Path, private: Path) -> Path:
-    """Write the signature of a file beside it, and say where."""
+    """Write the signature of a file or a folder beside it, and return the signature's path. Raises as `sign` does."""
+    # The absolute path: `.` has no name that could be replaced.
     beside = path.absolute().with_name(path.name + ENDING)
     beside.write_text(sign(path, private) + "\n", encoding="ascii")
     return beside
@@ -93,7 +98,7 @@ def verify(path: Path, signature: str, public_keys: Sequence[str]) -> bool:
 
 
 def verify_digest(digest: str, signature: str, public_keys: Sequence[str]) -> bool:
-    """The same of what `digest_of` has said."""
+    """Whether a digest from `digest_of` was signed by one of the public keys (base64); false where `signature` is none."""
     try:
         given = base64.b64decode(signature.strip(), validate=True)
     except (ValueError, binascii.Error):
@@ -108,7 +113,7 @@ def verify_digest(digest: str, signature: str, public_keys: Sequence[str]) -> bo
 
 
 def digest_of(path: Path) -> str:
-    """What is signed of a file or a folder, in hex."""
+    """The digest that is signed for a file or a folder (SHA-256 in hex)."""
     if not path.is_dir():
         return file_digest(path)
     return folder_digest(file_digest(part) for part in parts_of(path))
@@ -121,7 +126,8 @@ def file_digest(path: Path) -> str:
 
 
 def folder_digest(parts: Iterable[str]) -> str:
-    """SHA-256 over the digests of part-files (hex)."""
+    """SHA-256 (hex) over the digests of part-files (hex), in any order."""
+    # Sorted by digest: an engine that writes the same rows again gives its part-files other names.
     return hashlib.sha256("".join(f"{part}\n" for part in sorted(parts)).encode()).hexdigest()
 
 

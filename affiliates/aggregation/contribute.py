@@ -76,10 +76,10 @@ def contribute(
     for number, pass_days in enumerate(_passes(found, wanted, per_month)):
         month = hashed_as or month_of(pass_days[0])
         crosswalk = place.crosswalk(month)
-        proof = _Proof(subject, place, month, product.made_keys)
+        proof = _Proof(subject, place, month, product.has_ready_keys)
         tallies: dict[date, _Tally] = defaultdict(_Tally)
         for source in found:
-            if product.made_keys:
+            if product.has_ready_keys:
                 events = ready_keys.batches(source, pass_days, product.grain, crosswalk)
             else:
                 if source.day_by_day or number == 0:

@@ -20,7 +20,7 @@ def next_epoch_days(product: Product, days: Sequence[date], place: EdgeContext) 
     there (yet), or either epoch is destroyed.
     """
     found: dict[date, list[date]] = {}
-    for day in days if product.grain == "day" and not product.made_keys else ():
+    for day in days if product.grain == "day" and not product.has_ready_keys else ():
         after = epochs.next_epoch(place.settings, day)
         if after and after.from_ and not place.settings.epoch_of(month_of(day)).destroyed:
             found.setdefault(after.from_, []).append(day)

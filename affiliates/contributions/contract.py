@@ -19,7 +19,7 @@ import polars as pl
 from affiliates.concurrency import ordered
 from affiliates.contributions import untrusted_files
 from affiliates.contributions.lg_k import stated_lg_k_refusal
-from affiliates.errors import Code, Refusal, RefusedError, refused, shown
+from affiliates.errors import Code, Refusal, RefusedError, printable, refused
 from affiliates.identity.keys import PERSON
 from affiliates.manifests.product import ProductRef
 from affiliates.periods import Grain
@@ -279,7 +279,7 @@ def _halves(contributions: Sequence[Contribution], file_name: str) -> Iterator[R
         if len(different) > 1:
             yield Refusal(
                 Code.CONTRIBUTION_ROWS_DIFFER,
-                f"{file_name}, {shown_ref(ref)} {shown(grain)} {day}",
+                f"{file_name}, {shown_ref(ref)} {printable(grain)} {day}",
                 "rows of one contribution differ",
                 "key_epoch",
                 "compute all of it in one query",
@@ -288,14 +288,14 @@ def _halves(contributions: Sequence[Contribution], file_name: str) -> Iterator[R
 
 def shown_ref(ref: ProductRef) -> ProductRef:
     """A product as somebody else's file names it, safe to print."""
-    return ProductRef(shown(ref.affiliate), shown(ref.product))
+    return ProductRef(printable(ref.affiliate), printable(ref.product))
 
 
 def _contribution(rows: Sequence[Mapping[str, Any]], file_name: str) -> Contribution | Refusal:
     """The contribution of all rows of one product, period and epoch, or what is wrong with the rows."""
     first, *others = rows
     ref = ProductRef(first["affiliate"], first["product"])
-    subject = f"{file_name}, {shown_ref(ref)} {shown(first['grain'])} {first['activity_date']}"
+    subject = f"{file_name}, {shown_ref(ref)} {printable(first['grain'])} {first['activity_date']}"
     uneven = [name for name in _CONTRIBUTION_COLUMNS if any(row[name] != first[name] for row in others)]
     if uneven:
         return Refusal(

@@ -13,7 +13,7 @@ from functools import lru_cache
 from affiliates.contributions import completeness
 from affiliates.contributions.contract import Contribution, Part, shown_ref
 from affiliates.contributions.lg_k import canary_lg_k_fault
-from affiliates.errors import Code, Refusal, begin_of, shown
+from affiliates.errors import Code, Refusal, printable, short_digest
 from affiliates.identity import epochs
 from affiliates.identity.canaries import ASCII, UNICODE, Canaries
 from affiliates.manifests.group import Group
@@ -92,7 +92,7 @@ def _period_refusal(c: Contribution, now: datetime) -> Refusal | None:
             Code.CONTRIBUTION_PERIOD_INVALID,
             c.subject,
             "the period is neither a day nor a month",
-            f"{shown(c.grain)} {c.activity_date}",
+            f"{printable(c.grain)} {c.activity_date}",
             "write day, or month with its first day",
         )
     if not is_zone(c.day_zone):
@@ -100,7 +100,7 @@ def _period_refusal(c: Contribution, now: datetime) -> Refusal | None:
             Code.CONTRIBUTION_PERIOD_INVALID,
             c.subject,
             "its zone is no time zone",
-            shown(c.day_zone),
+            printable(c.day_zone),
             "write a name of the IANA database, such as UTC",
         )
     # Before the end of the period is computed: there is no day after the last of year 9999.
@@ -154,7 +154,7 @@ def _key_refusals(c: Contribution, epoch: KeySource, crosswalk_digest: str) -> I
             Code.CONTRIBUTION_EPOCH_WRONG,
             c.subject,
             "another key epoch",
-            f"{shown(c.key_epoch)}, the month's is {epoch.epoch}",
+            f"{printable(c.key_epoch)}, the month's is {epoch.epoch}",
             "compute it with the month's key",
         )
     if c.crosswalk_digest != crosswalk_digest:
@@ -162,7 +162,7 @@ def _key_refusals(c: Contribution, epoch: KeySource, crosswalk_digest: str) -> I
             Code.CONTRIBUTION_CROSSWALK_WRONG,
             c.subject,
             "another crosswalk than the month's",
-            f"{begin_of(c.crosswalk_digest)} against {begin_of(crosswalk_digest)}",
+            f"{short_digest(c.crosswalk_digest)} against {short_digest(crosswalk_digest)}",
             "compute it again with the month's snapshot",
         )
 
@@ -174,7 +174,7 @@ def _normalisation_refusal(c: Contribution) -> Refusal | None:
         Code.CONTRIBUTION_VERSION_UNKNOWN,
         c.subject,
         "unknown normalisation",
-        shown(c.normalisation),
+        printable(c.normalisation),
         f"use {UNICODE}, or {ASCII} where there is no NFC",
     )
 
@@ -193,7 +193,7 @@ def _audiences_refusal(c: Contribution) -> Refusal | None:
         Code.CONTRIBUTION_AUDIENCES_WRONG,
         c.subject,
         "its audiences are none",
-        shown(c.audiences),
+        printable(c.audiences),
         "write external, or external internal; null for all three",
     )
 
@@ -210,7 +210,7 @@ def _name_refusals(part: Part, c: Contribution) -> Iterator[Refusal]:
             "correct `audiences`, or leave these rows out",
         )
     # A namespace that looks like a number or a digest could be somebody's identifier, and every later message would show it.
-    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", part.namespace) or shown(part.namespace) != part.namespace:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9_.-]{0,31}", part.namespace) or printable(part.namespace) != part.namespace:
         yield Refusal(
             Code.CONTRIBUTION_VALUES_INVALID,
             c.subject,
@@ -228,7 +228,7 @@ def _proof_refusals(part: Part, canaries: Canaries, c: Contribution) -> Iterator
             Code.CONTRIBUTION_CANARY_WRONG,
             c.subject,
             "the canary differs, so its keys aren't the group's",
-            f"namespace {shown(part.namespace)}: {fault}",
+            f"namespace {printable(part.namespace)}: {fault}",
             "correct that step and compute it again; `mauwatch contribute --print-sql ENGINE --self-test` tests an engine",
         )
 

@@ -1,4 +1,4 @@
-"""alerts.yaml: levels, channels, and whom they are for. What it says of a channel's address is a secret and never shown."""
+"""alerts.yaml: alert levels, channels and their audiences. A channel's address is a secret, and no message shows it."""
 
 import os
 from pathlib import Path
@@ -8,19 +8,22 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from affiliates.errors import Code, refused
 from affiliates.manifests.base import Model, Name, Text
+from affiliates.manifests.product import ProductRef
 
 Kind = Literal["threshold", "missing_data", "failed_run", "definition_change", "jump"]
-"""A clause's threshold coming near, or what keeps a figure from being read; never one for the other."""
+"""What an alert is about: a clause's threshold that comes near (`threshold`), or something that keeps the figure from being
+read (all others). The two never stand in for each other."""
 Audience = Literal["legal", "finance", "ops"]
 LevelName = Literal["watch", "prepare", "act", "over"]
 LEVELS: tuple[LevelName, ...] = ("watch", "prepare", "act", "over")
+"""The levels of a `threshold` alert, the lowest first."""
 
 KINDS: dict[Audience, tuple[Kind, ...]] = {
     "legal": ("threshold", "definition_change", "jump"),
     "finance": ("definition_change", "jump"),
     "ops": ("missing_data", "failed_run", "definition_change", "jump"),
 }
-"""What a channel gets that names no kinds."""
+"""The kinds of alerts that a channel gets where it names none, by its audience."""
 
 Domain = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$", max_length=253)]
 Days = Annotated[int, Field(ge=0, le=3660)]
@@ -29,6 +32,7 @@ Environment = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$", max_length=100
 
 
 def _percent(value: object) -> object:
+    """A text such as 2.5 % as a part of one; anything else as it is, for pydantic to judge."""
     return float(value.strip()[:-1]) / 100 if isinstance(value, str) and value.strip().endswith("%") else value
 
 
@@ -37,7 +41,7 @@ Part = Annotated[float, BeforeValidator(_percent), Field(gt=0, lt=1)]
 
 
 class LeadTimes(Model):
-    """Days that what has to be done before a crossing takes."""
+    """How many days the work takes that has to be done before a threshold is crossed."""
 
     licence_request: Days = 90
     """Days until a licence that was requested is there."""
@@ -49,9 +53,9 @@ class Looks(Model):
     """How many of the last looks must agree before a level is raised or lowered."""
 
     agree: Annotated[int, Field(ge=1, le=31)]
-    """How many have to agree."""
+    """How many looks must agree."""
     of: Annotated[int, Field(ge=1, le=31)]
-    """Of how many."""
+    """How many of the last looks are compared."""
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -61,23 +65,26 @@ class Looks(Model):
 
 
 class RaiseAfter(Model):
-    """A month is the clauses' own unit, and waiting for another one would be sleeping; a day's figure may be noise."""
+    """How many looks must agree, for figures by day and by month.
+
+    A clause counts by month, so one month's figure is enough: waiting for another would lose a month. A day's may be noise.
+    """
 
     day: Looks = Looks(agree=3, of=5)
-    """Of figures by day."""
+    """For figures by day."""
     month: Looks = Looks(agree=1, of=1)
-    """Of figures by month."""
+    """For figures by month."""
 
 
 class Shares(Model):
-    """Of the threshold, by the estimate."""
+    """The share of the threshold at which each level begins, by the figure's estimate."""
 
     watch: Part = 0.7
-    """Share of the threshold."""
+    """Where `watch` begins."""
     prepare: Part = 0.85
-    """Share of the threshold."""
+    """Where `prepare` begins."""
     act: Part = 0.95
-    """Share of the threshold."""
+    """Where `act` begins."""
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
@@ -87,38 +94,39 @@ class Shares(Model):
 
 
 class Probabilities(Model):
-    """That the threshold is passed: within twelve months for `watch` and `prepare`, within three for `act`."""
+    """The forecast probability at which each level begins, that the threshold is passed in the months to come."""
 
     watch: Part = 0.1
-    """Within twelve months."""
+    """Where `watch` begins: the probability within twelve months."""
     prepare: Part = 0.5
-    """Within twelve months."""
+    """Where `prepare` begins: the probability within twelve months."""
     act: Part = 0.5
-    """Within three months."""
+    """Where `act` begins: the probability within three months."""
 
     @model_validator(mode="after")
     def _rising(self) -> Self:
+        # `act` is a probability over fewer months: it may be lower than the others.
         if not self.watch < self.prepare:
             raise ValueError("`prepare` must be over `watch`")
         return self
 
 
 class Jump(Model):
-    """What a step from one month to the next is too large to be believed."""
+    """Which step of the figure, from one month to the next, is too large to be believed."""
 
     least: Part = 0.02
-    """Smaller ones are never doubted."""
+    """A smaller step is never doubted."""
     without_past: Part = 0.15
-    """What is doubted as long as fewer than six steps are known."""
+    """A larger step is doubted as long as fewer than six steps are known."""
 
 
 class Channel(Model):
-    """One way to somebody: its address is an apprise URL, or several."""
+    """A way to reach somebody, by one apprise URL or several."""
 
     name: Name
     """Its short name."""
     audience: Audience
-    """Whom it reaches; alerts on thresholds go to `legal` alone."""
+    """Whom it reaches. Alerts on thresholds go to `legal` alone."""
     urls: tuple[SecretStr, ...] = ()
     """Its apprise URLs."""
     url_env: Environment | None = None
@@ -126,11 +134,12 @@ class Channel(Model):
     url_file: Text | None = None
     """In the place of `urls`: a file that holds the URL."""
     kinds: tuple[Kind, ...] = ()
-    """Which alerts it gets; without it, those of its audience."""
+    """Which alerts it gets. Without it: `threshold`, `definition_change` and `jump` for `legal`; `definition_change` and
+    `jump` for `finance`; all but `threshold` for `ops`."""
     levels: tuple[LevelName, ...] = LEVELS
-    """Of `threshold` alerts."""
+    """At which levels it gets `threshold` alerts."""
     escalation: bool = False
-    """Whether it only gets what nobody has acknowledged in time."""
+    """Whether it gets only those alerts that nobody has acknowledged within `escalate_after`."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -148,16 +157,21 @@ class Channel(Model):
 
     @property
     def gets(self) -> tuple[Kind, ...]:
+        """The kinds of alerts that the channel gets: its own, or else those of its audience."""
         return self.kinds or KINDS[self.audience]
 
     @property
     def addresses(self) -> int:
-        """How many it has; each gets a message of its own."""
+        """How many addresses the channel has. Each gets a message of its own, so one that fails is tried again alone."""
         return len(self.urls) or 1
 
     def url(self, number: int, directory: Path) -> str:
-        """The apprise URL of one of its addresses; a secret. Raises `RefusedError` where it can't be had."""
+        """The apprise URL, a secret, of one address: `number` from 0 to `addresses` - 1; `directory` is the group's.
+
+        Raises `RefusedError` (channel-unusable) where there is no such address, or its place can't be read or is empty.
+        """
         if self.urls:
+            # A message may wait from before alerts.yaml was changed.
             if number >= len(self.urls):
                 raise refused(
                     Code.CHANNEL_UNUSABLE,
@@ -171,7 +185,7 @@ class Channel(Model):
 
 
 class Heartbeat(Model):
-    """An address that an outside service waits to be called at: where it isn't, that service rings."""
+    """An address of an outside service, which is called after each run and raises an alarm when no call comes."""
 
     url_env: Environment | None = None
     """A variable of the environment that holds the URL."""
@@ -187,37 +201,41 @@ class Heartbeat(Model):
         return self
 
     def url(self, directory: Path) -> str:
-        """Its URL; a secret. Raises `RefusedError` where it can't be had."""
+        """The URL, a secret. Raises `RefusedError` (channel-unusable) where its place can't be read or is empty."""
         return secret("the heartbeat", self.url_env, self.url_file, directory)
 
 
 def secret(subject: str, env: str | None, file: str | None, directory: Path) -> str:
-    """What the environment variable or the file holds. Raises `RefusedError`, which never shows it."""
+    """The secret that an environment variable holds, or a file, relative to `directory`; without white space around it.
+
+    Raises `RefusedError` (channel-unusable), which never shows the secret, where the place can't be read or is empty.
+    """
     if env is not None:
-        found = os.environ.get(env, "")
+        text = os.environ.get(env, "")
         place = f"environment variable {env}"
     else:
         place = f"file {file}"
         try:
-            found = (directory / str(file)).read_text(encoding="utf-8")
+            text = (directory / str(file)).read_text(encoding="utf-8")
+        # `from None`: an error of decoding holds the bytes that it couldn't read.
         except (OSError, UnicodeDecodeError):
             raise refused(Code.CHANNEL_UNUSABLE, subject, "its URL can't be read", place, "see to the file") from None
-    if not found.strip():
+    if not text.strip():
         raise refused(Code.CHANNEL_UNUSABLE, subject, "has no URL", place, "put the URL there")
-    return found.strip()
+    return text.strip()
 
 
 class NextSteps(Model):
     """What is to be done at each level, in the group's own words."""
 
     watch: Text = "name who prepares, and look at the figure each month"
-    """On messages of the level `watch`."""
+    """The next step on messages of the level `watch`."""
     prepare: Text = "have the request for a licence and the plan of a migration ready"
-    """On messages of the level `prepare`."""
+    """The next step on messages of the level `prepare`."""
     act: Text = "hand in the request, or begin the migration"
-    """On messages of the level `act`."""
+    """The next step on messages of the level `act`."""
     over: Text = "ask counsel which rights are left"
-    """On messages of the level `over`."""
+    """The next step on messages of the level `over`."""
 
 
 class Alerting(Model):
@@ -226,37 +244,39 @@ class Alerting(Model):
     lead_times: LeadTimes = LeadTimes()
     """How long it takes to act."""
     licences: tuple[Name, ...] = ()
-    """Whose clauses are watched, by their ids in the registry; where none is named, Llama's and those of the models in use."""
+    """The licences whose clauses are watched, by their ids in the registry. Where none is named: Llama's, and those of the
+    models in use."""
     shares: Shares = Shares()
     """The levels by the share of the threshold."""
     probabilities: Probabilities = Probabilities()
-    """The levels by what is expected."""
+    """The levels by the forecast."""
     raise_after: RaiseAfter = RaiseAfter()
     """How many looks must agree."""
     band: Part = 0.04
-    """A level is lowered only below its line by this part of it. Of 410 lines through real series that wobble, 100 are crossed
-    more than twice in six quarters; with 2.5 % 58 flip so often, with 3 % 7, with 4 % none. It only makes an alert end later."""
+    """A level is lowered only when the figure is this part below the level's line: an alert ends later, and begins as early. Of
+    410 lines through real series that wobble, 100 are crossed more than twice in six quarters; with 2.5 % 58 are, with 3 % 7,
+    with 4 % none."""
     probability_band: Part = 0.2
-    """A level by what is expected is lowered only below its line by this part of it."""
+    """A level by the forecast is lowered only when the probability is this part below the level's line."""
     jump: Jump = Jump()
     """Which steps of the figure are doubted."""
     escalate_after: Annotated[int, Field(ge=1, le=90)] = 3
-    """Days without an acknowledgement."""
+    """Days without an acknowledgement, after which channels with `escalation` get the alert."""
     channels: tuple[Channel, ...] = ()
     """Who is told."""
     allowed_domains: tuple[Domain, ...] = ()
-    """Only there figures and names of products are sent; elsewhere a link."""
+    """Domains to which figures and names of products may be sent; all other addresses get a link."""
     link: Url | None = None
     """Base of the link to an alert: a message names LINK/alerts/ID, where the group shows its alerts."""
     heartbeat: Heartbeat | None = None
-    """Who is called after each run that succeeded."""
+    """The address that is called after each run that succeeded."""
     legend: str = ""
     """Counsel's own text, on every message."""
     owners: dict[str, str] = Field(default_factory=dict)
-    """By affiliate, or by affiliate/product: who is named beside it."""
+    """Who answers for a product, named beside it in messages: by affiliate, or by affiliate/product."""
     next_steps: NextSteps = NextSteps()
     """What is to be done, by level."""
 
-    def owner(self, product: str, affiliate: str) -> str:
-        """Of a product, written affiliate/product, or else of its affiliate; empty where nobody is named."""
-        return self.owners.get(product) or self.owners.get(affiliate) or ""
+    def owner(self, ref: ProductRef) -> str:
+        """Who answers for a product: the product's owner, or else its affiliate's; empty where nobody is named."""
+        return self.owners.get(str(ref)) or self.owners.get(ref.affiliate) or ""

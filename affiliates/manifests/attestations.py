@@ -1,7 +1,7 @@
-"""What people vouch for when a month is closed: a file of the group directory, `attested/YYYY-MM.yaml`.
+"""attested/YYYY-MM.yaml: what people vouch for when a month is closed. Pure.
 
-A figure can be made again from sketches. That the list of products is whole, and what "active" means, can't: somebody has to
-say so.
+A figure can be computed again from sketches. Whether the list of products is whole, and what "active" means, can't: a person
+has to say so.
 """
 
 from datetime import date
@@ -13,14 +13,14 @@ from affiliates.manifests.base import Model, Name, Sha256, Text
 
 
 class Attestation(Model):
-    """What somebody says for an affiliate."""
+    """What a person vouches for in the name of an affiliate."""
 
     affiliate: Name
-    """The entity."""
+    """The affiliate's entity."""
     by: Text
     """Name or office of who vouches for it."""
     on: date
-    """The day. Write the key in quotes: YAML takes the bare word for `true`."""
+    """The day of the attestation. Write the key in quotes: YAML takes the bare word for `true`."""
     products_complete: bool
     """Whether the manifest lists all of the affiliate's products."""
     active: Text
@@ -28,16 +28,16 @@ class Attestation(Model):
     exclusions: Text
     """Who isn't counted, in words; `none` where everybody is."""
     document: Text | None = None
-    """The document in which it stands."""
+    """The document in which the attestation stands."""
     sha256: Sha256 | None = None
-    """Of the document."""
+    """The document's digest."""
 
 
 class Reconciliation(Model):
     """A figure of a product, or of the group, that was published elsewhere, beside ours."""
 
     product: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)?$", max_length=129)]
-    """affiliate/product; or the group's name."""
+    """The product as affiliate/product, or the group's name."""
     published: Annotated[int, Field(ge=0)]
     """The number that was published."""
     unit: Text
@@ -47,13 +47,13 @@ class Reconciliation(Model):
     on: date
     """The day of publication. Write the key in quotes: YAML takes the bare word for `true`."""
     source: Text
-    """Where it stands, such as an annual report and its page."""
+    """Where the number stands, such as an annual report and its page."""
     reason: Text
-    """Why it differs from ours."""
+    """Why the number differs from ours."""
 
 
 class Attested(Model):
-    """attested/YYYY-MM.yaml."""
+    """attested/YYYY-MM.yaml: what was attested and reconciled for one month."""
 
     attestations: tuple[Attestation, ...] = ()
     """One for each affiliate."""
@@ -62,7 +62,7 @@ class Attested(Model):
 
     @model_validator(mode="after")
     def _once(self) -> Self:
-        names = [a.affiliate for a in self.attestations]
-        if twice := sorted({n for n in names if names.count(n) > 1}):
+        names = [attestation.affiliate for attestation in self.attestations]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
             raise ValueError(f"`attestations` must name each affiliate once: {', '.join(twice)}")
         return self

@@ -1,4 +1,4 @@
-"""What all manifests share: closed immutable models, half-open validity, names, months, zones."""
+"""What all manifests share: closed immutable models, half-open validity, and the types of names, shares, months, zones. Pure."""
 
 import base64
 from datetime import date
@@ -11,6 +11,7 @@ from affiliates.periods import is_zone, month_of
 
 
 def _share(value: object) -> object:
+    """60 % or 0.6 as a decimal number or its text; what is no share is left to pydantic."""
     if isinstance(value, str) and value.strip().endswith("%"):
         try:
             return Decimal(value.strip()[:-1].strip()) / 100
@@ -18,10 +19,12 @@ def _share(value: object) -> object:
             raise ValueError("is no share, such as 60 % or 0.6") from None
     if isinstance(value, int | float) and value > 1:
         raise ValueError(f"is over 1: write {value:g} % or {value / 100:g}")
+    # By its text: Decimal(0.6) is 0.59999..., and shares that sum to exactly half must not be over half.
     return str(value) if isinstance(value, float) else value
 
 
 def _month(value: object) -> object:
+    """YYYY-MM as the text of the month's first day; anything else as it is."""
     if isinstance(value, str) and len(value) == 7:
         return f"{value}-01"
     return value
@@ -50,17 +53,23 @@ def _public_key(value: str) -> str:
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=64)]
+"""A short name without a slash, so that affiliate/product can be taken apart again."""
 Share = Annotated[Decimal, BeforeValidator(_share), Field(gt=0, le=1)]
+"""A part of one, over 0 and at most 1; written 60 % or 0.6."""
 Month = Annotated[date, BeforeValidator(_month), AfterValidator(_first_of_month)]
+"""A calendar month as its first day; written YYYY-MM."""
 Zone = Annotated[str, AfterValidator(_zone)]
+"""A time zone's name in the IANA database."""
 Text = Annotated[str, Field(min_length=1)]
+"""A text that isn't empty."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in hex."""
 PublicKey = Annotated[str, AfterValidator(_public_key)]
+"""An Ed25519 public key: 32 bytes in base64."""
 
 
 class Model(BaseModel):
-    """Immutable, and closed: a key that isn't known is an error."""
+    """A part of a manifest: immutable, and closed, so that an unknown key is an error and never silently without effect."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
@@ -73,6 +82,7 @@ class Dated(Model):
     to: date | None = None
     """The first day on which it no longer holds; open without one."""
 
+    # Models that refine these fields inherit the order of the two days.
     @model_validator(mode="after")
     def _ordered(self) -> Self:
         if self.from_ and self.to and self.from_ >= self.to:
@@ -80,9 +90,11 @@ class Dated(Model):
         return self
 
     def holds_on(self, day: date) -> bool:
+        """Whether the day is in the time of validity."""
         return (self.from_ is None or self.from_ <= day) and (self.to is None or day < self.to)
 
     def overlaps(self, other: "Dated") -> bool:
+        """Whether there is a day on which both hold."""
         return (self.to is None or other.from_ is None or other.from_ < self.to) and (
             other.to is None or self.from_ is None or self.from_ < other.to
         )

@@ -42,15 +42,15 @@ def read_group(directory: Path, edge: bool = False) -> Group:
             "name one with --group DIR, or make one with `mauwatch init DIR`",
         )
     settings_doc = load(directory, settings_file, mistakes)
-    settings = parsed(Settings, settings_doc, mistakes)
+    settings = parse(Settings, settings_doc, mistakes)
     readings_doc = load(directory, directory / "readings.yaml", mistakes, required=False)
-    readings = parsed(Readings, readings_doc, mistakes) if readings_doc else DEFAULT_READINGS
+    readings = parse(Readings, readings_doc, mistakes) if readings_doc else DEFAULT_READINGS
     alerting_doc = load(directory, directory / "alerts.yaml", mistakes, required=False)
-    alerting = parsed(Alerting, alerting_doc, mistakes) if alerting_doc else Alerting()
+    alerting = parse(Alerting, alerting_doc, mistakes) if alerting_doc else Alerting()
     entities: dict[str, tuple[Entity, Document]] = {}
     for path in _manifests(directory, mistakes):
         doc = load(directory, path, mistakes)
-        entity = parsed(Entity, doc, mistakes)
+        entity = parse(Entity, doc, mistakes)
         if doc is None or entity is None:
             continue
         if entity.entity in entities:
@@ -82,7 +82,7 @@ def read_group(directory: Path, edge: bool = False) -> Group:
 def _grants(directory: Path, entities: Mapping[str, Entity], readings: Readings | None, mistakes: list[Refusal]) -> Grants:
     broken = bool(mistakes)  # A file that doesn't parse hides names.
     doc = load(directory, directory / "grants.yaml", mistakes, required=False)
-    found = parsed(Grants, doc, mistakes)
+    found = parse(Grants, doc, mistakes)
     if doc is None or found is None:
         return Grants()
     if readings is not None and not broken:
@@ -110,7 +110,7 @@ def read_attested(directory: Path, group: Group, month: date) -> Attested:
                 )
             )
     doc = load(directory, directory / "attested" / f"{month:%Y-%m}.yaml", mistakes, required=False)
-    found = parsed(Attested, doc, mistakes) or Attested()
+    found = parse(Attested, doc, mistakes) or Attested()
     named = [("attestations", n, "affiliate", a.affiliate in group.entities) for n, a in enumerate(found.attestations)]
     named += [
         ("reconciliation", n, "product", r.product in {group.settings.group, *map(str, group.products)})
@@ -150,7 +150,7 @@ def from_options(model: type[M], said: Mapping[str, Any], where: str) -> M:
     Raises `RefusedError` with every mistake.
     """
     mistakes: list[Refusal] = []
-    made = parsed(model, Document(Path(), where, dict(said), {}), mistakes)
+    made = parse(model, Document(Path(), where, dict(said), {}), mistakes)
     if made is None:
         raise RefusedError(*(replace(m, subject=where) for m in mistakes))
     return made
@@ -179,7 +179,7 @@ def _place(refusal: Refusal) -> tuple[str, int]:
     return (file, int(line)) if line.isdigit() else (refusal.subject, 0)
 
 
-def parsed(model: type[M], doc: Document | None, mistakes: list[Refusal]) -> M | None:
+def parse(model: type[M], doc: Document | None, mistakes: list[Refusal]) -> M | None:
     """What a file says, as a model; each mistake in it is added to `mistakes`, with its line."""
     if doc is None:
         return None

@@ -15,6 +15,7 @@ from affiliates.periods import Grain, days_between, is_day
 
 Audience = Literal["external", "internal", "automated"]
 AUDIENCES: tuple[Audience, ...] = ("external", "internal", "automated")
+"""All audiences, in the order in which contributions and definition digests name them."""
 
 
 class ProductRef(NamedTuple):
@@ -56,6 +57,7 @@ class Active(Model):
 
     @property
     def label(self) -> str:
+        """The definition as contributions and digests name it: ID/VERSION."""
         return f"{self.id}/{self.version}"
 
 
@@ -91,9 +93,9 @@ class Ceiling(Dated):
     """Name or office of who vouches for it."""
 
 
-def said_in(given: Count | Ceiling) -> str:
-    """The document in which a number stands, with its digest where that is given."""
-    return f"{given.document}, SHA-256 {given.sha256}" if given.sha256 else given.document
+def document_text(number: Count | Ceiling) -> str:
+    """The document in which a number stands, with its digest where the manifest gives one."""
+    return f"{number.document}, SHA-256 {number.sha256}" if number.sha256 else number.document
 
 
 class Product(Dated):
@@ -117,9 +119,10 @@ class Product(Dated):
     sources: tuple[Source, ...] = ()
     """Where its events lie; none if its contributions are handed in."""
     namespaces: tuple[Name, ...] = ()
-    """Of what is handed in: a contribution without one of them is a part of one. Else those of its sources."""
+    """The namespaces that each contribution must have where contributions are handed in; one that lacks any is refused as
+    incomplete. A product with sources has theirs."""
     audiences: tuple[Audience, ...] = AUDIENCES
-    """Those that it contributes; a reading that counts another one has no upper bound from its sketches."""
+    """The audiences that it contributes. A reading that counts any other has no upper bound from this product's sketches."""
     counts: tuple[Count, ...] = ()
     """Months for which a number of people stands in for sketches."""
     ceilings: tuple[Ceiling, ...] = ()
@@ -135,7 +138,7 @@ class Product(Dated):
 
     @property
     def limited_to(self) -> str | None:
-        """Its audiences, where they aren't all: as a contribution says them."""
+        """The product's audiences, separated by spaces, as its contributions name them; nothing where it has all of them."""
         return None if set(self.audiences) == set(AUDIENCES) else " ".join(a for a in AUDIENCES if a in self.audiences)
 
     @model_validator(mode="after")
@@ -151,22 +154,22 @@ class Product(Dated):
         return self
 
     @property
-    def made_keys(self) -> bool:
-        """Whether its sources hold keys that somebody else has made."""
+    def has_ready_keys(self) -> bool:
+        """Whether the product's sources hold ready-made person keys in the place of events."""
         return any(source.person_keys for source in self.sources)
 
     @property
     def handed_in(self) -> bool:
-        """Whether its contributions come from elsewhere: it has no source, or only tables that are counted where they lie."""
+        """Whether contributions are computed elsewhere: there is no source, or only tables that are counted where they lie."""
         return all(source.table is not None and source.database is None for source in self.sources)
 
     @property
     def day_zone(self) -> str | None:
-        """The zone of the days that name its files; the group's where it is none."""
+        """The zone of the days that name the product's files; nothing where the group's zone holds."""
         return self.sources[0].day_zone if self.sources else None
 
     def days_due(self, first: date, last: date, zone: str) -> list[date]:
-        """The days of its life from `first` to `last`, both included, that there are in the zone of its days."""
+        """The days of the product's life from `first` to `last`, both included, as far as `zone` has such days."""
         return [day for day in days_between(first, last) if self.holds_on(day) and is_day(day, zone)]
 
     def due_between(self, first: date, last: date) -> bool:
@@ -175,13 +178,14 @@ class Product(Dated):
 
 
 def definition_digest(product: Product, settings: Settings) -> str:
-    """Changes with every setting that decides who counts in a period, or how well."""
-    said = [settings.time_zone, settings.lg_k, product.active.model_dump(), product.grain]
-    said += [_definition(source) for source in product.sources]
-    said += [product.limited_to] if product.limited_to else []
-    if product.grain == "month":  # Its first and last month are cut to its life.
-        said += [product.from_, product.to]
-    return hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+    """SHA-256 (hex) over every setting that decides who counts in a period, or how exactly: the digest changes with each."""
+    # What is new in a manifest joins the list only where it is set: else all digests in stores would change with an upgrade.
+    decisive = [settings.time_zone, settings.lg_k, product.active.model_dump(), product.grain]
+    decisive += [_definition(source) for source in product.sources]
+    decisive += [product.limited_to] if product.limited_to else []
+    if product.grain == "month":  # The first and the last month are cut to the product's life.
+        decisive += [product.from_, product.to]
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _definition(source: Source) -> dict[str, Any]:

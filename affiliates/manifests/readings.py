@@ -19,13 +19,13 @@ class Reading(Model):
     name: Name
     """Its short name."""
     counts: Literal["unique_people", "summed_products"]
-    """Each person once, or the sum of all products."""
+    """How people of several products count: each person once, or once for each product."""
     audiences: Annotated[tuple[Audience, ...], Field(min_length=1)] = ("external", "internal")
     """Whose users count."""
     control_share: Annotated[Share, Field(lt=1)] = CONTROL_SHARE
-    """Shares over this make an affiliate."""
+    """Members' shares must sum to over this to make an affiliate."""
     membership: Literal["release_date", "month_end"] = "release_date"
-    """The day whose group counts, in a licence's test."""
+    """The day whose affiliates count in a licence's test: that of the licence's release, or the month's last."""
 
 
 class OfRecord(Dated):
@@ -36,25 +36,28 @@ class OfRecord(Dated):
     adopted_by: Text
     """Name or office of who adopted it."""
     from_: date = Field(alias="from")
+    """The first day on which it is the reading of record."""
 
 
 class Readings(Model):
-    """readings.yaml."""
+    """readings.yaml: how the group reads a licence's clause, and by which reading it stands."""
 
     readings: Annotated[tuple[Reading, ...], Field(min_length=1)]
     """All readings; each licence's test is shown under each of them."""
     of_record: tuple[OfRecord, ...] = ()
     """The reading that the group stands by, and since when."""
 
-    def shown_on(self, day: date) -> Reading:
-        """The reading of record on a day, or else the first."""
-        record = next((r.reading for r in self.of_record if r.holds_on(day)), None)
-        return next((r for r in self.readings if r.name == record), self.readings[0])
+    def reading_on(self, day: date) -> Reading:
+        """The reading of record on a day; the first reading where none is of record."""
+        record = next((adopted.reading for adopted in self.of_record if adopted.holds_on(day)), None)
+        return next((reading for reading in self.readings if reading.name == record), self.readings[0])
 
 
+# Both, and none of record: a group that hasn't decided sees by how much its reading matters.
 DEFAULT_READINGS = Readings(
     readings=(
         Reading(name="unique_people", counts="unique_people"),
         Reading(name="summed_products", counts="summed_products"),
     )
 )
+"""The readings of a group that has no readings.yaml."""

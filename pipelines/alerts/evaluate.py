@@ -86,7 +86,7 @@ class _Look:
         self.now = now
         self.forecast = forecast
         self.today = local_day(now, group.settings.time_zone)
-        self.reading: Reading = group.readings.shown_on(self.today)
+        self.reading: Reading = group.readings.reading_on(self.today)
         self.roll = AlertRecorder(store, group, now)
         self.first = add_months(month_of(self.today), -_BACK)
         late = max((product.settles_after for product in group.products.values()), default=0)

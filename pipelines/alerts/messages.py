@@ -155,7 +155,7 @@ def _expected(of: Transition, about: About, rules: Alerting) -> list[str]:
 def _products(about: About, rules: Alerting) -> list[str]:
     lines = []
     for ref, users in about.products[:_MOST]:
-        owner = rules.owner(str(ref), ref.affiliate)
+        owner = rules.owner(ref)
         lines.append(f"  {ref}: {'–' if users is None else f'{users:,}'}" + (f", {owner}" if owner else ", no owner is named"))
     more = len(about.products) - _MOST
     return [*(["Products:"] if lines else []), *lines, *([f"  and {more} more"] if more > 0 else [])]

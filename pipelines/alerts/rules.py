@@ -87,7 +87,7 @@ def _subjects(group: Group, entry: LicenceEntry, clause: Clause, day: date, read
 def unwatched(group: Group, known: Registry, today: date) -> list[str]:
     """What alerts.yaml names and nothing is watched of, and why: a licence that can't be, or one that nobody is said to use."""
     found = [str(refusal) for refusal in registry.not_watched(group, known)]
-    watched = {id_ for rule in rules(group, known, [today], group.readings.shown_on(today)) for id_ in rule.ids}
+    watched = {id_ for rule in rules(group, known, [today], group.readings.reading_on(today)) for id_ in rule.ids}
     for name in group.alerting.licences:
         entry = known.get(name)
         if entry is not None and entry.watchable and name not in watched:

@@ -221,7 +221,7 @@ def _of_months(store: ContributionStore, workspace: Workspace, months: Sequence[
 
 def _in_force(store: ContributionStore, group: Group, month: date) -> Measured | None:
     """The published figures under the reading of record on the month's last day, or else the first reading."""
-    reading = group.readings.shown_on(month_end(month))
+    reading = group.readings.reading_on(month_end(month))
     publication = publications.in_force(store, month).get((month, reading.name))
     return rows.read(store, publication, reading) if publication else None
 

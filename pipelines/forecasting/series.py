@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from affiliates.errors import Code, refused, shown
+from affiliates.errors import Code, printable, refused
 from affiliates.periods import month_after, month_end, month_from_number, month_from_text, month_number, month_of
 
 Spelling = Literal["month", "quarter", "last day", "first day"]
@@ -115,7 +115,7 @@ def read_csv(path: Path, today: date) -> Series:
     header = [cell.strip().lower() for cell in rows[0][1]]
     for name in COLUMNS[:2]:
         if name not in header:
-            there = ", ".join(shown(cell) for cell in header)
+            there = ", ".join(printable(cell) for cell in header)
             raise refused(
                 Code.SERIES_INVALID,
                 f"{file}:1",
@@ -211,7 +211,7 @@ def _number(where: str, name: str, text: str) -> float | None:
 
 
 def _safe(text: str) -> str:
-    return shown(text) if text else "empty"
+    return printable(text) if text else "empty"
 
 
 def _is_over(number: int, months: int, spelling: Spelling) -> date:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from affiliates.manifests.group import Group
-from affiliates.manifests.product import said_in
+from affiliates.manifests.product import document_text
 from affiliates.periods import month_before, month_days, months_between
 from pipelines.records import StatedCount
 from pipelines.workspace import Workspace
@@ -21,11 +21,11 @@ def _given(group: Group, today: date) -> Iterator[StatedCount]:
     """The manifests' counts, and their ceilings for each month that is over."""
     for ref, p in group.products.items():
         for count in p.counts:
-            yield StatedCount(*ref, count.month, "count", count.users, count.unit, said_in(count), count.attested_by)
+            yield StatedCount(*ref, count.month, "count", count.users, count.unit, document_text(count), count.attested_by)
         for month in months_between(p.from_, month_before(today)) if p.ceilings else ():
             alive = [day for day in month_days(month) if p.holds_on(day)]
             roofs = [next((c for c in p.ceilings if c.holds_on(day)), None) for day in alive]
             # In force on every day; where it changed in the month, the higher one holds.
             if (found := [c for c in roofs if c]) and None not in roofs:
                 c = max(found, key=lambda c: c.users)
-                yield StatedCount(*ref, month, "ceiling", c.users, c.unit, said_in(c), c.attested_by)
+                yield StatedCount(*ref, month, "ceiling", c.users, c.unit, document_text(c), c.attested_by)

@@ -82,7 +82,7 @@ class Dependencies:
 
 def dependencies(months: Months, registry: Registry, today: date) -> Dependencies:
     """Which products, users and revenue stand on a result other than under, granted or exempt."""
-    shown = months.group.readings.shown_on(today)
+    shown = months.group.readings.reading_on(today)
     month = month_before(today)
     try:
         measured = months.of(month, shown)

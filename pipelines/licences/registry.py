@@ -13,7 +13,7 @@ from typing import Any
 from affiliates.errors import Code, Refusal, RefusedError, did_you_mean
 from affiliates.manifests.base import Model
 from affiliates.manifests.group import Group
-from affiliates.manifests.loader import parsed
+from affiliates.manifests.loader import parse
 from affiliates.manifests.yaml_lines import Document, load
 from pipelines.licences.entry import Interpretation, LicenceEntry
 
@@ -141,7 +141,7 @@ def _files(docs: Sequence[Document], known: Sequence[LicenceEntry], mistakes: li
                     )
                 elif base is not None:
                     clause.update({key: v for key, v in clauses[str(base)].items() if key not in clause})
-        if (file := parsed(_File, doc, mistakes)) is not None:
+        if (file := parse(_File, doc, mistakes)) is not None:
             found.append((doc, file))
     return found
 

@@ -117,7 +117,7 @@ def _series(
 
 def _reading(group: "Group", name: str | None, today: date) -> "Reading":
     if name is None:
-        return group.readings.shown_on(today)
+        return group.readings.reading_on(today)
     readings = {r.name: r for r in group.readings.readings}
     if name not in readings:
         raise typer.BadParameter(f"no reading {name}; there are {', '.join(readings)}")

@@ -82,7 +82,7 @@ def reading_of(group: "Group", name: str | None, day: date) -> "Reading":
         if name not in readings:
             raise typer.BadParameter(f"no reading {name}; there are {', '.join(readings)}")
         return readings[name]
-    return group.readings.shown_on(day)
+    return group.readings.reading_on(day)
 
 
 def _check_one(asked: list[tuple[str, bool]]) -> None:
