@@ -1,61 +1,56 @@
-"""Events -> who was active on a day, by audience: lazily, in batches, in bounded memory."""
+"""From a source's events to who was active on a day, by audience: lazily, in batches, in bounded memory."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from affiliates.aggregation.key_cache import KnownKeys
+from affiliates.aggregation.batch import Batch, Cell, NotCounted, SourceSample
+from affiliates.aggregation.event_columns import event_columns
+from affiliates.aggregation.key_cache import KeyCache
 from affiliates.concurrency import ordered
 from affiliates.errors import Code, refused
 from affiliates.identity.normalisation import normalise
-from affiliates.manifests import conditions
 from affiliates.manifests.product import AUDIENCES
-from affiliates.manifests.source import EventTime
-from affiliates.periods import DAY, local_day, moments_of
+from affiliates.periods import DAY, local_day
 from affiliates.sketches.arrays import Keys, Values
 from affiliates.sketches.kernels.cells import cells_of, sort_by_cell
-from affiliates.sources.file_formats import check_identifiers, columns_needed
+from affiliates.sources.file_formats import columns_needed
 from affiliates.sources.protocol import EARLIEST, EventSource
 
 BATCH_ROWS = 1_000_000
+"""Events that are in memory at a time, for each thread that works on a batch."""
+
+_EPOCH = date(1970, 1, 1)
+"""polars counts days from here."""
+_COUNTS = 1
+_LEFT_OUT = 2
+_UNDECIDED = 4
+_AUDIENCE = 8
+"""An event's flags, added up in one byte as `kernels.cells.cells_of` reads them; the audience is its place times 8."""
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Some events: the keys of who was active, by cell, and by day what isn't anybody's."""
-
-    cells: Sequence[tuple[date, str, str, Keys, int]]
-    """Day, audience, namespace, the keys of its events' users, which can come again, and how many events there are."""
-    left_out: list[tuple[date, int, int, int]]
-    """Day, and the events that count and whose user isn't identified; those that a condition left
-    undecided (it was null, which counts as false); and those of them left out for it."""
-    canaries: Mapping[str, Keys] = field(default_factory=dict)
-    """By namespace, keys of fixed identifiers, where somebody else has made the keys."""
-
-
-def check(found: EventSource, days: Sequence[date], zone: str, now: datetime) -> None:
+def check(event_source: EventSource, days: Sequence[date], zone: str, now: datetime) -> None:
     """Refuse what would count wrongly, before anything of these days counts.
 
-    Raises `RefusedError` for a bad file, for an event that counts and has no time or one before 1971 or
-    after `now`, and, with a `{day}` pattern, for one on another day than its file's.
+    Raises `RefusedError` for a damaged file; for an event that counts and whose time is missing, before 1971 or after `now`;
+    and, where files are named by day, for an event on another day than its file's. Events that don't count aren't checked.
     """
-    found.check(days)
-    if found.source.time is None:
+    event_source.check(days)
+    if event_source.source.time is None:
         return
     counts = Counter[str]()
-    with found.reading():
-        for frame in found.frames(days, columns_needed(found.source, who=False), now):
-            counts.update(_strays(found, frame, days, zone, now).collect().to_dicts()[0])
-    column = f"column {found.source.time.column}"
+    with event_source.reading():
+        for frame in event_source.frames(days, columns_needed(event_source.source, who=False), now):
+            counts.update(_impossible_times(event_source, frame, days, zone, now).collect().to_dicts()[0])
+    column = f"column {event_source.source.time.column}"
     if counts["without_zone"]:
         raise refused(
             Code.SOURCE_TIMES_UNCLEAR,
-            found.subject,
+            event_source.subject,
             "times without a zone",
             f"{counts['without_zone']:,} in {column}",
             "say which zone they are in: `time: {column: …, zone: …}`",
@@ -64,7 +59,7 @@ def check(found: EventSource, days: Sequence[date], zone: str, now: datetime) ->
     if counts["unreadable"]:
         raise refused(
             Code.SOURCE_TIMES_UNCLEAR,
-            found.subject,
+            event_source.subject,
             "events without a readable time",
             f"{counts['unreadable']:,} in {column}",
             out_of_the_way,
@@ -72,7 +67,7 @@ def check(found: EventSource, days: Sequence[date], zone: str, now: datetime) ->
     if counts["early"]:
         raise refused(
             Code.SOURCE_TIMES_IMPOSSIBLE,
-            found.subject,
+            event_source.subject,
             "times before 1971: most likely missing ones written as 0",
             f"{counts['early']:,} in {column}",
             out_of_the_way,
@@ -80,7 +75,7 @@ def check(found: EventSource, days: Sequence[date], zone: str, now: datetime) ->
     if counts["late"]:
         raise refused(
             Code.SOURCE_TIMES_IMPOSSIBLE,
-            found.subject,
+            event_source.subject,
             "times in the future",
             f"{counts['late']:,} in {column} after {now:%Y-%m-%d %H:%M} UTC",
             f"{out_of_the_way}; check the column's zone and unit",
@@ -88,223 +83,113 @@ def check(found: EventSource, days: Sequence[date], zone: str, now: datetime) ->
     if counts["elsewhere"]:
         raise refused(
             Code.SOURCE_DAYS_ELSEWHERE,
-            found.subject,
+            event_source.subject,
             f"events on another day, in {zone}, than the file's name says",
             f"{counts['elsewhere']:,} events",
             "name the files by the group's days, or, if they are named by arrival, give the folder without {day}",
         )
 
 
-def _strays(found: EventSource, frame: pl.LazyFrame, days: Sequence[date], zone: str, now: datetime) -> pl.LazyFrame:
-    """One row: how many events that count have a time that can't be, by what is wrong with it."""
-    spec = found.source.time
+def _impossible_times(
+    event_source: EventSource, frame: pl.LazyFrame, days: Sequence[date], zone: str, now: datetime
+) -> pl.LazyFrame:
+    """One row: how many events that count have a time that can't be right, by what is wrong with the time."""
+    spec = event_source.source.time
+    assert spec is not None  # `check` comes here only with one.
     time = pl.col("time")
     day = pl.col("day")
-    assert spec is not None
-    dated = frame.collect_schema()[spec.column] == pl.Date
+    is_date = frame.collect_schema()[spec.column] == pl.Date
     return (
-        _events(found, frame, days, zone, who=False)
+        event_columns(event_source, frame, days, zone, identifiers=False)
         .filter("counts")
         .select(
             unreadable=time.is_null().sum(),
             without_zone=(time.is_null() & pl.col("naive") & pl.lit(spec.zone is None)).sum(),
             early=(time < EARLIEST).sum(),
-            late=(day > local_day(now, zone) if dated else time > now).sum(),
+            # A date stands for midnight UTC, which east of UTC can be later than now on today's date: dates compare as days.
+            late=(day > local_day(now, zone) if is_date else time > now).sum(),
             elsewhere=(day != pl.col("__day__")).sum(),
         )
     )
 
 
-def events_by_day(found: EventSource, days: Sequence[date], zone: str) -> dict[date, int]:
-    """Events that count, by day; a cheap look, which reads no identifier and judges nothing."""
+def events_by_day(event_source: EventSource, days: Sequence[date], zone: str) -> dict[date, int]:
+    """The events that count, by day; a cheap look, which reads no identifier and checks nothing. Days without any are missing."""
     number = Counter[date]()
-    with found.reading():
-        for frame in found.frames(days, columns_needed(found.source, who=False)):
-            rows = _events(found, frame, days, zone, within=True, who=False)
-            rows = rows.filter("counts", pl.col("day").is_between(days[0], days[-1]))
-            number.update(dict(rows.group_by("day").len().collect(engine="streaming").iter_rows()))
+    with event_source.reading():
+        for frame in event_source.frames(days, columns_needed(event_source.source, who=False)):
+            events = event_columns(event_source, frame, days, zone, only_days=True, identifiers=False)
+            events = events.filter("counts", pl.col("day").is_between(days[0], days[-1]))
+            number.update(dict(events.group_by("day").len().collect(engine="streaming").iter_rows()))
     return number
 
 
-def batches(found: EventSource, days: Sequence[date], zone: str, known: KnownKeys) -> Iterator[Batch]:
-    """Who was active on these days (in order), batch by batch; memory is bounded whatever the events' order.
+def batches(event_source: EventSource, days: Sequence[date], zone: str, key_cache: KeyCache) -> Iterator[Batch]:
+    """Who was active on these days (in ascending order), batch by batch; memory is bounded whatever the events' order.
 
-    A person can come again in a later batch: whoever unites them must be idempotent.
+    A person can come again in a later batch: whoever unites the batches must be idempotent. Raises `RefusedError`.
     """
-    names = [f"identifier_{i}" for i in range(len(found.source.identifiers))]
-    since = (pl.col("day").cast(pl.Int32) - (days[0] - date(1970, 1, 1)).days).fill_null(-1)
-    flags = pl.col("audience") * 8
-    for name, weight in (("counts", 1), ("left_out", 2), ("undecided", 4)):
+    names = [f"identifier_{number}" for number in range(len(event_source.source.identifiers))]
+    since = (pl.col("day").cast(pl.Int32) - (days[0] - _EPOCH).days).fill_null(-1)
+    flags = pl.col("audience") * _AUDIENCE
+    for name, weight in (("counts", _COUNTS), ("left_out", _LEFT_OUT), ("undecided", _UNDECIDED)):
         flags += pl.col(name).cast(pl.UInt8) * weight
 
-    def wanted() -> Iterator[pl.DataFrame]:
-        for frame in found.frames(days, columns_needed(found.source)):
-            rows = _events(found, frame, days, zone, within=True)
-            if found.source.counts_when is not None or not found.source.by_day:  # Else nearly all of them count.
-                rows = rows.filter(pl.col("day").is_between(days[0], days[-1]) & (pl.col("counts") | pl.col("left_out")))
-            rows = rows.select(*names, since=since, flags=flags)
+    def read() -> Iterator[pl.DataFrame]:
+        for frame in event_source.frames(days, columns_needed(event_source.source)):
+            events = event_columns(event_source, frame, days, zone, only_days=True)
+            # Without a condition, nearly all events of a file named by day count: to filter them would save nothing.
+            if event_source.source.counts_when is not None or not event_source.source.by_day:
+                wanted = pl.col("day").is_between(days[0], days[-1]) & (pl.col("counts") | pl.col("left_out"))
+                events = events.filter(wanted)
+            rows = events.select(*names, since=since, flags=flags)
+            # The order is of no use to registers, and keeping it would hold finished batches back.
             yield from rows.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False)
 
-    def work(batch: pl.DataFrame) -> Batch:
-        keys, codes = known.of([batch[name] for name in names])
-        return _by_cell(batch["since"].to_numpy(), batch["flags"].to_numpy(), keys, codes, days, known.namespaces)
+    def aggregate(rows: pl.DataFrame) -> Batch:
+        keys, codes = key_cache.keys_of([rows[name] for name in names])
+        return _by_cell(rows["since"].to_numpy(), rows["flags"].to_numpy(), keys, codes, days, key_cache.namespaces)
 
-    with found.reading():
-        yield from ordered(work, wanted(), at_once=1)
+    with event_source.reading():
+        yield from ordered(aggregate, read(), at_once=1)
 
 
 def _by_cell(
     since: npt.NDArray[np.int32], flags: Values, keys: Keys, codes: Values, days: Sequence[date], namespaces: Sequence[str]
 ) -> Batch:
+    """A batch of events, one of each array's elements an event; see `cells_of` for `since`, `flags` and `codes`."""
     n_days = (days[-1] - days[0]).days + 1
-    each = len(namespaces)
+    n_namespaces = len(namespaces)
     cells = np.empty(len(keys), np.int64)
-    out = np.empty_like(keys)
-    left_out = np.zeros((n_days, 3), np.int64)
-    starts = np.zeros(n_days * len(AUDIENCES) * each + 1, np.int64)
-    cells_of(since, flags, codes, (n_days, each), cells, left_out)
-    sort_by_cell(cells, keys, starts, out)
-    found = [
-        (
-            days[0] + DAY * (cell // (len(AUDIENCES) * each)),
-            AUDIENCES[cell // each % len(AUDIENCES)],
-            namespaces[cell % each],
-            out[starts[cell] : starts[cell + 1]],
+    sorted_keys = np.empty_like(keys)
+    not_counted = np.zeros((n_days, 3), np.int64)
+    starts = np.zeros(n_days * len(AUDIENCES) * n_namespaces + 1, np.int64)
+    cells_of(since, flags, codes, (n_days, n_namespaces), cells, not_counted)
+    sort_by_cell(cells, keys, starts, sorted_keys)
+    occupied = [
+        Cell(
+            days[0] + DAY * (cell // (len(AUDIENCES) * n_namespaces)),
+            AUDIENCES[cell // n_namespaces % len(AUDIENCES)],
+            namespaces[cell % n_namespaces],
+            sorted_keys[starts[cell] : starts[cell + 1]],
             int(starts[cell + 1] - starts[cell]),
         )
         for cell in np.flatnonzero(np.diff(starts)).tolist()
     ]
-    said = np.flatnonzero(left_out.any(axis=1)).tolist()
-    return Batch(found, [(days[0] + DAY * day, *left_out[day].tolist()) for day in said])
+    days_not_counted = np.flatnonzero(not_counted.any(axis=1)).tolist()
+    return Batch(occupied, [NotCounted(days[0] + DAY * day, *not_counted[day].tolist()) for day in days_not_counted])
 
 
-def _events(
-    found: EventSource, frame: pl.LazyFrame, days: Sequence[date], zone: str, within: bool = False, who: bool = True
-) -> pl.LazyFrame:
-    """day, audience, counts, undecided, left_out, identifier_i if `who`, and time (UTC), naive, __day__ for the checks.
+def sample(event_source: EventSource, zone: str, rows: int = 10_000) -> SourceSample:
+    """A first look at the newest part of a source, at `rows` events that count at most.
 
-    `within` leaves out what the time column itself shows to lie outside the days.
+    Raises `RefusedError` for a file, a column or a condition that is wrong.
     """
-    source = found.source
-    with found.reading():
-        schema = frame.collect_schema()
-    if within and source.time is not None:
-        frame = frame.filter(_around(source.time, schema, days, zone))
-    when = {
-        name: conditions.expression(condition, schema, f"{found.subject}, {name}")
-        for name in ("counts_when", "internal_when", "automated_when")
-        if (condition := getattr(source, name)) is not None
-    }
-    identifiers = source.identifiers if who else ()
-    for identifier in identifiers:
-        check_identifiers(schema[identifier.column], identifier.column, found.subject)
-    no = pl.lit(False)
-    audience = (
-        pl.when(when.get("automated_when", no))
-        .then(_audience("automated"))
-        .when(when.get("internal_when", no))
-        .then(_audience("internal"))
-        .otherwise(_audience("external"))
-    )
-    counts = when.pop("counts_when", pl.lit(True))
-    undecided = counts.is_null() | (counts & pl.any_horizontal([e.is_null() for e in when.values()] or [no]))
-    time, naive, day = _time(source.time, schema, zone, found.subject)
-    return frame.select(
-        "__day__",
-        time=time,
-        naive=naive,
-        day=day,
-        audience=audience,
-        counts=counts.fill_null(False),
-        undecided=undecided.fill_null(False),
-        left_out=counts.is_null(),
-        **{f"identifier_{i}": pl.col(ident.column).cast(pl.String) for i, ident in enumerate(identifiers)},
-    )
-
-
-def _around(spec: EventTime, schema: pl.Schema, days: Sequence[date], zone: str) -> pl.Expr:
-    """On the column as it is stored, so that polars skips a Parquet file's row groups by their statistics."""
-    column = pl.col(spec.column)
-    dtype = schema[spec.column]
-    first, after = moments_of(days[0], days[-1], zone)
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone:
-        bounds = pl.Series([first, after], dtype=pl.Datetime(dtype.time_unit, "UTC")).dt.convert_time_zone(dtype.time_zone)
-        return column.is_between(bounds[0], bounds[1], closed="left")
-    return column.is_between(days[0], days[-1]) if isinstance(dtype, pl.Date) else pl.lit(True)
-
-
-def _audience(name: str) -> pl.Expr:
-    return pl.lit(AUDIENCES.index(name), pl.UInt8)
-
-
-def _time(spec: EventTime | None, schema: pl.Schema, zone: str, subject: str) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    """An event's time in UTC, whether it is a time that only lacks its zone, and its day in `zone`."""
-    if spec is None:
-        return pl.lit(None, pl.Datetime("us", "UTC")), pl.lit(False), pl.col("__day__")
-    column = pl.col(spec.column)
-    dtype = schema[spec.column]
-    naive: pl.Expr = pl.lit(False)
-    if dtype == pl.Null:  # No row has a time: refused if there are rows, else a day without users.
-        column = column.cast(pl.String)
-        dtype = pl.String()
-    if isinstance(dtype, pl.Date):
-        if spec.zone not in (None, zone):
-            raise refused(
-                Code.SOURCE_TIMES_UNCLEAR,
-                subject,
-                "a date can't be brought into another zone",
-                f"column {spec.column} holds days of {spec.zone}",
-                "give times, or files named by {day} with `day_zone`",
-            )
-        return column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC"), naive, column
-    if isinstance(dtype, pl.Datetime) and dtype.time_zone:
-        time = column.dt.convert_time_zone("UTC")
-    elif isinstance(dtype, pl.Datetime):
-        time = _in_zone(column, spec.zone)
-        naive = column.is_not_null()
-    elif dtype.is_integer() and spec.unit:
-        scale = {"s": 1_000_000, "ms": 1000, "us": 1}.get(spec.unit)
-        micros = column.cast(pl.Int64) * scale if scale else column.cast(pl.Int64) // 1000
-        time = micros.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    elif dtype == pl.String and not spec.unit:
-        text = column.str.strip_chars().str.replace(" ", "T", literal=True).str.replace("T?UTC$", "Z")
-        offsets = [text.str.to_datetime(f, time_unit="us", time_zone="UTC", strict=False) for f in ("%FT%T%.f%#z", "%FT%R%#z")]
-        locals_ = [text.str.to_datetime(f, time_unit="us", strict=False) for f in ("%FT%T%.f", "%FT%R")]
-        naive = pl.coalesce(locals_).is_not_null() & pl.coalesce(offsets).is_null()
-        time = pl.coalesce(*offsets, _in_zone(pl.coalesce(locals_), spec.zone))
-    else:
-        raise refused(
-            Code.SOURCE_TIMES_UNCLEAR,
-            subject,
-            "the time column has no type of a time",
-            f"column {spec.column} is {dtype}",
-            "give times with a zone, ISO 8601 text, or whole numbers with a `unit`; CSV and JSON lines need `types` for these",
-        )
-    return time, naive, time.dt.convert_time_zone(zone).dt.date()
-
-
-def _in_zone(local: pl.Expr, zone: str | None) -> pl.Expr:
-    """Local times in UTC; null without a zone, and for the hour that summer time skips."""
-    if zone is None:
-        return pl.lit(None, pl.Datetime("us", "UTC"))
-    return local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null").dt.convert_time_zone("UTC")
-
-
-@dataclass(frozen=True)
-class SourceSample:
-    """What a source's newest file looks like: whether it has events, and how its first counting ones do."""
-
-    empty: bool
-    counting: int
-    unidentified: int
-
-
-def sample(found: EventSource, zone: str, rows: int = 10_000) -> SourceSample:
-    """A first look at the newest of a source; raises `RefusedError` for a file, column or condition that is wrong."""
-    events = _events(found, found.newest(rows), (), zone)
+    events = event_columns(event_source, event_source.newest(rows), (), zone)
     user = pl.coalesce(
-        normalise(pl.col(f"identifier_{i}"), ident.namespace, ident.region) for i, ident in enumerate(found.source.identifiers)
+        normalise(pl.col(f"identifier_{number}"), identifier.namespace, identifier.region)
+        for number, identifier in enumerate(event_source.source.identifiers)
     )
-    with found.reading():
+    with event_source.reading():
         users = events.filter("counts").head(rows).select(user=user).collect()["user"]
         return SourceSample(events.head(1).collect().is_empty(), len(users), users.null_count())

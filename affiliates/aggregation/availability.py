@@ -1,4 +1,7 @@
-"""Which of a product's periods are there, whole and over, and whether their events have changed since."""
+"""Which of a product's periods are there, whole and over, and whether their events have changed since.
+
+`periods`, here and in `contribute`: the days of each period, in order, by the period's first day.
+"""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -11,35 +14,48 @@ from affiliates.sources.protocol import EventSource
 
 
 def periods_present(
-    found: Sequence[EventSource], product: Product, days: Sequence[date], zone: str, now: datetime
+    sources: Sequence[EventSource], product: Product, days: Sequence[date], zone: str, now: datetime
 ) -> dict[date, list[date]]:
-    """Periods (by first day) that are over and whole in every source, with their days."""
-    there = [d for d in days if end_of("day", d, zone) <= now and all(f.has(d) for f in found)]
+    """The periods that are over and that every source holds as a whole, with their days, among `days` (in ascending order).
+
+    `zone`: of the product's days.
+    """
+    days_present = [day for day in days if end_of("day", day, zone) <= now and all(source.has(day) for source in sources)]
     periods: dict[date, list[date]] = {}
-    for day in there:
+    for day in days_present:
         periods.setdefault(first_day(product.grain, day), []).append(day)
     if product.grain == "day":
         return periods
     # A product that ends within a month has all of its days before the month is over; it is contributed with the others.
-    over = {first: days_ for first, days_ in periods.items() if end_of("month", first, zone) <= now}
-    return {f: days_ for f, days_ in over.items() if days_ == product.days_due(f, month_end(f), zone)}
+    over = {first: month_days for first, month_days in periods.items() if end_of("month", first, zone) <= now}
+    return {
+        first: month_days for first, month_days in over.items() if month_days == product.days_due(first, month_end(first), zone)
+    }
 
 
-def fingerprints(found: Sequence[EventSource], periods: Mapping[date, list[date]]) -> dict[date, str]:
-    """By period, a digest that changes when what holds its events does."""
-    each = [f.fingerprints(periods) for f in found]
-    return {p: hashlib.sha256("".join(seen[p] for seen in each).encode()).hexdigest() for p in periods}
+def fingerprints(sources: Sequence[EventSource], periods: Mapping[date, list[date]]) -> dict[date, str]:
+    """By period, a digest (SHA-256, hex) that changes with the period's events, as far as the sources' cheap look shows."""
+    by_source = [source.fingerprints(periods) for source in sources]
+    return {
+        period: hashlib.sha256("".join(fingerprint_of[period] for fingerprint_of in by_source).encode()).hexdigest()
+        for period in periods
+    }
 
 
-def events_now(found: Sequence[EventSource], grain: Grain, periods: Mapping[date, list[date]], zone: str) -> dict[date, int]:
-    """By period, the events in its sources that count, identified or not: as many as a contribution tells of."""
+def events_now(sources: Sequence[EventSource], grain: Grain, periods: Mapping[date, list[date]], zone: str) -> dict[date, int]:
+    """By period, the events in its sources that count, identified or not: the number that a contribution would have today.
+
+    `zone`: of the product's days. Raises `RefusedError` where a source can't be read.
+    """
     number = dict.fromkeys(periods, 0)
-    days = sorted(day for days in periods.values() for day in days)
-    for source in found if days else ():
-        counted = (
-            ready_keys.events_by_day(source, days) if source.source.person_keys else activity.events_by_day(source, days, zone)
-        )
-        for day, events in counted.items():
+    days = sorted(day for period_days in periods.values() for day in period_days)
+    for event_source in sources if days else ():
+        if event_source.source.person_keys:
+            by_day = ready_keys.events_by_day(event_source, days)
+        else:
+            by_day = activity.events_by_day(event_source, days, zone)
+        for day, events in by_day.items():
+            # One file of all days also gives days of periods that weren't asked for.
             if (first := first_day(grain, day)) in number:
                 number[first] += events
     return number

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from affiliates.aggregation import activity, ready_keys
-from affiliates.aggregation.key_cache import KnownKeys
+from affiliates.aggregation.batch import Batch
+from affiliates.aggregation.key_cache import KeyCache
 from affiliates.contributions.completeness import share_over_limit
 from affiliates.contributions.contract import Contribution, Part
 from affiliates.crosswalks.snapshot import NO_CROSSWALK, Crosswalk
 from affiliates.errors import Code, refused
-from affiliates.identity.canaries import image
+from affiliates.identity import canaries
 from affiliates.identity.keyring import Keyring
 from affiliates.identity.normalisation import NORMALISATION
 from affiliates.manifests.product import Product, ProductRef, definition_digest
@@ -28,8 +29,8 @@ from affiliates.sketches.registers import Absorber, Registers
 from affiliates.sources.protocol import EventSource
 
 PASS_BYTES = 256 << 20
-"""Sources up to this size on disk are read once for all days, larger ones once a month: a day's
-registers wait in memory until its pass is over."""
+"""Sources up to this size on disk are read once for all days, larger ones once a month: a day's registers wait in memory until
+its pass is over."""
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,13 @@ class EdgeContext:
     settings: Settings
     keys: Keyring
     crosswalk: Callable[[date], Crosswalk | None]
+    """The crosswalk of a month; raises `RefusedError` where the month's can't be read."""
     now: datetime
 
 
 @dataclass
 class _Tally:
-    """What is known of one period, besides its people."""
+    """What one period's batches add up to. Cells are audience and namespace."""
 
     absorbers: dict[tuple[str, str], Absorber] = field(default_factory=dict)
     events: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
@@ -53,54 +55,72 @@ class _Tally:
     undecided: int = 0
     left_out: int = 0
 
+    def add_cell(self, audience: str, namespace: str, keys: Keys, events: int, lg_k: int) -> None:
+        """Take one cell's keys and events; `lg_k` is of the cell's sketch."""
+        cell = (audience, namespace)
+        if cell not in self.absorbers:
+            self.absorbers[cell] = Absorber(lg_k)
+        self.absorbers[cell].absorb(keys)
+        self.events[cell] += events
+
 
 def contribute(
     ref: ProductRef,
     product: Product,
-    found: Sequence[EventSource],
-    periods: dict[date, list[date]],
-    place: EdgeContext,
-    hashed_as: date | None = None,
+    sources: Sequence[EventSource],
+    periods: Mapping[date, Sequence[date]],
+    context: EdgeContext,
+    key_month: date | None = None,
 ) -> Iterator[list[Contribution]]:
     """Contributions of these periods, in passes over the sources; memory is bounded by a pass.
 
-    `hashed_as`: by the key and the crosswalk of this month, instead of their own.
+    `sources`: all of the product's. `periods`: each period's days, by its first day, in order. `key_month`: the month whose key
+    and crosswalk to take, in the place of each period's own.
 
     Raises `RefusedError` for anything in the sources that would count wrongly.
     """
-    zone = place.settings.time_zone
+    zone = context.settings.time_zone
     subject = str(ref)
-    identified = unidentified = left_out = 0
+    identified = 0
+    unidentified = 0
+    left_out = 0
     wanted = [day for days in periods.values() for day in days]
-    per_month = place.keys.has_several_epochs or "{month}" in (place.settings.crosswalk or "")
-    for number, pass_days in enumerate(_passes(found, wanted, per_month)):
-        month = hashed_as or month_of(pass_days[0])
-        crosswalk = place.crosswalk(month)
-        proof = _Proof(subject, place, month, product.has_ready_keys)
+    # A pass has one key and one crosswalk: where these can change by month, so must the pass.
+    per_month = context.keys.has_several_epochs or "{month}" in (context.settings.crosswalk or "")
+    for number, pass_days in enumerate(_passes(sources, wanted, per_month)):
+        month = key_month or month_of(pass_days[0])
+        crosswalk = context.crosswalk(month)
+        canary_images = _CanaryImages(subject, context, month, product.has_ready_keys)
         tallies: dict[date, _Tally] = defaultdict(_Tally)
-        for source in found:
+        for source in sources:
             if product.has_ready_keys:
-                events = ready_keys.batches(source, pass_days, product.grain, crosswalk)
+                batches = ready_keys.batches(source, pass_days, product.grain, crosswalk)
             else:
+                # A source that is read as a whole is checked as a whole, by the first pass.
                 if source.day_by_day or number == 0:
-                    activity.check(source, pass_days, zone, place.now)
-                known = KnownKeys(source.source.identifiers, place.keys.key(month), crosswalk)
-                events = activity.batches(source, pass_days, zone, known)
-            for batch in events:
-                proof.add(batch.canaries)
-                _absorb(batch, set(pass_days), product.grain, place.settings.lg_k, tallies)
+                    activity.check(source, pass_days, zone, context.now)
+                key_cache = KeyCache(source.source.identifiers, context.keys.key(month), crosswalk)
+                batches = activity.batches(source, pass_days, zone, key_cache)
+            for batch in batches:
+                canary_images.add(batch.canaries)
+                _absorb(batch, set(pass_days), product.grain, context.settings.lg_k, tallies)
         for first, tally in sorted(tallies.items()):
-            _judge(f"{subject}, {first}", product, sum(tally.events.values()), tally.unidentified, tally.left_out)
-            identified += sum(tally.events.values())
+            events = sum(tally.events.values())
+            _check_shares(f"{subject}, {first}", product, events, tally.unidentified, tally.left_out)
+            identified += events
             unidentified += tally.unidentified
             left_out += tally.left_out
-        _judge(subject, product, identified, unidentified, left_out)
-        passed = sorted({first_day(product.grain, day) for day in pass_days})
-        yield [_contribution(ref, product, first, tallies[first], crosswalk, proof, place, month) for first in passed]
+        # Once more for all passes so far: many small days, each too small to judge, can be as wrong as one large day.
+        _check_shares(subject, product, identified, unidentified, left_out)
+        pass_periods = sorted({first_day(product.grain, day) for day in pass_days})
+        yield [
+            _contribution(ref, product, first, tallies[first], crosswalk, canary_images, context, month) for first in pass_periods
+        ]
 
 
-def _passes(found: Sequence[EventSource], days: Sequence[date], per_month: bool) -> Iterator[list[date]]:
-    if not per_month and sum(source.bytes_of(days) for source in found) <= PASS_BYTES:
+def _passes(sources: Sequence[EventSource], days: Sequence[date], per_month: bool) -> Iterator[list[date]]:
+    """The days that are read together: all of them, or month by month."""
+    if not per_month and sum(source.bytes_of(days) for source in sources) <= PASS_BYTES:
         if days:
             yield list(days)
         return
@@ -108,16 +128,12 @@ def _passes(found: Sequence[EventSource], days: Sequence[date], per_month: bool)
         yield list(month)
 
 
-def _absorb(batch: activity.Batch, days: set[date], grain: Grain, lg_k: int, tallies: dict[date, _Tally]) -> None:
-    for day, audience, namespace, keys, events in batch.cells:
-        if day in days:
-            tally = tallies[first_day(grain, day)]
-            cell = (audience, namespace)
-            if cell not in tally.absorbers:
-                tally.absorbers[cell] = Absorber(lg_k)
-            tally.absorbers[cell].absorb(keys)
-            tally.events[cell] += events
-    for day, unidentified, undecided, left_out in batch.left_out:
+def _absorb(batch: Batch, days: set[date], grain: Grain, lg_k: int, tallies: dict[date, _Tally]) -> None:
+    """Add a batch to its periods' tallies; days that weren't asked for are left out."""
+    for cell in batch.cells:
+        if cell.day in days:
+            tallies[first_day(grain, cell.day)].add_cell(cell.audience, cell.namespace, cell.keys, cell.events, lg_k)
+    for day, unidentified, undecided, left_out in batch.not_counted:
         if day in days:
             tally = tallies[first_day(grain, day)]
             tally.unidentified += unidentified
@@ -125,8 +141,8 @@ def _absorb(batch: activity.Batch, days: set[date], grain: Grain, lg_k: int, tal
             tally.left_out += left_out
 
 
-def _judge(subject: str, product: Product, identified: int, unidentified: int, left_out: int) -> None:
-    """Refuse a period, or a run, most of whose events name nobody or can't be told to count: not zero users."""
+def _check_shares(subject: str, product: Product, identified: int, unidentified: int, left_out: int) -> None:
+    """Refuse a period, or a run, of too many events that are nobody's or can't be told to count: those aren't zero users."""
     for number, code, rule, next_step in (
         (
             unidentified,
@@ -145,23 +161,27 @@ def _judge(subject: str, product: Product, identified: int, unidentified: int, l
             raise refused(code, subject, rule, share, f"{next_step}, correct the export, or raise `unidentified_limit`")
 
 
-class _Proof:
-    """Canaries of a pass: by the key that hashes here, or the keys that whoever hashed elsewhere has made of them."""
+class _CanaryImages:
+    """Sketches of the protocol's fixed identifiers, for the contributions of one pass.
 
-    def __init__(self, subject: str, place: EdgeContext, month: date, made_elsewhere: bool) -> None:
+    Hashed by the month's key; where keys are made elsewhere, of the canaries' keys that came with them.
+    """
+
+    def __init__(self, subject: str, context: EdgeContext, month: date, made_elsewhere: bool) -> None:
         self._subject = subject
-        self._elsewhere = made_elsewhere
-        self._key = None if made_elsewhere else place.keys.key(month)
-        self._made: dict[str, set[int]] = defaultdict(set)
+        self._key = None if made_elsewhere else context.keys.key(month)
+        self._received: dict[str, set[int]] = defaultdict(set)
 
-    def add(self, canaries: Mapping[str, Keys]) -> None:
-        for namespace, keys in canaries.items():
-            self._made[namespace].update(keys.tolist())
+    def add(self, keys_of_canaries: Mapping[str, Keys]) -> None:
+        """Take canaries' keys that a source has, by namespace; the same ones can come again."""
+        for namespace, keys in keys_of_canaries.items():
+            self._received[namespace].update(keys.tolist())
 
     def image(self, namespace: str, lg_k: int) -> bytes:
+        """The namespace's canary. Raises `RefusedError` where keys are made elsewhere and came without canaries."""
         if self._key is not None:
-            return image(namespace, self._key, lg_k)
-        if namespace not in self._made:
+            return canaries.image(namespace, self._key, lg_k)
+        if namespace not in self._received:
             raise refused(
                 Code.SOURCE_KEYS_INVALID,
                 self._subject,
@@ -169,11 +189,12 @@ class _Proof:
                 f"namespace {namespace}",
                 "send the canaries' keys with them, in rows of the audience `canary`: --print-sql ENGINE --person-keys",
             )
-        return Registers.from_keys(lg_k, np.array(sorted(self._made[namespace]), np.uint64)).to_image()
+        return Registers.from_keys(lg_k, np.array(sorted(self._received[namespace]), np.uint64)).to_image()
 
 
 @cache
 def _producer() -> str:
+    """This software and its version; cached, since a distribution's metadata takes half a millisecond to read."""
     return f"mauwatch {version('mauwatch')}"
 
 
@@ -183,42 +204,37 @@ def _contribution(
     first: date,
     tally: _Tally,
     crosswalk: Crosswalk | None,
-    proof: _Proof,
-    place: EdgeContext,
+    canary_images: _CanaryImages,
+    context: EdgeContext,
     month: date,
 ) -> Contribution:
-    lg_k = place.settings.lg_k
-    namespaces = dict.fromkeys(n for s in product.sources for n in s.namespaces)
+    """The contribution of a period, named by its first day. `month`: whose key made it."""
+    lg_k = context.settings.lg_k
+    namespaces = dict.fromkeys(namespace for source in product.sources for namespace in source.namespaces)
     # A row for each namespace of the sources even without users: its canary proves the way there.
-    counted = {(audience, n) for audience, n in tally.absorbers if audience in product.audiences}
-    cells = sorted({("external", n) for n in namespaces} | counted)
-    parts = tuple(
-        Part(
-            audience,
-            namespace,
-            people.registers(),
-            tally.events[audience, namespace],
-            people.distinct,
-            proof.image(namespace, lg_k),
-        )
-        for audience, namespace in cells
-        for people in [tally.absorbers.get((audience, namespace)) or Absorber(lg_k)]
-    )
+    counted = {(audience, namespace) for audience, namespace in tally.absorbers if audience in product.audiences}
+    cells = sorted({("external", namespace) for namespace in namespaces} | counted)
+    parts = []
+    for audience, namespace in cells:
+        users = tally.absorbers.get((audience, namespace)) or Absorber(lg_k)
+        canary = canary_images.image(namespace, lg_k)
+        events = tally.events[audience, namespace]
+        parts.append(Part(audience, namespace, users.registers(), events, users.distinct, canary))
     return Contribution(
         affiliate=ref.affiliate,
         product=ref.product,
         grain=product.grain,
         activity_date=first,
-        key_epoch=place.keys.source(month).epoch,
+        key_epoch=context.keys.source(month).epoch,
         crosswalk_digest=crosswalk.digest if crosswalk else NO_CROSSWALK,
         normalisation=product.sources[0].normalisation or NORMALISATION,
         unidentified_events=tally.unidentified,
         undecided_events=tally.undecided,
         definition=product.active.label,
-        definition_digest=definition_digest(product, place.settings),
-        day_zone=product.day_zone or place.settings.time_zone,
-        computed_at=place.now,
+        definition_digest=definition_digest(product, context.settings),
+        day_zone=product.day_zone or context.settings.time_zone,
+        computed_at=context.now,
         producer=_producer(),
-        parts=parts,
+        parts=tuple(parts),
         audiences=product.limited_to,
     )

@@ -1,8 +1,7 @@
 """Identifiers seen lately and their keys: each is normalised, hashed and joined once, not at each event.
 
-HMAC and normalisation cost 0.4 µs an identifier, a look-up 0.02. The table is bounded: when it is
-full it is emptied, and whoever comes again is hashed again; so the order of events costs time, never
-memory, and changes no result.
+HMAC and normalisation cost 0.4 µs an identifier, a look-up 0.02. The table is bounded: a full table is emptied, and whoever comes
+again is hashed again. So the order of events costs time, never memory, and changes no result.
 """
 
 import secrets
@@ -24,24 +23,34 @@ from affiliates.sketches.kernels import key_table
 from affiliates.sketches.kernels.cells import FIRST_CODE
 
 FIRST_PLACES = 1 << 16
+"""Places of a new table, of 16 bytes each; always a power of two."""
 MOST_PLACES = 1 << 25
-"""Of 16 bytes each: 0.5 GiB at most, room for 17 million identifiers; far more than all threads' batches hold."""
+"""Places at most: 0.5 GiB, room for 17 million identifiers; far more than all threads' batches hold."""
 
 MOST_NAMESPACES = int(key_table.CODES) - int(FIRST_CODE) + 1
+"""Namespaces of one source, as many as its table has codes for; a code that ran over would make a person nobody."""
 _GROWTH = 4
+"""How many times as large the next table is: each identifier is then moved a third of a time on average."""
 _SLICE = 1 << 18
 """Rows looked up at a time: as many could be new, and the table has to have room for them."""
 _NOBODY = 2
+"""The code of an identifier that is empty or a placeholder once it is normalised."""
+_CODE_BITS = np.uint64(6)
+"""The lowest bits of a fingerprint, in whose place a table's entry has the code."""
+
+Rows = npt.NDArray[np.int64]
+"""Numbers of rows."""
 
 
-class KnownKeys:
+class KeyCache:
     """Keys of the identifiers of one source, under one group key and crosswalk; for several threads at once.
 
-    An identifier is recognised by a fingerprint of 58 bits under a random seed: among the 17 million
-    that the table holds at most, 0.0005 pairs are expected to be taken for one.
+    An identifier is recognised by a fingerprint of 58 bits under a random seed: among the 17 million that the table holds at
+    most, 0.0005 pairs are expected to be taken for one.
     """
 
     def __init__(self, identifiers: Sequence[Identifier], key: GroupKey, crosswalk: Crosswalk | None) -> None:
+        """Raises `RefusedError` for more than `MOST_NAMESPACES`."""
         self.namespaces = tuple(dict.fromkeys([*(i.namespace for i in identifiers), *([PERSON] if crosswalk else [])]))
         if len(self.namespaces) > MOST_NAMESPACES:
             raise refused(
@@ -54,122 +63,133 @@ class KnownKeys:
         self._identifiers = identifiers
         self._key = key
         self._crosswalk = crosswalk
+        # Secret, so that nobody can write events whose identifiers are taken for one another; a seed for each column, since
+        # the same text is somebody else in another namespace.
         self._seeds = [secrets.randbits(64) for _ in identifiers]
         self._lock = threading.Lock()
-        self._emptied = 0
+        self._times_emptied = 0
         self._table = np.zeros((FIRST_PLACES, 2), np.uint64)
-        self._held = 0
+        self._n_known = 0
 
-    def _empty(self, places: int) -> None:
-        self._table = np.zeros((places, 2), np.uint64)
-        self._held = 0
-        self._emptied += 1
+    def keys_of(self, columns: Sequence[pl.Series]) -> tuple[Keys, Values]:
+        """Key and code of each row's first usable identifier. `columns`: texts, a column for each of the identifiers.
 
-    def of(self, columns: Sequence[pl.Series]) -> tuple[Keys, Values]:
-        """Key and code of each row's first usable identifier.
-
-        A code is less than `FIRST_CODE` for nobody (the key then means nothing), else that
-        and the place in `namespaces`.
+        A code is less than `FIRST_CODE` for nobody (the key then means nothing), else that and the place in `namespaces`.
         """
         keys = np.zeros(len(columns[0]), np.uint64)
         codes = np.zeros(len(columns[0]), np.uint8)
         for number, column in enumerate(columns):
-            open_ = codes < FIRST_CODE  # The next identifier may name somebody where the one before didn't.
+            is_open = codes < FIRST_CODE  # The next identifier may name somebody where the one before didn't.
             if column.null_count():
-                open_ &= column.is_not_null().to_numpy()
+                is_open &= column.is_not_null().to_numpy()
             prints = column.hash(self._seeds[number]).to_numpy()
-            if open_.all():
-                keys, codes = self._of_column(column, prints, self._identifiers[number])
-            elif open_.any():
-                rows = np.flatnonzero(open_)
-                keys[rows], codes[rows] = self._of_column(column.gather(rows), prints[rows], self._identifiers[number])
+            if is_open.all():
+                keys, codes = self._keys_of_column(column, prints, self._identifiers[number])
+            elif is_open.any():
+                rows = np.flatnonzero(is_open)
+                keys[rows], codes[rows] = self._keys_of_column(column.gather(rows), prints[rows], self._identifiers[number])
         return keys, codes
 
-    def _of_column(self, texts: pl.Series, prints: Keys, identifier: Identifier) -> tuple[Keys, Values]:
+    def _keys_of_column(self, texts: pl.Series, prints: Keys, identifier: Identifier) -> tuple[Keys, Values]:
+        """Key and code of each text. `prints`: the texts' fingerprints.
+
+        Each turn looks all open rows up. A fingerprint that the table lacks is hashed by the first caller that met it; other
+        rows and threads with the same fingerprint wait for that caller, and look the fingerprint up again.
+        """
         keys = np.zeros(len(prints), np.uint64)
         codes = np.zeros(len(prints), np.uint8)
-        open_ = np.arange(len(prints))
-        while len(open_):
-            some_keys = np.zeros(len(open_), np.uint64)
-            some_codes = np.zeros(len(open_), np.uint8)
-            emptied = self._emptied
-            late = self._recognise(prints[open_], some_keys, some_codes)
-            keys[open_] = some_keys
-            codes[open_] = some_codes
-            new = late < 0
-            rows = open_[~late[new]]
-            open_ = open_[late[~new]]
-            if len(rows):
-                try:
-                    made, found = self._keyed(texts.gather(rows), identifier)
-                except BaseException:
-                    with self._lock:  # Else other threads would wait for these for ever.
-                        self._empty(FIRST_PLACES)
-                    raise
-                with self._lock:
-                    key_table.set_known(self._table, prints[rows], made, found)
-                keys[rows] = made
-                codes[rows] = found
-                if self._emptied != emptied:  # Else the others are found in the table, now that these are set.
-                    open_ = _take_over(prints, rows, open_, keys, codes)
-            elif len(open_):  # All of these another thread has just met: soon it knows their keys.
+        open_rows = np.arange(len(prints))
+        while len(open_rows):
+            open_keys = np.zeros(len(open_rows), np.uint64)
+            open_codes = np.zeros(len(open_rows), np.uint8)
+            times_emptied = self._times_emptied
+            late = self._recognise(prints[open_rows], open_keys, open_codes)
+            keys[open_rows] = open_keys
+            codes[open_rows] = open_codes
+            is_mine = late < 0
+            my_rows = open_rows[~late[is_mine]]
+            open_rows = open_rows[late[~is_mine]]
+            if len(my_rows):
+                keys[my_rows], codes[my_rows] = self._hash_and_note(texts.gather(my_rows), prints[my_rows], identifier)
+                if self._times_emptied != times_emptied:
+                    # The table no longer has what was just noted: rows of the same fingerprints would hash it again.
+                    open_rows = _take_over(prints, my_rows, open_rows, keys, codes)
+            elif len(open_rows):  # All of these another thread has just met: soon it knows their keys.
                 time.sleep(0.001)
         return keys, codes
 
-    def _recognise(self, prints: Keys, keys: Keys, codes: Values) -> npt.NDArray[np.int64]:
-        """Rows without a key yet; as ~row where it is this caller's to make."""
+    def _recognise(self, prints: Keys, keys: Keys, codes: Values) -> Rows:
+        """Fill in `keys` and `codes` of known fingerprints; returns the rows of the others, as ~row where this caller hashes."""
         late = np.empty(len(prints), np.int64)
         n_late = 0
         with self._lock:
             for start in range(0, len(prints), _SLICE):
                 part = slice(start, start + _SLICE)
                 self._make_room(len(prints[part]))
-                n, n_new = key_table.recognise(self._table, prints[part], keys[part], codes[part], late[n_late:])
-                some = late[n_late : n_late + n]
-                some[some >= 0] += start
-                some[some < 0] -= start
-                self._held = self._held + n_new
-                n_late = n_late + n
+                n_rows, n_new = key_table.recognise(self._table, prints[part], keys[part], codes[part], late[n_late:])
+                rows = late[n_late : n_late + n_rows]  # A view: rows of the slice become rows of all.
+                rows[rows >= 0] += start
+                rows[rows < 0] -= start
+                self._n_known = self._n_known + n_new
+                n_late = n_late + n_rows
         return late[:n_late]
 
     def _make_room(self, more: int) -> None:
+        """Grow the table, or empty the largest one, so that it is at most half full with so many more: beyond, look-ups slow."""
         places = len(self._table)
-        while self._held + more > places // 2 and places < MOST_PLACES:
+        while self._n_known + more > places // 2 and places < MOST_PLACES:
             places = min(places * _GROWTH, MOST_PLACES)
-        if self._held + more > places // 2:
+        if self._n_known + more > places // 2:
             self._empty(max(places, 1 << (2 * more - 1).bit_length()))
         elif places > len(self._table):
             known = self._table[self._table[:, 0] != 0]
-            self._table, self._held = np.zeros((places, 2), np.uint64), len(known)
+            self._table = np.zeros((places, 2), np.uint64)
+            self._n_known = len(known)
             key_table.insert_known(self._table, known)
 
-    def _keyed(self, texts: pl.Series, identifier: Identifier) -> tuple[Keys, Keys]:
+    def _empty(self, places: int) -> None:
+        self._table = np.zeros((places, 2), np.uint64)
+        self._n_known = 0
+        self._times_emptied += 1
+
+    def _hash_and_note(self, texts: pl.Series, prints: Keys, identifier: Identifier) -> tuple[Keys, Keys]:
+        """Keys and codes of texts that the table waits for; outside the lock, so that other threads look up meanwhile."""
+        try:
+            keys, codes = self._hash(texts, identifier)
+        except BaseException:
+            with self._lock:  # Else other threads would wait for these for ever.
+                self._empty(FIRST_PLACES)
+            raise
+        with self._lock:
+            key_table.set_known(self._table, prints, keys, codes)
+        return keys, codes
+
+    def _hash(self, texts: pl.Series, identifier: Identifier) -> tuple[Keys, Keys]:
+        """Keys and codes of texts: normalised, hashed, and joined by the crosswalk."""
         normalised = normalise(pl.col("text"), identifier.namespace, identifier.region)
         hashed = person_key(normalised, identifier.namespace, self._key).alias("key")
-        made = pl.LazyFrame({"text": texts}).select(hashed).collect()["key"]
-        codes = np.where(made.is_null().to_numpy(), _NOBODY, self._code(identifier.namespace)).astype(np.uint64)
-        keys = made.fill_null(0).to_numpy()
+        hashed_keys = pl.LazyFrame({"text": texts}).select(hashed).collect()["key"]
+        codes = np.where(hashed_keys.is_null().to_numpy(), _NOBODY, self._code(identifier.namespace)).astype(np.uint64)
+        keys = hashed_keys.fill_null(0).to_numpy()
         if self._crosswalk is not None:
-            joined, keys = self._crosswalk.persons(keys)
-            codes[joined & (codes != _NOBODY)] = self._code(PERSON)
+            is_joined, keys = self._crosswalk.persons(keys)
+            codes[is_joined & (codes != _NOBODY)] = self._code(PERSON)
         return keys, codes
 
     def _code(self, namespace: str) -> int:
         return int(FIRST_CODE) + self.namespaces.index(namespace)
 
 
-def _take_over(
-    prints: Keys, rows: npt.NDArray[np.int64], open_: npt.NDArray[np.int64], keys: Keys, codes: Values
-) -> npt.NDArray[np.int64]:
-    """Give what is known of `rows` to the open rows of the same fingerprints; returns the others."""
-    known = prints[rows] >> np.uint64(6)
-    wanted = prints[open_] >> np.uint64(6)
+def _take_over(prints: Keys, known_rows: Rows, open_rows: Rows, keys: Keys, codes: Values) -> Rows:
+    """Give keys and codes of the known rows to the open rows of the same fingerprints; returns the rows that stay open."""
+    known = prints[known_rows] >> _CODE_BITS
+    wanted = prints[open_rows] >> _CODE_BITS
     order = np.argsort(known)
-    at = order[np.minimum(np.searchsorted(known, wanted, sorter=order), len(known) - 1)]
-    same = known[at] == wanted
-    mine = open_[same]
-    theirs = rows[at[same]]
-    keys[mine] = keys[theirs]
-    codes[mine] = codes[theirs]
-    others: npt.NDArray[np.int64] = open_[~same]
-    return others
+    nearest = order[np.minimum(np.searchsorted(known, wanted, sorter=order), len(known) - 1)]
+    is_same = known[nearest] == wanted
+    taking = open_rows[is_same]
+    giving = known_rows[nearest[is_same]]
+    keys[taking] = keys[giving]
+    codes[taking] = codes[giving]
+    still_open: Rows = open_rows[~is_same]
+    return still_open

@@ -279,14 +279,14 @@ def _halves(contributions: Sequence[Contribution], file_name: str) -> Iterator[R
         if len(different) > 1:
             yield Refusal(
                 Code.CONTRIBUTION_ROWS_DIFFER,
-                f"{file_name}, {shown_ref(ref)} {printable(grain)} {day}",
+                f"{file_name}, {printable_ref(ref)} {printable(grain)} {day}",
                 "rows of one contribution differ",
                 "key_epoch",
                 "compute all of it in one query",
             )
 
 
-def shown_ref(ref: ProductRef) -> ProductRef:
+def printable_ref(ref: ProductRef) -> ProductRef:
     """A product as somebody else's file names it, safe to print."""
     return ProductRef(printable(ref.affiliate), printable(ref.product))
 
@@ -295,7 +295,7 @@ def _contribution(rows: Sequence[Mapping[str, Any]], file_name: str) -> Contribu
     """The contribution of all rows of one product, period and epoch, or what is wrong with the rows."""
     first, *others = rows
     ref = ProductRef(first["affiliate"], first["product"])
-    subject = f"{file_name}, {shown_ref(ref)} {printable(first['grain'])} {first['activity_date']}"
+    subject = f"{file_name}, {printable_ref(ref)} {printable(first['grain'])} {first['activity_date']}"
     uneven = [name for name in _CONTRIBUTION_COLUMNS if any(row[name] != first[name] for row in others)]
     if uneven:
         return Refusal(

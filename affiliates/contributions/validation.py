@@ -11,7 +11,7 @@ from datetime import date, datetime
 from functools import lru_cache
 
 from affiliates.contributions import completeness
-from affiliates.contributions.contract import Contribution, Part, shown_ref
+from affiliates.contributions.contract import Contribution, Part, printable_ref
 from affiliates.contributions.lg_k import canary_lg_k_fault
 from affiliates.errors import Code, Refusal, printable, short_digest
 from affiliates.identity import epochs
@@ -41,7 +41,7 @@ def refusals(
     if product is None:
         yield Refusal(
             Code.CONTRIBUTION_PRODUCT_UNKNOWN,
-            f"{shown_ref(contribution.ref)}, {contribution.activity_date}",
+            f"{printable_ref(contribution.ref)}, {contribution.activity_date}",
             "product of nobody",
             "no manifest names it",
             "add it to its affiliate's file, or correct the name",
@@ -137,14 +137,14 @@ def _time_refusals(c: Contribution, product: Product, now: datetime) -> Iterator
 def _epoch_of(c: Contribution, group: Group) -> tuple[KeySource, date]:
     """The epoch by whose key a contribution must be made, and the month whose canaries and crosswalk are that key's.
 
-    They are the month's own; for a day's second contribution, shortly before a change of the key, the coming epoch's.
+    They are the month's own; for a day's second contribution, shortly before a change of the key, the next epoch's.
     """
     month = month_of(c.activity_date)
     epoch = group.settings.epoch_of(month)
-    coming = epochs.next_epoch(group.settings, c.activity_date)
+    following = epochs.next_epoch(group.settings, c.activity_date)
     # A month whose key was destroyed takes nothing more, a second contribution neither.
-    if epochs.is_next_epoch(group.settings, c.grain, c.activity_date, c.key_epoch) and coming and not epoch.destroyed:
-        return coming, epochs.key_month(group.settings, c.grain, c.activity_date, c.key_epoch)
+    if epochs.is_next_epoch(group.settings, c.grain, c.activity_date, c.key_epoch) and following and not epoch.destroyed:
+        return following, epochs.key_month(group.settings, c.grain, c.activity_date, c.key_epoch)
     return epoch, month
 
 

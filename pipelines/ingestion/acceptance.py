@@ -63,7 +63,7 @@ def checked(
 def _unstorable(c: Contribution) -> Iterator[Refusal]:
     said = {name: getattr(c, name) for name in _TEXTS}
     texts = [name for name, text in said.items() if text is not None and not re.fullmatch(_TEXTS[name], text)]
-    about = f"{contract.shown_ref(c.ref)}, {c.activity_date}"
+    about = f"{contract.printable_ref(c.ref)}, {c.activity_date}"
     if texts:
         next_step = "write the definition as id/version, its digest in hex, and engine and version as the producer"
         yield Refusal(Code.CONTRIBUTION_VALUES_INVALID, about, "a text isn't what it ought to be", ", ".join(texts), next_step)

@@ -116,7 +116,9 @@ def _computed(workspace: Workspace, ref: ProductRef, product: Product, wanted: P
     """The product's contributions, written at the edge and read at the centre: there is one way in."""
     with TemporaryDirectory(prefix="mauwatch-") as folder:
         paths = []
-        made = key_overlap.contribute(ref, product, wanted.found, wanted.periods, wanted.next_epoch, workspace.edge)
+        made = key_overlap.contribute_under_both_keys(
+            ref, product, wanted.found, wanted.periods, wanted.next_epoch, workspace.edge
+        )
         for number, contributions in enumerate(made):
             paths.append(Path(folder) / f"{ref.affiliate}-{ref.product}-{number}.parquet")
             contract.write(paths[-1], contributions)

@@ -388,5 +388,7 @@ def _counted(
     summary.read(subject, [day for day in days if day not in there], sum(f.bytes_of(sorted(there)) for f in event_sources))
     next_epoch = key_overlap.next_epoch_days(product, list(periods), place)
     # Batch by batch: memory is bounded by one pass over the sources, not by the range of days.
-    for batch in key_overlap.contribute(ref, product, event_sources, periods, next_epoch, place) if periods else ():
+    for batch in (
+        key_overlap.contribute_under_both_keys(ref, product, event_sources, periods, next_epoch, place) if periods else ()
+    ):
         yield from batch

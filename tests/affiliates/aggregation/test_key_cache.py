@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from affiliates.aggregation import key_cache
-from affiliates.aggregation.key_cache import KnownKeys
+from affiliates.aggregation.key_cache import KeyCache
 from affiliates.crosswalks.snapshot import Crosswalk, from_keys
 from affiliates.errors import RefusedError
 from affiliates.identity.keys import PERSON, GroupKey, person_key
@@ -42,8 +42,8 @@ def expected(users: pl.Series, devices: pl.Series, key: GroupKey, crosswalk: Cro
     return found
 
 
-def resolved(keys: KnownKeys, users: pl.Series, devices: pl.Series) -> list[tuple[str, int] | None]:
-    made, codes = keys.of([users, devices])
+def resolved(keys: KeyCache, users: pl.Series, devices: pl.Series) -> list[tuple[str, int] | None]:
+    made, codes = keys.keys_of([users, devices])
     first = int(FIRST_CODE)
     return [(keys.namespaces[c - first], k) if c >= first else None for k, c in zip(made.tolist(), codes.tolist(), strict=True)]
 
@@ -61,7 +61,7 @@ def test_keys_are_those_of_the_definition(
         some = pl.select(person_key(normalise(pl.lit(identifiers(900, 1)), "email"), "email", key)).to_series()
         linked = some.drop_nulls().unique().sort()[::2]
         crosswalk = from_keys(linked.to_numpy(), (linked // 3).to_numpy())
-    keys = KnownKeys([EMAIL, DEVICE], key, crosswalk)
+    keys = KeyCache([EMAIL, DEVICE], key, crosswalk)
     for batch in range(6):
         users, devices = identifiers(900, 1 + batch % 2), identifiers(900, 50 + batch)
         assert resolved(keys, users, devices) == expected(users, devices, key, crosswalk)
@@ -71,7 +71,7 @@ def test_threads_share_what_they_know(key: GroupKey, monkeypatch: pytest.MonkeyP
     """Two threads meet the same new identifier at the same time, while the table grows and is emptied."""
     monkeypatch.setattr(key_cache, "MOST_PLACES", 1 << 13)
     monkeypatch.setattr(key_cache, "FIRST_PLACES", 1 << 5)
-    keys = KnownKeys([EMAIL, DEVICE], key, None)
+    keys = KeyCache([EMAIL, DEVICE], key, None)
     batches = [(identifiers(1500, i % 5), identifiers(1500, i % 7)) for i in range(40)]
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda b: resolved(keys, *b), batches))
@@ -80,23 +80,23 @@ def test_threads_share_what_they_know(key: GroupKey, monkeypatch: pytest.MonkeyP
 
 
 def test_a_thread_that_fails_keeps_no_other_waiting(key: GroupKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = KnownKeys([EMAIL], key, None)
+    keys = KeyCache([EMAIL], key, None)
     started, go_on = threading.Event(), threading.Event()
-    keyed, calls = KnownKeys._keyed, iter([True])
+    keyed, calls = KeyCache._hash, iter([True])
 
-    def failing(self: KnownKeys, texts: pl.Series, identifier: Identifier) -> object:
+    def failing(self: KeyCache, texts: pl.Series, identifier: Identifier) -> object:
         if next(calls, False):
             started.set()
             go_on.wait(10)
             raise MemoryError
         return keyed(self, texts, identifier)
 
-    monkeypatch.setattr(KnownKeys, "_keyed", failing)
+    monkeypatch.setattr(KeyCache, "_hash", failing)
     users = identifiers(100, 3)
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(keys.of, [users])
+        first = pool.submit(keys.keys_of, [users])
         started.wait(10)
-        second = pool.submit(keys.of, [users])
+        second = pool.submit(keys.keys_of, [users])
         go_on.set()
         with pytest.raises(MemoryError):
             first.result(20)
@@ -106,8 +106,8 @@ def test_a_thread_that_fails_keeps_no_other_waiting(key: GroupKey, monkeypatch: 
 def test_more_namespaces_than_codes_are_refused(key: GroupKey) -> None:
     """A code that ran over would make a person nobody."""
     many = [Identifier(column=f"c{i}", namespace=f"n{i}") for i in range(key_cache.MOST_NAMESPACES + 1)]
-    keys = KnownKeys(many[:-1], key, None)
-    _, codes = keys.of([pl.Series([None if i < len(many) - 2 else "bob"], dtype=pl.String) for i in range(len(many) - 1)])
+    keys = KeyCache(many[:-1], key, None)
+    _, codes = keys.keys_of([pl.Series([None if i < len(many) - 2 else "bob"], dtype=pl.String) for i in range(len(many) - 1)])
     assert keys.namespaces[codes[0] - int(FIRST_CODE)] == many[-2].namespace
     with pytest.raises(RefusedError, match="too many namespaces"):
-        KnownKeys(many, key, None)
+        KeyCache(many, key, None)

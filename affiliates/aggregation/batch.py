@@ -1,0 +1,54 @@
+"""What events and ready keys become on their way to contributions: batches of keys by cell, and the first look at a source."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import NamedTuple
+
+from affiliates.sketches.arrays import Keys
+
+
+class Cell(NamedTuple):
+    """The users of one audience and namespace on one day, as far as a batch has them."""
+
+    day: date
+    audience: str
+    namespace: str
+    keys: Keys
+    """The keys of the events' users; a key can come again, here and in later batches."""
+    events: int
+    """How many events the keys stand for."""
+
+
+class NotCounted(NamedTuple):
+    """Numbers of a day's events that are nobody's, or that a condition leaves undecided."""
+
+    day: date
+    unidentified: int
+    """Events that count and have no usable identifier."""
+    undecided: int
+    """Events for which a condition was null; null counts as false."""
+    left_out: int
+    """Events among the undecided that don't count because `counts_when` was null."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some events of a source. Batches of one source add up; their keys must be united by something idempotent."""
+
+    cells: Sequence[Cell]
+    not_counted: Sequence[NotCounted]
+    canaries: Mapping[str, Keys] = field(default_factory=dict)
+    """By namespace, keys of the protocol's fixed identifiers, where somebody else has made the keys."""
+
+
+@dataclass(frozen=True)
+class SourceSample:
+    """A first look at the newest part of a source, which `doctor` shows."""
+
+    empty: bool
+    """Whether the part has no event at all."""
+    counting: int
+    """How many of its first events count."""
+    unidentified: int
+    """How many of those have no usable identifier."""
