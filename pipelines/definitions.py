@@ -1,8 +1,8 @@
-"""A group as a Dagster code location: assets, checks, jobs, schedules and sensors, put together.
+"""A group directory as a Dagster code location: assets, checks, jobs, schedules and sensors, put together.
 
-For one's own workspace, name a module that says `defs = build_defs(Path("/srv/acme"), ["mauwatch"])`; or load this one with
-the group directory in the environment variable MAUWATCH_GROUP and, if wanted, the prefix of all asset keys in
-MAUWATCH_KEY_PREFIX (parts divided by a slash).
+There are two ways to load a group into a Dagster of one's own. Write a module with the line
+`defs = build_defs(Path("/srv/acme"), ["mauwatch"])`. Or load this module, with the group directory in the environment
+variable MAUWATCH_GROUP and, if wanted, the prefix of all asset keys in MAUWATCH_KEY_PREFIX (parts divided by a slash).
 """
 
 import os
@@ -20,10 +20,11 @@ from pipelines.defs.resources import Clock, real_clock
 def build_defs(
     directory: Path, key_prefix: Sequence[str] = (), clock: Clock = real_clock, running: bool = False
 ) -> dg.Definitions:
-    """Everything that Dagster is to know of a group directory.
+    """All that Dagster has to know about a group directory.
 
-    Reads the manifests; raises `RefusedError` with their mistakes. Schedules and sensors are there, and stand still until
-    somebody turns them on, or from the start on where they are `running`.
+    `key_prefix`: the first parts of every asset key. `clock`: what runs, schedules and sensors take for the time.
+    `running`: whether schedules and sensors are turned on from the start; else a person turns them on.
+    Raises `RefusedError` with all mistakes in the manifests.
     """
     group = read_group(directory)
     calendar = partitions.calendar(group)
@@ -47,10 +48,11 @@ def build_defs(
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """The group in MAUWATCH_GROUP, with its number coming by itself as long as Dagster's daemon runs.
+    """The group in MAUWATCH_GROUP; schedules and sensors are turned on, so the figure comes by itself while the daemon runs.
 
-    The environment is read when Dagster loads this, not when the module is imported.
+    Raises `RefusedError` where MAUWATCH_GROUP is missing, or the manifests have mistakes.
     """
+    # Dagster calls this when it loads the code location: importing the module reads no environment.
     directory = os.environ.get("MAUWATCH_GROUP")
     if not directory:
         raise refused(

@@ -1,4 +1,4 @@
-"""Logs as one JSON object a line, for whoever collects them."""
+"""Log lines as one JSON object each, for whatever collects the lines: `time`, `level`, `event`, `process`, and more keys."""
 
 import json
 import re
@@ -7,42 +7,48 @@ from threading import Lock
 from typing import IO, Any, Literal
 
 Level = Literal["debug", "info", "warning", "error"]
+"""How bad an event is: `error` needs a person."""
 
+# Dagster's lines: colours are terminal sequences, and the level stands between two dashes.
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _LEVELS = re.compile(r" - (DEBUG|INFO|WARNING|ERROR|CRITICAL) - ")
 
 
 class Log:
-    """Lines of one process, and of others that it started."""
+    """The log of one process and of the processes that it started, on one stream; several threads may write."""
 
     def __init__(self, stream: IO[str], process: str) -> None:
-        self._stream, self._process, self._turn = stream, process, Lock()
+        self._stream = stream
+        self._process = process
+        self._turn = Lock()
 
     def say(self, level: Level, event: str, **more: object) -> None:
+        """Write an event of this process; `more`: further keys of the line."""
         self._write({"time": _now(), "level": level, "event": event, "process": self._process, **more})
 
     def pass_on(self, line: str, process: str) -> None:
-        """A line of another process: as it is where it is a JSON object, else as an event."""
+        """Write a line of another process: a JSON object key by key, any other text as an event."""
         try:
-            said = json.loads(line)
+            fields = json.loads(line)
         except ValueError:
-            said = None
-        if isinstance(said, dict):
-            self._write({**said, "process": process})
+            fields = None
+        # A line such as `7` or `null` is JSON, too, and no log line.
+        if isinstance(fields, dict):
+            self._write({**fields, "process": process})
             return
         text = _COLOURS.sub("", line)
-        found = _LEVELS.search(text)
-        level = found[1].lower().replace("critical", "error") if found else "info"
+        match = _LEVELS.search(text)
+        level = match[1].lower().replace("critical", "error") if match else "info"
         self._write({"time": _now(), "level": level, "event": text, "process": process})
 
-    def _write(self, said: dict[str, Any]) -> None:
-        """Whole, though several threads write; a reader that has gone away must not end the one who writes."""
-        line = json.dumps(said, ensure_ascii=False, default=str)
+    def _write(self, fields: dict[str, Any]) -> None:
+        """Write one whole line, though several threads write."""
+        line = json.dumps(fields, ensure_ascii=False, default=str)
         with self._turn:
             try:
                 self._stream.write(line + "\n")
                 self._stream.flush()
-            except (OSError, ValueError):
+            except (OSError, ValueError):  # The reader has gone away, or the stream is closed: serving goes on.
                 return
 
 

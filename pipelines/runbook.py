@@ -1,4 +1,7 @@
-"""Where docs/runbook.md speaks of what an operator sees: a section's name for each situation, and the line that points there."""
+"""The sections of docs/runbook.md: one for each situation that an operator meets, and the line that points to it.
+
+A refusal leads to its section by its code, never by its text.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -8,7 +11,7 @@ from affiliates.errors import Code, Refusal
 
 
 class Page(StrEnum):
-    """A section of docs/runbook.md, by its anchor."""
+    """A section of docs/runbook.md. The value is the section's anchor, and its heading in lower case."""
 
     SOURCE_REFUSED = "source-refused"
     DAYS_MISSING = "days-missing"
@@ -44,20 +47,23 @@ class Page(StrEnum):
 
     @property
     def heading(self) -> str:
-        """The section's heading."""
+        """The section's heading, as the page writes it."""
         return self.replace("-", " ").capitalize()
 
     @property
     def line(self) -> str:
+        """The line that stands below a message and points to the section."""
         return f"Runbook: docs/runbook.md#{self}"
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something that a person has to see to: what it is, in words, and the section of the runbook about it."""
+    """Something that a person has to see to."""
 
     text: str
+    """What it is, in a sentence."""
     page: Page
+    """The section that says what to do."""
 
     def __str__(self) -> str:
         return self.text
@@ -122,39 +128,46 @@ SECTIONS: Mapping[Code, Page] = {
     Code.SERVE_RUNNING: Page.SECOND,
     Code.PORT_TAKEN: Page.PORT,
 }
-"""The section about each kind of refusal; the other kinds are bad usage, whose message says by itself what to do."""
+"""The section for each code. A code without one is bad usage: its message alone says what to do."""
 
+# Whoever reports a refusal knows what was refused: the centre, a product or a file. A code that fits none of that situation's
+# sections gets the situation's usual one, so that a new code never points an operator to a page about something else.
 _OF_THE_CENTRE = frozenset({Page.NOT_UNITED, Page.STORE, Page.SCHEMA, Page.SECOND, Page.PORT})
 _OF_A_PRODUCT = frozenset({Page.SOURCE_REFUSED, Page.CONTRIBUTION_REFUSED, Page.ERASED, Page.CLOCK})
 _OF_A_FILE = frozenset({Page.CONTRIBUTION_REFUSED, Page.SENDER, Page.ERASED})
 
 
 def of_refusal(refusal: Refusal) -> Page | None:
-    """The section about a refusal that isn't a product's or a file's: of the centre itself. None for any other: whoever asked
-    for it reads what to do in its text."""
+    """The section for a refusal that the centre itself met, such as its store or its port; None for any other code.
+
+    A command's user reads in the message what to do about the others.
+    """
     page = SECTIONS.get(refusal.code)
     return page if page in _OF_THE_CENTRE else None
 
 
 def of_product(refusal: Refusal) -> Page:
-    """The section about what a product was refused for: its sources, or what was made of them."""
+    """The section for a product's refusal: about its sources, or about the contribution that was computed from them."""
     page = SECTIONS.get(refusal.code)
     return page if page in _OF_A_PRODUCT else Page.SOURCE_REFUSED
 
 
 def of_file(refusal: Refusal) -> Page:
-    """The section about what a file of contributions was refused for: its sender, or what it holds."""
+    """The section for a refused file of contributions: about its sender, or about its contributions."""
     page = SECTIONS.get(refusal.code)
     return page if page in _OF_A_FILE else Page.CONTRIBUTION_REFUSED
 
 
 def of_check(name: str) -> Page:
-    """The section about a red check of `pipelines.figures.quality_checks`."""
+    """The section for a red check, by the check's name in `pipelines.figures.quality_checks`.
+
+    Raises `ValueError` for a name without a section.
+    """
     return Page(f"check-{name.replace('_', '-')}")
 
 
 def lines(pages: Iterable[Page | None]) -> list[str]:
-    """A line for each section, in the order in which they come up."""
+    """The line of each section once, in the order of first appearance; None is left out."""
     return [page.line for page in dict.fromkeys(pages) if page is not None]
 
 

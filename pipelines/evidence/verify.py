@@ -93,7 +93,7 @@ def _signed(found: Verification, opened: Bundle, public_key: str | None) -> None
 
 def _ledger(found: Verification, opened: Bundle, head: str | None) -> None:
     entries = hash_chain.from_lines((opened.folder / "ledger.jsonl").read_text(encoding="utf-8"))
-    found.note(f"the ledger is whole ({len(entries)} entries)", hash_chain.wrong(entries))
+    found.note(f"the ledger is whole ({len(entries)} entries)", hash_chain.faults(entries))
     month = month_from_text(opened.about["month"])
     last = hash_chain.head_of(entries, month)
     said = opened.about["ledger_head"]
@@ -119,7 +119,7 @@ def _ledger(found: Verification, opened: Bundle, head: str | None) -> None:
 def _figures(found: Verification, opened: Bundle) -> None:
     wrong = []
     for held in opened.json("figures.json")["published"]:
-        if hash_chain.content(held["publication"], held["figures"]) != held["content"]:
+        if hash_chain.publication_digest(held["publication"], held["figures"]) != held["content"]:
             wrong.append(f"the figures by {held['publication']['reading']} aren't what their digest says")
     published = {
         held["publication"]["reading"]: held["publication"]["inputs"] for held in opened.json("figures.json")["published"]
@@ -158,7 +158,7 @@ def _noted(opened: Bundle, told: Told) -> Iterator[str]:
     rows = {row["reading"]: row for row in told["noted"]}
     for name, outcome in told["readings"].items():
         row = rows.get(name)
-        if row is None or hash_chain.digest_of(hash_chain.said(row)) not in noted:
+        if row is None or hash_chain.digest_of(hash_chain.row_content(row)) not in noted:
             yield f"the test by {name} is in no entry of the ledger"
             continue
         same = {key: outcome[key] for key in ("result", "estimate", "lower", "upper", "of_record")}

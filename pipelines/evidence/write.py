@@ -94,7 +94,7 @@ def write(workspace: Workspace, licence: Licence, to: Path, kinds: Sequence[Kind
     with store.snapshot() as fixed, TemporaryDirectory(prefix="mauwatch-", dir=to) as room:
         found = _found(fixed, group, licence, workspace.today)
         entries = ledger.read(fixed)
-        if wrong := ledger.wrong(fixed):
+        if wrong := ledger.faults(fixed):
             raise refused(
                 Code.EVIDENCE_UNWRITABLE,
                 "the ledger",
@@ -159,7 +159,7 @@ def _told(store: ContributionStore, group: Group, licence: Licence, found: Teste
         publication = found.published[reading.name]
         row = asdict(publication) | {"not_counted": "\n".join(publication.not_counted)}
         rows = publications.figures_of(store, publication.id)
-        figures.append({"publication": row, "figures": rows, "content": hash_chain.content(row, rows)})
+        figures.append({"publication": row, "figures": rows, "content": hash_chain.publication_digest(row, rows)})
     closing = found.published[group.readings.readings[0].name].collected
     return {
         "figures": {"published": figures},

@@ -39,9 +39,9 @@ def noting(connection: sa.Connection) -> Iterator[None]:
         older = [_content(connection, "published", row) for row in known]
         counts = {kind: sum(r["id"] <= before[kind] for r in _rows(connection, table)) for kind, table in _KINDS.items()}
         body = {"publications": len(older), "content": hash_chain.digest_of(older), **counts}
-        new.append(head := hash_chain.follow(None, "began", body, rows[0][1]["known_at"]))
+        new.append(head := hash_chain.next_entry(None, "began", body, rows[0][1]["known_at"]))
     for kind, row in rows:
-        new.append(head := hash_chain.follow(head, kind, _body(connection, kind, row), row["known_at"]))
+        new.append(head := hash_chain.next_entry(head, kind, _body(connection, kind, row), row["known_at"]))
     connection.execute(schema.ledger.insert(), [vars(e) | {"body": hash_chain.canonical(e.body)} for e in new])
 
 
@@ -51,11 +51,11 @@ def read(store: Store) -> list[LedgerEntry]:
         return [_entry(row) for row in connection.execute(sa.select(schema.ledger).order_by(schema.ledger.c.number)).mappings()]
 
 
-def wrong(store: Store) -> list[str]:
+def faults(store: Store) -> list[str]:
     """What in the store isn't what its ledger says, or in the ledger doesn't fit; empty where all is as it was noted."""
     with store.reading() as connection:
         entries = read(Store(store.engine, connection))
-        return [*hash_chain.wrong(entries), *_changed(connection, entries)]
+        return [*hash_chain.faults(entries), *_changed(connection, entries)]
 
 
 def _changed(connection: sa.Connection, entries: Sequence[LedgerEntry]) -> Iterator[str]:
@@ -90,8 +90,8 @@ def _body(connection: sa.Connection, kind: str, row: Row) -> dict[str, Any]:
 
 def _content(connection: sa.Connection, kind: str, row: Row) -> str:
     if kind == "published":
-        return hash_chain.content(row, _figures(connection, row))
-    return hash_chain.digest_of(hash_chain.said(row))
+        return hash_chain.publication_digest(row, _figures(connection, row))
+    return hash_chain.digest_of(hash_chain.row_content(row))
 
 
 def _figures(connection: sa.Connection, publication: Row) -> list[dict[str, Any]]:

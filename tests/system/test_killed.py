@@ -175,7 +175,7 @@ def test_killed_and_run_again(
             assert place.rows() == wanted
             assert place.in_force() == figures
             with contributions.open_store(place.store_url, place.directory) as store:
-                assert ledger.wrong(store) == [], "its entries have the moments of their runs, and are whole"
+                assert ledger.faults(store) == [], "its entries have the moments of their runs, and are whole"
     print(f"{hit} kills hit a run that was under way, {missed} came when it had ended")
     assert hit == sum(first_run + later_run)
 

@@ -147,7 +147,7 @@ def _verify_store(directory: Path, as_json: bool) -> None:
     with contributions.open_store(settings.store, directory) as store:
         # Without a bundle the store's own ledger is checked against the store's rows.
         entries = ledger.read(store)
-        wrong = ledger.wrong(store)
+        wrong = ledger.faults(store)
     head = entries[-1] if entries else None
     if as_json:
         console.print_json({"entries": len(entries), "head": head.digest if head else None, "wrong": wrong})

@@ -83,8 +83,8 @@ def test_a_chain_shows_each_change(bodies: list[dict[str, object]], data: st.Dat
     """An entry changed, left out, put twice, or in another place; only the last ones can be cut off, which the head tells."""
     entries: list[hash_chain.LedgerEntry] = []
     for body in bodies:
-        entries.append(hash_chain.follow(entries[-1] if entries else None, "noted", body, datetime(2025, 1, 1, tzinfo=UTC)))
-    assert hash_chain.wrong(entries) == []
+        entries.append(hash_chain.next_entry(entries[-1] if entries else None, "noted", body, datetime(2025, 1, 1, tzinfo=UTC)))
+    assert hash_chain.faults(entries) == []
     text = "".join(f"{e.to_line()}\n" for e in entries)
     assert hash_chain.from_lines(text) == entries
     at = data.draw(st.integers(0, len(text) - 2))
@@ -93,8 +93,8 @@ def test_a_chain_shows_each_change(bodies: list[dict[str, object]], data: st.Dat
         found = hash_chain.from_lines(other)
     except ValueError:
         found = None
-    assert found is None or hash_chain.wrong(found) or [e.digest for e in found] != [e.digest for e in entries]
+    assert found is None or hash_chain.faults(found) or [e.digest for e in found] != [e.digest for e in entries]
     if len(entries) > 1:
         gone = data.draw(st.integers(0, len(entries) - 2))
-        assert hash_chain.wrong(entries[:gone] + entries[gone + 1 :])
-        assert hash_chain.wrong([*entries[:gone], entries[gone + 1], entries[gone], *entries[gone + 2 :]])
+        assert hash_chain.faults(entries[:gone] + entries[gone + 1 :])
+        assert hash_chain.faults([*entries[:gone], entries[gone + 1], entries[gone], *entries[gone + 2 :]])

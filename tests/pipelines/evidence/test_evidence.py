@@ -216,7 +216,7 @@ def forget(folder: Path) -> None:
     for e in entries:
         if e.body.get("state") != "closed":
             at = NOW
-            new.append(hash_chain.follow(new[-1] if new else None, e.kind, e.body, at))
+            new.append(hash_chain.next_entry(new[-1] if new else None, e.kind, e.body, at))
     (folder / "ledger.jsonl").write_text("".join(f"{e.to_line()}\n" for e in new))
 
 

@@ -54,7 +54,7 @@ def directory(make: Make) -> Path:
 
 def wrong(directory: Path) -> list[str]:
     with contributions.open_store(read_group(directory).settings.store, directory) as opened:
-        return ledger.wrong(opened)
+        return ledger.faults(opened)
 
 
 def entries(directory: Path) -> list[LedgerEntry]:
@@ -111,9 +111,9 @@ def test_each_changed_column_is_found(directory: Path) -> None:
                 if column.name in ("id", "number") or (name, column.name) == ("publications", "supersedes"):
                     continue
                 before = newest(opened, table, **{column.name: another(newest(opened, table)[column.name], column)})
-                assert ledger.wrong(opened), f"{name}.{column.name}"
+                assert ledger.faults(opened), f"{name}.{column.name}"
                 newest(opened, table, **{column.name: before[column.name]})
-            assert ledger.wrong(opened) == [], name
+            assert ledger.faults(opened) == [], name
 
 
 def test_what_is_added_past_the_ledger_is_found(directory: Path) -> None:
@@ -122,7 +122,7 @@ def test_what_is_added_past_the_ledger_is_found(directory: Path) -> None:
         row = newest(opened, schema.licence_tests)
         with opened.engine.begin() as connection:
             connection.execute(schema.licence_tests.insert(), [row | {"id": row["id"] + 1, "result": "under"}])
-        assert ledger.wrong(opened) == ["1 rows of what was tested are in no entry"]
+        assert ledger.faults(opened) == ["1 rows of what was tested are in no entry"]
 
 
 def test_a_store_older_than_its_ledger_begins_it(directory: Path) -> None:

@@ -103,7 +103,7 @@ def test_what_was_signed_stands_through_an_upgrade(store_url: str, path: Path, t
         assert [p.state for p in kept[:3]] == ["preliminary", "closed", "restated"]
         assert {p.state for p in kept[3:]} <= {"restated"}
         if "ledger" in rows:  # A column that is added since changes no digest.
-            assert ledger.wrong(opened) == []
+            assert ledger.faults(opened) == []
         for publication in kept:
             figures = publications.figures_of(opened, publication.id)
             before = [r for r in rows["figures"] if r["publication"] == publication.id]
