@@ -13,7 +13,8 @@ from affiliates.identity.keyring import Keyring
 from affiliates.manifests.group import Group
 from affiliates.periods import local_day
 from pipelines.licences import registry
-from pipelines.store.contributions import ContributionStore, exists, open_store
+from pipelines.store.contributions import ContributionStore, open_store
+from pipelines.store.engine import exists
 
 
 class Workspace:

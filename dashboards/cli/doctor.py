@@ -19,7 +19,7 @@ from affiliates.sketches import registers
 from affiliates.sources import resolve
 from pipelines.alerts import channels, rules
 from pipelines.licences import registry
-from pipelines.store import contributions
+from pipelines.store import contributions, engine
 
 Examined = tuple[str, bool, str]
 """What was looked at, whether it is fine, and what was found."""
@@ -69,7 +69,7 @@ def _key(directory: Path, group: Group) -> Iterator[Examined]:
 
 def _store(directory: Path, group: Group) -> Iterator[Examined]:
     # Looking must not make a store: an empty one would answer every question with nothing.
-    if not contributions.exists(group.settings.store, directory):
+    if not engine.exists(group.settings.store, directory):
         yield "store", True, "none yet; the first run makes it"
         return
     try:

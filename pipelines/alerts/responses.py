@@ -12,7 +12,7 @@ from pipelines.alerts.delivery import Clock
 from pipelines.alerts.evaluate import FAILED
 from pipelines.alerts.recorder import AlertRecorder
 from pipelines.licences.registry import Registry
-from pipelines.store import alert_log, contributions
+from pipelines.store import alert_log, contributions, engine
 from pipelines.store.alert_log import Transition
 from pipelines.store.engine import Store
 
@@ -107,7 +107,7 @@ def run_ended(directory: Path, group: Group, run: JobRun, clock: Clock, failed: 
 
     Needs no key, for the lack of it may be why the run failed. Raises `RefusedError` where there can be no store.
     """
-    if not failed and not contributions.exists(group.settings.store, directory):
+    if not failed and not engine.exists(group.settings.store, directory):
         return
     with contributions.open_store(group.settings.store, directory, create=True) as store:
         _of_run(store, group, run, clock(), failed)

@@ -16,7 +16,7 @@ from pipelines.alerts.recorder import AlertRecorder
 from pipelines.alerts.responses import JobRun
 from pipelines.defs.resources import DESK, Clock, RunContext
 from pipelines.defs.sensors import under_way
-from pipelines.store import alert_log, contributions, outbox
+from pipelines.store import alert_log, contributions, engine, outbox
 from pipelines.store.process_identity import process_is_gone
 
 ALERTS = "mauwatch_alerts"
@@ -102,7 +102,7 @@ def _about(run: dg.DagsterRun) -> JobRun:
 
 def _waits(directory: Path, group: Group, now: datetime) -> bool:
     """Whether a message may be sent now, or an alert has waited for too long."""
-    if not group.alerting.channels or not contributions.exists(group.settings.store, directory):
+    if not group.alerting.channels or not engine.exists(group.settings.store, directory):
         return False
     with contributions.open_store(group.settings.store, directory) as store, store.snapshot() as fixed:
         if AlertRecorder(fixed, group, now).waits():

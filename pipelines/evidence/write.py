@@ -265,7 +265,7 @@ def _grade(grains: Collection[str], given: StatedCount | None) -> str:
 def _write_sketches(store: ContributionStore, found: TestedLicence, folder: Path) -> None:
     """A Parquet file for each product, of what each of its contributions holds."""
     versions = {v.id: v for rest in found.rests for v in rest.inputs.versions}
-    (folder / DETAILS).write_text(_json({"contributions": store.read_told(sorted(versions))}), encoding="utf-8")
+    (folder / DETAILS).write_text(_json({"contributions": store.read_details(sorted(versions))}), encoding="utf-8")
     for name, ids in _by_product(versions.values()):
         rows = [
             (number, part.audience, part.namespace, part.registers.to_image() if part.registers else None, part.erased_at)

@@ -75,7 +75,7 @@ def collect(
         if done.received.erased:
             versions = {v.period: v for v in store.read_versions(ref)}
             own = [a for a in computed if not a.next_epoch]  # An erased second one is left alone, as a run leaves erased days.
-            done.refusals += tuple(erasure_guard.refusals(store.read_not_again(own, versions)))
+            done.refusals += tuple(erasure_guard.refusals(store.read_blocked(own, versions)))
         done.unidentified = sum(a.contribution.unidentified_events or 0 for a in computed if not a.next_epoch)
         done.undecided = sum(a.contribution.undecided_events or 0 for a in computed if not a.next_epoch)
     return done

@@ -192,7 +192,7 @@ def _judge(
         signed = {m for m in months if any(p.signed for p in publications.in_force(fixed, m).values())}
         cells = fixed.read_cells(days)
         by_period = replacement.by_period(cells)
-        refusals: list[Refusal] = list(erasure_guard.refusals(fixed.read_not_again(accepted, current)))
+        refusals: list[Refusal] = list(erasure_guard.refusals(fixed.read_blocked(accepted, current)))
         for a in accepted:
             about = a.period
             refusals += replacement.refusals(a, current.get(about), by_period.get(about, []), signed, restated)

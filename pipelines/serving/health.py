@@ -25,7 +25,7 @@ from affiliates.manifests.group import Group
 from pipelines import runbook
 from pipelines.defs import instance
 from pipelines.runbook import Page
-from pipelines.store import contributions
+from pipelines.store import contributions, engine
 
 STALE = 300.0
 """Seconds after which a daemon's heartbeat is too old; it beats every 30."""
@@ -96,7 +96,7 @@ class Watch:
 
     def _store(self) -> HealthCheck:
         url = self.group().settings.store
-        if not contributions.exists(url, self.directory):
+        if not engine.exists(url, self.directory):
             return HealthCheck("store", True, "none yet: the first run makes it")
         with contributions.open_store(url, self.directory) as store:
             return HealthCheck("store", True, f"{len(store.read_months())} months")

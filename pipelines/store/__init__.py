@@ -1,4 +1,4 @@
-"""The group's database: tables, contributions, publications, ledger, alerts, outbox, erasure.
+"""The group's database: contributions, publications, ledger, alerts, outbox, erasure; tables and views.
 
 Doors: engine, contributions, product_days, publications, published_figures, ledger, erasure, erasure_guard, vacuum,
 alert_log, outbox, process_identity. All other modules are private. SQLAlchemy and Alembic are imported here (and in

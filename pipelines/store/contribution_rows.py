@@ -1,4 +1,4 @@
-"""What taking contributions does to the store, row by row. Pure: what is there goes in, what is added comes out."""
+"""The rows that accepting contributions adds to the store. Pure: the current versions go in, the new rows come out."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -24,7 +24,7 @@ from pipelines.store.sketches import PackedSketch
 
 @dataclass
 class Rows:
-    """Rows to be added, and what they make of each contribution, in their order."""
+    """Rows to be added, by table and column; and the outcome of each contribution, in the order in which they came."""
 
     contributions: list[dict[str, Any]] = field(default_factory=list)
     parts: list[dict[str, Any]] = field(default_factory=list)
@@ -34,11 +34,12 @@ class Rows:
 
     @property
     def sketches(self) -> list[str]:
-        """Digests of the sketches that the parts name."""
+        """Digests of the sketches that the new parts name, each once."""
         return list(dict.fromkeys(part["sketch"] for part in self.parts))
 
     @property
     def received(self) -> OutcomeCounts:
+        """How many contributions had each outcome."""
         return OutcomeCounts(**Counter[str](outcome.kind for outcome in self.outcomes))
 
 
@@ -53,51 +54,53 @@ def rows(
     restated: Restatement | None = None,
     erased: Collection[Period] = (),
 ) -> Rows:
-    """The rows of contributions, numbered from `next_id`; `seen` as in `Warehouse.append_contributions`.
+    """The rows of contributions, numbered from `next_id`.
 
+    `current`: the current version of each period. `packed`: the sketches by digest. `seen`: as in
+    `ContributionStore.append_contributions`. `sender`: the affiliate that handed the file in; null for what was computed here.
     `erased`: the periods that may not be contributed again.
     """
-    made = Rows()
+    new = Rows()
     for accepted in received:
         contribution = accepted.contribution
         before = current.get(accepted.period)
-        found = Outcome("erased") if accepted.period in erased else outcome(accepted, before)
-        made.outcomes.append(found)
-        if found.kind in ("older", "erased"):
+        result = Outcome("erased") if accepted.period in erased else outcome(accepted, before)
+        new.outcomes.append(result)
+        if result.kind in ("older", "erased"):
             continue
+        # A day's second contribution is of the same files as its own, for which they are noted.
         if contribution.activity_date in seen and not accepted.next_epoch:
-            about = dict(zip(SUBJECT_COLUMNS, accepted.period, strict=False))
-            made.seen.append(about | {"files": seen[contribution.activity_date], "seen_at": known_at})
-        if found.kind == "confirmed":
+            subject = dict(zip(SUBJECT_COLUMNS, accepted.period, strict=False))
+            new.seen.append(subject | {"files": seen[contribution.activity_date], "seen_at": known_at})
+        if result.kind == "confirmed":
             assert before is not None
-            made.confirmations.append(
+            new.confirmations.append(
                 {"contribution_id": before.id, "computed_at": contribution.computed_at, "known_at": known_at}
             )
-        elif found.kind != "unchanged":
-            told = _told(accepted, sender, restated) | {"id": next_id, "known_at": known_at}
-            made.contributions.append(
-                told | {"key_fingerprint": accepted.key_fingerprint, "supersedes": before.id if before else None}
-            )
-            made.parts += [part | {"contribution_id": next_id} for part in _parts(contribution, packed)]
+        elif result.kind != "unchanged":
+            row = _contribution_row(accepted, sender, restated) | {"id": next_id, "known_at": known_at}
+            new.contributions.append(row | {"supersedes": before.id if before else None})
+            new.parts += [part | {"contribution_id": next_id} for part in _part_rows(contribution, packed)]
             next_id += 1
-    return made
+    return new
 
 
-def _told(accepted: AcceptedContribution, sender: str | None, restated: Restatement | None) -> dict[str, Any]:
-    """What a row of contributions says of the contribution, and of how it came here. A second one restates no month."""
+def _contribution_row(accepted: AcceptedContribution, sender: str | None, restated: Restatement | None) -> dict[str, Any]:
+    """A row of `contributions`, without the values that the store gives. A day's second contribution restates no month."""
     contribution = accepted.contribution
     own = {c.name: getattr(contribution, c.name) for c in schema.contributions.c if hasattr(contribution, c.name)}
     changes = restated and not accepted.next_epoch and month_of(contribution.activity_date) in restated.months
     why = restated if changes else None
     return own | {
         "ahead": accepted.next_epoch,
+        "key_fingerprint": accepted.key_fingerprint,
         "sender": sender,
         "reason": why.reason if why else None,
         "approved_by": why.by if why else None,
     }
 
 
-def _parts(contribution: Contribution, packed: Mapping[str, PackedSketch]) -> list[dict[str, Any]]:
+def _part_rows(contribution: Contribution, packed: Mapping[str, PackedSketch]) -> list[dict[str, Any]]:
     return [
         {
             "audience": part.audience,

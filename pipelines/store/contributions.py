@@ -1,4 +1,4 @@
-"""The door to what was contributed: read_..., append_..., replace_..., one transaction each."""
+"""The contributions and stated counts in the store: read_..., append_..., replace_..., one transaction each."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,9 +29,8 @@ from pipelines.records import (
     column_of,
 )
 from pipelines.store import contribution_rows, erasure_guard, product_days, schema, sketches, versions
-from pipelines.store import engine as store_engine
 from pipelines.store.contribution_rows import Rows
-from pipelines.store.engine import Store
+from pipelines.store.engine import Store, connected
 from pipelines.store.erasure_guard import ErasedPeriod
 from pipelines.store.versions import last_id
 
@@ -41,17 +40,21 @@ _ROWS = 2000
 
 @dataclass(frozen=True)
 class HandedInFile:
-    """How a file of contributions came here: what its receipt says, but for the outcome."""
+    """A file of contributions that was handed in: its row of `receipts`, but for the outcome."""
 
     file: str
+    """The file's name."""
     sha256: str
+    """Of the file's bytes; of a folder, of its part-files' digests."""
     sender: str | None
+    """The affiliate that handed the file in; null where nobody could tell."""
     bound_by: str
+    """What showed that the file is the sender's."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """The users of one audience and namespace of a stored contribution, without their sketch."""
+    """The users of one audience and namespace in a stored contribution, without their sketch: field by column."""
 
     affiliate: str
     product: str
@@ -60,11 +63,11 @@ class Cell:
     audience: str
     namespace: str
     sketch: str
-    """Digest of its registers."""
+    """Digest of the registers."""
     estimate: int | None
-    """Null if it came before this was noted."""
+    """Users by the sketch; null where the contribution is older than the column."""
     next_epoch: bool
-    """Of a day's second contribution, under the coming epoch's key."""
+    """Whether this belongs to a day's second contribution, under the next epoch's key."""
 
     @property
     def ref(self) -> ProductRef:
@@ -78,11 +81,14 @@ class Cell:
 
 
 Judge = Callable[["ContributionStore", Mapping[Period, StoredContribution]], Restatement | None]
-"""Told the store and its current versions at the moment of taking; raises `RefusedError`, or says what is restated."""
+"""Decides on a file inside the transaction that stores it: takes the store and the current version of each period.
+
+Gives what is restated, or null; raises `RefusedError` for a file that may not be stored.
+"""
 
 
 class ContributionStore(Store):
-    """An open store, and what was contributed to it."""
+    """An open store, with what was contributed to it; a `ContributionReader`."""
 
     def append_contributions(
         self,
@@ -90,29 +96,30 @@ class ContributionStore(Store):
         known_at: datetime,
         seen: Mapping[date, str] = MappingProxyType({}),
     ) -> OutcomeCounts:
-        """Take contributions.
+        """Store contributions, all in one transaction; gives how many had each outcome.
 
-        The same registers again change nothing, but that the first computation after settling is
-        noted; other registers become the current version and the earlier ones stay. What was computed
-        before the current version was (a slower run, an older file) changes nothing either, nor does what was erased, until
-        somebody allows it again.
+        Other registers than the current version's become the current version, and the earlier one stays. The same registers
+        change nothing, but the first computation after the period has settled is noted. A contribution that was computed
+        before the current version (by a slower run, in an older file) isn't stored, and neither is what was erased, until
+        somebody allows it.
 
-        `seen`: by first day, the digest of the files that contributions of one product were computed from. It is
-        noted together with them and not for what wasn't taken: else a change of a file would pass for stored.
+        `seen`: by first day, the digest of the files that contributions of one product were computed from. It is noted for
+        stored contributions alone: else a change of a file would pass for stored.
         """
         return self._append(received, known_at, seen).received
 
     def append_handed_in(
         self, received: Sequence[AcceptedContribution], known_at: datetime, handed: HandedInFile, judge: Judge
     ) -> list[Outcome]:
-        """Take a file's contributions, and note its receipt with them; says what became of each, in their order.
+        """Store a file's contributions and its receipt in one transaction; gives each contribution's outcome, in their order.
 
-        `judge` decides in the same transaction. What it raises is raised, and then nothing is taken.
+        `judge` decides in the same transaction, so that no other receiver or signer slips between. Where it raises
+        `RefusedError`, nothing is stored.
         """
         return self._append(received, known_at, {}, handed, judge).outcomes
 
     def append_refused(self, handed: HandedInFile, known_at: datetime, reasons: Sequence[str]) -> None:
-        """Note the receipt of a file that was refused."""
+        """Store the receipt of a file that was refused; `reasons`: a sentence each, at least one."""
         with self.writing() as connection:
             _append_receipt(connection, handed, known_at, reasons)
 
@@ -127,12 +134,13 @@ class ContributionStore(Store):
         c = schema.contributions
         with self.reading() as connection:
             current = versions.current(connection, received)
-        # Packed before it is this writer's turn, so that the others needn't wait for it.
+        # Packing takes longer than writing: it is done before it is this writer's turn, so that the others needn't wait.
         packed = sketches.pack([r.contribution for r in received if records.differs(r, current.get(r.period))])
         with self.writing() as connection:
             current = versions.current(connection, received)
             restated = judge(ContributionStore(self.engine, connection), current) if judge else None
             gone = erasure_guard.blocked(connection, received, current)
+            # Another writer may have changed the current versions since: what now differs is packed, too.
             changed = [r.contribution for r in received if records.differs(r, current.get(r.period))]
             packed |= sketches.pack(changed, packed)
             sender = handed.sender if handed else None
@@ -141,15 +149,15 @@ class ContributionStore(Store):
             )
             sketches.append(connection, {digest: packed[digest] for digest in rows.sketches})
             for table, new in ((c, rows.contributions), (schema.parts, rows.parts), (schema.confirmations, rows.confirmations)):
-                for some in schema.chunks(new, _ROWS):
-                    connection.execute(table.insert(), some)
+                for chunk in schema.chunks(new, _ROWS):
+                    connection.execute(table.insert(), chunk)
             _replace_seen(connection, rows.seen)
             if handed:
                 _append_receipt(connection, handed, known_at, ())
         return rows
 
     def read_versions(self, ref: ProductRef, next_epoch: bool | None = False) -> list[StoredContribution]:
-        """Current contributions of a product: of each period its own, or days' second ones; None for both."""
+        """A product's current contributions: the periods' own, with `next_epoch` days' second ones, with None both."""
         c = schema.contributions.c
         wanted = [c.affiliate == ref.affiliate, c.product == ref.product]
         if next_epoch is not None:
@@ -160,78 +168,92 @@ class ContributionStore(Store):
     def read_around(
         self, first: date, last: date, up_to: Position | None = None, next_epoch: bool = False
     ) -> list[StoredContribution]:
-        """Contributions of the days from `first` to `last`, and of the periods beside them: two days on either side, since
-        the days of two zones lie up to 26 hours apart.
+        """The contributions of the days from `first` to `last` (both included), and of the periods beside them.
 
-        The current ones, or those that were when the store was filled so far; `next_epoch`: days' second ones, too.
+        `up_to`: those that were current when the store was filled so far. `next_epoch`: days' second contributions, too.
         """
         c = schema.contributions.c
         month_beside = sa.and_(c.grain == "month", c.activity_date == month_of(first - DAY))
+        # Zones lie up to 26 hours apart (UTC-12 to UTC+14), so a day elsewhere may overlap with one two dates away.
         around = c.activity_date.between(first - DAY * 2, last + DAY * 2)
         with self.reading() as connection:
             own = [] if next_epoch else [c.ahead.is_(False)]
             return versions.read(connection, sa.or_(around, month_beside), *own, up_to=up_to)
 
     def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]:
-        """The sketches of contributions, in the order of `ids`."""
+        """Each part of the contributions with these numbers, after its contribution's number, in the order of the numbers.
+
+        Raises `RefusedError` (STORE_DAMAGED) for a sketch that isn't what its digest says.
+        """
         c = schema.contributions
         p = schema.parts
         s = schema.sketches
         image = sa.case((schema.GONE, sa.null()), else_=s.c.image)
         with self.reading() as connection:
-            for some in schema.chunks(ids):
+            for chunk in schema.chunks(ids):
                 wanted = (
                     sa.select(p.c.contribution_id, p.c.audience, p.c.namespace, s.c.digest, image, s.c.erased_at)
                     .join_from(p, s, p.c.sketch == s.c.digest)
                     .join(c, p.c.contribution_id == c.c.id)
-                    .where(p.c.contribution_id.in_(some))
+                    .where(p.c.contribution_id.in_(chunk))
                     .order_by(p.c.contribution_id, p.c.audience, p.c.namespace)
                 )
+                # Few rows at a time: an image can have a megabyte.
                 with connection.execute(wanted, execution_options={"yield_per": 50}) as rows:
                     yield from ordered(sketches.stored_part, (tuple(row) for row in rows))
 
-    def read_not_again(
+    def read_blocked(
         self, received: Sequence[AcceptedContribution], current: Mapping[Period, StoredContribution]
     ) -> dict[Period, ErasedPeriod]:
-        """Those of the periods that were erased and that nobody has allowed to be contributed again."""
+        """By period, the contributions that may not be stored: erased, and nobody has allowed them again.
+
+        `current`: the current versions of the contributions' products.
+        """
         with self.reading() as connection:
             return erasure_guard.blocked(connection, received, current)
 
     def read_cells(self, days: Sequence[date]) -> list[Cell]:
-        """What the current contributions of periods that begin on these days are made of."""
+        """The cells of the current contributions whose first days are these, of all products."""
         c = schema.contributions
         p = schema.parts
-        found = list[Cell]()
+        cells = list[Cell]()
         with self.reading() as connection:
-            for some in schema.chunks(days):
-                latest = schema.current(c, *PERIOD_COLUMNS).where(c.c.activity_date.in_(some))
+            for chunk in schema.chunks(days):
+                latest = schema.current(c, *PERIOD_COLUMNS).where(c.c.activity_date.in_(chunk))
                 columns = [(p if field.name in p.c else c).c[column_of(field.name)] for field in fields(Cell)]
                 joined = sa.select(*columns).join_from(c, p, p.c.contribution_id == c.c.id).where(c.c.id.in_(latest))
-                found += [Cell(*row) for row in connection.execute(joined)]
-        return found
+                cells += [Cell(*row) for row in connection.execute(joined)]
+        return cells
 
     def read_events(self, ref: ProductRef, next_epoch: bool = False) -> dict[date, int]:
-        """By day, the events of a product's contributions, or of their second ones; without those that don't say."""
+        """By day, the number of events of a product's contributions, or of their second ones; days without a number are left
+        out."""
         return product_days.read_events(self, ref, "day", next_epoch)
 
-    def read_told(self, ids: Sequence[int]) -> list[dict[str, Any]]:
-        """What contributions say besides their key columns and sketches: `normalisation`, and `events` by audience and
-        namespace."""
+    def read_details(self, ids: Sequence[int]) -> list[dict[str, Any]]:
+        """What contributions' digests cover beside key columns and sketches, as a bundle of evidence keeps it.
+
+        Keys: `contribution` (the number), `normalisation`, and `events` by "audience namespace".
+        """
         c = schema.contributions.c
         p = schema.parts.c
-        found = dict[int, dict[str, Any]]()
+        details = dict[int, dict[str, Any]]()
         with self.reading() as connection:
-            for some in schema.chunks(ids):
+            for chunk in schema.chunks(ids):
                 wanted = sa.select(c.id, c.normalisation, p.audience, p.namespace, p.events).join_from(
                     schema.contributions, schema.parts
                 )
-                for row in connection.execute(wanted.where(c.id.in_(some)).order_by(c.id)):
-                    told = found.setdefault(row.id, {"contribution": row.id, "normalisation": row.normalisation, "events": {}})
-                    told["events"][f"{row.audience} {row.namespace}"] = row.events
-        return list(found.values())
+                for row in connection.execute(wanted.where(c.id.in_(chunk)).order_by(c.id)):
+                    new = {"contribution": row.id, "normalisation": row.normalisation, "events": {}}
+                    events = details.setdefault(row.id, new)["events"]
+                    events[f"{row.audience} {row.namespace}"] = row.events
+        return list(details.values())
 
     def read_counts(self, first: date, last: date, up_to: Position | None = None) -> list[StatedCount]:
-        """Counts and ceilings in force for the months from `first` to `last`, now or when the store was filled so far."""
+        """The counts and ceilings in force for the months from `first` to `last` (first days, both included).
+
+        `up_to`: those that were in force when the store was filled so far.
+        """
         c = schema.counts
         key = "affiliate", "product", "month", "kind"
         latest = schema.current(c, *key).where(c.c.month.between(first, last))
@@ -240,12 +262,17 @@ class ContributionStore(Store):
         about = [c.c[name] for name in key]
         columns = [*about, c.c.users, c.c.unit, c.c.document, c.c.attested_by]
         with self.reading() as connection:
+            # A row without a number withdraws the one before.
             rows = connection.execute(sa.select(*columns).where(c.c.id.in_(latest), c.c.users.is_not(None)).order_by(*about))
             return [StatedCount(*row) for row in rows]
 
     def replace_counts(self, first: date, last: date, given: Iterable[StatedCount], known_at: datetime) -> int:
-        """Make these the counts and ceilings in force for these months; says how many changed."""
+        """Make these the only counts and ceilings in force for these months; gives how many rows that took.
+
+        A number that isn't among them any more is withdrawn; the earlier rows stay.
+        """
         after = {_count_key(c): c for c in given}
+        # Without waiting for a turn where nothing changes.
         if {_count_key(c): c for c in self.read_counts(first, last)} == after:
             return 0
         with self.writing() as connection:
@@ -257,7 +284,7 @@ class ContributionStore(Store):
         return len(changed)
 
     def read_seen(self, ref: ProductRef, grain: Grain) -> dict[date, str]:
-        """By period, the digest of the files it was computed from."""
+        """By first day, the digest of the files that a product's period was computed from."""
         s = schema.sources_seen.c
         ours = s.affiliate == ref.affiliate, s.product == ref.product, s.grain == grain
         wanted = sa.select(s.activity_date, s.files).where(*ours)
@@ -265,12 +292,12 @@ class ContributionStore(Store):
             return {row.activity_date: row.files for row in connection.execute(wanted)}
 
     def position(self, at: datetime) -> Position:
-        """How far the store is filled."""
+        """How far the store is filled; `at`: the time that this is noted with."""
         with self.reading() as connection:
             return Position(last_id(connection, schema.contributions), last_id(connection, schema.counts), at)
 
     def read_months(self) -> list[date]:
-        """First days of the months that any contribution or count is about."""
+        """First days of the months that a contribution or a stated count is about, in order."""
         c = schema.contributions.c
         n = schema.counts.c
         with self.reading() as connection:
@@ -279,22 +306,18 @@ class ContributionStore(Store):
         return sorted({month_of(day) for day in days})
 
 
-def exists(url: str, directory: Path) -> bool:
-    """Whether there is a store to open: a database server is taken to have one."""
-    return store_engine.exists(url, directory)
-
-
 @contextmanager
 def open_store(url: str, directory: Path, create: bool = False) -> Iterator[ContributionStore]:
-    """Open the store; `create` makes it where there is none and migrates an older one.
+    """The store, open; `create` makes the store where there is none, and upgrades an older schema.
 
-    Raises `RefusedError` when there is none, it can't be reached, or its schema isn't this program's.
+    Raises `RefusedError` where there is no store, where the database can't be reached, or where the schema isn't this program's.
     """
-    with store_engine.connected(url, directory, create) as engine:
+    with connected(url, directory, create) as engine:
         yield ContributionStore(engine)
 
 
 def _replace_seen(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Put rows of `sources_seen` in the place of the same periods' rows."""
     s = schema.sources_seen
     if rows:
         same = [s.c[name] == sa.bindparam(f"its_{name}") for name in SUBJECT_COLUMNS]
@@ -303,8 +326,8 @@ def _replace_seen(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) 
 
 
 def _append_receipt(connection: sa.Connection, handed: HandedInFile, known_at: datetime, reasons: Sequence[str]) -> None:
-    said = {"outcome": "refused" if reasons else "accepted", "reasons": "\n".join(reasons), "received_at": known_at}
-    connection.execute(schema.receipts.insert(), [vars(handed) | said])
+    result = {"outcome": "refused" if reasons else "accepted", "reasons": "\n".join(reasons), "received_at": known_at}
+    connection.execute(schema.receipts.insert(), [vars(handed) | result])
 
 
 def _count_key(count: StatedCount) -> tuple[str, str, date, str]:

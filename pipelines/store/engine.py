@@ -1,8 +1,7 @@
-"""Our own store by its URL: SQLite or PostgreSQL, with its schema up to date (Alembic); reading and writing it.
+"""Opening the store by its URL (SQLite or PostgreSQL), upgrading its schema, reading and writing it.
 
-Writers take turns: the numbers of rows then grow in the order in which they become visible, so that
-"all up to number N" means the same for ever. Readers never wait, and see what was committed when
-they began.
+Writers take turns. So rows become visible in the order of their numbers, and "all rows up to number N" means the same for
+ever. Readers never wait: they see what was committed when they began.
 """
 
 from collections.abc import Iterator
@@ -20,13 +19,14 @@ from affiliates.errors import Code, RefusedError, refused
 from pipelines.store import schema, views
 
 WRITERS = 0x6D617577
-"""The advisory lock that PostgreSQL's writers take turns by."""
+"""The number of PostgreSQL's advisory lock that one writer holds at a time: `mauw` in ASCII, so that no other program has it."""
 
 
 class Store:
-    """An open store; `snapshot` gives one whose answers all are of one moment.
+    """An open store.
 
-    With a `connection` that `writes`, all that is read and written is part of the transaction that it is in.
+    With a `connection`, all reads happen in that connection's transaction: a snapshot. With a connection that `writes`, all
+    writes belong to that transaction, too, and are committed with it.
     """
 
     def __init__(self, engine: sa.Engine, connection: sa.Connection | None = None, writes: bool = False) -> None:
@@ -36,17 +36,18 @@ class Store:
 
     @contextmanager
     def snapshot(self) -> Iterator[Self]:
-        """The store as it is now, whatever others write meanwhile."""
+        """The store as it is now: all answers are of one moment, whatever others write meanwhile."""
         if self._connection is not None:
             yield self
             return
+        # SQLite's transactions are snapshots anyway; PostgreSQL's see what others commit, unless told so.
         level = {} if self.engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
         with self.engine.connect().execution_options(**level) as connection:
             yield type(self)(self.engine, connection)
 
     @contextmanager
     def reading(self) -> Iterator[sa.Connection]:
-        """A connection that reads: the snapshot's, or one of its own."""
+        """A connection for reading: the snapshot's, else a new one."""
         if self._connection is not None:
             yield self._connection
             return
@@ -55,7 +56,10 @@ class Store:
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
-        """One transaction of one writer at a time; committed at its end, or not at all."""
+        """A transaction of the one writer whose turn it is: committed at the end of the block, or not at all.
+
+        A writer inside another one's block shares the transaction.
+        """
         if self._writes and self._connection is not None:
             yield self._connection
             return
@@ -67,13 +71,16 @@ class Store:
 
 
 def sql_folder() -> Path:
-    """Migrations and views: in the wheel beside this module, in a checkout at the top."""
+    """The folder of migrations and views: `pipelines/sql` in the wheel, `sql` at the top of a checkout."""
     inside = Path(__file__).parents[1] / "sql"
     return inside if inside.is_dir() else Path(__file__).parents[2] / "sql"
 
 
 def exists(url: str, directory: Path) -> bool:
-    """Whether there is a store to open. Raises `RefusedError` for a database that can't be reached."""
+    """Whether there is a store to open: SQLite's file, or PostgreSQL's tables.
+
+    Raises `RefusedError` for a database that can't be reached.
+    """
     parsed = _parsed(url, directory)
     if parsed.get_backend_name() == "sqlite":
         return bool(parsed.database and Path(parsed.database).is_file())
@@ -83,9 +90,9 @@ def exists(url: str, directory: Path) -> bool:
 
 @contextmanager
 def connected(url: str, directory: Path, create: bool = False) -> Iterator[sa.Engine]:
-    """Open the store; `create` makes it where there is none and migrates an older one.
+    """The database of the store, open; `create` makes the store where there is none, and upgrades an older schema.
 
-    Raises `RefusedError` when there is none, it can't be reached, or its schema isn't this program's.
+    Raises `RefusedError` where there is no store, where the database can't be reached, or where the schema isn't this program's.
     """
     if not create and not exists(url, directory):
         shown = sa.make_url(url).render_as_string(hide_password=True)
@@ -97,6 +104,7 @@ def connected(url: str, directory: Path, create: bool = False) -> Iterator[sa.En
 
 @contextmanager
 def _reached(url: str, directory: Path) -> Iterator[sa.Engine]:
+    """The database, whatever its schema is. A database's error becomes a `RefusedError` that quotes no values."""
     absolute = _parsed(url, directory)
     shown = sa.make_url(url).render_as_string(hide_password=True)
     try:
@@ -125,13 +133,13 @@ def _reached(url: str, directory: Path) -> Iterator[sa.Engine]:
     try:
         yield engine
     except sa.exc.DBAPIError as error:
-        raise _unusable(shown, error) from None
+        raise _unusable(shown, error) from None  # `from None`: a traceback would show the parameters.
     finally:
         engine.dispose()
 
 
 def _parsed(url: str, directory: Path) -> sa.URL:
-    """The URL, with an SQLite file's path made absolute."""
+    """The URL, with an SQLite file's path made absolute. Raises `RefusedError` for what is no URL."""
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
@@ -150,15 +158,21 @@ def _parsed(url: str, directory: Path) -> sa.URL:
 
 
 def _unusable(shown: str, error: sa.exc.DBAPIError) -> RefusedError:
-    """Without the error's text: a statement's parameters hold sketches and settings."""
-    said = f"{shown}: {type(error.orig).__name__}"
+    """The refusal for a database's error, without the error's text: a statement's parameters hold sketches and settings."""
     return refused(
-        Code.STORE_UNUSABLE, "the store", "can't be used", said, "see that it runs, has room, and is a store of mauwatch"
+        Code.STORE_UNUSABLE,
+        "the store",
+        "can't be used",
+        f"{shown}: {type(error.orig).__name__}",
+        "see that it runs, has room, and is a store of mauwatch",
     )
 
 
 def _begin_sqlite(connection: sa.Connection) -> None:
-    """A writer waits for the others at its beginning: one that has read before can't wait any more."""
+    """Begin a transaction; a writer waits for the others here.
+
+    A transaction that has read and writes later can't wait any more: SQLite refuses it at once where another has written.
+    """
     writes = connection.get_execution_options().get("mauwatch_writes")
     connection.exec_driver_sql("begin immediate" if writes else "begin")
 
@@ -167,16 +181,17 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
     connection.isolation_level = None  # Else Python's driver begins transactions by itself, and only before it writes.
     for pragma in (
         "foreign_keys = on",
-        "journal_mode = wal",
+        "journal_mode = wal",  # Readers go on while somebody writes.
         "synchronous = normal",
-        "busy_timeout = 30000",
-        "secure_delete = on",
+        "busy_timeout = 30000",  # Milliseconds that a writer waits for the one before.
+        "secure_delete = on",  # Zeros in the place of an erased sketch: see `vacuum`.
     ):
         connection.execute(f"pragma {pragma}")
 
 
 def _config() -> Config:
     config = Config()
+    # Alembic's options are read by configparser, for which a per cent sign begins a name.
     config.set_main_option("script_location", str(sql_folder() / "migrations").replace("%", "%%"))
     return config
 
@@ -186,6 +201,10 @@ def _revision(connection: sa.Connection) -> str | None:
 
 
 def _migrate(engine: sa.Engine, create: bool) -> None:
+    """Upgrade the schema to the newest, with all views made anew.
+
+    Raises `RefusedError` for an older schema without `create`, and for a newer one.
+    """
     config = _config()
     newest = ScriptDirectory.from_config(config).get_current_head()
     with engine.connect() as connection:
@@ -213,6 +232,7 @@ def _migrate(engine: sa.Engine, create: bool) -> None:
         if _revision(connection) == newest:
             return  # Another process has just done it.
         config.attributes["connection"] = connection
+        # SQLite changes no table that a view reads, so all views go first. Both are one transaction with the upgrade.
         views.drop(connection, sql_folder() / "views")
         command.upgrade(config, "head")
         views.create(connection, sql_folder() / "views")

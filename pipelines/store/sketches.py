@@ -19,40 +19,43 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 
 
 class PackedSketch(NamedTuple):
-    """A sketch as it is stored, and its estimate."""
+    """A sketch as the store keeps it."""
 
     lg_k: int
     image: bytes
+    """DataSketches image, or its zstd frame where that is shorter."""
     estimate: int
+    """Users."""
 
 
 def pack(
     contributions: Sequence[Contribution], known: Mapping[str, PackedSketch] = MappingProxyType({})
 ) -> dict[str, PackedSketch]:
-    """By digest, the sketches of contributions, but for those that are known."""
-    registers = {p.registers.digest(): p.registers for c in contributions for p in c.parts}
+    """The sketches of contributions by digest, but for those in `known`; packed by several threads."""
+    registers = {part.registers.digest(): part.registers for contribution in contributions for part in contribution.parts}
     new = [digest for digest in registers if digest not in known]
     return dict(zip(new, ordered(lambda digest: _packed(registers[digest]), new), strict=True))
 
 
 def append(connection: sa.Connection, sketches: Mapping[str, PackedSketch]) -> None:
-    """Store those that aren't there yet, or aren't there any more."""
+    """Store the sketches that aren't there yet, and the images that were erased since."""
     s = schema.sketches
     digests = list(sketches)
-    for some in schema.chunks(digests):
-        known = set(connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some))))
-        gone = connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some), s.c.image.is_(None))).all()
-        for digest in gone:  # `erased_at` stays: for contributions from before it, the sketch is erased still.
+    for chunk in schema.chunks(digests):
+        known = set(connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(chunk))))
+        gone = connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(chunk), s.c.image.is_(None))).all()
+        for digest in gone:  # `erased_at` stays: for contributions that are older than that, the sketch is still erased.
             connection.execute(s.update().where(s.c.digest == digest).values(image=sketches[digest].image))
-        rows = [{"digest": d, "lg_k": sketches[d].lg_k, "image": sketches[d].image} for d in some if d not in known]
+        rows = [{"digest": d, "lg_k": sketches[d].lg_k, "image": sketches[d].image} for d in chunk if d not in known]
         if rows:
             connection.execute(s.insert(), rows)
 
 
 def stored_part(row: tuple[Any, ...]) -> tuple[int, StoredPart]:
-    """A contribution's number and its part, from contribution, audience, namespace, digest, image and when that was erased.
+    """A contribution's number and its part.
 
-    Raises `RefusedError` where the image isn't what its digest says.
+    `row`: contribution's number, audience, namespace, digest, image (null once erased), moment of erasure.
+    Raises `RefusedError` (STORE_DAMAGED) where the image isn't what its digest says.
     """
     contribution_id, audience, namespace, digest, image, erased_at = row
     registers = None if image is None else _read(image, digest)
@@ -60,7 +63,7 @@ def stored_part(row: tuple[Any, ...]) -> tuple[int, StoredPart]:
 
 
 def _packed(registers: Registers) -> PackedSketch:
-    """The image, or its zstd frame where that is shorter; the first byte tells which."""
+    """A sketch as the store keeps it; a reader tells a zstd frame by its first bytes."""
     image = registers.to_image()
     shorter = zstandard.ZstdCompressor(level=3).compress(image) if len(image) > 1024 else image
     return PackedSketch(registers.lg_k, min(image, shorter, key=len), round(registers.bounds().estimate))

@@ -1,4 +1,4 @@
-"""Versions of contributions: what the store has of a product and period, and what may be put beside it."""
+"""Reading the current versions of contributions, as they are now or as they were at a position of the store."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -11,16 +11,19 @@ from pipelines.store import schema
 
 
 def last_id(connection: sa.Connection, table: sa.Table) -> int:
-    """The greatest number of a row."""
+    """The greatest `id` in a table; 0 for an empty one."""
     return connection.scalar(sa.select(sa.func.max(table.c.id))) or 0
 
 
 def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None) -> list[StoredContribution]:
-    """The current versions that are wanted, or those that were current when the store was filled so far; days' own and second
-    ones alike."""
+    """The current versions that the conditions `wanted` (on `contributions`) leave, days' second ones included.
+
+    `up_to`: the versions that were current when the store was filled so far. In the order of affiliate, product and day.
+    """
     c = schema.contributions.c
     again = schema.confirmations.c
     latest = schema.current(schema.contributions, *PERIOD_COLUMNS).where(*wanted)
+    # The same result, computed again after the period has settled: what counting sees is the later time.
     repeated = sa.select(again.contribution_id, sa.func.max(again.computed_at).label("at")).group_by(again.contribution_id)
     if up_to:
         latest = latest.where(c.id <= up_to.contributions)
@@ -47,8 +50,8 @@ def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None)
 
 
 def current(connection: sa.Connection, received: Sequence[AcceptedContribution]) -> dict[Period, StoredContribution]:
-    """The current versions of the products that something was received of."""
+    """By period, all current versions of the products that these contributions are of."""
     c = schema.contributions.c
-    refs = sorted({contribution.ref for contribution, *_ in received})
-    found = (v for ref in refs for v in read(connection, c.affiliate == ref.affiliate, c.product == ref.product))
-    return {v.period: v for v in found}
+    refs = sorted({accepted.contribution.ref for accepted in received})
+    stored = (v for ref in refs for v in read(connection, c.affiliate == ref.affiliate, c.product == ref.product))
+    return {version.period: version for version in stored}

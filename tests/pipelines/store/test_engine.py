@@ -12,7 +12,7 @@ from alembic.migration import MigrationContext
 
 from affiliates.errors import RefusedError
 from pipelines.records import StatedCount
-from pipelines.store import contributions, schema
+from pipelines.store import contributions, engine, schema
 from pipelines.store.contributions import ContributionStore
 from tests.support.databases import SQLITE, both_databases
 from tests.support.groups import NOW
@@ -31,12 +31,12 @@ def test_schema_of_the_migrations_is_the_schema_of_the_tables(store_url: str, tm
 @both_databases
 def test_there_is_a_store_once_it_was_made(store_url: str, tmp_path: Path) -> None:
     """A database server is there without a store in it."""
-    assert not contributions.exists(store_url, tmp_path)
+    assert not engine.exists(store_url, tmp_path)
     with pytest.raises(RefusedError, match="isn't there yet"), contributions.open_store(store_url, tmp_path):
         pass
     with contributions.open_store(store_url, tmp_path, create=True) as store:
         assert store.read_months() == []
-    assert contributions.exists(store_url, tmp_path)
+    assert engine.exists(store_url, tmp_path)
 
 
 def test_a_store_that_is_none(tmp_path: Path) -> None:

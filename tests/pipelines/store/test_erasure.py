@@ -210,7 +210,7 @@ def test_a_file_brings_nothing_back_either(store_url: str, directory: Path, tmp_
 
         def outcome(*each: contract.Contribution) -> list[str]:
             accepted = [AcceptedContribution(c, settles_at(group, c.ref, c.grain, c.activity_date, "UTC"), "f") for c in each]
-            blocked = store.read_not_again(accepted, current(store))
+            blocked = store.read_blocked(accepted, current(store))
             return [str(blocked[c.affiliate, c.product, c.grain, c.activity_date, False].by) for c in each if blocked]
 
         changed = contributed("a/app", JANUARY, {"email": week})
@@ -278,7 +278,7 @@ def test_each_kind_of_order_holds_for_its_own_periods(directory: Path, store_url
             replace(first, activity_date=date(2024, 12, 31)),
         )
         again = [accepted_of(group, replace(each, computed_at=NOW + 2 * DAY)) for each in (first, inside, later)]
-        blocked = store.read_not_again(again, current(store))
+        blocked = store.read_blocked(again, current(store))
         assert [about[3] for about in blocked] == [JANUARY] + [date(2024, 12, 31)] * (not scope.superseded)
 
 
