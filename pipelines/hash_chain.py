@@ -83,7 +83,8 @@ def next_entry(last: LedgerEntry | None, kind: str, body: Mapping[str, Any], at:
 def from_lines(text: str) -> list[LedgerEntry]:
     """The entries of a ledger's file, one a line. Raises `ValueError` for a line that is no entry in canonical JSON."""
     entries = []
-    for line in text.splitlines():
+    # `splitlines` would cut at U+0085 and U+2028, too, which canonical JSON holds as they are.
+    for line in text.removesuffix("\n").split("\n") if text else ():
         fields = json.loads(line)
         # Other spaces or another order would be changed bytes that no digest covers.
         if not isinstance(fields, dict) or set(fields) != set(LedgerEntry.__dataclass_fields__) or canonical(fields) != line:
