@@ -1,9 +1,10 @@
-"""Erasing sketches: which go and which stay, what can't be computed afterwards, and who ordered it.
+"""Erasing sketches: which go, which stay, what can't be computed afterwards, and who ordered the erasure.
 
-The row of a sketch stays with its digest, so that what rests on it still verifies; the image is gone. A contribution's own
-row stays too: its numbers are nobody's personal data.
+A sketch's row stays with its digest, so that what rests on the sketch still verifies; the image is gone. A contribution's
+row stays, too: its numbers are nobody's personal data.
 """
 
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
 from typing import Any
@@ -24,27 +25,30 @@ from pipelines.store.erasure_guard import ALLOWED, ERASED
 
 @dataclass(frozen=True)
 class Scope:
-    """Whose sketches an order is about: everything that is given must hold."""
+    """Which contributions an order is about: those for which all that is given holds."""
 
     affiliate: str | None = None
     product: str | None = None
     first_day: date | None = None
     last_day: date | None = None
+    """Included in the range, as is `first_day`."""
     key_epoch: str | None = None
     before: date | None = None
-    """First day of a month."""
+    """A month's first day: all periods that begin earlier."""
     superseded: bool = False
-    """Only versions that others have replaced: no figure loses anything."""
+    """Only versions that newer ones have replaced: no figure loses anything."""
 
     def __str__(self) -> str:
         of_product = f"{self.affiliate}/{self.product} from {self.first_day} to {self.last_day}"
-        said = f"all before {self.before:%Y-%m}" if self.before else f"epoch {self.key_epoch}" if self.key_epoch else of_product
-        return f"replaced versions of {said}" if self.superseded else said
+        text = f"all before {self.before:%Y-%m}" if self.before else f"epoch {self.key_epoch}" if self.key_epoch else of_product
+        return f"replaced versions of {text}" if self.superseded else text
 
     @property
     def condition(self) -> sa.ColumnElement[bool]:
-        """On `contributions`. A month's contribution is in when any of its days is: the day's people are in it. With an epoch's
-        days goes what they have under the coming epoch's key: else the same people would stay, only under another."""
+        """The condition on `contributions`.
+
+        A month's contribution is in the range when one of its days is: that day's people are in its sketches.
+        """
         c = schema.contributions.c
         holds = list[sa.ColumnElement[bool]]()
         if self.affiliate:
@@ -55,6 +59,7 @@ class Scope:
         if self.last_day:
             holds.append(c.activity_date <= self.last_day)
         if self.key_epoch:
+            # With an epoch's days go their second contributions: else the same people would stay, under the next epoch's key.
             own = schema.contributions.alias()
             same = [own.c[name] == c[name] for name in SUBJECT_COLUMNS]
             its_days = sa.exists().where(*same, own.c.ahead.is_(False), own.c.key_epoch == self.key_epoch)
@@ -69,7 +74,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Order:
-    """Who has something erased, and why."""
+    """Who ordered an erasure, or allowed contributions again, and why."""
 
     by: str
     reason: str
@@ -77,18 +82,20 @@ class Order:
 
 @dataclass
 class ErasedProduct:
-    """What goes of a product, in one grain."""
+    """The sketches of a product that go, in one grain."""
 
     name: str
+    """affiliate/product"""
     grain: str
     days: set[date] = field(default_factory=set)
-    own: set[date] = field(default_factory=set)
-    """Those that lose their own contribution, not just a second one, which no month's figures rest on."""
+    """First days of the periods that lose a sketch."""
+    own_days: set[date] = field(default_factory=set)
+    """Those that lose a sketch of their own contribution; on days' second ones no month's figures rest."""
     digests: dict[str, int] = field(default_factory=dict)
-    """Of its sketches, with their bytes."""
+    """Bytes by sketch's digest."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Periods, sketches and bytes."""
+        """The product as `mauwatch erase --json` shows it: numbers of periods and sketches, bytes, first and last period."""
         return {
             "product": self.name,
             "grain": self.grain,
@@ -104,34 +111,40 @@ class ErasedProduct:
 class ErasurePlan:
     """What an order would erase, or has erased."""
 
-    going: list[ErasedProduct]
+    products: list[ErasedProduct]
+    """In the order of names and grains."""
     digests: dict[str, int]
-    """Of all sketches that go, with their bytes."""
+    """Bytes by digest, of all sketches that go."""
     shared: set[str]
-    """Of sketches that stay, since contributions beyond have the same."""
+    """Digests of sketches that stay: contributions outside the range have the same ones."""
     months: dict[date, str]
-    """Those whose figures can't be computed again, with their state."""
+    """State of the months (first days) whose figures can't be computed again."""
     contributions: set[str]
-    """Digests of contributions that lose a sketch."""
-    already: int
-    """Sketches of the range that were erased before."""
+    """Digests of the contributions that lose a sketch."""
+    erased_before: int
+    """Sketches of the range that earlier orders have erased."""
 
     @property
     def periods(self) -> int:
-        return sum(len(going.days) for going in self.going)
+        """Periods of products that lose a sketch."""
+        return sum(len(product.days) for product in self.products)
 
     @property
     def bytes(self) -> int:
+        """What the sketches that go take up."""
         return sum(self.digests.values())
 
 
 def retention(group: Group, today: date) -> Scope:
-    """All that is older than the months that `keep_sketches` keeps, beside the one that is going on."""
+    """The range of what is older than the `keep_sketches` months before the month of `today`."""
     return Scope(before=add_months(month_of(today), -group.settings.keep_sketches))
 
 
 def plan(store: Store, scope: Scope) -> ErasurePlan:
-    """What erasing a range would do; nothing is changed. Raises `RefusedError` where there is nothing of it."""
+    """What erasing a range would do; nothing is changed.
+
+    Raises `RefusedError` (RANGE_EMPTY) where nothing was contributed for a range that somebody named.
+    """
     c = schema.contributions
     p = schema.parts
     s = schema.sketches
@@ -157,49 +170,62 @@ def plan(store: Store, scope: Scope) -> ErasurePlan:
             "",
             "see what there is: mauwatch measure",
         )
+    # Sketches of nobody are the same for every product, and nobody's data.
     empty = {Registers.from_coupons(k, np.array([], np.uint32)).digest() for k in {row.lg_k for row in rows}}
-    found = ErasurePlan([], {}, set(), {}, set(), len({row.sketch for row in rows if row.gone}))
-    of_product: dict[tuple[str, str], ErasedProduct] = {}
+    order_plan = _plan_of_rows([row for row in rows if row.sketch not in empty], beyond)
+    order_plan.erased_before = len({row.sketch for row in rows if row.gone})
+    states = {month: publication.state for (month, _), publication in publications.in_force(store).items()}
+    losing = [] if scope.superseded else order_plan.products
+    months = sorted({month_of(day) for product in losing for day in product.own_days})
+    order_plan.months = {month: states.get(month, publications.PRELIMINARY) for month in months}
+    return order_plan
+
+
+def _plan_of_rows(rows: Sequence[Any], beyond: Collection[str]) -> ErasurePlan:
+    """The plan for rows of parts, without months. `beyond`: digests of sketches that contributions outside the range have."""
+    order_plan = ErasurePlan([], {}, set(), {}, set(), 0)
+    by_product: dict[tuple[str, str], ErasedProduct] = {}
     for row in rows:
-        if row.gone or row.sketch in empty:
+        if row.gone:
             continue
         if row.sketch in beyond:
-            found.shared.add(row.sketch)
+            order_plan.shared.add(row.sketch)
             continue
         name = str(ProductRef(row.affiliate, row.product))
-        going = of_product.setdefault((name, row.grain), ErasedProduct(name, row.grain))
-        going.days.add(row.activity_date)
-        going.own |= set() if row.ahead else {row.activity_date}
-        going.digests[row.sketch] = found.digests[row.sketch] = row.bytes
-        found.contributions.add(row.digest)
-    found.going = [of_product[key] for key in sorted(of_product)]
-    states = {month: p.state for (month, _), p in publications.in_force(store).items()}
-    lost = [] if scope.superseded else found.going
-    months = sorted({month_of(day) for going in lost for day in going.own})
-    found.months = {month: states.get(month, publications.PRELIMINARY) for month in months}
-    return found
+        product = by_product.setdefault((name, row.grain), ErasedProduct(name, row.grain))
+        product.days.add(row.activity_date)
+        product.own_days |= set() if row.ahead else {row.activity_date}
+        product.digests[row.sketch] = row.bytes
+        order_plan.digests[row.sketch] = row.bytes
+        order_plan.contributions.add(row.digest)
+    order_plan.products = [by_product[key] for key in sorted(by_product)]
+    return order_plan
 
 
 def erase(store: Store, scope: Scope, order: Order, now: datetime) -> ErasurePlan:
-    """Erase the images in one transaction, and note who ordered it; says what went.
+    """Erase the images of a range in one transaction, with a row of `erasures` and its ledger entry; gives what went.
 
-    The bytes are gone from the store's files only after `sweeping.sweep`.
+    The bytes are gone from the store's files only after `vacuum.sweep`. Raises `RefusedError` as `plan` does.
     """
     s = schema.sketches
     with store.writing() as connection, ledger.noting(connection):
-        found = plan(Store(store.engine, connection), scope)
-        digests = list(found.digests)
-        for some in schema.chunks(digests):
-            connection.execute(s.update().where(s.c.digest.in_(some)).values(image=None, erased_at=now))
+        # Planned again inside the transaction: a contribution that came since may have a sketch in common.
+        erased = plan(Store(store.engine, connection), scope)
+        digests = list(erased.digests)
+        for chunk in schema.chunks(digests):
+            connection.execute(s.update().where(s.c.digest.in_(chunk)).values(image=None, erased_at=now))
         if digests:
-            numbers = {"periods": found.periods, "sketches": len(digests), "bytes": found.bytes, "shared": len(found.shared)}
+            numbers = {"periods": erased.periods, "sketches": len(digests), "bytes": erased.bytes, "shared": len(erased.shared)}
             _note(connection, ERASED, scope, order, now, numbers)
-    return found
+    return erased
 
 
 def allow_again(store: Store, scope: Scope, order: Order, now: datetime) -> int:
-    """Allow that days of a product are contributed again, although they or just their registers were erased; says how many
-    of their own sketches are."""
+    """Allow that days of a product are contributed again; gives how many of their sketches are erased.
+
+    That may be none: days are blocked, too, whose registers were erased with another day's. Raises `RefusedError`
+    (RANGE_EMPTY) where nothing was ever erased.
+    """
     with store.writing() as connection, ledger.noting(connection):
         if not connection.scalar(sa.select(sa.func.count()).select_from(schema.erasures)):
             raise refused(Code.RANGE_EMPTY, str(scope), "nothing was ever erased", "", "there is nothing to allow")
@@ -211,5 +237,5 @@ def allow_again(store: Store, scope: Scope, order: Order, now: datetime) -> int:
 
 
 def _note(connection: sa.Connection, kind: str, scope: Scope, order: Order, now: datetime, numbers: dict[str, int]) -> None:
-    said = {"kind": kind, "signed_by": order.by, "reason": order.reason, "known_at": now}
-    connection.execute(schema.erasures.insert(), [asdict(scope) | numbers | said])
+    who = {"kind": kind, "signed_by": order.by, "reason": order.reason, "known_at": now}
+    connection.execute(schema.erasures.insert(), [asdict(scope) | numbers | who])

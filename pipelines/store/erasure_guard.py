@@ -1,4 +1,4 @@
-"""What was erased isn't contributed again by itself: only once somebody has allowed it by name."""
+"""Keeping erased data out: what was erased isn't stored again until somebody has allowed that by name."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,20 +14,21 @@ from affiliates.periods import period_days
 from pipelines.records import AcceptedContribution, Period, StoredContribution
 from pipelines.store import schema
 
+# Values of `erasures.kind`.
 ERASED = "erased"
 ALLOWED = "allowed"
-"""Kinds of `erasures`."""
 
 
 class ErasedPeriod(NamedTuple):
-    """That a period's sketches were erased, or just these registers."""
+    """The newest order that erased a period's sketches, or the registers that are contributed."""
 
     at: datetime
     by: str
+    """Who gave the order."""
 
 
-class _Sketch(NamedTuple):
-    """An erased sketch of a product's, and whose period it was."""
+class _ErasedSketch(NamedTuple):
+    """An erased sketch of a product, by the period that had it."""
 
     grain: str
     activity_date: date
@@ -37,55 +38,83 @@ class _Sketch(NamedTuple):
 def blocked(
     connection: sa.Connection, received: Sequence[AcceptedContribution], current: Mapping[Period, StoredContribution]
 ) -> dict[Period, ErasedPeriod]:
-    """The contributions that may not be stored: of a period that was erased, in whichever grain, or with the very registers
-    of an erased sketch of the product's that this period had or that went by an order about this period, too; and nobody has
-    allowed this period since. Small products' other days, and other products, may well have the same registers."""
+    """The contributions that may not be stored, by period. `current`: the current versions of their products.
+
+    A contribution is blocked when its period was erased, in whichever grain. It is blocked as well when it has the registers of
+    an erased sketch of its product, if this period had that sketch or the order was about this period, too. Other days of a
+    small product, and other products, may well have the same registers. An order that allows the period ends the block.
+    """
     orders = connection.execute(sa.select(*schema.erasures.c)).all()
     if not orders:
         return {}
-    by = {order.known_at: order.signed_by for order in orders if order.kind == ERASED}
+    signers = {order.known_at: order.signed_by for order in orders if order.kind == ERASED}
+    # By moment, as `sketches.erased_at` names an order. Orders for replaced versions block no period as a whole.
     whole = defaultdict[datetime, list[sa.Row[Any]]](list)
     for order in orders:
         if order.kind == ERASED and not order.superseded:
             whole[order.known_at].append(order)
-    gone = _erased_sketches(connection, [part.registers.digest() for a in received for part in a.contribution.parts])
-    erased = defaultdict[ProductRef, list[StoredContribution]](list)
+    sketches = _erased_sketches(connection, [part.registers.digest() for a in received for part in a.contribution.parts])
+    versions = defaultdict[ProductRef, list[StoredContribution]](list)
     for version in current.values():
         if version.erased_at is not None:
-            erased[version.ref].append(version)
-    found: dict[Period, ErasedPeriod] = {}
+            versions[version.ref].append(version)
+    blocked_periods: dict[Period, ErasedPeriod] = {}
     for accepted in received:
         contribution = accepted.contribution
-        first, last = period_days(contribution.grain, contribution.activity_date)
         moments = [
-            sketch.erased_at
-            for part in contribution.parts
-            for sketch in gone.get((contribution.ref, part.registers.digest()), ())
-            if _overlap(period_days(sketch.grain, sketch.activity_date), (first, last))
-            or any(_is_about(order, contribution) for order in whole[sketch.erased_at])
+            *_moments_of_registers(contribution, sketches, whole),
+            *_moments_of_period(accepted, versions[contribution.ref], whole),
         ]
-        for version in erased[contribution.ref]:
-            # What was erased of a day comes back under no key; but a second contribution that was keeps out no day's own.
-            if version.erased_at is None or not _overlap(period_days(version.grain, version.activity_date), (first, last)):
-                continue
-            if not version.next_epoch or accepted.next_epoch or any(_is_about(o, contribution) for o in whole[version.erased_at]):
-                moments.append(version.erased_at)
-        allowed = [
-            o.known_at
-            for o in orders
-            if o.kind == ALLOWED and (o.affiliate, o.product) == contribution.ref and o.first_day <= first and last <= o.last_day
-        ]
+        allowed = [order.known_at for order in orders if order.kind == ALLOWED and _covers(order, contribution)]
         if moments and not any(at > max(moments) for at in allowed):
-            found[accepted.period] = ErasedPeriod(max(moments), by.get(max(moments), "somebody"))
-    return found
+            blocked_periods[accepted.period] = ErasedPeriod(max(moments), signers.get(max(moments), "somebody"))
+    return blocked_periods
+
+
+def _moments_of_registers(
+    contribution: Contribution,
+    sketches: Mapping[tuple[ProductRef, str], Sequence[_ErasedSketch]],
+    whole: Mapping[datetime, Sequence[sa.Row[Any]]],
+) -> Iterator[datetime]:
+    """When sketches with the contribution's registers were erased for its period, or by an order about its period."""
+    days = period_days(contribution.grain, contribution.activity_date)
+    for part in contribution.parts:
+        for sketch in sketches.get((contribution.ref, part.registers.digest()), ()):
+            of_period = _overlap(period_days(sketch.grain, sketch.activity_date), days)
+            if of_period or any(_is_about(order, contribution) for order in whole.get(sketch.erased_at, ())):
+                yield sketch.erased_at
+
+
+def _moments_of_period(
+    accepted: AcceptedContribution,
+    versions: Sequence[StoredContribution],
+    whole: Mapping[datetime, Sequence[sa.Row[Any]]],
+) -> Iterator[datetime]:
+    """When the current versions whose days overlap with the contribution's were erased."""
+    contribution = accepted.contribution
+    days = period_days(contribution.grain, contribution.activity_date)
+    for version in versions:
+        if version.erased_at is None or not _overlap(period_days(version.grain, version.activity_date), days):
+            continue
+        # What was erased of a day comes back under no key; but an erased second contribution keeps out no day's own.
+        same_slot = not version.next_epoch or accepted.next_epoch
+        if same_slot or any(_is_about(order, contribution) for order in whole.get(version.erased_at, ())):
+            yield version.erased_at
+
+
+def _covers(order: sa.Row[Any], contribution: Contribution) -> bool:
+    """Whether an order that allows days of a product allows all days of the contribution."""
+    first, last = period_days(contribution.grain, contribution.activity_date)
+    return bool((order.affiliate, order.product) == contribution.ref and order.first_day <= first and last <= order.last_day)
 
 
 def _overlap(one: tuple[date, date], other: tuple[date, date]) -> bool:
+    """Whether two ranges of days (first and last, both included) have a day in common."""
     return one[0] <= other[1] and other[0] <= one[1]
 
 
 def _is_about(order: sa.Row[Any], contribution: Contribution) -> bool:
-    """Whether an order to erase would have taken the contribution: as `erasure.Scope.condition`."""
+    """Whether an order to erase would have erased the contribution: `erasure.Scope.condition`, for what isn't stored."""
     first, last = period_days(contribution.grain, contribution.activity_date)
     return (
         (order.affiliate is None or (order.affiliate, order.product) == contribution.ref)
@@ -96,39 +125,40 @@ def _is_about(order: sa.Row[Any], contribution: Contribution) -> bool:
     )
 
 
-def refusals(found: Mapping[Period, ErasedPeriod]) -> Iterator[Refusal]:
-    """Why these aren't stored, product by product."""
-    of_product = defaultdict[ProductRef, list[Period]](list)
-    for about in found:
-        of_product[ProductRef(*about[:2])].append(about)
-    for ref, periods in of_product.items():
-        told = max(found[about] for about in periods)
-        first = min(day for *_, day, _ in periods)
-        last = max(period_days(grain, day)[1] for *_, grain, day, _ in periods)
+def refusals(blocked_periods: Mapping[Period, ErasedPeriod]) -> Iterator[Refusal]:
+    """A refusal for each product that has blocked contributions."""
+    by_product = defaultdict[ProductRef, list[Period]](list)
+    for period in blocked_periods:
+        by_product[period.ref].append(period)
+    for ref, periods in by_product.items():
+        newest = max(blocked_periods[period] for period in periods)
+        first = min(period.activity_date for period in periods)
+        last = max(period_days(period.grain, period.activity_date)[1] for period in periods)
         yield Refusal(
             Code.CONTRIBUTION_ERASED,
             str(ref),
             "was erased, so it isn't stored again",
-            f"{len(periods)} period{'s' * (len(periods) > 1)} from {first} to {last}, by {told.by} on {told.at:%Y-%m-%d}",
+            f"{len(periods)} period{'s' * (len(periods) > 1)} from {first} to {last}, by {newest.by} on {newest.at:%Y-%m-%d}",
             f"if it is to be: mauwatch erase {ref} --from {first} --to {last} --allow-again --by NAME --reason TEXT; then "
             "contribute it again",
         )
 
 
-def _erased_sketches(connection: sa.Connection, digests: Sequence[str]) -> dict[tuple[ProductRef, str], list[_Sketch]]:
-    """By product and digest, the periods for which such a sketch was erased, and when."""
+def _erased_sketches(connection: sa.Connection, digests: Sequence[str]) -> dict[tuple[ProductRef, str], list[_ErasedSketch]]:
+    """By product and digest, the periods for which a sketch of these digests was erased, and when."""
     c = schema.contributions
     p = schema.parts
     s = schema.sketches
     erased = [
         digest
-        for some in schema.chunks(digests)
-        for digest in connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(some), s.c.erased_at.is_not(None)))
+        for chunk in schema.chunks(digests)
+        for digest in connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(chunk), s.c.erased_at.is_not(None)))
     ]
-    found = defaultdict[tuple[ProductRef, str], list[_Sketch]](list)
+    by_digest = defaultdict[tuple[ProductRef, str], list[_ErasedSketch]](list)
     columns = c.c.affiliate, c.c.product, c.c.grain, c.c.activity_date, s.c.digest, s.c.erased_at
     joined = c.join(p, p.c.contribution_id == c.c.id).join(s, s.c.digest == p.c.sketch)
-    for some in schema.chunks(erased):
-        for row in connection.execute(sa.select(*columns).select_from(joined).where(s.c.digest.in_(some), schema.GONE)):
-            found[ProductRef(row.affiliate, row.product), row.digest].append(_Sketch(row.grain, row.activity_date, row.erased_at))
-    return found
+    for chunk in schema.chunks(erased):
+        for row in connection.execute(sa.select(*columns).select_from(joined).where(s.c.digest.in_(chunk), schema.GONE)):
+            sketch = _ErasedSketch(row.grain, row.activity_date, row.erased_at)
+            by_digest[ProductRef(row.affiliate, row.product), row.digest].append(sketch)
+    return by_digest

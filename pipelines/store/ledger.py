@@ -1,4 +1,7 @@
-"""The store's ledger: what was published, tested and erased, entry by entry, in the transaction that did it."""
+"""The store's ledger: an entry for each publication, licence test and erasure, in the transaction that made it.
+
+A newer schema may add columns, never change a row's digest: see `hash_chain.row_content`.
+"""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,25 +17,26 @@ from pipelines.store.engine import Store
 from pipelines.store.versions import last_id
 
 Row = Mapping[str, Any]
-_SAID = ("reading", "state", "inputs", "method")
-"""Who signed, and why, is in the content's digest alone: the ledger is in every month's evidence."""
+"""Values by column name."""
+# Who signed, and why, is in the digest alone: the whole ledger goes into every month's evidence.
+_PUBLISHED_FIELDS = ("reading", "state", "inputs", "method")
 _KINDS = {"published": schema.publications, "tested": schema.licence_tests, "erased": schema.erasures}
 
 
 @contextmanager
 def noting(connection: sa.Connection) -> Iterator[None]:
-    """What is published, tested or erased within is noted for good, in the same transaction.
+    """Add entries for what the block publishes, tests or erases, in the same transaction.
 
-    A store that is older than its ledger begins it with a digest of what had been published.
+    A store that is older than its ledger begins the chain with a digest of what had been published.
     """
     before = {kind: last_id(connection, table) for kind, table in _KINDS.items()}
     yield
     rows = [(kind, row) for kind, table in _KINDS.items() for row in _rows(connection, table, before[kind])]
     if not rows:
         return
-    c = schema.ledger.c
-    found = connection.execute(sa.select(schema.ledger).order_by(c.number.desc()).limit(1)).mappings().first()
-    head = _entry(found) if found else None
+    newest = sa.select(schema.ledger).order_by(schema.ledger.c.number.desc()).limit(1)
+    last = connection.execute(newest).mappings().first()
+    head = _entry(last) if last else None
     new: list[LedgerEntry] = []
     if head is None and before["published"]:
         known = [row for row in _rows(connection, schema.publications) if row["id"] <= before["published"]]
@@ -42,36 +46,39 @@ def noting(connection: sa.Connection) -> Iterator[None]:
         new.append(head := hash_chain.next_entry(None, "began", body, rows[0][1]["known_at"]))
     for kind, row in rows:
         new.append(head := hash_chain.next_entry(head, kind, _body(connection, kind, row), row["known_at"]))
-    connection.execute(schema.ledger.insert(), [vars(e) | {"body": hash_chain.canonical(e.body)} for e in new])
+    entries = [vars(entry) | {"body": hash_chain.canonical(entry.body)} for entry in new]
+    connection.execute(schema.ledger.insert(), entries)
 
 
 def read(store: Store) -> list[LedgerEntry]:
     """All entries, the first one first."""
+    wanted = sa.select(schema.ledger).order_by(schema.ledger.c.number)
     with store.reading() as connection:
-        return [_entry(row) for row in connection.execute(sa.select(schema.ledger).order_by(schema.ledger.c.number)).mappings()]
+        return [_entry(row) for row in connection.execute(wanted).mappings()]
 
 
 def faults(store: Store) -> list[str]:
-    """What in the store isn't what its ledger says, or in the ledger doesn't fit; empty where all is as it was noted."""
+    """What doesn't fit in the ledger, and what in the store isn't as the ledger noted it, a sentence each; empty for nothing."""
     with store.reading() as connection:
         entries = read(Store(store.engine, connection))
         return [*hash_chain.faults(entries), *_changed(connection, entries)]
 
 
 def _changed(connection: sa.Connection, entries: Sequence[LedgerEntry]) -> Iterator[str]:
-    by_kind = {kind: {e.body.get("content"): e for e in entries if e.kind == kind} for kind in _KINDS}
+    """What in the store isn't as the entries noted it: rows that were changed or removed, and rows without an entry."""
+    by_kind = {kind: {entry.body.get("content"): entry for entry in entries if entry.kind == kind} for kind in _KINDS}
+    began = next((entry for entry in entries if entry.kind == "began"), None)
     older: list[str] = []
     for kind, table in _KINDS.items():
-        there = {_content(connection, kind, row): row["id"] for row in _rows(connection, table)}
+        there = dict.fromkeys(_content(connection, kind, row) for row in _rows(connection, table))
         for digest, entry in by_kind[kind].items():
             if digest not in there:
                 yield f"what entry {entry.number} says was {kind} at {entry.at} isn't there as it was"
         unknown = [digest for digest in there if digest not in by_kind[kind]]
         older += unknown if kind == "published" else []
-        began = next((e for e in entries if e.kind == "began"), None)
+        # Of tests and erasures from before the ledger, the first entry says how many there were.
         if kind != "published" and len(unknown) > (began.body.get(kind, len(unknown)) if began else 0):
             yield f"{len(unknown)} rows of what was {kind} are in no entry"
-    began = next((e for e in entries if e.kind == "began"), None)
     if began is not None and hash_chain.digest_of(older) != began.body.get("content"):
         yield f"what was published before the ledger isn't what entry {began.number} says"
     elif began is None and older:
@@ -79,16 +86,18 @@ def _changed(connection: sa.Connection, entries: Sequence[LedgerEntry]) -> Itera
 
 
 def _body(connection: sa.Connection, kind: str, row: Row) -> dict[str, Any]:
-    said: dict[str, Any] = {"content": _content(connection, kind, row)}
+    """The body of a row's entry: names and the row's digest. No user, no figure, and of an erasure no product."""
+    digest: dict[str, Any] = {"content": _content(connection, kind, row)}
     if kind == "published":
-        return said | {name: row[name] for name in _SAID} | {"month": f"{row['month']:%Y-%m}"}
+        return digest | {name: row[name] for name in _PUBLISHED_FIELDS} | {"month": f"{row['month']:%Y-%m}"}
     if kind == "tested":
-        about = {name: row[name] for name in ("licence", "licensee", "reading")}
-        return said | about | {"measured_month": f"{row['measured_month']:%Y-%m}"}
-    return said | {"kind": row["kind"]}
+        names = {name: row[name] for name in ("licence", "licensee", "reading")}
+        return digest | names | {"measured_month": f"{row['measured_month']:%Y-%m}"}
+    return digest | {"kind": row["kind"]}
 
 
 def _content(connection: sa.Connection, kind: str, row: Row) -> str:
+    """The digest of a row, and of a publication's figures with it."""
     if kind == "published":
         return hash_chain.publication_digest(row, _figures(connection, row))
     return hash_chain.digest_of(hash_chain.row_content(row))
@@ -100,12 +109,12 @@ def _figures(connection: sa.Connection, publication: Row) -> list[dict[str, Any]
 
 
 def _rows(connection: sa.Connection, table: sa.Table, after: int = 0) -> list[dict[str, Any]]:
-    found = connection.execute(sa.select(table).where(table.c.id > after).order_by(table.c.id)).mappings()
-    return [dict(row) for row in found]
+    rows = connection.execute(sa.select(table).where(table.c.id > after).order_by(table.c.id)).mappings()
+    return [dict(row) for row in rows]
 
 
 def _entry(row: sa.RowMapping) -> LedgerEntry:
-    """What isn't written as it was has a body that no digest is of."""
+    """The entry of a row. A body that isn't canonical JSON any more becomes one that no digest fits: so it shows as a fault."""
     try:
         body = json.loads(row["body"])
         whole = isinstance(body, dict) and hash_chain.canonical(body) == row["body"]

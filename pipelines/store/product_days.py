@@ -1,9 +1,10 @@
-"""The door to a product's periods as the store has them: how many users and events, and what they take up."""
+"""A product's periods in numbers: users, events, and the space that their sketches take up in the store."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import sqlalchemy as sa
 
@@ -14,7 +15,7 @@ from pipelines.store import schema
 from pipelines.store.engine import Store
 
 COUNTED = ("external", "internal")
-"""Audiences whose users and events are told; automated ones are nobody's."""
+"""Audiences whose users and events are added up; automated users are nobody."""
 
 
 @dataclass(frozen=True)
@@ -26,17 +27,20 @@ class ProductDay:
     day: date
     """The day, or the month's first day."""
     users: int | None
-    """External and internal, added over namespaces; null where the store never noted its sketches' estimates."""
+    """External and internal users, added over namespaces; null where a sketch is older than the column of estimates."""
     events: int | None
-    """Of these users; null if not known."""
+    """Events of these users; null if not known."""
     stored_bytes: int
-    """Of all of its sketches, as they are packed."""
+    """Of all sketches, as the store keeps them; erased ones take none."""
     lg_k: int
-    """The lowest among its sketches."""
+    """The lowest among the sketches."""
 
 
 def read(store: Store, ref: ProductRef, grain: Grain, first: date, last: date) -> list[ProductDay]:
-    """The product's periods of this grain from `first` to `last` (first days, both included), in order."""
+    """A product's periods of one grain whose first days lie from `first` to `last` (both included), in order.
+
+    The current contributions alone, without days' second ones.
+    """
     c = schema.contributions.c
     p = schema.parts.c
     s = schema.sketches.c
@@ -50,27 +54,41 @@ def read(store: Store, ref: ProductRef, grain: Grain, first: date, last: date) -
         .where(c.id.in_(latest))
         .order_by(c.activity_date)
     )
-    parts: dict[date, list[tuple[str, int | None, int | None, int, int]]] = defaultdict(list)
+    parts = defaultdict[date, list[_PartNumbers]](list)
     with store.reading() as connection:
-        for day, *part in connection.execute(rows):
-            parts[day].append(tuple(part))
-    return [
-        ProductDay(
-            ref,
-            grain,
-            day,
-            _sum([users for audience, users, _, _, _ in each if audience in COUNTED]),
-            _sum([events for audience, _, events, _, _ in each if audience in COUNTED]),
-            sum(size for *_, size, _ in each),
-            min(lg_k for *_, lg_k in each),
-        )
-        for day, each in parts.items()
-    ]
+        for day, *numbers in connection.execute(rows):
+            parts[day].append(_PartNumbers(*numbers))
+    return [_product_day(ref, grain, day, of_day) for day, of_day in parts.items()]
+
+
+class _PartNumbers(NamedTuple):
+    """One part of a contribution, without its sketch."""
+
+    audience: str
+    users: int | None
+    events: int | None
+    stored_bytes: int
+    lg_k: int
+
+
+def _product_day(ref: ProductRef, grain: Grain, day: date, parts: Sequence[_PartNumbers]) -> ProductDay:
+    counted = [part for part in parts if part.audience in COUNTED]
+    return ProductDay(
+        ref,
+        grain,
+        day,
+        users=_sum([part.users for part in counted]),
+        events=_sum([part.events for part in counted]),
+        stored_bytes=sum(part.stored_bytes for part in parts),
+        lg_k=min(part.lg_k for part in parts),
+    )
 
 
 def read_events(store: Store, ref: ProductRef, grain: Grain, next_epoch: bool = False) -> dict[date, int]:
-    """By period, how many events its contribution was made of, of every audience and identified or not; without those
-    that don't say it. `next_epoch`: its second one, under the coming epoch's key."""
+    """By first day, the number of events of a period's contribution: of every audience, identified or not.
+
+    Periods without a number of events are left out. `next_epoch`: days' second contributions, under the next epoch's key.
+    """
     c = schema.contributions.c
     p = schema.parts.c
     ours = c.affiliate == ref.affiliate, c.product == ref.product, c.grain == grain, c.ahead.is_(next_epoch)
@@ -82,12 +100,14 @@ def read_events(store: Store, ref: ProductRef, grain: Grain, next_epoch: bool = 
     )
     with store.reading() as connection:
         return {
-            day: int(known) + others
-            for day, known, others, silent in connection.execute(events)
-            if others is not None and not silent
+            # PostgreSQL sums whole numbers as decimals.
+            day: int(identified) + unidentified
+            for day, identified, unidentified, parts_without_number in connection.execute(events)
+            if unidentified is not None and not parts_without_number
         }
 
 
 def _sum(numbers: Sequence[int | None]) -> int | None:
+    """The sum; null where a number isn't known."""
     known = [n for n in numbers if n is not None]
     return sum(known) if len(known) == len(numbers) else None

@@ -1,7 +1,7 @@
-"""The door to what was published: publications with their figures, and results of licence tests.
+"""Publications in the store, with their figures and the results of licence tests.
 
-A month's publications, all its readings and tests, appear in one transaction, so nobody sees half of
-them. A closed month takes no further preliminary ones.
+A month's publications under all readings and its licence tests appear in one transaction, so nobody sees half of them. A
+signed month takes no more preliminary publications.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,36 +21,49 @@ CLOSED = "closed"
 RESTATED = "restated"
 
 Row = Mapping[str, Any]
+"""Values by column name."""
 
 
 @dataclass(frozen=True)
 class Publication:
-    """One publishing of a month's figures under a reading, without the figures."""
+    """One publication of a month under a reading, without its figures: a row of `publications`, field by column."""
 
     id: int
     month: date
+    """The month's first day."""
     reading: str
     state: str
+    """`PRELIMINARY`, `CLOSED` or `RESTATED`."""
     inputs: str
+    """SHA-256 of all that the figures rest on."""
     method: int
+    """Version of the way of counting; 0 where that is part of `inputs`."""
     not_counted: tuple[str, ...]
+    """Who is left out and why, a sentence each."""
     contributions_to: int | None
+    """The greatest contribution that could count; null in publications that are older than the column."""
     counts_to: int | None
+    """The greatest stated count that could count; null as above."""
     signed_by: str | None
+    """Who closed or restated the month; null while preliminary."""
     despite: str | None
+    """Why the month was closed although something was open."""
     reason: str | None
+    """Why the month was restated."""
     supersedes: int | None
+    """The signed publication that this one restates."""
     collected: str | None
-    """JSON: what affiliates attested when it was signed, and what was reconciled."""
+    """JSON: what affiliates attested when the month was signed, and what was reconciled."""
     known_at: datetime
 
     @property
     def signed(self) -> bool:
+        """Whether a named person signed it: closed or restated."""
         return self.state != PRELIMINARY
 
     @property
     def position(self) -> Position | None:
-        """How far the store was filled for it."""
+        """How far the store was filled when it was computed; null where that wasn't noted."""
         if self.contributions_to is None or self.counts_to is None:
             return None
         return Position(self.contributions_to, self.counts_to, self.known_at)
@@ -58,10 +71,12 @@ class Publication:
 
 @dataclass(frozen=True)
 class NewPublication:
-    """A publication to be, with its figures' rows."""
+    """A publication to be stored."""
 
     row: Row
+    """Of `publications`, without a number."""
     figures: Sequence[Row]
+    """Of `figures`, without numbers."""
 
 
 def append(
@@ -71,22 +86,21 @@ def append(
     tests: Sequence[Row],
     also: Callable[[Store], None] = lambda within: None,
 ) -> bool:
-    """Publish a month under each reading, with the licence tests that differ from what was found before; `also` is done in the
-    same transaction.
+    """Publish a month: its new publications under all readings, and the results of licence tests that have changed.
 
-    Says whether it did: a month that has been signed in the meantime stays as it is, unless what is
-    new is signed too and supersedes just that; and so does one that another run has published knowing
-    as much, or more. Its tests then stay as they are as well: they are of the figures in force.
+    `also`: called in the same transaction with the store that writes. Gives whether anything was published. A month that
+    somebody has signed meanwhile stays as it is, unless the new publications are signed, too, and supersede just those. A
+    month that another run has published, knowing as much or more, stays as well. The tests then stay with the figures in
+    force.
     """
-    p = schema.publications
     with store.writing() as connection, ledger.noting(connection):
         before = in_force(Store(store.engine, connection), month)
         new = [n for n in new if (_adds if n.row["state"] == PRELIMINARY else _follows)(n.row, before)]
-        latest = max((p.known_at for p in before.values()), default=None)
-        number = last_id(connection, p)
+        latest = max((publication.known_at for publication in before.values()), default=None)
+        number = last_id(connection, schema.publications)
         for publication in new:
             number += 1
-            connection.execute(p.insert(), [{**_later(publication.row, latest), "id": number}])
+            connection.execute(schema.publications.insert(), [{**_later(publication.row, latest), "id": number}])
             rows = [{**_later(row, latest), "publication": number} for row in publication.figures]
             connection.execute(schema.figures.insert(), rows)
         if new:
@@ -96,44 +110,51 @@ def append(
 
 
 def _later(row: Row, latest: datetime | None) -> Row:
-    """Known after what was known before it: a run that began earlier may publish later."""
+    """A row that is known after the latest one before it: a run that began earlier may publish later.
+
+    What was known at a moment is asked by `known_at`, so the rows' order in time is the order of their numbers.
+    """
     return row if latest is None or row["known_at"] > latest else {**row, "known_at": latest + timedelta(microseconds=1)}
 
 
 def _follows(row: Row, before: Mapping[tuple[date, str], Publication]) -> bool:
-    """Whether signed figures supersede what is signed now: two may be closing a month at the same moment."""
+    """Whether a signed publication supersedes what is signed now: two people may close a month at the same moment."""
     last = before.get((row["month"], row["reading"]))
     return bool(row["supersedes"] == (last.id if last and last.signed else None))
 
 
 def _adds(row: Row, before: Mapping[tuple[date, str], Publication]) -> bool:
-    """Whether preliminary figures are news beside what is in force."""
-    if any(p.signed for p in before.values()):
+    """Whether a preliminary publication is news beside what is in force."""
+    if any(publication.signed for publication in before.values()):
         return False
     last = before.get((row["month"], row["reading"]))
     if last is None or last.contributions_to is None or last.counts_to is None:
         return True
+    # From the same rows of the store: news only where the digest of the inputs, or the method, is another. From fewer rows:
+    # no news, since a run that began later has published meanwhile.
     if (last.contributions_to, last.counts_to) == (row["contributions_to"], row["counts_to"]):
         return bool((last.inputs, last.method) != (row["inputs"], row["method"]))
     return bool(last.contributions_to <= row["contributions_to"] and last.counts_to <= row["counts_to"])
 
 
 def append_tests(store: Store, rows: Sequence[Row], stood: Mapping[tuple[date, str], Publication]) -> int:
-    """Note the results of licence tests that differ from what was found before; says how many.
+    """Store the results of licence tests (rows of `licence_tests`) that have changed; gives how many.
 
-    `stood`: what was in force when they were tested. What has been published since brought its own.
+    `stood`: what was in force when the licences were tested. Months that were published since brought their own tests.
     """
     with store.writing() as connection, ledger.noting(connection):
         stands = in_force(Store(store.engine, connection))
-        published = {month for month, _ in stands.keys() | stood.keys() if _of(month, stands) != _of(month, stood)}
+        months = {month for month, _ in stands.keys() | stood.keys()}
+        published = {month for month in months if _numbers(month, stands) != _numbers(month, stood)}
         return _append_tests(connection, [row for row in rows if row["measured_month"] not in published])
 
 
-def _of(month: date, found: Mapping[tuple[date, str], Publication]) -> set[int]:
-    return {p.id for (about, _), p in found.items() if about == month}
+def _numbers(month: date, publications: Mapping[tuple[date, str], Publication]) -> set[int]:
+    return {publication.id for (of_month, _), publication in publications.items() if of_month == month}
 
 
 def _append_tests(connection: sa.Connection, rows: Sequence[Row]) -> int:
+    """Add the rows that differ from the current row of the same licence, licensee and reading in any column but `known_at`."""
     t = schema.licence_tests.c
     compared = [c.name for c in schema.licence_tests.c if c.name not in ("id", "known_at")]
     latest = schema.current(schema.licence_tests, "licence", "licensee", "reading")
@@ -151,7 +172,7 @@ def _append_tests(connection: sa.Connection, rows: Sequence[Row]) -> int:
 
 
 def tests_of(store: Store, licence: str, licensee: str) -> list[dict[str, Any]]:
-    """The newest row of `licence_tests` for each reading."""
+    """The current results of a licence's test: a row of `licence_tests` for each reading, in the order of readings' names."""
     t = schema.licence_tests
     latest = schema.current(t, "licence", "licensee", "reading").where(t.c.licence == licence, t.c.licensee == licensee)
     with store.reading() as connection:
@@ -159,7 +180,10 @@ def tests_of(store: Store, licence: str, licensee: str) -> list[dict[str, Any]]:
 
 
 def in_force(store: Store, month: date | None = None, before: datetime | None = None) -> dict[tuple[date, str], Publication]:
-    """By month and reading, the publication in force, now or as it was known before a moment."""
+    """By month and reading, the publication in force: now, or as it was known before a moment.
+
+    `month`: that month alone, by its first day.
+    """
     p = schema.publications
     latest = schema.current(p, "month", "reading")
     if month is not None:
@@ -174,13 +198,13 @@ def in_force(store: Store, month: date | None = None, before: datetime | None = 
 def history(store: Store, month: date, reading: str) -> list[Publication]:
     """All publications of a month under a reading, the oldest first."""
     p = schema.publications
+    wanted = sa.select(p).where(p.c.month == month, p.c.reading == reading).order_by(p.c.id)
     with store.reading() as connection:
-        wanted = sa.select(p).where(p.c.month == month, p.c.reading == reading).order_by(p.c.id)
         return [_publication(row) for row in connection.execute(wanted).mappings()]
 
 
 def figures_of(store: Store, publication: int) -> list[dict[str, Any]]:
-    """The rows of `figures` that were published together, in the order in which they were."""
+    """A publication's rows of `figures`, in the order in which they were published."""
     f = schema.figures
     with store.reading() as connection:
         rows = connection.execute(sa.select(f).where(f.c.publication == publication).order_by(f.c.id))
@@ -188,5 +212,4 @@ def figures_of(store: Store, publication: int) -> list[dict[str, Any]]:
 
 
 def _publication(row: sa.RowMapping) -> Publication:
-    said = tuple(row["not_counted"].splitlines())
-    return Publication(**{**row, "not_counted": said})
+    return Publication(**{**row, "not_counted": tuple(row["not_counted"].splitlines())})

@@ -1,4 +1,4 @@
-"""The door to the published past that alerts read: months under one reading, their products, and what they called active."""
+"""The published months that alerts look back at: their figures, their products, and what the products called active."""
 
 from collections import defaultdict
 from datetime import date
@@ -14,9 +14,9 @@ from pipelines.store.engine import Store
 
 
 def read(store: Store, reading: Reading, since: date, subject: str | None = None) -> list[PublishedMonth]:
-    """The figures in force of the months from `since` on, in order; where products are summed, their sum.
+    """The figures in force of the months from `since` (a first day) on, in order; where the reading sums products, the sum.
 
-    `subject`: of an affiliate, or a product (affiliate/product), instead of the whole group; a month without it is left out.
+    `subject`: an affiliate or a product (affiliate/product) in the place of the whole group; months without it are left out.
     """
     p = schema.publications.c
     f = schema.figures.c
@@ -31,6 +31,7 @@ def read(store: Store, reading: Reading, since: date, subject: str | None = None
     of_products = (
         sa.select(f.publication, f.lower, f.upper)
         .where(f.publication.in_(latest), f.scope == "product")
+        # Names may hold an underscore, which `like` takes for any letter.
         .where(*([f.subject.startswith(f"{subject}/", autoescape=True)] if scope == "affiliate" else []))
     )
     with store.reading() as connection:
@@ -44,7 +45,7 @@ def read(store: Store, reading: Reading, since: date, subject: str | None = None
 
 
 def products(store: Store, reading: Reading, month: date) -> list[tuple[ProductRef, int | None]]:
-    """The products and their users in a published month, the largest first."""
+    """The products of a published month with their users (null without an estimate), the largest first."""
     p = schema.publications.c
     f = schema.figures.c
     latest = schema.current(schema.publications, "month", "reading").where(p.reading == reading.name, p.month == month)
@@ -55,14 +56,16 @@ def products(store: Store, reading: Reading, month: date) -> list[tuple[ProductR
 
 
 def definitions(store: Store, month: date) -> dict[str, frozenset[tuple[str, str | None]]]:
-    """By affiliate/product, what the current contributions of a month call active: labels, each with the digest of what decides
-    who counts, where that is known."""
+    """By affiliate/product, how the current contributions of a month define active users.
+
+    Each definition is its label, and the digest of the settings that decide who counts; null where that isn't known.
+    """
     c = schema.contributions.c
     within = c.activity_date.between(month, month_end(month))
     latest = schema.current(schema.contributions, *PERIOD_COLUMNS).where(within, c.ahead.is_(False))
     wanted = sa.select(c.affiliate, c.product, c.definition, c.definition_digest).where(c.id.in_(latest)).distinct()
-    found: dict[str, set[tuple[str, str | None]]] = {}
+    by_product = defaultdict[str, set[tuple[str, str | None]]](set)
     with store.reading() as connection:
         for row in connection.execute(wanted):
-            found.setdefault(str(ProductRef(row.affiliate, row.product)), set()).add((row.definition, row.definition_digest))
-    return {product: frozenset(each) for product, each in found.items()}
+            by_product[str(ProductRef(row.affiliate, row.product))].add((row.definition, row.definition_digest))
+    return {product: frozenset(labels) for product, labels in by_product.items()}

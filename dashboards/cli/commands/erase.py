@@ -182,8 +182,8 @@ def to_dict(
         "sketches": len(plan.digests),
         "bytes": plan.bytes,
         "shared": len(plan.shared),
-        "erased_before": plan.already,
-        "products": [going.to_dict() for going in plan.going],
+        "erased_before": plan.erased_before,
+        "products": [going.to_dict() for going in plan.products],
         "months": {f"{month:%Y-%m}": state for month, state in plan.months.items()},
         "in_the_inbox": list(inbox),
         "not_swept": unswept,
@@ -200,15 +200,15 @@ def _shown(scope: "Scope", plan: "ErasurePlan", dry_run: bool = False) -> Render
             f"{g['sketches']:,}",
             f"{g['bytes']:,}",
         )
-        for g in (going.to_dict() for going in plan.going)
+        for g in (going.to_dict() for going in plan.products)
     ]
     title = f"{'Would be erased' if dry_run else 'Erased'}: {scope}"
     columns = ("product", "periods", "first days", "sketches", "bytes")
     parts: list[RenderableType] = [tables.table(title, columns, rows, (3, 4))] if rows else [Text(f"{title}: nothing")]
     if plan.shared:
         parts.append(Text(f"{len(plan.shared):,} sketches stay: contributions beyond have just the same registers.", "yellow"))
-    if plan.already:
-        parts.append(Text(f"{plan.already:,} sketches were erased before."))
+    if plan.erased_before:
+        parts.append(Text(f"{plan.erased_before:,} sketches were erased before."))
     signed = [f"{month:%Y-%m}" for month, state in plan.months.items() if state != "preliminary"]
     others = [f"{month:%Y-%m}" for month, state in plan.months.items() if state == "preliminary"]
     if signed:

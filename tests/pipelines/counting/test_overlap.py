@@ -384,7 +384,7 @@ def test_erasing_reaches_second_ones(directory: Path, store_url: str) -> None:
     handed_in(directory, [second(day) for day in BOTH])
     with open_store(SQLITE, directory) as store:
         plan = erasure.plan(store, Scope(key_epoch="2"))
-        assert {day for going in plan.going for day in going.days} == set(BOTH) | set(month_days(FEBRUARY))
+        assert {day for going in plan.products for day in going.days} == set(BOTH) | set(month_days(FEBRUARY))
         assert set(plan.months) == {FEBRUARY}  # January's figures rest on none of it.
         plan = erasure.plan(store, Scope(key_epoch="1"))  # With what its days have under the coming key.
         assert (len(plan.digests), set(plan.months)) == (31 + 29, {JANUARY})

@@ -82,7 +82,8 @@ BODIES = st.dictionaries(st.sampled_from("abc"), st.none() | st.integers() | st.
 def test_a_chain_shows_each_change(bodies: list[dict[str, object]], data: st.DataObject) -> None:
     """An entry changed, left out, put twice, or in another place; only the last ones can be cut off, which the head tells."""
     entries: list[hash_chain.LedgerEntry] = []
-    for body in [*bodies, {"a": "\x85\u2028"}]:  # Line ends to Python, and none to JSON.
+    line_ends: dict[str, object] = {"a": "\x85\u2028"}  # To Python's `splitlines`, and none to JSON.
+    for body in [*bodies, line_ends]:
         entries.append(hash_chain.next_entry(entries[-1] if entries else None, "noted", body, datetime(2025, 1, 1, tzinfo=UTC)))
     assert hash_chain.faults(entries) == []
     text = "".join(f"{e.to_line()}\n" for e in entries)

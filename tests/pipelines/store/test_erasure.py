@@ -131,7 +131,7 @@ def test_what_others_share_and_nobody_is_in_stays(store_url: str, make: Make) ->
     directory = make([entity("a", apps)], {"events.parquet": events(alike)}, lg_k=14)
     run(directory, read_group(directory), NOW)
     plan = erased(directory, Scope("a", "one", JANUARY, JANUARY + 4 * DAY))
-    assert (len(plan.shared), plan.digests, plan.going, plan.months) == (2, {}, [], {})
+    assert (len(plan.shared), plan.digests, plan.products, plan.months) == (2, {}, [], {})
     assert figure(directory).upper is not None
     assert rows_of(store_url, directory)["erasures"] == []
     # By both there is nobody beyond: what is left is the fifth day's, on which nobody came.
@@ -338,7 +338,7 @@ def test_what_a_range_holds(directory: Path, store_url: str) -> None:
             store.append_contributions([accepted_of(group, monthly)], NOW)
 
         def going(scope: Scope) -> list[tuple[str, str, int]]:
-            return [(g.name, g.grain, len(g.days)) for g in erasure.plan(store, scope).going]
+            return [(g.name, g.grain, len(g.days)) for g in erasure.plan(store, scope).products]
 
         assert going(Scope("a", "book", date(2024, 12, 31), JANUARY)) == [("a/book", "month", 2)]
         assert going(Scope("a", "book", date(2024, 12, 1), date(2024, 12, 1))) == [("a/book", "month", 1)]
