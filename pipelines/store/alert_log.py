@@ -1,4 +1,4 @@
-"""The door to alerts as they happened: transitions, each kept; the last one of an alert says how it is."""
+"""The log of alerts (table `incidents`): each transition is kept, and an alert's last transition is its state."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,16 +13,19 @@ from pipelines.store.versions import last_id
 
 
 class AlertKey(NamedTuple):
-    """What an alert is about. There is no place in it for a scenario: those page nobody."""
+    """What an alert is about. The key has no place for a scenario: a scenario pages nobody."""
 
     kind: str
+    """`threshold`, `missing_data`, `failed_run`, `definition_change` or `jump`."""
     rule: str = ""
+    """Whose threshold, as family/threshold; empty for alerts about data."""
     reading: str = ""
+    """The reading of record; empty where figures don't matter."""
 
 
 @dataclass(frozen=True)
 class Transition:
-    """What happened to an alert, and how it is from then on; numbers are people."""
+    """What happened to an alert, and its state from then on: a row of `incidents`, field by column. Figures are people."""
 
     kind: str
     rule: str
@@ -45,30 +48,33 @@ class Transition:
     matter: str | None = None
     note: str | None = None
     id: int = 0
-    """Given by the store, as is `opened`."""
+    """Given by `append`."""
     opened: int = 0
+    """The alert's number: that of its first transition since it was last over. Given by `append`."""
 
     @property
     def key(self) -> AlertKey:
+        """What the alert is about."""
         return AlertKey(self.kind, self.rule, self.reading)
 
     @property
     def is_open(self) -> bool:
+        """Whether the alert is on: at any level but `none`."""
         return self.level != "none"
 
 
 def current(store: Store) -> dict[AlertKey, Transition]:
-    """How each alert is, open or not, in the order of their numbers."""
+    """Each alert's last transition, whether the alert is open or not, in the order of the alerts' numbers."""
     i = schema.incidents
     latest = schema.current(i, *AlertKey._fields)
     with store.reading() as connection:
         rows = connection.execute(sa.select(i).where(i.c.id.in_(latest)).order_by(i.c.opened)).mappings()
-        found = [Transition(**row) for row in rows]
-    return {one.key: one for one in found}
+        transitions = [Transition(**row) for row in rows]
+    return {transition.key: transition for transition in transitions}
 
 
 def history(store: Store, opened: int) -> list[Transition]:
-    """All that happened to an alert since it was opened, in order."""
+    """All transitions of the alert with the number `opened`, in order."""
     i = schema.incidents
     with store.reading() as connection:
         rows = connection.execute(sa.select(i).where(i.c.opened == opened).order_by(i.c.id)).mappings()
@@ -76,7 +82,10 @@ def history(store: Store, opened: int) -> list[Transition]:
 
 
 def append(store: Store, new: Sequence[Transition], before: Transition | None) -> list[Transition]:
-    """Note transitions of one alert in their order; `before`: how it was. Gives them their numbers."""
+    """Store transitions of one alert in their order; gives them with their numbers.
+
+    `before`: the alert's last transition; null for a new alert.
+    """
     noted = list[Transition]()
     with store.writing() as connection:
         number = last_id(connection, schema.incidents)
@@ -89,5 +98,5 @@ def append(store: Store, new: Sequence[Transition], before: Transition | None) -
             before = replace(transition, id=number, opened=opened, known_at=at)
             noted.append(before)
         if noted:
-            connection.execute(schema.incidents.insert(), [asdict(one) for one in noted])
+            connection.execute(schema.incidents.insert(), [asdict(transition) for transition in noted])
     return noted

@@ -1,8 +1,9 @@
-"""The outbox: messages wait here from the moment their figure is published until somebody has them.
+"""The outbox: messages wait here from the moment when their figure is published until their channel has accepted them.
 
-A message is put here in the transaction of what it tells of, so no crash comes between the two. Whoever sends one first notes
-that it is being sent, and until when nobody else may; then that it was sent. A sender that is killed in between leaves a
-message that is sent again, by the same key.
+A message is stored in the transaction of the transition that it is about, so no crash comes between the two. A sender first
+notes an attempt, with a time until which nobody else may send the message (a lease), then the attempt's outcome. A sender
+that is killed between the two leaves a message that is sent again: delivery is at least once, and the message's key stays
+the same, by which a reader knows a repeat.
 """
 
 import json
@@ -16,54 +17,69 @@ import sqlalchemy as sa
 from pipelines.store import schema
 from pipelines.store.engine import Store
 
+# Values of `deliveries.outcome`.
 SENDING = "sending"
 SENT = "sent"
 FAILED = "failed"
 SUPERSEDED = "superseded"
-_DONE = SENT, SUPERSEDED
+_DONE = (SENT, SUPERSEDED)
+
 LEASE = timedelta(minutes=5)
-"""How long a message is one sender's; apprise gives up after one minute."""
-_LONGEST = timedelta(hours=6)
-_ORDER = {"none": 0, "watch": 1, "prepare": 2, "act": 3, "over": 4}
+"""How long a message belongs to one sender; apprise gives up after one minute."""
+_LONGEST_WAIT = timedelta(hours=6)
+"""Between two attempts at most."""
+_SEVERITY = {"none": 0, "watch": 1, "prepare": 2, "act": 3, "over": 4}
 
 
 @dataclass(frozen=True)
 class Message:
-    """What one address of a channel is to be told, and how far that has come."""
+    """A message to one address of a channel, and the state of its delivery."""
 
     id: int
     key: str
+    """The same at each attempt."""
     channel: str
+    """The channel's name in alerts.yaml."""
     address: int
+    """Which of the channel's addresses, from 0: addresses themselves never lie in the store."""
     payload: Mapping[str, Any]
+    """Title and texts, with figures and without."""
     created_at: datetime
     opened: int
     """Number of the alert."""
     action: str
+    """What happened to the alert, as the message says."""
     level: str
+    """The alert's level, as the message says."""
     attempt: int = 0
+    """The last attempt's number, from 1; 0 before the first."""
     outcome: str | None = None
+    """The last attempt's outcome; null before the first."""
     sender: str | None = None
+    """The last attempt's process, as `process_identity` names it."""
     until: datetime | None = None
+    """While sending: the end of the lease. After a failure: the time of the next attempt."""
 
     @property
     def done(self) -> bool:
+        """Whether nothing is left to send: sent, or superseded."""
         return self.outcome in _DONE
 
 
 @dataclass(frozen=True)
 class NewMessage:
-    """A message to be."""
+    """A message to be stored."""
 
     key: str
     transition: int
+    """Number of the transition that the message is about."""
     channel: str
     address: int
     payload: Mapping[str, Any]
 
 
 def append(store: Store, new: Sequence[NewMessage], now: datetime) -> None:
-    """Put messages into the outbox, in the transaction of what they tell of."""
+    """Store messages; with a store that writes, in the transaction of the transitions that they are about."""
     rows = [vars(n) | {"payload": json.dumps(n.payload, ensure_ascii=False), "created_at": now} for n in new]
     with store.writing() as connection:
         if rows:
@@ -71,7 +87,10 @@ def append(store: Store, new: Sequence[NewMessage], now: datetime) -> None:
 
 
 def read(store: Store) -> list[Message]:
-    """All messages about alerts of which some message isn't delivered, in their order."""
+    """All messages about the alerts that have an undelivered message, in the order of their numbers.
+
+    Delivered ones, too: `superseded` and `due` compare the messages of one alert with each other.
+    """
     o = schema.outbox.c
     i = schema.incidents.c
     d = schema.deliveries.c
@@ -91,13 +110,17 @@ def read(store: Store) -> list[Message]:
 
 
 def _message(row: sa.RowMapping) -> Message:
-    said = json.loads(row["payload"])  # A late message tells what its alert had come to before: not the row's own action.
-    told = {"payload": said, "action": said["action"], "level": said["level"], "attempt": row["attempt"] or 0}
-    return Message(**{**row, **told})
+    payload = json.loads(row["payload"])
+    # A channel that was named later gets a message about an open alert: its action and level aren't its transition's.
+    about = {"payload": payload, "action": payload["action"], "level": payload["level"], "attempt": row["attempt"] or 0}
+    return Message(**{**row, **about})
 
 
 def channels_reached(store: Store, opened: Sequence[int]) -> dict[int, dict[str, datetime]]:
-    """By an alert's number, the channels that a message of it was put here for, and when the first one was."""
+    """By alert's number, the channels that have a message about the alert, with the time of the first message.
+
+    `opened`: the numbers of the alerts.
+    """
     o = schema.outbox.c
     i = schema.incidents.c
     wanted = (
@@ -106,43 +129,57 @@ def channels_reached(store: Store, opened: Sequence[int]) -> dict[int, dict[str,
         .where(i.opened.in_(opened))
         .group_by(i.opened, o.channel)
     )
-    found: dict[int, dict[str, datetime]] = {}
+    channels: dict[int, dict[str, datetime]] = {}
     with store.reading() as connection:
         for row in connection.execute(wanted):
-            found.setdefault(row.opened, {})[row.channel] = row.at
-    return found
+            channels.setdefault(row.opened, {})[row.channel] = row.at
+    return channels
 
 
 def superseded(messages: Sequence[Message]) -> Iterator[Message]:
-    """Those that nobody has to be told any more, since the same address is told of a worse level of the same alert."""
-    for m in messages:
-        worse = (
-            n.id > m.id and n.action == "raised" and _ORDER.get(n.level, 0) > _ORDER.get(m.level, 0) and _place(n) == _place(m)
-            for n in messages
-        )
-        if m.action == "raised" and not m.done and m.outcome != SENDING and any(worse):
-            yield m
+    """The messages that nobody needs any more: a newer one tells the same address of a worse level of the same alert."""
+    for message in messages:
+        # One that is being sent may have arrived already: its sender notes the outcome.
+        if message.action != "raised" or message.done or message.outcome == SENDING:
+            continue
+        if any(_is_worse(other, message) for other in messages):
+            yield message
+
+
+def _is_worse(other: Message, message: Message) -> bool:
+    """Whether a message raises the same alert for the same address to a higher level, later."""
+    higher = _SEVERITY.get(other.level, 0) > _SEVERITY.get(message.level, 0)
+    return other.id > message.id and other.action == "raised" and higher and _recipient(other) == _recipient(message)
 
 
 def due(messages: Sequence[Message], now: datetime, gone: Callable[[str], bool]) -> Iterator[Message]:
-    """Those that may be sent now: of one alert and address in their order, no two at once, a failed one when its time has
-    come. `gone`: whether a sender has ended."""
-    held = set[tuple[int, str, int]]()
-    for m in messages:
-        if m.done or _place(m) in held:
+    """The messages that may be sent now, in the order of their numbers.
+
+    `gone`: whether a process, by its identity, has ended. For one alert and address the oldest message alone is due, so that
+    nobody reads "cleared" before "raised". A failed one is due when its time has come; one that is being sent, when its lease
+    is over or its sender has ended.
+    """
+    waiting = set[tuple[int, str, int]]()
+    for message in messages:
+        if message.done or _recipient(message) in waiting:
             continue
-        held.add(_place(m))
-        over = m.until is None or m.until <= now
-        if m.outcome is None or over or (m.outcome == SENDING and m.sender is not None and gone(m.sender)):
-            yield m
+        waiting.add(_recipient(message))
+        over = message.until is None or message.until <= now
+        abandoned = message.outcome == SENDING and message.sender is not None and gone(message.sender)
+        if message.outcome is None or over or abandoned:
+            yield message
 
 
-def _place(message: Message) -> tuple[int, str, int]:
+def _recipient(message: Message) -> tuple[int, str, int]:
+    """The alert and the address: messages that agree in them are sent one after the other."""
     return message.opened, message.channel, message.address
 
 
 def take(store: Store, now: datetime, sender: str, gone: Callable[[str], bool]) -> Message | None:
-    """The next message that may be sent, and that from now on nobody else sends."""
+    """Take the next message that is due: for the lease nobody else sends it. Null where none is due.
+
+    `sender`: this process's identity. `gone`: as in `due`. Messages that are superseded are noted as such on the way.
+    """
     with store.writing() as connection:
         within = Store(store.engine, connection, writes=True)
         messages = read(within)
@@ -158,8 +195,12 @@ def take(store: Store, now: datetime, sender: str, gone: Callable[[str], bool]) 
 
 
 def note(store: Store, message: Message, sender: str, now: datetime, failure: str | None) -> None:
-    """What became of an attempt: without a failure it was sent, else it is tried again after a while."""
-    until = None if failure is None else now + min(timedelta(minutes=2 ** min(message.attempt - 1, 10)), _LONGEST)
+    """Store an attempt's outcome: sent where `failure` is null, else failed, and due again after a while.
+
+    The wait doubles from one minute with each attempt, up to six hours. `failure`: what kind it is, never an address.
+    """
+    # Two to the tenth minutes are more than six hours; a higher power would end in a number that no timedelta holds.
+    until = None if failure is None else now + min(timedelta(minutes=2 ** min(message.attempt - 1, 10)), _LONGEST_WAIT)
     with store.writing() as connection:
         _note(connection, message, SENT if failure is None else FAILED, sender, now, failure, until)
 
@@ -170,8 +211,8 @@ def _note(
     outcome: str,
     sender: str,
     now: datetime,
-    said: str | None = None,
+    failure: str | None = None,
     until: datetime | None = None,
 ) -> None:
     row = {"message": message.id, "attempt": message.attempt, "outcome": outcome, "sender": sender}
-    connection.execute(schema.deliveries.insert(), [row | {"said": said, "at": now, "until": until}])
+    connection.execute(schema.deliveries.insert(), [row | {"said": failure, "at": now, "until": until}])

@@ -1,4 +1,4 @@
-"""A process as stored rows name it, and whether that process is gone: who sends a message, in which process a run was."""
+"""Identities of processes in stored rows (who sends a message, which process had a run), and whether a process has ended."""
 
 import os
 import socket
@@ -6,19 +6,23 @@ import socket
 import psutil
 
 _SAME_START = 1.5
-"""Seconds: older rows round the start to a whole one."""
+"""Seconds that two starts of one process may differ: older rows have a whole number."""
 
 
 def process_identity() -> str:
-    """This process: host, process number and start (seconds since 1970), since another process may get the number later."""
+    """This process: host name, process number and start (seconds since 1970), divided by spaces.
+
+    The start is there because the system gives a process number again once its process has ended.
+    """
     return f"{socket.gethostname()} {os.getpid()} {psutil.Process().create_time():.2f}"
 
 
 def process_is_gone(identity: str) -> bool:
-    """Whether a process of this host, as `process_identity` names it, has ended; False for other hosts' processes.
+    """Whether the process with an identity of `process_identity` has ended; False for another host's process.
 
-    A zombie is gone: it does nothing any more, and only waits for its parent to ask for its exit code.
+    A zombie has ended: it only waits for its parent to ask for its exit code.
     """
+    # From the right: a host name may hold spaces.
     host, number, start = identity.rsplit(" ", 2)
     if host != socket.gethostname():
         return False
