@@ -1,9 +1,12 @@
-"""Tables of our own store (SQLAlchemy Core), with a comment on every column.
+"""The store's tables (SQLAlchemy Core), with a comment on every table and column.
 
-Nothing in `contributions`, `parts`, `confirmations`, `receipts`, `erasures`, `counts`, `publications`, `figures`,
-`licence_tests`, `ledger`, `incidents`, `outbox` and `deliveries` is ever changed: a newer row stands beside the older one, and
-`known_at` says since when. Only `sketches.image` can become null, when it is erased (its digest stays), and `sources_seen` is
+Rows are never changed: a newer row stands beside the older one, and `known_at` says since when. There are three exceptions:
+`sketches.image` becomes null when it is erased (the digest stays), and rows of `sources_seen` and `column_comments` are
 replaced.
+
+To change a table, change it here, add a migration in `sql/migrations/versions`, and a store of the old schema in
+`tests/data/stores`: a test compares the migrations' outcome with this module, another upgrades every old store. Migrations that
+are there are never rewritten. To add a column to a view, see `views.py`.
 
 Over 300 lines: all tables are read together.
 """
@@ -16,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy import Column, Date, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Table
 from sqlalchemy.engine.interfaces import Dialect
 
+# Constraints have names of our own making: SQLite gives none, and Alembic drops a constraint by its name.
 metadata = MetaData(
     naming_convention={
         "pk": "pk_%(table_name)s",
@@ -25,30 +29,33 @@ metadata = MetaData(
     }
 )
 BIG = sa.BigInteger().with_variant(Integer, "sqlite")
-"""SQLite numbers rows by itself only in a column called INTEGER."""
+"""A number of 64 bits. SQLite numbers rows by itself in a column of the type INTEGER alone, which has 64 bits there."""
 
 PARAMETERS = 500
-"""Values that one statement compares with: SQLite before 3.32 takes no more than 999 in all."""
+"""Values that one statement compares with at most: SQLite before 3.32 takes 999 in all."""
 
 Item = TypeVar("Item")
 
 
 class Utc(sa.types.TypeDecorator[datetime]):
-    """A moment in UTC; in SQLite ISO 8601 text, which sorts as time does."""
+    """A moment in UTC. SQLite keeps it as ISO 8601 text with microseconds, which sorts as time does."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
 
     def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
+        """The column's type: text in SQLite, a timestamp with time zone elsewhere."""
         text = dialect.name == "sqlite"
         return dialect.type_descriptor(String(27) if text else sa.DateTime(timezone=True))
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """What goes to the database; `value` has a zone."""
         if value is None or dialect.name != "sqlite":
             return value
         return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """What comes from the database, as a moment in UTC."""
         return datetime.fromisoformat(value).astimezone(UTC) if isinstance(value, str) else value
 
 
@@ -57,6 +64,7 @@ def _table(name: str, comment: str, *columns: Any) -> Table:
 
 
 def _number(comment: str, nullable: bool = True) -> Any:
+    """The arguments of a column that holds a number of 64 bits."""
     return {"type_": BIG, "nullable": nullable, "comment": comment}
 
 
@@ -139,9 +147,10 @@ receipts = _table(
     Column("reasons", sa.Text, nullable=False, comment="one a line: why it was refused; empty for what was accepted"),
 )
 
+# A condition on `sketches` joined to `contributions`, and not `image is null` alone: another contribution may have brought the
+# same registers since (a small product's other day), and has them for itself alone.
 GONE = sketches.c.erased_at.is_not(None) & (sketches.c.image.is_(None) | (contributions.c.known_at <= sketches.c.erased_at))
-"""Whether a sketch was erased for a contribution that has it: another one that brought the same registers since, such as a small
-product's other day, has them for itself alone."""
+"""Whether a sketch is erased for a contribution that has it."""
 
 erasures = _table(
     "erasures",
@@ -338,7 +347,7 @@ column_comments = _table(
 
 
 def comments() -> list[dict[str, str]]:
-    """The rows of `column_comments`."""
+    """The rows of `column_comments` for all tables."""
     rows = [{"table_name": t.name, "column_name": "", "comment": t.comment or ""} for t in metadata.sorted_tables]
     for t in metadata.sorted_tables:
         rows += [{"table_name": t.name, "column_name": c.name, "comment": c.comment or ""} for c in t.columns]
@@ -346,14 +355,14 @@ def comments() -> list[dict[str, str]]:
 
 
 def current(table: Table, *key: str) -> sa.Select[Any]:
-    """The `id` of the current row of each key (names of columns): the greatest one, since a newer row stands beside the older.
+    """A query for the `id` of each key's current row: the greatest one, since a newer row stands beside the older one.
 
-    To be narrowed by `where`, and to stand in `id in (...)`.
+    `key`: names of columns. A caller narrows the query by `where`, and uses it in `id in (...)`.
     """
     return sa.select(sa.func.max(table.c.id)).group_by(*(table.c[name] for name in key))
 
 
 def chunks(items: Sequence[Item], size: int = PARAMETERS) -> Iterator[Sequence[Item]]:
-    """The items in order, at most `size` together: as many as go into one statement."""
+    """The items in their order, at most `size` together: as many as one statement takes."""
     for start in range(0, len(items), size):
         yield items[start : start + size]

@@ -1,7 +1,15 @@
-"""The views that a BI tool reads (sql/views): made anew with each upgrade of the schema.
+"""The views that BI tools read: one file of `sql/views` for each view, named as the view.
 
-A file is one view of the file's name. Its first comment says what the view means, the others what
-each column does.
+A file begins with comments. The first says what the view means, each other one what a column means (`-- column: meaning`).
+The comments go to the table `column_comments`, and to PostgreSQL's own comments; the database's text of the view has none.
+
+To add a column to a view:
+1. Add it to the `select` of the view's file in `sql/views`, and its comment to the comments at the file's head.
+2. Add a migration in `sql/migrations/versions`, empty where no table changes: an upgrade of the schema drops all views and
+   creates them anew, and nothing else does. Migrations that are there are never rewritten.
+3. Run `tests/pipelines/store/test_views.py`: a column without a comment, or a comment without a column, is red there.
+
+Columns keep their names and meanings: other people's queries and dashboards rest on them.
 """
 
 from collections.abc import Iterator
@@ -13,53 +21,57 @@ import sqlalchemy as sa
 
 @dataclass(frozen=True)
 class View:
-    """A view, what it and its columns mean, and its query."""
+    """A view as its file says it."""
 
     name: str
     comment: str
+    """What the view means."""
     columns: dict[str, str]
+    """What each column means, by name."""
     query: str
+    """The select, without the comments at the file's head."""
 
 
-def views(folder: Path) -> list[View]:
-    """The views of a folder, by name."""
-    found = []
+def read(folder: Path) -> list[View]:
+    """The views of a folder, in the order of their names. Raises `ValueError` for a comment that isn't `-- column: meaning`."""
+    views = []
     for path in sorted(folder.glob("*.sql")):
         lines = path.read_text(encoding="utf-8").splitlines()
         first, *others = [line.removeprefix("--").strip() for line in lines if line.startswith("--")]
         columns = dict(line.split(": ", 1) for line in others)
-        found.append(View(path.stem, first, columns, "\n".join(line for line in lines if not line.startswith("--"))))
-    return found
+        views.append(View(path.stem, first, columns, "\n".join(line for line in lines if not line.startswith("--"))))
+    return views
 
 
 def drop(connection: sa.Connection, folder: Path) -> None:
-    """Drop them: SQLite changes no table that a view reads."""
-    for view in views(folder):
+    """Drop the folder's views: SQLite changes no table that a view reads."""
+    for view in read(folder):
         connection.exec_driver_sql(f"drop view if exists {view.name}")
 
 
 def create(connection: sa.Connection, folder: Path) -> None:
-    """Create them, in PostgreSQL with their comments."""
-    for view in views(folder):
+    """Create the folder's views; in PostgreSQL with their comments, which SQLite has none of."""
+    for view in read(folder):
         _run(connection, f"create view {view.name} as {view.query}")
         if connection.dialect.supports_comments:
             _run(connection, f"comment on view {view.name} is {_quoted(view.comment)}")
-            for name, said in view.columns.items():
-                _run(connection, f"comment on column {view.name}.{name} is {_quoted(said)}")
+            for name, meaning in view.columns.items():
+                _run(connection, f"comment on column {view.name}.{name} is {_quoted(meaning)}")
 
 
 def _run(connection: sa.Connection, statement: str) -> None:
+    # `text` takes a colon for a parameter's beginning.
     connection.execute(sa.text(statement.replace(":", r"\:")))
 
 
 def _quoted(text: str) -> str:
-    """A comment can't be a parameter."""
+    """A text in SQL's quotes: PostgreSQL takes no parameter for a comment."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def comments(folder: Path) -> Iterator[dict[str, str]]:
-    """Rows of `column_comments` for the views."""
-    for view in views(folder):
+    """The rows of `column_comments` for all views."""
+    for view in read(folder):
         yield {"table_name": view.name, "column_name": "", "comment": view.comment}
-        for name, said in view.columns.items():
-            yield {"table_name": view.name, "column_name": name, "comment": said}
+        for name, meaning in view.columns.items():
+            yield {"table_name": view.name, "column_name": name, "comment": meaning}

@@ -15,7 +15,7 @@ from pipelines.workflows.run import run
 from tests.support.databases import both_databases
 from tests.support.groups import NOW, entity, events, product
 
-VIEWS = {v.name: v for v in views.views(engine.sql_folder() / "views")}
+VIEWS = {v.name: v for v in views.read(engine.sql_folder() / "views")}
 pytestmark = both_databases
 
 
