@@ -1,7 +1,7 @@
-"""A bundle: files in a plain zip, with a list of their digests, signed. A changed byte anywhere in it is found.
+"""A bundle: files in a plain zip with a list of their digests, which may be signed. Any changed byte is found.
 
-The zip is written in one way only (stored, in order, without dates), so that whoever opens it can write it again and compare:
-what no digest is of, such as the zip's own heads, can't differ either. Needs no store and no key.
+There is one way only to write the zip: uncompressed, in order, without dates. So whoever opens a bundle writes the zip again
+and compares all bytes: even what no digest covers, such as the zip's own heads, can't differ. Opening needs no store and no key.
 """
 
 import filecmp
@@ -21,30 +21,36 @@ from affiliates.errors import Code, refused
 from pipelines.hash_chain import canonical
 
 FORMAT = "mauwatch-evidence-1"
+"""Name and version of the format, as a bundle's list says it."""
 LIST = "bundle.json"
+"""The bundle's first file: format, what the bundle is about, and SHA-256 by file name."""
 SIGNATURE = "signature.json"
+"""The second file: public key and signature of the list's digest, both null in an unsigned bundle."""
 MOST_FILES = 100_000
+"""Files in a bundle at most."""
+_BLOCK = 1 << 20
+"""Bytes that are copied at a time: a product's sketches can be large."""
 _DATE = (1980, 1, 1, 0, 0, 0)
-"""The first that a zip can say: a bundle's own dates stand in its list."""
+"""The first date that a zip can hold; a bundle's own dates stand in its list."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """An opened bundle, whose bytes are what its list says."""
+    """An opened bundle, whose bytes are those of its list."""
 
     folder: Path
-    """Where its files were put."""
+    """The temporary folder with the bundle's files."""
     about: Mapping[str, Any]
-    """What its list says besides the files."""
+    """The bundle's list without the files: group, licence, month, kind and more."""
     files: Mapping[str, str]
-    """SHA-256 by name."""
+    """SHA-256 by file name."""
     public_key: str | None
-    """By which it is signed (base64); null if it isn't."""
+    """The key that has signed the list (base64); null for an unsigned bundle."""
     sha256: str
-    """Of the bundle."""
+    """Of the whole bundle."""
 
     def json(self, name: str) -> Any:
-        """What a file of it holds. Raises `RefusedError` where it is none, or no JSON."""
+        """The content of a JSON file. Raises `RefusedError` (BUNDLE_CHANGED) where there is no such file, or no JSON in it."""
         try:
             return json.loads((self.folder / name).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
@@ -54,29 +60,40 @@ class Bundle:
 
 
 def write(path: Path, folder: Path, about: Mapping[str, Any], private: Path | None) -> str:
-    """Pack the files of a folder, signed by a private key if there is one; gives the bundle's SHA-256."""
-    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    """Pack a folder's files into a bundle; gives the bundle's SHA-256.
+
+    `about`: what the list says besides the files. `private`: the file of the private key that signs; null for no signature.
+    """
+    names = _file_names(folder)
     files = {name: signing.file_digest(folder / name) for name in names}
-    told = canonical({"format": FORMAT, **about, "files": files}).encode()
-    signed = canonical(
+    listing = canonical({"format": FORMAT, **about, "files": files}).encode()
+    signature = canonical(
         {
             "public_key": signing.public_of(private) if private else None,
-            "signature": signing.sign_digest(hashlib.sha256(told).hexdigest(), private) if private else None,
+            "signature": signing.sign_digest(hashlib.sha256(listing).hexdigest(), private) if private else None,
         }
     ).encode()
-    _zip(path, folder, told, signed, names)
+    _zip(path, folder, listing, signature, names)
     return signing.file_digest(path)
+
+
+def _file_names(folder: Path) -> list[str]:
+    """The paths of all files in a folder, with slashes, in the order in which a bundle holds them."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
 
 
 @contextmanager
 def open_bundle(path: Path) -> Iterator[Bundle]:
-    """The bundle in a file, once each byte of it is checked. Raises `RefusedError` for the first that is wrong."""
+    """The bundle in a file, open, once each byte is checked: files by the list, the list by the signature, the zip by itself.
+
+    Raises `RefusedError` (BUNDLE_CHANGED) for the first thing that is wrong.
+    """
     with TemporaryDirectory(prefix="mauwatch-") as room:
         folder = Path(room) / "files"
         try:
-            told, signed = _unpacked(path, folder)
-            about = _plain(told)
-            said = _plain(signed)
+            listing, signature = _unpacked(path, folder)
+            about = _json_object(listing)
+            signed = _json_object(signature)
             files = about.pop("files")
             if about.pop("format") != FORMAT:
                 raise ValueError
@@ -84,7 +101,7 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
             raise refused(
                 Code.BUNDLE_CHANGED, path.name, "is no bundle, or was changed", f"{path.stat().st_size:,} bytes", _AGAIN
             ) from None
-        names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        names = _file_names(folder)
         if names != sorted(files):
             raise refused(
                 Code.BUNDLE_CHANGED, path.name, "its files aren't those of its list", f"{len(names)} and {len(files)}", _AGAIN
@@ -92,11 +109,12 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
         for name in names:
             if signing.file_digest(folder / name) != files[name]:
                 raise refused(Code.BUNDLE_CHANGED, path.name, "a file isn't what the list says", name, _AGAIN)
-        digest = hashlib.sha256(told).hexdigest()
-        key = said["public_key"]
-        if key is not None and not signing.verify_digest(digest, str(said["signature"]), [key]):
+        digest = hashlib.sha256(listing).hexdigest()
+        key = signed["public_key"]
+        if key is not None and not signing.verify_digest(digest, str(signed["signature"]), [key]):
             raise refused(Code.BUNDLE_CHANGED, path.name, "its signature isn't of this list", "", _AGAIN)
-        _zip(Path(room) / "again.zip", folder, told, signed, names)
+        # The zip's own heads and what lies between its files are under no digest: write it again and compare.
+        _zip(Path(room) / "again.zip", folder, listing, signature, names)
         if not filecmp.cmp(path, Path(room) / "again.zip", shallow=False):
             raise refused(Code.BUNDLE_CHANGED, path.name, "was changed outside its files", "", _AGAIN)
         yield Bundle(folder, about, files, key, signing.file_digest(path))
@@ -104,55 +122,65 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
 
 _AGAIN = "ask for the bundle again, and compare its SHA-256"
 _BROKEN = (OSError, ValueError, KeyError, TypeError, RuntimeError, EOFError, struct.error, zipfile.BadZipFile)
-"""What json and zipfile raise for what isn't theirs."""
+"""What json and zipfile raise for bytes that aren't theirs."""
 
 
-def _plain(text: bytes) -> dict[str, Any]:
-    """Canonical JSON of keys and values, and nothing else."""
-    said = json.loads(text)
-    if not isinstance(said, dict) or canonical(said).encode() != text:
+def _json_object(text: bytes) -> dict[str, Any]:
+    """The object in canonical JSON. Raises `ValueError` for anything else: two texts of one content would be two bundles."""
+    content = json.loads(text)
+    if not isinstance(content, dict) or canonical(content).encode() != text:
         raise ValueError
-    return said
+    return content
 
 
-def _zip(path: Path, folder: Path, told: bytes, signed: bytes, names: Sequence[str]) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as made:
-        for name, held in ((LIST, told), (SIGNATURE, signed)):
-            made.writestr(_info(name), held)
+def _zip(path: Path, folder: Path, listing: bytes, signature: bytes, names: Sequence[str]) -> None:
+    """Write the zip: list, signature, then the folder's files in the order of `names`."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as archive:
+        for name, content in ((LIST, listing), (SIGNATURE, signature)):
+            archive.writestr(_info(name), content)
         for name in names:
             info = _info(name)
             source = folder / name
+            # By the size zipfile decides on a head of 64 bits; without one, a file of 2 GiB would end in an error.
             info.file_size = source.stat().st_size
-            with made.open(info, "w") as into, source.open("rb") as file:
-                while some := file.read(1 << 20):
-                    into.write(some)
+            with archive.open(info, "w") as target, source.open("rb") as file:
+                while block := file.read(_BLOCK):
+                    target.write(block)
 
 
 def _info(name: str) -> zipfile.ZipInfo:
+    """A file's head in the zip, the same on every system."""
     info = zipfile.ZipInfo(name, _DATE)
-    info.create_system = 3
+    info.create_system = 3  # Unix, also where Windows writes the bundle.
     info.external_attr = 0o644 << 16
     return info
 
 
 def _unpacked(path: Path, folder: Path) -> tuple[bytes, bytes]:
-    """The list and the signature; the other files into a folder."""
+    """Unpack a bundle's files into a folder; gives the list and the signature.
+
+    Raises `ValueError`, or an error of zipfile, for a zip that `_zip` can't have written.
+    """
     folder.mkdir()
-    with zipfile.ZipFile(path) as packed:
-        infos = packed.infolist()
-        if len(infos) > MOST_FILES or [i.filename for i in infos[:2]] != [LIST, SIGNATURE]:
+    with zipfile.ZipFile(path) as archive:
+        infos = archive.infolist()
+        if len(infos) > MOST_FILES or [info.filename for info in infos[:2]] != [LIST, SIGNATURE]:
             raise ValueError
-        if any(i.compress_type or i.flag_bits & 1 for i in infos) or len({i.filename for i in infos}) != len(infos):
+        # Bit 0 of the flags is encryption.
+        if any(info.compress_type or info.flag_bits & 1 for info in infos):
             raise ValueError
-        if sum(i.file_size for i in infos) > path.stat().st_size:
-            raise ValueError  # Stored, nothing unpacks to more than it takes up.
+        if len({info.filename for info in infos}) != len(infos):
+            raise ValueError
+        if sum(info.file_size for info in infos) > path.stat().st_size:
+            raise ValueError  # Uncompressed, nothing unpacks to more than it takes up.
         for info in infos[2:]:
             name = Path(info.filename)
+            # A stranger's zip may name places outside the folder.
             if name.is_absolute() or ".." in name.parts or "\\" in info.filename or info.is_dir():
                 raise ValueError
-            to = folder / name
-            to.parent.mkdir(parents=True, exist_ok=True)
-            with packed.open(info) as source, to.open("xb") as into:
-                while some := source.read(1 << 20):
-                    into.write(some)
-        return packed.read(LIST), packed.read(SIGNATURE)
+            path_inside = folder / name
+            path_inside.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(info) as source, path_inside.open("xb") as target:
+                while block := source.read(_BLOCK):
+                    target.write(block)
+        return archive.read(LIST), archive.read(SIGNATURE)

@@ -1,4 +1,4 @@
-"""What a bundle of evidence holds of contributions, so that counting can ask it as it asks a store. Without a database."""
+"""Reading a bundle of evidence: its group, and its contributions, which counting reads as it reads a store's. No database."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
@@ -26,80 +26,89 @@ PARTS = pl.Schema(
         "erased_at": pl.Datetime("us", "UTC"),
     }
 )
-"""Columns of a product's file of sketches: null once erased."""
+"""Columns of a product's file of sketches, a row for each part; `sketch` is null once erased."""
 
 
 DETAILS = "details.json"
-"""Beside the sketches: each contribution's normalisation and numbers of events, by which its digest is made again."""
+"""The file of each contribution's normalisation and numbers of events, which its digest covers beside the sketches."""
 
 
 def file_of(version: StoredContribution) -> str:
-    """The file of a bundle that holds a contribution's sketches."""
+    """The name of a bundle's file with the sketches of a contribution's product."""
     return f"sketches/{version.ref}.parquet"
 
 
-def group_of(told: Mapping[str, Any], read: Sequence[Mapping[str, Any]]) -> Group:
-    """The group as a bundle tells it: ownership, products and what was due of them, readings; no key and no source."""
-    keys = [e | {"destroyed": "2000-01-01"} for e in told["epochs"]]
-    entities = [{**e, "products": [_product(p) for p in e["products"]]} for e in told["entities"]]
+def group_of(group: Mapping[str, Any], readings: Sequence[Mapping[str, Any]]) -> Group:
+    """The group of a bundle: ownership, products and what was due of them, and readings; no key and no source.
+
+    `group`: the content of group.json. `readings`: those of licence.json. Raises pydantic's `ValidationError` (a `ValueError`).
+    """
+    # An epoch needs a key, or the day on which its key was destroyed.
+    keys = [epoch | {"destroyed": "2000-01-01"} for epoch in group["epochs"]]
+    entities = [{**entity, "products": [_product(product) for product in entity["products"]]} for entity in group["entities"]]
     return Group.model_validate(
         {
             "settings": {
-                "group": told["group"],
-                "name": told["name"],
-                "ultimate_parent": told["ultimate_parent"],
-                "time_zone": told["time_zone"],
-                "keys": [{k: v for k, v in e.items() if v is not None} for e in keys],
+                "group": group["group"],
+                "name": group["name"],
+                "ultimate_parent": group["ultimate_parent"],
+                "time_zone": group["time_zone"],
+                "keys": [{name: value for name, value in key.items() if value is not None} for key in keys],
             },
-            "entities": {e["entity"]: e for e in entities},
-            "readings": Readings.model_validate({"readings": read}),
+            "entities": {entity["entity"]: entity for entity in entities},
+            "readings": Readings.model_validate({"readings": readings}),
         }
     )
 
 
-def _product(told: Mapping[str, Any]) -> dict[str, Any]:
-    """With a source that is only there for the zone of its days."""
-    said = {name: value for name, value in told.items() if name != "day_zone"}
-    if told["day_zone"] is None:
-        return said
-    return {
-        **said,
-        "sources": [{"files": "{day}.parquet", "day_zone": told["day_zone"], "identifiers": [{"namespace": "x", "column": "x"}]}],
-    }
+def _product(product: Mapping[str, Any]) -> dict[str, Any]:
+    """A product's manifest again. A source that nobody reads gives the zone of its days, since a product has none itself."""
+    settings = {name: value for name, value in product.items() if name != "day_zone"}
+    zone = product["day_zone"]
+    if zone is None:
+        return settings
+    source = {"files": "{day}.parquet", "day_zone": zone, "identifiers": [{"namespace": "x", "column": "x"}]}
+    return {**settings, "sources": [source]}
 
 
 class BundleReader:
-    """The contributions of an expert bundle."""
+    """The contributions and stated counts of a bundle: a `ContributionReader`, with sketches in an expert bundle alone."""
 
     def __init__(self, opened: Bundle) -> None:
-        told = opened.json("inputs.json")
+        inputs = opened.json("inputs.json")
         self._folder = opened.folder
-        self.versions = {v["id"]: StoredContribution(**_moments(v)) for v in told["contributions"]}
-        self._given = [StatedCount(**{**g, "month": date.fromisoformat(g["month"])}) for g in told["given"]]
+        self.versions = {row["id"]: StoredContribution(**_fields(row)) for row in inputs["contributions"]}
+        """By the number that the contribution had in the store."""
+        self._counts = [StatedCount(**{**row, "month": date.fromisoformat(row["month"])}) for row in inputs["given"]]
 
     def read_around(
         self, first: date, last: date, up_to: Position | None = None, next_epoch: bool = False
     ) -> list[StoredContribution]:
-        """All of them: a bundle is of one month, and holds what its figures rest on."""
+        """All contributions: a bundle is about one month, and holds what that month's figures rest on."""
         return sorted(self.versions.values(), key=lambda v: (v.ref, v.activity_date))
 
     def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]:
-        """The sketches of contributions, read as safely as a stranger's."""
-        for name in dict.fromkeys(file_of(self.versions[n]) for n in ids):
+        """Each part of the contributions with these numbers, after its contribution's number, product by product.
+
+        Raises `RefusedError` for a file that isn't as a bundle's has to be: it is read as safely as any stranger's.
+        """
+        for name in dict.fromkeys(file_of(self.versions[number]) for number in ids):
             frame = untrusted_files.read(self._folder / name, PARTS, ("sketch", "erased_at"))
             wanted = frame.filter(pl.col("contribution").is_in(list(ids))).sort("contribution", "audience", "namespace")
             for number, audience, namespace, image, erased_at in wanted.iter_rows():
                 yield number, StoredPart(audience, namespace, _registers(name, image), erased_at)
 
     def read_events(self, ref: ProductRef, next_epoch: bool = False) -> Mapping[date, int]:
-        """None: a month takes no second contributions."""
+        """Nothing: events are compared for second contributions alone, which no month's figures rest on."""
         return {}
 
     def read_counts(self, first: date, last: date, up_to: Position | None = None) -> list[StatedCount]:
-        return [g for g in self._given if first <= g.month <= last]
+        """The counts and ceilings of the months whose first days lie from `first` to `last` (both included)."""
+        return [count for count in self._counts if first <= count.month <= last]
 
 
 def _registers(name: str, image: bytes | None) -> Registers | None:
+    """A stored image's registers; null for an erased one. Raises `RefusedError` (BUNDLE_CHANGED) for what is no image."""
     try:
         return None if image is None else Registers.from_image(image)
     except BadImage as bad:
@@ -108,7 +117,8 @@ def _registers(name: str, image: bytes | None) -> Registers | None:
         ) from None
 
 
-def _moments(told: Mapping[str, Any]) -> dict[str, Any]:
-    at = {name: datetime.fromisoformat(told[name]) if told[name] else None for name in ("computed_at", "erased_at")}
-    by_field = {field_of(column): value for column, value in told.items()}
-    return {**by_field, **at, "activity_date": date.fromisoformat(told["activity_date"])}
+def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A `StoredContribution`'s fields from its JSON, by column: `StoredContribution.to_dict` the other way round."""
+    moments = {name: datetime.fromisoformat(row[name]) if row[name] else None for name in ("computed_at", "erased_at")}
+    by_field = {field_of(column): value for column, value in row.items()}
+    return {**by_field, **moments, "activity_date": date.fromisoformat(row["activity_date"])}

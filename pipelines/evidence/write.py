@@ -1,14 +1,15 @@
-"""What a third party needs to make a licence test's figures again, gathered from the store into two bundles.
+"""Writing evidence: two bundles with what a third party needs to recompute the figures of a licence's test.
 
-`outside`: figures, method, membership, attestations, digests, the ledger; nobody's data. `expert`: the sketches too, which are
-personal data: for whoever must compute everything anew. No forecast, scenario or alert is in either.
+The outside bundle has figures, method, membership, attestations, digests and the ledger: nobody's personal data. The expert
+bundle has the sketches, too, which are personal data: it is for whoever must recompute everything. Neither has a forecast, a
+scenario or an alert.
 """
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
-from importlib.metadata import version
+from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -35,7 +36,10 @@ from pipelines.store.publications import Publication
 from pipelines.workspace import Workspace
 
 Kind = Literal["outside", "expert"]
+"""Which bundle."""
 PAGE = "evidence.pdf"
+"""The file of the page, in each bundle and beside the bundles."""
+# Part of every bundle, word by word: a changed text changes bundles' digests.
 METHOD = """\
 Each affiliate turns its users' identifiers into keys by a secret that the group shares (HMAC-SHA256 over the normalised
 identifier and its namespace), and hands over a HyperLogLog sketch of the keys for each product and day, or month. No identifier
@@ -55,32 +59,34 @@ else it is undetermined.
 
 
 Page = Callable[[Mapping[str, Any], datetime], bytes]
-"""What a lawyer reads, of the outside bundle's files and `about`, as a PDF."""
+"""Makes the page that a lawyer reads, as a PDF, from the outside bundle's JSON by name (and `about`), and the time."""
 
 
 @dataclass(frozen=True)
 class FigureBasis:
-    """What one reading's figures rest on."""
+    """What a month's figures under one reading rest on, with the group of one day."""
 
     reading: Reading
     on: date
-    """The day on which the group is drawn."""
+    """The day whose affiliates are the group: the month's last, or the release date."""
     inputs: Inputs
 
 
 @dataclass(frozen=True)
 class TestedLicence:
-    """A licence's test, and what it and the month's published figures rest on."""
+    """A licence's test, with the publications in force and what these and the test rest on."""
 
     test: LicenceTest
     published: Mapping[str, Publication]
-    rests: Sequence[FigureBasis]
+    """By reading."""
+    bases: Sequence[FigureBasis]
 
 
 def write(workspace: Workspace, licence: Licence, to: Path, kinds: Sequence[Kind], page: Page) -> dict[Kind, str]:
-    """Write a licence's bundles into a folder, and the page that is in them beside them; gives their SHA-256.
+    """Write a licence's bundles (`outside.zip`, `expert.zip`) and the page into a folder; gives each bundle's SHA-256.
 
-    Raises `RefusedError` where the month has no published figures.
+    Raises `RefusedError` where the month has no published figures (FIGURE_MISSING), and where the store isn't what its ledger
+    noted (EVIDENCE_UNWRITABLE).
     """
     group = workspace.group
     store = workspace.store_if_any()
@@ -88,118 +94,129 @@ def write(workspace: Workspace, licence: Licence, to: Path, kinds: Sequence[Kind
     key = group.settings.evidence_key
     private = workspace.directory / key if key else None
     if store is None:
-        raise _nothing(month)
+        raise _no_figures(month)
     to.mkdir(parents=True, exist_ok=True)
-    done: dict[Kind, str] = {}
+    digests: dict[Kind, str] = {}
+    # One snapshot: figures, tests and ledger of one moment. The folder is on the disk that has room for the bundles.
     with store.snapshot() as fixed, TemporaryDirectory(prefix="mauwatch-", dir=to) as room:
-        found = _found(fixed, group, licence, workspace.today)
+        tested = _tested_licence(fixed, group, licence, workspace.today)
         entries = ledger.read(fixed)
-        if wrong := ledger.faults(fixed):
+        if faults := ledger.faults(fixed):
             raise refused(
                 Code.EVIDENCE_UNWRITABLE,
                 "the ledger",
                 "isn't what was noted",
-                wrong[0],
+                faults[0],
                 "find out who changed the store: mauwatch verify",
             )
-        told = _told(fixed, group, licence, found)
+        contents = _outside_contents(fixed, group, licence, tested)
         head = hash_chain.head_of(entries, month)
         about = {
             "group": group.settings.group,
             "licence": licence.id,
             "month": f"{month:%Y-%m}",
             "made_at": workspace.now.isoformat(timespec="seconds"),
-            "made_by": f"mauwatch {version('mauwatch')}",
+            "made_by": f"mauwatch {metadata.version('mauwatch')}",
             "ledger_head": {"number": head.number, "digest": head.digest} if head else None,
             "public_key": signing.public_of(private) if private else None,
         }
-        texts = {f"{name}.json": _json(said) for name, said in told.items()}
-        sheets = page(
-            {name.removesuffix(".json"): json.loads(text) for name, text in texts.items()} | {"about": about}, workspace.now
-        )
-        texts |= {"ledger.jsonl": "".join(f"{e.to_line()}\n" for e in entries), "method.txt": METHOD}
-        (to / PAGE).write_bytes(sheets)
+        texts = {f"{name}.json": _json(content) for name, content in contents.items()}
+        # The page is made from the texts as they are written, so it can't say anything else than the bundle.
+        written = {name.removesuffix(".json"): json.loads(text) for name, text in texts.items()}
+        pdf = page(written | {"about": about}, workspace.now)
+        texts |= {"ledger.jsonl": "".join(f"{entry.to_line()}\n" for entry in entries), "method.txt": METHOD}
+        (to / PAGE).write_bytes(pdf)
         for kind in kinds:
             folder = Path(room) / kind
             folder.mkdir()
-            (folder / PAGE).write_bytes(sheets)
+            (folder / PAGE).write_bytes(pdf)
             for name, text in texts.items():
                 (folder / name).write_text(text, encoding="utf-8")
             if kind == "expert":
-                _write_sketches(fixed, found, folder)
-            done[kind] = archive.write(to / f"{kind}.zip", folder, about | {"kind": kind}, private)
-    return done
+                _write_sketches(fixed, tested, folder)
+            digests[kind] = archive.write(to / f"{kind}.zip", folder, about | {"kind": kind}, private)
+    return digests
 
 
-def _found(store: ContributionStore, group: Group, licence: Licence, today: date) -> TestedLicence:
+def _tested_licence(store: ContributionStore, group: Group, licence: Licence, today: date) -> TestedLicence:
+    """The licence's test, run again, with all that the bundle is written from. Raises `RefusedError` as `write` does."""
     month = licence.measured_month
-    published = {reading: p for (_, reading), p in publications.in_force(store, month).items()}
-    rests: list[FigureBasis] = []
+    published = {reading: publication for (_, reading), publication in publications.in_force(store, month).items()}
+    bases: list[FigureBasis] = []
     for reading in group.readings.readings:
         if reading.name not in published:
-            raise _nothing(month)
+            raise _no_figures(month)
+        # A signed month rests on what the store had then, a preliminary one on what it has now.
         up_to = published[reading.name].position if published[reading.name].signed else None
         days = [month_end(month), *([licence.released] if reading.membership == "release_date" else [])]
-        rests += [FigureBasis(reading, on, inputs.gather(store, group, month, reading, on, up_to)) for on in days]
+        bases += [FigureBasis(reading, on, inputs.gather(store, group, month, reading, on, up_to)) for on in days]
     (test, *_) = release_tests.run_tests(store, group, [licence], today=today)
-    return TestedLicence(test, published, rests)
+    return TestedLicence(test, published, bases)
 
 
-def _nothing(month: date) -> RefusedError:
-    said = f"evidence for {month:%Y-%m}"
+def _no_figures(month: date) -> RefusedError:
     return refused(
-        Code.FIGURE_MISSING, said, "nothing was published for the month", "", "bring its contributions, and run: mauwatch run"
+        Code.FIGURE_MISSING,
+        f"evidence for {month:%Y-%m}",
+        "nothing was published for the month",
+        "",
+        "bring its contributions, and run: mauwatch run",
     )
 
 
-def _told(store: ContributionStore, group: Group, licence: Licence, found: TestedLicence) -> dict[str, dict[str, Any]]:
-    """The outside bundle's files, by name."""
+def _outside_contents(
+    store: ContributionStore, group: Group, licence: Licence, tested: TestedLicence
+) -> dict[str, dict[str, Any]]:
+    """The contents of the outside bundle's JSON files, by file name without its ending."""
     figures = []
     for reading in group.readings.readings:
-        publication = found.published[reading.name]
+        publication = tested.published[reading.name]
         row = asdict(publication) | {"not_counted": "\n".join(publication.not_counted)}
         rows = publications.figures_of(store, publication.id)
         figures.append({"publication": row, "figures": rows, "content": hash_chain.publication_digest(row, rows)})
-    closing = found.published[group.readings.readings[0].name].collected
+    # A month is signed under all readings at once: each of its publications has the same.
+    closing = tested.published[group.readings.readings[0].name].collected
+    noted = publications.tests_of(store, licence.id, tested.test.licensee)
     return {
         "figures": {"published": figures},
-        "licence": _licence(group, licence, found) | {"noted": publications.tests_of(store, licence.id, found.test.licensee)},
-        "group": _group(group, licence, found),
-        "inputs": _inputs(found),
+        "licence": _licence(group, licence, tested) | {"noted": noted},
+        "group": _group(group, tested),
+        "inputs": _inputs(tested),
         "closing": {"collected": json.loads(closing) if closing else None},
     }
 
 
-def _licence(group: Group, licence: Licence, found: TestedLicence) -> dict[str, Any]:
-    record = next((r for r in group.readings.of_record if r.holds_on(licence.released)), None)
-    return found.test.to_dict() | {
+def _licence(group: Group, licence: Licence, tested: TestedLicence) -> dict[str, Any]:
+    """licence.json: the test's results, the registry's entry and clause, and the readings."""
+    record = next((entry for entry in group.readings.of_record if entry.holds_on(licence.released)), None)
+    return tested.test.to_dict() | {
         "name": licence.name,
         "licensor": licence.entry.licensor,
         "entry": licence.entry.model_dump(mode="json"),
         "clause": licence.clause.model_dump(mode="json"),
         "digest": licence.entry.digest,
-        "read": [r.model_dump(mode="json") for r in group.readings.readings],
+        "read": [reading.model_dump(mode="json") for reading in group.readings.readings],
         "of_record": record.model_dump(mode="json", by_alias=True) if record else None,
     }
 
 
-def _group(group: Group, licence: Licence, found: TestedLicence) -> dict[str, Any]:
-    """Who belongs to it on the days that count, by which path, and who doesn't: with the ownership that tells so."""
-    days = sorted({rest.on for rest in found.rests})
+def _group(group: Group, tested: TestedLicence) -> dict[str, Any]:
+    """group.json: who belongs to the group on the days that count, by which path, who doesn't, and the ownership behind it."""
+    days = sorted({basis.on for basis in tested.bases})
     ties = {name: _ties(entity, days) for name, entity in group.entities.items()}
-    known = {name: held for name, held in ties.items() if held or name == group.settings.ultimate_parent}
-    shares = {rest.reading.control_share for rest in found.rests}
+    known = {name: of_days for name, of_days in ties.items() if of_days or name == group.settings.ultimate_parent}
+    shares = {basis.reading.control_share for basis in tested.bases}
     drawn = []
     for on in days:
         for share in sorted(shares):
             paths = group.affiliates(on, share)
-            outside = {e: group.why_outside(e, paths, on) for e in known if e not in paths}
+            outside = {name: group.why_outside(name, paths, on) for name in known if name not in paths}
             drawn.append(
                 {
                     "on": on,
                     "control_share": share,
-                    "members": [{"entity": e, "path": [str(s) for s in p]} for e, p in paths.items()],
-                    "outside": [{"entity": e, "why": why} for e, why in outside.items()],
+                    "members": [{"entity": name, "path": [str(step) for step in path]} for name, path in paths.items()],
+                    "outside": [{"entity": name, "why": why} for name, why in outside.items()],
                 }
             )
     return {
@@ -208,63 +225,65 @@ def _group(group: Group, licence: Licence, found: TestedLicence) -> dict[str, An
         "ultimate_parent": group.settings.ultimate_parent,
         "time_zone": group.settings.time_zone,
         "drawn": drawn,
-        "epochs": [{"epoch": e.epoch, "from": e.from_} for e in group.settings.epochs],
+        "epochs": [{"epoch": epoch.epoch, "from": epoch.from_} for epoch in group.settings.epochs],
         "entities": [
-            {"entity": name, "name": group.entities[name].name, **held}
-            | {"products": [_product(p) for p in group.entities[name].products]}
-            for name, held in known.items()
+            {"entity": name, "name": group.entities[name].name, **of_days}
+            | {"products": [_product(product) for product in group.entities[name].products]}
+            for name, of_days in known.items()
         ],
     }
 
 
 def _ties(entity: Entity, days: Sequence[date]) -> dict[str, list[dict[str, Any]]]:
-    """Who owned or controlled it on any of these days; what came or comes later isn't said: a deal may not be known yet."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for name, ties in (("owned_by", entity.owned_by), ("controlled_by", entity.controlled_by)):
-        held = [t for t in ties if any(t.holds_on(day) for day in days)]
-        if held:
-            ended = [t if t.to is None or t.to <= days[-1] else t.model_copy(update={"to": None}) for t in held]
-            found[name] = [t.model_dump(mode="json", by_alias=True) for t in ended]
-    return found
+    """Who owned or controlled an entity on at least one of these days.
+
+    An end after the last of these days is left out: a deal may not be public yet.
+    """
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    for kind, ties in (("owned_by", entity.owned_by), ("controlled_by", entity.controlled_by)):
+        of_days = [tie for tie in ties if any(tie.holds_on(day) for day in days)]
+        if of_days:
+            known = [tie if tie.to is None or tie.to <= days[-1] else tie.model_copy(update={"to": None}) for tie in of_days]
+            by_kind[kind] = [tie.model_dump(mode="json", by_alias=True) for tie in known]
+    return by_kind
 
 
 def _product(product: Product) -> dict[str, Any]:
-    """What of a product decides what was due of it; not where its events lie."""
-    said = product.model_dump(
-        mode="json", by_alias=True, include={"product", "name", "active", "grain", "settles_after", "from_", "to"}
-    )
-    return {**said, "day_zone": product.day_zone}
+    """The settings of a product that decide what was due of the product; not where its events lie."""
+    settings = {"product", "name", "active", "grain", "settles_after", "from_", "to"}
+    return {**product.model_dump(mode="json", by_alias=True, include=settings), "day_zone": product.day_zone}
 
 
-def _inputs(found: TestedLicence) -> dict[str, Any]:
-    """Each contribution that a figure rests on, by its digest; and what kinds of evidence they are."""
-    versions = {v.id: v for rest in found.rests for v in rest.inputs.versions}
-    given = {(g.ref, g.kind): g for rest in found.rests for g in rest.inputs.stated_counts.values()}
-    first = found.rests[0].inputs
+def _inputs(tested: TestedLicence) -> dict[str, Any]:
+    """inputs.json: each contribution and stated count that a figure rests on, and the number of products by kind of evidence."""
+    versions = {version.id: version for basis in tested.bases for version in basis.inputs.versions}
+    given = {(count.ref, count.kind): count for basis in tested.bases for count in basis.inputs.stated_counts.values()}
+    first = tested.bases[0].inputs
     grades = dict.fromkeys(("daily contributions", "monthly contributions", "a count", "a ceiling", "nothing"), 0)
     for ref, _ in first.due:
-        mine = {v.grain for v in first.versions if v.ref == ref}
-        number = first.stated_counts.get(ref)
-        grades[_grade(mine, number)] += 1
+        grains = {version.grain for version in first.versions if version.ref == ref}
+        grades[_grade(grains, first.stated_counts.get(ref))] += 1
     return {
-        "contributions": [v.to_dict() for v in sorted(versions.values(), key=lambda v: v.id)],
-        "given": [asdict(g) for _, g in sorted(given.items())],
+        "contributions": [version.to_dict() for version in sorted(versions.values(), key=lambda version: version.id)],
+        "given": [asdict(count) for _, count in sorted(given.items())],
         "rests": [
-            {"reading": r.reading.name, "on": r.on, "inputs": r.inputs.digest, "unerased": r.inputs.unerased} for r in found.rests
+            {"reading": basis.reading.name, "on": basis.on, "inputs": basis.inputs.digest, "unerased": basis.inputs.unerased}
+            for basis in tested.bases
         ],
         "grades": grades,
     }
 
 
 def _grade(grains: Collection[str], given: StatedCount | None) -> str:
+    """The kind of evidence that there is for a product: sketches before a stated number."""
     if grains:
         return "daily contributions" if "day" in grains else "monthly contributions"
     return f"a {given.kind}" if given else "nothing"
 
 
-def _write_sketches(store: ContributionStore, found: TestedLicence, folder: Path) -> None:
-    """A Parquet file for each product, of what each of its contributions holds."""
-    versions = {v.id: v for rest in found.rests for v in rest.inputs.versions}
+def _write_sketches(store: ContributionStore, tested: TestedLicence, folder: Path) -> None:
+    """Write a Parquet file for each product, with the parts of its contributions, and the details that their digests cover."""
+    versions = {version.id: version for basis in tested.bases for version in basis.inputs.versions}
     (folder / DETAILS).write_text(_json({"contributions": store.read_details(sorted(versions))}), encoding="utf-8")
     for name, ids in _by_product(versions.values()):
         rows = [
@@ -277,21 +296,23 @@ def _write_sketches(store: ContributionStore, found: TestedLicence, folder: Path
 
 
 def _by_product(versions: Iterable[StoredContribution]) -> Iterator[tuple[str, list[int]]]:
-    found: dict[str, list[int]] = {}
-    for v in versions:
-        found.setdefault(file_of(v), []).append(v.id)
-    for name, ids in sorted(found.items()):
+    """Each product's file of sketches, with the numbers of its contributions, both in order."""
+    by_file: dict[str, list[int]] = {}
+    for version in versions:
+        by_file.setdefault(file_of(version), []).append(version.id)
+    for name, ids in sorted(by_file.items()):
         yield name, sorted(ids)
 
 
-def _json(said: Any) -> str:
-    return json.dumps(json.loads(hash_chain.canonical(_plain(said))), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+def _json(content: Any) -> str:
+    """Indented JSON for people, with values in the form that digests are made of: moments in UTC, decimals as text."""
+    return json.dumps(json.loads(hash_chain.canonical(_plain(content))), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
 
-def _plain(said: Any) -> Any:
-    """Moments and decimals in the one form that digests are made of."""
-    if isinstance(said, Mapping):
-        return {str(k): _plain(v) for k, v in said.items()}
-    if isinstance(said, list | tuple):
-        return [_plain(v) for v in said]
-    return said if said is None or isinstance(said, str | int | float | bool | date | datetime) else str(said)
+def _plain(value: Any) -> Any:
+    """The value with what `canonical` doesn't take, such as decimals, as text."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    return value if value is None or isinstance(value, str | int | float | bool | date | datetime) else str(value)
