@@ -1,10 +1,9 @@
-"""Keys of one person -> one person key: the table, its digest, and applying it before sketching.
+"""A crosswalk's snapshot of one month: from each key of a person to that person's key, and the digest of it.
 
-A snapshot is a Parquet file of text columns `key` and `person_key` (16 hex characters each; any other
-column is left alone), made once for a month by who holds the links (`mauwatch crosswalk`); it names no
-identifier. A key in it becomes its person key in the namespace `person`, any other key stays in its
-own. A sketch can't be re-keyed later, so one month uses one snapshot, and its digest is part of every
-contribution.
+A snapshot is a Parquet file of text columns `key` and `person_key` (16 hex characters each; any other column is left alone).
+Who holds the links makes it once for a month, by `mauwatch crosswalk`; it names no identifier. A key in it becomes its person
+key in the namespace `person`, any other key stays in its own. A sketch can't be re-keyed later, so one month uses one
+snapshot, and the snapshot's digest is part of every contribution.
 """
 
 import hashlib
@@ -19,8 +18,7 @@ import numpy.typing as npt
 import polars as pl
 
 from affiliates.errors import Code, refused
-from affiliates.identity.keys import PERSON, GroupKey, as_key, person_key
-from affiliates.identity.normalisation import normalise
+from affiliates.identity.keys import as_key
 from affiliates.sketches.arrays import Keys
 
 NO_CROSSWALK = ""
@@ -33,26 +31,30 @@ class Crosswalk:
 
     table: pl.DataFrame
     digest: str
+    """SHA-256 (hex) of the rows."""
 
     def text(self) -> pl.DataFrame:
-        """The snapshot as its file has it."""
+        """The table as the snapshot's file has it: keys as 16 hex characters."""
         return self.table.select(as_text(column) for column in self.table)
 
     def persons(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], Keys]:
-        """Which of the keys the crosswalk has; and the keys, those replaced by their person's."""
+        """For each key whether the crosswalk has it, and the key of its person, or the key itself where it hasn't."""
         known = self.table["key"].to_numpy()
         persons = self.table["person_key"].to_numpy()
         if not len(known):
             return np.zeros(len(keys), bool), keys
         order = np.argsort(keys)  # In order, a binary search finds most of its way in the cache.
-        at = np.empty(len(keys), np.int64)
-        at[order] = np.minimum(np.searchsorted(known, keys[order]), len(known) - 1)
-        joined = known[at] == keys
-        return joined, np.where(joined, persons[at], keys)
+        places = np.empty(len(keys), np.int64)
+        places[order] = np.minimum(np.searchsorted(known, keys[order]), len(known) - 1)
+        joined = known[places] == keys
+        return joined, np.where(joined, persons[places], keys)
 
 
 def from_table(table: pl.DataFrame, subject: str = "the crosswalk") -> Crosswalk:
-    """Check a snapshot and digest it; the digest depends on its rows alone, not on their order."""
+    """Check a snapshot's table as its file has it. The digest depends on the rows alone, not on their order.
+
+    Raises `RefusedError` where a column is missing, a value isn't 16 hex characters, or a key stands there twice.
+    """
     missing = {"key", "person_key"} - set(table.columns)
     if missing:
         raise refused(
@@ -62,6 +64,7 @@ def from_table(table: pl.DataFrame, subject: str = "the crosswalk") -> Crosswalk
             ", ".join(sorted(missing)),
             "make it with the columns key and person_key",
         )
+    # Other columns, such as the month of a name, are in no digest: they change no key's person.
     table = table.select("key", "person_key")
     if set(table.dtypes) != {pl.String}:
         raise refused(Code.CROSSWALK_INVALID, subject, "keys must be text", "", "write each as 16 hex characters")
@@ -75,6 +78,7 @@ def from_table(table: pl.DataFrame, subject: str = "the crosswalk") -> Crosswalk
             f"{bad} values aren't",
             "give keys, never identifiers",
         )
+    # A key of two persons would count for one of them, by the order of the rows.
     if keys["key"].n_unique() != keys.height:
         twice = keys.height - keys["key"].n_unique()
         raise refused(
@@ -84,32 +88,38 @@ def from_table(table: pl.DataFrame, subject: str = "the crosswalk") -> Crosswalk
             f"{twice} keys stand there more than once",
             "keep one row for a key",
         )
-    return _digested(keys)
+    return _with_digest(keys)
 
 
 def from_keys(keys: Keys, persons: Keys) -> Crosswalk:
-    """A snapshot of keys, each there once, and the key of each one's person."""
-    return _digested(pl.DataFrame({"key": keys, "person_key": persons}).sort("key"))
+    """A snapshot of distinct keys, in any order, and beside each the key of its person."""
+    return _with_digest(pl.DataFrame({"key": keys, "person_key": persons}).sort("key"))
 
 
-def _digested(keys: pl.DataFrame) -> Crosswalk:
-    said = b"mauwatch crosswalk 1" + keys["key"].to_numpy().tobytes() + keys["person_key"].to_numpy().tobytes()
-    return Crosswalk(keys, hashlib.sha256(said).hexdigest())
+def _with_digest(keys: pl.DataFrame) -> Crosswalk:
+    """A snapshot of keys (UInt64, in order of `key`), with its digest."""
+    # Every contribution has this digest: other bytes here would refuse all of them.
+    content = b"mauwatch crosswalk 1" + keys["key"].to_numpy().tobytes() + keys["person_key"].to_numpy().tobytes()
+    return Crosswalk(keys, hashlib.sha256(content).hexdigest())
 
 
 def file_of(pattern: str, month: date) -> str:
-    """The file of a month's snapshot, by the setting `crosswalk` of group.yaml."""
+    """The file of a month's snapshot, by the setting `crosswalk` of group.yaml, such as `crosswalk-{month}.parquet`."""
     return pattern.replace("{month}", f"{month:%Y-%m}")
 
 
 def snapshots_by_month(pattern: str | None, directory: Path) -> Callable[[date], "Crosswalk | None"]:
-    """The snapshot of a month by the setting `crosswalk`, each file read once; None where there is none."""
+    """The snapshot of a month by the setting `crosswalk`; None where there is no setting.
+
+    The function that is given reads a file when its month is asked for, and raises `RefusedError` as `read` does.
+    """
+    # Passes go month by month, so a table of months ago needn't stay in memory.
     read_once = lru_cache(maxsize=4)(lambda name: read(name, directory))
     return lambda month: read_once(file_of(pattern, month)) if pattern else None
 
 
 def read(name: str, directory: Path) -> Crosswalk:
-    """Read and check a snapshot; raises `RefusedError` where it isn't there or isn't one."""
+    """Read and check a snapshot's file; raises `RefusedError` where it isn't there or is no snapshot."""
     if not (directory / name).is_file():
         raise refused(
             Code.CROSSWALK_MISSING,
@@ -122,7 +132,7 @@ def read(name: str, directory: Path) -> Crosswalk:
 
 
 def read_table(path: Path, name: str) -> pl.DataFrame:
-    """A snapshot's file as it is, not yet checked; raises `RefusedError` where it can't be read."""
+    """The table in a snapshot's file, not yet checked; raises `RefusedError` where it can't be read, calling it `name`."""
     try:
         return pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError):
@@ -131,21 +141,8 @@ def read_table(path: Path, name: str) -> pl.DataFrame:
         ) from None
 
 
-def from_people(links: pl.DataFrame, namespace: str, key: GroupKey) -> pl.DataFrame:
-    """A snapshot from a table of `identifier` and `person`, by who may see identifiers.
-
-    Identifiers that normalise to the same one must belong to one person; a person's key is that of
-    its name in the namespace `person`.
-    """
-    keyed = links.select(
-        key=person_key(normalise(pl.col("identifier"), namespace), namespace, key),
-        person_key=person_key(pl.col("person"), PERSON, key),
-    )
-    known = keyed.drop_nulls().unique()
-    return from_keys(known["key"].to_numpy(), known["person_key"].to_numpy()).text()
-
-
 def as_text(keys: pl.Series) -> pl.Series:
     """Keys (UInt64) as they are written: 16 hex characters each."""
+    # Bytes by numpy and hex by polars: formatting each number by itself would take a Python call a key.
     big_endian = keys.to_numpy().byteswap().view(np.uint8).reshape(-1, 8)
     return pl.Series(keys.name, big_endian).cast(pl.List(pl.UInt8)).cast(pl.Binary).bin.encode("hex")

@@ -1,4 +1,4 @@
-"""The crosswalk's files, one snapshot a month: finding the one before, reading its names, writing a new one."""
+"""The files of a crosswalk, one snapshot a month: finding earlier ones, reading the names in one, writing a new one."""
 
 import glob
 import re
@@ -11,30 +11,35 @@ import polars as pl
 
 from affiliates.concurrency import atomic_write
 from affiliates.crosswalks import snapshot
-from affiliates.crosswalks.clusters import NAMES, Changes, Clusters, CutOut, cut_out, named, places_in
+from affiliates.crosswalks.clusters import NAMES, Changes, Clusters, CutOut, cut_out, name_clusters, places_in
 from affiliates.crosswalks.snapshot import Crosswalk, as_text
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.identity.keys import as_key
 from affiliates.periods import month_from_text
 
-_ROWS_TOGETHER = 1 << 20
+_ROW_GROUP_ROWS = 1 << 20
 
 
 @dataclass(frozen=True)
 class SnapshotFile:
-    """A month's snapshot, whether it is `written`, `replaced` or `the same`, and what it did to persons."""
+    """A month's snapshot as `make` has written it."""
 
     crosswalk: Crosswalk
     state: str
+    """`written`, `replaced`, or `the same` as was there."""
     changes: Changes
+    """What became of people since the snapshot before."""
     cut_out: CutOut
+    """What was left out for having too many keys."""
 
 
 def make(path: Path, month: date, clusters: Clusters, before: pl.DataFrame, most: int, replace: bool) -> SnapshotFile:
-    """Write the month's snapshot of all clusters with at most so many keys; `before`: the names of the one before it.
+    """Write the month's snapshot of all clusters of at most `most` keys.
 
-    Raises `RefusedError` where no name can have been kept, or another snapshot is there.
+    `before` has the names of the snapshot before it, as `names_of` reads them. Raises `RefusedError` where `before` shares no
+    key with the clusters, and where another snapshot is there and `replace` isn't said.
     """
+    # Then the snapshot before was made under another group key: every person would silently get a new name.
     if before.height and not places_in(before["key"].to_numpy(), clusters.keys)[0].any():
         raise refused(
             Code.CROSSWALK_INVALID,
@@ -44,32 +49,33 @@ def make(path: Path, month: date, clusters: Clusters, before: pl.DataFrame, most
             "take the group key and epoch it was made with; if the key has changed, say --no-previous and all names are new",
         )
     small, cut = cut_out(clusters, most)
-    names, changes = named(small, month, before)
+    names, changes = name_clusters(small, month, before)
     return SnapshotFile(*write(path, names, replace), changes, cut)
 
 
 def by_month(pattern: str, directory: Path) -> dict[date, Path]:
-    """The snapshots that are there, by month, the earliest first."""
+    """The snapshots that are there, by month, the earliest first; `pattern` is the setting `crosswalk`, with {month}."""
     whole = pattern if Path(pattern).is_absolute() else f"{directory}/{pattern}"
-    named = re.escape(whole).replace(r"\{month\}", r"(?P<month>\d{4}-\d\d)", 1).replace(r"\{month\}", "(?P=month)")
-    found = {}
+    # A pattern may name the month twice, as a folder and as a file; both must then be the same month.
+    expression = re.escape(whole).replace(r"\{month\}", r"(?P<month>\d{4}-\d\d)", 1).replace(r"\{month\}", "(?P=month)")
+    paths = {}
     for path in sorted(glob.glob(glob.escape(whole).replace("{month}", "[0-9]" * 4 + "-[0-9][0-9]"))):
-        if is_one := re.fullmatch(named, path):
+        if match := re.fullmatch(expression, path):
             with suppress(ValueError):  # 2025-13 names no month.
-                found[month_from_text(is_one["month"])] = Path(path)
-    return found
+                paths[month_from_text(match["month"])] = Path(path)
+    return paths
 
 
 def names_of(path: Path, month: date) -> pl.DataFrame:
-    """The names of an earlier snapshot, with the columns of `links.named`.
+    """The names in an earlier snapshot, with the columns `NAMES`, in order of keys.
 
-    A snapshot made by something else has no column `named`: its names are older than all others.
-    Raises `RefusedError` for a file that is no snapshot, or none from before the month.
+    A snapshot that another program made has no column `named`: then its names are older than all others. Raises
+    `RefusedError` for a file that is no snapshot, or has names of `month` or later.
     """
     table = snapshot.read_table(path, path.name)
     snapshot.from_table(table, "the snapshot before")
-    when = pl.col("named") if "named" in table.columns else pl.lit(None, pl.Date)
-    if table.select(when).dtypes != [pl.Date]:
+    named_in = pl.col("named") if "named" in table.columns else pl.lit(None, pl.Date)
+    if table.select(named_in).dtypes != [pl.Date]:
         raise refused(
             Code.CROSSWALK_INVALID,
             "the snapshot before",
@@ -77,8 +83,8 @@ def names_of(path: Path, month: date) -> pl.DataFrame:
             path.name,
             "write each as the date of its first day",
         )
-    made = table.select(as_key(pl.col("key")), as_key(pl.col("person_key")), named=when).sort("key").cast(NAMES)
-    if later := made["named"].filter(made["named"] >= month).to_list()[:1]:
+    names = table.select(as_key(pl.col("key")), as_key(pl.col("person_key")), named=named_in).sort("key").cast(NAMES)
+    if later := names["named"].filter(names["named"] >= month).to_list()[:1]:
         raise refused(
             Code.CROSSWALK_INVALID,
             "the snapshot before",
@@ -86,19 +92,20 @@ def names_of(path: Path, month: date) -> pl.DataFrame:
             f"{path.name} has names of {later[0]:%Y-%m}",
             "give an earlier month's snapshot by --previous",
         )
-    return made
+    return names
 
 
 def write(path: Path, names: pl.DataFrame, replace: bool) -> tuple[Crosswalk, str]:
-    """Write a month's snapshot in one step, for its owner's eyes alone; says how (as `Made`).
+    """Write a month's snapshot in one step, readable by its owner alone; the snapshot and its `SnapshotFile.state`.
 
-    Raises `RefusedError` where another snapshot is there that may not be replaced.
+    `names` has the columns `NAMES`. Raises `RefusedError` where another snapshot is there and `replace` isn't said.
     """
-    made = snapshot.from_keys(names["key"].to_numpy(), names["person_key"].to_numpy())
+    crosswalk = snapshot.from_keys(names["key"].to_numpy(), names["person_key"].to_numpy())
     state = "written"
     if path.exists():
-        if _digest(path) == made.digest:
-            return made, "the same"
+        # By digest: a snapshot whose rows stand in another order, or with other columns beside, is the same.
+        if _digest(path) == crosswalk.digest:
+            return crosswalk, "the same"
         if not replace:
             raise refused(
                 Code.FILE_EXISTS,
@@ -109,13 +116,17 @@ def write(path: Path, names: pl.DataFrame, replace: bool) -> tuple[Crosswalk, st
             )
         state = "replaced"
     write_table(path, names.select(as_text(names["key"]), as_text(names["person_key"]), "named"))
-    return made, state
+    return crosswalk, state
 
 
 def write_links(path: Path, links: pl.DataFrame, replace: bool) -> str:
-    """Write keyed links in one step; says how (as `Made`). Raises `RefusedError` where another file is there."""
+    """Write keyed links in one step; the state as of `SnapshotFile`.
+
+    Raises `RefusedError` where another file is there and `replace` isn't said.
+    """
     text = links.select(as_text(column) for column in links)
     if path.exists():
+        # A file that can't be read as a table is another file.
         with suppress(RefusedError):
             if snapshot.read_table(path, path.name).equals(text):
                 return "the same"
@@ -129,13 +140,14 @@ def write_links(path: Path, links: pl.DataFrame, replace: bool) -> str:
 
 
 def _digest(path: Path) -> str | None:
+    """The digest of the snapshot that is there; None for a file that is no snapshot."""
     with suppress(RefusedError):
         return snapshot.from_table(snapshot.read_table(path, path.name)).digest
     return None
 
 
 def write_table(path: Path, table: pl.DataFrame) -> None:
-    """Write a table of keys in one step, readable by its owner alone: they stand for people."""
+    """Write a table of keys in one step, readable by its owner alone: the keys stand for people. Raises `OSError`."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path, mode=0o600) as unfinished:
-        table.write_parquet(unfinished, row_group_size=_ROWS_TOGETHER)
+        table.write_parquet(unfinished, row_group_size=_ROW_GROUP_ROWS)

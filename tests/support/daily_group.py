@@ -16,9 +16,9 @@ from pathlib import Path
 import polars as pl
 import yaml
 
-from affiliates.crosswalks import snapshot
 from affiliates.identity.keys import GroupKey
 from affiliates.periods import DAY, days_between, month_end
+from tests.support.crosswalks import from_people
 from tests.support.groups import KEY, Manifests, entity, product, write_group
 
 BORN = date(2025, 2, 20)
@@ -137,7 +137,7 @@ class DailyGroup:
         key = GroupKey(KEY, "1")
         linked = [(n, device) for n in range(3000) if n % 4 == 0 for device in (False, True)]
         tables = [
-            snapshot.from_people(
+            from_people(
                 pl.DataFrame({
                     "identifier": [_identifier(n, d) for n, d in linked if d == device],
                     "person": [f"p{n}" for n, d in linked if d == device],

@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 import yaml
 
-from affiliates.crosswalks import snapshot
 from affiliates.identity.keys import read_key
 from affiliates.manifests.settings import KeySource
+from tests.support.crosswalks import from_people
 from tests.support.paths import SHARED as SHARED_DATA
 
 SHARED = SHARED_DATA / "data" / "git-activity"
@@ -67,6 +67,6 @@ def write_group(directory: Path, with_crosswalk: bool, events: Path = SHARED / "
         (directory / "affiliates" / f"{affiliate}.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
     if with_crosswalk:
         links = pl.read_parquet(SHARED / "crosswalk.parquet").select(identifier="user_id", person="person_id")
-        table = snapshot.from_people(links, "email", read_key(KeySource(file="group.key"), directory))
+        table = from_people(links, "email", read_key(KeySource(file="group.key"), directory))
         table.write_parquet(directory / "crosswalk.parquet")
     return directory

@@ -19,7 +19,7 @@ import yaml
 from affiliates.aggregation import availability, contribute
 from affiliates.contributions import contract
 from affiliates.contributions.contract import Contribution
-from affiliates.crosswalks.snapshot import Crosswalk, from_people, from_table, snapshots_by_month
+from affiliates.crosswalks.snapshot import Crosswalk, from_table, snapshots_by_month
 from affiliates.errors import RefusedError
 from affiliates.identity.keyring import Keyring
 from affiliates.identity.keys import GroupKey
@@ -42,6 +42,7 @@ from pipelines.workflows.close import Signature
 from pipelines.workflows.report import Report
 from pipelines.workflows.run import run
 from pipelines.workspace import Workspace
+from tests.support.crosswalks import from_people
 from tests.support.databases import rows_of
 from tests.support.events_by_hand import (
     DAILY,

@@ -186,7 +186,7 @@ def _links(number: str) -> Callable[[], int]:
 
     def run() -> int:
         small, _ = clusters.cut_out(clusters.clusters_of(one, other), 100)
-        return clusters.named(small, DAY, clusters.NO_NAMES)[1].new
+        return clusters.name_clusters(small, DAY, clusters.NO_NAMES)[1].new
 
     return run
 

@@ -11,12 +11,12 @@ from tempfile import TemporaryDirectory
 
 import polars as pl
 
-from affiliates.crosswalks import snapshot
 from affiliates.identity.keys import GroupKey
 from affiliates.manifests.loader import read_group
 from affiliates.periods import DAY, days_between, month_after
 from pipelines.store import contributions, publications
 from pipelines.workflows.run import run
+from tests.support.crosswalks import from_people
 from tests.support.git_activity import SETTLES_AFTER, SHARED
 from tests.support.groups import KEY, entity, product, write_group
 from tests.support.paths import TESTS
@@ -156,7 +156,7 @@ def _group(directory: Path, way: Way, rows: pl.DataFrame, lives: tuple[date, dat
     life = {"from": lives[0], "to": lives[1], "settles_after": way.settles}
     families = [entity(f, [product("commits", **life, sources=[source(f)])]) for f in rows["affiliate"].unique().sort()]
     linked = rows.filter(pl.col("person") != pl.col("user")).select(identifier="user", person="person").unique()
-    table = snapshot.from_people(linked, "email", GroupKey(KEY, "1"))
+    table = from_people(linked, "email", GroupKey(KEY, "1"))
     write_group(
         directory, families, {"crosswalk.parquet": table}, crosswalk="crosswalk.parquet", lg_k=20 if way.settles < 30 else 21
     )

@@ -11,9 +11,9 @@ from datetime import date
 
 import polars as pl
 
-from affiliates.crosswalks import snapshot
 from affiliates.identity.keys import read_key
 from affiliates.manifests.settings import KeySource
+from tests.support.crosswalks import from_people
 from tests.support.git_activity import COMPLETE_THROUGH, SHARED
 from tests.support.paths import ROOT
 
@@ -41,7 +41,7 @@ def main() -> None:
         identifier=pl.col("user_id").map_elements(again, pl.String), person=pl.col("person_id").map_elements(again, pl.String)
     )
     known = links.filter(pl.col("identifier").is_in(events["user"].unique().implode()))
-    table = snapshot.from_people(known, "email", read_key(KeySource(file="group.key"), DEMO))
+    table = from_people(known, "email", read_key(KeySource(file="group.key"), DEMO))
     table.write_parquet(DEMO / "crosswalk.parquet", compression="zstd", compression_level=19)
     lives = events.group_by("product").agg(pl.col("day").min()).sort("product")
     print(events.height, "rows;", known.height, "linked identifiers")

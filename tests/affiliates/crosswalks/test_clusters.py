@@ -11,8 +11,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affiliates.crosswalks import clusters as crosswalks_clusters
-from affiliates.crosswalks.clusters import NAMES, NO_NAMES, Changes, Clusters, Links, clusters_of, cut_out, named, new_names
+from affiliates.crosswalks import clusters as clusters_module
+from affiliates.crosswalks.clusters import (
+    NAMES,
+    NO_NAMES,
+    Changes,
+    Clusters,
+    Links,
+    clusters_of,
+    cut_out,
+    name_clusters,
+    new_names,
+)
 from affiliates.crosswalks.snapshot import as_text, from_table
 
 Pairs = list[tuple[int, int]]
@@ -30,11 +40,11 @@ def joined(pairs: Pairs) -> Clusters:
 
 
 def groups(clusters: Clusters) -> set[frozenset[int]]:
-    found: dict[int, set[int]] = {}
+    keys_by_smallest: dict[int, set[int]] = {}
     for key, smallest in zip(clusters.keys.tolist(), clusters.smallest.tolist(), strict=True):
-        found.setdefault(smallest, set()).add(key)
-    assert all(min(keys) == smallest for smallest, keys in found.items())
-    return {frozenset(keys) for keys in found.values()}
+        keys_by_smallest.setdefault(smallest, set()).add(key)
+    assert all(min(keys) == smallest for smallest, keys in keys_by_smallest.items())
+    return {frozenset(keys) for keys in keys_by_smallest.values()}
 
 
 def expected_groups(pairs: Iterable[tuple[int, int]]) -> set[frozenset[int]]:
@@ -44,21 +54,23 @@ def expected_groups(pairs: Iterable[tuple[int, int]]) -> set[frozenset[int]]:
         if a != b:
             near.setdefault(a, set()).add(b)
             near.setdefault(b, set()).add(a)
-    found, seen = set(), set[int]()
+    components = set()
+    seen = set[int]()
     for start in near:
         if start not in seen:
-            reached, edge = {start}, [start]
+            reached = {start}
+            edge = [start]
             while edge:
                 more = near[edge.pop()] - reached
                 reached |= more
                 edge += more
             seen |= reached
-            found.add(frozenset(reached))
-    return found
+            components.add(frozenset(reached))
+    return components
 
 
 def expected_names(clusters: set[frozenset[int]], month: date, before: Names) -> tuple[Names, Changes]:
-    """The rule for names, told by words of the README alone."""
+    """The rule for names, as the documents tell it."""
     ages = dict(before.values())
     stays: dict[frozenset[int], list[int]] = {}
     touched = set[frozenset[int]]()
@@ -68,18 +80,19 @@ def expected_names(clusters: set[frozenset[int]], month: date, before: Names) ->
         touched |= {c for *_, c in parts}
         if parts:
             stays.setdefault(max(parts, key=lambda p: p[:2])[2], []).append(name)
-    found: Names = {}
+    names: Names = {}
     for cluster in clusters:
         if cluster in stays:
             name = min(stays[cluster], key=lambda n: (ages[n] or date.min, n))
             age = ages[name]
         else:
-            said = f"mauwatch person {month:%Y-%m} {min(cluster):016x} 0"
-            name, age = int(hashlib.sha256(said.encode()).hexdigest()[:16], 16), month
-        found |= dict.fromkeys(cluster, (name, age))
+            text = f"mauwatch person {month:%Y-%m} {min(cluster):016x} 0"
+            name = int(hashlib.sha256(text.encode()).hexdigest()[:16], 16)
+            age = month
+        names |= dict.fromkeys(cluster, (name, age))
     staying = sum(map(len, stays.values()))
     split = len(touched - stays.keys())
-    return found, Changes(
+    return names, Changes(
         kept=len(stays), new=len(clusters) - len(touched), split=split, merged=staying - len(stays), gone=len(ages) - staying
     )
 
@@ -103,15 +116,16 @@ def test_order_portions_and_repeats_change_nothing(pairs: Pairs, random: object,
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     gathered = Links()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(crosswalks_clusters, "MOST_WAITING", most)
+        patch.setattr(clusters_module, "MOST_WAITING", most)
         for a, b in shuffled:
             gathered.add(np.array([a], np.uint64), np.array([b], np.uint64))
-    found, direct = gathered.clusters(), joined(pairs)
-    assert found.keys.tolist() == direct.keys.tolist()
-    assert found.first.tolist() == direct.first.tolist()
-    assert found.links().equals(direct.links())
-    assert groups(joined([(a, b) for a, b in found.links().iter_rows()])) == groups(direct)
-    assert found.links().height == len(direct.keys) - len(groups(direct))
+    portioned = gathered.clusters()
+    direct = joined(pairs)
+    assert portioned.keys.tolist() == direct.keys.tolist()
+    assert portioned.first.tolist() == direct.first.tolist()
+    assert portioned.links().equals(direct.links())
+    assert groups(joined([(a, b) for a, b in portioned.links().iter_rows()])) == groups(direct)
+    assert portioned.links().height == len(direct.keys) - len(groups(direct))
 
 
 def test_long_chains_and_stars() -> None:
@@ -124,26 +138,26 @@ def test_long_chains_and_stars() -> None:
         (n[mixed], n[mixed + 1]),
         (n[:-1], np.full(len(n) - 1, n[-1])),
     ):
-        found = clusters_of(one, other)
-        assert (len(found.keys), found.first.max()) == (len(n), 0)
+        clusters = clusters_of(one, other)
+        assert (len(clusters.keys), clusters.first.max()) == (len(n), 0)
 
 
 @given(st.lists(some_links, min_size=3, max_size=3), st.booleans())
 def test_names_from_month_to_month(months: list[Pairs], ages_known: bool) -> None:
     """A name that moves to another person, or ends without need, makes an old person a new one in all later windows."""
-    before, known = NO_NAMES, Names()
+    before = NO_NAMES
     for month, pairs in zip(MONTHS, months, strict=True):
         clusters = joined(pairs)
-        made, changes = named(clusters, month, before)
-        expected, expected_changes = expected_names(groups(clusters), month, known)
-        assert as_names(made) == expected
+        names, changes = name_clusters(clusters, month, before)
+        expected, expected_changes = expected_names(groups(clusters), month, as_names(before))
+        assert as_names(names) == expected
         assert changes == expected_changes
-        assert changes.kept + changes.new + changes.split == made["person_key"].n_unique() == len(groups(clusters))
+        assert changes.kept + changes.new + changes.split == names["person_key"].n_unique() == len(groups(clusters))
         assert changes.kept + changes.merged + changes.gone == before["person_key"].n_unique()
         if not ages_known:
-            made = made.with_columns(named=pl.when(pl.col("key") % 2 == 0).then("named"))
-            made = made.with_columns(pl.col("named").min().over("person_key"))
-        before, known = made, as_names(made)
+            names = names.with_columns(named=pl.when(pl.col("key") % 2 == 0).then("named"))
+            names = names.with_columns(pl.col("named").min().over("person_key"))
+        before = names
 
 
 A, B, C = 100, 200, 300
@@ -177,29 +191,31 @@ JAN, FEB = MONTHS[:2]
     ],
 )  # fmt: skip
 def test_names_case_by_case(before: Names, pairs: Pairs, expected: dict[int, int | None], changes: tuple[int, ...]) -> None:
+    """One case of the rule each, which a newcomer can read: expected are names, None for a new one."""
     rows = [(key, *name) for key, name in sorted(before.items())]
-    made, found = named(joined(pairs), FEB, pl.DataFrame(rows, NAMES, orient="row"))
-    names = as_names(made)
+    table, became = name_clusters(joined(pairs), FEB, pl.DataFrame(rows, NAMES, orient="row"))
+    names = as_names(table)
     assert {key: None if name not in (A, B, C) else name for key, (name, _) in names.items()} == expected
     assert all(age == FEB for name, age in names.values() if name not in (A, B, C))
-    assert (found.kept, found.new, found.split, found.merged, found.gone) == changes
+    assert (became.kept, became.new, became.split, became.merged, became.gone) == changes
 
 
 def test_a_new_name_is_nobodys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two persons of one name are one person: with a hash of 5 bits nearly all clash, and none may in the end."""
     monkeypatch.setattr(
-        crosswalks_clusters, "_hashed",
+        clusters_module, "_hashed",
         lambda smallest, month, attempt: pl.Series([hash((k, attempt)) % 32 for k in smallest], dtype=pl.UInt64),
     )  # fmt: skip
     taken = pl.Series(range(8), dtype=pl.UInt64)
-    made = new_names(pl.Series(range(24), dtype=pl.UInt64), JAN, taken).to_list()
-    assert sorted(made) == list(range(8, 32))
+    names = new_names(pl.Series(range(24), dtype=pl.UInt64), JAN, taken).to_list()
+    assert sorted(names) == list(range(8, 32))
 
 
 def test_names_differ_by_month_and_are_made_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name of a cluster that is gone must not come back for other people in another month."""
     keys = pl.Series(range(10), dtype=pl.UInt64)
     whole = new_names(keys, JAN, NO_NAMES["person_key"])
-    monkeypatch.setattr(crosswalks_clusters, "_AT_A_TIME", 3)
+    monkeypatch.setattr(clusters_module, "_TEXTS_AT_A_TIME", 3)
     assert new_names(keys, JAN, NO_NAMES["person_key"]).equals(whole)
     assert not set(whole) & set(new_names(keys, FEB, NO_NAMES["person_key"]))
     assert whole[0] == int(hashlib.sha256(b"mauwatch person 2025-01 0000000000000000 0").hexdigest()[:16], 16)
@@ -217,6 +233,7 @@ def test_what_is_too_large_is_cut_out(pairs: Pairs, most: int) -> None:
 
 
 def test_keys_as_text() -> None:
+    """Bytes in the wrong order would be a right-looking key of nobody."""
     keys = [0, 1, 255, 0xC0DE, FAR, 2**64 - 1]
     assert as_text(pl.Series(keys, dtype=pl.UInt64)).to_list() == [f"{k:016x}" for k in keys]
     assert as_text(pl.Series([], dtype=pl.UInt64)).dtype == pl.String

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from affiliates.contributions import contract
 from affiliates.contributions.contract import Contribution, Part
-from affiliates.crosswalks.snapshot import from_people, read
+from affiliates.crosswalks.snapshot import read
 from affiliates.identity import canaries, epochs
 from affiliates.identity.keys import GroupKey
 from affiliates.manifests.group import Group, settles_at
@@ -44,6 +44,7 @@ from pipelines.workflows.receive import Session
 from pipelines.workflows.run import run
 from pipelines.workspace import Workspace
 from tests.support.command import ran
+from tests.support.crosswalks import from_people
 from tests.support.databases import SQLITE, rows_of
 from tests.support.events_by_hand import DAILY, FIRST_KEY, LG_K, OTHER, SECOND_KEY, TWO_KEYS, at, made, some, unknown, write_day
 from tests.support.groups import NOW, entity, events, product, source, write_group

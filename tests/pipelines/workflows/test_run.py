@@ -10,7 +10,6 @@ import polars as pl
 import pytest
 
 from affiliates.contributions.contract import Contribution, Part
-from affiliates.crosswalks import snapshot
 from affiliates.errors import RefusedError
 from affiliates.identity import canaries
 from affiliates.identity.keys import GroupKey
@@ -23,6 +22,7 @@ from pipelines.records import AcceptedContribution, Position
 from pipelines.store import contributions, schema
 from pipelines.workflows.report import Report
 from pipelines.workflows.run import run
+from tests.support.crosswalks import from_people
 from tests.support.databases import both_databases, rows_of
 from tests.support.groups import KEY, NOW, entity, events, product, source
 
@@ -254,7 +254,7 @@ def test_crosswalk_joins_people_and_a_new_snapshot_is_computed_again(make: Make)
     directory = two(make)
     links = pl.DataFrame({"identifier": [f"u{i}@example.com" for i in range(60)], "person": [f"p{i // 2}" for i in range(60)]})
     go(directory, *JANUARY)
-    table = snapshot.from_people(links, "email", GroupKey(KEY, "1"))
+    table = from_people(links, "email", GroupKey(KEY, "1"))
     table.write_parquet(directory / "2025-01.parquet")
     two(make, crosswalk="{month}.parquet")
     make([entity(n, [product(f"{n}-app", to="2025-02-01")]) for n in ("a", "b")], crosswalk="{month}.parquet")
