@@ -64,7 +64,7 @@ def _asks(clause: "Clause") -> str:
     """What a clause asks, and what it leaves open, in a few sentences."""
     section = (clause.section or "").partition(" ")[0]
     return (
-        f"Section {section} of each text asks for the calendar month before the release, of the {clause.said_of}, in "
+        f"Section {section} of each text asks for the calendar month before the release, of the {clause.whose_users}, in "
         f"products: {clause.products_in_scope}. "
         f"{'It tests again later' if clause.tested_again_later_in_text else 'Nothing in it tests again'}. "
         f"Over the threshold: {clause.effect_over}. It doesn't define {', '.join(clause.undefined)}: hence the readings."
@@ -245,7 +245,7 @@ def dependencies(answer: "Dependencies") -> RenderableType:
         revenue = f"{use.revenue.amount:,} {use.revenue.currency} ({use.revenue.year})" if use.revenue else "–"
         share = f" x {float(use.revenue_share * 100):g} %" if use.revenue_share else ""
         cost = [f"{use.switching_cost.amount:,} {use.switching_cost.currency}"] if use.switching_cost else []
-        stands = Text("\n".join(d.open), "yellow") if d.open else Text(", ".join(d.stands), "green")
+        stands = Text("\n".join(d.open), "yellow") if d.open else Text(", ".join(d.results), "green")
         stands = stands if stands.plain else Text("no threshold in its text")
         hosted = use.hosted_by.replace("_", " ") + (f", {use.host}" if use.host else "")
         rows.append(
@@ -274,7 +274,7 @@ def _together(dependencies: "Dependencies") -> str:
     number = len({d.ref for d in dependencies.open})
     users = "unknown" if dependencies.users is None else interval(dependencies.users)
     money = ", ".join(f"{amount:,.0f} {currency} ({year})" for (currency, year), amount in sorted(dependencies.revenue.items()))
-    unknown = f"; revenue not said of {', '.join(dependencies.not_said)}" if dependencies.not_said else ""
+    unknown = f"; revenue not said of {', '.join(dependencies.without_revenue)}" if dependencies.without_revenue else ""
     return (
         f"On a result other than under, granted or exempt: {number} product{'s' * (number != 1)}, users {users}, "
         f"revenue {money or 'unknown'}{unknown}."

@@ -116,7 +116,7 @@ def play(directory: Path, now: datetime, scale: float, progress: Progress) -> De
 
 def _first_of_all(report: Report) -> list[LicenceTest]:
     """The tests of the family that this is for first of all; the others are shown by `mauwatch licences`."""
-    return [test for test in report.tests if test.licence.entry.family == release_tests.FIRST_OF_ALL]
+    return [test for test in report.tests if test.licence.entry.family == release_tests.LLAMA]
 
 
 def _with_counts(directory: Path, simulation: Simulation, scale: float) -> Group:

@@ -62,7 +62,7 @@ def play(directory: Path, now: datetime, progress: Progress) -> Demo:
     copy(directory, NAME)
     group = read_group(directory)
     report = run(directory, group, now, FIRST, LAST, progress)
-    months = sorted({licence.measured_month for licence in release_tests.first_of_all()})
+    months = sorted({licence.measured_month for licence in release_tests.llama_releases()})
     with TemporaryDirectory(prefix="mauwatch-demo-") as name:
         apart = Path(name) / "demo"
         shutil.copytree(directory, apart, ignore=shutil.ignore_patterns(".mauwatch"))
@@ -76,7 +76,7 @@ def play(directory: Path, now: datetime, progress: Progress) -> Demo:
     with _store(directory, group) as store:
         joined = {month: _figures(store, group, month).group for month in months}
         shown = _figures(store, group, SHOWN)
-        tests = list(release_tests.run_tests(store, group, release_tests.first_of_all()))
+        tests = list(release_tests.run_tests(store, group, release_tests.llama_releases()))
     effect = {f"{month:%Y-%m}": (without[month], joined[month]) for month in months}
     return Demo(group, report, shown, effect, tests)
 

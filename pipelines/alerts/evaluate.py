@@ -106,7 +106,7 @@ class _Look:
     def _points_of(self, subject: str | None) -> list[Point]:
         """The months that a forecast takes for evidence, with what is no growth between them; looked up once."""
         if subject not in self._points:
-            found = history.points(self.store, self.group, self.reading, subject, self.first)
+            found = history.known_months(self.store, self.group, self.reading, subject, self.first)
             self._points[subject] = found.points
         return self._points[subject]
 
@@ -255,7 +255,7 @@ class _Look:
 
     def _is_of_record(self, reading: str) -> bool:
         named = next((r for r in self.group.readings.readings if r.name == reading), None)
-        return named is not None and release_tests.of_record(self.group, named, self.today)
+        return named is not None and release_tests.is_of_record(self.group, named, self.today)
 
     def _about_threshold(self, key: AlertKey, as_of: date | None) -> About:
         """A licence that isn't watched any more, or a reading that is gone, leaves an alert with its figures alone."""

@@ -10,7 +10,7 @@ from statistics import NormalDist, mean, stdev
 from affiliates.manifests.alert_settings import Jump
 from affiliates.periods import month_from_number, months_apart
 from pipelines.forecasting.forecast import forecast
-from pipelines.forecasting.series import Point, even
+from pipelines.forecasting.series import Point, even_series
 from pipelines.records import PublishedMonth
 
 _QUARTER = 3
@@ -36,7 +36,7 @@ def probabilities(points: Sequence[Point], threshold: int) -> Outlook | None:
     the figure alone, and say so."""
     if len(points) < 2:
         return None
-    found = forecast(even("the published months", points, 1, "month"), threshold, _YEAR)
+    found = forecast(even_series("the published months", points, 1, "month"), threshold, _YEAR)
     crossing = found.crossing(0.5)
     first = month_from_number(crossing) if crossing is not None else None
     return Outlook(found.ahead[-1].crossed, found.ahead[_QUARTER - 1].crossed, first)

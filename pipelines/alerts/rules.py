@@ -12,7 +12,7 @@ from affiliates.periods import DAY, month_end
 from pipelines.licences import clause_tests, grants, registry
 from pipelines.licences.entry import Clause, LicenceEntry
 from pipelines.licences.registry import Registry
-from pipelines.licences.release_tests import FIRST_OF_ALL
+from pipelines.licences.release_tests import LLAMA
 
 _LONGEST = 140
 """Characters of a rule's name, in the store."""
@@ -53,7 +53,7 @@ def rules(group: Group, known: Registry, days: Sequence[date], reading: Reading)
     """
     named = {name for name in group.alerting.licences if (entry := known.get(name)) and entry.watchable}
     used = {use.model.model for day in days for use in grants.uses(group, day, None, reading.control_share)}
-    wanted = named or used | {entry.id for entry in known.entries if entry.family == FIRST_OF_ALL}
+    wanted = named or used | {entry.id for entry in known.entries if entry.family == LLAMA}
     found: dict[tuple[str, int, bool, str | None], list[tuple[LicenceEntry, Clause]]] = {}
     for entry in sorted(known.entries, key=lambda entry: (entry.released or date.min, entry.id)):
         for clause in entry.clauses:

@@ -50,7 +50,7 @@ def _unnamed(group: Group, near: Iterable[ProductRef]) -> Iterator[str]:
 def _stale(group: Group, due: Sequence[tuple[ProductRef, Product]], versions: Sequence[StoredContribution]) -> Iterator[str]:
     """Products that are counted here, whose contributions rest on other settings than the manifest's."""
     current = {ref: definition_digest(p, group.settings) for ref, p in due if not p.handed_in}
-    # A run leaves erased periods alone, so computing them again isn't asked for.
+    # A run leaves erased periods alone, so computing them again isn't asked for. A contribution may name no digest.
     stale = Counter(
         v.ref
         for v in versions

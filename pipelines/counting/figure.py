@@ -90,6 +90,7 @@ def figure_of(shares: Sequence[Share], products: Iterable[Figure] = ()) -> Figur
     stand_ins = [s.stated_count for s in shares if s.stated_count is not None and s.unbounded]
     floor = max((s.least_people for s in shares if s.least_people is not None and s.unbounded), default=None)
     estimate = _at_least(round(people.estimate) if pool.stated else None, floor)
+    # A ceiling is no number of people: it bounds them from above, and adds nothing to `identity_high`.
     counted = sum(c.users for c in stand_ins if c.kind == "count")
     # A gap that nothing stands in for leaves no upper bound: it may hold any number of people (decision 3).
     open_ended = any(s.unbounded for s in shares if s.stated_count is None) or not shares

@@ -69,6 +69,7 @@ def measure(reader: ContributionReader, group: Group, inputs: Inputs) -> Measure
     if window.is_month:
         # Only days that the month includes: a day beside the month may have another month's key, and bounds from above alone.
         _check_unitable(inputs.month, [v for v in inputs.versions if window.includes(v)])
+    # By day first: a window's people are told apart by the key of its last days, whenever those were stored.
     newest = max(inputs.versions, key=lambda v: (v.activity_date, v.id), default=None)
     context = WindowContext(reader, group, window, inputs.reading, newest)
     versions = _by_product(inputs.versions)

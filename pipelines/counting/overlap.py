@@ -39,6 +39,7 @@ def choose(near: Sequence[StoredContribution], epoch: str, own: Events, second: 
         for v in near
         if v.next_epoch and v.key_epoch == epoch and not v.erased_at and _replaces(v, own_days.get(v.activity_date), own, second)
     }
+    # Whole months stay beside the days: which of the two grains counts is decided afterwards, by the product's own.
     kept = [v for v in near if not v.next_epoch and (v.grain != "day" or v.activity_date not in replacing)]
     return sorted([*kept, *replacing.values()], key=lambda v: v.activity_date)
 
@@ -51,6 +52,7 @@ def _replaces(second: StoredContribution, own: StoredContribution | None, events
     """
     if own is None:
         return True
+    # Under one key the own contribution is as good; another definition or zone would count other people.
     if own.key_epoch == second.key_epoch or own.definition != second.definition or own.day_zone != second.day_zone:
         return False
     day = own.activity_date

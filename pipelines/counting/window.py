@@ -93,7 +93,7 @@ class Window(Days):
 
     def touches(self, version: StoredContribution) -> bool:
         """Whether any moment of the contribution's period lies in the window."""
-        if version.day_zone == self.zone:
+        if version.day_zone == self.zone:  # In one zone dates and moments agree.
             return self.overlaps(version)
         start, stop = span(version)
         return start < self.end and stop > self.begin
@@ -110,6 +110,7 @@ class Window(Days):
         """
         if product.due_between(self.first, self.last):
             return True
+        # A contribution keeps the zone that it was counted in, whatever the manifest has said since.
         zones = {v.day_zone for v in versions} or {product.day_zone or self.zone}
         return any(begin < end for zone in zones for begin, end in [self.life_of(product, zone)])
 

@@ -79,7 +79,7 @@ def contributions(ref: ProductRef, product: Product, calendar: Calendar, prefix:
             back = since - timedelta(weeks=WEEKS)
             today = desk.workspace.now.date()
             days = product_days.read(store, ref, grain, back, max(last, today)) if store else []
-            found = quality_checks.of_product(days, since=since)
+            found = quality_checks.check_product(days, since=since)
         gone = {first_day(grain, day) for day in done.missing}
         there = {partitions.key_of(grain, d.day): _of_day(d) for d in days if first <= d.day <= last and d.day not in gone}
         results = list(checks.results(key, names, found))
@@ -216,14 +216,14 @@ def _of_months(store: ContributionStore, workspace: Workspace, months: Sequence[
         measured = _in_force(store, workspace.group, month)
         if measured is not None:
             inputs = gather(store, workspace.group, month, measured.inputs.reading)
-            yield from quality_checks.of_figures(measured, MonthDue(inputs, workspace.group, workspace.now))
+            yield from quality_checks.check_figures(measured, MonthDue(inputs, workspace.group, workspace.now))
 
 
 def _in_force(store: ContributionStore, group: Group, month: date) -> Measured | None:
     """The published figures under the reading of record on the month's last day, or else the first reading."""
     reading = group.readings.reading_on(month_end(month))
     publication = publications.in_force(store, month).get((month, reading.name))
-    return rows.read(store, publication, reading) if publication else None
+    return rows.read_figures(store, publication, reading) if publication else None
 
 
 def _of_figure(measured: Measured) -> dict[str, Any]:

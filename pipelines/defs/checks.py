@@ -34,7 +34,7 @@ def results(key: dg.AssetKey, names: Iterable[str], found: Sequence[Check]) -> I
     for name in names:
         about = [check for check in found if check.name == name]
         wrong = [check for check in about if not check.passed]
-        said = [f"{check.subject}: {check.said}." for check in wrong or about]  # Dagster shows line breaks as blanks.
+        said = [f"{check.subject}: {check.explanation}." for check in wrong or about]  # Dagster shows line breaks as blanks.
         more = [f"and {len(said) - _MOST} more"] if len(said) > _MOST else []
         more += [runbook.of_check(name).line] if wrong else []
         yield dg.AssetCheckResult(

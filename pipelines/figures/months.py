@@ -1,4 +1,7 @@
-"""A month's figures as they stand: read where they are published, measured where they aren't; and of some products alone."""
+"""A month's figures as they are in force, and how many people a clause's products have of them.
+
+A month that was published is read where nothing has changed since; otherwise the month is measured by what the store has now.
+"""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
@@ -20,112 +23,123 @@ from pipelines.store.contributions import ContributionStore
 
 @dataclass(frozen=True)
 class ClauseCount:
-    """How many there are of what a clause counts, by a reading."""
+    """How many there are of what a clause counts, by a reading: different people, or the sum over products."""
 
     estimate: int | None
     lower: int
     upper: int | None
     coverage: Coverage
     figure: Figure
-    """Of them, for what it says of what is missing."""
+    """The figure of the same people, which says what is missing of them."""
     measured: Measured
+    """All figures of the month."""
 
     @property
     def complete(self) -> bool:
+        """Whether the figure is complete."""
         return self.figure.complete
 
 
 class Months:
     """The figures of a group's months, each looked up or measured once.
 
-    `measured`: what is known already, by the digest of its inputs; `anew`: as if nothing were published.
+    `measured`: figures that are known already, by the digest of their inputs; `anew`: as if nothing were published.
     """
 
     def __init__(
-        self, warehouse: ContributionStore, group: Group, measured: Mapping[str, Measured] | None = None, anew: bool = False
+        self, store: ContributionStore, group: Group, measured: Mapping[str, Measured] | None = None, anew: bool = False
     ) -> None:
-        self.warehouse = warehouse
+        self.store = store
         self.group = group
-        self._known = dict(measured or {})
-        self._stands = {} if anew else publications.in_force(warehouse)
+        self._by_digest = dict(measured or {})
+        # One query for all months: a licence's test may look at each month since the first.
+        self._in_force = {} if anew else publications.in_force(store)
         self._published: dict[str, dict[date, Measured]] = {}
-        self._found: dict[tuple[date, str, date | None], Measured | RefusedError | None] = {}
+        self._looked_up: dict[tuple[date, str, date | None], Measured | RefusedError | None] = {}
 
-    def of(self, month: date, reading: Reading, on: date | None = None) -> Measured | None:
-        """A month's figures for the group as it is on a day (default: the month's last); nothing where nothing was contributed.
+    def figures_of(self, month: date, reading: Reading, on: date | None = None) -> Measured | None:
+        """A month's figures for the group as it is on a day (default: the month's last); null where nothing was contributed.
 
-        A month that was signed is what was signed, or what its figures could rest on alone. Raises `RefusedError` where
-        contributions can't be united.
+        A month that was signed has the figures that were signed. For the group of another day the month is measured by
+        what those figures could rest on alone (decision 25). Raises `RefusedError` where contributions can't be united.
         """
         key = month, reading.name, on
-        if key not in self._found:
+        if key not in self._looked_up:
             try:
-                self._found[key] = self._of(month, reading, on)
-            except RefusedError as error:
-                self._found[key] = error
-        found = self._found[key]
-        if isinstance(found, RefusedError):
-            raise found
-        return found
+                self._looked_up[key] = self._look_up(month, reading, on)
+            except RefusedError as error:  # Kept as well: each licence and reading asks for the same month again.
+                self._looked_up[key] = error
+        figures = self._looked_up[key]
+        if isinstance(figures, RefusedError):
+            raise figures
+        return figures
 
-    def _of(self, month: date, reading: Reading, on: date | None) -> Measured | None:
-        stands = self._stands.get((month, reading.name))
-        signed = stands is not None and stands.signed
-        inputs = gather(self.warehouse, self.group, month, reading, on, stands.position if stands and signed else None)
+    def _look_up(self, month: date, reading: Reading, on: date | None) -> Measured | None:
+        """The month's figures: read where they are published, else measured. Raises `RefusedError` as `figures_of`."""
+        published = self._in_force.get((month, reading.name))
+        signed = published is not None and published.signed
+        inputs = gather(self.store, self.group, month, reading, on, published.position if published and signed else None)
         if inputs.is_empty:
             return None
-        # What is published of the same inputs is what would be measured; readings may rest on the same, too.
-        if stands is not None and stands.inputs == inputs.digest and (signed or stands.method == METHOD):
-            return replace(rows.read(self.warehouse, stands, reading), inputs=inputs)
-        if inputs.digest not in self._known:
-            self._known[inputs.digest] = measure.measure(self.warehouse, self.group, inputs)
-        return replace(self._known[inputs.digest], inputs=inputs)
+        # What is published of the same inputs is what would be measured.
+        if published is not None and published.inputs == inputs.digest and (signed or published.method == METHOD):
+            return replace(rows.read_figures(self.store, published, reading), inputs=inputs)
+        # Readings may rest on the same inputs, too: readings that differ in what they count, and not in whom.
+        if inputs.digest not in self._by_digest:
+            self._by_digest[inputs.digest] = measure.measure(self.store, self.group, inputs)
+        return replace(self._by_digest[inputs.digest], inputs=inputs)
 
     def published(self, reading: Reading) -> dict[date, Measured]:
         """By month, the figures in force under a reading, for the group of each month's end."""
         if reading.name not in self._published:
             self._published[reading.name] = {
-                month: rows.read(self.warehouse, stands, reading)
-                for (month, name), stands in sorted(self._stands.items(), key=lambda item: item[0])
+                month: rows.read_figures(self.store, publication, reading)
+                for (month, name), publication in sorted(self._in_force.items(), key=lambda item: item[0])
                 if name == reading.name
             }
         return self._published[reading.name]
 
-    def people(self, measured: Measured, reading: Reading, names: Collection[str] | None = None) -> ClauseCount | None:
-        """The people of the group, or of these products (affiliate/product) together; nothing if none of them lives then."""
+    def count_people(self, measured: Measured, reading: Reading, names: Collection[str] | None = None) -> ClauseCount | None:
+        """The people of the group, or of the products of `names` (affiliate/product) together; null if none of them lives then.
+
+        Several products that are neither the group nor an affiliate have no figure of their own: their sketches are united here.
+        """
         if names is None:
             return clause_count(measured, reading)
-        there = [name for name in measured.products if name in names]
-        if not there:
+        living = [name for name in measured.products if name in names]
+        if not living:
             return None
-        if len(there) < 2 or set(there) == set(measured.products):
-            return clause_count(measured, reading, there)
+        # One product, or all of them: those figures are there already, and nothing has to be united.
+        if len(living) < 2 or set(living) == set(measured.products):
+            return clause_count(measured, reading, living)
         due = tuple((ref, product) for ref, product in measured.inputs.due if str(ref) in names)
         refs = {ref for ref, _ in due}
         versions = tuple(v for v in measured.inputs.versions if v.ref in refs)
-        given = {ref: count for ref, count in measured.inputs.stated_counts.items() if ref in refs}
-        some = replace(measured.inputs, due=due, versions=versions, stated_counts=given)
-        return clause_count(measure.measure(self.warehouse, self.group, some), reading)
+        stated_counts = {ref: count for ref, count in measured.inputs.stated_counts.items() if ref in refs}
+        part = replace(measured.inputs, due=due, versions=versions, stated_counts=stated_counts)
+        return clause_count(measure.measure(self.store, self.group, part), reading)
 
 
 def clause_count(measured: Measured, reading: Reading, names: Collection[str] | None = None) -> ClauseCount | None:
-    """The people of the group, of one product, or of all of one affiliate's; nothing for what isn't in the figures so."""
-    if names is not None and set(names) != set(measured.products):
-        found = [figure for name, figure in measured.products.items() if name in names]
-        if len(found) == 1 and len(names) == 1:
-            return _of_figure(found[0], measured)
-        measured_of = [name for name in measured.affiliates if set(names) == _products(measured, name)]
-        if not found or not measured_of:
-            return None
-        return _of(measured, measured.affiliates[measured_of[0]], found, reading)
-    return _of(measured, measured.group, list(measured.products.values()), reading)
+    """The people of the group, of one product, or of all products of one affiliate; null for what has no figure of its own."""
+    if names is None or set(names) == set(measured.products):
+        return _by_reading(measured, measured.group, list(measured.products.values()), reading)
+    products = [figure for name, figure in measured.products.items() if name in names]
+    if len(products) == 1 and len(names) == 1:
+        return _of_figure(products[0], measured)
+    affiliates = [name for name in measured.affiliates if set(names) == _products(measured, name)]
+    if not products or not affiliates:
+        return None
+    return _by_reading(measured, measured.affiliates[affiliates[0]], products, reading)
 
 
 def _products(measured: Measured, affiliate: str) -> set[str]:
+    """The products of an affiliate that have figures, as affiliate/product."""
     return {name for name in measured.products if ProductRef.parse(name).affiliate == affiliate}
 
 
-def _of(measured: Measured, whole: Figure, products: list[Figure], reading: Reading) -> ClauseCount:
+def _by_reading(measured: Measured, whole: Figure, products: list[Figure], reading: Reading) -> ClauseCount:
+    """The people of several products by what the reading counts: each person once, or the sum over products."""
     if reading.counts == "unique_people":
         return _of_figure(whole, measured)
     lower, upper = summed_bounds((figure.lower, figure.upper) for figure in products)
@@ -133,4 +147,5 @@ def _of(measured: Measured, whole: Figure, products: list[Figure], reading: Read
 
 
 def _of_figure(figure: Figure, measured: Measured) -> ClauseCount:
+    """The people of a figure, each once."""
     return ClauseCount(figure.estimate, figure.lower, figure.upper, figure.coverage, figure, measured)

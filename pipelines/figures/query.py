@@ -1,4 +1,4 @@
-"""A month's figures as they stand, as they stood on a day, or of another window of days."""
+"""A month's figures as they are in force, as they were on a day, or the figures of another window of days."""
 
 from datetime import date, datetime
 
@@ -10,30 +10,30 @@ from pipelines.counting import measure
 from pipelines.counting.inputs import gather, gather_window
 from pipelines.counting.measure import Measured
 from pipelines.counting.window import Days
-from pipelines.figures.rows import read
+from pipelines.figures.rows import read_figures
 from pipelines.store import publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.publications import Publication
 
 
 def known_on(day: date, group: Group) -> datetime:
-    """The moment after which a day's knowledge is over, in the group's zone."""
+    """The first moment after a day in the group's zone: what was known on the day was known before."""
     return end_of("day", day, group.settings.time_zone)
 
 
 def figures_of_month(
     store: ContributionStore, group: Group, month: date, reading: Reading, as_known_on: date | None = None, anew: bool = False
 ) -> tuple[Measured, Publication | None]:
-    """A month's figures as they stand, and the publication they are from; null for what isn't published yet.
+    """A month's figures in force, and their publication; null for figures that were measured and aren't published.
 
-    What is signed stands, what is preliminary is measured by what the store has now. `as_known_on`: what
-    had been published by the end of a day; `anew`: by what the store has now, although it was signed.
-    Raises `RefusedError` where there is nothing.
+    Signed figures are read; those of a month that isn't signed are measured by what the store has now. `as_known_on`: the
+    figures that had been published by the end of a day; `anew`: measured by what the store has now, although the month was
+    signed. Raises `RefusedError` where there are no figures.
     """
     name = f"the group in {month:%Y-%m}"
     if as_known_on is not None:
-        found = publications.in_force(store, month, known_on(as_known_on, group)).get((month, reading.name))
-        if found is None:
+        known = publications.in_force(store, month, known_on(as_known_on, group)).get((month, reading.name))
+        if known is None:
             raise refused(
                 Code.FIGURE_MISSING,
                 name,
@@ -41,10 +41,11 @@ def figures_of_month(
                 f"by {as_known_on}, under {reading.name}",
                 "ask for a later day, or a month",
             )
-        return read(store, found, reading), found
-    found = publications.in_force(store, month).get((month, reading.name))
-    if found is not None and found.signed and not anew:
-        return read(store, found, reading), found
+        return read_figures(store, known, reading), known
+    # A preliminary publication may be older than the newest contributions, so only signed figures are read.
+    in_force = publications.in_force(store, month).get((month, reading.name))
+    if in_force is not None and in_force.signed and not anew:
+        return read_figures(store, in_force, reading), in_force
     inputs = gather(store, group, month, reading)
     if inputs.is_empty:
         raise _no_data(store, name, "this month")
@@ -52,8 +53,10 @@ def figures_of_month(
 
 
 def figures_of_window(store: ContributionStore, group: Group, days: Days, reading: Reading) -> Measured:
-    """People in other days than a calendar month's, by what the store has now: of these nothing is published, and nothing rests
-    on them. Raises `RefusedError` where there is nothing."""
+    """The figures of other days than a calendar month's, measured by what the store has now.
+
+    Such figures are never published, and nothing rests on them. Raises `RefusedError` where nothing was contributed.
+    """
     inputs = gather_window(store, group, days, reading)
     if inputs.is_empty:
         raise _no_data(store, f"the group, {days}", "these days")
@@ -61,6 +64,7 @@ def figures_of_window(store: ContributionStore, group: Group, days: Days, readin
 
 
 def _no_data(store: ContributionStore, subject: str, what: str) -> RefusedError:
+    """The error for days without any contribution: it names the months that there are."""
     months = store.read_months()
-    there = f"there are {months[0]:%Y-%m} to {months[-1]:%Y-%m}" if months else "the store is empty"
-    return refused(Code.FIGURE_MISSING, subject, f"no data: nothing was contributed for {what}", there, "run it: mauwatch run")
+    known = f"there are {months[0]:%Y-%m} to {months[-1]:%Y-%m}" if months else "the store is empty"
+    return refused(Code.FIGURE_MISSING, subject, f"no data: nothing was contributed for {what}", known, "run it: mauwatch run")

@@ -1,4 +1,4 @@
-"""Between measured figures and what the store keeps of them."""
+"""Between measured figures and the store's rows of them: the tables `publications` and `figures`."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, fields, replace
@@ -19,7 +19,11 @@ from pipelines.store.publications import NewPublication, Publication
 def new_publication(
     measured: Measured, reading: Reading, group: str, position: Position, known_at: datetime, state: str, **signed: Any
 ) -> NewPublication:
-    """A publication to be; `signed`: signed_by, despite, reason, supersedes."""
+    """A publication that isn't stored yet, with its rows of figures.
+
+    `position`: how far contributions and counts had been filled when the figures were measured; `signed`: of a signed month
+    the columns signed_by, despite, reason, supersedes and collected.
+    """
     row = {
         "month": measured.inputs.month,
         "reading": reading.name,
@@ -37,14 +41,18 @@ def new_publication(
         "known_at": known_at,
         **signed,
     }
-    return NewPublication(row, rows(measured, reading, group, known_at, state))
+    return NewPublication(row, figure_rows(measured, reading, group, known_at, state))
 
 
-def rows(measured: Measured, reading: Reading, group: str, known_at: datetime, state: str) -> list[dict[str, Any]]:
-    """The rows of the table `figures`, but for their publication."""
+def figure_rows(measured: Measured, reading: Reading, group: str, known_at: datetime, state: str) -> list[dict[str, Any]]:
+    """The rows of the table `figures`, without their publication: the group's, each affiliate's, each product's.
+
+    The columns have the names of `Figure`'s and `Coverage`'s fields.
+    """
     scopes = [("group", group, measured.group)]
     scopes += [("affiliate", name, figure) for name, figure in measured.affiliates.items()]
     scopes += [("product", name, figure) for name, figure in measured.products.items()]
+    # Measured figures are preliminary; the rows have the state of the publication.
     return [
         {k: v for k, v in asdict(figure).items() if k not in ("coverage", "reasons")}
         | asdict(figure.coverage)
@@ -54,39 +62,37 @@ def rows(measured: Measured, reading: Reading, group: str, known_at: datetime, s
     ]
 
 
-def read(store: ContributionStore, publication: Publication, reading: Reading) -> Measured:
-    """The figures as they were published; what they rest on is only a digest."""
-    found = publications.figures_of(store, publication.id)
+def read_figures(store: ContributionStore, publication: Publication, reading: Reading) -> Measured:
+    """The figures as they were published. Their inputs hold only the digest, the window and what wasn't counted."""
+    rows = publications.figures_of(store, publication.id)
     inputs = Inputs(Days.from_month(publication.month), reading, (), (), (), {}, publication.not_counted, publication.inputs)
-    by_scope = {scope: {r["subject"]: _figure(r) for r in found if r["scope"] == scope} for scope in ("affiliate", "product")}
-    (whole,) = (_figure(row) for row in found if row["scope"] == "group")
+    by_scope = {scope: {r["subject"]: _figure(r) for r in rows if r["scope"] == scope} for scope in ("affiliate", "product")}
+    # Exactly one row is the group's, whatever the group was called when the month was published.
+    (whole,) = (_figure(row) for row in rows if row["scope"] == "group")
     return Measured(inputs, whole, by_scope["affiliate"], by_scope["product"])
 
 
 def with_state(measured: Measured, state: str) -> Measured:
     """The same figures in another state."""
-
-    def each(found: Mapping[str, Figure]) -> dict[str, Figure]:
-        return {name: replace(figure, state=state) for name, figure in found.items()}
-
     return replace(
         measured,
         group=replace(measured.group, state=state),
-        affiliates=each(measured.affiliates),
-        products=each(measured.products),
+        affiliates={name: replace(figure, state=state) for name, figure in measured.affiliates.items()},
+        products={name: replace(figure, state=state) for name, figure in measured.products.items()},
     )
 
 
 def signed_months(store: ContributionStore) -> dict[date, dict[str, Publication]]:
-    """Closed and restated months, with their publications by reading."""
-    found: dict[date, dict[str, Publication]] = {}
+    """The publications of closed and restated months, by month and reading."""
+    signed: dict[date, dict[str, Publication]] = {}
     for (month, reading), publication in publications.in_force(store).items():
         if publication.signed:
-            found.setdefault(month, {})[reading] = publication
-    return found
+            signed.setdefault(month, {})[reading] = publication
+    return signed
 
 
 def _figure(row: Mapping[str, Any]) -> Figure:
+    """The figure of a row of the table `figures`."""
     coverage = Coverage(**{field.name: row[field.name] for field in fields(Coverage)})
-    said = {f.name: row[f.name] for f in fields(Figure) if f.name not in ("coverage", "reasons")}
-    return Figure(**said, coverage=coverage, reasons=tuple(row["reasons"].splitlines()))
+    columns = {f.name: row[f.name] for f in fields(Figure) if f.name not in ("coverage", "reasons")}
+    return Figure(**columns, coverage=coverage, reasons=tuple(row["reasons"].splitlines()))

@@ -1,7 +1,7 @@
-"""From a series to what is to be expected of it: quantiles, and probabilities of being over a threshold. Pure.
+"""From a series to what is to be expected of the series: quantiles, and probabilities of being over a threshold. Pure.
 
-The same input gives the same answer. A forecast is no evidence: nothing here is part of a month's figures or of a licence's
-test.
+The same input gives the same answer: the paths are drawn from a fixed seed. A forecast is no evidence: no part of a forecast is
+part of a month's figures or of a licence's test.
 """
 
 import math
@@ -15,23 +15,28 @@ import numpy as np
 from affiliates.periods import DAY, month_number
 from pipelines.forecasting import simulators
 from pipelines.forecasting.series import Series
-from pipelines.forecasting.simulators import CHOSEN, FEWEST, Chosen
+from pipelines.forecasting.simulators import FEWEST, TUNING, Tuning
 from pipelines.forecasting.state_space import Flags, Floats
 
 QUANTILES = {"p2_5": 0.025, "p10": 0.1, "p50": 0.5, "p90": 0.9, "p97_5": 0.975}
+"""The quantiles of a forecast, by their names in `forecast --json`."""
 PATHS = 10_000
+"""Paths of a forecast: a probability near a half then errs by half a per cent (one standard error)."""
 SEED = 700
 STATED = 0.1, 0.5
 """Probabilities of having crossed at which there is a day to decide by."""
+NORMAL_95 = 1.96
+"""Standard deviations on either side of the mean that hold 95 % of normal numbers."""
 _ENOUGH = 200
-"""Paths that agree with the month to date, of which the others may be drawn anew."""
+"""The effective number of paths that have to agree with a month to date for all paths to be drawn anew from them."""
 
 
 @dataclass(frozen=True)
 class MonthToDate:
-    """Of a month that isn't over: people seen so far with their bounds, and which share of the whole month's that may be."""
+    """A month that isn't over: the people so far with their bounds, and which share of the whole month's people that may be."""
 
     month: date
+    """The month's first day."""
     estimate: float
     lower: float
     upper: float
@@ -44,11 +49,13 @@ class ForecastPeriod:
     """One period to come."""
 
     number: int
+    """The period, as the series counts periods."""
     quantiles: Mapping[str, float]
+    """By the names of `QUANTILES`, in the unit of the series."""
     over: float
     """Probability of being over the threshold in this period."""
     crossed: float
-    """In this one or any between the newest figure and it."""
+    """Probability of being over the threshold in this period or any between the newest figure and this period."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +65,7 @@ class Forecast:
     series: Series
     threshold: float
     ahead: tuple[ForecastPeriod, ...]
+    """The periods of the horizon, the nearest first."""
     over_now: float
     """Probability that the newest figure is over, by its bounds."""
     notes: tuple[str, ...]
@@ -78,55 +86,61 @@ class Forecast:
         return next((a.number for a in self.ahead if a.crossed >= probability), None)
 
     def decide_by(self, lead_times: Mapping[str, int]) -> list[dict[str, Any]]:
-        """For each stated probability its crossing, and for each lead time the last day to decide on: so many days before the
-        first day of that period. None where there is no crossing within the horizon."""
-        found = []
+        """For each stated probability its crossing, and for each lead time the last day to decide on.
+
+        `lead_times`: days by name. The last day lies so many days before the first day of the period of the crossing; null
+        where there is no crossing within the horizon.
+        """
+        decisions = []
         for probability in STATED:
             number = self.crossing(probability)
             days = {
                 name: None if number is None else self.series.begins(number) - DAY * lead for name, lead in lead_times.items()
             }
-            found.append(
+            decisions.append(
                 {"probability": probability, "crossing": None if number is None else self.series.label(number), "days": days}
             )
-        return found
+        return decisions
 
 
 @dataclass(frozen=True)
 class SamplePaths:
-    """Sample paths of a series, one a row, before they are held against any threshold."""
+    """Sample paths of a series, before they are compared with any threshold."""
 
     series: Series
     paths: Floats
+    """One path a row, one period a column, in the unit of the series."""
     newest: Floats
-    """The newest figure on each path: with its measuring error."""
+    """The newest figure on each path, with the path's measuring error."""
     notes: tuple[str, ...]
 
 
 def walk(
-    series: Series, horizon: int, to_date: MonthToDate | None = None, chosen: Chosen = CHOSEN, paths: int = PATHS
+    series: Series, horizon: int, to_date: MonthToDate | None = None, tuning: Tuning = TUNING, paths: int = PATHS
 ) -> SamplePaths:
-    """So many sample paths of the next `horizon` periods.
+    """Sample paths of the next `horizon` periods, `paths` of them.
 
     The newest figure's measuring error is one factor of a path from end to end: the same people and registers are measured
-    each month, so it doesn't average out. Paths agree with what is known of a month to date.
+    each month, so the error doesn't average out. `to_date`: the paths agree with the people so far of a month that isn't over.
     """
+    # The order of the draws below is part of the answer: in another order the same input would give another forecast.
     rng = np.random.default_rng(SEED)
     values = np.array([math.nan if p.value is None else p.value for p in series.points])
     breaks = np.array([bool(p.break_) for p in series.points])
-    walked = simulators.paths(values, breaks, 12 // series.months, horizon, paths, rng, chosen)
+    walked = simulators.paths(values, breaks, 12 // series.months, horizon, paths, rng, tuning)
     factors = _measuring(series, paths, rng)
     notes = _notes(series, values, breaks)
     walked = walked * factors[:, None]
     if to_date is not None:
-        walked, said = _agreeing(walked, series, to_date, rng)
-        notes += said
+        walked, about_month = _agreeing(walked, series, to_date, rng)
+        notes += about_month
     return SamplePaths(series, walked, values[-1] * factors, tuple(notes))
 
 
-def against(walked: SamplePaths, threshold: float) -> Forecast:
-    """Quantiles, and probabilities of being over a threshold: strictly more than it."""
+def forecast_from_paths(walked: SamplePaths, threshold: float) -> Forecast:
+    """The forecast of sample paths: quantiles, and probabilities of being over a threshold, which is strictly more than it."""
     series = walked.series
+    # The texts say "greater than" the threshold.
     over = walked.paths > threshold
     crossed = np.logical_or.accumulate(over, axis=1)
     quantiles = np.quantile(walked.paths, list(QUANTILES.values()), axis=0)
@@ -139,28 +153,37 @@ def against(walked: SamplePaths, threshold: float) -> Forecast:
         )
         for i in range(over.shape[1])
     )
-    far = f"the newest figure is {(series.newest.value or 0) / threshold:.1g} of the threshold: are both in the same unit?"
-    notes = walked.notes if 1e-3 < (series.newest.value or 0) / threshold < 1e3 else (*walked.notes, far)
+    notes = walked.notes
+    ratio = (series.newest.value or 0) / threshold
+    if not 1e-3 < ratio < 1e3:  # Figures in millions beside a threshold in users are a mistake that is easily made.
+        notes = (*notes, f"the newest figure is {ratio:.1g} of the threshold: are both in the same unit?")
     return Forecast(series, threshold, ahead, float((walked.newest > threshold).mean()), notes)
 
 
 def forecast(series: Series, threshold: float, horizon: int, to_date: MonthToDate | None = None) -> Forecast:
-    """The next `horizon` periods of a series against a threshold."""
-    return against(walk(series, horizon, to_date), threshold)
+    """The next `horizon` periods of a series, compared with a threshold."""
+    return forecast_from_paths(walk(series, horizon, to_date), threshold)
 
 
 def _measuring(series: Series, paths: int, rng: np.random.Generator) -> Floats:
-    """What the newest figure is of the truth, for each path: its bounds hold 95 %."""
+    """For each path, the factor from the newest figure to a truth that the figure's 95 % bounds leave open: (`paths`,).
+
+    Normal in logarithms, with a standard deviation of its own towards each bound; 1 where the newest figure has no bounds.
+    """
     newest = series.newest
     if newest.value is None or newest.lower is None or newest.upper is None:
         return np.ones(paths)
-    drawn = rng.standard_normal(paths) / 1.96
+    drawn = rng.standard_normal(paths) / NORMAL_95
+    # A lower bound near zero would make paths of nobody, so it is taken for a hundredth of the figure at least.
     low = math.log(newest.value / max(newest.lower, newest.value / 100))
     return np.exp(np.where(drawn < 0, drawn * low, drawn * math.log(newest.upper / newest.value)))
 
 
 def _agreeing(walked: Floats, series: Series, to_date: MonthToDate, rng: np.random.Generator) -> tuple[Floats, list[str]]:
-    """The paths that agree with a month to date: drawn anew by how well they do."""
+    """The paths that agree with a month to date, drawn anew by how well they agree, and a note of that.
+
+    Where too few agree, the month's value is drawn from the month to date alone, and each path goes on from there.
+    """
     number = month_number(to_date.month)
     i = number - series.newest.number - 1
     if series.months != 1 or not 0 <= i < walked.shape[1]:
@@ -168,20 +191,23 @@ def _agreeing(walked: Floats, series: Series, to_date: MonthToDate, rng: np.rand
     low = math.log(to_date.lower / to_date.share_high)
     high = math.log(to_date.upper / to_date.share_low)
     middle = (low + high) / 2
-    spread = max((high - low) / (2 * 1.96), 1e-6)
+    spread = max((high - low) / (2 * NORMAL_95), 1e-6)
+    # A month has at least the people of its days so far, so a path below the lower bound to date can't be.
     weights = np.exp(-0.5 * ((np.log(walked[:, i]) - middle) / spread) ** 2) * (walked[:, i] >= to_date.lower)
     label = series.label(number)
     share = f"{to_date.share_low:.0%} to {to_date.share_high:.0%} of the month"
-    said = f"{label}: {to_date.estimate:,.0f} people to date, taken as {share}"
+    note = f"{label}: {to_date.estimate:,.0f} people to date, taken as {share}"
+    # Kish's effective sample size: of how many equal weights these weights are worth.
     if weights.sum() > 0 and weights.sum() ** 2 / (weights**2).sum() >= _ENOUGH:
-        return walked[rng.choice(len(walked), len(walked), p=weights / weights.sum())], [said]
+        return walked[rng.choice(len(walked), len(walked), p=weights / weights.sum())], [note]
     drawn = np.maximum(np.exp(middle + spread * rng.standard_normal(len(walked))), to_date.lower)
     after = walked.copy()
     after[:, i:] *= (drawn / walked[:, i])[:, None]
-    return after, [f"{said}; the months before let expect another figure, so this is taken as a step"]
+    return after, [f"{note}; the months before let expect another figure, so this is taken as a step"]
 
 
 def _notes(series: Series, values: Floats, breaks: Flags) -> list[str]:
+    """What a reader of the forecast has to know of the series: too few values, breaks, jumps, seasons, measuring error."""
     known = int(np.count_nonzero(~np.isnan(values)))
     unit = series.unit
     notes = list(series.notes)

@@ -1,4 +1,7 @@
-"""The group's own months as a series: published figures under a reading, and what is no growth between them."""
+"""The group's own months as a series: published figures under a reading, and the changes between months that are no growth.
+
+Which months a forecast rests on, and what is no growth: decision 55.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -16,7 +19,7 @@ from pipelines.counting.measure import Measured
 from pipelines.counting.window import Days
 from pipelines.figures import months, rows
 from pipelines.forecasting.forecast import MonthToDate
-from pipelines.forecasting.series import Point, Series, even, spelled
+from pipelines.forecasting.series import Point, Series, even_series, period_name
 from pipelines.store import publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.publications import RESTATED, Publication
@@ -27,29 +30,32 @@ Definitions = frozenset[tuple[str, str | None]]
 
 @dataclass(frozen=True)
 class Basis:
-    """What a month's figure rests on that growth has nothing to do with."""
+    """What a month's figure rests on besides the people: a change of it moves the figure, and is no growth."""
 
     affiliates: frozenset[str]
+    """Members of the group that have products."""
     definitions: Mapping[str, Definitions]
-    """By product."""
+    """By product, as affiliate/product."""
     counted: frozenset[str]
     """Products for whose missing sketches a count or a ceiling stands in."""
     joined: bool
     """Whether a crosswalk joined identifiers to people."""
     restated: bool
+    """Whether the month was restated after it was closed."""
     method: int
+    """The version of counting: `inputs.METHOD` when the month was published."""
 
-    def of(self, subject: str) -> Self:
-        """What the figure of an affiliate, or a product, rests on."""
+    def part_for(self, subject: str) -> Self:
+        """The part that the figure of an affiliate, or of a product (affiliate/product), rests on."""
 
-        def mine(product: str) -> bool:
+        def belongs(product: str) -> bool:
             return ProductRef.parse(product).belongs_to(subject)
 
         return replace(
             self,
             affiliates=self.affiliates & {affiliate_of(subject)},
-            definitions={product: found for product, found in self.definitions.items() if mine(product)},
-            counted=frozenset(filter(mine, self.counted)),
+            definitions={product: labels for product, labels in self.definitions.items() if belongs(product)},
+            counted=frozenset(filter(belongs, self.counted)),
         )
 
 
@@ -58,24 +64,26 @@ class KnownMonths:
     """The published months that a forecast may take for evidence."""
 
     points: list[Point]
+    """The months with an upper bound, in order."""
     notes: list[str]
+    """From which months on counts or ceilings stand in for which products."""
     left_out: list[str]
     """Months without an upper bound, and why they have none."""
     seen: frozenset[int]
     """All published months, as `month_number` counts them."""
 
 
-def read(store: ContributionStore, group: Group, reading: Reading) -> Series:
-    """The published months under a reading. One without an upper bound is no evidence: it is left out, and said.
+def read_series(store: ContributionStore, group: Group, reading: Reading) -> Series:
+    """The published months under a reading. A month without an upper bound is no evidence: the series names it as left out.
 
     Raises `RefusedError` where fewer than two are left.
     """
-    known = points(store, group, reading)
+    known = known_months(store, group, reading)
     name = f"{group.settings.group} by {reading.name}"
-    found = known.points
+    points = known.points
     left_out = known.left_out
-    if len(found) < 2:
-        held = f"{len(found)} with an upper bound" + (f"; left out: {'; '.join(left_out[:3])}" if left_out else "")
+    if len(points) < 2:
+        held = f"{len(points)} with an upper bound" + (f"; left out: {'; '.join(left_out[:3])}" if left_out else "")
         raise refused(
             Code.FIGURE_MISSING,
             name,
@@ -83,16 +91,16 @@ def read(store: ContributionStore, group: Group, reading: Reading) -> Series:
             held,
             "complete more months, and run: mauwatch run",
         )
-    gaps = range(found[0].number, found[-1].number)
-    left_out = [*left_out, *(f"{spelled(n, 'month')}: nothing is published" for n in gaps if n not in known.seen)]
-    return even(name, found, 1, "month", notes=tuple(known.notes), left_out=tuple(left_out))
+    gaps = range(points[0].number, points[-1].number)
+    left_out = [*left_out, *(f"{period_name(n, 'month')}: nothing is published" for n in gaps if n not in known.seen)]
+    return even_series(name, points, 1, "month", notes=tuple(known.notes), left_out=tuple(left_out))
 
 
-def points(
+def known_months(
     store: ContributionStore, group: Group, reading: Reading, subject: str | None = None, since: date = date.min
 ) -> KnownMonths:
-    """The published months from `since` on, of the whole group or of an affiliate, or a product (affiliate/product)."""
-    found = list[Point]()
+    """The published months from `since` on, of the whole group, or of the affiliate or product (affiliate/product) `subject`."""
+    points = list[Point]()
     left_out = list[str]()
     notes = list[str]()
     before = None
@@ -102,36 +110,39 @@ def points(
         if name == reading.name and month >= since
     }
     for month, publication in sorted(in_force.items()):
-        measured = rows.read(store, publication, reading)
+        measured = rows.read_figures(store, publication, reading)
         people = months.clause_count(measured, reading, None if subject is None else _products(measured, subject))
+        # Growth is told in ratios, and nobody at all has none.
         if people is None or not people.estimate or people.upper is None:
             left_out.append(f"{month:%Y-%m}: {'nobody was counted' if people and people.upper is not None else _why(measured)}")
             continue
         basis = _basis(store, group, month, reading, publication, measured)
-        basis = basis if subject is None else basis.of(subject)
+        basis = basis if subject is None else basis.part_for(subject)
         if basis.counted and not (before and before.counted == basis.counted):
             notes.append(f"from {month:%Y-%m}: counts or ceilings stand in for {', '.join(sorted(basis.counted))}")
         why = "; ".join(breaks(before, basis)) if before else ""
-        found.append(
+        points.append(
             Point(month_number(month), people.estimate, people.lower, people.upper, f"{month:%Y-%m}: {why}" if why else "")
         )
         before = basis
-    return KnownMonths(found, notes, left_out, frozenset(month_number(month) for month in in_force))
+    return KnownMonths(points, notes, left_out, frozenset(month_number(month) for month in in_force))
 
 
 def _products(measured: Measured, subject: str) -> set[str]:
+    """The products with figures that are the subject, or the subject's."""
     return {name for name in measured.products if ProductRef.parse(name).belongs_to(subject)}
 
 
-def to_date(store: ContributionStore, group: Group, reading: Reading, today: date) -> MonthToDate | None:
-    """The month that isn't over, up to its last day that has settled, and which share of a month that was in the last three.
+def month_to_date(store: ContributionStore, group: Group, reading: Reading, today: date) -> MonthToDate | None:
+    """The month that isn't over, up to its last day that has settled, with the share of a month's people of such days.
 
-    Null where that can't be told: nothing has settled yet, something is missing or comes by whole months, or fewer than two
-    months are there to compare with.
+    The share is from the lowest to the highest of the last three months. Null where that can't be told: nothing has settled
+    yet, something is missing or comes by whole months, or fewer than two months are there to compare with.
     """
     month = month_of(today)
     members = group.affiliates(today, reading.control_share)
     products = [p for name in members for p in group.entities[name].products if p.due_between(month, today)]
+    # The last day on which every product's events have come: the slowest product decides.
     last = today - DAY * (max((p.settles_after for p in products), default=0) + 1)
     if last < month or any(p.grain == "month" for p in products):
         return None
@@ -140,8 +151,8 @@ def to_date(store: ContributionStore, group: Group, reading: Reading, today: dat
         return None
     people = months.clause_count(measure.measure(store, group, inputs), reading)
     shares = []
-    for number in (1, 2, 3):
-        before = add_months(last, -number)
+    for back in (1, 2, 3):
+        before = add_months(last, -back)  # The same day of the month, or the last one of a shorter month.
         by_day = measure.share_seen_by_day(store, group, month_of(before), reading)
         shares += [by_day[day] for day in by_day if day.day == before.day]
     if people is None or not people.estimate or not people.lower or people.upper is None or len(shares) < 2:
@@ -150,6 +161,7 @@ def to_date(store: ContributionStore, group: Group, reading: Reading, today: dat
 
 
 def _why(measured: Measured) -> str:
+    """Why a month has no upper bound."""
     reasons = measured.group.reasons
     more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
     return (f"{reasons[0]}{more}" if reasons else "nothing was contributed") + "; so it has no upper bound"
@@ -158,15 +170,17 @@ def _why(measured: Measured) -> str:
 def _basis(
     store: ContributionStore, group: Group, month: date, reading: Reading, publication: Publication, measured: Measured
 ) -> Basis:
+    """What a published month's figures rest on, by what the store held when they were published."""
     inputs: Inputs = gather(store, group, month, reading, up_to=publication.position)
     definitions: dict[str, set[tuple[str, str | None]]] = {}
     for version in inputs.versions:
+        # Another zone's days beside the month belong to the month beside: their definition says nothing of this one.
         if month_of(version.activity_date) == month:
-            said = version.definition, version.definition_digest
-            definitions.setdefault(str(version.ref), set()).add(said)
+            definition = version.definition, version.definition_digest
+            definitions.setdefault(str(version.ref), set()).add(definition)
     return Basis(
         frozenset(member for member in inputs.members if group.entities[member].products),
-        {product: frozenset(found) for product, found in definitions.items()},
+        {product: frozenset(labels) for product, labels in definitions.items()},
         frozenset(product for product, figure in measured.products.items() if not figure.complete),
         any(version.crosswalk_digest for version in inputs.versions),
         publication.state == RESTATED,
@@ -175,7 +189,7 @@ def _basis(
 
 
 def breaks(before: Basis, after: Basis) -> Iterator[str]:
-    """Why a month's figure isn't the one before it grown."""
+    """Why the step from one month's figure to the next one's says nothing of growth, one text each; none where the step does."""
     changed = sorted(
         product
         for product in before.definitions.keys() & after.definitions.keys()
@@ -183,10 +197,10 @@ def breaks(before: Basis, after: Basis) -> Iterator[str]:
     )
     if changed:
         yield f"another definition of {', '.join(changed)}"
-    if joined := sorted(after.affiliates - before.affiliates):
-        yield f"{', '.join(joined)} joined the group"
-    if gone := sorted(before.affiliates - after.affiliates):
-        yield f"{', '.join(gone)} left the group"
+    if arrived := sorted(after.affiliates - before.affiliates):
+        yield f"{', '.join(arrived)} joined the group"
+    if departed := sorted(before.affiliates - after.affiliates):
+        yield f"{', '.join(departed)} left the group"
     if before.counted != after.counted:
         yield f"counts stand in for others than before ({', '.join(sorted(before.counted ^ after.counted))})"
     if before.joined != after.joined:
@@ -198,11 +212,16 @@ def breaks(before: Basis, after: Basis) -> Iterator[str]:
 
 
 def new_definitions(before: Definitions, after: Definitions) -> list[str]:
-    """Labels of what counts others than before: by what decides who counts, where that is known of both; else by the label."""
+    """Labels of the definitions in `after` that aren't in `before`, in order.
+
+    Definitions are compared by their digests where all of them have one, else by their labels: a label may change while the
+    same people count, and the other way round.
+    """
     known = all(digest for _, digest in before | after)
-    there = {digest if known else label for label, digest in before}
-    return sorted({label for label, digest in after if (digest if known else label) not in there})
+    earlier = {digest if known else label for label, digest in before}
+    return sorted({label for label, digest in after if (digest if known else label) not in earlier})
 
 
 def _differ(before: Definitions, after: Definitions) -> bool:
+    """Whether the definitions of two months are different ones, in either direction."""
     return bool(new_definitions(before, after) or new_definitions(after, before))

@@ -1,4 +1,8 @@
-"""A series of figures at an even spacing, and its reading from CSV. Nothing is filled in: what is missing stays missing."""
+"""A series of figures at an even spacing, and how a CSV is read as a series. Missing figures stay missing: nothing is filled in.
+
+A period is numbered by a month, as `month_number` counts months: a quarter by its last month, but by its first month where
+the series names it by its first day.
+"""
 
 import csv
 import re
@@ -6,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from affiliates.errors import Code, printable, refused
 from affiliates.periods import month_after, month_end, month_from_number, month_from_text, month_number, month_of
@@ -14,7 +18,9 @@ from affiliates.periods import month_after, month_end, month_from_number, month_
 Spelling = Literal["month", "quarter", "last day", "first day"]
 """How a series writes its periods: 2026-10, 2026-Q3, 2026-10-31 or 2026-10-01."""
 COLUMNS = "period", "value", "lower", "upper", "definition"
+"""Columns that are read from a CSV; the first two must be there, any others are ignored."""
 _LARGEST = 1e15
+"""No number of people is as large, in whatever unit, nor as small as one over it."""
 _FORMS = "2026-10, 2026-10-31 or 2026-Q3"
 
 
@@ -23,12 +29,13 @@ class Point:
     """One period's figure."""
 
     number: int
+    """The period."""
     value: float | None
-    """None where it is missing."""
+    """Null where the figure is missing."""
     lower: float | None = None
     upper: float | None = None
     break_: str = ""
-    """Why the step from the figure before says nothing of growth, such as another definition; empty where it does."""
+    """Why the step from the figure before says nothing of growth, such as another definition; empty where the step does."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +45,26 @@ class Series:
     name: str
     points: tuple[Point, ...]
     months: Literal[1, 3] = 1
-    """Of a period."""
+    """The months of a period: a month or a quarter."""
     spelling: Spelling = "month"
     notes: tuple[str, ...] = ()
+    """What a reader of a forecast has to know of the figures."""
     left_out: tuple[str, ...] = ()
     """Periods that are no evidence, and why."""
 
     @property
     def newest(self) -> Point:
+        """The last point, which is known."""
         return self.points[-1]
 
     @property
     def unit(self) -> str:
+        """What a period is called: month or quarter."""
         return "month" if self.months == 1 else "quarter"
 
     def label(self, number: int) -> str:
-        """A period as the series spells it."""
-        return spelled(number, self.spelling)
+        """A period's name as the series writes it."""
+        return period_name(number, self.spelling)
 
     def begins(self, number: int) -> date:
         """The first day that a period may begin on."""
@@ -62,8 +72,8 @@ class Series:
         return month_from_number(first)
 
 
-def spelled(number: int, spelling: Spelling) -> str:
-    """A period's name, by the number of its month (of a quarter its last, but where its first day names it)."""
+def period_name(number: int, spelling: Spelling) -> str:
+    """The name of a period."""
     first = month_from_number(number)
     if spelling == "quarter":
         return f"{first.year}-Q{(first.month + 2) // 3}"
@@ -72,33 +82,87 @@ def spelled(number: int, spelling: Spelling) -> str:
     return f"{first}" if spelling == "first day" else f"{first:%Y-%m}"
 
 
-def even(name: str, points: Sequence[Point], months: Literal[1, 3], spelling: Spelling, **said: tuple[str, ...]) -> Series:
-    """A series of points in order; periods between them are missing, and so no point is before the first known value or after
-    the last one. Raises `RefusedError` where fewer than two are known."""
+def even_series(
+    name: str, points: Sequence[Point], months: Literal[1, 3], spelling: Spelling, **remarks: tuple[str, ...]
+) -> Series:
+    """A series from the first known value to the last, with a missing point for each period between the points.
+
+    `points`: in order; `remarks`: the series' `notes` and `left_out`. Raises `RefusedError` where fewer than two are known.
+    """
     known = [p.number for p in points if p.value is not None]
     if len(known) < 2:
-        held = f"{len(known)} known"
         raise refused(
             Code.SERIES_INVALID,
             name,
             "a forecast needs at least two figures",
-            held,
+            f"{len(known)} known",
             "give it more periods; six are the least to trust",
         )
     by_number = {p.number: p for p in points}
     return Series(
-        name, tuple(by_number.get(n, Point(n, None)) for n in range(known[0], known[-1] + 1, months)), months, spelling, **said
+        name, tuple(by_number.get(n, Point(n, None)) for n in range(known[0], known[-1] + 1, months)), months, spelling, **remarks
     )
 
 
 def read_csv(path: Path, today: date) -> Series:
-    """A series from a CSV with the columns `period` and `value`, and if they are there `lower`, `upper` and `definition`.
+    """A series from a CSV with the columns `period` and `value`, and, where they are there, `lower`, `upper` and `definition`.
 
-    Raises `RefusedError` for whatever isn't a figure of a period that is over, each a line, in order and without gaps. A period
-    whose value is left empty is carried as missing.
+    A period whose value is left empty is missing. Raises `RefusedError` for anything but figures of periods that are over on
+    `today`, one a line, in order and without gaps.
+    """
+    file = path.name
+    header, rows = _rows(path)
+    _check_header(file, header)
+    lines: list[_Line] = []
+    for number, row in rows:
+        where = f"{file}:{number}"
+        if len(row) != len(header):
+            raise refused(
+                Code.SERIES_INVALID,
+                where,
+                "has another number of cells than the first line",
+                f"{len(row)} for {len(header)}",
+                "quote texts that hold commas",
+            )
+        cells = {name: cell.strip() for name, cell in zip(header, row, strict=True) if name in COLUMNS}
+        lines.append(_line(where, cells))
+    if not lines:
+        raise refused(Code.SERIES_INVALID, file, "holds no figure", "only its first line", "write one line a period beneath it")
+    months = _spacing(file, lines)
+    spelling = lines[0].spelling
+    for line in lines:
+        if _day_after(line.point.number, months, spelling) > today:
+            raise refused(
+                Code.SERIES_INVALID,
+                line.where,
+                "lies in the future, or isn't over",
+                period_name(line.point.number, spelling),
+                "leave the line out: a period to date is no figure of the period",
+            )
+    points = [line.point for line in lines]
+    missing = tuple(f"{period_name(p.number, spelling)}: its value is left empty" for p in points if p.value is None)
+    return even_series(file, _with_breaks(lines, spelling), months, spelling, left_out=missing)
+
+
+class _Line(NamedTuple):
+    """One period's line of a CSV."""
+
+    where: str
+    """The file and the line's number."""
+    spelling: Spelling
+    point: Point
+    definition: str
+    """Empty where the line doesn't say."""
+
+
+def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The names of a CSV's columns, in lower case, and the rows beneath with their lines' numbers; rows of blanks are left out.
+
+    Raises `RefusedError` for a file that isn't CSV in UTF-8, or is empty.
     """
     file = path.name
     try:
+        # Spreadsheets write a byte order mark in front of the first column's name.
         with path.open(encoding="utf-8-sig", newline="") as opened:
             reader = csv.reader(opened, strict=True)
             rows = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
@@ -112,7 +176,11 @@ def read_csv(path: Path, today: date) -> Series:
         raise refused(
             Code.SERIES_INVALID, file, "is empty", "", "write a line with `period,value`, and one line a period beneath"
         )
-    header = [cell.strip().lower() for cell in rows[0][1]]
+    return [cell.strip().lower() for cell in rows[0][1]], rows[1:]
+
+
+def _check_header(file: str, header: Sequence[str]) -> None:
+    """Raises `RefusedError` if a needed column is missing, or a known column is there twice."""
     for name in COLUMNS[:2]:
         if name not in header:
             there = ", ".join(printable(cell) for cell in header)
@@ -126,36 +194,10 @@ def read_csv(path: Path, today: date) -> Series:
     for name in header:
         if name in COLUMNS and header.count(name) > 1:
             raise refused(Code.SERIES_INVALID, f"{file}:1", f"has two columns `{name}`", "", "keep one of them")
-    found: list[tuple[str, Spelling, Point, str]] = []
-    for line, row in rows[1:]:
-        where = f"{file}:{line}"
-        if len(row) != len(header):
-            raise refused(
-                Code.SERIES_INVALID,
-                where,
-                "has another number of cells than the first line",
-                f"{len(row)} for {len(header)}",
-                "quote texts that hold commas",
-            )
-        cells = {name: cell.strip() for name, cell in zip(header, row, strict=True) if name in COLUMNS}
-        found.append((where, *_point(where, cells), cells.get("definition", "")))
-    if not found:
-        raise refused(Code.SERIES_INVALID, file, "holds no figure", "only its first line", "write one line a period beneath it")
-    months, spelling = _in_order(file, found)
-    for where, _, point, _ in found:
-        if _is_over(point.number, months, spelling) > today:
-            raise refused(
-                Code.SERIES_INVALID,
-                where,
-                "lies in the future, or isn't over",
-                spelled(point.number, spelling),
-                "leave the line out: a period to date is no figure of the period",
-            )
-    missing = tuple(f"{spelled(p.number, spelling)}: its value is left empty" for _, _, p, _ in found if p.value is None)
-    return even(file, _with_breaks(found, spelling), months, spelling, left_out=missing)
 
 
-def _point(where: str, cells: Mapping[str, str]) -> tuple[Spelling, Point]:
+def _line(where: str, cells: Mapping[str, str]) -> _Line:
+    """A line's point by its cells. Raises `RefusedError` for a period or a number that is none, or for bounds without a value."""
     spelling, number = _period(where, cells["period"])
     value, lower, upper = (_number(where, name, cells.get(name, "")) for name in ("value", "lower", "upper"))
     if value is None and (lower, upper) != (None, None):
@@ -172,10 +214,11 @@ def _point(where: str, cells: Mapping[str, str]) -> tuple[Spelling, Point]:
             f"{lower:g}, {value:g}, {upper:g}",
             "correct them",
         )
-    return spelling, Point(number, value, lower, upper)
+    return _Line(where, spelling, Point(number, value, lower, upper), cells.get("definition", ""))
 
 
 def _period(where: str, text: str) -> tuple[Spelling, int]:
+    """How a text writes a period, and the period's number. Raises `RefusedError` for any other text."""
     if matched := re.fullmatch(r"([12][0-9]{3})-?Q([1-4])", text, re.IGNORECASE):
         return "quarter", month_number(date(int(matched[1]), 3 * int(matched[2]), 1))
     try:
@@ -191,13 +234,15 @@ def _period(where: str, text: str) -> tuple[Spelling, int]:
                 Code.SERIES_INVALID, where, "a day that names a period is its last or its first", text, f"write {_FORMS}"
             )
     except ValueError:
-        pass
+        pass  # No such month or day: refused below, as any other text.
     raise refused(Code.SERIES_INVALID, where, "`period` is no period", _safe(text), f"write {_FORMS}")
 
 
 def _number(where: str, name: str, text: str) -> float | None:
+    """A number of people in whatever unit; null for an empty text. Raises `RefusedError` for any other text."""
     if text == "":
         return None
+    # `float` alone would read `nan`, `inf` and `1_000`, which no spreadsheet means as a number of people.
     if not re.fullmatch(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text):
         step = "write digits alone, with a dot for decimals; leave a missing value empty"
         raise refused(Code.SERIES_INVALID, where, f"`{name}` is no number", _safe(text), step)
@@ -211,41 +256,36 @@ def _number(where: str, name: str, text: str) -> float | None:
 
 
 def _safe(text: str) -> str:
+    """A cell's text as a message shows it."""
     return printable(text) if text else "empty"
 
 
-def _is_over(number: int, months: int, spelling: Spelling) -> date:
-    """The day after a period's last."""
+def _day_after(number: int, months: int, spelling: Spelling) -> date:
+    """The day after a period's last day."""
     last = number + (months - 1 if spelling == "first day" else 0)
     return month_after(month_from_number(last))
 
 
-def _in_order(file: str, found: Sequence[tuple[str, Spelling, Point, str]]) -> tuple[Literal[1, 3], Spelling]:
-    """Spacing and spelling of a file's periods."""
-    (_, spelling, before, _), *rest = found
-    for where, other, point, _ in rest:
-        if other != spelling:
-            said = f"{spelled(point.number, other)} beside {spelled(before.number, spelling)}"
-            raise refused(Code.SERIES_INVALID, where, "periods are written in two ways", said, "write all of them in one way")
-    steps = []
-    for where, _, point, _ in rest:
-        step = point.number - before.number
-        name = spelled(point.number, spelling)
-        if step == 0:
-            raise refused(Code.SERIES_INVALID, where, "a period stands twice", name, "keep the line that is right")
-        if step < 0:
-            said = f"{name} after {spelled(before.number, spelling)}"
-            raise refused(
-                Code.SERIES_INVALID,
-                where,
-                "periods aren't in order",
-                said,
-                "sort the lines, the oldest first: an order by chance may be a mistake of rows",
-            )
-        steps.append((step, where, before, point))
-        before = point
-    sizes = [step for step, *_ in steps]
-    quarterly = spelling == "quarter" or (bool(sizes) and all(s % 3 == 0 for s in sizes) and 3 in sizes)
+class _Step(NamedTuple):
+    """The way from one line's period to the next line's."""
+
+    months: int
+    where: str
+    """The later line."""
+    before: Point
+    after: Point
+
+
+def _spacing(file: str, lines: Sequence[_Line]) -> Literal[1, 3]:
+    """Months of a period, by how the lines' periods follow one another.
+
+    Raises `RefusedError` if periods are written in two ways, aren't in order, have two spacings, or are missing.
+    """
+    steps = _steps(lines)
+    spelling = lines[0].spelling
+    sizes = [step.months for step in steps]
+    # Quarters may be named by a day: then every step is of whole quarters, and at least one is a quarter.
+    quarterly = spelling == "quarter" or (bool(sizes) and all(size % 3 == 0 for size in sizes) and 3 in sizes)
     months: Literal[1, 3] = 3 if quarterly else 1
     if not quarterly and 1 not in sizes and sizes:
         raise refused(
@@ -255,37 +295,66 @@ def _in_order(file: str, found: Sequence[tuple[str, Spelling, Point, str]]) -> t
             f"the nearest are {min(sizes)} months apart",
             f"give a figure for each month or quarter, as {_FORMS}",
         )
-    if not quarterly and 2 * sum(s == 1 for s in sizes) < len(sizes):
+    if not quarterly and 2 * sum(size == 1 for size in sizes) < len(sizes):
         raise refused(
             Code.SERIES_INVALID,
             file,
             "mixes months and longer periods",
-            f"{sum(s == 1 for s in sizes)} of {len(sizes)} steps are a month",
+            f"{sum(size == 1 for size in sizes)} of {len(sizes)} steps are a month",
             "give it one spacing",
         )
-    for step, where, point, after in steps:
-        if step != months:
-            gap = spelled(point.number + months, spelling)
-            until = spelled(after.number - months, spelling)
-            said = gap if gap == until else f"{gap} to {until}"
+    for step in steps:
+        if step.months != months:
+            first = period_name(step.before.number + months, spelling)
+            last = period_name(step.after.number - months, spelling)
             raise refused(
                 Code.SERIES_INVALID,
-                where,
+                step.where,
                 "periods are missing before it",
-                said,
+                first if first == last else f"{first} to {last}",
                 "write them, with an empty value where it isn't known: nothing is filled in",
             )
-    return months, spelling
+    return months
 
 
-def _with_breaks(found: Sequence[tuple[str, Spelling, Point, str]], spelling: Spelling) -> list[Point]:
-    """The points; where the text of `definition` is another than before, the step says nothing of growth."""
+def _steps(lines: Sequence[_Line]) -> list[_Step]:
+    """The steps from line to line. Raises `RefusedError` if periods are written in two ways, or aren't in order."""
+    first, *rest = lines
+    spelling = first.spelling
+    for line in rest:
+        if line.spelling != spelling:
+            both = f"{period_name(line.point.number, line.spelling)} beside {period_name(first.point.number, spelling)}"
+            raise refused(
+                Code.SERIES_INVALID, line.where, "periods are written in two ways", both, "write all of them in one way"
+            )
+    steps = []
+    before = first.point
+    for line in rest:
+        months = line.point.number - before.number
+        name = period_name(line.point.number, spelling)
+        if months == 0:
+            raise refused(Code.SERIES_INVALID, line.where, "a period stands twice", name, "keep the line that is right")
+        if months < 0:
+            raise refused(
+                Code.SERIES_INVALID,
+                line.where,
+                "periods aren't in order",
+                f"{name} after {period_name(before.number, spelling)}",
+                "sort the lines, the oldest first: an order by chance may be a mistake of rows",
+            )
+        steps.append(_Step(months, line.where, before, line.point))
+        before = line.point
+    return steps
+
+
+def _with_breaks(lines: Sequence[_Line], spelling: Spelling) -> list[Point]:
+    """The lines' points; where `definition` is another than before, the step to the point says nothing of growth."""
     points = list[Point]()
     before = ""
-    for _, _, point, said in found:
-        definition = said or before  # Left empty, it is as before.
+    for line in lines:
+        definition = line.definition or before  # Left empty, the definition is as before.
         changed = bool(points) and definition != before
-        why = f"{spelled(point.number, spelling)}: another definition" if changed else ""
-        points.append(replace(point, break_=why))
+        why = f"{period_name(line.point.number, spelling)}: another definition" if changed else ""
+        points.append(replace(line.point, break_=why))
         before = definition
     return points

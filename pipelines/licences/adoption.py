@@ -1,4 +1,4 @@
-"""The adoption check: what a version's clauses find for a product and its licensee, and why.
+"""The adoption check: the results of a version's clauses for a product and its licensee, and why.
 
 Facts and results under the stated readings; no legal advice.
 """
@@ -25,37 +25,50 @@ from pipelines.licences.release_tests import Licence
 
 @dataclass(frozen=True)
 class ClauseFinding:
-    """What one clause finds for a product."""
+    """The results of one clause for a product."""
 
     clause: str
+    """The clause's id, or the host's clause and its document."""
     licensee: str
     month: date | None
+    """First day of the tested month; null for a clause that isn't tested by a month."""
     threshold: int | None
     effect_over: str | None
+    """What holds over the threshold, by the text."""
     readings: Mapping[str, ReadingResult]
+    """By the reading's name."""
 
     def to_dict(self) -> dict[str, Any]:
+        """The finding as `licences --json` writes it."""
         return {
-            **vars(self),
+            "clause": self.clause,
+            "licensee": self.licensee,
             "month": f"{self.month:%Y-%m}" if self.month else None,
+            "threshold": self.threshold,
+            "effect_over": self.effect_over,
             "readings": {name: outcome.to_dict() for name, outcome in self.readings.items()},
         }
 
 
 @dataclass(frozen=True)
 class AdoptionCheck:
-    """What a version's clauses find for a product, and what stands beside them."""
+    """The results of a version's clauses for a product, and what else a reader has to know."""
 
     version: str
     product: str
+    """As affiliate/product."""
     on: date
+    """The day of the check."""
     findings: tuple[ClauseFinding, ...]
     released: date
+    """The day on which the supposed version is released."""
     if_released: ClauseFinding | None
-    """What a version released on a day would find, by the clause of the newest of its family."""
+    """The results of a supposed version, released on a day, by the clause of the newest version of the family."""
     reasons: tuple[str, ...]
+    """What else is known of the version and the product, one text each."""
 
     def to_dict(self) -> dict[str, Any]:
+        """The check as `licences --adopt --json` writes it."""
         return {
             "version": self.version,
             "product": self.product,
@@ -69,28 +82,33 @@ class AdoptionCheck:
 def check(
     months: Months, registry: Registry, version: str, product: str, today: date, released: date | None = None
 ) -> AdoptionCheck:
-    """What a version's clauses find for a product of the group, and what one released on a day (default: today) would.
+    """The results of a version's clauses for a product of the group, and those of a version released on a day (default: today).
 
     Raises `RefusedError` for a version or product that nobody knows.
     """
     entry = _entry(registry, version)
     ref = find_product(months.group, product)
     used = [use for use in grants.uses(months.group, today, version) if use.ref == ref]
-    newest = registry.family(entry.family)[-1] if entry.family and registry.family(entry.family) else entry
+    family = registry.family(entry.family) if entry.family else []
+    newest = family[-1] if family else entry
     supposed = None
     day = released or today
     if any(clause.group_snapshot for clause in newest.clauses):
-        licence = next(x for x in release_tests.releases(registry) if x.id == newest.id)
+        licence = next(licence for licence in release_tests.releases(registry) if licence.id == newest.id)
+        # Nobody uses a version that isn't out, so no exemption can rest on a use.
         supposed = _finding(months, licence.entry, licence.clause, ref, [], today, day)
-    found = findings(months, entry, ref, [use.model for use in used], today)
+    results = findings(months, entry, ref, [use.model for use in used], today)
     reasons = _reasons(months.group, entry, ref, used, today)
-    return AdoptionCheck(version, product, today, tuple(found), day, supposed, tuple(reasons))
+    return AdoptionCheck(version, product, today, tuple(results), day, supposed, tuple(reasons))
 
 
 def findings(
     months: Months, entry: LicenceEntry, ref: ProductRef, uses: Sequence[ModelUse], today: date
 ) -> Iterator[ClauseFinding]:
-    """What each clause finds for a product, and the clauses of those who host its uses; what isn't tested is not measured."""
+    """The results of each clause for a product, and of the clauses of those who host the product's uses of the model.
+
+    A clause that isn't tested is `not_measured`.
+    """
     for clause in entry.clauses:
         yield _finding(months, entry, clause, ref, uses, today)
     for use in uses:
@@ -99,9 +117,9 @@ def findings(
 
 
 def _licensee(group: Group, licence: str, affiliate: str, today: date) -> str:
-    """Who accepted it for the affiliate; else the ultimate parent, as long as the affiliate is in its group."""
-    taken = [accepted.entity for accepted in grants.accepted_versions(group, licence)]
-    return affiliate if affiliate in taken or affiliate not in group.affiliates(today) else group.settings.ultimate_parent
+    """The affiliate if somebody accepted the licence for it, or if it isn't in the group; else the ultimate parent."""
+    accepting = [accepted.entity for accepted in grants.accepted_versions(group, licence)]
+    return affiliate if affiliate in accepting or affiliate not in group.affiliates(today) else group.settings.ultimate_parent
 
 
 def _finding(
@@ -113,33 +131,35 @@ def _finding(
     today: date,
     supposed: date | None = None,
 ) -> ClauseFinding:
-    """What a clause finds; `supposed`: as if it were of a version released on that day, which no grant covers yet."""
+    """The results of a clause; `supposed`: as if of a version released on that day, which no grant covers yet."""
     readings = months.group.readings.readings
     month = clause.tested_month
     licensee = _licensee(months.group, entry.id, ref.affiliate, today) if clause.with_affiliates else ref.affiliate
     if not clause.tested:
-        found = {r.name: not_measured(False, clause.needs or "") for r in readings}
+        results = {r.name: not_measured(False, clause.needs or "") for r in readings}
     elif clause.group_snapshot and clause.test_date:
         released = supposed or clause.test_date
         version = Licence(entry=entry, clause=clause, id=entry.id, name=entry.name, released=released)
         (test,) = release_tests.run_tests_in(months, version, [licensee])
-        found = test.readings
+        results = test.readings
         month = version.measured_month
     else:
         month = month or month_before(today)
         subject = _subject(months.group, clause, licensee, ref)
-        found = {r.name: clause_tests.outcome(months, clause, subject, r, month) for r in readings}
+        results = {r.name: clause_tests.reading_result(months, clause, subject, r, month) for r in readings}
     if supposed is None:
         covers = list(grants.covers(months, entry.id, licensee, None, today))
+        # A grant may cover the licensee and the product alike; it is named once.
         covers += [c for c in grants.covers(months, entry.id, *ref, today) if c not in covers]
-        taken = [a for a in grants.accepted_versions(months.group, entry.id) if a.entity == ref.affiliate]
-        exempt = grants.exempt(entry, clause, [Use(ref, use) for use in uses], taken)
-        found = {name: covered(outcome, covers, exempt) for name, outcome in found.items()}
-    return ClauseFinding(clause.id, licensee, month, clause.threshold, clause.effect_over, found)
+        # Only an acceptance for this affiliate takes the exemption away: the check is about one product.
+        accepted = [a for a in grants.accepted_versions(months.group, entry.id) if a.entity == ref.affiliate]
+        exempt = grants.exemption(entry, clause, [Use(ref, use) for use in uses], accepted)
+        results = {name: covered(outcome, covers, exempt) for name, outcome in results.items()}
+    return ClauseFinding(clause.id, licensee, month, clause.threshold, clause.effect_over, results)
 
 
 def _subject(group: Group, clause: Clause, licensee: str, ref: ProductRef) -> Subject:
-    """Of a clause that doesn't test a whole group at a release: whose people it asks about."""
+    """Whose people a clause asks about, for a product, where the clause doesn't test a whole group at a release."""
     if clause.scope != "all":
         return Subject.from_product(ref)
     if clause.with_affiliates:
@@ -148,7 +168,8 @@ def _subject(group: Group, clause: Clause, licensee: str, ref: ProductRef) -> Su
 
 
 def _flow_down(months: Months, flow: FlowDown, use: ModelUse, ref: ProductRef, today: date) -> ClauseFinding:
-    """The host's own clause, tested for the month before a day."""
+    """The results of the clause that the host of a use passes on, tested for the month before a day."""
+    # A host's terms hold at any time and for its customer alone, whatever the model's own licence tests.
     clause = Clause(
         id="flow_down",
         metric="monthly_active_users",
@@ -160,18 +181,18 @@ def _flow_down(months: Months, flow: FlowDown, use: ModelUse, ref: ProductRef, t
     )
     subject = Subject.from_product(ref) if flow.counts == "product" else Subject(ref.affiliate)
     month = month_before(today)
-    readings = {r.name: clause_tests.outcome(months, clause, subject, r, month) for r in months.group.readings.readings}
+    readings = {r.name: clause_tests.reading_result(months, clause, subject, r, month) for r in months.group.readings.readings}
     return ClauseFinding(f"flow_down of {use.host} ({flow.document})", ref.affiliate, month, flow.threshold, None, readings)
 
 
 def _entry(registry: Registry, version: str) -> LicenceEntry:
+    """The entry of a version. Raises `RefusedError` for a version that the registry doesn't have."""
     if (entry := registry.get(version)) is None:
-        said = did_you_mean(version, [entry.id for entry in registry.entries], several=True)
         raise refused(
             Code.LICENCE_UNKNOWN,
             version,
             "no such version in the registry",
-            said,
+            did_you_mean(version, [entry.id for entry in registry.entries], several=True),
             "see mauwatch licences --all, or add it: licences/*.yaml",
         )
     return entry
@@ -187,7 +208,7 @@ def find_product(group: Group, product: str) -> ProductRef:
 
 
 def _reasons(group: Group, entry: LicenceEntry, ref: ProductRef, used: Sequence[Use], today: date) -> Iterator[str]:
-    """What else is known of the version and the product."""
+    """What else is known of the version and the product, one text each."""
     affiliate = ref.affiliate
     yield f"{entry.name}, read as {entry.evidence.replace('_', ' ')}: {entry.sources[0]}"
     for clause in entry.clauses:
@@ -200,11 +221,13 @@ def _reasons(group: Group, entry: LicenceEntry, ref: ProductRef, used: Sequence[
         yield f"{affiliate} isn't in the group on {today}: {group.why_outside(affiliate, group.affiliates(today), today)}"
     if not any(clause.counts_users for clause in entry.clauses):
         yield "none of its clauses counts users"
-    for what, said in (("purpose", entry.purpose_limit), ("territory", entry.geographic_limits)):
-        if said:
-            yield f"limits of {what}: {said if isinstance(said, str) else said.get('rule', '')}"
+    if entry.purpose_limit:
+        yield f"limits of purpose: {entry.purpose_limit}"
+    if entry.geographic_limits:
+        territory = entry.geographic_limits
+        yield f"limits of territory: {territory if isinstance(territory, str) else territory.get('rule', '')}"
     yield from _accepted(group, entry, affiliate)
-    for grant in grants.grants(group, entry.id, *ref, today):
+    for grant in grants.grants_in_force(group, entry.id, *ref, today):
         for duty, due in grants.due_reports(grant, today):
             yield f"grant {grant.id}: {duty}, {'was due' if due < today else 'due'} {due}"
     for use in used:
@@ -214,19 +237,25 @@ def _reasons(group: Group, entry: LicenceEntry, ref: ProductRef, used: Sequence[
 
 
 def _accepted(group: Group, entry: LicenceEntry, affiliate: str) -> Iterator[str]:
-    taken = grants.accepted_versions(group, entry.id)
-    for said in taken:
-        yield f"accepted for {said.entity} by {said.by} on {said.on}" + (f", text {said.text}" if said.text else "")
-        same_kind = said.text and entry.text and said.text.partition(":")[0] == entry.text.partition(":")[0]
-        if same_kind and said.text != entry.text:
-            yield f"accepted for {said.entity} under another text than the registry's ({entry.text})"
-    if affiliate not in [said.entity for said in taken]:
+    """Who has accepted the version for whom, and under which text."""
+    acceptances = grants.accepted_versions(group, entry.id)
+    for accepted in acceptances:
+        text = f", text {accepted.text}" if accepted.text else ""
+        yield f"accepted for {accepted.entity} by {accepted.by} on {accepted.on}{text}"
+        # `git-blob:` and `sha256:` digests of one text differ, so only digests of one kind are compared.
+        same_kind = accepted.text and entry.text and accepted.text.partition(":")[0] == entry.text.partition(":")[0]
+        if same_kind and accepted.text != entry.text:
+            yield f"accepted for {accepted.entity} under another text than the registry's ({entry.text})"
+    if affiliate not in [accepted.entity for accepted in acceptances]:
         yield f"nobody is said to have accepted it for {affiliate}: `accepted` in grants.yaml"
 
 
 def _use(use: ModelUse, entry: LicenceEntry) -> Iterator[str]:
+    """How a product uses the model, and what of it the text doesn't cover."""
     where = f" ({use.host})" if use.host else ""
     yield f"used since {use.from_}, hosted by {use.hosted_by.replace('_', ' ')}{where}"
+    # A product that stays on an earlier revision may stand under an earlier text.
+    # Each line of `history` begins with a revision, in git's short form of seven characters; the last line is the text in force.
     if use.revision and any(use.revision[:7] in line for line in entry.history[:-1]):
         line = next(line for line in entry.history if use.revision[:7] in line)
         yield f"revision {use.revision} is older than the clause: {line}"

@@ -1,7 +1,7 @@
 """What an entry of the registry says: typed, and closed, so that a word that nobody knows is an error. Pure.
 
-Facts in our own words, each entry with its sources, how they were read (`evidence`), when they were looked at last and when
-they are due again. No legal advice.
+Facts in our own words. Each entry has its sources, how they were read (`evidence`), when somebody looked at them last and when
+somebody has to look again. No legal advice.
 """
 
 import hashlib
@@ -47,12 +47,14 @@ Measured = Literal["month_before_release", "month_before_use", "any_month", "any
 Scope = Literal["all", "each", "using"]
 """Of products: all together, each by itself, or those that use the model, each by itself."""
 
+# Metrics of revenue or business have no row: a clause of theirs says in `needs` why it isn't tested.
 TESTED: Mapping[str, tuple[Measured, ...]] = {
     "monthly_active_users": ("month_before_release", "month_before_use", "any_month", "average_of_six_months"),
     "daily_active_users": ("any_day",),
 }
-"""What is tested of a metric."""
+"""By metric, the rules by which a clause can be tested here."""
 
+# YAML reads an unquoted 2024 as an integer and 2024-07-23 as a date: both are taken as the text that stands there.
 _Partial = Annotated[
     str, BeforeValidator(lambda v: str(v) if isinstance(v, date | int) else v), Field(pattern=r"^\d{4}(-\d\d){0,2}$")
 ]
@@ -73,11 +75,11 @@ class Exemption(Model):
     """Whom a text leaves out."""
 
     section: str
-    """Where it stands."""
+    """Where the exemption stands in the text."""
     what: Text
-    """Whom or what it leaves out."""
+    """Whom or what the text leaves out."""
     integrated_end_user_product: bool = False
-    """Whether it leaves out of the clause who has the model inside a licensee's integrated end-user product."""
+    """Whether the text leaves out who has the model inside a licensee's integrated end-user product."""
 
 
 class Clause(Model):
@@ -86,19 +88,19 @@ class Clause(Model):
     id: Name
     """A short name, once in the entry."""
     inherits: str | None = None
-    """Of which entry and clause (`llama-2#mau`) it has what isn't said here."""
+    """The entry and clause (`llama-2#mau`) whose keys hold here where this clause doesn't name them."""
     section: str | None = None
-    """Where it stands in a licence."""
+    """Where the clause stands in a licence."""
     article: str | None = None
-    """Where it stands in a regulation."""
+    """Where the clause stands in a regulation."""
     metric: Metric | None = None
     """What is counted."""
     threshold: int | None = None
     """The number in the clause."""
     comparator: Literal["gt", "gte", "gte_or_gt_unverified"] | None = None
-    """gt: strictly more than the threshold is over it; gte: the threshold itself is."""
+    """gt: only more than the threshold is over; gte: the threshold itself is over, too."""
     unit: str | None = None
-    """Of the number, such as users or USD."""
+    """The unit of the threshold, such as users or USD."""
     whose: tuple[
         Literal["licensee", "licensee_affiliates", "licensee_company_consolidated", "employer", "legal_entity_group"], ...
     ] = ()
@@ -106,17 +108,17 @@ class Clause(Model):
     affiliate_defined: bool | None = None
     """Whether the text defines an affiliate."""
     affiliate_definition: str | None = None
-    """How it does."""
+    """How the text defines an affiliate."""
     aggregated: bool | str | None = None
-    """Whether the numbers of all of these are added up."""
+    """Whether the numbers of all whose users count are added up."""
     products_in_scope: str | None = None
     """Which products count, in words."""
     scope: Scope = "all"
     """Of products: all together, each by itself, or those that use the model, each by itself."""
     region: str | None = None
-    """Where the users are; everywhere without it."""
+    """Where the users are; without a region, everywhere."""
     per: str | None = None
-    """For what a number of its own is counted, such as a service."""
+    """What is counted one by one, such as a service."""
     period: str | None = None
     """The period in words, where it isn't a month."""
     rule: str | None = None
@@ -128,11 +130,11 @@ class Clause(Model):
     undefined: tuple[str, ...] = ()
     """Words that the text leaves open."""
     test: Literal["snapshot", "continuous", "continuous_implied"] | None = None
-    """Whether it is tested once, or again and again."""
+    """Whether the clause is tested once, or again and again."""
     test_date: date | None = None
-    """The day on which it is tested once."""
+    """The day on which the clause is tested once."""
     measured: Measured | None = None
-    """By which rule it is tested here."""
+    """The rule by which the clause is tested here."""
     measured_period: Month | None = None
     """The month that is tested, as a check of `test_date`."""
     measured_period_rule: str | None = None
@@ -152,10 +154,11 @@ class Clause(Model):
     wording_fingerprint: str | None = None
     """Digest of the clause's words, to find texts with the same ones."""
     needs: str | None = None
-    """Why it isn't tested, and what that would need."""
+    """Why the clause isn't tested, and what a test would need."""
 
     @model_validator(mode="after")
     def _tested_or_not(self) -> Self:
+        """A clause that is tested has all that a test needs: a slip in the registry would else leave the clause untested."""
         if self.needs is not None:
             return self
         if self.measured is None or self.measured not in TESTED.get(self.metric or "", ()):
@@ -172,35 +175,37 @@ class Clause(Model):
 
     @property
     def counts_users(self) -> bool:
+        """Whether the clause asks of users, and not of revenue or business."""
         return self.unit == "users" or (self.metric is not None and "_active_" in self.metric)
 
     @property
     def tested(self) -> bool:
+        """Whether the clause is tested here."""
         return self.needs is None
 
     @property
     def by_one_month(self) -> bool:
-        """Whether one month's users decide it, wherever they are: that is what is published, and what alerts can watch."""
+        """Whether one month's users decide the clause, wherever they are: those are published, and alerts can watch them."""
         return self.tested and self.region is None and self.measured in ("month_before_release", "month_before_use", "any_month")
 
     @property
     def with_affiliates(self) -> bool:
-        """Whether the licensee's affiliates are named beside it."""
+        """Whether the users of the licensee's affiliates count beside the licensee's own."""
         return "licensee_affiliates" in self.whose
 
     @property
     def group_snapshot(self) -> bool:
-        """Whether it is tested once, at a release, for all of a group's products together."""
+        """Whether the clause is tested once, at a release, for all of a group's products together."""
         return self.tested and self.measured == "month_before_release" and self.with_affiliates and self.scope == "all"
 
     @property
     def tested_month(self) -> date | None:
-        """First day of the month that its release date tests; none where it is tested month by month."""
+        """First day of the month that the release date tests; null where the clause is tested month by month."""
         return month_before(self.test_date) if self.test_date else None
 
     @property
-    def said_of(self) -> str:
-        """Whose users count."""
+    def whose_users(self) -> str:
+        """Whose users count, in words."""
         return "licensee and its affiliates" if self.with_affiliates else "licensee"
 
 
@@ -208,15 +213,15 @@ class LicenceEntry(Model):
     """A version's licence, or a regulation."""
 
     id: Name
-    """Its short name, such as llama-4."""
+    """The entry's short name, such as llama-4."""
     name: Text
     """The title of the text."""
     licensor: Text
     """Who grants the licence, or made the law."""
     family: str | None = None
-    """What versions are of one family: a newer one tests anew."""
+    """The family that the version is of: a newer version of the family tests anew."""
     kind: Kind
-    """What it is."""
+    """What the text is."""
     evidence: Evidence
     """How the text was read."""
     sources: Annotated[tuple[Text, ...], Field(min_length=1)]
@@ -228,11 +233,11 @@ class LicenceEntry(Model):
     version_date: VersionDate
     """When the version came out."""
     clauses: tuple[Clause, ...] = ()
-    """What it asks of users, revenue or use."""
+    """What the text asks of users, revenue or use."""
     inherits: str | None = None
-    """The entry from which it has what isn't said here."""
+    """The entry whose terms hold here where this entry doesn't name them."""
     ids: Mapping[str, str | None] = {}
-    """What others call it, such as SPDX or ScanCode."""
+    """The names that others give the text, such as SPDX or ScanCode."""
     celex: str | None = None
     """The number of a regulation of the EU."""
     text: str | None = None
@@ -244,17 +249,17 @@ class LicenceEntry(Model):
     user_threshold: int | None = None
     """A number of users named elsewhere than in a clause."""
     purpose_limit: str | None = None
-    """Which purposes it allows."""
+    """The purposes that the text allows."""
     geographic_limits: str | Mapping[str, str] | None = None
-    """Where it holds."""
+    """Where the licence holds."""
     attribution: Mapping[str, bool | str | None] = {}
     """What has to be named, and where."""
     output_training: Mapping[str, bool | str] = {}
     """Whether outputs may train other models."""
     termination: Mapping[str, str] = {}
-    """When it ends."""
+    """When the licence ends."""
     transferable: bool | None = None
-    """Whether it passes on to a buyer."""
+    """Whether the licence passes on to a buyer."""
     governing_law: str | None = None
     """Whose law holds."""
     exemptions: tuple[Exemption, ...] = ()
@@ -266,7 +271,7 @@ class LicenceEntry(Model):
     effect_over: str | None = None
     """What holds over a threshold."""
     anti_circumvention: str | None = None
-    """What it says of avoiding the threshold."""
+    """What the text says of avoiding the threshold."""
     adjust: str | None = None
     """How the threshold changes by itself."""
     methodology: Mapping[str, str] = {}
@@ -278,6 +283,7 @@ class LicenceEntry(Model):
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
+        """Clauses have different ids, and the next review lies after the last."""
         if len({clause.id for clause in self.clauses}) != len(self.clauses):
             raise ValueError("two of its clauses have one id")
         if self.review_by < self.reviewed:
@@ -286,30 +292,37 @@ class LicenceEntry(Model):
 
     @property
     def watchable(self) -> bool:
-        """Whether alerts can watch a clause of it."""
+        """Whether alerts can watch a clause of the entry."""
         return any(clause.by_one_month for clause in self.clauses)
 
     @property
     def digest(self) -> str:
-        """SHA-256 of all it says, whatever the order of its keys."""
-        said = json.dumps(self.model_dump(mode="json", by_alias=True, exclude_defaults=True), sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(said.encode()).hexdigest()
+        """SHA-256 in hex of all that the entry says, whatever the order of its keys."""
+        # Without defaults, so that a key that is added to the model later changes no older entry's digest.
+        text = json.dumps(self.model_dump(mode="json", by_alias=True, exclude_defaults=True), sort_keys=True, ensure_ascii=False)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     @property
     def released(self) -> date | None:
-        """Its version's date, where it is a day."""
-        said = self.version_date.date
-        return date.fromisoformat(said) if said and len(said) == 10 else None
+        """The day on which the version came out; null where only its month or year is known."""
+        text = self.version_date.date
+        return date.fromisoformat(text) if text and len(text) == len("2024-07-23") else None
 
 
 class Interpretation(Model):
-    """A point that a text leaves open, and who reads it how."""
+    """A point that a text leaves open, and who reads the point how."""
 
     point: Text
+    """What is open."""
     family: str
-    """Whose texts leave it open."""
+    """The family whose texts leave the point open."""
     textual: str | None = None
+    """What the words alone say of the point."""
     reading: str | None = None
+    """How the point is read here."""
     readings: Mapping[str, tuple[Text, ...]] = {}
+    """By reading, who reads the point so."""
     vendor_answer: str | None = None
+    """What the licensor has answered."""
     undecided: bool | str = False
+    """Whether nobody has decided the point, or why."""

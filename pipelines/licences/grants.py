@@ -1,4 +1,7 @@
-"""What grants, side letters and exemptions cover on a day; a grant with a cap only while its own counting is at or below it."""
+"""What grants, side letters and exemptions cover on a day (decision 53).
+
+A grant with a cap covers only while the people are at or below the cap, counted as the grant itself says.
+"""
 
 from collections.abc import Iterator, Sequence
 from datetime import date
@@ -11,7 +14,7 @@ from affiliates.manifests.grants import AcceptedVersion, Grant
 from affiliates.manifests.group import Group
 from affiliates.manifests.model_use import ModelUse
 from affiliates.manifests.product import ProductRef
-from affiliates.manifests.readings import CONTROL_SHARE
+from affiliates.manifests.readings import CONTROL_SHARE, Reading
 from affiliates.periods import add_months, month_before, months_between
 from pipelines.figures.months import Months
 from pipelines.licences.entry import Clause, LicenceEntry
@@ -22,11 +25,12 @@ class Use(NamedTuple):
     """A model that a product uses."""
 
     ref: ProductRef
+    """The product."""
     model: ModelUse
 
 
 def uses(group: Group, today: date, licence: str | None = None, control_share: Decimal = CONTROL_SHARE) -> list[Use]:
-    """The models that products of the group use on a day."""
+    """The models that products of the group use on a day; `licence`: only those under it."""
     members = group.affiliates(today, control_share)
     return [
         Use(ref, use)
@@ -38,11 +42,15 @@ def uses(group: Group, today: date, licence: str | None = None, control_share: D
 
 
 def accepted_versions(group: Group, licence: str) -> list[AcceptedVersion]:
-    return [said for said in group.grants.accepted if said.licence == licence]
+    """Who has accepted a licence for which entity, by grants.yaml."""
+    return [accepted for accepted in group.grants.accepted if accepted.licence == licence]
 
 
-def grants(group: Group, licence: str, entity: str, product: str | None, today: date) -> list[Grant]:
-    """The grants in force on a day that cover a licensee, or a product of an affiliate."""
+def grants_in_force(group: Group, licence: str, entity: str, product: str | None, today: date) -> list[Grant]:
+    """The grants in force on a day that cover a licensee, or a product of an affiliate.
+
+    `product`: null for the licensee's test as a whole, which a grant for a product doesn't cover.
+    """
     members = group.affiliates(today)
     return [
         grant
@@ -50,69 +58,93 @@ def grants(group: Group, licence: str, entity: str, product: str | None, today: 
         if licence in grant.licences
         and grant.holds_on(today)
         and grant.is_for(entity, product)
-        # Of a licensee that has left the group, nothing goes over to those who stayed.
+        # A licensee that has left the group takes its grant along: nothing of it covers those who stayed.
         and (grant.licensee == entity or (grant.licensee in members and entity in members))
     ]
 
 
 def covers(months: Months, licence: str, entity: str, product: str | None, today: date | None) -> Iterator[Cover]:
-    """What each grant that covers a licensee or product comes to; without a day, none is looked at."""
-    for grant in grants(months.group, licence, entity, product, today) if today else ():
-        yield cover(months, grant, today) if today else Cover("undetermined", "")
+    """The result of each grant that covers a licensee or product on a day; without a day, none does."""
+    if today is not None:
+        for grant in grants_in_force(months.group, licence, entity, product, today):
+            yield result_of_grant(months, grant, today)
 
 
-def cover(months: Months, grant: Grant, today: date) -> Cover:
-    """What a grant comes to: without a cap it covers; with one while each month of it is at or below the cap for certain."""
-    said = f"{grant.kind.replace('_', ' ')} {grant.id} of {grant.from_} ({grant.document.name})"
+def result_of_grant(months: Months, grant: Grant, today: date) -> Cover:
+    """`granted` without a cap, or while each month of the grant is at or below the cap for certain.
+
+    With a cap, one month above gives `over`, and otherwise one month that isn't known `undetermined`.
+    """
+    name = f"{grant.kind.replace('_', ' ')} {grant.id} of {grant.from_} ({grant.document.name})"
     if grant.cap is None:
-        return Cover("granted", f"{said}, without a cap")
+        return Cover("granted", f"{name}, without a cap")
+    # The manifests' check has refused a cap by a reading that isn't there.
     reading = next(r for r in months.group.readings.readings if r.name == grant.cap.reading)
     names = _products_of(months.group, grant) if grant.cap.of == "covered" else None
-    said = f"{said}, capped at {grant.cap.users:,} by the reading {reading.name}"
-    by_month = list[tuple[Result, str]]()
-    for month in _months_of(grant, today):
-        result: Result = "undetermined"
-        about = f"nothing was contributed for {month:%Y-%m}"
-        try:
-            measured = months.of(month, reading)
-            found = months.people(measured, reading, names) if measured else None
-        except RefusedError as error:
-            found = None
-            about = str(error)
-        if found is not None:
-            result = decide(grant.cap.users, found.lower, found.upper)
-            upper = "no upper bound" if found.upper is None else f"{found.upper:,}"
-            about = f"{found.lower:,} to {upper} people in {month:%Y-%m}"
-        by_month.append((result, about))
-    for worst, how in (("over", "above it"), ("undetermined", "not at or below it for certain")):
-        if about_it := [about for result, about in by_month if result == worst]:
-            more = f" and in {len(about_it) - 1} months more" if len(about_it) > 1 else ""
-            return Cover("over" if worst == "over" else "undetermined", f"{said}: {how}, {about_it[-1]}{more}")
-    return Cover("granted", f"{said}: at or below it to {_months_of(grant, today)[-1]:%Y-%m}")
+    name = f"{name}, capped at {grant.cap.users:,} by the reading {reading.name}"
+    tested = [_test_cap(months, reading, names, grant.cap.users, month) for month in _months_of(grant, today)]
+    if above := [month.numbers for month in tested if month.result == "over"]:
+        return Cover("over", f"{name}: above it, {_newest(above)}")
+    if unknown := [month.numbers for month in tested if month.result == "undetermined"]:
+        return Cover("undetermined", f"{name}: not at or below it for certain, {_newest(unknown)}")
+    return Cover("granted", f"{name}: at or below it to {_months_of(grant, today)[-1]:%Y-%m}")
+
+
+class _CapMonth(NamedTuple):
+    """What a grant's cap finds in one month."""
+
+    result: Result
+    numbers: str
+    """The month's people in words, or why they aren't known."""
+
+
+def _test_cap(months: Months, reading: Reading, names: set[str] | None, cap: int, month: date) -> _CapMonth:
+    """The result of a cap in a month, for the group or for the products of `names` (affiliate/product) together."""
+    try:
+        measured = months.figures_of(month, reading)
+        people = months.count_people(measured, reading, names) if measured else None
+    except RefusedError as error:
+        return _CapMonth("undetermined", str(error))
+    if people is None:
+        return _CapMonth("undetermined", f"nothing was contributed for {month:%Y-%m}")
+    upper = "no upper bound" if people.upper is None else f"{people.upper:,}"
+    return _CapMonth(decide(cap, people.lower, people.upper), f"{people.lower:,} to {upper} people in {month:%Y-%m}")
+
+
+def _newest(months: Sequence[str]) -> str:
+    """The newest month's numbers, and how many months more there are."""
+    more = f" and in {len(months) - 1} months more" if len(months) > 1 else ""
+    return f"{months[-1]}{more}"
 
 
 def _months_of(grant: Grant, today: date) -> list[date]:
-    """The months that a cap is about: from the one in which the grant begins to the last that is over."""
+    """The months that a cap is about: from the month in which the grant begins to the last one that is over."""
     last = month_before(today)
+    # A grant that begins this month is judged by the last one, or it would cover without any look at its cap.
     return months_between(min(grant.from_, last), last)
 
 
 def _products_of(group: Group, grant: Grant) -> set[str]:
+    """The products that a grant covers, as affiliate/product."""
     return {str(ref) for ref in group.products if grant.is_for(*ref)}
 
 
-def exempt(entry: LicenceEntry, clause: Clause, found: Sequence[Use], taken: Sequence[AcceptedVersion]) -> str | None:
-    """Why the text leaves these uses out; nothing where it doesn't, for one of them or because the licence was accepted."""
-    reaching = [exemption for exemption in (*clause.exemptions, *entry.exemptions) if exemption.integrated_end_user_product]
-    bases = [use.model.integrated_end_user_product for use in found]
-    if not reaching or not found or taken or not all(bases):
+def exemption(entry: LicenceEntry, clause: Clause, used: Sequence[Use], accepted: Sequence[AcceptedVersion]) -> str | None:
+    """Why the text leaves all these uses out, in words.
+
+    Null where the text exempts nobody from this clause, where there is no use, or one without a basis for the exemption, and
+    where somebody has accepted the licence.
+    """
+    exemptions = [other for other in (*clause.exemptions, *entry.exemptions) if other.integrated_end_user_product]
+    bases = [use.model.integrated_end_user_product for use in used]
+    if not exemptions or not used or accepted or not all(bases):
         return None
-    said = "; ".join(dict.fromkeys(f"{basis.basis} ({basis.document})" for basis in bases if basis))
-    return f"section {reaching[0].section} leaves out who has it inside an integrated end-user product: {said}"
+    documents = "; ".join(dict.fromkeys(f"{basis.basis} ({basis.document})" for basis in bases if basis))
+    return f"section {exemptions[0].section} leaves out who has it inside an integrated end-user product: {documents}"
 
 
 def due_reports(grant: Grant, today: date) -> Iterator[tuple[str, date]]:
-    """Each reporting duty of a grant, and the day on which it is due next; or was, where it doesn't come again."""
+    """Each reporting duty of a grant, and the day on which the duty is due next, or was due where it comes once."""
     for duty in grant.reporting:
         # From the first day on, and not from the one before: after 31 January and 28 February comes 31 March.
         later = (add_months(duty.due, n * (duty.every_months or 0)) for n in count())

@@ -8,7 +8,7 @@ from pipelines.counting.figure import Coverage
 
 Result = Literal["under", "over", "undetermined", "not_measured", "granted", "exempt"]
 STANDS: tuple[Result, ...] = ("under", "granted", "exempt")
-"""Results on which a product's use of a model stands; on any other nobody knows, or it is over."""
+"""Results on which a product's use of a model stands; with any other result the use is over, or nobody knows."""
 
 
 @dataclass(frozen=True)
@@ -16,36 +16,55 @@ class ReadingResult:
     """A test's result under one reading."""
 
     result: Result
+    """What counts, after grants and exemptions."""
     estimate: int | None
     lower: int | None
     upper: int | None
     of_record: bool
+    """Whether the reading is the group's reading of record."""
     settled_by: tuple[str, ...] = ()
     """What would settle an undetermined or not measured test."""
     headroom: int | None = None
-    """Threshold less estimate, users: below zero where it is exceeded."""
+    """Threshold less estimate, in users: below zero where the estimate is over the threshold."""
     coverage: Coverage | None = None
     complete: bool = False
-    found: Result | None = None
-    """What the test itself found, where a grant or an exemption stands in its place."""
+    without_grants: Result | None = None
+    """The test's own result, where a grant or an exemption stands in its place; in JSON `found`."""
     why: tuple[str, ...] = ()
     """Why the result is this one: grants, exemptions, and what bounds stand for."""
 
     def to_dict(self) -> dict[str, Any]:
-        coverage = asdict(self.coverage) if self.coverage else None
-        return vars(self) | {"settled_by": list(self.settled_by), "why": list(self.why), "coverage": coverage}
+        """The result as `licences --json` and evidence write it."""
+        return {
+            "result": self.result,
+            "estimate": self.estimate,
+            "lower": self.lower,
+            "upper": self.upper,
+            "of_record": self.of_record,
+            "settled_by": list(self.settled_by),
+            "headroom": self.headroom,
+            "coverage": asdict(self.coverage) if self.coverage else None,
+            "complete": self.complete,
+            "found": self.without_grants,
+            "why": list(self.why),
+        }
 
 
 @dataclass(frozen=True)
 class Cover:
-    """A grant that covers what is tested: what it comes to, and why."""
+    """A grant that covers what is tested: the result that the grant leads to, and why."""
 
     result: Result
-    said: str
+    reason: str
 
 
 def decide(threshold: int, lower: int | None, upper: int | None, comparator: str = "gt") -> Result:
-    """The result of "more than `threshold`" (gte: "that or more"): without an upper bound nothing is `under`."""
+    """The result of "more than `threshold`" (gte: "that or more") for people between two bounds.
+
+    `under` needs an upper bound, `over` a lower one; where the threshold lies between them the result is `undetermined`. So a
+    gap, which leaves no upper bound, can never lead to `under` (decision 3).
+    """
+    # The most people that are still under: people are whole numbers, so "that or more" is "more than one less".
     most = threshold if comparator == "gt" else threshold - 1
     if upper is not None and upper <= most:
         return "under"
@@ -55,16 +74,20 @@ def decide(threshold: int, lower: int | None, upper: int | None, comparator: str
 
 
 def not_measured(of_record: bool, *settled_by: str) -> ReadingResult:
+    """The result of a test without numbers; `settled_by`: what would have to be known for the test."""
     return ReadingResult("not_measured", None, None, None, of_record, settled_by)
 
 
 def covered(outcome: ReadingResult, grants: Iterable[Cover], exempt: str | None) -> ReadingResult:
-    """The outcome under the grants that cover it; each is enough by itself, and where there are any, they decide."""
+    """The outcome under the grants that cover the test, or the exemption's text if there is one (decision 53).
+
+    Each grant is enough by itself, so the best one's result counts; where there are any, the test's own result doesn't.
+    """
     if exempt is not None:
-        return replace(outcome, result="exempt", found=outcome.result, why=(*outcome.why, exempt))
-    order: list[Result] = ["granted", "undetermined", "over"]
-    found = sorted(grants, key=lambda cover: order.index(cover.result))
-    if not found:
+        return replace(outcome, result="exempt", without_grants=outcome.result, why=(*outcome.why, exempt))
+    best_first: list[Result] = ["granted", "undetermined", "over"]
+    covers = sorted(grants, key=lambda cover: best_first.index(cover.result))
+    if not covers:
         return outcome
-    why = (*outcome.why, *(cover.said for cover in found))
-    return replace(outcome, result=found[0].result, found=outcome.result, why=why)
+    why = (*outcome.why, *(cover.reason for cover in covers))
+    return replace(outcome, result=covers[0].result, without_grants=outcome.result, why=why)

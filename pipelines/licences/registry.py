@@ -1,7 +1,7 @@
-"""The registry: ours, as data beside this module, and what a group adds to it.
+"""The registry: the built-in entries, as data beside this module, and what a group adds to them.
 
-A group adds its own entries in its folder `licences`, and replaces one of ours by a newer one, so that the registry moves
-without the program.
+A group adds entries of its own in its folder `licences`, and replaces a built-in entry by a newer one, so that the registry
+moves without the program.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,29 +18,34 @@ from affiliates.manifests.yaml_lines import Document, load
 from pipelines.licences.entry import Interpretation, LicenceEntry
 
 FOLDER = Path(__file__).parent / "data"
+"""Where the built-in entries lie."""
 
 
-class _File(Model):
+class _RegistryFile(Model):
+    """What one file of entries holds."""
+
     licences: tuple[LicenceEntry, ...] = ()
     interpretations: tuple[Interpretation, ...] = ()
 
 
 class Registry(Model):
-    """All entries that hold for a group: ours, with the group's own."""
+    """All entries that hold for a group: the built-in ones, with the group's own."""
 
     entries: tuple[LicenceEntry, ...]
     interpretations: tuple[Interpretation, ...] = ()
     added: tuple[str, ...] = ()
+    """Ids of the group's own entries."""
     replaced: tuple[str, ...] = ()
-    """Ids of ours in whose place a newer entry of the group stands."""
+    """Ids of built-in entries in whose place a newer entry of the group stands."""
 
     def get(self, id_: str) -> LicenceEntry | None:
+        """The entry with an id; null where there is none."""
         return next((entry for entry in self.entries if entry.id == id_), None)
 
     def family(self, name: str) -> list[LicenceEntry]:
         """The entries of a family that have a release date, the newest last."""
-        found = [entry for entry in self.entries if entry.family == name and entry.released]
-        return sorted(found, key=lambda entry: entry.released or date.min)
+        released = [entry for entry in self.entries if entry.family == name and entry.released]
+        return sorted(released, key=lambda entry: entry.released or date.min)
 
     def due_for_review(self, today: date) -> list[LicenceEntry]:
         """Entries whose review date has passed."""
@@ -49,8 +54,9 @@ class Registry(Model):
 
 @cache
 def builtin() -> Registry:
-    """The entries that come with the program."""
+    """The entries that come with the program; read once a process. Raises `RefusedError` with every mistake in them."""
     mistakes: list[Refusal] = []
+    # By name, so that the entries have one order on every machine.
     docs = [load(FOLDER, path, mistakes) for path in sorted(FOLDER.glob("*.yaml"))]
     files = _files([doc for doc in docs if doc], (), mistakes)
     if mistakes:
@@ -62,9 +68,9 @@ def builtin() -> Registry:
 
 
 def from_directory(directory: Path) -> Registry:
-    """Ours, with the additions in the folder `licences` of a group directory.
+    """The built-in entries, with the additions in the folder `licences` of a group directory.
 
-    Raises `RefusedError` with every mistake: also for an entry of ours that is replaced by one that wasn't reviewed later.
+    Raises `RefusedError` with every mistake: also for a built-in entry that is replaced by one that wasn't reviewed later.
     """
     ours = builtin()
     mistakes = list[Refusal]()
@@ -92,6 +98,7 @@ def from_directory(directory: Path) -> Registry:
                         "look at the text again and say when in `reviewed`, or take another id",
                     )
                 )
+            # Noted although it may be refused: a third entry of the same id is then refused as well.
             (added if before is None else replaced).append(entry.id)
             entries[entry.id] = entry
     if mistakes:
@@ -101,9 +108,12 @@ def from_directory(directory: Path) -> Registry:
 
 
 def _yaml(directory: Path, mistakes: list[Refusal]) -> list[Path]:
-    """The files with additions; anything else beside them is a mistake, since it would silently add nothing."""
-    found = [path for path in sorted((directory / "licences").glob("*")) if not path.name.startswith(".")]
-    for path in found:
+    """The group's files of entries. Any other file beside them is a mistake, since it would silently add nothing.
+
+    Files that begin with a dot are left alone: editors and file managers write them.
+    """
+    paths = [path for path in sorted((directory / "licences").glob("*")) if not path.name.startswith(".")]
+    for path in paths:
         if path.suffix not in (".yaml", ".yml"):
             file = path.relative_to(directory).as_posix()
             mistakes.append(
@@ -115,16 +125,22 @@ def _yaml(directory: Path, mistakes: list[Refusal]) -> list[Path]:
                     "move or rename it",
                 )
             )
-    return [path for path in found if path.suffix in (".yaml", ".yml")]
+    return [path for path in paths if path.suffix in (".yaml", ".yml")]
 
 
-def _files(docs: Sequence[Document], known: Sequence[LicenceEntry], mistakes: list[Refusal]) -> list[tuple[Document, _File]]:
-    """Each file's entries; what a clause inherits may stand in another file, or in ours."""
+def _files(
+    docs: Sequence[Document], known: Sequence[LicenceEntry], mistakes: list[Refusal]
+) -> list[tuple[Document, _RegistryFile]]:
+    """Each file with its entries; a file with a mistake is left out, and its mistakes are appended.
+
+    A clause may inherit from a clause of any of the files, or of the entries in `known`.
+    """
+    # Inherited keys are put into the parsed YAML before the models see it, so that a clause is checked as a whole.
     clauses = {f"{e.id}#{c.id}": c.model_dump(mode="json", exclude_unset=True) for e in known for c in e.clauses}
     for doc in docs:
         for entry in _entries(doc.data):
             clauses |= {f"{entry.get('id')}#{c.get('id')}": c for c in _entries(entry, "clauses")}
-    found = []
+    files = []
     for doc in docs:
         for i, entry in enumerate(_entries(doc.data)):
             for k, clause in enumerate(_entries(entry, "clauses")):
@@ -141,29 +157,32 @@ def _files(docs: Sequence[Document], known: Sequence[LicenceEntry], mistakes: li
                     )
                 elif base is not None:
                     clause.update({key: v for key, v in clauses[str(base)].items() if key not in clause})
-        if (file := parse(_File, doc, mistakes)) is not None:
-            found.append((doc, file))
-    return found
+        if (file := parse(_RegistryFile, doc, mistakes)) is not None:
+            files.append((doc, file))
+    return files
 
 
 def _entries(data: Any, key: str = "licences") -> list[dict[str, Any]]:
-    """A list's items that hold keys and values; what else there is, the model refuses."""
-    found = data.get(key) if isinstance(data, dict) else None
-    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+    """The mappings in the list under a key; anything else is left for the model to refuse."""
+    items = data.get(key) if isinstance(data, dict) else None
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
 
 
 def unknown(group: Group, registry: Registry) -> Iterator[Refusal]:
-    """Licences that manifests name and the registry doesn't have: what rests on them can't be tested."""
+    """Licences that manifests name and the registry doesn't have: what rests on them can't be tested.
+
+    Licences in alerts.yaml that can't be watched are among them.
+    """
     for ref, product in group.products.items():
         yield from (_unknown(f"{ref}, models", use.model, registry) for use in product.models if registry.get(use.model) is None)
-    said = [(f"grants.yaml, {grant.id}", licence) for grant in group.grants.grants for licence in grant.licences]
-    said += [(f"grants.yaml, accepted for {a.entity}", a.licence) for a in group.grants.accepted]
-    yield from (_unknown(where, licence, registry) for where, licence in said if registry.get(licence) is None)
+    named = [(f"grants.yaml, {grant.id}", licence) for grant in group.grants.grants for licence in grant.licences]
+    named += [(f"grants.yaml, accepted for {a.entity}", a.licence) for a in group.grants.accepted]
+    yield from (_unknown(where, licence, registry) for where, licence in named if registry.get(licence) is None)
     yield from not_watched(group, registry)
 
 
 def not_watched(group: Group, registry: Registry) -> Iterator[Refusal]:
-    """Licences that alerts.yaml names and that can't be watched: else nothing would be, and nobody would know."""
+    """Licences that alerts.yaml names and that can't be watched: nobody would know that no alert can come."""
     for name in group.alerting.licences:
         entry = registry.get(name)
         if entry is None:
@@ -180,6 +199,7 @@ def not_watched(group: Group, registry: Registry) -> Iterator[Refusal]:
 
 
 def _unknown(where: str, licence: str, registry: Registry) -> Refusal:
+    """The refusal of a licence that the registry doesn't have."""
     return Refusal(
         Code.LICENCE_UNKNOWN,
         where,

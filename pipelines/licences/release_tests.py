@@ -1,8 +1,7 @@
-"""Licences that test a whole group at a version's release, and what each finds under each reading.
+"""Licences that test a whole group at a version's release, and the result of each test under each reading.
 
-The texts leave "affiliate", "active" and "unique" undefined, so how they are read is configuration:
-each test is shown under every reading. This module states facts and results; it gives no legal
-advice.
+The texts leave "affiliate", "active" and "unique" undefined, so how they are read is configuration: each test is shown under
+every reading. This module states facts and results; it gives no legal advice.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -24,8 +23,8 @@ from pipelines.licences.outcome import ReadingResult, covered, decide, not_measu
 from pipelines.licences.registry import Registry, builtin
 from pipelines.store.contributions import ContributionStore
 
-FIRST_OF_ALL = "Llama"
-"""The family that this is for first of all."""
+LLAMA = "Llama"
+"""The family whose clause the product is for first of all."""
 
 
 class Licence(Model):
@@ -34,10 +33,12 @@ class Licence(Model):
     entry: LicenceEntry
     clause: Clause
     id: str
+    """The entry's id; of a supposed version `as` and the newest one's id."""
     name: str
     released: date
+    """The day of the release, by which the tested month is drawn."""
     supposed: bool = False
-    """No such version is out: the clause is the newest one's."""
+    """Whether no such version is out: the clause is then the newest version's (decision 22)."""
 
     @property
     def measured_month(self) -> date:
@@ -52,8 +53,10 @@ class LicenceTest:
     licence: Licence
     licensee: str
     readings: dict[str, ReadingResult]
+    """By the reading's name."""
 
     def to_dict(self) -> dict[str, Any]:
+        """The test as `licences --json` writes it."""
         return {
             "licence": self.licence.id,
             "licensee": self.licensee,
@@ -65,105 +68,110 @@ class LicenceTest:
         }
 
 
-def releases(of: Registry | None = None) -> tuple[Licence, ...]:
-    """The licences that test a whole group at their release, by release date: ours, or a group's."""
-    found = [
+def releases(registry: Registry | None = None) -> tuple[Licence, ...]:
+    """The licences that test a whole group at their release, by release date; of the built-in registry by default."""
+    licences = [
         Licence(entry=entry, clause=clause, id=entry.id, name=entry.name, released=clause.test_date)
-        for entry in (of or builtin()).entries
+        for entry in (registry or builtin()).entries
         for clause in entry.clauses
         if clause.group_snapshot and clause.test_date
     ]
-    return tuple(sorted(found, key=lambda licence: licence.released))
+    return tuple(sorted(licences, key=lambda licence: licence.released))
 
 
-def first_of_all(of: Registry | None = None) -> tuple[Licence, ...]:
-    """The Llama family's, by release date."""
-    return tuple(licence for licence in releases(of) if licence.entry.family == FIRST_OF_ALL)
+def llama_releases(registry: Registry | None = None) -> tuple[Licence, ...]:
+    """The licences of the Llama family, by release date."""
+    return tuple(licence for licence in releases(registry) if licence.entry.family == LLAMA)
 
 
-def if_released(day: date, of: Registry | None = None) -> Licence:
-    """A version that doesn't exist, released on a day under the clause of Llama's newest."""
-    newest = first_of_all(of)[-1]
+def if_released(day: date, registry: Registry | None = None) -> Licence:
+    """A version that doesn't exist, as if released on a day under the clause of Llama's newest version (decision 22)."""
+    newest = llama_releases(registry)[-1]
     name = f"a version released on {day}, with the clause of {newest.name}"
     return newest.model_copy(update={"id": f"as {newest.id}", "name": name, "released": day, "supposed": True})
 
 
 def run_tests(
-    warehouse: ContributionStore,
+    store: ContributionStore,
     group: Group,
-    found: Sequence[Licence] | None = None,
+    licences: Sequence[Licence] | None = None,
     measured: Mapping[str, measure.Measured] | None = None,
     anew: bool = False,
     today: date | None = None,
 ) -> Iterator[LicenceTest]:
-    """Each licence's test (by default the registry's) for the whole group; the licensees are the ultimate parent, and each
-    entity that accepted the licence: its affiliates are the same group.
+    """Each licence's test for the whole group, for each licensee; by default of the built-in registry's licences.
 
-    A month that was signed is tested by its signed figures, and by what they could rest on alone.
-    `measured`: what is known already, by the digest of its inputs; `anew`: as if no month were signed.
-    `today`: grants and exemptions in force on this day cover; without it none does.
+    Licensees are the ultimate parent, and each entity that accepted the licence: its affiliates are the same group. A month that
+    was signed is tested by its signed figures, and by what they could rest on alone. `measured`: figures that are known
+    already, by the digest of their inputs; `anew`: as if no month were signed. `today`: grants and exemptions in force on this
+    day cover; without a day none does.
     """
-    months = Months(warehouse, group, measured, anew)
-    for licence in releases() if found is None else found:
-        taken = [accepted.entity for accepted in grants.accepted_versions(group, licence.id)]
-        yield from run_tests_in(months, licence, dict.fromkeys([group.settings.ultimate_parent, *taken]), today)
+    months = Months(store, group, measured, anew)
+    for licence in releases() if licences is None else licences:
+        accepting = [accepted.entity for accepted in grants.accepted_versions(group, licence.id)]
+        yield from run_tests_in(months, licence, dict.fromkeys([group.settings.ultimate_parent, *accepting]), today)
 
 
 def run_tests_in(months: Months, licence: Licence, licensees: Iterable[str], today: date | None = None) -> Iterator[LicenceTest]:
-    """One licence's test for each licensee."""
+    """One licence's test for each licensee; as `run_tests`."""
     for licensee in licensees:
         yield LicenceTest(licence, licensee, dict(_readings(months, licence, licensee, today)))
 
 
 def _readings(months: Months, licence: Licence, licensee: str, today: date | None) -> Iterator[tuple[str, ReadingResult]]:
+    """By reading, the result under the grants and exemptions of a day."""
     covers = list(grants.covers(months, licence.id, licensee, None, today))
     used = grants.uses(months.group, today, licence.id) if today else []
-    exempt = grants.exempt(licence.entry, licence.clause, used, grants.accepted_versions(months.group, licence.id))
+    exempt = grants.exemption(licence.entry, licence.clause, used, grants.accepted_versions(months.group, licence.id))
     for reading in months.group.readings.readings:
         yield reading.name, covered(_tested(months, licence, licensee, reading), covers, exempt)
 
 
 def _tested(months: Months, licence: Licence, licensee: str, reading: Reading) -> ReadingResult:
+    """The result under one reading, before any grant."""
     group = months.group
     month = licence.measured_month
-    record = of_record(group, reading, licence.released)
+    record = is_of_record(group, reading, licence.released)
+    # Which day's group counts is one of the points that the texts leave open, so the reading says.
     on = licence.released if reading.membership == "release_date" else None
     if licensee not in group.affiliates(on or month_end(month), reading.control_share):
         return not_measured(record, f"who the affiliates of {licensee} were on {on or month}: it was outside this group")
     try:
-        measured = months.of(month, reading, on)
+        measured = months.figures_of(month, reading, on)
     except RefusedError as error:
         return not_measured(record, str(error))
     if measured is None:
         return not_measured(record, f"contributions or counts for {month:%Y-%m}")
-    found = months.people(measured, reading)
-    if found is None:
+    people = months.count_people(measured, reading)
+    if people is None:
         return not_measured(record, f"a product that lived in {month:%Y-%m}")
-    made = outcome(licence.clause, found, reading, record)
+    result = result_of_count(licence.clause, people, reading, record)
     if licensee == group.settings.ultimate_parent:
-        return made
-    return replace(made, why=(f"the affiliates of {licensee} are those of this group: its figures are the group's",))
+        return result
+    return replace(result, why=(f"the affiliates of {licensee} are those of this group: its figures are the group's",))
 
 
-def of_record(group: Group, reading: Reading, day: date) -> bool:
+def is_of_record(group: Group, reading: Reading, day: date) -> bool:
+    """Whether a reading is the group's reading of record on a day."""
     return any(r.reading == reading.name and r.holds_on(day) for r in group.readings.of_record)
 
 
-def outcome(clause: Clause, found: ClauseCount, reading: Reading, record: bool) -> ReadingResult:
-    """What a clause's threshold and comparator make of a number of people."""
+def result_of_count(clause: Clause, people: ClauseCount, reading: Reading, record: bool) -> ReadingResult:
+    """The result of a clause's threshold and comparator for a number of people; `record`: whether the reading is of record."""
+    # A clause that is tested has both: `Clause` refuses one that hasn't.
     assert clause.threshold is not None
     assert clause.comparator is not None
-    result = decide(clause.threshold, found.lower, found.upper, clause.comparator)
+    result = decide(clause.threshold, people.lower, people.upper, clause.comparator)
     return ReadingResult(
         result,
-        found.estimate,
-        found.lower,
-        found.upper,
+        people.estimate,
+        people.lower,
+        people.upper,
         record,
-        settled_by(found, reading, clause.threshold) if result == "undetermined" else (),
-        headroom=None if found.estimate is None else clause.threshold - found.estimate,
-        coverage=found.coverage,
-        complete=found.complete,
+        settled_by(people, reading, clause.threshold) if result == "undetermined" else (),
+        headroom=None if people.estimate is None else clause.threshold - people.estimate,
+        coverage=people.coverage,
+        complete=people.complete,
     )
 
 
@@ -177,49 +185,52 @@ def rows(tests: Sequence[LicenceTest], now: datetime) -> list[dict[str, Any]]:
             "released": test.licence.released,
             "measured_month": test.licence.measured_month,
             "threshold": test.licence.clause.threshold,
-            "result": o.result,
-            "estimate": o.estimate,
-            "lower": o.lower,
-            "upper": o.upper,
-            "of_record": o.of_record,
+            "result": outcome.result,
+            "estimate": outcome.estimate,
+            "lower": outcome.lower,
+            "upper": outcome.upper,
+            "of_record": outcome.of_record,
             "known_at": now,
         }
         for test in tests
-        for name, o in test.readings.items()
+        for name, outcome in test.readings.items()
     ]
 
 
 def untested_months(months: Months, reading: Reading, tested: Sequence[Licence], threshold: int) -> list[date]:
-    """Months whose published figures lie above a threshold, and that no version's release tests."""
+    """Months whose published figures lie above a threshold for certain, and that no version's release tests."""
     at_releases = {licence.measured_month for licence in tested}
-    found = []
+    untested = []
     for month, measured in months.published(reading).items():
-        people = months.people(measured, reading)
+        people = months.count_people(measured, reading)
+        # By the lower bound, as `over` of a test is: a month that may be above isn't told of.
         if month not in at_releases and people and decide(threshold, people.lower, people.upper) == "over":
-            found.append(month)
-    return found
+            untested.append(month)
+    return untested
 
 
 def describe_untested(months: Sequence[date]) -> str:
-    """In words: a month that is over and that no release tests is no result."""
+    """The untested months in words, the last six of them: a month above the threshold that no release tests is no result."""
     listed = ", ".join(f"{month:%Y-%m}" for month in months[-6:])
     more = f"{len(months) - 6} months before and " if len(months) > 6 else ""
     several = len(months) > 1
     return f"above the threshold in month{'s' * several} {more}{listed}; no release tests {'them' if several else 'it'}"
 
 
-def settled_by(found: ClauseCount, reading: Reading, threshold: int) -> tuple[str, ...]:
+def settled_by(people: ClauseCount, reading: Reading, threshold: int) -> tuple[str, ...]:
     """What would settle an undetermined test: what is missing, the identity interval, the sketches' error."""
-    figure = found.figure
+    figure = people.figure
+    # A reason begins with the product that it is about, so a product with a stand-in is found by its name.
     named = {reason.partition(": ")[0] for reason in figure.reasons}
-    given = [g for g in found.measured.inputs.stated_counts.values() if str(g.ref) in named]
-    said = [r for r in figure.reasons if not any(r.startswith(f"{g.ref}: ") for g in given)]
-    said += [f"sketches of {g.ref} in the place of its {g.kind}" for g in given]
+    stand_ins = [count for count in people.measured.inputs.stated_counts.values() if str(count.ref) in named]
+    remedies = [reason for reason in figure.reasons if not any(reason.startswith(f"{c.ref}: ") for c in stand_ins)]
+    remedies += [f"sketches of {count.ref} in the place of its {count.kind}" for count in stand_ins]
     low = figure.identity_low or 0
     high = figure.identity_high or 0
-    if reading.counts == "unique_people" and not given and low <= threshold < high:
-        said.append(f"a crosswalk between namespaces: people are from {low:,} to {high:,} by who shares them")
-    if figure.lg_k is not None and figure.lg_k < MAX_LG_K and not said:
-        said.append(f"sketches of a higher lg_k: the standard error is {figure.standard_error:,.0f} people")
+    # A crosswalk can't narrow a sum over products, nor a count, which can't be united with anybody.
+    if reading.counts == "unique_people" and not stand_ins and low <= threshold < high:
+        remedies.append(f"a crosswalk between namespaces: people are from {low:,} to {high:,} by who shares them")
+    if figure.lg_k is not None and figure.lg_k < MAX_LG_K and not remedies:
+        remedies.append(f"sketches of a higher lg_k: the standard error is {figure.standard_error:,.0f} people")
     error = f"{figure.standard_error:,.0f} people"
-    return tuple(said) or (f"nothing finer can be measured: the threshold lies within the sketches' error of {error}",)
+    return tuple(remedies) or (f"nothing finer can be measured: the threshold lies within the sketches' error of {error}",)

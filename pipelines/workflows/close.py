@@ -158,9 +158,9 @@ def _same(before: Publication | None, measured: Measured, told: str) -> bool:
 
 def _open(store: ContributionStore, group: Group, found: dict[str, Measured]) -> Iterator[str]:
     """What keeps a month from being closed."""
-    for check in dict.fromkeys(c for measured in found.values() for c in quality_checks.of_month(store, group, measured)):
+    for check in dict.fromkeys(c for measured in found.values() for c in quality_checks.check_month(store, group, measured)):
         if not check.passed:
-            yield f"{check.name}, {check.subject}: {check.said}"
+            yield f"{check.name}, {check.subject}: {check.explanation}"
 
 
 def _check_open(name: str, open_: Sequence[str]) -> None:

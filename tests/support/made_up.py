@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from pipelines.forecasting.series import Point, Series, even
+from pipelines.forecasting.series import Point, Series, even_series
 from pipelines.forecasting.state_space import Floats
 
 AHEAD = 8
@@ -78,4 +78,4 @@ def several(kind: str, number: int, years: tuple[int, ...] = (4, 12)) -> Iterato
         values = 10 ** rng.uniform(1, 9) * np.exp(logs)
         months = 12 // year
         points = [Point(2015 * 12 + 2 + months * i, float(value)) for i, value in enumerate(values)]
-        yield even(kind, points, 3 if year == 4 else 1, "quarter" if year == 4 else "month"), n
+        yield even_series(kind, points, 3 if year == 4 else 1, "quarter" if year == 4 else "month"), n

@@ -626,8 +626,8 @@ def test_a_missing_week_is_under_nothing_but_by_a_ceiling(tmp_path: Path, monkey
     directory, now = tmp_path / "demo", datetime(2023, 8, 5, tzinfo=UTC)
     shown = conglomerate.play(directory, now, 0.0001, lambda what, done, of: None)
     assert "social/feed: 7 of 31 days (2023-07-10 to 2023-07-16) missing" in shown.last.group.reasons
-    threshold = release_tests.first_of_all()[0].clause.threshold or 0
-    whole, by_days = release_tests.first_of_all()[0], release_tests.if_released(date(2023, 8, 15))
+    threshold = release_tests.llama_releases()[0].clause.threshold or 0
+    whole, by_days = release_tests.llama_releases()[0], release_tests.if_released(date(2023, 8, 15))
     path = directory / "affiliates" / "social.yaml"
     manifest = yaml.safe_load(path.read_text())
 

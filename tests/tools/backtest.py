@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 
 from affiliates.periods import month_end, month_number
-from pipelines.forecasting.forecast import QUANTILES, against, walk
-from pipelines.forecasting.series import Point, Series, even
-from pipelines.forecasting.simulators import CHOSEN, Chosen
+from pipelines.forecasting.forecast import QUANTILES, forecast_from_paths, walk
+from pipelines.forecasting.series import Point, Series, even_series
+from pipelines.forecasting.simulators import TUNING, Tuning
 from pipelines.forecasting.state_space import Floats
 from tests.support import made_up
 from tests.support.paths import DATA
@@ -34,7 +34,7 @@ LINES = 1.02, 1.05, 1.1, 1.2, 1.35, 1.5
 WITHIN = 4
 LEVELS = np.array(list(QUANTILES.values()))
 CANDIDATES = tuple(
-    Chosen(*some)
+    Tuning(*some)
     for some in itertools.product(
         (0.007, 0.01, 0.014, 0.02), ((0.65, 0.25, 0.10), (0.45, 0.45, 0.10), (1 / 3, 1 / 3, 1 / 3)), (0.25, 0.5, 1.0)
     )
@@ -70,7 +70,7 @@ def companies(path: Path = FILE) -> dict[str, Series]:
     for company, figures in rows.items():
         longest: list[Point] = max(_runs(sorted(figures)), key=len)
         if len(longest) >= LONG_ENOUGH:
-            found[company] = even(company, longest, 3, "quarter")
+            found[company] = even_series(company, longest, 3, "quarter")
     return found
 
 
@@ -87,10 +87,10 @@ def _runs(figures: Sequence[tuple[date, float, str]]) -> Iterator[list[Point]]:
 
 def until(series: Series, origin: int) -> Series:
     """What was known when the first `origin` figures were."""
-    return even(series.name, series.points[:origin], series.months, series.spelling)
+    return even_series(series.name, series.points[:origin], series.months, series.spelling)
 
 
-def play(series: Series, chosen: Chosen = CHOSEN, origins: Sequence[int] | None = None, paths: int = 1000) -> Played:
+def play(series: Series, chosen: Tuning = TUNING, origins: Sequence[int] | None = None, paths: int = 1000) -> Played:
     """Forecast a series from each origin (a number of figures that are known), beside what came."""
     values = np.array([p.value for p in series.points], float)
     quarter = 3 // series.months
@@ -99,8 +99,8 @@ def play(series: Series, chosen: Chosen = CHOSEN, origins: Sequence[int] | None 
     for origin in origins or range(FIRST, len(values)):
         known, newest = until(series, origin), values[origin - 1]
         last, within = min(HORIZONS[-1] * quarter, len(values) - origin), WITHIN * quarter
-        walked = walk(known, last, chosen=chosen, paths=paths)
-        made = [against(walked, newest * line) for line in LINES]
+        walked = walk(known, last, tuning=chosen, paths=paths)
+        made = [forecast_from_paths(walked, newest * line) for line in LINES]
         for h in HORIZONS:
             if h * quarter <= last:
                 ahead = made[0].ahead[h * quarter - 1]
@@ -130,15 +130,15 @@ def loss(played: Played) -> float:
     return float(np.maximum(LEVELS * off, (LEVELS - 1) * off).mean())
 
 
-Tried = dict[Chosen, dict[str, Played]]
+Tried = dict[Tuning, dict[str, Played]]
 
 
-def tried(series: Mapping[str, Series], candidates: Sequence[Chosen] = CANDIDATES, every: int = 1, paths: int = 1000) -> Tried:
+def tried(series: Mapping[str, Series], candidates: Sequence[Tuning] = CANDIDATES, every: int = 1, paths: int = 1000) -> Tried:
     """What each candidate makes of each series."""
     return {c: {name: play(s, c, range(FIRST, len(s.points), every), paths) for name, s in series.items()} for c in candidates}
 
 
-def leave_one_out(each: Tried) -> dict[str, tuple[Chosen, Played]]:
+def leave_one_out(each: Tried) -> dict[str, tuple[Tuning, Played]]:
     """By company, the constants that the others choose and what they make of it."""
     found = {}
     for company in next(iter(each.values())):
@@ -147,7 +147,7 @@ def leave_one_out(each: Tried) -> dict[str, tuple[Chosen, Played]]:
     return found
 
 
-def choose(each: Tried, without: str = "") -> Chosen:
+def choose(each: Tried, without: str = "") -> Tuning:
     """The shares of the least mean loss. Of their scales and tempers, which widen all, the widest of those whose intervals hold
     as near to what they say as any does, within a hundredth: too narrow is the dearer mistake."""
     seen = {c: [played for name, played in by_name.items() if name != without] for c, by_name in each.items()}
@@ -220,7 +220,7 @@ def forecasts(_: Path) -> Iterator[Result]:
     yield {
         "of": "companies", "rows": list(rows(each)), "brier": ours, "climatology": climate, "climatology_by_line": by_line,
         "chosen": {name: asdict(c) for name, (c, _) in found.items()},
-        "chosen_with_all": asdict(of_all), "used": of_all == CHOSEN,
+        "chosen_with_all": asdict(of_all), "used": of_all == TUNING,
     }  # fmt: skip
     for kind in made_up.KINDS:
         some = [play(s, origins=[origin]) for s, origin in made_up.several(kind, 60)]

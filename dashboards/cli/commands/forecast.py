@@ -87,7 +87,7 @@ def forecast(
 def _newest_clause(directory: Path) -> float:
     from pipelines.licences import registry, release_tests
 
-    threshold = release_tests.first_of_all(registry.from_directory(directory))[-1].clause.threshold
+    threshold = release_tests.llama_releases(registry.from_directory(directory))[-1].clause.threshold
     return float(threshold or math.nan)
 
 
@@ -112,7 +112,7 @@ def _series(
     # One snapshot: the months and the month to date belong to one state of the store.
     with contributions.open_store(group.settings.store, directory) as store, store.snapshot() as fixed:
         chosen = _reading(group, reading, today)
-        return history.read(fixed, group, chosen), history.to_date(fixed, group, chosen, today)
+        return history.read_series(fixed, group, chosen), history.month_to_date(fixed, group, chosen, today)
 
 
 def _reading(group: "Group", name: str | None, today: date) -> "Reading":

@@ -164,12 +164,12 @@ def _of_products(
 ) -> "tuple[Any, RenderableType]":
     from dashboards.cli import licence_tables
     from pipelines.licences import adoption
-    from pipelines.licences import dependencies as licences_dependencies
+    from pipelines.licences.dependencies import find_dependencies
 
     if adopt is not None:
         check = adoption.check(months, known, adopt, product or "", today, released)
         return check.to_dict(), licence_tables.adoption(check)
-    open_dependencies = licences_dependencies.dependencies(months, known, today)
+    open_dependencies = find_dependencies(months, known, today)
     return open_dependencies.to_dict(), licence_tables.dependencies(open_dependencies)
 
 
@@ -223,7 +223,7 @@ def _listed(
     rest = [t for t in snapshots if not _is_first(t)]
     answer = [_said(test, test.licence.entry, test.licence.clause, today) for test in [*first, *rest]]
     answer += [_said(test, test.entry, test.clause, today) for test in others]
-    newest = release_tests.first_of_all(known)[-1].id
+    newest = release_tests.llama_releases(known)[-1].id
     for test_answer in answer:
         if test_answer["licence"] == newest:
             test_answer["above_and_untested"] = {
@@ -258,9 +258,9 @@ def _listed(
 
 
 def _is_first(test: "LicenceTest") -> bool:
-    from pipelines.licences.release_tests import FIRST_OF_ALL
+    from pipelines.licences.release_tests import LLAMA
 
-    return test.licence.entry.family == FIRST_OF_ALL
+    return test.licence.entry.family == LLAMA
 
 
 def _untested(months: "Months", versions: "Sequence[Licence]") -> dict[str, list[date]]:
@@ -269,7 +269,7 @@ def _untested(months: "Months", versions: "Sequence[Licence]") -> dict[str, list
 
     # No release tests a month that no version followed; the reader shall know that such a month was above the
     # threshold.
-    llama = [v for v in versions if v.entry.family == release_tests.FIRST_OF_ALL]
+    llama = [v for v in versions if v.entry.family == release_tests.LLAMA]
     threshold = llama[-1].clause.threshold or 0
     return {r.name: release_tests.untested_months(months, r, llama, threshold) for r in months.group.readings.readings}
 

@@ -11,8 +11,8 @@ import pytest
 
 from affiliates.manifests.loader import read_group
 from dashboards.cli.main import main
-from pipelines.forecasting.forecast import against, walk
-from pipelines.forecasting.series import Point, even
+from pipelines.forecasting.forecast import forecast_from_paths, walk
+from pipelines.forecasting.series import Point, even_series
 from pipelines.workflows.run import run
 from tests.support.command import mauwatch
 from tests.support.groups import NOW, entity, product, write_group
@@ -134,7 +134,7 @@ def test_pictures(tmp_path: Path, threshold: float) -> None:
     from dashboards.charts import forecast
 
     points = [Point(24000 + i, 600.0 + 5 * i, 590.0 + 5 * i, 615.0 + 5 * i, "" if i != 3 else "new") for i in range(14)]
-    made = against(walk(even("x", points, 1, "month"), 12, paths=500), threshold)
+    made = forecast_from_paths(walk(even_series("x", points, 1, "month"), 12, paths=500), threshold)
     for name in ("fan.png", "fan.html"):
         forecast.write(made, tmp_path / name)
     picture = (tmp_path / "fan.png").read_bytes()

@@ -729,7 +729,7 @@ def test_an_acquisition_is_no_growth_in_an_alerts_forecast(tmp_path: Path) -> No
     run(directory, group, now)
     with contributions.open_store(SQLITE, directory) as store:
         evaluate.evaluate(store, group, builtin(), now, forecast=spy)
-        asked = history.read(store, group, group.readings.readings[0])
+        asked = history.read_series(store, group, group.readings.readings[0])
     last = asked.points[-1].number
     assert seen[last] == [p.break_ for p in asked.points if p.break_], "as `mauwatch forecast` takes them"
     assert any("b joined the group" in said for said in seen[last])

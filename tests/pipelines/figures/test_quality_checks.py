@@ -8,7 +8,7 @@ import pytest
 
 from affiliates.manifests.loader import read_group
 from affiliates.manifests.product import ProductRef
-from pipelines.figures.quality_checks import MonthDue, of_figures, of_product
+from pipelines.figures.quality_checks import MonthDue, check_figures, check_product
 from pipelines.store.product_days import ProductDay
 from pipelines.workflows.run import run
 from tests.support.groups import entity, events, product
@@ -45,18 +45,18 @@ def steady(last: int | None, users: int = 1000, weekend: int = 300) -> list[Prod
          "three weeks are no past", "four are", "growth of a percent a day"],
 )  # fmt: skip
 def test_a_day_beside_its_own_past(found: list[ProductDay], passes: bool) -> None:
-    checks = {c.name: c for c in of_product(found, since=found[-1].day)}
+    checks = {c.name: c for c in check_product(found, since=found[-1].day)}
     assert checks["usual_change"].passed == passes
     assert checks["usual_change"].subject == "a/app"
     if not passes:
-        assert f"{found[-1].day}: " in checks["usual_change"].said
+        assert f"{found[-1].day}: " in checks["usual_change"].explanation
 
 
 def test_the_past_is_not_judged_again() -> None:
     found = [*steady(1000), *(ProductDay(ProductRef("a", "app"), "day", FIRST + timedelta(64), 1000, 10**9, 0, 21),)]
     broken = [*found[:40], ProductDay(ProductRef("a", "app"), "day", found[40].day, 1, 10**9, 0, 21), *found[41:]]
-    assert all(c.passed for c in of_product(broken, since=found[-1].day))
-    assert not all(c.passed for c in of_product(broken))
+    assert all(c.passed for c in check_product(broken, since=found[-1].day))
+    assert not all(c.passed for c in check_product(broken))
 
 
 @pytest.mark.parametrize(
@@ -65,13 +65,13 @@ def test_the_past_is_not_judged_again() -> None:
     ids=["one each", "within the sketch's error", "identifiers invented", "not known", "a coarse sketch"],
 )
 def test_each_user_has_an_event(users: int, events: int | None, lg_k: int, passes: bool) -> None:
-    (first, _) = of_product(days([users], events, lg_k))
+    (first, _) = check_product(days([users], events, lg_k))
     assert (first.name, first.passed) == ("events_at_least_users", passes)
 
 
 def test_nothing_is_said_of_no_days() -> None:
-    assert of_product([]) == []
-    assert of_product(days([5]), since=date(2026, 1, 1)) == []
+    assert check_product([]) == []
+    assert check_product(days([5]), since=date(2026, 1, 1)) == []
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,6 @@ def test_coverage_while_a_month_lasts(
         events([(f"2025-03-{day:02}T12:00:00Z", "u@example.com")]).write_parquet(directory / f"2025-03-{day:02}.parquet")
     group = read_group(directory)
     found = run(directory, group, now).measured[date(2025, 3, 1), "unique_people"]
-    (coverage, _) = of_figures(found, MonthDue(found.inputs, group, now))
-    assert (coverage.passed, coverage.said.endswith(said)) == (passes, True), coverage.said
-    assert not of_figures(found)[0].passed  # To be signed, all of it must be there.
+    (coverage, _) = check_figures(found, MonthDue(found.inputs, group, now))
+    assert (coverage.passed, coverage.explanation.endswith(said)) == (passes, True), coverage.explanation
+    assert not check_figures(found)[0].passed  # To be signed, all of it must be there.

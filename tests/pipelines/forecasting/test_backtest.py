@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pipelines.forecasting.forecast import against, walk
-from pipelines.forecasting.simulators import CHOSEN
+from pipelines.forecasting.forecast import forecast_from_paths, walk
+from pipelines.forecasting.simulators import TUNING
 from tests.support import made_up
 from tests.support.paths import SHARED as SHARED_DATA
 from tests.tools.backtest import (
@@ -31,7 +31,7 @@ SHARED = SHARED_DATA / "data" / "public-mau" / "public_mau.csv"
 @pytest.fixture(scope="module")
 def each() -> list[Played]:
     """Each company by what the others chose among the scales and two tempers."""
-    some = [c for c in CANDIDATES if c.shares == CHOSEN.shares and c.temper >= CHOSEN.temper]
+    some = [c for c in CANDIDATES if c.shares == TUNING.shares and c.temper >= TUNING.temper]
     return [played for _, played in leave_one_out(tried(companies(), some, every=3, paths=400)).values()]
 
 
@@ -127,6 +127,6 @@ def test_fewer_than_six_widen() -> None:
     wider = []
     for series in companies().values():
         short = replace(series, points=series.points[-5:])
-        long_, short_ = (against(walk(s, 4, paths=1000), 1.0).ahead[-1].quantiles for s in (series, short))
+        long_, short_ = (forecast_from_paths(walk(s, 4, paths=1000), 1.0).ahead[-1].quantiles for s in (series, short))
         wider.append((short_["p97_5"] - short_["p2_5"]) / (long_["p97_5"] - long_["p2_5"]))
     assert np.mean(wider) > 1.1

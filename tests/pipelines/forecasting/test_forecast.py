@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.forecasting import simulators, state_space
-from pipelines.forecasting.forecast import QUANTILES, Forecast, MonthToDate, against, forecast, walk
-from pipelines.forecasting.series import Point, Series, even
+from pipelines.forecasting.forecast import QUANTILES, Forecast, MonthToDate, forecast, forecast_from_paths, walk
+from pipelines.forecasting.series import Point, Series, even_series
 from pipelines.forecasting.state_space import Trend
 
 START = 2024 * 12
@@ -20,7 +20,7 @@ START = 2024 * 12
 
 def monthly(values: list[float | None], **newest: Any) -> Series:
     points = [Point(START + i, v) for i, v in enumerate(values)]
-    return even("x", [*points[:-1], replace(points[-1], **newest)], 1, "month")
+    return even_series("x", [*points[:-1], replace(points[-1], **newest)], 1, "month")
 
 
 def growing(number: int = 20, by: float = 1.01, noise: float = 0.004) -> list[float | None]:
@@ -29,7 +29,7 @@ def growing(number: int = 20, by: float = 1.01, noise: float = 0.004) -> list[fl
 
 
 def quickly(series: Series, threshold: float, horizon: int = 12, paths: int = 600) -> Forecast:
-    return against(walk(series, horizon, paths=paths), threshold)
+    return forecast_from_paths(walk(series, horizon, paths=paths), threshold)
 
 
 figures = st.lists(st.one_of(st.none(), st.floats(1, 1e9)), min_size=2, max_size=40).filter(
@@ -44,7 +44,7 @@ def test_all_that_is_said_fits_together(values: list[float | None], line: float,
     and first passages with "not within the horizon" are all there is."""
     broken = data.draw(st.sets(st.integers(0, len(values) - 1), max_size=4))
     points = [Point(START + months * i, v, break_="another" if i in broken else "") for i, v in enumerate(values)]
-    series = even("x", points, 1 if months == 1 else 3, "month")
+    series = even_series("x", points, 1 if months == 1 else 3, "month")
     made = quickly(series, line * (series.newest.value or 0), 6, 200)
     for a in made.ahead:
         assert list(a.quantiles.values()) == sorted(a.quantiles.values())
@@ -75,7 +75,7 @@ def test_the_same_series_has_the_same_answer() -> None:
 
 def test_a_higher_threshold_is_less_likely_crossed() -> None:
     walked = walk(monthly(growing()), 12, paths=2000)
-    crossed = [against(walked, line).ahead[-1].crossed for line in (500, 700, 760, 800, 900, 5000)]
+    crossed = [forecast_from_paths(walked, line).ahead[-1].crossed for line in (500, 700, 760, 800, 900, 5000)]
     assert crossed == sorted(crossed, reverse=True)
     assert crossed[0] == 1
     assert crossed[-1] == 0
@@ -85,7 +85,8 @@ def test_over_is_strictly_more() -> None:
     """The clause says "greater than": at the threshold nobody is over it."""
     walked = walk(monthly(growing()), 1, paths=500)
     line = float(walked.paths[0, 0])
-    at, below = against(walked, line).ahead[0].over, against(walked, math.nextafter(line, 0)).ahead[0].over
+    at = forecast_from_paths(walked, line).ahead[0].over
+    below = forecast_from_paths(walked, math.nextafter(line, 0)).ahead[0].over
     assert round((below - at) * 500) == 1
 
 

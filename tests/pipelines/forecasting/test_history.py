@@ -55,7 +55,7 @@ def series(directory: Path, now: datetime = NOW, number: int = 0) -> Series:
     group = read_group(directory)
     run(directory, group, now)
     with contributions.open_store(group.settings.store, directory) as store:
-        return history.read(store, group, group.readings.readings[number])
+        return history.read_series(store, group, group.readings.readings[number])
 
 
 def broken(found: Series) -> dict[str, str]:
@@ -104,7 +104,7 @@ def test_another_definition_is_no_growth(directory: Path) -> None:
     group = read_group(directory)
     run(directory, group, NOW, date(2025, 5, 1), date(2025, 6, 30))
     with contributions.open_store(group.settings.store, directory) as store:
-        found = history.read(store, group, group.readings.readings[0])
+        found = history.read_series(store, group, group.readings.readings[0])
     assert broken(found) == {"2025-05": "2025-05: another definition of a/app"}
 
 
@@ -216,7 +216,7 @@ def test_the_month_to_date_and_its_share(make: Make) -> None:
     run(directory, group, datetime(2025, 6, 10, 12, tzinfo=UTC))
     with contributions.open_store(group.settings.store, directory) as store:
         reading = group.readings.readings[0]
-        found = history.to_date(store, group, reading, date(2025, 6, 10))
+        found = history.month_to_date(store, group, reading, date(2025, 6, 10))
         assert found is not None
 
         def people(month: int, last: int) -> int:
@@ -226,5 +226,5 @@ def test_the_month_to_date_and_its_share(make: Make) -> None:
         shares = [people(m, 6) / people(m, 31) for m in (3, 4, 5)]
         assert found.share_low == pytest.approx(min(shares), abs=0.01)
         assert found.share_high == pytest.approx(max(shares), abs=0.01)
-        assert history.to_date(store, group, reading, date(2025, 6, 3)) is None, "nothing has settled yet"
-        assert history.to_date(store, group, reading, date(2025, 2, 20)) is None, "one month is no comparison"
+        assert history.month_to_date(store, group, reading, date(2025, 6, 3)) is None, "nothing has settled yet"
+        assert history.month_to_date(store, group, reading, date(2025, 2, 20)) is None, "one month is no comparison"

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from affiliates.errors import RefusedError
-from pipelines.forecasting.series import Point, Series, even, read_csv, spelled
+from pipelines.forecasting.series import Point, Series, even_series, period_name, read_csv
 
 TODAY = date(2026, 11, 21)
 
@@ -55,7 +55,7 @@ def test_a_quarter_begins_with_its_first_month(tmp_path: Path, label: str, first
     before = {"2026-Q1": "2025-Q4", "2025-Q4": "2025-Q3", "2026-03-31": "2025-12-31", "2026-03": "2025-12"}[label]
     found = read(tmp_path, f"period,value\n{before},1\n{label},1\n")
     assert found.begins(found.newest.number) == first
-    assert spelled(found.newest.number, found.spelling) == label
+    assert period_name(found.newest.number, found.spelling) == label
 
 
 def test_columns_in_any_order_and_others_beside(tmp_path: Path) -> None:
@@ -155,5 +155,5 @@ def test_no_address_stands_in_a_refusal(tmp_path: Path) -> None:
 
 def test_gaps_are_carried_as_missing() -> None:
     """Periods that were left out lie between as unknown ones: two figures side by side would be one step."""
-    found = even("x", [Point(10, None), Point(11, 1.0), Point(14, 2.0)], 1, "month")
+    found = even_series("x", [Point(10, None), Point(11, 1.0), Point(14, 2.0)], 1, "month")
     assert [(p.number, p.value) for p in found.points] == [(11, 1), (12, None), (13, None), (14, 2)]

@@ -92,7 +92,7 @@ def checked(directory: Path, version: str, name: str, today: date = TODAY) -> Ad
 def depending(directory: Path, today: date = TODAY) -> Dependencies:
     group = read_group(directory)
     with contributions.open_store(group.settings.store, directory) as store:
-        return dependencies.dependencies(Months(store, group), from_directory(directory), today)
+        return dependencies.find_dependencies(Months(store, group), from_directory(directory), today)
 
 
 def results(found: AdoptionCheck) -> dict[str, dict[str, str]]:
@@ -127,7 +127,7 @@ def test_a_side_letter_covers_its_product_alone(make: Make) -> None:
     directory = prepared(make, PRODUCTS, grants=[GRANT])
     found = checked(directory, "llama-4", "a/maps")
     assert results(found) == {"mau": {"people": "granted", "sum": "granted"}}
-    assert [o.found for o in found.findings[0].readings.values()] == ["undetermined", "over"]
+    assert [o.without_grants for o in found.findings[0].readings.values()] == ["undetermined", "over"]
     assert "side letter meta-1 of 2025-04-20 (letter 9), without a cap" in found.findings[0].readings["people"].why
     assert "grant meta-1: users of maps, due 2025-07-30" in found.reasons
     assert "nobody is said to have accepted it for a: `accepted` in grants.yaml" in found.reasons
@@ -199,7 +199,7 @@ def test_what_stands_on_open_results(make: Make) -> None:
     """Search stands on a test that nobody can settle, news on a clause of revenue; maps on a side letter; mail is exempt."""
     directory = prepared(make, PRODUCTS, grants=[GRANT])
     found = depending(directory)
-    assert [(d.ref.product, d.stands, d.open) for d in found.uses] == [
+    assert [(d.ref.product, d.results, d.open) for d in found.uses] == [
         ("search", ("undetermined",), ("mau, people: undetermined",)),
         ("maps", ("granted",), ()),
         ("mail", ("exempt",), ()),
@@ -209,7 +209,7 @@ def test_what_stands_on_open_results(make: Make) -> None:
     assert found.users is not None
     assert (found.users.lower, found.users.upper) == (30, 37)
     assert found.revenue == {("EUR", 2024): Decimal(250)}
-    assert found.not_said == ("a/news",)
+    assert found.without_revenue == ("a/news",)
 
 
 def test_without_a_reading_of_record_every_reading_counts(make: Make) -> None:
@@ -226,7 +226,7 @@ def test_without_a_reading_of_record_every_reading_counts(make: Make) -> None:
     assert found.users is not None
     assert (found.users.lower, found.users.upper) == (30, 50)
     assert found.revenue == {("EUR", 2024): Decimal(250)}
-    assert found.not_said == ("a/maps",)
+    assert found.without_revenue == ("a/maps",)
     shown = json.loads(json.dumps(found.to_dict()))
     assert shown["open"]["products"] == ["a/maps", "a/search"]
     assert shown["open"]["revenue"] == [{"currency": "EUR", "year": 2024, "amount": "250.00"}]

@@ -233,11 +233,13 @@ def test_edges(make: Make, name: str) -> None:
     said = [why for o in readings.values() for why in (*o.settled_by, *o.why)]
     assert any(edge.said in why for why in said) or not edge.said
     assert all(
-        o.settled_by for o in readings.values() if o.result == "not_measured" or (o.found is None and o.result == "undetermined")
+        o.settled_by
+        for o in readings.values()
+        if o.result == "not_measured" or (o.without_grants is None and o.result == "undetermined")
     )
     for o in readings.values():  # The margin is of the estimate, and what was found stays beside what covers it.
         assert o.headroom == (None if o.estimate is None else LINE - o.estimate)
-        assert (o.found is not None) == (o.result in ("granted", "exempt") or "cap" in str(edge.grants))
+        assert (o.without_grants is not None) == (o.result in ("granted", "exempt") or "cap" in str(edge.grants))
 
 
 def test_each_row_can_fail() -> None:

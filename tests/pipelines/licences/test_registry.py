@@ -13,7 +13,7 @@ from affiliates.errors import RefusedError
 from pipelines.licences import registry
 from pipelines.licences.entry import TESTED, Clause, LicenceEntry
 from pipelines.licences.registry import builtin, from_directory
-from pipelines.licences.release_tests import first_of_all
+from pipelines.licences.release_tests import llama_releases
 from tests.support.paths import SHARED as SHARED_DATA
 
 SHARED = SHARED_DATA / "data" / "licences" / "registry.yaml"
@@ -115,7 +115,7 @@ def test_what_a_licence_inherits_is_its_own() -> None:
     assert mine.alternative_measured_period_if_own_date == date(2023, 7, 1)
     same = {"inherits": None, "alternative_measured_period_if_own_date": None}
     assert mine.model_copy(update=same) == base
-    assert len({v.clause.wording_fingerprint for v in first_of_all()}) == 1
+    assert len({v.clause.wording_fingerprint for v in llama_releases()}) == 1
 
 
 def test_a_digest_is_of_what_is_said_and_not_of_its_order() -> None:
@@ -164,7 +164,7 @@ def test_a_clause_is_inherited_from_ours(tmp_path: Path) -> None:
     """A new Llama is two dates: the text has been the same since 2023."""
     clause = {"id": "mau", "inherits": "llama-4#mau", "test_date": date(2026, 12, 5), "measured_period": "2026-11"}
     found = from_directory(written(tmp_path, ADDED | {"id": "llama-5", "family": "Llama", "clauses": [clause]}))
-    newest = first_of_all(found)[-1]
+    newest = llama_releases(found)[-1]
     assert (newest.id, newest.clause.threshold, newest.measured_month) == ("llama-5", 700_000_000, date(2026, 11, 1))
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from affiliates.manifests.loader import read_group
 from pipelines.licences.outcome import decide
-from pipelines.licences.release_tests import LicenceTest, first_of_all, if_released, run_tests
+from pipelines.licences.release_tests import LicenceTest, if_released, llama_releases, run_tests
 from pipelines.store import contributions
 from pipelines.workflows.run import run
 from tests.support.groups import NOW, entity, product
@@ -35,18 +35,18 @@ def test_decide(lower: int | None, upper: int | None, expected: str) -> None:
 
 
 def test_each_version_tests_the_month_before_its_release() -> None:
-    assert {x.id: f"{x.measured_month:%Y-%m}" for x in first_of_all()} == {
+    assert {x.id: f"{x.measured_month:%Y-%m}" for x in llama_releases()} == {
         "llama-2": "2023-06", "llama-3": "2024-03", "llama-3.1": "2024-06",
         "llama-3.2": "2024-08", "llama-3.3": "2024-11", "llama-4": "2025-03",
     }  # fmt: skip
-    assert {x.clause.threshold for x in first_of_all()} == {LINE}
+    assert {x.clause.threshold for x in llama_releases()} == {LINE}
 
 
 def results(directory: Path) -> dict[str, LicenceTest]:
     group = read_group(directory)
     run(directory, group, NOW)
     with contributions.open_store(group.settings.store, directory) as store:
-        return {t.licence.id: t for t in run_tests(store, group, first_of_all())}
+        return {t.licence.id: t for t in run_tests(store, group, llama_releases())}
 
 
 def counted(**months: int) -> dict[str, Any]:
@@ -125,8 +125,8 @@ def test_shape_of_the_answer(make: Callable[..., Path]) -> None:
 def test_a_version_to_come_tests_the_month_before(released: str, tests: str) -> None:
     supposed = if_released(date.fromisoformat(released))
     assert f"{supposed.measured_month:%Y-%m}" == tests
-    assert supposed.clause == first_of_all()[-1].clause
-    assert supposed.id not in {known.id for known in first_of_all()}
+    assert supposed.clause == llama_releases()[-1].clause
+    assert supposed.id not in {known.id for known in llama_releases()}
 
 
 def test_a_version_to_come_takes_the_group_of_its_release(make: Callable[..., Path]) -> None:
