@@ -102,7 +102,7 @@ def _settings(directory: Path, needed: bool) -> "Group | None":
 def _series(
     path: Path | None, directory: Path, group: "Group | None", reading: str | None, today: date
 ) -> "tuple[Series, MonthToDate | None]":
-    from pipelines.forecasting.series import read_csv
+    from pipelines.forecasting.series_csv import read_csv
 
     if path is not None or group is None:
         return read_csv(path or Path(), today), None

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from affiliates.errors import RefusedError
-from pipelines.forecasting.series import Point, Series, even_series, period_name, read_csv
+from pipelines.forecasting.series import Point, Series, even_series, period_name
+from pipelines.forecasting.series_csv import read_csv
 
 TODAY = date(2026, 11, 21)
 
