@@ -1,4 +1,8 @@
-"""Sending what waits in the outbox, and the heartbeat that says to an outside service that a run has succeeded."""
+"""Sending what waits in the outbox, and the heartbeat that shows an outside service that a run has succeeded.
+
+A message is sent at least once: whether a server that was cut off has taken a message, nobody can know. A repeat has the key of
+the first.
+"""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -15,91 +19,95 @@ from pipelines.store.outbox import Message
 from pipelines.store.process_identity import process_identity, process_is_gone
 
 Clock = Callable[[], datetime]
+"""The time, asked anew for each message: sending takes long."""
 
 
 def deliver(store: Store, directory: Path, group: Group, clock: Clock) -> list[Finding]:
-    """Send what is due; says what is still undelivered after it, and which open alerts no channel gets.
+    """Send what is due; a finding for each channel with undelivered messages, and for open alerts that no channel gets.
 
     One message after the other, each by one sender at a time. A channel that fails holds up no other.
     """
-    rules = group.alerting
-    me = process_identity()
-    if not rules.channels:
+    alerting = group.alerting
+    sender = process_identity()
+    if not alerting.channels:
         return []
-    by_name = {channel.name: channel for channel in rules.channels}
-    while (message := outbox.take(store, clock(), me, process_is_gone)) is not None:
-        outbox.note(store, message, me, clock(), _sent(message, by_name.get(message.channel), rules, directory))
-    return _left(store, rules)
+    by_name = {channel.name: channel for channel in alerting.channels}
+    while (message := outbox.take(store, clock(), sender, process_is_gone)) is not None:
+        failure = _send(message, by_name.get(message.channel), alerting, directory)
+        outbox.note(store, message, sender, clock(), failure)
+    return _undelivered(store, alerting)
 
 
-def _sent(message: Message, channel: Channel | None, rules: Alerting, directory: Path) -> str | None:
-    """Says what kind of failure there was, or nothing."""
+def _send(message: Message, channel: Channel | None, alerting: Alerting, directory: Path) -> str | None:
+    """Send a message, with figures to allowed domains alone; the kind of failure, or null."""
     if channel is None:
         return "alerts.yaml has no such channel any more"
     try:
         url = channel.url(message.address, directory)
     except RefusedError as error:
-        return _kind(error)
-    said = message.payload
-    figures = channels.may_have_figures(url, rules.allowed_domains)
-    title, text = (said["title"], said["text"]) if figures else (said["bare_title"], said["bare_text"])
-    fields = {name: said[name] for name in ("alert", "kind", "action", "level", "link")} | {"key": message.key}
+        return _without_subject(error)
+    payload = message.payload
+    if channels.may_have_figures(url, alerting.allowed_domains):
+        title = payload["title"]
+        text = payload["text"]
+    else:
+        title = payload["bare_title"]
+        text = payload["bare_text"]
+    fields = {name: payload[name] for name in ("alert", "kind", "action", "level", "link")} | {"key": message.key}
     return channels.send(url, title, text, message.key, fields)
 
 
-def _kind(error: RefusedError) -> str:
-    """Why an address can't be had, without whose it is."""
+def _without_subject(error: RefusedError) -> str:
+    """Why there is no address, without naming whose: the outbox keeps this text beside the channel's name."""
     refusal = error.refusals[0]
     return f"{refusal.rule}: {refusal.values}"
 
 
-def _left(store: Store, rules: Alerting) -> list[Finding]:
-    """Without what others are sending just now."""
+def _undelivered(store: Store, alerting: Alerting) -> list[Finding]:
+    """Findings about messages that wait, but for those that somebody is sending now, and about alerts without a channel."""
     waiting: dict[str, list[Message]] = {}
     for message in outbox.read(store):
         if not message.done and message.outcome != outbox.SENDING:
             waiting.setdefault(message.channel, []).append(message)
-    found = [
-        Finding(
-            f"{len(some)} message{'s' * (len(some) > 1)} of channel {name} {'are' if len(some) > 1 else 'is'}n't delivered, "
-            f"the first since {some[0].created_at:%Y-%m-%d %H:%M} UTC",
-            Page.UNDELIVERED,
-        )
-        for name, some in waiting.items()
-    ]
-    heard = {kind for channel in rules.channels if not channel.escalation for kind in channel.gets}
-    deaf = sorted({of.kind for of in alert_log.current(store).values() if of.is_open} - heard)
-    return [*found, *(Finding(f"no channel gets alerts of the kind {kind}, and one is open", Page.UNDELIVERED) for kind in deaf)]
+    findings = []
+    for name, unsent in waiting.items():
+        count = f"{len(unsent)} messages of channel {name} are" if len(unsent) > 1 else f"1 message of channel {name} is"
+        since = f"{unsent[0].created_at:%Y-%m-%d %H:%M} UTC"
+        findings.append(Finding(f"{count}n't delivered, the first since {since}", Page.UNDELIVERED))
+    heard = {kind for channel in alerting.channels if not channel.escalation for kind in channel.gets}
+    unheard = sorted({alert.kind for alert in alert_log.current(store).values() if alert.is_open} - heard)
+    findings += [Finding(f"no channel gets alerts of the kind {kind}, and one is open", Page.UNDELIVERED) for kind in unheard]
+    return findings
 
 
 def open_alerts(store: Store) -> list[str]:
-    """Each alert that is open: its number, its level, what it is about, and whether anybody has seen it."""
+    """A line for each open alert: its number, its level, what the alert is about, and who has acknowledged it."""
     return [
-        f"{of.opened}, {of.level}: {of.rule or of.kind.replace('_', ' ')}"
-        + (f", seen by {of.acknowledged_by}" if of.acknowledged_by else ", acknowledged by nobody")
-        for of in alert_log.current(store).values()
-        if of.is_open
+        f"{alert.opened}, {alert.level}: {alert.rule or alert.kind.replace('_', ' ')}"
+        + (f", seen by {alert.acknowledged_by}" if alert.acknowledged_by else ", acknowledged by nobody")
+        for alert in alert_log.current(store).values()
+        if alert.is_open
     ]
 
 
-def try_channel(channel: Channel, rules: Alerting, directory: Path, group: str) -> list[str | None]:
-    """Send each address of a channel a message that says that it is a test; says of each what failure there was, or nothing.
+def try_channel(channel: Channel, alerting: Alerting, directory: Path, group: str) -> list[str | None]:
+    """Send a test message to each address of a channel; for each the kind of failure, or null.
 
-    Raises `RefusedError` where it has no address.
+    Raises `RefusedError` where the channel has no address.
     """
-    text = "This is a test of mauwatch: no alert, and nothing has to be done."
-    said = "\n".join([text, "", rules.legend] if rules.legend else [text])
+    purpose = "This is a test of mauwatch: no alert, and nothing has to be done."
+    text = "\n".join([purpose, "", alerting.legend] if alerting.legend else [purpose])
     fields = {"kind": "test", "key": "test"}
     urls = [channel.url(number, directory) for number in range(channel.addresses)]
-    return [channels.send(url, f"[test] {group}: a test message", said, "test", fields) for url in urls]
+    return [channels.send(url, f"[test] {group}: a test message", text, "test", fields) for url in urls]
 
 
-def ping(rules: Alerting, directory: Path) -> list[Finding]:
-    """Call the heartbeat's address, where there is one; says that it couldn't be."""
-    if rules.heartbeat is None:
+def ping(alerting: Alerting, directory: Path) -> list[Finding]:
+    """Call the heartbeat's address, where there is one; a finding where the address can't be reached."""
+    if alerting.heartbeat is None:
         return []
     try:
-        failure = channels.ping(rules.heartbeat.url(directory), rules.heartbeat.kind)
+        failure = channels.ping(alerting.heartbeat.url(directory), alerting.heartbeat.kind)
     except RefusedError as error:
-        failure = _kind(error)
+        failure = _without_subject(error)
     return [Finding(f"the heartbeat's address can't be reached: {failure}", Page.PING)] if failure else []

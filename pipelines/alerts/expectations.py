@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 from statistics import NormalDist, mean, stdev
+from typing import NamedTuple
 
 from affiliates.manifests.alert_settings import Jump
 from affiliates.periods import month_from_number, months_apart
@@ -15,9 +16,10 @@ from pipelines.records import PublishedMonth
 
 _QUARTER = 3
 _YEAR = 12
+"""Months."""
 LEAST_STEPS = 6
 MOST_STEPS = 24
-"""Of the past: fewer steps say nothing about the next one, older ones little."""
+"""Steps of the past that the next one is judged by: fewer show nothing about the next one, older ones little."""
 
 
 @dataclass(frozen=True)
@@ -25,71 +27,90 @@ class Outlook:
     """What a forecast says of a threshold."""
 
     within_year: float
-    """Probability that it is passed within twelve months."""
+    """Probability that the threshold is passed within twelve months."""
     within_quarter: float
+    """Probability that the threshold is passed within three months."""
     crossing: date | None
-    """First day of the month in which it is most likely passed; null if that isn't within the forecast."""
+    """First day of the month by which the threshold is passed with even odds; null where that isn't within the forecast."""
+
+
+class Step(NamedTuple):
+    """Bounds of a month's usual step, as differences of natural logarithms."""
+
+    low: float
+    high: float
 
 
 def probabilities(points: Sequence[Point], threshold: int) -> Outlook | None:
-    """What is expected of a threshold after the last of these months; null where there are fewer than two: alerts then go by
-    the figure alone, and say so."""
+    """What is expected of a threshold after the last of these months.
+
+    Null where there are fewer than two months: alerts then go by the figure alone, and their messages say so.
+    """
     if len(points) < 2:
         return None
-    found = forecast(even_series("the published months", points, 1, "month"), threshold, _YEAR)
-    crossing = found.crossing(0.5)
+    expected = forecast(even_series("the published months", points, 1, "month"), threshold, _YEAR)
+    crossing = expected.crossing(0.5)
     first = month_from_number(crossing) if crossing is not None else None
-    return Outlook(found.ahead[-1].crossed, found.ahead[_QUARTER - 1].crossed, first)
+    return Outlook(expected.ahead[-1].crossed, expected.ahead[_QUARTER - 1].crossed, first)
 
 
-def is_jump(past: Sequence[PublishedMonth], rules: Jump) -> bool:
-    """Whether the last month lies too far from the last bounded one before it to be believed: beyond the 99 % interval of the
-    steps before, for each month between them.
+def is_jump(past: Sequence[PublishedMonth], limits: Jump) -> bool:
+    """Whether the last month lies too far from the last bounded month before it to be believed.
 
-    An open month can only be too high: it has no upper bound.
+    Too far is outside the usual step, taken once for every month between the two. An open month can only be too high: it has no
+    upper bound, and its estimate still grows.
     """
     before = comparison_month(past)
     last = past[-1]
     if before is None:
         return False
     months = months_apart(before.month, last.month)
-    low, high = (bound * months for bound in usual_step(past[:-1], rules))
+    usual = usual_step(past[:-1], limits)
+    low = usual.low * months
+    high = usual.high * months
     if last.lower > 0 and math.log(last.lower / (before.estimate or 1)) > high:
         return True
-    if not _bounded(last):
+    if not _is_bounded(last):
         return False
     step = math.log((last.estimate or 1) / (before.estimate or 1))
     return not low <= step <= high
 
 
 def comparison_month(past: Sequence[PublishedMonth]) -> PublishedMonth | None:
-    """The month that the last one is compared with; null where none before it is bounded, within the year."""
-    found = [p for p in past[:-1] if _bounded(p) and months_apart(p.month, past[-1].month) <= _YEAR]
-    return found[-1] if found else None
+    """The month that the last one is compared with; null where none of the year before the last one is bounded."""
+    bounded = [month for month in past[:-1] if _is_bounded(month) and months_apart(month.month, past[-1].month) <= _YEAR]
+    return bounded[-1] if bounded else None
 
 
-def usual_step(past: Sequence[PublishedMonth], rules: Jump) -> tuple[float, float]:
-    """The 99 % prediction interval of the next step (of logarithms) by the steps before, if they are as normal ones would be;
-    never narrower than `least`, and `without_past` where too few are known."""
+def usual_step(past: Sequence[PublishedMonth], limits: Jump) -> Step:
+    """The 99 % prediction interval of the next step by the steps before, taken as normal: mean ± t · s · sqrt(1 + 1/n).
+
+    Steps are of bounded months that follow each other. The interval is never narrower than `least`, and `without_past` where
+    fewer than `LEAST_STEPS` are known.
+    """
     steps = [
         math.log((b.estimate or 1) / (a.estimate or 1))
         for a, b in pairwise(past)
-        if _bounded(a) and _bounded(b) and months_apart(a.month, b.month) == 1
+        if _is_bounded(a) and _is_bounded(b) and months_apart(a.month, b.month) == 1
     ][-MOST_STEPS:]
     if len(steps) < LEAST_STEPS:
-        return math.log1p(-rules.without_past), math.log1p(rules.without_past)
+        return Step(math.log1p(-limits.without_past), math.log1p(limits.without_past))
     middle = mean(steps)
     n = len(steps)
-    reach = _t(0.995, n - 1) * stdev(steps) * math.sqrt(1 + 1 / n)
-    return min(middle - reach, math.log1p(-rules.least)), max(middle + reach, math.log1p(rules.least))
+    reach = _student_quantile(0.995, n - 1) * stdev(steps) * math.sqrt(1 + 1 / n)
+    return Step(min(middle - reach, math.log1p(-limits.least)), max(middle + reach, math.log1p(limits.least)))
 
 
-def _bounded(past: PublishedMonth) -> bool:
-    return past.upper is not None and past.estimate is not None and past.estimate > 0
+def _is_bounded(month: PublishedMonth) -> bool:
+    """Whether a month can be compared with another: it has an upper bound, and somebody in it."""
+    return month.upper is not None and month.estimate is not None and month.estimate > 0
 
 
-def _t(share: float, degrees: int) -> float:
-    """Student's quantile, by the expansion around the normal one: within 1 % from five degrees of freedom on."""
+def _student_quantile(share: float, degrees: int) -> float:
+    """Student's quantile by its expansion around the normal one (Abramowitz and Stegun, 26.7.5).
+
+    Within 1 % from five degrees of freedom on. Written out: scipy, which has it, is no dependency.
+    """
     z = NormalDist().inv_cdf(share)
     n = degrees
     terms = (

@@ -1,13 +1,15 @@
-"""What a message says: with figures for the allowed domains, and without. Pure.
+"""The text of a message: with figures for the allowed domains, and without. Pure.
 
-It states facts and results under the reading of record; next steps are the group's own words.
+A message states facts and results under the reading of record; next steps are the group's own words.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from affiliates.manifests.alert_settings import Alerting, LevelName
+from affiliates.manifests.model_use import ModelUse
 from affiliates.manifests.product import ProductRef
 from affiliates.periods import DAY
 from pipelines.alerts.state import Event, Level
@@ -15,7 +17,7 @@ from pipelines.runbook import Page
 from pipelines.store.alert_log import Transition
 
 _MOST = 10
-"""Products and subjects that are named."""
+"""Products, uses and subjects that a message names."""
 
 PAGES = {
     "missing_data": Page.ALERT_MISSING,
@@ -24,6 +26,7 @@ PAGES = {
     "jump": Page.ALERT_COMPARED,
     "threshold": Page.ALERT_THRESHOLD,
 }
+"""By an alert's kind, the section of the runbook about it."""
 _KINDS = {
     "missing_data": "data is missing",
     "failed_run": "a run has failed",
@@ -36,140 +39,169 @@ _ENDED = {
     "definition_change": "what is called active is as it was",
     "jump": "the figure is back within what is usual",
 }
-_UNREAD = "Until a named person says whether the figures can be compared, no level is lowered, and this month raises none."
+_WAITS = "Until a named person says whether the figures can be compared, no level is lowered, and this month raises none."
 
 
 @dataclass(frozen=True)
 class About:
-    """What is said of an alert beside its transition."""
+    """What there is to say of an alert beside its transition."""
 
     group: str
     of_record: bool
     """Whether the reading is adopted as the one of record, or is merely the first."""
     products: Sequence[tuple[ProductRef, int | None]] = ()
-    """Each with its users, the largest first."""
+    """Products with their users, the largest first."""
     whose: str | None = None
-    """The affiliate, or affiliate/product, that it is about; null for the whole group."""
+    """The affiliate, or affiliate/product, that the alert is about; null for the whole group."""
     crossing: date | None = None
     """First day of the month in which the threshold is most likely passed."""
     today: date | None = None
     tested_by: Sequence[str] | None = None
     """Names of the licences whose test is of this month; null where that isn't known any more."""
     uses: Sequence[str] = ()
-    """Of the watched models: what rests on each, and what leaving it costs."""
+    """A line for each use of a watched model, as `use_line` writes it."""
     aside: str | None = None
     """The reading that is shown now, where the alert is of another one."""
     lines: Sequence[str] = ()
-    """Of an alert about data: what there is to say in figures."""
+    """Lines with figures, of an alert about data."""
 
 
-def payload(of: Transition, event: Event, about: About, rules: Alerting, key: str) -> dict[str, str]:
-    """Title and text of a message, with figures and names and without, and the fields of a webhook."""
-    link = f"{(rules.link or '').rstrip('/')}/alerts/{of.opened}" if rules.link else ""
-    foot = [f"Alert {of.opened}: {f'{link}, or ' if link else ''}mauwatch alerts", f"Key: {key}"]
-    foot += ["", rules.legend] if rules.legend else []
-    title, bare = _title(of, event, about)
-    said = _threshold(of, event, about, rules) if of.kind == "threshold" else _data(of, event, about)
+class Title(NamedTuple):
+    """A message's title, and the one for those who may not have figures and names."""
+
+    full: str
+    bare: str
+
+
+def payload(alert: Transition, event: Event, about: About, alerting: Alerting, key: str) -> dict[str, str]:
+    """A message as the outbox keeps it: title and text, the same without figures and names, and the fields of a webhook."""
+    link = f"{(alerting.link or '').rstrip('/')}/alerts/{alert.opened}" if alerting.link else ""
+    foot = [f"Alert {alert.opened}: {f'{link}, or ' if link else ''}mauwatch alerts", f"Key: {key}"]
+    foot += ["", alerting.legend] if alerting.legend else []
+    title = _title(alert, event, about)
+    lines = _threshold_lines(alert, event, about, alerting) if alert.kind == "threshold" else _data_lines(alert, event, about)
     if event.action in ("raised", "found", "escalated"):
-        said.append(f"It has been seen: mauwatch alerts ack {of.opened} --by NAME")
+        lines.append(f"It has been seen: mauwatch alerts ack {alert.opened} --by NAME")
     return {
-        "title": title,
-        "text": "\n".join([*said, "", *foot]),
-        "bare_title": bare,
-        "bare_text": "\n".join([f"{bare}.", "Figures and names are shown there:", "", *foot]),
-        "alert": f"{of.opened}",
-        "kind": of.kind,
+        "title": title.full,
+        "text": "\n".join([*lines, "", *foot]),
+        "bare_title": title.bare,
+        "bare_text": "\n".join([f"{title.bare}.", "Figures and names are shown there:", "", *foot]),
+        "alert": f"{alert.opened}",
+        "kind": alert.kind,
         "action": event.action,
         "level": event.level.word,
         "link": link,
     }
 
 
-def _title(of: Transition, event: Event, about: About) -> tuple[str, str]:
+def _title(alert: Transition, event: Event, about: About) -> Title:
     unseen = ", not acknowledged" if event.action == "escalated" else ""
-    if of.kind != "threshold":
-        what = _ENDED[of.kind] if event.action == "ended" else _KINDS[of.kind]
-        done = {"closed": ", closed", "set_aside": ": of a reading that isn't shown any more"}.get(event.action, "")
-        title = f"[data] {about.group}: {what}{done}{unseen}"
-        return title, title
-    month = f" in {of.as_of:%Y-%m}" if of.as_of else ""
+    if alert.kind != "threshold":
+        what = _ENDED[alert.kind] if event.action == "ended" else _KINDS[alert.kind]
+        outcome = {"closed": ", closed", "set_aside": ": of a reading that isn't shown any more"}.get(event.action, "")
+        title = f"[data] {about.group}: {what}{outcome}{unseen}"
+        return Title(title, title)  # No figure, and no name but the group's.
+    month = f" in {alert.as_of:%Y-%m}" if alert.as_of else ""
     whose = f" by {about.whose}" if about.whose else ""
-    name = f"the threshold of {of.rule.partition('/')[0]} ({of.threshold:,}){whose}" if of.threshold else f"a threshold{whose}"
-    said = {
+    family = alert.rule.partition("/")[0]
+    name = f"the threshold of {family} ({alert.threshold:,}){whose}" if alert.threshold else f"a threshold{whose}"
+    full = {
         "raised": f"above {name}{month}" if event.level == Level.OVER else f"near {name}",
         "lowered": f"further from {name} than before",
         "cleared": f"no longer near {name}",
-        "closed": f"closed by {of.closed_by}: {name}",
+        "closed": f"closed by {alert.closed_by}: {name}",
         "set_aside": f"of a reading that isn't shown any more: {name}",
     }.get(event.action, f"above {name}" if event.level == Level.OVER else f"near {name}")
-    head = f"[{event.level.word}] {about.group}: "
     bare = {
         "lowered": "an alert is lower",
         "cleared": "an alert is over",
         "closed": "an alert is closed",
         "set_aside": "an alert is of a reading that isn't shown any more",
-    }
-    return f"{head}{said}{unseen}", f"{head}{bare.get(event.action, 'an alert is open')}{unseen}"
+    }.get(event.action, "an alert is open")
+    head = f"[{event.level.word}] {about.group}: "
+    return Title(f"{head}{full}{unseen}", f"{head}{bare}{unseen}")
 
 
-def _threshold(of: Transition, event: Event, about: About, rules: Alerting) -> list[str]:
+def _threshold_lines(alert: Transition, event: Event, about: About, alerting: Alerting) -> list[str]:
+    """The body of a message about a threshold: level and reading, figure, tests, forecast, uses, products, next step."""
     record = "the reading of record" if about.of_record else "not adopted as the one of record"
-    said = [f"Level: {event.level.word}, before: {event.before.word}. Reading: {of.reading}, {record}."]
+    lines = [f"Level: {event.level.word}, before: {event.before.word}. Reading: {alert.reading}, {record}."]
     if about.aside:
-        said.append(f"Shown is {about.aside} now: by that one, alerts are raised anew.")
-    if of.estimate is not None and of.threshold and of.as_of:
-        bounds = f"{of.lower:,} to {'no upper bound yet' if of.upper is None else f'{of.upper:,}'}"
-        share = of.estimate / of.threshold
+        lines.append(f"Shown is {about.aside} now: by that one, alerts are raised anew.")
+    if alert.estimate is not None and alert.threshold and alert.as_of:
+        # A number never stands without its bounds and its month.
+        bounds = f"{alert.lower:,} to {'no upper bound yet' if alert.upper is None else f'{alert.upper:,}'}"
+        share = alert.estimate / alert.threshold
         whose = f" of {about.whose}" if about.whose else ""
-        said.append(f"{of.as_of:%Y-%m}: {of.estimate:,} people{whose} ({bounds}), {share:.1%} of {of.threshold:,}.")
-    if of.as_of and about.tested_by is not None:
-        named = ", ".join(about.tested_by)
-        said.append(f"This month is tested by {named}." if named else "No release of a version tests this month.")
+        lines.append(f"{alert.as_of:%Y-%m}: {alert.estimate:,} people{whose} ({bounds}), {share:.1%} of {alert.threshold:,}.")
+    if alert.as_of and about.tested_by is not None:
+        licences = ", ".join(about.tested_by)
+        lines.append(f"This month is tested by {licences}." if licences else "No release of a version tests this month.")
     if event.level < Level.OVER:  # Of what is over, nobody asks how likely it is.
-        said += _expected(of, about, rules)
-    said += about.uses[:_MOST]
-    said += [f"and {len(about.uses) - _MOST} more uses"] if len(about.uses) > _MOST else []
-    said += _products(about, rules)
+        lines += _forecast_lines(alert, about, alerting)
+    lines += about.uses[:_MOST]
+    lines += [f"and {len(about.uses) - _MOST} more uses"] if len(about.uses) > _MOST else []
+    lines += _product_lines(about, alerting)
     if event.action == "closed":
-        said.append(f"Closed by {of.closed_by}, {of.reason_code}, matter {of.matter}.")
+        lines.append(f"Closed by {alert.closed_by}, {alert.reason_code}, matter {alert.matter}.")
     elif event.level > Level.NONE and event.action in ("raised", "lowered", "escalated"):
         name: LevelName = event.level.word  # type: ignore[assignment]  # A level's words are those of the model.
-        said.append(f"Next: {getattr(rules.next_steps, name)}.")
-    return said
+        lines.append(f"Next: {getattr(alerting.next_steps, name)}.")
+    return lines
 
 
-def _expected(of: Transition, about: About, rules: Alerting) -> list[str]:
-    """How likely the threshold is passed, and by when to decide."""
-    if of.within_year is None:
+def _forecast_lines(alert: Transition, about: About, alerting: Alerting) -> list[str]:
+    """How likely the threshold is passed, and by when to decide: the crossing less each lead time in alerts.yaml."""
+    if alert.within_year is None:
         return ["There is no forecast: the level is by the figure alone."]
-    said = [f"Probability of passing it: {of.within_quarter or 0:.0%} in three months, {of.within_year:.0%} in twelve."]
+    lines = [f"Probability of passing it: {alert.within_quarter or 0:.0%} in three months, {alert.within_year:.0%} in twelve."]
     if about.crossing is not None:
         parts = []
-        for name, lead in rules.lead_times.model_dump().items():
+        for name, lead in alerting.lead_times.model_dump().items():
             day = about.crossing - DAY * lead
             parts.append(f"{name.replace('_', ' ')} {day}{' (passed)' if about.today and day < about.today else ''}")
-        said.append(f"Most likely passed in {about.crossing:%Y-%m}. Decide by: {', '.join(parts)}.")
-    return said
+        lines.append(f"Most likely passed in {about.crossing:%Y-%m}. Decide by: {', '.join(parts)}.")
+    return lines
 
 
-def _products(about: About, rules: Alerting) -> list[str]:
+def _product_lines(about: About, alerting: Alerting) -> list[str]:
+    """The largest products with their users and owners, under a heading."""
     lines = []
     for ref, users in about.products[:_MOST]:
-        owner = rules.owner(ref)
+        owner = alerting.owner(ref)
         lines.append(f"  {ref}: {'–' if users is None else f'{users:,}'}" + (f", {owner}" if owner else ", no owner is named"))
     more = len(about.products) - _MOST
     return [*(["Products:"] if lines else []), *lines, *([f"  and {more} more"] if more > 0 else [])]
 
 
-def _data(of: Transition, event: Event, about: About) -> list[str]:
-    said = [f"{(_ENDED if event.action == 'ended' else _KINDS)[of.kind].capitalize()}:"]
-    subjects = event.subjects or tuple(of.subjects.splitlines())
-    said += [f"  {subject}" for subject in subjects[:_MOST]]
-    said += [f"  and {len(subjects) - _MOST} more"] if len(subjects) > _MOST else []
-    said += about.lines
+def _data_lines(alert: Transition, event: Event, about: About) -> list[str]:
+    """The body of a message about data: what is wrong or has ended, its subjects, figures, and the section of the runbook."""
+    lines = [f"{(_ENDED if event.action == 'ended' else _KINDS)[alert.kind].capitalize()}:"]
+    subjects = event.subjects or tuple(alert.subjects.splitlines())
+    lines += [f"  {subject}" for subject in subjects[:_MOST]]
+    lines += [f"  and {len(subjects) - _MOST} more"] if len(subjects) > _MOST else []
+    lines += about.lines
     if event.action in ("found", "escalated"):
-        said += [_UNREAD] if of.kind in ("jump", "definition_change") else []
-        said.append(PAGES[of.kind].line)
+        lines += [_WAITS] if alert.kind in ("jump", "definition_change") else []
+        lines.append(PAGES[alert.kind].line)
     if event.action == "closed":
-        said.append(f"Closed by {of.closed_by}, {of.reason_code}, matter {of.matter}.")
-    return said
+        lines.append(f"Closed by {alert.closed_by}, {alert.reason_code}, matter {alert.matter}.")
+    return lines
+
+
+def use_line(ref: ProductRef, use: ModelUse) -> str:
+    """A product's use of a model, with the revenue that rests on the use and what leaving the model costs."""
+    parts = [f"{ref} uses {use.model}"]
+    if use.revenue:
+        share = f", {float(use.revenue_share * 100):g} % of it by the model" if use.revenue_share else ""
+        parts.append(f"revenue {use.revenue.amount:,} {use.revenue.currency} in {use.revenue.year}{share}")
+    else:
+        parts.append("its revenue isn't said")
+    if use.switching_cost:
+        parts.append(f"switching costs {use.switching_cost.amount:,} {use.switching_cost.currency}")
+    else:
+        parts.append("the cost of switching isn't said")
+    if use.alternative:
+        parts.append(f"alternative: {use.alternative}")
+    return "; ".join(parts)

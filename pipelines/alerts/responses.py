@@ -1,4 +1,4 @@
-"""What people and Dagster say to alerts: that somebody has seen one, that one is closed, that a run failed or succeeded."""
+"""What people and Dagster answer to alerts: somebody has seen an alert, closes one, or a job's run has failed or succeeded."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,8 +6,7 @@ from pathlib import Path
 
 from affiliates.errors import Code, refused
 from affiliates.manifests.group import Group
-from pipelines.alerts import delivery, evaluate
-from pipelines.alerts import state as alerts_state
+from pipelines.alerts import delivery, evaluate, state
 from pipelines.alerts.delivery import Clock
 from pipelines.alerts.evaluate import FAILED
 from pipelines.alerts.recorder import AlertRecorder
@@ -16,47 +15,59 @@ from pipelines.store import alert_log, contributions, engine
 from pipelines.store.alert_log import Transition
 from pipelines.store.engine import Store
 
+_LONGEST_NAME = 200
+_LONGEST_MATTER = 64
+_LONGEST_NOTE = 500
+"""Characters, in the store."""
+
 
 @dataclass(frozen=True)
 class Closing:
-    """Who closes an alert, why, and under which matter."""
+    """Who closes an alert, why, and under which matter of counsel's."""
 
     by: str
     reason: str
+    """One of those that fit the alert's kind."""
     matter: str
     note: str | None = None
 
 
 def acknowledge(store: Store, group: Group, number: int, by: str, now: datetime) -> Transition:
-    """Note that somebody has seen it. Raises `RefusedError` for an alert that isn't open, or that has been seen."""
-    name = _named("--by", by, 200)
+    """Note that somebody has seen an alert.
+
+    Raises `RefusedError` for an alert that isn't open, or that somebody has acknowledged, and for a name that is empty or long.
+    """
+    name = _checked("--by", by, _LONGEST_NAME)
     with store.writing() as connection:
-        roll = AlertRecorder(Store(store.engine, connection, writes=True), group, now)
-        of = _open(roll, number)
-        state = roll.state(of.key)
-        if state.acknowledged_by:
+        recorder = AlertRecorder(Store(store.engine, connection, writes=True), group, now)
+        alert = _open_alert(recorder, number)
+        before = recorder.state_of(alert.key)
+        if before.acknowledged_by:
             raise refused(
                 Code.ALERT_NOT_OPEN,
                 f"alert {number}",
                 "has been acknowledged",
-                f"by {state.acknowledged_by}",
+                f"by {before.acknowledged_by}",
                 "a worse level asks again",
             )
-        roll.note(of.key, *alerts_state.acknowledge(state, name))
-        return roll.current[of.key]
+        recorder.record(alert.key, *state.acknowledge(before, name))
+        return recorder.current[alert.key]
 
 
 def close(store: Store, group: Group, known: Registry, number: int, closing: Closing, now: datetime) -> Transition:
-    """Close an alert, and look again: what was confirmed counts from now on. Raises `RefusedError` for an alert that isn't open,
-    and for a reason that isn't one of its kind."""
-    by = _named("--by", closing.by, 200)
-    matter = _named("--matter", closing.matter, 64)
-    note = _named("--note", closing.note, 500) if closing.note is not None else None
+    """Close an alert, and evaluate again: a change that was confirmed counts from now on.
+
+    Raises `RefusedError` for an alert that isn't open, for a reason that isn't one of its kind, and for a text that is empty or
+    too long.
+    """
+    by = _checked("--by", closing.by, _LONGEST_NAME)
+    matter = _checked("--matter", closing.matter, _LONGEST_MATTER)
+    note = _checked("--note", closing.note, _LONGEST_NOTE) if closing.note is not None else None
     with store.writing() as connection:
         within = Store(store.engine, connection, writes=True)
-        roll = AlertRecorder(within, group, now)
-        of = _open(roll, number)
-        fitting = alerts_state.CLOSES[of.kind]
+        recorder = AlertRecorder(within, group, now)
+        alert = _open_alert(recorder, number)
+        fitting = state.REASONS_BY_KIND[alert.kind]
         if closing.reason not in fitting:
             raise refused(
                 Code.USAGE_INVALID,
@@ -65,37 +76,41 @@ def close(store: Store, group: Group, known: Registry, number: int, closing: Clo
                 f"{closing.reason}; of this kind: {', '.join(fitting)}",
                 "choose one that fits",
             )
-        after, events = alerts_state.close(roll.state(of.key), closing.reason, now)
+        after, events = state.close(recorder.state_of(alert.key), closing.reason, now)
         signed = {"closed_by": by, "reason_code": closing.reason, "matter": matter, "note": note}
-        roll.note(of.key, after, events, None, lambda: evaluate.about(within, group, known, now, of), **signed)
-        closed = roll.current[of.key]
+        recorder.record(alert.key, after, events, None, lambda: evaluate.about(within, group, known, now, alert), **signed)
+        closed = recorder.current[alert.key]
         evaluate.evaluate(within, group, known, now)
         return closed
 
 
 @dataclass(frozen=True)
 class JobRun:
-    """A run of a job: which periods and products it is about, where it is about such."""
+    """A run of a job: which periods and products the run is about, where it is about such."""
 
     job: str
     first: str = ""
-    """The first period, as a partition's key; the last one is of the same length."""
+    """The first period, as a partition's key, so that keys of one grain sort as time does; empty without periods."""
     last: str = ""
+    """The last period, of the same length; the run includes it."""
     products: tuple[str, ...] = ()
     """As affiliate/product; all where none is named."""
 
     @property
     def subjects(self) -> list[str]:
-        """What an alert about its failure is about: a line for each product, so that each ends by itself."""
+        """What an alert about the run's failure is about: a line for each product, so that each ends by itself."""
         periods = f"{self.first} to {self.last} by {self.job}" if self.first else self.job
         return [f"{product}, {periods}" for product in self.products] or [periods]
 
     def covers(self, subject: str) -> bool:
-        """Whether its success says that what a failure was about is done."""
+        """Whether this run's success shows that what a failure was about is done.
+
+        All of a morning's runs have one job's name, so the name alone would end the alert of days that nobody has computed.
+        """
         product, _, periods = subject.rpartition(", ")
         between, _, job = periods.rpartition(" by ")
         first, _, last = between.partition(" to ")
-        if not first:
+        if not first:  # A job without periods; or the name alone, from before a run's periods were noted.
             return job == self.job
         within = self.first <= first and last <= self.last
         # What is done for a product's days is done, by whatever job.
@@ -103,39 +118,43 @@ class JobRun:
 
 
 def run_ended(directory: Path, group: Group, run: JobRun, clock: Clock, failed: bool) -> None:
-    """Note how a job's run has ended, and tell it: a failure is an alert until a run of the same succeeds.
+    """Record how a job's run has ended, and send it: a failure is an alert until a run of the same succeeds.
 
-    Needs no key, for the lack of it may be why the run failed. Raises `RefusedError` where there can be no store.
+    Needs no key, for the lack of the key may be why the run failed. Raises `RefusedError` where there can be no store.
     """
     if not failed and not engine.exists(group.settings.store, directory):
-        return
+        return  # A success has nothing to end where there is no store.
     with contributions.open_store(group.settings.store, directory, create=True) as store:
-        _of_run(store, group, run, clock(), failed)
+        _record_run(store, group, run, clock(), failed)
         delivery.deliver(store, directory, group, clock)
 
 
-def _of_run(store: Store, group: Group, run: JobRun, now: datetime, fails: bool) -> None:
+def _record_run(store: Store, group: Group, run: JobRun, now: datetime, failed: bool) -> None:
     with store.writing() as connection:
-        roll = AlertRecorder(Store(store.engine, connection, writes=True), group, now)
-        here = run.subjects if fails else []
-        roll.note(FAILED, *alerts_state.data_incident(roll.state(FAILED), here, lambda s: not fails and run.covers(s), now))
+        recorder = AlertRecorder(Store(store.engine, connection, writes=True), group, now)
+        subjects = run.subjects if failed else []
+        before = recorder.state_of(FAILED)
+        # A failure judges nothing else: other products' failures stay as they are.
+        recorder.record(FAILED, *state.data_incident(before, subjects, lambda text: not failed and run.covers(text), now))
 
 
-def _open(roll: AlertRecorder, number: int) -> Transition:
-    is_open = {of.opened: of for of in alert_log.current(roll.store).values() if of.is_open}
-    if number not in is_open:
-        there = ", ".join(map(str, is_open)) or "none"
-        raise refused(Code.ALERT_NOT_OPEN, f"alert {number}", "isn't open", f"open: {there}", "look at them: mauwatch alerts")
-    return is_open[number]
+def _open_alert(recorder: AlertRecorder, number: int) -> Transition:
+    """The open alert of a number. Raises `RefusedError` where there is none, with the numbers that there are."""
+    open_alerts = {alert.opened: alert for alert in alert_log.current(recorder.store).values() if alert.is_open}
+    if number not in open_alerts:
+        numbers = ", ".join(map(str, open_alerts)) or "none"
+        raise refused(Code.ALERT_NOT_OPEN, f"alert {number}", "isn't open", f"open: {numbers}", "look at them: mauwatch alerts")
+    return open_alerts[number]
 
 
-def _named(what: str, said: str, most: int) -> str:
-    if not said.strip() or len(said) > most or "\n" in said:
+def _checked(option: str, text: str, longest: int) -> str:
+    """An option's text without blanks around it. Raises `RefusedError` where it is empty, too long, or more than a line."""
+    if not text.strip() or len(text) > longest or "\n" in text:
         raise refused(
             Code.USAGE_INVALID,
-            f"closing or acknowledging: {what}",
+            f"closing or acknowledging: {option}",
             "is empty, or too long",
-            f"at most {most} characters",
+            f"at most {longest} characters",
             "write it",
         )
-    return said.strip()
+    return text.strip()

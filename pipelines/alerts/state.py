@@ -1,31 +1,34 @@
-"""When somebody has to be told: a state machine for one incident. Pure.
+"""An alert's level, and all else that can happen to one alert: a state machine. Pure.
 
-A look is what one period's published figure says. It may say "at least this level", "below that one", both, or nothing: an
-open month says nothing about being below, and one that can't be compared with the month before says nothing at all. So
-what is missing never clears, and a changed definition neither clears nor crosses.
+`assess` says what one period's published figure means for the level; `advance` decides the level from the last assessments. An
+assessment says "at least this level", "not below that level", both, or nothing. An open month can't show that the figure is
+below a level. A month that can't be compared with the month before shows nothing at all. So missing data never clear an alert,
+and a changed definition neither clears an alert nor raises one.
 
-A level is raised once enough of the last looks reach it, and lowered once enough of them lie below a lower line. `over`
-needs one look, and is lowered by a named person alone.
+A level is raised once enough of the last assessments reach the level. A level is lowered once enough of them lie below the
+level's lower line. `over` needs one assessment, and only a named person ends `over`.
 
-A few lines over 300: a state and all that may happen to it are read together.
+Over 300 lines: a state and all that may happen to it are read together.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import IntEnum
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from affiliates.manifests.alert_settings import Alerting, Looks
 
 Grain = Literal["day", "month"]
+"""The length of the period that a figure is about."""
 Action = Literal["raised", "lowered", "cleared", "found", "ended", "escalated", "acknowledged", "closed", "set_aside"]
+"""What happened to an alert, in the store's words. An alert about data is `found` and `ended`."""
 
 
 class Level(IntEnum):
-    """How near the threshold is; each is worse than the one before."""
+    """How near the threshold is; every level is worse than the one before."""
 
     NONE = 0
     WATCH = 1
@@ -35,6 +38,7 @@ class Level(IntEnum):
 
     @property
     def word(self) -> str:
+        """The level as alerts.yaml, the store and messages write the level."""
         return self.name.lower()
 
 
@@ -47,14 +51,15 @@ REASONS = {
     "not_comparable": "the figure can't be compared with the ones before, and says nothing",
     "accepted": "it is known, and stays as it is",
 }
-"""Why a named person closes an incident."""
-CLOSES = {
+"""Why a named person closes an alert."""
+REASONS_BY_KIND = {
     "threshold": ("granted", "migrated", "not_applicable", "measured_wrongly"),
     "definition_change": ("confirmed", "not_comparable"),
     "jump": ("confirmed", "not_comparable"),
     "missing_data": ("accepted",),
     "failed_run": ("accepted",),
 }
+"""The reasons that fit a kind of alert."""
 
 
 @dataclass(frozen=True)
@@ -72,204 +77,241 @@ class Situation:
     within_year: float | None = None
     """Probability that the threshold is passed within twelve months; null without a forecast."""
     within_quarter: float | None = None
-    """The same within three months."""
+    """Probability that the threshold is passed within three months."""
     doubted: bool = False
-    """It can't be compared with the period before: by another definition, or too far from it."""
+    """The figure can't be compared with the period before: another definition, or a step that is too large."""
     at_least: bool = False
-    """Whether the threshold itself is over it."""
+    """Whether a figure equal to the threshold is over the threshold."""
 
     def is_over(self, users: float, part: float = 1.0) -> bool:
         """Whether so many users are over this part of the threshold."""
         return users >= self.threshold * part if self.at_least else users > self.threshold * part
 
 
+# The store keeps the fields of Assessment and State as JSON, by these names: a field that is renamed needs its old name as alias.
 @dataclass(frozen=True)
 class Assessment:
-    """What a situation says."""
+    """What one period's figure means for an alert's level."""
 
     as_of: date
+    """The period's last day."""
     grain: Grain
     rises: Level
-    """The worst level that it reaches."""
+    """The worst level whose line the figure reaches."""
     holds: Level | None
-    """The worst level whose lower line it isn't below; null if it says nothing about that."""
+    """The worst level whose lower line the figure isn't below; null where the figure has no upper bound, so can't show that."""
     forecast: bool
+    """Whether there were probabilities."""
     doubted: bool
+    """The figure can't be compared with the period before."""
     estimate: int | None
+    """People; tells a corrected figure from the same figure assessed again."""
     void: bool = False
     """A named person has said that this figure was wrong."""
     answered: bool = False
-    """A named person has closed an alert that it had raised to `over`."""
+    """A named person has closed an alert that this figure had raised to `over`."""
 
     @property
     def counts(self) -> bool:
+        """Whether the assessment may raise or lower a level."""
         return not (self.doubted or self.void)
 
 
 @dataclass(frozen=True)
 class State:
-    """An incident between two looks."""
+    """One alert as it stands; the memory that the next evaluation starts from."""
 
     level: Level = Level.NONE
     subjects: tuple[str, ...] = ()
-    """Of an alert about data: what it is about; it is open while there are any."""
+    """Of an alert about data: what the alert is about. The alert is open while there are any."""
     since: datetime | None = None
-    """When it came to what it is now."""
+    """When the level or the subjects last changed."""
     acknowledged_by: str | None = None
     escalated: bool = False
+    """Whether the channels for escalation were told."""
     closed: Level = Level.NONE
-    """The worst level that a named person has closed: silent up to it until the figure falls below."""
+    """The worst level that a named person has closed: the alert is silent up to that level until the figure falls below it."""
     settled: tuple[str, ...] = ()
     """Subjects that a named person has closed."""
     confirmed: tuple[str, ...] = ()
-    """Those of them that are real."""
+    """The settled subjects whose change is real."""
     forecast: bool = False
-    """Whether there has been a forecast: looks without one don't lower any more."""
-    looks: tuple[Assessment, ...] = ()
+    """Whether there has been a forecast: from then on assessments without a forecast lower nothing."""
+    assessments: Annotated[tuple[Assessment, ...], Field(alias="looks")] = ()
+    """The last assessments, days before months, each grain in order of time."""
 
     @property
     def is_open(self) -> bool:
+        """Whether somebody has to act."""
         return self.level > Level.NONE or bool(self.subjects)
 
 
-_KEPT = TypeAdapter(State)
+_STATE_AS_JSON = TypeAdapter(State)
 
 
 def to_text(state: State) -> str:
-    """As the store keeps it."""
-    return _KEPT.dump_json(state).decode()
+    """A state as JSON, as the store keeps a state."""
+    return _STATE_AS_JSON.dump_json(state, by_alias=True).decode()
 
 
 def from_text(text: str) -> State:
     """The state that `to_text` was given."""
-    return _KEPT.validate_json(text)
+    return _STATE_AS_JSON.validate_json(text)
 
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to an incident."""
+    """Something that happened to an alert, and that somebody may have to be told."""
 
     action: Action
     level: Level = Level.NONE
-    """The one that it has now; of what was cleared or closed, the one that it had."""
+    """The level from now on; of an alert that was cleared or closed, the level before."""
     before: Level = Level.NONE
     subjects: tuple[str, ...] = ()
-    """Those that are new; of what has ended, those that it was about."""
+    """The new subjects; of an alert that has ended, the subjects that it had."""
 
 
 Step = tuple[State, list[Event]]
+"""The state after a step, and what happened in the step."""
 
 
-def assess(s: Situation, rules: Alerting) -> Assessment:
-    """What a situation says under the group's levels."""
+def assess(situation: Situation, alerting: Alerting) -> Assessment:
+    """What one period's figure means for the level, by the lines in alerts.yaml."""
     rises = Level.NONE
-    if s.estimate is not None:
-        rises = max((level for level, met in _met(s, rules, 1.0, 1.0) if met), default=Level.NONE)
+    if situation.estimate is not None:
+        rises = max((level for level, met in _lines_met(situation, alerting, 1.0, 1.0) if met), default=Level.NONE)
     holds = None
-    if s.estimate is not None and s.upper is not None:
-        lines = _met(s, rules, 1 - rules.band, 1 - rules.probability_band)
-        holds = max((level for level, met in lines if met), default=Level.NONE)
-        if s.is_over(s.upper, 1 - rules.band):
+    # Without an upper bound something is missing: the figure can only grow, and being below a line shows nothing.
+    if situation.estimate is not None and situation.upper is not None:
+        lower_lines = _lines_met(situation, alerting, 1 - alerting.band, 1 - alerting.probability_band)
+        holds = max((level for level, met in lower_lines if met), default=Level.NONE)
+        if situation.is_over(situation.upper, 1 - alerting.band):
             holds = Level.OVER
-    return Assessment(s.as_of, s.grain, rises, holds, s.within_year is not None, s.doubted, s.estimate)
+    has_forecast = situation.within_year is not None
+    return Assessment(situation.as_of, situation.grain, rises, holds, has_forecast, situation.doubted, situation.estimate)
 
 
-def _met(s: Situation, rules: Alerting, line: float, odds: float) -> Iterator[tuple[Level, bool]]:
-    """Each level, and whether it is reached; `line` and `odds` lower the lines of figures and of probabilities."""
-    estimate = s.estimate or 0
-    threshold = s.threshold
-    year = s.within_year or 0.0
-    quarter = s.within_quarter or 0.0
-    shares = rules.shares
-    chances = rules.probabilities
-    above = s.upper is not None and s.is_over(s.upper, line)
-    yield Level.WATCH, year >= chances.watch * odds or estimate >= shares.watch * threshold * line
-    yield Level.PREPARE, year >= chances.prepare * odds or estimate >= shares.prepare * threshold * line or above
-    yield Level.ACT, quarter >= chances.act * odds or estimate >= shares.act * threshold * line
-    yield Level.OVER, line == 1 and s.is_over(s.lower or 0)
+def _lines_met(situation: Situation, alerting: Alerting, line: float, odds: float) -> Iterator[tuple[Level, bool]]:
+    """Every level, and whether the situation reaches the level's line.
 
-
-def advance(state: State, looks: Iterable[Assessment], now: datetime, rules: Alerting, frozen: bool = False) -> Step:
-    """Take in looks, each in the place of an earlier one at the same period.
-
-    `frozen`: nothing is lowered, for an alert about data waits for a person who says whether the figures can be compared.
+    `line` and `odds` are factors up to 1 that lower the lines of figures and of probabilities.
     """
-    kept = {(k.grain, k.as_of): k for k in state.looks}
-    for new in looks:
-        before = kept.get((new.grain, new.as_of))
-        same = before is not None and before.estimate == new.estimate
-        void = before is not None and same and before.void
-        answered = before is not None and before.answered
-        kept[new.grain, new.as_of] = replace(new, void=void, answered=answered)
-    merged = tuple(k for grain in ("day", "month") for k in _last([k for k in kept.values() if k.grain == grain], rules))
-    if state.closed >= Level.OVER:  # Silent until it has been below: what comes over the line before that is answered with it.
-        merged = tuple(replace(k, answered=k.answered or k.rises >= Level.OVER) for k in merged)
-    state = replace(state, looks=merged, forecast=state.forecast or any(k.forecast for k in merged))
-    reached = _reached(state, rules)
+    estimate = situation.estimate or 0
+    threshold = situation.threshold
+    year = situation.within_year or 0.0
+    quarter = situation.within_quarter or 0.0
+    shares = alerting.shares
+    chances = alerting.probabilities
+    upper_is_over = situation.upper is not None and situation.is_over(situation.upper, line)
+    yield Level.WATCH, year >= chances.watch * odds or estimate >= shares.watch * threshold * line
+    yield Level.PREPARE, year >= chances.prepare * odds or estimate >= shares.prepare * threshold * line or upper_is_over
+    yield Level.ACT, quarter >= chances.act * odds or estimate >= shares.act * threshold * line
+    # As a licence test: over is what the lower bound shows. The lower line of `over` is for the upper bound, in `assess`.
+    yield Level.OVER, line == 1 and situation.is_over(situation.lower or 0)
+
+
+def advance(state: State, assessments: Iterable[Assessment], now: datetime, alerting: Alerting, frozen: bool = False) -> Step:
+    """The state with new assessments taken in: raised, lowered, cleared, or at the level that it had.
+
+    A new assessment takes the place of an earlier one of the same period, so the same assessment again changes nothing.
+    `frozen`: nothing is lowered, because an alert about data waits for a person who says whether the figures can be compared.
+    """
+    state = _with_assessments(state, assessments, alerting)
+    reached = _reached(state, alerting)
     if state.closed and not frozen:
-        state = replace(state, closed=max(_stays(state, state.closed, rules), min(reached, state.closed)))
+        state = replace(state, closed=max(_supported(state, state.closed, alerting), min(reached, state.closed)))
     if reached > max(state.level, state.closed):
+        # A worse level voids an acknowledgement: whoever has seen `watch` hasn't seen `act`.
         event = Event("raised", reached, state.level)
         return replace(state, level=reached, since=now, acknowledged_by=None, escalated=False), [event]
     if state.level in (Level.NONE, Level.OVER) or frozen:
         return state, []
-    stays = max(_stays(state, state.level, rules), min(reached, state.level))
-    if stays == state.level:
+    supported = max(_supported(state, state.level, alerting), min(reached, state.level))
+    if supported == state.level:
         return state, []
-    if stays > state.closed:
-        return replace(state, level=stays, since=now), [Event("lowered", stays, state.level)]
+    if supported > state.closed:
+        return replace(state, level=supported, since=now), [Event("lowered", supported, state.level)]
     return replace(state, level=Level.NONE, since=now, acknowledged_by=None, escalated=False), [Event("cleared", state.level)]
 
 
-def _last(looks: list[Assessment], rules: Alerting) -> list[Assessment]:
-    """Those that may still count: as many as are asked, and as many more that may say nothing."""
-    most = 4 * max(rules.raise_after.day.of, rules.raise_after.month.of, 3)
-    return sorted(looks, key=lambda k: k.as_of)[-most:]
+def _with_assessments(state: State, new: Iterable[Assessment], alerting: Alerting) -> State:
+    """The state with new assessments in the place of the earlier ones of the same periods, and without those too old to count."""
+    by_period = {(known.grain, known.as_of): known for known in state.assessments}
+    for assessment in new:
+        before = by_period.get((assessment.grain, assessment.as_of))
+        # What a person said about a figure holds for that figure: a corrected one isn't void any more.
+        is_same_figure = before is not None and before.estimate == assessment.estimate
+        void = before is not None and is_same_figure and before.void
+        answered = before is not None and before.answered
+        by_period[assessment.grain, assessment.as_of] = replace(assessment, void=void, answered=answered)
+    merged = tuple(
+        assessment
+        for grain in ("day", "month")
+        for assessment in _latest([known for known in by_period.values() if known.grain == grain], alerting)
+    )
+    if state.closed >= Level.OVER:  # Silent until the figure was below: what comes over the line before that is answered too.
+        merged = tuple(replace(known, answered=known.answered or known.rises >= Level.OVER) for known in merged)
+    return replace(state, assessments=merged, forecast=state.forecast or any(known.forecast for known in merged))
 
 
-def _of_grains(state: State, rules: Alerting) -> Iterator[tuple[list[Assessment], Looks]]:
-    for grain, wanted in (("day", rules.raise_after.day), ("month", rules.raise_after.month)):
-        if mine := [k for k in state.looks if k.grain == grain and k.counts]:
-            yield mine, wanted
+def _latest(assessments: list[Assessment], alerting: Alerting) -> list[Assessment]:
+    """The assessments that may still count, in order of time: four times as many as are asked, since some may show nothing."""
+    most = 4 * max(alerting.raise_after.day.of, alerting.raise_after.month.of, 3)
+    return sorted(assessments, key=lambda assessment: assessment.as_of)[-most:]
 
 
-def _reached(state: State, rules: Alerting) -> Level:
-    """The worst level that enough of the last looks reach; those that can't tell don't count as below it."""
+def _counting_by_grain(state: State, alerting: Alerting) -> Iterator[tuple[list[Assessment], Looks]]:
+    """For each grain that has any: the assessments that count, and how many of how many have to agree."""
+    for grain, wanted in (("day", alerting.raise_after.day), ("month", alerting.raise_after.month)):
+        if counting := [known for known in state.assessments if known.grain == grain and known.counts]:
+            yield counting, wanted
+
+
+def _reached(state: State, alerting: Alerting) -> Level:
+    """The worst level that enough of the last assessments reach; those that show nothing don't count as below the level."""
     for level in sorted(Level, reverse=True):
-        for looks, wanted in _of_grains(state, rules):
-            if level == Level.OVER:  # Of any month: one that was corrected, or confirmed, after a newer one came is no less over.
-                if any(k.rises >= level and not k.answered for k in looks):
+        for assessments, wanted in _counting_by_grain(state, alerting):
+            if level == Level.OVER:
+                # Of any month: one that was corrected, or confirmed, after a newer one came is no less over.
+                if any(known.rises >= level and not known.answered for known in assessments):
                     return level
                 continue
-            telling = [k for k in looks if k.rises >= level or k.holds is not None][-wanted.of :]
-            if level and sum(k.rises >= level for k in telling) >= wanted.agree:
+            telling = [known for known in assessments if known.rises >= level or known.holds is not None][-wanted.of :]
+            if level and sum(known.rises >= level for known in telling) >= wanted.agree:
                 return level
     return Level.NONE
 
 
-def _stays(state: State, level: Level, rules: Alerting) -> Level:
-    """The level that a level falls to, if it does: the worst one that enough of the last looks don't lie below."""
-    while level > Level.NONE and _below(state, level, rules):
+def _supported(state: State, level: Level, alerting: Alerting) -> Level:
+    """The worst level, from this one downwards, that the last assessments don't agree to lie below."""
+    while level > Level.NONE and _is_below(state, level, alerting):
         level = Level(level - 1)
     return level
 
 
-def _below(state: State, level: Level, rules: Alerting) -> bool:
+def _is_below(state: State, level: Level, alerting: Alerting) -> bool:
+    """Whether enough of the last assessments lie below a level's lower line, in every grain that shows anything."""
     agreed = []
-    for looks, wanted in _of_grains(state, rules):
-        telling = [k for k in looks if k.holds is not None and (k.forecast or not state.forecast)][-wanted.of :]
+    for assessments, wanted in _counting_by_grain(state, alerting):
+        # Once there was a forecast, an assessment without one isn't below: its reason couldn't be computed.
+        telling = [
+            (known, known.holds) for known in assessments if known.holds is not None and (known.forecast or not state.forecast)
+        ][-wanted.of :]
         if telling:
-            agreed.append(sum(k.holds is not None and k.holds < level for k in telling) >= wanted.agree)
+            agreed.append(sum(holds < level for _, holds in telling) >= wanted.agree)
     return bool(agreed) and all(agreed)
 
 
-def data_incident(state: State, here: Collection[str], judged: Callable[[str], bool], now: datetime) -> Step:
-    """Take in what an alert about data is about now. Subjects that weren't `judged` stay as they are."""
-    here = set(here)
-    stay = [s for s in state.subjects if s in here or not judged(s)]
-    settled = tuple(s for s in state.settled if s in here or not judged(s))
-    confirmed = tuple(s for s in state.confirmed if s in settled)
-    new = sorted(here - set(stay) - set(settled))
+def data_incident(state: State, subjects: Collection[str], was_judged: Callable[[str], bool], now: datetime) -> Step:
+    """The state of an alert about data, now that these subjects are wrong: a new subject is `found`, the last one gone `ended`.
+
+    Subjects that weren't judged this time stay as they are: a run of some days says nothing about the others.
+    """
+    wrong = set(subjects)
+    stay = [subject for subject in state.subjects if subject in wrong or not was_judged(subject)]
+    settled = tuple(subject for subject in state.settled if subject in wrong or not was_judged(subject))
+    confirmed = tuple(subject for subject in state.confirmed if subject in settled)
+    new = sorted(wrong - set(stay) - set(settled))
     after = replace(state, subjects=tuple(sorted([*stay, *new])), settled=settled, confirmed=confirmed)
     if new:
         after = replace(after, since=now, acknowledged_by=None, escalated=False)
@@ -280,29 +322,35 @@ def data_incident(state: State, here: Collection[str], judged: Callable[[str], b
     return after, []
 
 
-def escalate(state: State, now: datetime, rules: Alerting, told: datetime | None = None) -> Step:
-    """One step further once nobody has acknowledged for long enough: since somebody was first told, where `told` says when."""
+def escalate(state: State, now: datetime, alerting: Alerting, first_sent: datetime | None = None) -> Step:
+    """Tell the channels for escalation, once, when nobody has acknowledged an open alert for `escalate_after` days.
+
+    The days count from the last change, or from `first_sent`, when the first channel got a message, if that is later.
+    """
     if not state.is_open or state.acknowledged_by or state.escalated or state.since is None:
         return state, []
-    since = state.since if told is None else max(state.since, told)
-    if now < since + timedelta(days=rules.escalate_after):
+    since = state.since if first_sent is None else max(state.since, first_sent)
+    if now < since + timedelta(days=alerting.escalate_after):
         return state, []
     return replace(state, escalated=True), [Event("escalated", state.level, state.level, state.subjects)]
 
 
 def withdraw(state: State, now: datetime) -> Step:
-    """Ends what no reading of record asks any more; nothing of it is remembered."""
+    """End an alert of a reading that isn't of record any more; nothing of the alert is remembered."""
     return State(since=now), [Event("set_aside", state.level, state.level, state.subjects)]
 
 
 def acknowledge(state: State, by: str) -> Step:
-    """Somebody has seen it; a worse level, or a new subject, voids that."""
+    """Note that somebody has seen the alert; a worse level, or a new subject, voids that."""
     return replace(state, acknowledged_by=by), [Event("acknowledged", state.level, state.level, state.subjects)]
 
 
 def close(state: State, reason: str, now: datetime) -> Step:
-    """A named person ends it. Up to the level that was closed it stays silent until the figure has fallen below that level;
-    a figure that was wrong says nothing, and the next one may raise it at once."""
+    """End an alert in a person's name, for one of `REASONS`.
+
+    Up to the level that was closed the alert stays silent until the figure has fallen below that level. After
+    `measured_wrongly` the figures so far count for nothing, and the next one may raise the alert at once.
+    """
     event = Event("closed", state.level, state.level, state.subjects)
     after = replace(state, level=Level.NONE, subjects=(), since=now, acknowledged_by=None, escalated=False)
     if state.subjects:
@@ -310,6 +358,6 @@ def close(state: State, reason: str, now: datetime) -> Step:
         confirmed = tuple(sorted({*state.confirmed, *(state.subjects if reason == "confirmed" else ())}))
         return replace(after, settled=settled, confirmed=confirmed), [event]
     if reason == "measured_wrongly":
-        return replace(after, looks=tuple(replace(k, void=True) for k in state.looks)), [event]
-    answered = tuple(replace(k, answered=True) if k.rises >= Level.OVER else k for k in state.looks)
-    return replace(after, closed=max(state.closed, state.level), looks=answered), [event]
+        return replace(after, assessments=tuple(replace(known, void=True) for known in state.assessments)), [event]
+    answered = tuple(replace(known, answered=True) if known.rises >= Level.OVER else known for known in state.assessments)
+    return replace(after, closed=max(state.closed, state.level), assessments=answered), [event]

@@ -105,6 +105,6 @@ def _waits(directory: Path, group: Group, now: datetime) -> bool:
     if not group.alerting.channels or not engine.exists(group.settings.store, directory):
         return False
     with contributions.open_store(group.settings.store, directory) as store, store.snapshot() as fixed:
-        if AlertRecorder(fixed, group, now).waits():
+        if AlertRecorder(fixed, group, now).escalation_is_due():
             return True
         return any(outbox.due(outbox.read(fixed), now, process_is_gone))

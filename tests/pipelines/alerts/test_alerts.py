@@ -20,13 +20,12 @@ from affiliates.manifests.group import Group
 from affiliates.manifests.loader import read_group
 from affiliates.manifests.product import ProductRef
 from affiliates.periods import add_months, month_end, month_of
-from pipelines.alerts import evaluate, expectations, messages, responses
-from pipelines.alerts import rules as alerts_rules
+from pipelines.alerts import evaluate, expectations, messages, responses, rules
 from pipelines.alerts.messages import About
 from pipelines.alerts.responses import Closing
 from pipelines.alerts.state import (
-    CLOSES,
     REASONS,
+    REASONS_BY_KIND,
     Event,
     Level,
     Situation,
@@ -52,7 +51,7 @@ from tests.support.databases import SQLITE
 from tests.support.groups import entity, events, product, write_group
 
 LINE = 700_000_000
-RULES = Alerting()
+ALERTING = Alerting()
 BEGIN = datetime(2025, 1, 31, 12, tzinfo=UTC)
 WATCH, PREPARE, ACT, OVER = Level.WATCH, Level.PREPARE, Level.ACT, Level.OVER
 KEY = AlertKey("threshold", "llama/700000000", "unique_people")
@@ -65,23 +64,26 @@ def month(number: int) -> date:
 
 def measured(number: int, people: float | None, error: float = 0.001, **changes: Any) -> Situation:
     """A settled month's figure; `people` in millions."""
-    found = None if people is None else round(people * 1e6)
-    lower, upper = (None, None) if found is None else (math.floor(found * (1 - error)), math.ceil(found * (1 + error)))
-    return replace(Situation(month(number), "month", LINE, found, lower, upper), **changes)
+    if people is None:
+        return replace(Situation(month(number), "month", LINE, None, None, None), **changes)
+    users = round(people * 1e6)
+    lower = math.floor(users * (1 - error))
+    upper = math.ceil(users * (1 + error))
+    return replace(Situation(month(number), "month", LINE, users, lower, upper), **changes)
 
 
 def play(
-    situations: Sequence[Situation], state: State = State(), rules: Alerting = RULES, frozen: bool = False  # noqa: B008 immutable
+    situations: Sequence[Situation], state: State = State(), alerting: Alerting = ALERTING, frozen: bool = False  # noqa: B008 immutable
 ) -> tuple[State, list[tuple[str, Level]]]:  # fmt: skip
-    """One look after the other, a month apart; what was said."""
-    said = list[tuple[str, Level]]()
-    for number, s in enumerate(situations):
+    """One assessment after the other, a month apart; the last state, and all actions with their levels."""
+    actions = list[tuple[str, Level]]()
+    for number, situation in enumerate(situations):
         now = BEGIN + timedelta(days=30 * number)
-        state, happened = advance(state, [assess(s, rules)], now, rules, frozen)
-        again, nothing = advance(state, [assess(s, rules)], now, rules, frozen)
-        assert (again, nothing) == (state, []), "the same look again changes nothing"
-        said += [(event.action, event.level) for event in happened]
-    return state, said
+        assessments = [assess(situation, alerting)]
+        state, happened = advance(state, assessments, now, alerting, frozen)
+        assert advance(state, assessments, now, alerting, frozen) == (state, []), "the same assessment again changes nothing"
+        actions += [(event.action, event.level) for event in happened]
+    return state, actions
 
 
 def series(*millions: float) -> list[Situation]:
@@ -112,8 +114,8 @@ def test_a_series_that_wobbles_around_a_line_flips_at_most_twice(company: str, l
         for middle in range(min(published), max(published), 3):
             moved = [q * line / middle for q in published[start : start + 6]]
             naive.append(sum((a >= line) != (b >= line) for a, b in pairwise([0, *moved])))
-            said = play([measured(n, m, error=0) for n, m in enumerate(moved)])[1]
-            worst = [Level.NONE, *(to if action != "cleared" else Level.NONE for action, to in said)]
+            actions = play([measured(n, m, error=0) for n, m in enumerate(moved)])[1]
+            worst = [Level.NONE, *(to if action != "cleared" else Level.NONE for action, to in actions)]
             ours.append(sum((a >= level) != (b >= level) for a, b in pairwise(worst)))
     assert max(naive) >= 3
     assert max(ours) <= (1 if level == OVER else 2)
@@ -122,19 +124,19 @@ def test_a_series_that_wobbles_around_a_line_flips_at_most_twice(company: str, l
 def test_a_series_that_hovers_flips_twice_and_once() -> None:
     """Made to cross four times, and three times, in six quarters."""
     for quarters, most in (((690, 705, 696, 708, 690, 702), 2), ((640, 701, 694, 706, 699, 699), 2)):
-        said = play(series(*quarters))[1]
-        assert len([a for a in said if a[1] == OVER]) == 1
-        assert len(said) <= most
+        actions = play(series(*quarters))[1]
+        assert len([a for a in actions if a[1] == OVER]) == 1
+        assert len(actions) <= most
 
 
 def test_over_is_latched_and_only_a_named_person_closes_it() -> None:
-    state, said = play(series(720, 650, 500, 100))
-    assert (state.level, said) == (OVER, [("raised", OVER)])
+    state, actions = play(series(720, 650, 500, 100))
+    assert (state.level, actions) == (OVER, [("raised", OVER)])
     state, _ = close(state, "granted", BEGIN)
     assert not state.is_open
 
 
-def test_over_needs_one_look_whatever_the_others_say() -> None:
+def test_over_needs_one_figure_whatever_the_others_say() -> None:
     """Of days, too, where other levels wait for three of five."""
     days = [
         replace(measured(0, people), as_of=date(2025, 3, 1) + timedelta(i), grain="day") for i, people in enumerate((400, 720))
@@ -156,16 +158,16 @@ def test_missing_data_neither_clears_nor_keeps_silent() -> None:
     """An open month has no upper bound: what it has already reached is reached, what it hasn't is unknown."""
     state, _ = play(series(600))
     for people in (500, 300, None):
-        after, said = play([measured(1, people, upper=None)], state)
-        assert (after.level, said) == (PREPARE, [])
+        after, actions = play([measured(1, people, upper=None)], state)
+        assert (after.level, actions) == (PREPARE, [])
     assert play([measured(1, 670, upper=None)], state)[1] == [("raised", ACT)]
     assert play([measured(1, 720, upper=None)], state)[1] == [("raised", OVER)]
 
 
 def test_an_open_month_does_not_hide_the_closed_one_before() -> None:
     """On the second day of a month its figure is tiny, and the month before settles."""
-    state, said = play([measured(1, 20, upper=None), measured(0, 610)])
-    assert said == [("raised", PREPARE)]
+    state, actions = play([measured(1, 20, upper=None), measured(0, 610)])
+    assert actions == [("raised", PREPARE)]
     assert play([measured(0, 400)], state)[1] == [("cleared", PREPARE)]
 
 
@@ -174,8 +176,8 @@ def test_what_cant_be_compared_says_nothing() -> None:
     state, _ = play(series(660))
     assert state.level == PREPARE
     for people in (660 * 0.9, 100, 720):
-        after, said = play([measured(1, people, doubted=True)], state)
-        assert (after.level, said) == (PREPARE, [])
+        after, actions = play([measured(1, people, doubted=True)], state)
+        assert (after.level, actions) == (PREPARE, [])
     assert play(series(660, 400), frozen=True)[1] == [("raised", PREPARE)]
 
 
@@ -184,8 +186,8 @@ def test_what_cant_be_compared_says_nothing() -> None:
     [(0.09, 0.0, None), (0.1, 0.0, WATCH), (0.49, 0.49, WATCH), (0.5, 0.1, PREPARE), (0.6, 0.5, ACT), (0.0, 0.5, ACT)],
 )
 def test_levels_by_probability(year: float, quarter: float, level: Level | None) -> None:
-    said = play([measured(0, 300, within_year=year, within_quarter=quarter)])[1]
-    assert said == ([("raised", level)] if level else [])
+    actions = play([measured(0, 300, within_year=year, within_quarter=quarter)])[1]
+    assert actions == ([("raised", level)] if level else [])
 
 
 def test_an_upper_bound_over_the_threshold_prepares() -> None:
@@ -210,39 +212,39 @@ def test_a_worse_level_voids_an_acknowledgement_and_a_better_one_keeps_it() -> N
 
 def test_nobody_acknowledges_and_it_goes_one_step_further_once() -> None:
     state, _ = play(series(600))
-    days = [escalate(state, BEGIN + timedelta(days=n), RULES)[1] for n in range(5)]
-    assert [[e.action for e in said] for said in days] == [[], [], [], ["escalated"], ["escalated"]]
-    stepped, _ = escalate(state, BEGIN + timedelta(days=3), RULES)
-    assert escalate(stepped, BEGIN + timedelta(days=30), RULES)[1] == []
+    days = [escalate(state, BEGIN + timedelta(days=n), ALERTING)[1] for n in range(5)]
+    assert [[e.action for e in actions] for actions in days] == [[], [], [], ["escalated"], ["escalated"]]
+    stepped, _ = escalate(state, BEGIN + timedelta(days=3), ALERTING)
+    assert escalate(stepped, BEGIN + timedelta(days=30), ALERTING)[1] == []
     seen, _ = acknowledge(state, "counsel")
-    assert escalate(seen, BEGIN + timedelta(days=30), RULES)[1] == []
+    assert escalate(seen, BEGIN + timedelta(days=30), ALERTING)[1] == []
     worse, _ = play([measured(1, 680)], stepped)
-    assert escalate(worse, BEGIN + timedelta(days=40), RULES)[1], "a worse level begins anew"
+    assert escalate(worse, BEGIN + timedelta(days=40), ALERTING)[1], "a worse level begins anew"
 
 
 def test_an_older_month_that_is_corrected_is_no_less_over() -> None:
     """A licence tests just that month: the newer one under the line says nothing about it."""
-    state, said = play([measured(1, 690), measured(2, 695), measured(3, 690)])
-    assert ("raised", OVER) not in said
-    state, said = play([measured(2, 705)], state)
-    assert said == [("raised", OVER)]
+    state, actions = play([measured(1, 690), measured(2, 695), measured(3, 690)])
+    assert ("raised", OVER) not in actions
+    state, actions = play([measured(2, 705)], state)
+    assert actions == [("raised", OVER)]
     state, _ = close(state, "granted", BEGIN)
     assert play([measured(2, 706)], state)[1] == [], "it was closed with the month before"
 
 
 def test_what_is_confirmed_after_a_newer_month_came_is_raised() -> None:
-    state, said = play([measured(1, 500), measured(2, 720, doubted=True), measured(3, 690)])
-    assert ("raised", OVER) not in said
+    state, actions = play([measured(1, 500), measured(2, 720, doubted=True), measured(3, 690)])
+    assert ("raised", OVER) not in actions
     assert ("raised", OVER) in play([measured(2, 720)], state)[1]
 
 
 def test_what_was_granted_stays_silent_until_it_has_been_below() -> None:
     state, _ = play(series(720))
     state, _ = close(state, "granted", BEGIN)
-    state, said = play([measured(1, 730), measured(2, 690), measured(3, 710)], state)
-    assert said == [], "690 isn't below the line's band"
-    state, said = play([measured(4, 670), measured(5, 710)], state)
-    assert said == [("raised", OVER)]
+    state, actions = play([measured(1, 730), measured(2, 690), measured(3, 710)], state)
+    assert actions == [], "690 isn't below the line's band"
+    state, actions = play([measured(4, 670), measured(5, 710)], state)
+    assert actions == [("raised", OVER)]
 
 
 def test_a_figure_that_was_wrong_does_not_come_back_and_the_next_one_does() -> None:
@@ -258,15 +260,15 @@ SITUATIONS = st.lists(st.tuples(FIGURES, st.booleans(), st.booleans()), max_size
 
 
 def situations_of(drawn: Sequence[tuple[float | None, bool, bool]]) -> list[Situation]:
-    found = [measured(n, people, doubted=doubted) for n, (people, _, doubted) in enumerate(drawn)]
-    return [s if bounded else replace(s, upper=None) for s, (_, bounded, _) in zip(found, drawn, strict=True)]
+    situations = [measured(n, people, doubted=doubted) for n, (people, _, doubted) in enumerate(drawn)]
+    return [s if bounded else replace(s, upper=None) for s, (_, bounded, _) in zip(situations, drawn, strict=True)]
 
 
 @given(SITUATIONS)
 def test_over_never_leaves_by_itself(drawn: Sequence[tuple[float | None, bool, bool]]) -> None:
     state, _ = play(series(701.5))
-    after, said = play([replace(s, as_of=month(n + 1)) for n, s in enumerate(situations_of(drawn))], state)
-    assert (after.level, said) == (OVER, [])
+    after, actions = play([replace(s, as_of=month(n + 1)) for n, s in enumerate(situations_of(drawn))], state)
+    assert (after.level, actions) == (OVER, [])
 
 
 @given(SITUATIONS, st.sampled_from([450.0, 520.0, 610.0, 680.0]))
@@ -296,41 +298,42 @@ def test_levels_of_settled_months_are_those_of_a_second_machine(millions: Sequen
 
 @given(SITUATIONS)
 def test_a_state_is_kept_whole(drawn: Sequence[tuple[float | None, bool, bool]]) -> None:
-    """What the store forgets of it, the next look would decide without."""
+    """What the store forgets of a state, the next evaluation would decide without."""
     state = replace(play(situations_of(drawn))[0], subjects=("2025-01", "a/app"), confirmed=("x",), settled=("x", "y"))
     assert from_text(to_text(state)) == state
 
 
 def test_alerts_about_data_come_and_end_by_what_could_be_judged() -> None:
-    state, said = data_incident(State(), {"2025-03", "a/app"}, lambda s: True, BEGIN)
-    assert said == [Event("found", subjects=("2025-03", "a/app"))]
+    state, actions = data_incident(State(), {"2025-03", "a/app"}, lambda s: True, BEGIN)
+    assert actions == [Event("found", subjects=("2025-03", "a/app"))]
     assert data_incident(state, {"a/app"}, lambda s: True, BEGIN)[1] == []
     assert data_incident(state, (), lambda s: "/" in s, BEGIN)[0].subjects == ("2025-03",)
     assert data_incident(state, (), lambda s: True, BEGIN)[1] == [Event("ended", subjects=("2025-03", "a/app"))]
     seen, _ = acknowledge(state, "operator")
-    more, said = data_incident(seen, {"2025-03", "a/app", "b/app"}, lambda s: True, BEGIN)
-    assert (said, more.acknowledged_by) == ([Event("found", subjects=("b/app",))], None)
+    more, actions = data_incident(seen, {"2025-03", "a/app", "b/app"}, lambda s: True, BEGIN)
+    assert (actions, more.acknowledged_by) == ([Event("found", subjects=("b/app",))], None)
     closed, _ = close(more, "accepted", BEGIN)
     assert data_incident(closed, {"2025-03", "a/app", "b/app"}, lambda s: True, BEGIN)[1] == []
 
 
 def test_every_kind_has_reasons_to_be_closed_by() -> None:
-    assert {reason for fitting in CLOSES.values() for reason in fitting} == set(REASONS)
+    assert {reason for fitting in REASONS_BY_KIND.values() for reason in fitting} == set(REASONS)
 
 
 def test_students_quantile() -> None:
     """From a table of the distribution."""
     table = {5: 4.032, 6: 3.707, 8: 3.355, 10: 3.169, 23: 2.807}
     for degrees, expected in table.items():
-        assert expectations._t(0.995, degrees) == pytest.approx(expected, rel=0.01)
+        assert expectations._student_quantile(0.995, degrees) == pytest.approx(expected, rel=0.01)
 
 
 def past(*millions: float | None) -> list[PublishedMonth]:
-    found = []
+    """Published months from January 2025 on, without error; null is a month without a figure."""
+    months = []
     for number, people in enumerate(millions):
-        people_or = None if people is None else round(people * 1e6)
-        found.append(PublishedMonth(month_of(month(number)), people_or, people_or or 0, people_or, 2))
-    return found
+        users = None if people is None else round(people * 1e6)
+        months.append(PublishedMonth(month_of(month(number)), users, users or 0, users, 2))
+    return months
 
 
 @pytest.mark.parametrize(
@@ -349,22 +352,22 @@ def past(*millions: float | None) -> list[PublishedMonth]:
     ],
 )
 def test_what_is_a_jump(millions: tuple[float | None, ...], jumps: bool) -> None:
-    assert expectations.is_jump(past(*millions), RULES.jump) == jumps
+    assert expectations.is_jump(past(*millions), ALERTING.jump) == jumps
 
 
 def test_an_open_month_jumps_only_upwards() -> None:
     months = past(600, 610, 619, 631, 640, 650, 661)
     low = PublishedMonth(month_of(month(7)), 100_000_000, 90_000_000, None, 2)
-    assert not expectations.is_jump([*months, low], RULES.jump)
+    assert not expectations.is_jump([*months, low], ALERTING.jump)
     after = PublishedMonth(month_of(month(8)), 700_000_000, 700_000_000, 700_000_000, 2)
-    assert expectations.is_jump([*months, low, after], RULES.jump), "compared with the last month that was whole"
-    assert not expectations.is_jump([*months, low, replace(after, estimate=675_000_000, lower=675_000_000)], RULES.jump)
-    assert expectations.is_jump([*months, replace(low, estimate=800_000_000, lower=790_000_000)], RULES.jump)
+    assert expectations.is_jump([*months, low, after], ALERTING.jump), "compared with the last month that was whole"
+    assert not expectations.is_jump([*months, low, replace(after, estimate=675_000_000, lower=675_000_000)], ALERTING.jump)
+    assert expectations.is_jump([*months, replace(low, estimate=800_000_000, lower=790_000_000)], ALERTING.jump)
 
 
 def test_a_message_for_elsewhere_has_no_figure_and_no_name() -> None:
-    rules = Alerting(link="https://mauwatch.example.com/", legend="Privileged.", owners={"a/mail": "Head of Mail"})
-    of = Transition(
+    alerting = Alerting(link="https://mauwatch.example.com/", legend="Privileged.", owners={"a/mail": "Head of Mail"})
+    alert = Transition(
         *KEY, action="raised", level="act", subjects="", memory="", known_at=BEGIN, as_of=month(2), threshold=LINE,
         estimate=668_123_456, lower=667_000_001, upper=669_000_002, within_year=0.41, within_quarter=0.12, id=7, opened=5,
     )  # fmt: skip
@@ -372,7 +375,7 @@ def test_a_message_for_elsewhere_has_no_figure_and_no_name() -> None:
         "acme", True, crossing=date(2026, 3, 1), today=date(2025, 11, 1), products=[(ProductRef("a", "mail"), 400_000_003)],
         tested_by=["Llama 4"], uses=["a/mail uses llama-4; revenue 7,000,001 EUR in 2025; switching costs 90,001 EUR"],
     )  # fmt: skip
-    said = messages.payload(of, Event("raised", ACT, PREPARE), about, rules, "c0ffee")
+    payload = messages.payload(alert, Event("raised", ACT, PREPARE), about, alerting, "c0ffee")
     for shown in (
         "668,123,456",
         "667,000,001",
@@ -385,10 +388,10 @@ def test_a_message_for_elsewhere_has_no_figure_and_no_name() -> None:
         "7,000,001",
         "90,001",
     ):
-        assert shown in said["text"], shown
-        assert shown not in said["bare_title"] + said["bare_text"], shown
-    assert "Decide by: licence request 2025-12-01, migration 2025-09-02 (passed)." in said["text"], "90 and 180 days before"
-    for text in (said["text"], said["bare_text"]):
+        assert shown in payload["text"], shown
+        assert shown not in payload["bare_title"] + payload["bare_text"], shown
+    assert "Decide by: licence request 2025-12-01, migration 2025-09-02 (passed)." in payload["text"], "90 and 180 days before"
+    for text in (payload["text"], payload["bare_text"]):
         assert "https://mauwatch.example.com/alerts/5" in text
         assert "Key: c0ffee" in text
         assert text.endswith("Privileged.")
@@ -420,11 +423,12 @@ def write(
 
 
 def happened(directory: Path, group: Group) -> list[tuple[str, str, str]]:
-    """Of all alerts, what was said of them, in order."""
+    """Kind, action and level of all that happened to alerts and that somebody may have been told, in order."""
     with contributions.open_store(group.settings.store, directory) as store:
-        every = [t for of in alert_log.current(store).values() for n in range(of.id + 1) for t in alert_log.history(store, n)]
-    rows = sorted({t.id: t for t in every}.values(), key=lambda t: t.id)
-    return [(t.kind, t.action, t.level) for t in rows if t.action != "looked"]
+        last = max((alert.id for alert in alert_log.current(store).values()), default=0)
+        transitions = [transition for number in range(last + 1) for transition in alert_log.history(store, number)]
+    transitions.sort(key=lambda transition: transition.id)
+    return [(t.kind, t.action, t.level) for t in transitions if t.action != "looked"]
 
 
 @pytest.mark.parametrize(
@@ -447,7 +451,7 @@ def test_a_changed_definition_neither_clears_nor_crosses_until_somebody_decides(
     assert ("definition_change", "found", "open") in new
     assert not [event for event in new if event[1] in ("raised", "lowered", "cleared")]
     with contributions.open_store(group.settings.store, directory) as store:
-        numbers = {key.kind: of.opened for key, of in alert_log.current(store).items() if of.is_open}
+        numbers = {key.kind: alert.opened for key, alert in alert_log.current(store).items() if alert.is_open}
         for kind in numbers.keys() - {"threshold"}:
             responses.close(store, group, builtin(), numbers[kind], Closing("counsel", "confirmed", "2025/17"), may)
     last = [event for event in happened(directory, group) if event[1] in ("raised", "lowered", "cleared")][1:]
@@ -495,10 +499,10 @@ def test_a_month_that_nobody_delivers_is_missing(tmp_path: Path) -> None:
     run(directory, group, datetime(2025, 3, 5, tzinfo=UTC), last=date(2025, 2, 28))
     (directory / "events.parquet").unlink()
     run(directory, group, datetime(2025, 4, 3, tzinfo=UTC))
-    said = happened(directory, group)
-    assert ("missing_data", "found", "open") in said
-    assert ("failed_run", "found", "open") in said
-    assert not [event for event in said if event[1] in ("cleared", "lowered")]
+    transitions = happened(directory, group)
+    assert ("missing_data", "found", "open") in transitions
+    assert ("failed_run", "found", "open") in transitions
+    assert not [event for event in transitions if event[1] in ("cleared", "lowered")]
     group = write(directory, MONTHS, through="2025-04-03")
     run(directory, group, datetime(2025, 4, 4, tzinfo=UTC))
     assert [event for event in happened(directory, group) if event[1] == "ended"] == [
@@ -546,29 +550,29 @@ def test_a_wrong_channel_does_not_show_its_address(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "reason"),
     [
         ("llama-5", "did you mean"),
         ("eu-dsa", "no clause of it is decided by one month's users"),
         ("baichuan2", "alerts can't watch it"),
     ],
 )
-def test_a_licence_that_cant_be_watched_is_said(tmp_path: Path, name: str, said: str) -> None:
+def test_a_licence_that_cant_be_watched_is_said(tmp_path: Path, name: str, reason: str) -> None:
     """Else nothing would be watched, and nobody would notice; but figures are published all the same, and Llama's watched."""
     directory = tmp_path / "group"
     group = write(directory, MONTHS, settings={"licences": [name]})
-    assert said in "; ".join(str(refusal) for refusal in registry.unknown(group, builtin())), "by validate"
+    assert reason in "; ".join(str(refusal) for refusal in registry.unknown(group, builtin())), "by validate"
     report = run(directory, group, datetime(2025, 4, 5, tzinfo=UTC))
-    assert any(said in str(finding) for finding in report.findings)
+    assert any(reason in str(finding) for finding in report.findings)
     assert report.published
     assert ("threshold", "raised", "prepare") in happened(directory, group)
 
 
 def rules_of(directory: Path) -> set[tuple[str, int, str | None]]:
     group = read_group(directory)
-    found = alerts_rules.rules(group, registry.from_directory(directory), [date(2025, 6, 1)], group.readings.readings[0])
-    assert len({rule.name for rule in found}) == len(found)
-    return {(rule.name.partition("/")[0], rule.threshold, rule.subject) for rule in found}
+    watched = rules.rules(group, registry.from_directory(directory), [date(2025, 6, 1)], group.readings.readings[0])
+    assert len({rule.name for rule in watched}) == len(watched)
+    return {(rule.name.partition("/")[0], rule.threshold, rule.subject) for rule in watched}
 
 
 LLAMA = ("llama", 700_000_000, None)
@@ -576,22 +580,22 @@ LLAMA = ("llama", 700_000_000, None)
 
 def test_which_thresholds_are_watched(tmp_path: Path) -> None:
     """A family with 10 M would be over for every large group, and nobody would read the next alert; used, it has to be."""
-    made = write_group(tmp_path / "a", [entity("shop", [product("app")])])
-    assert rules_of(made) == {LLAMA}
+    directory = write_group(tmp_path / "a", [entity("shop", [product("app")])])
+    assert rules_of(directory) == {LLAMA}
     uses = [{"model": m, "from": "2025-05-01", "hosted_by": "self"} for m in ("hyperclova-x-seed", "kimi-k2", "baichuan2")]
     old = {"model": "minimax-m2", "from": "2024-05-01", "to": "2025-05-01", "hosted_by": "self"}
-    made = write_group(tmp_path / "b", [entity("shop", [product("app", models=[*uses, old]), product("mail")])])
+    directory = write_group(tmp_path / "b", [entity("shop", [product("app", models=[*uses, old]), product("mail")])])
     hyperclova, kimi = ("naver", 10_000_000, None), ("kimi", 100_000_000, "shop/app")
-    assert {(who.partition("-")[0], n, of) for who, n, of in rules_of(made)} == {LLAMA, hyperclova, kimi}
-    (made / "alerts.yaml").write_text("licences: [kimi-k2, minimax-m2]\n")
-    assert rules_of(made) == {kimi}
-    (said,) = alerts_rules.unwatched(read_group(made), builtin(), date(2025, 6, 1))
-    assert "names minimax-m2" in said
+    assert {(who.partition("-")[0], n, of) for who, n, of in rules_of(directory)} == {LLAMA, hyperclova, kimi}
+    (directory / "alerts.yaml").write_text("licences: [kimi-k2, minimax-m2]\n")
+    assert rules_of(directory) == {kimi}
+    (finding,) = rules.unwatched(read_group(directory), builtin(), date(2025, 6, 1))
+    assert "names minimax-m2" in finding
 
 
 def test_the_groups_own_licences_are_watched(tmp_path: Path) -> None:
-    made = write_group(tmp_path / "a", [entity("shop", [product("app"), product("mail")])])
-    (made / "licences").mkdir()
+    directory = write_group(tmp_path / "a", [entity("shop", [product("app"), product("mail")])])
+    (directory / "licences").mkdir()
     clause = {
         "id": "mau", "metric": "monthly_active_users", "unit": "users", "threshold": 50, "comparator": "gte",
         "whose": ["licensee"], "scope": "all", "measured": "any_month",
@@ -601,14 +605,14 @@ def test_the_groups_own_licences_are_watched(tmp_path: Path) -> None:
         "evidence": "primary_text", "sources": ["contract"], "reviewed": "2025-01-01", "review_by": "2026-01-01",
         "version_date": {"date": "2025-01-01"}, "clauses": [clause],
     }  # fmt: skip
-    (made / "licences" / "vendor.yaml").write_text(yaml.safe_dump({"licences": [entry]}))
-    (made / "alerts.yaml").write_text("licences: [vendor]\n")
-    (made / "grants.yaml").write_text(
+    (directory / "licences" / "vendor.yaml").write_text(yaml.safe_dump({"licences": [entry]}))
+    (directory / "alerts.yaml").write_text("licences: [vendor]\n")
+    (directory / "grants.yaml").write_text(
         yaml.safe_dump({"accepted": [{"licence": "vendor", "entity": "shop", "on": "2025-01-01", "by": "Head of Shop"}]})
     )
-    assert rules_of(made) == {("vendor-inc", 50, "shop")}
-    group = read_group(made)
-    (rule,) = alerts_rules.rules(group, registry.from_directory(made), [date(2025, 6, 1)], group.readings.readings[0])
+    assert rules_of(directory) == {("vendor-inc", 50, "shop")}
+    group = read_group(directory)
+    (rule,) = rules.rules(group, registry.from_directory(directory), [date(2025, 6, 1)], group.readings.readings[0])
     assert rule.at_least
     assert rule.tested_by(date(2025, 3, 1)) == ["Vendor's contract (every month)"]
 
@@ -618,7 +622,7 @@ def test_the_groups_own_licences_are_watched(tmp_path: Path) -> None:
 )
 def test_the_threshold_itself(users: int, at_least: bool, over: bool) -> None:
     s = Situation(date(2025, 1, 31), "month", 100, users, users, users, at_least=at_least)
-    assert (assess(s, RULES).rises == OVER) == over
+    assert (assess(s, ALERTING).rises == OVER) == over
 
 
 def count_of(month: str, users: int) -> dict[str, Any]:
@@ -627,12 +631,14 @@ def count_of(month: str, users: int) -> dict[str, Any]:
 
 def by_rule(directory: Path) -> dict[str, tuple[str, int | None]]:
     with contributions.open_store(SQLITE, directory) as store:
-        return {key.rule: (of.level, of.estimate) for key, of in alert_log.current(store).items() if key.kind == "threshold"}
+        return {
+            key.rule: (alert.level, alert.estimate) for key, alert in alert_log.current(store).items() if key.kind == "threshold"
+        }
 
 
 @pytest.mark.parametrize("ended", [{}, {"to": "2025-04-01"}, {"models": "2025-03-20"}])
 def test_a_products_own_threshold(tmp_path: Path, ended: dict[str, str]) -> None:
-    """The group is far from the line that its one product has crossed, though both have ended by the day of the look."""
+    """The group is far from the line that its one product has crossed, though both have ended by the day of the evaluation."""
     months = ("2025-01", 90_000_000), ("2025-02", 93_000_000), ("2025-03", 101_000_000)
     use = {
         "model": "kimi-k2",
@@ -666,11 +672,11 @@ def test_what_is_of_one_product_doesnt_silence_another(tmp_path: Path) -> None:
     directory = write_group(tmp_path / "group", [entity("a", [app, mail])], store=SQLITE, lg_k=14)
     (directory / "readings.yaml").write_text(yaml.safe_dump(readings))
     run(directory, read_group(directory), datetime(2025, 4, 5, tzinfo=UTC))
-    found = by_rule(directory)
-    assert found["kimi/100000000 a/app"] == ("over", 101_000_000)
-    assert found["kimi/100000000 a/mail"][0] == "none", "its own jump is doubted"
+    levels = by_rule(directory)
+    assert levels["kimi/100000000 a/app"] == ("over", 101_000_000)
+    assert levels["kimi/100000000 a/mail"][0] == "none", "its own jump is doubted"
     with contributions.open_store(SQLITE, directory) as store:
-        jumps = next(of for of in alert_log.current(store).values() if of.kind == "jump")
+        jumps = next(alert for alert in alert_log.current(store).values() if alert.kind == "jump")
     assert jumps.subjects.splitlines() == ["2025-03", "2025-03 a/mail"]
 
 
@@ -704,7 +710,7 @@ def test_what_stays_over_speaks_of_the_month_that_is(tmp_path: Path) -> None:
 
 def grown(tmp_path: Path) -> tuple[Path, Group]:
     """A group that somebody joins in its third month, with a hundred million users."""
-    made = {
+    products = {
         name: product(name, **{"from": begin}, settles_after=0, sources=[], counts=[
             {"month": m, "users": round(n * 1e6), "unit": "people", "document": "calls", "attested_by": "CFO"}
             for m, n in zip(["2025-01", "2025-02", "2025-03", "2025-04"], millions, strict=True) if n
@@ -712,7 +718,7 @@ def grown(tmp_path: Path) -> tuple[Path, Group]:
         for name, begin, millions in (("phones", "2025-01-01", (500, 502, 504, 506)), ("shop", "2025-03-01", (0, 0, 100, 101)))
     }  # fmt: skip
     bought = {"owner": "a", "share": 1, "from": "2025-03-10"}
-    entities = [entity("a", [made["phones"]]), entity("b", [made["shop"]], owned_by=[bought])]
+    entities = [entity("a", [products["phones"]]), entity("b", [products["shop"]], owned_by=[bought])]
     directory = write_group(tmp_path / "group", entities, store=SQLITE, lg_k=14)
     return directory, read_group(directory)
 
@@ -720,7 +726,8 @@ def grown(tmp_path: Path) -> tuple[Path, Group]:
 def test_an_acquisition_is_no_growth_in_an_alerts_forecast(tmp_path: Path) -> None:
     """By the bare figures the group would grow by a fifth each month, and `act` would ring for a deal that is done."""
     directory, group = grown(tmp_path)
-    now, seen = datetime(2025, 5, 5, tzinfo=UTC), dict[int, list[str]]()
+    now = datetime(2025, 5, 5, tzinfo=UTC)
+    seen = dict[int, list[str]]()
 
     def spy(points: Sequence[Point], threshold: int) -> expectations.Outlook | None:
         seen[points[-1].number] = [p.break_ for p in points if p.break_]
@@ -729,14 +736,14 @@ def test_an_acquisition_is_no_growth_in_an_alerts_forecast(tmp_path: Path) -> No
     run(directory, group, now)
     with contributions.open_store(SQLITE, directory) as store:
         evaluate.evaluate(store, group, builtin(), now, forecast=spy)
-        asked = history.read_series(store, group, group.readings.readings[0])
-    last = asked.points[-1].number
-    assert seen[last] == [p.break_ for p in asked.points if p.break_], "as `mauwatch forecast` takes them"
-    assert any("b joined the group" in said for said in seen[last])
+        forecast = history.read_series(store, group, group.readings.readings[0])
+    last = forecast.points[-1].number
+    assert seen[last] == [p.break_ for p in forecast.points if p.break_], "as `mauwatch forecast` takes them"
+    assert any("b joined the group" in text for text in seen[last])
 
 
 def test_another_reading_of_record_ends_the_old_ones_alerts(tmp_path: Path) -> None:
-    """Two alerts of one clause, of which one is never looked at again, would stand open for good; but `over` is for a person."""
+    """Two alerts of one clause, of which one is never evaluated again, would stand open for good; but `over` is for a person."""
     directory = tmp_path / "group"
     for people, left in ((664, "none"), (720, "over")):
         group = write(directory, {**MONTHS, "2025-03": people}, settings={})
@@ -751,6 +758,6 @@ def test_another_reading_of_record_ends_the_old_ones_alerts(tmp_path: Path) -> N
         group = read_group(directory)
         run(directory, group, now + timedelta(days=2))
         with contributions.open_store(SQLITE, directory) as store:
-            found = {key.reading: of.level for key, of in alert_log.current(store).items() if key.kind == "threshold"}
-        assert found == {"unique_people": left, "summed": "prepare" if people < 700 else "over"}
+            levels = {key.reading: alert.level for key, alert in alert_log.current(store).items() if key.kind == "threshold"}
+        assert levels == {"unique_people": left, "summed": "prepare" if people < 700 else "over"}
         shutil.rmtree(directory)

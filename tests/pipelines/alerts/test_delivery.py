@@ -512,7 +512,7 @@ def test_every_message_says_what_tests_the_month(tmp_path: Path, hooks: Hooks) -
         "readings": [{"name": "people", "audiences": ["external"], "counts": "unique_people"}],
         "of_record": [{"reading": "people", "adopted_by": "Counsel", "from": "2025-01-01"}],
     }))  # fmt: skip
-    llama = yaml.safe_load((ROOT / "pipelines" / "licences" / "llama.yaml").read_text())["licences"]
+    llama = yaml.safe_load((ROOT / "pipelines" / "licences" / "data" / "llama.yaml").read_text())["licences"]
     entry = next(entry for entry in llama if entry["id"] == "llama-2")
     clause = entry["clauses"][0] | {"test_date": "2025-06-03", "measured_period": MAY}
     later = entry | {"id": "llama-9", "name": "Llama 9", "version_date": {"date": "2025-06-03"}, "clauses": [clause]}
