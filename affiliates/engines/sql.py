@@ -1,8 +1,8 @@
 """The query that an affiliate runs in its own warehouse: from events to rows of the contract, in that engine's SQL.
 
-`sql/contribute/` holds one query for all engines (Jinja), and a file of macros for each: its own way to strip, fold, hash
-and sketch. The group key is in none of them: each engine's file says how it gets in. The protocol's canaries go through the
-same expressions as the events, so that what the centre compares proves the way the events went.
+`sql/contribute/` holds one query for all engines (Jinja), and for each engine a file of macros: how the engine strips, folds,
+hashes and sketches. No file holds the group key; each engine's file says how the key gets in. The protocol's canaries go through
+the same expressions as the events, so that they prove the way that the events went.
 """
 
 import json
@@ -37,13 +37,17 @@ class Engine:
     """A warehouse whose own functions can normalise, hash and sketch."""
 
     name: str
+    """As `--print-sql` takes it."""
     title: str
+    """As people call it."""
     template: str
+    """Its file of macros in `sql/contribute/`, without `.sql`."""
     dialect: str
     """As sqlglot calls it."""
     normalisation: str
+    """The profile that its functions can follow: `v1 unicode`, or `v1 ascii` without NFC."""
     max_lg_k: int = 21
-    """The highest that its sketch function takes."""
+    """The highest lgK that its sketch function takes."""
 
 
 ENGINES = {
@@ -56,6 +60,7 @@ ENGINES = {
         Engine("postgres", "PostgreSQL", "postgres", "postgres", canaries.UNICODE),
     )
 }
+"""By name, the engines that a query can be printed for."""
 _ASCII = r"^[\x00-\x7F]*$"
 _KINDS = {"email": "email", "phone": "phone", "device": "other"}
 """Namespaces of a self-test, with the kind of normalisation of each; any other namespace is of the last kind."""
@@ -63,15 +68,18 @@ _KINDS = {"email": "email", "phone": "phone", "device": "other"}
 
 @dataclass(frozen=True)
 class QueryRequest:
-    """What a query is to be made for."""
+    """What a query is for: a product, a range of days, a key epoch, and a crosswalk."""
 
     ref: ProductRef
     product: Product
     settings: Settings
     epoch: str
+    """The epoch of the group key by which the query hashes."""
     first: date
     last: date
+    """The range of days, both included; of a product that counts by month, each month that holds any of them."""
     crosswalk_table: str | None = None
+    """The table in the warehouse that holds the crosswalk's snapshot, as the warehouse names it."""
     crosswalk: Crosswalk | None = None
     """The month's snapshot, which that table must hold."""
     keys_only: bool = False
@@ -79,48 +87,51 @@ class QueryRequest:
 
     @property
     def crosswalk_digest(self) -> str:
+        """The digest of the crosswalk that the query joins by; empty where it joins by none."""
         return self.crosswalk.digest if self.crosswalk and self.crosswalk_table else NO_CROSSWALK
 
     @property
     def subject(self) -> str:
+        """The product as affiliate/product, for messages."""
         return str(self.ref)
 
 
-def query(engine: Engine, asked: QueryRequest) -> str:
-    """The statement (in Snowflake: its functions before it) that computes a contribution.
+def query(engine: Engine, request: QueryRequest) -> str:
+    """The statement that computes a contribution; in Snowflake, with the statements that create its two functions before it.
 
     Raises `RefusedError` for a product without a table, a range of no period of its life, or a crosswalk without its table.
     """
-    source = _table_of(asked)
-    product = asked.product
-    settings = asked.settings
-    if asked.crosswalk is not None and not asked.crosswalk_table and not asked.keys_only:
+    source = _table_of(request)
+    product = request.product
+    settings = request.settings
+    # Keys alone can be joined later, where they are counted; sketches can't.
+    if request.crosswalk is not None and not request.crosswalk_table and not request.keys_only:
         raise refused(
             Code.USAGE_INVALID,
-            asked.subject,
+            request.subject,
             "the month has a crosswalk, and the query no table of it",
             "",
             "load the snapshot's file into the warehouse and name the table: --crosswalk-table NAME",
         )
-    periods = _periods(asked)
+    periods = _periods(request)
     zone = product.day_zone or settings.time_zone
     lg_k = min(settings.lg_k, engine.max_lg_k)
     first = max(periods[0], product.from_)
     last = last_day(product.grain, periods[-1])
-    last = min(last, product.to - DAY) if product.to else last
+    last = min(last, product.to - DAY) if product.to else last  # `to` is the first day after the product's life.
     since, until = moments_of(first, last, zone)
     return _render(
         engine,
         "contribution.sql",
-        subject=asked.subject,
-        affiliate=_text(engine, asked.ref.affiliate),
-        product=_text(engine, asked.ref.product),
+        subject=request.subject,
+        affiliate=_text(engine, request.ref.affiliate),
+        product=_text(engine, request.ref.product),
         grain=product.grain,
         first=first,
         last=last,
         periods=[[_cell(engine, f"{period}")] for period in periods],
-        epoch=asked.epoch,
-        epoch_text=_text(engine, asked.epoch),
+        epoch=request.epoch,
+        epoch_text=_text(engine, request.epoch),
         since=_utc(since),
         until=_utc(until),
         zone=zone,
@@ -128,25 +139,27 @@ def query(engine: Engine, asked: QueryRequest) -> str:
         time=_time(engine, source),
         table=_table(engine, source.table),
         **{name: _condition(engine, source, name) for name in ("counts", "internal", "automated")},
-        **_identifiers(engine, source, bool(asked.crosswalk_table) or asked.keys_only),
+        **_identifiers(engine, source, bool(request.crosswalk_table) or request.keys_only),
         empty=Registers.from_coupons(lg_k, np.empty(0, np.uint32)).to_image().hex(),
-        crosswalk=_table(engine, asked.crosswalk_table),
-        crosswalk_digest=asked.crosswalk_digest,
-        snapshot=_size(asked),
+        crosswalk=_table(engine, request.crosswalk_table),
+        crosswalk_digest=request.crosswalk_digest,
+        snapshot=_snapshot_size(request),
         definition=_text(engine, product.active.label),
         definition_digest=definition_digest(product, settings),
-        keys_only=asked.keys_only,
+        keys_only=request.keys_only,
         audiences=product.limited_to,
     )
 
 
 def self_test(engine: Engine) -> str:
-    """A query that goes the protocol's whole way with a public key, beside what must come out."""
+    """A query that takes published identifiers the protocol's whole way, by a public key, beside what must come out."""
     key = GroupKey(TEST_KEY, "test")
-    return _render(engine, "self_test.sql", test_key=TEST_KEY, lg_k=21, kinds=[_kind(engine, n, key) for n in _KINDS])
+    kinds = [_self_test_kind(engine, namespace, key) for namespace in _KINDS]
+    return _render(engine, "self_test.sql", test_key=TEST_KEY, lg_k=21, kinds=kinds)
 
 
 def _render(engine: Engine, template: str, **context: Any) -> str:
+    """A template's text, with what both templates need of the engine; without empty lines and spaces at the ends of lines."""
     common = {
         "engine": engine.name,
         "title": engine.title,
@@ -160,60 +173,72 @@ def _render(engine: Engine, template: str, **context: Any) -> str:
     }
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(_folder()),
-        undefined=jinja2.StrictUndefined,
+        undefined=jinja2.StrictUndefined,  # A name that is misspelt in a template would else print as nothing.
         autoescape=False,  # noqa: S701 (SQL is no HTML; sqlglot quotes the values)
     )
-    made = environment.get_template(template).render(common | {"test_key": None, "templates": engine.template} | context)
-    return "\n".join(line.rstrip() for line in made.splitlines() if line.strip()) + "\n"
+    text = environment.get_template(template).render(common | {"test_key": None, "templates": engine.template} | context)
+    return "\n".join(line.rstrip() for line in text.splitlines() if line.strip()) + "\n"
 
 
 def _folder() -> Path:
+    """Where the templates lie: inside the package in a wheel, at the top of a checkout."""
     inside = Path(__file__).parents[1] / "sql"
     return (inside if inside.is_dir() else Path(__file__).parents[2] / "sql") / "contribute"
 
 
-def _table_of(asked: QueryRequest) -> Source:
+def _table_of(request: QueryRequest) -> Source:
     """The product's one source, which must be a table."""
-    sources = asked.product.sources
+    sources = request.product.sources
     if len(sources) != 1 or not sources[0].table:
-        tables = sum(source.table is not None for source in sources)
+        n_tables = sum(source.table is not None for source in sources)
         raise refused(
             Code.USAGE_INVALID,
-            asked.subject,
+            request.subject,
             "a query needs the product's one table",
-            f"{len(sources)} sources, {tables} of them tables",
+            f"{len(sources)} sources, {n_tables} of them tables",
             "name one table or view as its source: `table: analytics.events`",
         )
     return sources[0]
 
 
-def _periods(asked: QueryRequest) -> list[date]:
+def _periods(request: QueryRequest) -> list[date]:
     """First days of the product's periods in the range."""
-    days = days_between(asked.first, asked.last)
-    periods = dict.fromkeys(first_day(asked.product.grain, day) for day in days if asked.product.holds_on(day))
+    days = days_between(request.first, request.last)
+    periods = dict.fromkeys(first_day(request.product.grain, day) for day in days if request.product.holds_on(day))
     if not periods:
         raise refused(
             Code.RANGE_EMPTY,
-            asked.subject,
+            request.subject,
             "isn't alive in the range",
-            f"{asked.first} to {asked.last}",
+            f"{request.first} to {request.last}",
             "ask for days of its life",
         )
     return list(periods)
 
 
 def _utc(moment: datetime) -> str:
+    """As all dialects read a moment; each template adds its own way to name the zone."""
     return f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def _time(engine: Engine, source: Source) -> dict[str, str | None]:
+    """The time column and its kind: a `date`, numbers since the `epoch`, `local` times of a zone, or an `instant`.
+
+    The manifest alone tells which: the table isn't looked at. The query stops, or is no valid query, where its column differs.
+    """
     spec = source.time
     assert spec is not None  # A table must have one.
-    kind = "date" if source.types.get(spec.column) == "date" else "epoch" if spec.unit else "local" if spec.zone else "instant"
+    if source.types.get(spec.column) == "date":
+        kind = "date"
+    elif spec.unit:
+        kind = "epoch"
+    else:
+        kind = "local" if spec.zone else "instant"
     return {"kind": kind, "column": _column(engine, spec.column), "unit": spec.unit, "zone": spec.zone}
 
 
 def _condition(engine: Engine, source: Source, name: str) -> str:
+    """`counts`, `internal` or `automated` in the engine's SQL. Without a condition every event counts, of external users."""
     condition = getattr(source, f"{name}_when")
     if condition is None:
         return "TRUE" if name == "counts" else "FALSE"
@@ -221,59 +246,71 @@ def _condition(engine: Engine, source: Source, name: str) -> str:
 
 
 def _identifiers(engine: Engine, source: Source, people: bool) -> dict[str, list[Any]]:
-    """The source's columns of identifiers, the canaries of each, and the namespaces; with a crosswalk also those of people,
-    and with keys, which may be joined by one later."""
-    each = [(_column(engine, i.column), i.namespace) for i in source.identifiers] + ([("NULL", PERSON)] if people else [])
+    """For the template: the source's columns of identifiers, rows of the canaries of each, and the namespaces.
+
+    `people`: also the namespace `person`, whose canaries prove it where a crosswalk joins keys, now or later. A canary's row has
+    its identifier in the column of its namespace, and nulls in the others.
+    """
+    columns = [(_column(engine, identifier.column), identifier.namespace) for identifier in source.identifiers]
+    columns += [("NULL", PERSON)] if people else []  # No event has such an identifier; only canaries do.
     return {
-        "identifiers": [{"column": c, "namespace": _text(engine, n), "kind": _KINDS.get(n, "other")} for c, n in each],
-        "canaries": [
-            [_cell(engine, text.encode().hex() if i == at else None) for i in range(len(each))]
-            for at, (_, n) in enumerate(each)
-            for text in canaries.identifiers(n)
+        "identifiers": [
+            {"column": column, "namespace": _text(engine, namespace), "kind": _KINDS.get(namespace, "other")}
+            for column, namespace in columns
         ],
-        "namespaces": [[_cell(engine, n)] for n in dict.fromkeys(n for _, n in each)],
+        "canaries": [
+            [_cell(engine, text.encode().hex() if place == at else None) for place in range(len(columns))]
+            for at, (_, namespace) in enumerate(columns)
+            for text in canaries.identifiers(namespace)
+        ],
+        "namespaces": [[_cell(engine, namespace)] for namespace in dict.fromkeys(namespace for _, namespace in columns)],
     }
 
 
-def _kind(engine: Engine, namespace: str, key: GroupKey) -> dict[str, Any]:
+def _self_test_kind(engine: Engine, namespace: str, key: GroupKey) -> dict[str, Any]:
     """A namespace's canaries and published vectors, with the key and the coupon that each must give."""
     texts = [*canaries.identifiers(namespace), *_vectors(namespace)]
     frame = pl.DataFrame({"text": list(dict.fromkeys(texts))}).with_columns(normalised=normalise(pl.col("text"), namespace))
-    if engine.normalisation == canaries.ASCII:
+    if engine.normalisation == canaries.ASCII:  # Whatever lies outside ASCII is nobody's, by this profile.
         frame = frame.with_columns(normalised=pl.when(pl.col("text").str.contains(_ASCII)).then("normalised"))
     keys = frame.select(person_key(pl.col("normalised"), namespace, key)).to_series()
-    made = []
-    for number, (text, found) in enumerate(zip(frame["text"], keys, strict=True), 1):
-        coupon = coupons_of(np.array([found or 0], np.uint64)).astype("<u4").tobytes().hex()
-        expected = (None, None) if found is None else (f"{found:016x}", coupon)
-        made.append([_cell(engine, said) for said in (f"{number:03}", text.encode().hex(), *expected)])
-    return {"name": _KINDS[namespace], "namespace": namespace, "canaries": made}
+    rows = []
+    for number, (text, expected_key) in enumerate(zip(frame["text"], keys, strict=True), 1):
+        # The four bytes at which a sketch of one key holds its coupon, little-endian: the query cuts them out of its own sketch.
+        coupon = coupons_of(np.array([expected_key or 0], np.uint64)).astype("<u4").tobytes().hex()
+        expected = (None, None) if expected_key is None else (f"{expected_key:016x}", coupon)
+        rows.append([_cell(engine, cell) for cell in (f"{number:03}", text.encode().hex(), *expected)])
+    return {"name": _KINDS[namespace], "namespace": namespace, "canaries": rows}
 
 
 def _vectors(namespace: str) -> list[str]:
-    """What any SQL can normalise of the published vectors: telephone numbers in E.164 alone, and no NUL."""
+    """The published vectors that any engine's SQL can normalise: of telephone numbers those in E.164, and none with a NUL."""
     path = Path(__file__).parents[1] / "identity" / "normalisation_v1.json"
-    vectors = (v for v in json.loads(path.read_text(encoding="utf-8"))["vectors"] if v["namespace"] == namespace)
-    as_they_are = (v for v in vectors if namespace != "phone" or (v["region"] is None and v["normalised"] in (None, v["input"])))
-    return [v["input"] for v in as_they_are if v["input"] is not None and "\0" not in v["input"]]
+    vectors = [v for v in json.loads(path.read_text(encoding="utf-8"))["vectors"] if v["namespace"] == namespace]
+    if namespace == "phone":  # Without a telephone library SQL can only take a number as it is, or leave it out.
+        vectors = [v for v in vectors if v["region"] is None and v["normalised"] in (None, v["input"])]
+    return [v["input"] for v in vectors if v["input"] is not None and "\0" not in v["input"]]
 
 
 def _cell(engine: Engine, text: str | None) -> str:
+    """A text, or null, in the engine's SQL."""
     return "NULL" if text is None else _text(engine, text)
 
 
 def _text(engine: Engine, text: str) -> str:
+    """A text as a literal of the engine: sqlglot escapes it, so that no name of a manifest becomes SQL."""
     return exp.Literal.string(text).sql(engine.dialect)
 
 
-def _size(asked: QueryRequest) -> dict[str, int] | None:
-    """How many rows and people the crosswalk's table must have."""
-    if asked.crosswalk is None or asked.crosswalk_table is None:
+def _snapshot_size(request: QueryRequest) -> dict[str, int] | None:
+    """How many rows and people the crosswalk's table must have, by which the query tells whether it is the snapshot."""
+    if request.crosswalk is None or request.crosswalk_table is None:
         return None
-    return {"rows": asked.crosswalk.table.height, "people": asked.crosswalk.table["person_key"].n_unique()}
+    return {"rows": request.crosswalk.table.height, "people": request.crosswalk.table["person_key"].n_unique()}
 
 
 def _table(engine: Engine, name: str | None) -> str | None:
+    """A table's name, with its schema where it has one, as the engine quotes it."""
     return exp.to_table(name, dialect=engine.dialect).sql(engine.dialect) if name else None
 
 
