@@ -1,4 +1,4 @@
-"""A group directory at work: manifests, registry, key, crosswalks, the time, and the store."""
+"""A group directory at work: manifests, licence registry, keys, crosswalks, the time, and the store."""
 
 import time
 from contextlib import ExitStack
@@ -18,16 +18,25 @@ from pipelines.store.engine import exists
 
 
 class Workspace:
-    """A group directory at work: manifests, key, crosswalks, the time, and the store, opened once it is needed."""
+    """A group directory with all that a command needs of it; a context manager, which closes the store at its end.
+
+    `now` is the moment that everything in one command is computed for. Raises `RefusedError` where the registry's additions,
+    the newest key or a crosswalk for all months can't be read.
+    """
 
     def __init__(self, directory: Path, group: Group, now: datetime) -> None:
-        self.directory, self.group, self.now, self._began = directory, group, now, time.monotonic()
+        self.directory = directory
+        self.group = group
+        self.now = now
         self.registry = registry.from_directory(directory)
+        # A monotonic clock: `clock()` mustn't jump where the machine's time is set anew during a run.
+        self._began = time.monotonic()
         keys = Keyring(group.settings, directory)
-        keys.check_newest()
+        keys.check_newest()  # A wrong key setting is refused before any source is read.
         self.edge = EdgeContext(directory, group.settings, keys, snapshots_by_month(group.settings.crosswalk, directory), now)
+        # One snapshot for all months: if that can't be read, no product can be counted.
         if group.settings.crosswalk and "{month}" not in group.settings.crosswalk:
-            self.edge.crosswalk(date.min)  # One snapshot for all: if it can't be read, no product can be counted.
+            self.edge.crosswalk(date.min)
         self._stack = ExitStack()
         self._store: ContributionStore | None = None
 
@@ -40,30 +49,26 @@ class Workspace:
 
     @property
     def today(self) -> date:
-        """The day that it is in the group's zone."""
+        """The day of `now` in the group's zone."""
         return local_day(self.now, self.group.settings.time_zone)
 
     def clock(self) -> datetime:
-        """The time, for what waits: all that a run computes is of `now`."""
+        """`now` and the time that has passed since, for what waits or retries; whatever is computed is of `now` itself."""
         return self.now + timedelta(seconds=time.monotonic() - self._began)
 
     def crosswalk_digest(self, month: date) -> str:
-        """Of the snapshot that joins a month's identifiers; empty for none."""
-        return crosswalk_digest(self.edge, month)
+        """The digest of the snapshot that joins a month's identifiers; empty for none. Raises `RefusedError`."""
+        snapshot = self.edge.crosswalk(month)
+        return snapshot.digest if snapshot else NO_CROSSWALK
 
     def store(self) -> ContributionStore:
-        """The store, made where there is none."""
+        """The open store; made where there is none, and migrated where its schema is older. Raises `RefusedError`."""
         if self._store is None:
             opened = open_store(self.group.settings.store, self.directory, create=True)
             self._store = self._stack.enter_context(opened)
         return self._store
 
     def store_if_any(self) -> ContributionStore | None:
-        """The store; it comes into being only with the first contribution that is accepted."""
-        there = self._store is not None or exists(self.group.settings.store, self.directory)
-        return self.store() if there else None
-
-
-def crosswalk_digest(place: EdgeContext, month: date) -> str:
-    snapshot = place.crosswalk(month)
-    return snapshot.digest if snapshot else NO_CROSSWALK
+        """The open store, or None where there is none: only the first accepted contribution makes one."""
+        is_there = self._store is not None or exists(self.group.settings.store, self.directory)
+        return self.store() if is_there else None

@@ -1,7 +1,4 @@
-"""Contributions of one product, from its sources by the edge and the one way in to the store.
-
-A few lines over 300: what is due and how it is computed have to agree.
-"""
+"""Computing what is due of one product: from its sources, by the edge's way, into the store."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,13 +13,13 @@ from affiliates.contributions import contract
 from affiliates.errors import Code, Refusal, RefusedError
 from affiliates.manifests.product import Product, ProductRef
 from pipelines.ingestion import acceptance
-from pipelines.ingestion.due import ProductDue, _rewritten, due
+from pipelines.ingestion.due import ProductDue, due, sources_changed
 from pipelines.records import AcceptedContribution, OutcomeCounts
 from pipelines.store import erasure_guard
 from pipelines.workspace import Workspace
 
 _ATTEMPTS = 3
-"""Times that a product is computed while its files are written again under its hands."""
+"""How often a product is computed in one run while somebody writes its files again: half a file looks like a broken one."""
 
 
 @dataclass
@@ -32,7 +29,7 @@ class ProductRun:
     ref: ProductRef
     received: OutcomeCounts = field(default_factory=OutcomeCounts)
     periods: int = 0
-    """Computed anew."""
+    """How many contributions were computed, days' second ones among them."""
     missing: tuple[date, ...] = ()
     """Days that are over and settled, and are neither in the sources nor in the store."""
     refusals: tuple[Refusal, ...] = ()
@@ -46,65 +43,79 @@ class ProductRun:
         """The product, as affiliate/product."""
         return str(self.ref)
 
-    def add(self, more: Self) -> None:
-        """Take in what was done for other periods of the same product; what is missing stays as it is."""
-        r = vars(self.received)
-        m = vars(more.received)
-        self.received = OutcomeCounts(**{outcome: number + m[outcome] for outcome, number in r.items()})
-        self.periods += more.periods
-        self.refusals += tuple(new for new in more.refusals if str(new) not in map(str, self.refusals))
-        self.unidentified += more.unidentified
-        self.undecided += more.undecided
+    def add(self, other: Self) -> None:
+        """Take in what was done for other periods of the same product; `missing` stays as it is."""
+        before = vars(self.received)
+        more = vars(other.received)
+        self.received = OutcomeCounts(**{outcome: number + more[outcome] for outcome, number in before.items()})
+        self.periods += other.periods
+        self.refusals += tuple(new for new in other.refusals if str(new) not in map(str, self.refusals))
+        self.unidentified += other.unidentified
+        self.undecided += other.undecided
 
 
 def collect(
     workspace: Workspace, ref: ProductRef, product: Product, first: date | None = None, last: date | None = None
 ) -> ProductRun:
-    """Compute what is due of a product and store it; what its sources are refused for is in the answer."""
+    """Compute what is due of a product (`due`) and store it, all together or not at all.
+
+    What the sources, or the contributions, are refused for is in the answer and isn't raised: other products go on.
+    """
     computed: list[AcceptedContribution] = []
     for _ in range(_ATTEMPTS):
-        done, wanted = plan(workspace, ref, product, first, last)
-        if wanted is not None:
-            with _refusals_in(done):
-                computed = _computed(workspace, ref, product, wanted)
-        if wanted is None or not done.refusals or not _rewritten(workspace, ref, product, wanted):
+        outcome, to_compute = plan(workspace, ref, product, first, last)
+        if to_compute is not None:
+            with _refusals_into(outcome):
+                computed = _computed(workspace, ref, product, to_compute)
+        if to_compute is None or not outcome.refusals or not sources_changed(workspace, ref, product, to_compute):
             break
-    if wanted is not None and computed:
-        done.periods, store = len(computed), workspace.store()
-        done.received = store.append_contributions(computed, workspace.now, wanted.seen)
-        if done.received.erased:
-            versions = {v.period: v for v in store.read_versions(ref)}
-            own = [a for a in computed if not a.next_epoch]  # An erased second one is left alone, as a run leaves erased days.
-            done.refusals += tuple(erasure_guard.refusals(store.read_blocked(own, versions)))
-        done.unidentified = sum(a.contribution.unidentified_events or 0 for a in computed if not a.next_epoch)
-        done.undecided = sum(a.contribution.undecided_events or 0 for a in computed if not a.next_epoch)
-    return done
+    if to_compute is not None and computed:
+        _store(workspace, outcome, computed, to_compute)
+    return outcome
 
 
 def plan(
     workspace: Workspace, ref: ProductRef, product: Product, first: date | None = None, last: date | None = None
 ) -> tuple[ProductRun, ProductDue | None]:
-    """What `collect` would do, before it does it: what is missing or refused already, and else what is due."""
-    done = ProductRun(ref)
-    wanted = None
-    with _refusals_in(done):
-        wanted = due(workspace, ref, product, first, last)
-        done.missing = wanted.missing
-    return done, wanted
+    """What `collect` would do: what is missing or refused before anything is computed, and what is due.
+
+    Nothing is due (None) where a source is refused.
+    """
+    outcome = ProductRun(ref)
+    to_compute = None
+    with _refusals_into(outcome):
+        to_compute = due(workspace, ref, product, first, last)
+        outcome.missing = to_compute.missing
+    return outcome, to_compute
+
+
+def _store(workspace: Workspace, outcome: ProductRun, computed: list[AcceptedContribution], to_compute: ProductDue) -> None:
+    """Store the contributions, and note in the product's outcome what became of them."""
+    store = workspace.store()
+    own = [accepted for accepted in computed if not accepted.next_epoch]
+    outcome.periods = len(computed)
+    outcome.received = store.append_contributions(computed, workspace.now, to_compute.fingerprints)
+    if outcome.received.erased:
+        versions = {version.period: version for version in store.read_versions(outcome.ref)}
+        # An erased second contribution is left alone without a word, as a run leaves erased days that nobody named.
+        outcome.refusals += tuple(erasure_guard.refusals(store.read_blocked(own, versions)))
+    # A second contribution has the events of its day's own: counted with it, they would be told twice.
+    outcome.unidentified = sum(accepted.contribution.unidentified_events or 0 for accepted in own)
+    outcome.undecided = sum(accepted.contribution.undecided_events or 0 for accepted in own)
 
 
 @contextmanager
-def _refusals_in(done: ProductRun) -> Iterator[None]:
-    """What is refused inside becomes the product's refusals."""
+def _refusals_into(outcome: ProductRun) -> Iterator[None]:
+    """What is refused inside becomes the product's refusals; so does a file that can't be read."""
     try:
         yield
     except RefusedError as error:
-        done.refusals = error.refusals
+        outcome.refusals = error.refusals
     except OSError as error:
-        done.refusals = (
+        outcome.refusals = (
             Refusal(
                 Code.SOURCE_UNREADABLE,
-                done.name,
+                outcome.name,
                 "a file can't be read",
                 str(error.strerror),
                 "see to its permissions and its disk",
@@ -112,14 +123,17 @@ def _refusals_in(done: ProductRun) -> Iterator[None]:
         )
 
 
-def _computed(workspace: Workspace, ref: ProductRef, product: Product, wanted: ProductDue) -> list[AcceptedContribution]:
-    """The product's contributions, written at the edge and read at the centre: there is one way in."""
+def _computed(workspace: Workspace, ref: ProductRef, product: Product, to_compute: ProductDue) -> list[AcceptedContribution]:
+    """The product's contributions, accepted from files that the edge's code has written.
+
+    By way of files, since there is one way in: what the centre computes itself is checked as an affiliate's file is.
+    """
     with TemporaryDirectory(prefix="mauwatch-") as folder:
         paths = []
-        made = key_overlap.contribute_under_both_keys(
-            ref, product, wanted.found, wanted.periods, wanted.next_epoch, workspace.edge
+        passes = key_overlap.contribute_under_both_keys(
+            ref, product, to_compute.sources, to_compute.periods, to_compute.next_epoch, workspace.edge
         )
-        for number, contributions in enumerate(made):
+        for number, contributions in enumerate(passes):
             paths.append(Path(folder) / f"{ref.affiliate}-{ref.product}-{number}.parquet")
             contract.write(paths[-1], contributions)
         return acceptance.accept(paths, workspace.group, workspace.edge.keys.canaries, workspace.crosswalk_digest, workspace.now)

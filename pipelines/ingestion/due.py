@@ -1,4 +1,4 @@
-"""What of a product has to be computed: what is missing, was not settled, or has changed since."""
+"""What of a product has to be computed: periods that are missing, hadn't settled, or have changed since."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,98 +14,81 @@ from affiliates.sources.protocol import EventSource
 from pipelines.counting import overlap
 from pipelines.records import StoredContribution
 from pipelines.store import product_days
-from pipelines.workspace import Workspace, crosswalk_digest
+from pipelines.workspace import Workspace
+
+Versions = Mapping[date, StoredContribution]
+"""By a period's first day, the current contribution."""
 
 
 @dataclass(frozen=True)
 class ProductDue:
-    """What can be computed of a product and has to be, and what can't be and ought to."""
+    """What of a product has to be computed, and which days ought to be in its sources and aren't."""
 
-    found: list[EventSource]
+    sources: list[EventSource]
     periods: dict[date, list[date]]
-    """By first day, its days."""
+    """By first day, the days of each period to compute."""
     missing: tuple[date, ...]
-    seen: dict[date, str]
-    """By first day, the digest of the files it is computed from."""
+    """Days that are over and settled, and are neither in the sources nor in the store."""
+    fingerprints: dict[date, str]
+    """By a period's first day, the digest of the files or rows that the period is computed from."""
     next_epoch: dict[date, list[date]] = field(default_factory=dict)
-    """By the first month of the coming key epoch, those of its days that are contributed under its key, too."""
+    """By the first month of the next key epoch, the days that are contributed under that epoch's key as well."""
 
 
 def due(
     workspace: Workspace, ref: ProductRef, product: Product, first: date | None = None, last: date | None = None
 ) -> ProductDue:
-    """What of a product is due in a range; without one, what is missing, wasn't settled or has changed since.
+    """What of a product is due from `first` to `last`, both included.
 
-    Raises `RefusedError` for a source that isn't there.
+    In a range, everything that the sources have is due again. Without one, due are the periods that are missing in the store,
+    hadn't settled when they were computed, or have changed since. Raises `RefusedError` for a source that isn't there.
     """
     if product.handed_in:
         return ProductDue([], {}, (), {})
+    in_range = first is not None or last is not None
     store = workspace.store_if_any()
-    group = workspace.group
-    now = workspace.now
     versions = store.read_versions(ref) if store else []
-    known = {v.activity_date: v for v in versions if v.grain == product.grain}
-    zone = product.day_zone or group.settings.time_zone
-    days = _days(product, first, last, now.date(), zone)
-    found = resolve.find(str(ref), product, workspace.directory, group.settings.time_zone)
-    periods = availability.periods_present(found, product, days, zone, now)
-    seen = availability.fingerprints(found, periods)
+    stored = {version.activity_date: version for version in versions if version.grain == product.grain}
+    zone = product.day_zone or workspace.group.settings.time_zone
+    days = _days(product, first, last, workspace.now.date(), zone)
+    sources = resolve.find(str(ref), product, workspace.directory, workspace.group.settings.time_zone)
+    periods = availability.periods_present(sources, product, days, zone, workspace.now)
+    fingerprints = availability.fingerprints(sources, periods)
     next_epoch = key_overlap.next_epoch_days(product, list(periods), workspace.edge)
-    if first is None and last is None:
-        outdated = {p: ds for p, ds in periods.items() if _outdated(known.get(p), workspace, ref, product)}
-        others = {p: ds for p, ds in periods.items() if p not in outdated}
-        changed = _changed(workspace, ref, product, found, others, seen) if store else set()
-        changed |= _behind(workspace, ref, product, next_epoch) if store else set()
-        gone = {p for p, version in known.items() if version.erased_at is not None}  # Again only by name.
-        periods = {p: ds for p, ds in periods.items() if (p in outdated or p in changed) and p not in gone}
+    if not in_range:
+        present = ProductDue(sources, periods, (), fingerprints, next_epoch)
+        needed = _needed(workspace, ref, product, present, stored)
+        periods = {period: days_ for period, days_ in periods.items() if period in needed}
         next_epoch = {month: [day for day in days_ if day in periods] for month, days_ in next_epoch.items()}
-    settled = DAY * product.settles_after
-    # Asked to compute a range again, what its sources no longer hold is said, though the store has it.
-    there = set(periods) | (set(known) if first is None and last is None else set())
-    by_month = {v.activity_date for v in versions if v.grain == "month"}  # Handed in whole; until there is a day of its own.
-    by_month -= {month_of(p) for p in (*periods, *known) if product.grain == "day"}
+    # Who computes a range again is told what the sources no longer hold, though the store has it.
+    covered = set(periods) if in_range else {*periods, *stored}
+    # A month that was handed in whole stands for its days, until there is a day of the product's own.
+    whole_months = {version.activity_date for version in versions if version.grain == "month"}
+    if product.grain == "day":
+        whole_months -= {month_of(day) for day in (*periods, *stored)}
+    settling = DAY * product.settles_after
     missing = tuple(
-        d
-        for d in days
-        if first_day(product.grain, d) not in there
-        and month_of(d) not in by_month
-        and end_of("day", d, zone) + settled <= now
-        and not all(f.has(d) for f in found)
+        day
+        for day in days
+        if first_day(product.grain, day) not in covered
+        and month_of(day) not in whole_months
+        and end_of("day", day, zone) + settling <= workspace.now
+        and not all(source.has(day) for source in sources)
     )
-    return ProductDue(found, periods, missing, {p: seen[p] for p in periods}, next_epoch)
+    return ProductDue(sources, periods, missing, {period: fingerprints[period] for period in periods}, next_epoch)
 
 
-def any_days(group: Group, first: date | None, last: date | None, today: date) -> bool:
-    """Whether any product lives in a range."""
+def has_days(group: Group, first: date | None, last: date | None, today: date) -> bool:
+    """Whether any product has a day of its life from `first` to `last`, both included, and not after today."""
     zone = group.settings.time_zone
     return any(_days(product, first, last, today, product.day_zone or zone) for product in group.products.values())
 
 
-def _changed(
-    workspace: Workspace,
-    ref: ProductRef,
-    product: Product,
-    found: list[EventSource],
-    periods: dict[date, list[date]],
-    seen: dict[date, str],
-) -> set[date]:
-    """Periods whose files have changed since; one file of many days changes with each of them, and which of them did, the
-    number of their events tells."""
-    store = workspace.store()
-    before = store.read_seen(ref, product.grain)
-    changed = {p: days for p, days in periods.items() if before.get(p, seen[p]) != seen[p]}
-    if not changed or all(f.source.by_day for f in found):
-        return set(changed)
-    counted = product_days.read_events(store, ref, product.grain)
-    there = availability.events_now(found, product.grain, changed, workspace.group.settings.time_zone)
-    return {p for p in changed if counted.get(p, there[p]) != there[p]}
-
-
-def _rewritten(workspace: Workspace, ref: ProductRef, product: Product, wanted: ProductDue) -> bool:
-    """Whether a source was written again or went since it was found: then what it was refused for may be gone too."""
+def sources_changed(workspace: Workspace, ref: ProductRef, product: Product, computed: ProductDue) -> bool:
+    """Whether a source was written again, or went, since it was found: what it was refused for may be gone, too."""
     try:
-        found = resolve.find(str(ref), product, workspace.directory, workspace.group.settings.time_zone)
-        return availability.fingerprints(found, wanted.periods) != wanted.seen
+        sources = resolve.find(str(ref), product, workspace.directory, workspace.group.settings.time_zone)
+        return availability.fingerprints(sources, computed.periods) != computed.fingerprints
     except (OSError, RefusedError):
         return True
 
@@ -117,37 +100,79 @@ def _days(product: Product, first: date | None, last: date | None, today: date, 
     return product.days_due(first_day(product.grain, begin), last_day(product.grain, end), zone)
 
 
-def _behind(workspace: Workspace, ref: ProductRef, product: Product, next_epoch: Mapping[date, Sequence[date]]) -> set[date]:
-    """Days whose second contribution has to be computed, or isn't of the events that their own is of."""
+def _needed(workspace: Workspace, ref: ProductRef, product: Product, present: ProductDue, stored: Versions) -> set[date]:
+    """First days of the periods in the sources that have to be computed."""
+    needed = {period for period in present.periods if _is_outdated(stored.get(period), workspace, ref, product)}
+    if workspace.store_if_any():
+        others = {period: days for period, days in present.periods.items() if period not in needed}
+        needed |= _changed(workspace, ref, product, present, others)
+        needed |= _second_ones_due(workspace, ref, product, present.next_epoch)
+    # Erased periods come back only where somebody names them: `mauwatch run --from --to` after `erase --allow-again`.
+    return needed - {period for period, version in stored.items() if version.erased_at is not None}
+
+
+def _changed(
+    workspace: Workspace,
+    ref: ProductRef,
+    product: Product,
+    present: ProductDue,
+    candidates: Mapping[date, list[date]],
+) -> set[date]:
+    """First days of the candidates whose events have changed since they were computed.
+
+    A file named by day is known by its name, size and time of change. A file of many days changes with each of them: there,
+    the number of a period's events tells whether the period has changed (decisions 27 and 32).
+    """
+    store = workspace.store()
+    seen = store.read_seen(ref, product.grain)
+    now = present.fingerprints
+    # A period whose files nobody noted (an older store's, or handed in) passes for unchanged.
+    changed = {period: days for period, days in candidates.items() if seen.get(period, now[period]) != now[period]}
+    # No look at the events where each file is one day's: there, another fingerprint is the day's own.
+    if not changed or all(source.source.by_day for source in present.sources):
+        return set(changed)
+    before = product_days.read_events(store, ref, product.grain)
+    events = availability.events_now(present.sources, product.grain, changed, workspace.group.settings.time_zone)
+    return {period for period in changed if before.get(period, events[period]) != events[period]}
+
+
+def _second_ones_due(
+    workspace: Workspace, ref: ProductRef, product: Product, next_epoch: Mapping[date, Sequence[date]]
+) -> set[date]:
+    """Days whose second contribution is missing, is outdated, or isn't of as many events as the day's own."""
     if not any(next_epoch.values()):
         return set()
     store = workspace.store()
-    second = {v.activity_date: v for v in store.read_versions(ref, next_epoch=True)}
+    stored = {version.activity_date: version for version in store.read_versions(ref, next_epoch=True)}
     differing = overlap.differing_days(*overlap.read_events(store, ref))
-    return {
-        day
-        for month, days in next_epoch.items()
-        for day in days
-        if (version := second.get(day)) is None
-        or (version.erased_at is None and (day in differing or _outdated(version, workspace, ref, product, month)))
-    }
+
+    def is_due(day: date, month: date) -> bool:
+        version = stored.get(day)
+        if version is None:
+            return True
+        return version.erased_at is None and (day in differing or _is_outdated(version, workspace, ref, product, month))
+
+    return {day for month, days in next_epoch.items() for day in days if is_due(day, month)}
 
 
-def _outdated(
+def _is_outdated(
     version: StoredContribution | None, workspace: Workspace, ref: ProductRef, product: Product, month: date | None = None
 ) -> bool:
-    """Whether a period has to be computed: never, not settled, or under other settings; `month`: of whose key and crosswalk
-    they are, else its own."""
+    """Whether a period was never computed, or before it settled, or under another key, crosswalk or definition.
+
+    `month`: the month whose key and crosswalk the contribution has to be under; its own where None.
+    """
     if version is None:
         return True
-    place = workspace.edge
+    edge = workspace.edge
     month = month or month_of(version.activity_date)
-    if place.keys.source(month).destroyed:
+    # Under a destroyed key nothing can be computed again: what is stored is the last that there will be.
+    if edge.keys.source(month).destroyed:
         return False
     settles = settles_at(workspace.group, ref, version.grain, version.activity_date, version.day_zone)
     return (
         version.computed_at < settles
-        or (version.key_epoch, version.key_fingerprint) != (place.keys.source(month).epoch, place.keys.fingerprint(month))
-        or version.definition_digest != definition_digest(product, place.settings)
-        or version.crosswalk_digest != crosswalk_digest(place, month)
+        or (version.key_epoch, version.key_fingerprint) != (edge.keys.source(month).epoch, edge.keys.fingerprint(month))
+        or version.definition_digest != definition_digest(product, edge.settings)
+        or version.crosswalk_digest != workspace.crosswalk_digest(month)
     )

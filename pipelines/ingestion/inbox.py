@@ -1,84 +1,75 @@
-"""Files of contributions on their way in: what waits in the inbox, copies that nobody changes any more, receipts, quarantine.
+"""What affiliates hand in: files that wait in the inbox, and the receipts beside them.
 
 `.mauwatch/inbox/AFFILIATE/` holds files, and folders of part-files as Spark, BigQuery and Snowflake write them. What a sender
-calls a file is shown only where it can be nobody's name.
+calls a file is shown only where the name can be no person's.
 """
 
 import hashlib
 import json
 import os
 import re
-import shutil
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
-
-from filelock import FileLock
 
 from affiliates import signing
 from affiliates.concurrency import atomic_write
-from affiliates.contributions.parquet_limits import MOST_FILE
-from affiliates.errors import Code, refused
-
-
-def still_in_the_inbox(directory: Path, contributions: set[str]) -> list[str]:
-    """Files of the inbox that hold contributions with these digests, by their receipts: a store's erasure doesn't reach them."""
-    found = []
-    folders = sorted((directory / INBOX).glob("*/"))
-    for path in (path for folder in folders for path in sorted(folder.iterdir()) if not path.name.endswith(RECEIPT)):
-        told = receipt_of(Offer(path, path.parent.name)).get("contributions", [])
-        if any(isinstance(one, dict) and one.get("digest") in contributions for one in told):
-            found.append(f"{path.parent.name}/{Offer(path).name}")
-    return found
-
 
 STATE = Path(".mauwatch")
 INBOX = STATE / "inbox"
-QUARANTINE = STATE / "quarantine"
-NOBODY = "_unknown"
-"""The quarantine's folder for files whose sender couldn't be told; no entity can be called so."""
-RECEIPT = ".receipt.json"
+RECEIPT_ENDING = ".receipt.json"
+"""Ending of the name of a file's receipt, which lies beside the file."""
 
 SETTLED = 5.0
+"""Seconds since the last change after which a file counts as whole."""
 SETTLED_FOLDER = 60.0
-"""Seconds since the last change after which a file is taken for whole; a folder without _SUCCESS, and a file that lacks its
-signature, later."""
-MOST_PARTS = 10_000
-_MOST_RECEIPT = 64 << 20
-_HALF = (".part", ".tmp", ".crswap")
-_PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.= -]{0,127}")
-_STAGE = "receiving-"
+"""The same for a folder without _SUCCESS, and for a file whose signature isn't there yet."""
+# A sender can put a file of any size under a receipt's name: no larger one is read into memory.
+_MOST_RECEIPT_BYTES = 64 << 20
+# Endings of files that are still being written: `atomic_write` here gives .part, Chrome .crswap.
+_UNFINISHED = (".part", ".tmp", ".crswap")
+_PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.= -]{0,127}")
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A file or a folder of part-files that somebody hands in."""
+    """A file, or a folder of part-files, that somebody hands in."""
 
     path: Path
     folder: str | None = None
-    """The affiliate's, in the inbox; None for a file by hand."""
+    """The affiliate whose folder of the inbox the file lies in; None for a file that a person names."""
 
     @property
     def name(self) -> str:
-        """Its name, or where that has other characters than names have, what stands for it."""
-        return _shown(self.path.name, "file")
+        """The file's name as it may be shown: a digest stands for a name with unusual characters."""
+        return shown_name(self.path.name, "file")
 
     @property
     def signature(self) -> Path:
+        """Where the file's signature has to lie."""
         return self.path.with_name(self.path.name + signing.ENDING)
 
     @property
     def receipt(self) -> Path:
-        return self.path.with_name(self.name + RECEIPT)
+        """Where the file's receipt has to lie."""
+        return self.path.with_name(self.name + RECEIPT_ENDING)
 
 
-Seen = tuple[tuple[str, int, int, int], ...]
-"""Names, inodes, times of the last change (nanoseconds since 1970) and sizes: other bytes have others."""
+class FileState(NamedTuple):
+    """What tells a file from another one that takes its place."""
+
+    name: str
+    inode: int
+    """Another file's is another, though time and size may be the same."""
+    changed_at: int
+    """Time of the last change, in nanoseconds since 1970."""
+    size: int
+    """Bytes."""
+
+
+State = tuple[FileState, ...]
+"""A file, or a folder and each part in it: other bytes have another state."""
 
 
 class LeftInInbox(NamedTuple):
@@ -88,44 +79,36 @@ class LeftInInbox(NamedTuple):
     why: str
 
 
-@dataclass(frozen=True)
-class StagedCopy:
-    """An offer's bytes as they were once, where nobody else writes."""
-
-    path: Path
-    sha256: str
-    signature: str | None
-
-
 def offer_of(path: Path, directory: Path) -> Offer:
-    """A file that somebody names; in the inbox it is its folder's affiliate's."""
+    """A file that a person names. Where it lies in the inbox of a group directory, its folder says whose it is."""
     folder = path.absolute().parent
     return Offer(path, folder.name if folder.parent == (directory / INBOX).absolute() else None)
 
 
 def waiting(directory: Path, at: float, signed: frozenset[str] = frozenset()) -> tuple[list[Offer], list[LeftInInbox]]:
-    """What is in the inbox, and what of it isn't taken now, at a time (seconds since 1970).
+    """The files in the inbox that can be taken at a moment (seconds since 1970), and those that can't be yet.
 
-    `signed`: the affiliates whose files need a signature. What was accepted before and has changed neither size nor time is
-    in neither list.
+    `signed`: the affiliates whose files need a signature. A file that was accepted before and hasn't changed since is in
+    neither list.
     """
     offers = list[Offer]()
     left = list[LeftInInbox]()
     for folder in _entries(directory / INBOX):
         if not folder.is_dir():
-            left.append(LeftInInbox(_shown(folder.name, "file"), "lies in no affiliate's folder"))
+            left.append(LeftInInbox(shown_name(folder.name, "file"), "lies in no affiliate's folder"))
             continue
         for path in _entries(folder):
             offer = Offer(path, folder.name)
-            if path.name.endswith((RECEIPT, signing.ENDING)):
+            if path.name.endswith((RECEIPT_ENDING, signing.ENDING)):
                 continue
             try:
-                why = _unsettled(offer, at, folder.name in signed)
-                if why is None and not _unchanged(offer):
+                why = _why_unsettled(offer, at, folder.name in signed)
+                if why is None and not _was_accepted(offer):
                     offers.append(offer)
             except OSError as error:  # Taken away in this moment, or not for us to read.
                 why = f"can't be read: {error.strerror}"
-            left += [LeftInInbox(f"{_shown(folder.name, 'folder')}/{offer.name}", why)] if why else []
+            if why:
+                left.append(LeftInInbox(f"{shown_name(folder.name, 'folder')}/{offer.name}", why))
     return offers, left
 
 
@@ -133,197 +116,93 @@ def _entries(folder: Path) -> list[Path]:
     return sorted(folder.iterdir()) if folder.is_dir() else []
 
 
-def _inside(path: Path) -> list[Path]:
-    """What a folder holds; nothing of a link's, which may lead anywhere."""
+def _parts(path: Path) -> list[Path]:
+    """What a folder holds. Nothing of a link's target, which may be any folder of this machine."""
     return [] if path.is_symlink() else _entries(path)
 
 
-def _unsettled(offer: Offer, at: float, signed: bool) -> str | None:
+def _why_unsettled(offer: Offer, at: float, needs_signature: bool) -> str | None:
+    """Why a file may not be whole yet; None where nothing speaks against it. Half a file would count half its users."""
     path = offer.path
-    inside = _inside(offer.path)
-    names = [path.name, *(part.name for part in inside if part.name != "_temporary" and not part.name.startswith("."))]
-    if path.name.startswith(".") or any(name.endswith(_HALF) for name in names):
+    parts = _parts(path)
+    names = [path.name, *(part.name for part in parts if part.name != "_temporary" and not part.name.startswith("."))]
+    if path.name.startswith(".") or any(name.endswith(_UNFINISHED) for name in names):
         return "is still being written, by its name"
-    if any(part.name == "_temporary" for part in inside):
+    # Spark and Hadoop write into _temporary and remove the folder once all parts are in their places.
+    if any(part.name == "_temporary" for part in parts):
         return "is still being written: Spark's _temporary is there"
-    age = at - max(each.lstat().st_mtime for each in (path, *inside))
+    age = at - max(entry.lstat().st_mtime for entry in (path, *parts))
+    # A clock that runs ahead would else keep the file from ever settling, and nobody would know why.
     if age < -SETTLED:
         return "was written in the future: see to the clocks"
     if age < SETTLED:
         return f"changed within the last {SETTLED:.0f} seconds"
-    if inside and age < SETTLED_FOLDER and not any(part.name == "_SUCCESS" for part in inside):
+    if parts and age < SETTLED_FOLDER and not any(part.name == "_SUCCESS" for part in parts):
         return f"has no _SUCCESS and changed within the last {SETTLED_FOLDER:.0f} seconds"
-    if signed and age < SETTLED_FOLDER and not offer.signature.exists():
+    if needs_signature and age < SETTLED_FOLDER and not offer.signature.exists():
         return "waits for its signature"
     return None
 
 
-def seen(path: Path) -> Seen:
-    """What lies there now: of a folder, each part of it, too."""
-    found = [(each.name, each.lstat()) for each in (path, *_inside(path))]
-    return tuple((name, there.st_ino, there.st_mtime_ns, there.st_size) for name, there in found)
+def state_of(path: Path) -> State:
+    """The state of a file, or of a folder and its parts, as they lie there now. Raises `OSError`."""
+    entries = [(entry.name, entry.lstat()) for entry in (path, *_parts(path))]
+    return tuple(FileState(name, status.st_ino, status.st_mtime_ns, status.st_size) for name, status in entries)
 
 
 def changed_at(path: Path) -> int:
-    """When a file, or anything in a folder, was last written: nanoseconds since 1970."""
-    return max(mtime for _, _, mtime, _ in seen(path))
+    """When a file, or anything in a folder, was last written: nanoseconds since 1970. Raises `OSError`."""
+    return max(entry.changed_at for entry in state_of(path))
 
 
-def _unchanged(offer: Offer) -> bool:
-    said = receipt_of(offer)
-    return said.get("outcome") == "accepted" and said.get("changed_at") == changed_at(offer.path)
+def _was_accepted(offer: Offer) -> bool:
+    """Whether the file was accepted before, by its receipt, and nobody has written it since."""
+    receipt = receipt_of(offer)
+    return receipt.get("outcome") == "accepted" and receipt.get("changed_at") == changed_at(offer.path)
 
 
 def receipt_of(offer: Offer) -> dict[str, Any]:
-    """What the receipt beside an offer says; nothing where there is none that can be read."""
+    """The content of the receipt beside a file; empty where there is none that can be read.
+
+    The sender may write here, too: whatever isn't a plain file with a JSON object in it is no receipt.
+    """
     try:
-        there = offer.receipt.lstat()
-        if not stat.S_ISREG(there.st_mode) or there.st_size > _MOST_RECEIPT:
+        status = offer.receipt.lstat()
+        if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_RECEIPT_BYTES:
             return {}
-        said = json.loads(offer.receipt.read_bytes())
+        content = json.loads(offer.receipt.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return said if isinstance(said, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
-@contextmanager
-def staging_lock(directory: Path) -> Iterator[Path]:
-    """While no other process receives here: a folder for copies, gone at the end."""
-    state = directory / STATE
-    state.mkdir(parents=True, exist_ok=True)
-    with FileLock(state / "receiving.lock"):
-        for killed in state.glob(f"{_STAGE}*"):
-            shutil.rmtree(killed, ignore_errors=True)
-        with TemporaryDirectory(prefix=_STAGE, dir=state) as folder:
-            yield Path(folder)
-
-
-def stage_copy(offer: Offer, to: Path) -> StagedCopy:
-    """A copy of an offer below a folder, with the digest of just these bytes.
-
-    Raises `RefusedError` for what is neither a file nor a folder of files, or too large; `OSError`.
-    """
-    to.mkdir()
-    target = to / offer.name
-    path = offer.path
-    if not path.is_dir() or path.is_symlink():
-        _check_size(offer, path.lstat().st_size)
-        return StagedCopy(target, _copy(path, target, offer), _signature(offer))
-    parts = signing.parts_of(path)
-    if len(parts) > MOST_PARTS:
-        raise refused(
-            Code.CONTRIBUTION_TOO_LARGE,
-            offer.name,
-            "the folder has too many part-files",
-            f"{len(parts):,}, at most {MOST_PARTS:,}",
-            "write fewer",
-        )
-    _check_size(offer, sum(part.lstat().st_size for part in parts))
-    target.mkdir()
-    digests = list[str]()
-    size = 0
-    for number, part in enumerate(parts):
-        to_part = target / (part.name if _PLAIN.fullmatch(part.name) else f"part-{number}")
-        digests.append(_copy(part, to_part, offer, size))
-        size += to_part.stat().st_size
-    return StagedCopy(target, signing.folder_digest(digests), _signature(offer))
-
-
-def _check_size(offer: Offer, size: int) -> None:
-    if size > MOST_FILE:
-        raise refused(
-            Code.CONTRIBUTION_TOO_LARGE,
-            offer.name,
-            "it is too large",
-            f"{size:,} bytes, at most {MOST_FILE:,}",
-            "write several files",
-        )
-
-
-def _copy(path: Path, target: Path, offer: Offer, size: int = 0) -> str:
-    """Neither through a link, which could lead to any file here, nor from a pipe, which would never end; nor of a file that
-    grows meanwhile more than may be: `size` bytes of the offer are there already."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        if not path.is_symlink():
-            raise
-        descriptor = -1
-    if descriptor < 0 or not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        if descriptor >= 0:
-            os.close(descriptor)
-        raise refused(
-            Code.CONTRIBUTION_UNREADABLE,
-            offer.name,
-            "is no plain file",
-            "or holds a link or a folder",
-            "hand in files, or a folder of files",
-        )
-    hasher = hashlib.sha256()
-    with os.fdopen(descriptor, "rb") as file, target.open("wb") as out:
-        while some := file.read(1 << 20):
-            size += len(some)
-            _check_size(offer, size)
-            hasher.update(some)
-            out.write(some)
-    return hasher.hexdigest()
-
-
-def _signature(offer: Offer) -> str | None:
-    try:
-        if not stat.S_ISREG(offer.signature.lstat().st_mode):
-            return ""
-        with offer.signature.open("rb") as file:
-            return file.read(signing.MOST_BYTES).decode("ascii", "replace")
-    except FileNotFoundError:
-        return None
-
-
-def put_receipt(path: Path, said: dict[str, Any]) -> None:
-    """Write a receipt in one step: who waits for it must never read half of it."""
+def put_receipt(path: Path, content: dict[str, Any]) -> None:
+    """Write a receipt in one step: who waits for it must never read half of it. Raises `OSError`."""
     with atomic_write(path, mode=0o600) as unfinished:
-        unfinished.write_text(json.dumps(said, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
-def quarantine(
-    offer: Offer, copy: StagedCopy | None, was: Seen, sender: str | None, directory: Path, at: datetime, said: dict[str, Any]
-) -> Path:
-    """Put what was refused away, with its receipt beside it: the copy that was judged.
+def files_holding(directory: Path, digests: set[str]) -> list[str]:
+    """Files of the inbox, as FOLDER/NAME, that hold contributions with these digests, by their receipts.
 
-    From the inbox it goes, unless it is no longer what was `seen` before it was copied: then it waits to be judged. What
-    couldn't be copied is moved.
+    An erasure of the store doesn't reach them: who erases has to delete them.
     """
-    folder = directory / QUARANTINE / _shown(sender or NOBODY, "folder")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    name = f"{at:%Y%m%dT%H%M%SZ}-{offer.name}"
-    number = 1
-    while os.path.lexists(folder / name) or (folder / (name + RECEIPT)).exists():
-        number += 1
-        name = f"{at:%Y%m%dT%H%M%SZ}-{number}-{offer.name}"
-    put_receipt(folder / (name + RECEIPT), said)
-    mine = offer.folder is not None
-    if copy is not None and (mine or (directory / QUARANTINE).absolute() not in offer.path.absolute().parents):
-        shutil.move(copy.path, folder / name)
-    if not mine or not _is(offer.path, was):
-        return folder / name
-    if copy is None:
-        shutil.move(offer.path, folder / name)
-    elif offer.path.is_dir():
-        shutil.rmtree(offer.path)
-    else:
-        offer.path.unlink()
-    # Another signature is of what comes next.
-    if offer.signature.exists() and (copy is None or _signature(offer) == copy.signature):
-        shutil.move(offer.signature, folder / (name + signing.ENDING))
-    return folder / name
+    holding = []
+    for folder in sorted((directory / INBOX).glob("*/")):
+        for path in sorted(folder.iterdir()):
+            if path.name.endswith(RECEIPT_ENDING):
+                continue
+            contributions = receipt_of(Offer(path, folder.name)).get("contributions", [])
+            if any(isinstance(entry, dict) and entry.get("digest") in digests for entry in contributions):
+                holding.append(f"{folder.name}/{Offer(path).name}")
+    return holding
 
 
-def _is(path: Path, was: Seen) -> bool:
-    try:
-        return seen(path) == was
-    except OSError:  # Taken away meanwhile.
-        return False
+def is_plain_name(name: str) -> bool:
+    """Whether a name is made of the usual characters alone: no address, no path, nothing that a terminal would obey."""
+    return _PLAIN_NAME.fullmatch(name) is not None
 
 
-def _shown(name: str, kind: str) -> str:
-    return name if _PLAIN.fullmatch(name) else f"{kind}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}"
+def shown_name(name: str, kind: str) -> str:
+    """A stranger's name of a file or folder as it may be shown and used in paths; else its kind, and a digest of the name."""
+    return name if is_plain_name(name) else f"{kind}-{hashlib.sha256(os.fsencode(name)).hexdigest()[:12]}"

@@ -1,21 +1,25 @@
-"""Receiving files of contributions: whose each is, whether it is taken, and what its receipt says. Whole, or not at all."""
+"""One received file's way into the store: copied, bound to its sender, examined, and stored whole or not at all.
+
+`pipelines.workflows.receive` goes this way with each file, in the order of the functions here.
+"""
 
 import errno
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 
 from affiliates.contributions import contract, untrusted_files
+from affiliates.contributions.contract import Contribution
 from affiliates.errors import Code, Refusal, RefusedError
 from affiliates.manifests.group import Entity
 from affiliates.periods import month_of
 from affiliates.signing import ENDING, verify_digest
 from pipelines import records
-from pipelines.ingestion import acceptance, inbox, replacement
-from pipelines.ingestion.inbox import StagedCopy
+from pipelines.ingestion import acceptance, inbox, quarantine, replacement, staging
 from pipelines.ingestion.receipts import NO_ENTITY, NOT_SIGNED, OTHERS, WRONG_SIGNATURE, ReceivedFile
 from pipelines.ingestion.replacement import ContributionId, Outline
 from pipelines.records import AcceptedContribution, Period, Restatement, StoredContribution
@@ -24,208 +28,249 @@ from pipelines.store import erasure_guard, publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.workspace import Workspace
 
-FOLDER = "inbox folder"
-OPTION = "--sender"
-NAMED = "named by the file"
-_KEYS = ("affiliate", "product", "grain", "activity_date", "key_epoch", "computed_at", "audience", "namespace")
+# What binds a sender to a file, as receipts say it.
+BY_FOLDER = "inbox folder"
+BY_OPTION = "--sender"
+BY_FILE = "named by the file"
+
+_ID_COLUMNS = ContributionId._fields
+_OUTLINE_COLUMNS = (*_ID_COLUMNS, "computed_at", "audience", "namespace")
 
 
 def must_sign(workspace: Workspace) -> frozenset[str]:
-    """The affiliates whose files need a signature."""
+    """The affiliates whose files need a signature: those whose manifests name a public key."""
     return frozenset(name for name, entity in workspace.group.entities.items() if entity.public_keys)
 
 
-def _unwritten(taken: ReceivedFile, error: OSError) -> Finding:
-    """That a file can't be read, or its receipt not be put beside it; a full disk ends everything."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        raise error
-    what = "its receipt, or what was refused, can't be put down" if taken.sha256 else "can't be read"
-    return Finding(f"{taken.offer.name}: {what}: {error.strerror}", Page.QUARANTINE)
+def copy(workspace: Workspace, file: ReceivedFile, to: Path) -> None:
+    """Copy the file into a new folder `to`, and refuse a file that isn't its sender's, where the sender is known.
 
-
-def _copied(workspace: Workspace, taken: ReceivedFile, to: Path) -> StagedCopy | None:
-    """A copy of the file, and whether it comes from its sender, where that is known: nobody else's file has any effect."""
+    The sender comes before everything else: a file of somebody else has no effect, on no other file's judgement either.
+    Raises `OSError`.
+    """
     try:
-        copy = inbox.stage_copy(taken.offer, to)
+        file.copy = staging.stage_copy(file.offer, to)
     except RefusedError as error:
-        taken.refuse(error.refusals)
-        return None
-    taken.sha256 = copy.sha256
-    if taken.sender is not None:
-        taken.refuse(_wrong_sender(workspace.group.entities.get(taken.sender), taken, copy))
-    return copy
+        file.refuse(error.refusals)
+        return
+    file.sha256 = file.copy.sha256
+    if file.sender is not None:
+        file.refuse(_wrong_sender(workspace.group.entities.get(file.sender), file))
 
 
-def _known(taken: ReceivedFile) -> bool:
-    """Whether a file of the inbox was accepted as it is. One that was refused went away, so it has been put there again."""
-    said = inbox.receipt_of(taken.offer) if taken.offer.folder else {}
-    known = bool(taken.sha256) and (said.get("outcome"), said.get("sha256")) == ("accepted", taken.sha256)
-    if known:  # Written again, and the same: so that the next look needn't read it.
+def was_accepted(file: ReceivedFile) -> bool:
+    """Whether a file of the inbox was accepted before as it is, by its receipt.
+
+    A refused file never was: it went into quarantine, so somebody has put it there again to have it judged.
+    """
+    receipt = inbox.receipt_of(file.offer) if file.offer.folder else {}
+    is_same = bool(file.sha256) and (receipt.get("outcome"), receipt.get("sha256")) == ("accepted", file.sha256)
+    if is_same:
+        # Somebody wrote the same bytes again. With the new time in its receipt, the next look needn't copy the file.
         with suppress(OSError):
-            inbox.put_receipt(taken.offer.receipt, said | {"changed_at": taken.changed_at})
-    return known
+            inbox.put_receipt(file.offer.receipt, receipt | {"changed_at": file.changed_at})
+    return is_same
 
 
-def _split(copies: Sequence[tuple[ReceivedFile, StagedCopy | None]]) -> dict[int, list[ContributionId]]:
-    """By file, the periods that another one holds too, and that aren't the same or plainly versions of each other."""
-    if len(copies) < 2:
-        return {}
-    doubtful = replacement.doubtful([_outlines(copy, t.sender) if copy and not t.refusals else {} for t, copy in copies])
+def note_ambiguous(files: Sequence[ReceivedFile]) -> None:
+    """Note in each file the periods that another one holds with other users, and that aren't plainly versions."""
+    if len(files) < 2:
+        return
+    shared = replacement.shared_periods([{} if file.refusals else _outlines(file) for file in files])
+    # Registers are read only of files that share a period: an outline is read without any sketch.
     digests: dict[int, Mapping[ContributionId, str]] = {}
-    for number in sorted({n for numbers in doubtful.values() for n in numbers}):
-        copy = copies[number][1]
-        assert copy is not None
-        with suppress(RefusedError):  # Said when it is taken.
-            digests[number] = {
-                ContributionId(c.affiliate, c.product, c.grain, c.activity_date, c.key_epoch): c.digest
-                for c in contract.read(copy.path)
-            }
-    found: dict[int, list[ContributionId]] = {}
-    for about, numbers in doubtful.items():
-        if len({digests[n].get(about) for n in numbers if n in digests}) > 1:
+    for number in sorted({number for numbers in shared.values() for number in numbers}):
+        with suppress(RefusedError):  # `take` refuses the file for it.
+            digests[number] = {_id_of(contribution): contribution.digest for contribution in _contributions(files[number])}
+    for period, numbers in shared.items():
+        if len({digests[number].get(period) for number in numbers if number in digests}) > 1:
             for number in numbers:
-                found.setdefault(number, []).append(about)
-    return found
+                files[number].ambiguous.append(period)
 
 
-def _outlines(copy: StagedCopy, sender: str | None) -> dict[ContributionId, Outline]:
-    """What a file holds of its sender's, without users; nothing where it can't be read, which is said later."""
-    try:
-        schema = pl.Schema({name: contract.SCHEMA[name] for name in _KEYS})
-        rows = untrusted_files.read(copy.path, schema, ()).rows_by_key(_KEYS[:5], named=True)
-    except RefusedError:
-        return {}
-    return {
-        ContributionId(*about): Outline(
-            max(r["computed_at"] for r in some), frozenset((r["audience"], r["namespace"]) for r in some)
-        )
-        for about, some in rows.items()
-        if sender in (None, about[0])
-    }
+def take(workspace: Workspace, file: ReceivedFile, restatement: Restatement | None) -> None:
+    """Store a file's contributions, or note why the file is refused.
 
-
-def _take(
-    workspace: Workspace, taken: ReceivedFile, copy: StagedCopy, split: Sequence[ContributionId], restated: Restatement | None
-) -> None:
-    """Store a file's contributions, or refuse the file. Raises `RefusedError` where our key, our crosswalk or our store is at
-    fault."""
-    accepted, refusals = _examined(workspace, taken, copy)
-    if split and not refusals:
-        refusals = [replacement.split(taken.offer.name, split)]
+    Raises `RefusedError` where this machine's key, crosswalk or store is at fault: then the file isn't judged.
+    """
+    accepted, refusals = examine(workspace, file)
+    if file.ambiguous and not refusals:
+        refusals = [replacement.ambiguity(file.offer.name, file.ambiguous)]
     if refusals:
-        taken.refuse(refusals)
+        file.refuse(refusals)
         return
-    taken.warnings += _lost(workspace.store_if_any(), accepted)
-    judge, wrong = _judge(accepted, restated, taken)
+    file.warnings += _lost_users(workspace.store_if_any(), accepted)
+    judge = _Judge(accepted, restatement, file)
     try:
-        outcomes = workspace.store().append_handed_in(accepted, workspace.now, taken.handed, judge)
+        outcomes = workspace.store().append_handed_in(accepted, workspace.now, file.handed, judge)
     except RefusedError:
-        if not wrong:
+        if not judge.refusals:
             raise
-        taken.refuse(wrong)
+        file.refuse(judge.refusals)
         return
-    taken.accept([(a.contribution, outcome) for a, outcome in zip(accepted, outcomes, strict=True)])
+    file.accept([(new.contribution, outcome) for new, outcome in zip(accepted, outcomes, strict=True)])
 
 
-def _examined(
-    workspace: Workspace, taken: ReceivedFile, copy: StagedCopy
-) -> tuple[list[AcceptedContribution], Sequence[Refusal]]:
-    """The file's contributions, if it is its sender's and each of them may be stored, and the reasons against it."""
-    name = taken.offer.name
-    group = workspace.group
+def examine(workspace: Workspace, file: ReceivedFile) -> tuple[list[AcceptedContribution], Sequence[Refusal]]:
+    """The file's contributions, where all are its sender's and may be stored, and the reasons against the file.
+
+    A file without a known sender gets the one affiliate that its rows name. Raises `RefusedError` where this machine's key or
+    crosswalk is at fault.
+    """
+    name = file.offer.name
     try:
-        found = contract.read(copy.path)
+        contributions = _contributions(file)
     except RefusedError as error:
         return [], error.refusals
-    if not found:
+    if not contributions:
         next_step = "write a row for each period, of nobody an empty sketch"
         return [], [Refusal(Code.CONTRIBUTION_INCOMPLETE, name, "holds no contribution", "0 rows", next_step)]
-    if taken.sender is None:
-        named = {c.affiliate for c in found}
-        if len(named) > 1:
-            said = f"it names {len(named)}"
-            return [], [Refusal(Code.SENDER_OTHER, name, OTHERS, said, "write a file for each affiliate")]
-        taken.sender = next(iter(named & set(group.entities)), None)
-        if taken.sender is None:
-            next_step = "correct the name, or add its manifest"
-            return [], [Refusal(Code.SENDER_UNKNOWN, name, NO_ENTITY, "by the name in its rows", next_step)]
-        if wrong := _wrong_sender(group.entities[taken.sender], taken, copy):
-            return [], wrong
-    others = sum(c.affiliate != taken.sender for c in found)
+    if file.sender is None:
+        refusals = _name_sender(workspace, file, {contribution.affiliate for contribution in contributions})
+        if refusals:
+            return [], refusals
+    others = sum(contribution.affiliate != file.sender for contribution in contributions)
     if others:
-        said = f"{others:,} of {len(found):,} contributions aren't {taken.sender}'s"
-        return [], [Refusal(Code.SENDER_OTHER, name, OTHERS, said, "each affiliate hands in its own")]
-    return acceptance.checked(found, group, workspace.edge.keys.canaries, workspace.crosswalk_digest, workspace.now)
+        values = f"{others:,} of {len(contributions):,} contributions aren't {file.sender}'s"
+        return [], [Refusal(Code.SENDER_OTHER, name, OTHERS, values, "each affiliate hands in its own")]
+    keys = workspace.edge.keys
+    return acceptance.check(contributions, workspace.group, keys.canaries, workspace.crosswalk_digest, workspace.now)
 
 
-def _wrong_sender(entity: Entity | None, taken: ReceivedFile, copy: StagedCopy) -> list[Refusal]:
-    """Why a file isn't its sender's, if it isn't; `taken` then knows what binds the sender to it."""
-    name = taken.offer.name
+def record_outcome(workspace: Workspace, file: ReceivedFile) -> None:
+    """Write the receipt beside the file; put a refused file's into the store as well, and the file into quarantine.
+
+    An accepted file's receipt is in the store already, written with its contributions. Raises `OSError`.
+    """
+    if file.refusals:
+        reasons = [f"{refusal.rule} ({refusal.values})" if refusal.values else refusal.rule for refusal in file.refusals]
+        workspace.store().append_refused(file.handed, workspace.now, reasons)
+    try:
+        inbox.put_receipt(file.offer.receipt, file.receipt(workspace.now))
+    finally:
+        # Where the receipt can't be written, the refused file still has to leave the inbox.
+        if file.refusals:
+            quarantine.put_away(file, workspace.directory, workspace.now)
+
+
+def disk_finding(file: ReceivedFile, error: OSError) -> Finding:
+    """The finding that a file can't be read, or its receipt or its copy in quarantine not be written.
+
+    Raises the error itself where the disk is full: then no other file has a chance either.
+    """
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    what = "its receipt, or what was refused, can't be put down" if file.sha256 else "can't be read"
+    return Finding(f"{file.offer.name}: {what}: {error.strerror}", Page.QUARANTINE)
+
+
+def _contributions(file: ReceivedFile) -> list[Contribution]:
+    """What the file's copy holds. Raises `RefusedError` where the copy can't be read."""
+    assert file.copy is not None
+    return contract.read(file.copy.path)
+
+
+def _id_of(contribution: Contribution) -> ContributionId:
+    return ContributionId(*(getattr(contribution, name) for name in _ID_COLUMNS))
+
+
+def _outlines(file: ReceivedFile) -> dict[ContributionId, Outline]:
+    """What a file holds of its sender's, without users. Empty where the file can't be read: `take` refuses it for that."""
+    if file.copy is None:
+        return {}
+    try:
+        schema = pl.Schema({name: contract.SCHEMA[name] for name in _OUTLINE_COLUMNS})
+        rows = untrusted_files.read(file.copy.path, schema, ()).rows_by_key(_ID_COLUMNS, named=True)
+    except RefusedError:
+        return {}
+    outlines = {}
+    for values, cells in rows.items():
+        period = ContributionId(*values)
+        # Another affiliate's rows will be refused; they mustn't make a good file of that affiliate ambiguous.
+        if file.sender in (None, period.affiliate):
+            computed_at = max(cell["computed_at"] for cell in cells)
+            outlines[period] = Outline(computed_at, frozenset((cell["audience"], cell["namespace"]) for cell in cells))
+    return outlines
+
+
+def _name_sender(workspace: Workspace, file: ReceivedFile, affiliates: set[str]) -> list[Refusal]:
+    """Take the one affiliate that a file's rows name for its sender; the reasons where that can't be."""
+    name = file.offer.name
+    if len(affiliates) > 1:
+        values = f"it names {len(affiliates)}"
+        return [Refusal(Code.SENDER_OTHER, name, OTHERS, values, "write a file for each affiliate")]
+    file.sender = next(iter(affiliates & set(workspace.group.entities)), None)
+    if file.sender is None:
+        next_step = "correct the name, or add its manifest"
+        return [Refusal(Code.SENDER_UNKNOWN, name, NO_ENTITY, "by the name in its rows", next_step)]
+    return _wrong_sender(workspace.group.entities[file.sender], file)
+
+
+def _wrong_sender(entity: Entity | None, file: ReceivedFile) -> list[Refusal]:
+    """Why a file isn't its sender's; empty where it is. Notes in the file whether a signature binds the sender to it."""
+    name = file.offer.name
     if entity is None:
-        taken.sender = None
+        file.sender = None
         next_step = "correct the folder's name, or add its manifest"
         return [Refusal(Code.SENDER_UNKNOWN, name, NO_ENTITY, "of the group", next_step)]
     if not entity.public_keys:
         return []
-    if copy.signature is None:
-        said = f"{entity.entity} has {len(entity.public_keys)} public keys"
+    assert file.copy is not None
+    number = len(entity.public_keys)
+    if file.copy.signature is None:
         next_step = f"put its signature beside it, as {name}{ENDING}"
-        return [Refusal(Code.SENDER_UNSIGNED, name, NOT_SIGNED, said, next_step)]
-    if not verify_digest(copy.sha256, copy.signature, entity.public_keys):
-        said = f"{entity.entity} has {len(entity.public_keys)}"
+        return [Refusal(Code.SENDER_UNSIGNED, name, NOT_SIGNED, f"{entity.entity} has {number} public keys", next_step)]
+    if not verify_digest(file.copy.sha256, file.copy.signature, entity.public_keys):
         next_step = "sign the file again as it is now, or add the new key to `public_keys`"
-        return [Refusal(Code.SENDER_SIGNATURE_WRONG, name, WRONG_SIGNATURE, said, next_step)]
-    taken.bound_by += ", signature"
+        return [Refusal(Code.SENDER_SIGNATURE_WRONG, name, WRONG_SIGNATURE, f"{entity.entity} has {number}", next_step)]
+    file.bound_by += ", signature"
     return []
 
 
-def _judge(
-    accepted: Sequence[AcceptedContribution], restated: Restatement | None, taken: ReceivedFile
-) -> tuple[Callable[[ContributionStore, Mapping[Period, StoredContribution]], Restatement | None], list[Refusal]]:
-    """Asked within the transaction, raises `RefusedError` for what may not replace what is there; and the list in which its
-    reasons then are, which tells them from an error of the store's own."""
-    wrong: list[Refusal] = []
-    days = sorted({a.contribution.activity_date for a in accepted})
+@dataclass
+class _Judge:
+    """Whether a file's contributions may replace what the store has, asked within the transaction that stores them.
 
-    def judge(fixed: ContributionStore, current: Mapping[Period, StoredContribution]) -> Restatement | None:
-        months = sorted({month_of(day) for day in days})
-        signed = {m for m in months if any(p.signed for p in publications.in_force(fixed, m).values())}
-        cells = fixed.read_cells(days)
+    Before the transaction a second receiver, or somebody who signs the month, could still slip between (decision 42).
+    """
+
+    accepted: Sequence[AcceptedContribution]
+    restatement: Restatement | None
+    file: ReceivedFile
+    refusals: list[Refusal] = field(default_factory=list)
+    """The reasons that were raised. Empty after a refusal by the store itself, which isn't the file's fault."""
+
+    def __call__(self, store: ContributionStore, current: Mapping[Period, StoredContribution]) -> Restatement | None:
+        """What is restated, if anything is. Raises `RefusedError` for contributions that may not become current."""
+        days = sorted({accepted.contribution.activity_date for accepted in self.accepted})
+        signed = _signed_months(store, {month_of(day) for day in days})
+        cells = store.read_cells(days)
         by_period = replacement.by_period(cells)
-        refusals: list[Refusal] = list(erasure_guard.refusals(fixed.read_blocked(accepted, current)))
-        for a in accepted:
-            about = a.period
-            refusals += replacement.refusals(a, current.get(about), by_period.get(about, []), signed, restated)
-        wrong[:] = refusals
+        refusals = list(erasure_guard.refusals(store.read_blocked(self.accepted, current)))
+        for new in self.accepted:
+            before = current.get(new.period)
+            refusals += replacement.refusals(new, before, by_period.get(new.period, []), signed, self.restatement)
+        self.refusals = refusals
         if refusals:
             raise RefusedError(*refusals)
-        taken.warnings += dict.fromkeys(replacement.twins(accepted, cells))
-        return restated and replace(restated, months=replacement.restated_months(accepted, current, signed))
+        self.file.warnings += dict.fromkeys(replacement.same_users(self.accepted, cells))
+        if self.restatement is None:
+            return None
+        return replace(self.restatement, months=replacement.restated_months(self.accepted, current, signed))
 
-    return judge, wrong
+
+def _signed_months(store: ContributionStore, months: set[date]) -> set[date]:
+    return {month for month in months if any(publication.signed for publication in publications.in_force(store, month).values())}
 
 
-def _lost(store: ContributionStore | None, accepted: Sequence[AcceptedContribution]) -> Iterator[str]:
-    """Warnings of users that versions had which are about to be replaced."""
+def _lost_users(store: ContributionStore | None, accepted: Sequence[AcceptedContribution]) -> Iterator[str]:
+    """Warnings of users whom versions had that are about to be replaced."""
     if store is None:
         return
-    refs = sorted({a.contribution.ref for a in accepted})
-    current = {v.period: v for ref in refs for v in store.read_versions(ref, next_epoch=None)}
-    for a in accepted:
-        before = current.get(a.period)
-        if before is not None and records.outcome(a, before).kind == "replaced":
-            yield from replacement.lost(a.contribution, [part for _, part in store.read_parts([before.id])])
-
-
-def _settle(workspace: Workspace, taken: ReceivedFile, copy: StagedCopy | None) -> None:
-    """The receipt beside the file; what was refused into the store's receipts and the quarantine."""
-    said = taken.receipt(workspace.now)
-    if taken.refusals:
-        reasons = [f"{r.rule} ({r.values})" if r.values else r.rule for r in taken.refusals]
-        workspace.store().append_refused(taken.handed, workspace.now, reasons)
-    try:
-        inbox.put_receipt(taken.offer.receipt, said)
-    finally:
-        if taken.refusals:
-            sender = taken.sender or taken.offer.folder
-            inbox.quarantine(taken.offer, copy, taken.seen, sender, workspace.directory, workspace.now, said)
+    refs = sorted({new.contribution.ref for new in accepted})
+    current = {version.period: version for ref in refs for version in store.read_versions(ref, next_epoch=None)}
+    for new in accepted:
+        before = current.get(new.period)
+        if before is not None and records.outcome(new, before).kind == "replaced":
+            parts = [part for _, part in store.read_parts([before.id])]
+            yield from replacement.lost_users(new.contribution, parts)

@@ -1,6 +1,7 @@
-"""May a contribution that was handed in become the current one? Pure: what is there goes in, refusals come out.
+"""Whether a contribution that was handed in may become the current one. Pure: no store is read here.
 
-A sender that delivers a contribution in pieces, each of which replaces the one before, loses users without anybody seeing it.
+A sender that delivers one contribution in pieces, each of which replaces the piece before, loses users without anybody seeing
+it. Most rules here keep that from happening (decision 43).
 """
 
 from collections import defaultdict
@@ -20,10 +21,11 @@ from pipelines.records import AcceptedContribution, Period, Restatement, StoredC
 from pipelines.store.contributions import Cell
 
 MANY = 100
-"""Users from which on two products with the very same ones are no chance."""
+"""Users of a part from which on a match, or a loss, is no chance of a few people."""
 MISSED = 0.1
-"""The share of a version's users whose loss is told."""
+"""The share of a version's users whose loss is worth a warning."""
 
+# Rules of refusals.
 SPLIT = "is in another file too, with other users"
 GONE = "a part of it is gone"
 CLOSED = "its month is closed"
@@ -36,7 +38,7 @@ class Outline:
 
     computed_at: datetime
     cells: frozenset[tuple[str, str]]
-    """Audiences and namespaces."""
+    """The audience and the namespace of each part."""
 
 
 class ContributionId(NamedTuple):
@@ -51,23 +53,30 @@ class ContributionId(NamedTuple):
     key_epoch: str
 
 
-def doubtful(files: Sequence[Mapping[ContributionId, Outline]]) -> dict[ContributionId, list[int]]:
-    """Periods that several files hold, and which these are, unless they are plainly versions: the same parts, computed one
-    after the other."""
-    found = defaultdict[ContributionId, list[int]](list)
+def shared_periods(files: Sequence[Mapping[ContributionId, Outline]]) -> dict[ContributionId, list[int]]:
+    """Periods that several files hold, each with the files' places in the list.
+
+    Left out are plain versions of each other: the same parts, computed one after the other. Half of the parts in each of two
+    files, or two files of the same moment, are perhaps pieces of one export.
+    """
+    places = defaultdict[ContributionId, list[int]](list)
     for number, file in enumerate(files):
-        for about in file:
-            found[about].append(number)
-    return {about: numbers for about, numbers in found.items() if not _versions([files[n][about] for n in numbers])}
+        for period in file:
+            places[period].append(number)
+    return {
+        period: numbers for period, numbers in places.items() if not _are_versions([files[number][period] for number in numbers])
+    }
 
 
-def _versions(outlines: Sequence[Outline]) -> bool:
-    return len({o.cells for o in outlines}) == 1 and len({o.computed_at for o in outlines}) == len(outlines)
+def _are_versions(outlines: Sequence[Outline]) -> bool:
+    """Whether all have the same parts, and no two were computed at the same moment; so has a single one."""
+    have_same_parts = len({outline.cells for outline in outlines}) == 1
+    return have_same_parts and len({outline.computed_at for outline in outlines}) == len(outlines)
 
 
-def split(name: str, about: Sequence[ContributionId]) -> Refusal:
-    """A file that holds periods which another one holds too, with other registers."""
-    days = sorted({f"{contribution.activity_date}" for contribution in about})
+def ambiguity(name: str, periods: Sequence[ContributionId]) -> Refusal:
+    """The refusal of a file with periods that another file holds, too, with other users."""
+    days = sorted({f"{period.activity_date}" for period in periods})
     more = f" and {len(days) - 3} more" if len(days) > 3 else ""
     return Refusal(
         Code.CONTRIBUTION_AMBIGUOUS,
@@ -85,12 +94,16 @@ def refusals(
     signed: Collection[date],
     restated: Restatement | None,
 ) -> Iterator[Refusal]:
-    """Why a contribution may not become current: the current version of its period, its cells, and the months that are closed."""
+    """Why a contribution may not become the current version of its period.
+
+    `before`: the current version, `cells`: the parts of that version, `signed`: first days of the closed months. A contribution
+    that would change nothing is never refused.
+    """
     contribution = accepted.contribution
-    found = records.outcome(accepted, before).kind
     month = month_of(contribution.activity_date)
-    if found not in ("new", "replaced"):
+    if records.outcome(accepted, before).kind not in ("new", "replaced"):
         return
+    # No month's figures rest on a second contribution, so a closed month takes it (decision 51).
     if month in signed and restated is None and not accepted.next_epoch:
         yield Refusal(
             Code.CONTRIBUTION_MONTH_CLOSED,
@@ -100,6 +113,7 @@ def refusals(
             "have it approved: mauwatch receive FILE --restates REASON --by NAME; the signed figure stands until somebody "
             f"restates it: mauwatch close {month:%Y-%m}",
         )
+    # Under another definition of active, other namespaces may have users.
     if before is not None and before.definition == contribution.definition:
         gone = sorted(_gone(contribution, cells))
         if gone:
@@ -113,16 +127,26 @@ def refusals(
 
 
 def _gone(contribution: Contribution, cells: Collection[Cell]) -> set[str]:
-    there = {part.namespace for part in contribution.parts if part.audience == "external"}
-    return {c.namespace for c in cells if c.audience == "external" and c.estimate != 0} - there
+    """Namespaces of external users that the version before has somebody in, and the contribution has no row of."""
+    present = {part.namespace for part in contribution.parts if part.audience == "external"}
+    return {cell.namespace for cell in cells if cell.audience == "external" and cell.estimate != 0} - present
 
 
-def twins(received: Sequence[AcceptedContribution], cells: Collection[Cell]) -> Iterator[str]:
-    """Warnings of parts whose registers are another product's of the same period."""
+def same_users(received: Sequence[AcceptedContribution], cells: Collection[Cell]) -> Iterator[str]:
+    """Warnings of parts whose registers are those of another product's part in the same period.
+
+    `cells`: the parts that the store has of these periods. Equal registers are as good as equal users: perhaps somebody sent
+    one product's file under another's name. It is no refusal, since two products of one sign-on may share all users.
+    """
     owners = defaultdict[tuple[str, date, str], set[ProductRef]](set)
     for cell in cells:
         owners[cell.grain, cell.activity_date, cell.sketch].add(cell.ref)
-    parts = [(c, part) for c, *_ in received for part in c.parts if part.registers.bounds().estimate >= MANY]
+    parts = [
+        (accepted.contribution, part)
+        for accepted in received
+        for part in accepted.contribution.parts
+        if part.registers.bounds().estimate >= MANY
+    ]
     for contribution, part in parts:
         owners[contribution.grain, contribution.activity_date, part.registers.digest()].add(contribution.ref)
     for contribution, part in parts:
@@ -134,19 +158,22 @@ def twins(received: Sequence[AcceptedContribution], cells: Collection[Cell]) -> 
             )
 
 
-def lost(contribution: Contribution, before: Collection[StoredPart]) -> Iterator[str]:
-    """Warnings of parts that lack more than a tenth of the users of the version that they replace, as good as surely.
+def lost_users(contribution: Contribution, before: Collection[StoredPart]) -> Iterator[str]:
+    """Warnings of parts that lack more than a tenth of the users of the version that they replace.
 
-    Late events only add users; another part of the same export, sent as a file of its own, has few of them.
+    Late events only add users; another part of the same export, sent as a file of its own, has few of them. `before`: the parts
+    of the version that is replaced.
     """
     stored = {(part.audience, part.namespace): part.registers for part in before}
     for part in contribution.parts:
         registers = stored.get((part.audience, part.namespace))
         if registers is None or registers.bounds().estimate < MANY:
             continue
+        # Registers can't be subtracted. Who is in the union and not in the new part was in the old one alone.
         united = Registers.union([registers, part.registers])
         both = united.bounds().estimate
         gone = both - part.registers.fold(united.lg_k).bounds().estimate
+        # A difference of two estimates errs by the union's standard error, a multiple of which is no chance.
         if gone > max(registers.bounds().estimate * MISSED, SURE * standard_error(united.lg_k, both)):
             yield (
                 f"{contribution.subject}: about {gone:,.0f} {part.audience} users of {part.namespace} that the version before "
@@ -155,17 +182,21 @@ def lost(contribution: Contribution, before: Collection[StoredPart]) -> Iterator
 
 
 def by_period(cells: Collection[Cell]) -> dict[Period, list[Cell]]:
-    """Cells by what they are part of."""
-    found = defaultdict[Period, list[Cell]](list)
+    """Parts of stored contributions, by their contributions' periods."""
+    grouped = defaultdict[Period, list[Cell]](list)
     for cell in cells:
-        found[cell.period].append(cell)
-    return found
+        grouped[cell.period].append(cell)
+    return grouped
 
 
 def restated_months(
     received: Sequence[AcceptedContribution], current: Mapping[Period, StoredContribution], signed: Collection[date]
 ) -> frozenset[date]:
-    """The closed months that contributions change; second ones are of no month's figures."""
-    own = (a for a in received if not a.next_epoch)
-    changed = (a.contribution for a in own if records.outcome(a, current.get(a.period)).kind in ("new", "replaced"))
-    return frozenset({month_of(c.activity_date) for c in changed} & set(signed))
+    """First days of the closed months that contributions change. Second contributions are of no month's figures."""
+    own = (accepted for accepted in received if not accepted.next_epoch)
+    changed = {
+        month_of(accepted.contribution.activity_date)
+        for accepted in own
+        if records.outcome(accepted, current.get(accepted.period)).kind in ("new", "replaced")
+    }
+    return frozenset(changed & set(signed))

@@ -1,82 +1,78 @@
 """Closing a month: its figures signed by a named person, and restated when they must be; never altered."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
 from affiliates import signing
-from affiliates.errors import Code, refused
-from affiliates.manifests.attestations import Attested
+from affiliates.errors import Code, RefusedError, refused
 from affiliates.manifests.group import Group
 from affiliates.manifests.loader import read_attested
 from affiliates.periods import end_of
 from pipelines.alerts import delivery, evaluate
 from pipelines.counting import measure
-from pipelines.counting.figure import Figure
 from pipelines.counting.inputs import METHOD, gather
 from pipelines.counting.measure import Measured
 from pipelines.figures import quality_checks
 from pipelines.figures.rows import new_publication, with_state
 from pipelines.hash_chain import LedgerEntry, canonical, head_of
 from pipelines.licences import release_tests
+from pipelines.licences.release_tests import LicenceTest
 from pipelines.store import ledger, publications
 from pipelines.store.contributions import ContributionStore
-from pipelines.store.publications import CLOSED, RESTATED, NewPublication, Publication
+from pipelines.store.engine import Store
+from pipelines.store.publications import CLOSED, RESTATED, Publication
+from pipelines.workflows.sign_off import sign_off_record
 from pipelines.workspace import Workspace
 
-MOST_SAID = 5
+MOST_SHOWN = 5
+"""Red checks that a refusal names."""
 
 
 @dataclass(frozen=True)
 class Signature:
-    """Who signs, and why although something is open, or why anew."""
+    """Who signs, and why although a check is red, or why anew."""
 
     by: str
     despite: str | None = None
+    """Why the month is signed although a check is red."""
     restates: str | None = None
+    """Why other figures than the signed ones are signed."""
 
 
 def close_month(workspace: Workspace, month: date, signature: Signature) -> dict[str, Measured]:
-    """Sign a month's figures under each reading; says which they are.
+    """Sign a month's figures under each reading; gives the signed figures by reading.
 
-    Raises `RefusedError` while the month isn't over, something due is missing or unsettled, or a check is
-    red (unless `despite` says why), and for a month that is signed already, unless it `restates` and
-    something has changed.
+    Raises `RefusedError` while the month isn't over, or a check is red (unless `despite` says why), as one is while anything
+    due is missing or unsettled; and for a month that is signed already, unless the signature `restates` it and something has
+    changed.
     """
     group = workspace.group
     store = workspace.store_if_any()
     name = f"{month:%Y-%m}"
-    if end_of("month", month, group.settings.time_zone) > workspace.now:
-        raise refused(Code.MONTH_NOT_CLOSABLE, name, "isn't over", f"in {group.settings.time_zone}", "close it later")
-    for what, said in (("--by", signature.by), ("--despite", signature.despite), ("--restates", signature.restates)):
-        if said is not None and not said.strip():
-            raise refused(Code.USAGE_INVALID, f"closing {name}", f"{what} is empty", "", "write who signs, and why")
+    _check_request(workspace, month, signature)
     attested = read_attested(workspace.directory, group, month)
     key = group.settings.evidence_key
     public_key = signing.public_of(workspace.directory / key) if key else None
     if store is None:
-        raise refused(
-            Code.FIGURE_MISSING,
-            f"the group in {name}",
-            "no data: nothing was contributed for this month",
-            "",
-            "run it: mauwatch run",
-        )
+        raise _nothing_contributed(month)
+    # All that is signed is of one snapshot: figures, checks and tests agree about what was there.
     with store.snapshot() as fixed:
-        before = {p.reading: p for p in publications.in_force(fixed, month).values() if p.signed}
-        _check_signed(name, before, signature)
-        found = dict(_measured(fixed, group, month))
-        told = {name: canonical(sign_off_record(attested, m, public_key)) for name, m in found.items()}
-        if before and all(_same(before.get(r), m, told[r]) for r, m in found.items()):
+        before = {
+            publication.reading: publication for publication in publications.in_force(fixed, month).values() if publication.signed
+        }
+        _check_not_signed(name, before, signature)
+        measured = dict(_measured(fixed, group, month))
+        records = {reading: canonical(sign_off_record(attested, m, public_key)) for reading, m in measured.items()}
+        if before and all(_is_same(before.get(reading), m, records[reading]) for reading, m in measured.items()):
             raise refused(
                 Code.MONTH_NOT_CLOSABLE, name, "nothing has changed since it was signed", "", "there is nothing to restate"
             )
         if signature.despite is None:
-            _check_open(name, list(_open(fixed, group, found)))
+            _check_not_red(name, list(_red_checks(fixed, group, measured)))
         position = fixed.position(workspace.now)
         state = RESTATED if before else CLOSED
-        new: list[NewPublication] = []
+        new = []
         for reading in group.readings.readings:
             last = before.get(reading.name)
             signed = {
@@ -84,19 +80,16 @@ def close_month(workspace: Workspace, month: date, signature: Signature) -> dict
                 "despite": signature.despite,
                 "reason": signature.restates,
                 "supersedes": last.id if last else None,
-                "collected": told[reading.name],
+                "collected": records[reading.name],
             }
-            new.append(
-                new_publication(found[reading.name], reading, group.settings.group, position, workspace.now, state, **signed)
-            )
-        every = release_tests.releases(workspace.registry)
-        about = [licence for licence in every if licence.measured_month == month]
-        known = {m.inputs.digest: m for m in found.values()}
-        tests = list(release_tests.run_tests(fixed, group, about, known, anew=True, today=workspace.today))
-    rows = release_tests.rows(tests, workspace.now)
-    if not publications.append(
-        store, month, new, rows, lambda within: evaluate.evaluate(within, group, workspace.registry, workspace.now)
-    ):
+            figures = measured[reading.name]
+            new.append(new_publication(figures, reading, group.settings.group, position, workspace.now, state, **signed))
+        tests = _licence_tests(workspace, fixed, month, measured)
+
+    def evaluate_within(within: Store) -> None:
+        evaluate.evaluate(within, group, workspace.registry, workspace.now)
+
+    if not publications.append(store, month, new, release_tests.rows(tests, workspace.now), evaluate_within):
         raise refused(
             Code.MONTH_NOT_CLOSABLE,
             name,
@@ -104,18 +97,32 @@ def close_month(workspace: Workspace, month: date, signature: Signature) -> dict
             "",
             f"look at it: mauwatch measure --month {name}",
         )
-    delivery.deliver(store, workspace.directory, group, workspace.clock)  # What isn't delivered, the next run says.
-    return {reading: with_state(measured, state) for reading, measured in found.items()}
+    # The signature stands whatever becomes of a message: the next run reports one that wasn't delivered.
+    delivery.deliver(store, workspace.directory, group, workspace.clock)
+    return {reading: with_state(figures, state) for reading, figures in measured.items()}
 
 
 def ledger_entry(store: ContributionStore, month: date) -> LedgerEntry:
-    """The ledger's entry that signs a month: what is printed, and mailed to somebody else."""
-    found = head_of(ledger.read(store), month)
-    assert found is not None
-    return found
+    """The ledger's entry that signs a month: what is printed, and mailed to somebody else. The month has to be signed."""
+    entry = head_of(ledger.read(store), month)
+    assert entry is not None
+    return entry
 
 
-def _check_signed(name: str, before: dict[str, Publication], signature: Signature) -> None:
+def _check_request(workspace: Workspace, month: date, signature: Signature) -> None:
+    """Refuse a month that isn't over, and a name or a reason that is empty."""
+    name = f"{month:%Y-%m}"
+    zone = workspace.group.settings.time_zone
+    if end_of("month", month, zone) > workspace.now:
+        raise refused(Code.MONTH_NOT_CLOSABLE, name, "isn't over", f"in {zone}", "close it later")
+    options = (("--by", signature.by), ("--despite", signature.despite), ("--restates", signature.restates))
+    for option, text in options:
+        if text is not None and not text.strip():
+            raise refused(Code.USAGE_INVALID, f"closing {name}", f"{option} is empty", "", "write who signs, and why")
+
+
+def _check_not_signed(name: str, before: Mapping[str, Publication], signature: Signature) -> None:
+    """Refuse to sign a month twice without a reason, or to restate a month that isn't signed."""
     if before and signature.restates is None:
         last = next(iter(before.values()))
         raise refused(
@@ -136,82 +143,59 @@ def _check_signed(name: str, before: dict[str, Publication], signature: Signatur
 
 
 def _measured(store: ContributionStore, group: Group, month: date) -> Iterator[tuple[str, Measured]]:
-    known: dict[str, Measured] = {}
+    """Each reading with the month's figures, measured once for all readings that rest on the same inputs."""
+    by_digest: dict[str, Measured] = {}
     for reading in group.readings.readings:
         inputs = gather(store, group, month, reading)
         if inputs.is_empty:
-            raise refused(
-                Code.FIGURE_MISSING,
-                f"the group in {month:%Y-%m}",
-                "no data: nothing was contributed for this month",
-                "",
-                "run it: mauwatch run",
-            )
-        yield reading.name, known.get(inputs.digest) or known.setdefault(inputs.digest, measure.measure(store, group, inputs))
+            raise _nothing_contributed(month)
+        if inputs.digest not in by_digest:
+            by_digest[inputs.digest] = measure.measure(store, group, inputs)
+        yield reading.name, by_digest[inputs.digest]
 
 
-def _same(before: Publication | None, measured: Measured, told: str) -> bool:
+def _nothing_contributed(month: date) -> RefusedError:
+    return refused(
+        Code.FIGURE_MISSING,
+        f"the group in {month:%Y-%m}",
+        "no data: nothing was contributed for this month",
+        "",
+        "run it: mauwatch run",
+    )
+
+
+def _is_same(before: Publication | None, measured: Measured, record: str) -> bool:
+    """Whether a reading was signed with the very same inputs, method and sign-off record."""
     if before is None or (before.inputs, before.method) != (measured.inputs.digest, METHOD):
         return False
-    return before.collected in (None, told)
+    # Publications that were signed before records were kept have none: that alone is nothing to restate.
+    return before.collected in (None, record)
 
 
-def _open(store: ContributionStore, group: Group, found: dict[str, Measured]) -> Iterator[str]:
-    """What keeps a month from being closed."""
-    for check in dict.fromkeys(c for measured in found.values() for c in quality_checks.check_month(store, group, measured)):
+def _red_checks(store: ContributionStore, group: Group, measured: Mapping[str, Measured]) -> Iterator[str]:
+    """What keeps a month from being closed, in words: each red check once, whichever readings it is red under."""
+    checks = (check for figures in measured.values() for check in quality_checks.check_month(store, group, figures))
+    for check in dict.fromkeys(checks):
         if not check.passed:
             yield f"{check.name}, {check.subject}: {check.explanation}"
 
 
-def _check_open(name: str, open_: Sequence[str]) -> None:
-    if open_:
-        more = f"; and {len(open_) - MOST_SAID} more" if len(open_) > MOST_SAID else ""
+def _check_not_red(name: str, red: Sequence[str]) -> None:
+    if red:
+        more = f"; and {len(red) - MOST_SHOWN} more" if len(red) > MOST_SHOWN else ""
         raise refused(
             Code.MONTH_CHECKS_RED,
             name,
-            f"{len(open_)} check{'s are' if len(open_) > 1 else ' is'} red",
-            "; ".join(open_[:MOST_SAID]) + more,
+            f"{len(red)} check{'s are' if len(red) > 1 else ' is'} red",
+            "; ".join(red[:MOST_SHOWN]) + more,
             f"see to them and run again, or say why not: mauwatch close {name} --by NAME --despite REASON",
         )
 
 
-def sign_off_record(attested: Attested, found: Measured, public_key: str | None = None) -> dict[str, Any]:
-    """As it is kept with the signed figures: attestations, affiliates that lack one, and each reconciliation with our figure.
-
-    `public_key`: of the key that signs the month's evidence, so that a later key can't stand in for it.
-    """
-    due = dict.fromkeys(ref.affiliate for ref, _ in found.inputs.due)
-    there = {a.affiliate for a in attested.attestations}
-    return {
-        "attestations": [a.model_dump(mode="json") for a in attested.attestations],
-        "not_attested": [affiliate for affiliate in due if affiliate not in there],
-        "reconciliation": [
-            r.model_dump(mode="json")
-            | _beside(found.products.get(r.product, found.group if "/" not in r.product else None), r.published)
-            for r in attested.reconciliation
-        ],
-        "public_key": public_key,
-    }
-
-
-def sign_off_lines(told: dict[str, Any]) -> list[str]:
-    """In words, for whoever signs."""
-    lines = []
-    for a in told["attestations"]:
-        whole = "all products are listed" if a["products_complete"] else "products are missing from the list"
-        lines.append(f"{a['affiliate']}: {whole}; active: {a['active']}; left out: {a['exclusions']} ({a['by']}, {a['on']})")
-    if told["not_attested"]:
-        lines.append(f"nobody has attested for {', '.join(told['not_attested'])}")
-    for r in told["reconciliation"]:
-        ours = "no figure of ours" if r["ours"] is None else f"ours {r['ours']['estimate']:,}, {r['difference']:+,}"
-        lines.append(
-            f"{r['product']}: published {r['published']:,} {r['unit']} ({r['source']}, {r['on']}); {ours}: {r['reason']}"
-        )
-    return lines
-
-
-def _beside(ours: Figure | None, published: int) -> dict[str, Any]:
-    if ours is None or ours.estimate is None:
-        return {"ours": None, "difference": None}
-    figure = {"estimate": ours.estimate, "lower": ours.lower, "upper": ours.upper}
-    return {"ours": figure, "difference": published - ours.estimate}
+def _licence_tests(
+    workspace: Workspace, fixed: ContributionStore, month: date, measured: Mapping[str, Measured]
+) -> list[LicenceTest]:
+    """The licence tests that rest on the month, of the figures that are about to be signed and not of those in force."""
+    releases = [licence for licence in release_tests.releases(workspace.registry) if licence.measured_month == month]
+    known = {figures.inputs.digest: figures for figures in measured.values()}
+    return list(release_tests.run_tests(fixed, workspace.group, releases, known, anew=True, today=workspace.today))

@@ -1,8 +1,8 @@
-"""Publishing a month: figures under each reading whose inputs changed, with the licence tests that rest on them."""
+"""Publishing a month: figures under each reading whose inputs have changed, with the licence tests that rest on them."""
 
 from collections.abc import Iterator
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 from affiliates.errors import RefusedError
 from affiliates.manifests.readings import Reading
@@ -17,125 +17,155 @@ from pipelines.licences.release_tests import LicenceTest
 from pipelines.runbook import Finding, Page
 from pipelines.store import publications
 from pipelines.store.contributions import ContributionStore
+from pipelines.store.engine import Store
 from pipelines.store.publications import PRELIMINARY, NewPublication, Publication
 from pipelines.workflows.report import MonthRun
 from pipelines.workspace import Workspace
 
 
-def publish_month(workspace: Workspace, store: ContributionStore, month: date) -> MonthRun:
-    """Publish a month's figures under each reading whose inputs changed, with the licence tests that rest on it.
+class _ReadingState(NamedTuple):
+    """What a month rests on now under one reading, and what was published of the month."""
 
-    A month that was signed keeps its figures: that its inputs changed is a finding.
+    reading: Reading
+    inputs: Inputs
+    published: Publication | None
+    """The publication in force under this reading."""
+    signed: bool
+    """Whether the month is signed, under any reading."""
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether the publication isn't what the inputs give. Figures whose inputs are gone are published as unknown."""
+        if self.published is None:
+            return not (self.signed or self.inputs.is_empty)
+        if self.signed:
+            # That sketches were erased since is no reason to restate the month: it can't be computed any more (decision 46).
+            return self.published.inputs not in (self.inputs.digest, self.inputs.unerased)
+        return self.published.inputs != self.inputs.digest or self.published.method != METHOD
+
+
+def publish_month(workspace: Workspace, store: ContributionStore, month: date) -> MonthRun:
+    """Publish a month's figures under each reading whose inputs have changed, with the licence tests that rest on them.
+
+    A month that was signed keeps its figures: that its inputs have changed is a finding. So is a month that can't be measured.
     """
-    done = MonthRun(month)
-    new = []
+    month_run = MonthRun(month)
+    new = list[NewPublication]()
+    # One snapshot for inputs, sketches and tests: contributions that come in meanwhile belong to the next run.
     with store.snapshot() as fixed:
         position = fixed.position(workspace.now)
         by_digest = dict[str, Measured]()
-        for reading, inputs, last, signed in _standing(workspace, fixed, month):
-            if not _behind(inputs, last, signed):
+        for state in _reading_states(workspace, fixed, month):
+            if not state.has_changed:
                 continue
-            if signed:
-                done.findings += [f for f in _changed_since(last, inputs) if f not in done.findings]
+            if state.signed:
+                month_run.note(*_changed_since_signed(state))
                 continue
-            try:
-                if inputs.digest not in by_digest:
-                    by_digest[inputs.digest] = measure.measure(fixed, workspace.group, inputs)
-            except RefusedError as error:
-                page = runbook.of_refusal(error.refusals[0]) or Page.NOT_UNITED
-                said = Finding(str(error), page)
-                done.findings += [said] if said not in done.findings else []
-                continue
-            found = by_digest[inputs.digest]
-            new.append(new_publication(found, reading, workspace.group.settings.group, position, workspace.now, PRELIMINARY))
-            done.measured[reading.name] = found
+            measured = _measured(workspace, fixed, state.inputs, by_digest, month_run)
+            if measured is not None:
+                group = workspace.group.settings.group
+                new.append(new_publication(measured, state.reading, group, position, workspace.now, PRELIMINARY))
+                month_run.measured[state.reading.name] = measured
         tests = _tests_of(workspace, fixed, month, by_digest) if new else []
     if new:
-        _append(workspace, store, done, new, release_tests.rows(tests, workspace.now))
-    return done
+        _append(workspace, store, month_run, new, release_tests.rows(tests, workspace.now))
+    return month_run
 
 
 def outdated_months(workspace: Workspace, store: ContributionStore) -> list[date]:
-    """Months that `publish_month` would publish or find something about; all the others are as they were published."""
+    """First days of the months that `publish_month` would publish, or find something about."""
     with store.snapshot() as fixed:
-        return [month for month in fixed.read_months() if any(_behind(*s[1:]) for s in _standing(workspace, fixed, month))]
+        return [
+            month for month in fixed.read_months() if any(state.has_changed for state in _reading_states(workspace, fixed, month))
+        ]
 
 
-def _standing(
-    workspace: Workspace, fixed: ContributionStore, month: date
-) -> Iterator[tuple[Reading, Inputs, Publication | None, bool]]:
-    """By reading, what a month rests on now, its publication in force, and whether the month is signed."""
-    before = publications.in_force(fixed, month)
-    signed = any(p.signed for p in before.values())
-    gathered: dict[object, Inputs] = {}
-    for reading in workspace.group.readings.readings:
-        alike = reading.audiences, reading.control_share  # Readings that differ in nothing else rest on the same.
-        if alike not in gathered:
-            gathered[alike] = gather(fixed, workspace.group, month, reading)
-        yield reading, gathered[alike], before.get((month, reading.name)), signed
+def note_tests(workspace: Workspace, store: ContributionStore, measured: dict[str, Measured]) -> list[LicenceTest]:
+    """Test every licence of the registry, and note in the store the results that differ from those before.
 
-
-def _behind(inputs: Inputs, last: Publication | None, signed: bool) -> bool:
-    """Whether what is published isn't what the inputs give; what was published and then withdrawn becomes unknown."""
-    if last is None:
-        return not (signed or inputs.is_empty)
-    if signed:  # That sketches were erased since is no reason to restate it: it can't be computed any more.
-        return last.inputs not in (inputs.digest, inputs.unerased)
-    return last.inputs != inputs.digest or last.method != METHOD
-
-
-def _append(
-    workspace: Workspace, store: ContributionStore, done: MonthRun, new: list[NewPublication], tests: list[dict[str, Any]]
-) -> None:
-    """With what alerts follow from it, in one transaction."""
-    if not publications.append(
-        store,
-        done.month,
-        new,
-        tests,
-        lambda within: evaluate.evaluate(within, workspace.group, workspace.registry, workspace.now),
-    ):
-        done.measured = {}  # Signed in the meantime: the next run says whether anything came too late.
-    for found in done.measured.values():
-        wrong = [Finding(f"{done.month:%Y-%m}: {what}", Page.CHECK_LARGEST) for what in found.contradictions]
-        done.findings += [w for w in wrong if w not in done.findings]
-
-
-def _changed_since(last: Publication | None, inputs: Inputs) -> list[Finding]:
-    if last is None or last.inputs in (inputs.digest, inputs.unerased):
-        return []
-    said = (
-        f"{last.month:%Y-%m} is {last.state}, and what it rests on has changed since {last.known_at:%Y-%m-%d}: the signed "
-        f"figure stands; compare with `mauwatch measure --month {last.month:%Y-%m} --anew`, and restate it with "
-        f"`mauwatch close {last.month:%Y-%m} --by NAME --restates REASON`"
-    )
-    return [Finding(said, Page.MONTH_CHANGED)]
-
-
-def _tests_of(workspace: Workspace, store: ContributionStore, month: date, known: dict[str, Measured]) -> list[LicenceTest]:
-    about = [licence for licence in release_tests.releases(workspace.registry) if licence.measured_month == month]
-    return list(release_tests.run_tests(store, workspace.group, about, known, today=workspace.today))
-
-
-def note_tests(workspace: Workspace, store: ContributionStore, known: dict[str, Measured]) -> list[LicenceTest]:
-    """Test every licence of the registry, and note the results that differ from those before.
-
-    Results that rest on more than what is published aren't noted: they come with the publication.
+    `measured`: by the inputs' digest, what was measured already. Results that rest on more than what is published aren't
+    noted: they come with the publication.
     """
     with store.snapshot() as fixed:
-        every = release_tests.releases(workspace.registry)
-        tests = list(release_tests.run_tests(fixed, workspace.group, every, known, today=workspace.today))
-        ahead = {month for month in {t.licence.measured_month for t in tests} if _ahead(workspace, fixed, month)}
-        stood = publications.in_force(fixed)
+        releases = release_tests.releases(workspace.registry)
+        tests = list(release_tests.run_tests(fixed, workspace.group, releases, measured, today=workspace.today))
+        months = {test.licence.measured_month for test in tests}
+        unpublished = {month for month in months if _has_unpublished(workspace, fixed, month)}
+        in_force = publications.in_force(fixed)
     rows = [
         row
         for row in release_tests.rows(tests, workspace.now)
-        if row["measured_month"] not in ahead or row["result"] == "not_measured"
+        if row["measured_month"] not in unpublished or row["result"] == "not_measured"
     ]
-    publications.append_tests(store, rows, stood)
+    publications.append_tests(store, rows, in_force)
     return tests
 
 
-def _ahead(workspace: Workspace, fixed: ContributionStore, month: date) -> bool:
-    """Whether the store has more of a month than is published: another run is at work on it."""
-    return any(_behind(inputs, last, signed) for _, inputs, last, signed in _standing(workspace, fixed, month) if not signed)
+def _reading_states(workspace: Workspace, fixed: ContributionStore, month: date) -> Iterator[_ReadingState]:
+    """The month's state under each reading."""
+    in_force = publications.in_force(fixed, month)
+    signed = any(publication.signed for publication in in_force.values())
+    gathered: dict[object, Inputs] = {}
+    for reading in workspace.group.readings.readings:
+        # Readings that differ in nothing else rest on the same inputs.
+        settings = reading.audiences, reading.control_share
+        if settings not in gathered:
+            gathered[settings] = gather(fixed, workspace.group, month, reading)
+        yield _ReadingState(reading, gathered[settings], in_force.get((month, reading.name)), signed)
+
+
+def _measured(
+    workspace: Workspace, fixed: ContributionStore, inputs: Inputs, by_digest: dict[str, Measured], month_run: MonthRun
+) -> Measured | None:
+    """The figures of these inputs, measured once for all readings that share them; None, and a finding, if they can't be."""
+    try:
+        if inputs.digest not in by_digest:
+            by_digest[inputs.digest] = measure.measure(fixed, workspace.group, inputs)
+    except RefusedError as error:
+        month_run.note(Finding(str(error), runbook.of_refusal(error.refusals[0]) or Page.NOT_UNITED))
+        return None
+    return by_digest[inputs.digest]
+
+
+def _append(
+    workspace: Workspace,
+    store: ContributionStore,
+    month_run: MonthRun,
+    new: list[NewPublication],
+    tests: list[dict[str, Any]],
+) -> None:
+    """Store the publications with the alerts that follow from them, in one transaction: a crash loses no alert."""
+
+    def evaluate_within(within: Store) -> None:
+        evaluate.evaluate(within, workspace.group, workspace.registry, workspace.now)
+
+    if not publications.append(store, month_run.month, new, tests, evaluate_within):
+        # Somebody signed the month meanwhile, or another run published it knowing as much. The next run says what came late.
+        month_run.measured = {}
+    for measured in month_run.measured.values():
+        texts = (f"{month_run.month:%Y-%m}: {contradiction}" for contradiction in measured.contradictions)
+        month_run.note(*(Finding(text, Page.CHECK_LARGEST) for text in texts))
+
+
+def _changed_since_signed(state: _ReadingState) -> list[Finding]:
+    """The finding that a signed month's inputs have changed; none for a reading that wasn't there when somebody signed."""
+    signed = state.published
+    if signed is None or signed.inputs in (state.inputs.digest, state.inputs.unerased):
+        return []
+    text = (
+        f"{signed.month:%Y-%m} is {signed.state}, and what it rests on has changed since {signed.known_at:%Y-%m-%d}: the signed "
+        f"figure stands; compare with `mauwatch measure --month {signed.month:%Y-%m} --anew`, and restate it with "
+        f"`mauwatch close {signed.month:%Y-%m} --by NAME --restates REASON`"
+    )
+    return [Finding(text, Page.MONTH_CHANGED)]
+
+
+def _tests_of(workspace: Workspace, fixed: ContributionStore, month: date, measured: dict[str, Measured]) -> list[LicenceTest]:
+    """The licence tests that rest on a month."""
+    releases = [licence for licence in release_tests.releases(workspace.registry) if licence.measured_month == month]
+    return list(release_tests.run_tests(fixed, workspace.group, releases, measured, today=workspace.today))
+
+
+def _has_unpublished(workspace: Workspace, fixed: ContributionStore, month: date) -> bool:
+    """Whether the store has more of an open month than is published: another run is at work on the month."""
+    return any(state.has_changed for state in _reading_states(workspace, fixed, month) if not state.signed)

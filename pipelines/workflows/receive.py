@@ -1,17 +1,18 @@
-"""Receiving files from end to end: whose each file is, whether the file is taken, its receipt, and the months published."""
+"""Receiving files from end to end: copies, judgement, receipts and quarantine, and the months that the files change."""
 
 import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from affiliates.errors import RefusedError
 from affiliates.periods import months_beside
 from pipelines import runbook
 from pipelines.alerts import delivery
-from pipelines.ingestion import inbox, stated_counts
-from pipelines.ingestion.inbox import LeftInInbox, Offer, StagedCopy
+from pipelines.ingestion import inbox, receive, staging, stated_counts
+from pipelines.ingestion.inbox import LeftInInbox, Offer
 from pipelines.ingestion.receipts import ReceivedFile
-from pipelines.ingestion.receive import FOLDER, NAMED, OPTION, _copied, _known, _settle, _split, _take, _unwritten
+from pipelines.ingestion.receive import BY_FILE, BY_FOLDER, BY_OPTION
 from pipelines.records import Restatement
 from pipelines.runbook import Finding, Page
 from pipelines.workflows.publish import note_tests, publish_month
@@ -21,23 +22,26 @@ from pipelines.workspace import Workspace
 
 @dataclass
 class Session:
-    """What one `receive` did."""
+    """What one `mauwatch receive`, or one run of the inbox's job, did."""
 
     files: list[ReceivedFile] = field(default_factory=list)
+    """Files that were judged: accepted or refused."""
     left: list[LeftInInbox] = field(default_factory=list)
+    """Files of the inbox that can't be taken yet."""
     undecided: list[Finding] = field(default_factory=list)
     """Files that this machine can't judge, and why: they wait."""
     report: Report = field(default_factory=Report)
-    """Of the months that it published."""
+    """What publishing the changed months did."""
 
     @property
     def refused(self) -> list[ReceivedFile]:
-        return [t for t in self.files if t.refusals]
+        """The files that were refused."""
+        return [file for file in self.files if file.refusals]
 
     @property
     def pages(self) -> list[Page]:
-        """What the runbook has about what was found."""
-        pages = [runbook.of_file(refusal) for t in self.files for refusal in t.refusals]
+        """The runbook's sections about what went wrong, each once."""
+        pages = [runbook.of_file(refusal) for file in self.files for refusal in file.refusals]
         pages += [Page.QUARANTINE] if pages else []
         return list(dict.fromkeys(pages + [finding.page for finding in [*self.undecided, *self.report.findings]]))
 
@@ -46,49 +50,36 @@ def receive_files(
     workspace: Workspace,
     offers: Sequence[Offer],
     sender: str | None = None,
-    restated: Restatement | None = None,
-    progress: Progress = lambda what, done, of: None,
+    restatement: Restatement | None = None,
+    progress: Progress = lambda step, done, total: None,
 ) -> Session:
-    """Take the files, each whole or not at all; each gets its receipt, and what is refused goes into quarantine.
+    """Take the files, each whole or not at all; each gets its receipt, and a refused one goes into quarantine.
 
-    A file that was accepted before and is the same still isn't taken again. Nothing is published.
+    `sender`: the affiliate that hands in the files outside the inbox; else their rows say. `restatement`: why contributions of
+    closed months are accepted. A file that was accepted before, and is the same still, isn't taken again. Nothing is
+    published: see `publish_received`. Raises `RefusedError` for a store that can't be used, `OSError` for a full disk.
     """
     session = Session()
-    with inbox.staging_lock(workspace.directory) as stage:
-        copies = list[tuple[ReceivedFile, StagedCopy | None]]()
+    with staging.staging_lock(workspace.directory) as stage:
+        files = list[ReceivedFile]()
+        # All copies first: only beside the others can a piece of an export be told from a version of it.
         for number, offer in enumerate(offers):
             progress(offer.name, number, 2 * len(offers))
-            bound_by = FOLDER if offer.folder else OPTION if sender else NAMED
-            taken = ReceivedFile(offer, sender=offer.folder or sender, bound_by=bound_by)
-            try:
-                taken.changed_at, taken.seen = inbox.changed_at(offer.path), inbox.seen(offer.path)
-                copies.append((taken, _copied(workspace, taken, stage / f"{number}")))
-            except OSError as error:
-                if error.errno == errno.ENOENT and offer.folder is not None:
-                    continue  # Another `receive` was faster.
-                session.undecided.append(_unwritten(taken, error))
-        copies = [(taken, copy) for taken, copy in copies if not _known(taken)]
-        split = _split(copies)
-        for number, (taken, copy) in enumerate(copies):
-            progress(taken.offer.name, len(copies) + number, 2 * len(copies))
-            try:
-                if copy is not None and not taken.refusals:
-                    _take(workspace, taken, copy, split.get(number, []), restated)
-            except RefusedError as error:  # Of our key, our crosswalk: no fault of the file's, which waits.
-                page = runbook.of_refusal(error.refusals[0]) or Page.CONTRIBUTION_REFUSED
-                session.undecided.append(Finding(f"{taken.offer.name} can't be judged here: {error}", page))
-                continue
-            session.files.append(taken)
-            try:
-                _settle(workspace, taken, copy)
-            except OSError as error:
-                session.undecided.append(_unwritten(taken, error))
+            bound_by = BY_FOLDER if offer.folder else BY_OPTION if sender else BY_FILE
+            file = ReceivedFile(offer, sender=offer.folder or sender, bound_by=bound_by)
+            if _copy(workspace, session, file, stage / f"{number}"):
+                files.append(file)
+        files = [file for file in files if not receive.was_accepted(file)]
+        receive.note_ambiguous(files)
+        for number, file in enumerate(files):
+            progress(file.offer.name, len(files) + number, 2 * len(files))
+            _judge(workspace, session, file, restatement)
     return session
 
 
 def publish_received(workspace: Workspace, session: Session) -> None:
     """Publish the months that the accepted files are about, and those beside them, where anything has changed."""
-    months = {month for t in session.files for month in t.months}
+    months = {month for file in session.files for month in file.months}
     store = workspace.store_if_any()
     if not months or store is None:
         return
@@ -98,6 +89,39 @@ def publish_received(workspace: Workspace, session: Session) -> None:
     for month in store.read_months():
         if month in near:
             session.report.add(publish_month(workspace, store, month))
-    measured = {m.inputs.digest: m for m in session.report.measured.values()}
+    measured = {figures.inputs.digest: figures for figures in session.report.measured.values()}
     session.report.tests = note_tests(workspace, store, measured)
     session.report.findings += delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
+
+
+def _copy(workspace: Workspace, session: Session, file: ReceivedFile, to: Path) -> bool:
+    """Whether the file could be looked at; if not, a finding says so."""
+    offer = file.offer
+    try:
+        # Noted before the copy: bytes that are written after this moment show as a change.
+        file.changed_at = inbox.changed_at(offer.path)
+        file.state = inbox.state_of(offer.path)
+        receive.copy(workspace, file, to)
+    except OSError as error:
+        # Another `receive` was faster, and has put the file into quarantine, or the sender took the file back.
+        if error.errno != errno.ENOENT or offer.folder is None:
+            session.undecided.append(receive.disk_finding(file, error))
+        return False
+    return True
+
+
+def _judge(workspace: Workspace, session: Session, file: ReceivedFile, restatement: Restatement | None) -> None:
+    """Take or refuse one copied file, and record what became of it."""
+    try:
+        if file.copy is not None and not file.refusals:
+            receive.take(workspace, file, restatement)
+    except RefusedError as error:
+        # Our key, our crosswalk or our store: no fault of the file's, which waits in its place.
+        page = runbook.of_refusal(error.refusals[0]) or Page.CONTRIBUTION_REFUSED
+        session.undecided.append(Finding(f"{file.offer.name} can't be judged here: {error}", page))
+        return
+    session.files.append(file)
+    try:
+        receive.record_outcome(workspace, file)
+    except OSError as error:
+        session.undecided.append(receive.disk_finding(file, error))

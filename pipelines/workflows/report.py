@@ -12,7 +12,7 @@ from pipelines.licences.release_tests import LicenceTest
 from pipelines.runbook import Finding, Page
 
 Progress = Callable[[str, int, int], None]
-"""Told what is being done, how many are done, and of how many."""
+"""Called with the name of what is being done, how many are done, and of how many."""
 
 
 @dataclass
@@ -20,9 +20,14 @@ class MonthRun:
     """What publishing a month did."""
 
     month: date
+    """The month's first day."""
     measured: dict[str, Measured] = field(default_factory=dict)
     """By reading, what was published."""
     findings: list[Finding] = field(default_factory=list)
+
+    def note(self, *findings: Finding) -> None:
+        """Add findings, each once: readings that rest on the same inputs have the same findings."""
+        self.findings += [finding for finding in dict.fromkeys(findings) if finding not in self.findings]
 
 
 @dataclass
@@ -31,32 +36,36 @@ class Report:
 
     products: list[ProductRun] = field(default_factory=list)
     published: list[date] = field(default_factory=list)
+    """First days of the months that were published."""
     measured: dict[tuple[date, str], Measured] = field(default_factory=dict)
     """By month and reading, what was published."""
     tests: list[LicenceTest] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     alerts: list[str] = field(default_factory=list)
-    """What is open, by level; they are the centre's business, and no fault of this run."""
+    """What is open, by level: the centre's business, and no fault of this run."""
 
     @property
     def clean(self) -> bool:
-        return not self.findings and not any(p.refusals or p.missing for p in self.products)
+        """Whether nobody has to see to anything; else the command ends with exit code 1."""
+        return not self.findings and not any(product.refusals or product.missing for product in self.products)
 
     @property
     def pages(self) -> list[Page]:
-        """What the runbook has about what was found."""
-        pages = [runbook.of_product(refusal) for p in self.products for refusal in p.refusals]
-        pages += [Page.DAYS_MISSING] if any(p.missing for p in self.products) else []
+        """The runbook's sections about what the run found, each once."""
+        pages = [runbook.of_product(refusal) for product in self.products for refusal in product.refusals]
+        pages += [Page.DAYS_MISSING] if any(product.missing for product in self.products) else []
         return list(dict.fromkeys(pages + [finding.page for finding in self.findings]))
 
     def to_dict(self) -> dict[str, Any]:
+        """What `run --json` answers, ready for JSON."""
         products = {
-            p.name: asdict(p.received)
-            | {"unidentified_events": p.unidentified, "undecided_events": p.undecided}
-            | {"missing_days": [d.isoformat() for d in p.missing], "refused": [str(r) for r in p.refusals]}
-            for p in self.products
+            product.name: asdict(product.received)
+            | {"unidentified_events": product.unidentified, "undecided_events": product.undecided}
+            | {"missing_days": [day.isoformat() for day in product.missing]}
+            | {"refused": [str(refusal) for refusal in product.refusals]}
+            for product in self.products
         }
-        months = [f"{m:%Y-%m}" for m in self.published]
+        months = [f"{month:%Y-%m}" for month in self.published]
         return {
             "products": products,
             "published_months": months,
@@ -67,7 +76,7 @@ class Report:
 
     def add(self, month: MonthRun) -> None:
         """Take in what publishing a month did."""
-        self.findings += [f for f in month.findings if f not in self.findings]
-        self.measured |= {(month.month, reading): found for reading, found in month.measured.items()}
+        self.findings += [finding for finding in month.findings if finding not in self.findings]
+        self.measured |= {(month.month, reading): measured for reading, measured in month.measured.items()}
         if month.measured:
             self.published.append(month.month)

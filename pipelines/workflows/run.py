@@ -1,4 +1,4 @@
-"""One run: contributions from every source that is due, then the months' figures and licence tests."""
+"""One run: contributions from every source that is due, then the months' figures, licence tests and alerts."""
 
 from datetime import date, datetime
 from pathlib import Path
@@ -18,12 +18,13 @@ def run(
     now: datetime,
     first: date | None = None,
     last: date | None = None,
-    progress: Progress = lambda what, done, of: None,
+    progress: Progress = lambda step, done, total: None,
 ) -> Report:
     """Compute the days from `first` to `last` (both included), store them and publish their months.
 
     Without a range, computes what is missing, wasn't settled, has changed since or was made under
     other settings. A product whose sources are refused keeps what the store has, and the others go on.
+    Raises `RefusedError` where the store, the newest key or the registry's additions can't be used.
     """
     report = Report()
     with Workspace(directory, group, now) as workspace:
@@ -34,40 +35,43 @@ def run(
         stated_counts.take_counts(workspace)
         store = workspace.store_if_any()
         if store is not None:
+            # All months, and not only those of the contributions above: counts, changed manifests and files that were handed
+            # in outdate months, too. A month that is as it was published costs a look at its inputs.
             months = store.read_months()
             for number, month in enumerate(months):
                 progress(f"{month:%Y-%m}", number, len(months))
                 report.add(publish_month(workspace, store, month))
-            report.tests = note_tests(workspace, store, {m.inputs.digest: m for m in report.measured.values()})
+            measured = {figures.inputs.digest: figures for figures in report.measured.values()}
+            report.tests = note_tests(workspace, store, measured)
         notify(workspace, report, whole=first is None and last is None)
     return report
 
 
 def notify(workspace: Workspace, report: Report, whole: bool) -> None:
-    """Look once more with what the run found itself, send what waits in the outbox, and let the heartbeat beat.
+    """Evaluate alerts once more with what the run itself found, send what waits in the outbox, and send the heartbeat.
 
-    It stays silent when a product was refused or a message can't be delivered: then the outside service rings. `whole`: the
-    run was about all that is due, and not about a range.
+    There is no heartbeat where a product was refused or a message can't be delivered: then the outside service rings.
+    `whole`: the run was about all that is due, and not about a range; only such a run knows which products lack days.
     """
-    refused = [p.name for p in report.products if p.refusals]
+    refused = [product.name for product in report.products if product.refusals]
     store = workspace.store_if_any()
-    left = list[Finding]()
+    undelivered = list[Finding]()
     if store is not None:
-        missing = [p.name for p in report.products if p.missing] if whole else None
-        evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, True, evaluate.RunFacts(missing, refused))
-        left = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
+        missing = [product.name for product in report.products if product.missing] if whole else None
+        facts = evaluate.RunFacts(missing, refused)
+        evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, True, facts)
+        undelivered = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
         report.alerts = delivery.open_alerts(store)
-    report.findings += left
-    report.findings += [
-        Finding(said, Page.UNDELIVERED) for said in rules.unwatched(workspace.group, workspace.registry, workspace.today)
-    ]
-    if not refused and not left:
+    report.findings += undelivered
+    unwatched = rules.unwatched(workspace.group, workspace.registry, workspace.today)
+    report.findings += [Finding(text, Page.UNDELIVERED) for text in unwatched]
+    if not refused and not undelivered:
         report.findings += delivery.ping(workspace.group.alerting, workspace.directory)
 
 
 def empty_range(group: Group, first: date | None, last: date | None, today: date) -> list[Finding]:
-    """The finding that a range holds no day of any product."""
-    if (first is None and last is None) or due.any_days(group, first, last, today):
+    """The finding that a range (both ends included) holds no day of any product; none for a run without a range."""
+    if (first is None and last is None) or due.has_days(group, first, last, today):
         return []
-    said = f"no product lives between {first or 'the beginning'} and {last or 'today'}, or it lies in the future"
-    return [Finding(said, Page.RANGE_EMPTY)]
+    text = f"no product lives between {first or 'the beginning'} and {last or 'today'}, or it lies in the future"
+    return [Finding(text, Page.RANGE_EMPTY)]

@@ -28,7 +28,8 @@ def close(
     """Sign a month: from then on its figures stand, whatever comes later; to change them is to restate them."""
     from dashboards.cli import answers, tables
     from pipelines.figures import query
-    from pipelines.workflows.close import Signature, close_month, ledger_entry, sign_off_lines
+    from pipelines.workflows.close import Signature, close_month, ledger_entry
+    from pipelines.workflows.sign_off import sign_off_lines
     from pipelines.workspace import Workspace
 
     first = console.month_of(month)

@@ -57,7 +57,7 @@ def erase(
 ) -> None:
     """Erase sketches: the images go, digests and signed figures stay. Who ordered it, when and why is kept."""
     from affiliates.manifests.loader import read_group
-    from pipelines.ingestion.inbox import still_in_the_inbox
+    from pipelines.ingestion.inbox import files_holding
     from pipelines.store import contributions, erasure, vacuum
 
     settings = read_group(group)
@@ -89,7 +89,7 @@ def erase(
             # Deleted rows leave their bytes in the file until the file is written anew.
             unswept = vacuum.sweep(store)
             # A file in the inbox holds the same sketches, and the next run would take them in again.
-            inbox = still_in_the_inbox(group, planned.contributions)
+            inbox = files_holding(group, planned.contributions)
             answer = to_dict(scope, planned, inbox=inbox, unswept=unswept, unpublished=unpublished)
             lines = _afterwards(store, planned, inbox, unswept, unpublished)
             shown = Stack(_shown(scope, planned), *lines)

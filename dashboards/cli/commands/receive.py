@@ -105,9 +105,9 @@ def to_dict(session: "Session", received_at: datetime) -> dict[str, Any]:
 
 def _by_itself(taken: "ReceivedFile") -> bool:
     """Whether nobody but the file says who hands it in."""
-    from pipelines.ingestion.receive import NAMED
+    from pipelines.ingestion.receive import BY_FILE
 
-    return taken.sender is not None and taken.bound_by.startswith(NAMED)
+    return taken.sender is not None and taken.bound_by.startswith(BY_FILE)
 
 
 def shown(session: "Session") -> "RenderableType":

@@ -357,7 +357,9 @@ def test_a_second_contribution_of_fewer_events_is_left_alone(directory: Path) ->
     late = made("a/app", day, [*PEOPLE[day], "late"], key=FIRST_KEY, computed_at=NOW - DAY / 2)
     with Workspace(directory, read_group(directory), NOW) as workspace:
         contract.write(directory / "late.parquet", [late])
-        receive.receive_files(workspace, [offer_of(directory / "late.parquet", directory)], restated=Restatement("late", "CFO"))
+        receive.receive_files(
+            workspace, [offer_of(directory / "late.parquet", directory)], restatement=Restatement("late", "CFO")
+        )
     figure = window(directory, TRAILING).group
     assert figure.reasons[0].startswith("a/app: 1 period (2025-01-31) is under the key of epoch 1, not of 2")
     truth = {w for d, who in PEOPLE.items() if TRAILING.first <= d <= TRAILING.last for w in who} | {"late"}

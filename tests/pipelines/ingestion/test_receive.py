@@ -27,7 +27,7 @@ from affiliates.sketches.registers import Registers
 from dashboards.cli.commands import key, receive
 from dashboards.cli.main import app
 from pipelines import runbook
-from pipelines.ingestion import inbox, replacement
+from pipelines.ingestion import inbox, replacement, staging
 from pipelines.records import Restatement, StoredPart
 from pipelines.workflows import close
 from pipelines.workflows.close import Signature
@@ -296,7 +296,7 @@ def test_a_rough_sketch_misses_nobody_by_chance() -> None:
         before, after = (Registers.from_keys(10, some) for some in (keys, keys[1_600:]))
         seemed += before.bounds().estimate - after.bounds().estimate > replacement.MISSED * before.bounds().estimate
         stored = StoredPart("external", "email", before)
-        assert not list(replacement.lost(contributed("a/app", FIRST, {"email": after}), [stored]))
+        assert not list(replacement.lost_users(contributed("a/app", FIRST, {"email": after}), [stored]))
     assert seemed
 
 
@@ -405,9 +405,9 @@ def test_what_replaces_a_refused_file_is_judged(directory: Path, monkeypatch: py
     else:
         write(path, row(FIRST, product="other"))
     old(path, 200)
-    bad, real, before = signing.digest_of(path), inbox.stage_copy, path.stat()
+    bad, real, before = signing.digest_of(path), staging.stage_copy, path.stat()
 
-    def copied(*arguments: Any) -> inbox.StagedCopy:
+    def copied(*arguments: Any) -> staging.StagedCopy:
         staged = real(*arguments)
         path.rename(directory / "bad")
         if how == "replaced" and parts:  # Only one of its parts; the other one is what it was.
@@ -421,7 +421,7 @@ def test_what_replaces_a_refused_file_is_judged(directory: Path, monkeypatch: py
         return staged
 
     with monkeypatch.context() as patched:
-        patched.setattr(inbox, "stage_copy", copied)
+        patched.setattr(staging, "stage_copy", copied)
         assert len(take(directory).refused) == 1
     (put,) = (directory / ".mauwatch" / "quarantine" / "a").glob("*Z-f")
     assert (signing.digest_of(put), receipt(put)["sha256"], receipt(put)["outcome"]) == (bad, bad, "refused")
@@ -434,18 +434,18 @@ def test_the_signature_of_what_replaces_a_refused_file_stays(
 ) -> None:
     """Put away with the file before, it would be missed, and the good file refused."""
     mine: dict[str, Any] = {"affiliate": "c", "product": "web"}
-    path, beside, real = box(directory, "c") / "f", box(directory, "c") / "f.sig", inbox.stage_copy
+    path, beside, real = box(directory, "c") / "f", box(directory, "c") / "f.sig", staging.stage_copy
     write(path, row(FIRST, **mine))
     beside.write_text("AAAA")
 
-    def copied(*arguments: Any) -> inbox.StagedCopy:
+    def copied(*arguments: Any) -> staging.StagedCopy:
         staged = real(*arguments)
         path.unlink()
         beside.write_text(signing.sign(write(path, row(FIRST, number=9, events=9, **mine)), tmp_path / "c.pem"))
         return staged
 
     with monkeypatch.context() as patched:
-        patched.setattr(inbox, "stage_copy", copied)
+        patched.setattr(staging, "stage_copy", copied)
         assert "no key's of the sender" in why(take(directory))
     assert outcomes(take(directory)) == ["new"]
 
@@ -459,9 +459,9 @@ def test_a_file_that_grows_while_it_is_copied_is_refused(directory: Path, monkey
     else:
         write(path, row(FIRST))
     most = max(p.stat().st_size for p in ([path] if not parts else signing.parts_of(path)))
-    monkeypatch.setattr(inbox, "MOST_FILE", most if parts else most - 1)
+    monkeypatch.setattr(staging, "MOST_FILE", most if parts else most - 1)
     with monkeypatch.context() as patched:  # What was looked at before: one byte.
-        patched.setattr(inbox, "_check_size", _late(inbox._check_size))
+        patched.setattr(staging, "_check_size", _late(staging._check_size))
         session = take(directory)
     assert [r.rule for r in session.files[0].refusals] == ["it is too large"]
 

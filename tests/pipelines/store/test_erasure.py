@@ -297,7 +297,7 @@ def test_a_file_with_an_erased_day_is_refused_whole(directory: Path, tmp_path: P
 
     assert receive("first.parquet").refused == []
     plan = erased(directory)
-    assert inbox.still_in_the_inbox(directory, plan.contributions) == ["a/first.parquet"]
+    assert inbox.files_holding(directory, plan.contributions) == ["a/first.parquet"]
     (taken,) = receive("again.parquet").refused
     assert [(r.subject, r.rule) for r in taken.refusals] == [("a/app", "was erased, so it isn't stored again")]
     assert not (folder / "again.parquet").exists()
