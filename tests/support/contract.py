@@ -18,8 +18,8 @@ def registers(n: int, seed: int = 0, lg_k: int = 21) -> Registers:
 
 
 def part(key: GroupKey, n: int = 100, namespace: str = "email", audience: str = "external", **changes: Any) -> Part:
-    made = registers(n, lg_k=changes.pop("lg_k", 21))
-    return replace(Part(audience, namespace, made, n, n, canaries.image(namespace, key, made.lg_k)), **changes)
+    sketch = registers(n, lg_k=changes.pop("lg_k", 21))
+    return replace(Part(audience, namespace, sketch, n, n, canaries.image(namespace, key, sketch.lg_k)), **changes)
 
 
 def made(key: GroupKey, **changes: Any) -> Contribution:

@@ -167,28 +167,28 @@ class DailyGroup:
 
     def people(self, month: date, subject: str, today: date, reading: str) -> tuple[int | None, int | None]:
         """The figure and the sum over its products: of all the month's events, come or yet to come, in today's version."""
-        told = tuple(cell for cell, day in RESTATED.items() if day <= today)
-        return self._people(month, subject, told, reading == "outsiders")
+        rewritten = tuple(cell for cell, day in RESTATED.items() if day <= today)
+        return self._people(month, subject, rewritten, reading == "outsiders")
 
     @cache  # noqa: B019 the group lives as long as the test
-    def _people(self, month: date, subject: str, told: tuple[Cell, ...], outsiders: bool) -> tuple[int | None, int | None]:
-        each: dict[str, set[str]] = defaultdict(set)
+    def _people(self, month: date, subject: str, rewritten: tuple[Cell, ...], outsiders: bool) -> tuple[int | None, int | None]:
+        by_product: dict[str, set[str]] = defaultdict(set)
         names = self.products(month, subject)
         for (name, day), rows in self.events.items():
             if name in names and day.replace(day=1) == month:
-                told_rows = self.restated[name, day] if (name, day) in told else rows
-                each[name] |= {_person(*e) for e in told_rows if not (outsiders and _staff(e[0]))}
+                day_rows = self.restated[name, day] if (name, day) in rewritten else rows
+                by_product[name] |= {_person(*e) for e in day_rows if not (outsiders and _staff(e[0]))}
         count = COUNTS[month][0] if "prepaid" in names and month in COUNTS else 0
         if names == ["kiosk"]:
             return None, None
-        united = len(set().union(*each.values()))
-        return max(united, count), sum(map(len, each.values())) + count
+        united = len(set().union(*by_product.values()))
+        return max(united, count), sum(map(len, by_product.values())) + count
 
     def products(self, month: date, subject: str) -> list[str]:
         """The products of a subject that are due in a month."""
         entities = [e for e in OF if e != "roads" or month_end(month) >= ACQUIRED]
-        found = [p for e in entities for p in OF[e] if subject in ("test", e, f"{e}/{p}")]
-        return [p for p in found if p != "web" or month < WEB_ENDS]
+        products = [p for e in entities for p in OF[e] if subject in ("test", e, f"{e}/{p}")]
+        return [p for p in products if p != "web" or month < WEB_ENDS]
 
     def is_whole(self, month: date, subject: str, now: datetime) -> bool:
         """Whether every event of the month has come in by now, settled, or a number stands in for it."""

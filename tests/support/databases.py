@@ -54,8 +54,8 @@ def rows_of(url: str, directory: Path) -> dict[str, list[dict[str, Any]]]:
     if not exists(url, directory):
         return {}
     with connected(url, directory) as engine, engine.connect() as connection:
-        found = {}
+        tables = {}
         for table in schema.metadata.sorted_tables:
             rows = connection.execute(sa.select(table)).mappings()
-            found[table.name] = sorted((dict(row) for row in rows), key=lambda row: [str(v) for v in list(row.values())[:4]])
-        return found
+            tables[table.name] = sorted((dict(row) for row in rows), key=lambda row: [str(v) for v in list(row.values())[:4]])
+        return tables

@@ -26,7 +26,7 @@ JANUARY = [date(2025, 1, 1) + timedelta(i) for i in range(31)]
 def contributions(directory: Path, days: list[date] | None = None, **place: Any) -> dict[date, Contribution]:
     """What the first product with sources contributes for these days."""
     group = read_group(directory)
-    ref, found = next((ref, product) for ref, product in group.products.items() if product.sources)
+    ref, first_product = next((ref, product) for ref, product in group.products.items() if product.sources)
     work = EdgeContext(
         directory,
         group.settings,
@@ -34,9 +34,13 @@ def contributions(directory: Path, days: list[date] | None = None, **place: Any)
         place.pop("crosswalk", lambda month: None),
         place.pop("now", NOW),
     )
-    files = resolve.find(str(ref), found, directory, group.settings.time_zone)
-    periods = availability.periods_present(files, found, days or JANUARY, group.settings.time_zone, work.now)
-    return {c.activity_date: c for some in contribute.contribute(ref, found, files, periods, work) for c in some}
+    files = resolve.find(str(ref), first_product, directory, group.settings.time_zone)
+    periods = availability.periods_present(files, first_product, days or JANUARY, group.settings.time_zone, work.now)
+    return {
+        c.activity_date: c
+        for contributions_ in contribute.contribute(ref, first_product, files, periods, work)
+        for c in contributions_
+    }
 
 
 def users(contribution: Contribution, audience: str = "external") -> dict[str, int]:

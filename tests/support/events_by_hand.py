@@ -57,10 +57,10 @@ def proof(namespace: str, key: GroupKey) -> bytes:
     return canaries.image(namespace, key, LG_K)
 
 
-def made(subject: str, first: date, who: Sequence[str], joined: snapshot.Crosswalk | None = None, **said: Any) -> Contribution:
+def made(subject: str, first: date, who: Sequence[str], joined: snapshot.Crosswalk | None = None, **changes: Any) -> Contribution:
     """What an affiliate makes of a period's events, with no code of ours but hashing and sketching."""
     affiliate, product_ = ProductRef.parse(subject)
-    key = said.pop("key", FIRST_KEY)
+    key = changes.pop("key", FIRST_KEY)
     keys = keys_of(set(who), key)
     of_namespace = {"email": keys}
     if joined is not None:
@@ -76,13 +76,13 @@ def made(subject: str, first: date, who: Sequence[str], joined: snapshot.Crosswa
     }  # fmt: skip
     return Contribution(
         affiliate=affiliate, product=product_, activity_date=first, key_epoch=key.epoch, unidentified_events=0,
-        undecided_events=0, producer="by hand", parts=parts, **{**plain, **said},
+        undecided_events=0, producer="by hand", parts=parts, **{**plain, **changes},
     )  # fmt: skip
 
 
-def unknown(name: str, /, **said: Any) -> Manifests:
+def unknown(name: str, /, **changes: Any) -> Manifests:
     """A product whose sketches are handed in."""
-    return product(name, sources=[], **said)
+    return product(name, sources=[], **changes)
 
 
 def write_day(directory: Path, day: date, events: Iterable[Event]) -> None:

@@ -17,19 +17,19 @@ Manifests = dict[str, Any]
 
 def source(**changes: Any) -> Manifests:
     """A source with one e-mail column; a value of None leaves a key out."""
-    said = {
+    manifest = {
         "files": "events.parquet", "time": "at", "complete_through": "2025-01-31",
         "identifiers": [{"column": "user", "namespace": "email"}], **changes,
     }  # fmt: skip
-    return {k: v for k, v in said.items() if v is not None}
+    return {k: v for k, v in manifest.items() if v is not None}
 
 
 def product(name: str = "app", /, **changes: Any) -> Manifests:
-    said = {
+    manifest = {
         "product": name, "from": "2025-01-01", "settles_after": 3, "active": {"id": "seen", "meaning": "was seen"},
         "sources": [source()], **changes,
     }  # fmt: skip
-    return {k: v for k, v in said.items() if v is not None}
+    return {k: v for k, v in manifest.items() if v is not None}
 
 
 def entity(name: str, products: list[Manifests], **changes: Any) -> Manifests:
@@ -43,8 +43,8 @@ def write_group(
     (directory / "affiliates").mkdir(parents=True, exist_ok=True)
     (directory / "group.key").write_text(KEY)
     (directory / "group.key").chmod(0o600)
-    said = {"group": "test", "ultimate_parent": "parent", "key": {"file": "group.key"}, **settings}
-    (directory / "group.yaml").write_text(yaml.safe_dump(said, sort_keys=False))
+    settings_ = {"group": "test", "ultimate_parent": "parent", "key": {"file": "group.key"}, **settings}
+    (directory / "group.yaml").write_text(yaml.safe_dump(settings_, sort_keys=False))
     for manifest in [{"entity": "parent"}, *entities]:
         (directory / "affiliates" / f"{manifest['entity']}.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
     for name, content in (files or {}).items():

@@ -30,14 +30,14 @@ def take(
 
 
 def outcomes(session: Session) -> list[str]:
-    return [told["outcome"] for taken in session.files for told in taken.contributions]
+    return [entry["outcome"] for file in session.files for entry in file.contributions]
 
 
 def why(session: Session) -> str:
-    return "\n".join(str(refusal) for taken in session.files for refusal in taken.refusals)
+    return "\n".join(str(refusal) for file in session.files for refusal in file.refusals)
 
 
 def receipt(path: Path) -> dict[str, Any]:
-    said = json.loads(path.with_name(f"{path.name}.receipt.json").read_text())
-    assert isinstance(said, dict)
-    return said
+    content = json.loads(path.with_name(f"{path.name}.receipt.json").read_text())
+    assert isinstance(content, dict)
+    return content

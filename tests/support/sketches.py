@@ -29,15 +29,18 @@ def sketch(first: int, last: int, lg_k: int = 21) -> Registers:
 
 def contributed(name: str, day: date, parts: dict[str, Registers], **changes: Any) -> Contribution:
     affiliate, product_ = ProductRef.parse(name)
-    made = tuple(Part(changes.get("audience", "external"), n, r, None, None, b"") for n, r in parts.items())
+    parts_ = tuple(Part(changes.get("audience", "external"), n, r, None, None, b"") for n, r in parts.items())
     plain = Contribution(
-        affiliate, product_, "day", day, "1", "", "v1 unicode", 0, 0, "seen/1", None, "UTC", LATE, "test", made
+        affiliate, product_, "day", day, "1", "", "v1 unicode", 0, 0, "seen/1", None, "UTC", LATE, "test", parts_
     )  # fmt: skip
     return replace(plain, **{k: v for k, v in changes.items() if k != "audience"})
 
 
-def give(store: ContributionStore, group: Group, *each: Contribution) -> None:
+def give(store: ContributionStore, group: Group, *contributions: Contribution) -> None:
     store.append_contributions(
-        [AcceptedContribution(c, settles_at(group, c.ref, c.grain, c.activity_date, c.day_zone), "fingerprint") for c in each],
+        [
+            AcceptedContribution(c, settles_at(group, c.ref, c.grain, c.activity_date, c.day_zone), "fingerprint")
+            for c in contributions
+        ],
         LATE,
     )

@@ -60,23 +60,23 @@ def table(url: str, **changes: Any) -> Manifests:
     return source(**{"files": None, "table": "events", "database": {"url": url}, **changes})
 
 
-def group_of(directory: Path, said: Manifests, files: dict[str, pl.DataFrame | bytes] | None = None, **settings: Any) -> Path:
-    return write_group(directory, [entity("a", [product(sources=[said])])], files, **settings)
+def group_of(directory: Path, source_: Manifests, files: dict[str, pl.DataFrame | bytes] | None = None, **settings: Any) -> Path:
+    return write_group(directory, [entity("a", [product(sources=[source_])])], files, **settings)
 
 
-def digests(found: dict[date, Contribution]) -> dict[date, tuple[str, int, int | None]]:
+def digests(contributions: dict[date, Contribution]) -> dict[date, tuple[str, int, int | None]]:
     """What was contributed, whatever the manifest calls the place that it came from."""
     return {
         d: (replace(c, definition_digest=None).digest, sum(p.events or 0 for p in c.parts), c.unidentified_events)
-        for d, c in found.items()
+        for d, c in contributions.items()
     }
 
 
 def found_in(directory: Path) -> EventSource:
     group = read_group(directory)
-    (said,) = group.entities["a"].products
-    (found,) = resolve.find("a/app", said, directory, group.settings.time_zone)
-    return found
+    (product_,) = group.entities["a"].products
+    (source_,) = resolve.find("a/app", product_, directory, group.settings.time_zone)
+    return source_
 
 
 def whole_text(error: BaseException) -> str:

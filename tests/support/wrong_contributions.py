@@ -34,10 +34,10 @@ def people(number: int = PEOPLE, first: int = 0) -> list[str]:
 
 def image(items: Iterable[str | int], lg_k: int = 21) -> bytes:
     """By Apache DataSketches itself."""
-    made = datasketches.hll_sketch(lg_k)
-    for each in items:
-        made.update(each)
-    return bytes(made.serialize_compact())
+    sketch = datasketches.hll_sketch(lg_k)
+    for text in items:
+        sketch.update(text)
+    return bytes(sketch.serialize_compact())
 
 
 @lru_cache(1 << 17)
@@ -68,15 +68,15 @@ def row(day: date, way: Item = right, number: int = PEOPLE, lg_k: int = 21, **ch
 def write(path: Path, *rows: dict[str, Any]) -> Path:
     """With the columns that the first row has: an older version's file has no optional ones."""
     schema = {name: dtype for name, dtype in SCHEMA.items() if name in rows[0]}
-    pl.DataFrame([{name: each[name] for name in schema} for each in rows], schema=schema).write_parquet(path)
+    pl.DataFrame([{name: row_[name] for name in schema} for row_ in rows], schema=schema).write_parquet(path)
     return path
 
 
 def folder(path: Path, *parts: dict[str, Any]) -> Path:
     """As Spark writes it."""
     path.mkdir()
-    for number, each in enumerate(parts):
-        write(path / f"part-{number:05}-c000.snappy.parquet", each)
+    for number, part in enumerate(parts):
+        write(path / f"part-{number:05}-c000.snappy.parquet", part)
         (path / f".part-{number:05}-c000.snappy.parquet.crc").write_bytes(b"crc")
     (path / "_SUCCESS").touch()
     return path
@@ -104,10 +104,10 @@ def united_by_the_library(day: date) -> dict[str, Any]:
     for number, lg_k in enumerate((12, 10, 12)):
         part = image(map(right, people(2_000, 2_000 * number)), lg_k)
         union.update(datasketches.hll_sketch.deserialize(part))
-    made = union.get_result()
-    canaries = image(map(item, users()), made.lg_config_k)
-    sketch = bytes(made.serialize_compact())
-    return row(day, lg_k=made.lg_config_k, sketch=sketch, canary=canaries, events=9_000, distinct_users=6_000)
+    united = union.get_result()
+    canaries = image(map(item, users()), united.lg_config_k)
+    sketch = bytes(united.serialize_compact())
+    return row(day, lg_k=united.lg_config_k, sketch=sketch, canary=canaries, events=9_000, distinct_users=6_000)
 
 
 def truncated(path: Path, day: date) -> None:
@@ -140,7 +140,7 @@ class Case:
     what: str
     make: Callable[[Path, date], object]
     """Writes the file, or the folder, of a day."""
-    said: str
+    reason: str
     """In the reason why it is refused."""
     sender: str = "a"
 
@@ -149,8 +149,8 @@ class Case:
         return "".join(c if c.isalnum() else "-" for c in self.what)
 
 
-def _row(what: str, said: str, **changes: Any) -> Case:
-    return Case(what, lambda path, day: write(path, row(day, **changes)), said)
+def _row(what: str, reason: str, **changes: Any) -> Case:
+    return Case(what, lambda path, day: write(path, row(day, **changes)), reason)
 
 
 FUTURE = datetime.now(UTC).date() + timedelta(3)
@@ -215,16 +215,16 @@ LATER = datetime(2025, 3, 1, tzinfo=UTC)
 
 def table() -> str:
     """The table of docs/affiliates.md: what is wrong, and what the receipt says of it."""
-    lines = [f"| {case.what} | {case.said.partition(' (')[0]} |" for case in cases(Path("key.pem"))]
+    lines = [f"| {case.what} | {case.reason.partition(' (')[0]} |" for case in cases(Path("key.pem"))]
     return "\n".join(["| what is wrong | refused, since |", "|---|---|", *lines])
 
 
 def old(path: Path, seconds: int) -> None:
     """Make a file or folder, and all beside it of its name, look as if it was written so long ago."""
     then = clock.time() - seconds
-    for each in [path, *path.rglob("*"), path.with_name(f"{path.name}.sig")]:
-        if each.exists() or each.is_symlink():
-            os.utime(each, (then, then), follow_symlinks=False)
+    for entry in [path, *path.rglob("*"), path.with_name(f"{path.name}.sig")]:
+        if entry.exists() or entry.is_symlink():
+            os.utime(entry, (then, then), follow_symlinks=False)
 
 
 if __name__ == "__main__":

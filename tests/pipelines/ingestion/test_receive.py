@@ -69,10 +69,10 @@ def directory(make: Make, tmp_path: Path) -> Path:
         entity("b", [product("chat", **life)]),
         entity("c", [product("web", **life)], public_keys=[public]),
     ]
-    made = make(entities, {"second.key": b"f" * 64}, key=None, keys=TWO)
+    directory = make(entities, {"second.key": b"f" * 64}, key=None, keys=TWO)
     for name in "abc":
-        (made / ".mauwatch" / "inbox" / name).mkdir(parents=True)
-    return made
+        (directory / ".mauwatch" / "inbox" / name).mkdir(parents=True)
+    return directory
 
 
 def box(directory: Path, name: str = "a") -> Path:
@@ -102,25 +102,25 @@ def test_each_wrong_contribution_is_refused_with_its_reason(directory: Path, sto
     session = take(directory)
     table = shown(session)
     assert stored(directory, store_url) == before
-    refused = {taken.offer.name: taken for taken in session.refused}
+    refused = {file.offer.name: file for file in session.refused}
     assert len(refused) == len(session.files) == len(cases)
     kept = {row["file"]: row for row in rows_of(store_url, directory)["receipts"]}
     for case in cases:
-        taken, said = refused[case.file], receipt(box(directory, case.sender) / case.file)
-        assert case.said in str(taken.refusals[0]), case.what
-        assert case.said in " ".join(line for line in table.splitlines() if case.said in line), case.what
-        assert said["outcome"] == "refused"
-        assert [r["rule"] for r in said["refusals"]] == [r.rule for r in taken.refusals]
-        assert (kept[case.file]["outcome"], kept[case.file]["sha256"]) == ("refused", said["sha256"])
-        assert taken.refusals[0].rule in kept[case.file]["reasons"]
+        file, content = refused[case.file], receipt(box(directory, case.sender) / case.file)
+        assert case.reason in str(file.refusals[0]), case.what
+        assert case.reason in " ".join(line for line in table.splitlines() if case.reason in line), case.what
+        assert content["outcome"] == "refused"
+        assert [r["rule"] for r in content["refusals"]] == [r.rule for r in file.refusals]
+        assert (kept[case.file]["outcome"], kept[case.file]["sha256"]) == ("refused", content["sha256"])
+        assert file.refusals[0].rule in kept[case.file]["reasons"]
         (put,) = (directory / ".mauwatch" / "quarantine" / case.sender).glob(f"*Z-{case.file}")
-        assert receipt(put) == said
+        assert receipt(put) == content
         assert not os.path.lexists(box(directory, case.sender) / case.file)
     for path in [*(directory / ".mauwatch").rglob("*.json"), *(directory / ".mauwatch").rglob("*.sqlite*")]:
         text = path.read_bytes()
         assert not [word for word in (b"planted", b"Person.", b"4930901820", KEY.encode(), b"f" * 64) if word in text], path
-    for said_ in (table, json.dumps(receive.to_dict(session, NOW)), repr(rows_of(store_url, directory)["receipts"])):
-        assert not [word for word in ("planted", PHONE, KEY) if word in said_]
+    for output in (table, json.dumps(receive.to_dict(session, NOW)), repr(rows_of(store_url, directory)["receipts"])):
+        assert not [word for word in ("planted", PHONE, KEY) if word in output]
 
 
 def test_the_table_of_wrong_contributions_has_a_row_for_each(tmp_path: Path) -> None:
@@ -133,8 +133,8 @@ def test_the_table_of_wrong_contributions_has_a_row_for_each(tmp_path: Path) -> 
 def test_another_definition_than_the_manifests_is_said(directory: Path, tmp_path: Path) -> None:
     """An affiliate that changes whom it calls active moves the figure as growth would, and nobody would know why."""
     session = take(directory, write(tmp_path / "f.parquet", row(FIRST, definition="opened/7")), sender="a")
-    said = "a/app: 1 periods are by the definition opened/7, and the manifest's is seen/1: are they the same users?"
-    assert [m.inputs.not_counted for m in session.report.measured.values()] == [(said,), (said,)]
+    reason = "a/app: 1 periods are by the definition opened/7, and the manifest's is seen/1: are they the same users?"
+    assert [m.inputs.not_counted for m in session.report.measured.values()] == [(reason,), (reason,)]
 
 
 def test_a_lower_lgk_is_accepted_with_a_wider_interval(directory: Path) -> None:
@@ -144,11 +144,11 @@ def test_a_lower_lgk_is_accepted_with_a_wider_interval(directory: Path) -> None:
     for lg_k, name in ((21, "app"), (12, "tv")):
         write(box(directory) / name, row(FIRST, number=5_000, lg_k=lg_k, product=name) | month)
         session = take(directory)
-        found = session.report.measured[JANUARY, "unique_people"].products[f"a/{name}"]
-        assert (outcomes(session), found.estimate is not None) == (["new"], True)
-        assert found.upper is not None
-        assert found.lower <= 5_000 <= found.upper
-        widths.append(found.upper - found.lower)
+        figure = session.report.measured[JANUARY, "unique_people"].products[f"a/{name}"]
+        assert (outcomes(session), figure.estimate is not None) == (["new"], True)
+        assert figure.upper is not None
+        assert figure.lower <= 5_000 <= figure.upper
+        widths.append(figure.upper - figure.lower)
     assert widths[1] > 10 * widths[0]
     assert widths[1] > 2 * 1.96 * 1.04 / 64 * 5_000 * 0.9
     both = folder(box(directory) / "both", row(FIRST), other_namespace(FIRST, lg_k=10))
@@ -164,8 +164,8 @@ def united(parts: list[Registers]) -> bytes:
 
 def united_by_the_library(parts: list[Registers]) -> bytes:
     union = datasketches.hll_union(14)
-    for each in parts:
-        union.update(datasketches.hll_sketch.deserialize(each.to_image()))
+    for part in parts:
+        union.update(datasketches.hll_sketch.deserialize(part.to_image()))
     return bytes(union.get_result().serialize_compact())
 
 
@@ -191,15 +191,15 @@ def test_the_same_users_are_the_same_contribution(directory: Path, store_url: st
 def test_other_registers_replace_while_the_month_is_open(directory: Path, store_url: str) -> None:
     """Each version kept, with who sent it; and what was computed before doesn't undo what was computed later."""
     files = [write(directory / f"v{n}", row(FIRST, number=PEOPLE + n, computed_at=LATER + timedelta(n))) for n in range(3)]
-    found = []
+    became = []
     for n in (0, 2, 1):
-        found += outcomes(take(directory, files[n], now=NOW + timedelta(n)))
-    assert found == ["new", "replaced", "older"]
+        became += outcomes(take(directory, files[n], now=NOW + timedelta(n)))
+    assert became == ["new", "replaced", "older"]
     rows = rows_of(store_url, directory)
     assert [(r["sender"], r["reason"], r["approved_by"]) for r in rows["contributions"]] == [("a", None, None)] * 2
     assert [(r["outcome"], r["bound_by"]) for r in rows["receipts"]] == [("accepted", "named by the file")] * 3
-    told = receipt(files[2])["contributions"][0]
-    assert (told["replaced"], told["estimate"]) == (receipt(files[0])["contributions"][0]["digest"], PEOPLE + 2)
+    entry = receipt(files[2])["contributions"][0]
+    assert (entry["replaced"], entry["estimate"]) == (receipt(files[0])["contributions"][0]["digest"], PEOPLE + 2)
 
 
 @both_databases
@@ -240,12 +240,12 @@ def test_a_reason_of_each_day_is_said_once(directory: Path) -> None:
 
 def test_part_files_of_a_folder_are_one_contribution(directory: Path) -> None:
     """Taken one by one, each part would replace the one before."""
-    made = folder(box(directory) / "export", row(FIRST), other_namespace(FIRST))
+    export = folder(box(directory) / "export", row(FIRST), other_namespace(FIRST))
     session = take(directory)
     assert (outcomes(session), session.files[0].contributions[0]["estimate"]) == (["new"], 2 * PEOPLE)
-    first = receipt(made)["sha256"]
-    (made / "part-00000-c000.snappy.parquet").rename(made / "part-00009-c000.snappy.parquet")
-    assert (signing.digest_of(made), take(directory).files) == (first, [])
+    first = receipt(export)["sha256"]
+    (export / "part-00000-c000.snappy.parquet").rename(export / "part-00009-c000.snappy.parquet")
+    assert (signing.digest_of(export), take(directory).files) == (first, [])
 
 
 def test_an_export_in_pieces_does_not_replace_itself(directory: Path) -> None:
@@ -276,7 +276,7 @@ def test_users_that_a_replacement_lacks_are_told(directory: Path) -> None:
         write(box(directory) / f"region-{number}", row(FIRST) | later)
     session = take(directory)
     assert outcomes(session) == ["new", "replaced", "replaced"]
-    assert [len(taken.warnings) for taken in session.files] == [0, 0, 1]
+    assert [len(file.warnings) for file in session.files] == [0, 0, 1]
     assert "about 301 external users of email that the version before had are gone" in session.files[2].warnings[0]
 
 
@@ -293,7 +293,7 @@ def test_a_rough_sketch_misses_nobody_by_chance() -> None:
     seemed = 0
     for seed in range(40):
         keys = np.random.default_rng(seed).integers(1, 1 << 63, 20_000, np.uint64)
-        before, after = (Registers.from_keys(10, some) for some in (keys, keys[1_600:]))
+        before, after = (Registers.from_keys(10, half) for half in (keys, keys[1_600:]))
         seemed += before.bounds().estimate - after.bounds().estimate > replacement.MISSED * before.bounds().estimate
         stored = StoredPart("external", "email", before)
         assert not list(replacement.lost_users(contributed("a/app", FIRST, {"email": after}), [stored]))
@@ -532,7 +532,7 @@ def test_a_signature_may_come_after_its_file(directory: Path, tmp_path: Path) ->
     (directory / ".mauwatch" / "inbox" / "stray").touch()
     old(path, 30)
     _, left = inbox.waiting(directory, time.time(), frozenset("c"))
-    assert {each.why for each in left} == {"waits for its signature", "lies in no affiliate's folder"}
+    assert {entry.why for entry in left} == {"waits for its signature", "lies in no affiliate's folder"}
     path.with_name("f.sig").write_text(signing.sign(path, tmp_path / "c.pem"))
     offers, _ = inbox.waiting(directory, time.time(), frozenset("c"))
     assert [offer.name for offer in offers] == ["f"]
@@ -586,7 +586,7 @@ def test_two_at_once(directory: Path, store_url: str, tmp_path: Path) -> None:
     take(directory, write(tmp_path / "made", row(date(2025, 2, 1))))  # So that the store is there.
     with ThreadPoolExecutor(4) as pool:
         work = [(directory, same), (second, same), (directory, other), (second, other)]
-        sessions = list(pool.map(lambda each: take(*each), work))
+        sessions = list(pool.map(lambda arguments: take(*arguments), work))
     assert not any(session.refused for session in sessions)
     rows = rows_of(store_url, directory)
     digests = [r["digest"] for r in rows["contributions"]]
@@ -616,10 +616,10 @@ def test_the_commands_exit_codes_and_answers(directory: Path) -> None:
     write(box(directory) / "bad", row(FIRST, product="other"))
     for name in ("good", "bad"):
         old(box(directory) / name, 100)
-    said = answer("receive", "--group", directory, code=1)
-    assert [(f["file"], f["outcome"]) for f in said["files"]] == [("bad", "refused"), ("good", "accepted")]
-    assert (said["published_months"], said["left"]) == (["2025-01"], [])
-    assert said["runbook"] == [page.line for page in (runbook.Page.CONTRIBUTION_REFUSED, runbook.Page.QUARANTINE)]
+    answered = answer("receive", "--group", directory, code=1)
+    assert [(f["file"], f["outcome"]) for f in answered["files"]] == [("bad", "refused"), ("good", "accepted")]
+    assert (answered["published_months"], answered["left"]) == (["2025-01"], [])
+    assert answered["runbook"] == [page.line for page in (runbook.Page.CONTRIBUTION_REFUSED, runbook.Page.QUARANTINE)]
     good, command = box(directory) / "good", ["receive", "--group", str(directory)]
     again = CliRunner().invoke(app, [*command, str(good)])
     assert (again.exit_code, "Nothing new." in again.output) == (0, True), again.output
@@ -637,8 +637,8 @@ def test_the_commands_that_sign(directory: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(commands, ["pair", str(tmp_path / "new.pem")])
     assert done.exit_code == 0
     manifest = directory / "affiliates" / "c.yaml"
-    said = yaml.safe_load(manifest.read_text()) | yaml.safe_load(done.stdout[done.stdout.index("public_keys") :])
-    manifest.write_text(yaml.safe_dump(said))
+    content = yaml.safe_load(manifest.read_text()) | yaml.safe_load(done.stdout[done.stdout.index("public_keys") :])
+    manifest.write_text(yaml.safe_dump(content))
     path = write(box(directory, "c") / "f", row(FIRST, affiliate="c", product="web"))
     assert CliRunner().invoke(commands, ["sign", str(path), "--with", str(tmp_path / "new.pem")]).exit_code == 0
     assert outcomes(take(directory)) == ["new"]
@@ -655,8 +655,8 @@ def test_words_that_the_store_cant_hold_are_refused(directory: Path, store_url: 
         write(box(directory) / f"{number}", row(FIRST + timedelta(number)) | changes)
     write(box(directory) / "good", row(date(2025, 1, 31)))
     session = take(directory)
-    found = [refusal.rule for taken in session.refused for refusal in taken.refusals]
-    assert sorted(found) == ["a number that can't be", *["a text isn't what it ought to be"] * 5]
+    rules = [refusal.rule for file in session.refused for refusal in file.refusals]
+    assert sorted(rules) == ["a number that can't be", *["a text isn't what it ought to be"] * 5]
     assert outcomes(session) == ["new"]
     assert "planted" not in repr(rows_of(store_url, directory))
 

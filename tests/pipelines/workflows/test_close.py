@@ -38,10 +38,10 @@ def write_day(directory: Path, day: date, users: int) -> None:
 @pytest.fixture
 def directory(make: Make) -> Path:
     """March 2025 of one product: seven groups of ten people take turns."""
-    made = make([entity("a", [product("app", **LIFE)])])
+    directory = make([entity("a", [product("app", **LIFE)])])
     for number in range(31):
-        write_day(made, MARCH + timedelta(number), 10)
-    return made
+        write_day(directory, MARCH + timedelta(number), 10)
+    return directory
 
 
 def close(directory: Path, now: datetime = NOW, by: str = "Head of Finance", **why: str) -> dict[str, Measured]:
@@ -58,8 +58,8 @@ def shown(directory: Path, **asked: Any) -> tuple[Measured, Publication | None]:
 def llama_4(directory: Path) -> LicenceTest:
     group = read_group(directory)
     with contributions.open_store(group.settings.store, directory) as store:
-        (found,) = (t for t in run_tests(store, group) if t.licence.id == "llama-4")
-        return found
+        (test,) = (t for t in run_tests(store, group) if t.licence.id == "llama-4")
+        return test
 
 
 def test_a_closed_month_stands_whatever_comes(directory: Path) -> None:
@@ -69,9 +69,9 @@ def test_a_closed_month_stands_whatever_comes(directory: Path) -> None:
     report = go(directory, NOW + timedelta(1))
     assert report.products[0].received.replaced == 1
     assert [f.text.partition(",")[0] for f in report.findings] == ["2025-03 is closed"]
-    found, publication = shown(directory)
+    measured, publication = shown(directory)
     assert publication
-    assert (found.group.estimate, found.group.state, publication.signed_by) == (70, "closed", "Head of Finance")
+    assert (measured.group.estimate, measured.group.state, publication.signed_by) == (70, "closed", "Head of Finance")
     assert llama_4(directory).readings["unique_people"].estimate == 70
     assert shown(directory, anew=True)[0].group.estimate == 560
     assert go(directory, NOW + timedelta(2)).findings == report.findings  # It is said until it is restated.
@@ -123,9 +123,9 @@ def test_two_who_sign_at_the_same_moment(directory: Path) -> None:
         return "signed"
 
     with ThreadPoolExecutor(4) as several:
-        found = sorted(several.map(sign, ["one", "two", "three", "four"]))
-    assert found.count("signed") == 1
-    assert set(found) <= {"signed", "is closed already", "was signed by somebody else at the same moment"}
+        outcomes = sorted(several.map(sign, ["one", "two", "three", "four"]))
+    assert outcomes.count("signed") == 1
+    assert set(outcomes) <= {"signed", "is closed already", "was signed by somebody else at the same moment"}
     group = read_group(directory)
     with contributions.open_store(group.settings.store, directory) as store:
         assert [p.state for p in publications.history(store, MARCH, "unique_people")] == ["preliminary", "closed"]
@@ -156,8 +156,8 @@ def test_despite_what_is_open(directory: Path) -> None:
     (directory / "seen-2025-03-12.parquet").unlink()
     go(directory)
     close(directory, despite="the log of the 12th is lost for good")
-    found, publication = shown(directory)
-    assert (found.group.upper, found.group.complete, found.group.state) == (None, False, "closed")
+    measured, publication = shown(directory)
+    assert (measured.group.upper, measured.group.complete, measured.group.state) == (None, False, "closed")
     assert publication
     assert publication.despite == "the log of the 12th is lost for good"
     assert llama_4(directory).readings["unique_people"].result == "undetermined"

@@ -49,7 +49,7 @@ def rows(directory: Path) -> dict[str, list[dict[str, Any]]]:
 
 def people(directory: Path) -> dict[str, list[dict[str, Any]]]:
     """Everything in the store but what files it was computed from, and when, and that days are missing meanwhile."""
-    return {table: found for table, found in rows(directory).items() if table not in ("sources_seen", "incidents")}
+    return {table: content for table, content in rows(directory).items() if table not in ("sources_seen", "incidents")}
 
 
 def estimates(directory: Path) -> list[int | None]:
@@ -69,8 +69,8 @@ def test_a_run_counts_and_publishes(make: Make) -> None:
     report = go(directory, *JANUARY)
     assert report.clean
     assert [(p.name, p.received.new) for p in report.products] == [("a/a-app", 31), ("b/b-app", 31)]
-    found = figure(directory)
-    assert (found.group.estimate, found.group.summed_products, found.group.complete) == (60, 120, True)
+    measured = figure(directory)
+    assert (measured.group.estimate, measured.group.summed_products, measured.group.complete) == (60, 120, True)
     published = [r for r in rows(directory)["figures"] if r["reading"] == "unique_people"]
     assert sorted((r["scope"], r["subject"], r["estimate"]) for r in published) == [
         ("affiliate", "a", 60), ("affiliate", "b", 60), ("group", "test", 60),
@@ -241,8 +241,8 @@ def test_counts_of_the_manifest(make: Make) -> None:
     life = {"sources": [], "to": "2025-03-01"}
     directory = make([entity("a", [product("x", counts=[given], **life), product("y", ceilings=[roof], **life)])])
     go(directory)
-    found = figure(directory)
-    assert (found.products["a/x"].estimate, found.group.upper) == (900, 5900)
+    measured = figure(directory)
+    assert (measured.products["a/x"].estimate, measured.group.upper) == (900, 5900)
     assert figure(directory, date(2025, 2, 1)).group.upper is None  # The count is January's alone.
     make([entity("a", [product("x", counts=[given | {"users": 800}], **life), product("y", ceilings=[roof], **life)])])
     go(directory)
@@ -299,8 +299,8 @@ def test_a_refused_source_changes_nothing_and_leaks_nothing(make: Make, files: d
     assert len(report.products[0].refusals) == 1
     after = rows(directory)
     known, alerts = before.pop("incidents", []), after.pop("incidents", [])
-    told = [(r["kind"], r["subjects"]) for r in alerts if r not in known]
-    assert told == ([("failed_run", "a/app")] if existing else [])
+    raised = [(r["kind"], r["subjects"]) for r in alerts if r not in known]
+    assert raised == ([("failed_run", "a/app")] if existing else [])
     assert after == before
     assert PLANTED not in str(report)
     assert not any(PLANTED.encode() in p.read_bytes() for p in (directory / ".mauwatch").rglob("*") if p.is_file())
@@ -313,8 +313,8 @@ def test_one_refused_product_does_not_keep_the_others(make: Make) -> None:
     )
     report = go(directory, *JANUARY)
     assert [len(p.refusals) for p in report.products] == [1, 0]
-    found = figure(directory)
-    assert (found.group.estimate, found.group.upper) == (60, None)
+    measured = figure(directory)
+    assert (measured.group.estimate, measured.group.upper) == (60, None)
 
 
 def test_a_sketch_that_is_not_its_digest_is_refused(make: Make) -> None:
