@@ -63,28 +63,28 @@ def close_month(workspace: Workspace, month: date, signature: Signature) -> dict
         }
         _check_not_signed(name, before, signature)
         measured = dict(_measured(fixed, group, month))
-        records = {reading: canonical(sign_off_record(attested, m, public_key)) for reading, m in measured.items()}
-        if before and all(_is_same(before.get(reading), m, records[reading]) for reading, m in measured.items()):
+        records = {reading: canonical(sign_off_record(attested, figures, public_key)) for reading, figures in measured.items()}
+        if before and all(_is_same(before.get(reading), figures, records[reading]) for reading, figures in measured.items()):
             raise refused(
                 Code.MONTH_NOT_CLOSABLE, name, "nothing has changed since it was signed", "", "there is nothing to restate"
             )
         if signature.despite is None:
             _check_not_red(name, list(_red_checks(fixed, group, measured)))
         position = fixed.position(workspace.now)
-        state = RESTATED if before else CLOSED
-        new = []
-        for reading in group.readings.readings:
-            last = before.get(reading.name)
-            signed = {
-                "signed_by": signature.by.strip(),
-                "despite": signature.despite,
-                "reason": signature.restates,
-                "supersedes": last.id if last else None,
-                "collected": records[reading.name],
-            }
-            figures = measured[reading.name]
-            new.append(new_publication(figures, reading, group.settings.group, position, workspace.now, state, **signed))
         tests = _licence_tests(workspace, fixed, month, measured)
+    state = RESTATED if before else CLOSED
+    new = []
+    for reading in group.readings.readings:
+        last = before.get(reading.name)
+        signed = {
+            "signed_by": signature.by.strip(),
+            "despite": signature.despite,
+            "reason": signature.restates,
+            "supersedes": last.id if last else None,
+            "collected": records[reading.name],
+        }
+        figures = measured[reading.name]
+        new.append(new_publication(figures, reading, group.settings.group, position, workspace.now, state, **signed))
 
     def evaluate_within(within: Store) -> None:
         evaluate.evaluate(within, group, workspace.registry, workspace.now)
