@@ -8,7 +8,7 @@ from pipelines.counting.measure import Measured
 
 
 def sign_off_record(attested: Attested, measured: Measured, public_key: str | None = None) -> dict[str, Any]:
-    """The record that is kept with a reading's signed figures, ready for JSON; its digest goes into the ledger.
+    """The record that is kept with a reading's signed figures, ready for JSON. The ledger's entry covers it by digest.
 
     It holds the month's attestations, the affiliates that lack one, and each reconciliation beside our figure. `public_key`:
     the key that signs the month's evidence, so that a later key can't stand in for it.
