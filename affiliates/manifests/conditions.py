@@ -1,7 +1,7 @@
-"""Row-wise conditions on events: a checked subset of PostgreSQL, as polars expressions.
+"""Row-wise conditions on events: a checked subset of PostgreSQL's SQL, as polars expressions or as another engine's SQL. Pure.
 
-polars alone accepts aggregates and window functions and silently broadcasts their one value over
-all rows, so that `max(amount) > 5` would count everybody: only what is listed here gets through.
+polars alone accepts aggregates and window functions, and silently gives their one value to all rows, so that
+`max(amount) > 5` would count everybody. Only the expressions that are listed here get through.
 """
 
 from collections.abc import Callable
@@ -50,9 +50,9 @@ _ALLOWED: tuple[type[exp.Expr], ...] = (
     exp.Boolean,
     exp.Null,
 )
-# Left out for what they mean elsewhere: `/` (whole numbers divide to whole numbers in PostgreSQL,
-# not in polars), `*` (PostgreSQL says when a number gets too large), casts of numbers (rounded there,
-# cut off here) and regular expressions (another dialect).
+# Left out, since engines differ: `/` (whole numbers divide to whole numbers in PostgreSQL, not in polars), `*` (PostgreSQL
+# raises an error when a number gets too large), casts of numbers (rounded in PostgreSQL, cut off in polars) and regular
+# expressions (another dialect).
 _WHAT_IS_ALLOWED = (
     "use comparisons, and/or/not, in, between, like, is null, is distinct from, case, + and -, "
     "lower, upper, length, starts_with, coalesce and date 'YYYY-MM-DD' on one row's columns"
@@ -60,15 +60,19 @@ _WHAT_IS_ALLOWED = (
 
 
 def check(condition: str, subject: str) -> set[str]:
-    """The columns that a condition reads.
+    """The columns that a condition reads. `subject` names the condition in a refusal.
 
-    Raises `RefusedError` for anything that isn't row-wise or means different things in different engines.
+    Raises `RefusedError` (condition-invalid) for an expression that isn't row-wise, or that means different things in different
+    engines.
     """
     return {column.name for column in _tree(condition, subject).find_all(exp.Column)}
 
 
 def sql(condition: str, dialect: str, column: Callable[[str], str]) -> str:
-    """The condition in another engine's SQL, its columns named as `column` has them there."""
+    """The condition in another engine's SQL. `dialect` is sqlglot's name; `column` gives a column's name in that engine's SQL.
+
+    Raises `RefusedError` as `check` does.
+    """
 
     def named(node: exp.Expr) -> exp.Expr:
         return exp.maybe_parse(column(node.name), dialect=dialect, into=exp.Column) if isinstance(node, exp.Column) else node
@@ -77,9 +81,9 @@ def sql(condition: str, dialect: str, column: Callable[[str], str]) -> str:
 
 
 def expression(condition: str, schema: pl.Schema, subject: str) -> pl.Expr:
-    """The condition over a frame of that schema, as a boolean expression (null where undecided).
+    """The condition as a boolean expression over a frame with a schema; null for a row that the condition leaves undecided.
 
-    Raises `RefusedError` for a missing column or for types that don't fit.
+    Raises `RefusedError` as `check` does, and (condition-columns-wrong) for a missing column or types that don't fit.
     """
     tree = _tree(condition, subject)
     missing = sorted({column.name for column in tree.find_all(exp.Column)} - set(schema))
@@ -92,6 +96,7 @@ def expression(condition: str, schema: pl.Schema, subject: str) -> pl.Expr:
             "correct the condition",
         )
     tree = tree.transform(lambda node: _widened(node, schema))
+    # Tried on a frame without rows: polars says only then whether the types fit.
     try:
         # Quoted, since the names were matched exactly as they are written in the file.
         expr = pl.sql_expr(tree.sql("postgres", identify=True))
@@ -103,7 +108,7 @@ def expression(condition: str, schema: pl.Schema, subject: str) -> pl.Expr:
             Code.CONDITION_COLUMNS_WRONG,
             subject,
             "the types in a condition don't fit together" if result is None else "a condition must be true or false",
-            ", ".join(f"{c.name} is {_spoken(schema[c.name])}" for c in tree.find_all(exp.Column)),
+            ", ".join(f"{column.name} is {_type_name(schema[column.name])}" for column in tree.find_all(exp.Column)),
             "compare like with like; text columns of CSV and JSON lines get a type by `types`",
         )
     return expr.cast(pl.Boolean)
@@ -116,11 +121,12 @@ def _widened(node: exp.Expr, schema: pl.Schema) -> exp.Expr:
     return node
 
 
-def _spoken(dtype: pl.DataType) -> str:
+def _type_name(dtype: pl.DataType) -> str:
     return "text" if dtype == pl.String else str(dtype).lower()
 
 
 def _tree(condition: str, subject: str) -> exp.Expr:
+    """The condition's syntax tree, all of whose nodes are allowed."""
     try:
         statements = sqlglot.parse(condition, dialect="postgres")
     except (ParseError, TokenError):
@@ -129,33 +135,15 @@ def _tree(condition: str, subject: str) -> exp.Expr:
         raise refused(Code.CONDITION_INVALID, subject, "a condition is not one SQL expression", "", _WHAT_IS_ALLOWED)
     tree = statements[0]
     for node in tree.walk():
-        if isinstance(node, exp.AggFunc | exp.Window | exp.Subquery | exp.Select):
-            what = (
-                "aggregate"
-                if isinstance(node, exp.AggFunc)
-                else "window function"
-                if isinstance(node, exp.Window)
-                else "subquery"
-            )
+        if kind := _kind_of_many_rows(node):
             raise refused(
                 Code.CONDITION_INVALID,
                 subject,
-                f"{what} in a condition",
+                f"{kind} in a condition",
                 _masked(node),
                 f"a condition looks at one event at a time: {_WHAT_IS_ALLOWED}",
             )
-        fine = isinstance(node, _ALLOWED)
-        if isinstance(node, exp.Cast):
-            fine = node.this.is_string and node.to.this == exp.DType.DATE
-        elif isinstance(node, exp.Between):
-            fine = not node.args.get("symmetric")
-        elif isinstance(node, exp.Column):
-            fine = not node.table
-        elif isinstance(node, exp.Like | exp.ILike):
-            fine = node.expression.is_string and "\\" not in node.expression.name
-        elif isinstance(node, exp.In):
-            fine = not (node.args.get("query") or node.args.get("unnest"))
-        if not fine:
+        if not _is_allowed(node):
             raise refused(Code.CONDITION_INVALID, subject, "not supported in a condition", _masked(node), _WHAT_IS_ALLOWED)
     # polars says null for `null is true`, PostgreSQL false: in `x is not true` that would lose rows.
     return tree.transform(
@@ -167,7 +155,33 @@ def _tree(condition: str, subject: str) -> exp.Expr:
     )
 
 
+def _kind_of_many_rows(node: exp.Expr) -> str | None:
+    """What an expression over more rows than one is called; nothing for any other expression."""
+    if isinstance(node, exp.AggFunc):
+        return "aggregate"
+    if isinstance(node, exp.Window):
+        return "window function"
+    return "subquery" if isinstance(node, exp.Subquery | exp.Select) else None
+
+
+def _is_allowed(node: exp.Expr) -> bool:
+    """Whether an expression means the same in all engines: by its kind, and some kinds by what is in them."""
+    match node:
+        case exp.Cast():  # `date 'YYYY-MM-DD'` alone
+            return bool(node.this.is_string and node.to.this == exp.DType.DATE)
+        case exp.Between():
+            return not node.args.get("symmetric")
+        case exp.Column():  # A table's name before it would name another row's column.
+            return not node.table
+        case exp.Like() | exp.ILike():  # Engines differ on what a backslash in a pattern escapes.
+            return bool(node.expression.is_string and "\\" not in node.expression.name)
+        case exp.In():
+            return not (node.args.get("query") or node.args.get("unnest"))
+        case _:
+            return isinstance(node, _ALLOWED)
+
+
 def _masked(node: exp.Expr) -> str:
     """The SQL without its literals: somebody's identifier may stand among them."""
-    hidden = node.transform(lambda n: exp.Literal.string("…") if isinstance(n, exp.Literal) else n)
+    hidden = node.transform(lambda inner: exp.Literal.string("…") if isinstance(inner, exp.Literal) else inner)
     return str(hidden.sql("postgres"))

@@ -1,4 +1,4 @@
-"""grants.yaml: licences granted, side letters, and who accepted which licence for whom; each with its days and document."""
+"""grants.yaml: licences granted, side letters, and licences accepted; each with its days and its document. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
@@ -8,9 +8,11 @@ from pydantic import Field
 
 from affiliates.errors import Code, Refusal, alike, did_you_mean
 from affiliates.manifests.base import Dated, Model, Name, Text
+from affiliates.manifests.product import ProductRef
 from affiliates.manifests.yaml_lines import Document
 
 Digest = Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64}|git-blob:[0-9a-f]{40})$")]
+"""A document's SHA-256, or git's name of its bytes, by which a licensor's repository shows the text."""
 
 
 class Paper(Model):
@@ -23,12 +25,12 @@ class Paper(Model):
 
 
 class Covers(Model):
-    """What a grant is for, where it isn't for the licensee with all that it and its affiliates offer."""
+    """What a grant covers, where it doesn't cover all that the licensee and its affiliates offer."""
 
     entities: tuple[Name, ...] = ()
-    """Entities with all of their products."""
+    """Entities that are covered with all of their products."""
     products: tuple[str, ...] = ()
-    """As affiliate/product."""
+    """Products that are covered, as affiliate/product."""
 
 
 class Cap(Model):
@@ -37,20 +39,21 @@ class Cap(Model):
     users: Annotated[int, Field(gt=0)]
     """The grant's own threshold."""
     reading: Name
-    """Of readings.yaml: how the grant counts. Each calendar month from the grant's first day on has to be at or below it."""
+    """How the grant counts, by a reading of readings.yaml. Each calendar month from the grant's first day on must be at or below
+    `users`."""
     of: Literal["group", "covered"] = "group"
-    """Whose users: the group's, or those of what it covers."""
+    """Whose users count: the group's, or those of the covered products."""
 
 
 class Reporting(Model):
-    """What is to be reported to the licensor."""
+    """A duty to report to the licensor."""
 
     duty: Text
-    """What is to be reported."""
+    """What must be reported."""
     due: date
-    """The first day by which it is due."""
+    """The day by which the first report is due."""
     every_months: Annotated[int, Field(ge=1, le=60)] | None = None
-    """How often it is due again; once without it."""
+    """Months from one report to the next; without it, one report is due."""
 
 
 class Grant(Dated):
@@ -61,27 +64,28 @@ class Grant(Dated):
     kind: Literal["grant", "side_letter"] = "grant"
     """A licence granted, or a side letter."""
     licences: Annotated[tuple[Name, ...], Field(min_length=1)]
-    """Ids of the registry."""
+    """The licences' ids in the registry."""
     licensee: Name
     """The entity to which it was granted."""
     covers: Covers | None = None
-    """What it is for; without it, all that the licensee and its affiliates offer."""
+    """What it covers; without it, all that the licensee and its affiliates offer."""
     from_: date = Field(alias="from")
     """Its first day."""
     cap: Cap | None = None
     """Its own threshold."""
     reporting: tuple[Reporting, ...] = ()
-    """What is to be reported to the licensor."""
+    """What must be reported to the licensor."""
     document: Paper
-    """Where it stands."""
+    """The document in which the grant stands."""
 
     def is_for(self, entity: str, product: str | None = None) -> bool:
-        """Whether it is for a product of an entity; without a product, for all of what a licensee offers."""
+        """Whether the grant covers a product of an entity; without a product, all that the entity offers as a licensee."""
         if self.covers is None:
             return product is not None or entity == self.licensee
-        if product is None:  # What is offered by others of the group isn't covered, so all of it isn't either.
+        # A licensee offers what its affiliates offer, too: a list of some of it never covers all of it.
+        if product is None:
             return False
-        return entity in self.covers.entities or f"{entity}/{product}" in self.covers.products
+        return entity in self.covers.entities or str(ProductRef(entity, product)) in self.covers.products
 
 
 class AcceptedVersion(Model):
@@ -90,37 +94,40 @@ class AcceptedVersion(Model):
     licence: Name
     """The licence's id in the registry."""
     entity: Name
-    """For whom it was accepted."""
+    """The entity for which the licence was accepted."""
     by: Text
     """Name or office of who accepted it."""
     on: date
-    """The day. Write the key in quotes: YAML takes the bare word for `true`."""
+    """The day of acceptance. Write the key in quotes: YAML takes the bare word for `true`."""
     text: Digest | None = None
-    """Of the text that was accepted."""
+    """The digest of the text that was accepted."""
     revision: Text | None = None
-    """The model's revision with which it came."""
+    """The model's revision with which the text came."""
 
 
 class Grants(Model):
-    """grants.yaml."""
+    """grants.yaml: which rights the group has, beyond a licence's own text."""
 
     grants: tuple[Grant, ...] = ()
     """Licences granted, and side letters."""
     accepted: tuple[AcceptedVersion, ...] = ()
-    """Who accepted which licence, and for whom."""
+    """Licences that somebody accepted for an entity."""
 
 
 def check(grants: Grants, doc: Document, entities: Mapping[str, Collection[str]], readings: Collection[str]) -> Iterator[Refusal]:
-    """What must hold between grants.yaml and the other manifests. `entities`: the products of each."""
-    products = [f"{entity}/{product}" for entity, found in entities.items() for product in found]
+    """Every name in grants.yaml that no other manifest has, every id that stands twice, and every grant that covers nothing.
+
+    `entities`: the names of each entity's products. `readings`: the names of the readings.
+    """
+    products = [str(ProductRef(entity, product)) for entity, names in entities.items() for product in names]
     for i, grant in enumerate(grants.grants):
         at = ("grants", i)
         if grant.id in [other.id for other in grants.grants[:i]]:
             yield Refusal(Code.MANIFEST_NAME_TWICE, doc.at(at), "two grants have one id", grant.id, "rename one of them")
-        yield from _known(doc, (*at, "licensee"), [grant.licensee], entities, "entity")
+        yield from _unknown(doc, (*at, "licensee"), [grant.licensee], entities, "entity")
         if grant.covers is not None:
-            yield from _known(doc, (*at, "covers", "entities"), grant.covers.entities, entities, "entity")
-            yield from _known(doc, (*at, "covers", "products"), grant.covers.products, products, "product")
+            yield from _unknown(doc, (*at, "covers", "entities"), grant.covers.entities, entities, "entity")
+            yield from _unknown(doc, (*at, "covers", "products"), grant.covers.products, products, "product")
             if not grant.covers.entities and not grant.covers.products:
                 yield Refusal(
                     Code.MANIFEST_VALUE_INVALID,
@@ -130,15 +137,16 @@ def check(grants: Grants, doc: Document, entities: Mapping[str, Collection[str]]
                     "name entities or products, or leave it out",
                 )
         if grant.cap is not None:
-            yield from _known(doc, (*at, "cap", "reading"), [grant.cap.reading], readings, "reading")
+            yield from _unknown(doc, (*at, "cap", "reading"), [grant.cap.reading], readings, "reading")
     for i, accepted in enumerate(grants.accepted):
-        yield from _known(doc, ("accepted", i, "entity"), [accepted.entity], entities, "entity")
+        yield from _unknown(doc, ("accepted", i, "entity"), [accepted.entity], entities, "entity")
 
 
-def _known(
-    doc: Document, at: tuple[str | int, ...], named: Collection[str], known: Collection[str], what: str
+def _unknown(
+    doc: Document, at: tuple[str | int, ...], names: Collection[str], known: Collection[str], kind: str
 ) -> Iterator[Refusal]:
-    for name in named:
+    """A refusal for each name that isn't known, at one place of the file."""
+    for name in names:
         if name not in known:
             hint = did_you_mean(name, known) if alike(name, known) else f"{name}; there are {', '.join(known)}"
-            yield Refusal(Code.MANIFEST_NAME_UNKNOWN, doc.at(at), f"no such {what}", hint, "correct the name")
+            yield Refusal(Code.MANIFEST_NAME_UNKNOWN, doc.at(at), f"no such {kind}", hint, "correct the name")

@@ -1,10 +1,8 @@
 """Entities, products and the group; who is an affiliate on a date, and by which path. Pure.
 
-Control is the least fixpoint from the ultimate parent: an entity is an affiliate when the shares
-held by members sum to over the control share, or when a dated `controlled_by` names a member.
-Every validity is half-open: `from` belongs to it, `to` does not.
-
-Over 300 lines: the models of all manifests, and the one rule over them, are read together.
+Control is the least fixpoint from the ultimate parent: an entity is an affiliate when the shares that members hold sum to
+over the control share, or when a dated `controlled_by` names a member. Every validity is half-open: `from` belongs to it, `to`
+doesn't.
 """
 
 from collections.abc import Collection, Mapping
@@ -33,16 +31,16 @@ class Holding(Dated):
     owner: Name
     """The entity that holds the share."""
     share: Share
-    """Of the entity: 60 % or 0.6."""
+    """The share that is held, 60 % or 0.6."""
 
 
 class Control(Dated):
-    """Control without a majority of shares, with what it rests on."""
+    """Control without a majority of shares, and what the control rests on."""
 
     by: Name | None = None
     """The entity that controls; the ultimate parent where it is left out."""
     basis: Literal["vie", "board", "voting", "consolidation", "contract"]
-    """`vie` is a variable interest entity."""
+    """What the control rests on; `vie` is a variable interest entity."""
     document: Text
     """The document in which the control stands."""
 
@@ -61,17 +59,21 @@ class Entity(Model):
     products: tuple[Product, ...] = ()
     """What it offers."""
     public_keys: tuple[PublicKey, ...] = ()
-    """If there are any, each file that it hands in must be signed by one of them."""
+    """Keys for signatures. Where there are any, each file that the entity hands in must be signed by one of them."""
 
 
 class Step(Model):
     """Why one entity is an affiliate: the members that hold it, or the control agreement."""
 
     entity: str
+    """The entity that becomes an affiliate by this step."""
     holders: tuple[tuple[str, Decimal], ...] = ()
+    """The members that hold shares of the entity, each with the share."""
     control: Control | None = None
+    """The control agreement, where shares don't suffice; its `by` is always set."""
 
     def __str__(self) -> str:
+        """The step as evidence shows it: holders or controller, an arrow, and the entity."""
         if self.control is not None:
             return f"{self.control.by} ({self.control.basis}: {self.control.document}) → {self.entity}"
         held = " + ".join(f"{owner} {float(share * 100):g} %" for owner, share in self.holders)
@@ -82,19 +84,29 @@ class Group(Model):
     """A corporate group as its manifests describe it."""
 
     settings: Settings
+    """group.yaml."""
     entities: Mapping[str, Entity]
+    """affiliates/*.yaml, by the entity's name."""
     readings: Readings = DEFAULT_READINGS
+    """readings.yaml."""
     grants: Grants = Grants()
+    """grants.yaml."""
     alerting: Alerting = Alerting()
+    """alerts.yaml."""
 
     @property
     def zone(self) -> ZoneInfo:
+        """The time zone of the group's days and months."""
         return ZoneInfo(self.settings.time_zone)
 
     @property
     def products(self) -> dict[ProductRef, Product]:
         """All products, affiliate by affiliate, in the order of the manifests."""
-        return {ProductRef(e.entity, p.product): p for e in self.entities.values() for p in e.products}
+        return {
+            ProductRef(entity.entity, product.product): product
+            for entity in self.entities.values()
+            for product in entity.products
+        }
 
     def product(self, ref: ProductRef) -> Product | None:
         """The product that a reference names; nothing where no manifest has the product."""
@@ -102,49 +114,54 @@ class Group(Model):
         return next((p for p in entity.products if p.product == ref.product), None) if entity else None
 
     def why_outside(self, entity: str, members: Collection[str], day: date) -> str:
-        """Why an entity isn't among the members on a day."""
-        found = self.entities[entity]
-        held = _sum(_holders(found, members, day))
-        said = [f"members hold {float(held * 100):g} %"]
-        said += [
-            f"{c.by} that controls it is outside too"
-            for c in found.controlled_by
-            if c.by not in members and c.holds_on(day) and c.by
+        """The reason, in words, for which an entity isn't among the members on a day. Raises `KeyError` for an unknown entity."""
+        outsider = self.entities[entity]
+        held = _sum(_holders(outsider, members, day))
+        reasons = [f"members hold {float(held * 100):g} %"]
+        reasons += [
+            f"{control.by} that controls it is outside too"
+            for control in outsider.controlled_by
+            if control.by not in members and control.holds_on(day) and control.by
         ]
-        return f"not under control: {', '.join(said)}"
+        return f"not under control: {', '.join(reasons)}"
 
     def affiliates(self, day: date, control_share: Decimal = CONTROL_SHARE) -> dict[str, tuple[Step, ...]]:
         """The entities under common control on `day`, each with the path from the ultimate parent.
 
-        A path is the steps that make the entity's holders members first and then the entity
-        itself; the ultimate parent's is empty. Members are found in rounds outward from the
-        parent, so a path is one of the shortest and entities that only hold each other stay out.
+        A path is the steps that make the entity's holders members, and at last the entity itself; the ultimate parent's path is
+        empty. Shares must sum to over `control_share`.
         """
         parent = self.settings.ultimate_parent
         paths: dict[str, tuple[Step, ...]] = {parent: ()}
+        # In rounds outward from the parent: a path is then one of the shortest, and entities that only hold each other stay out.
         while True:
-            found = {
+            joining = {
                 name: _path_to(step, paths)
                 for name, entity in self.entities.items()
                 if name not in paths and (step := _step(entity, paths, day, control_share, parent))
             }
-            if not found:
+            if not joining:
                 return paths
-            paths.update(found)
+            paths.update(joining)
 
 
 def _holders(entity: Entity, members: Collection[str], day: date) -> tuple[tuple[str, Decimal], ...]:
-    return tuple((h.owner, h.share) for h in entity.owned_by if h.owner in members and h.holds_on(day))
+    """The members that hold shares of an entity on a day, each with the share."""
+    return tuple(
+        (holding.owner, holding.share) for holding in entity.owned_by if holding.owner in members and holding.holds_on(day)
+    )
 
 
-def _sum(held: tuple[tuple[str, Decimal], ...]) -> Decimal:
-    return sum((share for _, share in held), Decimal(0))
+def _sum(holders: tuple[tuple[str, Decimal], ...]) -> Decimal:
+    # Decimals add up exactly; as floats, 0.1 and 0.2 would be over 0.3.
+    return sum((share for _, share in holders), Decimal(0))
 
 
 def _step(entity: Entity, members: Collection[str], day: date, control_share: Decimal, parent: str) -> Step | None:
-    held = _holders(entity, members, day)
-    if _sum(held) > control_share:
-        return Step(entity=entity.entity, holders=held)
+    """The step by which the members of a day make an entity an affiliate; nothing where they don't."""
+    holders = _holders(entity, members, day)
+    if _sum(holders) > control_share:
+        return Step(entity=entity.entity, holders=holders)
     for control in entity.controlled_by:
         by = control.by or parent
         if by in members and control.holds_on(day):
@@ -153,14 +170,19 @@ def _step(entity: Entity, members: Collection[str], day: date, control_share: De
 
 
 def _path_to(step: Step, paths: Mapping[str, tuple[Step, ...]]) -> tuple[Step, ...]:
-    before = [owner for owner, _ in step.holders]
+    """The steps of all owners' paths, each entity's once, and then the step itself."""
+    owners = [owner for owner, _ in step.holders]
     if step.control is not None and step.control.by is not None:
-        before.append(step.control.by)
-    steps: dict[str, Step] = {s.entity: s for owner in before for s in paths[owner]}
+        owners.append(step.control.by)
+    steps = {earlier.entity: earlier for owner in owners for earlier in paths[owner]}
     return (*steps.values(), step)
 
 
 def settles_at(group: Group, ref: ProductRef, grain: str, activity_date: date, zone: str) -> datetime:
-    """When a period's late events have arrived, by its product's `settles_after`."""
+    """The moment by when a period's late events have arrived: `settles_after` days of its product after the period's end.
+
+    `activity_date` names the period by its first day, and `zone` is the zone of the period's days. A product that no manifest
+    has settles at once.
+    """
     product = group.product(ref)
     return end_of(grain, activity_date, zone) + DAY * (product.settles_after if product else 0)

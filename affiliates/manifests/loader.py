@@ -1,7 +1,7 @@
 """A group directory (YAML) to a `Group`; every mistake with its file, line, rule and next step."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -22,14 +22,14 @@ from affiliates.manifests.yaml_lines import Document, Location, load
 M = TypeVar("M", bound=BaseModel)
 
 _SECRET = {"database", "urls", "channels", "heartbeat"}
-"""Keys under which a value may be an address with a password or a token in it."""
+"""Keys under which a value may be an address with a password or a token in it; no message shows such a value."""
 
 
 def read_group(directory: Path, edge: bool = False) -> Group:
-    """Read and check a group directory; at an affiliate's edge it has group.yaml and that affiliate's file, and who owns
-    whom isn't asked.
+    """Read and check a group directory.
 
-    Raises `RefusedError` with every mistake in every file at once.
+    `edge`: on an affiliate's own machine the directory has group.yaml and that affiliate's file; who owns whom isn't checked,
+    and grants aren't read. Raises `RefusedError` with every mistake in every file at once, by file and line.
     """
     mistakes: list[Refusal] = []
     settings_file = directory / "group.yaml"
@@ -65,101 +65,109 @@ def read_group(directory: Path, edge: bool = False) -> Group:
             )
             continue
         entities[entity.entity] = (entity, doc)
+    by_name = {name: entity for name, (entity, _) in entities.items()}
+    # What holds between files comes last. `broken` says whether a mistake before may hide names from these checks.
     if readings_doc and readings:
-        mistakes.extend(validation.of_readings(readings, readings_doc))
+        mistakes.extend(validation.check_readings(readings, readings_doc))
     if alerting_doc and alerting:
-        mistakes.extend(validation.of_alerting(alerting, alerting_doc, {n: e for n, (e, _) in entities.items()}, bool(mistakes)))
+        mistakes.extend(validation.check_alerting(alerting, alerting_doc, by_name, broken=bool(mistakes)))
     if settings and settings_doc:
-        check = validation.of_edge if edge else validation.of_group
+        check = validation.check_edge if edge else validation.check_group
         mistakes.extend(check(settings, settings_doc, entities, broken=bool(mistakes)))
-    granted = Grants() if edge else _grants(directory, {n: e for n, (e, _) in entities.items()}, readings, mistakes)
+    granted = Grants() if edge else _grants(directory, by_name, readings, mistakes)
     if mistakes or settings is None or readings is None or alerting is None:
         raise RefusedError(*sorted(mistakes, key=_place))
-    named = {n: e for n, (e, _) in entities.items()}
-    return Group(settings=settings, entities=named, readings=readings, grants=granted, alerting=alerting)
+    return Group(settings=settings, entities=by_name, readings=readings, grants=granted, alerting=alerting)
 
 
 def _grants(directory: Path, entities: Mapping[str, Entity], readings: Readings | None, mistakes: list[Refusal]) -> Grants:
+    """What grants.yaml says; no grant where there is no such file, or a mistake in it."""
     broken = bool(mistakes)  # A file that doesn't parse hides names.
     doc = load(directory, directory / "grants.yaml", mistakes, required=False)
-    found = parse(Grants, doc, mistakes)
-    if doc is None or found is None:
+    granted = parse(Grants, doc, mistakes)
+    if doc is None or granted is None:
         return Grants()
     if readings is not None and not broken:
-        products = {name: [p.product for p in entity.products] for name, entity in entities.items()}
-        mistakes.extend(grants.check(found, doc, products, [r.name for r in readings.readings]))
-    return found
+        products = {name: [product.product for product in entity.products] for name, entity in entities.items()}
+        mistakes.extend(grants.check(granted, doc, products, [reading.name for reading in readings.readings]))
+    return granted
 
 
 def read_attested(directory: Path, group: Group, month: date) -> Attested:
-    """What was attested for a month, and reconciled; nothing where there is no such file.
+    """What was attested and reconciled for a month, by attested/YYYY-MM.yaml; nothing where there is no such file.
 
-    Raises `RefusedError` with every mistake, such as an affiliate or a product of nobody.
+    Raises `RefusedError` with every mistake, such as a name that no manifest has, or a file that no month would read.
     """
     mistakes: list[Refusal] = []
+    # A misspelt file's name would silently be no attestation.
     for path in sorted((directory / "attested").glob("*")):
         if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])\.yaml|\..*", path.name):
-            said = f"attested/{path.name}:1"
             mistakes.append(
                 Refusal(
                     Code.MANIFEST_UNREADABLE,
-                    said,
+                    f"attested/{path.name}:1",
                     "is not read",
                     "only files named by a month are",
                     "rename it, such as 2025-03.yaml",
                 )
             )
     doc = load(directory, directory / "attested" / f"{month:%Y-%m}.yaml", mistakes, required=False)
-    found = parse(Attested, doc, mistakes) or Attested()
-    named = [("attestations", n, "affiliate", a.affiliate in group.entities) for n, a in enumerate(found.attestations)]
-    named += [
-        ("reconciliation", n, "product", r.product in {group.settings.group, *map(str, group.products)})
-        for n, r in enumerate(found.reconciliation)
-    ]
-    for part, number, key, known in named:
-        if doc is not None and not known:
-            said = getattr(getattr(found, part)[number], key)
-            mistakes.append(
-                Refusal(
-                    Code.MANIFEST_NAME_UNKNOWN,
-                    doc.at((part, number, key)),
-                    f"`{key}` of nobody",
-                    said,
-                    "write a name that the manifests have",
-                )
-            )
+    attested = parse(Attested, doc, mistakes) or Attested()
+    if doc is not None:
+        mistakes.extend(_unknown_names(attested, doc, group))
     if mistakes:
         raise RefusedError(*sorted(mistakes, key=_place))
-    return found
+    return attested
+
+
+def _unknown_names(attested: Attested, doc: Document, group: Group) -> Iterator[Refusal]:
+    """A refusal for each affiliate or product of an attestation that no manifest has."""
+    reconcilable = {group.settings.group, *map(str, group.products)}
+    places: list[tuple[Location, str, Collection[str]]] = [
+        *((("attestations", i, "affiliate"), item.affiliate, group.entities) for i, item in enumerate(attested.attestations)),
+        *((("reconciliation", i, "product"), item.product, reconcilable) for i, item in enumerate(attested.reconciliation)),
+    ]
+    for location, name, known in places:
+        if name not in known:
+            yield Refusal(
+                Code.MANIFEST_NAME_UNKNOWN,
+                doc.at(location),
+                f"`{location[-1]}` of nobody",
+                name,
+                "write a name that the manifests have",
+            )
 
 
 def mistakes_in_attested(directory: Path, group: Group) -> list[Refusal]:
-    """Every mistake in what was attested, of all months."""
-    found: dict[str, Refusal] = {}
+    """Every mistake in attested/, of all months, each once."""
+    mistakes: dict[str, Refusal] = {}
+    # Without any month's file, one of a month that nobody attested is read: other files in the folder are mistakes, too. A file
+    # of a 13th month is refused by its name, whatever month it is read as.
     for path in sorted((directory / "attested").glob("[0-9][0-9][0-9][0-9]-[0-9][0-9].yaml")) or [Path("1970-01.yaml")]:
         try:
             read_attested(directory, group, date(int(path.stem[:4]), min(max(int(path.stem[5:]), 1), 12), 1))
         except RefusedError as error:
-            found |= {str(refusal): refusal for refusal in error.refusals}
-    return list(found.values())
+            mistakes |= {str(refusal): refusal for refusal in error.refusals}
+    return list(mistakes.values())
 
 
-def from_options(model: type[M], said: Mapping[str, Any], where: str) -> M:
+def from_options(model: type[M], values: Mapping[str, Any], where: str) -> M:
     """A model from keys and values that stand in no file, such as a command's options.
 
-    Raises `RefusedError` with every mistake.
+    `where` says in words whence the values come. Raises `RefusedError` with every mistake.
     """
     mistakes: list[Refusal] = []
-    made = parse(model, Document(Path(), where, dict(said), {}), mistakes)
-    if made is None:
-        raise RefusedError(*(replace(m, subject=where) for m in mistakes))
-    return made
+    parsed = parse(model, Document(Path(), where, dict(values), {}), mistakes)
+    if parsed is None:
+        # A line of a file would mislead: there is none.
+        raise RefusedError(*(replace(mistake, subject=where) for mistake in mistakes))
+    return parsed
 
 
 def _manifests(directory: Path, mistakes: list[Refusal]) -> list[Path]:
     """The entities' files; anything else beside them is a mistake, since it would silently not count."""
-    found = [p for p in sorted((directory / "affiliates").glob("*")) if not p.name.startswith(".")]
-    for path in found:
+    paths = [path for path in sorted((directory / "affiliates").glob("*")) if not path.name.startswith(".")]
+    for path in paths:
         if path.is_dir() or path.suffix not in (".yaml", ".yml"):
             file = path.relative_to(directory).as_posix()
             mistakes.append(
@@ -171,28 +179,30 @@ def _manifests(directory: Path, mistakes: list[Refusal]) -> list[Path]:
                     "move or rename it",
                 )
             )
-    return [p for p in found if p.is_file() and p.suffix in (".yaml", ".yml")]
+    return [path for path in paths if path.is_file() and path.suffix in (".yaml", ".yml")]
 
 
 def _place(refusal: Refusal) -> tuple[str, int]:
+    """A refusal's file and line as sort key: line 10 comes after line 9."""
     file, _, line = refusal.subject.rpartition(":")
     return (file, int(line)) if line.isdigit() else (refusal.subject, 0)
 
 
 def parse(model: type[M], doc: Document | None, mistakes: list[Refusal]) -> M | None:
-    """What a file says, as a model; each mistake in it is added to `mistakes`, with its line."""
+    """A file's data as a model; nothing where there is no file or a mistake, which is added to `mistakes` with its line."""
     if doc is None:
         return None
     try:
         return model.model_validate(doc.data)
     except ValidationError as error:
         # "Too short" for a list whose items are the mistakes says nothing new.
-        errors = [dict(e) for e in error.errors(include_url=False) if e["type"] != "too_short" or not e["input"]]
-        mistakes.extend(_explain(model, doc, e) for e in errors)
+        details = [dict(item) for item in error.errors(include_url=False) if item["type"] != "too_short" or not item["input"]]
+        mistakes.extend(_explain(model, doc, detail) for detail in details)
         return None
 
 
 def _explain(model: type[BaseModel], doc: Document, error: Mapping[str, Any]) -> Refusal:
+    """One of pydantic's errors as a refusal with file, line and next step; `model` is the whole file's."""
     location: Location = tuple(error["loc"])
     key = str(location[-1]) if location else "the file"
     match error["type"]:
@@ -224,8 +234,8 @@ def _explain(model: type[BaseModel], doc: Document, error: Mapping[str, Any]) ->
         case _:
             rule = str(error["msg"]).removeprefix("Value error, ")
             given = error.get("input")
-            said = f"it says {given!r}" if _may_be_shown(given) and not _SECRET & set(location) else ""
-            return Refusal(Code.MANIFEST_VALUE_INVALID, doc.at(location), f"`{key}`: {rule}", said, "correct the value")
+            values = f"it says {given!r}" if _may_be_shown(given) and not _SECRET & set(location) else ""
+            return Refusal(Code.MANIFEST_VALUE_INVALID, doc.at(location), f"`{key}`: {rule}", values, "correct the value")
 
 
 def _may_be_shown(given: object) -> bool:
@@ -240,18 +250,19 @@ def _keys_at(model: type[BaseModel], location: Location) -> list[str]:
     for part in location:
         if isinstance(part, int):
             continue
-        field = next((f for n, f in model.model_fields.items() if (f.alias or n) == part), None)
+        field = next((field for name, field in model.model_fields.items() if (field.alias or name) == part), None)
         if field is None:
-            continue  # The kind of value that was taken for meant, where there are several.
+            continue  # Where a value has several kinds, pydantic names the kind in the location; it is no key.
         inner = _model_in(field.annotation)
         if inner is None:
             return []
         model = inner
-    return [f.alias or n for n, f in model.model_fields.items()]
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The first model in a field's type, such as that of a list's items; nothing where the type has none."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     inside = (_model_in(argument) for argument in getattr(annotation, "__args__", ()))
-    return next((found for found in inside if found), None)
+    return next((model for model in inside if model), None)

@@ -1,4 +1,4 @@
-"""What a product says of the AI models that it uses. It counts nobody, so no digest of a figure's inputs has it."""
+"""The AI models that a product uses. They decide nothing of who counts, so no digest of a figure's inputs has them. Pure."""
 
 from datetime import date
 from decimal import Decimal
@@ -9,17 +9,18 @@ from pydantic import Field, model_validator
 from affiliates.manifests.base import Dated, Model, Name, Share, Text
 
 Hosted = Literal["self", "cloud_host", "licensor", "vendor"]
+"""Who runs a model: the group itself, a cloud host, the licensor, or a vendor whose product has the model inside."""
 
 
 class FlowDown(Model):
-    """A clause of the host's own that comes with the model: it is tested month by month."""
+    """A clause of the host's own that comes with the model. The clause is tested month by month."""
 
     threshold: Annotated[int, Field(gt=0)]
     """The number of users in the clause."""
     comparator: Literal["gt", "gte"] = "gt"
     """`gt`: more than the threshold is over it. `gte`: the threshold itself is."""
     counts: Literal["product", "group"] = "product"
-    """Whose monthly users."""
+    """Whose monthly users the clause counts."""
     document: Text
     """The document in which the clause stands."""
 
@@ -28,7 +29,7 @@ class Revenue(Model):
     """A product's revenue in a year."""
 
     amount: Annotated[Decimal, Field(ge=0)]
-    """In the currency."""
+    """The amount, in the currency."""
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     """Three letters of ISO 4217."""
     year: Annotated[int, Field(ge=1990, le=2999)]
@@ -39,18 +40,18 @@ class Cost(Model):
     """What something costs once, as the group expects."""
 
     amount: Annotated[Decimal, Field(ge=0)]
-    """In the currency."""
+    """The amount, in the currency."""
     currency: Annotated[str, Field(pattern="^[A-Z]{3}$")]
     """Three letters of ISO 4217."""
 
 
 class Exempt(Model):
-    """Why the text leaves this use out: the model came inside a licensee's integrated end-user product."""
+    """Why the licence's text leaves this use out: the model came inside a licensee's integrated end-user product."""
 
     basis: Text
-    """Whose product, and by which section."""
+    """Whose product it is, and which section of the licence leaves it out."""
     document: Text
-    """The document that shows it."""
+    """The document that shows this."""
 
 
 class ModelUse(Dated):
@@ -61,7 +62,7 @@ class ModelUse(Dated):
     from_: date = Field(alias="from")
     """The first day of its use."""
     revision: Text | None = None
-    """Of the model: what a licensor changes its licence by."""
+    """The model's revision: a licensor may change the licence from one to the next."""
     hosted_by: Hosted
     """Who runs the model."""
     host: Text | None = None
@@ -69,13 +70,13 @@ class ModelUse(Dated):
     flow_down: FlowDown | None = None
     """A clause of the host's own."""
     revenue: Revenue | None = None
-    """Of the product, and of which `revenue_share` rests on the model."""
+    """The product's revenue, of which `revenue_share` rests on the model."""
     revenue_share: Share | None = None
     """The share of the revenue that rests on the model."""
     alternative: Text | None = None
     """What would be used without the model."""
     switching_cost: Cost | None = None
-    """Of going over to the alternative: alerts and dependencies show it beside the revenue."""
+    """The cost of going over to the alternative; alerts and dependencies show it beside the revenue."""
     integrated_end_user_product: Exempt | None = None
     """Why the licence leaves this use out."""
 

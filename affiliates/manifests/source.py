@@ -1,4 +1,4 @@
-"""What a manifest says of a product's events: which files or table, and what their columns mean."""
+"""A product's source in its manifest: which files or table have the events, and what their columns mean. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -13,6 +13,7 @@ from affiliates.manifests.base import Model, Name, Text, Zone
 
 
 def _spelt_out(value: object) -> object:
+    """A column's name alone as the keys that it stands for."""
     return {"column": value} if isinstance(value, str) else value
 
 
@@ -24,18 +25,18 @@ class EventTime(Model):
     zone: Zone | None = None
     """The zone of values that carry none."""
     unit: Literal["s", "ms", "us", "ns"] | None = None
-    """Set for whole numbers since 1970-01-01 UTC."""
+    """The unit of whole numbers, which count from 1970-01-01 UTC."""
 
 
 class Identifier(Model):
-    """A column of identifiers and the namespace they live in."""
+    """A column of identifiers, and the namespace of the identifiers."""
 
     column: Text
     """The column of the identifier."""
     namespace: Annotated[Name, Field(max_length=32)]
-    """`email` and `phone` are normalised as such; any other name is taken as it is."""
+    """`email` and `phone` are normalised as such; identifiers of any other namespace are taken as they are."""
     region: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
-    """For phone numbers without a country code: the country they are dialled in."""
+    """For telephone numbers without a country code: the country in which they are dialled."""
 
     @field_validator("region")
     @classmethod
@@ -52,15 +53,16 @@ class Identifier(Model):
 
 
 ColumnType = Literal["text", "integer", "number", "boolean", "date"]
+"""What a column of text holds: a source's files are read as these types."""
 
 
 class Database(Model):
-    """Where a database is, as an SQLAlchemy URL in one of three places; never shown, since it may hold a password."""
+    """Where a database is: an SQLAlchemy URL, kept in one of three places and never shown, since it may hold a password."""
 
     env: Text | None = None
     """A variable of the environment that holds the URL."""
     url: SecretStr | None = None
-    """The URL itself; for one without a password, such as sqlite:///shop.sqlite."""
+    """The URL itself, where it has no password, such as sqlite:///shop.sqlite."""
     file: Text | None = None
     """A file that holds the URL; relative to the group."""
 
@@ -86,14 +88,15 @@ class Database(Model):
 
 
 class LoadedThrough(Model):
-    """A column of days whose greatest is the last day that is loaded whole."""
+    """A table that says how far events are loaded: the greatest day of its column is the last day that is loaded whole."""
 
     table: Text
-    """A table of loads."""
+    """The table of loads."""
     column: Text
-    """Its column of days."""
+    """The table's column of days."""
 
 
+# Without a discriminator pydantic would report the mistakes of each kind, and a person reads about keys that nobody wrote.
 def _kind_of_complete(value: object) -> str:
     return "a column" if isinstance(value, dict | LoadedThrough) else "a day"
 
@@ -102,8 +105,8 @@ Complete = Annotated[
     Annotated[date | Text, Field(union_mode="left_to_right"), Tag("a day")] | Annotated[LoadedThrough, Tag("a column")],
     Discriminator(_kind_of_complete),
 ]
+"""How far a source's events are complete: a day, a file that holds the day, or a table's column."""
 _CLOUD = re.compile("(s3|gs|az)://[^/]+/")
-
 
 PERSON_KEY_COLUMNS: Mapping[str, ColumnType] = MappingProxyType(
     {
@@ -117,63 +120,67 @@ PERSON_KEY_COLUMNS: Mapping[str, ColumnType] = MappingProxyType(
         "crosswalk_digest": "text",
     }
 )
-"""Of a table of ready-made keys."""
+"""The columns of a table of ready-made person keys, with their types."""
 PERSON_NAMESPACE = "person"
+"""The namespace of people whom the crosswalk joined; no identifier has it."""
 
 
 class Source(Model):
-    """Files or a table with a product's events."""
+    """Files, or a table, with a product's events or with ready-made person keys."""
 
     files: Text | None = None
     """One file, a folder, or a pattern with `{day}` (YYYY-MM-DD) and `*`; relative to the group, or in an object store."""
     table: Text | None = None
     """Instead of `files`: a table or view, with or without its schema."""
     database: Database | None = None
-    """The table's; without it the table is counted where it lies, and its contributions are handed in."""
+    """The table's database; without it, the table is counted where it lies, and its contributions are handed in."""
     format: Literal["parquet", "csv", "jsonl"] | None = None
-    """Told by the files' ending where it is left out."""
+    """The files' format; the files' ending says it where it is left out."""
     separator: Literal[",", ";", "\t", "|"] = ","
-    """Of CSV files."""
+    """What stands between the values of a CSV file's line."""
     time: Annotated[EventTime, BeforeValidator(_spelt_out)] | None = None
     """When an event happened: a column, or a column with its zone or unit."""
     identifiers: tuple[Identifier, ...] = ()
-    """The first usable one of an event is its user."""
+    """The columns of identifiers; the first usable identifier of an event is its user."""
     person_keys: tuple[Annotated[Name, Field(max_length=32)], ...] = ()
-    """In the place of identifiers: the files hold keys of these namespaces, made where the events are."""
+    """In the place of `identifiers`: the files hold ready-made person keys of these namespaces."""
     normalisation: Literal["v1 unicode", "v1 ascii"] | None = None
-    """Of who made the keys."""
+    """The profile by which the identifiers of ready-made keys were normalised."""
     counts_when: Text | None = None
-    """An SQL condition: which events count. Null doesn't count, and is reported."""
+    """An SQL condition: which events count. An event for which it is null doesn't count, and is reported as undecided."""
     internal_when: Text | None = None
     """An SQL condition: which users are internal, such as employees."""
     automated_when: Text | None = None
     """An SQL condition: which users are automated, such as bots."""
     types: Mapping[str, ColumnType] = Field(default_factory=dict)
-    """CSV and JSON lines are read as text; a column named here is read as this type."""
+    """Types of columns: CSV and JSON lines are read as text, but for the columns that are named here."""
     complete_through: Complete | None = None
-    """The last day whose events are all there, a file that holds that day and nothing else, or a column's greatest day."""
+    """The last day whose events are all there: the day, a file that holds that day and nothing else, or the greatest day of a
+    table's column."""
     day_zone: Zone | None = None
     """The zone whose days name the files of a `{day}` pattern without event times."""
 
     @model_validator(mode="before")
     @classmethod
-    def _made_keys(cls, data: Any) -> Any:
+    def _of_ready_keys(cls, data: Any) -> Any:
+        # The form of a table of ready keys is fixed, so its manifest needn't say the types.
         if isinstance(data, dict) and data.get("person_keys") and "types" not in data:
             return data | {"types": dict(PERSON_KEY_COLUMNS), "normalisation": data.get("normalisation", "v1 unicode")}
         return data
 
     @property
     def namespaces(self) -> tuple[str, ...]:
-        """Those of its identifiers or keys."""
-        return self.person_keys or tuple(i.namespace for i in self.identifiers)
+        """The namespaces of the source's identifiers or ready-made keys, as often as the manifest names them."""
+        return self.person_keys or tuple(identifier.namespace for identifier in self.identifiers)
 
     @property
     def by_day(self) -> bool:
+        """Whether a file's name says which day's events the file holds."""
         return "{day}" in (self.files or "")
 
     @property
     def in_cloud(self) -> bool:
-        """Whether its files are objects of an object store."""
+        """Whether the source's files are objects of an object store."""
         return _CLOUD.match(self.files or "") is not None
 
     @field_validator("files")
@@ -198,12 +205,11 @@ class Source(Model):
     def _files_or_table(self) -> Self:
         if (self.files is None) == (self.table is None):
             raise ValueError("needs either `files` or `table`: the one place where its events lie")
-        given = self.model_fields_set
         if self.files is not None and self.database is not None:
             raise ValueError("`database` is for a `table`")
         # What is counted where it lies says whether its time is a date; a database is asked.
         of_files = {"format", "separator", "day_zone"} | ({"types"} if self.database else set())
-        if self.table is not None and (other := given & of_files):
+        if self.table is not None and (other := self.model_fields_set & of_files):
             raise ValueError(f"`{min(other)}` is for `files`: a table's columns have their types")
         if isinstance(self.complete_through, LoadedThrough) and self.database is None:
             raise ValueError("`complete_through` names a table, and there is no `database` to ask")

@@ -1,4 +1,8 @@
-"""What must hold between the manifests of a group: names, owners, periods, products, conditions."""
+"""What must hold between the manifests of a group: names, owners, periods, products, conditions.
+
+Each check gives the mistakes that it finds. `broken` says that another mistake may hide names: then an unknown name is no mistake
+of its own, since its file may be the one that couldn't be read.
+"""
 
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -7,15 +11,16 @@ from affiliates.errors import Code, Refusal, RefusedError, did_you_mean
 from affiliates.manifests import conditions
 from affiliates.manifests.alert_settings import Alerting
 from affiliates.manifests.group import Entity
-from affiliates.manifests.product import ProductRef
+from affiliates.manifests.product import Product, ProductRef
 from affiliates.manifests.readings import Readings
 from affiliates.manifests.settings import Settings
-from affiliates.manifests.yaml_lines import Document
+from affiliates.manifests.yaml_lines import Document, Location
 from affiliates.periods import DAY, month_end
 
 
-def of_readings(readings: Readings, doc: Document) -> Iterator[Refusal]:
-    names = [r.name for r in readings.readings]
+def check_readings(readings: Readings, doc: Document) -> Iterator[Refusal]:
+    """Readings with the same name, readings of record that there aren't, and two of them on one day."""
+    names = [reading.name for reading in readings.readings]
     for i, name in enumerate(names):
         if name in names[:i]:
             yield Refusal(
@@ -40,8 +45,9 @@ def of_readings(readings: Readings, doc: Document) -> Iterator[Refusal]:
             )
 
 
-def of_alerting(alerting: Alerting, doc: Document, entities: Mapping[str, Entity], broken: bool) -> Iterator[Refusal]:
-    names = [c.name for c in alerting.channels]
+def check_alerting(alerting: Alerting, doc: Document, entities: Mapping[str, Entity], broken: bool) -> Iterator[Refusal]:
+    """Channels with the same name, and owners of an affiliate or a product that no manifest has."""
+    names = [channel.name for channel in alerting.channels]
     for i, name in enumerate(names):
         if name in names[:i]:
             yield Refusal(
@@ -51,9 +57,10 @@ def of_alerting(alerting: Alerting, doc: Document, entities: Mapping[str, Entity
                 name,
                 "rename one of them",
             )
-    if broken:  # A file that doesn't parse hides its products.
+    if broken:
         return
-    known = {str(ProductRef(e.entity, p.product)) for e in entities.values() for p in e.products} | set(entities)
+    known = {str(ProductRef(entity.entity, product.product)) for entity in entities.values() for product in entity.products}
+    known |= set(entities)
     for name in alerting.owners:
         if name not in known:
             yield Refusal(
@@ -65,10 +72,10 @@ def of_alerting(alerting: Alerting, doc: Document, entities: Mapping[str, Entity
             )
 
 
-def of_edge(
+def check_edge(
     settings: Settings, doc: Document, entities: Mapping[str, tuple[Entity, Document]], broken: bool
 ) -> Iterator[Refusal]:
-    """What must hold on an affiliate's machine, which has its own manifest and not its owners'."""
+    """What must hold on an affiliate's machine, which has the affiliate's own manifest and not its owners'."""
     if not entities and not broken:
         yield Refusal(
             Code.MANIFEST_INCONSISTENT,
@@ -81,16 +88,16 @@ def of_edge(
         yield from _check_products(name, entity, manifest)
 
 
-def of_group(
+def check_group(
     settings: Settings, doc: Document, entities: Mapping[str, tuple[Entity, Document]], broken: bool
 ) -> Iterator[Refusal]:
+    """What must hold at the centre: an ultimate parent, owners that there are, shares up to 100 %, and products in order."""
     if not entities:
         if not broken:
             yield Refusal(
                 Code.MANIFEST_INCONSISTENT, "affiliates/", "holds no entity", "", "add affiliates/NAME.yaml with `entity: NAME`"
             )
         return
-    # A file that doesn't parse hides its entity: then who is unknown can't be told from who is broken.
     if settings.ultimate_parent not in entities and not broken:
         yield Refusal(
             Code.MANIFEST_NAME_UNKNOWN,
@@ -111,8 +118,10 @@ def _check_ownership(
     entities: Mapping[str, tuple[Entity, Document]],
     broken: bool,
 ) -> Iterator[Refusal]:
-    parent = entity.entity == settings.ultimate_parent
-    if not parent and entity.products and not entity.owned_by and not entity.controlled_by:
+    """Products of an entity that nobody owns, and mistakes in who owns or controls an entity."""
+    is_parent = entity.entity == settings.ultimate_parent
+    # Its users would never count, whatever the shares elsewhere.
+    if not is_parent and entity.products and not entity.owned_by and not entity.controlled_by:
         yield Refusal(
             Code.MANIFEST_INCONSISTENT,
             doc.at(("products",)),
@@ -120,9 +129,18 @@ def _check_ownership(
             f"{entity.entity} has {len(entity.products)} products and no owner",
             "add `owned_by` or `controlled_by`, or move the products to the entity that offers them",
         )
-    named = [(("owned_by", i, "owner"), h.owner) for i, h in enumerate(entity.owned_by)]
-    named += [(("controlled_by", i, "by"), c.by) for i, c in enumerate(entity.controlled_by) if c.by]
-    for location, owner in named:
+    yield from _check_owners(entity, doc, entities, broken)
+    yield from _check_holdings(entity, doc)
+
+
+def _check_owners(
+    entity: Entity, doc: Document, entities: Mapping[str, tuple[Entity, Document]], broken: bool
+) -> Iterator[Refusal]:
+    """Owners and controllers that there aren't, or that are the entity itself."""
+    owners: list[tuple[Location, str]] = []
+    owners += [(("owned_by", i, "owner"), holding.owner) for i, holding in enumerate(entity.owned_by)]
+    owners += [(("controlled_by", i, "by"), control.by) for i, control in enumerate(entity.controlled_by) if control.by]
+    for location, owner in owners:
         if owner not in entities and not broken:
             yield Refusal(
                 Code.MANIFEST_NAME_UNKNOWN,
@@ -135,6 +153,10 @@ def _check_ownership(
             yield Refusal(
                 Code.MANIFEST_INCONSISTENT, doc.at(location), "an entity can't hold itself", owner, "name another owner"
             )
+
+
+def _check_holdings(entity: Entity, doc: Document) -> Iterator[Refusal]:
+    """Two shares of one owner on one day, and shares that sum to over 100 %."""
     for i, holding in enumerate(entity.owned_by):
         for j, other in enumerate(entity.owned_by[:i]):
             if holding.owner == other.owner and holding.overlaps(other):
@@ -145,9 +167,10 @@ def _check_ownership(
                     f"{holding.owner}, here and in line {doc.at(('owned_by', j)).rpartition(':')[2]}",
                     "end the earlier one with `to`: the first day of the later one",
                 )
-    starts = {h.from_ for h in entity.owned_by if h.from_}
-    for day in sorted(starts | {min(starts) - DAY}) if starts else ():
-        total = sum((h.share for h in entity.owned_by if h.holds_on(day)), Decimal(0))
+    # The sum rises only where a share begins; the day before the first has the shares that are open to the past.
+    begins = {holding.from_ for holding in entity.owned_by if holding.from_}
+    for day in sorted(begins | {min(begins) - DAY}) if begins else ():
+        total = sum((holding.share for holding in entity.owned_by if holding.holds_on(day)), Decimal(0))
         if total > 1:
             yield Refusal(
                 Code.MANIFEST_INCONSISTENT,
@@ -160,46 +183,57 @@ def _check_ownership(
 
 
 def _check_products(entity_name: str, entity: Entity, doc: Document) -> Iterator[Refusal]:
-    names = [p.product for p in entity.products]
+    """Products with the same name, and mistakes in the counts, ceilings and conditions of each product."""
+    names = [product.product for product in entity.products]
     for i, product in enumerate(entity.products):
         subject = str(ProductRef(entity_name, product.product))
         if product.product in names[:i]:
             yield Refusal(
                 Code.MANIFEST_NAME_TWICE, doc.at(("products", i)), "two products have one name", subject, "rename one of them"
             )
-        months = [c.month for c in product.counts]
-        for k, month in enumerate(months):
-            if month in months[:k]:
-                yield Refusal(
-                    Code.MANIFEST_INCONSISTENT,
-                    doc.at(("products", i, "counts", k)),
-                    "two counts for one month",
-                    f"{subject}, {month:%Y-%m}",
-                    "keep one",
-                )
-            if not product.due_between(month, month_end(month)):
-                yield Refusal(
-                    Code.MANIFEST_INCONSISTENT,
-                    doc.at(("products", i, "counts", k)),
-                    "a count outside the product's life",
-                    f"{subject}, {month:%Y-%m}; its life is {product.from_} to {product.to}",
-                    "correct `from`, `to` or the month",
-                )
-        for k, ceiling in enumerate(product.ceilings):
-            if any(ceiling.overlaps(other) for other in product.ceilings[:k]):
-                yield Refusal(
-                    Code.MANIFEST_INCONSISTENT,
-                    doc.at(("products", i, "ceilings", k)),
-                    "two ceilings overlap",
-                    subject,
-                    "end the earlier one with `to`",
-                )
-        for k, source in enumerate(product.sources):
-            for name in ("counts_when", "internal_when", "automated_when"):
-                if (condition := getattr(source, name)) is None:
-                    continue
-                place = doc.at(("products", i, "sources", k, name))
-                try:
-                    conditions.check(condition, place)
-                except RefusedError as error:
-                    yield from error.refusals
+        yield from _check_counts(product, subject, doc, i)
+        yield from _check_conditions(product, doc, i)
+
+
+def _check_counts(product: Product, subject: str, doc: Document, number: int) -> Iterator[Refusal]:
+    """Two counts for one month, counts outside the product's life, and two ceilings on one day. `number`: the product's place."""
+    months = [count.month for count in product.counts]
+    for i, month in enumerate(months):
+        if month in months[:i]:
+            yield Refusal(
+                Code.MANIFEST_INCONSISTENT,
+                doc.at(("products", number, "counts", i)),
+                "two counts for one month",
+                f"{subject}, {month:%Y-%m}",
+                "keep one",
+            )
+        if not product.due_between(month, month_end(month)):
+            yield Refusal(
+                Code.MANIFEST_INCONSISTENT,
+                doc.at(("products", number, "counts", i)),
+                "a count outside the product's life",
+                f"{subject}, {month:%Y-%m}; its life is {product.from_} to {product.to}",
+                "correct `from`, `to` or the month",
+            )
+    for i, ceiling in enumerate(product.ceilings):
+        if any(ceiling.overlaps(other) for other in product.ceilings[:i]):
+            yield Refusal(
+                Code.MANIFEST_INCONSISTENT,
+                doc.at(("products", number, "ceilings", i)),
+                "two ceilings overlap",
+                subject,
+                "end the earlier one with `to`",
+            )
+
+
+def _check_conditions(product: Product, doc: Document, number: int) -> Iterator[Refusal]:
+    """Conditions of a product's sources that aren't row-wise. `number`: the product's place."""
+    for i, source in enumerate(product.sources):
+        for name in ("counts_when", "internal_when", "automated_when"):
+            if (condition := getattr(source, name)) is None:
+                continue
+            # By name and line here; with a source's columns a condition is checked again when the source is read.
+            try:
+                conditions.check(condition, doc.at(("products", number, "sources", i, name)))
+            except RefusedError as error:
+                yield from error.refusals

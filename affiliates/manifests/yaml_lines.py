@@ -1,4 +1,4 @@
-"""YAML with the line on which each value stands, so that a mistake can be named by it."""
+"""YAML with the line on which each value stands, so that a message can name a mistake's line."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -18,9 +18,13 @@ class Document:
     """One file's data, and the line of each value."""
 
     path: Path
+    """Where the file is."""
     file: str
+    """The path as messages name it, relative to the group directory."""
     data: Any
+    """What the YAML says, as plain Python values."""
     lines: Mapping[Location, int]
+    """The line of each value, from 1; a value of a key has the key's line."""
 
     def at(self, location: Location) -> str:
         """`file:line` of a value, or of the nearest thing around it that stands in the file."""
@@ -30,10 +34,16 @@ class Document:
 
 
 def load(directory: Path, path: Path, mistakes: list[Refusal], required: bool = True) -> Document | None:
+    """Read a file of a group directory; nothing where it can't be read, and each mistake is added to `mistakes`.
+
+    A key that stands twice is a mistake, and the file is read all the same. `required`: whether a missing file is a mistake. An
+    empty file is an empty mapping.
+    """
     file = path.relative_to(directory).as_posix()
     if not required and not path.exists():
         return None
     try:
+        # Composed, not loaded: the nodes have the lines, and keys that stand twice; the loader would drop both.
         node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
         places = list(_walk(node, ())) if node else []
         data = yaml.SafeLoader("").construct_document(node) if node else {}
@@ -58,7 +68,7 @@ def load(directory: Path, path: Path, mistakes: list[Refusal], required: bool = 
         )
         return None
     except (yaml.YAMLError, ValueError, TypeError, AttributeError, RecursionError):
-        # Dates that don't exist, control characters, references in a circle.
+        # Dates that don't exist, control characters, references in a circle: PyYAML raises whatever Python raised.
         mistakes.append(
             Refusal(
                 Code.MANIFEST_UNREADABLE,
