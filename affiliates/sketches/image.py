@@ -1,15 +1,13 @@
-"""DataSketches HLL images and registers, both ways, safe on any bytes.
+"""DataSketches HLL images to registers and back, safe on any bytes. Pure.
 
-The C++ library corrupts memory on malformed bytes (datasketches 5.2.0: 23 of 60 processes died
-within 300 mutated sketches each), so bytes from elsewhere are read here, in arrays, and everything
-in them is checked before it is used. Reads every image of the format: LIST, SET, HLL_4, HLL_6 and
-HLL_8, compact and updatable, as C++, Java, Go and Rust write them.
+The C++ library corrupts memory on malformed bytes (datasketches 5.2.0: 23 of 60 processes died within 300 mutated sketches
+each). So bytes from elsewhere are read here, in arrays, and everything in them is checked before it is used. Every image of the
+format is read: LIST, SET, HLL_4, HLL_6 and HLL_8, compact and updatable, as C++, Java, Go and Rust write them.
 
-Layout, little-endian: byte 0 preamble size in ints, 1 version (1), 2 family (7), 3 lgK, 4 lg of an
-array's length, 5 flags, 6 coupon count (LIST) or curMin (HLL), 7 mode | type << 2. LIST: coupons
-from byte 8. SET: count at 8, coupons from 12. HLL: three f64 at 8 (HIP accumulator and the two
-partial sums of 2^-register), u32 count of registers at curMin at 32, u32 auxCount at 36, registers
-from 40, for HLL_4 followed by the exceptions. A coupon is value << 26 | slot address (26 bits).
+Layout, little-endian: byte 0 preamble size in ints, 1 version (1), 2 family (7), 3 lgK, 4 lg of an array's length, 5 flags,
+6 coupon count (LIST) or curMin (HLL), 7 mode | type << 2. LIST: coupons from byte 8. SET: count at 8, coupons from 12. HLL:
+three f64 at 8 (HIP accumulator and the two partial sums of 2^-register), u32 count of registers at curMin at 32, u32 auxCount at
+36, registers from 40, for HLL_4 followed by the exceptions. A coupon is value << 26 | slot address (26 bits).
 """
 
 import struct
@@ -23,12 +21,16 @@ from affiliates.sketches.kernels.packing import pack_nibbles, unpack_nibbles
 
 MIN_LG_K = 4
 MAX_LG_K = 21
+"""The least and the greatest lgK of the format: a sketch has 2^lgK registers."""
 ADDRESS_BITS = np.uint32(26)
 ADDRESS_MASK = np.uint32((1 << 26) - 1)
+"""The bits of a coupon that are the address."""
 MAX_VALUE = 63
+"""The greatest value of a register: six bits hold it."""
 MOST_BYTES = 1 << 22
-"""Of an image. The largest that a writer makes has half of it: HLL_8 of lgK 21, 2,097,192 bytes."""
+"""Bytes of an image at most. The largest that a writer makes has half as many: HLL_8 of lgK 21, 2,097,192 bytes."""
 
+# Flags, modes and types by their numbers in the format.
 _EMPTY = 4
 _COMPACT = 8
 _OUT_OF_ORDER = 16
@@ -49,23 +51,27 @@ class BadImage(ValueError):
 
 @dataclass(frozen=True)
 class Decoded:
-    """Coupons (sorted, distinct) of a LIST or SET, or values[2^lg_k] of an HLL image."""
+    """What an image holds: coupons (sorted, distinct) of a LIST or SET, or 2^lg_k registers of an HLL image; never both."""
 
     lg_k: int
+    """The image's lgK, from `MIN_LG_K` to `MAX_LG_K`."""
     coupons: Coupons | None = None
+    """Coupons, at most `most_coupons(lg_k)`."""
     values: Values | None = None
+    """Registers by slot, each 0 to 63."""
 
 
 def most_coupons(lg_k: int) -> int:
-    """How many coupons a sketch of this lg_k holds before it turns to registers."""
+    """How many coupons a sketch of this lg_k holds at most; with more it turns to registers, where DataSketches does, too."""
+    # 3/32 of the registers: a SET is an array of an eighth of them, and grows at three quarters.
     return _LIST_SIZE if lg_k < 8 else 3 << (lg_k - 5)
 
 
 def decode(image: bytes) -> Decoded:
-    """Registers from an image; raises `BadImage` for anything that isn't one, to the last byte.
+    """What an image holds. Raises `BadImage` for any bytes that aren't an image, to the last byte.
 
-    Nothing is allocated on a preamble's word: memory stays within a few times the image's own length,
-    at most 64 MiB, and lg_k within 21, whatever the bytes say.
+    No memory is taken for what a preamble claims: it stays within a few times the image's own length, at most 64 MiB, whatever
+    the bytes say.
     """
     if len(image) > MOST_BYTES:
         raise BadImage(f"it has {len(image)} bytes, more than any image")
@@ -86,13 +92,16 @@ def decode(image: bytes) -> Decoded:
         raise BadImage(f"its preamble of {preamble} ints doesn't fit its mode")
     compact = bool(flags & _COMPACT)
     decoded = _decoded(image, lg_k, lg_array, mode, kind, count, compact)
-    if flags & _EMPTY and _holds_any(decoded):  # Readers differ: C++ then takes a LIST for empty and a SET for full.
+    # Readers differ on such bytes: C++ takes a LIST with this flag for empty, and a SET for full.
+    if flags & _EMPTY and _holds_any(decoded):
         raise BadImage("it says that it is empty, and isn't")
     return decoded
 
 
 def _decoded(image: bytes, lg_k: int, lg_array: int, mode: int, kind: int, count: int, compact: bool) -> Decoded:
+    """The coupons or registers behind a preamble whose fields can be."""
     if mode == _LIST:
+        # An updatable array has all of its places, free ones as zeros; an empty image may leave the array out.
         size = count if compact or len(image) == 8 else 1 << min(lg_array, int(ADDRESS_BITS))
         return Decoded(lg_k, coupons=_coupons(image, 8, size, count, _LIST_SIZE))
     if mode == _SET:
@@ -107,8 +116,8 @@ def _decoded(image: bytes, lg_k: int, lg_array: int, mode: int, kind: int, count
 
 
 def _holds_any(decoded: Decoded) -> bool:
-    held = decoded.values if decoded.coupons is None else decoded.coupons
-    return held is not None and bool(held.any())
+    content = decoded.values if decoded.coupons is None else decoded.coupons
+    return content is not None and bool(content.any())
 
 
 def _u32(image: bytes, at: int) -> int:
@@ -117,16 +126,18 @@ def _u32(image: bytes, at: int) -> int:
     return int.from_bytes(image[at : at + 4], "little")
 
 
-def _length(image: bytes, expected: int) -> None:
+def _check_length(image: bytes, expected: int) -> None:
     if len(image) != expected:
         raise BadImage(f"it has {len(image)} bytes where its preamble makes {expected}")
 
 
 def _coupons(image: bytes, start: int, size: int, count: int, most: int) -> Coupons:
+    """The `count` coupons, sorted and distinct, of an array of `size` places from byte `start` to the end."""
     if count > min(size, most):
         raise BadImage(f"{count} coupons don't fit its form")
-    _length(image, start + 4 * size)
+    _check_length(image, start + 4 * size)
     coupons = np.frombuffer(image, "<u4", size, start)
+    # A coupon twice, or too few of them, would be another count than the one that the writer meant.
     coupons = sorted_distinct(coupons[coupons != 0])
     if len(coupons) != count:
         raise BadImage(f"it says {count} coupons and holds {len(coupons)}")
@@ -136,6 +147,7 @@ def _coupons(image: bytes, start: int, size: int, count: int, most: int) -> Coup
 
 
 def _registers(image: bytes, lg_k: int, kind: int, cur_min: int, lg_array: int, compact: bool) -> Values:
+    """The 2^lg_k registers of an HLL image; of HLL_4, those too far above the minimum come from the exceptions."""
     k = 1 << lg_k
     exceptions = _u32(image, 36)
     if kind != _HLL_4:
@@ -154,7 +166,8 @@ def _registers(image: bytes, lg_k: int, kind: int, cur_min: int, lg_array: int, 
     size = exceptions if compact else 1 << lg_array
     if not exceptions and not compact:  # C++ then writes an empty table and leaves its size at 0.
         size = min(max(0, len(image) - pairs_start) // 4, k)
-    _length(image, pairs_start + 4 * size)
+    _check_length(image, pairs_start + 4 * size)
+    # Four bits a register: its value above the minimum, 15 where an exception holds the value.
     nibbles = np.frombuffer(image, np.uint8, k // 2, _HLL_START)
     values = np.empty(k, np.uint8)
     marked = unpack_nibbles(nibbles, np.uint8(cur_min), values)
@@ -171,22 +184,24 @@ def _registers(image: bytes, lg_k: int, kind: int, cur_min: int, lg_array: int, 
 
 
 def _whole(image: bytes, k: int, kind: int) -> Values:
-    """Registers that are written whole, HLL_8's or HLL_6's."""
+    """Registers that are written whole: a byte each in HLL_8, six bits each in HLL_6."""
     if kind == _HLL_8:
-        _length(image, _HLL_START + k)
+        _check_length(image, _HLL_START + k)
         values = np.frombuffer(image, np.uint8, k, _HLL_START)
         if values.max() > MAX_VALUE:
             raise BadImage(f"it holds a register over {MAX_VALUE}")
         return values
     # The writers allocate one byte more than the registers of an HLL_6 fill.
-    _length(image, _HLL_START + k * 3 // 4 + 1)
+    _check_length(image, _HLL_START + k * 3 // 4 + 1)
     triples = np.frombuffer(image, np.uint8, k * 3 // 4, _HLL_START).reshape(-1, 3)
-    a, b, c = triples.T
-    return np.stack((a & 63, a >> 6 | (b & 15) << 2, b >> 4 | (c & 3) << 4, c >> 2), axis=1).reshape(k)
+    # Three bytes hold four registers, the lowest bits first.
+    first, second, third = triples.T
+    fours = (first & 63, first >> 6 | (second & 15) << 2, second >> 4 | (third & 3) << 4, third >> 2)
+    return np.stack(fours, axis=1).reshape(k)
 
 
 def sorted_distinct(coupons: Coupons) -> Coupons:
-    """As np.unique, which is ten times slower (NumPy 2.4)."""
+    """The different coupons in order, as `np.unique` gives them, which is ten times slower (NumPy 2.4)."""
     ordered = np.sort(coupons)
     return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
 
@@ -194,6 +209,7 @@ def sorted_distinct(coupons: Coupons) -> Coupons:
 def encode_coupons(lg_k: int, coupons: Coupons) -> bytes:
     """A compact LIST or SET image; the coupons must be distinct and at most `most_coupons`."""
     flags = _COMPACT | _OUT_OF_ORDER | (0 if len(coupons) else _EMPTY)
+    # The type that a reader goes on with when the sketch turns to registers.
     mode_type = _HLL_8 << 2
     if len(coupons) <= _LIST_SIZE:
         head = bytes((2, 1, 7, lg_k, 3, flags, len(coupons), _LIST | mode_type))
@@ -204,9 +220,9 @@ def encode_coupons(lg_k: int, coupons: Coupons) -> bytes:
 
 
 def encode_hll8(lg_k: int, values: Values, histogram: npt.NDArray[np.int64]) -> bytes:
-    """An HLL_8 image; `histogram[v]` counts the registers that hold v.
+    """An HLL_8 image of 2^lg_k registers; `histogram[v]` counts the registers that hold v, for v from 0 to 63.
 
-    The out-of-order flag is set since a union has no HIP history: without it the library's
+    The out-of-order flag says that there is no HIP accumulator, which a union can't have: without the flag the library's
     estimate and upper bound are 0.
     """
     head = bytes((10, 1, 7, lg_k, 0, _COMPACT | _OUT_OF_ORDER, 0, _HLL | _HLL_8 << 2))
@@ -214,7 +230,7 @@ def encode_hll8(lg_k: int, values: Values, histogram: npt.NDArray[np.int64]) -> 
 
 
 def encode_hll4(lg_k: int, values: Values, histogram: npt.NDArray[np.int64]) -> bytes:
-    """An HLL_4 image: half the size of HLL_8, with the registers 15 or more above the minimum apart."""
+    """An HLL_4 image: half the size of HLL_8. Registers of 15 or more above the minimum are written apart, as exceptions."""
     cur_min = int(np.flatnonzero(histogram)[0])
     slots = np.flatnonzero(values >= cur_min + _EXCEPTION).astype(np.uint32)
     pairs = values[slots].astype(np.uint32) << np.uint32(ADDRESS_BITS) | slots

@@ -1,7 +1,7 @@
-"""Numbers of people that a sketch rules out, as good as surely: an honest file must never be refused by chance.
+"""Numbers of people that a sketch rules out, as good as surely: no honest file may be refused by chance.
 
-At two standard errors one of forty sketches whose users have one event each would have more users than events; at six, one of a
-billion.
+At two standard errors, one of forty sketches of people with one event each would show more people than events; at six, one of a
+billion. Pure.
 """
 
 import math
@@ -11,13 +11,14 @@ import numpy as np
 from affiliates.sketches.registers import Registers, standard_error
 
 SURE = 6.0
-"""Standard errors."""
-_SHARED = 1.001, 5
-"""Keys that few coupons may stand for: two of 200,000 keys share one 100 times (2^26 addresses, and a value)."""
+"""Standard errors from the estimate, beyond which a number is ruled out."""
+_SHARED_FACTOR = 1.001
+_SHARED_MORE = 5
+"""Keys for a number of coupons, at most: of 200,000 keys about 100 share a coupon with another (2^26 addresses, and a value)."""
 
 
 def fewest(registers: Registers) -> int:
-    """There aren't fewer people."""
+    """A number that there are at least as many people as."""
     if registers.coupons is not None:
         return registers.at_least
     estimate = registers.bounds().estimate
@@ -25,17 +26,18 @@ def fewest(registers: Registers) -> int:
 
 
 def most(registers: Registers) -> int:
-    """There aren't more people."""
+    """A number that there are at most as many people as."""
     if registers.coupons is not None:
-        return math.ceil(registers.at_least * _SHARED[0]) + _SHARED[1]
+        return math.ceil(registers.at_least * _SHARED_FACTOR) + _SHARED_MORE
     estimate = registers.bounds().estimate
     return math.ceil(estimate + SURE * standard_error(registers.lg_k, estimate))
 
 
 def are_over(registers: Registers, number: int) -> bool:
-    """Whether there are more people than a number."""
+    """Whether there are surely more people than a number. Quicker than `fewest(registers) > number`, and the same answer."""
     if registers.values is None or registers.at_least > number:
         return registers.at_least > number
-    # The plain harmonic mean is hardly under the estimate, and there far sooner than 3.7 ms (lg_k 21).
+    # The plain estimate (Flajolet et al. 2007, alpha 0.7213) is hardly under the library's, which takes 3.7 ms at lg_k 21: nearly
+    # always the plain one says that there aren't more people, and the library's isn't needed.
     plain = 0.7213 * 4.0**registers.lg_k / float(registers.counts @ 0.5 ** np.arange(64))
     return plain > number and fewest(registers) > number

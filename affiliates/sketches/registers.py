@@ -1,10 +1,10 @@
-"""HLL registers: absorb, union, fold, estimate. The only file with datasketches.
+"""HLL registers: absorb keys, unite, fold, estimate. The only module with datasketches.
 
-A sketch is either few coupons (hash, 26 bits of address and a value) or 2^lg_k registers; it turns
-from the one to the other where Apache DataSketches does, so images of both are its images. Union is
-the element-wise maximum and fold takes the maximum over slots with the same low bits: exact,
-order-free and idempotent. The library's own union is never used (sketches of different lgK lose
-users in it: datasketches 5.2.0 says 20,133 for three disjoint sets of 20,000 at lgK 12, 10 and 12).
+A sketch is either few coupons (of a key's hash, 26 bits of address and a value) or 2^lg_k registers. It turns from the one to
+the other where Apache DataSketches does, so images of both are DataSketches' images. A union is the element-wise maximum, and
+folding takes the maximum over slots with the same low bits: both are exact, idempotent, and independent of order. The library's
+own union is never used, since sketches of different lgK lose users in it (datasketches 5.2.0 says 20,133 for three disjoint sets
+of 20,000 at lgK 12, 10 and 12).
 """
 
 import hashlib
@@ -33,42 +33,47 @@ from affiliates.sketches.kernels import hashing
 from affiliates.sketches.kernels.packing import histogram
 
 RSE_FACTOR = 1.03896
-"""Relative standard error of merged registers times sqrt(2^lg_k), as Apache DataSketches has it."""
+"""Relative standard error of merged registers times sqrt(2^lg_k), as Apache DataSketches has it: sqrt(3 ln 2 - 1)."""
 
 _VALUE_BITS = np.uint32(6)
 
 STRETCH = 1.04
-"""The library's bounds lie two standard errors from the estimate. Measured, they hold the truth in
-95.2 % of cases once sketches are full, too near to 95 % to be called that at any one size; drawn
-4 % further out they hold 96 % (`make calibration` shows these)."""
+"""How much further out our bounds lie than the library's for two standard errors. Those hold the truth in 95.2 % of cases once
+sketches are full (measured), too near to 95 % to be called that at any one size; 4 % further out, the bounds hold 96 %
+(`make calibration` shows these)."""
 
 
 def coupons_of(keys: Keys) -> Coupons:
-    """Coupons of UInt64 keys, in their order."""
-    out = np.empty(len(keys), np.uint32)
-    hashing.coupons(keys, out)
-    return out
+    """The coupons of keys, one a key in the keys' order."""
+    coupons = np.empty(len(keys), np.uint32)
+    hashing.coupons(keys, coupons)
+    return coupons
 
 
 class Bounds(NamedTuple):
-    """Users: the estimate, and the limits that hold it in 95 % of cases, not yet rounded."""
+    """How many people there are, not yet rounded."""
 
     estimate: float
+    """The most likely number."""
     lower: float
     upper: float
+    """The limits between which the true number lies in 95 % of cases."""
 
 
 @dataclass(frozen=True, eq=False)
 class Registers:
-    """A sketch; exactly one of `coupons` (sorted, distinct) and `values` (2^lg_k) is set."""
+    """A sketch of people; exactly one of `coupons` and `values` is set."""
 
     lg_k: int
+    """The precision: 2^lg_k registers, from 2^4 to 2^21."""
     coupons: Coupons | None
+    """Coupons, sorted and distinct, as long as there are at most `most_coupons(lg_k)`."""
     values: Values | None
+    """2^lg_k registers by slot, each 0 to 63."""
 
     @classmethod
     def from_coupons(cls, lg_k: int, coupons: Coupons) -> Self:
-        """From coupons in any order, repeated or not."""
+        """The sketch of coupons, which may repeat, in any order."""
         most = most_coupons(lg_k)
         values = None
         if len(coupons) > most:  # Sorting many is slow, and with that many slots occupied needless.
@@ -81,8 +86,9 @@ class Registers:
 
     @classmethod
     def from_keys(cls, lg_k: int, keys: Keys) -> Self:
-        """From UInt64 keys in any order, repeated or not."""
+        """The sketch of keys, which may repeat, in any order."""
         most = most_coupons(lg_k)
+        # As many occupied slots have at least as many coupons, so these needn't be made.
         if len(keys) > most:
             values = np.zeros(1 << lg_k, np.uint8)
             hashing.raise_keys(values, keys)
@@ -92,7 +98,7 @@ class Registers:
 
     @classmethod
     def from_image(cls, image: bytes) -> Self:
-        """From any DataSketches HLL image; raises `BadImage`."""
+        """The sketch in a DataSketches HLL image of any writer. Raises `BadImage` for any other bytes."""
         decoded = decode(image)
         if decoded.coupons is not None:
             return cls.from_coupons(decoded.lg_k, decoded.coupons)
@@ -100,14 +106,15 @@ class Registers:
 
     @classmethod
     def union(cls, sketches: Iterable["Registers"], lg_k: int | None = None) -> Self:
-        """The sketch of everybody in any of the sketches, at the lowest lg_k among them, or at `lg_k`.
+        """The sketch of everybody in any of the sketches, at the lowest lg_k among them, and at most at `lg_k`.
 
-        Folding a lower-lg_k image is exact; raising one isn't possible, so `lg_k` is an upper limit.
+        Folding to a lower lg_k is exact, and a sketch can't be raised to a higher one: so the lowest decides.
         """
         sketches = list(sketches)
-        lowest = min([s.lg_k for s in sketches] + ([MAX_LG_K] if lg_k is None else [lg_k]))
-        few = [s.coupons for s in sketches if s.coupons is not None]
-        many = [s.fold(lowest).dense() for s in sketches if s.values is not None]
+        lowest = min([sketch.lg_k for sketch in sketches] + ([MAX_LG_K] if lg_k is None else [lg_k]))
+        few = [sketch.coupons for sketch in sketches if sketch.coupons is not None]
+        many = [sketch.fold(lowest).dense() for sketch in sketches if sketch.values is not None]
+        # Coupons have their whole addresses, so they fit each lg_k as they are.
         coupons = np.concatenate(few) if few else np.empty(0, np.uint32)
         if not many:
             return cls.from_coupons(lowest, coupons)
@@ -118,17 +125,18 @@ class Registers:
         return cls(lowest, None, values)
 
     def fold(self, lg_k: int) -> "Registers":
-        """The same people at a lower (or the same) lg_k."""
+        """The sketch of the same people at a lower lg_k, or the same. Raises `ValueError` for a higher one."""
         if lg_k == self.lg_k:
             return self
         if lg_k > self.lg_k:
             raise ValueError(f"registers of lg_k {self.lg_k} can't be unfolded to {lg_k}")
         if self.coupons is not None:
             return Registers.from_coupons(lg_k, self.coupons)
+        # A slot at the lower lg_k is the lowest bits of a slot: those with the same low bits lie in one column.
         return Registers(lg_k, None, self.dense().reshape(-1, 1 << lg_k).max(axis=0))
 
     def dense(self) -> Values:
-        """All 2^lg_k registers."""
+        """All 2^lg_k registers by slot, whatever form the sketch has; not to be written to."""
         if self.values is not None:
             return self.values
         assert self.coupons is not None
@@ -138,7 +146,7 @@ class Registers:
 
     @cached_property
     def occupied(self) -> Coupons:
-        """The occupied slots with their values, as value << 26 | slot, by slot."""
+        """The occupied slots in order, each with its register's value: value << 26 | slot."""
         if self.coupons is None:
             slots = np.flatnonzero(self.dense()).astype(np.uint32)
             return self.dense()[slots].astype(np.uint32) << np.uint32(ADDRESS_BITS) | slots
@@ -152,21 +160,23 @@ class Registers:
 
     @cached_property
     def at_least(self) -> int:
-        """A number of people that there can't be fewer of: occupied registers, or distinct coupons."""
+        """How many people there are at least: the number of distinct coupons, or of occupied registers."""
         if self.coupons is not None:
             return len(self.coupons)
         return int(np.count_nonzero(self.dense()))
 
     @property
     def is_empty(self) -> bool:
+        """Whether the sketch is of nobody."""
         return not self.at_least
 
     def digest(self) -> str:
-        """SHA-256 of the registers, whatever image or form they are in (hex)."""
+        """SHA-256 (hex) of the registers. Sketches with the same registers have the same digest, in whatever form or image."""
         return self._digest
 
     @cached_property
     def _digest(self) -> str:
+        # By how many slots are occupied, and not by the form: few coupons of one writer may be registers of another's.
         hasher = hashlib.sha256(b"mauwatch registers 1" + bytes([self.lg_k]))
         if self.values is not None and self.at_least > most_coupons(self.lg_k):
             hasher.update(self.values.data)
@@ -175,7 +185,7 @@ class Registers:
         return hasher.hexdigest()
 
     def to_image(self) -> bytes:
-        """A DataSketches image that any engine reads: LIST, SET or HLL_4, compact."""
+        """The sketch as a DataSketches image that any engine reads: LIST, SET or HLL_4, compact."""
         if self.coupons is not None:
             return encode_coupons(self.lg_k, self.coupons)
         return encode_hll4(self.lg_k, self.dense(), self.counts)
@@ -192,10 +202,10 @@ class Registers:
         return counts
 
     def bounds(self) -> Bounds:
-        """Estimate and 95 % bounds by Apache DataSketches, from our own HLL_8 image of the registers.
+        """How many people the sketch is of, by Apache DataSketches from our own HLL_8 image of the registers.
 
-        The bounds are the library's for two standard errors, stretched by `STRETCH`. There are at
-        least as many people as occupied registers, whatever the library's rounding says.
+        The limits are the library's for two standard errors, stretched by `STRETCH`. There are at least as many people as
+        occupied registers, whatever the library's rounding says.
         """
         return self._bounds
 
@@ -212,36 +222,39 @@ class Registers:
 
 
 def standard_error(lg_k: int, estimate: float) -> float:
-    """One standard error of an estimate from merged registers, in users."""
+    """One standard error of an estimate from merged registers, in people as the estimate is."""
     return RSE_FACTOR / math.sqrt(1 << lg_k) * estimate
 
 
 class Absorber:
-    """Takes keys batch by batch and becomes registers.
+    """Takes keys batch by batch, and gives the sketch of all of them.
 
-    Keeps the keys themselves, each once, while they are few, so that they are counted exactly; then
-    registers. Memory is bounded by 8 x 2^lg_k bytes while it changes over, by 2^lg_k after.
+    While the keys are few, they are kept themselves, each once, so that they are counted exactly; then registers are. Memory is
+    bounded by 8 x 2^lg_k bytes while the one changes to the other, and by 2^lg_k bytes after.
     """
 
     def __init__(self, lg_k: int) -> None:
         self.lg_k = lg_k
         self._most = most_coupons(lg_k) * 9 // 8  # A few keys share a coupon.
+        # The set of keys as `hashing.insert_keys` has it; nothing once there are registers.
         self._table: Keys | None = np.zeros(65, np.uint64)
-        self._few = 0
+        self._n_keys = 0
         self._values: Values | None = None
-        self._made: Registers | None = None
+        self._sketch: Registers | None = None
 
     def absorb(self, keys: Keys) -> None:
-        self._made = None
+        """Add keys, which may repeat, and may have come before."""
+        self._sketch = None
         while self._table is not None and len(keys):
-            some = keys[: self._most]
+            # In portions: the table grows by what a portion may bring, and a large batch turns to registers early.
+            portion = keys[: self._most]
             keys = keys[self._most :]
-            self._table = _with_room(self._table, self._few, len(some))
-            self._few += hashing.insert_keys(self._table, some)
-            if self._few > self._most:
-                made = Registers.from_keys(self.lg_k, self._keys(self._table))
-                if made.values is not None:
-                    self._values = made.values
+            self._table = _with_room(self._table, self._n_keys, len(portion))
+            self._n_keys += hashing.insert_keys(self._table, portion)
+            if self._n_keys > self._most:
+                sketch = Registers.from_keys(self.lg_k, self._keys(self._table))
+                if sketch.values is not None:
+                    self._values = sketch.values
                     self._table = None
                 else:  # So many keys of so few coupons: hardly ever, but no reason to go wrong.
                     self._most *= 2
@@ -249,38 +262,40 @@ class Absorber:
             hashing.raise_keys(self._values, keys)
 
     def absorb_simulated(self, first: int, count: int, salt: int) -> None:
-        """As `absorb` of the made-up keys of so many people, numbered from `first`; see `hashing.simulated_keys`."""
+        """Add the keys of `count` simulated people, numbered from `first`; see `hashing.simulated_keys`."""
         while self._table is not None and count:
-            some = np.empty(min(count, self._most), np.uint64)
-            hashing.simulated_keys(np.uint64(first), np.uint64(salt), some)
-            self.absorb(some)
-            first = first + len(some)
-            count = count - len(some)
+            portion = np.empty(min(count, self._most), np.uint64)
+            hashing.simulated_keys(np.uint64(first), np.uint64(salt), portion)
+            self.absorb(portion)
+            first = first + len(portion)
+            count = count - len(portion)
         if self._values is not None:
             hashing.raise_simulated(self._values, np.uint64(first), count, np.uint64(salt))
 
     @property
     def distinct(self) -> int | None:
-        """How many different keys there were, as long as that is known."""
-        return self._few if self._table is not None else None
+        """How many different keys there were; nothing once only registers are kept."""
+        return self._n_keys if self._table is not None else None
 
     def registers(self) -> Registers:
-        """The sketch of all keys so far; more of them change it, so don't keep it."""
+        """The sketch of all keys so far. The next keys change its registers, so don't keep the sketch."""
         if self._table is None:
             return Registers(self.lg_k, None, self._values)
-        self._made = self._made or Registers.from_keys(self.lg_k, self._keys(self._table))
-        return self._made
+        self._sketch = self._sketch or Registers.from_keys(self.lg_k, self._keys(self._table))
+        return self._sketch
 
     @staticmethod
     def _keys(table: Keys) -> Keys:
+        """The keys in a table, in no order; the last place says whether the key 0 is among them."""
         keys = table[:-1][table[:-1] != 0]
         return np.append(keys, np.uint64(0)) if table[-1] else keys
 
 
-def _with_room(table: Keys, held: int, more: int) -> Keys:
-    """The set of keys, in a larger table if it would be over half full."""
+def _with_room(table: Keys, n_keys: int, more: int) -> Keys:
+    """The set of `n_keys` keys, in a larger table where `more` of them would fill over half of the places."""
     size = len(table) - 1
-    while held + more > size // 2:
+    # Over half full, open addressing gets slow.
+    while n_keys + more > size // 2:
         size *= 2
     if size == len(table) - 1:
         return table
@@ -291,7 +306,7 @@ def _with_room(table: Keys, held: int, more: int) -> Keys:
 
 
 def agrees_with_datasketches(people: int = 5000) -> bool:
-    """Whether our registers of some keys are those that the library makes of them, one by one."""
+    """Whether our registers of so many keys are those that the library makes of them, one by one; `mauwatch doctor` asks it."""
     keys = np.arange(people, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     sketch = hll_sketch(12)
     for key in keys.tolist():
