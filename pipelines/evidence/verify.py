@@ -1,6 +1,6 @@
-"""Checking a bundle of evidence: its bytes, its ledger, its figures, and, where it holds sketches, all of them made again.
+"""Checking a bundle of evidence: its bytes, its ledger, its figures; where it holds sketches, all figures are recomputed.
 
-Needs the bundle alone: no store, no key, no database library. What is checked is said, and so is what can't be.
+The check needs the bundle alone: no store, no key, no database library. It names what it has checked, and what it can't check.
 """
 
 import json
@@ -14,6 +14,7 @@ from typing import Any
 
 from affiliates.contributions.contract import PartIdentity, digest_of
 from affiliates.manifests.group import Group
+from affiliates.manifests.readings import Reading
 from affiliates.periods import month_end, month_from_text
 from pipelines import hash_chain
 from pipelines.counting import measure
@@ -26,238 +27,268 @@ from pipelines.evidence.bundle_reader import DETAILS, BundleReader, group_of
 from pipelines.licences.entry import LicenceEntry
 from pipelines.licences.outcome import decide
 
-Told = Mapping[str, Any]
-_OF_A_FIGURE = ("estimate", "lower", "upper", "identity_low", "identity_high", "summed_products", "complete", "lg_k")
+Json = Mapping[str, Any]
+"""An object of one of the bundle's JSON files."""
+_FIGURE_FIELDS = ("estimate", "lower", "upper", "identity_low", "identity_high", "summed_products", "complete", "lg_k")
 
 
 @dataclass
 class Verification:
-    """What was found in a bundle."""
+    """The outcome of checking a bundle."""
 
-    about: Told = field(default_factory=dict)
+    about: Json = field(default_factory=dict)
+    """What the bundle is about, by its own list."""
     sha256: str = ""
+    """Of the whole bundle."""
     public_key: str | None = None
+    """The key that has signed the bundle (base64); null for an unsigned bundle."""
     right: list[str] = field(default_factory=list)
-    """What was checked and is as it ought to be."""
+    """What was checked and holds, a sentence each."""
     wrong: list[str] = field(default_factory=list)
+    """What doesn't hold, a sentence each."""
     unknown: list[str] = field(default_factory=list)
-    """What this bundle, or what was given with it, can't tell."""
+    """What can't be told from this bundle and the caller's arguments."""
 
     def note(self, what: str, wrong: list[str]) -> None:
-        """That something was checked, and what of it is wrong."""
+        """Add the outcome of one check: the faults, or where there are none `what` was checked."""
         self.wrong += wrong
         self.right += [] if wrong else [what]
 
 
 def check(path: Path, public_key: str | None = None, head: str | None = None) -> Verification:
-    """Check all of a bundle; `public_key`: by which it has to be signed; `head`: the month's ledger head, as it was printed.
+    """Check everything in a bundle.
 
-    Raises `RefusedError` for a file that is no bundle or of which a byte was changed.
+    `public_key`: the key (base64) that has to have signed it. `head`: the digest of the month's ledger head, as it was printed.
+    Raises `RefusedError` (BUNDLE_CHANGED) for a file that is no bundle, or of which a byte was changed.
     """
-    found = Verification()
+    verification = Verification()
     with archive.open_bundle(path) as opened:
-        found.about = opened.about
-        found.sha256 = opened.sha256
-        found.public_key = opened.public_key
-        found.note(f"each byte is as its list says ({len(opened.files)} files)", [])
-        _signed(found, opened, public_key)
+        verification.about = opened.about
+        verification.sha256 = opened.sha256
+        verification.public_key = opened.public_key
+        verification.note(f"each byte is as its list says ({len(opened.files)} files)", [])
+        _check_signature(verification, opened, public_key)
         try:
-            _ledger(found, opened, head)
-            _figures(found, opened)
-            _test(found, opened)
+            _check_ledger(verification, opened, head)
+            _check_figures(verification, opened)
+            _check_test(verification, opened)
             group = group_of(opened.json("group.json"), opened.json("licence.json")["read"])
-            found.note("who is in the group follows from who owns whom", list(_membership(opened, group)))
-            found.note("what the figures rest on is what their digests say", list(_gathered(opened, group)))
-            found.note("what was collected, signed and read belongs to these figures", list(_bound(opened)))
-            found.unknown.append("whether the PDF and method.txt say the same: they are only covered by the signature")
+            verification.note("who is in the group follows from who owns whom", list(_membership_differing(opened, group)))
+            verification.note("what the figures rest on is what their digests say", list(_inputs_without_digest(opened, group)))
+            verification.note("what was collected, signed and read belongs to these figures", list(_not_of_the_figures(opened)))
+            verification.unknown.append("whether the PDF and method.txt say the same: they are only covered by the signature")
             if opened.about.get("kind") == "expert":
-                _again(found, opened, group)
+                _recompute(verification, opened, group)
             else:
-                found.unknown.append("whether the figures come out again: only the expert bundle holds sketches")
+                verification.unknown.append("whether the figures come out again: only the expert bundle holds sketches")
+        # Whoever signs may sign anything: a file that isn't as our code writes it is a finding, and no crash of the check.
         except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, OSError) as error:
-            found.wrong.append(f"a file isn't what a bundle of this format holds ({type(error).__name__})")
-    return found
+            verification.wrong.append(f"a file isn't what a bundle of this format holds ({type(error).__name__})")
+    return verification
 
 
-def _signed(found: Verification, opened: Bundle, public_key: str | None) -> None:
+def _check_signature(verification: Verification, opened: Bundle, public_key: str | None) -> None:
+    """Whether the bundle is signed, and by the named key. Its bytes fit the signature already: opening checks that."""
     if opened.public_key is None:
-        found.unknown.append("who made it: it isn't signed")
+        verification.unknown.append("who made it: it isn't signed")
         if public_key is not None:
-            found.wrong.append("it isn't signed, and a key was named")
+            verification.wrong.append("it isn't signed, and a key was named")
     elif public_key is None:
-        found.note(f"signed by {opened.public_key}", [])
-        found.unknown.append("whose key that is: compare it with the one that you know, by --public-key")
+        verification.note(f"signed by {opened.public_key}", [])
+        verification.unknown.append("whose key that is: compare it with the one that you know, by --public-key")
     else:
-        found.note("signed by the key that was named", [] if opened.public_key == public_key else ["it is signed by another key"])
+        verification.note(
+            "signed by the key that was named", [] if opened.public_key == public_key else ["it is signed by another key"]
+        )
 
 
-def _ledger(found: Verification, opened: Bundle, head: str | None) -> None:
+def _check_ledger(verification: Verification, opened: Bundle, head: str | None) -> None:
+    """Whether the chain is whole, ends for the month as it was printed, and has an entry for each published figure."""
     entries = hash_chain.from_lines((opened.folder / "ledger.jsonl").read_text(encoding="utf-8"))
-    found.note(f"the ledger is whole ({len(entries)} entries)", hash_chain.faults(entries))
+    verification.note(f"the ledger is whole ({len(entries)} entries)", hash_chain.faults(entries))
     month = month_from_text(opened.about["month"])
     last = hash_chain.head_of(entries, month)
-    said = opened.about["ledger_head"]
-    if (last and {"number": last.number, "digest": last.digest}) != said:
-        found.wrong.append("the ledger's head of the month isn't the one that the bundle names")
+    if (last and {"number": last.number, "digest": last.digest}) != opened.about["ledger_head"]:
+        verification.wrong.append("the ledger's head of the month isn't the one that the bundle names")
     if head is not None:
-        found.note(
+        verification.note(
             "the month's head is the printed one",
             [] if last and last.digest == head else ["the month's head isn't the printed one"],
         )
     elif last:
-        found.unknown.append("whether the ledger is the one of that time: compare its head with the printed one, by --head")
+        verification.unknown.append(
+            "whether the ledger is the one of that time: compare its head with the printed one, by --head"
+        )
     else:
-        found.unknown.append("the month isn't signed: no head of it was printed")
-    noted = {e.body.get("content") for e in entries if e.kind == "published"}
-    began = any(e.kind == "began" for e in entries)
-    for held in opened.json("figures.json")["published"]:
-        if held["content"] not in noted:
-            said_ = f"the publication by {held['publication']['reading']}"
-            (found.unknown if began else found.wrong).append(f"{said_} is in no entry of the ledger")
+        verification.unknown.append("the month isn't signed: no head of it was printed")
+    noted = {entry.body.get("content") for entry in entries if entry.kind == "published"}
+    # A store that is older than its ledger has publications that only the digest of the first entry covers.
+    began = any(entry.kind == "began" for entry in entries)
+    for published in opened.json("figures.json")["published"]:
+        if published["content"] not in noted:
+            sentence = f"the publication by {published['publication']['reading']} is in no entry of the ledger"
+            (verification.unknown if began else verification.wrong).append(sentence)
 
 
-def _figures(found: Verification, opened: Bundle) -> None:
+def _check_figures(verification: Verification, opened: Bundle) -> None:
+    """Whether the figures have their digest, and rest on what the bundle lists."""
     wrong = []
-    for held in opened.json("figures.json")["published"]:
-        if hash_chain.publication_digest(held["publication"], held["figures"]) != held["content"]:
-            wrong.append(f"the figures by {held['publication']['reading']} aren't what their digest says")
-    published = {
-        held["publication"]["reading"]: held["publication"]["inputs"] for held in opened.json("figures.json")["published"]
-    }
+    published = opened.json("figures.json")["published"]
+    for one in published:
+        if hash_chain.publication_digest(one["publication"], one["figures"]) != one["content"]:
+            wrong.append(f"the figures by {one['publication']['reading']} aren't what their digest says")
+    inputs = {one["publication"]["reading"]: one["publication"]["inputs"] for one in published}
     last = f"{month_end(month_from_text(opened.about['month']))}"
     for rest in opened.json("inputs.json")["rests"]:
-        if rest["on"] == last and published[rest["reading"]] not in (rest["inputs"], rest["unerased"]):
+        # The second digest is as if nothing had been erased: figures were published before their sketches were erased.
+        if rest["on"] == last and inputs[rest["reading"]] not in (rest["inputs"], rest["unerased"]):
             wrong.append(f"what the figures by {rest['reading']} rest on has changed since they were published")
-    found.note("the published figures are what their digests say", wrong)
+    verification.note("the published figures are what their digests say", wrong)
 
 
-def _test(found: Verification, opened: Bundle) -> None:
-    told = opened.json("licence.json")
+def _check_test(verification: Verification, opened: Bundle) -> None:
+    """Whether the licence's entry has its digest, and each result follows from the bounds and the threshold."""
+    test = opened.json("licence.json")
     wrong = []
-    entry = LicenceEntry.model_validate(told["entry"])
-    if entry.digest != told["digest"]:
+    entry = LicenceEntry.model_validate(test["entry"])
+    if entry.digest != test["digest"]:
         wrong.append("the licence's entry isn't what its digest says")
-    clause = next((c for c in entry.clauses if c.model_dump(mode="json") == told["clause"]), None)
-    if clause is None or clause.threshold != told["threshold"] or entry.id != told["licence"]:
+    clause = next((clause for clause in entry.clauses if clause.model_dump(mode="json") == test["clause"]), None)
+    if clause is None or clause.threshold != test["threshold"] or entry.id != test["licence"]:
         wrong.append("the clause and its threshold aren't those of the licence's entry")
-    for name, outcome in told["readings"].items():
+    for name, outcome in test["readings"].items():
+        # A grant hides the result by the numbers, which then stands beside it.
         result = outcome.get("found") or outcome["result"]
-        bounds = outcome["lower"], outcome["upper"]
+        bounds = (outcome["lower"], outcome["upper"])
         if result == "not_measured" and outcome["lower"] is None:
             continue
-        if outcome["lower"] is None or decide(told["threshold"], *bounds, (clause and clause.comparator) or "gt") != result:
+        if outcome["lower"] is None or decide(test["threshold"], *bounds, (clause and clause.comparator) or "gt") != result:
             wrong.append(f"by {name} the test found {result}, which doesn't follow from its bounds")
-    wrong += _noted(opened, told)
-    found.note(f"the test's results follow from the bounds and the threshold of {told['threshold']:,}", wrong)
+    wrong += _test_not_in_ledger(opened, test)
+    verification.note(f"the test's results follow from the bounds and the threshold of {test['threshold']:,}", wrong)
 
 
-def _noted(opened: Bundle, told: Told) -> Iterator[str]:
-    """What of the test isn't as the ledger has it."""
+def _test_not_in_ledger(opened: Bundle, test: Json) -> Iterator[str]:
+    """The results of the test that the ledger doesn't have, or has otherwise."""
     entries = hash_chain.from_lines((opened.folder / "ledger.jsonl").read_text(encoding="utf-8"))
-    noted = {e.body.get("content") for e in entries if e.kind == "tested"}
-    rows = {row["reading"]: row for row in told["noted"]}
-    for name, outcome in told["readings"].items():
+    noted = {entry.body.get("content") for entry in entries if entry.kind == "tested"}
+    rows = {row["reading"]: row for row in test["noted"]}
+    for name, outcome in test["readings"].items():
         row = rows.get(name)
         if row is None or hash_chain.digest_of(hash_chain.row_content(row)) not in noted:
             yield f"the test by {name} is in no entry of the ledger"
             continue
         same = {key: outcome[key] for key in ("result", "estimate", "lower", "upper", "of_record")}
-        same |= {key: told[key] for key in ("licence", "licensee", "released", "threshold")}
+        same |= {key: test[key] for key in ("licence", "licensee", "released", "threshold")}
         if {key: row[key] for key in same} != same:
             yield f"the test by {name} isn't the one that the ledger has"
 
 
-def _bound(opened: Bundle) -> Iterator[str]:
-    """What belongs to the signed figures and stands beside them."""
-    published = [held["publication"] for held in opened.json("figures.json")["published"]]
+def _not_of_the_figures(opened: Bundle) -> Iterator[str]:
+    """What stands beside the signed figures and isn't theirs: attestations, the key, readings and days."""
+    published = [one["publication"] for one in opened.json("figures.json")["published"]]
     collected = opened.json("closing.json")["collected"]
-    told = json.loads(published[0]["collected"]) if published[0]["collected"] else None
-    if collected != told:
+    signed = json.loads(published[0]["collected"]) if published[0]["collected"] else None
+    if collected != signed:
         yield "what was collected isn't what stands with the signed figures"
     if opened.about.get("public_key") != opened.public_key:
         yield "it is signed by another key than its list names"
     readings = opened.json("licence.json")["read"]
     month = month_from_text(opened.about["month"])
     released = opened.json("licence.json")["released"]
-    wanted = {(r["name"], f"{month_end(month)}") for r in readings}
-    wanted |= {(r["name"], released) for r in readings if r["membership"] == "release_date"}
+    # A group is drawn on the month's last day, and for readings by the release date on that day, too.
+    wanted = {(reading["name"], f"{month_end(month)}") for reading in readings}
+    wanted |= {(reading["name"], released) for reading in readings if reading["membership"] == "release_date"}
     if {(rest["reading"], rest["on"]) for rest in opened.json("inputs.json")["rests"]} != wanted:
         yield "it doesn't say of each reading what its figures rest on"
-    if {p["reading"] for p in published} != {r["name"] for r in readings}:
+    if {publication["reading"] for publication in published} != {reading["name"] for reading in readings}:
         yield "the figures aren't those of its readings"
 
 
-def _gathered(opened: Bundle, group: Group) -> Iterator[str]:
-    """Whether what the figures rest on is what their digest says: the members, what was due of them, and each contribution."""
-    holder = BundleReader(opened)
+def _inputs_without_digest(opened: Bundle, group: Group) -> Iterator[str]:
+    """The readings whose inputs (members, what was due of them, each contribution) don't have the digest that they ought to."""
+    reader = BundleReader(opened)
     month = month_from_text(opened.about["month"])
-    readings = {r.name: r for r in group.readings.readings}
+    readings = {reading.name: reading for reading in group.readings.readings}
     for rest in opened.json("inputs.json")["rests"]:
         on = date.fromisoformat(rest["on"])
-        inputs = gather(holder, group, month, readings[rest["reading"]], on)
+        inputs = gather(reader, group, month, readings[rest["reading"]], on)
         if rest["inputs"] not in (inputs.digest, inputs.unerased):
             yield f"what the figures by {rest['reading']} of the group on {on} rest on isn't what their digest says"
 
 
-def _membership(opened: Bundle, group: Group) -> Iterator[str]:
+def _membership_differing(opened: Bundle, group: Group) -> Iterator[str]:
+    """The days on which the ownership in the bundle makes another group than the bundle says."""
     for drawn in opened.json("group.json")["drawn"]:
         on = date.fromisoformat(drawn["on"])
         paths = group.affiliates(on, Decimal(drawn["control_share"]))
-        if [{"entity": e, "path": [str(s) for s in p]} for e, p in paths.items()] != drawn["members"]:
+        members = [{"entity": name, "path": [str(step) for step in path]} for name, path in paths.items()]
+        if members != drawn["members"]:
             yield f"the group on {on} isn't what its ownership makes it"
 
 
-def _again(found: Verification, opened: Bundle, group: Group) -> None:
-    """All figures from the sketches."""
-    holder = BundleReader(opened)
-    told = opened.json("inputs.json")
-    found.note(f"{len(holder.versions):,} contributions are what their digests say", list(_contributions(holder, opened)))
+def _recompute(verification: Verification, opened: Bundle, group: Group) -> None:
+    """Whether the contributions have their digests, and all figures come out of the sketches again, by counting's own code."""
+    reader = BundleReader(opened)
+    number = len(reader.versions)
+    verification.note(f"{number:,} contributions are what their digests say", list(_contributions_differing(reader, opened)))
     month = month_from_text(opened.about["month"])
-    published = {held["publication"]["reading"]: held for held in opened.json("figures.json")["published"]}
+    published = {one["publication"]["reading"]: one for one in opened.json("figures.json")["published"]}
     outcomes = opened.json("licence.json")["readings"]
+    readings = {reading.name: reading for reading in group.readings.readings}
     wrong = list[str]()
-    for rest in told["rests"]:
-        (reading,) = (r for r in group.readings.readings if r.name == rest["reading"])
+    for rest in opened.json("inputs.json")["rests"]:
+        reading = readings[rest["reading"]]
         on = date.fromisoformat(rest["on"])
-        inputs = gather(holder, group, month, reading, on)
-        measured = measure.measure(holder, group, inputs)
-        held = published[reading.name]
+        measured = measure.measure(reader, group, gather(reader, group, month, reading, on))
         if on == month_end(month):
-            wrong += _differing(measured, held)
+            wrong += _figures_differing(measured, published[reading.name])
+        # The test asks about the release day's group where the reading says so, else about the month's.
         if (on != month_end(month)) == (reading.membership == "release_date"):
-            outcome = outcomes[reading.name]
-            figure = measured.group
-            ours = measured.summed if reading.counts == "summed_products" else (figure.estimate, figure.lower, figure.upper)
-            measured_at_all = (outcome.get("found") or outcome["result"]) != "not_measured"
-            if measured_at_all and ours != (outcome["estimate"], outcome["lower"], outcome["upper"]):
-                wrong.append(f"by {reading.name} the test was of other figures than the sketches give")
-    found.note(f"all figures were made again from {len(holder.versions):,} contributions, and are the published ones", wrong)
+            wrong += _test_differing(measured, reading, outcomes[reading.name])
+    verification.note(f"all figures were made again from {number:,} contributions, and are the published ones", wrong)
 
 
-def _contributions(holder: BundleReader, opened: Bundle) -> Iterator[str]:
+def _test_differing(measured: Measured, reading: Reading, outcome: Json) -> Iterator[str]:
+    """Whether the test of a reading was of other figures than the recomputed ones."""
+    figure = measured.group
+    ours = measured.summed if reading.counts == "summed_products" else (figure.estimate, figure.lower, figure.upper)
+    if (outcome.get("found") or outcome["result"]) == "not_measured":
+        return
+    if ours != (outcome["estimate"], outcome["lower"], outcome["upper"]):
+        yield f"by {reading.name} the test was of other figures than the sketches give"
+
+
+def _contributions_differing(reader: BundleReader, opened: Bundle) -> Iterator[str]:
+    """The contributions whose sketches and details don't have their digest; those with an erased sketch can't be told."""
     parts: dict[int, list[PartIdentity]] = {}
-    details = {d["contribution"]: d for d in opened.json(DETAILS)["contributions"]}
+    details = {row["contribution"]: row for row in opened.json(DETAILS)["contributions"]}
     gone = set()
-    for number, part in holder.read_parts(sorted(holder.versions)):
+    for number, part in reader.read_parts(sorted(reader.versions)):
         events = details[number]["events"][f"{part.audience} {part.namespace}"]
         if part.registers is None:
             gone.add(number)
         else:
             parts.setdefault(number, []).append(PartIdentity(part.audience, part.namespace, part.registers.digest(), events))
-    for number, v in holder.versions.items():
-        if number not in gone and digest_of(v, details[number]["normalisation"], parts.get(number, [])) != v.digest:
-            yield f"{v.ref}, {v.activity_date}: its sketches aren't what its digest says"
+    for number, version in reader.versions.items():
+        if number in gone:
+            continue
+        if digest_of(version, details[number]["normalisation"], parts.get(number, [])) != version.digest:
+            yield f"{version.ref}, {version.activity_date}: its sketches aren't what its digest says"
 
 
-def _differing(measured: Measured, held: Told) -> Iterator[str]:
+def _figures_differing(measured: Measured, published: Json) -> Iterator[str]:
+    """The recomputed figures that aren't the published ones, with the fields that differ."""
     figures: dict[str, Figure] = {"group": measured.group, **measured.affiliates, **measured.products}
-    rows = {("group" if row["scope"] == "group" else row["subject"]): row for row in held["figures"]}
+    rows = {("group" if row["scope"] == "group" else row["subject"]): row for row in published["figures"]}
     if rows.keys() != figures.keys():
-        yield f"the figures by {held['publication']['reading']} are of other affiliates and products"
+        yield f"the figures by {published['publication']['reading']} are of other affiliates and products"
         return
     for name, figure in figures.items():
-        ours = {n: getattr(figure, n) for n in _OF_A_FIGURE} | asdict(figure.coverage) | {"reasons": "\n".join(figure.reasons)}
-        other = [n for n, value in ours.items() if rows[name][n] != value]
+        ours = {field: getattr(figure, field) for field in _FIGURE_FIELDS}
+        ours |= asdict(figure.coverage) | {"reasons": "\n".join(figure.reasons)}
+        other = [field for field, value in ours.items() if rows[name][field] != value]
+        # The one float among them: sums of floats may differ in the last digits on another machine.
         other += [] if math.isclose(rows[name]["standard_error"], figure.standard_error, rel_tol=1e-9) else ["standard_error"]
         if other:
-            yield f"{name} by {held['publication']['reading']}: {', '.join(other)} made again differ"
+            yield f"{name} by {published['publication']['reading']}: {', '.join(other)} made again differ"
