@@ -92,6 +92,7 @@ class BundleReader:
 
         Raises `RefusedError` for a file that isn't as a bundle's has to be: it is read as safely as any stranger's.
         """
+        # One product's file in memory at a time.
         for name in dict.fromkeys(file_of(self.versions[number]) for number in ids):
             frame = untrusted_files.read(self._folder / name, PARTS, ("sketch", "erased_at"))
             wanted = frame.filter(pl.col("contribution").is_in(list(ids))).sort("contribution", "audience", "namespace")

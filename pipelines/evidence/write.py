@@ -205,6 +205,7 @@ def _group(group: Group, tested: TestedLicence) -> dict[str, Any]:
     days = sorted({basis.on for basis in tested.bases})
     ties = {name: _ties(entity, days) for name, entity in group.entities.items()}
     known = {name: of_days for name, of_days in ties.items() if of_days or name == group.settings.ultimate_parent}
+    # Readings may differ in the share that is control, and so in who belongs to the group.
     shares = {basis.reading.control_share for basis in tested.bases}
     drawn = []
     for on in days:

@@ -91,6 +91,7 @@ def append(store: Store, new: Sequence[Transition], before: Transition | None) -
         number = last_id(connection, schema.incidents)
         for transition in new:
             number += 1
+            # An alert that is raised again after it was over is a new one, with a number of its own.
             opened = before.opened if before is not None and before.is_open else number
             at = transition.known_at
             if before is not None and at <= before.known_at:  # A run that began earlier may look later.

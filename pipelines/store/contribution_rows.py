@@ -88,6 +88,7 @@ def rows(
 def _contribution_row(accepted: AcceptedContribution, sender: str | None, restated: Restatement | None) -> dict[str, Any]:
     """A row of `contributions`, without the values that the store gives. A day's second contribution restates no month."""
     contribution = accepted.contribution
+    # What affiliates hand over has the columns' names; the store's own columns follow.
     own = {c.name: getattr(contribution, c.name) for c in schema.contributions.c if hasattr(contribution, c.name)}
     changes = restated and not accepted.next_epoch and month_of(contribution.activity_date) in restated.months
     why = restated if changes else None

@@ -276,6 +276,7 @@ class ContributionStore(Store):
         if {_count_key(c): c for c in self.read_counts(first, last)} == after:
             return 0
         with self.writing() as connection:
+            # Read again within the turn: another run may have replaced them meanwhile.
             before = {_count_key(c): c for c in ContributionStore(self.engine, connection).read_counts(first, last)}
             changed = [vars(c) | {"known_at": known_at} for k, c in after.items() if before.get(k) != c]
             changed += [vars(c) | {"users": None, "known_at": known_at} for k, c in before.items() if k not in after]
@@ -301,6 +302,7 @@ class ContributionStore(Store):
         c = schema.contributions.c
         n = schema.counts.c
         with self.reading() as connection:
+            # A day's second contribution makes no month: no month's figures rest on it.
             days = list(connection.scalars(sa.select(c.activity_date).where(c.ahead.is_(False)).distinct()))
             days += list(connection.scalars(sa.select(n.month).distinct()))
         return sorted({month_of(day) for day in days})

@@ -157,6 +157,7 @@ def plan(store: Store, scope: Scope) -> ErasurePlan:
     ]
     joined = c.join(p, p.c.contribution_id == c.c.id).join(s, s.c.digest == p.c.sketch)
     inside = sa.select(*columns, sa.func.length(s.c.image).label("bytes")).select_from(joined).where(scope.condition)
+    # A sketch is stored once for all contributions that have the same registers: one that others still need stays.
     mine = sa.select(p.c.sketch).select_from(p.join(c, p.c.contribution_id == c.c.id)).where(scope.condition)
     others = sa.select(p.c.sketch).distinct().select_from(joined).where(sa.not_(schema.GONE))
     with store.reading() as connection:

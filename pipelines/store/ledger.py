@@ -29,6 +29,7 @@ def noting(connection: sa.Connection) -> Iterator[None]:
 
     A store that is older than its ledger begins the chain with a digest of what had been published.
     """
+    # Rows with greater numbers at the block's end are the block's own: it is this writer's turn.
     before = {kind: last_id(connection, table) for kind, table in _KINDS.items()}
     yield
     rows = [(kind, row) for kind, table in _KINDS.items() for row in _rows(connection, table, before[kind])]

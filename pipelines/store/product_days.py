@@ -109,5 +109,6 @@ def read_events(store: Store, ref: ProductRef, grain: Grain, next_epoch: bool = 
 
 def _sum(numbers: Sequence[int | None]) -> int | None:
     """The sum; null where a number isn't known."""
+    # SQL's own sum leaves nulls out: a part without a number would pass for one of nobody.
     known = [n for n in numbers if n is not None]
     return sum(known) if len(known) == len(numbers) else None

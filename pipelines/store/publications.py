@@ -97,6 +97,7 @@ def append(
         before = in_force(Store(store.engine, connection), month)
         new = [n for n in new if (_adds if n.row["state"] == PRELIMINARY else _follows)(n.row, before)]
         latest = max((publication.known_at for publication in before.values()), default=None)
+        # Safe within the writer's turn: nobody else gives numbers meanwhile.
         number = last_id(connection, schema.publications)
         for publication in new:
             number += 1
@@ -156,6 +157,7 @@ def _numbers(month: date, publications: Mapping[tuple[date, str], Publication]) 
 def _append_tests(connection: sa.Connection, rows: Sequence[Row]) -> int:
     """Add the rows that differ from the current row of the same licence, licensee and reading in any column but `known_at`."""
     t = schema.licence_tests.c
+    # The same result again adds no row: a result's `known_at` says since when it stands.
     compared = [c.name for c in schema.licence_tests.c if c.name not in ("id", "known_at")]
     latest = schema.current(schema.licence_tests, "licence", "licensee", "reading")
     known = connection.execute(sa.select(t.known_at, *(t[name] for name in compared)).where(t.id.in_(latest))).all()

@@ -38,6 +38,7 @@ def read(store: Store, reading: Reading, since: date, subject: str | None = None
         rows = connection.execute(whole).all()
         if reading.counts == "unique_people" or scope == "product":
             return [PublishedMonth(r.month, r.estimate, r.lower, r.upper, r.method) for r in rows]
+        # Added here and not by SQL, whose sum would leave out a product without an upper bound.
         bounds = defaultdict[int, list[tuple[int, int | None]]](list)
         for publication, lower, upper in connection.execute(of_products):
             bounds[publication].append((lower, upper))

@@ -103,6 +103,7 @@ contributions = _table(
     Column("sender", String(64), comment="the affiliate that handed it in; null for what was computed here"),
     Column("approved_by", String(200), comment="who approved that it was restated, once its month was closed"),
     Column("audiences", String(32), comment="all that it is of, such as external; null for external, internal and automated"),
+    # `next_epoch` in the code; the column keeps the name that stores and queries know.
     Column(
         "ahead",
         sa.Boolean(name="ahead"),
@@ -110,7 +111,9 @@ contributions = _table(
         server_default=sa.false(),
         comment=("whether it is a day's second one, under the coming epoch's key: for windows across its change, and no month"),
     ),
+    # For `current` by period: the greatest `id` of a key is the last entry of its stretch of the index.
     sa.Index(None, "affiliate", "product", "grain", "activity_date", "ahead", "id"),
+    # For a month's days of all products.
     sa.Index(None, "activity_date"),
 )
 
@@ -275,6 +278,7 @@ licence_tests = _table(
 ledger = _table(
     "ledger",
     "What was published, tested and erased: each entry holds the digest of the one before",
+    # The chain counts its entries itself, since an entry's number is under the entry's digest.
     Column("number", BIG, primary_key=True, autoincrement=False, comment="from 1 on, without a gap"),
     Column("at", String(32), nullable=False, comment="when, UTC"),
     Column("kind", String(16), nullable=False, comment="began, published, tested or erased"),

@@ -75,6 +75,7 @@ def _read(stored: bytes, digest: str) -> Registers:
         registers = Registers.from_image(image)
     except (BadImage, zstandard.ZstdError):
         registers = None
+    # The digest is over the registers, not over the stored bytes: packing may change without another digest.
     if registers is None or registers.digest() != digest:
         raise refused(
             Code.STORE_DAMAGED,
