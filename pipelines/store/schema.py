@@ -4,7 +4,7 @@ Rows are never changed: a newer row stands beside the older one, and `known_at` 
 `sketches.image` becomes null when it is erased (the digest stays), and rows of `sources_seen` and `column_comments` are
 replaced.
 
-To change a table, change it here, add a migration in `sql/migrations/versions`, and a store of the old schema in
+To change a table, change it here, add a migration in `sql/migrations/versions`, and a store of the new schema in
 `tests/data/stores`: a test compares the migrations' outcome with this module, another upgrades every old store. Migrations that
 are there are never rewritten. To add a column to a view, see `views.py`.
 
