@@ -63,17 +63,17 @@ def test_a_table_counts_as_the_same_events_in_a_file(
     tmp_path: Path, request: pytest.FixtureRequest, kind: str, zone: str
 ) -> None:
     """A range a moment too narrow, or days of another zone, would lose people at every midnight."""
-    backend, sqltype, told, spec = TIMES[kind]
+    backend, sqltype, value_of, spec = TIMES[kind]
     url = request.getfixturevalue("database") if backend == "postgresql" else f"sqlite:///{tmp_path}/shop.sqlite"
     fill(
         url,
         {"extra": "text", "at": sqltype, "user": "text", "kind": "text"},
-        [("unread", told(t), user, k) for (t, user), k in zip(ROWS, KINDS, strict=True)],
+        [("unread", value_of(t), user, k) for (t, user), k in zip(ROWS, KINDS, strict=True)],
     )
-    said: dict[str, Any] = {"time_zone": zone, "lg_k": 12}
+    settings: dict[str, Any] = {"time_zone": zone, "lg_k": 12}
     counts = {"counts_when": "kind = 'open'"}
-    by_table = group_of(tmp_path / "table", table(url, time=spec, **counts), **said)
-    by_file = group_of(tmp_path / "file", source(**counts), {"events.parquet": events(ROWS, kind=KINDS)}, **said)
+    by_table = group_of(tmp_path / "table", table(url, time=spec, **counts), **settings)
+    by_file = group_of(tmp_path / "file", source(**counts), {"events.parquet": events(ROWS, kind=KINDS)}, **settings)
     expected = digests(contributions(by_file))
     assert digests(contributions(by_table)) == expected
     for day in (JANUARY[0], JANUARY[30]):  # Computed again by itself: another range, the same people.
@@ -88,14 +88,14 @@ def test_a_day_computed_again_reads_no_other_rows(
     tmp_path: Path, request: pytest.FixtureRequest, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The right answer from the whole table is an hour too late, each day."""
-    backend, sqltype, told, spec = TIMES[kind]
+    backend, sqltype, value_of, spec = TIMES[kind]
     url = request.getfixturevalue("database") if backend == "postgresql" else f"sqlite:///{tmp_path}/shop.sqlite"
-    fill(url, {"at": sqltype, "user": "text"}, [(told(t), user) for t, user in ROWS])
-    found = found_in(group_of(tmp_path / "group", table(url, time=spec), time_zone="Asia/Tokyo"))
-    rows = sum(frame.collect().height for frame in found.frames([JANUARY[14]], ["at"]))
+    fill(url, {"at": sqltype, "user": "text"}, [(value_of(t), user) for t, user in ROWS])
+    event_table = found_in(group_of(tmp_path / "group", table(url, time=spec), time_zone="Asia/Tokyo"))
+    rows = sum(frame.collect().height for frame in event_table.frames([JANUARY[14]], ["at"]))
     widened = 5 if kind in ("lite text", "lite local") else 2 if kind == "timestamp" else 1
     assert 10 < rows <= 17 * widened
-    assert [frame.collect_schema().names() for frame in found.frames([JANUARY[14]], ["at"])][-1] == ["at", "__day__"]
+    assert [frame.collect_schema().names() for frame in event_table.frames([JANUARY[14]], ["at"])][-1] == ["at", "__day__"]
 
 
 @pytest.mark.parametrize(("kind", "beside"), list(zip(TIMES, [0, 0, 2, 2, 99, 2, 2, 2], strict=True)))
@@ -103,22 +103,20 @@ def test_the_fingerprint_of_a_day_changes_with_its_rows(
     tmp_path: Path, request: pytest.FixtureRequest, kind: str, beside: int
 ) -> None:
     """Of days that are another than the group's, no late row may go by unseen; and where it can be told, no other day is red."""
-    backend, sqltype, told, spec = TIMES[kind]
+    backend, sqltype, value_of, spec = TIMES[kind]
     url = request.getfixturevalue("database") if backend == "postgresql" else f"sqlite:///{tmp_path}/shop.sqlite"
-    fill(url, {"at": sqltype, "user": "text"}, [(told(t), user) for t, user in ROWS])
-    found, periods = (
-        found_in(group_of(tmp_path / "group", table(url, time=spec), time_zone="Asia/Tokyo")),
-        {d: [d] for d in JANUARY},
-    )
-    before = found.fingerprints(periods)
-    assert found.fingerprints(periods) == before
-    assert {d: s for day in JANUARY[:3] for d, s in found.fingerprints({day: [day]}).items()} == {
+    fill(url, {"at": sqltype, "user": "text"}, [(value_of(t), user) for t, user in ROWS])
+    event_table = found_in(group_of(tmp_path / "group", table(url, time=spec), time_zone="Asia/Tokyo"))
+    periods = {d: [d] for d in JANUARY}
+    before = event_table.fingerprints(periods)
+    assert event_table.fingerprints(periods) == before
+    assert {d: s for day in JANUARY[:3] for d, s in event_table.fingerprints({day: [day]}).items()} == {
         d: before[d] for d in JANUARY[:3]
     }
     for time, day in (("2025-01-09T14:59:59+00:00", JANUARY[8]), ("2025-01-09T15:00:00+00:00", JANUARY[9])):
         with opened(url) as connection:
-            connection.execute(sa.insert(sa.table("events", sa.column("at"))), {"at": told(time)})
-        after = found.fingerprints(periods)
+            connection.execute(sa.insert(sa.table("events", sa.column("at"))), {"at": value_of(time)})
+        after = event_table.fingerprints(periods)
         changed = {d for d in JANUARY if after[d] != before[d]}
         assert day in changed <= {d for d in JANUARY if abs(d - day) <= timedelta(beside)}
         before = after
@@ -136,11 +134,11 @@ def test_only_the_named_columns_are_asked_for(tmp_path: Path, database: str, pos
         'grant select (at, "user") on analytics.events to reader',
     )  # fmt: skip
     as_reader = sa.make_url(database).set(username="reader").render_as_string(hide_password=False)
-    said = table(as_reader, table="analytics.events")
-    assert len(contributions(group_of(tmp_path, said, lg_k=12), JANUARY[:1])) == 1
-    said = table(as_reader, table="analytics.events", internal_when="salary = 'x'")
+    declared = table(as_reader, table="analytics.events")
+    assert len(contributions(group_of(tmp_path, declared, lg_k=12), JANUARY[:1])) == 1
+    declared = table(as_reader, table="analytics.events", internal_when="salary = 'x'")
     with pytest.raises(RefusedError, match=r"may not be read .*permission denied.* grant mauwatch's user `select`") as refused:
-        contributions(group_of(tmp_path, said), JANUARY[:1])
+        contributions(group_of(tmp_path, declared), JANUARY[:1])
     assert "reader" not in str(refused.value)
     execute(database, "drop owned by reader", "drop role reader")
 
@@ -197,8 +195,8 @@ def test_conditions_on_columns_of_all_types(tmp_path: Path, database: str) -> No
         "paid >= 1.25": 3, "ratio < 0.5": 2, "size = 5": 1, "big in (1, 2)": 2, '"on"': 4, "day > date '2025-01-06'": 2,
         f"id = '{UUID(int=7)}'": 1, "paid >= 1.25 and not \"on\"": 0,
     }.items():  # fmt: skip
-        found = contributions(group_of(tmp_path, table(database, counts_when=condition), lg_k=12), JANUARY[:1])
-        assert users(found[JANUARY[0]]).get("email", 0) == expected, condition
+        counted = contributions(group_of(tmp_path, table(database, counts_when=condition), lg_k=12), JANUARY[:1])
+        assert users(counted[JANUARY[0]]).get("email", 0) == expected, condition
 
 
 STRAYS = {
@@ -214,24 +212,24 @@ def test_times_that_can_not_be_are_refused_on_whatever_day(
     tmp_path: Path, request: pytest.FixtureRequest, kind: str, stray: str
 ) -> None:
     """A range of days never shows them, and they would be missing from the days they belong to."""
-    (backend, sqltype, told, spec), (time, rule) = TIMES[kind], STRAYS[stray]
+    (backend, sqltype, value_of, spec), (time, rule) = TIMES[kind], STRAYS[stray]
     url = request.getfixturevalue("database") if backend == "postgresql" else f"sqlite:///{tmp_path}/shop.sqlite"
-    fill(url, {"at": sqltype, "user": "text"}, [(told(ROWS[1][0]), PLANTED), (time and told(time), PLANTED)])
+    fill(url, {"at": sqltype, "user": "text"}, [(value_of(ROWS[1][0]), PLANTED), (time and value_of(time), PLANTED)])
     with pytest.raises(RefusedError, match=rf"{rule}.* \(1 in column at"):
         contributions(group_of(tmp_path / "group", table(url, time=spec)), JANUARY[4:5])
 
 
 @pytest.mark.parametrize(
-    "said", ["2025-1-5", "20250105", " 2025-01-05", "2025-01-05 07:00:00", "2025-19-39", "2025-02-30", "now"]
+    "text", ["2025-1-5", "20250105", " 2025-01-05", "2025-01-05 07:00:00", "2025-19-39", "2025-02-30", "now"]
 )
 @pytest.mark.parametrize("sqltype", ["date", "text"])
-def test_a_day_that_is_written_otherwise_is_not_left_out_in_silence(tmp_path: Path, sqltype: str, said: str) -> None:
+def test_a_day_that_is_written_otherwise_is_not_left_out_in_silence(tmp_path: Path, sqltype: str, text: str) -> None:
     """Among other days' texts it stands where no range finds it."""
     url = f"sqlite:///{tmp_path}/shop.sqlite"
     good = "2025-01-05" if sqltype == "date" else "2025-01-05T07:00:00Z"
-    fill(url, {"at": sqltype, "user": "text"}, [(good, "a@example.com"), (said, PLANTED)])
+    fill(url, {"at": sqltype, "user": "text"}, [(good, "a@example.com"), (text, PLANTED)])
     directory = group_of(tmp_path / "group", table(url, time={"column": "at", "zone": "UTC"}), lg_k=12)
-    if (sqltype, said) == ("text", "2025-01-05 07:00:00"):
+    if (sqltype, text) == ("text", "2025-01-05 07:00:00"):
         assert users(contributions(directory, JANUARY[4:5])[JANUARY[4]]) == {"email": 2}
         return
     with pytest.raises(RefusedError, match=r"values of the wrong type|events without a readable time"):
@@ -246,8 +244,8 @@ def test_days_of_a_database(tmp_path: Path, database: str) -> None:
     fill(lite, {"at": "date", "user": "text"}, [(str(day), user) for day, user in rows])
     by_file = group_of(tmp_path / "file", source(), {"events.parquet": pl.DataFrame(rows, ["at", "user"], orient="row")}, lg_k=12)
     for number, url in enumerate((database, lite)):
-        made = group_of(tmp_path / str(number), table(url), lg_k=12, time_zone="Asia/Tokyo")
-        assert [users(c) for c in contributions(made).values()] == [users(c) for c in contributions(by_file).values()]
+        by_table = group_of(tmp_path / str(number), table(url), lg_k=12, time_zone="Asia/Tokyo")
+        assert [users(c) for c in contributions(by_table).values()] == [users(c) for c in contributions(by_file).values()]
 
 
 @pytest.mark.parametrize("backend", ["postgresql", "sqlite"])
@@ -255,11 +253,11 @@ def test_late_rows_are_counted_on_their_day(tmp_path: Path, request: pytest.Fixt
     """Of days that settled long ago those whose rows changed are counted again, and no others; a load table says which are
     whole."""
     url = request.getfixturevalue("database") if backend == "postgresql" else f"sqlite:///{tmp_path}/shop.sqlite"
-    (kind, told) = ("timestamptz", at) if backend == "postgresql" else ("text", str)
-    fill(url, {"at": kind, "user": "text"}, [(told(t), user) for t, user in ROWS])
+    (kind, value_of) = ("timestamptz", at) if backend == "postgresql" else ("text", str)
+    fill(url, {"at": kind, "user": "text"}, [(value_of(t), user) for t, user in ROWS])
     fill(url, {"through": "date"}, [("2025-01-20" if backend == "sqlite" else date(2025, 1, 20),)], "loads")
-    said = table(url, complete_through={"table": "loads", "column": "through"})
-    directory = write_group(tmp_path / "group", [entity("a", [product(sources=[said], to="2025-02-01")])], lg_k=12)
+    declared = table(url, complete_through={"table": "loads", "column": "through"})
+    directory = write_group(tmp_path / "group", [entity("a", [product(sources=[declared], to="2025-02-01")])], lg_k=12)
     assert go(directory).products[0].periods == 20
     execute(url, "insert into loads values ('2025-01-31')")
     assert go(directory, NOW + timedelta(1)).products[0].periods == 11
@@ -370,9 +368,9 @@ def test_rows_that_come_between_check_and_count(tmp_path: Path, monkeypatch: pyt
             execute(url, f"insert into events values ({', '.join(repr(v) if v else 'null' for v in row)})")
 
     monkeypatch.setattr(activity, "check", meanwhile)
-    found = contributions(group_of(tmp_path / "group", table(url)))
-    assert users(found[JANUARY[0]]) == {"email": 2}
-    assert sum(sum(p.events or 0 for p in c.parts) for c in found.values()) == 2
+    counted = contributions(group_of(tmp_path / "group", table(url)))
+    assert users(counted[JANUARY[0]]) == {"email": 2}
+    assert sum(sum(p.events or 0 for p in c.parts) for c in counted.values()) == 2
 
 
 def test_sqlite_is_opened_for_reading_alone(tmp_path: Path) -> None:
@@ -380,10 +378,10 @@ def test_sqlite_is_opened_for_reading_alone(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/shop.sqlite"
     fill(url, {"at": "text", "user": "text"}, list(ROWS))
     before = (tmp_path / "shop.sqlite").read_bytes()
-    found = found_in(group_of(tmp_path / "group", table(url)))
+    event_table = found_in(group_of(tmp_path / "group", table(url)))
     contributions(tmp_path / "group")
-    assert isinstance(found, EventTable)
-    with found.engine.connect() as connection, pytest.raises(sa.exc.OperationalError, match="readonly"):
+    assert isinstance(event_table, EventTable)
+    with event_table.engine.connect() as connection, pytest.raises(sa.exc.OperationalError, match="readonly"):
         connection.exec_driver_sql("delete from events")
     assert (tmp_path / "shop.sqlite").read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["group", "shop.sqlite"]
@@ -444,7 +442,9 @@ def test_a_run_over_bad_tables_keeps_no_word_of_them(tmp_path: Path) -> None:
         "types": table("sqlite:///shop.sqlite"),
         "closed": table(f"postgresql://me:{SECRET}@localhost:{free_port()}/shop"),
     }
-    write_group(tmp_path, [entity("a", [product(name, sources=[said], to="2025-01-03") for name, said in sources.items()])])
+    write_group(
+        tmp_path, [entity("a", [product(name, sources=[declared], to="2025-01-03") for name, declared in sources.items()])]
+    )
     for command in (["run", "--log-json"], ["doctor"]):
         done = installed(*command, "--group", tmp_path)
         assert done.returncode == 1

@@ -46,19 +46,24 @@ KINDS = ["parquet", "csv", "csv.gz", "csv.zst", "jsonl", "jsonl.gz", "jsonl.zst"
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_format_gives_the_same_registers(make: Make, kind: str) -> None:
+    """A person whom one format spells otherwise is another person in another product's files."""
     directory = make(
         [entity("a", [product(sources=[source(files=f"events.{kind}")])])], {f"events.{kind}": encoded(kind, events(ROWS))}
     )
-    found = contributions(directory)
-    assert list(found) == JANUARY
-    assert {d: users(c) for d, c in found.items() if users(c)} == {date(2025, 1, 1): {"email": 1}, date(2025, 1, 2): {"email": 1}}
-    assert found[date(2025, 1, 1)].parts[0].registers.digest() == of_emails("a@example.com")
-    assert [found[d].unidentified_events for d in (date(2025, 1, 1), date(2025, 1, 2), date(2025, 1, 31))] == [0, 1, 1]
-    assert found[date(2025, 1, 1)].parts[0].events == 2
+    computed = contributions(directory)
+    assert list(computed) == JANUARY
+    assert {d: users(c) for d, c in computed.items() if users(c)} == {
+        date(2025, 1, 1): {"email": 1},
+        date(2025, 1, 2): {"email": 1},
+    }
+    assert computed[date(2025, 1, 1)].parts[0].registers.digest() == of_emails("a@example.com")
+    assert [computed[d].unidentified_events for d in (date(2025, 1, 1), date(2025, 1, 2), date(2025, 1, 31))] == [0, 1, 1]
+    assert computed[date(2025, 1, 1)].parts[0].events == 2
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_folder_and_a_pattern_give_the_same_as_one_file(make: Make, kind: str) -> None:
+    """A part that a folder or a pattern leaves out is people left out."""
     frame = events(ROWS)
     by_day = {d: frame.filter(pl.col("at").dt.date() == d) for d in JANUARY}
     files = {
@@ -80,9 +85,9 @@ def test_a_folder_and_a_pattern_give_the_same_as_one_file(make: Make, kind: str)
 def test_gap_against_zero(make: Make) -> None:
     """No rows before `complete_through` and an empty file are zero users; no file is a gap."""
     one = make([entity("a", [product(sources=[source(complete_through="2025-01-20")])])], {"events.parquet": events(ROWS[:1])})
-    found = contributions(one)
-    assert list(found) == JANUARY[:20]
-    assert found[date(2025, 1, 19)].parts[0].registers.is_empty
+    computed = contributions(one)
+    assert list(computed) == JANUARY[:20]
+    assert computed[date(2025, 1, 19)].parts[0].registers.is_empty
     files = {f"{d}.csv": b"at,user\n" for d in JANUARY if d.day not in (7, 8)}
     by_day = make([entity("a", [product(sources=[source(files="{day}.csv", complete_through=None)])])], files)
     assert list(contributions(by_day)) == [d for d in JANUARY if d.day not in (7, 8)]
@@ -92,6 +97,7 @@ def test_gap_against_zero(make: Make) -> None:
 
 
 def test_complete_through_in_a_file_of_its_own(make: Make) -> None:
+    """A file that doesn't hold a day must not pass for one that says nothing: days would count before they are whole."""
     directory = make(
         [entity("a", [product(sources=[source(complete_through="done.txt")])])],
         {"events.parquet": events(ROWS[:1]), "done.txt": b"2025-01-05\n"},
@@ -104,12 +110,13 @@ def test_complete_through_in_a_file_of_its_own(make: Make) -> None:
 
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/New_York", "Asia/Kathmandu"])
 def test_the_groups_day(make: Make, zone: str) -> None:
+    """An event at night counts on another day in another zone; on two, its user counts in a month too many."""
     rows: list[tuple[str, str | None]] = [
         (f"2025-01-0{1 + i // 24}T{i % 24:02}:30:00Z", f"u{i}@example.com") for i in range(6, 48)
     ]
     directory = make([entity("a", [product()])], {"events.parquet": events(rows)}, time_zone=zone)
-    found = contributions(directory)
-    counted = {d.day: users(c).get("email", 0) for d, c in found.items() if users(c)}
+    computed = contributions(directory)
+    counted = {d.day: users(c).get("email", 0) for d, c in computed.items() if users(c)}
     oracle: dict[int, int] = {}
     for text, _ in rows:
         day = datetime.fromisoformat(text).astimezone(ZoneInfo(zone)).day
@@ -131,6 +138,7 @@ TIMES = {
 
 @pytest.mark.parametrize("times", TIMES.values(), ids=TIMES)
 def test_event_times(make: Make, times: pl.Series) -> None:
+    """However a time is written, the event is on the same day."""
     frame = pl.DataFrame({"at": times, "user": ["a@example.com"]})
     directory = make([entity("a", [product()])], {"events.parquet": frame})
     assert [d for d, c in contributions(directory).items() if users(c)] == [date(2025, 1, 5)]
@@ -138,6 +146,7 @@ def test_event_times(make: Make, times: pl.Series) -> None:
 
 @pytest.mark.parametrize(("unit", "factor"), [("s", 1), ("ms", 10**3), ("us", 10**6), ("ns", 10**9)])
 def test_whole_numbers_since_1970(make: Make, unit: str, factor: int) -> None:
+    """A unit mistaken by a thousand puts all events on one day in 1970."""
     at = int(datetime(2025, 1, 5, 23, 59, 59, tzinfo=UTC).timestamp()) * factor
     frame = pl.DataFrame({"at": [at], "user": ["a@example.com"]})
     directory = make([entity("a", [product(sources=[source(time={"column": "at", "unit": unit})])])], {"events.parquet": frame})
@@ -148,28 +157,30 @@ def test_whole_numbers_since_1970(make: Make, unit: str, factor: int) -> None:
     "times", [pl.Series([datetime(2025, 1, 5, 20)]), pl.Series(["2025-01-05T20:00:00"])], ids=["type", "text"]
 )
 def test_times_without_zone_need_one(make: Make, times: pl.Series) -> None:
+    """Taken for UTC in silence, an evening in New York would count on the wrong day."""
     frame = pl.DataFrame({"at": times, "user": ["a@example.com"]})
     directory = make([entity("a", [product()])], {"events.parquet": frame})
     with pytest.raises(RefusedError, match=r"times without a zone \(1 in column at\)"):
         contributions(directory)
-    said = source(time={"column": "at", "zone": "America/New_York"})
-    directory = make([entity("a", [product(sources=[said])])])
+    declared = source(time={"column": "at", "zone": "America/New_York"})
+    directory = make([entity("a", [product(sources=[declared])])])
     assert [d for d, c in contributions(directory).items() if users(c)] == [date(2025, 1, 6)]
 
 
 def test_summer_time(make: Make) -> None:
     """The hour that comes twice counts once; the hour that never was is refused, not dropped."""
-    said = product(sources=[source(time={"column": "at", "zone": "Europe/Berlin"}, complete_through="2025-05-31")])
+    declared = product(sources=[source(time={"column": "at", "zone": "Europe/Berlin"}, complete_through="2025-05-31")])
     twice = pl.DataFrame({"at": [datetime(2024, 10, 27, 2, 30)], "user": ["a@example.com"]})
-    directory = make([entity("a", [said | {"from": "2024-10-01"}])], {"events.parquet": twice})
+    directory = make([entity("a", [declared | {"from": "2024-10-01"}])], {"events.parquet": twice})
     assert [d for d, c in contributions(directory, [date(2024, 10, 27)]).items() if users(c)] == [date(2024, 10, 27)]
     never = pl.DataFrame({"at": [datetime(2025, 3, 30, 2, 30)], "user": ["a@example.com"]})
-    directory = make([entity("a", [said])], {"events.parquet": never})
+    directory = make([entity("a", [declared])], {"events.parquet": never})
     with pytest.raises(RefusedError, match="time"):
         contributions(directory, [date(2025, 3, 30)])
 
 
 def test_audiences_and_conditions(make: Make) -> None:
+    """Robots and employees are no external users; and what a null leaves undecided is reported."""
     users_ = [f"u{i}@example.com" for i in range(6)]
     frame = events(
         [("2025-01-05T00:00:00Z", u) for u in users_],
@@ -177,35 +188,38 @@ def test_audiences_and_conditions(make: Make) -> None:
         bot=[False, True, True, False, False, None],
         staff=[False, True, False, False, False, True],
     )
-    said = source(counts_when="kind = 'open'", automated_when="bot", internal_when="staff")
-    found = contributions(make([entity("a", [product(sources=[said])])], {"events.parquet": frame}))[date(2025, 1, 5)]
-    assert users(found) == {"email": 1}
-    assert users(found, "automated") == {"email": 2}
-    assert users(found, "internal") == {"email": 1}
-    assert found.undecided_events == 2  # A null kind and a null bot.
+    declared = source(counts_when="kind = 'open'", automated_when="bot", internal_when="staff")
+    computed = contributions(make([entity("a", [product(sources=[declared])])], {"events.parquet": frame}))[date(2025, 1, 5)]
+    assert users(computed) == {"email": 1}
+    assert users(computed, "automated") == {"email": 2}
+    assert users(computed, "internal") == {"email": 1}
+    assert computed.undecided_events == 2  # A null kind and a null bot.
 
 
 def test_first_usable_identifier_is_the_user(make: Make) -> None:
+    """Counted by each of her identifiers, a user would be several."""
     frame = events(
         [("2025-01-05T00:00:00Z", u) for u in ("a@example.com", None, " ", "n/a", None)],
         device=["d1", "d2", "d2", "d3", "0"],
     )
-    said = source(identifiers=[{"column": "user", "namespace": "email"}, {"column": "device", "namespace": "device"}])
-    found = contributions(make([entity("a", [product(sources=[said])])], {"events.parquet": frame}))[date(2025, 1, 5)]
-    assert users(found) == {"email": 1, "device": 2}
-    assert found.unidentified_events == 1
+    declared = source(identifiers=[{"column": "user", "namespace": "email"}, {"column": "device", "namespace": "device"}])
+    computed = contributions(make([entity("a", [product(sources=[declared])])], {"events.parquet": frame}))[date(2025, 1, 5)]
+    assert users(computed) == {"email": 1, "device": 2}
+    assert computed.unidentified_events == 1
 
 
 @pytest.mark.parametrize("dtype", [pl.Int64, pl.UInt32, pl.Categorical, pl.String])
 def test_identifiers_of_other_types_are_their_text(make: Make, dtype: Any) -> None:
+    """Customer 12 is the same person as a number here and as a text in another product."""
     text = pl.Series(["12", "12", "34"])
     ids = text.cast(dtype) if dtype in (pl.String, pl.Categorical) else text.cast(pl.Int64).cast(dtype)
     frame = pl.DataFrame({"at": [datetime(2025, 1, 5, tzinfo=UTC)] * 3, "user": ids})
-    found = contributions(make([entity("a", [product()])], {"events.parquet": frame}))[date(2025, 1, 5)]
-    assert found.parts[0].registers.digest() == of_emails("12", "34")
+    computed = contributions(make([entity("a", [product()])], {"events.parquet": frame}))[date(2025, 1, 5)]
+    assert computed.parts[0].registers.digest() == of_emails("12", "34")
 
 
 def test_two_sources_are_one_product_and_both_must_be_there(make: Make) -> None:
+    """A day that one of two sources lacks is a gap, not a day with fewer users."""
     files: dict[str, Any] = {
         "one.parquet": events(ROWS[:1]),
         "two.parquet": events([("2025-01-01T10:00:00Z", "z@example.com"), ROWS[0]]),
@@ -214,30 +228,33 @@ def test_two_sources_are_one_product_and_both_must_be_there(make: Make) -> None:
         source(files="one.parquet", complete_through="2025-01-10"),
         source(files="two.parquet", complete_through="2025-01-03"),
     ]
-    found = contributions(make([entity("a", [product(sources=both)])], files))
-    assert list(found) == JANUARY[:3]
-    assert found[date(2025, 1, 1)].parts[0].registers.digest() == of_emails("a@example.com", "z@example.com")
+    computed = contributions(make([entity("a", [product(sources=both)])], files))
+    assert list(computed) == JANUARY[:3]
+    assert computed[date(2025, 1, 1)].parts[0].registers.digest() == of_emails("a@example.com", "z@example.com")
 
 
 def test_product_by_month(make: Make) -> None:
+    """A month that isn't whole is no month with fewer users."""
     frame = events([("2025-01-05T00:00:00Z", "a@example.com"), ("2025-01-25T00:00:00Z", "a@example.com"), ROWS[2]])
     directory = make([entity("a", [product(grain="month")])], {"events.parquet": frame})
-    found = contributions(directory)
-    assert list(found) == [date(2025, 1, 1)]
-    assert found[date(2025, 1, 1)].parts[0].registers.digest() == of_emails("a@example.com", "b@example.com")
+    computed = contributions(directory)
+    assert list(computed) == [date(2025, 1, 1)]
+    assert computed[date(2025, 1, 1)].parts[0].registers.digest() == of_emails("a@example.com", "b@example.com")
     cut = make([entity("a", [product(grain="month", sources=[source(complete_through="2025-01-30")])])])
     assert contributions(cut) == {}
 
 
 def test_the_day_of_a_run_is_not_over(make: Make) -> None:
+    """Half a day counted as a whole one is a smaller number that nobody sees."""
     directory = make(
         [entity("a", [product(sources=[source(complete_through="2030-01-01")])])], {"events.parquet": events(ROWS[:3])}
     )
-    found = contributions(directory, now=datetime(2025, 1, 5, 23, 59, tzinfo=UTC))
-    assert max(found) == date(2025, 1, 4)
+    computed = contributions(directory, now=datetime(2025, 1, 5, 23, 59, tzinfo=UTC))
+    assert max(computed) == date(2025, 1, 4)
 
 
 def test_crosswalk_joins_and_its_table_is_checked(make: Make) -> None:
+    """A snapshot with a key of two persons, or with identifiers in it, must not get into a contribution."""
     frame = events([(f"2025-01-05T0{i}:00:00Z", f"{n}@example.com") for i, n in enumerate("abc")])
     keys = {
         n: pl.DataFrame({"x": [f"{n}@example.com"]}).select(person_key(pl.col("x"), "email", GroupKey(KEY, "1"))).item()
@@ -246,9 +263,9 @@ def test_crosswalk_joins_and_its_table_is_checked(make: Make) -> None:
     table = pl.DataFrame({"key": [f"{keys['a']:016x}", f"{keys['b']:016x}"], "person_key": ["00000000000000aa"] * 2})
     walked = from_table(table)
     directory = make([entity("a", [product()])], {"events.parquet": frame})
-    found = contributions(directory, crosswalk=lambda month: walked)[date(2025, 1, 5)]
-    assert users(found) == {"email": 1, "person": 1}
-    assert found.crosswalk_digest == walked.digest == from_table(table.reverse()).digest
+    computed = contributions(directory, crosswalk=lambda month: walked)[date(2025, 1, 5)]
+    assert users(computed) == {"email": 1, "person": 1}
+    assert computed.crosswalk_digest == walked.digest == from_table(table.reverse()).digest
     for bad, rule in [
         (table.with_columns(key=pl.lit("user@example.com")), "16 hex characters"),
         (table.with_columns(key=pl.lit("00000000000000bb")), "one person"),
@@ -327,6 +344,7 @@ BAD = "planted.person@example.com"
     ],
 )
 def test_bad_sources_are_refused_without_a_value(make: Make, files: dict[str, bytes], changes: Manifests, rule: str) -> None:
+    """polars fills, skips or guesses: events would be missing in silence, and its errors would show somebody's address."""
     if "{day}" in changes["files"]:
         changes = changes | {"complete_through": None}
     directory = make([entity("a", [product(sources=[source(**changes)])])], files)
@@ -339,6 +357,7 @@ def test_bad_sources_are_refused_without_a_value(make: Make, files: dict[str, by
 
 @pytest.mark.parametrize("dtype", [pl.Float64, pl.Boolean, pl.List(pl.Int64)])
 def test_identifiers_must_be_text_or_whole_numbers(make: Make, dtype: Any) -> None:
+    """A float has lost digits, or has a point that the same number elsewhere hasn't."""
     ids = pl.Series([[1]]) if isinstance(dtype, pl.List) else pl.Series([1]).cast(dtype)
     frame = pl.DataFrame({"at": [datetime(2025, 1, 5, tzinfo=UTC)], "user": ids})
     with pytest.raises(RefusedError, match="text or whole numbers"):
@@ -350,9 +369,8 @@ def test_each_files_identifiers_must_be_text_or_whole_numbers(make: Make, first:
     """One day's column with a gap is 1001.0 in pandas: read with another day's text, each user would count a second time."""
     days = {f"2025-01-0{d + 1}.parquet": pl.DataFrame({"at": [datetime(2025, 1, d + 1, 1, tzinfo=UTC)], "user": ids})
             for d, ids in enumerate((pl.Series(["1001"]), pl.Series([1001]).cast(first)))}  # fmt: skip
-    by_day, whole = source(files="days/{day}.parquet", complete_through=None), source(files="days")
-    for each in (by_day, whole):
-        directory = make([entity("a", [product(sources=[each])])], {f"days/{name}": frame for name, frame in days.items()})
+    for declared in (source(files="days/{day}.parquet", complete_through=None), source(files="days")):
+        directory = make([entity("a", [product(sources=[declared])])], {f"days/{name}": frame for name, frame in days.items()})
         with pytest.raises(RefusedError, match=r"2025-01-02\.parquet: identifiers must be text or whole numbers"):
             contributions(directory)
 
@@ -365,48 +383,54 @@ def test_whole_numbers_of_several_types_are_one_text(make: Make) -> None:
             f"{number}/{n}.parquet": pl.DataFrame({"at": [datetime(2025, 1, 5, tzinfo=UTC)], "user": ids})
             for n, ids in enumerate(who[:number])
         }
-        found = contributions(make([entity("a", [product(sources=[source(files=f"{number}")])])], files))
-        assert users(found[date(2025, 1, 5)]) == {"email": 1}
+        computed = contributions(make([entity("a", [product(sources=[source(files=f"{number}")])])], files))
+        assert users(computed[date(2025, 1, 5)]) == {"email": 1}
 
 
 @pytest.mark.parametrize("times", [pl.Series([1.5]), pl.Series([True]), pl.Series([17])])
 def test_time_must_be_a_time(make: Make, times: pl.Series) -> None:
+    """A number without a unit might be seconds or days."""
     frame = pl.DataFrame({"at": times, "user": ["a"]})
     with pytest.raises(RefusedError, match="no type of a time"):
         contributions(make([entity("a", [product()])], {"events.parquet": frame}))
 
 
 def test_a_day_without_users_may_have_columns_without_types(make: Make) -> None:
+    """An empty export has no types; refused, it would keep the whole month out."""
     files = {"2025-01-01.parquet": events(ROWS[:1]), "2025-01-02.parquet": pl.DataFrame({"at": [], "user": []})}
-    found = contributions(make([entity("a", [product(sources=[source(files="{day}.parquet", complete_through=None)])])], files))
-    assert [users(c) for c in found.values()] == [{"email": 1}, {}]
+    computed = contributions(
+        make([entity("a", [product(sources=[source(files="{day}.parquet", complete_through=None)])])], files)
+    )
+    assert [users(c) for c in computed.values()] == [{"email": 1}, {}]
 
 
 def test_names_that_look_like_patterns_are_names(make: Make) -> None:
     """polars would read e1.csv twice and e[1].csv never."""
     files = {"d/e[1].csv": encoded("csv", events(ROWS[:1])), "d/e1.csv": encoded("csv", events(ROWS[2:3]))}
-    found = contributions(make([entity("a", [product(sources=[source(files="d")])])], files))
-    assert [d.day for d, c in found.items() if users(c)] == [1, 2]
+    computed = contributions(make([entity("a", [product(sources=[source(files="d")])])], files))
+    assert [d.day for d, c in computed.items() if users(c)] == [1, 2]
 
 
 def test_a_folder_takes_every_file(make: Make) -> None:
+    """Capitals in an ending, a subfolder or a link must leave nobody out, nor a broken link."""
     one, two = encoded("csv", events(ROWS[:1])), encoded("csv", events(ROWS[2:3]))
     files = {"d/a.CSV.GZ": gzip.compress(one), "d/deep/b.csv": two, "d/_SUCCESS": b"", "d/.part.crc": b"x"}
     directory = make([entity("a", [product(sources=[source(files="d")])])], files)
     (directory / "elsewhere").mkdir()
     (directory / "elsewhere" / "c.csv").write_bytes(encoded("csv", events([("2025-01-09T00:00:00Z", "z@example.com")])))
     (directory / "d" / "link").symlink_to(directory / "elsewhere")
-    found = contributions(directory)
-    assert [d.day for d, c in found.items() if users(c)] == [1, 2, 9]
+    computed = contributions(directory)
+    assert [d.day for d, c in computed.items() if users(c)] == [1, 2, 9]
     (directory / "d" / "broken.csv").symlink_to(directory / "nowhere")
     with pytest.raises(RefusedError, match="lead nowhere"):
         contributions(directory)
 
 
 def test_a_quoted_field_may_hold_line_ends(make: Make) -> None:
+    """A note of two lines is one event; and one that is never closed hides all lines after it."""
     text = 'at,user,note\n2025-01-05T00:00:00Z,a@example.com,"two\nlines, one ""quoted"""\n2025-01-06T00:00:00Z,b@example.com,x\n'
-    found = contributions(make([entity("a", [product(sources=[source(files="e.csv")])])], {"e.csv": text.encode()}))
-    assert [d.day for d, c in found.items() if users(c)] == [5, 6]
+    computed = contributions(make([entity("a", [product(sources=[source(files="e.csv")])])], {"e.csv": text.encode()}))
+    assert [d.day for d, c in computed.items() if users(c)] == [5, 6]
     bad = text.replace("x\n", 'x"y\n')
     with pytest.raises(RefusedError, match="line 4: a quotation mark is never closed"):
         contributions(make([entity("a", [product(sources=[source(files="e.csv")])])], {"e.csv": bad.encode()}))
@@ -418,24 +442,26 @@ def test_a_month_of_nobody_is_not_zero(make: Make) -> None:
     with pytest.raises(RefusedError, match="2025-01-07: too many events without a usable identifier"):
         contributions(make([entity("a", [product()])], {"events.parquet": events(rows)}))
     frame = events([r for r in rows if r[1]], kind=[None] * 150 + ["x"] * 450)
-    said = source(counts_when="kind <> 'bot'")
+    declared = source(counts_when="kind <> 'bot'")
     with pytest.raises(RefusedError, match="2025-01-05: too many events that `counts_when` leaves undecided"):
-        contributions(make([entity("a", [product(sources=[said])])], {"events.parquet": frame}))
+        contributions(make([entity("a", [product(sources=[declared])])], {"events.parquet": frame}))
 
 
 def test_days_of_dates_are_the_groups(make: Make) -> None:
+    """A date has no hour, so it can't be brought into another zone: it would be right for most, and wrong for some."""
     frame = pl.DataFrame({"at": [date(2025, 1, 5)], "user": ["a@example.com"]})
     at_five = datetime(2025, 1, 4, 20, tzinfo=UTC)  # In Tokyo it is the 5th already.
     directory = make([entity("a", [product()])], {"events.parquet": frame}, time_zone="Asia/Tokyo")
     assert not any(users(c) for c in contributions(directory, now=at_five).values())
     with pytest.raises(RefusedError, match="in the future"):
         contributions(directory, now=datetime(2025, 1, 4, 12, tzinfo=UTC))
-    said = source(time={"column": "at", "zone": "America/New_York"})
+    declared = source(time={"column": "at", "zone": "America/New_York"})
     with pytest.raises(RefusedError, match="can't be brought into another zone"):
-        contributions(make([entity("a", [product(sources=[said])])], time_zone="UTC"))
+        contributions(make([entity("a", [product(sources=[declared])])], time_zone="UTC"))
 
 
 def test_json_lines_with_late_or_mixed_fields(make: Make) -> None:
+    """A field that first comes after the lines that polars looks at would be missing, and with it its users."""
     lines = [{"at": "2025-01-05T00:00:00Z", "mixed": 1}] * 10_050 + [
         {"at": "2025-01-05T00:00:00Z", "user": "a@example.com", "mixed": [1]}
     ]
@@ -445,6 +471,7 @@ def test_json_lines_with_late_or_mixed_fields(make: Make) -> None:
 
 
 def test_truncated_parquet_in_the_middle(make: Make) -> None:
+    """Half a file must not count as a smaller one."""
     whole = encoded("parquet", events([("2025-01-05T00:00:00Z", f"u{i}@example.com") for i in range(20_000)]))
     directory = make([entity("a", [product()])], {"events.parquet": whole[: len(whole) // 2]})
     with pytest.raises(RefusedError, match="not a readable Parquet file"):
@@ -473,14 +500,16 @@ def test_counts_equal_a_plain_loop(
         {"at": times, "user": [u for _, u, _, _ in rows], "fine": [f for *_, f, _ in rows], "bot": [b for *_, b in rows]},
         schema={"at": pl.Datetime("us", "UTC"), "user": pl.String, "fine": pl.Boolean, "bot": pl.Boolean},
     )
-    said = source(counts_when="fine", automated_when="bot")
-    write_group(directory, [entity("a", [product(sources=[said], unidentified_limit=1)])], {"events.parquet": frame})
+    declared = source(counts_when="fine", automated_when="bot")
+    write_group(directory, [entity("a", [product(sources=[declared], unidentified_limit=1)])], {"events.parquet": frame})
     expected: dict[tuple[date, str], set[str]] = {}
     for (_, user, fine, bot), at in zip(rows, times, strict=True):
         if fine and user not in (None, "", "n/a"):
             expected.setdefault((at.date(), "automated" if bot else "external"), set()).add(str(user).strip().lower())
-    found = {(d, p.audience): p.distinct_users for d, c in contributions(directory).items() for p in c.parts if p.distinct_users}
-    assert found == {k: len(v) for k, v in expected.items()}
+    computed = {
+        (d, p.audience): p.distinct_users for d, c in contributions(directory).items() for p in c.parts if p.distinct_users
+    }
+    assert computed == {k: len(v) for k, v in expected.items()}
 
 
 def test_passes_do_not_change_a_contribution(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -495,6 +524,7 @@ def test_passes_do_not_change_a_contribution(make: Make, monkeypatch: pytest.Mon
 
 
 def test_batches_do_not_change_a_contribution(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A person who comes again in a later batch is still one."""
     frame = events([("2025-01-05T00:00:00Z", f"u{i % 700}@example.com") for i in range(5_000)])
     directory = make([entity("a", [product()])], {"events.parquet": frame})
     at_once = contributions(directory)
@@ -515,8 +545,8 @@ def test_passes_by_month_lose_nobody_at_their_edges(make: Make, zone: str, unit:
     out = io.BytesIO()
     frame = events(rows).with_columns(pl.col("at").dt.cast_time_unit(unit))  # type: ignore[arg-type]
     frame.write_parquet(out, row_group_size=7)
-    said = product(sources=[source(complete_through="2025-03-31")])
-    directory = make([entity("a", [said])], {"events.parquet": out.getvalue()}, time_zone=zone)
+    declared = product(sources=[source(complete_through="2025-03-31")])
+    directory = make([entity("a", [declared])], {"events.parquet": out.getvalue()}, time_zone=zone)
     days = [date(2025, 2, 20) + timedelta(i) for i in range(39)]
     at_once = contributions(directory, days)
     monkeypatch.setattr(contribute, "PASS_BYTES", 0)
@@ -543,6 +573,6 @@ def test_days_are_read_in_portions(make: Make, monkeypatch: pytest.MonkeyPatch) 
 def test_a_zone_that_skips_midnight(make: Make, day: date) -> None:
     """In Santiago the 8th of September 2024 begins at one o'clock: no such midnight may stop a run."""
     rows: list[tuple[str, str | None]] = [("2024-09-08T03:59:59Z", "a@example.com"), ("2024-09-08T04:00:00Z", "b@example.com")]
-    said = product(**{"from": "2024-09-01"}, sources=[source(complete_through="2024-09-30")])
-    directory = make([entity("a", [said])], {"events.parquet": events(rows)}, time_zone="America/Santiago")
+    declared = product(**{"from": "2024-09-01"}, sources=[source(complete_through="2024-09-30")])
+    directory = make([entity("a", [declared])], {"events.parquet": events(rows)}, time_zone="America/Santiago")
     assert users(contributions(directory, [day])[day]) == {"email": 1}

@@ -121,7 +121,7 @@ class Denying(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def log_message(self, *said: object) -> None:
+    def log_message(self, *values: object) -> None:
         pass
 
 
@@ -146,14 +146,15 @@ def test_an_object_written_again_meanwhile_is_read_again(tmp_path: Path, put: Pu
     """What was checked is what counts: another object under the same key is refused, and the run begins anew."""
     key = "p/e.csv"
     bucket = put({key: f"at,user\n2025-01-05T12:00:00Z,{PLANTED}\n".encode()})
-    said = entity("a", [product(sources=[source(files=f"{bucket}/p/")], to="2025-02-01")])
-    directory = write_group(tmp_path, [said], lg_k=12)
-    fetched, done = object_store.Objects._fetch, list[str]()
+    declared = entity("a", [product(sources=[source(files=f"{bucket}/p/")], to="2025-02-01")])
+    directory = write_group(tmp_path, [declared], lg_k=12)
+    fetch = object_store.Objects._fetch
+    done = list[str]()
 
-    def meanwhile(self: object_store.Objects, found: object_store.Object, path: Path) -> None:
+    def meanwhile(self: object_store.Objects, listed: object_store.Object, path: Path) -> None:
         if not done:
             done.append(put({key: b"at,user\n2025-01-05T12:00:00Z,a@example.com\n2025-01-06T12:00:00Z,b@example.com\n"}))
-        fetched(self, found, path)
+        fetch(self, listed, path)
 
     monkeypatch.setattr(object_store.Objects, "_fetch", meanwhile)
     with pytest.raises(RefusedError, match=r"p/e.csv: the object was written again while it was read"):
@@ -181,8 +182,8 @@ class Other(BaseHTTPRequestHandler):
             begin, end = (int(first), int(last or len(whole) - 1)) if first else (max(0, len(whole) - int(last)), len(whole) - 1)
             body = whole[begin : end + 1]
             self.send_response(206 if asked else 200)
-            said = {"Content-Length": len(body), "ETag": '"1"', "Last-Modified": at}
-            for name, value in (said | {"Content-Range": f"bytes {begin}-{begin + len(body) - 1}/{len(whole)}"}).items():
+            headers = {"Content-Length": len(body), "ETag": '"1"', "Last-Modified": at}
+            for name, value in (headers | {"Content-Range": f"bytes {begin}-{begin + len(body) - 1}/{len(whole)}"}).items():
                 self.send_header(name, str(value))
             self.end_headers()
             self.wfile.write(body if self.command == "GET" else b"")
@@ -206,7 +207,7 @@ class Other(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET
 
-    def log_message(self, *said: object) -> None:
+    def log_message(self, *values: object) -> None:
         pass
 
 
@@ -227,26 +228,26 @@ def test_the_other_stores_take_the_same_way(tmp_path: Path, scheme: str, kind: s
             "AZURE_STORAGE_ACCOUNT_NAME": "account", "AZURE_STORAGE_ACCOUNT_KEY": "a2V5", "AZURE_STORAGE_ENDPOINT": address,
         }.items():  # fmt: skip
             monkeypatch.setenv(name, value)
-        found = contributions(group_of(tmp_path / "there", source(files=f"{scheme}://bucket/p/*.{kind}"), lg_k=12))
+        counted = contributions(group_of(tmp_path / "there", source(files=f"{scheme}://bucket/p/*.{kind}"), lg_k=12))
         server.shutdown()
-    assert digests(found) == expected
+    assert digests(counted) == expected
 
 
 def test_doctor_looks_at_tables_and_objects(tmp_path: Path, put: Put) -> None:
     """Before a first run: what is there, or what is wrong with it, and nobody's address or password."""
     bucket = put({"p/e.csv": f"at,user\n2025-01-05T12:00:00Z,{PLANTED}\n".encode(), "p/f.csv.gz": encoded("csv.gz", FRAME)})
     fill(f"sqlite:///{tmp_path}/shop.sqlite", {"at": "text", "user": "text"}, [("2025-01-05T12:00:00Z", PLANTED)])
-    said = {
+    declared = {
         "objects": source(files=f"{bucket}/p/"), "table": table("sqlite:///shop.sqlite"),
         "elsewhere": table("", database=None), "gone": source(files=f"{bucket}/q/"),
         "closed": table(f"postgresql://me:{SECRET}@localhost:{free_port()}/shop"),
     }  # fmt: skip
-    sources = {name: {k: v for k, v in one.items() if v is not None} for name, one in said.items()}
+    sources = {name: {k: v for k, v in one.items() if v is not None} for name, one in declared.items()}
     write_group(tmp_path, [entity("a", [product(name, sources=[one]) for name, one in sources.items()])])
-    found = {what: (fine, text) for what, fine, text in examine(tmp_path, read_group(tmp_path), NOW) if what.startswith("a/")}
-    assert {what: fine for what, (fine, _) in found.items()} == {
+    examined = {what: (fine, text) for what, fine, text in examine(tmp_path, read_group(tmp_path), NOW) if what.startswith("a/")}
+    assert {what: fine for what, (fine, _) in examined.items()} == {
         "a/objects": True, "a/table": True, "a/elsewhere": True, "a/gone": False, "a/closed": False
     }  # fmt: skip
-    assert "2 objects, " in found["a/objects"][1]
-    assert "table events in sqlite:///shop.sqlite, complete through 2025-01-31" in found["a/table"][1]
-    assert not [word for word in ("planted", SECRET) if word in str(found)]
+    assert "2 objects, " in examined["a/objects"][1]
+    assert "table events in sqlite:///shop.sqlite, complete through 2025-01-31" in examined["a/table"][1]
+    assert not [word for word in ("planted", SECRET) if word in str(examined)]
