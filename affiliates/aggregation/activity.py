@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from affiliates.aggregation.batch import Batch, Cell, NotCounted, SourceSample
+from affiliates.aggregation.batch import Batch, CellKeys, NotCounted, SourceSample
 from affiliates.aggregation.event_columns import event_columns
 from affiliates.aggregation.key_cache import KeyCache
 from affiliates.concurrency import ordered
@@ -167,7 +167,7 @@ def _by_cell(
     cells_of(since, flags, codes, (n_days, n_namespaces), cells, not_counted)
     sort_by_cell(cells, keys, starts, sorted_keys)
     occupied = [
-        Cell(
+        CellKeys(
             days[0] + DAY * (cell // (len(AUDIENCES) * n_namespaces)),
             AUDIENCES[cell // n_namespaces % len(AUDIENCES)],
             namespaces[cell % n_namespaces],

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from affiliates.sketches.arrays import Keys
 
 
-class Cell(NamedTuple):
+class CellKeys(NamedTuple):
     """The users of one audience and namespace on one day, as far as a batch has them."""
 
     day: date
@@ -36,7 +36,7 @@ class NotCounted(NamedTuple):
 class Batch:
     """Some events of a source. Batches of one source add up; their keys must be united by something idempotent."""
 
-    cells: Sequence[Cell]
+    cells: Sequence[CellKeys]
     not_counted: Sequence[NotCounted]
     canaries: Mapping[str, Keys] = field(default_factory=dict)
     """By namespace, keys of the protocol's fixed identifiers, where somebody else has made the keys."""

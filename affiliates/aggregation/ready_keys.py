@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from affiliates.aggregation.batch import Batch, Cell, NotCounted, SourceSample
+from affiliates.aggregation.batch import Batch, CellKeys, NotCounted, SourceSample
 from affiliates.concurrency import ordered
 from affiliates.crosswalks.snapshot import NO_CROSSWALK, Crosswalk
 from affiliates.errors import Code, refused
@@ -262,7 +262,7 @@ def _batch(rows: pl.DataFrame, keyed: pl.DataFrame, keys: Keys, grid: _Grid, cro
         day, audience, namespace = grid.cell(number)
         if day in grid.period_days:
             for name, people, events in _joined(keys_by_cell[part], events_by_cell[part].view(np.int64), namespace, crosswalk):
-                user_cells.append(Cell(grid.period_days[day], audience, name, people, events))
+                user_cells.append(CellKeys(grid.period_days[day], audience, name, people, events))
     return Batch(user_cells, _not_counted(rows, grid), canaries)
 
 
