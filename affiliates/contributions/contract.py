@@ -217,6 +217,7 @@ def write(path: Path, contributions: Iterable[Contribution]) -> None:
     own_columns = ["audience", "namespace", "lg_k", "sketch", "events", "distinct_users", "canary"]
     names = ["protocol", *_CONTRIBUTION_COLUMNS, *own_columns]
     frame = pl.DataFrame(rows, schema={name: SCHEMA[name] for name in names}, orient="row")
+    # At lgK 21 an image of 1 M users shrinks to 52 %, one of 10 M users to 72 %, and a few coupons not at all.
     frame.select(SCHEMA.names()).write_parquet(path, compression="zstd")
 
 
@@ -259,6 +260,7 @@ def read(path: Path) -> list[Contribution]:
 
 def _contributions(frame: pl.DataFrame, file_name: str) -> Iterator[Contribution | Refusal]:
     """A contribution, or what speaks against one, for each product, period and epoch that the rows name."""
+    # The epoch belongs to it: before a change of the key a day has a second contribution, under the coming key.
     identity = itemgetter("affiliate", "product", "grain", "activity_date", "key_epoch")
     rows = sorted(frame.iter_rows(named=True), key=identity)
     by_identity = (list(same) for _, same in groupby(rows, key=identity))

@@ -117,6 +117,7 @@ class History:
         last = len(self.months) - 1
         if month < 0 or month == last:
             return pattern.people if month >= 0 else 0
+        # Everybody else was there before the first month.
         came = round(pattern.people * pattern.joined)
         return pattern.people - came + came * month // last  # They come evenly, and rounding loses nobody.
 

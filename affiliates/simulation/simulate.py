@@ -71,7 +71,7 @@ class Simulation:
                     if self.month in stay and (number, wave, namespace) not in self._waves:
                         self._waves[number, wave, namespace] = Absorber(self._lg_k)
                         tasks.append((self._waves[number, wave, namespace], number, namespace, people))
-                    elif self.month not in stay:
+                    elif self.month not in stay:  # A wave never comes back, so its memory can go.
                         self._waves.pop((number, wave, namespace), None)
         # The largest first: else one core would end with the largest segment while the others wait.
         for _ in ordered(lambda task: self._absorb(*task), sorted(tasks, key=lambda task: -task[3].number), at_once=1):
@@ -113,7 +113,7 @@ class Simulation:
             (ref, product)
             for entity in self.group.entities.values()
             if any(part.from_ is None or part.from_ < after for part in (*entity.owned_by, *entity.controlled_by))
-            for product in entity.products
+            for product in entity.products  # An entity that joins later contributes from the month in which it joins.
             if str(ref := ProductRef(entity.entity, product.product)) in sketched
         ]
 
@@ -145,6 +145,7 @@ class Simulation:
                         phones.append(self._phones(number, numbers[numbers < first + PHONES]))
         # By seed and day: the same day is the same file, in whatever order days are asked for.
         rng = np.random.default_rng((self.population.seed, day.toordinal()))
+        # Telephone numbers come in events without an address: only the crosswalk tells that both are one person's.
         people = np.concatenate(emails) if emails else np.empty(0, np.uint64)
         again = people[rng.random(len(people)) < 0.5]
         strangers = np.arange(len(people) // 20, dtype=np.uint64)

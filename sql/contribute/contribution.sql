@@ -1,4 +1,17 @@
-{#- One query, from events to rows of the contract, in one pass; what differs between engines are the macros of its own file. -#}
+{#- One query, from events to rows of the contract, in one pass over the events. Engines differ in the macros of their own file
+    (spark.sql, snowflake.sql, ...), which is `e` here:
+    notes       comments above the query: how the key gets in, who could see it, how to save the rows
+    set_up      statements before the query; only Snowflake needs any
+    group_key   common table expressions that end with `group_key`: one row of what `hmac` needs of the key
+    day         the day of an event in the product's zone; `period`: the first day of that day's period
+    between     whether an event lies on the days, and whether its time column has the type that the manifest says
+    text        a column as text
+    stages      steps of normalisation, in order; each is a macro of that name, and a common table expression of its own
+    usable      an identifier, or null where it is marked as nobody's
+    hmac        a person key of namespace and identifier: 16 hex characters
+    sketch      the aggregate that makes an image of keys; `coupon`: of the image of one key, its coupon in hex
+    binary, utf8, rows, date, bigint, now, producer   literals, casts and functions that every engine spells its own way
+    `rows` is for constants: some engines have VALUES in FROM, others a list of STRUCTs or a UNION ALL. -#}
 {%- import templates ~ '.sql' as e with context -%}
 {%- set columns = [] %}{% for identifier in identifiers %}{{ columns.append('identifier_%d' % loop.index0) or '' }}{% endfor -%}
 -- {{ subject }}, {{ first }} to {{ last }}: what mauwatch receives of it, computed here, so that no identifier leaves.
@@ -120,7 +133,7 @@ SELECT
   {{ e.bigint(lg_k) }} AS {{ q('lg_k') }},
   COALESCE(sketch, {{ e.binary(empty) }}) AS {{ q('sketch') }},
   {{ e.bigint('events') }} AS {{ q('events') }},
-  {# With a crosswalk several keys can be one person: only a second pass could count them exactly. -#}
+  {# With a crosswalk several keys can be one person: only a second pass could count people exactly. -#}
   {{ e.bigint('NULL' if crosswalk else 'distinct_users') }} AS {{ q('distinct_users') }},
   {{ e.bigint('unidentified') }} AS {{ q('unidentified_events') }},
   {{ e.bigint('undecided') }} AS {{ q('undecided_events') }},
