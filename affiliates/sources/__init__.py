@@ -12,8 +12,10 @@ To add a kind of source, such as a message queue:
    `find(source, directory, subject, ...)` that gives one, or raises `RefusedError` where the source isn't there. A source
    of named parts (files, objects) starts from `file_names.NamedFiles`; a library of an extra stays inside the module.
 3. `resolve._find` gets one more `if` that imports the module, inside `_extra` where the library belongs to an extra.
-4. `.importlinter` lists the module as private; `tests/affiliates/sources/` gets its tests, first of all that the kind gives
-   the same contributions as the same events in a file.
+4. A library that not every affiliate needs becomes an extra in `pyproject.toml`, and `tests/system/test_core_only.py` sees
+   that the core runs without it.
+5. `.importlinter` lists the module as private, and its library as imported there alone. `tests/affiliates/sources/` gets
+   its tests: first of all that the kind gives the same contributions as the same events in a file.
 
-Nothing else changes: counting, `mauwatch run` and `mauwatch doctor` know a source by `EventSource` alone.
+No other code changes: counting, `mauwatch run` and `mauwatch doctor` know a source by `EventSource` alone.
 """
