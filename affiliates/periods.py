@@ -137,7 +137,7 @@ def midnight(day: date, zone: str, again: bool = False) -> datetime:
     """
     # PEP 495: of a time that comes twice, fold 0 is the first. Of a time that clocks skip, fold 0 counts on from before the
     # skip, so midnight is then the moment of the skip, and fold 1 lies earlier.
-    first, second = (datetime(day.year, day.month, day.day, fold=f, tzinfo=ZoneInfo(zone)).astimezone(UTC) for f in (0, 1))
+    first, second = (datetime(day.year, day.month, day.day, fold=fold, tzinfo=ZoneInfo(zone)).astimezone(UTC) for fold in (0, 1))
     return max(first, second) if again else first
 
 

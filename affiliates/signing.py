@@ -100,12 +100,12 @@ def verify(path: Path, signature: str, public_keys: Sequence[str]) -> bool:
 def verify_digest(digest: str, signature: str, public_keys: Sequence[str]) -> bool:
     """Whether a digest from `digest_of` was signed by one of the public keys (base64); false where `signature` is none."""
     try:
-        given = base64.b64decode(signature.strip(), validate=True)
+        signature_bytes = base64.b64decode(signature.strip(), validate=True)
     except (ValueError, binascii.Error):
         return False
     for key in public_keys:
         try:
-            Ed25519PublicKey.from_public_bytes(base64.b64decode(key)).verify(given, bytes.fromhex(digest))
+            Ed25519PublicKey.from_public_bytes(base64.b64decode(key)).verify(signature_bytes, bytes.fromhex(digest))
         except (InvalidSignature, ValueError):
             continue
         return True

@@ -111,7 +111,7 @@ class Group(Model):
     def product(self, ref: ProductRef) -> Product | None:
         """The product that a reference names; nothing where no manifest has the product."""
         entity = self.entities.get(ref.affiliate)
-        return next((p for p in entity.products if p.product == ref.product), None) if entity else None
+        return next((product for product in entity.products if product.product == ref.product), None) if entity else None
 
     def why_outside(self, entity: str, members: Collection[str], day: date) -> str:
         """The reason, in words, for which an entity isn't among the members on a day. Raises `KeyError` for an unknown entity."""

@@ -233,16 +233,16 @@ def _explain(model: type[BaseModel], doc: Document, error: Mapping[str, Any]) ->
             )
         case _:
             rule = str(error["msg"]).removeprefix("Value error, ")
-            given = error.get("input")
-            values = f"it says {given!r}" if _may_be_shown(given) and not _SECRET & set(location) else ""
+            value = error.get("input")
+            values = f"it says {value!r}" if _may_be_shown(value) and not _SECRET & set(location) else ""
             return Refusal(Code.MANIFEST_VALUE_INVALID, doc.at(location), f"`{key}`: {rule}", values, "correct the value")
 
 
-def _may_be_shown(given: object) -> bool:
+def _may_be_shown(value: object) -> bool:
     """Whether a value may stand in a message: never what could be a key put in the wrong place, or a URL with a password."""
-    if isinstance(given, str):
-        return len(given) < 60 and "@" not in given and not re.search("[0-9a-fA-F]{32}", given)
-    return isinstance(given, int | float | bool)
+    if isinstance(value, str):
+        return len(value) < 60 and "@" not in value and not re.search("[0-9a-fA-F]{32}", value)
+    return isinstance(value, int | float | bool)
 
 
 def _keys_at(model: type[BaseModel], location: Location) -> list[str]:

@@ -139,7 +139,7 @@ class Product(Dated):
     @property
     def limited_to(self) -> str | None:
         """The product's audiences, separated by spaces, as its contributions name them; nothing where it has all of them."""
-        return None if set(self.audiences) == set(AUDIENCES) else " ".join(a for a in AUDIENCES if a in self.audiences)
+        return None if set(self.audiences) == set(AUDIENCES) else " ".join(name for name in AUDIENCES if name in self.audiences)
 
     @model_validator(mode="after")
     def _one_zone(self) -> Self:

@@ -19,7 +19,9 @@ class KeySource(Model):
     """A file of canaries by the key's trustee: with it the centre checks contributions, and has no key."""
     destroyed: date | None = None
     """The day on which the epoch's key was destroyed: what was contributed stays, nothing can be added."""
-    epoch: Annotated[Name, BeforeValidator(lambda v: str(v) if isinstance(v, int) else v), Field(max_length=32)] = "1"
+    epoch: Annotated[
+        Name, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value), Field(max_length=32)
+    ] = "1"
     """The epoch's name: all months that are hashed by this key."""
     from_: Month | None = Field(None, alias="from")
     """The first month that is hashed by this key; open for the first epoch."""

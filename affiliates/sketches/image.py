@@ -148,33 +148,33 @@ def _coupons(image: bytes, start: int, size: int, count: int, most: int) -> Coup
 
 def _registers(image: bytes, lg_k: int, kind: int, cur_min: int, lg_array: int, compact: bool) -> Values:
     """The 2^lg_k registers of an HLL image; of HLL_4, those too far above the minimum come from the exceptions."""
-    k = 1 << lg_k
+    n_slots = 1 << lg_k
     exceptions = _u32(image, 36)
     if kind != _HLL_4:
         if exceptions:
             raise BadImage("only an HLL_4 image has exceptions")
-        values = _whole(image, k, kind)
+        values = _whole(image, n_slots, kind)
         # Java notes the minimum of a full union, and so does every sketch of Spark's; the registers are as they are.
         if cur_min > values.min():
             raise BadImage(f"its minimum {cur_min} is over a register")
         return values
     if cur_min > MAX_VALUE:
         raise BadImage(f"its minimum {cur_min} is over {MAX_VALUE}")
-    pairs_start = _HLL_START + k // 2
+    pairs_start = _HLL_START + n_slots // 2
     if not compact and lg_array > lg_k:
         raise BadImage(f"its 2^{lg_array} exceptions are more than its registers")
     size = exceptions if compact else 1 << lg_array
     if not exceptions and not compact:  # C++ then writes an empty table and leaves its size at 0.
-        size = min(max(0, len(image) - pairs_start) // 4, k)
+        size = min(max(0, len(image) - pairs_start) // 4, n_slots)
     _check_length(image, pairs_start + 4 * size)
     # Four bits a register: its value above the minimum, 15 where an exception holds the value.
-    nibbles = np.frombuffer(image, np.uint8, k // 2, _HLL_START)
-    values = np.empty(k, np.uint8)
+    nibbles = np.frombuffer(image, np.uint8, n_slots // 2, _HLL_START)
+    values = np.empty(n_slots, np.uint8)
     marked = unpack_nibbles(nibbles, np.uint8(cur_min), values)
     pairs = np.frombuffer(image, "<u4", size, pairs_start)
     pairs = np.sort(pairs[pairs != 0])
     slots = np.unique(pairs & ADDRESS_MASK)
-    matching = len(slots) == len(pairs) == exceptions == marked and (not marked or slots[-1] < k)
+    matching = len(slots) == len(pairs) == exceptions == marked and (not marked or slots[-1] < n_slots)
     if not matching or (values[slots] != cur_min + _EXCEPTION).any():
         raise BadImage(f"its {exceptions} exceptions don't match the {marked} registers that need one")
     values[pairs & ADDRESS_MASK] = pairs >> ADDRESS_BITS
@@ -183,21 +183,21 @@ def _registers(image: bytes, lg_k: int, kind: int, cur_min: int, lg_array: int, 
     return values
 
 
-def _whole(image: bytes, k: int, kind: int) -> Values:
+def _whole(image: bytes, n_slots: int, kind: int) -> Values:
     """Registers that are written whole: a byte each in HLL_8, six bits each in HLL_6."""
     if kind == _HLL_8:
-        _check_length(image, _HLL_START + k)
-        values = np.frombuffer(image, np.uint8, k, _HLL_START)
+        _check_length(image, _HLL_START + n_slots)
+        values = np.frombuffer(image, np.uint8, n_slots, _HLL_START)
         if values.max() > MAX_VALUE:
             raise BadImage(f"it holds a register over {MAX_VALUE}")
         return values
     # The writers allocate one byte more than the registers of an HLL_6 fill.
-    _check_length(image, _HLL_START + k * 3 // 4 + 1)
-    triples = np.frombuffer(image, np.uint8, k * 3 // 4, _HLL_START).reshape(-1, 3)
+    _check_length(image, _HLL_START + n_slots * 3 // 4 + 1)
+    triples = np.frombuffer(image, np.uint8, n_slots * 3 // 4, _HLL_START).reshape(-1, 3)
     # Three bytes hold four registers, the lowest bits first.
     first, second, third = triples.T
     fours = (first & 63, first >> 6 | (second & 15) << 2, second >> 4 | (third & 3) << 4, third >> 2)
-    return np.stack(fours, axis=1).reshape(k)
+    return np.stack(fours, axis=1).reshape(n_slots)
 
 
 def sorted_distinct(coupons: Coupons) -> Coupons:

@@ -69,7 +69,7 @@ def test_months_later_and_earlier(day: date, months: int, expected: date) -> Non
 @given(DAYS)
 def test_months_are_those_of_the_calendar(day: date) -> None:
     """Against `calendar`: the weeks of a month name its days, the days before and the days after."""
-    dates = [found for found in calendar.Calendar().itermonthdates(day.year, day.month) if found.month == day.month]
+    dates = [shown for shown in calendar.Calendar().itermonthdates(day.year, day.month) if shown.month == day.month]
     assert periods.month_days(day) == dates
     assert periods.month_after(day) == dates[-1] + timedelta(1)
     assert periods.month_end(periods.month_before(day)) == dates[0] - timedelta(1)
@@ -87,10 +87,10 @@ def test_added_months_keep_the_day_where_the_month_has_it(day: date, months: int
 @given(first=NEAR, last=NEAR)
 def test_periods_between_hold_every_day_once(grain: str, first: date, last: date) -> None:
     """Both ends are included; a range that ends before its first day has no period."""
-    found = periods.periods_between(grain, first, last)
+    between = periods.periods_between(grain, first, last)
     wanted = [first + timedelta(n) for n in range((last - first).days + 1)]
-    assert found == list(dict.fromkeys(periods.first_day(grain, day) for day in wanted))
-    for period, following in pairwise(found):
+    assert between == list(dict.fromkeys(periods.first_day(grain, day) for day in wanted))
+    for period, following in pairwise(between):
         assert periods.period_after(grain, period) == following
         assert periods.last_day(grain, period) + timedelta(1) == following
         assert periods.period_days(grain, period) == (period, periods.last_day(grain, period))

@@ -45,14 +45,14 @@ def test_signatures_are_those_of_everybody_else(tmp_path: Path) -> None:
         "5fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe24655141438e7a100b"
     )
     assert signing.verify_digest("", base64.b64encode(bytes.fromhex(signed)).decode(), [public])
-    made = tmp_path / "folder"
-    folder(made, *(row(FIRST + timedelta(n), number=n) for n in range(4)))
-    (made / "_committed_1").write_text("beside the parts")
-    (made / ".part-00000-c000.snappy.parquet.crc").write_text("beside the parts")
-    (made / "part-00000-c000.snappy.parquet").rename(made / "part 0\\of 9.parquet")
+    export = tmp_path / "folder"
+    folder(export, *(row(FIRST + timedelta(n), number=n) for n in range(4)))
+    (export / "_committed_1").write_text("beside the parts")
+    (export / ".part-00000-c000.snappy.parquet.crc").write_text("beside the parts")
+    (export / "part-00000-c000.snappy.parquet").rename(export / "part 0\\of 9.parquet")
     (recipe,) = [line.strip() for line in str(signing.__doc__).splitlines() if "sha256sum" in line]
-    said = subprocess.run(["sh", "-c", recipe], cwd=made, capture_output=True, text=True, check=True)
-    assert signing.digest_of(made) == said.stdout[:64]
+    shell = subprocess.run(["sh", "-c", recipe], cwd=export, capture_output=True, text=True, check=True)
+    assert signing.digest_of(export) == shell.stdout[:64]
 
 
 @pytest.mark.parametrize("key", ["", "AAAA", "not base64", "A" * 43, "-----BEGIN PRIVATE KEY-----"])

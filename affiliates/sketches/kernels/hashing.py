@@ -64,13 +64,13 @@ def _hex8(x: Any) -> Any:
 
 
 @compiled
-def _murmur(a: Any, b: Any) -> Any:
+def _murmur(first: Any, second: Any) -> Any:
     """MurmurHash3_x64_128 of 16 bytes, given as two words: the hash's two words (Austin Appleby, public domain)."""
     c1 = _U(0x87C37B91114253D5)
     c2 = _U(0x4CF5AD432745937F)
-    h1 = _rotl(_SEED ^ (_rotl(a * c1, 31) * c2), 27) + _SEED
+    h1 = _rotl(_SEED ^ (_rotl(first * c1, 31) * c2), 27) + _SEED
     h1 = h1 * _U(5) + _U(0x52DCE729)
-    h2 = _rotl(_SEED ^ (_rotl(b * c2, 33) * c1), 31) + h1
+    h2 = _rotl(_SEED ^ (_rotl(second * c2, 33) * c1), 31) + h1
     h2 = h2 * _U(5) + _U(0x38495AB5)
     # The length in bytes; no byte is left over after whole blocks of 16, so the tail's step falls away.
     h1 ^= _U(16)

@@ -37,8 +37,8 @@ ATOM = st.one_of(
 CONDITION = st.recursive(
     ATOM,
     lambda inner: st.one_of(
-        inner.map(lambda c: f"not ({c})"),
-        st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda t: f"({t[0]}) {t[1]} ({t[2]})"),
+        inner.map(lambda condition: f"not ({condition})"),
+        st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda parts: f"({parts[0]}) {parts[1]} ({parts[2]})"),
     ),
     max_leaves=5,
 )
@@ -95,11 +95,13 @@ def test_a_condition_means_what_it_means_in_sql(condition: str) -> None:
     ],
 )
 def test_what_is_refused(condition: str, rule: str) -> None:
+    """polars would take many of these, and count everybody or nobody."""
     with pytest.raises(RefusedError, match=rule):
         conditions.expression(condition, FRAME.schema, "affiliates/a.yaml:1")
 
 
 def test_names_are_matched_as_they_are_written() -> None:
+    """A quoted name may be a word of SQL, or differ from another column by its case alone."""
     schema = pl.Schema({"Kind": pl.String, "order": pl.Int64})
     frame = pl.DataFrame({"Kind": ["a"], "order": [1]}, schema=schema)
     assert frame.select(conditions.expression('"Kind" = \'a\' and "order" = 1', schema, "x")).item() is True
@@ -107,6 +109,7 @@ def test_names_are_matched_as_they_are_written() -> None:
 
 @pytest.mark.parametrize("dtype", [pl.UInt8, pl.Int8, pl.UInt32, pl.Int16])
 def test_small_whole_numbers_do_not_wrap_around(dtype: pl.DataType) -> None:
+    """10 - 20 in eight bits is 246, and `n - 20 < 0` would be false."""
     frame = pl.DataFrame({"n": [10]}, schema={"n": dtype})
     for condition in ("n - 20 < 0", "-n < 0", "n + n + n + n + n + n + n + n + n + n + n + n + n > 127"):
         assert frame.select(conditions.expression(condition, frame.schema, "x")).item() is True

@@ -18,16 +18,16 @@ DAY = date(2025, 3, 31)
 
 def group(**entities: dict[str, Any]) -> Group:
     settings = Settings(group="test", ultimate_parent="p", key=KeySource(file="k"))
-    made = {name: Entity.model_validate({"entity": name, **said}) for name, said in {"p": {}, **entities}.items()}
-    return Group(settings=settings, entities=made)
+    by_name = {name: Entity.model_validate({"entity": name, **keys}) for name, keys in {"p": {}, **entities}.items()}
+    return Group(settings=settings, entities=by_name)
 
 
 def owned(*holdings: tuple[str, float | str], **validity: Any) -> dict[str, Any]:
     return {"owned_by": [{"owner": owner, "share": share, **validity} for owner, share in holdings]}
 
 
-def members(found: Group, day: date = DAY, share: str = "0.5") -> set[str]:
-    return set(found.affiliates(day, Decimal(share)))
+def members(graph: Group, day: date = DAY, share: str = "0.5") -> set[str]:
+    return set(graph.affiliates(day, Decimal(share)))
 
 
 @pytest.mark.parametrize(
@@ -49,23 +49,26 @@ def members(found: Group, day: date = DAY, share: str = "0.5") -> set[str]:
     ],
 )
 def test_membership(entities: dict[str, Any], expected: set[str]) -> None:
+    """At each edge of control: half and over half, through others, in a circle, by agreement, and on the first and last day."""
     assert members(group(**entities)) == expected | {"p"}
 
 
 def test_control_share_is_a_reading() -> None:
-    found = group(a=owned(("p", 0.3)))
-    assert members(found, share="0.25") == {"p", "a"}
-    assert members(found, share="0.3") == {"p"}
+    """A group that reads its clause at 25 % would otherwise be counted at 50 %."""
+    graph = group(a=owned(("p", 0.3)))
+    assert members(graph, share="0.25") == {"p", "a"}
+    assert members(graph, share="0.3") == {"p"}
 
 
 def test_path_names_every_step_from_the_parent() -> None:
-    found = group(
+    """A path that leaves a step out would prove nothing to whoever checks the evidence."""
+    graph = group(
         a=owned(("p", 0.6)),
         b=owned(("a", 0.3), ("p", 0.25)),
         c={"controlled_by": [{"by": "b", "basis": "board", "document": "D"}]},
     )
-    assert [str(s) for s in found.affiliates(DAY)["c"]] == ["p 60 % → a", "a 30 % + p 25 % → b", "b (board: D) → c"]
-    assert found.affiliates(DAY)["p"] == ()
+    assert [str(step) for step in graph.affiliates(DAY)["c"]] == ["p 60 % → a", "a 30 % + p 25 % → b", "b (board: D) → c"]
+    assert graph.affiliates(DAY)["p"] == ()
 
 
 NAMES = "abcd"
@@ -81,8 +84,8 @@ def test_membership_is_the_least_closed_set(shares: dict[tuple[str, str], int]) 
     def controlled(by: set[str]) -> set[str]:
         return {n for n in NAMES if sum(s for (e, o), s in shares.items() if e == n and o in by) > 50}
 
-    every = [{"p", *some} for some in chain.from_iterable(combinations(NAMES, k) for k in range(len(NAMES) + 1))]
-    closed = [some for some in every if controlled(some) <= some]
+    subsets = [{"p", *chosen} for chosen in chain.from_iterable(combinations(NAMES, n) for n in range(len(NAMES) + 1))]
+    closed = [subset for subset in subsets if controlled(subset) <= subset]
     least = set.intersection(*closed)
     entities = {n: owned(*((o, s / 100) for (e, o), s in shares.items() if e == n and o != n)) for n in NAMES}
     # A holding in itself controls nothing that isn't controlled already, so leaving it out changes nothing.
@@ -92,6 +95,7 @@ def test_membership_is_the_least_closed_set(shares: dict[tuple[str, str], int]) 
 
 
 def test_a_product_is_written_as_affiliate_and_product_and_equals_the_pair() -> None:
+    """A reference that differs from the pair of a database's row would silently not be in any mapping."""
     ref = ProductRef("shop", "app.v2")
     assert str(ref) == f"{ref}" == "shop/app.v2"
     assert ProductRef.parse(str(ref)) == ref == ("shop", "app.v2")

@@ -44,15 +44,15 @@ def write(directory: Path, **files: str) -> Path:
 def mistakes(directory: Path) -> list[str]:
     with pytest.raises(RefusedError) as refused:
         read_group(directory)
-    return [str(r) for r in refused.value.refusals]
+    return [str(refusal) for refusal in refused.value.refusals]
 
 
 def test_a_good_directory_is_read(tmp_path: Path) -> None:
     group = read_group(write(tmp_path))
-    found = group.product(ProductRef("a", "app"))
-    assert found is not None
-    assert found.sources[0].time is not None
-    assert (found.active.label, found.sources[0].time.column) == ("seen/1", "at")
+    app = group.product(ProductRef("a", "app"))
+    assert app is not None
+    assert app.sources[0].time is not None
+    assert (app.active.label, app.sources[0].time.column) == ("seen/1", "at")
     assert group.product(ProductRef("a", "other")) is None
 
 
@@ -160,15 +160,16 @@ def test_a_good_directory_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_each_mistake(tmp_path: Path, changed: dict[str, str], expected: str) -> None:
-    found = mistakes(write(tmp_path, **changed))
-    assert any(expected in mistake for mistake in found), found
-    assert all(". Next: " in mistake for mistake in found)
+    """Each is named by its line and its rule; a mistake that no check finds would silently count somebody, or nobody."""
+    messages = mistakes(write(tmp_path, **changed))
+    assert any(expected in message for message in messages), messages
+    assert all(". Next: " in message for message in messages)
 
 
 def test_all_mistakes_at_once_in_the_order_of_the_files(tmp_path: Path) -> None:
     broken = GOOD.replace("time: at", "tiem: at").replace("60 %", "a lot").replace("kind = 'x'", "count(*) > 1")
-    found = mistakes(write(tmp_path, a=broken, b="entty: b\n", group=GROUP + "colour: red\n"))
-    places = [mistake.split(": ")[0] for mistake in found]
+    messages = mistakes(write(tmp_path, a=broken, b="entty: b\n", group=GROUP + "colour: red\n"))
+    places = [message.split(": ")[0] for message in messages]
     assert {"affiliates/a.yaml:3", "affiliates/a.yaml:10", "affiliates/b.yaml:1", "group.yaml:4"} <= set(places)
     assert places == sorted(places, key=lambda p: (p.split(":")[0], int(p.split(":")[1])))
 
@@ -185,9 +186,10 @@ def test_all_mistakes_at_once_in_the_order_of_the_files(tmp_path: Path) -> None:
     ],
 )
 def test_no_message_shows_a_key_or_an_identifier(tmp_path: Path, changed: dict[str, str]) -> None:
-    found = "\n".join(mistakes(write(tmp_path, **changed)))
-    assert KEY not in found
-    assert "planted" not in found
+    """`validate` runs in logs that many can read, and a key put in the wrong place stands in the manifest."""
+    text = "\n".join(mistakes(write(tmp_path, **changed)))
+    assert KEY not in text
+    assert "planted" not in text
 
 
 @pytest.mark.parametrize("name", ["eu/b.yaml", "c.YAML", "notes.txt"])
@@ -211,17 +213,17 @@ def test_manifests_of_the_fixture(make: Callable[..., Path], tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "said",
+    "line",
     [
         "table: postgresql://me:pass-word-4711@host/x", "database: postgresql://me:pass-word-4711@host/x",
         "database: {env: 'postgresql://me:pass-word-4711@host/x'}", "database: {url: pass-word-4711}",
         "database: {url: [pass-word-4711]}", "database: {url: 's3://x', file: pass-word-4711}", "files: s3://me:pass-word-4711@bucket/x",
     ],
 )  # fmt: skip
-def test_a_mistake_shows_no_password(tmp_path: Path, said: str) -> None:
+def test_a_mistake_shows_no_password(tmp_path: Path, line: str) -> None:
     """A URL in the wrong place is shown to whoever reads the output of `validate`."""
-    key = said.partition(":")[0]
-    found = {"table": "table: t", "database": "database: {env: DB}", "files": "table: t"}[key]
-    text = "\n".join(mistakes(write(tmp_path, a=TABLE.replace(found, said))))
+    key = line.partition(":")[0]
+    replaced = {"table": "table: t", "database": "database: {env: DB}", "files": "table: t"}[key]
+    text = "\n".join(mistakes(write(tmp_path, a=TABLE.replace(replaced, line))))
     assert "affiliates/a.yaml:" in text
     assert "pass-word" not in text

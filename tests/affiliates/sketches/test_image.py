@@ -29,9 +29,9 @@ FOLDERS = [ROOT / name for name in ("affiliates", "pipelines", "dashboards")]
 @pytest.mark.parametrize("path", VECTORS, ids=lambda p: p.stem)
 def test_published_vectors_decode_to_the_registers_of_their_integers(path: Path) -> None:
     """Not the count alone: the library, fed the same integers one by one, must give the same registers."""
-    found = re.fullmatch(r"hll(\d)_n(\d+)_\w+", path.stem)
-    assert found
-    n = int(found[2])
+    name = re.fullmatch(r"hll(\d)_n(\d+)_\w+", path.stem)
+    assert name
+    n = int(name[2])
     sketch = hll_sketch(12)
     for i in range(n):
         sketch.update(i)
@@ -86,11 +86,11 @@ def test_the_fuzz_tells_a_decoder_that_goes_wrong(wrong: dict[int, int], monkeyp
     def decoded(image: bytes) -> Decoded:
         if not wrong:
             raise BadImage("no image at all")
-        found = decode(image)
-        assert found.values is not None
-        values = found.values.copy()
+        right = decode(image)
+        assert right.values is not None
+        values = right.values.copy()
         values[0] += wrong[0]
-        return Decoded(found.lg_k, values=values)
+        return Decoded(right.lg_k, values=values)
 
     monkeypatch.setattr(fuzz, "decode", decoded)
     with pytest.raises(fuzz.Fault):
@@ -177,9 +177,9 @@ def test_the_library_never_gets_a_strangers_bytes(tmp_path: Path, key: GroupKey,
         if image[3:4] > b"\x0b":  # Seldom more than slow.
             continue
         with suppress(BadImage):
-            found = Registers.from_image(image)
-            Registers.union([found, found.fold(4)]).bounds()
-            found.to_image()
+            sketch = Registers.from_image(image)
+            Registers.union([sketch, sketch.fold(4)]).bounds()
+            sketch.to_image()
     assert given == ours
     assert len(given) > 500
 
@@ -193,6 +193,7 @@ def test_one_place_in_the_code_calls_the_library_to_read() -> None:
 
 @given(st.binary(max_size=200))
 def test_random_bytes_are_refused_or_read(data: bytes) -> None:
+    """Any other error than `BadImage` would end a run for one stranger's file."""
     for head in (b"", b"\x02\x01\x07\x0c", b"\x03\x01\x07\x15", b"\x0a\x01\x07\x04"):
         with suppress(BadImage):
             decode(head + data)
@@ -234,6 +235,7 @@ HLL_4 = bytes((10, 1, 7, 4, 0, 8, 0, 2)) + bytes(28) + (1).to_bytes(4, "little")
     ],
 )
 def test_each_broken_rule_is_named(image: bytes, rule: str) -> None:
+    """An image that breaks a rule and is read gives other registers than its writer meant."""
     with pytest.raises(BadImage, match=rule):
         decode(image)
 
@@ -245,6 +247,7 @@ def test_an_exception_of_hll_4_is_read() -> None:
 
 
 def test_coupons_of_one_address_count_their_greatest_value() -> None:
+    """Two addresses of one slot are one register: its lesser value would be a smaller estimate."""
     coupons = np.array([3 << 26 | 77, 9 << 26 | 77, 5 << 26 | (77 + (1 << 12))], np.uint32)
     registers = Registers.from_image(encode_coupons(12, np.sort(coupons)))
     assert registers.occupied.tolist() == [9 << 26 | 77]

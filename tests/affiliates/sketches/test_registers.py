@@ -13,7 +13,7 @@ KEYS = st.lists(st.integers(0, 2**64 - 1), max_size=300)
 LG_KS = (4, 7, 8, 12, 16, 21)
 
 
-def of(keys: list[int], lg_k: int = 12) -> Registers:
+def sketch_of(keys: list[int], lg_k: int = 12) -> Registers:
     return Registers.from_keys(lg_k, np.array(keys, np.uint64))
 
 
@@ -31,6 +31,7 @@ def library(keys: np.ndarray, lg_k: int, kind: tgt_hll_type = tgt_hll_type.HLL_8
 @pytest.mark.parametrize("lg_k", LG_KS)
 @pytest.mark.parametrize("n", [0, 1, 8, 9, 97, 5_000, 60_000])
 def test_bulk_registers_are_those_of_the_library_key_by_key(n: int, lg_k: int) -> None:
+    """Compiled hashing in blocks that differs in one bit would give every engine but ours other people."""
     keys = people(n, n)
     ours = Registers.from_keys(lg_k, keys)
     theirs = library(keys, lg_k)
@@ -42,9 +43,10 @@ def test_bulk_registers_are_those_of_the_library_key_by_key(n: int, lg_k: int) -
 
 @pytest.mark.parametrize("key", [0, 1, 9, 10, 0xFF, 0x0123456789ABCDEF, 0xFEDCBA9876543210, 2**63, 2**64 - 1])
 def test_the_item_is_sixteen_lower_case_hex_characters(key: int) -> None:
+    """Another spelling of a key would be another person in each engine's own query."""
     assert (
         Registers.from_image(bytes(library(np.array([key], np.uint64), 21).serialize_compact())).digest()
-        == of([key], 21).digest()
+        == sketch_of([key], 21).digest()
     )
 
 
@@ -56,15 +58,16 @@ def test_self_test_agrees() -> None:
 def test_union_is_commutative_associative_idempotent_and_equals_counting_at_once(
     a: list[int], b: list[int], c: list[int]
 ) -> None:
-    left = Registers.union([Registers.union([of(a), of(b)]), of(c)])
-    right = Registers.union([of(c), Registers.union([of(b), of(a), of(a)])])
-    assert left.digest() == right.digest() == of(a + b + c).digest()
+    left = Registers.union([Registers.union([sketch_of(a), sketch_of(b)]), sketch_of(c)])
+    right = Registers.union([sketch_of(c), Registers.union([sketch_of(b), sketch_of(a), sketch_of(a)])])
+    assert left.digest() == right.digest() == sketch_of(a + b + c).digest()
 
 
 @given(KEYS, st.sampled_from([4, 7, 8, 10, 12]))
 def test_fold_equals_counting_at_the_lower_lg_k(keys: list[int], lg_k: int) -> None:
-    assert of(keys).fold(lg_k).digest() == of(keys, lg_k).digest()
-    assert np.array_equal(of(keys).fold(lg_k).dense(), of(keys, lg_k).dense())
+    """A group's lg_k may be lower than an affiliate's: folding may lose nobody and add nobody."""
+    assert sketch_of(keys).fold(lg_k).digest() == sketch_of(keys, lg_k).digest()
+    assert np.array_equal(sketch_of(keys).fold(lg_k).dense(), sketch_of(keys, lg_k).dense())
 
 
 @pytest.mark.parametrize("n", [3, 300, 30_000])
@@ -80,14 +83,15 @@ def test_few_and_many_are_the_same_sketch_in_two_forms(n: int) -> None:
 
 
 def test_unfolding_is_refused() -> None:
+    """Registers of a higher lg_k can't be told from fewer: guessing them would invent a precision."""
     with pytest.raises(ValueError, match="can't be unfolded"):
-        of([1], 12).fold(13)
+        sketch_of([1], 12).fold(13)
 
 
 def test_sketches_of_different_lg_k_lose_nobody() -> None:
     """The library's own union says 20,133 here (datasketches 5.2.0, lgK 12, 10 and 12)."""
-    each = [Registers.from_keys(lg_k, people(20_000, i)) for i, lg_k in enumerate((12, 10, 12))]
-    united = Registers.union(each)
+    sketches = [Registers.from_keys(lg_k, people(20_000, i)) for i, lg_k in enumerate((12, 10, 12))]
+    united = Registers.union(sketches)
     assert united.lg_k == 10
     assert united.bounds().lower <= 60_000 <= united.bounds().upper
 
@@ -96,8 +100,8 @@ def test_sketches_of_different_lg_k_lose_nobody() -> None:
 def test_in_any_order_and_grouping_mixed_lg_k_is_everybody_at_the_lowest(order: list[tuple[int, int]], split: int) -> None:
     """Exactly the registers of all keys: whoever comes first, and whether few or many, decides nothing."""
     sets = {seed: people(40 if seed == 4 else 20_000, seed) for _, seed in order}
-    each = [Registers.from_keys(lg_k, sets[seed]) for lg_k, seed in order]
-    united = Registers.union([Registers.union(each[:split]), Registers.union(each[split:])])
+    sketches = [Registers.from_keys(lg_k, sets[seed]) for lg_k, seed in order]
+    united = Registers.union([Registers.union(sketches[:split]), Registers.union(sketches[split:])])
     assert united.digest() == Registers.from_keys(10, np.concatenate(list(sets.values()))).digest()
 
 
@@ -126,13 +130,15 @@ def test_estimate_is_the_librarys_and_bounds_hold_its_bounds(n: int, lg_k: int) 
 
 
 def test_nobody_is_zero_with_no_width() -> None:
-    assert of([], 21).bounds() == (0, 0, 0)
-    assert of([], 21).is_empty
+    """A product without users must not add an upper bound."""
+    assert sketch_of([], 21).bounds() == (0, 0, 0)
+    assert sketch_of([], 21).is_empty
 
 
 @given(KEYS, st.sampled_from([4, 7, 8, 12]))
 def test_image_round_trip(keys: list[int], lg_k: int) -> None:
-    registers = of(keys, lg_k)
+    """What is stored is read again: registers that change on the way are other people."""
+    registers = sketch_of(keys, lg_k)
     assert Registers.from_image(registers.to_image()).digest() == registers.digest()
 
 
