@@ -79,7 +79,7 @@ def _last_period(workspace: Workspace, product: Product, first: date | None, las
 
 def jobs(group: Group, prefix: Prefix) -> dict[str, dg.AssetSelection]:
     """By name, what each of the three jobs computes; there is one of products only where there are such."""
-    keys = _keys(group, prefix)
+    keys = asset_keys(group, prefix)
     whole = [dg.AssetKey([*prefix, "group", name]) for name in ("figures", "licence_tests")]
     found = {JOBS[grain]: keys[grain] for grain in JOBS if keys[grain]} | {FIGURES: whole}
     return {name: dg.AssetSelection.assets(*chosen) for name, chosen in found.items()}
@@ -97,7 +97,7 @@ def receiving_job() -> dg.JobDefinition:
         desk: RunContext = getattr(context.resources, DESK)
         with desk.without_data("the inbox"):
             workspace = desk.workspace
-            offers, left = inbox.waiting(workspace.directory, time.time(), receive.must_sign(workspace))
+            offers, left = inbox.waiting(workspace.directory, time.time(), receive.must_sign(workspace.group))
             session = receive_files(workspace, offers, progress=desk.progress)
         for taken in session.files:
             said = ", ".join(f"{taken.number(word)} {word}" for word in ("new", "replaced", "the same", "older"))
@@ -118,11 +118,12 @@ def receiving_job() -> dg.JobDefinition:
     return received
 
 
-def _keys(group: Group, prefix: Prefix) -> dict[Grain, list[dg.AssetKey]]:
+def asset_keys(group: Group, prefix: Prefix) -> dict[Grain, list[dg.AssetKey]]:
+    """By grain, the assets of the products whose contributions are computed here."""
     products = {ref: product for ref, product in group.products.items() if not product.handed_in}
     return {grain: [product_key(prefix, ref) for ref, p in products.items() if p.grain == grain] for grain in JOBS}
 
 
-def _name(stretch: Stretch) -> str:
+def stretch_key(stretch: Stretch) -> str:
     """Distinguishes the stretches of a morning: those of other products with the same days share one."""
     return f"{partitions.key_of(stretch.grain, stretch.first)} {partitions.key_of(stretch.grain, stretch.last)}"

@@ -9,7 +9,7 @@ from affiliates.manifests.group import Group
 from affiliates.periods import Grain
 from pipelines.defs import partitions
 from pipelines.defs.assets import Prefix, product_key
-from pipelines.defs.jobs import JOBS, _keys, _name, plan
+from pipelines.defs.jobs import JOBS, asset_keys, plan, stretch_key
 from pipelines.defs.resources import Clock
 from pipelines.workspace import Workspace
 
@@ -19,7 +19,9 @@ _AT = "0 6 * * *"
 
 def schedules(directory: Path, group: Group, prefix: Prefix, clock: Clock, running: bool) -> list[dg.ScheduleDefinition]:
     """Every morning, runs of whatever isn't computed, wasn't settled or has changed, by day and by month."""
-    return [_schedule(grain, directory, group, prefix, clock, running) for grain, keys in _keys(group, prefix).items() if keys]
+    return [
+        _schedule(grain, directory, group, prefix, clock, running) for grain, keys in asset_keys(group, prefix).items() if keys
+    ]
 
 
 def _schedule(grain: Grain, directory: Path, group: Group, prefix: Prefix, clock: Clock, running: bool) -> dg.ScheduleDefinition:
@@ -36,7 +38,7 @@ def _schedule(grain: Grain, directory: Path, group: Group, prefix: Prefix, clock
             found = [s for s in plan(workspace).stretches if s.grain == grain]
         for stretch in found:
             yield dg.RunRequest(
-                run_key=f"{context.scheduled_execution_time:%Y-%m-%d} {_name(stretch)}",
+                run_key=f"{context.scheduled_execution_time:%Y-%m-%d} {stretch_key(stretch)}",
                 asset_selection=[product_key(prefix, ref) for ref in stretch.products],
                 tags=partitions.range_tags(grain, stretch.first, stretch.last),
             )

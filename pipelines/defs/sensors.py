@@ -15,7 +15,7 @@ from pipelines.defs.assets import Prefix
 from pipelines.defs.jobs import FIGURES, INBOX, JOBS, RECEIVE
 from pipelines.defs.partitions import Calendar
 from pipelines.defs.resources import Clock
-from pipelines.ingestion import inbox, stated_counts
+from pipelines.ingestion import inbox, receive, stated_counts
 from pipelines.workflows import publish
 from pipelines.workspace import Workspace
 
@@ -59,7 +59,7 @@ def figures_sensor(
 
 def inbox_sensor(directory: Path, group: Group, running: bool) -> dg.SensorDefinition:
     """Starts a run that receives, once something in the inbox is whole."""
-    signed = frozenset(name for name, entity in group.entities.items() if entity.public_keys)
+    signed = receive.must_sign(group)
 
     @dg.sensor(
         name=INBOX,

@@ -15,7 +15,7 @@ import polars as pl
 from affiliates.contributions import contract, untrusted_files
 from affiliates.contributions.contract import Contribution
 from affiliates.errors import Code, Refusal, RefusedError
-from affiliates.manifests.group import Entity
+from affiliates.manifests.group import Entity, Group
 from affiliates.periods import month_of
 from affiliates.signing import ENDING, verify_digest
 from pipelines import records
@@ -37,9 +37,9 @@ _ID_COLUMNS = ContributionId._fields
 _OUTLINE_COLUMNS = (*_ID_COLUMNS, "computed_at", "audience", "namespace")
 
 
-def must_sign(workspace: Workspace) -> frozenset[str]:
+def must_sign(group: Group) -> frozenset[str]:
     """The affiliates whose files need a signature: those whose manifests name a public key."""
-    return frozenset(name for name, entity in workspace.group.entities.items() if entity.public_keys)
+    return frozenset(name for name, entity in group.entities.items() if entity.public_keys)
 
 
 def copy(workspace: Workspace, file: ReceivedFile, to: Path) -> None:

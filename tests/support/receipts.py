@@ -22,7 +22,7 @@ def take(
     with Workspace(directory, read_group(directory), now) as workspace:
         offers, left = [offer_of(path, directory) for path in files], list[inbox.LeftInInbox]()
         if not files:
-            offers, left = inbox.waiting(directory, time.time() + 100, receive.must_sign(workspace))
+            offers, left = inbox.waiting(directory, time.time() + 100, receive.must_sign(workspace.group))
         session = receive_files(workspace, offers, sender, restated)
         session.left += left
         publish_received(workspace, session)

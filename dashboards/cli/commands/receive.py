@@ -63,7 +63,7 @@ def receive(
         raise typer.BadParameter(f"--sender {sender}: a FILE lies in another affiliate's folder of the inbox")
     with Workspace(group, settings, datetime.now(UTC)) as workspace, console.progress_bar() as progress:
         if not files:
-            offers, left = inbox.waiting(group, time.time(), must_sign(workspace))
+            offers, left = inbox.waiting(group, time.time(), must_sign(workspace.group))
         session = receive_files(workspace, offers, sender, restated, progress)
         session.left = [*left, *session.left]
         publish_received(workspace, session)
