@@ -62,9 +62,9 @@ class EventSource(Protocol):
         """
 
     def newest(self, rows: int) -> pl.LazyFrame:
-        """At least `rows` events for a first look, of the newest day where the source knows it, or all if there are fewer.
+        """Events for a first look, of the newest day where the source knows it. More than `rows` of them aren't needed.
 
-        Raises `RefusedError` for a damaged part.
+        There may be more, and fewer where the part that is looked at has fewer. Raises `RefusedError` for a damaged part.
         """
 
     def reading(self) -> AbstractContextManager[None]:
