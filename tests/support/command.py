@@ -44,12 +44,14 @@ def mauwatch(*arguments: object, cwd: Path | None = None) -> Done:
 
 
 def answer(*arguments: object, code: int = 0) -> Any:
+    """What the command answers in JSON; it has to end with this code."""
     done = mauwatch(*arguments, "--json")
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout)
 
 
 def ran(*arguments: str, code: int = 0) -> str:
+    """What the command prints, or the refusal's text; it has to end with this code."""
     result = CliRunner().invoke(app, list(arguments))
     if isinstance(result.exception, RefusedError):
         assert code == 2

@@ -27,6 +27,7 @@ _EVALUATED = ("pipelines.alerts.evaluate", "evaluate", "return", 1)
 
 
 def point(name: str, event: str = "return", number: int = 1) -> Point:
+    """A point by `module:function`, when that is called or returns for so many times."""
     module, _, function = name.rpartition(":")
     return module, function, event, number
 
@@ -100,6 +101,7 @@ def killing(at: Point, after: Point | None) -> Callable[[FrameType, str, Any], N
 
 
 def go(directory: Path, at: str | None, through_dagster: bool) -> None:
+    """Run a group directory, and be killed at a point."""
     from affiliates.manifests.loader import read_group
     from pipelines.defs.in_process import run as through
     from pipelines.workflows.run import run
@@ -112,6 +114,7 @@ def go(directory: Path, at: str | None, through_dagster: bool) -> None:
 
 
 def main() -> None:
+    """Import everything, then fork a run for each line of the standard input."""
     for name in ("pipelines.defs.in_process", "pipelines.workflows.run", "requests", "smtplib"):
         importlib.import_module(name)
     with warnings.catch_warnings():

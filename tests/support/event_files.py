@@ -49,6 +49,7 @@ def users(contribution: Contribution, audience: str = "external") -> dict[str, i
 
 
 def as_csv(frame: pl.DataFrame) -> bytes:
+    """A frame as a CSV file with a header."""
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(frame.columns)
@@ -57,14 +58,17 @@ def as_csv(frame: pl.DataFrame) -> bytes:
 
 
 def as_jsonl(frame: pl.DataFrame) -> bytes:
+    """A frame as JSON, a line a row."""
     return "".join(json.dumps(row, default=str) + "\n" for row in frame.to_dicts()).encode()
 
 
 def as_text(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same events with times as ISO 8601 text."""
     return frame.with_columns(pl.col("at").dt.strftime("%Y-%m-%dT%H:%M:%S%z"))
 
 
 def encoded(kind: str, frame: pl.DataFrame) -> bytes:
+    """A frame as a file of a kind: parquet, csv or jsonl, the texts also with .gz or .zst."""
     name, _, packed = kind.partition(".")
     if name == "parquet":
         out = io.BytesIO()

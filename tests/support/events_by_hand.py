@@ -29,6 +29,7 @@ TWO_KEYS = [{"epoch": 1, "file": "group.key"}, {"epoch": 2, "file": "second.key"
 
 
 def at(day: date, hour: float = 12) -> datetime:
+    """A moment of a day in UTC."""
     return datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=hour)
 
 
@@ -39,6 +40,7 @@ def some(seed: str, over: Sequence[date], each: int = 6, people: int = 120) -> l
 
 
 def here(moment: datetime, zone: str) -> date:
+    """The day of a moment in a zone."""
     return moment.astimezone(ZoneInfo(zone)).date()
 
 
@@ -48,12 +50,14 @@ def people(events: Iterable[Event], month: date, zone: str = "UTC") -> set[str]:
 
 
 def keys_of(who: Iterable[str], key: GroupKey) -> Any:
+    """The person keys of people, under a group key."""
     frame = pl.DataFrame({"x": [f"{name}@example.com" for name in sorted(who)]}, schema={"x": pl.String})
     return frame.select(person_key(normalise(pl.col("x"), "email"), "email", key)).to_series().to_numpy()
 
 
 @cache
 def proof(namespace: str, key: GroupKey) -> bytes:
+    """The canary's image of a namespace under a group key."""
     return canaries.image(namespace, key, LG_K)
 
 
@@ -86,6 +90,7 @@ def unknown(name: str, /, **changes: Any) -> Manifests:
 
 
 def write_day(directory: Path, day: date, events: Iterable[Event]) -> None:
+    """Write the file of a day with that day's events, by UTC."""
     rows = [(moment, f"{who}@example.com") for moment, who in events if moment.date() == day]
     frame = pl.DataFrame(rows, schema={"at": pl.Datetime("us", "UTC"), "user": pl.String}, orient="row")
     frame.write_parquet(directory / f"days-{day}.parquet")

@@ -48,6 +48,7 @@ def outcome(path: Path) -> str:
 
 
 def main(path: Path, number: int, memory: int) -> None:
+    """Read so many mutations of a file within so many bytes, and print how many were read and refused."""
     whole, rng, outcomes, changed = path.read_bytes(), random.Random(7), Counter[str](), path.with_suffix(".damaged")
     outcome(path)  # What is loaded and compiled once isn't the file's.
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()

@@ -25,6 +25,7 @@ def source(**changes: Any) -> Manifests:
 
 
 def product(name: str = "app", /, **changes: Any) -> Manifests:
+    """A product's manifest from 1 January 2025, with one source."""
     manifest = {
         "product": name, "from": "2025-01-01", "settles_after": 3, "active": {"id": "seen", "meaning": "was seen"},
         "sources": [source()], **changes,
@@ -33,6 +34,7 @@ def product(name: str = "app", /, **changes: Any) -> Manifests:
 
 
 def entity(name: str, products: list[Manifests], **changes: Any) -> Manifests:
+    """An entity's manifest, all of it owned by the parent."""
     return {"entity": name, "owned_by": [{"owner": "parent", "share": 1}], "products": products, **changes}
 
 

@@ -23,15 +23,18 @@ def normalised(text: str, namespace: str = "email") -> str | None:
 
 
 def keyed(text: str, namespace: str = "email", key: bytes = KEY.encode(), encoding: str = "utf-8", between: str = "\x1f") -> str:
+    """HMAC-SHA-256 of a normalised identifier, in hex."""
     return hmac.new(key, f"{namespace}{between}{text}".encode(encoding), hashlib.sha256).hexdigest()
 
 
 def users(namespace: str = "email", change: Callable[[str], str | None] | None = None) -> list[str]:
+    """The fixed identifiers of a namespace after normalisation, but for those that are no user."""
     step = change or (lambda text: normalised(text, namespace))
     return [text for text in map(step, canaries.identifiers(namespace)) if text is not None]
 
 
 def item(text: str) -> str:
+    """The item that a sketch hashes: the first 16 hex characters."""
     return keyed(text)[:16]
 
 

@@ -30,14 +30,17 @@ def take(
 
 
 def outcomes(session: Session) -> list[str]:
+    """What became of each contribution of the accepted files, in the receipts' words."""
     return [entry["outcome"] for file in session.files for entry in file.contributions]
 
 
 def why(session: Session) -> str:
+    """All refusals of a session, a line each."""
     return "\n".join(str(refusal) for file in session.files for refusal in file.refusals)
 
 
 def receipt(path: Path) -> dict[str, Any]:
+    """The content of the receipt beside a file."""
     content = json.loads(path.with_name(f"{path.name}.receipt.json").read_text())
     assert isinstance(content, dict)
     return content

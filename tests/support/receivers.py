@@ -37,15 +37,18 @@ class Mails:
         return [str(mail["X-Mauwatch-Key"]) for mail in self.taken]
 
     def url(self, to: str = "counsel@example.com") -> str:
+        """The address to name in alerts.yaml."""
         return f"mailto://127.0.0.1:{self.port}?from=mauwatch@example.com&to={to}&mode=insecure"
 
     def text(self, number: int = -1) -> str:
+        """Subject and body of a mail; of the last one by itself."""
         mail = self.taken[number]
         return f"{mail['Subject']}\n{mail.get_content()}"  # type: ignore[attr-defined]
 
 
 @contextmanager
 def mail_server() -> Iterator[Mails]:
+    """A mail server of this machine."""
     mails = Mails(free_port())
     controller = Controller(mails, hostname="127.0.0.1", port=mails.port)
     controller.start()
@@ -66,14 +69,17 @@ class Hooks:
     turn: Lock = field(default_factory=Lock)
 
     def bodies(self, path: str = "/hook") -> list[dict[str, Any]]:
+        """The bodies that were sent to a path, in their order."""
         return [body for _, at, _, body in self.taken if at == path]
 
     def url(self, path: str = "/hook") -> str:
+        """The address to name in alerts.yaml."""
         return f"json://127.0.0.1:{self.port}{path}"
 
 
 @contextmanager
 def web_server() -> Iterator[Hooks]:
+    """A web server of this machine."""
     hooks = Hooks(0)
 
     class Handler(BaseHTTPRequestHandler):

@@ -10,4 +10,5 @@ from tests.support.groups import NOW
 
 
 def go(directory: Path, now: datetime = NOW) -> Report:
+    """A run without a range."""
     return run(directory, read_group(directory), now)

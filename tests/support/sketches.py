@@ -24,10 +24,12 @@ def keys(first: int, last: int) -> np.ndarray:
 
 
 def sketch(first: int, last: int, lg_k: int = 21) -> Registers:
+    """Registers of keys number `first` to `last` - 1."""
     return Registers.from_keys(lg_k, keys(first, last))
 
 
 def contributed(name: str, day: date, parts: dict[str, Registers], **changes: Any) -> Contribution:
+    """A day's contribution of a product (affiliate/product) with these registers by namespace."""
     affiliate, product_ = ProductRef.parse(name)
     parts_ = tuple(Part(changes.get("audience", "external"), n, r, None, None, b"") for n, r in parts.items())
     plain = Contribution(
@@ -37,6 +39,7 @@ def contributed(name: str, day: date, parts: dict[str, Registers], **changes: An
 
 
 def give(store: ContributionStore, group: Group, *contributions: Contribution) -> None:
+    """Store contributions as if they had been checked."""
     store.append_contributions(
         [
             AcceptedContribution(c, settles_at(group, c.ref, c.grain, c.activity_date, c.day_zone), "fingerprint")

@@ -33,6 +33,7 @@ KINDS = ["open" if i % 9 else "push" for i in range(len(ROWS))]
 
 @contextmanager
 def opened(url: str) -> Iterator[sa.Connection]:
+    """A connection to a database in one transaction."""
     engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg") if url.startswith("postgresql") else url)
     with engine.begin() as connection:
         yield connection
@@ -40,6 +41,7 @@ def opened(url: str) -> Iterator[sa.Connection]:
 
 
 def execute(url: str, *statements: str) -> None:
+    """Run statements in one transaction."""
     with opened(url) as connection:
         for statement in statements:
             connection.exec_driver_sql(statement)
@@ -57,10 +59,12 @@ def fill(url: str, columns: dict[str, str], rows: list[tuple[Any, ...]], name: s
 
 
 def table(url: str, **changes: Any) -> Manifests:
+    """A source in a database's table `events`."""
     return source(**{"files": None, "table": "events", "database": {"url": url}, **changes})
 
 
 def group_of(directory: Path, source_: Manifests, files: dict[str, pl.DataFrame | bytes] | None = None, **settings: Any) -> Path:
+    """A group directory of one product with one source."""
     return write_group(directory, [entity("a", [product(sources=[source_])])], files, **settings)
 
 
@@ -73,6 +77,7 @@ def digests(contributions: dict[date, Contribution]) -> dict[date, tuple[str, in
 
 
 def found_in(directory: Path) -> EventSource:
+    """The one source of that product, found."""
     group = read_group(directory)
     (product_,) = group.entities["a"].products
     (source_,) = resolve.find("a/app", product_, directory, group.settings.time_zone)

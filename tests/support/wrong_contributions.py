@@ -42,6 +42,7 @@ def image(items: Iterable[str | int], lg_k: int = 21) -> bytes:
 
 @lru_cache(1 << 17)
 def right(text: str) -> str:
+    """The item of an identifier as the contract wants it."""
     return item(normalised(text) or "")
 
 
@@ -91,10 +92,12 @@ def other_namespace(day: date, lg_k: int = 21, **changes: Any) -> dict[str, Any]
 
 
 def by_key(key: bytes) -> Item:
+    """The way to an item by another key."""
     return lambda text: keyed(normalised(text) or "", key=key)[:16]
 
 
 def utf_16(text: str) -> str:
+    """The item of UTF-16 text."""
     return keyed(normalised(text) or "", encoding="utf-16-le")[:16]
 
 
@@ -111,15 +114,18 @@ def united_by_the_library(day: date) -> dict[str, Any]:
 
 
 def truncated(path: Path, day: date) -> None:
+    """Write a file and cut a third of it off."""
     whole = write(path, row(day)).read_bytes()
     path.write_bytes(whole[: len(whole) * 2 // 3])
 
 
 def linked(path: Path, day: date) -> None:
+    """Put a link to a good file."""
     path.symlink_to(write(path.with_name(f".{path.name}.elsewhere"), row(day)))
 
 
 def sign_another(path: Path, day: date, private: Path) -> None:
+    """Put the signature of another file beside a file."""
     write(path, row(day, affiliate="c", product="web"))
     text = signing.sign(path, private)
     write(path, row(day, affiliate="c", product="web", number=PEOPLE + 1))
@@ -127,6 +133,7 @@ def sign_another(path: Path, day: date, private: Path) -> None:
 
 
 def sign_by_another(path: Path, day: date, private: Path) -> None:
+    """Put a signature by another key beside a file."""
     other = private.with_name("other.pem")
     signing.new_pair(other)
     write(path, row(day, affiliate="c", product="web"))

@@ -388,6 +388,7 @@ def test_what_was_received_is_not_received_again(directory: Path) -> None:
 
 
 def test_a_file_by_hand_stays_where_it_is(directory: Path) -> None:
+    """Somebody's own copy mustn't vanish into the quarantine, which gets a copy of its own."""
     path = write(directory / "by-hand", row(FIRST, product="other"))
     take(directory, path)
     (put,) = (directory / ".mauwatch" / "quarantine" / "a").glob("*Z-by-hand")
@@ -528,6 +529,7 @@ def test_what_is_no_plain_file_is_never_opened(directory: Path, what: str) -> No
 
 
 def test_a_signature_may_come_after_its_file(directory: Path, tmp_path: Path) -> None:
+    """Refused at once, every file that is written before its signature would need a second try."""
     path = write(box(directory, "c") / "f", row(FIRST, affiliate="c", product="web"))
     (directory / ".mauwatch" / "inbox" / "stray").touch()
     old(path, 30)
@@ -539,6 +541,7 @@ def test_a_signature_may_come_after_its_file(directory: Path, tmp_path: Path) ->
 
 
 def test_a_name_that_could_be_somebodys_is_not_told(directory: Path, store_url: str) -> None:
+    """A file's name is its sender's text: an address in it would stay in receipts, store and quarantine."""
     for path in (box(directory) / f"{PLANTED}.parquet", box(directory) / f"{PLANTED}-2"):
         write(path, row(FIRST, key_epoch=KEY[:32]))
     session = take(directory)
@@ -612,6 +615,7 @@ def test_more_users_than_events_is_told_by_the_estimate_and_never_by_chance(dire
 
 
 def test_the_commands_exit_codes_and_answers(directory: Path) -> None:
+    """A refused file with exit code 0 is found by no scheduler, and wrong usage mustn't look like a refused file."""
     write(box(directory) / "good", row(FIRST))
     write(box(directory) / "bad", row(FIRST, product="other"))
     for name in ("good", "bad"):
@@ -631,6 +635,7 @@ def test_the_commands_exit_codes_and_answers(directory: Path) -> None:
 
 
 def test_the_commands_that_sign(directory: Path, tmp_path: Path) -> None:
+    """A key pair that the command makes has to sign files that `receive` then accepts."""
     commands = typer.Typer()
     commands.command()(key.pair)
     commands.command()(key.sign)

@@ -63,6 +63,7 @@ def llama_4(directory: Path) -> LicenceTest:
 
 
 def test_a_closed_month_stands_whatever_comes(directory: Path) -> None:
+    """A late file would change a figure under the name of who signed it."""
     go(directory)
     close(directory, NOW)
     write_day(directory, date(2025, 3, 31), 500)
@@ -89,6 +90,7 @@ def test_a_closed_month_is_tested_as_it_was_when_membership_is_another(directory
 
 
 def test_a_restatement_keeps_both(directory: Path) -> None:
+    """The figure that was signed first would be gone, and with it what licences were tested by."""
     go(directory)
     first = close(directory, NOW)
     write_day(directory, date(2025, 3, 31), 500)
@@ -144,6 +146,7 @@ def test_two_who_sign_at_the_same_moment(directory: Path) -> None:
     ids=["not over", "not settled", "a day missing", "not closed", "nobody", "no reason"],
 )
 def test_what_cannot_be_closed(directory: Path, now: datetime, missing: int | None, why: dict[str, str], rule: str) -> None:
+    """Somebody would sign a month that isn't over or whole, or without a name or a reason."""
     if missing:
         (directory / f"seen-2025-03-{missing}.parquet").unlink()
     go(directory, now)
@@ -153,6 +156,7 @@ def test_what_cannot_be_closed(directory: Path, now: datetime, missing: int | No
 
 
 def test_despite_what_is_open(directory: Path) -> None:
+    """A signature with a reason mustn't make a gap look closed: the upper bound stays unknown."""
     (directory / "seen-2025-03-12.parquet").unlink()
     go(directory)
     close(directory, despite="the log of the 12th is lost for good")
@@ -164,6 +168,7 @@ def test_despite_what_is_open(directory: Path) -> None:
 
 
 def test_nothing_to_close(directory: Path) -> None:
+    """Without any contribution there is no figure to sign, not one of zero."""
     with pytest.raises(RefusedError, match="no data"):
         close(directory)
 

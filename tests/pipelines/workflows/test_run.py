@@ -65,6 +65,7 @@ def figure(directory: Path, month: date = JANUARY[0]) -> measure.Measured:
 
 
 def test_a_run_counts_and_publishes(make: Make) -> None:
+    """The same people of two products are one group's people once, and each scope is published."""
     directory = two(make)
     report = go(directory, *JANUARY)
     assert report.clean
@@ -92,6 +93,7 @@ def test_a_published_figure_carries_what_was_measured(make: Make) -> None:
 
 
 def test_the_same_again_changes_nothing(make: Make) -> None:
+    """Versions and publications of nothing new would bury those that matter."""
     directory = two(make)
     go(directory, *JANUARY)
     before = people(directory)
@@ -102,6 +104,7 @@ def test_the_same_again_changes_nothing(make: Make) -> None:
 
 
 def test_rows_in_another_order_are_the_same(make: Make) -> None:
+    """An export without an order would look like new users each day."""
     directory = two(make)
     go(directory, *JANUARY)
     before = people(directory)
@@ -111,6 +114,7 @@ def test_rows_in_another_order_are_the_same(make: Make) -> None:
 
 
 def test_late_events_replace_the_day_and_the_older_version_stays(make: Make) -> None:
+    """Added up, the day's people would count twice; overwritten, nobody could say what was known before."""
     directory = two(make)
     go(directory, *JANUARY)
     events([*ROWS, ("2025-01-31T23:00:00Z", "late@example.com")]).write_parquet(directory / "events.parquet")
@@ -124,6 +128,7 @@ def test_late_events_replace_the_day_and_the_older_version_stays(make: Make) -> 
 
 
 def test_a_run_without_range_computes_what_is_missing_or_was_not_settled(make: Make) -> None:
+    """A day that was counted before its late events came would stay too small for ever."""
     directory = two(make)
     early = datetime(2025, 1, 20, 6, tzinfo=UTC)
     with pytest.raises(RefusedError, match="isn't there yet"):
@@ -140,6 +145,7 @@ def test_a_run_without_range_computes_what_is_missing_or_was_not_settled(make: M
 
 
 def test_other_settings_compute_again(make: Make) -> None:
+    """A condition that changed would hold for new days alone, and half a month would be by the old one."""
     directory = two(make)
     go(directory, *JANUARY)
     make([entity("a", [product("a-app", sources=[source(counts_when="user <> 'u1@example.com'")])])])
@@ -149,6 +155,7 @@ def test_other_settings_compute_again(make: Make) -> None:
 
 
 def test_membership_moves_the_published_figure_without_new_data(make: Make) -> None:
+    """A company that left the group would stay in its figure until somebody contributes again."""
     directory = two(make)
     go(directory, *JANUARY)
     make([entity("b", [product("b-app")], owned_by=[{"owner": "parent", "share": 0.5}])])
@@ -158,6 +165,7 @@ def test_membership_moves_the_published_figure_without_new_data(make: Make) -> N
 
 
 def test_a_missing_day_is_said(make: Make) -> None:
+    """A day without a file isn't a day without users: the figure has no upper bound."""
     files = {f"{date(2025, 1, d)}.csv": b"at,user\n" for d in range(1, 32) if d != 13}
     directory = make([entity("a", [product(sources=[source(files="{day}.csv", complete_through=None)], to="2025-02-01")])], files)
     report = go(directory)
@@ -167,6 +175,7 @@ def test_a_missing_day_is_said(make: Make) -> None:
 
 
 def test_a_published_figure_that_lost_its_inputs_is_published_as_unknown(make: Make) -> None:
+    """A count that was withdrawn would stand for ever, and unknown is published once."""
     given = {"month": "2025-01", "users": 77, "unit": "people", "document": "report", "attested_by": "CFO"}
     directory = make([entity("a", [product("x", counts=[given], sources=[])])])
     go(directory)
@@ -191,6 +200,7 @@ def test_another_key_under_the_same_epoch_computes_again(make: Make) -> None:
 
 
 def test_other_grain_lg_k_zone_or_life_computes_again(make: Make) -> None:
+    """Periods by the settings before would stay, and be united with the new ones."""
     directory = two(make)
     go(directory, *JANUARY)
     make([entity("a", [product("a-app")])], lg_k=16, time_zone="Asia/Tokyo")
@@ -207,6 +217,7 @@ def test_other_grain_lg_k_zone_or_life_computes_again(make: Make) -> None:
 
 
 def test_what_no_manifest_names_any_more_blocks_no_month(make: Make) -> None:
+    """Stored contributions of a renamed product have another crosswalk: united with the others, they would be refused."""
     directory = two(make)
     go(directory, *JANUARY)
     table = pl.DataFrame({"key": ["00000000000000aa"], "person_key": ["00000000000000bb"]})
@@ -217,6 +228,7 @@ def test_what_no_manifest_names_any_more_blocks_no_month(make: Make) -> None:
 
 
 def test_unidentified_events_are_said(make: Make) -> None:
+    """Events that name nobody are in no sketch: without their number, the figure looks whole."""
     rows_ = [*ROWS, *[("2025-01-03T00:00:00Z", None)] * 7]
     directory = make([entity("a", [product()])], {"events.parquet": events(rows_)})
     report = go(directory, *JANUARY)
@@ -225,6 +237,7 @@ def test_unidentified_events_are_said(make: Make) -> None:
 
 
 def test_ceilings_that_change_within_a_month(make: Make) -> None:
+    """The lower ceiling, or one that ends within the month, would bound days that it doesn't hold for."""
     roofs = [
         {"users": 900, "unit": "accounts", "document": "d", "attested_by": "CFO", "to": "2025-01-31"},
         {"users": 10, "unit": "accounts", "document": "d", "attested_by": "CFO", "from": "2025-01-31", "to": "2025-02-15"},
@@ -236,6 +249,7 @@ def test_ceilings_that_change_within_a_month(make: Make) -> None:
 
 
 def test_counts_of_the_manifest(make: Make) -> None:
+    """A count holds for its month alone, and a changed one replaces the one before, which is kept."""
     given = {"month": "2025-01", "users": 900, "unit": "people", "document": "report", "attested_by": "CFO"}
     roof = {"users": 5000, "unit": "accounts", "document": "register", "attested_by": "CFO"}
     life = {"sources": [], "to": "2025-03-01"}
@@ -251,6 +265,7 @@ def test_counts_of_the_manifest(make: Make) -> None:
 
 
 def test_crosswalk_joins_people_and_a_new_snapshot_is_computed_again(make: Make) -> None:
+    """Days by two snapshots name the same people differently, and would count them twice."""
     directory = two(make)
     links = pl.DataFrame({"identifier": [f"u{i}@example.com" for i in range(60)], "person": [f"p{i // 2}" for i in range(60)]})
     go(directory, *JANUARY)
@@ -286,6 +301,7 @@ def bad_sources() -> dict[str, dict[str, bytes]]:
 @pytest.mark.parametrize("files", bad_sources().values(), ids=bad_sources())
 @pytest.mark.parametrize("existing", [True, False], ids=["existing store", "no store yet"])
 def test_a_refused_source_changes_nothing_and_leaks_nothing(make: Make, files: dict[str, bytes], existing: bool) -> None:
+    """Half an export would pass for a day, and a library's message quotes the identifier that it stumbled over."""
     kind = "parquet" if files["e.csv"].startswith(b"PAR1") else "csv"
     entities = [entity("a", [product(sources=[source(files="e.csv", format=kind)])])]
     if existing:
@@ -307,6 +323,7 @@ def test_a_refused_source_changes_nothing_and_leaks_nothing(make: Make, files: d
 
 
 def test_one_refused_product_does_not_keep_the_others(make: Make) -> None:
+    """One broken export would keep all products out; left out unsaid, the figure would look bounded."""
     directory = make(
         [entity("a", [product(sources=[source(files="gone.csv")])]), entity("b", [product("b-app")])],
         {"events.parquet": events(ROWS)},
@@ -318,6 +335,7 @@ def test_one_refused_product_does_not_keep_the_others(make: Make) -> None:
 
 
 def test_a_sketch_that_is_not_its_digest_is_refused(make: Make) -> None:
+    """A byte that changed on the disk would be some other number of people."""
     directory = two(make)
     go(directory, *JANUARY)
     url = read_group(directory).settings.store
@@ -328,18 +346,21 @@ def test_a_sketch_that_is_not_its_digest_is_refused(make: Make) -> None:
 
 
 def test_small_days_of_nobody_are_judged_together(make: Make) -> None:
+    """Five events a day are too few to judge, and a whole month of nobody would be zero users."""
     rows_ = [(f"2025-01-{1 + i % 31:02}T00:00:00Z", "n/a") for i in range(150)]
     report = go(make([entity("a", [product()])], {"events.parquet": events(rows_)}), *JANUARY)
     assert "150 of 150" in str(report.products[0].refusals[0])
 
 
 def test_a_range_in_which_nothing_lives_is_a_finding(make: Make) -> None:
+    """A year mistyped would end well, with nothing done."""
     directory = two(make)
     for first, last in ((date(2024, 1, 1), date(2024, 12, 31)), (date(2030, 1, 1), date(2030, 1, 31))):
         assert "no product lives between" in str(go(directory, first, last).findings[0])
 
 
 def test_days_gone_from_the_sources_are_said_when_asked_for(make: Make) -> None:
+    """Who computes a range again believes that all of its days were read."""
     files = {f"{date(2025, 1, d)}.csv": b"at,user\n" for d in range(1, 32)}
     directory = make([entity("a", [product(sources=[source(files="{day}.csv", complete_through=None)], to="2025-02-01")])], files)
     assert go(directory).clean
@@ -349,6 +370,7 @@ def test_days_gone_from_the_sources_are_said_when_asked_for(make: Make) -> None:
 
 
 def test_no_key_no_run(make: Make) -> None:
+    """Without a key nobody can be counted, and no store should be there that looks like a result."""
     directory = two(make)
     (directory / "group.key").unlink()
     with pytest.raises(RefusedError, match="the group key"):
@@ -357,6 +379,7 @@ def test_no_key_no_run(make: Make) -> None:
 
 
 def test_nothing_readable_of_people_is_in_the_store(make: Make) -> None:
+    """An identifier or the key in the store would be in each of its backups."""
     directory = make([entity("a", [product()])], {"events.parquet": events([("2025-01-05T00:00:00Z", PLANTED)])})
     go(directory, *JANUARY)
     for content in [p.read_bytes() for p in directory.glob(".mauwatch/*")] + [repr(rows(directory)).encode()]:
