@@ -16,7 +16,8 @@ from affiliates.identity.normalisation import normalise
 from affiliates.manifests.source import Identifier
 from affiliates.sketches.kernels.cells import FIRST_CODE
 
-EMAIL, DEVICE = Identifier(column="user", namespace="email"), Identifier(column="device", namespace="device")
+EMAIL = Identifier(column="user", namespace="email")
+DEVICE = Identifier(column="device", namespace="device")
 
 
 def identifiers(number: int, seed: int) -> pl.Series:
@@ -35,17 +36,17 @@ def expected(users: pl.Series, devices: pl.Series, key: GroupKey, crosswalk: Cro
         for series, i in ((users, EMAIL), (devices, DEVICE))
     ]
     joined = dict(crosswalk.table.iter_rows()) if crosswalk else {}
-    found: list[tuple[str, int] | None] = []
+    users_keys: list[tuple[str, int] | None] = []
     for user, device in zip(*columns, strict=True):
         first = ("email", user) if user is not None else ("device", device) if device is not None else None
-        found.append((PERSON, joined[first[1]]) if first and first[1] in joined else first)
-    return found
+        users_keys.append((PERSON, joined[first[1]]) if first and first[1] in joined else first)
+    return users_keys
 
 
-def resolved(keys: KeyCache, users: pl.Series, devices: pl.Series) -> list[tuple[str, int] | None]:
-    made, codes = keys.keys_of([users, devices])
+def resolved(cache: KeyCache, users: pl.Series, devices: pl.Series) -> list[tuple[str, int] | None]:
+    keys, codes = cache.keys_of([users, devices])
     first = int(FIRST_CODE)
-    return [(keys.namespaces[c - first], k) if c >= first else None for k, c in zip(made.tolist(), codes.tolist(), strict=True)]
+    return [(cache.namespaces[c - first], k) if c >= first else None for k, c in zip(keys.tolist(), codes.tolist(), strict=True)]
 
 
 @pytest.mark.parametrize("with_crosswalk", [False, True])
@@ -61,42 +62,46 @@ def test_keys_are_those_of_the_definition(
         some = pl.select(person_key(normalise(pl.lit(identifiers(900, 1)), "email"), "email", key)).to_series()
         linked = some.drop_nulls().unique().sort()[::2]
         crosswalk = from_keys(linked.to_numpy(), (linked // 3).to_numpy())
-    keys = KeyCache([EMAIL, DEVICE], key, crosswalk)
+    cache = KeyCache([EMAIL, DEVICE], key, crosswalk)
     for batch in range(6):
-        users, devices = identifiers(900, 1 + batch % 2), identifiers(900, 50 + batch)
-        assert resolved(keys, users, devices) == expected(users, devices, key, crosswalk)
+        users = identifiers(900, 1 + batch % 2)
+        devices = identifiers(900, 50 + batch)
+        assert resolved(cache, users, devices) == expected(users, devices, key, crosswalk)
 
 
 def test_threads_share_what_they_know(key: GroupKey, monkeypatch: pytest.MonkeyPatch) -> None:
     """Two threads meet the same new identifier at the same time, while the table grows and is emptied."""
     monkeypatch.setattr(key_cache, "MOST_PLACES", 1 << 13)
     monkeypatch.setattr(key_cache, "FIRST_PLACES", 1 << 5)
-    keys = KeyCache([EMAIL, DEVICE], key, None)
+    cache = KeyCache([EMAIL, DEVICE], key, None)
     batches = [(identifiers(1500, i % 5), identifiers(1500, i % 7)) for i in range(40)]
     with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda b: resolved(keys, *b), batches))
-    for batch, result in zip(batches, found, strict=True):
+        results = list(pool.map(lambda b: resolved(cache, *b), batches))
+    for batch, result in zip(batches, results, strict=True):
         assert result == expected(*batch, key, None)
 
 
 def test_a_thread_that_fails_keeps_no_other_waiting(key: GroupKey, monkeypatch: pytest.MonkeyPatch) -> None:
-    keys = KeyCache([EMAIL], key, None)
-    started, go_on = threading.Event(), threading.Event()
-    keyed, calls = KeyCache._hash, iter([True])
+    """Others wait for the identifiers that a thread has begun to hash; a run would hang without a word."""
+    cache = KeyCache([EMAIL], key, None)
+    started = threading.Event()
+    go_on = threading.Event()
+    original = KeyCache._hash
+    calls = iter([True])
 
     def failing(self: KeyCache, texts: pl.Series, identifier: Identifier) -> object:
         if next(calls, False):
             started.set()
             go_on.wait(10)
             raise MemoryError
-        return keyed(self, texts, identifier)
+        return original(self, texts, identifier)
 
     monkeypatch.setattr(KeyCache, "_hash", failing)
     users = identifiers(100, 3)
     with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(keys.keys_of, [users])
+        first = pool.submit(cache.keys_of, [users])
         started.wait(10)
-        second = pool.submit(keys.keys_of, [users])
+        second = pool.submit(cache.keys_of, [users])
         go_on.set()
         with pytest.raises(MemoryError):
             first.result(20)
@@ -106,8 +111,8 @@ def test_a_thread_that_fails_keeps_no_other_waiting(key: GroupKey, monkeypatch: 
 def test_more_namespaces_than_codes_are_refused(key: GroupKey) -> None:
     """A code that ran over would make a person nobody."""
     many = [Identifier(column=f"c{i}", namespace=f"n{i}") for i in range(key_cache.MOST_NAMESPACES + 1)]
-    keys = KeyCache(many[:-1], key, None)
-    _, codes = keys.keys_of([pl.Series([None if i < len(many) - 2 else "bob"], dtype=pl.String) for i in range(len(many) - 1)])
-    assert keys.namespaces[codes[0] - int(FIRST_CODE)] == many[-2].namespace
+    cache = KeyCache(many[:-1], key, None)
+    _, codes = cache.keys_of([pl.Series([None if i < len(many) - 2 else "bob"], dtype=pl.String) for i in range(len(many) - 1)])
+    assert cache.namespaces[codes[0] - int(FIRST_CODE)] == many[-2].namespace
     with pytest.raises(RefusedError, match="too many namespaces"):
         KeyCache(many, key, None)

@@ -76,14 +76,11 @@ def contributed(
         {"product": "app", "from": days[0], "grain": grain, "active": {"id": "seen", "meaning": "was seen"}, "sources": [source]}
     )
     settings = Settings.model_validate({"group": "g", "ultimate_parent": "p", "key": {"file": "group.key"}, "lg_k": lg_k})
-    place = contribute.EdgeContext(directory, settings, Keyring(settings, directory), lambda month: joined, NOW)
+    context = contribute.EdgeContext(directory, settings, Keyring(settings, directory), lambda month: joined, NOW)
     sources = resolve.find("shop/app", product, directory, "UTC")
     periods = availability.periods_present(sources, product, list(days), "UTC", NOW)
-    return [
-        made
-        for some_made in contribute.contribute(ProductRef("shop", "app"), product, sources, periods, place)
-        for made in some_made
-    ]
+    passes = contribute.contribute(ProductRef("shop", "app"), product, sources, periods, context)
+    return [contribution for one_pass in passes for contribution in one_pass]
 
 
 def registers_of(directory: Path, keys: pl.Series, lg_k: int = 12, **options: Any) -> Registers:
@@ -93,8 +90,8 @@ def registers_of(directory: Path, keys: pl.Series, lg_k: int = 12, **options: An
 
 
 def of_email(contributions: list[Contribution]) -> Registers:
-    (made,) = contributions
-    return next(part.registers for part in made.parts if (part.audience, part.namespace) == ("external", "email"))
+    (contribution,) = contributions
+    return next(part.registers for part in contribution.parts if (part.audience, part.namespace) == ("external", "email"))
 
 
 @pytest.mark.parametrize("lg_k", [12, 21])
@@ -109,6 +106,7 @@ def test_texts_give_the_registers_of_the_keys(tmp_path: Path, number: int, lg_k:
 
 
 def test_they_are_the_librarys_registers(tmp_path: Path) -> None:
+    """Other registers than another engine's sketch of the same keys would count the same people twice."""
     keys = np.append(some(40_000), np.array([0, 2**64 - 1, 0x0123456789ABCDEF, 0xFEDCBA9876543210], np.uint64))
     sketch = hll_sketch(12)
     for key in keys.tolist():
@@ -147,7 +145,8 @@ Counted = dict[date, tuple[dict[tuple[str, str], tuple[str, int]], int, int]]
 def by_definition(rows: pl.DataFrame, joined: Crosswalk | None) -> Counted:
     """By period: digest of the registers and events of each cell; unidentified and undecided events. Row by row."""
     people = dict(joined.table.iter_rows()) if joined else {}
-    keys, events = defaultdict[Any, set[int]](set), defaultdict[Any, int](int)
+    keys = defaultdict[Any, set[int]](set)
+    events = defaultdict[Any, int](int)
     not_counted = defaultdict[date, list[int]](lambda: [0, 0])
     for day, audience, namespace, text, n_events, unidentified, undecided, _ in rows.iter_rows():
         not_counted[day][0] += unidentified
@@ -178,7 +177,7 @@ def test_cells_are_those_of_the_definition(tmp_path: Path, grain: str, joins: bo
     (tmp_path / "keys").mkdir()
     for number, part in enumerate([rows[:5_000], proved, rows[5_000:5_001], rows[5_001:]]):
         part.write_parquet(tmp_path / "keys" / f"{number}[1].parquet", row_group_size=301)
-    made = {
+    counted = {
         c.activity_date: (
             {
                 (p.audience, p.namespace): (p.registers.digest(), p.events)
@@ -190,8 +189,8 @@ def test_cells_are_those_of_the_definition(tmp_path: Path, grain: str, joins: bo
         )
         for c in contributed(tmp_path, "keys", grain=grain, days=days, joined=joined)
     }
-    expected = {day: counted for day, counted in by_definition(rows, joined).items() if day in days}
-    assert made == expected
+    expected = {day: of_day for day, of_day in by_definition(rows, joined).items() if day in days}
+    assert counted == expected
 
 
 def test_a_long_backfill_of_many_namespaces_keeps_its_cells_apart() -> None:
@@ -265,6 +264,7 @@ def test_what_another_engine_writes_counts_the_same(tmp_path: Path, options: str
 
 
 def test_a_file_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    """Read as far as it goes, it would be a day of fewer users."""
     registers_of(tmp_path, as_text(some(5_000)))
     path = tmp_path / "keys.parquet"
     path.write_bytes(path.read_bytes()[:-900])

@@ -22,7 +22,8 @@ from tests.support.paths import ROOT
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A file of five days, with two namespaces each."""
-    key, path = GroupKey(KEY, "1"), tmp_path / "c.parquet"
+    key = GroupKey(KEY, "1")
+    path = tmp_path / "c.parquet"
     parts = (part(key), part(key, 3000, "device", lg_k=12))
     contract.write(path, [made(key, activity_date=date(2025, 1, d), parts=parts) for d in range(1, 6)])
     return path
@@ -35,11 +36,12 @@ def changed(path: Path, *columns: pl.Expr, **options: Any) -> str:
 
 
 def refused(path: Path) -> str:
-    with pytest.raises(RefusedError) as found:
+    """The text of the refusal when a file is read; it quotes nothing of the file, and isn't endless."""
+    with pytest.raises(RefusedError) as error:
         contract.read(path)
-    assert "planted" not in str(found.value)
-    assert len(str(found.value)) < 2000
-    return str(found.value)
+    assert "planted" not in str(error.value)
+    assert len(str(error.value)) < 2000
+    return str(error.value)
 
 
 def in_a_process(path: Path, number: int, memory: int) -> str:
@@ -66,9 +68,9 @@ def test_images_as_text_are_the_images(path: Path, tmp_path: Path, written: str,
         frame.with_columns(computed_at=offset).write_csv(other)
     else:
         frame.write_parquet(other)
-    found = contract.read(other)
-    assert [c.digest for c in found] == [c.digest for c in expected]
-    assert [c.computed_at for c in found] == [c.computed_at for c in expected]
+    contributions = contract.read(other)
+    assert [c.digest for c in contributions] == [c.digest for c in expected]
+    assert [c.computed_at for c in contributions] == [c.computed_at for c in expected]
 
 
 @pytest.mark.parametrize(
@@ -104,9 +106,9 @@ def test_csv_values_that_are_none(path: Path, tmp_path: Path, column: str, value
 
 def test_a_damaged_file_ends_no_process(path: Path) -> None:
     """polars panics on some, and would take what others claim: 1,500 of them, within 1 GiB, each in under ten seconds."""
-    found = in_a_process(path, 1500, 1 << 30)
-    assert "'read': " in found
-    assert "'refused': " in found
+    outcomes = in_a_process(path, 1500, 1 << 30)
+    assert "'read': " in outcomes
+    assert "'refused': " in outcomes
 
 
 def test_ten_million_rows_are_refused_unread(tmp_path: Path) -> None:

@@ -28,13 +28,14 @@ def group(make: Callable[..., Path]) -> Group:
     return read_group(make([entity("a", [product(sources=[], to="2025-04-01")])]))
 
 
-def reasons(found: Contribution, group: Group, key: GroupKey, crosswalk: str = "") -> list[str]:
+def reasons(contribution: Contribution, group: Group, key: GroupKey, crosswalk: str = "") -> list[str]:
     known = canaries.from_key(key)
-    return [str(r) for r in validation.refusals(found, group, lambda month: known, lambda month: crosswalk, NOW)]
+    return [str(r) for r in validation.refusals(contribution, group, lambda month: known, lambda month: crosswalk, NOW)]
 
 
 def test_what_is_written_is_read(tmp_path: Path, key: GroupKey) -> None:
-    each = [
+    """A digest that differs after a file's way would make a new version of the same users, each time it is handed in."""
+    contributions = [
         made(key),
         made(
             key,
@@ -43,12 +44,13 @@ def test_what_is_written_is_read(tmp_path: Path, key: GroupKey) -> None:
         ),
         made(key, grain="month", activity_date=date(2025, 2, 1), definition_digest="d" * 64),
     ]
-    contract.write(tmp_path / "c.parquet", each)
+    contract.write(tmp_path / "c.parquet", contributions)
     assert pl.read_parquet_schema(tmp_path / "c.parquet") == SCHEMA
-    assert [c.digest for c in contract.read(tmp_path / "c.parquet")] == [c.digest for c in each]
+    assert [c.digest for c in contract.read(tmp_path / "c.parquet")] == [c.digest for c in contributions]
 
 
 def test_identity_is_registers_and_key_columns(key: GroupKey) -> None:
+    """Too much in it, and the same users replace themselves; too little, and another key's users pass for the same."""
     same = replace(part(key), registers=Registers(21, None, registers(100).dense()))
     later = made(key, parts=(same,), computed_at=datetime(2025, 7, 1, tzinfo=UTC), producer="other")
     assert later.digest == made(key).digest
@@ -104,6 +106,7 @@ def test_rows(group: Group, key: GroupKey, changes: dict[str, Any], rule: str) -
 
 
 def test_another_key_or_namespace_or_lg_k_makes_another_canary(group: Group, key: GroupKey) -> None:
+    """Accepted, the keys of such a file would match nobody's, and everybody would count twice."""
     for wrong in (
         canaries.image("email", GroupKey("f" * 64, "1"), 21),
         canaries.image("device", key, 21),
@@ -113,9 +116,10 @@ def test_another_key_or_namespace_or_lg_k_makes_another_canary(group: Group, key
 
 
 def refused(path: Path) -> str:
-    with pytest.raises(RefusedError) as found:
+    """The text of the refusal when a file is read."""
+    with pytest.raises(RefusedError) as error:
         contract.read(path)
-    return str(found.value)
+    return str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -151,6 +155,7 @@ def test_broken_files(tmp_path: Path, key: GroupKey) -> None:
 
 
 def test_rows_of_one_contribution_must_agree(tmp_path: Path, key: GroupKey) -> None:
+    """Of two zones, the first row's would be taken for all; of two rows for one cell, one would be lost."""
     path = tmp_path / "c.parquet"
     two = made(key, parts=(part(key), part(key, namespace="device")))
     contract.write(path, [two])
@@ -163,7 +168,8 @@ def test_rows_of_one_contribution_must_agree(tmp_path: Path, key: GroupKey) -> N
 
 def test_damaged_files_are_read_or_refused(tmp_path: Path, key: GroupKey) -> None:
     """Bytes from another company: nothing but a list of contributions or a refusal comes out."""
-    path, rng = tmp_path / "c.parquet", random.Random(7)
+    path = tmp_path / "c.parquet"
+    rng = random.Random(7)
     contract.write(path, [made(key, activity_date=date(2025, 1, d)) for d in range(1, 6)])
     whole = path.read_bytes()
     outcomes = {"read": 0, "refused": 0}
@@ -181,12 +187,12 @@ def test_damaged_files_are_read_or_refused(tmp_path: Path, key: GroupKey) -> Non
 
 
 def product_of(**changes: Any) -> Product:
-    said = {"product": "app", "from": "2025-01-01", "active": {"id": "seen", "meaning": "was seen"}, **changes}
-    return Product.model_validate(said)
+    manifest = {"product": "app", "from": "2025-01-01", "active": {"id": "seen", "meaning": "was seen"}, **changes}
+    return Product.model_validate(manifest)
 
 
-def reasons_of_the_whole(found: Contribution, **changes: Any) -> list[str]:
-    return [str(r) for r in completeness.refusals(found, product_of(**changes))]
+def reasons_of_the_whole(contribution: Contribution, **changes: Any) -> list[str]:
+    return [str(r) for r in completeness.refusals(contribution, product_of(**changes))]
 
 
 @pytest.mark.parametrize(

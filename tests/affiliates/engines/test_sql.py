@@ -47,7 +47,8 @@ from tests.support.paths import ROOT, TESTS
 from tests.support.services import Put
 
 UTF8 = "template template0 encoding 'UTF8' locale_provider builtin builtin_locale 'C.UTF-8' locale 'C'"
-FIRST, LAST = date(2025, 1, 1), date(2025, 1, 3)
+FIRST = date(2025, 1, 1)
+LAST = date(2025, 1, 3)
 ZONE = "Asia/Tokyo"
 SPARK = ROOT / ".venv-spark" / "bin" / "python"
 CONDITIONS = {
@@ -70,7 +71,8 @@ KEY_SCHEMA = {
 
 def events() -> pl.DataFrame:
     """Four days around midnight in Tokyo: three namespaces, staff, bots, nobody, undecided, identifiers outside ASCII."""
-    n, begin = 6000, datetime(2024, 12, 31, 9, tzinfo=UTC)
+    n = 6000
+    begin = datetime(2024, 12, 31, 9, tzinfo=UTC)
     rng = np.random.default_rng(5)
     mails: list[str | None] = []
     for i in range(150):
@@ -93,13 +95,13 @@ def events() -> pl.DataFrame:
 
 def app(**changes: Any) -> Product:
     source = {"table": "events", "complete_through": "2025-01-31", "time": "at", "identifiers": IDENTIFIERS, **CONDITIONS}
-    said = {
+    manifest = {
         "product": "app",
         "from": "2025-01-01",
         "active": {"id": "seen", "meaning": "was seen"},
         "sources": [source | changes],
     }
-    return Product.model_validate(said)
+    return Product.model_validate(manifest)
 
 
 SETTINGS = Settings.model_validate(
@@ -122,7 +124,8 @@ def snapshot() -> Crosswalk:
         frame = pl.DataFrame({"x": texts})
         return frame.select(person_key(normalise(pl.col("x"), namespace), namespace, key)).to_series()
 
-    mails, devices = keys([f"user{i}@gmail.com" for i in range(40)], "email"), keys([f"Device-{i}" for i in range(40)], "device")
+    mails = keys([f"user{i}@gmail.com" for i in range(40)], "email")
+    devices = keys([f"Device-{i}" for i in range(40)], "device")
     people = keys([f"person-{i}" for i in range(40)], "person")
     return from_keys(np.concatenate([mails, devices]), np.concatenate([people, people]))
 
@@ -133,12 +136,14 @@ def by_edge(frame: pl.DataFrame, directory: Path, product: Product, joined: Cros
     frame.write_parquet(directory / "events.parquet")
     source = product.sources[0].model_copy(update={"table": None, "files": "events.parquet", "types": {}})
     ours = product.model_copy(update={"sources": (source,)})
-    place = contribute.EdgeContext(directory, SETTINGS, Keyring.from_key(SETTINGS, GroupKey(KEY, "1")), lambda month: joined, NOW)
-    found = resolve.find("shop/app", ours, directory, ZONE)
+    keyring = Keyring.from_key(SETTINGS, GroupKey(KEY, "1"))
+    context = contribute.EdgeContext(directory, SETTINGS, keyring, lambda month: joined, NOW)
+    sources = resolve.find("shop/app", ours, directory, ZONE)
     last = LAST if product.grain == "day" else date(2025, 1, 31)
     days = pl.date_range(FIRST, last, eager=True).to_list()
-    periods = availability.periods_present(found, ours, days, ZONE, NOW)
-    return [c for some in contribute.contribute(ProductRef("shop", "app"), ours, found, periods, place) for c in some]
+    periods = availability.periods_present(sources, ours, days, ZONE, NOW)
+    passes = contribute.contribute(ProductRef("shop", "app"), ours, sources, periods, context)
+    return [c for one_pass in passes for c in one_pass]
 
 
 def ascii_only(frame: pl.DataFrame) -> pl.DataFrame:
@@ -150,12 +155,12 @@ def ascii_only(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.when(outside["device"]).then(None).otherwise(pl.col("device")).alias("device"))
 
 
-def told(made: Contribution) -> dict[str, Any]:
+def what_counts(c: Contribution) -> dict[str, Any]:
     """What of a contribution counts: registers by cell, and every number."""
-    cells = {(p.audience, p.namespace): (p.registers.digest(), p.events) for p in made.parts}
+    cells = {(p.audience, p.namespace): (p.registers.digest(), p.events) for p in c.parts}
     return {
-        "subject": made.subject, "cells": cells, "unidentified": made.unidentified_events, "undecided": made.undecided_events,
-        "crosswalk": made.crosswalk_digest, "zone": made.day_zone, "epoch": made.key_epoch,
+        "subject": c.subject, "cells": cells, "unidentified": c.unidentified_events, "undecided": c.undecided_events,
+        "crosswalk": c.crosswalk_digest, "zone": c.day_zone, "epoch": c.key_epoch,
     }  # fmt: skip
 
 
@@ -184,11 +189,12 @@ def test_keys_that_postgresql_makes_give_the_edges_contributions(
         connection.rollback()
     assert KEY not in str(shown)
     frame = pl.DataFrame(rows, orient="row", schema=KEY_SCHEMA)
-    found = by_keys(frame, tmp_path / "keys", grain, joined)
+    contributions_of_keys = by_keys(frame, tmp_path / "keys", grain, joined)
     expected = by_edge(events(), tmp_path / "events", product, joined)
-    assert [told(c) for c in found] == [told(c) for c in expected]
-    known, digest = canaries.from_key(GroupKey(KEY, "1")), joined.digest if joined else ""
-    for c in found:
+    assert [what_counts(c) for c in contributions_of_keys] == [what_counts(c) for c in expected]
+    known = canaries.from_key(GroupKey(KEY, "1"))
+    digest = joined.digest if joined else ""
+    for c in contributions_of_keys:
         assert [str(r) for r in validation.refusals(c, GROUP, lambda month: known, lambda month: digest, NOW)] == []
 
 
@@ -239,8 +245,8 @@ def test_events_without_a_time_are_told(postgres: sa.Engine) -> None:
         (None, kind, "de", "x", f"u{i}@example.com", None, None) for i, kind in enumerate(["open", "open", "push"])
     ]
     rows += [("2025-01-02T01:00:00Z", "open", "de", "x", "v@example.com", None, None)]
-    told = keys_of(postgres, "timestamptz", rows).filter(pl.col("audience") != "canary")
-    undecided = told.group_by("activity_date").agg(pl.col("undecided_events", "events").sum()).sort("activity_date").rows()
+    keys = keys_of(postgres, "timestamptz", rows).filter(pl.col("audience") != "canary")
+    undecided = keys.group_by("activity_date").agg(pl.col("undecided_events", "events").sum()).sort("activity_date").rows()
     assert undecided == [(FIRST, 2, 0), (date(2025, 1, 2), 0, 1)]
 
 
@@ -261,9 +267,9 @@ def test_postgresql_stops_rather_than_shift_days(postgres: sa.Engine, kind: str,
 def test_local_times_are_on_their_day(postgres: sa.Engine, zone: str) -> None:
     """Of the same moments, told in another zone's local time."""
     local = events().with_columns(pl.col("at").dt.convert_time_zone(zone).dt.replace_time_zone(None))
-    found = keys_of(postgres, "timestamp", local.rows(), time={"column": "at", "zone": zone})
+    keys = keys_of(postgres, "timestamp", local.rows(), time={"column": "at", "zone": zone})
     expected = keys_of(postgres, "timestamptz", events().rows())
-    assert_frame_equal(found.sort(found.columns), expected.sort(found.columns))
+    assert_frame_equal(keys.sort(keys.columns), expected.sort(keys.columns))
 
 
 def by_keys(
@@ -275,14 +281,15 @@ def by_keys(
     source = {"files": "keys.csv", "person_keys": ["email", "phone", "device"], "complete_through": "2025-01-31"}
     product = Product.model_validate(app().model_dump(by_alias=True, exclude={"sources"}) | {"sources": [source], "grain": grain})
     product = product.model_copy(update={"audiences": audiences})
-    place = contribute.EdgeContext(directory, SETTINGS, Keyring(SETTINGS, directory), lambda month: joined, NOW)
-    found = resolve.find("shop/app", product, directory, ZONE)
+    context = contribute.EdgeContext(directory, SETTINGS, Keyring(SETTINGS, directory), lambda month: joined, NOW)
+    sources = resolve.find("shop/app", product, directory, ZONE)
     last = LAST if grain == "day" else date(2025, 1, 31)
-    periods = availability.periods_present(found, product, pl.date_range(FIRST, last, eager=True).to_list(), ZONE, NOW)
-    counted = availability.events_now(found, product.grain, periods, ZONE)
-    made = [c for some in contribute.contribute(ProductRef("shop", "app"), product, found, periods, place) for c in some]
-    assert counted == {c.activity_date: sum(p.events or 0 for p in c.parts) + (c.unidentified_events or 0) for c in made}
-    return made
+    periods = availability.periods_present(sources, product, pl.date_range(FIRST, last, eager=True).to_list(), ZONE, NOW)
+    counted = availability.events_now(sources, product.grain, periods, ZONE)
+    passes = contribute.contribute(ProductRef("shop", "app"), product, sources, periods, context)
+    of_keys = [c for one_pass in passes for c in one_pass]
+    assert counted == {c.activity_date: sum(p.events or 0 for p in c.parts) + (c.unidentified_events or 0) for c in of_keys}
+    return of_keys
 
 
 def test_of_external_users_alone(postgres: sa.Engine, tmp_path: Path) -> None:
@@ -291,11 +298,11 @@ def test_of_external_users_alone(postgres: sa.Engine, tmp_path: Path) -> None:
     whole = keys_of(postgres, "timestamptz", events().rows())
     assert "internal" in whole["audience"].to_list()
     assert set(frame.filter(pl.col("person_key").is_not_null())["audience"]) == {"external", "canary"}
-    found = by_keys(frame, tmp_path / "keys", "day", None, ("external",))
+    of_keys = by_keys(frame, tmp_path / "keys", "day", None, ("external",))
     expected = by_edge(events(), tmp_path / "events", app().model_copy(update={"audiences": ("external",)}))
     # A condition that can't be decided for somebody of the staff is told with the key, which stays.
-    assert [told(c) | {"undecided": 0} for c in found] == [told(c) | {"undecided": 0} for c in expected]
-    assert {c.audiences for c in [*found, *expected]} == {"external"}
+    assert [what_counts(c) | {"undecided": 0} for c in of_keys] == [what_counts(c) | {"undecided": 0} for c in expected]
+    assert {c.audiences for c in [*of_keys, *expected]} == {"external"}
 
 
 KEYS = pl.DataFrame(
@@ -340,7 +347,8 @@ def test_the_functions_that_snowflake_gets_are_the_edges() -> None:
         patched.setitem(sys.modules, "_snowflake", snowflake)
         for body in bodies:
             exec(body, handlers)  # noqa: S102 (our own file's)
-    frame, key = events(), GroupKey(KEY, "1")
+    frame = events()
+    key = GroupKey(KEY, "1")
     vectors = json.loads((Path(canaries.__file__).parent / "normalisation_v1.json").read_text())["vectors"]
     for namespace, column in (("email", "email"), ("phone", "tel"), ("device", "device")):
         texts = [*frame[column].unique(), *(v["input"] for v in vectors if v["namespace"] == namespace)]
@@ -348,12 +356,12 @@ def test_the_functions_that_snowflake_gets_are_the_edges() -> None:
             texts = [t for t in texts if t is None or re.fullmatch("[+][1-9][0-9]{6,14}", t)]
         kind = namespace if namespace != "device" else "other"
         mine = [handlers["normalised"](kind, t) for t in texts]
-        made = pl.DataFrame({"x": texts}).select(
+        by_polars = pl.DataFrame({"x": texts}).select(
             normalised=normalise(pl.col("x"), namespace), key=person_key(normalise(pl.col("x"), namespace), namespace, key)
         )
-        assert mine == made["normalised"].to_list()
+        assert mine == by_polars["normalised"].to_list()
         keys = [None if t is None else handlers["person_key"](namespace, t) for t in mine]
-        assert keys == [None if k is None else f"{k:016x}" for k in made["key"]]
+        assert keys == [None if k is None else f"{k:016x}" for k in by_polars["key"]]
 
 
 def variants() -> Iterator[tuple[str, QueryRequest]]:
@@ -377,17 +385,18 @@ def test_one_files_canaries_do_not_prove_anothers_keys(tmp_path: Path) -> None:
     source = {"files": "keys-{day}.parquet", "person_keys": ["email"]}
     product = Product.model_validate(app().model_dump(by_alias=True, exclude={"sources"}) | {"sources": [source]})
     later = KEYS.with_columns(pl.col("activity_date").replace(FIRST, date(2025, 1, 2)))
-    place = contribute.EdgeContext(tmp_path, SETTINGS, Keyring(SETTINGS, tmp_path), lambda month: None, NOW)
+    context = contribute.EdgeContext(tmp_path, SETTINGS, Keyring(SETTINGS, tmp_path), lambda month: None, NOW)
     for rows, refused in ((later, False), (later.filter(pl.col("audience") != "canary"), True)):
         KEYS.write_parquet(tmp_path / "keys-2025-01-01.parquet")
         rows.write_parquet(tmp_path / "keys-2025-01-02.parquet")
-        found = resolve.find("shop/app", product, tmp_path, ZONE)
-        periods = availability.periods_present(found, product, [FIRST, date(2025, 1, 2)], ZONE, NOW)
+        sources = resolve.find("shop/app", product, tmp_path, ZONE)
+        periods = availability.periods_present(sources, product, [FIRST, date(2025, 1, 2)], ZONE, NOW)
         if refused:
             with pytest.raises(RefusedError, match="files of keys without canaries"):
-                list(contribute.contribute(ProductRef("shop", "app"), product, found, periods, place))
+                list(contribute.contribute(ProductRef("shop", "app"), product, sources, periods, context))
         else:
-            assert [len(some) for some in contribute.contribute(ProductRef("shop", "app"), product, found, periods, place)] == [2]
+            passes = contribute.contribute(ProductRef("shop", "app"), product, sources, periods, context)
+            assert [len(one_pass) for one_pass in passes] == [2]
 
 
 def test_keys_without_canaries_prove_nothing(tmp_path: Path) -> None:
@@ -475,7 +484,8 @@ def test_what_no_query_can_be_made_of(wanted: QueryRequest, rule: str) -> None:
 def ran_on_spark(folder: Path) -> dict[str, Any]:
     """One run of a real Spark for all queries, with its answers."""
     folder.mkdir()
-    frame, joined = events(), snapshot()
+    frame = events()
+    joined = snapshot()
     frame.write_parquet(folder / "events.parquet")
     frame.with_columns(pl.col("at").dt.epoch("s").cast(pl.Int32)).write_parquet(folder / "epoch.parquet")
     frame.with_columns(pl.col("at").dt.replace_time_zone(None)).write_parquet(folder / "local.parquet")
@@ -486,7 +496,8 @@ def ran_on_spark(folder: Path) -> dict[str, Any]:
         "local": ["local.parquet"],
         "snapshot": ["snapshot.parquet"],
     }
-    views, engine = {n: [str(folder / f) for f in fs] for n, fs in names.items()}, ENGINES["spark"]
+    views = {name: [str(folder / file) for file in files] for name, files in names.items()}
+    engine = ENGINES["spark"]
     by_month = app(table="epoch", time={"column": "at", "unit": "s"}).model_copy(update={"grain": "month"})
     wanted = asked(crosswalk_table="snapshot", crosswalk=joined)
     jobs = {
@@ -514,14 +525,18 @@ def self_test_agrees(spark: dict[str, Any]) -> None:
 def registers_are_the_edges(spark: dict[str, Any], grain: str, tmp_path: Path) -> None:
     """Every cell's registers and events, and what isn't counted, of each period; and the centre takes the file."""
     assert "error" not in spark[grain], spark[grain]
-    product, joined = (app(), snapshot()) if grain == "days" else (app().model_copy(update={"grain": "month"}), None)
+    by_day = grain == "days"
+    product = app() if by_day else app().model_copy(update={"grain": "month"})
+    joined = snapshot() if by_day else None
     (file,) = (spark["folder"] / grain).glob("*.parquet")
     received = contract.read(file)
     expected = by_edge(ascii_only(events()), tmp_path, product, joined)
-    assert [told(c) for c in received] == [told(c) for c in expected]
+    assert [what_counts(c) for c in received] == [what_counts(c) for c in expected]
     assert {c.normalisation for c in received} == {canaries.ASCII}
-    known, digest = canaries.from_key(GroupKey(KEY, "1")), joined.digest if joined else ""
-    group, now = GROUP.model_copy(deep=True), datetime.now(UTC)
+    known = canaries.from_key(GroupKey(KEY, "1"))
+    digest = joined.digest if joined else ""
+    group = GROUP.model_copy(deep=True)
+    now = datetime.now(UTC)
     for c in received:
         assert [str(r) for r in validation.refusals(c, group, lambda month: known, lambda month: digest, now)] == []
 
@@ -549,10 +564,8 @@ def received(workspace: Path) -> dict[tuple[date, str, str], str]:
 
 def five_ways_in(spark: dict[str, Any], postgres: sa.Engine, put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parquet, PostgreSQL, S3, Spark's own SQL and PostgreSQL's own keys: each by `contribute` and `receive`."""
-    frame, times = (
-        ascii_only(events()),
-        {"time": "at", "complete_through": "2025-01-31", "identifiers": IDENTIFIERS, **CONDITIONS},
-    )
+    frame = ascii_only(events())
+    times = {"time": "at", "complete_through": "2025-01-31", "identifiers": IDENTIFIERS, **CONDITIONS}
     product = {"product": "app", "from": "2025-01-01", "active": {"id": "seen", "meaning": "was seen"}}
     workspace = write_group(tmp_path / "centre", [entity("shop", [product])], time_zone=ZONE)
     buffer = tmp_path / "events.parquet"
@@ -580,17 +593,17 @@ def five_ways_in(spark: dict[str, Any], postgres: sa.Engine, put: Put, tmp_path:
                 "complete_through": "2025-01-31",
             },
         }
-        found = {}
+        by_way = {}
         for name, source in sources.items():
             edge_of = write_group(tmp_path / name, [entity("shop", [product | {"sources": [source]}])], time_zone=ZONE)
             call("contribute", "--group", edge_of, "--from", FIRST, "--to", LAST, "-o", tmp_path / f"{name}.parquet")
             call("receive", "--group", workspace, tmp_path / f"{name}.parquet")
-            found[name] = received(workspace)
+            by_way[name] = received(workspace)
     call("receive", "--group", workspace, spark["folder"] / "plain")
-    found["Spark"] = received(workspace)
-    assert len(found["Parquet"]) >= 15
-    for name in found:
-        assert found[name] == found["Parquet"], name
+    by_way["Spark"] = received(workspace)
+    assert len(by_way["Parquet"]) >= 15
+    for name in by_way:
+        assert by_way[name] == by_way["Parquet"], name
 
 
 @pytest.mark.skipif(not SPARK.exists() or shutil.which("java") is None, reason="needs Java, and pyspark: make .venv-spark/ready")

@@ -70,7 +70,8 @@ def group(tmp_path: Path) -> Group:
 
 def people_of(month: int) -> dict[int, set[int]]:
     """Who of each pattern is there, person by person, from the description alone."""
-    found, first = {}, 0
+    people = {}
+    first = 0
     for number, pattern in enumerate(POPULATION.patterns):
         came = round(pattern.people * pattern.joined)
         there = {p for p in range(pattern.people) if p < pattern.people - came + came * month // (len(MONTHS) - 1)}
@@ -79,9 +80,9 @@ def people_of(month: int) -> dict[int, set[int]]:
                 there |= set(
                     range(pattern.people + pattern.left * wave // WAVES, pattern.people + pattern.left * (wave + 1) // WAVES)
                 )
-        found[number] = {first + p for p in there}
+        people[number] = {first + p for p in there}
         first += pattern.people + pattern.left
-    return found
+    return people
 
 
 def test_truths_are_sets_of_people() -> None:
@@ -128,8 +129,8 @@ def test_contributions_hold_everybody_and_nobody_else(group: Group, key: GroupKe
             for part in contribution.parts:
                 expected = keys_of(simulation, name, part.namespace, month)
                 assert part.registers.digest() == Registers.from_keys(14, np.array(sorted(expected), np.uint64)).digest()
-    for ref, found in simulation.products(MONTHS[-1]):
-        days = list(simulation.daily(ref, found, NOW))
+    for ref, one_product in simulation.products(MONTHS[-1]):
+        days = list(simulation.daily(ref, one_product, NOW))
         assert len(days) == 31
         for part in monthly[str(ref)].parts:
             of_days = [p.registers for c in days for p in c.parts if p.namespace == part.namespace]
@@ -141,21 +142,23 @@ def test_raw_events_count_to_the_same_contributions(group: Group, key: GroupKey,
     simulation = Simulation(POPULATION, group, key, MONTHS)
     for _ in MONTHS:
         simulation.advance()
-    directory, ref = tmp_path / "group", ProductRef("b", "points")
+    directory = tmp_path / "group"
+    ref = ProductRef("b", "points")
     points = group.product(ref)
     assert points is not None
     assert simulation.crosswalk is not None
     days = simulation.days()
     for day in days:
         simulation.events(str(ref), day).write_parquet(directory / f"points-{day}.parquet")
-    place = EdgeContext(directory, group.settings, Keyring.from_key(group.settings, key), lambda month: simulation.crosswalk, NOW)
-    found = resolve.find(str(ref), points, directory, "UTC")
-    periods = availability.periods_present(found, points, days, "UTC", NOW)
-    counted = [c for some in contribute.contribute(ref, points, found, periods, place) for c in some]
+    keyring = Keyring.from_key(group.settings, key)
+    context = EdgeContext(directory, group.settings, keyring, lambda month: simulation.crosswalk, NOW)
+    sources = resolve.find(str(ref), points, directory, "UTC")
+    periods = availability.periods_present(sources, points, days, "UTC", NOW)
+    counted = [c for one_pass in contribute.contribute(ref, points, sources, periods, context) for c in one_pass]
     for ours, theirs in zip(counted, simulation.daily(ref, points, NOW), strict=True):
-        said = {p.namespace: p.registers.digest() for p in theirs.parts}
-        assert {p.namespace: p.registers.digest() for p in ours.parts if p.namespace in said} == said
-        assert all(p.registers.is_empty for p in ours.parts if p.namespace not in said)
+        expected = {p.namespace: p.registers.digest() for p in theirs.parts}
+        assert {p.namespace: p.registers.digest() for p in ours.parts if p.namespace in expected} == expected
+        assert all(p.registers.is_empty for p in ours.parts if p.namespace not in expected)
 
 
 @given(
@@ -180,9 +183,9 @@ def test_the_demo_holds_its_truth(tmp_path: Path) -> None:
     directory = tmp_path / "demo"
     done = installed("demo", directory, "--scale", "0.0005", "--today", "2025-04-10", "--json")
     assert done.returncode == 0, done.stderr
-    said = json.loads(done.stdout)
-    assert all(row["holds"] for row in said["truth"])
-    errors = [row["estimate"] / row["by_definition"] - 1 for row in said["truth"] if row["by_definition"]]
+    answer = json.loads(done.stdout)
+    assert all(row["holds"] for row in answer["truth"])
+    errors = [row["estimate"] / row["by_definition"] - 1 for row in answer["truth"] if row["by_definition"]]
     assert max(map(abs, errors)) < 0.003
     truth = json.loads((directory / "truth.json").read_text())
     assert list(truth) == [f"{m:%Y-%m}" for m in conglomerate.months_until(datetime(2025, 4, 10, tzinfo=UTC))]
