@@ -13,12 +13,14 @@ from affiliates.manifests.product import ProductRef
 Kind = Literal["threshold", "missing_data", "failed_run", "definition_change", "jump"]
 """What an alert is about: a clause's threshold that comes near (`threshold`), or something that keeps the figure from being
 read (all others). The two never stand in for each other."""
-Audience = Literal["legal", "finance", "ops"]
+Recipients = Literal["legal", "finance", "ops"]
+"""Whom a channel reaches. Not a product's audience, whose users count."""
 LevelName = Literal["watch", "prepare", "act", "over"]
+"""How near a threshold is, in four steps; `over` is for a threshold that was passed."""
 LEVELS: tuple[LevelName, ...] = ("watch", "prepare", "act", "over")
 """The levels of a `threshold` alert, the lowest first."""
 
-KINDS: dict[Audience, tuple[Kind, ...]] = {
+KINDS: dict[Recipients, tuple[Kind, ...]] = {
     "legal": ("threshold", "definition_change", "jump"),
     "finance": ("definition_change", "jump"),
     "ops": ("missing_data", "failed_run", "definition_change", "jump"),
@@ -26,9 +28,13 @@ KINDS: dict[Audience, tuple[Kind, ...]] = {
 """The kinds of alerts that a channel gets where it names none, by its audience."""
 
 Domain = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$", max_length=253)]
+"""A domain in lower case, such as example.com."""
 Days = Annotated[int, Field(ge=0, le=3660)]
+"""A number of days, up to ten years."""
 Url = Annotated[str, Field(pattern=r"^https?://[^\s@]+$", max_length=500)]
+"""An address without a user or a password: it stands in messages."""
 Environment = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$", max_length=100)]
+"""The name of an environment variable."""
 
 
 def _percent(value: object) -> object:
@@ -125,7 +131,7 @@ class Channel(Model):
 
     name: Name
     """Its short name."""
-    audience: Audience
+    audience: Recipients
     """Whom it reaches. Alerts on thresholds go to `legal` alone."""
     urls: tuple[SecretStr, ...] = ()
     """Its apprise URLs."""
@@ -181,7 +187,7 @@ class Channel(Model):
                     "see to alerts.yaml",
                 )
             return self.urls[number].get_secret_value()
-        return secret(f"channel {self.name}", self.url_env, self.url_file, directory)
+        return _secret(f"channel {self.name}", self.url_env, self.url_file, directory)
 
 
 class Heartbeat(Model):
@@ -202,10 +208,10 @@ class Heartbeat(Model):
 
     def url(self, directory: Path) -> str:
         """The URL, a secret. Raises `RefusedError` (channel-unusable) where its place can't be read or is empty."""
-        return secret("the heartbeat", self.url_env, self.url_file, directory)
+        return _secret("the heartbeat", self.url_env, self.url_file, directory)
 
 
-def secret(subject: str, env: str | None, file: str | None, directory: Path) -> str:
+def _secret(subject: str, env: str | None, file: str | None, directory: Path) -> str:
     """The secret that an environment variable holds, or a file, relative to `directory`; without white space around it.
 
     Raises `RefusedError` (channel-unusable), which never shows the secret, where the place can't be read or is empty.
