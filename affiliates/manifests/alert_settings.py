@@ -191,7 +191,10 @@ class Channel(Model):
 
 
 class Heartbeat(Model):
-    """An address of an outside service, which is called after each run and raises an alarm when no call comes."""
+    """An address of an outside service, called after each run that succeeded.
+
+    The service raises an alarm when no call comes.
+    """
 
     url_env: Environment | None = None
     """A variable of the environment that holds the URL."""
