@@ -98,12 +98,12 @@ def _check_header(file: str, header: Sequence[str]) -> None:
     """Raises `RefusedError` if a needed column is missing, or a known column is there twice."""
     for name in COLUMNS[:2]:
         if name not in header:
-            there = ", ".join(printable(cell) for cell in header)
+            columns = ", ".join(printable(cell) for cell in header)
             raise refused(
                 Code.SERIES_INVALID,
                 f"{file}:1",
                 f"has no column `{name}`",
-                f"there are {there}",
+                f"there are {columns}",
                 "name the columns in the first line: period,value",
             )
     for name in header:

@@ -140,16 +140,16 @@ class _Model(NamedTuple):
 def _model(trends: Sequence[Trend], per_year: int, seasons: int) -> _Model:
     """Candidates that all have a cycle or all have none, with a year of `seasons` periods, or without seasons at 0."""
     damping, level, slope, noise, first_slope, years, cycle = (np.array([t[i] for t in trends]) for i in range(1, 8))
-    turning, shown = _seasons(seasons)
+    turning, seasonal = _seasons(seasons)
     cyclic = bool(years[0] > 0)
     base = 4 if cyclic else 2
-    size = base + len(shown)
+    size = base + len(seasonal)
     step, shocks, covariance = (np.zeros((len(trends), size, size)) for _ in range(3))
     step[:, 0, 0] = 1
     step[:, 0, 1] = damping
     step[:, 1, 1] = damping
     step[:, base:, base:] = turning
-    shows = np.concatenate([[1.0, 0.0, 1.0, 0.0][:base], shown])
+    shows = np.concatenate([[1.0, 0.0, 1.0, 0.0][:base], seasonal])
     shocks[:, 0, 0] = level
     shocks[:, 1, 1] = slope
     covariance[:, 0, 0] = DIFFUSE
@@ -164,7 +164,7 @@ def _model(trends: Sequence[Trend], per_year: int, seasons: int) -> _Model:
         shocks[:, 2, 2] = shocks[:, 3, 3] = cycle
         covariance[:, 2, 2] = covariance[:, 3, 3] = _FIRST_CYCLE
     # The half-year's swing is expected to be half of the year's, and so on.
-    covariance[:, range(base, size), range(base, size)] = SEASON / (np.arange(len(shown)) // 2 + 1) ** 2
+    covariance[:, range(base, size), range(base, size)] = SEASON / (np.arange(len(seasonal)) // 2 + 1) ** 2
     return _Model(tuple(trends), step, shows, shocks, covariance, noise)
 
 

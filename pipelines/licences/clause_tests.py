@@ -221,10 +221,10 @@ def _mean(counts: Sequence[ClauseCount]) -> ClauseCount:
     number = len(counts)
     uppers = [people.upper for people in counts if people.upper is not None]
     estimates = [people.estimate for people in counts if people.estimate is not None]
-    shown = next((people for people in counts if people.upper is None), counts[-1])
+    basis = next((people for people in counts if people.upper is None), counts[-1])
     # Fractions, since a float can't hold the sum of six counts up to 2^63 exactly.
     return replace(
-        shown,
+        basis,
         estimate=round(Fraction(sum(estimates), number)) if len(estimates) == number else None,
         lower=sum(people.lower for people in counts) // number,
         upper=math.ceil(Fraction(sum(uppers), number)) if len(uppers) == number else None,

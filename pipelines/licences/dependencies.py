@@ -89,14 +89,14 @@ def _users(count: ClauseCount | None) -> dict[str, int | None] | None:
 
 def find_dependencies(months: Months, registry: Registry, today: date) -> Dependencies:
     """The uses of models on a day, and which products, users and revenue stand on open results."""
-    shown = months.group.readings.reading_on(today)
+    shown_reading = months.group.readings.reading_on(today)
     month = month_before(today)
     try:
-        measured = months.figures_of(month, shown)
+        measured = months.figures_of(month, shown_reading)
     except RefusedError:
         measured = None  # Users that can't be united aren't shown; the findings below say why.
     record = any(r.holds_on(today) for r in months.group.readings.of_record)
-    deciding = {shown.name} if record else {reading.name for reading in months.group.readings.readings}
+    deciding = {shown_reading.name} if record else {reading.name for reading in months.group.readings.readings}
     uses = []
     for ref, use in grants.uses(months.group, today):
         entry = registry.get(use.model)
@@ -108,10 +108,10 @@ def find_dependencies(months: Months, registry: Registry, today: date) -> Depend
         if entry is None:
             hint = did_you_mean(use.model, [entry.id for entry in registry.entries], several=True)
             open_ = (f"no such licence in the registry: {hint}",)
-        users = months.count_people(measured, shown, [str(ref)]) if measured else None
+        users = months.count_people(measured, shown_reading, [str(ref)]) if measured else None
         uses.append(Dependency(ref, use, findings, results, open_, users, record))
     names = {str(use.ref) for use in uses if use.open}
-    together = months.count_people(measured, shown, names) if measured and names else None
+    together = months.count_people(measured, shown_reading, names) if measured and names else None
     return _with_revenue(Dependencies(today, month, tuple(uses), together))
 
 
