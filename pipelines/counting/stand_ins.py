@@ -32,7 +32,7 @@ def stated_bounds(
     by_product: dict[ProductRef, dict[date, StatedCount]] = defaultdict(dict)
     for count in counts:
         months = by_product[count.ref]
-        # Where a month has a count and a ceiling, the count stands: the ceiling can't say more.
+        # Where a month has a count and a ceiling, the count stands.
         if count.kind == "count" or count.month not in months:
             months[count.month] = count
     bounds = {}

@@ -222,7 +222,7 @@ def _mean(counts: Sequence[ClauseCount]) -> ClauseCount:
     uppers = [people.upper for people in counts if people.upper is not None]
     estimates = [people.estimate for people in counts if people.estimate is not None]
     basis = next((people for people in counts if people.upper is None), counts[-1])
-    # Fractions, since a float can't hold the sum of six counts up to 2^63 exactly.
+    # Exact fractions: a mean that a float rounds could fall on the other side of the threshold.
     return replace(
         basis,
         estimate=round(Fraction(sum(estimates), number)) if len(estimates) == number else None,

@@ -65,22 +65,22 @@ def measured(store: ContributionStore, group: Group, month: date = MONTH, **chan
 
 def test_people_count_once_across_days_products_and_affiliates(store: ContributionStore, group: Group) -> None:
     fill(store, group)
-    found = measured(store, group)
-    assert {n: f.estimate for n, f in found.products.items()} == {"a/x": 150, "a/y": 150, "b/z": 150}
-    assert {n: f.estimate for n, f in found.affiliates.items()} == {"a": 250, "b": 150}
-    assert (found.group.estimate, found.group.summed_products) == (350, 450)
-    assert (found.affiliates["a"].summed_products, found.products["a/x"].summed_products) == (300, 150)
-    assert found.group.complete
-    assert found.group.reasons == ()
-    assert found.group.upper is not None
-    assert found.group.lower <= 350 <= found.group.upper <= 352
-    assert vars(found.group.coverage) == {"days_expected": 93, "days_present": 93, "months_expected": 0, "months_present": 0}
-    assert found.summed == (
+    month = measured(store, group)
+    assert {n: f.estimate for n, f in month.products.items()} == {"a/x": 150, "a/y": 150, "b/z": 150}
+    assert {n: f.estimate for n, f in month.affiliates.items()} == {"a": 250, "b": 150}
+    assert (month.group.estimate, month.group.summed_products) == (350, 450)
+    assert (month.affiliates["a"].summed_products, month.products["a/x"].summed_products) == (300, 150)
+    assert month.group.complete
+    assert month.group.reasons == ()
+    assert month.group.upper is not None
+    assert month.group.lower <= 350 <= month.group.upper <= 352
+    assert vars(month.group.coverage) == {"days_expected": 93, "days_present": 93, "months_expected": 0, "months_present": 0}
+    assert month.summed == (
         450,
-        sum(f.lower for f in found.products.values()),
-        sum(f.upper or 0 for f in found.products.values()),
+        sum(f.lower for f in month.products.values()),
+        sum(f.upper or 0 for f in month.products.values()),
     )
-    assert found.contradictions == []
+    assert month.contradictions == []
 
 
 def test_namespaces_bound_identity_from_all_the_same_to_all_different(store: ContributionStore, group: Group) -> None:
@@ -96,12 +96,12 @@ def test_namespaces_bound_identity_from_all_the_same_to_all_different(store: Con
 def test_a_missing_day_leaves_no_upper_bound(store: ContributionStore, group: Group) -> None:
     fill(store, group, ("a/x", "a/y"))
     fill(store, group, ("b/z",), [d for d in DAYS if d.day not in (3, 4, 9)])
-    found = measured(store, group)
-    assert (found.group.upper, found.group.complete) == (None, False)
-    assert found.group.reasons == ("b/z: 3 of 31 days (2025-01-03 to 2025-01-04, 2025-01-09) missing",)
-    assert (found.group.coverage.days_expected, found.group.coverage.days_present) == (93, 90)
-    assert found.affiliates["a"].upper is not None
-    assert found.summed[2] is None
+    month = measured(store, group)
+    assert (month.group.upper, month.group.complete) == (None, False)
+    assert month.group.reasons == ("b/z: 3 of 31 days (2025-01-03 to 2025-01-04, 2025-01-09) missing",)
+    assert (month.group.coverage.days_expected, month.group.coverage.days_present) == (93, 90)
+    assert month.affiliates["a"].upper is not None
+    assert month.summed[2] is None
 
 
 @pytest.mark.parametrize("missing", [(), (3, 4)], ids=["whole", "days are missing"])
@@ -177,16 +177,16 @@ def test_counts_and_ceilings_bound_but_do_not_complete(
 ) -> None:
     fill(store, group, ("a/x", "a/y"))
     store.replace_counts(MONTH, MONTH, [StatedCount("b", "z", MONTH, kind, 5000, "people", "report", "CFO")], LATE)
-    found = measured(store, group)
-    figure = found.products["b/z"]
+    month = measured(store, group)
+    figure = month.products["b/z"]
     assert (figure.estimate, figure.lower, figure.upper, figure.complete) == (estimate, lower, 5000, False)
     # A count can't be united with anybody, but the group has at least as many people as it says.
-    assert (found.group.estimate, found.group.lower) == ((5000, 5000) if kind == "count" else (250, 250))
-    assert found.group.identity_high == (5250 if kind == "count" else 250)
-    assert found.group.upper is not None
-    assert 5250 <= found.group.upper <= 5252
-    assert not found.group.complete
-    assert found.group.summed_products == 300 + (estimate or 0)
+    assert (month.group.estimate, month.group.lower) == ((5000, 5000) if kind == "count" else (250, 250))
+    assert month.group.identity_high == (5250 if kind == "count" else 250)
+    assert month.group.upper is not None
+    assert 5250 <= month.group.upper <= 5252
+    assert not month.group.complete
+    assert month.group.summed_products == 300 + (estimate or 0)
 
 
 def test_a_count_does_not_stand_in_for_what_is_there(store: ContributionStore, group: Group) -> None:
@@ -219,9 +219,9 @@ def test_a_product_is_due_in_its_life_alone(store: ContributionStore, make: Call
     life = {"sources": [], "from": "2025-01-10", "to": "2025-01-20"}
     group = read_group(make([entity("a", [product("x", **life), product("y", sources=[], **{"from": "2025-02-01"})])]))
     fill(store, group, ("a/x",), DAYS[9:19])
-    found = measured(store, group)
-    assert list(found.products) == ["a/x"]
-    assert (found.group.coverage.days_expected, found.group.complete) == (10, True)
+    month = measured(store, group)
+    assert list(month.products) == ["a/x"]
+    assert (month.group.coverage.days_expected, month.group.complete) == (10, True)
 
 
 def test_the_newest_contribution_of_a_period_counts_and_the_older_stays(store: ContributionStore, group: Group) -> None:
@@ -250,9 +250,9 @@ def test_keys_of_two_epochs_or_crosswalks_are_never_united(
 def test_monthly_contributions(store: ContributionStore, group: Group) -> None:
     fill(store, group, ("a/x", "a/y"))
     fill(store, group, ("b/z",), [MONTH], grain="month")
-    found = measured(store, group)
-    assert (found.group.estimate, found.group.complete) == (350, True)
-    assert vars(found.group.coverage) == {"days_expected": 62, "days_present": 62, "months_expected": 1, "months_present": 1}
+    month = measured(store, group)
+    assert (month.group.estimate, month.group.complete) == (350, True)
+    assert vars(month.group.coverage) == {"days_expected": 62, "days_present": 62, "months_expected": 1, "months_present": 1}
 
 
 @pytest.mark.parametrize(
@@ -307,11 +307,11 @@ def test_mixed_lg_k_of_a_large_group() -> None:
 
 def test_errors_of_namespaces_add_in_squares() -> None:
     pool = Pool.from_sketches({"a": {12: sketch(0, 100_000, 12)}, "b": {12: sketch(10**6, 10**6 + 100_000, 12)}})
-    found = estimate_people(pool)
+    people = estimate_people(pool)
     each = [estimate_people(Pool.from_sketches({n: by})) for n, by in pool.stated.items()]
-    assert found.standard_error == pytest.approx(math.hypot(*(p.standard_error for p in each)))
-    assert found.upper - found.estimate == pytest.approx(math.hypot(*(p.upper - p.estimate for p in each)))
-    assert found.lg_k == 12
+    assert people.standard_error == pytest.approx(math.hypot(*(p.standard_error for p in each)))
+    assert people.upper - people.estimate == pytest.approx(math.hypot(*(p.upper - p.estimate for p in each)))
+    assert people.lg_k == 12
 
 
 def test_nobody_at_all() -> None:
@@ -320,6 +320,6 @@ def test_nobody_at_all() -> None:
 
 def test_what_cannot_be_is_found(store: ContributionStore, group: Group) -> None:
     fill(store, group)
-    found = measured(store, group)
-    assert replace(found, group=replace(found.group, upper=100)).contradictions
-    assert replace(found, group=replace(found.group, lower=10_000)).contradictions
+    month = measured(store, group)
+    assert replace(month, group=replace(month.group, upper=100)).contradictions
+    assert replace(month, group=replace(month.group, lower=10_000)).contradictions

@@ -93,12 +93,12 @@ def test_the_29_days_before_an_epoch_are_contributed_twice(day: date, third: str
     each: list[dict[str, Any]] = [*TWO_KEYS]
     each += [{"epoch": 3, "file": "third.key", "from": "2025-03"}] if third == "2025-03" else []
     settings = Settings.model_validate({"group": "g", "ultimate_parent": "p", "keys": each})
-    found = epochs.next_epoch(settings, day)
+    days = epochs.next_epoch(settings, day)
     begins = {e["epoch"]: date.fromisoformat(f"{e['from']}-01") for e in each[1:]}  # By hand.
     own = max((e for e, begin in begins.items() if begin <= day), default=1)
     begin = begins.get(own + 1)
     is_near = begin is not None and any(begin == day + n * DAY for n in range(1, 30))
-    assert (found.epoch if found else None) == (str(own + 1) if is_near else None)
+    assert (days.epoch if days else None) == (str(own + 1) if is_near else None)
     for name in ("1", "2", "3"):
         is_next_epoch = epochs.is_next_epoch(settings, "day", day, name)
         assert is_next_epoch == (is_near and name == str(own + 1))
@@ -137,8 +137,8 @@ def test_every_day_across_the_change_is_right_and_no_month_moves(
         for days_ in [Days.trailing(28, d) for d in days_between(last + DAY, day)] + [Days.trailing(30, day)]:
             if days_.first < JANUARY:
                 continue
-            found = window(directory, days_)
-            for name, figure in (("x", found.products["a/x"]), ("y", found.products["a/y"]), ("xy", found.group)):
+            across = window(directory, days_)
+            for name, figure in (("x", across.products["a/x"]), ("y", across.products["a/y"]), ("xy", across.group)):
                 truth = {who for n in name for moment, who in SEEN[n] if days_.first <= moment.date() <= days_.last}
                 assert (figure.estimate, figure.complete, figure.reasons) == (len(truth), True, ()), (name, days_)
                 assert figure.upper is not None
@@ -148,15 +148,15 @@ def test_every_day_across_the_change_is_right_and_no_month_moves(
     assert set(second_versions(directory, "x")) == set(second_versions(directory, "y")) == set(BOTH)
     monkeypatch.setattr(epochs, "REACH", 0)
     without = tmp_path / "without"
-    for _ in replayed(lambda *args, **said: write_group(without, *args, **said)):
+    for _ in replayed(lambda *args, **options: write_group(without, *args, **options)):
         pass
     assert second_versions(without, "x") == {}
     assert months(without) == with_both
-    found = window(without, Days.trailing(28, date(2025, 2, 14)))  # Not refused, and not too low.
+    across = window(without, Days.trailing(28, date(2025, 2, 14)))  # Not refused, and not too low.
     truth = {who for each in SEEN.values() for m, who in each if date(2025, 1, 18) <= m.date() <= date(2025, 2, 14)}
-    assert found.group.upper is not None
-    assert found.group.lower <= len(truth) <= found.group.upper
-    assert "are under the key of epoch 1, not of 2" in found.group.reasons[0]
+    assert across.group.upper is not None
+    assert across.group.lower <= len(truth) <= across.group.upper
+    assert "are under the key of epoch 1, not of 2" in across.group.reasons[0]
 
 
 # Missing ones.
@@ -164,10 +164,10 @@ def test_every_day_across_the_change_is_right_and_no_month_moves(
 NAMES = ("a/x", "b/z")
 
 
-def under(name: str, day: date, who: Sequence[int], epoch: str, **said: Any) -> Contribution:
+def under(name: str, day: date, who: Sequence[int], epoch: str, **changes: Any) -> Contribution:
     """A day's people under an epoch's key; under another they are others."""
     of_epoch = keys(0, 3000)[[w + 1000 * (int(epoch) - 1) for w in sorted(set(who))]]
-    return contributed(name, day, {"email": Registers.from_keys(LG_K, of_epoch)}, key_epoch=epoch, **said)
+    return contributed(name, day, {"email": Registers.from_keys(LG_K, of_epoch)}, key_epoch=epoch, **changes)
 
 
 def store_them(store: ContributionStore, group: Group, each: Sequence[Contribution], is_next_epoch: bool = False) -> None:
@@ -209,10 +209,10 @@ def test_what_isnt_there_under_both_widens_and_misses_nobody(
         for name, each in CAME.items():
             second = [under(name, d, each[d], "2") for d in BOTH if d not in missing.get(name, ())]
             store_them(store, group, second, is_next_epoch=True)
-        found = measure.measure(store, group, inputs.gather_window(store, group, days_, READING))
+        measured_window = measure.measure(store, group, inputs.gather_window(store, group, days_, READING))
         january = measure.measure(store, group, inputs.gather(store, group, JANUARY, READING))
     assert january.group.estimate == len({w for n in NAMES for d in month_days(JANUARY) for w in CAME[n][d]})
-    for names, figure in [*(((n,), f) for n, f in found.products.items()), (NAMES, found.group)]:
+    for names, figure in [*(((n,), f) for n, f in measured_window.products.items()), (NAMES, measured_window.group)]:
         seen = [(d, w, n) for n in names for d in days_between(days_.first, last) for w in CAME[n][d]]
         truth = {w for _, w, _ in seen}
         without = {d for n in names for d in missing.get(n, ()) if d >= days_.first}
@@ -249,7 +249,7 @@ def closed_january(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A product that is handed in, with January and February under their own keys and January closed."""
     made_at = tmp_path_factory.mktemp("handed") / "in"
     directory = of_two_keys(
-        lambda *args, **said: write_group(made_at, *args, **said), [entity("a", [unknown("app", to="2025-03-01")])]
+        lambda *args, **options: write_group(made_at, *args, **options), [entity("a", [unknown("app", to="2025-03-01")])]
     )
     each = [made("a/app", d, PEOPLE[d], key=FIRST_KEY if d < FEBRUARY else SECOND_KEY) for d in PEOPLE]
     assert set(outcomes(handed_in(directory, each))) == {"new"}
@@ -272,8 +272,8 @@ def handed_in(directory: Path, each: Sequence[Contribution], name: str = "f.parq
     return take(directory, directory / name)
 
 
-def second(day: date, who: Sequence[str] = (), **said: Any) -> Contribution:
-    return made("a/app", day, who or PEOPLE[day], **{"key": SECOND_KEY, **said})
+def second(day: date, who: Sequence[str] = (), **changes: Any) -> Contribution:
+    return made("a/app", day, who or PEOPLE[day], **{"key": SECOND_KEY, **changes})
 
 
 def test_a_second_contribution_is_taken_and_no_month_notices(directory: Path, store_url: str) -> None:
@@ -283,7 +283,7 @@ def test_a_second_contribution_is_taken_and_no_month_notices(directory: Path, st
     assert not window(directory, TRAILING).group.complete
     session = handed_in(directory, [second(day) for day in BOTH])
     assert (outcomes(session), session.report.published, session.report.findings) == (["new"] * 29, [], [])
-    assert {told["key_epoch"] for told in receipt(directory / "f.parquet")["contributions"]} == {"2"}
+    assert {entry["key_epoch"] for entry in receipt(directory / "f.parquet")["contributions"]} == {"2"}
     figure = window(directory, TRAILING).group
     assert (figure.estimate, figure.complete) == (len(truth), True)
     assert months(directory) == before
@@ -314,7 +314,7 @@ def test_each_replaces_its_own_kind(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "said"),
+    ("wrong", "message"),
     [
         (second(BOTH[0] - DAY), "another key epoch (2, the month's is 1)"),
         (second(FEBRUARY, key=FIRST_KEY), "another key epoch (1, the month's is 2)"),
@@ -324,10 +324,10 @@ def test_each_replaces_its_own_kind(directory: Path) -> None:
         (second(LAST, key=GroupKey("9" * 64, "3")), "another key epoch (3, the month's is 1)"),
     ],
 )
-def test_nothing_else_is_taken_for_a_second_one(directory: Path, store_url: str, wrong: Contribution, said: str) -> None:
+def test_nothing_else_is_taken_for_a_second_one(directory: Path, store_url: str, wrong: Contribution, message: str) -> None:
     before = rows_of(store_url, directory)["contributions"]
     session = handed_in(directory, [second(date(2025, 1, 20)), wrong])
-    assert (outcomes(session), said in why(session)) == ([], True), why(session)
+    assert (outcomes(session), message in why(session)) == ([], True), why(session)
     assert rows_of(store_url, directory)["contributions"] == before
 
 
@@ -372,10 +372,10 @@ def test_a_second_contribution_of_fewer_events_is_left_alone(directory: Path) ->
 @pytest.mark.parametrize(("epoch", "day"), [(0, LAST), (1, LAST)])
 def test_a_destroyed_epoch_takes_no_second_ones(directory: Path, epoch: int, day: date) -> None:
     """Neither of its own days, under whichever key, nor under its own key."""
-    said = yaml.safe_load((directory / "group.yaml").read_text())
-    said["keys"][epoch] = {**said["keys"][epoch], "file": None, "destroyed": "2025-05-30"}
-    said["keys"][epoch] = {k: v for k, v in said["keys"][epoch].items() if v}
-    (directory / "group.yaml").write_text(yaml.safe_dump(said))
+    manifest = yaml.safe_load((directory / "group.yaml").read_text())
+    manifest["keys"][epoch] = {**manifest["keys"][epoch], "file": None, "destroyed": "2025-05-30"}
+    manifest["keys"][epoch] = {k: v for k, v in manifest["keys"][epoch].items() if v}
+    (directory / "group.yaml").write_text(yaml.safe_dump(manifest))
     assert f"the key of its epoch was destroyed (epoch {epoch + 1}, on 2025-05-30)" in why(handed_in(directory, [second(day)]))
 
 
@@ -481,10 +481,10 @@ def test_without_the_coming_key_nothing_is_refused(make: Make, tmp_path: Path) -
     """On an affiliate's machine the new key may come late: its days under their own key are due all the same."""
     directory = counted(make)
     asked = ["contribute", "a/app", "--group", str(directory), "--month", "2025-01"]
-    said = ran(*asked, "-o", str(tmp_path / "both.parquet"))
-    assert "60 contributions, 2025-01-01 to 2025-01-31" in said
-    assert "email, key 1" in said
-    assert "email, key 2" in said
+    output = ran(*asked, "-o", str(tmp_path / "both.parquet"))
+    assert "60 contributions, 2025-01-01 to 2025-01-31" in output
+    assert "email, key 1" in output
+    assert "email, key 2" in output
     assert ran("inspect", str(tmp_path / "both.parquet")).count("email, key") == 2
     (directory / "second.key").unlink()
     assert "31 contributions" in ran(*asked, "-o", str(tmp_path / "one.parquet"))

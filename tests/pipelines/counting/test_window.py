@@ -60,17 +60,17 @@ def some(seed: str, over: Sequence[date] = ALL_DAYS, each: int = 5, people: int 
 
 
 def by_day(
-    name: str, seen: Sequence[Event], over: Sequence[date] = ALL_DAYS, zone: str = "UTC", **said: Any
+    name: str, seen: Sequence[Event], over: Sequence[date] = ALL_DAYS, zone: str = "UTC", **changes: Any
 ) -> list[Contribution]:
     each: dict[date, set[int]] = defaultdict(set)
     for moment, who in seen:
         each[here(moment, zone)].add(who)
-    return [contributed(name, day, {"email": of(each[day])}, day_zone=zone, **said) for day in over]
+    return [contributed(name, day, {"email": of(each[day])}, day_zone=zone, **changes) for day in over]
 
 
-def by_month(name: str, seen: Sequence[Event], months: Sequence[date], **said: Any) -> list[Contribution]:
+def by_month(name: str, seen: Sequence[Event], months: Sequence[date], **changes: Any) -> list[Contribution]:
     each = {m: of({who for moment, who in seen if moment.date().replace(day=1) == m}) for m in months}
-    return [contributed(name, m, {"email": r}, grain="month", **said) for m, r in each.items()]
+    return [contributed(name, m, {"email": r}, grain="month", **changes) for m, r in each.items()]
 
 
 def people(seen: Sequence[Event], window: Days) -> set[int]:
@@ -121,17 +121,17 @@ WINDOWS = st.one_of(
 def test_every_window_holds_the_truth(filled: tuple[ContributionStore, Group], window: Days) -> None:
     """A day too few at either edge, a whole month taken for its part, or left out of the bound from above."""
     store, group = filled
-    found = measured(store, group, window)
-    for name, figure in [*found.products.items(), ("", found.group)]:
+    figures = measured(store, group, window)
+    for name, figure in [*figures.products.items(), ("", figures.group)]:
         truth = len(set().union(*(people(SEEN[n], window) for n in SEEN if name in ("", n))))
         assert figure.upper is not None
         assert figure.lower <= truth <= figure.upper, (name, window)
-    assert found.products["a/x"].estimate == len(people(SEEN["a/x"], window))
-    assert found.products["a/x"].complete
-    assert found.products["a/x"].coverage.days_expected == (window.last - window.first).days + 1
+    assert figures.products["a/x"].estimate == len(people(SEEN["a/x"], window))
+    assert figures.products["a/x"].complete
+    assert figures.products["a/x"].coverage.days_expected == (window.last - window.first).days + 1
     for name in ("a/y", "b/w"):
         cut = [m for m in window.months if window.part_of(m) != (m, month_end(m)) and (name == "a/y" or m < FEBRUARY)]
-        figure = found.products[name]
+        figure = figures.products[name]
         assert (figure.complete, len(figure.reasons)) == (not cut, len(cut))
         whole = [m for m in window.months if m not in cut]
         inside = {who for moment, who in SEEN[name] if window.first <= moment.date() <= window.last
@@ -144,8 +144,8 @@ def test_a_window_that_is_a_month_has_the_months_figures(filled: tuple[Contribut
     """Two ways to count the same days that differ would both be doubted."""
     store, group = filled
     for window in (Days.trailing(28, month_end(FEBRUARY)), Days.to_date(month_end(FEBRUARY))):
-        as_month, found = measured(store, group, Days.from_month(FEBRUARY)), measured(store, group, window)
-        assert (found.group, found.affiliates, found.products) == (as_month.group, as_month.affiliates, as_month.products)
+        as_month, figures = measured(store, group, Days.from_month(FEBRUARY)), measured(store, group, window)
+        assert (figures.group, figures.affiliates, figures.products) == (as_month.group, as_month.affiliates, as_month.products)
 
 
 def test_a_months_digest_is_what_it_was(filled: tuple[ContributionStore, Group]) -> None:
@@ -180,7 +180,7 @@ def test_days_that_are_missing_or_may_still_grow_leave_no_upper_bound(store: Con
 
 
 @pytest.mark.parametrize(
-    ("kinds", "window", "lower", "upper", "said"),
+    ("kinds", "window", "lower", "upper", "message"),
     [
         (["count", "count", "count"], Days.trailing(30, MARCH), 2000, 6000, "of 2025-01 and 2025-02 and 2025-03, of which"),
         (["count", None, "count"], Days.trailing(30, MARCH), 0, None, ""),
@@ -191,7 +191,7 @@ def test_days_that_are_missing_or_may_still_grow_leave_no_upper_bound(store: Con
     ],
 )  # fmt: skip
 def test_a_count_is_of_a_month(
-    store: ContributionStore, make: Make, kinds: list[str | None], window: Days, lower: int, upper: int | None, said: str
+    store: ContributionStore, make: Make, kinds: list[str | None], window: Days, lower: int, upper: int | None, message: str
 ) -> None:
     """Of a part of a month it is no floor; without one of its months nothing bounds the window from above."""
     group = read_group(make([entity("a", [product("x", **LIFE)])]))
@@ -201,7 +201,7 @@ def test_a_count_is_of_a_month(
     figure = measured(store, group, window).group
     assert (figure.lower, figure.upper, figure.complete) == (lower, upper, False)
     assert figure.estimate == (lower or None)
-    assert any(said in reason for reason in figure.reasons)
+    assert any(message in reason for reason in figure.reasons)
 
 
 def test_keys_and_snapshots_that_nobody_can_join_are_kept_apart(store: ContributionStore, make: Make) -> None:
@@ -250,12 +250,12 @@ def test_the_share_of_a_month_that_has_come_by_a_day(
     give(store, group, *by_day("a/x", seen, month_days(FEBRUARY)[:-1]), *by_month("b/y", seen, [FEBRUARY]))
     assert measure.share_seen_by_day(store, group, FEBRUARY, READING) == {}
     give(store, group, *by_day("a/x", seen, month_days(FEBRUARY)))
-    found = measure.share_seen_by_day(store, group, FEBRUARY, READING)
+    shares = measure.share_seen_by_day(store, group, FEBRUARY, READING)
     whole = len(people(seen, Days.from_month(FEBRUARY)))
-    assert {d: round(share * whole) for d, share in found.items()} == {
+    assert {d: round(share * whole) for d, share in shares.items()} == {
         d: len(people(seen, Days.to_date(d))) for d in month_days(FEBRUARY)
     }
-    assert found[month_end(FEBRUARY)] == 1
+    assert shares[month_end(FEBRUARY)] == 1
     assert measure.share_seen_by_day(store, group, JANUARY, READING) == {}
 
 
@@ -287,13 +287,13 @@ def test_a_window_carries_its_name_and_is_stored_nowhere(counted: Path) -> None:
         (["--trailing", "30", "--to", "2025-02-10"], "trailing_30_days", "2025-01-12"),
         (["--to-date", "--to", "2025-02-10"], "month_to_date", "2025-02-01"),
     ):
-        said = json.loads(ran("measure", *asked, *where, "--json"))
-        assert said["window"] == {"kind": kind, "first": first, "last": "2025-02-10"}
-        assert (said.get("month"), said["note"], said["published"]) == (None, "no licence tests this window", None)
+        answer = json.loads(ran("measure", *asked, *where, "--json"))
+        assert answer["window"] == {"kind": kind, "first": first, "last": "2025-02-10"}
+        assert (answer.get("month"), answer["note"], answer["published"]) == (None, "no licence tests this window", None)
         month = json.loads(ran("measure", "--month", "2025-01", *where, "--json"))
-        assert list(said["group"]) == list(month["group"])
+        assert list(answer["group"]) == list(month["group"])
         days_ = (date(2025, 2, 10) - date.fromisoformat(first)).days + 1
-        assert (said["group"]["estimate"], said["group"]["coverage"]["days_expected"]) == (min(days_, 40), days_)
+        assert (answer["group"]["estimate"], answer["group"]["coverage"]["days_expected"]) == (min(days_, 40), days_)
         shown = " ".join(ran("measure", *asked, *where).split())
         assert f"People in the {kind.replace('_', ' ')}, {first} to 2025-02-10 (UTC)" in shown
         assert (
@@ -304,7 +304,7 @@ def test_a_window_carries_its_name_and_is_stored_nowhere(counted: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "said"),
+    ("asked", "message"),
     [
         ([], "say which days"),
         (["--month", "2025-01", "--trailing", "28"], "--month and --trailing ask for two windows"),
@@ -318,10 +318,10 @@ def test_a_window_carries_its_name_and_is_stored_nowhere(counted: Path) -> None:
         (["--to-date", "--to", "2024-05-05"], "no data: nothing was contributed for these days"),
     ],
 )
-def test_two_windows_at_once_are_none(counted: Path, asked: list[str], said: str) -> None:
+def test_two_windows_at_once_are_none(counted: Path, asked: list[str], message: str) -> None:
     done = CliRunner().invoke(app, ["measure", *asked, "--group", str(counted)], env={"COLUMNS": "300"})
     assert done.exit_code != 0
-    assert said in " ".join(done.output.replace("│", " ").split()) or said in str(done.exception)
+    assert message in " ".join(done.output.replace("│", " ").split()) or message in str(done.exception)
     if not isinstance(done.exception, SystemExit):
         assert type(done.exception).__name__ == "RefusedError"  # With which `main` ends by 2.
     else:

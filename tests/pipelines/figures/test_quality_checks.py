@@ -26,7 +26,7 @@ def steady(last: int | None, users: int = 1000, weekend: int = 300) -> list[Prod
 
 
 @pytest.mark.parametrize(
-    ("found", "passes"),
+    ("past", "passes"),
     [
         (steady(1000), True),
         (steady(600), True),
@@ -44,18 +44,18 @@ def steady(last: int | None, users: int = 1000, weekend: int = 300) -> list[Prod
     ids=["as ever", "less", "more", "half a file", "nobody", "doubled", "not noted", "a dozen by chance", "too many of few",
          "three weeks are no past", "four are", "growth of a percent a day"],
 )  # fmt: skip
-def test_a_day_beside_its_own_past(found: list[ProductDay], passes: bool) -> None:
-    checks = {c.name: c for c in check_product(found, since=found[-1].day)}
+def test_a_day_beside_its_own_past(past: list[ProductDay], passes: bool) -> None:
+    checks = {c.name: c for c in check_product(past, since=past[-1].day)}
     assert checks["usual_change"].passed == passes
     assert checks["usual_change"].subject == "a/app"
     if not passes:
-        assert f"{found[-1].day}: " in checks["usual_change"].explanation
+        assert f"{past[-1].day}: " in checks["usual_change"].explanation
 
 
 def test_the_past_is_not_judged_again() -> None:
-    found = [*steady(1000), *(ProductDay(ProductRef("a", "app"), "day", FIRST + timedelta(64), 1000, 10**9, 0, 21),)]
-    broken = [*found[:40], ProductDay(ProductRef("a", "app"), "day", found[40].day, 1, 10**9, 0, 21), *found[41:]]
-    assert all(c.passed for c in check_product(broken, since=found[-1].day))
+    past = [*steady(1000), *(ProductDay(ProductRef("a", "app"), "day", FIRST + timedelta(64), 1000, 10**9, 0, 21),)]
+    broken = [*past[:40], ProductDay(ProductRef("a", "app"), "day", past[40].day, 1, 10**9, 0, 21), *past[41:]]
+    assert all(c.passed for c in check_product(broken, since=past[-1].day))
     assert not all(c.passed for c in check_product(broken))
 
 
@@ -75,7 +75,7 @@ def test_nothing_is_said_of_no_days() -> None:
 
 
 @pytest.mark.parametrize(
-    ("missing", "now", "passes", "said"),
+    ("missing", "now", "passes", "ending"),
     [
         ([], datetime(2025, 3, 19, tzinfo=UTC), True, "15 of 31 days; the others aren't due yet"),
         ([14, 15], datetime(2025, 3, 17, tzinfo=UTC), True, "13 of 31 days; the others aren't due yet"),
@@ -86,7 +86,7 @@ def test_nothing_is_said_of_no_days() -> None:
     ids=["it lasts", "not settled", "settled and not there", "over", "all is due"],
 )
 def test_coverage_while_a_month_lasts(
-    make: Callable[..., Path], missing: list[int], now: datetime, passes: bool, said: str
+    make: Callable[..., Path], missing: list[int], now: datetime, passes: bool, ending: str
 ) -> None:
     """Red every day until the month's end, it would be looked at by nobody when a day is really missing."""
     by_day = {"files": "{day}.parquet", "time": "at", "identifiers": [{"column": "user", "namespace": "email"}]}
@@ -94,7 +94,7 @@ def test_coverage_while_a_month_lasts(
     for day in (d for d in range(1, 16) if d not in missing):
         events([(f"2025-03-{day:02}T12:00:00Z", "u@example.com")]).write_parquet(directory / f"2025-03-{day:02}.parquet")
     group = read_group(directory)
-    found = run(directory, group, now).measured[date(2025, 3, 1), "unique_people"]
-    (coverage, _) = check_figures(found, MonthDue(found.inputs, group, now))
-    assert (coverage.passed, coverage.explanation.endswith(said)) == (passes, True), coverage.explanation
-    assert not check_figures(found)[0].passed  # To be signed, all of it must be there.
+    figures = run(directory, group, now).measured[date(2025, 3, 1), "unique_people"]
+    (coverage, _) = check_figures(figures, MonthDue(figures.inputs, group, now))
+    assert (coverage.passed, coverage.explanation.endswith(ending)) == (passes, True), coverage.explanation
+    assert not check_figures(figures)[0].passed  # To be signed, all of it must be there.

@@ -43,17 +43,17 @@ def test_the_slice_is_the_public_data() -> None:
 
 def test_series_are_regular_quarters_of_one_metric() -> None:
     """A milestone or a half-year's step taken for a quarter would look like growth, or like weekly users for monthly ones."""
-    found = companies()
-    assert {name: len(s.points) for name, s in found.items()} == {
+    by_company = companies()
+    assert {name: len(s.points) for name, s in by_company.items()} == {
         "Facebook": 60, "Meta_Family_MAP": 17, "Pinterest": 25, "Spotify": 44, "Twitter": 37,
     }  # fmt: skip
     with FILE.open(encoding="utf-8", newline="") as opened:
         rows = {(r["company"], r["quarter_end"]): r for r in csv.DictReader(opened)}
-    for name, series in found.items():
+    for name, series in by_company.items():
         ends = [series.points[i].number - series.points[i - 1].number for i in range(1, len(series.points))]
         assert set(ends) == {3}
         assert len({r["metric"] for (company, _), r in rows.items() if company == name}) == 1
-    assert found["Spotify"].label(found["Spotify"].newest.number) == "2025-Q4"
+    assert by_company["Spotify"].label(by_company["Spotify"].newest.number) == "2025-Q4"
 
 
 @pytest.mark.parametrize(("low", "high", "nominal"), [("p10", "p90", 0.8), ("p2_5", "p97_5", 0.95)])
@@ -95,8 +95,8 @@ def test_nothing_leaks_from_the_future() -> None:
 
 def test_a_company_has_no_part_in_what_it_is_judged_by() -> None:
     """Constants chosen with a company look better on it than on the next: with its figures changed the choice for it stays."""
-    some, found = CANDIDATES[::4], companies()
-    series = {name: found[name] for name in ("Twitter", "Pinterest", "Meta_Family_MAP")}
+    some, by_company = CANDIDATES[::4], companies()
+    series = {name: by_company[name] for name in ("Twitter", "Pinterest", "Meta_Family_MAP")}
     wild = [replace(p, value=(p.value or 0) * (1 + i % 2)) for i, p in enumerate(series["Twitter"].points)]
     before = leave_one_out(tried(series, some, every=6, paths=200))
     series["Twitter"] = replace(series["Twitter"], points=tuple(wild))
@@ -106,8 +106,10 @@ def test_a_company_has_no_part_in_what_it_is_judged_by() -> None:
 
 def test_the_measures_are_measures() -> None:
     """By hand: two forecasts, one held by both intervals, one beyond both by 0.1."""
-    said = np.array([[0.8, 0.9, 1, 1.1, 1.2]] * 2)
-    played = Played(np.ones(2), said, said * 2, np.array([1.0, 1.3]), np.array([[0.5], [1.0]]), np.array([[0.0], [1.0]]))
+    quantiles = np.array([[0.8, 0.9, 1, 1.1, 1.2]] * 2)
+    played = Played(
+        np.ones(2), quantiles, quantiles * 2, np.array([1.0, 1.3]), np.array([[0.5], [1.0]]), np.array([[0.0], [1.0]])
+    )
     assert coverage([played], 1, "p2_5", "p97_5")[0] == 0.5
     assert interval_score([played], 1, 0.05) == pytest.approx(0.4 + 40 * 0.1 / 2)
     assert interval_score([played], 1, 0.2) == pytest.approx(0.2 + 10 * 0.2 / 2)

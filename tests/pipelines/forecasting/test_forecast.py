@@ -45,16 +45,16 @@ def test_all_that_is_said_fits_together(values: list[float | None], line: float,
     broken = data.draw(st.sets(st.integers(0, len(values) - 1), max_size=4))
     points = [Point(START + months * i, v, break_="another" if i in broken else "") for i, v in enumerate(values)]
     series = even_series("x", points, 1 if months == 1 else 3, "month")
-    made = quickly(series, line * (series.newest.value or 0), 6, 200)
-    for a in made.ahead:
+    outlook = quickly(series, line * (series.newest.value or 0), 6, 200)
+    for a in outlook.ahead:
         assert list(a.quantiles.values()) == sorted(a.quantiles.values())
         assert a.quantiles["p2_5"] > 0
         assert math.isfinite(a.quantiles["p97_5"])
         assert 0 <= a.over <= a.crossed <= 1
-    crossed = [a.crossed for a in made.ahead]
+    crossed = [a.crossed for a in outlook.ahead]
     assert crossed == sorted(crossed)
-    assert sum(made.first_passage.values()) + made.not_within == pytest.approx(1)
-    assert list(made.first_passage) == [series.newest.number + months * (i + 1) for i in range(6)]
+    assert sum(outlook.first_passage.values()) + outlook.not_within == pytest.approx(1)
+    assert list(outlook.first_passage) == [series.newest.number + months * (i + 1) for i in range(6)]
 
 
 @settings(max_examples=15)
@@ -101,8 +101,8 @@ def test_measuring_error_keeps_a_figure_near_the_line_undecided() -> None:
     """699 with an error of 2 % may be over, and 701 may not: certainty would be the sketch's, not the group's. It doesn't
     average out either: a year's months all have it."""
     for value in (699.0, 701.0):
-        made = quickly(monthly([*growing()[:6], value], lower=value * 0.98, upper=value * 1.02), 700)
-        assert 0.2 < made.over_now < 0.8
+        outlook = quickly(monthly([*growing()[:6], value], lower=value * 0.98, upper=value * 1.02), 700)
+        assert 0.2 < outlook.over_now < 0.8
     flat: list[float | None] = [650 + 0.5 * (i % 2) for i in range(30)]
     sure, unsure = (
         quickly(monthly(flat, **bounds), 680, paths=4000).ahead[-1] for bounds in ({}, {"lower": 600.0, "upper": 700.0})
@@ -113,10 +113,10 @@ def test_measuring_error_keeps_a_figure_near_the_line_undecided() -> None:
 
 
 def test_already_over() -> None:
-    made = quickly(monthly([v and v * 2 for v in growing()]), 700)
-    assert made.over_now == 1
-    assert made.ahead[0].over > 0.99
-    assert made.crossing(0.5) == made.series.newest.number + 1
+    outlook = quickly(monthly([v and v * 2 for v in growing()]), 700)
+    assert outlook.over_now == 1
+    assert outlook.ahead[0].over > 0.99
+    assert outlook.crossing(0.5) == outlook.series.newest.number + 1
 
 
 def test_a_new_definition_is_no_growth() -> None:
@@ -166,13 +166,13 @@ def test_few_figures_are_said() -> None:
 
 def test_days_to_decide_by() -> None:
     """The first day of the month of crossing less the lead times; none where it isn't crossed."""
-    made = quickly(monthly(growing(24, 1.02)), 1000)
-    number = made.crossing(0.5)
+    outlook = quickly(monthly(growing(24, 1.02)), 1000)
+    number = outlook.crossing(0.5)
     assert number is not None
-    assert made.ahead[number - made.series.newest.number - 1].crossed >= 0.5
-    assert number == made.series.newest.number + 1 or made.ahead[number - made.series.newest.number - 2].crossed < 0.5
-    ten, fifty = made.decide_by({"request": 90, "move": 0})
-    first = made.series.begins(number)
+    assert outlook.ahead[number - outlook.series.newest.number - 1].crossed >= 0.5
+    assert number == outlook.series.newest.number + 1 or outlook.ahead[number - outlook.series.newest.number - 2].crossed < 0.5
+    ten, fifty = outlook.decide_by({"request": 90, "move": 0})
+    first = outlook.series.begins(number)
     assert (fifty["crossing"], fifty["days"]["move"]) == (f"{first:%Y-%m}", first)
     assert (first - fifty["days"]["request"]).days == 90
     assert ten["days"]["move"] <= fifty["days"]["move"]

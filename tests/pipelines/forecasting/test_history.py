@@ -46,9 +46,9 @@ USERS = [100, 120, 140, 160, 180, 200]
 @pytest.fixture
 def directory(make: Make) -> Path:
     """Half a year of one product: 20 people more each month."""
-    made = make([entity("a", [half_a_year()])])
-    write_events(made, USERS)
-    return made
+    group_directory = make([entity("a", [half_a_year()])])
+    write_events(group_directory, USERS)
+    return group_directory
 
 
 def series(directory: Path, now: datetime = NOW, number: int = 0) -> Series:
@@ -58,16 +58,16 @@ def series(directory: Path, now: datetime = NOW, number: int = 0) -> Series:
         return history.read_series(store, group, group.readings.readings[number])
 
 
-def broken(found: Series) -> dict[str, str]:
-    return {found.label(p.number): p.break_ for p in found.points if p.break_}
+def broken(months: Series) -> dict[str, str]:
+    return {months.label(p.number): p.break_ for p in months.points if p.break_}
 
 
 def test_months_as_they_were_published(directory: Path) -> None:
-    found = series(directory)
-    assert [p.value for p in found.points] == USERS
-    assert found.label(found.newest.number) == "2025-06"
-    assert all(p.lower is not None and p.upper is not None and p.lower <= (p.value or 0) <= p.upper for p in found.points)
-    assert (broken(found), found.left_out, found.months) == ({}, (), 1)
+    months = series(directory)
+    assert [p.value for p in months.points] == USERS
+    assert months.label(months.newest.number) == "2025-06"
+    assert all(p.lower is not None and p.upper is not None and p.lower <= (p.value or 0) <= p.upper for p in months.points)
+    assert (broken(months), months.left_out, months.months) == ({}, (), 1)
 
 
 def test_a_month_with_a_gap_is_left_out_by_name(directory: Path) -> None:
@@ -75,25 +75,25 @@ def test_a_month_with_a_gap_is_left_out_by_name(directory: Path) -> None:
     the newest figure either."""
     path = directory / "affiliates" / "a.yaml"
     path.write_text(path.read_text().replace("2025-06-30", "2025-05-19").replace("grain: month", "grain: day"))
-    found = series(directory)
-    assert [p.value for p in found.points] == USERS[:4]
-    assert [label.partition(":")[0] for label in found.left_out] == ["2025-05"]
-    assert found.left_out[0].startswith("2025-05: a/app: 12 of 31 days (2025-05-20 to 2025-05-31) missing")
+    months = series(directory)
+    assert [p.value for p in months.points] == USERS[:4]
+    assert [label.partition(":")[0] for label in months.left_out] == ["2025-05"]
+    assert months.left_out[0].startswith("2025-05: a/app: 12 of 31 days (2025-05-20 to 2025-05-31) missing")
 
 
 def test_a_month_of_nobody_or_of_nothing_is_said(directory: Path) -> None:
     """From zero there is no growth, and a month that nobody published isn't one without people."""
     write_events(directory, [100, 0, 140, 160, 180, 200])
-    found = series(directory)
-    assert [p.value for p in found.points] == [100, None, *USERS[2:]]
-    assert found.left_out == ("2025-02: nobody was counted",)
+    months = series(directory)
+    assert [p.value for p in months.points] == [100, None, *USERS[2:]]
+    assert months.left_out == ("2025-02: nobody was counted",)
 
 
 def test_one_month_is_no_series(make: Make) -> None:
-    made = make([entity("a", [half_a_year(to="2025-02-01")])])
-    write_events(made, [9, 0, 0, 0, 0, 0])
+    group_directory = make([entity("a", [half_a_year(to="2025-02-01")])])
+    write_events(group_directory, [9, 0, 0, 0, 0, 0])
     with pytest.raises(RefusedError, match="at least two published months"):
-        series(made)
+        series(group_directory)
 
 
 def test_another_definition_is_no_growth(directory: Path) -> None:
@@ -104,8 +104,8 @@ def test_another_definition_is_no_growth(directory: Path) -> None:
     group = read_group(directory)
     run(directory, group, NOW, date(2025, 5, 1), date(2025, 6, 30))
     with contributions.open_store(group.settings.store, directory) as store:
-        found = history.read_series(store, group, group.readings.readings[0])
-    assert broken(found) == {"2025-05": "2025-05: another definition of a/app"}
+        months = history.read_series(store, group, group.readings.readings[0])
+    assert broken(months) == {"2025-05": "2025-05: another definition of a/app"}
 
 
 def test_an_affiliate_that_joins_or_leaves_is_no_growth(directory: Path) -> None:
@@ -117,13 +117,13 @@ def test_an_affiliate_that_joins_or_leaves_is_no_growth(directory: Path) -> None
     group_of_two = {"parent": {"entity": "parent"}, "b": bought}
     for name, manifest in group_of_two.items():
         (directory / "affiliates" / f"{name}.yaml").write_text(str(manifest).replace("None", "null"))
-    found = series(directory)
+    months = series(directory)
     counted = "counts stand in for others than before (b/app)"
-    assert broken(found) == {
+    assert broken(months) == {
         "2025-03": f"2025-03: b joined the group; {counted}",
         "2025-06": f"2025-06: b left the group; {counted}",
     }
-    assert found.notes == ("from 2025-03: counts or ceilings stand in for b/app",)
+    assert months.notes == ("from 2025-03: counts or ceilings stand in for b/app",)
 
 
 def test_a_restated_month_is_a_step_on_both_sides(directory: Path) -> None:
@@ -135,13 +135,13 @@ def test_a_restated_month_is_a_step_on_both_sides(directory: Path) -> None:
     run(directory, read_group(directory), NOW + timedelta(1), MONTHS[2], date(2025, 3, 31))
     with Workspace(directory, read_group(directory), NOW + timedelta(1)) as workspace:
         close.close_month(workspace, MONTHS[2], Signature("Head of Finance", "as it is", "events came late"))
-    found = series(directory, NOW + timedelta(2))
-    assert found.points[2].value == 150
-    assert broken(found) == {"2025-03": "2025-03: restated", "2025-04": "2025-04: the month before is restated"}
+    months = series(directory, NOW + timedelta(2))
+    assert months.points[2].value == 150
+    assert broken(months) == {"2025-03": "2025-03: restated", "2025-04": "2025-04: the month before is restated"}
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "reasons"),
     [
         ({}, []),
         ({"joined": True}, ["from here on a crosswalk joins people"]),
@@ -154,10 +154,10 @@ def test_a_restated_month_is_a_step_on_both_sides(directory: Path) -> None:
         ({"restated": True, "affiliates": frozenset({"b"})}, ["b joined the group", "a left the group", "restated"]),
     ],
 )
-def test_what_is_no_growth(change: dict[str, Any], said: list[str]) -> None:
+def test_what_is_no_growth(change: dict[str, Any], reasons: list[str]) -> None:
     """A crosswalk that begins takes a tenth of the people away in a month, and none of them has gone."""
     before = Basis(frozenset({"a"}), {"a/x": frozenset({("seen/1", "d1")})}, frozenset(), False, False, 2)
-    assert list(breaks(before, replace(before, **change))) == said
+    assert list(breaks(before, replace(before, **change))) == reasons
 
 
 def test_the_sum_of_products_by_its_reading(directory: Path) -> None:
@@ -165,17 +165,17 @@ def test_the_sum_of_products_by_its_reading(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("lead_times: {licence_request: 30}\n", {"licence_request": 30, "migration": 180}),
         ("", {"licence_request": 90, "migration": 180}),
         (None, {"licence_request": 90, "migration": 180}),
     ],
 )
-def test_lead_times_are_the_groups(directory: Path, text: str | None, said: dict[str, int]) -> None:
+def test_lead_times_are_the_groups(directory: Path, text: str | None, expected: dict[str, int]) -> None:
     if text is not None:
         (directory / "alerts.yaml").write_text(text)
-    assert read_group(directory).alerting.lead_times.model_dump() == said
+    assert read_group(directory).alerting.lead_times.model_dump() == expected
 
 
 @pytest.mark.parametrize(
@@ -216,15 +216,15 @@ def test_the_month_to_date_and_its_share(make: Make) -> None:
     run(directory, group, datetime(2025, 6, 10, 12, tzinfo=UTC))
     with contributions.open_store(group.settings.store, directory) as store:
         reading = group.readings.readings[0]
-        found = history.month_to_date(store, group, reading, date(2025, 6, 10))
-        assert found is not None
+        so_far = history.month_to_date(store, group, reading, date(2025, 6, 10))
+        assert so_far is not None
 
         def people(month: int, last: int) -> int:
             return len({who for at, who in seen if at.startswith(f"2025-{month:02}") and int(at[8:10]) <= last})
 
-        assert (found.month, found.estimate) == (date(2025, 6, 1), people(6, 6)), "to the last day that has settled"
+        assert (so_far.month, so_far.estimate) == (date(2025, 6, 1), people(6, 6)), "to the last day that has settled"
         shares = [people(m, 6) / people(m, 31) for m in (3, 4, 5)]
-        assert found.share_low == pytest.approx(min(shares), abs=0.01)
-        assert found.share_high == pytest.approx(max(shares), abs=0.01)
+        assert so_far.share_low == pytest.approx(min(shares), abs=0.01)
+        assert so_far.share_high == pytest.approx(max(shares), abs=0.01)
         assert history.month_to_date(store, group, reading, date(2025, 6, 3)) is None, "nothing has settled yet"
         assert history.month_to_date(store, group, reading, date(2025, 2, 20)) is None, "one month is no comparison"

@@ -36,10 +36,10 @@ def test_periods_as_they_are_written(
     tmp_path: Path, periods: tuple[str, ...], months: int, spelling: str, following: str
 ) -> None:
     """A quarter read as a month would grow three times as fast; a label in another spelling joins to nothing."""
-    found = read(tmp_path, "period,value\n" + "".join(f"{p},{100 + i}\n" for i, p in enumerate(periods)))
-    assert (found.months, found.spelling) == (months, spelling)
-    assert [p.value for p in found.points] == [100, 101, 102]
-    assert found.label(found.newest.number + months) == following
+    series = read(tmp_path, "period,value\n" + "".join(f"{p},{100 + i}\n" for i, p in enumerate(periods)))
+    assert (series.months, series.spelling) == (months, spelling)
+    assert [p.value for p in series.points] == [100, 101, 102]
+    assert series.label(series.newest.number + months) == following
 
 
 @pytest.mark.parametrize(
@@ -54,32 +54,32 @@ def test_periods_as_they_are_written(
 def test_a_quarter_begins_with_its_first_month(tmp_path: Path, label: str, first: date) -> None:
     """A day to decide by that is counted from a quarter's end would be three months late."""
     before = {"2026-Q1": "2025-Q4", "2025-Q4": "2025-Q3", "2026-03-31": "2025-12-31", "2026-03": "2025-12"}[label]
-    found = read(tmp_path, f"period,value\n{before},1\n{label},1\n")
-    assert found.begins(found.newest.number) == first
-    assert period_name(found.newest.number, found.spelling) == label
+    series = read(tmp_path, f"period,value\n{before},1\n{label},1\n")
+    assert series.begins(series.newest.number) == first
+    assert period_name(series.newest.number, series.spelling) == label
 
 
 def test_columns_in_any_order_and_others_beside(tmp_path: Path) -> None:
     """A spreadsheet's mark at the beginning, another column, capitals and blanks are no reason to refuse."""
-    found = read(tmp_path, "\ufeffsource, Value ,PERIOD,Upper,lower\nx,10,2026-01,11,9\n,12,2026-02,,\n")
-    assert found.points == (Point(24312, 10, 9, 11), Point(24313, 12))
+    series = read(tmp_path, "\ufeffsource, Value ,PERIOD,Upper,lower\nx,10,2026-01,11,9\n,12,2026-02,,\n")
+    assert series.points == (Point(24312, 10, 9, 11), Point(24313, 12))
 
 
 def test_what_is_missing_stays_missing(tmp_path: Path) -> None:
     """Filled in, it would be evidence that nobody has measured. Before the first figure and after the last there is nothing."""
-    found = read(tmp_path, "period,value\n2026-01,\n2026-02,5\n2026-03,\n2026-04,7\n2026-05,\n")
-    assert [p.value for p in found.points] == [5, None, 7]
-    assert found.label(found.newest.number) == "2026-04"
-    assert len(found.left_out) == 3
-    assert "2026-03: its value is left empty" in found.left_out
+    series = read(tmp_path, "period,value\n2026-01,\n2026-02,5\n2026-03,\n2026-04,7\n2026-05,\n")
+    assert [p.value for p in series.points] == [5, None, 7]
+    assert series.label(series.newest.number) == "2026-04"
+    assert len(series.left_out) == 3
+    assert "2026-03: its value is left empty" in series.left_out
 
 
 def test_a_definition_that_changes_is_a_break(tmp_path: Path) -> None:
     """Where it is left empty it is as before: else each figure after a change would be one."""
     rows = [("01", ""), ("02", ""), ("03", "v2"), ("04", ""), ("05", "v2"), ("06", "v3")]
-    found = read(tmp_path, "period,value,definition\n" + "".join(f"2026-{m},{5},{d}\n" for m, d in rows))
-    assert [bool(p.break_) for p in found.points] == [False, False, True, False, False, True]
-    assert found.points[2].break_ == "2026-03: another definition"
+    series = read(tmp_path, "period,value,definition\n" + "".join(f"2026-{m},{5},{d}\n" for m, d in rows))
+    assert [bool(p.break_) for p in series.points] == [False, False, True, False, False, True]
+    assert series.points[2].break_ == "2026-03: another definition"
 
 
 GOOD = "2026-01,5\n2026-02,6\n"
@@ -156,5 +156,5 @@ def test_no_address_stands_in_a_refusal(tmp_path: Path) -> None:
 
 def test_gaps_are_carried_as_missing() -> None:
     """Periods that were left out lie between as unknown ones: two figures side by side would be one step."""
-    found = even_series("x", [Point(10, None), Point(11, 1.0), Point(14, 2.0)], 1, "month")
-    assert [(p.number, p.value) for p in found.points] == [(11, 1), (12, None), (13, None), (14, 2)]
+    series = even_series("x", [Point(10, None), Point(11, 1.0), Point(14, 2.0)], 1, "month")
+    assert [(p.number, p.value) for p in series.points] == [(11, 1), (12, None), (13, None), (14, 2)]

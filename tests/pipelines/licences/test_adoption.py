@@ -46,8 +46,8 @@ def counted(name: str, *users: int, **more: Any) -> Manifests:
     return product(name, sources=[], counts=counts, **{"from": "2023-01-01"}, **more)
 
 
-def uses(model: str = "llama-4", **said: Any) -> Manifests:
-    return {"model": model, "from": "2025-04-10", "hosted_by": "self", **said}
+def uses(model: str = "llama-4", **changes: Any) -> Manifests:
+    return {"model": model, "from": "2025-04-10", "hosted_by": "self", **changes}
 
 
 def euros(amount: int) -> Manifests:
@@ -95,21 +95,21 @@ def depending(directory: Path, today: date = TODAY) -> Dependencies:
         return dependencies.find_dependencies(Months(store, group), from_directory(directory), today)
 
 
-def results(found: AdoptionCheck) -> dict[str, dict[str, str]]:
-    return {f.clause: {name: o.result for name, o in f.readings.items()} for f in found.findings}
+def results(check: AdoptionCheck) -> dict[str, dict[str, str]]:
+    return {f.clause: {name: o.result for name, o in f.readings.items()} for f in check.findings}
 
 
 def test_what_a_version_found_for_a_product(make: Make) -> None:
     """By unique people nobody knows, by the sum it is over; today's month is another number; each with its reasons."""
     directory = prepared(make, PRODUCTS, grants=[GRANT], accepted=[ACCEPTED])
-    found = checked(directory, "llama-4", "a/search")
-    assert results(found) == {"mau": {"people": "undetermined", "sum": "over"}}
-    (finding,) = found.findings
+    check = checked(directory, "llama-4", "a/search")
+    assert results(check) == {"mau": {"people": "undetermined", "sum": "over"}}
+    (finding,) = check.findings
     assert (finding.licensee, finding.month, finding.threshold) == ("a", date(2025, 3, 1), LINE)
-    assert found.if_released is not None
-    assert found.if_released.month == date(2025, 5, 1)
-    assert {o.result for o in found.if_released.readings.values()} == {"under"}
-    said = "\n".join(found.reasons)
+    assert check.if_released is not None
+    assert check.if_released.month == date(2025, 5, 1)
+    assert {o.result for o in check.if_released.readings.values()} == {"under"}
+    reasons = "\n".join(check.reasons)
     for reason in (
         "Llama 4 Community License, read as primary text: github:meta-llama/llama-models@",
         "over mau: no rights under the licence until Meta expressly grants them",
@@ -118,19 +118,19 @@ def test_what_a_version_found_for_a_product(make: Make) -> None:
         "used since 2025-04-10, hosted by cloud host (Cloud)",
         "alternative: qwen-2024",
     ):
-        assert reason in said
+        assert reason in reasons
     assert finding.readings["sum"].why == ("the affiliates of a are those of this group: its figures are the group's",)
     assert "sketches of a/search in the place of its count" in finding.readings["people"].settled_by
 
 
 def test_a_side_letter_covers_its_product_alone(make: Make) -> None:
     directory = prepared(make, PRODUCTS, grants=[GRANT])
-    found = checked(directory, "llama-4", "a/maps")
-    assert results(found) == {"mau": {"people": "granted", "sum": "granted"}}
-    assert [o.without_grants for o in found.findings[0].readings.values()] == ["undetermined", "over"]
-    assert "side letter meta-1 of 2025-04-20 (letter 9), without a cap" in found.findings[0].readings["people"].why
-    assert "grant meta-1: users of maps, due 2025-07-30" in found.reasons
-    assert "nobody is said to have accepted it for a: `accepted` in grants.yaml" in found.reasons
+    check = checked(directory, "llama-4", "a/maps")
+    assert results(check) == {"mau": {"people": "granted", "sum": "granted"}}
+    assert [o.without_grants for o in check.findings[0].readings.values()] == ["undetermined", "over"]
+    assert "side letter meta-1 of 2025-04-20 (letter 9), without a cap" in check.findings[0].readings["people"].why
+    assert "grant meta-1: users of maps, due 2025-07-30" in check.reasons
+    assert "nobody is said to have accepted it for a: `accepted` in grants.yaml" in check.reasons
     assert results(checked(directory, "llama-4", "a/search"))["mau"]["sum"] == "over"
     assert results(checked(directory, "llama-4", "a/maps", date(2025, 4, 19)))["mau"]["sum"] == "over"
 
@@ -152,8 +152,8 @@ def test_a_grant_stays_with_a_licensee_that_left(make: Make) -> None:
     """What was granted to a company that has been sold since would cover the products of those who sold it."""
     sold = entity("b", [], owned_by=[{"owner": "parent", "share": 1, "to": "2025-05-15"}])
     directory = make([entity("a", [counted("x", LINE + 1, 5)]), sold], lg_k=14)
-    said = GRANT | {"licensee": "b", "covers": {"entities": ["a"]}}
-    (directory / "grants.yaml").write_text(yaml.safe_dump({"grants": [said]}))
+    grant = GRANT | {"licensee": "b", "covers": {"entities": ["a"]}}
+    (directory / "grants.yaml").write_text(yaml.safe_dump({"grants": [grant]}))
     run(directory, read_group(directory), NOW)
     for day, result in ((date(2025, 5, 14), "granted"), (date(2025, 5, 15), "over")):
         assert results(checked(directory, "llama-4", "a/x", day))["mau"]["unique_people"] == result
@@ -167,9 +167,9 @@ def test_exempt_is_the_use_and_not_the_product(make: Make) -> None:
     taken = prepared(make, PRODUCTS, accepted=[ACCEPTED])
     assert results(checked(taken, "llama-4", "a/mail"))["mau"]["sum"] == "over"
     other = prepared(make, [counted("mail", LINE + 1, 1, models=[uses("hunyuan-video", integrated_end_user_product=SHIFTED)])])
-    found = checked(other, "hunyuan-video", "a/mail")
-    assert "its text exempts nobody for having it inside an integrated end-user product" in found.reasons
-    assert results(found) == {"mau": {"people": "not_measured", "sum": "not_measured"}}  # It tests November.
+    check = checked(other, "hunyuan-video", "a/mail")
+    assert "its text exempts nobody for having it inside an integrated end-user product" in check.reasons
+    assert results(check) == {"mau": {"people": "not_measured", "sum": "not_measured"}}  # It tests November.
 
 
 def test_a_hosts_own_clause(make: Make) -> None:
@@ -188,28 +188,28 @@ def test_a_hosts_own_clause(make: Make) -> None:
 def test_a_revision_before_the_clause_is_said(make: Make) -> None:
     """MiniMax-M2 had three licences in 18 days: which one holds is decided by the revision."""
     old = uses("minimax-m2", revision="e27aac4")
-    found = checked(prepared(make, [counted("maps", 5, 20, models=[old])]), "minimax-m2", "a/maps")
-    assert "revision e27aac4 is older than the clause: e27aac4 2025-10-27 plain MIT" in found.reasons
-    assert results(found)["display_mau"] == {"people": "under", "sum": "under"}
-    assert results(found)["display_arr"] == {"people": "not_measured", "sum": "not_measured"}
-    assert found.findings[1].readings["people"].settled_by[0].startswith("revenue")
+    check = checked(prepared(make, [counted("maps", 5, 20, models=[old])]), "minimax-m2", "a/maps")
+    assert "revision e27aac4 is older than the clause: e27aac4 2025-10-27 plain MIT" in check.reasons
+    assert results(check)["display_mau"] == {"people": "under", "sum": "under"}
+    assert results(check)["display_arr"] == {"people": "not_measured", "sum": "not_measured"}
+    assert check.findings[1].readings["people"].settled_by[0].startswith("revenue")
 
 
 def test_what_stands_on_open_results(make: Make) -> None:
     """Search stands on a test that nobody can settle, news on a clause of revenue; maps on a side letter; mail is exempt."""
     directory = prepared(make, PRODUCTS, grants=[GRANT])
-    found = depending(directory)
-    assert [(d.ref.product, d.results, d.open) for d in found.uses] == [
+    open_results = depending(directory)
+    assert [(d.ref.product, d.results, d.open) for d in open_results.uses] == [
         ("search", ("undetermined",), ("mau, people: undetermined",)),
         ("maps", ("granted",), ()),
         ("mail", ("exempt",), ()),
         ("news", ("under", "not_measured"), ("display_revenue, people: not_measured",)),  # Nobody knows its revenue here.
     ]
-    assert found.month == date(2025, 5, 1)
-    assert found.users is not None
-    assert (found.users.lower, found.users.upper) == (30, 37)
-    assert found.revenue == {("EUR", 2024): Decimal(250)}
-    assert found.without_revenue == ("a/news",)
+    assert open_results.month == date(2025, 5, 1)
+    assert open_results.users is not None
+    assert (open_results.users.lower, open_results.users.upper) == (30, 37)
+    assert open_results.revenue == {("EUR", 2024): Decimal(250)}
+    assert open_results.without_revenue == ("a/news",)
 
 
 def test_without_a_reading_of_record_every_reading_counts(make: Make) -> None:
@@ -220,14 +220,14 @@ def test_without_a_reading_of_record_every_reading_counts(make: Make) -> None:
         counted("tv", 200_000_000, 11),
     ]
     directory = prepared(make, products, record=False)
-    found = depending(directory)
-    assert found.uses[0].open == ("mau, people: undetermined", "mau, sum: over")
-    assert found.uses[1].open == ("mau, people: not_measured", "mau, sum: not_measured")  # llama-3.3 tests November.
-    assert found.users is not None
-    assert (found.users.lower, found.users.upper) == (30, 50)
-    assert found.revenue == {("EUR", 2024): Decimal(250)}
-    assert found.without_revenue == ("a/maps",)
-    shown = json.loads(json.dumps(found.to_dict()))
+    open_results = depending(directory)
+    assert open_results.uses[0].open == ("mau, people: undetermined", "mau, sum: over")
+    assert open_results.uses[1].open == ("mau, people: not_measured", "mau, sum: not_measured")  # llama-3.3 tests November.
+    assert open_results.users is not None
+    assert (open_results.users.lower, open_results.users.upper) == (30, 50)
+    assert open_results.revenue == {("EUR", 2024): Decimal(250)}
+    assert open_results.without_revenue == ("a/maps",)
+    shown = json.loads(json.dumps(open_results.to_dict()))
     assert shown["open"]["products"] == ["a/maps", "a/search"]
     assert shown["open"]["revenue"] == [{"currency": "EUR", "year": 2024, "amount": "250.00"}]
 
@@ -235,26 +235,26 @@ def test_without_a_reading_of_record_every_reading_counts(make: Make) -> None:
 def test_a_model_that_nobody_knows_stands_on_nothing(make: Make) -> None:
     """A typo in a licence's id must not make a product look as if nothing were asked of it."""
     directory = prepared(make, [counted("maps", 5, 20, models=[uses("lama-4")])])
-    (found,) = depending(directory).uses
-    assert found.open == ("no such licence in the registry: lama-4; did you mean llama-4 or llama-3 or llama-2?",)
+    (use,) = depending(directory).uses
+    assert use.open == ("no such licence in the registry: lama-4; did you mean llama-4 or llama-3 or llama-2?",)
     group = read_group(directory)
     assert [str(r.subject) for r in unknown(group, from_directory(directory))] == ["a/maps, models"]
-    checks = {what: (fine, said) for what, fine, said in doctor.examine(directory, group, NOW)}
+    checks = {what: (fine, explanation) for what, fine, explanation in doctor.examine(directory, group, NOW)}
     assert checks["licence of a/maps, models"][0] is False
 
 
 @pytest.mark.parametrize(
-    ("version", "name", "said"),
+    ("version", "name", "message"),
     [
         ("llama4", "a/maps", "no such version in the registry (llama4; did you mean llama-4"),
         ("llama-4", "a/map", "no such product in the manifests (a/map; did you mean a/maps"),
         ("llama-4", "maps", "no such product in the manifests (maps"),
     ],
 )
-def test_what_nobody_knows_is_refused_with_what_is_near(make: Make, version: str, name: str, said: str) -> None:
+def test_what_nobody_knows_is_refused_with_what_is_near(make: Make, version: str, name: str, message: str) -> None:
     with pytest.raises(RefusedError) as refused:
         checked(prepared(make, PRODUCTS), version, name)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
 
 
 def test_an_acquired_affiliate_was_a_licensee_of_its_own(make: Make) -> None:
@@ -270,8 +270,8 @@ def test_who_is_outside_the_group_is_no_part_of_its_test(make: Make) -> None:
     directory = make([entity("a", [counted("x", 5, 5)]), half], lg_k=14)
     run(directory, read_group(directory), NOW)
     for version in ("llama-4", "kimi-k2", "bilibili-indextts2"):
-        found = checked(directory, version, "b/y")
-        assert {outcome.result for f in found.findings for outcome in f.readings.values()} == {"not_measured"}, version
+        check = checked(directory, version, "b/y")
+        assert {outcome.result for f in check.findings for outcome in f.readings.values()} == {"not_measured"}, version
     assert results(checked(directory, "llama-4", "a/x"))["mau"]["unique_people"] == "under"
 
 
@@ -280,12 +280,12 @@ def test_what_it_says_of_models_moves_no_figure(make: Make) -> None:
     plain, named = product(), product(models=[uses(revenue=euros(5))])
     directory = make([entity("a", [plain])])
     before = read_group(directory)
-    made = [Product.model_validate(said) for said in (plain, named)]
-    assert len({definition_digest(p, before.settings) for p in made}) == 1
+    products = [Product.model_validate(manifest) for manifest in (plain, named)]
+    assert len({definition_digest(p, before.settings) for p in products}) == 1
     counts = [counted("x", 5, 6), counted("x", 5, 6, models=[uses()])]
     digests = set()
-    for said in counts:
-        directory = make([entity("a", [said])])
+    for manifest in counts:
+        directory = make([entity("a", [manifest])])
         group = read_group(directory)
         run(directory, group, NOW)
         with contributions.open_store(group.settings.store, directory) as store:
@@ -294,7 +294,7 @@ def test_what_it_says_of_models_moves_no_figure(make: Make) -> None:
 
 
 @pytest.mark.parametrize(
-    ("grants", "said"),
+    ("grants", "message"),
     [
         ({"grants": [GRANT | {"colour": 1}]}, "unknown key `colour`"),
         ({"grants": [GRANT | {"licensee": "aa"}]}, "no such entity (aa"),
@@ -308,18 +308,18 @@ def test_what_it_says_of_models_moves_no_figure(make: Make) -> None:
         ({"accepted": [ACCEPTED | {"text": "abc"}]}, "`text`"),
     ],
 )
-def test_mistakes_in_grants_are_named_with_their_line(make: Make, grants: Manifests, said: str) -> None:
+def test_mistakes_in_grants_are_named_with_their_line(make: Make, grants: Manifests, message: str) -> None:
     """A grant that covers another product than meant would turn `over` into `granted`."""
     directory = make([entity("a", PRODUCTS)])
     (directory / "grants.yaml").write_text(yaml.safe_dump(grants, sort_keys=False))
     with pytest.raises(RefusedError) as refused:
         read_group(directory)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert str(refused.value).startswith("grants.yaml:")
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"hosted_by": "vendor"}, "needs `host`"),
         ({"flow_down": {"threshold": 5, "document": "x"}}, "`flow_down` is a clause of a cloud host's or vendor's own"),
@@ -328,18 +328,18 @@ def test_mistakes_in_grants_are_named_with_their_line(make: Make, grants: Manife
         ({"modell": "x"}, "unknown key `modell` (did you mean `model`?)"),
     ],
 )
-def test_mistakes_in_models_are_named_with_their_line(make: Make, change: Manifests, said: str) -> None:
+def test_mistakes_in_models_are_named_with_their_line(make: Make, change: Manifests, message: str) -> None:
     with pytest.raises(RefusedError) as refused:
         read_group(make([entity("a", [counted("x", 1, 1, models=[uses(**change)])])]))
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert str(refused.value).startswith("affiliates/a.yaml:")
 
 
 def test_reports_are_due_again(make: Make) -> None:
     """A duty whose day has passed comes again after so many months; one that doesn't, was due."""
     duty: Manifests = {"duty": "users", "due": "2025-01-31"}
-    said = GRANT | {"reporting": [duty | {"every_months": 1}, duty]}
-    group = read_group(prepared(make, PRODUCTS, grants=[said]))
+    grant = GRANT | {"reporting": [duty | {"every_months": 1}, duty]}
+    group = read_group(prepared(make, PRODUCTS, grants=[grant]))
     for day, then in ((date(2025, 2, 20), date(2025, 2, 28)), (date(2025, 3, 1), date(2025, 3, 31))):
         due = list(due_reports(group.grants.grants[0], day))
         assert due == [("users", then), ("users", date(2025, 1, 31))], "by the first day: not the 28th from then on"
@@ -359,10 +359,10 @@ def test_the_command(make: Make) -> None:
     assert "no legal advice" in check.stdout
     deps = json.loads(mauwatch(*asked, "--dependencies", "--json").stdout)
     assert "a/search" in deps["open"]["products"]
-    found = json.loads(mauwatch(*asked, "--licence", "llama-4", "--json").stdout)
-    assert [t["licence"] for t in found] == ["llama-4"]
-    assert found[0]["evidence"] == "primary_text"
-    assert len(found[0]["digest"]) == 64
+    answer = json.loads(mauwatch(*asked, "--licence", "llama-4", "--json").stdout)
+    assert [t["licence"] for t in answer] == ["llama-4"]
+    assert answer[0]["evidence"] == "primary_text"
+    assert len(answer[0]["digest"]) == 64
     assert "By side letter meta-1: users of maps, due 20" in mauwatch(*asked).stdout
     nobody = mauwatch(*asked, "--licence", "lama-4")
     assert isinstance(nobody.exception, RefusedError)
@@ -383,13 +383,13 @@ def test_the_command(make: Make) -> None:
 def added(directory: Path, **changes: Any) -> None:
     """A newer version in the group's own registry, with the clause of the one before."""
     clause = {"id": "mau", "inherits": "llama-4#mau", "test_date": date(2025, 6, 1), "measured_period": "2025-05"}
-    said = {
+    entry = {
         "id": "llama-5", "name": "Llama 5 Community License", "licensor": "Meta Platforms, Inc.", "family": "Llama",
         "kind": "model_licence", "evidence": "primary_text", "reviewed": date(2025, 6, 2), "review_by": date(2025, 12, 2),
         "version_date": {"date": "2025-06-01"}, "sources": ["its text"], "clauses": [clause], **changes,
     }  # fmt: skip
     (directory / "licences").mkdir(exist_ok=True)
-    (directory / "licences" / "newer.yaml").write_text(yaml.safe_dump({"licences": [said]}))
+    (directory / "licences" / "newer.yaml").write_text(yaml.safe_dump({"licences": [entry]}))
 
 
 def test_a_groups_own_entries_are_tested_and_kept(make: Make) -> None:
@@ -407,7 +407,7 @@ def test_a_groups_own_entries_are_tested_and_kept(make: Make) -> None:
     assert "Review date has passed: llama-5 (2025-12-02)" in shown
     supposed = json.loads(mauwatch("licences", "--group", directory, "--released", "2025-06-05", "--json").stdout)
     assert supposed[0]["licence"] == "as llama-5"
-    checks = {what: said for what, _, said in doctor.examine(directory, read_group(directory), datetime.now(UTC))}
+    checks = {what: explanation for what, _, explanation in doctor.examine(directory, read_group(directory), datetime.now(UTC))}
     assert "review date has passed: llama-5 (2025-12-02)" in checks["registry"]
 
 
@@ -437,9 +437,9 @@ def test_a_broken_registry_is_said_before_anything_is_counted(make: Make, file: 
     rows = rows_of(read_group(directory).settings.store, directory)
     assert not rows["contributions"] + rows["publications"], "it is an alert, and nothing else"
     assert [row["subjects"] for row in rows["incidents"]] == ["mauwatch run"]
-    found = mauwatch("validate", "--group", directory, "--json")
-    assert found.exit_code == 1
-    assert json.loads(found.stdout)["mistakes"][0]["subject"] == f"licences/{file}:1"
+    check = mauwatch("validate", "--group", directory, "--json")
+    assert check.exit_code == 1
+    assert json.loads(check.stdout)["mistakes"][0]["subject"] == f"licences/{file}:1"
 
 
 def listed(directory: Path, *options: str) -> list[dict[str, Any]]:
@@ -466,13 +466,13 @@ def test_filters(make: Make) -> None:
     news = listed(directory, "--product", "a/news")
     assert [(t["licence"], t.get("product")) for t in news] == [("kimi-k2", "a/news")]
     shown = mauwatch("licences", "--group", directory, "--licence", "llama-4").stdout
-    for said in (
+    for options in (
         "read as",
         "primary text",
         "llama-4, source: github:meta-llama",
         "No newer version of Llama known since 2025-04-05",
     ):
-        assert said in shown
+        assert options in shown
 
 
 def test_words_that_sound_like_advice_are_in_no_table(make: Make) -> None:

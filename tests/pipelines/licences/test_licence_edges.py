@@ -76,18 +76,18 @@ def months_of_grant(april: int, may: int) -> list[Manifests]:
 
 
 def used(exempt: bool = True, model: str = "llama-4", **changes: Any) -> list[Manifests]:
-    said: Manifests = {"model": model, "from": "2025-04-10", "hosted_by": "self", **changes}
+    use: Manifests = {"model": model, "from": "2025-04-10", "hosted_by": "self", **changes}
     if exempt:
-        said["integrated_end_user_product"] = {"basis": "Acme's phone, section 1.b.ii", "document": "contract 3"}
-    return [entity("a", [counted("x", _2025_03=LINE + 1) | {"models": [said]}])]
+        use["integrated_end_user_product"] = {"basis": "Acme's phone, section 1.b.ii", "document": "contract 3"}
+    return [entity("a", [counted("x", _2025_03=LINE + 1) | {"models": [use]}])]
 
 
 def ownership(**entities: Manifests) -> list[Manifests]:
     """Entities without products, and one, `z`, with a person more than a has."""
-    found = [entity("a", [counted("x", _2025_03=LINE)])]
-    for name, said in entities.items():
-        found.append({"entity": name, "products": [counted("y", _2025_03=1)] if name == "z" else [], **said})
-    return found
+    affiliates = [entity("a", [counted("x", _2025_03=LINE)])]
+    for name, stakes in entities.items():
+        affiliates.append({"entity": name, "products": [counted("y", _2025_03=1)] if name == "z" else [], **stakes})
+    return affiliates
 
 
 IN, OUT = (
@@ -230,8 +230,8 @@ def test_edges(make: Make, name: str) -> None:
     edge = EDGES[name]
     readings = released_on(prepared(make, edge), edge.released)
     assert {n: (o.result, o.lower, o.upper) for n, o in readings.items()} == dict(edge.expected)
-    said = [why for o in readings.values() for why in (*o.settled_by, *o.why)]
-    assert any(edge.said in why for why in said) or not edge.said
+    explanations = [why for o in readings.values() for why in (*o.settled_by, *o.why)]
+    assert any(edge.said in why for why in explanations) or not edge.said
     assert all(
         o.settled_by
         for o in readings.values()
@@ -263,8 +263,8 @@ def found(tests: list[ClauseTest], reading: str = "people") -> list[tuple[str, s
     return [(str(t.subject.product or t.subject.licensee), t.readings[reading].result) for t in tests]
 
 
-def with_model(made: Manifests, model: str, **changes: Any) -> Manifests:
-    return made | {"models": [{"model": model, "from": "2025-01-01", "hosted_by": "self", **changes}]}
+def with_model(product: Manifests, model: str, **changes: Any) -> Manifests:
+    return product | {"models": [{"model": model, "from": "2025-01-01", "hosted_by": "self", **changes}]}
 
 
 M100 = 100_000_000
@@ -308,8 +308,8 @@ def test_a_licensee_alone_is_tested_by_its_own_products(make: Make) -> None:
     assert {n: (o.result, o.lower, o.upper) for n, o in test.readings.items()} == {
         "people": ("undetermined", 60_000_000, 120_000_000), "sum": ("over", 120_000_000, 120_000_000)
     }  # fmt: skip
-    said = test.readings["people"].settled_by
-    assert said == ("sketches of a/x in the place of its count", "sketches of a/y in the place of its count")
+    remedies = test.readings["people"].settled_by
+    assert remedies == ("sketches of a/x in the place of its count", "sketches of a/y in the place of its count")
 
 
 def test_a_product_of_the_licensee_each_by_itself(make: Make) -> None:
@@ -352,9 +352,9 @@ OURS: dict[str, Any] = {
 
 
 def ours(directory: Path, **clause: Any) -> None:
-    said = {"id": "mau", "metric": "monthly_active_users", "comparator": "gte", "unit": "users", **clause}
+    keys = {"id": "mau", "metric": "monthly_active_users", "comparator": "gte", "unit": "users", **clause}
     (directory / "licences").mkdir(exist_ok=True)
-    (directory / "licences" / "ours.yaml").write_text(yaml.safe_dump({"licences": [OURS | {"clauses": [said]}]}))
+    (directory / "licences" / "ours.yaml").write_text(yaml.safe_dump({"licences": [OURS | {"clauses": [keys]}]}))
 
 
 SIX = {"_2024_12": 10, "_2025_01": 20, "_2025_02": 30, "_2025_03": 40, "_2025_04": 50, "_2025_05": 61}  # 35.17 on average

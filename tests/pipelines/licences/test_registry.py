@@ -50,8 +50,8 @@ def differing(theirs: Any, ours: Any, at: str) -> Iterator[str]:
 
 def said(entry: LicenceEntry) -> dict[str, Any]:
     """An entry in the collection's words: a regulation's clauses are its thresholds."""
-    found = entry.model_dump(mode="json", by_alias=True)
-    return found | {"thresholds": found["clauses"]}
+    facts = entry.model_dump(mode="json", by_alias=True)
+    return facts | {"thresholds": facts["clauses"]}
 
 
 @collected
@@ -150,26 +150,26 @@ def written(directory: Path, *entries: Mapping[str, Any], name: str = "ours.yaml
 def test_a_group_adds_and_replaces_entries(tmp_path: Path) -> None:
     """The registry moves without the program: a newer entry stands in the place of ours, and that is said."""
     newer = raw_files()["databricks.yaml"]["licences"][0] | {"reviewed": date(2026, 12, 1), "name": "Another"}
-    found = from_directory(written(tmp_path, ADDED, newer))
-    assert (found.added, found.replaced) == (("in-house",), ("dbrx",))
-    assert len(found.entries) == len(builtin().entries) + 1
-    assert found.get("dbrx") != builtin().get("dbrx")
-    assert [clause.measured for clause in found.entries[-1].clauses] == ["average_of_six_months"]
+    group_registry = from_directory(written(tmp_path, ADDED, newer))
+    assert (group_registry.added, group_registry.replaced) == (("in-house",), ("dbrx",))
+    assert len(group_registry.entries) == len(builtin().entries) + 1
+    assert group_registry.get("dbrx") != builtin().get("dbrx")
+    assert [clause.measured for clause in group_registry.entries[-1].clauses] == ["average_of_six_months"]
     assert builtin().get("in-house") is None
-    assert [entry.id for entry in found.due_for_review(date(2027, 1, 2))] == ["in-house"]
-    assert found.due_for_review(date(2027, 1, 1)) == []
+    assert [entry.id for entry in group_registry.due_for_review(date(2027, 1, 2))] == ["in-house"]
+    assert group_registry.due_for_review(date(2027, 1, 1)) == []
 
 
 def test_a_clause_is_inherited_from_ours(tmp_path: Path) -> None:
     """A new Llama is two dates: the text has been the same since 2023."""
     clause = {"id": "mau", "inherits": "llama-4#mau", "test_date": date(2026, 12, 5), "measured_period": "2026-11"}
-    found = from_directory(written(tmp_path, ADDED | {"id": "llama-5", "family": "Llama", "clauses": [clause]}))
-    newest = llama_releases(found)[-1]
+    group_registry = from_directory(written(tmp_path, ADDED | {"id": "llama-5", "family": "Llama", "clauses": [clause]}))
+    newest = llama_releases(group_registry)[-1]
     assert (newest.id, newest.clause.threshold, newest.measured_month) == ("llama-5", 700_000_000, date(2026, 11, 1))
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"colour": "red"}, "licences/ours.yaml:23: unknown key `colour`"),
         ({"evidence": "hearsay"}, "`evidence`"),
@@ -183,11 +183,11 @@ def test_a_clause_is_inherited_from_ours(tmp_path: Path) -> None:
         ({"id": "dbrx", "reviewed": date(2026, 11, 21)}, "replaced only by one that was reviewed later"),
     ],
 )
-def test_mistakes_are_named_with_their_line(tmp_path: Path, change: dict[str, Any], said: str) -> None:
+def test_mistakes_are_named_with_their_line(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     """What a typo leaves out would be a clause that nobody tests."""
     with pytest.raises(RefusedError) as refused:
         from_directory(written(tmp_path, ADDED | change))
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert str(refused.value).startswith("licences/ours.yaml:")
 
 

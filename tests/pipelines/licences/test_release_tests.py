@@ -65,8 +65,8 @@ def test_results_by_reading(make: Callable[..., Path]) -> None:
         "readings: [{name: people, counts: unique_people}, {name: sum, counts: summed_products}]\n"
         "of_record: [{reading: people, adopted_by: Counsel, from: 2024-07-01}]\n"
     )
-    found = results(directory)
-    assert {i: {n: o.result for n, o in t.readings.items()} for i, t in found.items()} == {
+    tests = results(directory)
+    assert {i: {n: o.result for n, o in t.readings.items()} for i, t in tests.items()} == {
         "llama-2": {"people": "not_measured", "sum": "not_measured"},
         "llama-3": {"people": "undetermined", "sum": "over"},
         "llama-3.1": {"people": "under", "sum": "under"},
@@ -74,12 +74,12 @@ def test_results_by_reading(make: Callable[..., Path]) -> None:
         "llama-3.3": {"people": "not_measured", "sum": "not_measured"},
         "llama-4": {"people": "undetermined", "sum": "undetermined"},  # Product x has nothing for that month.
     }
-    assert {i: t.readings["people"].of_record for i, t in found.items()} == {
+    assert {i: t.readings["people"].of_record for i, t in tests.items()} == {
         "llama-2": False, "llama-3": False, "llama-3.1": True, "llama-3.2": True, "llama-3.3": True, "llama-4": True,
     }  # fmt: skip
-    assert not any(t.readings["sum"].of_record for t in found.values())
-    assert found["llama-4"].readings["people"].settled_by[0] == "a/x: 31 of 31 days (2025-03-01 to 2025-03-31) missing"
-    assert found["llama-2"].readings["people"].settled_by == ("contributions or counts for 2023-06",)
+    assert not any(t.readings["sum"].of_record for t in tests.values())
+    assert tests["llama-4"].readings["people"].settled_by[0] == "a/x: 31 of 31 days (2025-03-01 to 2025-03-31) missing"
+    assert tests["llama-2"].readings["people"].settled_by == ("contributions or counts for 2023-06",)
 
 
 def test_nothing_due_is_not_measured(make: Callable[..., Path]) -> None:
@@ -139,6 +139,6 @@ def test_a_version_to_come_takes_the_group_of_its_release(make: Callable[..., Pa
     run(directory, group, NOW)
     with contributions.open_store(group.settings.store, directory) as store:
         days = [date(2024, 4, 9), date(2024, 4, 10), date(2024, 5, 1)]
-        found = list(run_tests(store, group, [if_released(day) for day in days]))
-    assert [t.readings["summed_products"].result for t in found] == ["under", "over", "not_measured"]
-    assert found[2].readings["summed_products"].settled_by == ("contributions or counts for 2024-04",)
+        tests = list(run_tests(store, group, [if_released(day) for day in days]))
+    assert [t.readings["summed_products"].result for t in tests] == ["under", "over", "not_measured"]
+    assert tests[2].readings["summed_products"].settled_by == ("contributions or counts for 2024-04",)
