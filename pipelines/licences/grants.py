@@ -78,7 +78,7 @@ def result_of_grant(months: Months, grant: Grant, today: date) -> Cover:
     name = f"{grant.kind.replace('_', ' ')} {grant.id} of {grant.from_} ({grant.document.name})"
     if grant.cap is None:
         return Cover("granted", f"{name}, without a cap")
-    # The manifests' check has refused a cap by a reading that isn't there.
+    # `manifests` has refused a cap by a reading that isn't there.
     reading = next(r for r in months.group.readings.readings if r.name == grant.cap.reading)
     names = _products_of(months.group, grant) if grant.cap.of == "covered" else None
     name = f"{name}, capped at {grant.cap.users:,} by the reading {reading.name}"
