@@ -181,7 +181,7 @@ def _day_after(number: int, months: int, spelling: Spelling) -> date:
     return month_after(month_from_number(last))
 
 
-class _Step(NamedTuple):
+class _LineStep(NamedTuple):
     """The way from one line's period to the next line's."""
 
     months: int
@@ -232,7 +232,7 @@ def _spacing(file: str, lines: Sequence[_Line]) -> Literal[1, 3]:
     return months
 
 
-def _steps(lines: Sequence[_Line]) -> list[_Step]:
+def _steps(lines: Sequence[_Line]) -> list[_LineStep]:
     """The steps from line to line. Raises `RefusedError` if periods are written in two ways, or aren't in order."""
     first, *rest = lines
     spelling = first.spelling
@@ -257,7 +257,7 @@ def _steps(lines: Sequence[_Line]) -> list[_Step]:
                 f"{name} after {period_name(before.number, spelling)}",
                 "sort the lines, the oldest first: an order by chance may be a mistake of rows",
             )
-        steps.append(_Step(months, line.where, before, line.point))
+        steps.append(_LineStep(months, line.where, before, line.point))
         before = line.point
     return steps
 
