@@ -64,6 +64,7 @@ def measured(store: ContributionStore, group: Group, month: date = MONTH, **chan
 
 
 def test_people_count_once_across_days_products_and_affiliates(store: ContributionStore, group: Group) -> None:
+    """A person of several days, products or affiliates counted twice would make the group too large."""
     fill(store, group)
     month = measured(store, group)
     assert {n: f.estimate for n, f in month.products.items()} == {"a/x": 150, "a/y": 150, "b/z": 150}
@@ -84,6 +85,7 @@ def test_people_count_once_across_days_products_and_affiliates(store: Contributi
 
 
 def test_namespaces_bound_identity_from_all_the_same_to_all_different(store: ContributionStore, group: Group) -> None:
+    """Nobody can tell who is who in two namespaces: a narrower interval would claim more than is known."""
     give(store, group, *(contributed("a/x", d, {"email": sketch(0, 300), "device": sketch(1000, 1200)}) for d in DAYS))
     fill(store, group, ("a/y", "b/z"))
     figure = measured(store, group).products["a/x"]
@@ -94,6 +96,7 @@ def test_namespaces_bound_identity_from_all_the_same_to_all_different(store: Con
 
 
 def test_a_missing_day_leaves_no_upper_bound(store: ContributionStore, group: Group) -> None:
+    """The missing days may have any number of people, so any upper bound would be wrong."""
     fill(store, group, ("a/x", "a/y"))
     fill(store, group, ("b/z",), [d for d in DAYS if d.day not in (3, 4, 9)])
     month = measured(store, group)
@@ -142,10 +145,12 @@ def sums_of(
 def test_a_sum_has_an_upper_bound_if_all_products_have_one(
     products: list[tuple[int, int | None]], bounds: tuple[int, int | None]
 ) -> None:
+    """A product without a bound, left out of the sum, would make the bound too low."""
     assert summed_bounds(products) == bounds
 
 
 def test_a_product_that_never_contributed(store: ContributionStore, group: Group) -> None:
+    """The product is named as missing, and its people aren't taken for none."""
     fill(store, group, ("a/x", "a/y"))
     figure = measured(store, group).products["b/z"]
     assert (figure.estimate, figure.lower, figure.upper, figure.lg_k) == (None, 0, None, None)
@@ -154,6 +159,7 @@ def test_a_product_that_never_contributed(store: ContributionStore, group: Group
 
 
 def test_zero_users_is_a_number(store: ContributionStore, group: Group) -> None:
+    """A day without users is there: zero isn't missing."""
     give(store, group, *(contributed("a/x", d, {"email": sketch(0, 0)}) for d in DAYS))
     figure = measured(store, group).products["a/x"]
     assert (figure.estimate, figure.lower, figure.upper, figure.complete) == (0, 0, 0, True)
@@ -175,6 +181,7 @@ def test_computed_before_it_settled(store: ContributionStore, group: Group) -> N
 def test_counts_and_ceilings_bound_but_do_not_complete(
     store: ContributionStore, group: Group, kind: str, estimate: int | None, lower: int
 ) -> None:
+    """A count is a floor and a bound, a ceiling a bound alone; neither makes a month complete."""
     fill(store, group, ("a/x", "a/y"))
     store.replace_counts(MONTH, MONTH, [StatedCount("b", "z", MONTH, kind, 5000, "people", "report", "CFO")], LATE)
     month = measured(store, group)
@@ -190,12 +197,14 @@ def test_counts_and_ceilings_bound_but_do_not_complete(
 
 
 def test_a_count_does_not_stand_in_for_what_is_there(store: ContributionStore, group: Group) -> None:
+    """Added to sketches that are there, a count would count the product's people twice."""
     fill(store, group)
     store.replace_counts(MONTH, MONTH, [StatedCount("b", "z", MONTH, "count", 5000, "people", "report", "CFO")], LATE)
     assert measured(store, group).group.upper == 351
 
 
 def test_other_audiences_are_other_readings(store: ContributionStore, group: Group) -> None:
+    """Staff counted under a reading of external users would make the figure too large."""
     fill(store, group)
     give(store, group, contributed("a/x", DAYS[0], {"email": sketch(5000, 5100)}, audience="internal"))
     # The contribution of that day was replaced as a whole: 30 days remain of the external audience.
@@ -205,6 +214,7 @@ def test_other_audiences_are_other_readings(store: ContributionStore, group: Gro
 
 
 def test_only_what_is_in_the_group_on_the_day_counts(store: ContributionStore, make: Callable[..., Path]) -> None:
+    """A company that was sold before the day, or is owned by half, would make the group too large."""
     sold = {"owned_by": [{"owner": "parent", "share": 1, "to": "2025-01-31"}]}
     bought = {"owned_by": [{"owner": "parent", "share": 1, "from": "2025-01-31"}]}
     half = {"owned_by": [{"owner": "parent", "share": 0.5}]}
@@ -216,6 +226,7 @@ def test_only_what_is_in_the_group_on_the_day_counts(store: ContributionStore, m
 
 
 def test_a_product_is_due_in_its_life_alone(store: ContributionStore, make: Callable[..., Path]) -> None:
+    """Days before and after a product's life would be missing for ever, and the month never complete."""
     life = {"sources": [], "from": "2025-01-10", "to": "2025-01-20"}
     group = read_group(make([entity("a", [product("x", **life), product("y", sources=[], **{"from": "2025-02-01"})])]))
     fill(store, group, ("a/x",), DAYS[9:19])
@@ -225,6 +236,7 @@ def test_a_product_is_due_in_its_life_alone(store: ContributionStore, make: Call
 
 
 def test_the_newest_contribution_of_a_period_counts_and_the_older_stays(store: ContributionStore, group: Group) -> None:
+    """United with the older version, people who were removed would stay in the figure."""
     fill(store, group)
     before = gather(store, group, MONTH, READING).digest
     give(store, group, *(contributed("a/x", d, {"email": sketch(0, 10)}) for d in DAYS))
@@ -248,6 +260,7 @@ def test_keys_of_two_epochs_or_crosswalks_are_never_united(
 
 
 def test_monthly_contributions(store: ContributionStore, group: Group) -> None:
+    """A month contributed whole has no missing days, and is united with others' days."""
     fill(store, group, ("a/x", "a/y"))
     fill(store, group, ("b/z",), [MONTH], grain="month")
     month = measured(store, group)
@@ -273,6 +286,7 @@ def test_days_of_another_zone_widen_the_interval_at_the_edges(
 
 
 def test_months_of_another_zone_are_bounded_by_their_neighbours(store: ContributionStore, make: Callable[..., Path]) -> None:
+    """A whole month of another zone has hours of two months here: its people are no lower bound of either."""
     group = read_group(make([entity("a", [product("x", sources=[], **{"from": "2024-01-01"})])]))
     months = {date(2024, 12, 1): (0, 100), MONTH: (50, 150), date(2025, 2, 1): (140, 200)}
     each = [contributed("a/x", m, {"email": sketch(*r)}, grain="month", day_zone="Asia/Tokyo") for m, r in months.items()]
@@ -299,6 +313,7 @@ def test_mixed_lg_k_is_no_wider_than_its_coarse_part(shared: int, fine: int, coa
 
 
 def test_mixed_lg_k_of_a_large_group() -> None:
+    """Folded to the small affiliate's lg_k alone, the interval would be several times as wide."""
     by_lg_k = {21: sketch(0, 3_000_000), 12: sketch(2_999_000, 3_001_000, 12)}
     bounds = namespace_bounds(by_lg_k)
     assert bounds.lower <= 3_001_000 <= bounds.upper
@@ -306,6 +321,7 @@ def test_mixed_lg_k_of_a_large_group() -> None:
 
 
 def test_errors_of_namespaces_add_in_squares() -> None:
+    """Namespaces are hashed apart: their errors are independent, and a plain sum would be too wide."""
     pool = Pool.from_sketches({"a": {12: sketch(0, 100_000, 12)}, "b": {12: sketch(10**6, 10**6 + 100_000, 12)}})
     people = estimate_people(pool)
     each = [estimate_people(Pool.from_sketches({n: by})) for n, by in pool.stated.items()]
@@ -315,10 +331,12 @@ def test_errors_of_namespaces_add_in_squares() -> None:
 
 
 def test_nobody_at_all() -> None:
+    """No sketch at all is no error, and nobody."""
     assert estimate_people(Pool()) == (0, 0, 0, 0, 0, 0, None)
 
 
 def test_what_cannot_be_is_found(store: ContributionStore, group: Group) -> None:
+    """A group smaller than a product, or larger than all of them, is told and never repaired."""
     fill(store, group)
     month = measured(store, group)
     assert replace(month, group=replace(month.group, upper=100)).contradictions

@@ -45,6 +45,7 @@ def steady(last: int | None, users: int = 1000, weekend: int = 300) -> list[Prod
          "three weeks are no past", "four are", "growth of a percent a day"],
 )  # fmt: skip
 def test_a_day_beside_its_own_past(past: list[ProductDay], passes: bool) -> None:
+    """Half a file or a doubled one is found, while growth, weekends and a dozen users by chance pass."""
     checks = {c.name: c for c in check_product(past, since=past[-1].day)}
     assert checks["usual_change"].passed == passes
     assert checks["usual_change"].subject == "a/app"
@@ -53,6 +54,7 @@ def test_a_day_beside_its_own_past(past: list[ProductDay], passes: bool) -> None
 
 
 def test_the_past_is_not_judged_again() -> None:
+    """A day that was judged before would be red again in every later run."""
     past = [*steady(1000), *(ProductDay(ProductRef("a", "app"), "day", FIRST + timedelta(64), 1000, 10**9, 0, 21),)]
     broken = [*past[:40], ProductDay(ProductRef("a", "app"), "day", past[40].day, 1, 10**9, 0, 21), *past[41:]]
     assert all(c.passed for c in check_product(broken, since=past[-1].day))
@@ -65,11 +67,13 @@ def test_the_past_is_not_judged_again() -> None:
     ids=["one each", "within the sketch's error", "identifiers invented", "not known", "a coarse sketch"],
 )
 def test_each_user_has_an_event(users: int, events: int | None, lg_k: int, passes: bool) -> None:
+    """More users than events are invented identifiers, unless the sketch's error explains them."""
     (first, _) = check_product(days([users], events, lg_k))
     assert (first.name, first.passed) == ("events_at_least_users", passes)
 
 
 def test_nothing_is_said_of_no_days() -> None:
+    """Without a day to judge there is no check, and not a green one."""
     assert check_product([]) == []
     assert check_product(days([5]), since=date(2026, 1, 1)) == []
 

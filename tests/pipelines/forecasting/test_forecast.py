@@ -74,6 +74,7 @@ def test_the_same_series_has_the_same_answer() -> None:
 
 
 def test_a_higher_threshold_is_less_likely_crossed() -> None:
+    """The same paths are compared with each threshold, so no chance can turn the order around."""
     walked = walk(monthly(growing()), 12, paths=2000)
     crossed = [forecast_from_paths(walked, line).ahead[-1].crossed for line in (500, 700, 760, 800, 900, 5000)]
     assert crossed == sorted(crossed, reverse=True)
@@ -91,6 +92,7 @@ def test_over_is_strictly_more() -> None:
 
 
 def test_growth_crosses_and_a_fall_does_not() -> None:
+    """A sign error would forecast the fall of a growing product."""
     up, down = quickly(monthly(growing()), 780), quickly(monthly(growing(by=0.985)), 700)
     assert up.ahead[-1].crossed > 0.6
     assert down.ahead[-1].crossed < 0.05
@@ -113,6 +115,7 @@ def test_measuring_error_keeps_a_figure_near_the_line_undecided() -> None:
 
 
 def test_already_over() -> None:
+    """A series that is over crosses at once: the crossing isn't looked for from below alone."""
     outlook = quickly(monthly([v and v * 2 for v in growing()]), 700)
     assert outlook.over_now == 1
     assert outlook.ahead[0].over > 0.99
@@ -160,6 +163,7 @@ def test_seasons_once_two_years_are_there() -> None:
 
 
 def test_few_figures_are_said() -> None:
+    """A forecast of a few figures would else look as sure as one of many."""
     assert any("only 5 months" in note for note in quickly(monthly(growing(5)), 1).notes)
     assert not any("only" in note for note in quickly(monthly(growing(6)), 1).notes)
 
@@ -204,6 +208,7 @@ def test_a_month_to_date_that_nobody_expected_is_a_step() -> None:
 
 
 def test_a_month_to_date_of_another_time_changes_nothing() -> None:
+    """A month that the paths don't reach must not be taken for one that they do."""
     series = monthly(growing(24))
     plain, other = walk(series, 3), walk(series, 3, MonthToDate(date(2025, 3, 1), 1, 1, 1, 0.5, 0.6))
     assert np.array_equal(plain.paths, other.paths)

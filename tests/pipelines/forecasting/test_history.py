@@ -63,6 +63,7 @@ def broken(months: Series) -> dict[str, str]:
 
 
 def test_months_as_they_were_published(directory: Path) -> None:
+    """Each published month is a point with its bounds; none is taken for a break, or left out."""
     months = series(directory)
     assert [p.value for p in months.points] == USERS
     assert months.label(months.newest.number) == "2025-06"
@@ -90,6 +91,7 @@ def test_a_month_of_nobody_or_of_nothing_is_said(directory: Path) -> None:
 
 
 def test_one_month_is_no_series(make: Make) -> None:
+    """A forecast from one month would be a guess with an interval."""
     group_directory = make([entity("a", [half_a_year(to="2025-02-01")])])
     write_events(group_directory, [9, 0, 0, 0, 0, 0])
     with pytest.raises(RefusedError, match="at least two published months"):

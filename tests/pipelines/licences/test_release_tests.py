@@ -31,10 +31,12 @@ LINE = 700_000_000
     ],
 )
 def test_decide(lower: int | None, upper: int | None, expected: str) -> None:
+    """The threshold itself is still under, and without the bound that a result needs nothing is decided."""
     assert decide(LINE, lower, upper) == expected
 
 
 def test_each_version_tests_the_month_before_its_release() -> None:
+    """A test of the month of the release, or of the next, would be another test than the text's."""
     assert {x.id: f"{x.measured_month:%Y-%m}" for x in llama_releases()} == {
         "llama-2": "2023-06", "llama-3": "2024-03", "llama-3.1": "2024-06",
         "llama-3.2": "2024-08", "llama-3.3": "2024-11", "llama-4": "2025-03",
