@@ -25,6 +25,7 @@ def test_each_page_has_its_section_and_each_section_its_page() -> None:
 
 
 def test_each_section_says_all_four_things() -> None:
+    """A section without one of them leaves an operator alone at night."""
     for section in RUNBOOK.read_text(encoding="utf-8").split("\n## ")[1:-1]:
         assert re.findall(r"^\*\*(.+?)\*\*", section, re.MULTILINE) == ["You see", "For the number", "Do", "Call"], section[:30]
 
@@ -42,6 +43,7 @@ def test_codes_are_plain_and_mean_one_thing_each() -> None:
 
 
 def test_each_check_has_its_section() -> None:
+    """A red check without a section would end in an error in the place of its line."""
     names = {*checks.of_product("day"), *checks.of_product("month"), *checks.OF_FIGURES}
     assert {runbook.of_check(name) for name in names} == {page for page in Page if page.startswith("check-")}
 
@@ -114,8 +116,8 @@ def test_a_report_has_a_line_for_each_kind_of_trouble_and_shows_nobody(troubled:
     done = installed("run", "--group", troubled)
     assert done.returncode == 1
     assert re.findall(r"Runbook: (\S+)", done.stdout) == ["docs/runbook.md#source-refused", "docs/runbook.md#days-missing"]
-    told = json.loads(mauwatch("run", "--group", troubled, "--json").stdout)
-    assert told["runbook"] == ["Runbook: docs/runbook.md#source-refused", "Runbook: docs/runbook.md#days-missing"]
+    answer = json.loads(mauwatch("run", "--group", troubled, "--json").stdout)
+    assert answer["runbook"] == ["Runbook: docs/runbook.md#source-refused", "Runbook: docs/runbook.md#days-missing"]
     kept = b"".join(path.read_bytes() for path in (troubled / ".mauwatch").rglob("*") if path.is_file())
     assert b"docs/runbook.md#source-refused" in kept, "the failed step's description"
     assert b"docs/runbook.md#check-coverage" in kept, "the red check's description"
@@ -125,20 +127,21 @@ def test_json_logs_say_what_the_report_says_and_show_nobody(troubled: Path) -> N
     """A machine alerts by level: a refusal that comes as an info, or a line that isn't JSON, is never read."""
     done = installed("run", "--group", troubled, "--log-json")
     assert (done.returncode, done.stdout) == (1, "")
-    said = [json.loads(line) for line in done.stderr.splitlines()]
-    assert all({"time", "level", "event", "process"} <= set(line) for line in said)
-    outcomes = {line["product"]: (line["level"], line["outcome"]) for line in said if line["event"] == "product"}
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert all({"time", "level", "event", "process"} <= set(line) for line in lines)
+    outcomes = {line["product"]: (line["level"], line["outcome"]) for line in lines if line["event"] == "product"}
     assert outcomes == {"a/one": ("error", "refused"), "a/two": ("error", "refused"), "a/gap": ("warning", "incomplete")}
-    assert [line["month"] for line in said if line["event"] == "published"] == ["2025-01"]
-    refusals = [line for line in said if "a bad line" in line["event"]]
+    assert [line["month"] for line in lines if line["event"] == "published"] == ["2025-01"]
+    refusals = [line for line in lines if "a bad line" in line["event"]]
     assert {line["runbook"] for line in refusals} == {"Runbook: docs/runbook.md#source-refused"}
-    gap = next(line for line in said if line.get("product") == "a/gap")
+    gap = next(line for line in lines if line.get("product") == "a/gap")
     assert (gap["missing_days"], gap["first_missing_day"]) == (11, "2025-01-21")
     kept = [path.read_bytes() for path in (troubled / ".mauwatch").rglob("*") if path.is_file()]
     assert not [text for text in [done.stderr.encode(), *kept] if b"planted" in text or KEY.encode() in text]
 
 
 def test_a_closed_month_that_changes_points_to_its_section(make: Callable[..., Path]) -> None:
+    """Signed figures stay as they are, so the line is all that tells a signer."""
     good = events([("2025-01-05T00:00:00Z", "u@example.com")])
     directory = make([entity("a", [product(to="2025-02-01")])], {"events.parquet": good})
     assert mauwatch("run", "--group", directory).returncode == 0
@@ -150,6 +153,7 @@ def test_a_closed_month_that_changes_points_to_its_section(make: Callable[..., P
 
 
 def test_a_store_that_cant_be_used_points_to_its_section(make: Callable[..., Path]) -> None:
+    """The refusal is the centre's own: no product's section may be named."""
     directory = make([entity("a", [product()])], {".mauwatch/store.sqlite": b"not a database, but long enough to be read" * 99})
     done = mauwatch("run", "--group", directory)
     assert (done.returncode, done.stderr.splitlines()[-1]) == (2, "Runbook: docs/runbook.md#store-unusable")

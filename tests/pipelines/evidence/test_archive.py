@@ -16,12 +16,14 @@ from pipelines.evidence import archive
 
 @pytest.fixture(scope="module")
 def private(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The file of a new private key."""
     path = tmp_path_factory.mktemp("keys") / "evidence.pem"
     signing.new_pair(path)
     return path
 
 
 def packed(directory: Path, private: Path | None) -> Path:
+    """A bundle of four files, signed by a key if there is one."""
     files = directory / "files"
     (files / "contributions").mkdir(parents=True)
     (files / "figures.json").write_text('{"estimate":700000001}')
@@ -33,12 +35,13 @@ def packed(directory: Path, private: Path | None) -> Path:
 
 
 def test_what_was_packed_comes_out(tmp_path: Path, private: Path) -> None:
+    """Names with accents and empty files, too; packed twice, the bundles are the same byte for byte."""
     path = packed(tmp_path, private)
-    with archive.open_bundle(path) as found:
-        assert (found.about, found.public_key) == ({"kind": "outside", "month": "2025-03"}, signing.public_of(private))
-        assert set(found.files) == {"figures.json", "méthode.txt", "contributions/shop.parquet", "empty"}
-        assert found.json("figures.json") == {"estimate": 700000001}
-        assert (found.folder / "contributions" / "shop.parquet").read_bytes() == bytes(range(40))
+    with archive.open_bundle(path) as bundle:
+        assert (bundle.about, bundle.public_key) == ({"kind": "outside", "month": "2025-03"}, signing.public_of(private))
+        assert set(bundle.files) == {"figures.json", "méthode.txt", "contributions/shop.parquet", "empty"}
+        assert bundle.json("figures.json") == {"estimate": 700000001}
+        assert (bundle.folder / "contributions" / "shop.parquet").read_bytes() == bytes(range(40))
     again = packed(tmp_path / "again", private)
     assert path.read_bytes() == again.read_bytes(), "made twice of the same, it is the same"
 
@@ -57,6 +60,7 @@ def test_each_changed_byte_is_found(tmp_path: Path, private: Path) -> None:
 
 @pytest.mark.parametrize("cut", [0, 1, 21, 22, 100, -1, -22])
 def test_cut_off_or_longer(tmp_path: Path, private: Path, cut: int) -> None:
+    """A download that ended early, or bytes before or after the zip, which zip readers skip without a word."""
     path = packed(tmp_path, private)
     whole = path.read_bytes()
     for other in (whole[:cut], whole + b"\0", b"\0" + whole):
@@ -69,10 +73,10 @@ def test_signed_by_another_key_it_says_so(tmp_path: Path, private: Path) -> None
     """Who changes a bundle and signs it anew has another key: that is what the reader compares."""
     other = tmp_path / "other.pem"
     signing.new_pair(other)
-    with archive.open_bundle(packed(tmp_path / "a", other)) as found:
-        assert found.public_key == signing.public_of(other) != signing.public_of(private)
-    with archive.open_bundle(packed(tmp_path / "b", None)) as found:
-        assert found.public_key is None
+    with archive.open_bundle(packed(tmp_path / "a", other)) as bundle:
+        assert bundle.public_key == signing.public_of(other) != signing.public_of(private)
+    with archive.open_bundle(packed(tmp_path / "b", None)) as bundle:
+        assert bundle.public_key is None
 
 
 BODIES = st.dictionaries(st.sampled_from("abc"), st.none() | st.integers() | st.text(max_size=5), max_size=3)
@@ -91,10 +95,10 @@ def test_a_chain_shows_each_change(bodies: list[dict[str, object]], data: st.Dat
     at = data.draw(st.integers(0, len(text) - 2))
     other = text[:at] + chr(ord(text[at]) ^ 1) + text[at + 1 :]
     try:
-        found = hash_chain.from_lines(other)
+        read = hash_chain.from_lines(other)
     except ValueError:
-        found = None
-    assert found is None or hash_chain.faults(found) or [e.digest for e in found] != [e.digest for e in entries]
+        read = None
+    assert read is None or hash_chain.faults(read) or [e.digest for e in read] != [e.digest for e in entries]
     if len(entries) > 1:
         gone = data.draw(st.integers(0, len(entries) - 2))
         assert hash_chain.faults(entries[:gone] + entries[gone + 1 :])

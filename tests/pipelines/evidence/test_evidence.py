@@ -66,43 +66,47 @@ def made_in(directory: Path, store_url: str = "sqlite:///.mauwatch/store.sqlite"
 
 
 def close(directory: Path) -> None:
+    """Closes March, in spite of what is open."""
     with Workspace(directory, read_group(directory), NOW) as workspace:
         close_month(workspace, MARCH, Signature("Head of Finance", despite="calls are counted elsewhere"))
 
 
 def write(directory: Path, to: Path) -> None:
+    """Writes both bundles of the licence into a folder."""
     with Workspace(directory, read_group(directory), NOW) as workspace:
         evidence_write.write(workspace, LLAMA_4, to, ["outside", "expert"], pdf.pdf)
 
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = made_in(tmp_path_factory.mktemp("group"))
-    close(made)
-    write(made, made / "evidence")
-    return made
+    """The group with March closed and both bundles written; no test may change it."""
+    group_directory = made_in(tmp_path_factory.mktemp("group"))
+    close(group_directory)
+    write(group_directory, group_directory / "evidence")
+    return group_directory
 
 
 def test_all_figures_come_out_again(directory: Path) -> None:
     """From the sketches alone: of days, of a month, of a count, and of the group as it was on two days."""
-    found = verify.check(directory / "evidence" / "expert.zip", signing.public_of(directory / "evidence.pem"))
-    assert found.wrong == []
-    assert "all figures were made again from 32 contributions, and are the published ones" in found.right
-    assert "32 contributions are what their digests say" in found.right
-    assert "signed by the key that was named" in found.right
+    verification = verify.check(directory / "evidence" / "expert.zip", signing.public_of(directory / "evidence.pem"))
+    assert verification.wrong == []
+    assert "all figures were made again from 32 contributions, and are the published ones" in verification.right
+    assert "32 contributions are what their digests say" in verification.right
+    assert "signed by the key that was named" in verification.right
 
 
 def test_nobodys_data_is_in_the_outside_bundle(directory: Path) -> None:
+    """Whoever gets it learns no usage of a day, no deal that isn't public, and no sketch."""
     with archive.open_bundle(directory / "evidence" / "outside.zip") as opened:
         names = set(opened.files)
         assert names == {
             "closing.json", "evidence.pdf", "figures.json", "group.json", "inputs.json", "ledger.jsonl", "licence.json",
             "method.txt",
         }  # fmt: skip
-        said = {
+        members = {
             m["entity"] for drawn in opened.json("group.json")["drawn"] if drawn["on"] == "2025-04-05" for m in drawn["members"]
         }
-        assert said == {"a", "c", "parent"}, "b was sold two days before the release"
+        assert members == {"a", "c", "parent"}, "b was sold two days before the release"
         assert opened.json("inputs.json")["grades"] == {
             "daily contributions": 1, "monthly contributions": 1, "a count": 1, "a ceiling": 0, "nothing": 0,
         }  # fmt: skip
@@ -112,59 +116,60 @@ def test_nobodys_data_is_in_the_outside_bundle(directory: Path) -> None:
         assert "project-tiger" not in texts, "what is bought later may not be known yet"
         assert "2025-04-03" in texts, "and b was sold before the release"
     assert (directory / "evidence" / "evidence.pdf").read_bytes().startswith(b"%PDF")
-    found = verify.check(directory / "evidence" / "outside.zip")
-    assert found.wrong == []
-    assert any("whether the figures come out again" in said for said in found.unknown)
+    verification = verify.check(directory / "evidence" / "outside.zip")
+    assert verification.wrong == []
+    assert any("whether the figures come out again" in sentence for sentence in verification.unknown)
 
 
-def told(directory: Path) -> dict[str, Any]:
+def page_content(directory: Path) -> dict[str, Any]:
     """What the page is made of."""
     with archive.open_bundle(directory / "evidence" / "outside.zip") as opened:
         files = {path.stem: json.loads(path.read_text()) for path in opened.folder.glob("*.json") if path.stem != "manifest"}
         return files | {"about": {**opened.about, "ledger_head": None}}
 
 
-def sheets(made: bytes) -> int:
-    return len(re.findall(rb"/Type /Page\b", made))
+def sheets(page: bytes) -> int:
+    """The number of sheets in a PDF."""
+    return len(re.findall(rb"/Type /Page\b", page))
 
 
 @pytest.mark.parametrize("affiliates", [1, 60])
 def test_the_page_has_two_to_four_sheets(directory: Path, affiliates: int) -> None:
     """Nobody reads twelve, in which each affiliate says the same; but who lists no products stands in front."""
-    said = told(directory)
-    for held in said["figures"]["published"]:
-        mine = [f for f in held["figures"] if f["scope"] == "affiliate"]
-        held["figures"] += [{**mine[0], "subject": f"company-{n}"} for n in range(affiliates - 1)]
-    for drawn in said["group"]["drawn"]:
+    content = page_content(directory)
+    for published in content["figures"]["published"]:
+        affiliate_figures = [f for f in published["figures"] if f["scope"] == "affiliate"]
+        published["figures"] += [{**affiliate_figures[0], "subject": f"company-{n}"} for n in range(affiliates - 1)]
+    for drawn in content["group"]["drawn"]:
         drawn["outside"] += [{"entity": f"sold-{n}", "why": "no share of it is known on that day"} for n in range(affiliates - 1)]
         drawn["members"] += [{"entity": f"company-{n}", "path": ["parent holds 100 %"]} for n in range(affiliates - 1)]
-    collected = said["closing"]["collected"]
+    collected = content["closing"]["collected"]
     first = collected["attestations"][0]
     collected["attestations"] += [{**first, "affiliate": f"company-{n}"} for n in range(affiliates - 1)]
-    made = pdf.pdf(said, NOW)
-    assert 2 <= sheets(made) <= 4
-    assert pdf.pdf(said, NOW) == made
+    page = pdf.pdf(content, NOW)
+    assert 2 <= sheets(page) <= 4
+    assert pdf.pdf(content, NOW) == page
 
 
 def test_a_name_that_the_font_lacks(directory: Path, tmp_path: Path) -> None:
     """A box in the place of a name is no evidence: said, with the way out."""
-    said = told(directory)
-    said["group"]["name"] = "\u4e2d\u6587 Holdings"
+    content = page_content(directory)
+    content["group"]["name"] = "\u4e2d\u6587 Holdings"
     with pytest.raises(RefusedError, match="no glyph for some characters \\(\u4e2d\u6587\\)"):
-        pdf.pdf(said, NOW)
+        pdf.pdf(content, NOW)
     with pytest.raises(RefusedError, match="isn't a font that can be read"):
-        pdf.pdf(said, NOW, Path(__file__))
-    made = FontBuilder(1000)
-    made.setupGlyphOrder([".notdef", "first", "second"])
-    made.setupCharacterMap({0x4E2D: "first", 0x6587: "second"})
-    made.setupGlyf({name: TTGlyphPen(None).glyph() for name in (".notdef", "first", "second")})
-    made.setupHorizontalMetrics(dict.fromkeys([".notdef", "first", "second"], (600, 0)))
-    made.setupHorizontalHeader(ascent=800, descent=-200)
-    made.setupOS2()
-    made.setupPost()
-    made.setupNameTable({"familyName": "Two", "styleName": "Regular"})
-    made.save(tmp_path / "two.ttf")
-    assert sheets(pdf.pdf(said, NOW, tmp_path / "two.ttf")) >= 2
+        pdf.pdf(content, NOW, Path(__file__))
+    font = FontBuilder(1000)
+    font.setupGlyphOrder([".notdef", "first", "second"])
+    font.setupCharacterMap({0x4E2D: "first", 0x6587: "second"})
+    font.setupGlyf({name: TTGlyphPen(None).glyph() for name in (".notdef", "first", "second")})
+    font.setupHorizontalMetrics(dict.fromkeys([".notdef", "first", "second"], (600, 0)))
+    font.setupHorizontalHeader(ascent=800, descent=-200)
+    font.setupOS2()
+    font.setupPost()
+    font.setupNameTable({"familyName": "Two", "styleName": "Regular"})
+    font.save(tmp_path / "two.ttf")
+    assert sheets(pdf.pdf(content, NOW, tmp_path / "two.ttf")) >= 2
 
 
 def test_the_head_that_was_printed(directory: Path) -> None:
@@ -189,15 +194,18 @@ def again(directory: Path, to: Path, change: Callable[[Path], None], private: Pa
 
 
 def edit(name: str, change: Callable[[Any], None]) -> Callable[[Path], None]:
+    """A change of one JSON file of a bundle."""
+
     def edited(folder: Path) -> None:
-        said = json.loads((folder / name).read_text())
-        change(said)
-        (folder / name).write_text(json.dumps(said))
+        content = json.loads((folder / name).read_text())
+        change(content)
+        (folder / name).write_text(json.dumps(content))
 
     return edited
 
 
 def other_sketch(folder: Path) -> None:
+    """Puts an empty sketch in the place of a real one."""
     path = folder / "sketches" / "a" / "app.parquet"
     frame = pl.read_parquet(path)
     empty = Registers.from_coupons(21, pl.Series([], dtype=pl.UInt32).to_numpy()).to_image()
@@ -205,8 +213,9 @@ def other_sketch(folder: Path) -> None:
     frame.with_columns(pl.Series("sketch", images, pl.Binary)).write_parquet(path)
 
 
-def first_figure(said: Any) -> Any:
-    return said["published"][0]["figures"][0]
+def first_figure(content: Any) -> Any:
+    """The first figure of figures.json."""
+    return content["published"][0]["figures"][0]
 
 
 def forget(folder: Path) -> None:
@@ -221,7 +230,7 @@ def forget(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "fault"),
     [
         (lambda folder: None, None),
         (edit("figures.json", lambda s: first_figure(s).update(estimate=5)), "aren't what their digest says"),
@@ -250,11 +259,11 @@ def forget(folder: Path) -> None:
     ],
 )  # fmt: skip
 def test_what_was_changed_and_signed_anew_is_found(
-    directory: Path, tmp_path: Path, change: Callable[[Path], None], said: str | None
+    directory: Path, tmp_path: Path, change: Callable[[Path], None], fault: str | None
 ) -> None:
     """The bytes are right then: what doesn't fit with the rest has to give it away."""
     wrong = again(directory, tmp_path, change)
-    assert (wrong == []) if said is None else any(said in line for line in wrong), wrong
+    assert (wrong == []) if fault is None else any(fault in line for line in wrong), wrong
 
 
 def test_an_old_bundle_outlives_its_key(directory: Path, tmp_path: Path) -> None:
@@ -275,30 +284,32 @@ def test_an_old_bundle_outlives_its_key(directory: Path, tmp_path: Path) -> None
 
 @both_databases
 def test_a_month_that_nobody_signed(store_url: str, tmp_path: Path) -> None:
-    made = made_in(tmp_path / "group", store_url)
-    write(made, tmp_path / "evidence")
-    found = verify.check(tmp_path / "evidence" / "expert.zip")
-    assert found.wrong == []
-    assert "the month isn't signed: no head of it was printed" in found.unknown
+    """The bundle says so, and isn't taken for a closed month's."""
+    group_directory = made_in(tmp_path / "group", store_url)
+    write(group_directory, tmp_path / "evidence")
+    verification = verify.check(tmp_path / "evidence" / "expert.zip")
+    assert verification.wrong == []
+    assert "the month isn't signed: no head of it was printed" in verification.unknown
 
 
 def test_manifests_that_changed_since_the_signing(directory: Path, tmp_path: Path) -> None:
     """The signed figures stand, but what they rest on isn't there any more: nobody may take the bundle for a proof."""
-    made = tmp_path / "group"
-    shutil.copytree(directory, made)
-    path = made / "affiliates" / "a.yaml"
+    group_directory = tmp_path / "group"
+    shutil.copytree(directory, group_directory)
+    path = group_directory / "affiliates" / "a.yaml"
     path.write_text(path.read_text().replace("2025-04-01", "2025-03-30"))
-    done = CliRunner().invoke(app, ["evidence", "llama-4", "-o", str(tmp_path / "e"), "--group", str(made)])
+    done = CliRunner().invoke(app, ["evidence", "llama-4", "-o", str(tmp_path / "e"), "--group", str(group_directory)])
     assert isinstance(done.exception, RefusedError)
     assert "what the figures by unique_people rest on has changed since they were published" in str(done.exception)
     assert not list((tmp_path / "e").glob("*.*")), "nobody may send it"
 
 
 def test_nothing_to_show(tmp_path: Path) -> None:
-    made = write_group(tmp_path / "group", [entity("a", [product("app", sources=[])])], evidence_key="evidence.pem")
-    signing.new_pair(made / "evidence.pem")
+    """A bundle without figures would look like evidence."""
+    group_directory = write_group(tmp_path / "group", [entity("a", [product("app", sources=[])])], evidence_key="evidence.pem")
+    signing.new_pair(group_directory / "evidence.pem")
     with pytest.raises(RefusedError, match="nothing was published for the month"):
-        write(made, tmp_path / "evidence")
+        write(group_directory, tmp_path / "evidence")
 
 
 @pytest.mark.skipif(not (ROOT / ".venv-core").is_dir(), reason="make .venv-core/ready")
@@ -309,9 +320,9 @@ def test_a_bundle_is_checked_by_the_core_install_alone(directory: Path, tmp_path
     shutil.copy(directory / "evidence" / "expert.zip", path)
     command: list[str | Path] = [ROOT / ".venv-core" / "bin" / "mauwatch", "verify", path, "--json"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=path.parent, check=False)
-    said = json.loads(done.stdout)
-    assert (done.returncode, said["wrong"]) == (0, []), done.stderr
-    assert any(line.startswith("all figures were made again") for line in said["right"])
+    answer = json.loads(done.stdout)
+    assert (done.returncode, answer["wrong"]) == (0, []), done.stderr
+    assert any(line.startswith("all figures were made again") for line in answer["right"])
     whole = bytearray(path.read_bytes())
     whole[len(whole) // 2] ^= 1
     path.write_bytes(whole)
@@ -321,6 +332,8 @@ def test_a_bundle_is_checked_by_the_core_install_alone(directory: Path, tmp_path
 
 
 def test_the_commands(directory: Path, tmp_path: Path) -> None:
+    """What a person types, and what a program reads by `--json`."""
+
     def asked(*arguments: object) -> tuple[int, str]:
         done = CliRunner().invoke(app, [str(a) for a in arguments])
         return done.exit_code, done.output

@@ -20,6 +20,7 @@ from tests.support.groups import NOW
 
 @both_databases
 def test_schema_of_the_migrations_is_the_schema_of_the_tables(store_url: str, tmp_path: Path) -> None:
+    """Else a new store and an upgraded one would differ, and one of them would fail later."""
     with contributions.open_store(store_url, tmp_path, create=True) as store, store.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), schema.metadata) == []
         comments = connection.execute(sa.select(schema.column_comments)).fetchall()
@@ -40,6 +41,7 @@ def test_there_is_a_store_once_it_was_made(store_url: str, tmp_path: Path) -> No
 
 
 def test_a_store_that_is_none(tmp_path: Path) -> None:
+    """A file of somebody else's, a URL that is none, a newer schema: refused, never written to."""
     (tmp_path / "text.sqlite").write_text("no database at all, but a text that is long enough to be taken for one" * 20)
     with pytest.raises(RefusedError, match="the store"), contributions.open_store("sqlite:///text.sqlite", tmp_path):
         pass
@@ -55,6 +57,7 @@ def test_a_store_that_is_none(tmp_path: Path) -> None:
 
 
 def test_a_server_that_is_not_there_is_refused_without_its_password(tmp_path: Path) -> None:
+    """A log would keep the password for ever."""
     with (
         pytest.raises(RefusedError, match="can't be used") as refused,
         contributions.open_store("postgresql://u:hidden@localhost:9/x", tmp_path),
@@ -64,6 +67,7 @@ def test_a_server_that_is_not_there_is_refused_without_its_password(tmp_path: Pa
 
 
 def test_moments_are_text_that_sorts_in_sqlite(tmp_path: Path) -> None:
+    """Texts of other lengths or zones would sort otherwise than the moments: what was known when would be wrong."""
     with contributions.open_store(SQLITE, tmp_path, create=True) as store:
         store.replace_counts(NOW.date(), NOW.date(), [count(1)], NOW)
         with store.reading() as connection:
@@ -71,6 +75,7 @@ def test_moments_are_text_that_sorts_in_sqlite(tmp_path: Path) -> None:
 
 
 def count(users: int) -> StatedCount:
+    """A count of one product, of so many people."""
     return StatedCount("a", "x", NOW.date(), "count", users, "people", "a document", "somebody")
 
 
@@ -133,6 +138,7 @@ def test_the_current_row_of_a_key_is_the_newest(store_url: str, tmp_path: Path) 
 
 
 def test_chunks_are_all_items_in_their_order() -> None:
+    """A last item that is left out would be a sketch that isn't read, and a lower figure."""
     for number in (0, 1, 499, 500, 501, 1000, 1001):
         chunks = [list(chunk) for chunk in schema.chunks(range(number))]
         assert [item for chunk in chunks for item in chunk] == list(range(number))

@@ -51,25 +51,29 @@ def january() -> pl.DataFrame:
 @pytest.fixture
 def directory(make: Make) -> Path:
     """January of one product, counted."""
-    made = make([entity("a", [product("app", to="2025-02-01")])], {"events.parquet": january()}, lg_k=14)
-    assert run(made, read_group(made), NOW).clean
-    return made
+    group_directory = make([entity("a", [product("app", to="2025-02-01")])], {"events.parquet": january()}, lg_k=14)
+    assert run(group_directory, read_group(group_directory), NOW).clean
+    return group_directory
 
 
 def open_store(directory: Path) -> Any:
+    """The group's store, open."""
     return contributions.open_store(read_group(directory).settings.store, directory)
 
 
 def group_of(directory: Path) -> Group:
+    """The group, read again: manifests may have changed."""
     return read_group(directory)
 
 
 def erased(directory: Path, scope: Scope = WEEK, now: datetime = NOW) -> erasure.ErasurePlan:
+    """The plan of an order that is carried out."""
     with open_store(directory) as store:
         return erasure.erase(store, scope, ORDER, now)
 
 
 def figure(directory: Path) -> Any:
+    """January's figure of the whole group, computed now."""
     group = read_group(directory)
     with open_store(directory) as store:
         return query.figures_of_month(store, group, JANUARY, group.readings.readings[0])[0].group
@@ -152,8 +156,8 @@ def test_an_unsigned_month_loses_its_upper_bound_and_says_why(store_url: str, di
     report = run(directory, read_group(directory), NOW + DAY)  # What is published says so, too.
     assert (report.products[0].periods, report.published, report.findings) == (0, [JANUARY], [])
     with open_store(directory) as store:
-        (found,) = {p.id for (_, reading), p in publications.in_force(store).items() if reading == "unique_people"}
-        assert [f["upper"] for f in publications.figures_of(store, found)] == [None] * 3
+        (number,) = {p.id for (_, reading), p in publications.in_force(store).items() if reading == "unique_people"}
+        assert [f["upper"] for f in publications.figures_of(store, number)] == [None] * 3
     assert run(directory, read_group(directory), NOW + DAY).published == []
 
 
@@ -224,10 +228,12 @@ def test_a_file_brings_nothing_back_either(store_url: str, directory: Path, tmp_
 
 
 def current(store: ContributionStore) -> dict[Period, Any]:
+    """The current version of each period of a/app."""
     return {v.period: v for v in store.read_versions(ProductRef("a", "app"))}
 
 
 def accepted_of(group: Group, c: contract.Contribution) -> AcceptedContribution:
+    """Contributions as a run would have accepted them."""
     return AcceptedContribution(c, settles_at(group, c.ref, c.grain, c.activity_date, "UTC"), "f")
 
 
@@ -374,17 +380,17 @@ def test_the_command(directory: Path, store_url: str) -> None:
     week = ("a/app", "--from", "2025-01-01", "--to", "2025-01-07")
     by = ("--by", "A. Officer", "--reason", "asked for")
     before = rows_of(store_url, directory)
-    assert "Would be erased: a/app" in (said := mauwatch(*week, "--dry-run"))
-    assert "7 days" in said
-    assert "Not signed, so without an upper bound from then on: 2025-01." in said
+    assert "Would be erased: a/app" in (answer := mauwatch(*week, "--dry-run"))
+    assert "7 days" in answer
+    assert "Not signed, so without an upper bound from then on: 2025-01." in answer
     for wrong in ((), week[:1], week[:3], (*week, "--epoch", "1"), ("--epoch", "1", *week[1:]), ("a", *week[1:])):
         mauwatch(*wrong, *by, code=2)
     for half in ((), by[:2], ("--by", " ", *by[2:]), (*by[:2], "--reason", "x" * 501)):
         mauwatch(*week, *half, code=2)
     mauwatch("--epoch", "1", "--allow-again", *by, code=2)
     assert rows_of(store_url, directory) == before
-    said = mauwatch(*week, *by)
-    assert "The store's file was written anew: the bytes are gone from it." in said
+    answer = mauwatch(*week, *by)
+    assert "The store's file was written anew: the bytes are gone from it." in answer
     assert '"erased_before": 7' in mauwatch(*week, *by, "--json")
     assert [row["upper"] for row in rows_of(store_url, directory)["figures"]].count(None) == 6
     assert "or receive: a/app from 2025-01-01 to 2025-01-07, 7 erased sketches." in re.sub(
@@ -392,8 +398,8 @@ def test_the_command(directory: Path, store_url: str) -> None:
     )
     settings = yaml.safe_load((directory / "group.yaml").read_text()) | {"keep_sketches": 1200}
     (directory / "group.yaml").write_text(yaml.safe_dump(settings))
-    assert "Erased: all before 19" in (said := mauwatch("--retention", *by))
-    assert "nothing" in said
+    assert "Erased: all before 19" in (answer := mauwatch("--retention", *by))
+    assert "nothing" in answer
 
 
 def test_it_needs_no_key(directory: Path) -> None:

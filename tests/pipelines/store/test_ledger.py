@@ -35,29 +35,33 @@ def directory(make: Make) -> Path:
     days = {"files": "seen.parquet", "time": "at", "identifiers": [{"column": "user", "namespace": "email"}]}
     others = days | {"files": "chat.parquet", "complete_through": "2025-03-31"}
     life = {"from": "2025-02-01", "to": "2025-04-01", "sources": [days | {"complete_through": "2025-03-31"}]}
-    made = make([entity("a", [product("app", **life)]), entity("b", [product("chat", **life | {"sources": [others]})])])
+    group_directory = make(
+        [entity("a", [product("app", **life)]), entity("b", [product("chat", **life | {"sources": [others]})])]
+    )
     rows = [(f"{date(2025, 2, 1) + timedelta(n)}T12:00:00Z", f"u{n}@example.com") for n in range(59)]
-    events(rows).write_parquet(made / "seen.parquet")
-    events([(at, f"v{user}") for at, user in rows]).write_parquet(made / "chat.parquet")
-    (made / "attested").mkdir()
-    (made / "attested" / "2025-03.yaml").write_text(yaml.safe_dump(ATTESTED))
-    signing.new_pair(made / "evidence.pem")
-    settings = yaml.safe_load((made / "group.yaml").read_text())
-    (made / "group.yaml").write_text(yaml.safe_dump(settings | {"evidence_key": "evidence.pem"}))
-    run(made, read_group(made), NOW)
-    with Workspace(made, read_group(made), NOW) as workspace:
+    events(rows).write_parquet(group_directory / "seen.parquet")
+    events([(at, f"v{user}") for at, user in rows]).write_parquet(group_directory / "chat.parquet")
+    (group_directory / "attested").mkdir()
+    (group_directory / "attested" / "2025-03.yaml").write_text(yaml.safe_dump(ATTESTED))
+    signing.new_pair(group_directory / "evidence.pem")
+    settings = yaml.safe_load((group_directory / "group.yaml").read_text())
+    (group_directory / "group.yaml").write_text(yaml.safe_dump(settings | {"evidence_key": "evidence.pem"}))
+    run(group_directory, read_group(group_directory), NOW)
+    with Workspace(group_directory, read_group(group_directory), NOW) as workspace:
         close.close_month(workspace, MARCH, Signature("Head of Finance"))
         scope = Scope(affiliate="a", product="app", first_day=date(2025, 2, 1), last_day=date(2025, 2, 1))
         erasure.erase(workspace.store(), scope, Order("Privacy Officer", "a request"), NOW)
-    return made
+    return group_directory
 
 
 def wrong(directory: Path) -> list[str]:
+    """The faults of the group's ledger."""
     with contributions.open_store(read_group(directory).settings.store, directory) as opened:
         return ledger.faults(opened)
 
 
 def entries(directory: Path) -> list[LedgerEntry]:
+    """The group's ledger."""
     with contributions.open_store(read_group(directory).settings.store, directory) as opened:
         return ledger.read(opened)
 
@@ -87,19 +91,20 @@ def another(value: Any, column: sa.Column[Any]) -> Any:
 
 @both_databases
 def test_what_was_noted_can_be_followed(directory: Path) -> None:
-    found = entries(directory)
+    """An entry that is missing would leave a publication, a test or an erasure that nobody can prove."""
+    noted = entries(directory)
     assert wrong(directory) == []
-    assert found[-1].kind == "erased"
-    signed = [e for e in found if e.kind == "published" and e.body["state"] == "closed"]
+    assert noted[-1].kind == "erased"
+    signed = [e for e in noted if e.kind == "published" and e.body["state"] == "closed"]
     assert {(e.body["month"], e.body["reading"]) for e in signed} == {
         ("2025-03", reading) for reading in ("unique_people", "summed_products")
     }
-    assert "Head of Finance" not in "".join(e.to_line() for e in found), "every month's evidence has the whole ledger"
-    assert hash_chain.head_of(found, MARCH) == max(signed, key=lambda e: e.number)
-    assert hash_chain.head_of(found, date(2025, 2, 1)) is None
+    assert "Head of Finance" not in "".join(e.to_line() for e in noted), "every month's evidence has the whole ledger"
+    assert hash_chain.head_of(noted, MARCH) == max(signed, key=lambda e: e.number)
+    assert hash_chain.head_of(noted, date(2025, 2, 1)) is None
     rows = rows_of(read_group(directory).settings.store, directory)
-    assert sum(e.kind == "published" for e in found) == len(rows["publications"])
-    assert sum(e.kind == "tested" for e in found) == len(rows["licence_tests"])
+    assert sum(e.kind == "published" for e in noted) == len(rows["publications"])
+    assert sum(e.kind == "tested" for e in noted) == len(rows["licence_tests"])
 
 
 def test_each_changed_column_is_found(directory: Path) -> None:
@@ -145,17 +150,17 @@ def test_what_a_signed_month_collects(directory: Path) -> None:
     """Who vouched for what is kept as it was on the day of signing, whatever becomes of the file."""
     rows = [r for r in rows_of(read_group(directory).settings.store, directory)["publications"] if r["signed_by"]]
     for row in rows:
-        told = json.loads(row["collected"])
-        assert told["attestations"] == ATTESTED["attestations"]
-        assert told["not_attested"] == ["b"]
-        assert told["public_key"] == signing.public_of(directory / "evidence.pem")
-        (compared,) = told["reconciliation"]
+        collected = json.loads(row["collected"])
+        assert collected["attestations"] == ATTESTED["attestations"]
+        assert collected["not_attested"] == ["b"]
+        assert collected["public_key"] == signing.public_of(directory / "evidence.pem")
+        (compared,) = collected["reconciliation"]
         assert (compared["ours"]["estimate"], compared["difference"]) == (31, 59)
         assert {k: compared[k] for k in ATTESTED["reconciliation"][0]} == ATTESTED["reconciliation"][0]
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "fault"),
     [
         (
             {"attestations": [ATTESTED["attestations"][0] | {"affiliate": "c"}]},
@@ -167,13 +172,14 @@ def test_what_a_signed_month_collects(directory: Path) -> None:
         ({"attestation": []}, "did you mean `attestations`?"),
     ],
 )
-def test_mistakes_in_what_is_attested(make: Make, change: dict[str, Any], said: str) -> None:
+def test_mistakes_in_what_is_attested(make: Make, change: dict[str, Any], fault: str) -> None:
+    """An attestation of nobody, or of the same affiliate twice, would stand in the evidence unseen."""
     directory = make([entity("a", [product("app")])])
     (directory / "attested").mkdir()
     (directory / "attested" / "2025-03.yaml").write_text(yaml.safe_dump(change))
     with pytest.raises(RefusedError) as refused:
         read_attested(directory, read_group(directory), MARCH)
-    assert said in str(refused.value)
+    assert fault in str(refused.value)
 
 
 def test_a_file_that_no_month_reads_is_refused(make: Make) -> None:

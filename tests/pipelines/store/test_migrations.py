@@ -31,14 +31,14 @@ def older(url: str, directory: Path, revision: str, rows: Rows) -> None:
         config = _config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
-        for name, found in rows.items():
+        for name, of_table in rows.items():
             table = sa.Table(name, sa.MetaData(), autoload_with=connection)
             text = {c.name: c.type for c in table.columns}
-            for row in found:
+            for row in of_table:
                 values = {k: _value(v, text[k], connection.dialect.name) for k, v in row.items()}
                 columns, marks = ", ".join(values), ", ".join(f":{name}" for name in values)
                 connection.execute(sa.text(f"insert into {name} ({columns}) values ({marks})"), values)
-            if connection.dialect.name == "postgresql" and "id" in text and found:
+            if connection.dialect.name == "postgresql" and "id" in text and of_table:
                 connection.execute(
                     sa.text(f"select setval(pg_get_serial_sequence('{name}', 'id'), (select max(id) from {name}))")
                 )
@@ -53,6 +53,7 @@ def _value(value: Any, type_: sa.types.TypeEngine[Any], dialect: str) -> Any:
 @both_databases
 @pytest.mark.parametrize("path", STORES, ids=lambda path: path.stem)
 def test_an_upgrade_keeps_every_row(store_url: str, path: Path, tmp_path: Path) -> None:
+    """A migration that loses a row, or a value, would take evidence away without a word."""
     rows: Rows = json.loads(path.read_text())
     older(store_url, tmp_path, path.stem, rows)
     with contributions.open_store(store_url, tmp_path, create=True):
@@ -79,11 +80,11 @@ def test_figures_of_the_first_schema_become_publications(store_url: str, tmp_pat
     rows: Rows = json.loads(STORES[0].read_text())
     older(store_url, tmp_path, "0001", rows)
     with contributions.open_store(store_url, tmp_path, create=True) as opened:
-        found = publications.in_force(opened)
+        in_force = publications.in_force(opened)
         whole = [r for r in rows["figures"] if r["scope"] == "group"]
         assert len(after := rows_of(store_url, tmp_path)["publications"]) == len(whole)
         assert {p["state"] for p in after} == {"preliminary"}
-        for (month, reading), publication in found.items():
+        for (month, reading), publication in in_force.items():
             mine = [r for r in whole if (r["month"], r["reading"]) == (f"{month}", reading)]
             last = max(mine, key=lambda r: r["id"])
             figures = publications.figures_of(opened, publication.id)
@@ -96,6 +97,7 @@ def test_figures_of_the_first_schema_become_publications(store_url: str, tmp_pat
 @both_databases
 @pytest.mark.parametrize("path", STORES[1:], ids=lambda path: path.stem)
 def test_what_was_signed_stands_through_an_upgrade(store_url: str, path: Path, tmp_path: Path) -> None:
+    """Signed figures, their numbers and their ledger entries are those of before: somebody has them on paper."""
     rows: Rows = json.loads(path.read_text())
     older(store_url, tmp_path, path.stem, rows)
     with contributions.open_store(store_url, tmp_path, create=True) as opened:

@@ -44,24 +44,25 @@ def read(make: Callable[..., Path], store_url: str) -> Callable[[str], list[tupl
 
 def test_every_column_is_described(read: Callable[[str], list[tuple[Any, ...]]], store_url: str) -> None:
     """In the table of comments, and in PostgreSQL where its tools look for them."""
-    said = {(t, c): comment for t, c, comment in read("select table_name, column_name, comment from column_comments")}
+    comments = {(t, c): comment for t, c, comment in read("select table_name, column_name, comment from column_comments")}
     for name, view in VIEWS.items():
         if store_url.startswith("sqlite"):
             columns = [c for _, c, *_ in read(f"pragma table_info({name})")]
         else:
-            found = read(
+            rows = read(
                 "select a.attname, col_description(a.attrelid, a.attnum), obj_description(a.attrelid) "
                 f"from pg_attribute a where a.attrelid = '{name}'::regclass and a.attnum > 0 order by a.attnum"
             )
-            columns = [c for c, *_ in found]
-            assert [comment for _, comment, _ in found] == [view.columns[c] for c in columns]
-            assert {of_view for *_, of_view in found} == {view.comment}
+            columns = [c for c, *_ in rows]
+            assert [comment for _, comment, _ in rows] == [view.columns[c] for c in columns]
+            assert {of_view for *_, of_view in rows} == {view.comment}
         assert sorted(columns) == sorted(view.columns)
-        assert [said[name, c] for c in columns] == [view.columns[c] for c in columns]
-        assert said[name, ""] == view.comment
+        assert [comments[name, c] for c in columns] == [view.columns[c] for c in columns]
+        assert comments[name, ""] == view.comment
 
 
 def test_figures_in_force(read: Callable[[str], list[tuple[Any, ...]]]) -> None:
+    """A BI tool reads the same figures as `mauwatch measure` shows, each once."""
     assert read("select group_name, estimate, summed_products, state from group_mau where reading = 'unique_people'") == [
         ("test", 60, 120, "preliminary")
     ]
