@@ -65,19 +65,19 @@ class Transition:
 
 def current(store: Store) -> dict[AlertKey, Transition]:
     """Each alert's last transition, whether the alert is open or not, in the order of the alerts' numbers."""
-    i = schema.incidents
-    latest = schema.current(i, *AlertKey._fields)
+    incidents = schema.incidents
+    latest = schema.current(incidents, *AlertKey._fields)
     with store.reading() as connection:
-        rows = connection.execute(sa.select(i).where(i.c.id.in_(latest)).order_by(i.c.opened)).mappings()
+        rows = connection.execute(sa.select(incidents).where(incidents.c.id.in_(latest)).order_by(incidents.c.opened)).mappings()
         transitions = [Transition(**row) for row in rows]
     return {transition.key: transition for transition in transitions}
 
 
 def history(store: Store, opened: int) -> list[Transition]:
     """All transitions of the alert with the number `opened`, in order."""
-    i = schema.incidents
+    incidents = schema.incidents
     with store.reading() as connection:
-        rows = connection.execute(sa.select(i).where(i.c.opened == opened).order_by(i.c.id)).mappings()
+        rows = connection.execute(sa.select(incidents).where(incidents.c.opened == opened).order_by(incidents.c.id)).mappings()
         return [Transition(**row) for row in rows]
 
 

@@ -131,7 +131,7 @@ class ContributionStore(Store):
         handed: HandedInFile | None = None,
         judge: Judge | None = None,
     ) -> Rows:
-        c = schema.contributions
+        contributions = schema.contributions
         with self.reading() as connection:
             current = versions.current(connection, received)
         # Packing takes longer than writing: it is done before it is this writer's turn, so that the others needn't wait.
@@ -145,10 +145,14 @@ class ContributionStore(Store):
             packed |= sketches.pack(changed, packed)
             sender = handed.sender if handed else None
             rows = contribution_rows.rows(
-                received, current, packed, last_id(connection, c) + 1, known_at, seen, sender, restated, gone
+                received, current, packed, last_id(connection, contributions) + 1, known_at, seen, sender, restated, gone
             )
             sketches.append(connection, {digest: packed[digest] for digest in rows.sketches})
-            for table, new in ((c, rows.contributions), (schema.parts, rows.parts), (schema.confirmations, rows.confirmations)):
+            for table, new in (
+                (contributions, rows.contributions),
+                (schema.parts, rows.parts),
+                (schema.confirmations, rows.confirmations),
+            ):
                 for chunk in schema.chunks(new, _ROWS):
                     connection.execute(table.insert(), chunk)
             _replace_seen(connection, rows.seen)
@@ -158,10 +162,10 @@ class ContributionStore(Store):
 
     def read_versions(self, ref: ProductRef, next_epoch: bool | None = False) -> list[StoredContribution]:
         """A product's current contributions: the periods' own, with `next_epoch` days' second ones, with None both."""
-        c = schema.contributions.c
-        wanted = [c.affiliate == ref.affiliate, c.product == ref.product]
+        contribution = schema.contributions.c
+        wanted = [contribution.affiliate == ref.affiliate, contribution.product == ref.product]
         if next_epoch is not None:
-            wanted.append(c.ahead.is_(next_epoch))
+            wanted.append(contribution.ahead.is_(next_epoch))
         with self.reading() as connection:
             return versions.read(connection, *wanted)
 
@@ -172,12 +176,12 @@ class ContributionStore(Store):
 
         `up_to`: those that were current when the store was filled so far. `next_epoch`: days' second contributions, too.
         """
-        c = schema.contributions.c
-        month_beside = sa.and_(c.grain == "month", c.activity_date == month_of(first - DAY))
+        contribution = schema.contributions.c
+        month_beside = sa.and_(contribution.grain == "month", contribution.activity_date == month_of(first - DAY))
         # Zones lie up to 26 hours apart (UTC-12 to UTC+14), so a day elsewhere may overlap with one two dates away.
-        around = c.activity_date.between(first - DAY * 2, last + DAY * 2)
+        around = contribution.activity_date.between(first - DAY * 2, last + DAY * 2)
         with self.reading() as connection:
-            own = [] if next_epoch else [c.ahead.is_(False)]
+            own = [] if next_epoch else [contribution.ahead.is_(False)]
             return versions.read(connection, sa.or_(around, month_beside), *own, up_to=up_to)
 
     def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]:
@@ -185,18 +189,25 @@ class ContributionStore(Store):
 
         Raises `RefusedError` (STORE_DAMAGED) for a sketch that isn't what its digest says.
         """
-        c = schema.contributions
-        p = schema.parts
-        s = schema.sketches
-        image = sa.case((schema.GONE, sa.null()), else_=s.c.image)
+        contributions = schema.contributions
+        parts = schema.parts
+        sketch_table = schema.sketches
+        image = sa.case((schema.GONE, sa.null()), else_=sketch_table.c.image)
         with self.reading() as connection:
             for chunk in schema.chunks(ids):
                 wanted = (
-                    sa.select(p.c.contribution_id, p.c.audience, p.c.namespace, s.c.digest, image, s.c.erased_at)
-                    .join_from(p, s, p.c.sketch == s.c.digest)
-                    .join(c, p.c.contribution_id == c.c.id)
-                    .where(p.c.contribution_id.in_(chunk))
-                    .order_by(p.c.contribution_id, p.c.audience, p.c.namespace)
+                    sa.select(
+                        parts.c.contribution_id,
+                        parts.c.audience,
+                        parts.c.namespace,
+                        sketch_table.c.digest,
+                        image,
+                        sketch_table.c.erased_at,
+                    )
+                    .join_from(parts, sketch_table, parts.c.sketch == sketch_table.c.digest)
+                    .join(contributions, parts.c.contribution_id == contributions.c.id)
+                    .where(parts.c.contribution_id.in_(chunk))
+                    .order_by(parts.c.contribution_id, parts.c.audience, parts.c.namespace)
                 )
                 # Few rows at a time: an image can have a megabyte.
                 with connection.execute(wanted, execution_options={"yield_per": 50}) as rows:
@@ -214,14 +225,18 @@ class ContributionStore(Store):
 
     def read_cells(self, days: Sequence[date]) -> list[Cell]:
         """The cells of the current contributions whose first days are these, of all products."""
-        c = schema.contributions
-        p = schema.parts
+        contributions = schema.contributions
+        parts = schema.parts
         cells = list[Cell]()
         with self.reading() as connection:
             for chunk in schema.chunks(days):
-                latest = schema.current(c, *PERIOD_COLUMNS).where(c.c.activity_date.in_(chunk))
-                columns = [(p if field.name in p.c else c).c[column_of(field.name)] for field in fields(Cell)]
-                joined = sa.select(*columns).join_from(c, p, p.c.contribution_id == c.c.id).where(c.c.id.in_(latest))
+                latest = schema.current(contributions, *PERIOD_COLUMNS).where(contributions.c.activity_date.in_(chunk))
+                columns = [(parts if field.name in parts.c else contributions).c[column_of(field.name)] for field in fields(Cell)]
+                joined = (
+                    sa.select(*columns)
+                    .join_from(contributions, parts, parts.c.contribution_id == contributions.c.id)
+                    .where(contributions.c.id.in_(latest))
+                )
                 cells += [Cell(*row) for row in connection.execute(joined)]
         return cells
 
@@ -235,15 +250,15 @@ class ContributionStore(Store):
 
         Keys: `contribution` (the number), `normalisation`, and `events` by "audience namespace".
         """
-        c = schema.contributions.c
-        p = schema.parts.c
+        contribution = schema.contributions.c
+        part = schema.parts.c
         details = dict[int, dict[str, Any]]()
         with self.reading() as connection:
             for chunk in schema.chunks(ids):
-                wanted = sa.select(c.id, c.normalisation, p.audience, p.namespace, p.events).join_from(
-                    schema.contributions, schema.parts
-                )
-                for row in connection.execute(wanted.where(c.id.in_(chunk)).order_by(c.id)):
+                wanted = sa.select(
+                    contribution.id, contribution.normalisation, part.audience, part.namespace, part.events
+                ).join_from(schema.contributions, schema.parts)
+                for row in connection.execute(wanted.where(contribution.id.in_(chunk)).order_by(contribution.id)):
                     new = {"contribution": row.id, "normalisation": row.normalisation, "events": {}}
                     events = details.setdefault(row.id, new)["events"]
                     events[f"{row.audience} {row.namespace}"] = row.events
@@ -254,16 +269,18 @@ class ContributionStore(Store):
 
         `up_to`: those that were in force when the store was filled so far.
         """
-        c = schema.counts
+        counts = schema.counts
         key = "affiliate", "product", "month", "kind"
-        latest = schema.current(c, *key).where(c.c.month.between(first, last))
+        latest = schema.current(counts, *key).where(counts.c.month.between(first, last))
         if up_to:
-            latest = latest.where(c.c.id <= up_to.counts)
-        about = [c.c[name] for name in key]
-        columns = [*about, c.c.users, c.c.unit, c.c.document, c.c.attested_by]
+            latest = latest.where(counts.c.id <= up_to.counts)
+        about = [counts.c[name] for name in key]
+        columns = [*about, counts.c.users, counts.c.unit, counts.c.document, counts.c.attested_by]
         with self.reading() as connection:
             # A row without a number withdraws the one before.
-            rows = connection.execute(sa.select(*columns).where(c.c.id.in_(latest), c.c.users.is_not(None)).order_by(*about))
+            rows = connection.execute(
+                sa.select(*columns).where(counts.c.id.in_(latest), counts.c.users.is_not(None)).order_by(*about)
+            )
             return [StatedCount(*row) for row in rows]
 
     def replace_counts(self, first: date, last: date, given: Iterable[StatedCount], known_at: datetime) -> int:
@@ -286,9 +303,9 @@ class ContributionStore(Store):
 
     def read_seen(self, ref: ProductRef, grain: Grain) -> dict[date, str]:
         """By first day, the digest of the files that a product's period was computed from."""
-        s = schema.sources_seen.c
-        ours = s.affiliate == ref.affiliate, s.product == ref.product, s.grain == grain
-        wanted = sa.select(s.activity_date, s.files).where(*ours)
+        seen = schema.sources_seen.c
+        ours = seen.affiliate == ref.affiliate, seen.product == ref.product, seen.grain == grain
+        wanted = sa.select(seen.activity_date, seen.files).where(*ours)
         with self.reading() as connection:
             return {row.activity_date: row.files for row in connection.execute(wanted)}
 
@@ -299,12 +316,12 @@ class ContributionStore(Store):
 
     def read_months(self) -> list[date]:
         """First days of the months that a contribution or a stated count is about, in order."""
-        c = schema.contributions.c
-        n = schema.counts.c
+        contribution = schema.contributions.c
+        count = schema.counts.c
         with self.reading() as connection:
             # A day's second contribution makes no month: no month's figures rest on it.
-            days = list(connection.scalars(sa.select(c.activity_date).where(c.ahead.is_(False)).distinct()))
-            days += list(connection.scalars(sa.select(n.month).distinct()))
+            days = list(connection.scalars(sa.select(contribution.activity_date).where(contribution.ahead.is_(False)).distinct()))
+            days += list(connection.scalars(sa.select(count.month).distinct()))
         return sorted({month_of(day) for day in days})
 
 
@@ -320,11 +337,13 @@ def open_store(url: str, directory: Path, create: bool = False) -> Iterator[Cont
 
 def _replace_seen(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Put rows of `sources_seen` in the place of the same periods' rows."""
-    s = schema.sources_seen
+    sources_seen = schema.sources_seen
     if rows:
-        same = [s.c[name] == sa.bindparam(f"its_{name}") for name in SUBJECT_COLUMNS]
-        connection.execute(s.delete().where(*same), [{f"its_{name}": row[name] for name in SUBJECT_COLUMNS} for row in rows])
-        connection.execute(s.insert(), rows)
+        same = [sources_seen.c[name] == sa.bindparam(f"its_{name}") for name in SUBJECT_COLUMNS]
+        connection.execute(
+            sources_seen.delete().where(*same), [{f"its_{name}": row[name] for name in SUBJECT_COLUMNS} for row in rows]
+        )
+        connection.execute(sources_seen.insert(), rows)
 
 
 def _append_receipt(connection: sa.Connection, handed: HandedInFile, known_at: datetime, reasons: Sequence[str]) -> None:

@@ -49,26 +49,26 @@ class Scope:
 
         A month's contribution is in the range when one of its days is: that day's people are in its sketches.
         """
-        c = schema.contributions.c
+        contribution = schema.contributions.c
         holds = list[sa.ColumnElement[bool]]()
         if self.affiliate:
-            holds += [c.affiliate == self.affiliate, c.product == self.product]
+            holds += [contribution.affiliate == self.affiliate, contribution.product == self.product]
         if self.first_day:
-            of_month = sa.and_(c.grain == "month", c.activity_date >= month_of(self.first_day))
-            holds.append(sa.or_(c.activity_date >= self.first_day, of_month))
+            of_month = sa.and_(contribution.grain == "month", contribution.activity_date >= month_of(self.first_day))
+            holds.append(sa.or_(contribution.activity_date >= self.first_day, of_month))
         if self.last_day:
-            holds.append(c.activity_date <= self.last_day)
+            holds.append(contribution.activity_date <= self.last_day)
         if self.key_epoch:
             # With an epoch's days go their second contributions: else the same people would stay, under the next epoch's key.
             own = schema.contributions.alias()
-            same = [own.c[name] == c[name] for name in SUBJECT_COLUMNS]
+            same = [own.c[name] == contribution[name] for name in SUBJECT_COLUMNS]
             its_days = sa.exists().where(*same, own.c.ahead.is_(False), own.c.key_epoch == self.key_epoch)
-            second = sa.and_(c.ahead.is_(True), its_days.correlate(schema.contributions))
-            holds.append(sa.or_(c.key_epoch == self.key_epoch, second))
+            second = sa.and_(contribution.ahead.is_(True), its_days.correlate(schema.contributions))
+            holds.append(sa.or_(contribution.key_epoch == self.key_epoch, second))
         if self.before:
-            holds.append(c.activity_date < self.before)
+            holds.append(contribution.activity_date < self.before)
         if self.superseded:
-            holds.append(c.id.not_in(schema.current(schema.contributions, *PERIOD_COLUMNS)))
+            holds.append(contribution.id.not_in(schema.current(schema.contributions, *PERIOD_COLUMNS)))
         return sa.and_(*holds)
 
 
@@ -145,24 +145,30 @@ def plan(store: Store, scope: Scope) -> ErasurePlan:
 
     Raises `RefusedError` (RANGE_EMPTY) where nothing was contributed for a range that somebody named.
     """
-    c = schema.contributions
-    p = schema.parts
-    s = schema.sketches
+    contributions = schema.contributions
+    parts = schema.parts
+    sketches = schema.sketches
     columns = [
-        *(c.c[name] for name in PERIOD_COLUMNS),
-        c.c.digest,
-        s.c.digest.label("sketch"),
-        s.c.lg_k,
+        *(contributions.c[name] for name in PERIOD_COLUMNS),
+        contributions.c.digest,
+        sketches.c.digest.label("sketch"),
+        sketches.c.lg_k,
         schema.GONE.label("gone"),
     ]
-    joined = c.join(p, p.c.contribution_id == c.c.id).join(s, s.c.digest == p.c.sketch)
-    inside = sa.select(*columns, sa.func.length(s.c.image).label("bytes")).select_from(joined).where(scope.condition)
+    joined = contributions.join(parts, parts.c.contribution_id == contributions.c.id).join(
+        sketches, sketches.c.digest == parts.c.sketch
+    )
+    inside = sa.select(*columns, sa.func.length(sketches.c.image).label("bytes")).select_from(joined).where(scope.condition)
     # A sketch is stored once for all contributions that have the same registers: one that others still need stays.
-    mine = sa.select(p.c.sketch).select_from(p.join(c, p.c.contribution_id == c.c.id)).where(scope.condition)
-    others = sa.select(p.c.sketch).distinct().select_from(joined).where(sa.not_(schema.GONE))
+    mine = (
+        sa.select(parts.c.sketch)
+        .select_from(parts.join(contributions, parts.c.contribution_id == contributions.c.id))
+        .where(scope.condition)
+    )
+    others = sa.select(parts.c.sketch).distinct().select_from(joined).where(sa.not_(schema.GONE))
     with store.reading() as connection:
         rows = connection.execute(inside).all()
-        beyond = set(connection.scalars(others.where(sa.not_(scope.condition), p.c.sketch.in_(mine))))
+        beyond = set(connection.scalars(others.where(sa.not_(scope.condition), parts.c.sketch.in_(mine))))
     if not rows and scope.before is None and not scope.superseded:
         raise refused(
             Code.RANGE_EMPTY,
@@ -208,13 +214,13 @@ def erase(store: Store, scope: Scope, order: Order, now: datetime) -> ErasurePla
 
     The bytes are gone from the store's files only after `vacuum.sweep`. Raises `RefusedError` as `plan` does.
     """
-    s = schema.sketches
+    sketches = schema.sketches
     with store.writing() as connection, ledger.noting(connection):
         # Planned again inside the transaction: a contribution that came since may have a sketch in common.
         erased = plan(Store(store.engine, connection), scope)
         digests = list(erased.digests)
         for chunk in schema.chunks(digests):
-            connection.execute(s.update().where(s.c.digest.in_(chunk)).values(image=None, erased_at=now))
+            connection.execute(sketches.update().where(sketches.c.digest.in_(chunk)).values(image=None, erased_at=now))
         if digests:
             numbers = {"periods": erased.periods, "sketches": len(digests), "bytes": erased.bytes, "shared": len(erased.shared)}
             _note(connection, ERASED, scope, order, now, numbers)
@@ -231,8 +237,8 @@ def allow_again(store: Store, scope: Scope, order: Order, now: datetime) -> int:
         if not connection.scalar(sa.select(sa.func.count()).select_from(schema.erasures)):
             raise refused(Code.RANGE_EMPTY, str(scope), "nothing was ever erased", "", "there is nothing to allow")
         joined = schema.contributions.join(schema.parts).join(schema.sketches)
-        s = schema.sketches.c
-        wanted = sa.select(sa.func.count(s.digest.distinct())).select_from(joined).where(scope.condition, schema.GONE)
+        sketch = schema.sketches.c
+        wanted = sa.select(sa.func.count(sketch.digest.distinct())).select_from(joined).where(scope.condition, schema.GONE)
         _note(connection, ALLOWED, scope, order, now, {"periods": 0, "sketches": 0, "bytes": 0, "shared": 0})
         return connection.scalar(wanted) or 0
 

@@ -146,19 +146,30 @@ def refusals(blocked_periods: Mapping[Period, ErasedPeriod]) -> Iterator[Refusal
 
 def _erased_sketches(connection: sa.Connection, digests: Sequence[str]) -> dict[tuple[ProductRef, str], list[_ErasedSketch]]:
     """By product and digest, the periods for which a sketch of these digests was erased, and when."""
-    c = schema.contributions
-    p = schema.parts
-    s = schema.sketches
+    contributions = schema.contributions
+    parts = schema.parts
+    sketches = schema.sketches
     erased = [
         digest
         for chunk in schema.chunks(digests)
-        for digest in connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(chunk), s.c.erased_at.is_not(None)))
+        for digest in connection.scalars(
+            sa.select(sketches.c.digest).where(sketches.c.digest.in_(chunk), sketches.c.erased_at.is_not(None))
+        )
     ]
     by_digest = defaultdict[tuple[ProductRef, str], list[_ErasedSketch]](list)
-    columns = c.c.affiliate, c.c.product, c.c.grain, c.c.activity_date, s.c.digest, s.c.erased_at
-    joined = c.join(p, p.c.contribution_id == c.c.id).join(s, s.c.digest == p.c.sketch)
+    columns = (
+        contributions.c.affiliate,
+        contributions.c.product,
+        contributions.c.grain,
+        contributions.c.activity_date,
+        sketches.c.digest,
+        sketches.c.erased_at,
+    )
+    joined = contributions.join(parts, parts.c.contribution_id == contributions.c.id).join(
+        sketches, sketches.c.digest == parts.c.sketch
+    )
     for chunk in schema.chunks(erased):
-        for row in connection.execute(sa.select(*columns).select_from(joined).where(s.c.digest.in_(chunk), schema.GONE)):
+        for row in connection.execute(sa.select(*columns).select_from(joined).where(sketches.c.digest.in_(chunk), schema.GONE)):
             sketch = _ErasedSketch(row.grain, row.activity_date, row.erased_at)
             by_digest[ProductRef(row.affiliate, row.product), row.digest].append(sketch)
     return by_digest

@@ -105,8 +105,9 @@ def _content(connection: sa.Connection, kind: str, row: Row) -> str:
 
 
 def _figures(connection: sa.Connection, publication: Row) -> list[dict[str, Any]]:
-    f = schema.figures
-    return [dict(row) for row in connection.execute(sa.select(f).where(f.c.publication == publication["id"])).mappings()]
+    figures = schema.figures
+    rows = connection.execute(sa.select(figures).where(figures.c.publication == publication["id"])).mappings()
+    return [dict(row) for row in rows]
 
 
 def _rows(connection: sa.Connection, table: sa.Table, after: int = 0) -> list[dict[str, Any]]:

@@ -91,19 +91,33 @@ def read(store: Store) -> list[Message]:
 
     Delivered ones, too: `superseded` and `due` compare the messages of one alert with each other.
     """
-    o = schema.outbox.c
-    i = schema.incidents.c
-    d = schema.deliveries.c
-    done = sa.select(d.message).where(d.outcome.in_(_DONE))
-    about = sa.select(i.opened).join_from(schema.outbox, schema.incidents, o.transition == i.id).where(o.id.not_in(done))
+    message = schema.outbox.c
+    transition = schema.incidents.c
+    delivery = schema.deliveries.c
+    done = sa.select(delivery.message).where(delivery.outcome.in_(_DONE))
+    about = (
+        sa.select(transition.opened)
+        .join_from(schema.outbox, schema.incidents, message.transition == transition.id)
+        .where(message.id.not_in(done))
+    )
     latest = schema.current(schema.deliveries, "message")
     wanted = (
-        sa.select(o.id, o.key, o.channel, o.address, o.payload, o.created_at, i.opened, i.action, i.level)
-        .add_columns(d.attempt, d.outcome, d.sender, d.until)
-        .join_from(schema.outbox, schema.incidents, o.transition == i.id)
-        .outerjoin(schema.deliveries, sa.and_(d.message == o.id, d.id.in_(latest)))
-        .where(i.opened.in_(about))
-        .order_by(o.id)
+        sa.select(
+            message.id,
+            message.key,
+            message.channel,
+            message.address,
+            message.payload,
+            message.created_at,
+            transition.opened,
+            transition.action,
+            transition.level,
+        )
+        .add_columns(delivery.attempt, delivery.outcome, delivery.sender, delivery.until)
+        .join_from(schema.outbox, schema.incidents, message.transition == transition.id)
+        .outerjoin(schema.deliveries, sa.and_(delivery.message == message.id, delivery.id.in_(latest)))
+        .where(transition.opened.in_(about))
+        .order_by(message.id)
     )
     with store.reading() as connection:
         return [_message(row) for row in connection.execute(wanted).mappings()]
@@ -121,13 +135,13 @@ def channels_reached(store: Store, opened: Sequence[int]) -> dict[int, dict[str,
 
     `opened`: the numbers of the alerts.
     """
-    o = schema.outbox.c
-    i = schema.incidents.c
+    message = schema.outbox.c
+    transition = schema.incidents.c
     wanted = (
-        sa.select(i.opened, o.channel, sa.func.min(o.created_at).label("at"))
-        .join_from(schema.outbox, schema.incidents, o.transition == i.id)
-        .where(i.opened.in_(opened))
-        .group_by(i.opened, o.channel)
+        sa.select(transition.opened, message.channel, sa.func.min(message.created_at).label("at"))
+        .join_from(schema.outbox, schema.incidents, message.transition == transition.id)
+        .where(transition.opened.in_(opened))
+        .group_by(transition.opened, message.channel)
     )
     channels: dict[int, dict[str, datetime]] = {}
     with store.reading() as connection:

@@ -41,18 +41,30 @@ def read(store: Store, ref: ProductRef, grain: Grain, first: date, last: date) -
 
     The current contributions alone, without days' second ones.
     """
-    c = schema.contributions.c
-    p = schema.parts.c
-    s = schema.sketches.c
-    wanted = c.affiliate == ref.affiliate, c.product == ref.product, c.grain == grain, c.activity_date.between(first, last)
-    latest = schema.current(schema.contributions, *PERIOD_COLUMNS).where(*wanted, c.ahead.is_(False))
+    contribution = schema.contributions.c
+    part = schema.parts.c
+    sketch = schema.sketches.c
+    wanted = (
+        contribution.affiliate == ref.affiliate,
+        contribution.product == ref.product,
+        contribution.grain == grain,
+        contribution.activity_date.between(first, last),
+    )
+    latest = schema.current(schema.contributions, *PERIOD_COLUMNS).where(*wanted, contribution.ahead.is_(False))
     rows = (
-        sa.select(c.activity_date, p.audience, p.estimate, p.events, sa.func.coalesce(sa.func.length(s.image), 0), s.lg_k)
+        sa.select(
+            contribution.activity_date,
+            part.audience,
+            part.estimate,
+            part.events,
+            sa.func.coalesce(sa.func.length(sketch.image), 0),
+            sketch.lg_k,
+        )
         .select_from(schema.contributions)
-        .join(schema.parts, p.contribution_id == c.id)
-        .join(schema.sketches, s.digest == p.sketch)
-        .where(c.id.in_(latest))
-        .order_by(c.activity_date)
+        .join(schema.parts, part.contribution_id == contribution.id)
+        .join(schema.sketches, sketch.digest == part.sketch)
+        .where(contribution.id.in_(latest))
+        .order_by(contribution.activity_date)
     )
     parts = defaultdict[date, list[_PartNumbers]](list)
     with store.reading() as connection:
@@ -89,14 +101,24 @@ def read_events(store: Store, ref: ProductRef, grain: Grain, next_epoch: bool = 
 
     Periods without a number of events are left out. `next_epoch`: days' second contributions, under the next epoch's key.
     """
-    c = schema.contributions.c
-    p = schema.parts.c
-    ours = c.affiliate == ref.affiliate, c.product == ref.product, c.grain == grain, c.ahead.is_(next_epoch)
+    contribution = schema.contributions.c
+    part = schema.parts.c
+    ours = (
+        contribution.affiliate == ref.affiliate,
+        contribution.product == ref.product,
+        contribution.grain == grain,
+        contribution.ahead.is_(next_epoch),
+    )
     events = (
-        sa.select(c.activity_date, sa.func.sum(p.events), c.unidentified_events, sa.func.count() - sa.func.count(p.events))
-        .join_from(schema.contributions, schema.parts, p.contribution_id == c.id)
-        .where(c.id.in_(schema.current(schema.contributions, *PERIOD_COLUMNS).where(*ours)))
-        .group_by(c.id, c.activity_date, c.unidentified_events)
+        sa.select(
+            contribution.activity_date,
+            sa.func.sum(part.events),
+            contribution.unidentified_events,
+            sa.func.count() - sa.func.count(part.events),
+        )
+        .join_from(schema.contributions, schema.parts, part.contribution_id == contribution.id)
+        .where(contribution.id.in_(schema.current(schema.contributions, *PERIOD_COLUMNS).where(*ours)))
+        .group_by(contribution.id, contribution.activity_date, contribution.unidentified_events)
     )
     with store.reading() as connection:
         return {

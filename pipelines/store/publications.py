@@ -156,11 +156,11 @@ def _numbers(month: date, publications: Mapping[tuple[date, str], Publication]) 
 
 def _append_tests(connection: sa.Connection, rows: Sequence[Row]) -> int:
     """Add the rows that differ from the current row of the same licence, licensee and reading in any column but `known_at`."""
-    t = schema.licence_tests.c
+    test = schema.licence_tests.c
     # The same result again adds no row: a result's `known_at` says since when it stands.
     compared = [c.name for c in schema.licence_tests.c if c.name not in ("id", "known_at")]
     latest = schema.current(schema.licence_tests, "licence", "licensee", "reading")
-    known = connection.execute(sa.select(t.known_at, *(t[name] for name in compared)).where(t.id.in_(latest))).all()
+    known = connection.execute(sa.select(test.known_at, *(test[name] for name in compared)).where(test.id.in_(latest))).all()
     before = {tuple(row[1:]) for row in known}
     since = {(row.licence, row.licensee, row.reading): row.known_at for row in known}
     new = [
@@ -175,10 +175,13 @@ def _append_tests(connection: sa.Connection, rows: Sequence[Row]) -> int:
 
 def tests_of(store: Store, licence: str, licensee: str) -> list[dict[str, Any]]:
     """The current results of a licence's test: a row of `licence_tests` for each reading, in the order of readings' names."""
-    t = schema.licence_tests
-    latest = schema.current(t, "licence", "licensee", "reading").where(t.c.licence == licence, t.c.licensee == licensee)
+    licence_tests = schema.licence_tests
+    latest = schema.current(licence_tests, "licence", "licensee", "reading").where(
+        licence_tests.c.licence == licence, licence_tests.c.licensee == licensee
+    )
+    wanted = sa.select(licence_tests).where(licence_tests.c.id.in_(latest)).order_by(licence_tests.c.reading)
     with store.reading() as connection:
-        return [dict(row) for row in connection.execute(sa.select(t).where(t.c.id.in_(latest)).order_by(t.c.reading)).mappings()]
+        return [dict(row) for row in connection.execute(wanted).mappings()]
 
 
 def in_force(store: Store, month: date | None = None, before: datetime | None = None) -> dict[tuple[date, str], Publication]:
@@ -186,30 +189,35 @@ def in_force(store: Store, month: date | None = None, before: datetime | None = 
 
     `month`: that month alone, by its first day.
     """
-    p = schema.publications
-    latest = schema.current(p, "month", "reading")
+    publications = schema.publications
+    latest = schema.current(publications, "month", "reading")
     if month is not None:
-        latest = latest.where(p.c.month == month)
+        latest = latest.where(publications.c.month == month)
     if before is not None:
-        latest = latest.where(p.c.known_at < before)
+        latest = latest.where(publications.c.known_at < before)
+    wanted = sa.select(publications).where(publications.c.id.in_(latest)).order_by(publications.c.month, publications.c.id)
     with store.reading() as connection:
-        rows = connection.execute(sa.select(p).where(p.c.id.in_(latest)).order_by(p.c.month, p.c.id)).mappings()
+        rows = connection.execute(wanted).mappings()
         return {(row["month"], row["reading"]): _publication(row) for row in rows}
 
 
 def history(store: Store, month: date, reading: str) -> list[Publication]:
     """All publications of a month under a reading, the oldest first."""
-    p = schema.publications
-    wanted = sa.select(p).where(p.c.month == month, p.c.reading == reading).order_by(p.c.id)
+    publications = schema.publications
+    wanted = (
+        sa.select(publications)
+        .where(publications.c.month == month, publications.c.reading == reading)
+        .order_by(publications.c.id)
+    )
     with store.reading() as connection:
         return [_publication(row) for row in connection.execute(wanted).mappings()]
 
 
 def figures_of(store: Store, publication: int) -> list[dict[str, Any]]:
     """A publication's rows of `figures`, in the order in which they were published."""
-    f = schema.figures
+    figures = schema.figures
     with store.reading() as connection:
-        rows = connection.execute(sa.select(f).where(f.c.publication == publication).order_by(f.c.id))
+        rows = connection.execute(sa.select(figures).where(figures.c.publication == publication).order_by(figures.c.id))
         return [dict(row) for row in rows.mappings()]
 
 

@@ -18,21 +18,25 @@ def read(store: Store, reading: Reading, since: date, subject: str | None = None
 
     `subject`: an affiliate or a product (affiliate/product) in the place of the whole group; months without it are left out.
     """
-    p = schema.publications.c
-    f = schema.figures.c
-    latest = schema.current(schema.publications, "month", "reading").where(p.reading == reading.name, p.month >= since)
+    published = schema.publications.c
+    figure = schema.figures.c
+    latest = schema.current(schema.publications, "month", "reading").where(
+        published.reading == reading.name, published.month >= since
+    )
     scope = "group" if subject is None else "product" if "/" in subject else "affiliate"
     whole = (
-        sa.select(p.month, f.estimate, f.lower, f.upper, p.method, f.summed_products, p.id)
-        .join_from(schema.publications, schema.figures, f.publication == p.id)
-        .where(p.id.in_(latest), f.scope == scope, *([] if subject is None else [f.subject == subject]))
-        .order_by(p.month)
+        sa.select(
+            published.month, figure.estimate, figure.lower, figure.upper, published.method, figure.summed_products, published.id
+        )
+        .join_from(schema.publications, schema.figures, figure.publication == published.id)
+        .where(published.id.in_(latest), figure.scope == scope, *([] if subject is None else [figure.subject == subject]))
+        .order_by(published.month)
     )
     of_products = (
-        sa.select(f.publication, f.lower, f.upper)
-        .where(f.publication.in_(latest), f.scope == "product")
+        sa.select(figure.publication, figure.lower, figure.upper)
+        .where(figure.publication.in_(latest), figure.scope == "product")
         # Names may hold an underscore, which `like` takes for any letter.
-        .where(*([f.subject.startswith(f"{subject}/", autoescape=True)] if scope == "affiliate" else []))
+        .where(*([figure.subject.startswith(f"{subject}/", autoescape=True)] if scope == "affiliate" else []))
     )
     with store.reading() as connection:
         rows = connection.execute(whole).all()
@@ -47,10 +51,12 @@ def read(store: Store, reading: Reading, since: date, subject: str | None = None
 
 def products(store: Store, reading: Reading, month: date) -> list[tuple[ProductRef, int | None]]:
     """The products of a published month with their users (null without an estimate), the largest first."""
-    p = schema.publications.c
-    f = schema.figures.c
-    latest = schema.current(schema.publications, "month", "reading").where(p.reading == reading.name, p.month == month)
-    wanted = sa.select(f.subject, f.estimate).where(f.publication.in_(latest), f.scope == "product")
+    publication = schema.publications.c
+    figure = schema.figures.c
+    latest = schema.current(schema.publications, "month", "reading").where(
+        publication.reading == reading.name, publication.month == month
+    )
+    wanted = sa.select(figure.subject, figure.estimate).where(figure.publication.in_(latest), figure.scope == "product")
     with store.reading() as connection:
         rows = [(ProductRef.parse(row.subject), row.estimate) for row in connection.execute(wanted)]
     return sorted(rows, key=lambda row: (-(row[1] or 0), str(row[0])))
@@ -61,10 +67,14 @@ def definitions(store: Store, month: date) -> dict[str, frozenset[tuple[str, str
 
     Each definition is its label, and the digest of the settings that decide who counts; null where that isn't known.
     """
-    c = schema.contributions.c
-    within = c.activity_date.between(month, month_end(month))
-    latest = schema.current(schema.contributions, *PERIOD_COLUMNS).where(within, c.ahead.is_(False))
-    wanted = sa.select(c.affiliate, c.product, c.definition, c.definition_digest).where(c.id.in_(latest)).distinct()
+    contribution = schema.contributions.c
+    within = contribution.activity_date.between(month, month_end(month))
+    latest = schema.current(schema.contributions, *PERIOD_COLUMNS).where(within, contribution.ahead.is_(False))
+    wanted = (
+        sa.select(contribution.affiliate, contribution.product, contribution.definition, contribution.definition_digest)
+        .where(contribution.id.in_(latest))
+        .distinct()
+    )
     by_product = defaultdict[str, set[tuple[str, str | None]]](set)
     with store.reading() as connection:
         for row in connection.execute(wanted):

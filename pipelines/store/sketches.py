@@ -39,16 +39,17 @@ def pack(
 
 def append(connection: sa.Connection, sketches: Mapping[str, PackedSketch]) -> None:
     """Store the sketches that aren't there yet, and the images that were erased since."""
-    s = schema.sketches
+    sketch_table = schema.sketches
     digests = list(sketches)
     for chunk in schema.chunks(digests):
-        known = set(connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(chunk))))
-        gone = connection.scalars(sa.select(s.c.digest).where(s.c.digest.in_(chunk), s.c.image.is_(None))).all()
+        known = set(connection.scalars(sa.select(sketch_table.c.digest).where(sketch_table.c.digest.in_(chunk))))
+        without_image = sa.select(sketch_table.c.digest).where(sketch_table.c.digest.in_(chunk), sketch_table.c.image.is_(None))
+        gone = connection.scalars(without_image).all()
         for digest in gone:  # `erased_at` stays: for contributions that are older than that, the sketch is still erased.
-            connection.execute(s.update().where(s.c.digest == digest).values(image=sketches[digest].image))
+            connection.execute(sketch_table.update().where(sketch_table.c.digest == digest).values(image=sketches[digest].image))
         rows = [{"digest": d, "lg_k": sketches[d].lg_k, "image": sketches[d].image} for d in chunk if d not in known]
         if rows:
-            connection.execute(s.insert(), rows)
+            connection.execute(sketch_table.insert(), rows)
 
 
 def stored_part(row: tuple[Any, ...]) -> tuple[int, StoredPart]:
