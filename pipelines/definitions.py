@@ -41,7 +41,7 @@ def build_defs(
             sensors.inbox_sensor(directory, group, running),
             *alerts.sensors(directory, group, clock, running),
         ],
-        resources={resources.DESK: resources.run_context(directory, group, clock)},
+        resources={resources.RUN_CONTEXT: resources.run_context_resource(directory, group, clock)},
         executor=dg.in_process_executor,  # A step in a process of its own costs seconds, and counting uses all cores anyway.
     )
 

@@ -99,16 +99,16 @@ class AlertRecorder:
         action: Action = "raised" if alert.kind == "threshold" else "found"
         events = [Event(action, state.level, state.level, state.subjects)]
         events += [replace(events[0], action="escalated")] if state.escalated else []
-        told = self._channels_told.get(alert.opened, {})
+        reached = self._channels_told.get(alert.opened, {})
         alerting = self.group.alerting
         channels = {c.name for event in events for c in channels_for(alerting, alert.kind, event, state.escalated)}
-        if channels - told.keys():
+        if channels - reached.keys():
             context = about()
             messages_by_key = {
                 message.key: message
                 for event in events
                 for message in self._messages(alert, event, state, context)
-                if message.channel not in told
+                if message.channel not in reached
             }
             self._store_messages(list(messages_by_key.values()), alert)
 

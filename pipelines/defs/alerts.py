@@ -1,7 +1,7 @@
-"""Alerts under Dagster: a job that looks, sends and lets the heartbeat beat; when it is due; and runs that fail.
+"""Alerts under Dagster: a job that evaluates, sends and calls the heartbeat; when the job is due; and runs that fail.
 
-A month that is published brings its alerts along in its own transaction. What is left for the job is time: messages to be
-sent, or tried again, alerts that nobody has acknowledged, months that ought to be there by now.
+A month's alerts are recorded in the transaction that publishes the month. The job is for what comes with time: messages to be
+sent, or tried again; alerts that nobody has acknowledged; months that are overdue.
 """
 
 from datetime import datetime
@@ -14,34 +14,36 @@ from pipelines.alerts import delivery, evaluate, responses
 from pipelines.alerts.evaluate import FAILED
 from pipelines.alerts.recorder import AlertRecorder
 from pipelines.alerts.responses import JobRun
-from pipelines.defs.resources import DESK, Clock, RunContext
+from pipelines.defs.resources import RUN_CONTEXT, Clock, RunContext
 from pipelines.defs.sensors import under_way
 from pipelines.store import alert_log, contributions, engine, outbox
 from pipelines.store.process_identity import process_is_gone
 
 ALERTS = "mauwatch_alerts"
+"""The job's name, which Dagster stores, and the first part of its sensors' names."""
 _HOUR = 7
-"""From then on, in the group's time zone, the day's look may be taken: the runs of the morning have begun at six."""
+"""From this hour on, in the group's time zone, the day's evaluation is due: the runs of the morning have begun at six."""
 
 
 def job() -> dg.JobDefinition:
-    """Looks at what is published, sends what waits, and calls the heartbeat's address unless a run has failed or a message
-    can't be delivered."""
+    """The job: evaluates what is published, sends what waits, and calls the heartbeat's address.
 
-    @dg.op(description="Alerts: a look, what waits in the outbox, the heartbeat", required_resource_keys={DESK})
+    The heartbeat is silent where a run has failed or a message can't be delivered: an outside service then rings.
+    """
+
+    @dg.op(description="Alerts: an evaluation, what waits in the outbox, the heartbeat", required_resource_keys={RUN_CONTEXT})
     def alerts_sent(context: dg.OpExecutionContext) -> None:
-        desk: RunContext = getattr(context.resources, DESK)
-        with desk.without_data("the alerts"):
-            workspace = desk.workspace
+        run_context: RunContext = getattr(context.resources, RUN_CONTEXT)
+        with run_context.without_data("the alerts"):
+            workspace = run_context.workspace
             store = workspace.store_if_any()
-            rules = workspace.group.alerting
             if store is None:
-                return
+                return  # Nothing is published, so nothing can be wrong with it.
             evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, whole=True)
             findings = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
-            failing = alert_log.current(store).get(FAILED)
-            if not findings and not (failing and failing.is_open):
-                findings = delivery.ping(rules, workspace.directory)
+            failed_run = alert_log.current(store).get(FAILED)
+            if not findings and not (failed_run and failed_run.is_open):
+                findings = delivery.ping(workspace.group.alerting, workspace.directory)
         for finding in findings:
             context.log.error(f"{finding} {finding.page.line}")
 
@@ -53,7 +55,10 @@ def job() -> dg.JobDefinition:
 
 
 def sensors(directory: Path, group: Group, clock: Clock, running: bool) -> list[dg.SensorDefinition]:
-    """When the job is due, and how the other jobs' runs end."""
+    """Three sensors: when the job is due, and how runs of all jobs end, by failure and by success.
+
+    `running`: whether they are on from the start.
+    """
     status = dg.DefaultSensorStatus.RUNNING if running else dg.DefaultSensorStatus.STOPPED
 
     @dg.sensor(
@@ -66,17 +71,18 @@ def sensors(directory: Path, group: Group, clock: Clock, running: bool) -> list[
     def due(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         now = clock()
         local = now.astimezone(group.zone)
-        if _waits(directory, group, now):
+        if _anything_waits(directory, group, now):
+            # At most one run a minute, which is how often the sensor looks.
             return dg.RunRequest(run_key=f"{now:%Y-%m-%d %H:%M}")
         if local.hour < _HOUR or under_way(context.instance):
-            return dg.SkipReason("nothing waits, and the day's look comes after the morning's runs")
+            return dg.SkipReason("nothing waits, and the day's evaluation comes after the morning's runs")
         return dg.RunRequest(run_key=f"{local:%Y-%m-%d}")
 
     @dg.run_failure_sensor(
         name=f"{ALERTS}_failed", minimum_interval_seconds=30, default_status=status, description="A run that failed is an alert."
     )
     def failed(context: dg.RunFailureSensorContext) -> None:
-        responses.run_ended(directory, group, _about(context.dagster_run), clock, failed=True)
+        responses.run_ended(directory, group, _job_run(context.dagster_run), clock, failed=True)
 
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
@@ -86,25 +92,26 @@ def sensors(directory: Path, group: Group, clock: Clock, running: bool) -> list[
         description="A job's next run that succeeds ends the alert.",
     )
     def succeeded(context: dg.RunStatusSensorContext) -> None:
-        responses.run_ended(directory, group, _about(context.dagster_run), clock, failed=False)
+        responses.run_ended(directory, group, _job_run(context.dagster_run), clock, failed=False)
 
     return [due, failed, succeeded]
 
 
-def _about(run: dg.DagsterRun) -> JobRun:
-    """Which periods and products a run is about."""
-    one = run.tags.get("dagster/partition", "")
-    first = run.tags.get("dagster/asset_partition_range_start", one)
-    last = run.tags.get("dagster/asset_partition_range_end", one)
-    chosen = sorted("/".join(key.path[-2:]) for key in run.asset_selection or ())
-    return JobRun(run.job_name, first, last, tuple(chosen))
+def _job_run(run: dg.DagsterRun) -> JobRun:
+    """The periods and products that a run is about, from its tags and its asset keys."""
+    partition = run.tags.get("dagster/partition", "")
+    first = run.tags.get("dagster/asset_partition_range_start", partition)
+    last = run.tags.get("dagster/asset_partition_range_end", partition)
+    # Without the keys' prefix, which is Dagster's affair: alerts name products as everything else does.
+    products = sorted("/".join(key.path[-2:]) for key in run.asset_selection or ())
+    return JobRun(run.job_name, first, last, tuple(products))
 
 
-def _waits(directory: Path, group: Group, now: datetime) -> bool:
-    """Whether a message may be sent now, or an alert has waited for too long."""
+def _anything_waits(directory: Path, group: Group, now: datetime) -> bool:
+    """Whether a message may be sent now, or an alert has to be escalated."""
     if not group.alerting.channels or not engine.exists(group.settings.store, directory):
         return False
-    with contributions.open_store(group.settings.store, directory) as store, store.snapshot() as fixed:
-        if AlertRecorder(fixed, group, now).escalation_is_due():
+    with contributions.open_store(group.settings.store, directory) as store, store.snapshot() as snapshot:
+        if AlertRecorder(snapshot, group, now).escalation_is_due():
             return True
-        return any(outbox.due(outbox.read(fixed), now, process_is_gone))
+        return any(outbox.due(outbox.read(snapshot), now, process_is_gone))

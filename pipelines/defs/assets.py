@@ -1,4 +1,4 @@
-"""The assets: a product's contributions, a month's figures, a month's licence tests. Each computes nothing itself."""
+"""The assets: a product's contributions, a month's figures, a month's licence tests. They compute nothing themselves."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -15,7 +15,7 @@ from pipelines.counting.inputs import gather
 from pipelines.counting.measure import Measured
 from pipelines.defs import checks, partitions
 from pipelines.defs.partitions import Calendar
-from pipelines.defs.resources import DESK, RunContext, failure_of
+from pipelines.defs.resources import RUN_CONTEXT, RunContext, failure_of
 from pipelines.figures import quality_checks, rows
 from pipelines.figures.quality_checks import WEEKS, Check, MonthDue
 from pipelines.ingestion import collect, stated_counts
@@ -29,6 +29,7 @@ from pipelines.workflows.publish import note_tests, publish_month
 from pipelines.workspace import Workspace
 
 Prefix = Sequence[str]
+"""The first parts of every asset key."""
 Yielded = dg.AssetMaterialization | dg.AssetCheckResult | dg.MaterializeResult[None]
 
 
@@ -38,18 +39,21 @@ def product_key(prefix: Prefix, ref: ProductRef) -> dg.AssetKey:
 
 
 def from_group(group: Group, calendar: Calendar, prefix: Prefix) -> list[dg.AssetsDefinition]:
-    """An asset for each product with sources, the figures, and the licence tests."""
+    """All assets of a group: one for each product with sources, the figures, and the licence tests."""
     products = [contributions(ref, product, calendar, prefix) for ref, product in group.products.items() if not product.handed_in]
     return [*products, figures([asset.key for asset in products], calendar, prefix), licence_tests(calendar, prefix)]
 
 
 def contributions(ref: ProductRef, product: Product, calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
-    """A product's sketches, by day or by month. Of a range that is run, only the periods that could be computed are
-    materialised: a day that its sources don't have stays missing."""
+    """The asset of a product's sketches, by day or by month.
+
+    Of a range that is run, only the periods that could be computed are materialised: a day that the sources don't have stays
+    missing, since a green partition without data would hide the gap.
+    """
     key = product_key(prefix, ref)
     name = str(ref)
     grain = product.grain
-    names = checks.of_product(grain)
+    check_names = checks.of_product(grain)
 
     @dg.asset(
         key=key,
@@ -62,44 +66,50 @@ def contributions(ref: ProductRef, product: Product, calendar: Calendar, prefix:
         partitions_def=calendar.of(grain),
         backfill_policy=dg.BackfillPolicy.single_run(),
         output_required=False,
-        check_specs=checks.specs(key, names),
-        required_resource_keys={DESK},
+        check_specs=checks.specs(key, check_names),
+        required_resource_keys={RUN_CONTEXT},
     )
-    def computed(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
-        desk: RunContext = getattr(context.resources, DESK)
+    def compute_contributions(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
+        run_context: RunContext = getattr(context.resources, RUN_CONTEXT)
         first, last = partitions.requested_periods(context, grain)
-        with desk.without_data(name):
-            desk.progress(name, len(desk.report.products), desk.steps)
-            done = collect.collect(desk.workspace, ref, product, first, last_day(grain, last))
-            desk.report.products.append(done)
-            if done.refusals:
-                raise failure_of(done.refusals)
-            store = desk.workspace.store_if_any()
-            since = min(first, _open_since(store, desk.workspace))
+        with run_context.without_data(name):
+            run_context.progress(name, len(run_context.report.products), run_context.steps)
+            product_run = collect.collect(run_context.workspace, ref, product, first, last_day(grain, last))
+            run_context.report.products.append(product_run)
+            if product_run.refusals:
+                raise failure_of(product_run.refusals)
+            store = run_context.workspace.store_if_any()
+            since = min(first, _judged_since(store, run_context.workspace))
+            # The check of a day compares it with its weekday in the weeks before.
             back = since - timedelta(weeks=WEEKS)
-            today = desk.workspace.now.date()
+            today = run_context.workspace.now.date()
             days = product_days.read(store, ref, grain, back, max(last, today)) if store else []
-            found = quality_checks.check_product(days, since=since)
-        gone = {first_day(grain, day) for day in done.missing}
-        there = {partitions.key_of(grain, d.day): _of_day(d) for d in days if first <= d.day <= last and d.day not in gone}
-        results = list(checks.results(key, names, found))
-        about = _of_run(done)
-        if len(there) == len(periods_between(grain, first, last)):
-            for period, metadata in there.items():
+            outcomes = quality_checks.check_product(days, since=since)
+        missing = {first_day(grain, day) for day in product_run.missing}
+        metadata_by_period = {
+            partitions.key_of(grain, day.day): _day_metadata(day)
+            for day in days
+            if first <= day.day <= last and day.day not in missing
+        }
+        results = list(checks.results(key, check_names, outcomes))
+        run_metadata = _run_metadata(product_run)
+        # Events for each period beside the materialisation of the whole range would be written twice by Dagster.
+        if len(metadata_by_period) == len(periods_between(grain, first, last)):
+            for period, metadata in metadata_by_period.items():
                 context.add_asset_metadata(metadata, partition_key=period)
-            yield dg.MaterializeResult(metadata=about, check_results=results)
+            yield dg.MaterializeResult(metadata=run_metadata, check_results=results)
             return
-        for period, metadata in there.items():
-            yield dg.AssetMaterialization(key, partition=period, metadata={**metadata, **about})
+        for period, metadata in metadata_by_period.items():
+            yield dg.AssetMaterialization(key, partition=period, metadata={**metadata, **run_metadata})
         yield from results
 
-    return computed
+    return compute_contributions
 
 
 def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
-    """People in a month: of the group, of each affiliate and of each product, under every reading."""
+    """The asset of the people in a month: of the group, of each affiliate and of each product, under every reading."""
     key = dg.AssetKey([*prefix, "group", "figures"])
-    # The days of a month that isn't over don't exist yet, and a life may begin in its middle.
+    # The days of a month that isn't over don't exist yet, and a product's life may begin in the middle of a month.
     mapping = dg.TimeWindowPartitionMapping(allow_nonexistent_upstream_partitions=True)
 
     @dg.asset(
@@ -115,39 +125,39 @@ def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix)
         partitions_def=calendar.months,
         backfill_policy=dg.BackfillPolicy.single_run(),
         check_specs=checks.specs(key, checks.OF_FIGURES),
-        required_resource_keys={DESK},
+        required_resource_keys={RUN_CONTEXT},
     )
-    def publish(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
-        desk: RunContext = getattr(context.resources, DESK)
+    def publish_figures(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
+        run_context: RunContext = getattr(context.resources, RUN_CONTEXT)
         months = months_between(*partitions.requested_periods(context, "month"))
-        found = list[Check]()
+        outcomes = list[Check]()
         findings = list[Finding]()
         new = 0
-        with desk.without_data("the group's figures"):
-            stated_counts.take_counts(desk.workspace)
-            store = desk.workspace.store_if_any()
+        with run_context.without_data("the group's figures"):
+            stated_counts.take_counts(run_context.workspace)
+            store = run_context.workspace.store_if_any()
             for number, month in enumerate(months):
                 if store is None:
                     break
-                desk.progress(f"{month:%Y-%m}", number, len(months))
-                done = publish_month(desk.workspace, store, month)
-                desk.report.add(done)
-                findings += [f for f in done.findings if f not in findings]
-                new += bool(done.measured)
-                measured = _in_force(store, desk.workspace.group, month)
+                run_context.progress(f"{month:%Y-%m}", number, len(months))
+                month_run = publish_month(run_context.workspace, store, month)
+                run_context.report.add(month_run)
+                findings += [finding for finding in month_run.findings if finding not in findings]
+                new += bool(month_run.measured)
+                measured = _measured_in_force(store, run_context.workspace.group, month)
                 if measured is not None:
-                    context.add_asset_metadata(_of_figure(measured), partition_key=partitions.key_of("month", month))
-            found = list(_of_months(store, desk.workspace, months)) if store else []
+                    context.add_asset_metadata(_figure_metadata(measured), partition_key=partitions.key_of("month", month))
+            outcomes = list(_checks_of_months(store, run_context.workspace, months)) if store else []
         for finding in findings:
             context.log.warning(str(finding))
         metadata = {"run": f"{new} of {len(months)} months published", "findings": "\n".join(map(str, findings)) or "none"}
-        yield dg.MaterializeResult(metadata=metadata, check_results=list(checks.results(key, checks.OF_FIGURES, found)))
+        yield dg.MaterializeResult(metadata=metadata, check_results=list(checks.results(key, checks.OF_FIGURES, outcomes)))
 
-    return publish
+    return publish_figures
 
 
 def licence_tests(calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
-    """What the tests of the licences find that ask for a month."""
+    """The asset of the licence tests that ask for a month."""
 
     @dg.asset(
         key=dg.AssetKey([*prefix, "group", "licence_tests"]),
@@ -160,73 +170,76 @@ def licence_tests(calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
         deps=[dg.AssetKey([*prefix, "group", "figures"])],
         partitions_def=calendar.months,
         backfill_policy=dg.BackfillPolicy.single_run(),
-        required_resource_keys={DESK},
+        required_resource_keys={RUN_CONTEXT},
     )
-    def tested(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
-        desk: RunContext = getattr(context.resources, DESK)
-        with desk.without_data("the licence tests"):
-            store = desk.workspace.store_if_any()
+    def note_licence_tests(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        run_context: RunContext = getattr(context.resources, RUN_CONTEXT)
+        with run_context.without_data("the licence tests"):
+            store = run_context.workspace.store_if_any()
             if store is not None:
-                known = {m.inputs.digest: m for m in desk.report.measured.values()}
-                desk.report.tests = note_tests(desk.workspace, store, known)
+                known = {m.inputs.digest: m for m in run_context.report.measured.values()}
+                run_context.report.tests = note_tests(run_context.workspace, store, known)
         for month in months_between(*partitions.requested_periods(context, "month")):
-            metadata = _of_tests([t for t in desk.report.tests if t.licence.measured_month == month])
+            metadata = _tests_metadata([test for test in run_context.report.tests if test.licence.measured_month == month])
             context.add_asset_metadata(metadata, partition_key=partitions.key_of("month", month))
         return dg.MaterializeResult()
 
-    return tested
+    return note_licence_tests
 
 
 def _group_name(affiliate: str) -> str:
-    """The affiliate's name in the letters that Dagster takes; asset keys keep their dots and dashes."""
+    """An affiliate's name in the letters that Dagster allows for a group of assets; asset keys keep dots and dashes."""
     return affiliate.replace(".", "_").replace("-", "_")
 
 
-def _of_day(day: ProductDay) -> dict[str, Any]:
-    """Numbers only, for Dagster plots them over the partitions; the bounds are two standard errors off, stretched as a
+def _day_metadata(day: ProductDay) -> dict[str, Any]:
+    """A day's numbers, for Dagster plots them over the partitions; the bounds are two standard errors off, stretched as a
     figure's are."""
-    known = {"estimate": day.users, "events": day.events, "stored_bytes": day.stored_bytes}
+    numbers = {"estimate": day.users, "events": day.events, "stored_bytes": day.stored_bytes}
     if day.users is not None:
         error = 2 * STRETCH * standard_error(day.lg_k, day.users)
-        known |= {"lower": math.floor(day.users - error), "upper": math.ceil(day.users + error)}
-    return {name: number for name, number in known.items() if number is not None}
+        numbers |= {"lower": math.floor(day.users - error), "upper": math.ceil(day.users + error)}
+    return {name: number for name, number in numbers.items() if number is not None}
 
 
-def _of_run(done: ProductRun) -> dict[str, Any]:
-    """As a text: numbers of a run aren't of its partitions, and would be plotted as if they were."""
-    r = done.received
-    said = (
-        f"{done.periods} computed: {r.new} new, {r.replaced} replaced, {r.confirmed} confirmed; {len(done.missing)} days missing"
-    )
-    return {"run": f"{said}; {done.unidentified:,} events named nobody" if done.unidentified else said}
+def _run_metadata(run: ProductRun) -> dict[str, Any]:
+    """A run's numbers as a text: they aren't of one partition, and Dagster would plot them as if they were."""
+    counts = run.received
+    text = f"{run.periods} computed: {counts.new} new, {counts.replaced} replaced, {counts.confirmed} confirmed"
+    text += f"; {len(run.missing)} days missing"
+    return {"run": f"{text}; {run.unidentified:,} events named nobody" if run.unidentified else text}
 
 
-def _open_since(store: ContributionStore | None, workspace: Workspace) -> date:
-    """From when on days are judged with those of a run, so that a red one isn't green as soon as the next day is in: the
-    first of the month before, unless that is signed already."""
-    this = month_of(workspace.today)
-    before = month_before(this)
-    return this if store and before in rows.signed_months(store) else before
+def _judged_since(store: ContributionStore | None, workspace: Workspace) -> date:
+    """The day from which on days are checked together with those of a run: the first of the month before, or of this month
+    where that one is signed.
+
+    Else a check would turn green with the next day's run, before anybody has looked.
+    """
+    this_month = month_of(workspace.today)
+    before = month_before(this_month)
+    return this_month if store and before in rows.signed_months(store) else before
 
 
-def _of_months(store: ContributionStore, workspace: Workspace, months: Sequence[date]) -> Iterator[Check]:
-    """The checks of the run's months, and of the open ones before."""
-    this = month_of(workspace.today)
-    for month in sorted({*months, *months_between(_open_since(store, workspace), this)}):
-        measured = _in_force(store, workspace.group, month)
+def _checks_of_months(store: ContributionStore, workspace: Workspace, months: Sequence[date]) -> Iterator[Check]:
+    """The checks of a run's months, and of the open months before."""
+    this_month = month_of(workspace.today)
+    for month in sorted({*months, *months_between(_judged_since(store, workspace), this_month)}):
+        measured = _measured_in_force(store, workspace.group, month)
         if measured is not None:
             inputs = gather(store, workspace.group, month, measured.inputs.reading)
             yield from quality_checks.check_figures(measured, MonthDue(inputs, workspace.group, workspace.now))
 
 
-def _in_force(store: ContributionStore, group: Group, month: date) -> Measured | None:
+def _measured_in_force(store: ContributionStore, group: Group, month: date) -> Measured | None:
     """The published figures under the reading of record on the month's last day, or else the first reading."""
     reading = group.readings.reading_on(month_end(month))
     publication = publications.in_force(store, month).get((month, reading.name))
     return rows.read_figures(store, publication, reading) if publication else None
 
 
-def _of_figure(measured: Measured) -> dict[str, Any]:
+def _figure_metadata(measured: Measured) -> dict[str, Any]:
+    """The group's figure with its bounds, coverage and reading; numbers are plotted over the months."""
     figure = measured.group
     plotted = {"estimate": figure.estimate, "lower": figure.lower, "upper": figure.upper}
     return {name: number for name, number in plotted.items() if number is not None} | {
@@ -238,8 +251,12 @@ def _of_figure(measured: Measured) -> dict[str, Any]:
     }
 
 
-def _of_tests(tests: Sequence[LicenceTest]) -> dict[str, Any]:
-    ids = [t.licence.id for t in tests]  # Of several licensees, each by its name.
-    names = [t.licence.id if ids.count(t.licence.id) == 1 else f"{t.licence.id}, {t.licensee}" for t in tests]
-    found = {f"{of}, {name}": o.result for of, t in zip(names, tests, strict=True) for name, o in t.readings.items()}
-    return found or {"tests": "none: no licence asks for this month"}
+def _tests_metadata(tests: Sequence[LicenceTest]) -> dict[str, Any]:
+    """By licence and reading, the results of a month's tests."""
+    ids = [test.licence.id for test in tests]
+    results = dict[str, Any]()
+    for test in tests:
+        # One licence may be tested for several licensees: then each goes by its name.
+        name = test.licence.id if ids.count(test.licence.id) == 1 else f"{test.licence.id}, {test.licensee}"
+        results |= {f"{name}, {reading}": outcome.result for reading, outcome in test.readings.items()}
+    return results or {"tests": "none: no licence asks for this month"}

@@ -17,38 +17,48 @@ from dagster._serdes import ConfigurableClassData
 
 
 class EventLog(SqliteEventLogStorage):
-    """For one process that runs by itself; others may read and write the same files meanwhile."""
+    """Dagster's event log for one process that runs by itself; others may read and write the same files meanwhile.
+
+    `run.yaml` names this class. Methods without an underscore replace Dagster's own of the same name.
+    """
 
     def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        self._turn, self._engines, self._begun = RLock(), dict[str, sa.Engine](), dict[str, sa.Connection]()
+        self._turn = RLock()
+        self._engines = dict[str, sa.Engine]()
+        self._begun = dict[str, sa.Connection]()
+        """By shard, the transaction under way."""
         super().__init__(base_dir, inst_data)
         self._engine(INDEX_SHARD_NAME)
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "EventLog":
+        """The event log that `run.yaml` describes."""
         return cls(inst_data=inst_data, **config_value)
 
     def run_connection(self, run_id: str | None = None) -> Any:
-        return self._kept(run_id or INDEX_SHARD_NAME)
+        """A context with a connection to one run's database."""
+        return self._transaction(run_id or INDEX_SHARD_NAME)
 
     def index_connection(self) -> Any:
-        return self._kept(INDEX_SHARD_NAME)
+        """A context with a connection to the database over all runs."""
+        return self._transaction(INDEX_SHARD_NAME)
 
     def store_event_batch(self, events: Sequence[dg.EventLogEntry]) -> None:
-        """In one transaction of each of the two databases."""
+        """Store events of one run, in one transaction of each of the two databases."""
         if events:
             with self.run_connection(events[0].run_id), self.index_connection():
                 super().store_event_batch(events)
 
     def dispose(self) -> None:
+        """Close all connections."""
         for engine in self._engines.values():
             engine.dispose()
         self._engines.clear()
         super().dispose()
 
     @contextmanager
-    def _kept(self, shard: str) -> Iterator[sa.Connection]:
-        """A transaction; inside another one of the same database, that one."""
+    def _transaction(self, shard: str) -> Iterator[sa.Connection]:
+        """A transaction of one database; inside another one of the same database, that one."""
         with self._turn:
             if shard in self._begun:
                 yield self._begun[shard]
@@ -61,6 +71,7 @@ class EventLog(SqliteEventLogStorage):
                     del self._begun[shard]
 
     def _engine(self, shard: str) -> sa.Engine:
+        """An engine with one connection, which stays open; the lock keeps threads apart."""
         if shard not in self._engines:
             with super()._connect(shard):  # Makes its tables.
                 pass

@@ -1,4 +1,7 @@
-"""A run of the centre through Dagster, in this process: what `mauwatch run` does, with its history in `.mauwatch/dagster`."""
+"""`mauwatch run`: a run of the centre through Dagster, in this process, with its history in `.mauwatch/dagster`.
+
+A run through Dagster and one without, `pipelines.workflows.run`, leave the same store and give the same report; tests compare.
+"""
 
 import logging
 import os
@@ -21,7 +24,7 @@ from pipelines.defs import assets, instance, jobs, partitions, sensors
 from pipelines.defs.assets import product_key
 from pipelines.defs.jobs import FIGURES, JOBS, Stretch
 from pipelines.defs.partitions import Calendar
-from pipelines.defs.resources import DESK, RunContext
+from pipelines.defs.resources import RUN_CONTEXT, RunContext
 from pipelines.ingestion import stated_counts
 from pipelines.workflows import publish
 from pipelines.workflows.report import Progress, Report
@@ -37,63 +40,66 @@ def run(
     last: date | None = None,
     progress: Progress = lambda what, done, of: None,
 ) -> Report:
-    """The same as `pipelines.workflows.run.run`: a Dagster run for each stretch of days and of months that is due.
+    """Compute and publish what is due: a Dagster run for each stretch of product periods, then one for each stretch of months.
 
-    Then one for each stretch of months whose figures are out of date.
-
-    The product runs come first, since a month's figures rest on all of them; and they are apart from the figures', since a
-    step whose product was refused would keep Dagster from publishing the month without it. A run that fails as a whole is an
-    alert, where the store can be reached.
+    `first` and `last` limit the days of the products, both included. Product runs come first, since a month's figures rest on
+    all of them. They are apart from the figures' runs, since a step whose product was refused would keep Dagster from publishing
+    the month without that product. A run that fails as a whole is an alert, where the store can be reached, and raises.
     """
     try:
         return _run(directory, group, now, first, last, progress)
     except Exception:
         began = time.monotonic()
-        with suppress(RefusedError, OSError):
-            responses.run_ended(
-                directory, group, JobRun(RUN), lambda: now + timedelta(seconds=time.monotonic() - began), failed=True
-            )
+
+        def clock() -> datetime:
+            """`now`, which is a test's where a test runs, and the time that sending takes."""
+            return now + timedelta(seconds=time.monotonic() - began)
+
+        with suppress(RefusedError, OSError):  # What made the run fail may keep the alert from being stored: that is raised.
+            responses.run_ended(directory, group, JobRun(RUN), clock, failed=True)
         raise
 
 
 def _run(directory: Path, group: Group, now: datetime, first: date | None, last: date | None, progress: Progress) -> Report:
-    with Workspace(directory, group, now) as workspace, _quiet(), instance.open_instance(directory, group) as dagster:
-        desk = RunContext(workspace, progress=progress)
+    """The run itself, with its workspace and Dagster's store open."""
+    with Workspace(directory, group, now) as workspace, _quiet_and_batched(), instance.open_instance(directory, group) as dagster:
+        run_context = RunContext(workspace, progress=progress)
         calendar = partitions.calendar(group)
-        location = _location(group, calendar, desk)
+        location = _definitions(group, calendar, run_context)
         plan = jobs.plan(workspace, first, last)
-        desk.steps = sum(len(stretch.products) for stretch in plan.stretches)
+        run_context.steps = sum(len(stretch.products) for stretch in plan.stretches)
         for stretch in plan.stretches:
             selection = [product_key((), ref) for ref in stretch.products]
             _execute(location, JOBS[stretch.grain], stretch, dagster, selection)
-            _raise_first(desk)
-        for done in desk.report.products:
-            next(known for known in plan.products if known.name == done.name).add(done)
-        desk.report.products = plan.products
-        desk.report.findings += empty_range(group, first, last, now.date())
+            _raise_first(run_context)
+        # A product may have had several stretches: the report has one row for each, in the manifests' order.
+        for product_run in run_context.report.products:
+            next(planned for planned in plan.products if planned.name == product_run.name).add(product_run)
+        run_context.report.products = plan.products
+        run_context.report.findings += empty_range(group, first, last, now.date())
         stated_counts.take_counts(workspace)
-        _publish(desk, location, calendar, dagster)
-        notify(workspace, desk.report, whole=first is None and last is None)
-        return desk.report
+        _publish(run_context, location, calendar, dagster)
+        notify(workspace, run_context.report, whole=first is None and last is None)
+        return run_context.report
 
 
-def _publish(desk: RunContext, location: dg.Definitions, calendar: Calendar, dagster: dg.DagsterInstance) -> None:
-    """The figures of months that are out of date, then the licence tests, which may have changed without any."""
-    store = desk.workspace.store_if_any()
+def _publish(run_context: RunContext, location: dg.Definitions, calendar: Calendar, dagster: dg.DagsterInstance) -> None:
+    """Publish the months that are out of date, then note the licence tests, whose results may change without any month."""
+    store = run_context.workspace.store_if_any()
     if store is None:
         return
-    months = publish.outdated_months(desk.workspace, store)
+    months = publish.outdated_months(run_context.workspace, store)
     runs = sensors.within(months, calendar)
     for month in months:
         if month not in runs:  # Of a product that no manifest names any more: no partition, but a month all the same.
-            desk.report.add(publish.publish_month(desk.workspace, store, month))
+            run_context.report.add(publish.publish_month(run_context.workspace, store, month))
     for begin, end in stretches("month", runs):
         _execute(location, FIGURES, Stretch("month", begin, end, ()), dagster, None)
-        _raise_first(desk)
-    if not runs:
-        known = {m.inputs.digest: m for m in desk.report.measured.values()}
-        desk.report.tests = publish.note_tests(desk.workspace, store, known)
-    desk.report.published.sort()
+        _raise_first(run_context)
+    if not runs:  # Else the runs of figures have noted them.
+        known = {m.inputs.digest: m for m in run_context.report.measured.values()}
+        run_context.report.tests = publish.note_tests(run_context.workspace, store, known)
+    run_context.report.published.sort()
 
 
 def _execute(
@@ -103,6 +109,7 @@ def _execute(
     dagster: dg.DagsterInstance,
     selection: list[dg.AssetKey] | None,
 ) -> None:
+    """Carry out one Dagster run; what goes wrong in it is in the run context's report and errors."""
     location.resolve_job_def(job).execute_in_process(
         asset_selection=selection,
         instance=dagster,
@@ -112,23 +119,25 @@ def _execute(
     )
 
 
-def _raise_first(desk: RunContext) -> None:
-    """What Dagster took for a failed step, but is no product's refusal, ends the run as it would without Dagster."""
-    if desk.errors:
-        raise desk.errors[0]
+def _raise_first(run_context: RunContext) -> None:
+    """Raise the first error that is no product's refusal: Dagster took it for a failed step, and here it ends the run."""
+    if run_context.errors:
+        raise run_context.errors[0]
 
 
-def _location(group: Group, calendar: Calendar, desk: RunContext) -> dg.Definitions:
+def _definitions(group: Group, calendar: Calendar, run_context: RunContext) -> dg.Definitions:
+    """The assets and jobs, on a run context that is open already, without schedules and sensors."""
     return dg.Definitions(
         assets=assets.from_group(group, calendar, ()),
         jobs=[dg.define_asset_job(name, chosen) for name, chosen in jobs.jobs(group, ()).items()],
-        resources={DESK: dg.ResourceDefinition.hardcoded_resource(desk)},
+        resources={RUN_CONTEXT: dg.ResourceDefinition.hardcoded_resource(run_context)},
         loggers={"none": _silent},
     )
 
 
 @dg.logger({}, description="Nothing: the report says what was done")
 def _silent(_: dg.InitLoggerContext) -> logging.Logger:
+    """A logger of Dagster's runs that writes nowhere."""
     logger = logging.getLogger("mauwatch.dagster")
     logger.setLevel(logging.CRITICAL + 1)
     logger.propagate = False
@@ -136,7 +145,7 @@ def _silent(_: dg.InitLoggerContext) -> logging.Logger:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet_and_batched() -> Iterator[None]:
     """Without warnings of what is in beta at Dagster, and with its events written many at a time."""
     before = os.environ.get("DAGSTER_EVENT_BATCH_SIZE")
     os.environ["DAGSTER_EVENT_BATCH_SIZE"] = "1000"

@@ -1,4 +1,4 @@
-"""Dagster's home in a group directory, and its store: what was run, when, and with what outcome."""
+"""Dagster's home in a group directory, and Dagster's own store: what was run, when, and with what outcome."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,17 +19,23 @@ from pipelines.store.process_identity import process_identity, process_is_gone
 HOME = Path(".mauwatch") / "dagster"
 """Dagster's home in a group directory: with `DAGSTER_HOME=.mauwatch/dagster`, `dagster dev` shows what was run."""
 
-LONGEST = timedelta(hours=6)
+LONGEST_RUN = timedelta(hours=6)
 """A run that has taken longer than this has lost its process, or will never end."""
 
 _PROCESS = "mauwatch/process"
+"""The tag of a run that names its process."""
 _HEAD = "# Made by mauwatch from group.yaml, and made again when that changes. Settings of one's own: another DAGSTER_HOME.\n"
+"""First line of a settings file."""
 
 
 def home(directory: Path, group: Group) -> Path:
-    """The folder for DAGSTER_HOME, with its settings brought up to date."""
-    found = (directory / HOME).absolute()
-    found.mkdir(parents=True, exist_ok=True)
+    """The folder for DAGSTER_HOME, with its settings brought up to date.
+
+    `dagster.yaml` is for the daemon and the webserver, `run.yaml` for a run in this process. Raises
+    `RefusedError` for a `dagster_store` that is no URL of PostgreSQL.
+    """
+    folder = (directory / HOME).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
     url = group.settings.dagster_store
     at_once = 1 if url is None else 4  # SQLite's files are no place for several runs at once.
     settings: dict[str, Any] = {
@@ -41,20 +47,23 @@ def home(directory: Path, group: Group) -> Path:
     daemon = {
         "concurrency": {"runs": {"max_concurrent_runs": at_once}},
         # A run whose process was killed with the machine would hold up the next ones for ever.
-        "run_monitoring": {"enabled": True, "max_runtime_seconds": int(LONGEST.total_seconds())},
+        "run_monitoring": {"enabled": True, "max_runtime_seconds": int(LONGEST_RUN.total_seconds())},
         # Each of a run's hundreds of events is kept; printed are those that somebody has to read.
         "python_logs": {"python_log_level": "INFO"},
     }
-    stored = {"storage": {"postgres": {"postgres_url": _checked(url)}}} if url is not None else {}
-    _write(found / "dagster.yaml", settings | daemon | stored)
-    _write(found / "run.yaml", settings | (stored or _many_at_a_time(found)))
-    return found
+    stored = {"storage": {"postgres": {"postgres_url": _dagster_url(url)}}} if url is not None else {}
+    _write(folder / "dagster.yaml", settings | daemon | stored)
+    _write(folder / "run.yaml", settings | (stored or _batched_storage(folder)))
+    return folder
 
 
 @contextmanager
 def open_instance(directory: Path, group: Group) -> Iterator[dg.DagsterInstance]:
-    """The group's Dagster for a run in this process, made where there is none; where its folder can't be written, one
-    that forgets. Raises `RefusedError` when its database can't be used."""
+    """The group's Dagster for a run in this process, made where there is none.
+
+    Where its folder can't be written, one that forgets: a lost history of runs is no lost number. Raises `RefusedError` when its
+    database can't be used.
+    """
     try:
         folder = home(directory, group)
     except OSError:
@@ -70,25 +79,26 @@ def open_instance(directory: Path, group: Group) -> Iterator[dg.DagsterInstance]
 
 
 @contextmanager
-def of_daemon(directory: Path, group: Group) -> Iterator[dg.DagsterInstance]:
-    """The group's Dagster as its daemon and its webserver have it."""
+def open_daemon_instance(directory: Path, group: Group) -> Iterator[dg.DagsterInstance]:
+    """The group's Dagster with the settings of its daemon and webserver."""
     with usable_database(group), dg.DagsterInstance.from_config(str(directory / HOME)) as instance:
         yield instance
 
 
 def process_tag() -> dict[str, str]:
-    """What tells later which process a run was in."""
+    """The tag of a run that is carried out in this process."""
     return {_PROCESS: process_identity()}
 
 
 def end_orphans(instance: dg.DagsterInstance) -> None:
-    """Runs that ended with their process are marked as failed; Dagster would show them as running for ever."""
+    """Mark the runs as failed whose process is gone; Dagster would show them as running for ever."""
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTED])):
         if _PROCESS in run.tags and process_is_gone(run.tags[_PROCESS]):
             instance.report_run_failed(run, "its process ended before it did; the next run computes what it left")
 
 
-def _many_at_a_time(folder: Path) -> dict[str, Any]:
+def _batched_storage(folder: Path) -> dict[str, Any]:
+    """Dagster's SQLite files where Dagster itself puts them, with events written many at a time."""
     return {
         name: {"module": module, "class": kind, "config": {"base_dir": str(folder / inside)}}
         for name, module, kind, inside in (
@@ -100,7 +110,7 @@ def _many_at_a_time(folder: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, settings: dict[str, Any]) -> None:
-    """In one step, for others may be reading it."""
+    """Write a settings file in one step, for others may be reading it; not where it stays the same."""
     text = _HEAD + yaml.safe_dump(settings)
     if path.exists() and path.read_text(encoding="utf-8") == text:
         return
@@ -108,8 +118,11 @@ def _write(path: Path, settings: dict[str, Any]) -> None:
         unfinished.write_text(text, encoding="utf-8")
 
 
-def _checked(url: str) -> str:
-    """For the driver that Dagster's storage is written for. Raises `RefusedError` for what isn't a PostgreSQL's."""
+def _dagster_url(url: str) -> str:
+    """A URL for psycopg2, the driver that Dagster's storage is written for.
+
+    Raises `RefusedError` for a URL that isn't PostgreSQL's.
+    """
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
@@ -128,12 +141,12 @@ def _checked(url: str) -> str:
 
 @contextmanager
 def usable_database(group: Group) -> Iterator[None]:
-    """Where Dagster's database can't be used inside, a `RefusedError` says so."""
+    """Turns an error of Dagster's database inside into a `RefusedError`, which shows no password."""
     url = group.settings.dagster_store
     if url is None:
         yield
         return
-    shown = sa.make_url(_checked(url)).render_as_string(hide_password=True)
+    shown = sa.make_url(_dagster_url(url)).render_as_string(hide_password=True)
     try:
         from dagster_postgres.utils import DagsterPostgresException
     except ModuleNotFoundError:

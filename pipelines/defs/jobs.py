@@ -1,7 +1,7 @@
-"""What is due, as runs: stretches of days or months with the products that lack them; and the jobs.
+"""What is due, as Dagster runs: stretches of days or months, each with the products that lack them; and the jobs.
 
-One Dagster run can't hold daily and monthly assets, so there are three jobs: products by day, products by month, and the
-figures with the licence tests.
+One Dagster run can't hold daily and monthly assets, so three jobs compute: products by day, products by month, and the figures
+with the licence tests. A fourth receives what affiliates hand in.
 """
 
 import time
@@ -17,22 +17,26 @@ from affiliates.periods import DAY, Grain, first_day, stretches
 from pipelines import runbook
 from pipelines.defs import partitions
 from pipelines.defs.assets import Prefix, product_key
-from pipelines.defs.resources import DESK, RunContext
+from pipelines.defs.resources import RUN_CONTEXT, RunContext
 from pipelines.ingestion import collect, inbox, receive
 from pipelines.ingestion.collect import ProductRun
 from pipelines.workflows.receive import receive_files
 from pipelines.workspace import Workspace
 
+# Dagster stores these names: schedules, sensors and alerts of failed runs hang on them.
 JOBS: dict[Grain, str] = {"day": "mauwatch_days", "month": "mauwatch_months"}
+"""The jobs of products, by grain."""
 FIGURES = "mauwatch_figures"
+"""The job of the figures and the licence tests."""
 RECEIVE = "mauwatch_receive"
+"""The job that receives what affiliates hand in."""
 INBOX = "mauwatch_inbox"
-"""The job that takes what affiliates hand in, and the sensor that starts it."""
+"""The sensor that starts that job."""
 
 
 @dataclass(frozen=True)
 class Stretch:
-    """One run: periods without a gap, from `first` to `last` (first days), of products of one grain."""
+    """One run: periods without a gap, of products of one grain; `first` and `last` are first days of periods, both included."""
 
     grain: Grain
     first: date
@@ -42,33 +46,34 @@ class Stretch:
 
 @dataclass(frozen=True)
 class RunPlan:
-    """What has to be run, and by product (in the manifests' order) what is known before it is."""
+    """What has to be run, and for each product what is known before its run."""
 
     stretches: list[Stretch]
     products: list[ProductRun]
+    """In the manifests' order."""
 
 
 def plan(workspace: Workspace, first: date | None = None, last: date | None = None) -> RunPlan:
-    """The runs that compute what is due in a range, or without one what is due at all.
+    """The runs that compute what is due from `first` to `last`, both included, or without them all that is due.
 
     Products with the same stretch of periods share a run; others don't, so that none is computed beyond what it lacks.
-    A product whose sources are refused before anything is known of its days is run for the last of them, and fails
-    there with the reason.
+    A product whose sources are refused before anything is known of its days is run for the last of them, and fails there with
+    the reason: Dagster then shows the product red.
     """
     known = []
     by_stretch = defaultdict[tuple[Grain, date, date], list[ProductRef]](list)
     for ref, product in workspace.group.products.items():
-        done, due = collect.plan(workspace, ref, product, first, last)
-        found = sorted(due.periods) if due else _last_period(workspace, product, first, last)
-        for begin, end in stretches(product.grain, found):
+        planned, due = collect.plan(workspace, ref, product, first, last)
+        periods = sorted(due.periods) if due else _last_period(workspace, product, first, last)
+        for begin, end in stretches(product.grain, periods):
             by_stretch[product.grain, begin, end].append(ref)
-        known.append(done)
-    order = sorted(by_stretch, key=lambda s: (s[0] == "month", s[1], s[2]))
-    return RunPlan([Stretch(*key, tuple(by_stretch[key])) for key in order], known)
+        known.append(planned)
+    in_order = sorted(by_stretch, key=lambda stretch: (stretch[0] == "month", *stretch[1:]))  # Days first, then by time.
+    return RunPlan([Stretch(*stretch, tuple(by_stretch[stretch])) for stretch in in_order], known)
 
 
 def _last_period(workspace: Workspace, product: Product, first: date | None, last: date | None) -> list[date]:
-    """The last period of the product's life, and of the range, that is over."""
+    """The last period of a product's life, and of a range, that is over; as a list, empty where there is none."""
     day = min(last or date.max, workspace.today - DAY)
     if product.to is not None:
         day = min(day, product.to - DAY)
@@ -78,33 +83,33 @@ def _last_period(workspace: Workspace, product: Product, first: date | None, las
 
 
 def jobs(group: Group, prefix: Prefix) -> dict[str, dg.AssetSelection]:
-    """By name, what each of the three jobs computes; there is one of products only where there are such."""
+    """By name, the assets that each of the three computing jobs is about; no job of products where there are no such products."""
     keys = asset_keys(group, prefix)
-    whole = [dg.AssetKey([*prefix, "group", name]) for name in ("figures", "licence_tests")]
-    found = {JOBS[grain]: keys[grain] for grain in JOBS if keys[grain]} | {FIGURES: whole}
-    return {name: dg.AssetSelection.assets(*chosen) for name, chosen in found.items()}
+    whole_group = [dg.AssetKey([*prefix, "group", name]) for name in ("figures", "licence_tests")]
+    keys_by_job = {JOBS[grain]: keys[grain] for grain in JOBS if keys[grain]} | {FIGURES: whole_group}
+    return {name: dg.AssetSelection.assets(*chosen) for name, chosen in keys_by_job.items()}
 
 
 def receiving_job() -> dg.JobDefinition:
-    """Takes what waits in the inbox; the sensor of outdated months publishes what that has changed.
+    """The job that receives what waits in the inbox; the sensor of outdated months publishes what that has changed.
 
-    A file that is refused is in its receipt, in quarantine, and here in the log as an error with its section of the runbook.
-    The run succeeds: it did what it had to, and a red one would be looked at here, where nobody can mend the file.
+    A refused file is in its receipt, in quarantine, and in the run's log as an error with its section of the runbook. The run
+    succeeds all the same: it did what it had to, and the file can't be mended where a red run would be looked at.
     """
 
-    @dg.op(description="Files in .mauwatch/inbox: each whole or not at all, with a receipt", required_resource_keys={DESK})
+    @dg.op(description="Files in .mauwatch/inbox: each whole or not at all, with a receipt", required_resource_keys={RUN_CONTEXT})
     def inbox_received(context: dg.OpExecutionContext) -> None:
-        desk: RunContext = getattr(context.resources, DESK)
-        with desk.without_data("the inbox"):
-            workspace = desk.workspace
+        run_context: RunContext = getattr(context.resources, RUN_CONTEXT)
+        with run_context.without_data("the inbox"):
+            workspace = run_context.workspace
             offers, left = inbox.waiting(workspace.directory, time.time(), receive.must_sign(workspace.group))
-            session = receive_files(workspace, offers, progress=desk.progress)
-        for taken in session.files:
-            said = ", ".join(f"{taken.number(word)} {word}" for word in ("new", "replaced", "the same", "older"))
-            context.log.info(f"{taken.offer.name}: {taken.outcome}; {said}")
-            for warning in taken.warnings:
+            session = receive_files(workspace, offers, progress=run_context.progress)
+        for file in session.files:
+            counts = ", ".join(f"{file.number(word)} {word}" for word in ("new", "replaced", "the same", "older"))
+            context.log.info(f"{file.offer.name}: {file.outcome}; {counts}")
+            for warning in file.warnings:
                 context.log.warning(warning)
-            for refusal in taken.refusals:
+            for refusal in file.refusals:
                 context.log.error(f"{refusal} {runbook.of_file(refusal).line}")
         for finding in session.undecided:
             context.log.error(f"{finding} {finding.page.line}")
@@ -119,11 +124,11 @@ def receiving_job() -> dg.JobDefinition:
 
 
 def asset_keys(group: Group, prefix: Prefix) -> dict[Grain, list[dg.AssetKey]]:
-    """By grain, the assets of the products whose contributions are computed here."""
+    """The keys of the products that are computed here, by grain: what is handed in has no asset."""
     products = {ref: product for ref, product in group.products.items() if not product.handed_in}
     return {grain: [product_key(prefix, ref) for ref, p in products.items() if p.grain == grain] for grain in JOBS}
 
 
 def stretch_key(stretch: Stretch) -> str:
-    """Distinguishes the stretches of a morning: those of other products with the same days share one."""
+    """Text that tells one stretch of a morning from another."""
     return f"{partitions.key_of(stretch.grain, stretch.first)} {partitions.key_of(stretch.grain, stretch.last)}"

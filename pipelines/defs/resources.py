@@ -1,4 +1,4 @@
-"""What assets work with: the centre at its desk, open for one run."""
+"""What assets and ops work with: the group's workspace and the run's report, open for one run."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,10 +16,11 @@ from pipelines.runbook import Page
 from pipelines.workflows.report import Progress, Report
 from pipelines.workspace import Workspace
 
-DESK = "mauwatch"
-"""The resource's key."""
+RUN_CONTEXT = "mauwatch"
+"""The resource's key; Dagster stores it with every job."""
 
 Clock = Callable[[], datetime]
+"""The time now; tests give their own."""
 
 
 def real_clock() -> datetime:
@@ -29,20 +30,22 @@ def real_clock() -> datetime:
 
 @dataclass
 class RunContext:
-    """The open centre, and where the assets of a run put down what they did."""
+    """A group's workspace, open, and the report in which the assets of a run put down what they did."""
 
     workspace: Workspace
     report: Report = field(default_factory=Report)
     progress: Progress = lambda what, done, of: None
     steps: int = 0
-    """How many products the runs at this desk are about, if that is known."""
+    """How many products the runs with this context are about, if that is known; for progress."""
     errors: list[Exception] = field(default_factory=list)
-    """What went wrong beside what was refused."""
+    """Errors of steps, but for refused products, which the report has; `in_process` raises the first."""
 
     @contextmanager
     def without_data(self, subject: str) -> Iterator[None]:
-        """An error inside becomes a failure that says no more than its kind: its text may quote somebody's data, and
-        Dagster keeps texts for ever. A refusal's text never does."""
+        """Turns an error inside into a failure with no more than the error's kind.
+
+        Its text may quote somebody's data, and Dagster keeps texts for ever. A refusal's text never quotes data, and is kept.
+        """
         try:
             yield
         except dg.Failure:
@@ -55,20 +58,20 @@ class RunContext:
 
 
 def failure_of(refusals: Sequence[Refusal]) -> dg.Failure:
-    """A step whose sources, contributions or store were refused."""
+    """The failure of a step whose sources, contributions or store were refused, with the sections of the runbook."""
     pages = [runbook.of_refusal(refusal) or runbook.of_product(refusal) for refusal in refusals]
     return failure("\n".join(str(refusal) for refusal in refusals), pages)
 
 
-def failure(said: str, pages: Sequence[Page]) -> dg.Failure:
-    """A step that ends here; running it again at once would change nothing."""
-    return dg.Failure(description="\n".join([said, *runbook.lines(pages)]), allow_retries=False)
+def failure(text: str, pages: Sequence[Page]) -> dg.Failure:
+    """The failure of a step; without retries, for running the step again at once would change nothing."""
+    return dg.Failure(description="\n".join([text, *runbook.lines(pages)]), allow_retries=False)
 
 
-def run_context(directory: Path, group: Group, clock: Clock) -> dg.ResourceDefinition:
-    """The desk of a run: opened at its beginning, closed at its end, with one time for all of it.
+def run_context_resource(directory: Path, group: Group, clock: Clock) -> dg.ResourceDefinition:
+    """The context of a run: opened at the run's beginning, closed at its end, with one time for the whole run.
 
-    Dagster is told the process, so that a run that is killed with it is known for one.
+    The run is tagged with its process, so that a run that is killed with its process can be marked as failed.
     """
 
     @dg.resource(description="The group directory's manifests, key, crosswalk and store")
@@ -78,4 +81,4 @@ def run_context(directory: Path, group: Group, clock: Clock) -> dg.ResourceDefin
         with Workspace(directory, group, clock()) as workspace:
             yield RunContext(workspace)
 
-    return opened
+    return opened  # Dagster shows this function's name as the resource's type.

@@ -13,21 +13,22 @@ from pipelines.defs.jobs import JOBS, asset_keys, plan, stretch_key
 from pipelines.defs.resources import Clock
 from pipelines.workspace import Workspace
 
-_AT = "0 6 * * *"
-"""Six in the morning, in the group's time zone: the day is over everywhere and its exports have had some hours."""
+_SIX_IN_THE_MORNING = "0 6 * * *"
+"""As cron writes it, in the group's time zone: yesterday's exports have had some hours."""
 
 
 def schedules(directory: Path, group: Group, prefix: Prefix, clock: Clock, running: bool) -> list[dg.ScheduleDefinition]:
-    """Every morning, runs of whatever isn't computed, wasn't settled or has changed, by day and by month."""
-    return [
-        _schedule(grain, directory, group, prefix, clock, running) for grain, keys in asset_keys(group, prefix).items() if keys
-    ]
+    """A schedule for each grain that has products: every morning, runs of what isn't computed, wasn't settled or has changed."""
+    grains = [grain for grain, keys in asset_keys(group, prefix).items() if keys]
+    return [_schedule(grain, directory, group, prefix, clock, running) for grain in grains]
 
 
 def _schedule(grain: Grain, directory: Path, group: Group, prefix: Prefix, clock: Clock, running: bool) -> dg.ScheduleDefinition:
+    """The schedule of the products of one grain."""
+
     @dg.schedule(
         name=f"{JOBS[grain]}_due",
-        cron_schedule=_AT,
+        cron_schedule=_SIX_IN_THE_MORNING,
         job_name=JOBS[grain],
         execution_timezone=group.settings.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED,
@@ -35,14 +36,15 @@ def _schedule(grain: Grain, directory: Path, group: Group, prefix: Prefix, clock
     )
     def due(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         with Workspace(directory, group, clock()) as workspace:
-            found = [s for s in plan(workspace).stretches if s.grain == grain]
-        for stretch in found:
+            stretches = [stretch for stretch in plan(workspace).stretches if stretch.grain == grain]
+        for stretch in stretches:
             yield dg.RunRequest(
+                # Once for a stretch each morning: a second tick of the same morning asks for nothing new.
                 run_key=f"{context.scheduled_execution_time:%Y-%m-%d} {stretch_key(stretch)}",
                 asset_selection=[product_key(prefix, ref) for ref in stretch.products],
                 tags=partitions.range_tags(grain, stretch.first, stretch.last),
             )
-        if not found:
+        if not stretches:
             yield dg.SkipReason("everything that its sources hold is computed and settled")
 
     return due

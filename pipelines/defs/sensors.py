@@ -1,4 +1,4 @@
-"""What starts a run by itself: outdated months, and files in the inbox."""
+"""What starts a run without a schedule: outdated months, and files in the inbox."""
 
 import hashlib
 import time
@@ -25,8 +25,8 @@ def figures_sensor(
 ) -> dg.SensorDefinition:
     """Publishes the months whose contributions or counts have changed, once no run of products is under way.
 
-    It asks the store and not Dagster's events: whatever changed a month, a schedule, a backfill, a file handed in or a
-    manifest, and whatever failed on the way, the month that isn't as it was published is published.
+    The sensor asks the store and not Dagster's events. So a month that isn't as it was published is published, whatever changed
+    it (a schedule, a backfill, a file handed in, a manifest), and whatever failed on the way.
     """
 
     @dg.sensor(
@@ -46,19 +46,19 @@ def figures_sensor(
             months = publish.outdated_months(workspace, store) if store else []
             position = store.position(workspace.now) if store else None
             today = workspace.today
-        found = stretches("month", within(months, calendar))
-        for first, last in found:
+        outdated_stretches = stretches("month", within(months, calendar))
+        for first, last in outdated_stretches:
             # Once a day where it stays as it is, such as a month whose contributions can't be united.
-            at = f"{position.contributions}-{position.counts}" if position else ""
-            yield dg.RunRequest(run_key=f"{today} {first} {last} {at}", tags=partitions.range_tags("month", first, last))
-        if not found:
+            stored = f"{position.contributions}-{position.counts}" if position else ""
+            yield dg.RunRequest(run_key=f"{today} {first} {last} {stored}", tags=partitions.range_tags("month", first, last))
+        if not outdated_stretches:
             yield dg.SkipReason("every month is as it was published")
 
     return outdated
 
 
 def inbox_sensor(directory: Path, group: Group, running: bool) -> dg.SensorDefinition:
-    """Starts a run that receives, once something in the inbox is whole."""
+    """Starts a run of the receiving job, once a file or folder in the inbox is written to its end."""
     signed = receive.must_sign(group)
 
     @dg.sensor(
@@ -73,23 +73,26 @@ def inbox_sensor(directory: Path, group: Group, running: bool) -> dg.SensorDefin
         if not offers:
             return dg.SkipReason(f"nothing new is whole; {len(left)} left as they are")
         # Once a day for what is there: a file that can't be judged, or not be moved away, isn't tried each minute.
-        there = sorted(f"{offer.folder}/{offer.path.name} {inbox.changed_at(offer.path)}" for offer in offers)
-        there.append(f"{datetime.now(UTC):%Y-%m-%d}")
-        return dg.RunRequest(run_key=hashlib.sha256("\n".join(there).encode(errors="surrogateescape")).hexdigest())
+        waiting = sorted(f"{offer.folder}/{offer.path.name} {inbox.changed_at(offer.path)}" for offer in offers)
+        waiting.append(f"{datetime.now(UTC):%Y-%m-%d}")
+        return dg.RunRequest(run_key=hashlib.sha256("\n".join(waiting).encode(errors="surrogateescape")).hexdigest())
 
     return handed_in
 
 
 def within(months: Sequence[date], calendar: Calendar) -> list[date]:
-    """Those that are partitions; the store may have months of products that no manifest names any more."""
+    """The months that are partitions; the store may have months of products that no manifest names any more."""
     return [month for month in months if calendar.months.has_partition_key(partitions.key_of("month", month))]
 
 
 def under_way(dagster: dg.DagsterInstance) -> bool:
-    """Whether runs of products, or of what is handed in, are queued or going on; one without its process holds nothing up."""
+    """Whether runs of products, or of the receiving job, are queued or going on.
+
+    A run whose process is gone doesn't count, nor one that is older than the longest run: they would hold figures up for ever.
+    """
     instance.end_orphans(dagster)
     unfinished = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
-    since = datetime.now(UTC) - instance.LONGEST
+    since = datetime.now(UTC) - instance.LONGEST_RUN
     return any(
         dagster.get_runs_count(dg.RunsFilter(job_name=job, statuses=unfinished, created_after=since))
         for job in (*JOBS.values(), RECEIVE)

@@ -1,6 +1,6 @@
 """Whether everything that `mauwatch serve` runs does its work: GET /health, 200 or 503.
 
-Says nothing of anybody's data, and no path or key: whoever watches the machine may read it.
+The answer shows nobody's data, no path and no key: whoever watches the machine may read it.
 """
 
 import http.client
@@ -28,7 +28,7 @@ from pipelines.runbook import Page
 from pipelines.store import contributions, engine
 
 STALE = 300.0
-"""Seconds after which a daemon's heartbeat is too old; it beats every 30."""
+"""Seconds after which a daemon's heartbeat is too old; Dagster's daemons beat every 30."""
 
 AHEAD = 60.0
 """Seconds that a heartbeat may lie in the future before the clock is taken to be wrong."""
@@ -36,31 +36,35 @@ AHEAD = 60.0
 
 @dataclass(frozen=True)
 class HealthCheck:
-    """One thing that was looked at, what was found, and where the runbook speaks of it."""
+    """One thing that was checked, whether it is fine, and the section of the runbook about it."""
 
     name: str
     fine: bool
-    said: str
+    detail: str
+    """In words, without a path or a value of anybody's."""
     page: Page | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return {"fine": self.fine, "found": self.said} | ({} if self.fine or not self.page else {"runbook": self.page.line})
+        """The check as /health answers it."""
+        return {"fine": self.fine, "found": self.detail} | ({} if self.fine or not self.page else {"runbook": self.page.line})
 
 
 @dataclass(frozen=True)
-class Watch:
-    """What is looked at."""
+class HealthMonitor:
+    """What health is judged by: the webserver, the daemon, the store and the manifests."""
 
     directory: Path
     group: Callable[[], Group]
     dagster: dg.DagsterInstance
     webserver: tuple[str, int]
+    """Host and port."""
     daemon_began: Callable[[], float]
-    """When the daemon was last started: an older heartbeat is another one's."""
+    """When the daemon was last started, in seconds since 1970: an older heartbeat is of a process before it."""
     mistakes: Callable[[], str]
     """What is wrong with the manifests as they are now."""
 
-    def answer(self) -> tuple[bool, dict[str, Any]]:
+    def report(self) -> tuple[bool, dict[str, Any]]:
+        """Whether all is fine, and the answer to /health."""
         checks = list(self._checks())
         healthy = all(check.fine for check in checks)
         name = self.group().settings.group
@@ -71,8 +75,8 @@ class Watch:
         yield self._webserver()
         yield _guarded("daemon", Page.HEARTBEAT, self._daemon, self.group())
         yield _guarded("store", Page.STORE, self._store, self.group())
-        said = self.mistakes()
-        yield HealthCheck("manifests", not said, said or "read", Page.MANIFESTS)
+        mistakes = self.mistakes()
+        yield HealthCheck("manifests", not mistakes, mistakes or "read", Page.MANIFESTS)
 
     def _webserver(self) -> HealthCheck:
         try:
@@ -91,8 +95,8 @@ class Watch:
         if any(age < -AHEAD for age in ages.values()):
             return HealthCheck("daemon", False, "a heartbeat lies in the future", Page.CLOCK)
         silent = [kind for kind in self.dagster.get_required_daemon_types() if ages.get(kind, STALE) >= STALE]
-        said = f"no heartbeat of {', '.join(sorted(silent)).lower()} in {STALE:.0f} s, or since its start"
-        return HealthCheck("daemon", not silent, said if silent else f"{len(ages)} heartbeats are fresh", Page.HEARTBEAT)
+        silence = f"no heartbeat of {', '.join(sorted(silent)).lower()} in {STALE:.0f} s, or since its start"
+        return HealthCheck("daemon", not silent, silence if silent else f"{len(ages)} heartbeats are fresh", Page.HEARTBEAT)
 
     def _store(self) -> HealthCheck:
         url = self.group().settings.store
@@ -102,7 +106,8 @@ class Watch:
             return HealthCheck("store", True, f"{len(store.read_months())} months")
 
     def _last_success(self) -> str | None:
-        with suppress(Exception):  # Said by the daemon's check already.
+        """When a run last succeeded, in ISO 8601; null where none has, or where that can't be read."""
+        with suppress(Exception):  # What is wrong with Dagster's store is in the daemon's check already.
             filters = dg.RunsFilter(statuses=[dg.DagsterRunStatus.SUCCESS])
             for record in self.dagster.get_run_records(filters, limit=1, order_by="update_timestamp"):
                 if record.end_time is not None:
@@ -111,7 +116,10 @@ class Watch:
 
 
 def _guarded(name: str, page: Page, look: Callable[[], HealthCheck], group: Group) -> HealthCheck:
-    """Of an error only its kind, and of a refusal not its values: they hold the store's place."""
+    """A check whose error is a check that isn't fine: with the error's kind, or a refusal without its values.
+
+    The values hold the store's place.
+    """
     try:
         with instance.usable_database(group):
             return look()
@@ -125,10 +133,10 @@ def _guarded(name: str, page: Page, look: Callable[[], HealthCheck], group: Grou
 class Endpoint:
     """The answer over HTTP, in a thread of this process."""
 
-    def __init__(self, watch: Watch, listening: socket.socket) -> None:
+    def __init__(self, monitor: HealthMonitor, listening: socket.socket) -> None:
         def health(_: Request) -> JSONResponse:
-            healthy, said = watch.answer()
-            return JSONResponse(said, 200 if healthy else 503)
+            healthy, answer = monitor.report()
+            return JSONResponse(answer, 200 if healthy else 503)
 
         app = Starlette(routes=[Route("/health", health)])
         # The wsproto and websockets of uvicorn's extras aren't needed, and warn of themselves.
@@ -138,5 +146,6 @@ class Endpoint:
         self._thread.start()
 
     def end(self) -> None:
+        """Stop answering; waits up to ten seconds for an answer under way."""
         self._server.should_exit = True
         self._thread.join(10)

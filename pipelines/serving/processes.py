@@ -15,14 +15,15 @@ from pipelines.json_log import Log
 from pipelines.runbook import Page
 
 MARK = "MAUWATCH_SERVE"
-"""The environment variable that all processes of a `serve` inherit, runs included: its value is the group directory."""
+"""The environment variable that all processes of a `serve` inherit, runs included; its value, the mark, is the group
+directory."""
 
 SHORTEST = 1.0
 LONGEST = 60.0
-"""Seconds before a process that has ended is started again: doubled each time it didn't last."""
+"""Seconds before a process that has ended starts again: doubled each time, unless the process lasted longer than `LONGEST`."""
 
 PATIENCE = 20.0
-"""Seconds that a process has to end by itself."""
+"""Seconds that a process has to end by itself before it is killed."""
 
 
 @dataclass
@@ -32,38 +33,40 @@ class Child:
     name: str
     arguments: Sequence[str]
     folder: Path
-    """Where it works: python -m looks for modules there, so one with nobody's files."""
+    """The working directory: `python -m` looks for modules there, so a folder without files of the user's."""
     environment: Mapping[str, str]
     log: Log
     ready: Callable[[], bool] = lambda: True
-    """Whether what it needs is there; until then it isn't started."""
+    """Whether what the process needs is there; until then the process isn't started."""
     delay: float = SHORTEST
+    """Seconds until the next start, were the process to end now."""
     due: float = 0.0
-    """By the monotonic clock."""
+    """When to start the process, by the monotonic clock."""
     began: float = 0.0
-    """By the clock of the machine, when it was last started."""
+    """When the process was last started, in seconds since 1970: heartbeats are compared with that."""
     _process: subprocess.Popen[str] | None = None
     _readers: list[Thread] = field(default_factory=list)
 
     @property
     def pid(self) -> int | None:
+        """The process's number; null while it isn't running."""
         return self._process.pid if self._process and self._process.poll() is None else None
 
     def tend(self) -> None:
-        """Start it where it isn't running and its time has come."""
+        """Start the process where it isn't running and its time has come; to be called again and again."""
         if self._process is not None and (code := self._process.poll()) is not None:
             self._process = None
             if time.time() - self.began > LONGEST:
                 self.delay = SHORTEST
             self.due = time.monotonic() + self.delay
-            more = {"child": self.name, "code": code, "runbook": Page.CHILD.line}
-            self.log.say("error", f"{self.name} has ended and starts again in {self.delay:.0f} s", **more)
+            fields = {"child": self.name, "code": code, "runbook": Page.CHILD.line}
+            self.log.say("error", f"{self.name} has ended and starts again in {self.delay:.0f} s", **fields)
             self.delay = min(2 * self.delay, LONGEST)
         if self._process is None and time.monotonic() >= self.due and self.ready():
             self._start()
 
     def wait_for_output(self) -> None:
-        """Until the last line of what has ended is passed on."""
+        """Wait until the last line of the processes that have ended is in the log."""
         for reader in self._readers:
             reader.join(PATIENCE)
 
@@ -88,6 +91,7 @@ class Child:
         self._readers = [*(r for r in self._readers if r.is_alive()), reader]
 
     def _pass_on(self, process: subprocess.Popen[str]) -> None:
+        """Write each line that a process prints into our log, until the process ends."""
         assert process.stdout is not None
         with process.stdout as lines:
             for line in lines:
@@ -96,30 +100,31 @@ class Child:
 
 
 def of_group(mark: str) -> list[psutil.Process]:
-    """All processes of a `serve` of this group directory, but for this one: children, theirs, and those whose parent died."""
-    found = []
+    """All processes with a mark but this one: children of a `serve`, their children, and those whose parent died."""
+    marked = []
     for process in psutil.process_iter():
         try:
             if process.pid != os.getpid() and process.environ().get(MARK) == mark:
-                found.append(process)
+                marked.append(process)
         except (psutil.Error, OSError):  # Somebody else's, or it has just ended.
             continue
-    return found
+    return marked
 
 
 def end(mark: str) -> int:
-    """End all processes of a `serve` of this group directory; says how many there were."""
-    found = of_group(mark)
-    for process in found:
+    """End all processes with a mark but this one, first by SIGTERM, then by SIGKILL; gives how many there were."""
+    ending = of_group(mark)
+    for process in ending:
         _signal(process.terminate)
-    _, stubborn = psutil.wait_procs(found, timeout=PATIENCE)
+    _, stubborn = psutil.wait_procs(ending, timeout=PATIENCE)
     for process in [*stubborn, *of_group(mark)]:  # Some may have been started in the meantime.
         _signal(process.kill)
     psutil.wait_procs(stubborn, timeout=PATIENCE)
-    return len(found)
+    return len(ending)
 
 
 def _signal(send: Callable[[], None]) -> None:
+    """Send a signal to a process that may have ended meanwhile."""
     try:
         send()
     except psutil.Error:

@@ -29,18 +29,19 @@ from pipelines.defs import instance
 from pipelines.json_log import Log
 from pipelines.runbook import Page
 from pipelines.serving import processes
-from pipelines.serving.health import Endpoint, Watch
+from pipelines.serving.health import Endpoint, HealthMonitor
 from pipelines.serving.processes import Child
 
 LOCATION = "mauwatch"
 """The code location's name in Dagster: what somebody turned on or off there is kept by it."""
 
-_PULSE = 0.5
-_LOOK = 3.0
-"""Seconds between looks at the children, and at the manifests."""
+_CHILDREN_EVERY = 0.5
+"""Seconds between looks at the children."""
+_MANIFESTS_EVERY = 3.0
+"""Seconds between looks at the manifests."""
 
 _LONGEST_SOCKET = 100
-"""A socket's path may have 107 characters, on some systems 103."""
+"""Bytes of a socket's path: at most 107, on some systems 103."""
 
 
 @dataclass(frozen=True)
@@ -49,59 +50,70 @@ class Address:
 
     host: str
     port: int
+    """Of Dagster's webserver."""
     health_port: int
 
 
 def serve(directory: Path, group: Group, address: Address, log: Log) -> None:
-    """Run until SIGTERM or SIGINT. Raises `RefusedError` where it can't begin."""
+    """Serve a group until SIGTERM or SIGINT.
+
+    Raises `RefusedError` where the group is served already, a port is taken, or Dagster's database can't be used.
+    """
     directory = directory.absolute()
     with ExitStack() as stack:
-        stack.enter_context(_alone(directory, group))
-        if left := processes.end(str(directory)):  # First: one of them may have the port.
-            log.say("warning", f"{left} processes of an earlier serve, which was killed, are ended", runbook=Page.KILLED.line)
+        stack.enter_context(_only_serve(directory, group))
+        if orphans := processes.end(str(directory)):  # First: one of them may have the port.
+            log.say("warning", f"{orphans} processes of an earlier serve, which was killed, are ended", runbook=Page.KILLED.line)
         health = stack.enter_context(closing(_listening(address.host, address.health_port)))
         _listening(address.host, address.port).close()
         home = instance.home(directory, group)
-        dagster = stack.enter_context(instance.of_daemon(directory, group))
+        dagster = stack.enter_context(instance.open_daemon_instance(directory, group))
         instance.end_orphans(dagster)
-        stop = stack.enter_context(_told_to_stop())
+        stop = stack.enter_context(_stop_event())
         manifests = Manifests(directory, group, log)
-        run = _children(directory, home, address, log)
-        daemon = run[-1]
-        at = _reached_at(address.host), address.port
-        watch = Watch(directory, lambda: manifests.group, dagster, at, lambda: daemon.began, lambda: manifests.mistakes)
-        endpoint = Endpoint(watch, health)
+        children = _children(directory, home, address, log)
+        daemon = children[-1]
+        webserver = (_reached_at(address.host), address.port)
+        monitor = HealthMonitor(
+            directory, lambda: manifests.group, dagster, webserver, lambda: daemon.began, lambda: manifests.mistakes
+        )
+        endpoint = Endpoint(monitor, health)
         log.say("info", f"serving {group.settings.group}", port=address.port, health_port=address.health_port)
         try:
-            while not stop.wait(_PULSE):
-                for child in run:
+            while not stop.wait(_CHILDREN_EVERY):
+                for child in children:
                     child.tend()
                 if manifests.changed():
-                    _reload(at, log)
+                    _reload(webserver, log)
         finally:
             log.say("info", "ending")
             ended = processes.end(str(directory))
-            for child in run:
+            for child in children:
                 child.wait_for_output()
             endpoint.end()
+            # Runs that have just ended with their processes.
             instance.end_orphans(dagster)
             log.say("info", f"{ended} processes have ended, and so does serve")
 
 
 class Manifests:
-    """The group as its files say it now; while they are wrong, as they last said it."""
+    """The group as its manifests say now; while they have mistakes, as they last said without."""
 
     def __init__(self, directory: Path, group: Group, log: Log) -> None:
         self.group = group
         self.mistakes = ""
-        self._directory, self._log, self._seen, self._due = directory, log, _state(directory), time.monotonic() + _LOOK
+        """What is wrong with the manifests as they are now; empty where nothing is."""
+        self._directory = directory
+        self._log = log
+        self._seen = _file_states(directory)
+        self._due = time.monotonic() + _MANIFESTS_EVERY
 
     def changed(self) -> bool:
-        """Whether they have changed since they were last asked for, and can be read."""
+        """Whether the manifests have changed since the last look, and can be read; mistakes go to the log."""
         if time.monotonic() < self._due:
             return False
-        self._due = time.monotonic() + _LOOK
-        seen = _state(self._directory)
+        self._due = time.monotonic() + _MANIFESTS_EVERY
+        seen = _file_states(self._directory)
         if seen == self._seen:
             return False
         self._seen = seen
@@ -117,21 +129,21 @@ class Manifests:
         return True
 
 
-def _state(directory: Path) -> list[tuple[str, int, int]]:
-    """Names, sizes and times of what makes a group."""
+def _file_states(directory: Path) -> list[tuple[str, int, int]]:
+    """Path, size in bytes and time of change in nanoseconds of every manifest."""
     paths = [*directory.glob("*.yaml"), *(directory / "affiliates").glob("*.yaml")]
     try:
-        return sorted((str(p), p.stat().st_size, p.stat().st_mtime_ns) for p in paths)
+        return sorted((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths)
     except OSError:  # Taken away just now: the next look sees what is there then.
         return []
 
 
 def _reload(webserver: tuple[str, int], log: Log) -> None:
     """Have the code server read the manifests again; runs under way go on with what they have."""
-    asked = f'mutation {{ reloadRepositoryLocation(repositoryLocationName: "{LOCATION}") {{ __typename }} }}'
+    mutation = f'mutation {{ reloadRepositoryLocation(repositoryLocationName: "{LOCATION}") {{ __typename }} }}'
     try:
         with closing(HTTPConnection(*webserver, timeout=120)) as connection:
-            connection.request("POST", "/graphql", json.dumps({"query": asked}), {"Content-Type": "application/json"})
+            connection.request("POST", "/graphql", json.dumps({"query": mutation}), {"Content-Type": "application/json"})
             answer = json.loads(connection.getresponse().read())
         fine = answer["data"]["reloadRepositoryLocation"]["__typename"] == "WorkspaceLocationEntry"
     except (OSError, HTTPException, ValueError, LookupError, TypeError):
@@ -139,13 +151,13 @@ def _reload(webserver: tuple[str, int], log: Log) -> None:
     if fine:
         log.say("info", "the manifests have changed, and are read again")
     else:
-        said = "the manifests have changed, and Dagster hasn't taken them: reload the code location on its page"
-        log.say("error", said, runbook=Page.WEBSERVER.line)
+        message = "the manifests have changed, and Dagster hasn't taken them: reload the code location on its page"
+        log.say("error", message, runbook=Page.WEBSERVER.line)
 
 
 def _children(directory: Path, home: Path, address: Address, log: Log) -> list[Child]:
     """The code server, which loads the group once for the other two; the webserver; the daemon."""
-    code = _socket(home)
+    code = _socket_path(home)
     workspace = home / "workspace.yaml"
     workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": {"socket": str(code), "location_name": LOCATION}}]}))
     environment = os.environ | {
@@ -158,26 +170,29 @@ def _children(directory: Path, home: Path, address: Address, log: Log) -> list[C
         "DAGSTER_SCHEDULE_GRPC_TIMEOUT_SECONDS": "900",
         "DAGSTER_SENSOR_GRPC_TIMEOUT_SECONDS": "900",
     }
-    form = ["--log-format", "json"]
+    log_format = ["--log-format", "json"]
     server = ["-m", "dagster", "code-server", "start", "-s", str(code), "-m", "pipelines.definitions"]
     web = ["-m", "dagster_webserver", "-h", address.host, "-p", str(address.port), "-w", str(workspace)]
     daemon = ["-m", "dagster._daemon", "run", "-w", str(workspace)]
-    code.unlink(missing_ok=True)
+    code.unlink(missing_ok=True)  # Of a serve that was killed: the other two wait for a new one.
     return [
-        Child("code-server", [*server, "--use-python-environment-entry-point", *form], home, environment, log),
-        Child("webserver", [*web, *form], home, environment, log, code.exists),
-        Child("daemon", [*daemon, *form], home, environment, log, code.exists),
+        Child("code-server", [*server, "--use-python-environment-entry-point", *log_format], home, environment, log),
+        Child("webserver", [*web, *log_format], home, environment, log, code.exists),
+        Child("daemon", [*daemon, *log_format], home, environment, log, code.exists),
     ]
 
 
-def _socket(home: Path) -> Path:
-    """Where the code server listens: in Dagster's home, or where its path is too long in a folder of this user's."""
+def _socket_path(home: Path) -> Path:
+    """Where the code server listens: in Dagster's home, or where that path is too long in a temporary folder of this user.
+
+    Raises `RefusedError` where that folder is another user's, or open to others.
+    """
     if len(bytes(home)) + 10 <= _LONGEST_SOCKET:
         return home / "code.sock"
     folder = Path(tempfile.gettempdir()) / f"mauwatch-{os.getuid()}-{sha256(bytes(home)).hexdigest()[:12]}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    found = folder.lstat()
-    if found.st_uid != os.getuid() or found.st_mode & 0o077:
+    status = folder.lstat()
+    if status.st_uid != os.getuid() or status.st_mode & 0o077:
         raise refused(
             Code.FILE_UNUSABLE, "the folder of the code server's socket", "is somebody else's", str(folder), "have it taken away"
         )
@@ -185,8 +200,8 @@ def _socket(home: Path) -> Path:
 
 
 @contextmanager
-def _alone(directory: Path, group: Group) -> Iterator[None]:
-    """One `serve` for a group directory: a second one would start every run twice."""
+def _only_serve(directory: Path, group: Group) -> Iterator[None]:
+    """Holds the lock of a group directory's `serve`: a second one would start every run twice."""
     folder = directory / ".mauwatch"
     folder.mkdir(exist_ok=True)
     lock = FileLock(folder / "serve.lock")
@@ -203,33 +218,35 @@ def _alone(directory: Path, group: Group) -> Iterator[None]:
 
 
 def _listening(host: str, port: int) -> socket.socket:
-    made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    """A socket bound to a port. Raises `RefusedError` where the port is taken."""
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    # Else a port counts as taken while connections of the serve before are still closing.
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        made.bind((host, port))
+        listener.bind((host, port))
     except OSError as error:
-        made.close()
-        said = error.strerror or type(error).__name__
+        listener.close()
+        reason = error.strerror or type(error).__name__
         raise refused(
-            Code.PORT_TAKEN, f"port {port} of {host}", "is taken", said, "choose others: --host, --port, --health-port"
+            Code.PORT_TAKEN, f"port {port} of {host}", "is taken", reason, "choose others: --host, --port, --health-port"
         ) from None
-    return made
+    return listener
 
 
 def _reached_at(host: str) -> str:
-    """Where this machine reaches what listens everywhere."""
+    """The host by which this machine reaches a server that listens there: one that listens everywhere is reached by loopback."""
     return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104 compared, not bound
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[Event]:
-    """Set by SIGTERM and SIGINT, which write nothing: the line that they interrupt isn't finished."""
+def _stop_event() -> Iterator[Event]:
+    """An event that SIGTERM and SIGINT set. Their handler writes nothing: the log line that they interrupt isn't finished."""
     stop = Event()
 
-    def told(_: int, __: FrameType | None) -> None:
+    def handle(_: int, __: FrameType | None) -> None:
         stop.set()
 
-    before = {number: signal.signal(number, told) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:

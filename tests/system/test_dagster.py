@@ -281,12 +281,12 @@ def test_nobody_in_dagsters_store(directory: Path) -> None:
         for word in (PLANTED, "planted", KEY, "u1-1@"):
             assert word.encode() not in path.read_bytes(), path
     with Workspace(directory, read_group(directory), NOW) as workspace:
-        desk = RunContext(workspace)
-        with pytest.raises(dg.Failure) as caught, desk.without_data("a/app"):
+        run_context = RunContext(workspace)
+        with pytest.raises(dg.Failure) as caught, run_context.without_data("a/app"):
             raise ValueError(PLANTED)
     assert "planted" not in str(caught.value) + repr(caught.value.__cause__)
     assert caught.value.__suppress_context__
-    assert [str(error) for error in desk.errors] == [PLANTED]
+    assert [str(error) for error in run_context.errors] == [PLANTED]
 
 
 def test_what_nobody_foresaw_ends_the_run(directory: Path) -> None:
