@@ -34,7 +34,7 @@ class Outlook:
     """First day of the month by which the threshold is passed with even odds; null where that isn't within the forecast."""
 
 
-class Step(NamedTuple):
+class UsualStep(NamedTuple):
     """Bounds of a month's usual step, as differences of natural logarithms."""
 
     low: float
@@ -82,7 +82,7 @@ def comparison_month(past: Sequence[PublishedMonth]) -> PublishedMonth | None:
     return bounded[-1] if bounded else None
 
 
-def usual_step(past: Sequence[PublishedMonth], limits: Jump) -> Step:
+def usual_step(past: Sequence[PublishedMonth], limits: Jump) -> UsualStep:
     """The 99 % prediction interval of the next step by the steps before, taken as normal: mean ± t · s · sqrt(1 + 1/n).
 
     Steps are of bounded months that follow each other. The interval is never narrower than `least`, and `without_past` where
@@ -94,11 +94,11 @@ def usual_step(past: Sequence[PublishedMonth], limits: Jump) -> Step:
         if _is_bounded(a) and _is_bounded(b) and months_apart(a.month, b.month) == 1
     ][-MOST_STEPS:]
     if len(steps) < LEAST_STEPS:
-        return Step(math.log1p(-limits.without_past), math.log1p(limits.without_past))
+        return UsualStep(math.log1p(-limits.without_past), math.log1p(limits.without_past))
     middle = mean(steps)
     n = len(steps)
     reach = _student_quantile(0.995, n - 1) * stdev(steps) * math.sqrt(1 + 1 / n)
-    return Step(min(middle - reach, math.log1p(-limits.least)), max(middle + reach, math.log1p(limits.least)))
+    return UsualStep(min(middle - reach, math.log1p(-limits.least)), max(middle + reach, math.log1p(limits.least)))
 
 
 def _is_bounded(month: PublishedMonth) -> bool:

@@ -171,7 +171,7 @@ class Event:
     """The new subjects; of an alert that has ended, the subjects that it had."""
 
 
-Step = tuple[State, list[Event]]
+StepResult = tuple[State, list[Event]]
 """The state after a step, and what happened in the step."""
 
 
@@ -210,7 +210,9 @@ def _lines_met(situation: Situation, alerting: Alerting, line: float, odds: floa
     yield Level.OVER, line == 1 and situation.is_over(situation.lower or 0)
 
 
-def advance(state: State, assessments: Iterable[Assessment], now: datetime, alerting: Alerting, frozen: bool = False) -> Step:
+def advance(
+    state: State, assessments: Iterable[Assessment], now: datetime, alerting: Alerting, frozen: bool = False
+) -> StepResult:
     """The state with new assessments taken in: raised, lowered, cleared, or at the level that it had.
 
     A new assessment takes the place of an earlier one of the same period, so the same assessment again changes nothing.
@@ -302,7 +304,7 @@ def _is_below(state: State, level: Level, alerting: Alerting) -> bool:
     return bool(agreed) and all(agreed)
 
 
-def data_incident(state: State, subjects: Collection[str], was_judged: Callable[[str], bool], now: datetime) -> Step:
+def data_incident(state: State, subjects: Collection[str], was_judged: Callable[[str], bool], now: datetime) -> StepResult:
     """The state of an alert about data, now that these subjects are wrong: a new subject is `found`, the last one gone `ended`.
 
     Subjects that weren't judged this time stay as they are: a run of some days says nothing about the others.
@@ -322,7 +324,7 @@ def data_incident(state: State, subjects: Collection[str], was_judged: Callable[
     return after, []
 
 
-def escalate(state: State, now: datetime, alerting: Alerting, first_sent: datetime | None = None) -> Step:
+def escalate(state: State, now: datetime, alerting: Alerting, first_sent: datetime | None = None) -> StepResult:
     """Tell the channels for escalation, once, when nobody has acknowledged an open alert for `escalate_after` days.
 
     The days count from the last change, or from `first_sent`, when the first channel got a message, if that is later.
@@ -335,17 +337,17 @@ def escalate(state: State, now: datetime, alerting: Alerting, first_sent: dateti
     return replace(state, escalated=True), [Event("escalated", state.level, state.level, state.subjects)]
 
 
-def withdraw(state: State, now: datetime) -> Step:
+def withdraw(state: State, now: datetime) -> StepResult:
     """End an alert of a reading that isn't of record any more; nothing of the alert is remembered."""
     return State(since=now), [Event("set_aside", state.level, state.level, state.subjects)]
 
 
-def acknowledge(state: State, by: str) -> Step:
+def acknowledge(state: State, by: str) -> StepResult:
     """Note that somebody has seen the alert; a worse level, or a new subject, voids that."""
     return replace(state, acknowledged_by=by), [Event("acknowledged", state.level, state.level, state.subjects)]
 
 
-def close(state: State, reason: str, now: datetime) -> Step:
+def close(state: State, reason: str, now: datetime) -> StepResult:
     """End an alert in a person's name, for one of `REASONS`.
 
     Up to the level that was closed the alert stays silent until the figure has fallen below that level. After
