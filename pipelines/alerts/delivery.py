@@ -32,6 +32,7 @@ def deliver(store: Store, directory: Path, group: Group, clock: Clock) -> list[F
     if not alerting.channels:
         return []
     by_name = {channel.name: channel for channel in alerting.channels}
+    # Taken for some time under this process's identity: two senders never have one message, and a dead sender's is free.
     while (message := outbox.take(store, clock(), sender, process_is_gone)) is not None:
         failure = _send(message, by_name.get(message.channel), alerting, directory)
         outbox.note(store, message, sender, clock(), failure)
@@ -67,6 +68,7 @@ def _undelivered(store: Store, alerting: Alerting) -> list[Finding]:
     """Findings about messages that wait, but for those that somebody is sending now, and about alerts without a channel."""
     waiting: dict[str, list[Message]] = {}
     for message in outbox.read(store):
+        # What another process is sending now is no finding: that process reports it.
         if not message.done and message.outcome != outbox.SENDING:
             waiting.setdefault(message.channel, []).append(message)
     findings = []

@@ -97,17 +97,19 @@ class _Evaluation:
     def run(self, whole: bool, facts: RunFacts | None) -> None:
         """First the data, then the thresholds by the months that aren't doubted, then who still has to be told."""
         self._withdraw_other_readings()
+        # Data first: a month that can't be compared mustn't raise a level, or lower one.
         doubted_by_rule = self._doubted_months()
         if whole:
             self._record_missing(facts.missing if facts else None)
         if facts is not None:
             self._record_refused(facts)
+        # Open alerts of earlier months count, too: nobody has said yet from which figure on months can be compared.
         frozen = any(
             self.recorder.state_of(AlertKey(kind, "", self.reading.name)).is_open for kind in ("definition_change", "jump")
         )
         for rule in self.rules.values():
             self._record_threshold(rule, doubted_by_rule[rule.name], frozen)
-        if self.group.alerting.channels:
+        if self.group.alerting.channels:  # Without any nobody can be told, and an alert's days to escalation don't begin.
             self._tell_late()
 
     def _withdraw_other_readings(self) -> None:
@@ -149,7 +151,7 @@ class _Evaluation:
 
     def _record_refused(self, facts: RunFacts) -> None:
         """Record refused products. A run of some days doesn't say that other days, and other jobs, are done."""
-        is_whole = facts.missing is not None
+        is_whole = facts.missing is not None  # Only a run of all days has looked for missing ones.
         self._record_data(
             FAILED,
             dict.fromkeys(facts.refused, ""),

@@ -68,6 +68,7 @@ def is_jump(past: Sequence[PublishedMonth], limits: Jump) -> bool:
     usual = usual_step(past[:-1], limits)
     low = usual.low * months
     high = usual.high * months
+    # By the lower bound, which an open month has, too: the month has at least so many people already.
     if last.lower > 0 and math.log(last.lower / (before.estimate or 1)) > high:
         return True
     if not _is_bounded(last):
@@ -88,6 +89,7 @@ def usual_step(past: Sequence[PublishedMonth], limits: Jump) -> UsualStep:
     Steps are of bounded months that follow each other. The interval is never narrower than `least`, and `without_past` where
     fewer than `LEAST_STEPS` are known.
     """
+    # Of logarithms, so that the step over several months is the sum of the steps between.
     steps = [
         math.log((b.estimate or 1) / (a.estimate or 1))
         for a, b in pairwise(past)

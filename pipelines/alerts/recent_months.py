@@ -22,6 +22,7 @@ class RecentMonths:
         self.today = today
         self.first = add_months(month_of(today), -_MONTHS_BACK)
         """First day of the earliest month that is read."""
+        # The month of a product that settles late is published late, and is as much of the present then.
         slowest = max((product.settles_after for product in group.products.values()), default=0)
         self.since = today - PRESENT - DAY * slowest
         """A month that ended before this day is of the past."""

@@ -63,6 +63,7 @@ def close(store: Store, group: Group, known: Registry, number: int, closing: Clo
     by = _checked("--by", closing.by, _LONGEST_NAME)
     matter = _checked("--matter", closing.matter, _LONGEST_MATTER)
     note = _checked("--note", closing.note, _LONGEST_NOTE) if closing.note is not None else None
+    # One transaction: an alert that is closed without what follows from it would wait for the next run.
     with store.writing() as connection:
         within = Store(store.engine, connection, writes=True)
         recorder = AlertRecorder(within, group, now)
@@ -79,6 +80,7 @@ def close(store: Store, group: Group, known: Registry, number: int, closing: Clo
         after, events = state.close(recorder.state_of(alert.key), closing.reason, now)
         signed = {"closed_by": by, "reason_code": closing.reason, "matter": matter, "note": note}
         recorder.record(alert.key, after, events, None, lambda: evaluate.about(within, group, known, now, alert), **signed)
+        # Read before the evaluation, which may record this alert anew.
         closed = recorder.current[alert.key]
         evaluate.evaluate(within, group, known, now)
         return closed

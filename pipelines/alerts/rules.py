@@ -65,6 +65,7 @@ def rules(group: Group, known: Registry, days: Sequence[date], reading: Reading)
     A clause about a product, or about one licensee, is watched for those that use the model on one of these days, or accepted
     its licence: what has ended since was used in the month that is published now.
     """
+    # A name that can't be watched is a finding of `unwatched`; were nothing else named, Llama's would be watched all the same.
     named = {name for name in group.alerting.licences if (entry := known.get(name)) and entry.watchable}
     used = {use.model.model for day in days for use in grants.uses(group, day, None, reading.control_share)}
     wanted = named or used | {entry.id for entry in known.entries if entry.family == LLAMA}
@@ -73,7 +74,7 @@ def rules(group: Group, known: Registry, days: Sequence[date], reading: Reading)
     for entry in sorted(known.entries, key=lambda entry: (entry.released or date.min, entry.id)):
         for clause in entry.clauses:
             if entry.id in wanted and clause.by_one_month:
-                assert clause.threshold is not None
+                assert clause.threshold is not None  # For the type: `by_one_month` is true only where there is one.
                 for subject in dict.fromkeys(s for day in days for s in _subjects(group, entry, clause, day, reading)):
                     family = _slug(entry.family or entry.licensor)
                     key = _RuleKey(family, clause.threshold, clause.comparator == "gte", subject)

@@ -183,6 +183,8 @@ def assess(situation: Situation, alerting: Alerting) -> Assessment:
     holds = None
     # Without an upper bound something is missing: the figure can only grow, and being below a line shows nothing.
     if situation.estimate is not None and situation.upper is not None:
+        # Lines lower by a band of 4 % unless alerts.yaml says otherwise. Of 410 lines through real series that wobble, 58 flip
+        # more than twice in six quarters at 2.5 %, and none at 4 %.
         lower_lines = _lines_met(situation, alerting, 1 - alerting.band, 1 - alerting.probability_band)
         holds = max((level for level, met in lower_lines if met), default=Level.NONE)
         if situation.is_over(situation.upper, 1 - alerting.band):
@@ -231,6 +233,7 @@ def advance(
     supported = max(_supported(state, state.level, alerting), min(reached, state.level))
     if supported == state.level:
         return state, []
+    # A level that a person has closed isn't news: the alert ends instead of being lowered to that level.
     if supported > state.closed:
         return replace(state, level=supported, since=now), [Event("lowered", supported, state.level)]
     return replace(state, level=Level.NONE, since=now, acknowledged_by=None, escalated=False), [Event("cleared", state.level)]
@@ -316,6 +319,7 @@ def data_incident(state: State, subjects: Collection[str], was_judged: Callable[
     new = sorted(wrong - set(stay) - set(settled))
     after = replace(state, subjects=tuple(sorted([*stay, *new])), settled=settled, confirmed=confirmed)
     if new:
+        # Whoever has seen the other subjects hasn't seen this one.
         after = replace(after, since=now, acknowledged_by=None, escalated=False)
         return after, [Event("found", subjects=tuple(new))]
     if state.subjects and not stay:
@@ -331,6 +335,7 @@ def escalate(state: State, now: datetime, alerting: Alerting, first_sent: dateti
     """
     if not state.is_open or state.acknowledged_by or state.escalated or state.since is None:
         return state, []
+    # A channel that was named late gets all its days: nobody could have acknowledged before.
     since = state.since if first_sent is None else max(state.since, first_sent)
     if now < since + timedelta(days=alerting.escalate_after):
         return state, []
@@ -355,11 +360,12 @@ def close(state: State, reason: str, now: datetime) -> StepResult:
     """
     event = Event("closed", state.level, state.level, state.subjects)
     after = replace(state, level=Level.NONE, subjects=(), since=now, acknowledged_by=None, escalated=False)
-    if state.subjects:
+    if state.subjects:  # An alert about data: the same subjects stay silent for as long as they are wrong.
         settled = tuple(sorted({*state.settled, *state.subjects}))
         confirmed = tuple(sorted({*state.confirmed, *(state.subjects if reason == "confirmed" else ())}))
         return replace(after, settled=settled, confirmed=confirmed), [event]
     if reason == "measured_wrongly":
         return replace(after, assessments=tuple(replace(known, void=True) for known in state.assessments)), [event]
+    # Else a month that is over would raise the alert again as soon as the figure of another month had fallen below.
     answered = tuple(replace(known, answered=True) if known.rises >= Level.OVER else known for known in state.assessments)
     return replace(after, closed=max(state.closed, state.level), assessments=answered), [event]

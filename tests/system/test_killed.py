@@ -85,14 +85,14 @@ class Place:
         Alerts speak of the present, which is this machine's for the one that is killed and `NOW` for the one after it:
         tests/pipelines/alerts/test_delivery.py kills those.
         """
-        found = rows_of(self.store_url, self.directory)
-        return {table: Counter(map(_as_text, rows)) for table, rows in found.items() if table not in ("incidents", "ledger")}
+        tables = rows_of(self.store_url, self.directory)
+        return {table: Counter(map(_as_text, rows)) for table, rows in tables.items() if table not in ("incidents", "ledger")}
 
     def in_force(self) -> Counter[str]:
         """The figures of the publications in force."""
-        with contributions.open_store(self.store_url, self.directory) as store, store.snapshot() as fixed:
-            numbers = [p.id for p in publications.in_force(fixed).values()]
-            return Counter(_as_text(row) for number in numbers for row in publications.figures_of(fixed, number))
+        with contributions.open_store(self.store_url, self.directory) as store, store.snapshot() as snapshot:
+            numbers = [publication.id for publication in publications.in_force(snapshot).values()]
+            return Counter(_as_text(row) for number in numbers for row in publications.figures_of(snapshot, number))
 
     def stored(self) -> str:
         """How far a killed run had come, in words."""
@@ -127,8 +127,8 @@ class Victim:
         if killed_after is not None:
             time.sleep(killed_after)
             self.process.send_signal(signal.SIGKILL)
-        _, said = self.process.communicate()
-        assert self.process.returncode in (0, 1, -signal.SIGKILL), said
+        _, errors = self.process.communicate()
+        assert self.process.returncode in (0, 1, -signal.SIGKILL), errors
         return time.monotonic() - started
 
 

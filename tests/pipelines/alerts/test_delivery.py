@@ -44,43 +44,47 @@ APRIL, MAY = "2025-04", "2025-05"
 
 @pytest.fixture(scope="module")
 def mail_host() -> Iterator[Mails]:
-    with mail_server() as found:
-        yield found
+    with mail_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
 def web_host() -> Iterator[Hooks]:
-    with web_server() as found:
-        yield found
+    with web_server() as server:
+        yield server
 
 
 @pytest.fixture
 def mails(mail_host: Mails) -> Mails:
-    mail_host.taken, mail_host.people, mail_host.refusing = [], [], False
+    mail_host.taken = []
+    mail_host.people = []
+    mail_host.refusing = False
     return mail_host
 
 
 @pytest.fixture
 def hooks(web_host: Hooks) -> Hooks:
-    web_host.taken, web_host.status = [], 200
+    web_host.taken = []
+    web_host.status = 200
     return web_host
 
 
-def write(directory: Path, millions: Mapping[str, float], channels: Sequence[Mapping[str, Any]], **said: Any) -> Path:
+def write(directory: Path, millions: Mapping[str, float], channels: Sequence[Mapping[str, Any]], **settings: Any) -> Path:
     """A product that is counted by hand until June 2025, or for ever where the months are later ones, and alerts.yaml."""
     counts = [
         {"month": m, "users": round(p * 1e6), "unit": "people", "document": "calls", "attested_by": "CFO"}
         for m, p in millions.items()
     ]
     life = {"from": f"{min(millions)}-01", "to": "2025-06-01" if max(millions) < "2025-06" else None, "settles_after": 0}
-    store = said.pop("store", SQLITE)
+    store = settings.pop("store", SQLITE)
     write_group(directory, [entity("a", [product("phones", **life, sources=[], counts=counts)])], store=store, lg_k=14)
-    (directory / "alerts.yaml").write_text(yaml.safe_dump({"channels": list(channels), **said}))
+    (directory / "alerts.yaml").write_text(yaml.safe_dump({"channels": list(channels), **settings}))
     return directory
 
 
-def legal(name: str, url: str, **said: Any) -> dict[str, Any]:
-    return {"name": name, "audience": "legal", "urls": [url], **said}
+def legal(name: str, url: str, **settings: Any) -> dict[str, Any]:
+    """A channel of counsel's, as alerts.yaml has it."""
+    return {"name": name, "audience": "legal", "urls": [url], **settings}
 
 
 def last_month() -> str:
@@ -113,8 +117,8 @@ class Crashing:
     def run(self, directory: Path, at: str | None, through_dagster: bool) -> int:
         """The signal that ended it, as a number below zero, or its exit code."""
         assert self.process.stdin
-        asked = {"directory": str(directory), "at": at, "through_dagster": through_dagster}
-        self.process.stdin.write(json.dumps(asked) + "\n")
+        request = {"directory": str(directory), "at": at, "through_dagster": through_dagster}
+        self.process.stdin.write(json.dumps(request) + "\n")
         self.process.stdin.flush()
         return int(self._line())
 
@@ -236,8 +240,10 @@ def test_a_channel_that_fails_is_tried_again_and_holds_up_no_other(tmp_path: Pat
 
 
 def test_waits_grow_to_six_hours(tmp_path: Path, hooks: Hooks) -> None:
-    directory, hooks.status = write(tmp_path, {MAY: 690}, [legal("hook", hooks.url())]), 500
-    now, waits = NOW, list[float]()
+    directory = write(tmp_path, {MAY: 690}, [legal("hook", hooks.url())])
+    hooks.status = 500
+    now = NOW
+    waits = list[float]()
     go(directory)
     for _ in range(11):
         failed = [d for d in rows_of(SQLITE, directory)["deliveries"] if d["outcome"] == "failed"]
@@ -253,7 +259,8 @@ def test_waits_grow_to_six_hours(tmp_path: Path, hooks: Hooks) -> None:
 
 def test_no_redirect_is_followed(tmp_path: Path, hooks: Hooks) -> None:
     """It could carry figures out of the allowed domains."""
-    directory, hooks.status = write(tmp_path, {MAY: 690}, [legal("hook", hooks.url())]), 307
+    directory = write(tmp_path, {MAY: 690}, [legal("hook", hooks.url())])
+    hooks.status = 307
     assert not go(directory).clean
     assert {path for _, path, _, _ in hooks.taken} == {"/hook"}
 
@@ -265,7 +272,9 @@ def test_several_senders_at_once_send_each_message_once(tmp_path: Path, hooks: H
     group = read_group(directory)
     hooks.status = 500
     go(directory)
-    hooks.taken, hooks.status, later = [], 200, NOW + timedelta(minutes=5)
+    hooks.taken = []
+    hooks.status = 200
+    later = NOW + timedelta(minutes=5)
 
     def deliver(_: int) -> None:
         with contributions.open_store(store_url, directory) as store:
@@ -284,8 +293,9 @@ def test_a_run_ended_by_the_name_of_its_job_alone() -> None:
 
 
 def message(number: int, **changes: Any) -> Message:
-    said = {"opened": 1, "action": "raised", "level": "watch", "created_at": NOW, "payload": {}, **changes}
-    return Message(**{"id": number, "key": f"{number}", "channel": "mail", "address": 0, **said})
+    """A message about one alert, that waits to be sent."""
+    alert = {"opened": 1, "action": "raised", "level": "watch", "created_at": NOW, "payload": {}}
+    return Message(**{"id": number, "key": f"{number}", "channel": "mail", "address": 0, **alert, **changes})
 
 
 def test_what_may_be_sent_when() -> None:
@@ -353,7 +363,8 @@ def test_the_heartbeat(tmp_path: Path, hooks: Hooks, monkeypatch: pytest.MonkeyP
     assert [(method, path) for method, path, _, _ in hooks.taken] == [(kind.upper(), "/beat")]
     hooks.status = 500
     assert [str(f) for f in go(directory).findings] == ["the heartbeat's address can't be reached: it answers with 500"]
-    hooks.taken, hooks.status = [], 200
+    hooks.taken = []
+    hooks.status = 200
     monkeypatch.setenv("BEAT", f"ftp://user:{SECRET}@example.com/")
     assert [str(f) for f in go(directory).findings] == [
         "the heartbeat's address can't be reached: its URL isn't one of http or https"
@@ -385,14 +396,14 @@ Called = Callable[..., tuple[int, str]]
 
 @pytest.fixture
 def called(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Called:
-    """The command in this process: its exit code, and all that it said."""
+    """The command in this process: its exit code, and all that it wrote."""
 
     def call(*arguments: object) -> tuple[int, str]:
         monkeypatch.setattr(sys, "argv", ["mauwatch", *map(str, arguments)])
         with pytest.raises(SystemExit) as ended:
             main.main()
-        said = capsys.readouterr()
-        return int(ended.value.code or 0), said.out + said.err
+        output = capsys.readouterr()
+        return int(ended.value.code or 0), output.out + output.err
 
     return call
 
@@ -401,7 +412,7 @@ TOKEN = "t0ken-of-a-channel-4711"  # noqa: S105
 
 
 def test_no_address_is_kept_or_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, called: Called) -> None:
-    """Whoever has a channel's address may write to counsel in mauwatch's name. It is in none of what a run keeps or says."""
+    """Whoever has a channel's address may write to counsel in mauwatch's name. No address is in what a run keeps or says."""
     monkeypatch.setenv("HOOK", f"json://user:{SECRET}@127.0.0.1:9/{TOKEN}")
     monkeypatch.setenv("BEAT", f"http://127.0.0.1:9/{TOKEN}")
     where: list[dict[str, Any]] = [
@@ -417,11 +428,11 @@ def test_no_address_is_kept_or_said(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     directory = write(tmp_path / "group", {last_month(): 690}, where, heartbeat={"url_env": "BEAT"})
     (directory / "hook.url").write_text(f"slack://{TOKEN}/x")
     (directory / "hook.url").chmod(0o600)
-    said = [called("run", "--log-json", "--group", directory)]
-    said += [called(*command, "--group", directory) for command in (["run"], ["alerts"], ["alerts", "send"], ["doctor"])]
-    said += [called("alerts", "test", channel["name"], "--group", directory) for channel in where]
-    assert {code for code, _ in said} == {1}
-    assert not [text for _, text in said if TOKEN in text or SECRET in text]
+    answers = [called("run", "--log-json", "--group", directory)]
+    answers += [called(*command, "--group", directory) for command in (["run"], ["alerts"], ["alerts", "send"], ["doctor"])]
+    answers += [called("alerts", "test", channel["name"], "--group", directory) for channel in where]
+    assert {code for code, _ in answers} == {1}
+    assert not [text for _, text in answers if TOKEN in text or SECRET in text]
     kept = [path for path in (directory / ".mauwatch").rglob("*") if path.is_file()]
     assert any("dagster" in str(path) for path in kept)
     for path in kept:
@@ -436,11 +447,11 @@ def test_the_command(tmp_path: Path, hooks: Hooks, called: Called) -> None:
     here = ["--group", directory]
     assert called("alerts", *here)[0] == 2, "no store yet"
     assert called("run", *here)[0] == 0
-    code, said = called("alerts", *here)
-    assert (code, "701,000,000" in said) == (1, True)
-    (found,) = json.loads(called("alerts", "list", *here, "--json")[1])
-    assert (found["level"], found["open"], found["acknowledged_by"], found["undelivered"]) == ("over", True, None, 0)
-    number = found["id"]
+    code, text = called("alerts", *here)
+    assert (code, "701,000,000" in text) == (1, True)
+    (alert,) = json.loads(called("alerts", "list", *here, "--json")[1])
+    assert (alert["level"], alert["open"], alert["acknowledged_by"], alert["undelivered"]) == ("over", True, None, 0)
+    number = alert["id"]
     assert called("alerts", *here, "ack", number, "--by", "General Counsel")[0] == 2, "of which group?"
     assert called("alerts", "ack", number, "--by", " ", *here)[0] == 2
     assert called("alerts", "ack", number, "--by", "General Counsel", *here)[0] == 0
@@ -485,8 +496,8 @@ def test_a_channel_that_comes_later_hears_of_what_is_open(tmp_path: Path, hooks:
     (directory / "alerts.yaml").write_text(yaml.safe_dump(rules))
     for hours in (240, 241):
         go(directory, NOW + timedelta(hours=hours))
-    (told,) = hooks.bodies("/late")
-    assert (told["action"], told["level"], told["title"].startswith("[act]")) == ("raised", "act", True)
+    (message,) = hooks.bodies("/late")
+    assert (message["action"], message["level"], message["title"].startswith("[act]")) == ("raised", "act", True)
     assert hooks.bodies("/step") == [], "three days begin once somebody has been told"
     go(directory, NOW + timedelta(hours=240 + 73))
     assert [b["action"] for b in hooks.bodies("/step")] == ["escalated"]
@@ -524,9 +535,9 @@ def test_every_message_says_what_tests_the_month(tmp_path: Path, hooks: Hooks) -
         group, known = read_group(directory), registry.from_directory(directory)
         responses.close(store, group, known, 1, Closing("counsel", "granted", "2025/17"), NOW + timedelta(days=5))
         delivery.deliver(store, directory, group, lambda: NOW + timedelta(days=5))
-    told = [*hooks.bodies("/first"), *hooks.bodies("/step")]
-    assert [b["action"] for b in told] == ["raised", "closed", "escalated", "closed"]
-    for body in told:
+    bodies = [*hooks.bodies("/first"), *hooks.bodies("/step")]
+    assert [b["action"] for b in bodies] == ["raised", "closed", "escalated", "closed"]
+    for body in bodies:
         assert "tested by Llama 9" in body["message"], body["action"]
         assert "people, the reading of record" in body["message"], body["action"]
         assert "Probability" not in body["message"], "of what is over nobody asks how likely it is"
@@ -551,8 +562,8 @@ def test_only_a_run_of_the_same_ends_a_failed_one(tmp_path: Path, ended: JobRun,
     responses.run_ended(tmp_path, group, failed, lambda: NOW, failed=True)
     responses.run_ended(tmp_path, group, ended, lambda: NOW + timedelta(hours=1), failed=False)
     with contributions.open_store(SQLITE, tmp_path) as store:
-        (of,) = alert_log.current(store).values()
-    assert of.subjects.splitlines() == (failed.subjects if open_ is None else open_)
+        (alert,) = alert_log.current(store).values()
+    assert alert.subjects.splitlines() == (failed.subjects if open_ is None else open_)
 
 
 @pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
@@ -576,18 +587,22 @@ def test_dagsters_sensors(tmp_path: Path, hooks: Hooks) -> None:
         assert event
         context = dg.build_run_status_sensor_context("mauwatch_alerts_failed", event, dagster, failing.dagster_run)
         sensor(context.for_run_failure())
-        (told,) = hooks.bodies("/ops")
-        assert (told["kind"], told["action"], "mauwatch_days" in told["message"]) == ("failed_run", "found", True)
+        (body,) = hooks.bodies("/ops")
+        assert (body["kind"], body["action"], "mauwatch_days" in body["message"]) == ("failed_run", "found", True)
         with Workspace(directory, read_group(directory), NOW) as workspace:
             workspace.store()
         figures = repository.get_job("mauwatch_figures").execute_in_process(instance=dagster, partition_key="2025-05")
         assert figures.success
         due = repository.get_sensor_def("mauwatch_alerts_due")
-        (asked,) = due.evaluate_tick(dg.build_sensor_context(dagster)).run_requests or []
-        assert asked.run_key == f"{NOW:%Y-%m-%d %H:%M}"
+        (request,) = due.evaluate_tick(dg.build_sensor_context(dagster)).run_requests or []
+        assert request.run_key == f"{NOW:%Y-%m-%d %H:%M}"
         assert repository.get_job("mauwatch_alerts").execute_in_process(instance=dagster).success
         assert [b["kind"] for b in hooks.bodies()] == ["threshold"]
-        (asked,) = due.evaluate_tick(dg.build_sensor_context(dagster)).run_requests or []
-        assert asked.run_key == f"{NOW:%Y-%m-%d}", "once a day from then on"
+        (request,) = due.evaluate_tick(dg.build_sensor_context(dagster)).run_requests or []
+        assert request.run_key == f"{NOW:%Y-%m-%d}", "once a day from then on"
     with contributions.open_store(SQLITE, directory) as store:
-        assert {of.kind for of in alert_log.current(store).values() if of.is_open} == {"failed_run", "missing_data", "threshold"}
+        assert {alert.kind for alert in alert_log.current(store).values() if alert.is_open} == {
+            "failed_run",
+            "missing_data",
+            "threshold",
+        }
