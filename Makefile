@@ -23,11 +23,12 @@ test: .venv/ready .venv-core/ready .venv-spark/ready ## all tests; with ../share
 documents: .venv/ready ## the commands of README.md and docs/ print what stands beneath them
 	$(BIN)/python -m pytest -n $(WORKERS) --documents
 
-check: .venv/ready ## style, types, and who may import whom
+check: .venv/ready ## style, types, who may import whom, and what keeps the code readable
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/python tests/tools/count_house.py --check
 
 calibration: .venv/ready ## how often the 95 % interval holds the truth: the table in tests/calibration.md
 	$(BIN)/python -m tests.tools.calibration | tee tests/calibration.md
