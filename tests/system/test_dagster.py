@@ -70,8 +70,8 @@ def go(directory: Path, now: datetime = NOW, **asked: Any) -> Report:
 
 @contextmanager
 def history(directory: Path) -> Iterator[dg.DagsterInstance]:
-    with instance.open_instance(directory, read_group(directory)) as found:
-        yield found
+    with instance.open_instance(directory, read_group(directory)) as dagster:
+        yield dagster
 
 
 def kept(directory: Path) -> dict[str, list[dict[str, Any]]]:
@@ -79,8 +79,8 @@ def kept(directory: Path) -> dict[str, list[dict[str, Any]]]:
     rows = rows_of(read_group(directory).settings.store, directory)
     orders = {"id", "contribution_id", "publication", "supersedes", "contributions_to", "counts_to"}
     return {
-        table: sorted(({k: v for k, v in row.items() if k not in orders} for row in found), key=repr)
-        for table, found in rows.items()
+        table: sorted(({k: v for k, v in row.items() if k not in orders} for row in table_rows), key=repr)
+        for table, table_rows in rows.items()
     }
 
 
@@ -93,17 +93,17 @@ def loaded(directory: Path, now: datetime = NOW, prefix: tuple[str, ...] = ()) -
 def run_requests(repository: dg.RepositoryDefinition, name: str, dagster: dg.DagsterInstance) -> list[dg.RunRequest]:
     """What a schedule or the sensor asks for."""
     if repository.has_sensor_def(name):
-        found = repository.get_sensor_def(name).evaluate_tick(dg.build_sensor_context(dagster))
-        return list(found.run_requests or [])
-    tick = dg.build_schedule_context(dagster, scheduled_execution_time=NOW)
-    return list(repository.get_schedule_def(name).evaluate_tick(tick).run_requests or [])
+        tick = repository.get_sensor_def(name).evaluate_tick(dg.build_sensor_context(dagster))
+        return list(tick.run_requests or [])
+    context = dg.build_schedule_context(dagster, scheduled_execution_time=NOW)
+    return list(repository.get_schedule_def(name).evaluate_tick(context).run_requests or [])
 
 
 def execute(repository: dg.RepositoryDefinition, job: str, request: dg.RunRequest, dagster: dg.DagsterInstance) -> bool:
-    found = repository.get_job(job).execute_in_process(
+    result = repository.get_job(job).execute_in_process(
         instance=dagster, asset_selection=request.asset_selection, tags=request.tags, raise_on_error=False
     )
-    return found.success
+    return result.success
 
 
 def test_a_red_day_stays_red_while_its_month_is_open(make: Make) -> None:
@@ -115,8 +115,8 @@ def test_a_red_day_stays_red_while_its_month_is_open(make: Make) -> None:
     for number, passed in ((34, True), (35, False), (36, False)):
         go(directory, datetime(2025, 3, 4, 12, tzinfo=UTC) + timedelta(number))
         with history(directory) as dagster:
-            found = dagster.event_log_storage.get_asset_check_execution_history(key, limit=1)[0]
-        assert (found.status.value == "SUCCEEDED") == passed
+            record = dagster.event_log_storage.get_asset_check_execution_history(key, limit=1)[0]
+        assert (record.status.value == "SUCCEEDED") == passed
 
 
 @both_databases
@@ -151,8 +151,8 @@ def test_a_missing_day_stays_missing(directory: Path) -> None:
     """A run over a range materialises what its sources have: a green partition without data would hide the gap."""
     go(directory)
     with history(directory) as dagster:
-        found = dagster.get_materialized_partitions(dg.AssetKey(["b.co-de", "we-b.x"]))
-        assert found == {f"{FIRST + timedelta(n)}" for n in range(DAYS) if n != 4}
+        days = dagster.get_materialized_partitions(dg.AssetKey(["b.co-de", "we-b.x"]))
+        assert days == {f"{FIRST + timedelta(n)}" for n in range(DAYS) if n != 4}
         assert dagster.get_materialized_partitions(dg.AssetKey(["a", "monthly"])) == set()
         assert dagster.get_materialized_partitions(dg.AssetKey(["group", "figures"])) == {"2025-03"}
 
@@ -237,6 +237,7 @@ def test_the_sensor_waits_for_products(directory: Path) -> None:
 
 
 def test_a_killed_run_holds_nothing_up(directory: Path) -> None:
+    """Dagster would show the run as running for ever, and no figure would come beside it."""
     ended = subprocess.Popen(["true"])
     ended.wait()
     host, _, began = process_tag()["mauwatch/process"].rsplit(" ", 2)
@@ -246,9 +247,9 @@ def test_a_killed_run_holds_nothing_up(directory: Path) -> None:
         left = dagster.create_run_for_job(repository.get_job("mauwatch_days"), tags=tags, status=dg.DagsterRunStatus.STARTED)
     go(directory)
     with history(directory) as dagster:
-        found = dagster.get_run_by_id(left.run_id)
-    assert found is not None
-    assert found.status == dg.DagsterRunStatus.FAILURE
+        killed = dagster.get_run_by_id(left.run_id)
+    assert killed is not None
+    assert killed.status == dg.DagsterRunStatus.FAILURE
 
 
 def test_a_range_run_again_replaces(directory: Path) -> None:
