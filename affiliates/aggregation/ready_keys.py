@@ -6,6 +6,8 @@ others were made. `mauwatch contribute --print-sql ENGINE --person-keys` prints 
 
 polars numbers each row's cell (day x audience x namespace), and compiled loops read the keys from polars' own memory: such a
 table has as many rows as the product has users.
+
+Over 300 lines: reading, checking and joining a batch of ready keys share the batch's columns.
 """
 
 from collections import defaultdict

@@ -2,6 +2,8 @@
 
 One Parquet file holds any number of rows, one for each product, period, audience and namespace. The rows of one product and
 period are one contribution, and replace the contribution before as a whole. `COLUMNS` is the contract; any engine can write them.
+
+Over 300 lines: the columns, and writing and reading them, change together.
 """
 
 import hashlib

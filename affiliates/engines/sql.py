@@ -3,6 +3,8 @@
 `sql/contribute/` holds one query for all engines (Jinja), and for each engine a file of macros: how the engine strips, folds,
 hashes and sketches. No file holds the group key; each engine's file says how the key gets in. The protocol's canaries go through
 the same expressions as the events, so that they prove the way that the events went.
+
+Over 300 lines: the parts of one query, in the order in which they stand in the query.
 """
 
 import json

@@ -3,6 +3,8 @@
 The outside bundle has figures, method, membership, attestations, digests and the ledger: nobody's personal data. The expert
 bundle has the sketches, too, which are personal data: it is for whoever must recompute everything. Neither has a forecast, a
 scenario or an alert.
+
+Over 300 lines: one function for each file of a bundle.
 """
 
 import json

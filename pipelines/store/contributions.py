@@ -1,4 +1,7 @@
-"""The contributions and stated counts in the store: read_..., append_..., replace_..., one transaction each."""
+"""The contributions and stated counts in the store: read_..., append_..., replace_..., one transaction each.
+
+Over 300 lines: one class is the only way to contributions in the store.
+"""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

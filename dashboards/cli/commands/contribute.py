@@ -1,6 +1,6 @@
 """The commands of an affiliate's edge: contribute, and inspect what a contribution holds. They run on the core alone.
 
-A few lines over 300: a third of them are one command's options.
+Over 300 lines: a third of them are one command's options.
 """
 
 from collections.abc import Iterator, Sequence
