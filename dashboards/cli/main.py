@@ -7,7 +7,6 @@ run where only the core is installed.
 
 import errno
 import sys
-from typing import TYPE_CHECKING
 
 import typer
 
@@ -31,10 +30,6 @@ from dashboards.cli.commands import (
     serve,
 )
 from pipelines import runbook
-
-if TYPE_CHECKING:
-    pass
-
 
 app = typer.Typer(
     name="mauwatch",

@@ -2,7 +2,7 @@
 
 import json
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.console import Group as Stack
@@ -12,9 +12,6 @@ from affiliates.periods import month_end
 from dashboards.cli import console
 from dashboards.cli.commands import measure
 from dashboards.cli.options import HERE, GroupDir, Json, read_group
-
-if TYPE_CHECKING:
-    pass
 
 
 def close(

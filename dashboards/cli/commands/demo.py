@@ -4,15 +4,12 @@ import time
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dashboards.cli import answers, console, licence_tables, tables
 from dashboards.cli.options import Json
-
-if TYPE_CHECKING:
-    pass
 
 
 class Data(StrEnum):

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from rich.text import Text
@@ -11,9 +11,6 @@ from affiliates.errors import RefusedError
 from affiliates.periods import local_day
 from dashboards.cli import console
 from dashboards.cli.options import HERE, GroupDir, Json, read_group
-
-if TYPE_CHECKING:
-    pass
 
 
 def init(

@@ -1,15 +1,12 @@
 """`mauwatch run`: count what is due, and publish the months."""
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dashboards.cli import console
 from dashboards.cli.options import HERE, GroupDir, Json, read_group
-
-if TYPE_CHECKING:
-    pass
 
 
 def run(

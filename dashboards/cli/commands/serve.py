@@ -1,14 +1,11 @@
 """`mauwatch serve`: the number comes by itself."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dashboards.cli.options import HERE, GroupDir, read_group
-
-if TYPE_CHECKING:
-    pass
 
 
 def serve(
