@@ -327,9 +327,7 @@ def _part(row: Mapping[str, Any], subject: str) -> Part:
     try:
         registers = Registers.from_image(row["sketch"])
     except BadImage as bad:
-        raise refused(
-            Code.CONTRIBUTION_SKETCH_INVALID, subject, "the sketch is no HLL image", str(bad), "write it with Apache DataSketches"
-        ) from None
+        raise refused(Code.CONTRIBUTION_SKETCH_INVALID, subject, "the sketch is no HLL image", str(bad), bad.instead) from None
     if refusal := stated_lg_k_refusal(row["lg_k"], registers, subject):
         raise RefusedError(refusal)
     return Part(row["audience"], row["namespace"], registers, row["events"], row["distinct_users"], row["canary"])

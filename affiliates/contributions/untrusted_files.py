@@ -159,11 +159,12 @@ def _without_absent(columns: Collection[str], subject: str, schema: pl.Schema, o
 def _image_of_text(name: str) -> pl.Expr:
     """A column of images that an engine has written as text: in hex, as PostgreSQL and Snowflake show bytes, or in base64.
 
-    No text is both: an image begins with the bytes 2, 3 or 10, 1, 7, which in base64 are no hex. A text that is neither becomes
-    an empty image, which is refused later.
+    No text is both: an image begins with the bytes 2, 3 or 10, 1, 7, which in base64 are no hex. A text that is neither stays
+    as it is: no image, and refused later, by what it is.
     """
     text = pl.col(name).str.strip_prefix("\\x")
-    image = pl.coalesce(text.str.decode("hex", strict=False), text.str.decode("base64", strict=False), pl.lit(b""))
+    as_it_is = pl.col(name).cast(pl.Binary)
+    image = pl.coalesce(text.str.decode("hex", strict=False), text.str.decode("base64", strict=False), as_it_is)
     return pl.when(text.is_not_null()).then(image).alias(name)
 
 

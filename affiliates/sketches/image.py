@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from affiliates.sketches import foreign
 from affiliates.sketches.arrays import Coupons, Values
 from affiliates.sketches.kernels.packing import pack_nibbles, unpack_nibbles
 
@@ -30,6 +31,7 @@ MAX_VALUE = 63
 MOST_BYTES = 1 << 22
 """Bytes of an image at most. The largest that a writer makes has half as many: HLL_8 of lgK 21, 2,097,192 bytes."""
 
+_FAMILY = 7
 # Flags, modes and types by their numbers in the format.
 _EMPTY = 4
 _COMPACT = 8
@@ -46,7 +48,12 @@ _HLL_START = 40
 
 
 class BadImage(ValueError):
-    """Bytes that are no HLL image; the message says which rule they break."""
+    """Bytes that are no HLL image; the message says which rule they break, or whose sketch they are."""
+
+    def __init__(self, rule: str, instead: str = "write it with Apache DataSketches") -> None:
+        super().__init__(rule)
+        self.instead = instead
+        """What to send in its place: a next step without a full stop."""
 
 
 @dataclass(frozen=True)
@@ -75,11 +82,13 @@ def decode(image: bytes) -> Decoded:
     """
     if len(image) > MOST_BYTES:
         raise BadImage(f"it has {len(image)} bytes, more than any image")
+    if image[2:3] != bytes((_FAMILY,)) and (sketch := foreign.recognise(image)):
+        raise BadImage(f"it is {sketch.name}", sketch.instead)
     if len(image) < 8:
         raise BadImage(f"it has {len(image)} bytes, fewer than a preamble")
     preamble, version, family, lg_k, lg_array, flags, count, mode_byte = image[:8]
-    if family != 7:
-        raise BadImage(f"its family is {family}, not 7 (HLL)")
+    if family != _FAMILY:
+        raise BadImage("it begins as neither an HLL image nor another sketch that is known here does")
     if version != 1:
         raise BadImage(f"its format version is {version}, not 1")
     if not MIN_LG_K <= lg_k <= MAX_LG_K:

@@ -113,6 +113,14 @@ def united_by_the_library(day: date) -> dict[str, Any]:
     return row(day, lg_k=united.lg_config_k, sketch=sketch, canary=canaries, events=9_000, distinct_users=6_000)
 
 
+def theta() -> bytes:
+    """The right keys in a sketch of another kind."""
+    sketch = datasketches.update_theta_sketch(12)
+    for text in people():
+        sketch.update(right(text))
+    return bytes(sketch.compact().serialize())
+
+
 def truncated(path: Path, day: date) -> None:
     """Write a file and cut a third of it off."""
     whole = write(path, row(day)).read_bytes()
@@ -198,6 +206,10 @@ def cases(private: Path) -> list[Case]:
         Case("a truncated file", truncated, "is not a readable Parquet file"),
         Case("zero bytes", lambda p, d: p.touch(), "zero bytes"),
         _row("bytes that are no sketch", "the sketch is no HLL image", sketch=b"\x02\x01\x07"),
+        _row("a theta sketch", "it is a theta sketch of Apache DataSketches", sketch=theta()),
+        _row("a key of Redis", "it is a HyperLogLog of Redis", sketch=b"HYLL\x00" + bytes(11 + 12_288)),
+        _row("a sketch of HLL_COUNT", "it is a sketch of BigQuery's HLL_COUNT", sketch=b"\x08\x70\x10\x03\x18\x02\x20\x0b"),
+        _row("a sketch of the extension hll", "it is a sketch of PostgreSQL's extension hll", sketch=b"\x11\x8b\x7f"),
         _row("identifiers in the place of names", "values that are no name", product=PLANTED),
         _row("a number in the place of a name", "product of nobody", product=PHONE),
         Case(

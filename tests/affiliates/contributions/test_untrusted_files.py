@@ -91,6 +91,7 @@ def test_a_csv_that_is_none(tmp_path: Path, text: bytes, rule: str) -> None:
     ("column", "value", "rule"),
     [
         ("sketch", "planted", "the sketch is no HLL image"),
+        ("sketch", '{"logm":15,"sparse":{"indices":[4878],"values":[1]}}', "it is an HLLSKETCH of Redshift"),
         ("sketch", None, "values are missing"),
         ("lg_k", "planted", "columns have the wrong type"),
         ("activity_date", "planted", "is not a readable CSV file"),

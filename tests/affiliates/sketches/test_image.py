@@ -207,7 +207,7 @@ HLL_4 = bytes((10, 1, 7, 4, 0, 8, 0, 2)) + bytes(28) + (1).to_bytes(4, "little")
     ("image", "rule"),
     [
         (b"", "fewer than a preamble"),
-        (bytes((2, 1, 8, 12, 3, 8, 0, 0)), "family is 8"),
+        (bytes((2, 1, 76, 12, 3, 8, 0, 0)), "neither an HLL image nor another"),
         (bytes((2, 2, 7, 12, 3, 8, 0, 0)), "version is 2"),
         (bytes((2, 1, 7, 3, 3, 8, 0, 0)), "lgK is 3"),
         (bytes((2, 1, 7, 22, 3, 8, 0, 0)), "lgK is 22"),
