@@ -5,6 +5,7 @@ A refusal leads to its section by its code, never by its text.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 from affiliates.errors import Code, Refusal
@@ -26,6 +27,7 @@ class Page(StrEnum):
     CHECK_LARGEST = "check-largest-product-to-sum"
     CHECK_EVENTS = "check-events-at-least-users"
     CHECK_CHANGE = "check-usual-change"
+    CHECK_FALL = "check-no-fall"
     STORE = "store-unusable"
     SCHEMA = "store-schema"
     MANIFESTS = "manifests-refused"
@@ -41,6 +43,7 @@ class Page(StrEnum):
     ALERT_THRESHOLD = "alert-threshold"
     ALERT_COMPARED = "alert-not-comparable"
     ALERT_MISSING = "alert-missing-data"
+    ALERT_UNUSUAL = "alert-unusual-data"
     ALERT_FAILED = "alert-failed-run"
     UNDELIVERED = "alert-undelivered"
     PING = "heartbeat-unanswered"
@@ -67,6 +70,34 @@ class Finding:
 
     def __str__(self) -> str:
         return self.text
+
+
+@dataclass(frozen=True)
+class DataFinding(Finding):
+    """Something in a product's data for which a figure may be wrong although nothing is missing and nothing was refused.
+
+    One list of these is what a run prints and ends with 1 for, what its alert is about, and what /health, doctor, measure and
+    the report show (`pipelines.figures.data_findings`).
+    """
+
+    product: str
+    """As affiliate/product."""
+    what: str
+    """What is wrong, without a figure and without an identifier, such as `no users from 2025-03-01`. With the product it names
+    the finding: the same finding has the same words in every run."""
+    first: date | None = None
+    last: date | None = None
+    """The first and the last day that the finding is about, both included; null where it is about no days."""
+
+    @property
+    def subject(self) -> str:
+        """The line by which alerts know the finding."""
+        return f"{self.product}: {self.what}"
+
+    def to_dict(self) -> dict[str, str | None]:
+        """The finding as JSON answers have it; the days as ISO 8601."""
+        first, last = (day.isoformat() if day else None for day in (self.first, self.last))
+        return {"product": self.product, "what": self.what, "text": self.text, "first": first, "last": last}
 
 
 SECTIONS: Mapping[Code, Page] = {

@@ -1,7 +1,7 @@
 """From a source's events to who was active on a day, by audience: lazily, in batches, in bounded memory."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
 
 import numpy as np
@@ -46,6 +46,13 @@ def check(event_source: EventSource, days: Sequence[date], zone: str, now: datet
     with event_source.reading():
         for frame in event_source.frames(days, columns_needed(event_source.source, who=False), now):
             counts.update(_impossible_times(event_source, frame, days, zone, now).collect().to_dicts()[0])
+    _refuse_impossible(event_source, counts, zone, now)
+
+
+def _refuse_impossible(event_source: EventSource, counts: Mapping[str, int], zone: str, now: datetime) -> None:
+    """Raise `RefusedError` if any event has a time that can't be right; `counts`: as `_impossible_times` numbers them."""
+    if event_source.source.time is None:
+        return
     column = f"column {event_source.source.time.column}"
     if counts["without_zone"]:
         raise refused(
@@ -91,9 +98,12 @@ def check(event_source: EventSource, days: Sequence[date], zone: str, now: datet
 
 
 def _impossible_times(
-    event_source: EventSource, frame: pl.LazyFrame, days: Sequence[date], zone: str, now: datetime
+    event_source: EventSource, frame: pl.LazyFrame, days: Sequence[date], zone: str, now: datetime, rows: int | None = None
 ) -> pl.LazyFrame:
-    """One row: how many events that count have a time that can't be right, by what is wrong with the time."""
+    """One row: how many events that count have a time that can't be right, by what is wrong with the time.
+
+    `rows`: of the first so many events that count; of all where null.
+    """
     spec = event_source.source.time
     assert spec is not None  # `check` comes here only with one.
     time = pl.col("time")
@@ -102,6 +112,7 @@ def _impossible_times(
     return (
         event_columns(event_source, frame, days, zone, identifiers=False)
         .filter("counts")
+        .slice(0, rows)
         .select(
             unreadable=time.is_null().sum(),
             without_zone=(time.is_null() & pl.col("naive") & pl.lit(spec.zone is None)).sum(),
@@ -180,16 +191,26 @@ def _by_cell(
     return Batch(occupied, [NotCounted(days[0] + DAY * day, *not_counted[day].tolist()) for day in days_not_counted])
 
 
-def sample(event_source: EventSource, zone: str, rows: int = 10_000) -> SourceSample:
-    """A first look at the newest part of a source, at `rows` events that count at most.
+def sample(event_source: EventSource, zone: str, now: datetime, rows: int = 10_000) -> SourceSample:
+    """A first look at the newest part of a source, at `rows` events at most, by the checks that counting makes.
 
-    Raises `RefusedError` for a file, a column or a condition that is wrong.
+    Raises `RefusedError` for a file, a column, a condition or an event's time that is wrong, as `check` does.
     """
-    events = event_columns(event_source, event_source.newest(rows), (), zone)
+    newest = event_source.newest(rows)
+    if event_source.source.time is not None:
+        with event_source.reading():
+            impossible = _impossible_times(event_source, newest, (), zone, now, rows).collect().to_dicts()[0]
+        _refuse_impossible(event_source, impossible, zone, now)
+    events = event_columns(event_source, newest, (), zone)
     user = pl.coalesce(
         normalise(pl.col(f"identifier_{number}"), identifier.namespace, identifier.region)
         for number, identifier in enumerate(event_source.source.identifiers)
     )
     with event_source.reading():
-        users = events.filter("counts").head(rows).select(user=user).collect()["user"]
-        return SourceSample(events.head(1).collect().is_empty(), len(users), users.null_count())
+        looked_at = events.filter(pl.col("counts") | pl.col("left_out")).head(rows)
+        numbers = looked_at.select(
+            counting=pl.col("counts").sum(),
+            unidentified=(pl.col("counts") & user.is_null()).sum(),
+            left_out=pl.col("left_out").sum(),
+        )
+        return SourceSample(events.head(1).collect().is_empty(), **numbers.collect().to_dicts()[0])

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
 from affiliates.aggregation import activity, ready_keys
+from affiliates.errors import Code, refused
 from affiliates.manifests.product import Product
-from affiliates.periods import Grain, end_of, first_day, month_end
+from affiliates.periods import Grain, end_of, first_day, local_day, month_end
 from affiliates.sources.protocol import EventSource
 
 
@@ -18,8 +19,9 @@ def periods_present(
 ) -> dict[date, list[date]]:
     """The periods that are over and that every source holds as a whole, with their days, among `days` (in ascending order).
 
-    `zone`: of the product's days.
+    `zone`: of the product's days. Raises `RefusedError` for a `complete_through` that can't be known yet.
     """
+    check_complete_through(sources, zone, now)
     days_present = [day for day in days if end_of("day", day, zone) <= now and all(source.has(day) for source in sources)]
     periods: dict[date, list[date]] = {}
     for day in days_present:
@@ -31,6 +33,23 @@ def periods_present(
     return {
         first: month_days for first, month_days in over.items() if month_days == product.days_due(first, month_end(first), zone)
     }
+
+
+def check_complete_through(sources: Sequence[EventSource], zone: str, now: datetime) -> None:
+    """Refuse a `complete_through` of a day that hasn't begun: nobody knows that its events are all there.
+
+    Written once and for ever, it would make each day without data one of zero users. `zone`: of the product's days.
+    """
+    for source in sources:
+        day = source.complete_through
+        if day is not None and day > local_day(now, zone):
+            raise refused(
+                Code.SOURCE_SETTING_WRONG,
+                source.subject,
+                "`complete_through` lies in the future",
+                f"{day}, and it is {local_day(now, zone)} in {zone}",
+                "write the last day whose events are all there, or name a file that the export writes it into",
+            )
 
 
 def fingerprints(sources: Sequence[EventSource], periods: Mapping[date, list[date]]) -> dict[date, str]:

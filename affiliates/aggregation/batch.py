@@ -52,3 +52,5 @@ class SourceSample:
     """How many of its first events count."""
     unidentified: int
     """How many of those have no usable identifier."""
+    left_out: int = 0
+    """Beside those, how many of its first events don't count because `counts_when` was null."""

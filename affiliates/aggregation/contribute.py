@@ -106,12 +106,12 @@ def contribute(
                 _absorb(batch, set(pass_days), product.grain, context.settings.lg_k, tallies)
         for first, tally in sorted(tallies.items()):
             events = sum(tally.events.values())
-            _check_shares(f"{subject}, {first}", product, events, tally.unidentified, tally.left_out)
+            check_shares(f"{subject}, {first}", product, events, tally.unidentified, tally.left_out)
             identified += events
             unidentified += tally.unidentified
             left_out += tally.left_out
         # Once more for all passes so far: many small days, each too small to judge, can be as wrong as one large day.
-        _check_shares(subject, product, identified, unidentified, left_out)
+        check_shares(subject, product, identified, unidentified, left_out)
         pass_periods = sorted({first_day(product.grain, day) for day in pass_days})
         yield [
             _contribution(ref, product, first, tallies[first], crosswalk, canary_images, context, month) for first in pass_periods
@@ -141,8 +141,11 @@ def _absorb(batch: Batch, days: set[date], grain: Grain, lg_k: int, tallies: dic
             tally.left_out += left_out
 
 
-def _check_shares(subject: str, product: Product, identified: int, unidentified: int, left_out: int) -> None:
-    """Refuse a period, or a run, of too many events that are nobody's or can't be told to count: those aren't zero users."""
+def check_shares(subject: str, product: Product, identified: int, unidentified: int, left_out: int) -> None:
+    """Refuse a period, a run or a sample of too many events that are nobody's or can't be told to count.
+
+    Those aren't zero users: raises `RefusedError` with their share.
+    """
     for number, code, rule, next_step in (
         (
             unidentified,

@@ -10,7 +10,7 @@ from affiliates.errors import Code, refused
 from affiliates.manifests.base import Model, Name, Text
 from affiliates.manifests.product import ProductRef
 
-Kind = Literal["threshold", "missing_data", "failed_run", "definition_change", "jump"]
+Kind = Literal["threshold", "missing_data", "unusual_data", "failed_run", "definition_change", "jump"]
 """What an alert is about: a clause's threshold that comes near (`threshold`), or something that keeps the figure from being
 read (all others). The two never stand in for each other."""
 Recipients = Literal["legal", "finance", "ops"]
@@ -23,7 +23,7 @@ LEVELS: tuple[LevelName, ...] = ("watch", "prepare", "act", "over")
 KINDS: dict[Recipients, tuple[Kind, ...]] = {
     "legal": ("threshold", "definition_change", "jump"),
     "finance": ("definition_change", "jump"),
-    "ops": ("missing_data", "failed_run", "definition_change", "jump"),
+    "ops": ("missing_data", "unusual_data", "failed_run", "definition_change", "jump"),
 }
 """The kinds of alerts that a channel gets where it names none, by its audience."""
 

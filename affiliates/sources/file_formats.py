@@ -28,7 +28,10 @@ _TYPES: dict[ColumnType, pl.DataType] = {
 _BOOLEANS = {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}
 _IDENTIFIER_TYPES = (pl.String, pl.Categorical, pl.Enum, pl.Null)
 """Types of identifiers beside whole numbers. Null is the type of a column in a file without users."""
-_CORRECT_COLUMNS = "correct the manifest's columns, or the export; a CSV needs a first line with its columns' names"
+_CORRECT_COLUMNS = (
+    "correct the manifest's columns (a text in a condition stands in single quotes, or it is a column's name), or the export; "
+    "a CSV needs a first line with its columns' names"
+)
 
 
 def columns_needed(source: Source, who: bool = True) -> list[str]:

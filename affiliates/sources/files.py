@@ -68,9 +68,10 @@ class Files(NamedFiles):
             yield self.scan(portion)
 
     def newest(self, rows: int) -> pl.LazyFrame:
-        """The files of the newest day, of which the last is checked; all files where the pattern has no {day}."""
+        """The files of the newest day, all of them checked; all files, the last of them checked, without {day} in the pattern."""
         days = [max(self.parts_by_day)] if self.parts_by_day else []
-        check_file(self.paths_of(days)[-1], self.format, self.source, self.subject)
+        for path in self.paths_of(days) if days else self.paths[-1:]:
+            check_file(path, self.format, self.source, self.subject)
         return self.scan(days)
 
     def summary(self) -> str:

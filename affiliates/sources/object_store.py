@@ -125,12 +125,13 @@ class Objects(NamedFiles):
 
     def newest(self, rows: int) -> pl.LazyFrame:
         """Rows of the smallest object of the newest day, or of all objects: a first look shouldn't fetch the largest."""
-        candidates = self.parts_by_day[max(self.parts_by_day)] if self.parts_by_day else self.objects
+        day = max(self.parts_by_day, default=None)
+        candidates = self.parts_by_day[day] if day else self.objects
         smallest = min(candidates, key=lambda listed: listed.size)
         if not smallest.size:
-            self.check([max(self.parts_by_day)] if self.parts_by_day else [])
+            self.check([day] if day else [])
         # Collected here: the fetched object is gone once the frames are closed.
-        with self.reading(), closing(self._portion_frames([[(None, smallest)]], check=True)) as frames:
+        with self.reading(), closing(self._portion_frames([[(day, smallest)]], check=True)) as frames:
             return next(frames).head(rows).collect().lazy()
 
     @contextmanager

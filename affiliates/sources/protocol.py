@@ -36,6 +36,10 @@ class EventSource(Protocol):
     def day_by_day(self) -> bool:
         """Whether a day can be read without the others; else every reading goes through all events."""
 
+    @property
+    def complete_through(self) -> date | None:
+        """The last day whose events are all there, by the manifest; null where the files' names say which days there are."""
+
     def has(self, day: date) -> bool:
         """Whether all events of the day are there. A day that is there and has no event has zero users."""
 

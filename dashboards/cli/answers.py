@@ -1,13 +1,19 @@
 """What `measure --json` answers."""
 
+from collections.abc import Sequence
 from typing import Any
+
+from pipelines.runbook import DataFinding
 
 UNTESTED = "no licence tests this window"
 """Said with every window that is no calendar month."""
 
 
-def to_dict(measured: Any, publication: Any = None) -> dict[str, Any]:
-    """The answer of `measure --json`; `published` is null for what isn't published yet."""
+def to_dict(measured: Any, publication: Any = None, findings: Sequence[DataFinding] = ()) -> dict[str, Any]:
+    """The answer of `measure --json`; `published` is null for what isn't published yet.
+
+    `findings`: what the products' data show of the month.
+    """
     published = publication and {
         "known_at": publication.known_at.isoformat(),
         **{name: getattr(publication, name) for name in ("state", "signed_by", "despite")},
@@ -21,6 +27,7 @@ def to_dict(measured: Any, publication: Any = None) -> dict[str, Any]:
         "reading": measured.inputs.reading.name,
         "published": published,
         "not_counted": list(measured.inputs.not_counted),
+        "data_findings": [finding.to_dict() for finding in findings],
         "group": measured.group.to_dict(),
         "affiliates": {name: figure.to_dict() for name, figure in measured.affiliates.items()},
         "products": {name: figure.to_dict() for name, figure in measured.products.items()},

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from affiliates.aggregation import activity, ready_keys
+from affiliates.aggregation import activity, availability, contribute, ready_keys
 from affiliates.crosswalks import snapshot
 from affiliates.errors import RefusedError
 from affiliates.identity.keyring import Keyring
@@ -17,7 +17,8 @@ from affiliates.manifests.product import Product, ProductRef
 from affiliates.periods import local_day, month_before
 from affiliates.sketches import registers
 from affiliates.sources import resolve
-from pipelines.alerts import channels, rules
+from pipelines.alerts import channels, rules, unusual_data
+from pipelines.figures import data_findings
 from pipelines.licences import registry
 from pipelines.store import contributions, engine
 
@@ -42,12 +43,12 @@ def examine(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
     free = shutil.disk_usage(directory).free
     yield "disk", free > _LEAST_FREE, f"{free / (1 << 30):,.0f} GiB free"
     yield from _key(directory, group)
-    yield from _store(directory, group)
+    yield from _store(directory, group, now)
     yield from _crosswalk(directory, group, now)
     yield from _registry(directory, group, now)
     yield from _channels(directory, group)
     for ref, product in group.products.items():
-        yield _product(directory, group, ref, product)
+        yield _product(directory, group, ref, product, now)
 
 
 def _key(directory: Path, group: Group) -> Iterator[Examined]:
@@ -67,18 +68,25 @@ def _key(directory: Path, group: Group) -> Iterator[Examined]:
                 yield "group key", False, f"others may read its file (mode {mode:o}): chmod 600 {source.file}"
 
 
-def _store(directory: Path, group: Group) -> Iterator[Examined]:
+def _store(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
     # Looking must not make a store: an empty one would answer every question with nothing.
     if not engine.exists(group.settings.store, directory):
         yield "store", True, "none yet; the first run makes it"
         return
     try:
-        with contributions.open_store(group.settings.store, directory) as store:
-            months = store.read_months()
+        with contributions.open_store(group.settings.store, directory) as store, store.snapshot() as fixed:
+            months = fixed.read_months()
+            accepted = unusual_data.accepted(fixed)
+            in_store = data_findings.read(fixed, group, now)
+            # What a run has read in the sources is known by its alert alone.
+            noted = [finding for finding in unusual_data.open_findings(fixed) if not data_findings.is_in_store(finding)]
     except RefusedError as error:
         yield "store", False, str(error)
         return
     yield "store", True, f"{len(months)} months, {months[0]:%Y-%m} to {months[-1]:%Y-%m}" if months else "empty"
+    for finding in [*in_store, *noted]:
+        if finding.subject not in accepted:
+            yield "data", False, str(finding)
 
 
 def _registry(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
@@ -101,7 +109,7 @@ def _crosswalk(directory: Path, group: Group, now: datetime) -> Iterator[Examine
     if group.settings.crosswalk is None:
         yield "crosswalk", True, "none: identifiers of one person aren't joined"
         return
-    month = month_before(now.date())
+    month = month_before(local_day(now, group.settings.time_zone))
     try:
         crosswalk = snapshot.read(snapshot.file_of(group.settings.crosswalk, month), directory)
     except RefusedError as error:
@@ -125,21 +133,27 @@ def _channels(directory: Path, group: Group) -> Iterator[Examined]:
         yield "alerts", known, text if known else f"channel {channel.name}: an address isn't one that apprise knows"
 
 
-def _product(directory: Path, group: Group, ref: ProductRef, product: Product) -> Examined:
+def _product(directory: Path, group: Group, ref: ProductRef, product: Product, now: datetime) -> Examined:
+    """A first look at a product's sources by the checks that a run makes; a run looks at all of its events."""
     name = str(ref)
     if product.handed_in:
         given = len(product.counts) + len(product.ceilings)
         return name, True, f"no sources here; {given} counts and ceilings in its manifest"
     sentences = []
+    zone = group.settings.time_zone
     try:
-        for source in resolve.find(name, product, directory, group.settings.time_zone):
-            look = ready_keys.sample(source) if source.source.person_keys else activity.sample(source, group.settings.time_zone)
+        sources = resolve.find(name, product, directory, zone)
+        availability.check_complete_through(sources, product.day_zone or zone, now)
+        for source in sources:
+            look = ready_keys.sample(source) if source.source.person_keys else activity.sample(source, zone, now)
             sentences.append(source.summary())
             sentences.append(f"of the first {look.counting:,} events that count {look.unidentified:,} name no user")
             if not look.empty and not look.counting:
                 return name, False, f"{sentences[-2]}; no event of the newest counts: see to counts_when"
+            # Of a sample, a share that a run lets pass as small is worth a look.
             if look.unidentified > product.unidentified_limit * look.counting:
                 return name, False, "; ".join(sentences)
+            contribute.check_shares(name, product, look.counting - look.unidentified, look.unidentified, look.left_out)
     except RefusedError as error:
         return name, False, str(error)
     return name, True, "; ".join(sentences)

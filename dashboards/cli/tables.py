@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipelines.counting.figure import Coverage, Figure
     from pipelines.counting.measure import Measured
     from pipelines.figures.months import ClauseCount
+    from pipelines.runbook import DataFinding
     from pipelines.store.publications import Publication
     from pipelines.workflows.report import Report
 
@@ -73,8 +74,13 @@ def refusals(shown: Sequence[Refusal]) -> RenderableType:
     return Stack(*(line for line in lines if line.plain))
 
 
-def measured(figures: "Measured", group: "Group", publication: "Publication | None" = None) -> RenderableType:
-    """A month's figures, or another window's: the group, its affiliates, their products; and who signed them."""
+def measured(
+    figures: "Measured", group: "Group", publication: "Publication | None" = None, findings: "Sequence[DataFinding]" = ()
+) -> RenderableType:
+    """A month's figures, or another window's: the group, its affiliates, their products; and who signed them.
+
+    `findings`: what the products' data show of the month.
+    """
     from affiliates.manifests.product import ProductRef
 
     window = figures.inputs.window
@@ -113,6 +119,7 @@ def measured(figures: "Measured", group: "Group", publication: "Publication | No
         parts.append(left_out)
     # A contradiction is never explained away: both numbers are shown, and a check is red.
     parts += [Text(f"! {wrong}", "bold red") for wrong in figures.contradictions]
+    parts.append(reasons("Unlike before", [str(finding) for finding in findings]))
     parts.append(reasons("Not complete", figures.group.reasons))
     parts.append(reasons("Not counted, or not anew", figures.inputs.not_counted))
     return Stack(*(part for part in parts if not isinstance(part, Text) or part.plain))
@@ -154,6 +161,8 @@ def reasons(title: str, lines: Sequence[str]) -> Text:
 
 def report(run_report: "Report") -> RenderableType:
     """What a run took, by affiliate, and what it found."""
+    from pipelines.counting.missing import day_ranges
+
     totals: dict[str, list[int]] = {}
     for product in run_report.products:
         r = product.received
@@ -167,8 +176,8 @@ def report(run_report: "Report") -> RenderableType:
     parts += [refusals(refused), *_runbook(runbook.of_product(r) for r in refused)] if refused else []
     if left_out := _left_out(sum(p.unidentified for p in run_report.products), sum(p.undecided for p in run_report.products)):
         parts.append(left_out)
-    missing = [f"{p.name}: {len(p.missing)} days, from {p.missing[0]}" for p in run_report.products if p.missing]
-    parts += [reasons("Missing in the sources", missing), *_runbook([Page.DAYS_MISSING] if missing else [])]
+    missing = [f"{p.name}: {len(p.missing)} days ({day_ranges(p.missing)})" for p in run_report.products if p.missing]
+    parts += [reasons("Days missing", missing), *_runbook([Page.DAYS_MISSING] if missing else [])]
     parts += [Text(f"! {finding}", "bold red") for finding in run_report.findings]
     parts += _runbook(finding.page for finding in run_report.findings)
     if run_report.alerts:

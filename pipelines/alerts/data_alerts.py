@@ -4,8 +4,9 @@ A subject of such an alert is a line of text, and begins with a month where the 
 The store keeps the lines, and tells by them which subjects are new and which have gone.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
+from itertools import groupby
 from typing import NamedTuple
 
 from affiliates.manifests.group import Group
@@ -14,6 +15,7 @@ from affiliates.manifests.readings import Reading
 from affiliates.periods import DAY, month_before, month_end, month_of
 from pipelines.alerts import expectations
 from pipelines.alerts.recent_months import RecentMonths
+from pipelines.counting.missing import day_ranges
 from pipelines.forecasting import history
 from pipelines.records import PublishedMonth
 from pipelines.store import published_figures
@@ -101,6 +103,22 @@ def overdue(months: RecentMonths, group: Group, reading: Reading) -> Iterator[st
         # Not on the very day on which the month settles: a run of that day may still publish the month.
         if due and month not in bounded and months.today > last + DAY * (slowest + 1):
             yield f"{month:%Y-%m}"
+
+
+def missing_days(missing: Mapping[str, Sequence[date]], group: Group) -> dict[str, str]:
+    """By subject (a month and a product), a line that names the days and who answers for the product.
+
+    Each month is a subject of its own: whoever knows of the days of one month hasn't heard of the next one's.
+    """
+    lines = {}
+    for product, days in missing.items():
+        owner = group.alerting.owner(ProductRef.parse(product))
+        for month, of_month in groupby(sorted(days), key=month_of):
+            named = list(of_month)
+            subject = f"{month:%Y-%m} {product}"
+            number = f"{len(named)} day{'s' * (len(named) > 1)} missing ({day_ranges(named)})"
+            lines[subject] = f"{subject}: {number}" + (f", {owner}" if owner else "")
+    return lines
 
 
 def is_about(product: str, subject: str | None) -> bool:

@@ -11,7 +11,7 @@ from functools import partial
 
 from affiliates.manifests.group import Group
 from affiliates.manifests.readings import Reading
-from affiliates.periods import local_day, month_end, month_number, month_of
+from affiliates.periods import DAY, local_day, month_end, month_number, month_of
 from pipelines.alerts import data_alerts, expectations, messages, rules, state
 from pipelines.alerts.data_alerts import MonthSubject
 from pipelines.alerts.expectations import Outlook
@@ -20,6 +20,8 @@ from pipelines.alerts.recent_months import RecentMonths
 from pipelines.alerts.recorder import AlertRecorder
 from pipelines.alerts.rules import Rule
 from pipelines.alerts.state import Assessment, Event, Level, Situation
+from pipelines.alerts.unusual_data import UNUSUAL
+from pipelines.figures import data_findings
 from pipelines.forecasting import history
 from pipelines.forecasting.series import Point
 from pipelines.licences import grants, release_tests
@@ -46,10 +48,12 @@ Forecast = Callable[[Sequence[Point], int], Outlook | None]
 class RunFacts:
     """What a run came upon that isn't in the store."""
 
-    missing: Sequence[str] | None = None
-    """Products (affiliate/product) of which days are over, settled and missing; null where only some days were run."""
+    missing: Mapping[str, Sequence[date]] | None = None
+    """By product (affiliate/product), the days that are missing, in order; null where only some days were run."""
     refused: Sequence[str] = ()
-    """Products whose sources were refused."""
+    """Products whose sources were refused, as the alert names them: of a run of some days with these days."""
+    covers: Callable[[str], bool] = lambda _: False
+    """Of a run of some days: whether it shows that what a failure was about is done."""
 
 
 def evaluate(
@@ -100,13 +104,15 @@ class _Evaluation:
         # Data first: a month that can't be compared mustn't raise a level, or lower one.
         doubted_by_rule = self._doubted_months()
         if whole:
-            self._record_missing(facts.missing if facts else None)
+            # Beside a run the store alone is asked, and a day later: the morning's run has had its turn by then.
+            missing = data_findings.read_missing(self.store, self.group, self.now - DAY) if facts is None else facts.missing
+            self._record_missing(missing)
         if facts is not None:
             self._record_refused(facts)
         # Open alerts of earlier months count, too: nobody has said yet from which figure on months can be compared.
-        frozen = any(
-            self.recorder.state_of(AlertKey(kind, "", self.reading.name)).is_open for kind in ("definition_change", "jump")
-        )
+        # A product that has stood still, or has lost its users, lowers the figure without a word: no level follows it down.
+        waiting = [AlertKey(kind, "", self.reading.name) for kind in ("definition_change", "jump")]
+        frozen = any(self.recorder.state_of(key).is_open for key in [*waiting, UNUSUAL])
         for rule in self.rules.values():
             self._record_threshold(rule, doubted_by_rule[rule.name], frozen)
         if self.group.alerting.channels:  # Without any nobody can be told, and an alert's days to escalation don't begin.
@@ -121,7 +127,7 @@ class _Evaluation:
 
     def _doubted_months(self) -> dict[str, set[str]]:
         """Record changed definitions and jumps; by a rule's name, the months (YYYY-MM) that aren't believed for that rule."""
-        changes = dict.fromkeys(data_alerts.changed_definitions(self.store, self.months), "")
+        changes = self._with_thresholds(dict.fromkeys(data_alerts.changed_definitions(self.store, self.months), ""))
         changed = self._record_unlike_months("definition_change", changes, self._is_recent)
         subjects = dict.fromkeys([None, *(rule.subject for rule in self.rules.values())])
         jumps = dict[str, str]()
@@ -129,13 +135,36 @@ class _Evaluation:
             jumps |= data_alerts.jumps(self.months, self.group, self.reading, subject)
         # A subject that no rule asks about today wasn't looked for, so its jump isn't over.
         jumped = self._record_unlike_months(
-            "jump", jumps, lambda text: self._is_recent(text) and (MonthSubject.from_text(text).rest or None) in subjects
+            "jump",
+            self._with_thresholds(jumps),
+            lambda text: self._is_recent(text) and (MonthSubject.from_text(text).rest or None) in subjects,
         )
         return {
             rule.name: {change.month for change in changed if data_alerts.is_about(change.rest.partition(": ")[0], rule.subject)}
             | {jump.month for jump in jumped if jump.rest == (rule.subject or "")}
             for rule in self.rules.values()
         }
+
+    def _with_thresholds(self, lines: Mapping[str, str]) -> dict[str, str]:
+        """The lines about months that aren't believed, each with the thresholds that the month's lower bound is over.
+
+        No level is raised by such a month, so this is the one place that says so.
+        """
+        told = dict(lines)
+        for rule in self.rules.values():
+            for past in self.months.recent(rule.subject):
+                if not (past.lower > rule.threshold or (rule.at_least and past.lower == rule.threshold)):
+                    continue
+                for subject in lines:
+                    about = MonthSubject.from_text(subject)
+                    product = about.rest.partition(": ")[0]
+                    is_same = product == (rule.subject or "") or ("/" in product and data_alerts.is_about(product, rule.subject))
+                    if about.month == f"{past.month:%Y-%m}" and is_same:
+                        passed = (
+                            f"if the figure is right, it is over the threshold of {rule.name}: at least {past.lower:,} people"
+                        )
+                        told[subject] = f"{told[subject] or subject}; {passed}"
+        return told
 
     def _record_unlike_months(self, kind: str, lines: Mapping[str, str], was_judged: Callable[[str], bool]) -> list[MonthSubject]:
         """Record the months that are unlike those before; gives those whose change nobody has confirmed."""
@@ -144,10 +173,12 @@ class _Evaluation:
         confirmed = self.recorder.state_of(key).confirmed
         return [MonthSubject.from_text(text) for text in lines if text not in confirmed]
 
-    def _record_missing(self, products: Collection[str] | None) -> None:
-        """Record overdue months, and products with missing days where a run says which those are."""
-        subjects = [*data_alerts.overdue(self.months, self.group, self.reading), *(products or ())]
-        self._record_data(MISSING, dict.fromkeys(subjects, ""), lambda text: "/" not in text or products is not None)
+    def _record_missing(self, missing: Mapping[str, Sequence[date]] | None) -> None:
+        """Record overdue months, and products with missing days where it is known which those are."""
+        overdue = data_alerts.overdue(self.months, self.group, self.reading)
+        lines = {month: f"{month}: is over, and has no upper bound" for month in overdue}
+        lines |= data_alerts.missing_days(missing or {}, self.group)
+        self._record_data(MISSING, lines, lambda text: "/" not in text or missing is not None)
 
     def _record_refused(self, facts: RunFacts) -> None:
         """Record refused products. A run of some days doesn't say that other days, and other jobs, are done."""
@@ -155,14 +186,13 @@ class _Evaluation:
         self._record_data(
             FAILED,
             dict.fromkeys(facts.refused, ""),
-            lambda text: text == RUN or (is_whole and text not in _JOBS_OF_THEIR_OWN),
+            lambda text: text not in _JOBS_OF_THEIR_OWN if is_whole else facts.covers(text),
         )
 
     def _record_data(self, key: AlertKey, lines: Mapping[str, str], was_judged: Callable[[str], bool]) -> None:
-        """Record an alert about data; `lines`: by subject, a line with figures for the message, empty where there is none."""
+        """Record an alert about data; `lines`: by subject, a line that says more in the message, empty where there is none."""
         after, events = state.data_incident(self.recorder.state_of(key), lines, was_judged, self.now)
-        new = [lines[subject] for event in events for subject in event.subjects if lines.get(subject)]
-        self.recorder.record(key, after, events, about=lambda: self._about_data(new))
+        self.recorder.record(key, after, events, about=lambda: self._about_data(lines))
 
     def _is_recent(self, subject: str) -> bool:
         return MonthSubject.from_text(subject).month in {f"{past.month:%Y-%m}" for past in self.months.recent()}
@@ -221,8 +251,8 @@ class _Evaluation:
         """What there is to say of an alert beside its last transition."""
         return self._about_threshold(alert.key, alert.as_of) if alert.kind == "threshold" else self._about_data()
 
-    def _about_data(self, lines: Sequence[str] = ()) -> About:
-        return About(self.group.settings.group, self._is_of_record(self.reading.name), lines=lines)
+    def _about_data(self, lines: Mapping[str, str] | None = None) -> About:
+        return About(self.group.settings.group, self._is_of_record(self.reading.name), lines=lines or {})
 
     def _is_of_record(self, reading: str) -> bool:
         named = next((known for known in self.group.readings.readings if known.name == reading), None)

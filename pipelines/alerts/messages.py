@@ -3,8 +3,8 @@
 A message states facts and results under the reading of record; next steps are the group's own words.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
@@ -21,6 +21,7 @@ _MOST = 10
 
 PAGES = {
     "missing_data": Page.ALERT_MISSING,
+    "unusual_data": Page.ALERT_UNUSUAL,
     "failed_run": Page.ALERT_FAILED,
     "definition_change": Page.ALERT_COMPARED,
     "jump": Page.ALERT_COMPARED,
@@ -29,12 +30,14 @@ PAGES = {
 """By an alert's kind, the section of the runbook about it."""
 _KINDS = {
     "missing_data": "data is missing",
+    "unusual_data": "data isn't as it was",
     "failed_run": "a run has failed",
     "definition_change": "what is called active has changed",
     "jump": "the figure moved further than it ever does",
 }
 _ENDED = {
     "missing_data": "the data is there",
+    "unusual_data": "the data is as usual again",
     "failed_run": "it runs again",
     "definition_change": "what is called active is as it was",
     "jump": "the figure is back within what is usual",
@@ -62,8 +65,8 @@ class About:
     """A line for each use of a watched model, as `use_line` writes it."""
     aside: str | None = None
     """The reading that is shown now, where the alert is of another one."""
-    lines: Sequence[str] = ()
-    """Lines with figures, of an alert about data."""
+    lines: Mapping[str, str] = field(default_factory=dict)
+    """By a subject of an alert about data, a line that says more than the subject alone: with figures, or days."""
 
 
 class Title(NamedTuple):
@@ -78,7 +81,7 @@ def payload(alert: Transition, event: Event, about: About, alerting: Alerting, k
     link = f"{(alerting.link or '').rstrip('/')}/alerts/{alert.opened}" if alerting.link else ""
     foot = [f"Alert {alert.opened}: {f'{link}, or ' if link else ''}mauwatch alerts", f"Key: {key}"]
     foot += ["", alerting.legend] if alerting.legend else []
-    title = _title(alert, event, about)
+    title = _title(alert, event, about, alerting)
     lines = _threshold_lines(alert, event, about, alerting) if alert.kind == "threshold" else _data_lines(alert, event, about)
     if event.action in ("raised", "found", "escalated"):
         lines.append(f"It has been seen: mauwatch alerts ack {alert.opened} --by NAME")
@@ -95,7 +98,7 @@ def payload(alert: Transition, event: Event, about: About, alerting: Alerting, k
     }
 
 
-def _title(alert: Transition, event: Event, about: About) -> Title:
+def _title(alert: Transition, event: Event, about: About, alerting: Alerting) -> Title:
     unseen = ", not acknowledged" if event.action == "escalated" else ""
     if alert.kind != "threshold":
         what = _ENDED[alert.kind] if event.action == "ended" else _KINDS[alert.kind]
@@ -106,39 +109,80 @@ def _title(alert: Transition, event: Event, about: About) -> Title:
     whose = f" by {about.whose}" if about.whose else ""
     family = alert.rule.partition("/")[0]
     name = f"the threshold of {family} ({alert.threshold:,}){whose}" if alert.threshold else f"a threshold{whose}"
+    closed = (
+        f"no alert any more, since {event.reached.word} was closed: {name}" if event.reached else f"no alert any more: {name}"
+    )
     full = {
-        "raised": f"above {name}{month}" if event.level == Level.OVER else f"near {name}",
-        "lowered": f"further from {name} than before",
-        "cleared": f"no longer near {name}",
+        "lowered": f"lowered from {event.before.word}: {name}",
+        "cleared": closed,
         "closed": f"closed by {alert.closed_by}: {name}",
         "set_aside": f"of a reading that isn't shown any more: {name}",
-    }.get(event.action, f"above {name}" if event.level == Level.OVER else f"near {name}")
+    }.get(event.action, _position(alert, event, name, month, alerting))
     bare = {
         "lowered": "an alert is lower",
         "cleared": "an alert is over",
         "closed": "an alert is closed",
         "set_aside": "an alert is of a reading that isn't shown any more",
     }.get(event.action, "an alert is open")
-    head = f"[{event.level.word}] {about.group}: "
+    head = f"[{'none' if event.action == 'cleared' else event.level.word}] {about.group}: "
     return Title(f"{head}{full}{unseen}", f"{head}{bare}{unseen}")
+
+
+def _position(alert: Transition, event: Event, name: str, month: str, alerting: Alerting) -> str:
+    """How the figure of an open alert lies to its threshold, in words that hold for its bounds; by the forecast where it is that
+    which has raised the alert."""
+    above = "at or above" if _is_at_least(alert) else "above"
+    if event.level == Level.OVER:
+        return f"{above} {name}{month}"
+    if _is_over(alert, alert.estimate):
+        return f"perhaps {above} {name}{month}"
+    if _is_over(alert, alert.upper):
+        return f"not certainly below {name}{month}"
+    if alert.estimate is not None and alert.threshold and alert.estimate >= alerting.shares.watch * alert.threshold:
+        return f"near {name}{month}"
+    when = "three months" if event.level == Level.ACT else "twelve months"
+    return f"may pass {name} within {when}" if alert.within_year is not None else f"an alert about {name}"
+
+
+def _is_at_least(alert: Transition) -> bool:
+    """Whether a figure that equals the threshold is over it: the rule's name says so (`rules.Rule.name`)."""
+    return alert.rule.partition(" ")[0].endswith("+")
+
+
+def _is_over(alert: Transition, people: int | None) -> bool:
+    """Whether so many people are over the threshold."""
+    if people is None or not alert.threshold:
+        return False
+    return people >= alert.threshold if _is_at_least(alert) else people > alert.threshold
+
+
+def _level_line(alert: Transition, event: Event) -> str:
+    """The level from now on, and the one before."""
+    now = event.level.word
+    if event.action == "cleared":
+        now = f"none, since {event.reached.word} was closed by a named person" if event.reached else "none"
+    elif event.action == "closed":
+        now = f"none, closed by {alert.closed_by}"
+    elif event.action == "set_aside":
+        now = "none under this reading"
+    elif event.action == "escalated":
+        return f"Level: {now}, which nobody has acknowledged."
+    return f"Level: {now}, before: {event.before.word}."
 
 
 def _threshold_lines(alert: Transition, event: Event, about: About, alerting: Alerting) -> list[str]:
     """The body of a message about a threshold: level and reading, figure, tests, forecast, uses, products, next step."""
     record = "the reading of record" if about.of_record else "not adopted as the one of record"
-    lines = [f"Level: {event.level.word}, before: {event.before.word}. Reading: {alert.reading}, {record}."]
+    lines = [f"{_level_line(alert, event)} Reading: {alert.reading}, {record}."]
     if about.aside:
         lines.append(f"Shown is {about.aside} now: by that one, alerts are raised anew.")
-    if alert.estimate is not None and alert.threshold and alert.as_of:
-        # A number never stands without its bounds and its month.
-        bounds = f"{alert.lower:,} to {'no upper bound yet' if alert.upper is None else f'{alert.upper:,}'}"
-        share = alert.estimate / alert.threshold
-        whose = f" of {about.whose}" if about.whose else ""
-        lines.append(f"{alert.as_of:%Y-%m}: {alert.estimate:,} people{whose} ({bounds}), {share:.1%} of {alert.threshold:,}.")
+    if alert.threshold and alert.as_of:
+        lines += _figure_lines(alert, about)
     if alert.as_of and about.tested_by is not None:
         licences = ", ".join(about.tested_by)
         lines.append(f"This month is tested by {licences}." if licences else "No release of a version tests this month.")
-    if event.level < Level.OVER:  # Of what is over, nobody asks how likely it is.
+    # Of what is over, nobody asks how likely it is; nor of what is over by the estimate.
+    if event.level < Level.OVER and not _is_over(alert, alert.estimate):
         lines += _forecast_lines(alert, about, alerting)
     lines += about.uses[:_MOST]
     lines += [f"and {len(about.uses) - _MOST} more uses"] if len(about.uses) > _MOST else []
@@ -148,6 +192,32 @@ def _threshold_lines(alert: Transition, event: Event, about: About, alerting: Al
     elif event.level > Level.NONE and event.action in ("raised", "lowered", "escalated"):
         name: LevelName = event.level.word  # type: ignore[assignment]  # A level's words are those of the model.
         lines.append(f"Next: {getattr(alerting.next_steps, name)}.")
+    return lines
+
+
+def _figure_lines(alert: Transition, about: About) -> list[str]:
+    """The figure beside the threshold: a number never stands without its bounds and its month."""
+    assert alert.threshold  # For the types: `_threshold_lines` has asked.
+    assert alert.as_of
+    lower = alert.lower or 0
+    bounds = f"{lower:,} to {'no upper bound yet' if alert.upper is None else f'{alert.upper:,}'}"
+    high = "no upper bound yet" if alert.upper is None else f"{alert.upper / alert.threshold:.1%}"
+    shares = f"{lower / alert.threshold:.1%} to {high}"
+    whose = f" of {about.whose}" if about.whose else ""
+    if alert.estimate is None:
+        return [f"{alert.as_of:%Y-%m}: {bounds} people{whose}, {shares} of {alert.threshold:,}; there is no estimate."]
+    share = alert.estimate / alert.threshold
+    figure = f"{alert.estimate:,} people{whose} ({bounds}), {share:.1%} of {alert.threshold:,} ({shares})"
+    lines = [f"{alert.as_of:%Y-%m}: {figure}."]
+    above = "at or above" if _is_at_least(alert) else "above"
+    if _is_over(alert, alert.lower):
+        return lines
+    if _is_over(alert, alert.estimate):
+        lines.append(f"The estimate is {above} the threshold, the lower bound isn't: it can't be told whether it is passed.")
+    elif _is_over(alert, alert.upper):
+        lines.append(f"The upper bound is {above} the threshold, the estimate isn't: it can't be told whether it is passed.")
+    elif alert.upper is None:
+        lines.append("Without an upper bound it can't be told whether the threshold is passed.")
     return lines
 
 
@@ -179,9 +249,8 @@ def _data_lines(alert: Transition, event: Event, about: About) -> list[str]:
     """The body of a message about data: what is wrong or has ended, its subjects, figures, and the section of the runbook."""
     lines = [f"{(_ENDED if event.action == 'ended' else _KINDS)[alert.kind].capitalize()}:"]
     subjects = event.subjects or tuple(alert.subjects.splitlines())
-    lines += [f"  {subject}" for subject in subjects[:_MOST]]
+    lines += [f"  {about.lines.get(subject) or subject}" for subject in subjects[:_MOST]]
     lines += [f"  and {len(subjects) - _MOST} more"] if len(subjects) > _MOST else []
-    lines += about.lines
     if event.action in ("found", "escalated"):
         lines += [_WAITS] if alert.kind in ("jump", "definition_change") else []
         lines.append(PAGES[alert.kind].line)

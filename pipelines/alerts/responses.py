@@ -1,14 +1,17 @@
 """What people and Dagster answer to alerts: somebody has seen an alert, closes one, or a job's run has failed or succeeded."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from affiliates.errors import Code, refused
 from affiliates.manifests.group import Group
+from affiliates.periods import month_end
 from pipelines.alerts import delivery, evaluate, state
 from pipelines.alerts.delivery import Clock
-from pipelines.alerts.evaluate import FAILED
+from pipelines.alerts.evaluate import FAILED, RUN, RunFacts
 from pipelines.alerts.recorder import AlertRecorder
 from pipelines.licences.registry import Registry
 from pipelines.store import alert_log, contributions, engine
@@ -86,6 +89,35 @@ def close(store: Store, group: Group, known: Registry, number: int, closing: Clo
         return closed
 
 
+class FailedRun(NamedTuple):
+    """What a failure was about, read from the alert's line."""
+
+    product: str
+    """As affiliate/product; empty for a whole job."""
+    first: date | None
+    last: date | None
+    """The first and the last day, both included; null for a job without periods."""
+    job: str
+
+    @classmethod
+    def from_text(cls, text: str) -> "FailedRun":
+        """The parts of "a/app, 2025-03 to 2025-04 by mauwatch_months"; of any other text a job without periods."""
+        product, _, periods = text.rpartition(", ")
+        between, _, job = periods.rpartition(" by ")
+        first, _, last = between.partition(" to ")
+        return cls(product, _first_day(first) if first else None, _last_day(last) if last else None, job)
+
+
+def _first_day(key: str) -> date:
+    """The first day of a partition, by its key: a day, or a month as YYYY-MM."""
+    return date.fromisoformat(key if len(key) > len("2025-03") else f"{key}-01")
+
+
+def _last_day(key: str) -> date:
+    """The last day of a partition, by its key."""
+    return _first_day(key) if len(key) > len("2025-03") else month_end(_first_day(key))
+
+
 @dataclass(frozen=True)
 class JobRun:
     """A run of a job: which periods and products the run is about, where it is about such."""
@@ -109,14 +141,41 @@ class JobRun:
 
         All of a morning's runs have one job's name, so the name alone would end the alert of days that nobody has computed.
         """
-        product, _, periods = subject.rpartition(", ")
-        between, _, job = periods.rpartition(" by ")
-        first, _, last = between.partition(" to ")
-        if not first:  # A job without periods; or the name alone, from before a run's periods were noted.
-            return job == self.job
-        within = self.first <= first and last <= self.last
+        failed = FailedRun.from_text(subject)
+        if failed.first is None or failed.last is None:  # A job without periods.
+            return failed.job == self.job
+        if not self.first:
+            return False
+        within = _first_day(self.first) <= failed.first and failed.last <= _last_day(self.last)
         # What is done for a product's days is done, by whatever job.
-        return within and (product in self.products or (job == self.job and not self.products))
+        return within and (failed.product in self.products or (failed.job == self.job and not self.products))
+
+
+def facts_of_range(first: date, last: date, group: Group, refused: Sequence[str]) -> RunFacts:
+    """What `mauwatch run` of some days, both included, says of failures: its refused products', and those that it has ended."""
+    born = min((product.from_ for product in group.products.values()), default=first)
+    days = str(max(first, born)), str(last)
+    done = [name for ref in group.products if (name := str(ref)) not in refused]
+    # One for what other jobs failed to do for these products, and one for a whole run of the same days.
+    runs = [JobRun(RUN, *days, tuple(done)), *([] if refused else [JobRun(RUN, *days)])]
+    failed = [subject for name in refused for subject in JobRun(RUN, *days, (name,)).subjects]
+    return RunFacts(None, failed, lambda text: text != RUN and any(run.covers(text) for run in runs))
+
+
+def end_failures(store: Store, group: Group, now: datetime, is_due: Callable[[FailedRun], bool]) -> None:
+    """End the failures of which nothing is due any more: their days may have come with runs of other days.
+
+    Without days nobody can tell: such a failure ends with a run alone.
+    """
+    with store.writing() as connection:
+        recorder = AlertRecorder(Store(store.engine, connection, writes=True), group, now)
+
+        def is_done(text: str) -> bool:
+            failed = FailedRun.from_text(text)
+            return failed.first is not None and not is_due(failed)
+
+        before = recorder.state_of(FAILED)
+        recorder.record(FAILED, *state.data_incident(before, [], is_done, now))
 
 
 def run_ended(directory: Path, group: Group, run: JobRun, clock: Clock, failed: bool) -> None:

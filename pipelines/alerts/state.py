@@ -57,6 +57,7 @@ REASONS_BY_KIND = {
     "definition_change": ("confirmed", "not_comparable"),
     "jump": ("confirmed", "not_comparable"),
     "missing_data": ("accepted",),
+    "unusual_data": ("accepted",),
     "failed_run": ("accepted",),
 }
 """The reasons that fit a kind of alert."""
@@ -169,6 +170,8 @@ class Event:
     before: Level = Level.NONE
     subjects: tuple[str, ...] = ()
     """The new subjects; of an alert that has ended, the subjects that it had."""
+    reached: Level = Level.NONE
+    """Of an alert that was cleared: the level that the figure still reaches, and that a named person has closed."""
 
 
 StepResult = tuple[State, list[Event]]
@@ -236,7 +239,9 @@ def advance(
     # A level that a person has closed isn't news: the alert ends instead of being lowered to that level.
     if supported > state.closed:
         return replace(state, level=supported, since=now), [Event("lowered", supported, state.level)]
-    return replace(state, level=Level.NONE, since=now, acknowledged_by=None, escalated=False), [Event("cleared", state.level)]
+    return replace(state, level=Level.NONE, since=now, acknowledged_by=None, escalated=False), [
+        Event("cleared", state.level, state.level, reached=supported)
+    ]
 
 
 def _with_assessments(state: State, new: Iterable[Assessment], alerting: Alerting) -> State:

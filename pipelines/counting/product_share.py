@@ -13,9 +13,10 @@ from affiliates.identity.keys import PERSON
 from affiliates.manifests.group import Group, settles_at
 from affiliates.manifests.product import Product, ProductRef
 from affiliates.manifests.readings import Reading
-from affiliates.periods import month_of, stretches
+from affiliates.periods import month_of
 from pipelines.counting.bounds import Pool, Sketches, unite
 from pipelines.counting.figure import Coverage, Share
+from pipelines.counting.missing import absent, day_ranges
 from pipelines.counting.stand_ins import StatedBounds
 from pipelines.counting.window import Window
 from pipelines.records import ContributionReader, StoredContribution
@@ -101,28 +102,22 @@ def _present(product: Product, versions: Sequence[StoredContribution], window: W
     missing_days = list[date]()
     missing_months = list[date]()
     for month in window.months:
-        days = product.days_due(*window.part_of(month), zone)
+        first, last = window.part_of(month)
+        days = product.days_due(first, last, zone)
         of_month = [v for v in versions if month_of(v.activity_date) == month]
+        lacking = absent(product, [(v.grain, v.activity_date) for v in of_month], first, last, zone)
+        missing_days += lacking.days
+        missing_months += lacking.months
         if any(v.grain == "month" for v in of_month) or (product.grain == "month" and not of_month):
             present.coverage += Coverage(months_expected=int(bool(days)), months_present=int(bool(of_month)))
-            missing_months += [month] if days and not of_month else []
             present.reaching += [month] if of_month and not all(map(window.includes, of_month)) else []
         else:
-            present_days = {v.activity_date for v in of_month if v.grain == "day"} & set(days)
-            present.coverage += Coverage(len(days), len(present_days))
-            missing_days += [day for day in days if day not in present_days]
+            present.coverage += Coverage(len(days), len(days) - len(lacking.days))
     if missing_months:
         present.missing.append(", ".join(f"{month:%Y-%m}" for month in missing_months))
     if missing_days:
         present.missing.append(f"{len(missing_days)} of {present.coverage.days_expected} days ({day_ranges(missing_days)})")
     return present
-
-
-def day_ranges(days: Sequence[date]) -> str:
-    """Days in words: the first three stretches of days that follow one another."""
-    runs = stretches("day", days)
-    listed = [f"{first}" if first == last else f"{first} to {last}" for first, last in runs[:3]]
-    return ", ".join(listed) + (" …" if len(runs) > 3 else "")
 
 
 class _Pooled(NamedTuple):

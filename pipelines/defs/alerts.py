@@ -5,19 +5,27 @@ sent, or tried again; alerts that nobody has acknowledged; months that are overd
 """
 
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import dagster as dg
 
 from affiliates.manifests.group import Group
+from affiliates.manifests.product import ProductRef
+from affiliates.periods import last_day, month_end
 from pipelines.alerts import delivery, evaluate, responses
 from pipelines.alerts.evaluate import FAILED
 from pipelines.alerts.recorder import AlertRecorder
-from pipelines.alerts.responses import JobRun
+from pipelines.alerts.responses import FailedRun, JobRun
+from pipelines.defs.jobs import FIGURES
 from pipelines.defs.resources import RUN_CONTEXT, Clock, RunContext
 from pipelines.defs.sensors import under_way
+from pipelines.ingestion import collect
 from pipelines.store import alert_log, contributions, engine, outbox
+from pipelines.store.contributions import ContributionStore
 from pipelines.store.process_identity import process_is_gone
+from pipelines.workflows.publish import note_data, outdated_months
+from pipelines.workspace import Workspace
 
 ALERTS = "mauwatch_alerts"
 """The job's name, which Dagster stores, and the first part of its sensors' names."""
@@ -39,6 +47,8 @@ def job() -> dg.JobDefinition:
             store = workspace.store_if_any()
             if store is None:
                 return  # Nothing is published, so nothing can be wrong with it.
+            note_data(workspace, store)
+            responses.end_failures(store, workspace.group, workspace.now, partial(_is_due, workspace, store))
             evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, whole=True)
             findings = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
             failed_run = alert_log.current(store).get(FAILED)
@@ -95,6 +105,24 @@ def sensors(directory: Path, group: Group, clock: Clock, running: bool) -> list[
         responses.run_ended(directory, group, _job_run(context.dagster_run), clock, failed=False)
 
     return [due, failed, succeeded]
+
+
+def _is_due(workspace: Workspace, store: ContributionStore, failed: FailedRun) -> bool:
+    """Whether anything that a run has failed to do is still due; true where nobody can tell."""
+    if failed.first is None or failed.last is None:
+        return True
+    if failed.job == FIGURES:
+        return any(failed.first <= month_end(month) and month <= failed.last for month in outdated_months(workspace, store))
+    if not failed.product:
+        return True
+    ref = ProductRef.parse(failed.product)
+    product = workspace.group.product(ref)
+    if product is None:  # No manifest names it any more.
+        return False
+    planned, due = collect.plan(workspace, ref, product)
+    if planned.refusals or due is None:
+        return True
+    return any(failed.first <= last_day(product.grain, period) and period <= failed.last for period in due.periods)
 
 
 def _job_run(run: dg.DagsterRun) -> JobRun:

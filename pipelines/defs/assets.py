@@ -2,22 +2,22 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import dagster as dg
 
 from affiliates.manifests.group import Group
 from affiliates.manifests.product import Product, ProductRef
-from affiliates.periods import first_day, last_day, month_before, month_end, month_of, months_between, periods_between
+from affiliates.periods import first_day, last_day, month_end, month_of, months_between, periods_between
 from affiliates.sketches.registers import STRETCH, standard_error
 from pipelines.counting.inputs import gather
 from pipelines.counting.measure import Measured
 from pipelines.defs import checks, partitions
 from pipelines.defs.partitions import Calendar
 from pipelines.defs.resources import RUN_CONTEXT, RunContext, failure_of
-from pipelines.figures import quality_checks, rows
-from pipelines.figures.quality_checks import WEEKS, Check, MonthDue
+from pipelines.figures import data_findings, quality_checks, rows
+from pipelines.figures.quality_checks import Check, MonthDue
 from pipelines.ingestion import collect, stated_counts
 from pipelines.ingestion.collect import ProductRun
 from pipelines.licences.release_tests import LicenceTest
@@ -25,7 +25,7 @@ from pipelines.runbook import Finding
 from pipelines.store import product_days, publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.product_days import ProductDay
-from pipelines.workflows.publish import note_tests, publish_month
+from pipelines.workflows.publish import note_data, note_tests, publish_month
 from pipelines.workspace import Workspace
 
 Prefix = Sequence[str]
@@ -80,8 +80,8 @@ def contributions(ref: ProductRef, product: Product, calendar: Calendar, prefix:
                 raise failure_of(product_run.refusals)
             store = run_context.workspace.store_if_any()
             since = min(first, _judged_since(store, run_context.workspace))
-            # The check of a day compares it with its weekday in the weeks before.
-            back = since - timedelta(weeks=WEEKS)
+            # The checks compare a day with the days before.
+            back = quality_checks.past_since(since)
             today = run_context.workspace.now.date()
             days = product_days.read(store, ref, grain, back, max(last, today)) if store else []
             outcomes = quality_checks.check_product(days, since=since)
@@ -136,6 +136,8 @@ def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix)
         with run_context.without_data("the group's figures"):
             stated_counts.take_counts(run_context.workspace)
             store = run_context.workspace.store_if_any()
+            if store is not None:
+                findings += note_data(run_context.workspace, store)
             for number, month in enumerate(months):
                 if store is None:
                     break
@@ -211,14 +213,8 @@ def _run_metadata(run: ProductRun) -> dict[str, Any]:
 
 
 def _judged_since(store: ContributionStore | None, workspace: Workspace) -> date:
-    """The day from which on days are checked together with those of a run: the first of the month before, or of this month
-    where that one is signed.
-
-    Else a check would turn green with the next day's run, before anybody has looked.
-    """
-    this_month = month_of(workspace.today)
-    before = month_before(this_month)
-    return this_month if store and before in rows.signed_months(store) else before
+    """The day from which on days are checked together with those of a run."""
+    return data_findings.judged_since(rows.signed_months(store) if store else (), workspace.today)
 
 
 def _checks_of_months(store: ContributionStore, workspace: Workspace, months: Sequence[date]) -> Iterator[Check]:

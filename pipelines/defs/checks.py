@@ -12,6 +12,7 @@ _DESCRIPTIONS = {
     "coverage": "Everything that is due is there and settled, or a count or a ceiling stands in: the group has an upper bound.",
     "largest_product_to_sum": "The group has at least as many people as its largest product, and at most all products together.",
     "events_at_least_users": "No day has fewer events than users.",
+    "no_fall": "A product doesn't fall to nobody, or to a quarter of its past, for longer than chance explains.",
     "usual_change": "Each day's users are about what the same weekday had in the eight weeks before.",
 }
 """By a check's name, which Dagster stores: the rule in words."""
@@ -23,7 +24,7 @@ _MOST = 20
 
 def of_product(grain: Grain) -> tuple[str, ...]:
     """Names of a product's checks; `usual_change` compares weekdays, so needs days."""
-    return ("events_at_least_users", "usual_change") if grain == "day" else ("events_at_least_users",)
+    return ("events_at_least_users", "no_fall", *(("usual_change",) if grain == "day" else ()))
 
 
 def specs(key: dg.AssetKey, names: Iterable[str]) -> list[dg.AssetCheckSpec]:

@@ -56,7 +56,9 @@ def run(
             return now + timedelta(seconds=time.monotonic() - began)
 
         with suppress(RefusedError, OSError):  # What made the run fail may keep the alert from being stored: that is raised.
-            responses.run_ended(directory, group, JobRun(RUN), clock, failed=True)
+            # The range's days, as far as it has them: a run of other days mustn't end this.
+            days = (str(first or date.min), str(last or now.date())) if first or last else ("", "")
+            responses.run_ended(directory, group, JobRun(RUN, *days), clock, failed=True)
         raise
 
 
@@ -78,8 +80,11 @@ def _run(directory: Path, group: Group, now: datetime, first: date | None, last:
         run_context.report.products = plan.products
         run_context.report.findings += empty_range(group, first, last, now.date())
         stated_counts.take_counts(workspace)
+        store = workspace.store_if_any()
+        if store is not None:
+            run_context.report.findings += publish.note_data(workspace, store, plan.products)
         _publish(run_context, location, calendar, dagster)
-        notify(workspace, run_context.report, whole=first is None and last is None)
+        notify(workspace, run_context.report, first, last)
         return run_context.report
 
 

@@ -4,26 +4,25 @@ A check that doesn't pass says what is wrong and why; a check changes no figure 
 """
 
 import math
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import median
+from typing import NamedTuple
 
 from affiliates.manifests.group import Group, settles_at
 from affiliates.manifests.product import Product, ProductRef
-from affiliates.periods import end_of, midnight, month_after, month_end
+from affiliates.periods import DAY, Grain, end_of, midnight, month_after, month_end
 from affiliates.sketches.registers import standard_error
 from pipelines.counting.inputs import Inputs
 from pipelines.counting.measure import Measured
+from pipelines.counting.missing import missing
+from pipelines.figures import falls
+from pipelines.figures.falls import LEAST_WEEKS, MAD_TO_DEVIATION, PAST_DAYS, WEEKS, Fall
 from pipelines.store import product_days
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.product_days import ProductDay
-
-WEEKS = 8
-"""How many weeks before a day are its past: the day is compared with the same weekday of each."""
-
-LEAST_WEEKS = 4
-"""How many of these weeks must be there for a comparison."""
 
 UNUSUAL_SHARE = 0.5
 """A day is unusual only if its users differ from the usual number by more than this share of the usual number."""
@@ -34,9 +33,6 @@ UNUSUAL_SCATTERS = 8.0
 ERRORS = 4.0
 """Standard errors of the sketches within which two estimates may contradict each other. Of normal errors one in 16,000 lies
 further out, on both sides together."""
-
-MAD_TO_DEVIATION = 1.4826
-"""The standard deviation of a normal distribution over its median absolute deviation: 1 / 0.6745, the 75 % quantile."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +45,18 @@ class Check:
     passed: bool
     explanation: str
     """What the rule compared, in numbers and days."""
+
+
+class ComparedDay(NamedTuple):
+    """A day's users beside the usual number."""
+
+    day: date
+    users: int
+    usual: float
+    """The median of the same weekday in the weeks before."""
+    weeks: int
+    """How many weeks before were there to compare with."""
+    is_unusual: bool
 
 
 @dataclass(frozen=True)
@@ -82,23 +90,18 @@ class MonthDue:
 
     @property
     def late(self) -> list[str]:
-        """Per product that counts by day, how many days have settled and aren't there, in words."""
+        """Per product with missing days (`pipelines.counting.missing`), how many there are, in words."""
         inputs = self.inputs
-        group = self.group
+        present = defaultdict[ProductRef, list[tuple[Grain, date]]](list)
+        for version in inputs.versions:
+            present[version.ref].append((version.grain, version.activity_date))
         late_products = list[str]()
-        present = {(v.ref, v.activity_date) for v in inputs.versions if v.grain == "day"}
-        whole = {v.ref for v in inputs.versions if v.grain == "month"} | set(inputs.stated_counts)
         for ref, product in inputs.due:
-            # A product without a source is handed in, and a whole month or a count has no days that could be missing.
-            if not product.sources or product.grain == "month" or ref in whole:
+            # A count that isn't in the manifest any more stands in as long as the store has it.
+            if ref in inputs.stated_counts:
                 continue
-            zone = product.day_zone or group.settings.time_zone
-            last = month_end(inputs.month)
-            late = [
-                day
-                for day in product.days_due(inputs.month, last, zone)
-                if (ref, day) not in present and settles_at(group, ref, "day", day, zone) <= self.now
-            ]
+            zone = product.day_zone or self.group.settings.time_zone
+            late = missing(product, present[ref], inputs.month, month_end(inputs.month), zone, self.now)
             if late:
                 late_products.append(f"{ref}: {len(late)} day{'s' * (len(late) > 1)} missing, the first {late[0]}")
         return late_products
@@ -112,10 +115,15 @@ def check_month(store: ContributionStore, group: Group, measured: Measured) -> l
         ref = ProductRef.parse(name)
         product = group.product(ref)
         if product is not None:  # A signed month may have a product that no manifest names any more.
-            # The weeks before are read as well: they are the past of the month's first days.
-            back = month - timedelta(weeks=WEEKS)
-            checks += check_product(product_days.read(store, ref, product.grain, back, month_end(month)), since=month)
+            # The days before are read as well: they are the past of the month's first days.
+            periods = product_days.read(store, ref, product.grain, past_since(month), month_end(month))
+            checks += check_product(periods, since=month)
     return checks
+
+
+def past_since(day: date) -> date:
+    """The first of the days that the checks of a day are to be given: its past."""
+    return day - DAY * PAST_DAYS
 
 
 def check_figures(measured: Measured, due: MonthDue | None = None) -> list[Check]:
@@ -134,8 +142,9 @@ def check_product(days: Sequence[ProductDay], since: date = date.min) -> list[Ch
     judged = [day for day in days if day.day >= since]
     if not judged:
         return []
-    checks = [_events_at_least_users(judged)]
-    return [*checks, _usual_change(days, judged)] if judged[0].grain == "day" else checks
+    fallen = falls.find(days)
+    checks = [_events_at_least_users(judged), _no_fall(judged, fallen)]
+    return [*checks, _usual_change(days, judged, fallen)] if judged[0].grain == "day" else checks
 
 
 def _coverage(measured: Measured, due: MonthDue | None) -> Check:
@@ -191,30 +200,55 @@ def _events_at_least_users(days: Sequence[ProductDay]) -> Check:
     return Check("events_at_least_users", _product(days), not wrong, _first_of(wrong) or f"none of {len(days)} periods has fewer")
 
 
-def _usual_change(days: Sequence[ProductDay], judged: Sequence[ProductDay]) -> Check:
-    """Red where a day has over 50 % fewer or more users than the product's own past has it expect.
+def _no_fall(judged: Sequence[ProductDay], fallen: Sequence[Fall]) -> Check:
+    """Red where a product has nobody, or at most a quarter of its past, for longer than chance explains (`falls`)."""
+    first = judged[0].day
+    wrong = [fall_in_words(fall) for fall in fallen if fall.last >= first]
+    return Check("no_fall", _product(judged), not wrong, _first_of(wrong) or f"none of {len(judged)} periods has fallen")
 
-    The usual number is the median of the same weekday in the 8 weeks before (at least 4 of them): weekdays differ by a factor
-    of three in work software, and a median isn't moved by one holiday. A day must also lie further out than eight times
-    the scatter of that past. The scatter is 1.4826 times the median absolute deviation, which is the standard deviation of
-    normal numbers (Rousseeuw, Croux 1993), but never less than the square root of the median: what chance alone does to a
-    number of independent people (Poisson). The first condition lets growth pass, the second a product of a dozen users that
-    doubles by chance.
+
+def fall_in_words(fall: Fall) -> str:
+    """A fall with its days and numbers, as part of a sentence."""
+    days = f"on {fall.first}" if fall.first == fall.last else f"from {fall.first} to {fall.last}"
+    if not fall.is_empty:
+        return f"{fall.users:,.0f} users {days}, usually {fall.usual:,.0f}"
+    return f"no users {days}, " + (f"{fall.usual:,.1f} on average before" if fall.usual else "and none before")
+
+
+def compared_days(days: Sequence[ProductDay], judged: Sequence[ProductDay], fallen: Sequence[Fall]) -> Iterator[ComparedDay]:
+    """The judged days that have a past, each beside what that past has it expect.
+
+    A day is unusual that has over 50 % fewer or more users than usual. The usual number is the median of the same weekday in
+    the 8 weeks before (at least 4 of them): weekdays differ by a factor of three in work software, and a median isn't moved by
+    one holiday. A day must also lie further out than eight times the scatter of that past. The scatter is 1.4826 times the
+    median absolute deviation, which is the standard deviation of normal numbers (Rousseeuw, Croux 1993), but never less than
+    the square root of the median: what chance alone does to a number of independent people (Poisson). The first condition lets
+    growth pass, the second a product of a dozen users that doubles by chance.
     """
+    # What has fallen is no past: else the first usual day after a gap would be called unusual.
+    in_fall = falls.days_of(days, fallen)
     users = {d.day: d.users for d in days if d.users is not None}
-    wrong = []
-    compared = 0
     for day in judged:
         number = users.get(day.day)
-        past = [users[d] for week in range(1, WEEKS + 1) if (d := day.day - timedelta(weeks=week)) in users]
+        weeks_before = (day.day - timedelta(weeks=week) for week in range(1, WEEKS + 1))
+        past = [users[d] for d in weeks_before if d in users and d not in in_fall]
         if number is None or len(past) < LEAST_WEEKS:
             continue
-        compared += 1
         usual = median(past)
         scatter = max(MAD_TO_DEVIATION * median(abs(n - usual) for n in past), math.sqrt(usual))
-        if abs(number - usual) > max(UNUSUAL_SHARE * usual, UNUSUAL_SCATTERS * scatter):
-            wrong.append(f"{day.day}: {number:,} users, usually {usual:,.0f} on that weekday (of {len(past)} weeks before)")
-    comparable = f"{compared} of {len(judged)} days could be compared"
+        is_unusual = abs(number - usual) > max(UNUSUAL_SHARE * usual, UNUSUAL_SCATTERS * scatter)
+        yield ComparedDay(day.day, number, usual, len(past), is_unusual)
+
+
+def _usual_change(days: Sequence[ProductDay], judged: Sequence[ProductDay], fallen: Sequence[Fall]) -> Check:
+    """Red where a day has over 50 % fewer or more users than the product's own past has it expect (`compared_days`)."""
+    compared = list(compared_days(days, judged, fallen))
+    wrong = [
+        f"{d.day}: {d.users:,} users, usually {d.usual:,.0f} on that weekday (of {d.weeks} weeks before)"
+        for d in compared
+        if d.is_unusual
+    ]
+    comparable = f"{len(compared)} of {len(judged)} days could be compared"
     return Check("usual_change", _product(days), not wrong, _first_of(wrong) or comparable)
 
 

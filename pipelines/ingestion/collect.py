@@ -15,6 +15,7 @@ from affiliates.manifests.product import Product, ProductRef
 from pipelines.ingestion import acceptance
 from pipelines.ingestion.due import ProductDue, due, sources_changed
 from pipelines.records import AcceptedContribution, OutcomeCounts
+from pipelines.runbook import DataFinding
 from pipelines.store import erasure_guard
 from pipelines.workspace import Workspace
 
@@ -31,12 +32,14 @@ class ProductRun:
     periods: int = 0
     """How many contributions were computed, days' second ones among them."""
     missing: tuple[date, ...] = ()
-    """Days that are over and settled, and are neither in the sources nor in the store."""
+    """Days that are missing (`pipelines.counting.missing`) in the store, and that the sources don't have either."""
     refusals: tuple[Refusal, ...] = ()
     unidentified: int = 0
     """Events of the computed periods without a usable identifier."""
     undecided: int = 0
     """Events of the computed periods that a condition left undecided."""
+    findings: tuple[DataFinding, ...] = ()
+    """What the sources show and the store can't: known to the run alone that has computed the product."""
 
     @property
     def name(self) -> str:
@@ -50,6 +53,7 @@ class ProductRun:
         self.received = OutcomeCounts(**{outcome: number + more[outcome] for outcome, number in before.items()})
         self.periods += other.periods
         self.refusals += tuple(new for new in other.refusals if str(new) not in map(str, self.refusals))
+        self.findings += tuple(new for new in other.findings if new not in self.findings)
         self.unidentified += other.unidentified
         self.undecided += other.undecided
 

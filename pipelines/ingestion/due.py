@@ -1,17 +1,18 @@
 """What of a product has to be computed: periods that are missing, hadn't settled, or have changed since."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 from affiliates.aggregation import availability, key_overlap
 from affiliates.errors import RefusedError
 from affiliates.manifests.group import Group, settles_at
 from affiliates.manifests.product import Product, ProductRef, definition_digest
-from affiliates.periods import DAY, end_of, first_day, last_day, month_of
+from affiliates.periods import Grain, first_day, last_day, month_of
 from affiliates.sources import resolve
 from affiliates.sources.protocol import EventSource
 from pipelines.counting import overlap
+from pipelines.counting.missing import missing as missing_days
 from pipelines.records import StoredContribution
 from pipelines.store import product_days
 from pipelines.workspace import Workspace
@@ -28,7 +29,7 @@ class ProductDue:
     periods: dict[date, list[date]]
     """By first day, the days of each period to compute."""
     missing: tuple[date, ...]
-    """Days that are over and settled, and are neither in the sources nor in the store."""
+    """Days that are missing (`pipelines.counting.missing`) in the store, and that the sources don't have either."""
     fingerprints: dict[date, str]
     """By a period's first day, the digest of the files or rows that the period is computed from."""
     next_epoch: dict[date, list[date]] = field(default_factory=dict)
@@ -40,17 +41,20 @@ def due(
 ) -> ProductDue:
     """What of a product is due from `first` to `last`, both included.
 
+    Of a product that is handed in nothing is computed here, and what is missing is told all the same.
     In a range, everything that the sources have is due again. Without one, due are the periods that are missing in the store,
     hadn't settled when they were computed, or have changed since. Raises `RefusedError` for a source that isn't there.
     """
-    if product.handed_in:
-        return ProductDue([], {}, (), {})
     in_range = first is not None or last is not None
     store = workspace.store_if_any()
     versions = store.read_versions(ref) if store else []
-    stored = {version.activity_date: version for version in versions if version.grain == product.grain}
     zone = product.day_zone or workspace.group.settings.time_zone
     days = _days(product, first, last, workspace.now.date(), zone)
+    if product.handed_in:
+        return ProductDue(
+            [], {}, _missing(product, days, [(v.grain, v.activity_date) for v in versions], zone, workspace.now), {}
+        )
+    stored = {version.activity_date: version for version in versions if version.grain == product.grain}
     sources = resolve.find(str(ref), product, workspace.directory, workspace.group.settings.time_zone)
     periods = availability.periods_present(sources, product, days, zone, workspace.now)
     fingerprints = availability.fingerprints(sources, periods)
@@ -61,21 +65,19 @@ def due(
         periods = {period: days_ for period, days_ in periods.items() if period in needed}
         next_epoch = {month: [day for day in days_ if day in periods] for month, days_ in next_epoch.items()}
     # Who computes a range again is told what the sources no longer hold, though the store has it.
-    covered = set(periods) if in_range else {*periods, *stored}
-    # A month that was handed in whole stands for its days, until there is a day of the product's own.
-    whole_months = {version.activity_date for version in versions if version.grain == "month"}
-    if product.grain == "day":
-        whole_months -= {month_of(day) for day in (*periods, *stored)}
-    settling = DAY * product.settles_after
-    missing = tuple(
-        day
-        for day in days
-        if first_day(product.grain, day) not in covered
-        and month_of(day) not in whole_months
-        and end_of("day", day, zone) + settling <= workspace.now
-        and not all(source.has(day) for source in sources)
-    )
+    there = {(product.grain, period) for period in (periods if in_range else {*periods, *stored})}
+    there |= {("month", version.activity_date) for version in versions if version.grain == "month"}
+    # A day that the sources hold is late in a month that isn't over, or refused below; it isn't missing.
+    lacking = _missing(product, days, there, zone, workspace.now)
+    missing = tuple(day for day in lacking if not all(source.has(day) for source in sources))
     return ProductDue(sources, periods, missing, {period: fingerprints[period] for period in periods}, next_epoch)
+
+
+def _missing(
+    product: Product, days: Sequence[date], present: Iterable[tuple[Grain, date]], zone: str, now: datetime
+) -> tuple[date, ...]:
+    """The days that are missing (`counting.missing`), among `days` (in ascending order)."""
+    return missing_days(product, present, days[0], days[-1], zone, now) if days else ()
 
 
 def has_days(group: Group, first: date | None, last: date | None, today: date) -> bool:

@@ -22,8 +22,12 @@ from starlette.routing import Route
 
 from affiliates.errors import RefusedError
 from affiliates.manifests.group import Group
+from affiliates.periods import DAY
 from pipelines import runbook
+from pipelines.alerts import unusual_data
+from pipelines.counting.missing import day_ranges
 from pipelines.defs import instance
+from pipelines.figures import data_findings
 from pipelines.runbook import Page
 from pipelines.store import contributions, engine
 
@@ -69,7 +73,8 @@ class HealthMonitor:
         healthy = all(check.fine for check in checks)
         name = self.group().settings.group
         about = {"healthy": healthy, "group": name, "checks": {check.name: check.to_dict() for check in checks}}
-        return healthy, about | {"last_successful_run": self._last_success()}
+        data = _guarded("data", Page.STORE, self._data, self.group())
+        return healthy, about | {"data": data.to_dict(), "last_successful_run": self._last_success()}
 
     def _checks(self) -> Iterator[HealthCheck]:
         yield self._webserver()
@@ -104,6 +109,24 @@ class HealthMonitor:
             return HealthCheck("store", True, "none yet: the first run makes it")
         with contributions.open_store(url, self.directory) as store:
             return HealthCheck("store", True, f"{len(store.read_months())} months")
+
+    def _data(self) -> HealthCheck:
+        """Whether anything is missing, or unlike before and accepted by nobody: products and days, no figures.
+
+        It isn't one of `checks`, since starting the service again, which is what a 503 asks for, mends no data.
+        """
+        group = self.group()
+        url = group.settings.store
+        if not engine.exists(url, self.directory):
+            return HealthCheck("data", True, "none yet")
+        with contributions.open_store(url, self.directory) as store, store.snapshot() as fixed:
+            # The morning's run has had its turn with what was due yesterday.
+            missing = data_findings.read_missing(fixed, group, datetime.now(UTC) - DAY)
+            unusual = unusual_data.open_findings(fixed)
+        lines = [f"{product}: {len(days)} days missing ({day_ranges(days)})" for product, days in missing.items()]
+        lines += [finding.subject for finding in unusual]
+        page = Page.DAYS_MISSING if missing else Page.ALERT_UNUSUAL
+        return HealthCheck("data", not lines, "; ".join(lines) or "complete, and as usual", page)
 
     def _last_success(self) -> str | None:
         """When a run last succeeded, in ISO 8601; null where none has, or where that can't be read."""

@@ -16,7 +16,7 @@ class AlertKey(NamedTuple):
     """What an alert is about. The key has no place for a scenario: a scenario pages nobody."""
 
     kind: str
-    """`threshold`, `missing_data`, `failed_run`, `definition_change` or `jump`."""
+    """`threshold`, `missing_data`, `unusual_data`, `failed_run`, `definition_change` or `jump`."""
     rule: str = ""
     """Whose threshold, as family/threshold; empty for alerts about data."""
     reading: str = ""

@@ -1,20 +1,22 @@
 """Publishing a month: figures under each reading whose inputs have changed, with the licence tests that rest on them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
 from affiliates.errors import RefusedError
 from affiliates.manifests.readings import Reading
 from pipelines import runbook
-from pipelines.alerts import evaluate
+from pipelines.alerts import evaluate, unusual_data
 from pipelines.counting import measure
 from pipelines.counting.inputs import METHOD, Inputs, gather
 from pipelines.counting.measure import Measured
+from pipelines.figures import data_findings
 from pipelines.figures.rows import new_publication
+from pipelines.ingestion.collect import ProductRun
 from pipelines.licences import release_tests
 from pipelines.licences.release_tests import LicenceTest
-from pipelines.runbook import Finding, Page
+from pipelines.runbook import DataFinding, Finding, Page
 from pipelines.store import publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.engine import Store
@@ -78,6 +80,18 @@ def outdated_months(workspace: Workspace, store: ContributionStore) -> list[date
         return [
             month for month in fixed.read_months() if any(state.has_changed for state in _reading_states(workspace, fixed, month))
         ]
+
+
+def note_data(workspace: Workspace, store: ContributionStore, products: Sequence[ProductRun] = ()) -> list[DataFinding]:
+    """Record what the products' data show, before a month is published by them; gives what nobody has accepted.
+
+    Before, since no level of an alert may follow a figure down that is low because a product's data stand still.
+    `products`: what a run did for them, with what it has found in their sources.
+    """
+    findings = data_findings.read(store, workspace.group, workspace.now)
+    findings += [finding for product in products for finding in product.findings]
+    computed = {product.name for product in products if product.periods and not product.refusals}
+    return unusual_data.record(store, workspace.group, workspace.now, findings, computed)
 
 
 def note_tests(workspace: Workspace, store: ContributionStore, measured: dict[str, Measured]) -> list[LicenceTest]:

@@ -15,7 +15,7 @@ from pipelines.ingestion.receipts import ReceivedFile
 from pipelines.ingestion.receive import BY_FILE, BY_FOLDER, BY_OPTION
 from pipelines.records import Restatement
 from pipelines.runbook import Finding, Page
-from pipelines.workflows.publish import note_tests, publish_month
+from pipelines.workflows.publish import note_data, note_tests, publish_month
 from pipelines.workflows.report import Progress, Report
 from pipelines.workspace import Workspace
 
@@ -86,6 +86,7 @@ def publish_received(workspace: Workspace, session: Session) -> None:
     stated_counts.take_counts(workspace)
     # A day of another zone reaches into the month beside its own.
     near = months_beside(months)
+    session.report.findings += note_data(workspace, store)
     for month in store.read_months():
         if month in near:
             session.report.add(publish_month(workspace, store, month))

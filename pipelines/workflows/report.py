@@ -9,7 +9,7 @@ from pipelines import runbook
 from pipelines.counting.measure import Measured
 from pipelines.ingestion.collect import ProductRun
 from pipelines.licences.release_tests import LicenceTest
-from pipelines.runbook import Finding, Page
+from pipelines.runbook import DataFinding, Finding, Page
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of what is being done, how many are done, and of how many."""
@@ -70,6 +70,7 @@ class Report:
             "products": products,
             "published_months": months,
             "findings": [str(finding) for finding in self.findings],
+            "data_findings": [finding.to_dict() for finding in self.findings if isinstance(finding, DataFinding)],
             "open_alerts": self.alerts,
             "runbook": runbook.lines(self.pages),
         }

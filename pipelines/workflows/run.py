@@ -4,10 +4,10 @@ from datetime import date, datetime
 from pathlib import Path
 
 from affiliates.manifests.group import Group
-from pipelines.alerts import delivery, evaluate, rules
+from pipelines.alerts import delivery, evaluate, responses, rules
 from pipelines.ingestion import collect, due, stated_counts
 from pipelines.runbook import Finding, Page
-from pipelines.workflows.publish import note_tests, publish_month
+from pipelines.workflows.publish import note_data, note_tests, publish_month
 from pipelines.workflows.report import Progress, Report
 from pipelines.workspace import Workspace
 
@@ -35,6 +35,7 @@ def run(
         stated_counts.take_counts(workspace)
         store = workspace.store_if_any()
         if store is not None:
+            report.findings += note_data(workspace, store, report.products)
             # All months, and not only those of the contributions above: counts, changed manifests and files that were handed
             # in outdate months, too. A month that is as it was published costs a look at its inputs.
             months = store.read_months()
@@ -43,22 +44,26 @@ def run(
                 report.add(publish_month(workspace, store, month))
             measured = {figures.inputs.digest: figures for figures in report.measured.values()}
             report.tests = note_tests(workspace, store, measured)
-        notify(workspace, report, whole=first is None and last is None)
+        notify(workspace, report, first, last)
     return report
 
 
-def notify(workspace: Workspace, report: Report, whole: bool) -> None:
+def notify(workspace: Workspace, report: Report, first: date | None = None, last: date | None = None) -> None:
     """Evaluate alerts once more with what the run itself found, send what waits in the outbox, and send the heartbeat.
 
     There is no heartbeat where a product was refused or a message can't be delivered: then the outside service rings.
-    `whole`: the run was about all that is due, and not about a range; only such a run knows which products lack days.
+    `first`, `last`: the range that the run was about. Only a run without a range knows which products lack days.
     """
     refused = [product.name for product in report.products if product.refusals]
+    whole = first is None and last is None
     store = workspace.store_if_any()
     undelivered = list[Finding]()
     if store is not None:
-        missing = [product.name for product in report.products if product.missing] if whole else None
-        facts = evaluate.RunFacts(missing, refused)
+        missing = {product.name: product.missing for product in report.products if product.missing} if whole else None
+        if whole:
+            facts = evaluate.RunFacts(missing, refused)
+        else:
+            facts = responses.facts_of_range(first or date.min, last or workspace.today, workspace.group, refused)
         evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, True, facts)
         undelivered = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
         report.alerts = delivery.open_alerts(store)

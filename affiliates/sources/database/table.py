@@ -36,6 +36,11 @@ from affiliates.sources.protocol import EARLIEST, complete_through, digest
 UNKNOWN_BYTES = 1 << 40
 """The size of any table for `bytes_of`, since no database is asked for it: large, so that counting takes a month a pass."""
 _SECONDS = {"s": 1, "ms": 1000, "us": 1_000_000, "ns": 1_000_000_000}
+_CORRECT_COLUMNS = (
+    "correct the manifest's columns (a text in a condition stands in single quotes, or it is a column's name), or give a view "
+    "that has them"
+)
+"""The next step where a column is missing."""
 
 
 @dataclass(frozen=True)
@@ -275,7 +280,7 @@ def find(source: Source, directory: Path, subject: str, zone: str) -> EventTable
             "correct `table` (with its schema), or let mauwatch's user see it",
         )
     needed = columns_needed(source)
-    check_columns(needed, list(types), where, "correct the manifest's columns, or give a view that has them")
+    check_columns(needed, list(types), where, _CORRECT_COLUMNS)
     columns = {name: column_of(name, types[name], source, engine.dialect.name, where) for name in needed}
     setting = source.complete_through
     if isinstance(setting, LoadedThrough):

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from affiliates.errors import Code, refused
-from affiliates.periods import DAY, first_day, local_day, month_end, month_of, period_days
+from affiliates.periods import DAY, first_day, is_zone, local_day, month_end, month_of, period_days
 from dashboards.cli import console
 from dashboards.cli.options import Json
 
@@ -194,13 +194,15 @@ def _by_flags(
         ref = ProductRef.parse(subject or "")
     except ValueError:
         raise missing from None
+    zone = str(settings.get("time_zone") or "UTC")
+    today = local_day(datetime.now(UTC), zone if is_zone(zone) else "UTC")
     source: dict[str, Any] = {
         "files": files,
         "time": time,
         "counts_when": counts_when,
         "identifiers": [{"namespace": n, "column": c} for n, _, c in pairs],
-        # Whoever names the days says that all of their events are there.
-        "complete_through": None if "{day}" in files else asked[1].isoformat(),
+        # Whoever names the days says that all of their events are there; of days to come nobody can.
+        "complete_through": None if "{day}" in files else min(asked[1], today).isoformat(),
     }
     name, _, number = active.partition("/")
     manifest = {

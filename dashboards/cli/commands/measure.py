@@ -40,7 +40,7 @@ def measure(
     """People in a month: products, affiliates and the group, with bounds and coverage. Or in another window, always labelled."""
     from affiliates.manifests.loader import read_group
     from dashboards.cli import answers, tables
-    from pipelines.figures import query
+    from pipelines.figures import data_findings, query
     from pipelines.store import contributions
 
     _check_one([("--month", month is not None), ("--trailing", trailing is not None), ("--to-date", to_date)])
@@ -62,6 +62,8 @@ def measure(
         chosen = reading_of(settings, reading, month_end(first))
         with contributions.open_store(settings.settings.store, group) as store, store.snapshot() as fixed:
             measured, publication = query.figures_of_month(fixed, settings, first, chosen, day, anew)
+            # Of a past day's figures nobody knows what the data had shown.
+            findings = [] if day else data_findings.read_month(fixed, settings, first)
     else:
         # A day that isn't over would make the window look small.
         days = _days(trailing, last or last_over(settings, datetime.now(UTC)))
@@ -69,10 +71,16 @@ def measure(
         chosen = reading_of(settings, reading, days.last)
         with contributions.open_store(settings.settings.store, group) as store, store.snapshot() as fixed:
             measured = query.figures_of_window(fixed, settings, days, chosen)
+            findings = [
+                finding
+                for month in days.months
+                for finding in data_findings.read_month(fixed, settings, month)
+                if finding.first is None or finding.first <= days.last
+            ]
     if as_json:
-        console.print_json(answers.to_dict(measured, publication))
+        console.print_json(answers.to_dict(measured, publication, findings))
     else:
-        console.output().print(tables.measured(measured, settings, publication))
+        console.output().print(tables.measured(measured, settings, publication, findings))
 
 
 def reading_of(group: "Group", name: str | None, day: date) -> "Reading":

@@ -58,7 +58,7 @@ def test_validate_says_why_an_entity_is_outside(make: Callable[..., Path]) -> No
 
 def test_measure_says_who_is_left_out_and_what_awaits_a_run(make: Callable[..., Path]) -> None:
     """A share of 7 % for 70 %, a deleted file, a changed condition: each would silently move the number."""
-    files = {"events.parquet": events([("2025-01-05T00:00:00Z", f"u{i}@example.com") for i in range(9)])}
+    files = {"events.parquet": events([(f"2025-01-{i:02}T00:00:00Z", f"u{i}@example.com") for i in range(1, 32)])}
     directory = make([entity(n, [product(to="2025-02-01")]) for n in ("a", "b", "c")], files)
     assert mauwatch("run", "--group", directory).returncode == 0
     make([entity("a", [product(to="2025-02-01")], owned_by=[{"owner": "parent", "share": 0.07}])])

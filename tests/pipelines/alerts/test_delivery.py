@@ -8,7 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -606,3 +606,75 @@ def test_dagsters_sensors(tmp_path: Path, hooks: Hooks) -> None:
             "missing_data",
             "threshold",
         }
+
+
+def failed_runs(directory: Path) -> list[str]:
+    """What the alert of failed runs is about."""
+    with contributions.open_store(SQLITE, directory) as store:
+        return [
+            line
+            for alert in alert_log.current(store).values()
+            if alert.kind == "failed_run"
+            for line in alert.subjects.splitlines()
+        ]
+
+
+MAY_DAYS = date(2025, 5, 1), date(2025, 5, 31)
+
+
+def by_file(directory: Path, *, refused: bool) -> Path:
+    """A product with one file for May, in which a line is bad while it is `refused`."""
+    manifest = product(**{"from": "2025-05-01"}, to="2025-06-01", sources=[source(files="e.csv", complete_through="2025-05-31")])
+    rows = "".join(f"2025-05-{day:02}T12:00:00Z,u{n}@example.com\n" for day in range(1, 32) for n in range(3))
+    bad = "a line of one field\n" if refused else ""
+    write_group(directory, [entity("a", [manifest])], {"e.csv": f"at,user\n{rows}{bad}".encode()}, store=SQLITE)
+    return directory
+
+
+def test_a_range_ends_what_the_same_range_began(tmp_path: Path) -> None:
+    """The runbook says so, and the alert of a refused range stayed open until a whole run."""
+    group = read_group(by_file(tmp_path, refused=False))
+    run(tmp_path, group, NOW, *MAY_DAYS)
+    by_file(tmp_path, refused=True)
+    run(tmp_path, group, NOW, *MAY_DAYS)
+    assert failed_runs(tmp_path) == ["a/app, 2025-05-01 to 2025-05-31 by mauwatch run"]
+    by_file(tmp_path, refused=False)
+    run(tmp_path, group, NOW + timedelta(hours=1), date(2025, 5, 2), MAY_DAYS[1])
+    assert failed_runs(tmp_path), "a day of the failed range is still to come"
+    run(tmp_path, group, NOW + timedelta(hours=2), *MAY_DAYS)
+    assert failed_runs(tmp_path) == []
+
+
+def test_a_whole_run_ends_what_a_range_began_and_no_range_ends_a_whole_one(tmp_path: Path) -> None:
+    group = read_group(by_file(tmp_path, refused=False))
+    run(tmp_path, group, NOW)
+    for failed in (JobRun("mauwatch run"), JobRun("mauwatch_months", "2025-05", "2025-05", ("a/app",))):
+        responses.run_ended(tmp_path, group, failed, lambda: NOW, failed=True)
+    run(tmp_path, group, NOW + timedelta(hours=1), *MAY_DAYS)
+    assert failed_runs(tmp_path) == ["mauwatch run"], "the month's job is done by the month's days"
+    run(tmp_path, group, NOW + timedelta(hours=2))
+    assert failed_runs(tmp_path) == []
+
+
+@pytest.mark.filterwarnings("ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning")
+def test_a_failure_of_which_nothing_is_due_ends_by_the_days_evaluation(tmp_path: Path) -> None:
+    """Under `serve` the days that failed come with runs of other days, so that no run of the same days ever succeeds."""
+    directory = by_file(tmp_path, refused=False)
+    group = read_group(directory)
+    run(directory, group, NOW)
+    failures = [
+        JobRun("mauwatch_days", "2025-05-20", "2025-05-21", ("a/app", "a/gone")),
+        JobRun("mauwatch_figures", "2025-05", "2025-05"),
+    ]
+    for failed in failures:
+        responses.run_ended(directory, group, failed, lambda: NOW, failed=True)
+    assert len(failed_runs(directory)) == 3
+    repository = build_defs(directory, clock=lambda: NOW + timedelta(hours=1)).get_repository_def()
+    by_file(directory, refused=True)
+    with instance.open_instance(directory, group) as dagster:
+        (directory / "e.csv").unlink()  # What is refused may hold what is due.
+        assert repository.get_job("mauwatch_alerts").execute_in_process(instance=dagster).success
+        assert failed_runs(directory) == ["a/app, 2025-05-20 to 2025-05-21 by mauwatch_days"]
+        by_file(directory, refused=False)
+        assert repository.get_job("mauwatch_alerts").execute_in_process(instance=dagster).success
+    assert failed_runs(directory) == []

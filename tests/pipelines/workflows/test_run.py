@@ -16,12 +16,18 @@ from affiliates.identity.keys import GroupKey
 from affiliates.manifests.loader import read_group
 from affiliates.manifests.product import ProductRef
 from affiliates.sketches.registers import Registers
+from pipelines.alerts import responses, unusual_data
+from pipelines.alerts.responses import Closing
 from pipelines.counting import exclusions, inputs, measure
+from pipelines.figures import data_findings
 from pipelines.figures.rows import new_publication
+from pipelines.licences import registry
 from pipelines.records import AcceptedContribution, Position
-from pipelines.store import contributions, schema
+from pipelines.store import alert_log, contributions, schema
+from pipelines.workflows import close
 from pipelines.workflows.report import Report
 from pipelines.workflows.run import run
+from pipelines.workspace import Workspace
 from tests.support.crosswalks import from_people
 from tests.support.databases import both_databases, rows_of
 from tests.support.groups import KEY, NOW, entity, events, product, source
@@ -129,7 +135,8 @@ def test_late_events_replace_the_day_and_the_older_version_stays(make: Make) -> 
 
 def test_a_run_without_range_computes_what_is_missing_or_was_not_settled(make: Make) -> None:
     """A day that was counted before its late events came would stay too small for ever."""
-    directory = two(make)
+    so_far = source(complete_through="2025-01-19")
+    directory = make([entity(n, [product(f"{n}-app", sources=[so_far])]) for n in ("a", "b")])
     early = datetime(2025, 1, 20, 6, tzinfo=UTC)
     with pytest.raises(RefusedError, match="isn't there yet"):
         figure(directory)
@@ -137,7 +144,7 @@ def test_a_run_without_range_computes_what_is_missing_or_was_not_settled(make: M
     first = go(directory, now=early)
     assert {p.received.new for p in first.products} == {19}
     assert figure(directory).group.upper is None
-    events(ROWS).write_parquet(directory / "events.parquet")
+    two(make)
     second = go(directory, now=NOW)
     assert {(p.received.new, p.received.confirmed) for p in second.products} == {(12, 3)}  # Three days hadn't settled.
     assert figure(directory).group.complete
@@ -316,7 +323,7 @@ def test_a_refused_source_changes_nothing_and_leaks_nothing(make: Make, files: d
     after = rows(directory)
     known, alerts = before.pop("incidents", []), after.pop("incidents", [])
     raised = [(r["kind"], r["subjects"]) for r in alerts if r not in known]
-    assert raised == ([("failed_run", "a/app")] if existing else [])
+    assert raised == ([("failed_run", "a/app, 2025-01-01 to 2025-01-31 by mauwatch run")] if existing else [])
     assert after == before
     assert PLANTED not in str(report)
     assert not any(PLANTED.encode() in p.read_bytes() for p in (directory / ".mauwatch").rglob("*") if p.is_file())
@@ -361,7 +368,7 @@ def test_a_range_in_which_nothing_lives_is_a_finding(make: Make) -> None:
 
 def test_days_gone_from_the_sources_are_said_when_asked_for(make: Make) -> None:
     """Who computes a range again believes that all of its days were read."""
-    files = {f"{date(2025, 1, d)}.csv": b"at,user\n" for d in range(1, 32)}
+    files = {f"2025-01-{d:02}.csv": f"at,user\n2025-01-{d:02}T12:00:00Z,u@example.com\n".encode() for d in range(1, 32)}
     directory = make([entity("a", [product(sources=[source(files="{day}.csv", complete_through=None)], to="2025-02-01")])], files)
     assert go(directory).clean
     (directory / "2025-01-13.csv").unlink()
@@ -429,3 +436,79 @@ def test_a_month_handed_in_whole_has_no_missing_days_until_its_first_day_comes(m
     events([("2025-01-05T00:00:00Z", "x")]).write_parquet(directory / "days/2025-01-05.parquet")
     assert missing() == {date(2025, 1, d) for d in range(1, 32) if d != 5}
     assert missing() == {date(2025, 1, d) for d in range(1, 32) if d != 5}
+
+
+def by_day(users: int, first: int, last: int) -> list[tuple[str, str | None]]:
+    """So many people on each of these days of January 2025."""
+    return [(f"2025-01-{day:02}T12:00:00Z", f"u{n}@example.com") for day in range(first, last + 1) for n in range(users)]
+
+
+@pytest.mark.parametrize(
+    ("rows_", "settings", "what"),
+    [
+        (by_day(30, 1, 20), {}, "a/app: no users from 2025-01-21"),
+        (by_day(100, 1, 14) + by_day(10, 15, 31), {}, "a/app: far fewer users than before from 2025-01-15"),
+        (by_day(30, 1, 31), {"counts_when": "user = 'nobody'"}, "a/app: no users from 2025-01-01"),
+        (by_day(30, 1, 31), {"automated_when": "user like '%'"}, "a/app: no users from 2025-01-01"),
+    ],
+    ids=["the export stands still", "a tenth", "a condition that never holds", "all are robots"],
+)
+def test_a_fall_is_told_by_everything(make: Make, rows_: Any, settings: dict[str, Any], what: str) -> None:
+    """A yellow check in Dagster was all that knew of it: the figure was low, complete, and could be signed."""
+    directory = make([entity("a", [product(to="2025-02-01", sources=[source(**settings)])])], {"events.parquet": events(rows_)})
+    for moment in (NOW, NOW + timedelta(days=1)):  # The next day's run has nothing new, and says it again.
+        report = go(directory, now=moment)
+        assert not report.clean
+        assert [f"{found['product']}: {found['what']}" for found in report.to_dict()["data_findings"]] == [what]
+        assert any("open: unusual data" in alert for alert in report.alerts)
+    group = read_group(directory)
+    with contributions.open_store(group.settings.store, directory) as store:
+        assert [found.subject for found in data_findings.read_month(store, group, JANUARY[0])] == [what]
+        assert [found.subject for found in unusual_data.open_findings(store)] == [what]
+    with Workspace(directory, group, NOW) as workspace, pytest.raises(RefusedError, match="no_fall, a/app"):
+        close.close_month(workspace, JANUARY[0], close.Signature("CFO"))
+
+
+def test_what_somebody_has_accepted_is_said_no_more_until_it_is_worse(make: Make) -> None:
+    """A product that has really shrunk would make every run end with 1, and the next fall would be read by nobody."""
+    shrunk = by_day(100, 1, 14) + by_day(10, 15, 31)
+    directory = make([entity("a", [product(to="2025-02-01")])], {"events.parquet": events(shrunk)})
+    assert not go(directory).clean
+    group = read_group(directory)
+    with contributions.open_store(group.settings.store, directory) as store:
+        (alert,) = [known for known in alert_log.current(store).values() if known.kind == "unusual_data"]
+        known = registry.from_directory(directory)
+        responses.close(store, group, known, alert.opened, Closing("CFO", "accepted", "2025/1"), NOW)
+    assert go(directory, now=NOW + timedelta(days=1)).clean
+    events(by_day(100, 1, 14) + by_day(10, 15, 20)).write_parquet(directory / "events.parquet")
+    worse = go(directory, now=NOW + timedelta(days=2))
+    assert [found["what"] for found in worse.to_dict()["data_findings"]] == ["no users from 2025-01-21"]
+    events(by_day(100, 1, 31)).write_parquet(directory / "events.parquet")
+    assert go(directory, now=NOW + timedelta(days=3)).clean
+    events(shrunk).write_parquet(directory / "events.parquet")
+    assert not go(directory, now=NOW + timedelta(days=4)).clean, "a new fall is news"
+
+
+def test_days_that_nobody_can_know_of_yet_are_refused(make: Make) -> None:
+    """Written once and for ever, `complete_through: 2026-12-31` makes of every day without data one of zero users."""
+    directory = make([entity("a", [product(sources=[source(complete_through="2026-12-31")])])], {"events.parquet": events(ROWS)})
+    report = go(directory)
+    (refusal,) = report.products[0].refusals
+    assert (refusal.rule, "2026-12-31" in refusal.values) == ("`complete_through` lies in the future", True)
+
+
+def test_what_is_handed_in_and_never_came_is_missing(make: Make) -> None:
+    """`run` ended with 0 and `days missing 0` while `measure` named all of the month's days."""
+    directory = make(
+        [entity("a", [product(to="2025-02-01"), product("prepaid", to="2025-02-01", sources=[])])],
+        {"events.parquet": events(ROWS)},
+    )
+    report = go(directory)
+    assert [(p.name, len(p.missing)) for p in report.products] == [("a/app", 0), ("a/prepaid", 31)]
+    assert not report.clean
+    assert any("a/prepaid: 31 of 31 days" in reason for reason in figure(directory).group.reasons)
+    group = read_group(directory)
+    with contributions.open_store(group.settings.store, directory) as store:
+        assert set(data_findings.read_missing(store, group, NOW)) == {"a/prepaid"}
+        (alert,) = [known for known in alert_log.current(store).values() if known.kind == "missing_data"]
+    assert alert.subjects == "2025-01 a/prepaid"

@@ -1,0 +1,135 @@
+"""What of the products' data may make a figure wrong although nothing is missing and nothing was refused: one list.
+
+`run` prints the list and ends with 1, an alert is about it, and /health, doctor, measure and the report show it. What a signed
+month holds isn't found any more: whoever signed has seen the checks.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import date, datetime
+
+from affiliates.manifests.group import Group
+from affiliates.manifests.product import Product, ProductRef
+from affiliates.periods import DAY, Grain, last_day, local_day, month_before, month_end, month_of, months_between
+from pipelines.counting.missing import missing
+from pipelines.figures import falls, quality_checks, rows
+from pipelines.figures.falls import LEAST_EMPTY_DAYS, PAST_DAYS, Fall
+from pipelines.runbook import DataFinding, Page
+from pipelines.store import product_days
+from pipelines.store.contributions import ContributionStore
+from pipelines.store.product_days import ProductDay
+
+NO_USERS = "no users"
+FEWER_USERS = "far fewer users than before"
+UNLIKE_WEEKDAY = "unlike its weekday"
+FEWER_EVENTS = "fewer events than users"
+SHOWN_BY_STORE = (NO_USERS, FEWER_USERS, UNLIKE_WEEKDAY, FEWER_EVENTS)
+"""How what the store shows begins (`DataFinding.what`). All else is known to the run alone that has read the sources."""
+
+
+def read(store: ContributionStore, group: Group, now: datetime) -> list[DataFinding]:
+    """What the store shows of all products' open months at a moment."""
+    today = local_day(now, group.settings.time_zone)
+    signed = set(rows.signed_months(store))
+    since = judged_since(signed, today)
+    findings = list[DataFinding]()
+    for ref, product in group.products.items():
+        periods = _periods(store, ref, product, today - DAY * PAST_DAYS, today)
+        # An older product's data are judged by its own last days, and not by today.
+        periods = periods or _periods(store, ref, product, date.min, today)
+        findings += [finding for finding in _findings(product, periods, since) if _is_open(finding, signed)]
+    return findings
+
+
+def read_month(store: ContributionStore, group: Group, month: date) -> list[DataFinding]:
+    """What the store shows of a month (its first day), signed or not."""
+    last = month_end(month)
+    findings = list[DataFinding]()
+    for ref, product in group.products.items():
+        periods = _periods(store, ref, product, month - DAY * PAST_DAYS, last)
+        for finding in _findings(product, periods, month):
+            if finding.last is not None and finding.last >= month:
+                findings.append(finding)
+    return findings
+
+
+def read_missing(store: ContributionStore, group: Group, now: datetime) -> dict[str, tuple[date, ...]]:
+    """By product (affiliate/product), the days that are missing in the store at a moment; products without any are left out."""
+    missing_days = {}
+    for ref, product in group.products.items():
+        zone = product.day_zone or group.settings.time_zone
+        present = [(version.grain, version.activity_date) for version in store.read_versions(ref)]
+        if days := missing(product, present, product.from_, local_day(now, zone), zone, now):
+            missing_days[str(ref)] = days
+    return missing_days
+
+
+def is_in_store(finding: DataFinding) -> bool:
+    """Whether the store shows a finding; others are known to the run alone that has read the product's sources."""
+    return finding.what.startswith(SHOWN_BY_STORE)
+
+
+def judged_since(signed: Collection[date], today: date) -> date:
+    """The day from which on single days are judged: the first of the month before, or of this month where that one is signed.
+
+    Else a check would turn green with the next day's run, before anybody has looked.
+    """
+    this_month = month_of(today)
+    before = month_before(this_month)
+    return this_month if before in signed else before
+
+
+def _periods(store: ContributionStore, ref: ProductRef, product: Product, first: date, last: date) -> list[ProductDay]:
+    """A product's periods, of its own grain, or else of the other: whole months may have been handed in."""
+    other: Grain = "month" if product.grain == "day" else "day"
+    own = product_days.read(store, ref, product.grain, first, last)
+    return own or product_days.read(store, ref, other, first, last)
+
+
+def _findings(product: Product, periods: Sequence[ProductDay], since: date) -> Iterator[DataFinding]:
+    """What a product's periods show. A fall of a few days that is over is judged from `since` on, as a single day is."""
+    if not periods:
+        return
+    ref = str(periods[0].ref)
+    grain = periods[0].grain
+    fallen = [fall for fall in falls.find(periods) if not _is_cut(product, fall, grain)]
+    for fall in fallen:
+        if fall.last < since and fall.last < periods[-1].day and grain == "day" and fall.periods < LEAST_EMPTY_DAYS:
+            continue
+        what = f"{NO_USERS if fall.is_empty else FEWER_USERS} from {fall.first}"
+        text = f"{ref}: {quality_checks.fall_in_words(fall)}{_hint(product, periods, fall)}"
+        yield DataFinding(text, Page.CHECK_FALL, ref, what, fall.first, last_day(grain, fall.last))
+    judged = [period for period in periods if period.day >= since]
+    if not judged:
+        return
+    in_fall = falls.days_of(judged, fallen)
+    for day in quality_checks.compared_days(periods, judged, fallen) if grain == "day" else ():
+        if day.is_unusual and day.day not in in_fall:
+            text = f"{ref}: {day.users:,} users on {day.day}, usually {day.usual:,.0f} on that weekday"
+            yield DataFinding(text, Page.CHECK_CHANGE, ref, f"{UNLIKE_WEEKDAY} on {day.day}", day.day, day.day)
+    for check in quality_checks.check_product(judged):
+        if check.name == "events_at_least_users" and not check.passed:
+            text = f"{ref}: fewer events than users: {check.explanation}"
+            yield DataFinding(text, Page.CHECK_EVENTS, ref, f"{FEWER_EVENTS} since {since}", since, judged[-1].day)
+
+
+def _is_cut(product: Product, fall: Fall, grain: str) -> bool:
+    """Whether a month has few users because the product's life ends within it."""
+    return grain == "month" and not fall.is_empty and product.to is not None and month_of(product.to) == fall.last
+
+
+def _hint(product: Product, periods: Sequence[ProductDay], fall: Fall) -> str:
+    """What a fall to nobody is most often: an export that stands still, or a condition that never holds."""
+    if not fall.is_empty:
+        return ""
+    if fall.first == periods[0].day:
+        return ": see to the source, `counts_when` and `automated_when`"
+    if fall.last == periods[-1].day and any(source.complete_through for source in product.sources):
+        return f", although `complete_through` says that all events are there through {fall.last}"
+    return ""
+
+
+def _is_open(finding: DataFinding, signed: Collection[date]) -> bool:
+    """Whether any month that a finding is about is unsigned."""
+    if finding.first is None or finding.last is None:
+        return True
+    return not set(months_between(finding.first, finding.last)) <= set(signed)
