@@ -56,6 +56,10 @@ class Code(StrEnum):
     KEY_DESTROYED = "key-destroyed", "An epoch's group key was destroyed: its months can't be counted again."
     CANARIES_UNUSABLE = "canaries-unusable", "A trustee's file of canaries can't be read, or is of another epoch."
     SIGNING_KEY_UNUSABLE = "signing-key-unusable", "A private key for signatures can't be read."
+    PACKET_UNUSABLE = (
+        "packet-unusable",
+        "A packet of headquarters can't be read, isn't whole, or is of another affiliate or version.",
+    )
     CROSSWALK_MISSING = "crosswalk-missing", "The crosswalk's snapshot isn't where group.yaml says."
     CROSSWALK_INVALID = "crosswalk-invalid", "A snapshot can't be read, breaks its form, or doesn't fit the one before."
     LINKS_UNUSABLE = "links-unusable", "Tables of links can't be read, or don't join identifiers of the group's namespaces."

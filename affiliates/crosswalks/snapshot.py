@@ -7,6 +7,7 @@ snapshot, and the snapshot's digest is part of every contribution.
 """
 
 import hashlib
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
@@ -139,6 +140,13 @@ def read_table(path: Path, name: str) -> pl.DataFrame:
         raise refused(
             Code.CROSSWALK_INVALID, "the crosswalk", "isn't a readable Parquet file", name, "write it again; it may be cut off"
         ) from None
+
+
+def table_bytes(crosswalk: Crosswalk) -> bytes:
+    """A snapshot as its file's bytes: Parquet."""
+    content = io.BytesIO()
+    crosswalk.text().write_parquet(content)
+    return content.getvalue()
 
 
 def as_text(keys: pl.Series) -> pl.Series:

@@ -9,7 +9,7 @@ from pathlib import Path
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.identity import canaries
 from affiliates.identity.canaries import Canaries
-from affiliates.identity.keys import GroupKey, read_key
+from affiliates.identity.keys import GroupKey, check_fingerprint, read_key
 from affiliates.manifests.settings import KeySource, Settings
 
 
@@ -119,6 +119,7 @@ class Keyring:
                 f"{from_trustee.epoch}, group.yaml says {source.epoch}",
                 "ask the trustee for this epoch's, or correct group.yaml",
             )
+        check_fingerprint(from_trustee.fingerprint, source, "ask the trustee for this key's canaries, or correct group.yaml")
         return from_trustee
 
     def _read(self, source: KeySource) -> GroupKey:

@@ -70,7 +70,7 @@ class GroupKey:
 def read_key(source: KeySource, directory: Path) -> GroupKey:
     """The group key from where group.yaml says that it is kept. White space around it is left out.
 
-    Raises `RefusedError` where it isn't there, is no key, or is the public test key.
+    Raises `RefusedError` where it isn't there, is no key, is the public test key, or isn't the one of the fingerprint there.
     """
     text = _key_text(source, directory).strip()
     if text == TEST_KEY:
@@ -81,7 +81,21 @@ def read_key(source: KeySource, directory: Path) -> GroupKey:
             "everybody has it",
             "make one with: mauwatch key new FILE",
         )
-    return GroupKey(text, source.epoch)
+    key = GroupKey(text, source.epoch)
+    check_fingerprint(key.fingerprint, source, "compare both keys by telephone (mauwatch key check), and put the right one there")
+    return key
+
+
+def check_fingerprint(fingerprint: str, source: KeySource, next_step: str) -> None:
+    """Raise `RefusedError` where group.yaml has another fingerprint of the epoch's key: by another key all are other people."""
+    if source.fingerprint not in (None, fingerprint):
+        raise refused(
+            Code.KEY_INVALID,
+            "the group key",
+            "isn't the one whose fingerprint group.yaml says",
+            f"epoch {source.epoch}: {fingerprint}, group.yaml says {source.fingerprint}",
+            next_step,
+        )
 
 
 def _key_text(source: KeySource, directory: Path) -> str:

@@ -95,6 +95,11 @@ class Group(Model):
     """alerts.yaml."""
 
     @property
+    def is_an_affiliates(self) -> bool:
+        """Whether this is an affiliate's part of the group: the ultimate parent's manifest isn't here, nor who belongs to it."""
+        return self.settings.ultimate_parent not in self.entities
+
+    @property
     def zone(self) -> ZoneInfo:
         """The time zone of the group's days and months."""
         return ZoneInfo(self.settings.time_zone)

@@ -25,11 +25,16 @@ _SECRET = {"database", "urls", "channels", "heartbeat"}
 """Keys under which a value may be an address with a password or a token in it; no message shows such a value."""
 
 
-def read_group(directory: Path, edge: bool = False) -> Group:
+HEADQUARTERS_ALONE = ("readings.yaml", "alerts.yaml", "grants.yaml", "attested")
+"""What no affiliate's machine has: where one of these lies, the directory is of the whole group."""
+
+
+def read_group(directory: Path, edge: bool | None = False) -> Group:
     """Read and check a group directory.
 
     `edge`: on an affiliate's own machine the directory has group.yaml and that affiliate's file; who owns whom isn't checked,
-    and grants aren't read. Raises `RefusedError` with every mistake in every file at once, by file and line.
+    and grants aren't read. None: as the directory itself says (`_is_an_affiliates`). Raises `RefusedError` with every mistake in
+    every file at once, by file and line.
     """
     mistakes: list[Refusal] = []
     settings_file = directory / "group.yaml"
@@ -71,6 +76,8 @@ def read_group(directory: Path, edge: bool = False) -> Group:
         mistakes.extend(validation.check_readings(readings, readings_doc))
     if alerting_doc and alerting:
         mistakes.extend(validation.check_alerting(alerting, alerting_doc, by_name, broken=bool(mistakes)))
+    if edge is None:
+        edge = settings is not None and _is_an_affiliates(directory, settings, by_name)
     if settings and settings_doc:
         check = validation.check_edge if edge else validation.check_group
         mistakes.extend(check(settings, settings_doc, entities, broken=bool(mistakes)))
@@ -78,6 +85,12 @@ def read_group(directory: Path, edge: bool = False) -> Group:
     if mistakes or settings is None or readings is None or alerting is None:
         raise RefusedError(*sorted(mistakes, key=_place))
     return Group(settings=settings, entities=by_name, readings=readings, grants=granted, alerting=alerting)
+
+
+def _is_an_affiliates(directory: Path, settings: Settings, entities: Collection[str]) -> bool:
+    """Whether a directory has an affiliate's files alone: not the ultimate parent's, and nothing that headquarters alone has."""
+    of_headquarters = any((directory / name).exists() for name in HEADQUARTERS_ALONE)
+    return bool(entities) and settings.ultimate_parent not in entities and not of_headquarters
 
 
 def _grants(directory: Path, entities: Mapping[str, Entity], readings: Readings | None, mistakes: list[Refusal]) -> Grants:

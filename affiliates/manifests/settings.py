@@ -25,6 +25,8 @@ class KeySource(Model):
     """The epoch's name: all months that are hashed by this key."""
     from_: Month | None = Field(None, alias="from")
     """The first month that is hashed by this key; open for the first epoch."""
+    fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{12}$")] | None = None
+    """The key's fingerprint, as `mauwatch key check` shows it; any other key in its place is refused."""
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

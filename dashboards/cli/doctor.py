@@ -17,21 +17,21 @@ from affiliates.manifests.product import Product, ProductRef
 from affiliates.periods import local_day, month_before
 from affiliates.sketches import registers
 from affiliates.sources import resolve
-from pipelines.alerts import channels, rules, unusual_data
-from pipelines.figures import data_findings
-from pipelines.licences import registry
-from pipelines.store import contributions, engine
 
 Examined = tuple[str, bool, str]
 """What was looked at, whether it is fine, and what was found."""
 
-_LIBRARIES = ("polars", "polars-hash", "datasketches", "numba", "sqlalchemy")
+_LIBRARIES = ("polars", "polars-hash", "datasketches", "numba")
 _LEAST_FREE = 1 << 30
 
 
 def examine(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
-    """Every check, one after the other; none of them changes anything."""
-    yield "machine", True, f"Python {platform.python_version()}, {', '.join(f'{n} {version(n)}' for n in _LIBRARIES)}"
+    """Every check, one after the other; none of them changes anything.
+
+    On an affiliate's machine, which has the core alone, what only the centre has isn't looked at.
+    """
+    libraries = [*_LIBRARIES, *([] if group.is_an_affiliates else ["sqlalchemy"])]
+    yield "machine", True, f"Python {platform.python_version()}, {', '.join(f'{n} {version(n)}' for n in libraries)}"
     # Another build of numba or NumPy could raise registers wrongly, and every figure would be wrong in silence.
     agree = registers.agrees_with_datasketches()
     yield (
@@ -43,10 +43,15 @@ def examine(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
     free = shutil.disk_usage(directory).free
     yield "disk", free > _LEAST_FREE, f"{free / (1 << 30):,.0f} GiB free"
     yield from _key(directory, group)
-    yield from _store(directory, group, now)
-    yield from _crosswalk(directory, group, now)
-    yield from _registry(directory, group, now)
-    yield from _channels(directory, group)
+    if group.is_an_affiliates:
+        yield from _crosswalk(directory, group, now)
+    else:
+        from dashboards.cli import doctor_centre
+
+        yield from doctor_centre.store(directory, group, now)
+        yield from _crosswalk(directory, group, now)
+        yield from doctor_centre.licences(directory, group, now)
+        yield from doctor_centre.alert_channels(directory, group)
     for ref, product in group.products.items():
         yield _product(directory, group, ref, product, now)
 
@@ -68,43 +73,6 @@ def _key(directory: Path, group: Group) -> Iterator[Examined]:
                 yield "group key", False, f"others may read its file (mode {mode:o}): chmod 600 {source.file}"
 
 
-def _store(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
-    # Looking must not make a store: an empty one would answer every question with nothing.
-    if not engine.exists(group.settings.store, directory):
-        yield "store", True, "none yet; the first run makes it"
-        return
-    try:
-        with contributions.open_store(group.settings.store, directory) as store, store.snapshot() as fixed:
-            months = fixed.read_months()
-            accepted = unusual_data.accepted(fixed)
-            in_store = data_findings.read(fixed, group, now)
-            # What a run has read in the sources is known by its alert alone.
-            noted = [finding for finding in unusual_data.open_findings(fixed) if not data_findings.is_in_store(finding)]
-    except RefusedError as error:
-        yield "store", False, str(error)
-        return
-    yield "store", True, f"{len(months)} months, {months[0]:%Y-%m} to {months[-1]:%Y-%m}" if months else "empty"
-    for finding in [*in_store, *noted]:
-        if finding.subject not in accepted:
-            yield "data", False, str(finding)
-
-
-def _registry(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
-    try:
-        known = registry.from_directory(directory)
-    except RefusedError as error:
-        yield "registry", False, "; ".join(map(str, error.refusals))
-        return
-    text = f"{len(known.entries)} entries, the newest reviewed on {max(entry.reviewed for entry in known.entries)}"
-    due = known.due_for_review(local_day(now, group.settings.time_zone))
-    passed = ", ".join(f"{entry.id} ({entry.review_by})" for entry in due)
-    yield "registry", True, text + (f"; review date has passed: {passed}" if due else "")
-    for refusal in registry.unknown(group, known):
-        yield f"licence of {refusal.subject}", False, str(refusal)
-    for text in rules.unwatched(group, known, local_day(now, group.settings.time_zone)):
-        yield "alerts", False, text
-
-
 def _crosswalk(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
     if group.settings.crosswalk is None:
         yield "crosswalk", True, "none: identifiers of one person aren't joined"
@@ -118,24 +86,20 @@ def _crosswalk(directory: Path, group: Group, now: datetime) -> Iterator[Examine
     yield "crosswalk", True, f"{crosswalk.table.height:,} keys, digest {crosswalk.digest[:12]}"
 
 
-def _channels(directory: Path, group: Group) -> Iterator[Examined]:
-    """Whether each channel's address can be had; what it is isn't said, and nothing is sent."""
-    alert_channels = group.alerting.channels
-    if not alert_channels:
-        yield "alerts", True, "no channels: alerts are kept, and nobody is told"
-    for channel in alert_channels:
-        try:
-            known = all(channels.is_known(channel.url(n, directory)) for n in range(channel.addresses))
-        except RefusedError as error:
-            yield "alerts", False, str(error)
-            continue
-        text = f"channel {channel.name} for {channel.audience}: {', '.join(channel.gets)}"
-        yield "alerts", known, text if known else f"channel {channel.name}: an address isn't one that apprise knows"
+def _warehouse_text(product: Product) -> str:
+    tables = ", ".join(source.table for source in product.sources if source.table)
+    return (
+        f"counted where table {tables} lies: mauwatch contribute --print-sql ENGINE"
+        if tables
+        else "no sources yet: add `sources`"
+    )
 
 
 def _product(directory: Path, group: Group, ref: ProductRef, product: Product, now: datetime) -> Examined:
     """A first look at a product's sources by the checks that a run makes; a run looks at all of its events."""
     name = str(ref)
+    if product.handed_in and group.is_an_affiliates:
+        return name, True, _warehouse_text(product)
     if product.handed_in:
         given = len(product.counts) + len(product.ceilings)
         return name, True, f"no sources here; {given} counts and ceilings in its manifest"

@@ -59,6 +59,7 @@ for command in (
     licences.licences,
     forecast.forecast,
     crosswalk.crosswalk,
+    manifest.packet,
     demo.demo,
     contribute.contribute,
     contribute.inspect,

@@ -22,3 +22,10 @@ def read_group(directory: Path) -> "Group":
     from affiliates.manifests.loader import read_group
 
     return read_group(directory)
+
+
+def read_group_or_part(directory: Path) -> "Group":
+    """The group of a directory, or an affiliate's part of it (`Group.is_an_affiliates`); as `read_group` else."""
+    from affiliates.manifests.loader import read_group
+
+    return read_group(directory, edge=None)

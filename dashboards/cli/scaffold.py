@@ -2,6 +2,7 @@
 
 import secrets
 import shutil
+from collections.abc import Collection, Mapping
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -98,6 +99,9 @@ _ALERTS = """\
 lead_times: {licence_request: 90, migration: 180}   # days
 """
 
+IGNORED = ".mauwatch/\n*.key\n*crosswalk*.parquet\n"
+"""What git keeps out of a directory of manifests: keys, and tables of keys."""
+
 
 def write(directory: Path, name: str, zone: str) -> list[Path]:
     """Make a group directory and say which files it has.
@@ -105,9 +109,6 @@ def write(directory: Path, name: str, zone: str) -> list[Path]:
     Raises `RefusedError` when the folder holds anything already, and for a wrong name or zone; then
     nothing is made.
     """
-    # Written over a group directory, the example would count its made-up users as the group's.
-    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
-        raise refused(Code.FILE_EXISTS, str(directory), "is not an empty folder", "", "name a new one")
     key = ".mauwatch/group.key"
     files = {
         "group.yaml": _GROUP.format(name=name, zone=zone),
@@ -116,19 +117,32 @@ def write(directory: Path, name: str, zone: str) -> list[Path]:
         "readings.yaml": _READINGS,
         "alerts.yaml": _ALERTS,
         "data/app.csv": _events(),
-        ".gitignore": ".mauwatch/\n*.key\n*crosswalk*.parquet\n",
+        ".gitignore": IGNORED,
         key: f"{secrets.token_hex(32)}\n",
     }
+    return put_in_place(directory, files, {key})
+
+
+def put_in_place(directory: Path, files: Mapping[str, str | bytes], secret: Collection[str]) -> list[Path]:
+    """Write a directory of manifests, whole or not at all, and say which files it has. `secret`: those for the owner alone.
+
+    Raises `RefusedError` when the folder holds anything already, and where the manifests have a mistake.
+    """
+    # Written over a group directory, the example would count its made-up users as the group's.
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise refused(Code.FILE_EXISTS, str(directory), "is not an empty folder", "", "name a new one")
     with TemporaryDirectory(prefix="mauwatch-") as temporary:
-        for file, text in files.items():
+        private = Path(temporary) / ".mauwatch"
+        private.mkdir()
+        for file, content in files.items():
             path = Path(temporary) / file
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600 if file == key else 0o644)
-            path.write_text(text, encoding="utf-8")
+            path.touch(mode=0o600 if file in secret else 0o644)
+            path.write_bytes(content.encode() if isinstance(content, str) else content)
         # The example is read as the user's files will be, before anything of it is put in place.
-        read_group(Path(temporary))
+        read_group(Path(temporary), edge=None)
         Path(temporary).chmod(0o755)  # A temporary folder is its owner's alone; only the key's stays so.
-        (Path(temporary) / ".mauwatch").chmod(0o700)
+        private.chmod(0o700)
         shutil.copytree(temporary, directory, dirs_exist_ok=True)
     return [directory / file for file in files]
 

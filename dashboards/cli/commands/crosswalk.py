@@ -8,7 +8,7 @@ import typer
 
 from affiliates.errors import Code, refused
 from dashboards.cli import console
-from dashboards.cli.options import HERE, GroupDir, Json
+from dashboards.cli.options import HERE, GroupDir, Json, read_group_or_part
 
 if TYPE_CHECKING:
     from affiliates.crosswalks.link_tables import Columns
@@ -45,7 +45,6 @@ def crosswalk(
     from affiliates.crosswalks import link_tables, snapshot_files
     from affiliates.crosswalks.clusters import NO_NAMES
     from affiliates.identity.keyring import Keyring
-    from affiliates.manifests.loader import read_group
 
     # An option that has no effect is refused: whoever wrote it expects something else than would happen.
     if links_to and (output or previous or no_previous):
@@ -54,7 +53,7 @@ def crosswalk(
         raise typer.BadParameter("--previous and --no-previous ask for two things")
     if not links_to and month is None:
         raise typer.BadParameter("name the month: --month YYYY-MM")
-    settings = read_group(group)
+    settings = read_group_or_part(group)
     first = console.month_of(month) if month else date.min
     pattern = settings.settings.crosswalk
     path = links_to or output or _file(pattern, group, first)

@@ -16,7 +16,7 @@ import typer
 from affiliates.concurrency import write_secret
 from affiliates.errors import Code, RefusedError, refused
 from dashboards.cli import console
-from dashboards.cli.options import HERE, GroupDir, Json
+from dashboards.cli.options import HERE, GroupDir, Json, read_group_or_part
 
 if TYPE_CHECKING:
     from affiliates.manifests.settings import KeySource, Settings
@@ -117,14 +117,13 @@ def check(
     as_json: Json = False,
 ) -> None:
     """Read the key as the group does, and show epoch and fingerprint to compare by telephone, and what to mend."""
-    from affiliates.manifests.loader import read_group
     from affiliates.manifests.settings import KeySource
 
     # Which of two keys was shown, nobody could tell by a fingerprint.
     if file is not None and env is not None:
         raise typer.BadParameter("--file and --env name two places")
     if file is None and env is None:
-        settings = read_group(group).settings
+        settings = read_group_or_part(group).settings
         keys = [_of_epoch(settings, source, group) for source in settings.epochs]
     else:
         keys = [{"epoch": None, **_looked_at(KeySource(file=file and str(file.absolute()), env=env), Path())}]
