@@ -4,12 +4,15 @@
 month holds isn't found any more: whoever signed has seen the checks.
 """
 
+import math
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 
 from affiliates.manifests.group import Group
 from affiliates.manifests.product import Product, ProductRef
-from affiliates.periods import DAY, Grain, last_day, local_day, month_before, month_end, month_of, months_between
+from affiliates.periods import DAY, Grain, last_day, local_day, month_before, month_end, month_of, months_between, stretches
+from affiliates.sketches.plausibility import SURE
+from affiliates.sketches.registers import standard_error
 from pipelines.counting.missing import missing
 from pipelines.figures import falls, quality_checks, rows
 from pipelines.figures.falls import LEAST_EMPTY_DAYS, PAST_DAYS, Fall
@@ -22,7 +25,12 @@ NO_USERS = "no users"
 FEWER_USERS = "far fewer users than before"
 UNLIKE_WEEKDAY = "unlike its weekday"
 FEWER_EVENTS = "fewer events than users"
-SHOWN_BY_STORE = (NO_USERS, FEWER_USERS, UNLIKE_WEEKDAY, FEWER_EVENTS)
+MANY = 100
+"""Users of an earlier version from which on a loss is no chance of a few people."""
+MISSED = 0.1
+"""The share of an earlier version's users whose loss is told."""
+LOST_USERS = "fewer users than an earlier version"
+SHOWN_BY_STORE = (NO_USERS, FEWER_USERS, UNLIKE_WEEKDAY, FEWER_EVENTS, LOST_USERS)
 """How what the store shows begins (`DataFinding.what`). All else is known to the run alone that has read the sources."""
 
 
@@ -36,7 +44,8 @@ def read(store: ContributionStore, group: Group, now: datetime) -> list[DataFind
         periods = _periods(store, ref, product, today - DAY * PAST_DAYS, today)
         # An older product's data are judged by its own last days, and not by today.
         periods = periods or _periods(store, ref, product, date.min, today)
-        findings += [finding for finding in _findings(product, periods, since) if _is_open(finding, signed)]
+        of_product = [*_findings(product, periods, since), *_lost(store, periods)]
+        findings += [finding for finding in of_product if _is_open(finding, signed)]
     return findings
 
 
@@ -46,7 +55,7 @@ def read_month(store: ContributionStore, group: Group, month: date) -> list[Data
     findings = list[DataFinding]()
     for ref, product in group.products.items():
         periods = _periods(store, ref, product, month - DAY * PAST_DAYS, last)
-        for finding in _findings(product, periods, month):
+        for finding in [*_findings(product, periods, month), *_lost(store, periods)]:
             if finding.last is not None and finding.last >= month:
                 findings.append(finding)
     return findings
@@ -110,6 +119,25 @@ def _findings(product: Product, periods: Sequence[ProductDay], since: date) -> I
         if check.name == "events_at_least_users" and not check.passed:
             text = f"{ref}: fewer events than users: {check.explanation}"
             yield DataFinding(text, Page.CHECK_EVENTS, ref, f"{FEWER_EVENTS} since {since}", since, judged[-1].day)
+
+
+def _lost(store: ContributionStore, periods: Sequence[ProductDay]) -> Iterator[DataFinding]:
+    """Periods in a row whose earlier versions had many more users. Late events only add users: a part of the source is gone."""
+    if not periods:
+        return
+    ref, grain = periods[0].ref, periods[0].grain
+    earlier = product_days.read_earlier_users(store, ref, grain, periods[0].day, periods[-1].day)
+    now = {period.day: period for period in periods if period.users is not None}
+    fewer = [day for day, number in earlier.items() if day in now and (now[day].users or 0) < number]
+    for first, last in stretches(grain, fewer):
+        days = [day for day in fewer if first <= day <= last]
+        before = sum(earlier[day] for day in days)
+        lost = before - sum(now[day].users or 0 for day in days)
+        error = math.sqrt(sum(standard_error(now[day].lg_k, earlier[day]) ** 2 for day in days))
+        if before >= MANY and lost > max(MISSED * before, SURE * math.sqrt(2) * error):
+            span = f"on {first}" if first == last else f"from {first} to {last}"
+            text = f"{ref}: {before - lost:,} users {span}, {before:,} by an earlier version: is a part of the source gone?"
+            yield DataFinding(text, Page.ALERT_UNUSUAL, str(ref), f"{LOST_USERS} from {first}", first, last_day(grain, last))
 
 
 def _is_cut(product: Product, fall: Fall, grain: str) -> bool:

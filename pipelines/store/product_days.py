@@ -96,6 +96,41 @@ def _product_day(ref: ProductRef, grain: Grain, day: date, parts: Sequence[_Part
     )
 
 
+def read_earlier_users(store: Store, ref: ProductRef, grain: Grain, first: date, last: date) -> dict[date, int]:
+    """By first day, the most users that an earlier version of a period has had; periods without an earlier one are left out.
+
+    Only versions under the settings, the key and the crosswalk of the current one: by other ones the same people are others.
+    """
+    contribution = schema.contributions.c
+    part = schema.parts.c
+    alike = (contribution.definition_digest, contribution.key_fingerprint, contribution.crosswalk_digest)
+    users = (
+        sa.select(contribution.activity_date, *alike, sa.func.sum(part.estimate), sa.func.count() - sa.func.count(part.estimate))
+        .join_from(schema.contributions, schema.parts, part.contribution_id == contribution.id)
+        .where(
+            contribution.affiliate == ref.affiliate,
+            contribution.product == ref.product,
+            contribution.grain == grain,
+            contribution.activity_date.between(first, last),
+            contribution.ahead.is_(False),
+            part.audience.in_(COUNTED),
+        )
+        .group_by(contribution.id, contribution.activity_date, *alike)
+        .order_by(contribution.id)
+    )
+    versions = defaultdict[date, list[tuple[object, int | None]]](list)
+    with store.reading() as connection:
+        for day, definition, key, crosswalk, number, unknown in connection.execute(users):
+            versions[day].append(((definition, key, crosswalk), None if unknown else int(number)))
+    most = {}
+    for day, of_day in versions.items():
+        settings = of_day[-1][0]
+        earlier = [number for alike_settings, number in of_day[:-1] if alike_settings == settings and number is not None]
+        if earlier:
+            most[day] = max(earlier)
+    return most
+
+
 def read_events(store: Store, ref: ProductRef, grain: Grain, next_epoch: bool = False) -> dict[date, int]:
     """By first day, the number of events of a period's contribution: of every audience, identified or not.
 

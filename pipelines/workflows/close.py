@@ -13,7 +13,7 @@ from pipelines.alerts import delivery, evaluate
 from pipelines.counting import measure
 from pipelines.counting.inputs import METHOD, gather
 from pipelines.counting.measure import Measured
-from pipelines.figures import quality_checks
+from pipelines.figures import data_findings, quality_checks
 from pipelines.figures.rows import new_publication, with_state
 from pipelines.hash_chain import LedgerEntry, canonical, head_of
 from pipelines.licences import release_tests
@@ -178,6 +178,9 @@ def _red_checks(store: ContributionStore, group: Group, measured: Mapping[str, M
     for check in dict.fromkeys(checks):
         if not check.passed:
             yield f"{check.name}, {check.subject}: {check.explanation}"
+    # No check of Dagster's: it rests on versions that are current no more.
+    month = next(iter(measured.values())).inputs.month
+    yield from (str(f) for f in data_findings.read_month(store, group, month) if f.what.startswith(data_findings.LOST_USERS))
 
 
 def _check_not_red(name: str, red: Sequence[str]) -> None:

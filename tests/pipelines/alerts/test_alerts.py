@@ -44,7 +44,7 @@ from pipelines.forecasting.series import Point
 from pipelines.licences import registry
 from pipelines.licences.registry import builtin
 from pipelines.records import PublishedMonth
-from pipelines.store import alert_log, contributions
+from pipelines.store import alert_log, contributions, outbox
 from pipelines.store.alert_log import AlertKey, Transition
 from pipelines.workflows.run import run
 from tests.support.databases import SQLITE
@@ -761,3 +761,34 @@ def test_another_reading_of_record_ends_the_old_ones_alerts(tmp_path: Path) -> N
             levels = {key.reading: alert.level for key, alert in alert_log.current(store).items() if key.kind == "threshold"}
         assert levels == {"unique_people": left, "summed": "prepare" if people < 700 else "over"}
         shutil.rmtree(directory)
+
+
+def test_a_month_that_isnt_believed_says_what_it_would_pass(tmp_path: Path) -> None:
+    """A figure that jumps over the threshold raises no level, and the one message about it named no threshold."""
+    directory = tmp_path / "group"
+    ops = {"name": "ops", "audience": "ops", "urls": ["json://127.0.0.1:9/x"]}
+    group = write(directory, MONTHS, settings={"channels": [ops]})
+    run(directory, group, datetime(2025, 4, 5, tzinfo=UTC))
+    group = write(directory, MONTHS | {"2025-04": 1000}, settings={"channels": [ops]})
+    run(directory, group, datetime(2025, 5, 5, tzinfo=UTC))
+    assert not [kind for kind, _, level in happened(directory, group) if (kind, level) == ("threshold", "over")]
+    with contributions.open_store(SQLITE, directory) as store:
+        (jump,) = [m.payload["text"] for m in outbox.read(store) if m.payload["kind"] == "jump"]
+    assert "2025-04: 1,000,000,000 people, +50.6% since 2025-03; if the figure is right, it is over the threshold of" in jump
+    assert "/700000000: at least 1,000,000,000 people" in jump
+
+
+def test_no_level_follows_a_product_down_that_stands_still(tmp_path: Path) -> None:
+    """The figure fell because an export stood still, and the alert of the threshold was lowered with it."""
+    directory = tmp_path / "group"
+    counts = {"2025-01": 655, "2025-02": 660, "2025-03": 664}
+    run(directory, write(directory, counts), datetime(2025, 4, 5, tzinfo=UTC))
+    full = [(f"2025-03-{d:02}T12:00:00Z", f"u{i}@example.com") for d in range(1, 32) for i in range(300)]
+    fallen = write(directory, {**counts, "2025-03": 568})
+    events(full[:600]).write_parquet(directory / "events.parquet")
+    report = run(directory, fallen, datetime(2025, 4, 6, tzinfo=UTC))
+    assert [told["what"] for told in report.to_dict()["data_findings"]] == ["no users from 2025-03-03"]
+    assert not [event for event in happened(directory, fallen) if event[1] in ("lowered", "cleared")]
+    events(full).write_parquet(directory / "events.parquet")
+    run(directory, fallen, datetime(2025, 4, 7, tzinfo=UTC))
+    assert ("threshold", "lowered", "watch") in happened(directory, fallen), "once the data are as usual again"

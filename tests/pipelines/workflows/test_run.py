@@ -512,3 +512,32 @@ def test_what_is_handed_in_and_never_came_is_missing(make: Make) -> None:
         assert set(data_findings.read_missing(store, group, NOW)) == {"a/prepaid"}
         (alert,) = [known for known in alert_log.current(store).values() if known.kind == "missing_data"]
     assert alert.subjects == "2025-01 a/prepaid"
+
+
+def test_a_part_of_a_source_that_is_gone_is_told(make: Make) -> None:
+    """Each of its days was replaced by one of half the users, clean and complete; of files handed in a warning said so."""
+    half = source(files="parts")
+    parts = {f"parts/{name}.parquet": events([(at, f"{name}{user}") for at, user in by_day(20, 1, 31)]) for name in "ab"}
+    directory = make([entity("a", [product(to="2025-02-01", sources=[half])])], parts)
+    assert go(directory).clean
+    (directory / "parts/b.parquet").unlink()
+    for moment in (NOW + timedelta(days=1), NOW + timedelta(days=2)):
+        (told,) = go(directory, now=moment).to_dict()["data_findings"]
+        assert told["what"] == "fewer users than an earlier version from 2025-01-01"
+        assert "620 users from 2025-01-01 to 2025-01-31, 1,240 by an earlier version" in told["text"]
+    with Workspace(directory, read_group(directory), NOW) as workspace, pytest.raises(RefusedError, match="an earlier version"):
+        close.close_month(workspace, JANUARY[0], close.Signature("CFO"))
+    parts["parts/b.parquet"].write_parquet(directory / "parts/b.parquet")
+    assert go(directory, now=NOW + timedelta(days=3)).clean
+
+
+def test_other_settings_lose_nobody(make: Make) -> None:
+    """A condition that leaves half of the users out is no export that has lost them."""
+    rows_ = by_day(40, 1, 31)
+    directory = make([entity("a", [product(to="2025-02-01")])], {"events.parquet": events(rows_)})
+    assert go(directory).clean
+    fewer = source(counts_when="length(user) > 14")
+    make([entity("a", [product(to="2025-02-01", sources=[fewer])])])
+    report = go(directory, now=NOW + timedelta(days=1))
+    assert report.products[0].received.replaced == 31
+    assert report.clean
