@@ -9,7 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from affiliates.aggregation.batch import Batch, CellKeys, NotCounted, SourceSample
-from affiliates.aggregation.event_columns import event_columns
+from affiliates.aggregation.event_columns import event_columns, is_beyond
 from affiliates.aggregation.key_cache import KeyCache
 from affiliates.concurrency import ordered
 from affiliates.errors import Code, refused
@@ -43,32 +43,56 @@ def check(event_source: EventSource, days: Sequence[date], zone: str, now: datet
     if event_source.source.time is None:
         return
     counts = Counter[str]()
+    first_file: dict[str, str] = {}
     with event_source.reading():
         for frame in event_source.frames(days, columns_needed(event_source.source, who=False), now):
-            counts.update(_impossible_times(event_source, frame, days, zone, now).collect().to_dicts()[0])
-    _refuse_impossible(event_source, counts, zone, now)
+            by_fault = _impossible_times(event_source, frame, days, zone, now).collect().to_dicts()[0]
+            for fault, events in by_fault.items():
+                counts[fault] += events["number"]
+                if events["file"] is not None:
+                    first_file.setdefault(fault, events["file"])
+    _refuse_impossible(event_source, counts, first_file, zone, now)
 
 
-def _refuse_impossible(event_source: EventSource, counts: Mapping[str, int], zone: str, now: datetime) -> None:
-    """Raise `RefusedError` if any event has a time that can't be right; `counts`: as `_impossible_times` numbers them."""
-    if event_source.source.time is None:
+def _refuse_impossible(
+    event_source: EventSource, counts: Mapping[str, int], first_file: Mapping[str, str], zone: str, now: datetime
+) -> None:
+    """Raise `RefusedError` if any event has a time that can't be right.
+
+    By what is wrong, as `_impossible_times` names it: `counts` has the number of events, `first_file` a file that has one.
+    """
+    spec = event_source.source.time
+    if spec is None:
         return
-    column = f"column {event_source.source.time.column}"
+
+    def values(fault: str) -> str:
+        """How many events have the fault, in which column, and a file that has one."""
+        where = f", as in {first_file[fault]}" if fault in first_file else ""
+        return f"{counts[fault]:,} in column {spec.column}{where}"
+
+    out_of_the_way = "correct the export, or leave these events out by `counts_when`"
     if counts["without_zone"]:
         raise refused(
             Code.SOURCE_TIMES_UNCLEAR,
             event_source.subject,
             "times without a zone",
-            f"{counts['without_zone']:,} in {column}",
+            values("without_zone"),
             "say which zone they are in: `time: {column: …, zone: …}`",
         )
-    out_of_the_way = "correct the export, or leave these events out by `counts_when`"
     if counts["unreadable"]:
         raise refused(
             Code.SOURCE_TIMES_UNCLEAR,
             event_source.subject,
             "events without a readable time",
-            f"{counts['unreadable']:,} in {column}",
+            values("unreadable"),
+            f"{out_of_the_way}; text that is days alone needs `types: {{{spec.column}: date}}`",
+        )
+    if counts["beyond"]:
+        raise refused(
+            Code.SOURCE_TIMES_IMPOSSIBLE,
+            event_source.subject,
+            "times that can't be: infinity, or the first or last day of the years 1 to 9999",
+            values("beyond"),
             out_of_the_way,
         )
     if counts["early"]:
@@ -76,7 +100,7 @@ def _refuse_impossible(event_source: EventSource, counts: Mapping[str, int], zon
             Code.SOURCE_TIMES_IMPOSSIBLE,
             event_source.subject,
             "times before 1971: most likely missing ones written as 0",
-            f"{counts['early']:,} in {column}",
+            values("early"),
             out_of_the_way,
         )
     if counts["late"]:
@@ -84,7 +108,7 @@ def _refuse_impossible(event_source: EventSource, counts: Mapping[str, int], zon
             Code.SOURCE_TIMES_IMPOSSIBLE,
             event_source.subject,
             "times in the future",
-            f"{counts['late']:,} in {column} after {now:%Y-%m-%d %H:%M} UTC",
+            f"{values('late')}, after {now:%Y-%m-%d %H:%M} UTC",
             f"{out_of_the_way}; check the column's zone and unit",
         )
     if counts["elsewhere"]:
@@ -92,7 +116,7 @@ def _refuse_impossible(event_source: EventSource, counts: Mapping[str, int], zon
             Code.SOURCE_DAYS_ELSEWHERE,
             event_source.subject,
             f"events on another day, in {zone}, than the file's name says",
-            f"{counts['elsewhere']:,} events",
+            values("elsewhere"),
             "name the files by the group's days, or, if they are named by arrival, give the folder without {day}",
         )
 
@@ -100,7 +124,7 @@ def _refuse_impossible(event_source: EventSource, counts: Mapping[str, int], zon
 def _impossible_times(
     event_source: EventSource, frame: pl.LazyFrame, days: Sequence[date], zone: str, now: datetime, rows: int | None = None
 ) -> pl.LazyFrame:
-    """One row: how many events that count have a time that can't be right, by what is wrong with the time.
+    """One row, by what is wrong with a time: how many events that count have it so, and the file of one of them, or null.
 
     `rows`: of the first so many events that count; of all where null.
     """
@@ -109,17 +133,24 @@ def _impossible_times(
     time = pl.col("time")
     day = pl.col("day")
     is_date = frame.collect_schema()[spec.column] == pl.Date
+    # Of whole numbers it is the unit that is wrong, and no column has an infinite one.
+    beyond = pl.lit(False) if spec.unit else is_beyond(time)
+    faults = {
+        "unreadable": time.is_null(),
+        "without_zone": time.is_null() & pl.col("naive") & pl.lit(spec.zone is None),
+        "beyond": beyond,
+        "early": (time < EARLIEST) & ~beyond,
+        # A date stands for midnight UTC, which east of UTC can be later than now on today's date: dates compare as days.
+        "late": (day > local_day(now, zone) if is_date else time > now) & ~beyond,
+        "elsewhere": day != pl.col("__day__"),
+    }
     return (
         event_columns(event_source, frame, days, zone, identifiers=False)
         .filter("counts")
         .slice(0, rows)
         .select(
-            unreadable=time.is_null().sum(),
-            without_zone=(time.is_null() & pl.col("naive") & pl.lit(spec.zone is None)).sum(),
-            early=(time < EARLIEST).sum(),
-            # A date stands for midnight UTC, which east of UTC can be later than now on today's date: dates compare as days.
-            late=(day > local_day(now, zone) if is_date else time > now).sum(),
-            elsewhere=(day != pl.col("__day__")).sum(),
+            pl.struct(number=fault.sum(), file=pl.col("__file__").filter(fault).first()).alias(name)
+            for name, fault in faults.items()
         )
     )
 
@@ -200,7 +231,9 @@ def sample(event_source: EventSource, zone: str, now: datetime, rows: int = 10_0
     if event_source.source.time is not None:
         with event_source.reading():
             impossible = _impossible_times(event_source, newest, (), zone, now, rows).collect().to_dicts()[0]
-        _refuse_impossible(event_source, impossible, zone, now)
+        counts = {fault: events["number"] for fault, events in impossible.items()}
+        files = {fault: events["file"] for fault, events in impossible.items() if events["file"] is not None}
+        _refuse_impossible(event_source, counts, files, zone, now)
     events = event_columns(event_source, newest, (), zone)
     user = pl.coalesce(
         normalise(pl.col(f"identifier_{number}"), identifier.namespace, identifier.region)

@@ -13,6 +13,7 @@ from affiliates import signing
 from affiliates.contributions import parquet_limits
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.sketches.image import MOST_BYTES
+from affiliates.sources import file_contents
 
 READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 """What polars raises on a damaged file; `PanicException` is no `Exception`, and would end the program."""
@@ -58,6 +59,7 @@ def read(path: Path, schema: pl.Schema, nullable: Collection[str], optional: Col
 def _read_file(path: Path, contract: pl.Schema, nullable: Collection[str], optional: Collection[str]) -> pl.DataFrame:
     if path.stat().st_size == 0:
         raise refused(Code.CONTRIBUTION_UNREADABLE, path.name, "the file has zero bytes", "", "write it again")
+    _check_kind(path)
     frame = _read_csv(path, contract, optional) if path.suffix == ".csv" else _read_parquet(path, contract, optional)
     as_written = frame.schema
     schema = pl.Schema({name: contract[name] for name in frame.columns})
@@ -81,6 +83,23 @@ def _read_file(path: Path, contract: pl.Schema, nullable: Collection[str], optio
         )
     _check_values(frame, path.name)
     return frame.select(pl.col(name) if name in schema else pl.lit(None, contract[name]).alias(name) for name in contract)
+
+
+def _check_kind(path: Path) -> None:
+    """Raise `RefusedError` for a file that begins as one of another kind, such as a page in HTML, or as text in UTF-16."""
+    file_format = "csv" if path.suffix == ".csv" else "parquet"
+    head = file_contents.head_of(path)
+    kind = file_contents.other_kind(head, file_format)
+    if kind is None and file_format == "csv":
+        kind = file_contents.wide_encoding(head)
+    if kind:
+        raise refused(
+            Code.CONTRIBUTION_UNREADABLE,
+            path.name,
+            f"is not a readable {'CSV' if file_format == 'csv' else 'Parquet'} file",
+            f"it is {kind}",
+            "write it as Parquet, or as CSV in UTF-8 under a name that ends with .csv",
+        )
 
 
 def _read_parquet(path: Path, schema: pl.Schema, optional: Collection[str]) -> pl.DataFrame:
@@ -128,12 +147,15 @@ def _read_csv(path: Path, schema: pl.Schema, optional: Collection[str]) -> pl.Da
         times = [_moment(name) for name, dtype in schema.items() if dtype.base_type() == pl.Datetime]
         return frame.select(schema.names()).with_columns(*empty_texts, *days, *times)
     except READ_ERRORS:
+        # Not of what is packed: unpacking a stranger's file has no limit.
+        packed = file_contents.is_packed(file_contents.head_of(path))
+        fault = None if packed else file_contents.text_fault(path)
         raise refused(
             Code.CONTRIBUTION_UNREADABLE,
             path.name,
             "is not a readable CSV file",
-            f"{path.stat().st_size:,} bytes",
-            "write it again, in UTF-8 and with a header",
+            f"{fault.rule}: {fault.values}" if fault else f"{path.stat().st_size:,} bytes",
+            fault.next_step if fault else "write it again, in UTF-8 and with a header",
         ) from None
 
 

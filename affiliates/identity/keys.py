@@ -103,14 +103,14 @@ def _key_text(source: KeySource, directory: Path) -> str:
     if source.file is not None:
         path = directory / source.file
         try:
-            return path.read_text(encoding="ascii")
-        except (OSError, UnicodeDecodeError):
+            return path.read_text(encoding="utf-8-sig")
+        except (OSError, UnicodeDecodeError) as error:
             # Somebody may have written the key itself where its path belongs: the message must not show it.
             path_or_dots = "…" if re.search("[0-9a-fA-F]{32}", source.file) else source.file
             raise refused(
                 Code.KEY_MISSING,
                 "the group key",
-                "can't be read from its file",
+                "can't be read from its file" if isinstance(error, OSError) else "its file isn't UTF-8 text",
                 path_or_dots,
                 "put the key there, or correct `key` in group.yaml",
             ) from None

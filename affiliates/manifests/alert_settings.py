@@ -225,7 +225,7 @@ def _secret(subject: str, env: str | None, file: str | None, directory: Path) ->
     else:
         place = f"file {file}"
         try:
-            text = (directory / str(file)).read_text(encoding="utf-8")
+            text = (directory / str(file)).read_text(encoding="utf-8-sig")
         # `from None`: an error of decoding holds the bytes that it couldn't read.
         except (OSError, UnicodeDecodeError):
             raise refused(Code.CHANNEL_UNUSABLE, subject, "its URL can't be read", place, "see to the file") from None

@@ -15,7 +15,26 @@ import polars as pl
 
 from affiliates.errors import Code, refused
 from affiliates.manifests.source import Source
-from affiliates.sources.file_formats import READ_ERRORS, cast_text, check_columns, columns_needed, literal, scan_file, scan_jsonl
+from affiliates.sources.file_contents import (
+    TextFault,
+    check_kind,
+    ends_with_line_end,
+    head_of,
+    not_text,
+    parquet_fault,
+    text_fault,
+    unreadable,
+)
+from affiliates.sources.file_formats import (
+    READ_ERRORS,
+    cast_text,
+    check_columns,
+    columns_needed,
+    literal,
+    scan_file,
+    scan_jsonl,
+    scan_parquet,
+)
 
 _QUOTED = '"(?:[^"]|"")*"'
 """A quoted field of a CSV by RFC 4180: quotation marks inside are doubled."""
@@ -38,6 +57,7 @@ def check_file(path: Path, file_format: str, source: Source, subject: str, name:
                 "an export that failed, not a day without users",
                 "write it again; for zero users, write a file with its columns and no rows",
             )
+        check_kind(head_of(path), file_format, where)
         if file_format == "parquet":
             _check_parquet(path, columns_needed(source), where)
         elif file_format == "csv":
@@ -52,26 +72,25 @@ def check_file(path: Path, file_format: str, source: Source, subject: str, name:
             Code.SOURCE_UNREACHABLE, where, "may not be read", "permission denied", "let the user of mauwatch read it"
         ) from None
     except READ_ERRORS:
-        raise refused(
-            Code.SOURCE_UNREADABLE,
-            where,
-            "can't be read to its end",
-            f"read as {file_format}",
-            "write it again; it may be cut off",
-        ) from None
+        raise unreadable(path, file_format, where) from None
 
 
 def _check_parquet(path: Path, needed: list[str], where: str) -> None:
     """Read the footer, which is at the end of the file: a file that was cut off has none. Pages are judged as they are read."""
     try:
-        columns = list(pl.scan_parquet(literal(path)).collect_schema())
-    except pl.exceptions.PolarsError:
+        columns = list(scan_parquet(literal(path)).collect_schema())
+    except pl.exceptions.DuplicateError:
+        raise refused(
+            Code.SOURCE_COLUMNS_MISSING, where, "two columns have one name", "", "write each column once, under a name of its own"
+        ) from None
+    except (pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        cause, next_step = parquet_fault(path)
         raise refused(
             Code.SOURCE_UNREADABLE,
             where,
             "is not a readable Parquet file",
-            f"{path.stat().st_size:,} bytes; its footer is missing or broken",
-            "write it again; it may be cut off",
+            f"{path.stat().st_size:,} bytes; {cause}",
+            next_step,
         ) from None
     check_columns(needed, columns, where)
 
@@ -116,14 +135,20 @@ def _check_csv(path: Path, source: Source, where: str) -> None:
         fields=without_quoted.str.count_matches(separator, literal=True) + 1,
         improper=has_quotes & ~well_quoted,
         blank=line == "",
+        nul=line.str.contains("\x00", literal=True),
     )
     # In a file of one column, an empty line is an empty field.
-    fault = (pl.col("fields") != width) | pl.col("improper") | (pl.col("blank") & pl.lit(width > 1))
+    fault = (pl.col("fields") != width) | pl.col("improper") | (pl.col("blank") & pl.lit(width > 1)) | pl.col("nul")
     faults = lines.filter(fault).head(1).collect().to_dicts()
+    # What is no text has no lines either: its encoding is the cause.
+    if faults and (text := text_fault(path)):
+        raise not_text(where, text)
     if faults and faults[0]["improper"]:  # Perhaps a field over several lines: only a full reading tells.
         records = _check_records(path, separator, width, where)
     elif faults:
         fields = "it is empty" if faults[0]["blank"] else f"{faults[0]['fields']} fields"
+        if lines.filter(pl.col("row") > faults[0]["row"]).head(1).collect().is_empty() and not ends_with_line_end(path):
+            fields += ", and no end: the file may be cut off"
         _refuse_line(where, faults[0]["row"] + 1, fields, width)
     else:
         records = lines.select(pl.len()).collect().item()
@@ -143,6 +168,8 @@ def _check_header(path: Path, source: Source, where: str) -> list[str]:
     """The names in a CSV's first line: each once, with those that the manifest needs."""
     try:
         first = pl.scan_lines(literal(path)).head(1).collect()["line"].to_list()
+        if first and "\r" in first[0]:
+            raise unreadable(path, "csv", where)
         # Excel writes a byte order mark before the first name.
         names = next(csv.reader([first[0].removeprefix("\ufeff")], delimiter=source.separator, strict=True)) if first else []
     except csv.Error:
@@ -211,10 +238,17 @@ def _check_jsonl(path: Path, needed: list[str], where: str, identifiers: set[str
         needed_columns = scan_jsonl(path, needed).select(pl.len().alias("__rows__"), pl.all().is_not_null().any())
         has_value = needed_columns.collect().to_dicts()[0]
     except pl.exceptions.PolarsError:
+        if fault := text_fault(path):
+            raise not_text(where, fault) from None
+        head = head_of(path)
+        if head.startswith(b"\xef\xbb\xbf"):
+            rule = "begins with a byte order mark, which JSON has not"
+            raise not_text(where, TextFault(rule, "line 1", "write it as UTF-8 without the mark", is_damage=False)) from None
         number = _first_bad_json(path)
-        raise refused(
-            Code.SOURCE_LINES_INVALID, where, "a bad line", f"line {number} isn't a JSON object", "write one JSON object a line"
-        ) from None
+        next_step = "write one JSON object a line"
+        if head.lstrip().startswith(b"["):
+            next_step = "the file is one list: write one JSON object a line"
+        raise refused(Code.SOURCE_LINES_INVALID, where, "a bad line", f"line {number} isn't a JSON object", next_step) from None
     if not has_value["__rows__"]:
         raise refused(
             Code.SOURCE_COLUMNS_MISSING,

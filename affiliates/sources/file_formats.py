@@ -5,16 +5,18 @@ with another type is named under the manifest's `types`. Whether a file is whole
 """
 
 import glob
+import os
 import re
 from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from affiliates.errors import Code, alike, refused
 from affiliates.manifests import conditions
-from affiliates.manifests.source import ColumnType, Source
+from affiliates.manifests.source import ColumnType, EventTime, Source
 
 READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 """What polars raises for a file that is damaged or gone. It panics where damage lies beyond what it looked at first."""
@@ -53,10 +55,18 @@ def scan_file(path: Path, file_format: str, source: Source) -> pl.LazyFrame:
     A value that isn't of its named type becomes null here: `file_checks.check_file` refuses it before.
     """
     if file_format == "parquet":
-        return pl.scan_parquet(literal(path))
+        return scan_parquet(literal(path))
     if file_format == "csv":
         return _typed(pl.scan_csv(literal(path), infer_schema=False, separator=source.separator), source)
     return _typed(scan_jsonl(path, columns_needed(source)), source)
+
+
+def scan_parquet(place: str, **options: Any) -> pl.LazyFrame:
+    """A Parquet file's columns, lazily. `place` is escaped where a name isn't meant as a pattern; `options` are polars'."""
+    # Without it polars panics on a zone that isn't in the IANA database, such as the +05:30 that Arrow writes, even in a column
+    # that nobody reads. The moments are in UTC, whatever the name of the zone.
+    os.environ.setdefault("POLARS_IGNORE_TIMEZONE_PARSE_ERROR", "1")
+    return pl.scan_parquet(place, **options)
 
 
 def scan_jsonl(path: Path, columns: Sequence[str]) -> pl.LazyFrame:
@@ -65,18 +75,55 @@ def scan_jsonl(path: Path, columns: Sequence[str]) -> pl.LazyFrame:
     return pl.scan_ndjson(literal(path), schema=dict.fromkeys(columns, pl.String()))
 
 
-def together(parts: Sequence[tuple[str, date | None, pl.LazyFrame]], source: Source, subject: str) -> pl.LazyFrame:
-    """One frame of several files, each given by name, day and frame; `__day__` is the day, or null.
+def together(
+    parts: Sequence[tuple[str, date | None, pl.LazyFrame]], columns: Sequence[str], source: Source, subject: str
+) -> list[pl.LazyFrame]:
+    """Frames of several files, each file given by name, day and frame: these columns with `__day__` and `__file__`.
 
-    Raises `RefusedError` for a file whose identifiers are neither text nor whole numbers: joined with another file's text,
-    a float would become text as well, and 1001.0 would be another user than 1001.
+    Files whose columns have the same types make one frame. Another writer's times are never cast to fit: a date would become a
+    midnight in UTC, which is another day elsewhere. Columns that nobody reads may be of any type.
+
+    Raises `RefusedError` for a file whose identifiers or times are of a type that can't be counted: joined with another file's
+    text, a float would become text as well, and 1001.0 would be another user than 1001.
     """
-    for name, _, frame in parts:
-        schema = frame.collect_schema()
+    schemas = [pl.Schema({name: frame.collect_schema()[name] for name in columns}) for _, _, frame in parts]
+    # A day without users often comes as a file whose columns have no type: such a column fits any other.
+    typed = {name: next((s[name] for s in schemas if s[name] != pl.Null), pl.Null()) for name in columns}
+    by_types: dict[tuple[pl.DataType, ...], list[pl.LazyFrame]] = {}
+    for (name, day, frame), schema in zip(parts, schemas, strict=True):
+        where = f"{subject}, {name}"
         for column in [identifier.column for identifier in source.identifiers if identifier.column in schema]:
-            check_identifiers(schema[column], column, f"{subject}, {name}")
-    # Relaxed: a day without users often comes as a file whose columns have no type.
-    return pl.concat([frame.with_columns(__day__=pl.lit(day, pl.Date)) for _, day, frame in parts], how="diagonal_relaxed")
+            check_identifiers(schema[column], column, where)
+        if source.time is not None and source.time.column in schema:
+            check_time(schema[source.time.column], source.time, where)
+        types = tuple(typed[column] if schema[column] == pl.Null else schema[column] for column in columns)
+        if types not in by_types:
+            check_conditions(source, pl.Schema(zip(columns, types, strict=True)), where)
+        part = frame.select(*columns, __day__=pl.lit(day, pl.Date), __file__=pl.lit(name, pl.String))
+        by_types.setdefault(types, []).append(part)
+    return [pl.concat(frames, how="vertical_relaxed") for frames in by_types.values()]
+
+
+def check_conditions(source: Source, schema: pl.Schema, where: str) -> None:
+    """Raise `RefusedError` for a condition whose columns are all in a schema and don't fit their types."""
+    for name in ("counts_when", "internal_when", "automated_when"):
+        condition = getattr(source, name)
+        if condition is not None and conditions.check(condition, name) <= set(schema):
+            conditions.expression(condition, schema, f"{where}, {name}")
+
+
+def check_time(dtype: pl.DataType, spec: EventTime, where: str) -> None:
+    """Raise `RefusedError` for a column of times whose type is none of a time. A column without a type fits: it has no time."""
+    if dtype == pl.Null or isinstance(dtype, pl.Date | pl.Datetime) or (dtype == pl.String and not spec.unit):
+        return
+    if not (dtype.is_integer() and spec.unit):
+        raise refused(
+            Code.SOURCE_TIMES_UNCLEAR,
+            where,
+            "the time column has no type of a time",
+            f"column {spec.column} is {dtype}",
+            "give times with a zone, ISO 8601 text, or whole numbers with a `unit`; CSV and JSON lines need `types` for these",
+        )
 
 
 def check_identifiers(dtype: pl.DataType, column: str, where: str) -> None:

@@ -1,13 +1,16 @@
-"""What the names of files and objects say: their format, and the day that they hold."""
+"""What the names of files and objects say: which are a source's, their format, and the day that they hold."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import date
+from functools import lru_cache
 from pathlib import PurePath
+from typing import NamedTuple
 
 from affiliates.errors import Code, refused
 from affiliates.manifests.source import Source
+from affiliates.sources.leftovers import NO_SUCH_DAY, OTHER_DAY, UNCOMMITTED, LeftOut, Tally, note, uncommitted, why_left_out
 
 _SUFFIXES = {
     ".parquet": "parquet",
@@ -17,6 +20,28 @@ _SUFFIXES = {
     ".json": "jsonl",
 }
 _COMPRESSED = {".gz", ".zst"}
+_NO_DAY = ("__HIVE_DEFAULT_PARTITION__", "__DEFAULT_PARTITION__", "null", "NULL", "None", "NaT")
+"""What engines write for a day that is missing: events are there, and nobody knows whose day they are of."""
+_WAYS_OF_DAYS = (
+    (r"(19|20)\d\d(0[1-9]|1[0-2])\d\d", "YYYYMMDD"),
+    (r"\d\d(0[1-9]|1[0-2])(19|20)\d\d", "DDMMYYYY"),
+    (r"\d{4}_\d\d?_\d\d?", "YYYY_MM_DD"),
+    (r"\d{4}\.\d\d?\.\d\d?", "YYYY.MM.DD"),
+    (r"\d{4}/\d\d?/\d\d?", "YYYY/MM/DD"),
+    (r"[A-Za-z_]+=\d{4}/[A-Za-z_]+=\d\d?/[A-Za-z_]+=\d\d?", "a folder each for year, month and day"),
+    (r"[A-Za-z_]+=\d{4}-\d\d-\d\d", "NAME=YYYY-MM-DD"),
+    (r"[A-Za-z_]+=\d{8}", "NAME=YYYYMMDD"),
+    (r"\d{4}-\d\d?-\d\d?", "YYYY-M-D"),
+    (r"\d\d?\.\d\d?\.\d{4}", "DD.MM.YYYY"),
+    (r"\d\d?[-_]\d\d?[-_]\d{4}", "DD-MM-YYYY or MM-DD-YYYY"),
+    (r"(19|20)\d{6}[T_-]?\d\d(\d\d){0,2}Z?", "YYYYMMDD with an hour"),
+    (r"\d{4}-\d\d-\d\d[T_ -]?\d\d.*", "YYYY-MM-DD with an hour"),
+    (r"\d{4}-?W\d\d", "a week"),
+    (r"\d{4}-?\d\d", "YYYY-MM"),
+    (r"\d{4}-\d{3}", "a day of the year"),
+    (r"\d\d{0,3}", "a number"),
+)
+"""How days are written elsewhere, in order: each whole text, and what it is called."""
 
 
 class NamedFiles:
@@ -27,6 +52,8 @@ class NamedFiles:
     """The parts of each day, where the manifest's pattern has {day}; else empty."""
     complete_through: date | None
     """The last day whose events are all there, where the pattern has no {day}."""
+    not_read: tuple[LeftOut, ...]
+    """What lies among the parts and is none of them."""
 
     @property
     def day_by_day(self) -> bool:
@@ -40,11 +67,86 @@ class NamedFiles:
             return day in self.parts_by_day
         return self.complete_through is not None and day <= self.complete_through
 
+    @property
+    def left_out(self) -> list[str]:
+        """What lies among the parts and isn't read, in words: number and reason."""
+        return [str(left_out) for left_out in self.not_read]
 
-def is_hidden(name: str) -> bool:
-    """Whether a file's name marks it as no export, but as what a writer leaves beside one, such as _SUCCESS."""
-    # Spark and Hadoop write _SUCCESS, and a checksum .part-00000.crc for each part.
-    return name.startswith((".", "_")) or name.endswith(".crc")
+    def left_out_note(self) -> str:
+        """The end of a summary that says what is left out; "" for nothing."""
+        return note(self.not_read)
+
+
+class Chosen(NamedTuple):
+    """Which of the files that lie where a manifest points are the source's."""
+
+    parts: list[tuple[date | None, str]]
+    """The paths of the source's files, each with the day in its name, or None; in order of the paths."""
+    not_read: tuple[LeftOut, ...]
+
+
+def choose(paths: Iterable[str], markers: Sequence[str], place: str, is_pattern: bool, source: Source, subject: str) -> Chosen:
+    """The source's files among paths: those whose day is written as the manifest's {day} is, and that are no leftovers.
+
+    `paths`: whole, of everything below the folder or that fits the pattern; where it has {day}, of more if need be. `markers`:
+    of files by which a job says that it has begun or committed. `place`: the whole pattern, or the folder. Raises `RefusedError`
+    for files whose day is missing, and where all files write their day otherwise than {day}.
+    """
+    tally = Tally()
+    parts: list[tuple[date | None, str]] = []
+    other_days: list[str] = []
+    for path in sorted(paths):
+        match = matching(place).fullmatch(path) if source.by_day else None
+        loose = loosely_matching(place).fullmatch(path) if source.by_day and match is None else match
+        if source.by_day and loose is None:
+            continue
+        why = None
+        if not is_pattern:
+            why = why_left_out(path.removeprefix(place).lstrip("/"))
+        elif path.count("/") == place.count("/"):  # Else its day is three folders: it is judged by the day.
+            why = why_left_out(path, place)
+        if why is not None:
+            tally.add(*why)
+        elif loose is not None and match is None:
+            other_days += [loose["day"]] if loose["day"] in _NO_DAY or _way_of_day(loose["day"]) else []
+        elif match is not None and day_of(match) is None:
+            tally.add(NO_SUCH_DAY, match["day"])
+        else:
+            parts.append((day_of(match), path))
+    pending = uncommitted([path for _, path in parts], markers)
+    for path in pending:
+        tally.add(UNCOMMITTED, PurePath(path).name)
+    parts = [(day, path) for day, path in parts if path not in pending]
+    _refuse_days(other_days, bool(parts), source, subject)
+    for text in other_days:
+        tally.add(OTHER_DAY, _way_of_day(text) or "")
+    return Chosen(parts, tally.all)
+
+
+def _way_of_day(text: str) -> str | None:
+    """How a day is written, such as YYYYMMDD; what stands there isn't shown, since it may be no day but somebody's number."""
+    return next((way for pattern, way in _WAYS_OF_DAYS if re.fullmatch(pattern, text)), None)
+
+
+def _refuse_days(other_days: Sequence[str], has_parts: bool, source: Source, subject: str) -> None:
+    """Raise `RefusedError` for files without a day, and for files whose day is written otherwise where no other file is there."""
+    if missing := [text for text in other_days if text in _NO_DAY]:
+        raise refused(
+            Code.SOURCE_DAYS_UNCLEAR,
+            subject,
+            "events without a day",
+            f"{len(missing):,} files have {missing[0]} in the place of {{day}} in {source.files}",
+            "give these events their day, or take the files away if they count nowhere",
+        )
+    if other_days and not has_parts:
+        ways = sorted({_way_of_day(text) or "" for text in other_days})
+        raise refused(
+            Code.SOURCE_DAYS_UNCLEAR,
+            subject,
+            "{day} is YYYY-MM-DD, and no file's day is written so",
+            f"{len(other_days):,} files fit {source.files} but for their day ({', '.join(ways)})",
+            "name the files by YYYY-MM-DD, or give the folder without {day}, with `time` and `complete_through`",
+        )
 
 
 def format_of(source: Source, paths: Sequence[PurePath], subject: str) -> str:
@@ -78,6 +180,7 @@ def refuse_unknown(source: Source, paths: Sequence[PurePath], subject: str) -> N
         )
 
 
+@lru_cache(maxsize=8)
 def matching(pattern: str) -> re.Pattern[str]:
     """The expression that a whole path must match, for a pattern with `*` (within a folder) and `{day}` (its group `day`)."""
     expression = re.escape(pattern).replace(r"\*", "[^/]*").replace(r"\{day\}", r"(?P<day>\d{4}-\d\d-\d\d)", 1)
@@ -85,18 +188,19 @@ def matching(pattern: str) -> re.Pattern[str]:
     return re.compile(expression.replace(r"\{day\}", "(?P=day)"))
 
 
+@lru_cache(maxsize=8)
+def loosely_matching(pattern: str) -> re.Pattern[str]:
+    """As `matching`, with any text in the day's place: for files that fit but for their day. A day may be three folders, too."""
+    day = r"(?:[A-Za-z_]+=)?\d{4}/(?:[A-Za-z_]+=)?\d\d?/(?:[A-Za-z_]+=)?\d\d?|[^/]*"
+    before, *rest = (re.escape(text).replace(r"\*", "[^/]*") for text in pattern.split("{day}"))
+    return re.compile(before + f"(?P<day>{day})" + f"(?:{day})".join(rest))
+
+
 def day_of(match: re.Match[str] | None) -> date | None:
     """The day in a path that `matching` has matched; None where there is no such day, as for 2023-02-30."""
     with suppress(ValueError):
         return date.fromisoformat(match["day"]) if match else None
     return None
-
-
-def left_out_note(impossible_days: Sequence[str]) -> str:
-    """The end of a summary: how many parts are left out, since the day in their names doesn't exist; "" for none."""
-    if not impossible_days:
-        return ""
-    return f"; left out, being named by a day that there isn't: {len(impossible_days)}, such as {impossible_days[0]}"
 
 
 def _format_by_suffix(path: PurePath) -> str | None:

@@ -6,7 +6,6 @@ says without a value what is wrong (`raise ... from None`).
 
 import glob
 import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,9 +17,14 @@ import polars as pl
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.manifests.source import Source
 from affiliates.sources.file_checks import check_file
-from affiliates.sources.file_formats import READ_ERRORS, scan_file, together
-from affiliates.sources.file_names import NamedFiles, day_of, format_of, is_hidden, left_out_note, matching, refuse_unknown
+from affiliates.sources.file_contents import unreadable
+from affiliates.sources.file_formats import READ_ERRORS, columns_needed, scan_file, together
+from affiliates.sources.file_names import Chosen, NamedFiles, choose, format_of, refuse_unknown
+from affiliates.sources.leftovers import LeftOut, job_of, note
 from affiliates.sources.protocol import PORTION_BYTES, complete_through, digest
+from affiliates.sources.table_formats import refuse_tables
+
+_BRING_FILES = "correct `files`, or bring the files"
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,7 @@ class Files(NamedFiles):
     paths: tuple[Path, ...]
     parts_by_day: dict[date, tuple[Path, ...]]
     complete_through: date | None
-    impossible_days: tuple[str, ...] = ()
-    """What stands for the day in the names of files that are left out, such as 2023-02-29."""
+    not_read: tuple[LeftOut, ...] = ()
 
     def bytes_of(self, days: Sequence[date]) -> int:
         """Bytes on disk that reading these days goes through; compressed ones as they are."""
@@ -65,19 +68,19 @@ class Files(NamedFiles):
         """All events of the files that hold these days, whatever their time, with all columns of the files."""
         # A check counts rows alone, so all days make one frame. Counting carries identifiers, so it reads in portions.
         for portion in [days] if now else self.portions(days, PORTION_BYTES):
-            yield self.scan(portion)
+            yield from self.scan(portion, columns)
 
     def newest(self, rows: int) -> pl.LazyFrame:
         """The files of the newest day, all of them checked; all files, the last of them checked, without {day} in the pattern."""
         days = [max(self.parts_by_day)] if self.parts_by_day else []
         for path in self.paths_of(days) if days else self.paths[-1:]:
             check_file(path, self.format, self.source, self.subject)
-        return self.scan(days)
+        return self.scan(days, columns_needed(self.source))[-1]
 
     def summary(self) -> str:
         """The number of files and their bytes."""
         size = sum(path.stat().st_size for path in self.paths)
-        return f"{len(self.paths)} files, {size:,} bytes{left_out_note(self.impossible_days)}"
+        return f"{len(self.paths)} files, {size:,} bytes{self.left_out_note()}"
 
     def portions(self, days: Sequence[date], size: int) -> Iterator[list[date]]:
         """The days in runs whose files have at most `size` bytes together, or one day; all days where there is no {day}."""
@@ -90,14 +93,14 @@ class Files(NamedFiles):
         if portion:
             yield portion
 
-    def scan(self, days: Sequence[date]) -> pl.LazyFrame:
-        """All columns of the files that hold these days; `__day__` is the day in a file's name, or null."""
+    def scan(self, days: Sequence[date], columns: Sequence[str]) -> list[pl.LazyFrame]:
+        """These columns of the files that hold these days, in frames; `__day__` is the day in a file's name, or null."""
         parts: list[tuple[date | None, Path]] = [(None, path) for path in self.paths]
         if self.source.by_day:
             parts = [(day, path) for day in days for path in self.parts_by_day.get(day, ())]
         with self.reading():
             frames = [(path.name, day, scan_file(path, self.format, self.source)) for day, path in parts]
-            return together(frames, self.source, self.subject)
+            return together(frames, columns, self.source, self.subject)
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -116,20 +119,13 @@ class Files(NamedFiles):
             except RefusedError as error:
                 return error
             except READ_ERRORS:
-                return refused(
-                    Code.SOURCE_UNREADABLE,
-                    f"{self.subject}, {path.name}",
-                    "can't be read to its end",
-                    f"read as {self.format}",
-                    "write the file again; it may be cut off",
-                )
-        # Each file is whole by itself, so the error came from reading them as one table.
+                return unreadable(path, self.format, f"{self.subject}, {path.name}")
         return refused(
-            Code.SOURCE_COLUMNS_MISSING,
+            Code.SOURCE_UNREADABLE,
             self.subject,
-            "the files don't fit together",
-            f"{len(self.paths)} files",
-            "give them the same columns and types",
+            "the files can't be read together, though each of them can",
+            f"{len(self.paths)} files, read as {self.format}",
+            "run again; if it stays so, it is a fault of mauwatch's or of polars': please report it",
         )
 
 
@@ -142,50 +138,81 @@ def _stats(paths: Sequence[Path]) -> str:
 def find(source: Source, directory: Path, subject: str) -> Files:
     """Find the files that the manifest's `files` names: one file, a folder, or a pattern with `*` and `{day}`.
 
-    A relative path is relative to `directory`. Raises `RefusedError` where no file is there, or the format isn't clear.
+    A relative path is relative to `directory`. Raises `RefusedError` where no file is there, the format isn't clear, or the files
+    are a table's of Delta and the like.
     """
     assert source.files is not None
+    chosen = _choose(source, directory, subject)
+    if not chosen.parts:
+        where = f"{source.files}{note(chosen.not_read)}"
+        next_step = "correct `files` ({day} is YYYY-MM-DD), or bring the files" if source.by_day else _BRING_FILES
+        raise refused(Code.SOURCE_MISSING, subject, "no file is there", where, next_step)
+    paths = tuple(Path(path) for _, path in chosen.parts)
+    refuse_tables({*map(os.path.abspath, paths), *_real_paths(paths)}, _names_in, subject)
+    if not source.by_day and (directory / source.files).is_dir():
+        refuse_unknown(source, paths, subject)
     parts_by_day: dict[date, tuple[Path, ...]] = {}
-    impossible_days: list[str] = []
-    if source.by_day:
-        for match, path in _matches(directory, source.files):
-            if (day := day_of(match)) is None:
-                impossible_days.append(match["day"])
-                continue
+    for (day, _), path in zip(chosen.parts, paths, strict=True):
+        if day is not None:
             parts_by_day[day] = (*parts_by_day.get(day, ()), path)
-        paths = [path for parts in parts_by_day.values() for path in parts]
-    else:
-        # A name with a `*` of its own is a name first: only where no such file is there is it a pattern.
-        place = directory / source.files
-        paths = _in_folder(place, source, subject) if place.is_dir() else [place] if place.is_file() else []
-        if not paths and "*" in source.files:
-            paths = sorted(Path(name) for name in glob.glob(_whole_pattern(directory, source.files)))
-    if not paths:
-        raise refused(Code.SOURCE_MISSING, subject, "no file is there", source.files, "correct `files`, or bring the files")
-    last_day = complete_through(source.complete_through, directory, subject)
     file_format = format_of(source, paths, subject)
-    return Files(subject, source, file_format, tuple(paths), parts_by_day, last_day, tuple(impossible_days))
+    last_day = complete_through(source.complete_through, directory, subject)
+    return Files(subject, source, file_format, paths, parts_by_day, last_day, chosen.not_read)
 
 
-def _in_folder(folder: Path, source: Source, subject: str) -> list[Path]:
-    """Every file in a folder and its subfolders, in order of their paths.
+def _choose(source: Source, directory: Path, subject: str) -> Chosen:
+    """The source's files among those that lie where `files` points."""
+    assert source.files is not None
+    place = directory / source.files
+    # A name with a `*` of its own is a name first: only where no such file is there is it a pattern.
+    if not source.by_day and place.is_file():
+        return Chosen([(None, str(place))], ())
+    if not source.by_day and place.is_dir():
+        paths = _in_folder(place)
+        chosen = choose(paths, _markers(paths), str(place), False, source, subject)
+        _refuse_broken([path for _, path in chosen.parts], "a folder", subject)
+        return chosen
+    # `glob` narrows; an expression then sees which text is a day, and that a day named twice is one day.
+    whole = str(Path(_whole_pattern(directory, source.files)))
+    paths = glob.glob(whole.replace("{day}", "*"), include_hidden=True)
+    if source.by_day and not paths:  # A day may be written as folders of its year, month and day.
+        paths = glob.glob(whole.replace("{day}", "*/*/*"), include_hidden=True)
+    chosen = choose(paths, _markers(paths), str(place), True, source, subject)
+    _refuse_broken([path for _, path in chosen.parts], "the pattern", subject)
+    return chosen
 
-    Raises `RefusedError` for a file of an unknown format and for a broken link: left out, they would silently not count.
-    """
+
+def _in_folder(folder: Path) -> list[str]:
+    """Every file in a folder and its subfolders, linked ones among them."""
     # By default `os.walk` follows no link, and the files of a linked folder would be left out.
-    paths = [Path(where) / name for where, _, names in os.walk(folder, followlinks=True) for name in names]
-    paths = sorted(path for path in paths if not is_hidden(path.name))
-    broken = [path for path in paths if not path.is_file()]
-    if broken:
+    return [f"{where}/{name}" for where, _, names in os.walk(folder, followlinks=True) for name in names]
+
+
+def _markers(paths: Sequence[str]) -> list[str]:
+    """The files by which jobs have said that they have begun or committed, in the folders of parts that have a job's number."""
+    folders = sorted({job[0] for path in paths if (job := job_of(path))})
+    return [f"{folder}/{name}" for folder in folders for name in _names_in(folder) if name.startswith(("_started", "_committed"))]
+
+
+def _refuse_broken(paths: Sequence[str], what: str, subject: str) -> None:
+    """Raise `RefusedError` for broken links and for folders that a pattern matches: left out, they would silently not count."""
+    unread = [path for path in paths if not os.path.isfile(path)]
+    if folders := [path for path in unread if os.path.isdir(path)]:
         raise refused(
             Code.SOURCE_MISSING,
             subject,
-            "a folder holds links that lead nowhere",
-            f"{len(broken)} of {len(paths)}",
+            f"{what} matches folders, and `*` stays within a folder",
+            f"{len(folders)} of {len(paths)}",
+            "name the folder alone, or end the pattern with the files' names, such as /*/*.parquet",
+        )
+    if unread:
+        raise refused(
+            Code.SOURCE_MISSING,
+            subject,
+            f"{what} holds links that lead nowhere",
+            f"{len(unread)} of {len(paths)}",
             "take them away, or mend them",
         )
-    refuse_unknown(source, paths, subject)
-    return paths
 
 
 def _whole_pattern(directory: Path, pattern: str) -> str:
@@ -193,11 +220,15 @@ def _whole_pattern(directory: Path, pattern: str) -> str:
     return pattern if Path(pattern).is_absolute() else f"{glob.escape(str(directory))}/{pattern}"
 
 
-def _matches(directory: Path, pattern: str) -> Iterator[tuple[re.Match[str], Path]]:
-    """The files that match a pattern with {day}, in order, each with the match of its whole path."""
-    whole = _whole_pattern(directory, pattern)
-    expression = matching(pattern if Path(pattern).is_absolute() else f"{directory}/{pattern}")
-    # `glob` narrows by digits in the day's place; the expression then sees that a day named twice is one day.
-    for path in sorted(glob.glob(whole.replace("{day}", "[0-9]" * 4 + "-[0-9][0-9]-[0-9][0-9]"))):
-        if match := expression.fullmatch(path):
-            yield match, Path(path)
+def _real_paths(paths: Sequence[Path]) -> Iterator[str]:
+    """One path of each folder, with links resolved: a link may lead into a table's folder."""
+    for folder in {path.parent for path in paths}:
+        yield os.path.realpath(folder / "part")
+
+
+def _names_in(folder: str) -> list[str]:
+    """The names in a folder; none where there is no such folder, or nobody may look into it."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []

@@ -5,62 +5,42 @@ soon as it is read: raw events lie on the affiliate's own disk for so long. A la
 needed columns alone. What is fetched is what was listed, or it is refused: an object that is written again meanwhile has
 another tag. Credentials come from the environment's usual places (AWS_*, GOOGLE_*, AZURE_*, the machine's role), never from
 a manifest. No message of a store gets out, since it quotes addresses.
-
-Over 300 lines: obstore has this one place.
 """
 
-import os
-import re
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 import obstore
 import polars as pl
-from obstore import exceptions, store
 
 from affiliates.errors import Code, refused
 from affiliates.manifests.source import Source
 from affiliates.sources.file_checks import check_file
-from affiliates.sources.file_formats import READ_ERRORS, check_columns, columns_needed, scan_file, together
-from affiliates.sources.file_names import NamedFiles, day_of, format_of, is_hidden, left_out_note, matching, refuse_unknown
+from affiliates.sources.file_contents import HEAD_BYTES, check_kind
+from affiliates.sources.file_formats import READ_ERRORS, check_columns, columns_needed, scan_file, scan_parquet, together
+from affiliates.sources.file_names import Chosen, NamedFiles, choose, format_of, matching, refuse_unknown
+from affiliates.sources.leftovers import LeftOut, note
+from affiliates.sources.object_client import (
+    AT_ONCE,
+    GRANT_ACCESS,
+    Object,
+    Store,
+    list_objects,
+    names_by_folder,
+    open_store,
+    refusing,
+)
 from affiliates.sources.protocol import PORTION_BYTES, complete_through, digest
+from affiliates.sources.table_formats import refuse_tables
 
 IN_PLACE_BYTES = 64 << 20
 """A Parquet object of at least this size is read where it lies: four requests and the needed columns, instead of all bytes."""
-_AT_ONCE = 16
-"""Requests under way: 1,000 small objects take 3 s from a store on the same machine, and as many waits elsewhere."""
-_GRANT_ACCESS = "let mauwatch's credentials list the bucket and read its objects"
-RETRIES = 3
-"""Times that a request to the store is tried again."""
 _CHUNK_BYTES = 8 << 20
-_STORES: dict[str, type[store.S3Store | store.GCSStore | store.AzureStore]] = {
-    "s3": store.S3Store,
-    "gs": store.GCSStore,
-    "az": store.AzureStore,
-}
-_ALLOW_HTTP = {"s3": "AWS_ALLOW_HTTP", "gs": "GOOGLE_ALLOW_HTTP", "az": "AZURE_ALLOW_HTTP"}
-"""By scheme: the environment's variable that allows HTTP without TLS."""
-_Store = store.S3Store | store.GCSStore | store.AzureStore
-
-
-@dataclass(frozen=True)
-class Object:
-    """One object as it was listed.
-
-    Fingerprints are digests of its `repr`: another name of the class or of a field would count every stored day again.
-    """
-
-    key: str
-    size: int
-    """In bytes, as it lies in the store."""
-    tag: str
-    """The entity tag, which changes when the object is written again; the time of change where the store gives no tag."""
-
 
 Portion = list[tuple[date | None, Object]]
 """Objects that are read together, each with the day in its name, or None."""
@@ -76,12 +56,11 @@ class Objects(NamedFiles):
     """parquet, csv or jsonl: one for all objects."""
     bucket: str
     """With its scheme: s3://bucket."""
-    store: _Store = field(repr=False)
+    store: Store = field(repr=False)
     objects: tuple[Object, ...]
     parts_by_day: dict[date, tuple[Object, ...]]
     complete_through: date | None
-    impossible_days: tuple[str, ...] = ()
-    """What stands for the day in the names of objects that are left out, such as 2023-02-29."""
+    not_read: tuple[LeftOut, ...] = ()
     _keys_in_frame: list[str] = field(default_factory=list, compare=False, repr=False)
     """The keys of the objects in the frame that was given last: an error of reading is about one of these."""
 
@@ -112,7 +91,7 @@ class Objects(NamedFiles):
         # Without event times nobody asks for frames to check, so the objects are fetched for the check here.
         if self.source.time is None:
             with self.reading():
-                for _ in self._frames(days, check=True):
+                for _ in self._frames(days, columns_needed(self.source), check=True):
                     pass
 
     def frames(self, days: Sequence[date], columns: Sequence[str], now: datetime | None = None) -> Iterator[pl.LazyFrame]:
@@ -121,7 +100,7 @@ class Objects(NamedFiles):
         With `now`, each object is checked as a whole before it is given. The folder of fetched objects lives as long as the
         iterator.
         """
-        yield from self._frames(days, check=now is not None)
+        yield from self._frames(days, columns, check=now is not None)
 
     def newest(self, rows: int) -> pl.LazyFrame:
         """Rows of the smallest object of the newest day, or of all objects: a first look shouldn't fetch the largest."""
@@ -131,7 +110,10 @@ class Objects(NamedFiles):
         if not smallest.size:
             self.check([day] if day else [])
         # Collected here: the fetched object is gone once the frames are closed.
-        with self.reading(), closing(self._portion_frames([[(day, smallest)]], check=True)) as frames:
+        with (
+            self.reading(),
+            closing(self._portion_frames([[(day, smallest)]], columns_needed(self.source), check=True)) as frames,
+        ):
             return next(frames).head(rows).collect().lazy()
 
     @contextmanager
@@ -144,15 +126,15 @@ class Objects(NamedFiles):
             raise refused(
                 Code.SOURCE_UNREADABLE,
                 f"{self.subject}, {self.bucket}",
-                "an object can't be read to its end, or objects don't fit together",
+                "an object can't be read to its end",
                 f"read as {self.format}: {len(self._keys_in_frame)} objects, {' to '.join(first_and_last)}",
-                "write what is cut off again, and give all the same columns and types",
+                "write it again; a part of it is damaged",
             ) from None
 
     def summary(self) -> str:
         """The number of objects and their bytes."""
         size = sum(listed.size for listed in self.objects)
-        return f"{len(self.objects)} objects, {size:,} bytes{left_out_note(self.impossible_days)}"
+        return f"{len(self.objects)} objects, {size:,} bytes{self.left_out_note()}"
 
     def _objects_of(self, days: Sequence[date]) -> Portion:
         """The objects that reading these days goes through: all of them, where the pattern has no {day}."""
@@ -164,14 +146,14 @@ class Objects(NamedFiles):
         """The product and the object's address, for refusals."""
         return f"{self.subject}, {self.bucket}/{listed.key}"
 
-    def _frames(self, days: Sequence[date], check: bool) -> Iterator[pl.LazyFrame]:
-        return self._portion_frames(_portions(self._objects_of(days), self._is_read_in_place), check)
+    def _frames(self, days: Sequence[date], columns: Sequence[str], check: bool) -> Iterator[pl.LazyFrame]:
+        return self._portion_frames(_portions(self._objects_of(days), self._is_read_in_place), columns, check)
 
     def _is_read_in_place(self, listed: Object) -> bool:
         return self.format == "parquet" and listed.size >= IN_PLACE_BYTES
 
-    def _portion_frames(self, portions: Sequence[Portion], check: bool) -> Generator[pl.LazyFrame]:
-        """A frame for each portion. While one is read the next is fetched, so two of them lie on the disk."""
+    def _portion_frames(self, portions: Sequence[Portion], columns: Sequence[str], check: bool) -> Generator[pl.LazyFrame]:
+        """Frames of each portion. While one is read the next is fetched, so two of them lie on the disk."""
         with TemporaryDirectory(prefix="mauwatch-") as folder, ThreadPoolExecutor(1) as fetcher:
             # Begun with one portion: `coming` holds the fetch under way, or nothing after the last.
             coming = [fetcher.submit(self._fetch_portion, portion, Path(folder) / "0") for portion in portions[:1]]
@@ -184,7 +166,7 @@ class Objects(NamedFiles):
                     (f"{self.bucket}/{listed.key}", day, self._scan(listed, path, check))
                     for (day, listed), path in zip(portion, paths, strict=True)
                 ]
-                yield together(parts, self.source, self.subject)
+                yield from together(parts, columns, self.source, self.subject)
                 for path in paths:
                     if path is not None:
                         path.unlink()
@@ -196,7 +178,7 @@ class Objects(NamedFiles):
                 check_file(path, self.format, self.source, self.subject, f"{self.bucket}/{listed.key}")
             return scan_file(path, self.format, self.source)
         # No provider: polars' would ask boto3 and its like where they are installed, and obstore reads the environment.
-        frame = pl.scan_parquet(f"{self.bucket}/{listed.key}", glob=False, credential_provider=None)
+        frame = scan_parquet(f"{self.bucket}/{listed.key}", glob=False, credential_provider=None)
         if check:
             self._check_in_place(frame, listed)
         return frame
@@ -211,9 +193,12 @@ class Objects(NamedFiles):
                 self._name_of(listed),
                 "may not be read, or is gone",
                 "the store listed it",
-                _GRANT_ACCESS,
+                GRANT_ACCESS,
             ) from None
         except READ_ERRORS:
+            with refusing(self._name_of(listed)):
+                head = bytes(obstore.get_range(self.store, listed.key, start=0, length=min(HEAD_BYTES, listed.size)))
+            check_kind(head, "parquet", self._name_of(listed))
             raise refused(
                 Code.SOURCE_UNREADABLE,
                 self._name_of(listed),
@@ -229,7 +214,7 @@ class Objects(NamedFiles):
         # Files are named by number: a key may hold signs that no file name can.
         paths = [None if self._is_read_in_place(listed) else folder / str(i) for i, (_, listed) in enumerate(portion)]
         to_fetch = [(listed, path) for (_, listed), path in zip(portion, paths, strict=True) if path]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(AT_ONCE) as pool:
             # A list, so that an error of any fetch is raised here.
             list(pool.map(lambda pair: self._fetch(*pair), to_fetch))
         return paths
@@ -238,7 +223,7 @@ class Objects(NamedFiles):
         """Write an object's bytes to a file; raises `RefusedError` if they aren't those that were listed."""
         # `If-Match` takes a strong entity tag alone, which begins with a quotation mark: no weak one (W/), and no time.
         options: obstore.GetOptions = {"if_match": listed.tag} if listed.tag.startswith('"') else {}
-        with _refusing(self._name_of(listed)):
+        with refusing(self._name_of(listed)):
             chunks = obstore.get(self.store, listed.key, options=options).stream(min_chunk_size=_CHUNK_BYTES)
             try:
                 with path.open("wb") as file:
@@ -263,53 +248,40 @@ def find(source: Source, directory: Path, subject: str) -> Objects:
     scheme, _, rest = source.files.partition("://")
     bucket_name, _, key = rest.partition("/")
     bucket = f"{scheme}://{bucket_name}"
-    store_client = _open_store(scheme, bucket_name, subject)
-    with _refusing(f"{subject}, {source.files}"):
-        listed = _list_objects(store_client, key)
-    parts_by_day: dict[date, tuple[Object, ...]] = {}
-    impossible_days: list[str] = []
-    if source.by_day:
-        parts_by_day, impossible_days = _by_day(listed, key)
-        objects = [part for parts in parts_by_day.values() for part in parts]
-    elif "*" in key:
-        pattern = matching(key)
-        objects = [candidate for candidate in listed if pattern.fullmatch(candidate.key)]
-    elif [candidate.key for candidate in listed] != [key]:
+    store_client = open_store(scheme, bucket_name, subject)
+    with refusing(f"{subject}, {source.files}"):
+        listed = list_objects(store_client, key)
+    chosen = _choose(listed, key, source, subject)
+    if not chosen.parts:
+        where = f"{source.files}{note(chosen.not_read)}"
+        raise refused(Code.SOURCE_MISSING, subject, "no object is there", where, "correct `files`, or bring the objects")
+    by_key = {candidate.key: candidate for candidate in listed}
+    objects = tuple(by_key[path] for _, path in chosen.parts)
+    refuse_tables((part.key for part in objects), names_by_folder(store_client, listed, key), subject)
+    if not source.by_day and "*" not in key and key != objects[0].key:
         # A prefix, as a folder: every object below it counts, so one of an unknown format is refused and not left out.
-        objects = [candidate for candidate in listed if not is_hidden(PurePosixPath(candidate.key).name)]
-        refuse_unknown(source, [PurePosixPath(candidate.key) for candidate in objects], subject)
-    else:
-        objects = listed
-    if not objects:
-        raise refused(Code.SOURCE_MISSING, subject, "no object is there", source.files, "correct `files`, or bring the objects")
+        refuse_unknown(source, [PurePosixPath(part.key) for part in objects], subject)
+    parts_by_day: dict[date, tuple[Object, ...]] = {}
+    for (day, _), part in zip(chosen.parts, objects, strict=True):
+        if day is not None:
+            parts_by_day[day] = (*parts_by_day.get(day, ()), part)
     file_format = format_of(source, [PurePosixPath(part.key) for part in objects], subject)
     last_day = complete_through(source.complete_through, directory, subject)
-    return Objects(
-        subject,
-        source,
-        file_format,
-        bucket,
-        store_client,
-        tuple(objects),
-        parts_by_day,
-        last_day,
-        tuple(impossible_days),
-    )
+    return Objects(subject, source, file_format, bucket, store_client, objects, parts_by_day, last_day, chosen.not_read)
 
 
-def _by_day(listed: Sequence[Object], key: str) -> tuple[dict[date, tuple[Object, ...]], list[str]]:
-    """The objects whose keys match a pattern with {day}, by day; and the days in keys that don't exist."""
-    pattern = matching(key)
-    parts_by_day: dict[date, tuple[Object, ...]] = {}
-    impossible_days: list[str] = []
-    for candidate in listed:
-        if (match := pattern.fullmatch(candidate.key)) is None:
-            continue
-        if (day := day_of(match)) is None:
-            impossible_days.append(match["day"])
-        else:
-            parts_by_day[day] = (*parts_by_day.get(day, ()), candidate)
-    return parts_by_day, impossible_days
+def _choose(listed: Sequence[Object], key: str, source: Source, subject: str) -> Chosen:
+    """The source's objects among those that were listed for the key of `files`."""
+    keys = [candidate.key for candidate in listed]
+    markers = [other for other in keys if other.rpartition("/")[2].startswith(("_started", "_committed"))]
+    if source.by_day:
+        return choose(keys, markers, key, True, source, subject)
+    if "*" in key:
+        pattern = matching(key)
+        return choose([other for other in keys if pattern.fullmatch(other)], markers, key, True, source, subject)
+    if keys == [key]:
+        return Chosen([(None, key)], ())
+    return choose(keys, markers, key, False, source, subject)
 
 
 def _portions(objects: Portion, in_place: Callable[[Object], bool]) -> list[Portion]:
@@ -324,63 +296,3 @@ def _portions(objects: Portion, in_place: Callable[[Object], bool]) -> list[Port
         portions[-1].append(part)
         size += PORTION_BYTES if alone else part[1].size
     return portions
-
-
-def _open_store(scheme: str, bucket: str, subject: str) -> _Store:
-    """The client of a bucket; asks the store nothing yet."""
-    # A request lasts as long as its object is read, so its limit is an hour; a store that isn't there shows in 10 s.
-    options: store.ClientConfig = {"timeout": timedelta(hours=1), "connect_timeout": timedelta(seconds=10)}
-    if os.environ.get(_ALLOW_HTTP[scheme], "").lower() in ("true", "1"):  # Lost where other options are given.
-        options["allow_http"] = True
-    retry: store.RetryConfig = {"max_retries": RETRIES, "retry_timeout": timedelta(seconds=60)}
-    with _refusing(f"{subject}, {scheme}://{bucket}"):
-        return _STORES[scheme](bucket, client_options=options, retry_config=retry)
-
-
-def _list_objects(store_client: _Store, key: str) -> list[Object]:
-    """The objects that a key leads to, up to its first wildcard: the object itself, or all below it, in order of keys."""
-    literal = min((key.index(sign) for sign in ("*", "{day}") if sign in key), default=len(key))
-    if literal == len(key) and key and not key.endswith("/"):
-        # Without a wildcard the key may be one object; if there is none, the key is a prefix.
-        try:
-            meta = obstore.head(store_client, key)
-            return [Object(key, meta["size"], meta["e_tag"] or str(meta["last_modified"]))]
-        except FileNotFoundError:
-            literal = len(key)
-    prefix = key if literal == len(key) else key[: key.rfind("/", 0, literal) + 1]
-    objects = [
-        Object(meta["path"], meta["size"], meta["e_tag"] or str(meta["last_modified"]))
-        for page in obstore.list(store_client, prefix=prefix.strip("/") or None)
-        for meta in page
-    ]
-    # Consoles mark a folder by an empty object of its name. Other empty objects stay: they are exports that failed.
-    folders = {str(parent) for listed in objects for parent in PurePosixPath(listed.key).parents} | {prefix.strip("/")}
-    return sorted((listed for listed in objects if listed.size or listed.key not in folders), key=lambda listed: listed.key)
-
-
-@contextmanager
-def _refusing(where: str) -> Iterator[None]:
-    """Turns a store's error inside into a `RefusedError` that quotes nothing of it."""
-    try:
-        yield
-    except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError):
-        raise refused(Code.SOURCE_UNREACHABLE, where, "may not be read", "permission denied", _GRANT_ACCESS) from None
-    except exceptions.PreconditionError:
-        raise refused(
-            Code.SOURCE_CHANGED, where, "the object was written again while it was read", "", "run again once the export is over"
-        ) from None
-    except FileNotFoundError:
-        raise refused(Code.SOURCE_CHANGED, where, "the object is gone", "", "run again once the export is over") from None
-    except (exceptions.BaseError, ValueError) as error:
-        # Some stores' answers come as a general error, whose text alone has the HTTP status.
-        if re.search(" 40[13] ", str(error)):
-            raise refused(Code.SOURCE_UNREACHABLE, where, "may not be read", "permission denied", _GRANT_ACCESS) from None
-        if " 404 " in str(error):
-            raise refused(Code.SOURCE_MISSING, where, "no such bucket", "", "correct the bucket's name in `files`") from None
-        raise refused(
-            Code.SOURCE_UNREACHABLE,
-            where,
-            "the store can't be reached, or doesn't know mauwatch",
-            type(error).__name__,
-            "see that its credentials, region and endpoint are in the environment (AWS_…, GOOGLE_…, AZURE_…)",
-        ) from None

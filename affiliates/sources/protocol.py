@@ -40,6 +40,10 @@ class EventSource(Protocol):
     def complete_through(self) -> date | None:
         """The last day whose events are all there, by the manifest; null where the files' names say which days there are."""
 
+    @property
+    def left_out(self) -> Sequence[str]:
+        """What lies where the manifest points and isn't read, in words for people: numbers with reasons; mostly nothing."""
+
     def has(self, day: date) -> bool:
         """Whether all events of the day are there. A day that is there and has no event has zero users."""
 
@@ -61,8 +65,9 @@ class EventSource(Protocol):
     def frames(self, days: Sequence[date], columns: Sequence[str], now: datetime | None = None) -> Iterator[pl.LazyFrame]:
         """The events of these days (and perhaps of others), in frames of which each is good until the next one is asked for.
 
-        A frame has at least `columns` and `__day__`: the day in its file's name, or null. With `now` the frames are for a
-        check: they also have the events that no day can have, whose time is missing, before `EARLIEST` or after `now`.
+        A frame has at least `columns`, `__day__` (the day in its file's name, or null) and `__file__` (its file's name, or null).
+        Files whose columns differ in type make frames of their own. With `now` the frames are for a check: they also have the
+        events that no day can have, whose time is missing, before `EARLIEST` or after `now`.
         """
 
     def newest(self, rows: int) -> pl.LazyFrame:
@@ -90,13 +95,18 @@ def complete_through(setting: object, directory: Path, subject: str) -> date | N
     """
     if not isinstance(setting, str):
         return setting if isinstance(setting, date) else None
+    rule = "`complete_through` names a file that doesn't hold a day"
     try:
-        return date.fromisoformat((directory / setting).read_text(encoding="ascii").strip())
-    except (OSError, ValueError):
-        raise refused(
-            Code.SOURCE_SETTING_WRONG,
-            subject,
-            "`complete_through` names a file that doesn't hold a day",
-            setting,
-            "write one day (YYYY-MM-DD) and nothing else into it",
-        ) from None
+        # Editors on Windows write a byte order mark.
+        return date.fromisoformat((directory / setting).read_text(encoding="utf-8-sig").strip())
+    except FileNotFoundError:
+        rule = "`complete_through` names a file that isn't there"
+    except OSError:
+        rule = "`complete_through` names a file that can't be read"
+    except UnicodeDecodeError:  # It is a ValueError, too.
+        rule = "`complete_through` names a file that isn't UTF-8 text"
+    except ValueError:
+        pass
+    raise refused(
+        Code.SOURCE_SETTING_WRONG, subject, rule, setting, "write one day (YYYY-MM-DD) and nothing else into it"
+    ) from None

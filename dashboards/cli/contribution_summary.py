@@ -48,12 +48,15 @@ class ContributionSummary:
     made_by: set[str] = field(default_factory=set)
     """Key epoch, crosswalk, normalisation, definition, zone and producer of each."""
     missing: dict[str, list[date]] = field(default_factory=dict)
+    unread: dict[str, list[str]] = field(default_factory=dict)
+    """By product: files that lie where its sources point and aren't read, with numbers and reasons."""
     bytes_read: int = 0
     audiences: set[str | None] = field(default_factory=set)
     """Those that contributions are of; null for all."""
 
-    def read(self, subject: str, missing: Sequence[date], size: int) -> None:
-        """Note what of a product isn't there, and how much its sources hold."""
+    def read(self, subject: str, missing: Sequence[date], size: int, unread: Sequence[str] = ()) -> None:
+        """Note what of a product isn't there, how much its sources hold, and which files of theirs aren't read, and why."""
+        self.unread |= {subject: list(unread)} if unread else {}
         self.missing |= {subject: list(missing)} if missing else {}
         self.bytes_read += size
 
@@ -116,6 +119,7 @@ class ContributionSummary:
             "unidentified_events": self.unidentified,
             "undecided_events": self.undecided,
             "made_by": sorted(self.made_by),
+            "left_out": self.unread,
             "missing_days": {n: [f"{d}" for d in ds] for n, ds in self.missing.items()},
         }
 
@@ -156,6 +160,9 @@ class ContributionSummary:
                 f"Stayed: all identifiers, in {self.bytes_read:,} bytes of events; and the key."
             )
         )
+        if self.unread:
+            files = "; ".join(f"{name}: {', '.join(texts)}" for name, texts in self.unread.items())
+            parts.append(Text(f"Left out of the sources: {files}.", "yellow"))
         if self.missing:
             parts.append(Text(f"Missing, and so not in it: {self.missing_said}.", "bold red"))
         return Stack(*parts, Text(f"Next: mauwatch inspect {self.path}, then hand it over."))

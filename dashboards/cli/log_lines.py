@@ -29,6 +29,8 @@ def tell(report: Report) -> None:
         level: Level = "error" if product.refusals else "warning" if product.missing else "info"
         outcome = "refused" if product.refusals else "incomplete" if product.missing else "done"
         about = {"product": product.name, "outcome": outcome, "periods": product.periods, **asdict(product.received)}
+        if product.left_out:
+            about["left_out"] = list(product.left_out)
         log.say(level, "product", **about, **missing)
         for refusal in product.refusals:
             log.say("error", str(refusal), product=product.name, runbook=runbook.of_product(refusal).line)

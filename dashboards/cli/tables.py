@@ -176,6 +176,8 @@ def report(run_report: "Report") -> RenderableType:
     parts += [refusals(refused), *_runbook(runbook.of_product(r) for r in refused)] if refused else []
     if left_out := _left_out(sum(p.unidentified for p in run_report.products), sum(p.undecided for p in run_report.products)):
         parts.append(left_out)
+    if unread := [f"{p.name}: {text}" for p in run_report.products for text in p.left_out]:
+        parts.append(reasons("Left out of the sources", unread))
     missing = [f"{p.name}: {len(p.missing)} days ({day_ranges(p.missing)})" for p in run_report.products if p.missing]
     parts += [reasons("Days missing", missing), *_runbook([Page.DAYS_MISSING] if missing else [])]
     parts += [Text(f"! {finding}", "bold red") for finding in run_report.findings]

@@ -40,6 +40,8 @@ class ProductRun:
     """Events of the computed periods that a condition left undecided."""
     findings: tuple[DataFinding, ...] = ()
     """What the sources show and the store can't: known to the run alone that has computed the product."""
+    left_out: tuple[str, ...] = ()
+    """What lies where the sources point and isn't read: numbers of files with reasons."""
 
     @property
     def name(self) -> str:
@@ -47,7 +49,7 @@ class ProductRun:
         return str(self.ref)
 
     def add(self, other: Self) -> None:
-        """Take in what was done for other periods of the same product; `missing` stays as it is."""
+        """Take in what was done for other periods of the same product; `missing` and `left_out` stay as they are."""
         before = vars(self.received)
         more = vars(other.received)
         self.received = OutcomeCounts(**{outcome: number + more[outcome] for outcome, number in before.items()})
@@ -90,6 +92,7 @@ def plan(
     with _refusals_into(outcome):
         to_compute = due(workspace, ref, product, first, last)
         outcome.missing = to_compute.missing
+        outcome.left_out = tuple(text for source in to_compute.sources for text in source.left_out)
     return outcome, to_compute
 
 

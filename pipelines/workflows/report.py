@@ -62,6 +62,7 @@ class Report:
             product.name: asdict(product.received)
             | {"unidentified_events": product.unidentified, "undecided_events": product.undecided}
             | {"missing_days": [day.isoformat() for day in product.missing]}
+            | {"left_out": list(product.left_out)}
             | {"refused": [str(refusal) for refusal in product.refusals]}
             for product in self.products
         }

@@ -1,6 +1,6 @@
 """Events in tables, and what is contributed of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
@@ -63,7 +63,9 @@ def table(url: str, **changes: Any) -> Manifests:
     return source(**{"files": None, "table": "events", "database": {"url": url}, **changes})
 
 
-def group_of(directory: Path, source_: Manifests, files: dict[str, pl.DataFrame | bytes] | None = None, **settings: Any) -> Path:
+def group_of(
+    directory: Path, source_: Manifests, files: Mapping[str, pl.DataFrame | bytes] | None = None, **settings: Any
+) -> Path:
     """A group directory of one product with one source."""
     return write_group(directory, [entity("a", [product(sources=[source_])])], files, **settings)
 

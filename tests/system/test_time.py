@@ -390,7 +390,7 @@ def test_an_hour_that_never_was_is_refused_by_its_number(make: Make) -> None:
     app = product("x", **{"from": "2018-11-01"}, to="2018-11-06", sources=[said])
     directory = make([entity("a", [app])], {"events.parquet": frame}, time_zone="America/Sao_Paulo", lg_k=LG_K)
     (refusal,) = go(directory).products[0].refusals
-    assert "events without a readable time (1 in column at)" in str(refusal)
+    assert "events without a readable time (1 in column at, as in events.parquet)" in str(refusal)
 
 
 def test_a_day_that_was_not_is_not_due(make: Make) -> None:
@@ -589,7 +589,7 @@ def test_a_source_named_by_a_day_that_there_is_not(make: Make) -> None:
     found = measured(directory, february).group
     assert (found.estimate, found.coverage.days_expected, found.complete) == (len(people(events, february)), 28, True)
     (seen,) = resolve.find("a/x", read_group(directory).entities["a"].products[0], directory, "UTC")
-    assert "left out, being named by a day that there isn't: 1, such as 2023-02-29" in seen.summary()
+    assert "left out: 1 file named by a day that there isn't, such as 2023-02-29" in seen.summary()
     make([entity("b", [product("x", sources=[DAILY], **{"from": "2023-02-29"})])])
     with pytest.raises(RefusedError, match=r"b\.yaml:\d+"):
         read_group(directory)

@@ -14,6 +14,8 @@ from affiliates.manifests.source import Source
 
 CONVERSION_ERRORS = (TypeError, ValueError, OverflowError, KeyError, pl.exceptions.PolarsError)
 """What a value of another type raises in `Column.series`. Its text quotes the value, so it must not get out."""
+_YEARS = {"date": ("0001-01-01", "9999-12-31"), "timestamp": ("0001-01-01 00:00:00", "9999-12-31 23:59:59.999999")}
+"""By PostgreSQL's type: the first and the last value that Python has."""
 _INT64_DIGITS = 18
 """A NUMERIC without fraction of at most so many digits fits into 64 bits."""
 
@@ -30,6 +32,9 @@ class Column:
     """From a value as the driver gives it to one that `dtype` takes; None where the driver's is one."""
     in_utc: bool = False
     """Whether times with a zone are asked for as UTC without one: psycopg and polars take them three times as fast."""
+    within_years: bool = False
+    """Whether the database puts what lies beyond the years 1 to 9999 at their ends: PostgreSQL has `infinity` and years that no
+    date of Python's has, and psycopg gives a whole query up for one of them."""
 
     @property
     def sql(self) -> sa.ColumnClause[Any]:
@@ -39,7 +44,13 @@ class Column:
     @property
     def selected(self) -> sa.ColumnElement[Any]:
         """The column in a select list."""
-        return sa.func.timezone("UTC", self.sql).label(self.name) if self.in_utc else self.sql
+        column: sa.ColumnElement[Any] = sa.func.timezone("UTC", self.sql) if self.in_utc else self.sql
+        if self.within_years:
+            kind = "date" if self.dtype == pl.Date else "timestamp"
+            ends: list[sa.ColumnElement[Any]] = [sa.literal_column(f"{kind} '{end}'") for end in _YEARS[kind]]
+            first, last = ends
+            column = sa.case((column < first, first), (column > last, last), else_=column)
+        return column.label(self.name) if self.in_utc or self.within_years else self.sql
 
     def series(self, values: Sequence[Any]) -> pl.Series:
         """The driver's values as a series of `dtype`; raises one of `CONVERSION_ERRORS` for a value of another type."""
@@ -57,8 +68,8 @@ def column_of(name: str, declared: sa.types.TypeEngine[Any], source: Source, dia
     """
     is_identifier = name in {identifier.column for identifier in source.identifiers}
     column = _sqlite_column(name, declared, source) if dialect == "sqlite" else _declared_column(name, declared, is_identifier)
-    if dialect == "postgresql" and column is not None and column.dtype == pl.Datetime("us", "UTC"):
-        column = replace(column, in_utc=True)
+    if dialect == "postgresql" and column is not None and isinstance(column.dtype, pl.Date | pl.Datetime):
+        column = replace(column, in_utc=column.dtype == pl.Datetime("us", "UTC"), within_years=True)
     type_name = type(declared).__name__.lower()
     if is_identifier and (column is None or not (column.dtype == pl.String or column.dtype.is_integer())):
         raise refused(

@@ -90,7 +90,13 @@ def loaded_through(setting: LoadedThrough, engine: sa.Engine, subject: str, disp
     """
     with refusing(f"{subject}, `complete_through`", f"{setting.table} in {display_name}"), connected(engine) as connection:
         greatest: sa.ColumnElement[Any] = sa.func.max(sa.column(setting.column))
-        value = connection.execute(sa.select(greatest).select_from(table_of(setting.table))).scalar_one()
+        try:
+            value = connection.execute(sa.select(greatest).select_from(table_of(setting.table))).scalar_one()
+        except (sa.exc.DataError, sa.exc.InterfaceError) as error:
+            # A greatest day of `infinity`, which Python has no date for.
+            if type(error.orig).__name__ != "DataError":
+                raise
+            value = ""
     try:
         day = date.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
@@ -117,7 +123,7 @@ def _url(database: Database, directory: Path, subject: str) -> sa.URL:
     elif database.file is not None:
         place = database.file
         try:
-            text = (directory / database.file).read_text(encoding="utf-8")
+            text = (directory / database.file).read_text(encoding="utf-8-sig")
         except (OSError, UnicodeDecodeError):
             text = None
     if not text or not text.strip():
@@ -185,6 +191,15 @@ def _refusal(error: Exception, subject: str, display_name: str) -> RefusedError:
             "grant mauwatch's user `select` on it",
         )
     values = f"{display_name}: {type(original or error).__name__}" + (f", state {state}" if state else "")
+    # A value that the driver can't turn into one of Python's, such as a time `infinity`; no fault of the connection.
+    if type(original).__name__ == "DataError" and state is None:
+        return refused(
+            Code.SOURCE_TYPES_WRONG,
+            subject,
+            "a value can't be read",
+            values,
+            "look for values that no other database has, such as infinity, or give a view without them",
+        )
     # An error without a statement came before any query: from connecting.
     if isinstance(error, sa.exc.DBAPIError) and error.statement is None and state is None:
         return refused(

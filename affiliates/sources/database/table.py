@@ -9,6 +9,8 @@ both, so the next run sees that the day has changed. One transaction around both
 removing old rows for as long as a month is read.
 
 A server's errors quote values and addresses, so none of its messages gets out.
+
+Over 300 lines: the conditions on a table's time share the column's type.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -62,6 +64,11 @@ class EventTable:
     def day_by_day(self) -> bool:
         """Whether the database can find a range of days by the time column: by each type but text, and in SQLite by text, too."""
         return self._time.dtype != pl.String or self._is_sqlite
+
+    @property
+    def left_out(self) -> list[str]:
+        """Nothing: a table has no files."""
+        return []
 
     def has(self, day: date) -> bool:
         """Whether all events of the day are there. A day that is there and has no event has zero users."""
@@ -163,7 +170,7 @@ class EventTable:
                     f"some of column {column.name} aren't {column.values}",
                     "correct them, or give a view that casts the column",
                 ) from None
-        return pl.DataFrame(series).with_columns(__day__=pl.lit(None, pl.Date))
+        return pl.DataFrame(series).with_columns(__day__=pl.lit(None, pl.Date), __file__=pl.lit(None, pl.String))
 
     def _within(self, days: Sequence[date]) -> sa.ColumnElement[bool]:
         """The condition for the days from the first to the last: on the column as it is stored, so that an index serves.

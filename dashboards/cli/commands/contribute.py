@@ -387,7 +387,10 @@ def _counted(
     event_sources = resolve.find(subject, product, place.directory, place.settings.time_zone)
     periods = availability.periods_present(event_sources, product, days, product.day_zone or place.settings.time_zone, place.now)
     there = {day for ds in periods.values() for day in ds}
-    summary.read(subject, [day for day in days if day not in there], sum(f.bytes_of(sorted(there)) for f in event_sources))
+    unread = [text for event_source in event_sources for text in event_source.left_out]
+    summary.read(
+        subject, [day for day in days if day not in there], sum(f.bytes_of(sorted(there)) for f in event_sources), unread
+    )
     next_epoch = key_overlap.next_epoch_days(product, list(periods), place)
     # Batch by batch: memory is bounded by one pass over the sources, not by the range of days.
     for batch in (

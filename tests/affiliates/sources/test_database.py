@@ -95,7 +95,11 @@ def test_a_day_computed_again_reads_no_other_rows(
     rows = sum(frame.collect().height for frame in event_table.frames([JANUARY[14]], ["at"]))
     widened = 5 if kind in ("lite text", "lite local") else 2 if kind == "timestamp" else 1
     assert 10 < rows <= 17 * widened
-    assert [frame.collect_schema().names() for frame in event_table.frames([JANUARY[14]], ["at"])][-1] == ["at", "__day__"]
+    assert [frame.collect_schema().names() for frame in event_table.frames([JANUARY[14]], ["at"])][-1] == [
+        "at",
+        "__day__",
+        "__file__",
+    ]
 
 
 @pytest.mark.parametrize(("kind", "beside"), list(zip(TIMES, [0, 0, 2, 2, 99, 2, 2, 2], strict=True)))
@@ -217,6 +221,66 @@ def test_times_that_can_not_be_are_refused_on_whatever_day(
     fill(url, {"at": sqltype, "user": "text"}, [(value_of(ROWS[1][0]), PLANTED), (time and value_of(time), PLANTED)])
     with pytest.raises(RefusedError, match=rf"{rule}.* \(1 in column at"):
         contributions(group_of(tmp_path / "group", table(url, time=spec)), JANUARY[4:5])
+
+
+BEYOND_YEARS = {
+    "infinity": "times that can't be", "-infinity": "times that can't be", "0044-03-15 BC": "times that can't be",
+    "20000-01-01": "times that can't be", "9999-12-30": "times in the future", "0001-01-03": "times before 1971",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("value", BEYOND_YEARS)
+@pytest.mark.parametrize("sqltype", ["timestamptz", "timestamp", "date"])
+def test_times_that_python_does_not_have_are_named_as_such(tmp_path: Path, database: str, sqltype: str, value: str) -> None:
+    """Case 14: psycopg gives the query up for one `infinity`, and the database couldn't be reached, as was said."""
+    fill(database, {"at": sqltype, "user": "text"}, [])
+    execute(database, f"insert into events values ('2025-01-05', 'a@example.com'), ('{value}', '{PLANTED}')")
+    for zone in ("UTC", "America/New_York"):
+        spec = {"column": "at", "zone": "Europe/Berlin"} if sqltype == "timestamp" else "at"
+        directory = group_of(tmp_path / zone[:3], table(database, time=spec), time_zone=zone)
+        with pytest.raises(RefusedError, match=rf"a/app: {BEYOND_YEARS[value]}.* \(1 in column at") as refused:
+            contributions(directory, JANUARY[4:5])
+        assert "planted" not in whole_text(refused.value)
+
+
+def test_infinity_in_a_condition_is_later_than_any_day(tmp_path: Path, database: str) -> None:
+    """`valid until infinity` is how PostgreSQL says that something has no end."""
+    columns = {"at": "timestamptz", "user": "text", "until": "date", "since": "timestamp"}
+    fill(database, columns, [])
+    execute(
+        database,
+        "insert into events values ('2025-01-05 10:00+00', 'a@example.com', 'infinity', '-infinity'), "
+        "('2025-01-05 10:00+00', 'b@example.com', '2025-01-01', 'infinity'), "
+        "('2025-01-05 10:00+00', 'c@example.com', null, null)",
+    )
+    for condition, expected in {"until > date '2025-02-01'": 1, "until < date '2025-02-01'": 1, "until is not null": 2}.items():
+        declared = table(database, counts_when=f"coalesce({condition}, false)")
+        counted = contributions(group_of(tmp_path, declared, lg_k=12), JANUARY[4:5])
+        assert users(counted[JANUARY[4]]) == {"email": expected}, condition
+
+
+def test_a_load_table_that_is_complete_for_ever(tmp_path: Path, database: str) -> None:
+    """No day: it would call every day to come complete."""
+    fill(database, {"at": "timestamptz", "user": "text"}, [(at(t), user) for t, user in ROWS])
+    fill(database, {"through": "date"}, [], "loads")
+    execute(database, "insert into loads values ('infinity')")
+    declared = table(database, complete_through={"table": "loads", "column": "through"})
+    with pytest.raises(RefusedError, match=r"`complete_through` names a column that doesn't hold days"):
+        contributions(group_of(tmp_path, declared))
+
+
+@pytest.mark.parametrize("sqltype", ["date", "datetime", "text"])
+@pytest.mark.parametrize("value", ["0000-00-00", "0000-00-00 00:00:00", "infinity", "2025-00-05"])
+def test_days_of_zero_are_named_by_their_column(tmp_path: Path, sqltype: str, value: str) -> None:
+    """MySQL's zero date, as exports carry it elsewhere."""
+    url = f"sqlite:///{tmp_path}/shop.sqlite"
+    good = "2025-01-05" if sqltype == "date" else "2025-01-05T07:00:00Z"
+    fill(url, {"at": "text" if sqltype == "text" else sqltype, "user": "text"}, [])
+    execute(url, f"insert into events values ('{good}', 'a@example.com'), ('{value}', '{PLANTED}')")
+    with pytest.raises(RefusedError, match=r"column at") as refused:
+        contributions(group_of(tmp_path / "group", table(url)), JANUARY[4:5])
+    assert "reached" not in str(refused.value)
+    assert "planted" not in whole_text(refused.value)
 
 
 @pytest.mark.parametrize(

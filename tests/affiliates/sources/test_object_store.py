@@ -13,7 +13,7 @@ import pytest
 
 from affiliates.errors import RefusedError
 from affiliates.manifests.loader import read_group
-from affiliates.sources import object_store
+from affiliates.sources import object_client, object_store
 from dashboards.cli.doctor import examine
 from tests.support.event_files import JANUARY, contributions, encoded, users
 from tests.support.groups import NOW, PLANTED, SECRET, entity, events, product, source, write_group
@@ -79,9 +79,9 @@ WRONG: dict[str, tuple[dict[str, bytes], dict[str, str], str]] = {
     "cut off": ({"p/e.parquet": encoded("parquet", FRAME)[:-9]}, {}, r"s3://.*/p/e.parquet: is not a readable Parquet file"),
     "a cut page": (
         {"p/e.parquet": (whole := encoded("parquet", FRAME))[:4] + b"\xff" * 60 + whole[64:]}, {},
-        r"a/app, s3://\w+: an object can't be read to its end, or objects don't fit together .*p/e.parquet",
+        r"a/app, s3://\w+: an object can't be read to its end .*p/e.parquet",
     ),
-    "cut gzip": ({"p/e.csv.gz": encoded("csv.gz", FRAME)[:-30]}, {}, r"s3://.*/p/e.csv.gz: can't be read to its end"),
+    "cut gzip": ({"p/e.csv.gz": encoded("csv.gz", FRAME)[:-30]}, {}, r"s3://.*/p/e.csv.gz: can't be unpacked to its end"),
     "a bad line": ({"p/e.csv": f"at,user\n1,x,{PLANTED}\n".encode()}, {}, r"p/e.csv: a bad line \(line 2: 3 fields"),
     "no column": ({"p/e.csv": b"at,usr\n"}, {}, r"p/e.csv: columns are missing \(user, among 2 columns; it has usr for user"),
     "no JSON": ({"p/e.jsonl": PLANTED.encode()}, {}, r"p/e.jsonl: a bad line \(line 1 isn't a JSON object\)"),
@@ -136,7 +136,7 @@ def test_a_store_that_denies_and_one_that_is_not_there(
             contributions(directory)
         server.shutdown()
     assert "planted" not in whole_text(refused.value)
-    monkeypatch.setattr(object_store, "RETRIES", 0)
+    monkeypatch.setattr(object_client, "RETRIES", 0)
     with pytest.raises(RefusedError, match="the store can't be reached, or doesn't know mauwatch") as refused:
         contributions(directory)
     assert SECRET not in whole_text(refused.value)
@@ -151,7 +151,7 @@ def test_an_object_written_again_meanwhile_is_read_again(tmp_path: Path, put: Pu
     fetch = object_store.Objects._fetch
     done = list[str]()
 
-    def meanwhile(self: object_store.Objects, listed: object_store.Object, path: Path) -> None:
+    def meanwhile(self: object_store.Objects, listed: object_client.Object, path: Path) -> None:
         if not done:
             done.append(put({key: b"at,user\n2025-01-05T12:00:00Z,a@example.com\n2025-01-06T12:00:00Z,b@example.com\n"}))
         fetch(self, listed, path)
