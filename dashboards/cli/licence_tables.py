@@ -11,11 +11,11 @@ from dashboards.cli.tables import coverage, interval, people, reasons, table
 
 if TYPE_CHECKING:
     from affiliates.manifests.product import ProductRef
-    from pipelines.licences.adoption import AdoptionCheck, ClauseFinding
+    from pipelines.licences.adoption import AdoptionCheck
     from pipelines.licences.clause_tests import ClauseTest
     from pipelines.licences.dependencies import Dependencies
     from pipelines.licences.entry import Clause, LicenceEntry
-    from pipelines.licences.outcome import ReadingResult
+    from pipelines.licences.outcome import ClauseFinding, ReadingResult
     from pipelines.licences.registry import Registry
     from pipelines.licences.release_tests import LicenceTest
 
@@ -217,14 +217,18 @@ def standing(
 
 
 def adoption(check: "AdoptionCheck") -> RenderableType:
-    """What a version's clauses found for a product, what one released today would, and what else is known."""
+    """The answer in a sentence, what there is to do; what the clauses found, what one released today would, and what is known."""
+    clearance = check.clearance
     title = f"Adoption check: {check.version} in {check.product}, on {check.on}"
     rows = list(_findings("", check.findings))
     if check.if_released:
         rows += _findings(f"if released {check.released}: ", [check.if_released])
     columns = ("clause", "licensee", "tests", "reading", "result", "headroom", "95 % interval")
-    parts: list[RenderableType] = [table(title, columns, rows, (5, 6), (2, 4)) if rows else Text(title, "bold")]
+    parts: list[RenderableType] = [Text(clearance.answer, "bold green" if clearance.cleared else "bold yellow"), Text()]
+    parts.append(table(title, columns, rows, (5, 6), (2, 4)) if rows else Text(title, "bold"))
     parts += _below([(f.clause, f.readings) for f in check.findings])
+    if clearance.to_do:
+        parts.append(table("To do", ("what", "whom", "by"), clearance.to_do))
     parts += [Text("\n".join(["What is known:", *(f"  {reason}" for reason in check.reasons)])), NO_ADVICE]
     return Stack(*parts)
 
@@ -247,6 +251,7 @@ def dependencies(answer: "Dependencies") -> RenderableType:
         cost = [f"{use.switching_cost.amount:,} {use.switching_cost.currency}"] if use.switching_cost else []
         stands = Text("\n".join(d.open), "yellow") if d.open else Text(", ".join(d.results), "green")
         stands = stands if stands.plain else Text("no threshold in its text")
+        stands = Text("\n").join([stands, *(Text(days, "yellow") for days in d.without_grant)])
         hosted = use.hosted_by.replace("_", " ") + (f", {use.host}" if use.host else "")
         rows.append(
             (

@@ -4,7 +4,7 @@ A month that was published is read where nothing has changed since; otherwise th
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from affiliates.errors import RefusedError
@@ -33,6 +33,8 @@ class ClauseCount:
     """The figure of the same people, which says what is missing of them."""
     measured: Measured
     """All figures of the month."""
+    added: Mapping[str, Figure] = field(default_factory=dict)
+    """By product, the figures that a reading adds up; empty where each person counts once."""
 
     @property
     def complete(self) -> bool:
@@ -119,14 +121,20 @@ class Months:
         part = replace(measured.inputs, due=due, versions=versions, stated_counts=stated_counts)
         return clause_count(measure.measure(self.store, self.group, part), reading)
 
+    def namespaces_of(self, people: ClauseCount, names: Collection[str] | None = None) -> list[str]:
+        """The namespaces of the identifiers that a number of people rests on; `names`: only of these products."""
+        inputs = people.measured.inputs
+        ids = [version.id for version in inputs.versions if names is None or str(version.ref) in names]
+        return self.store.read_namespaces(ids, inputs.reading.audiences)
+
 
 def clause_count(measured: Measured, reading: Reading, names: Collection[str] | None = None) -> ClauseCount | None:
     """The people of the group, of one product, or of all products of one affiliate; null for what has no figure of its own."""
     if names is None or set(names) == set(measured.products):
-        return _by_reading(measured, measured.group, list(measured.products.values()), reading)
-    products = [figure for name, figure in measured.products.items() if name in names]
+        return _by_reading(measured, measured.group, measured.products, reading)
+    products = {name: figure for name, figure in measured.products.items() if name in names}
     if len(products) == 1 and len(names) == 1:
-        return _of_figure(products[0], measured)
+        return _of_figure(next(iter(products.values())), measured)
     affiliates = [name for name in measured.affiliates if set(names) == _products(measured, name)]
     if not products or not affiliates:
         return None
@@ -138,12 +146,12 @@ def _products(measured: Measured, affiliate: str) -> set[str]:
     return {name for name in measured.products if ProductRef.parse(name).affiliate == affiliate}
 
 
-def _by_reading(measured: Measured, whole: Figure, products: list[Figure], reading: Reading) -> ClauseCount:
+def _by_reading(measured: Measured, whole: Figure, products: Mapping[str, Figure], reading: Reading) -> ClauseCount:
     """The people of several products by what the reading counts: each person once, or the sum over products."""
     if reading.counts == "unique_people":
         return _of_figure(whole, measured)
-    lower, upper = summed_bounds((figure.lower, figure.upper) for figure in products)
-    return ClauseCount(whole.summed_products, lower, upper, whole.coverage, whole, measured)
+    lower, upper = summed_bounds((figure.lower, figure.upper) for figure in products.values())
+    return ClauseCount(whole.summed_products, lower, upper, whole.coverage, whole, measured, products)
 
 
 def _of_figure(figure: Figure, measured: Measured) -> ClauseCount:

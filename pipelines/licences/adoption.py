@@ -3,7 +3,7 @@
 Facts and results under the stated readings; no legal advice.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -14,40 +14,14 @@ from affiliates.manifests.model_use import FlowDown, ModelUse
 from affiliates.manifests.product import ProductRef
 from affiliates.periods import month_before
 from pipelines.figures.months import Months
-from pipelines.licences import clause_tests, grants, release_tests
+from pipelines.licences import clause_tests, clearance, grants, release_tests
 from pipelines.licences.clause_tests import Subject
+from pipelines.licences.clearance import Clearance
 from pipelines.licences.entry import Clause, LicenceEntry
 from pipelines.licences.grants import Use
-from pipelines.licences.outcome import ReadingResult, covered, not_measured
+from pipelines.licences.outcome import ClauseFinding, covered, not_measured
 from pipelines.licences.registry import Registry
 from pipelines.licences.release_tests import Licence
-
-
-@dataclass(frozen=True)
-class ClauseFinding:
-    """The results of one clause for a product."""
-
-    clause: str
-    """The clause's id, or the host's clause and its document."""
-    licensee: str
-    month: date | None
-    """First day of the tested month; null for a clause that isn't tested by a month."""
-    threshold: int | None
-    effect_over: str | None
-    """What holds over the threshold, by the text."""
-    readings: Mapping[str, ReadingResult]
-    """By the reading's name."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The finding as `licences --json` writes it."""
-        return {
-            "clause": self.clause,
-            "licensee": self.licensee,
-            "month": f"{self.month:%Y-%m}" if self.month else None,
-            "threshold": self.threshold,
-            "effect_over": self.effect_over,
-            "readings": {name: outcome.to_dict() for name, outcome in self.readings.items()},
-        }
 
 
 @dataclass(frozen=True)
@@ -66,6 +40,8 @@ class AdoptionCheck:
     """The results of a supposed version, released on a day, by the clause of the newest version of the family."""
     reasons: tuple[str, ...]
     """What else is known of the version and the product, one text each."""
+    clearance: Clearance
+    """The answer in a sentence, and what there is to do."""
 
     def to_dict(self) -> dict[str, Any]:
         """The check as `licences --adopt --json` writes it."""
@@ -76,6 +52,7 @@ class AdoptionCheck:
             "findings": [finding.to_dict() for finding in self.findings],
             "if_released": {"released": self.released.isoformat(), **self.if_released.to_dict()} if self.if_released else None,
             "reasons": list(self.reasons),
+            **self.clearance.to_dict(),
         }
 
 
@@ -97,9 +74,10 @@ def check(
         licence = next(licence for licence in release_tests.releases(registry) if licence.id == newest.id)
         # Nobody uses a version that isn't out, so no exemption can rest on a use.
         supposed = _finding(months, licence.entry, licence.clause, ref, [], today, day)
-    results = findings(months, entry, ref, [use.model for use in used], today)
+    results = tuple(findings(months, entry, ref, [use.model for use in used], today))
     reasons = _reasons(months.group, entry, ref, used, today)
-    return AdoptionCheck(version, product, today, tuple(results), day, supposed, tuple(reasons))
+    cleared = clearance.clear(months.group, entry, ref, results, today)
+    return AdoptionCheck(version, product, today, results, day, supposed, tuple(reasons), cleared)
 
 
 def findings(
@@ -155,7 +133,17 @@ def _finding(
         accepted = [a for a in grants.accepted_versions(months.group, entry.id) if a.entity == ref.affiliate]
         exempt = grants.exemption(entry, clause, [Use(ref, use) for use in uses], accepted)
         results = {name: covered(outcome, covers, exempt) for name, outcome in results.items()}
-    return ClauseFinding(clause.id, licensee, month, clause.threshold, clause.effect_over, results)
+    return ClauseFinding(
+        clause.id,
+        licensee,
+        month,
+        clause.threshold,
+        clause.effect_over,
+        results,
+        entry.licensor,
+        clause.comparator or "gt",
+        clause.needs,
+    )
 
 
 def _subject(group: Group, clause: Clause, licensee: str, ref: ProductRef) -> Subject:
@@ -182,7 +170,10 @@ def _flow_down(months: Months, flow: FlowDown, use: ModelUse, ref: ProductRef, t
     subject = Subject.from_product(ref) if flow.counts == "product" else Subject(ref.affiliate)
     month = month_before(today)
     readings = {r.name: clause_tests.reading_result(months, clause, subject, r, month) for r in months.group.readings.readings}
-    return ClauseFinding(f"flow_down of {use.host} ({flow.document})", ref.affiliate, month, flow.threshold, None, readings)
+    name = f"flow_down of {use.host} ({flow.document})"
+    return ClauseFinding(
+        name, ref.affiliate, month, flow.threshold, None, readings, use.host or "", flow.comparator, is_of_host=True
+    )
 
 
 def _entry(registry: Registry, version: str) -> LicenceEntry:

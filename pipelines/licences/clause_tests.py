@@ -173,8 +173,10 @@ def reading_result(months: Months, clause: Clause, subject: Subject, reading: Re
             return not_measured(record, f"a product of {subject.product or subject.licensee} that lived in {counted_month:%Y-%m}")
         counts.append(people)
     count, why = _as_clause_counts(clause, counts)
-    result = replace(release_tests.result_of_count(clause, count, reading, record), why=why)
-    if clause.measured == "any_day" and result.result == "undetermined":
+    result = replace(release_tests.result_of_count(clause, count, record), why=why)
+    any_day = clause.measured == "any_day"
+    result = release_tests.explained(months, result, clause, counts, subject.names, can_be_over=not any_day)
+    if any_day and result.result == "undetermined":
         result = replace(result, settled_by=("users of single days, which aren't united here", *result.settled_by))
     return _bounded_by_whole(result, clause, subject, month)
 

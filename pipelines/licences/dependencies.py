@@ -12,9 +12,8 @@ from affiliates.manifests.model_use import ModelUse
 from affiliates.manifests.product import ProductRef
 from affiliates.periods import month_before
 from pipelines.figures.months import ClauseCount, Months
-from pipelines.licences import adoption, grants
-from pipelines.licences.adoption import ClauseFinding
-from pipelines.licences.outcome import STANDS
+from pipelines.licences import adoption, clearance, grants
+from pipelines.licences.outcome import STANDS, ClauseFinding
 from pipelines.licences.registry import Registry
 
 
@@ -33,6 +32,8 @@ class Dependency:
     """The product's users in the month; null where they aren't measured."""
     of_record: bool
     """Whether the reading of record decided; without one all readings do (decision 54)."""
+    without_grant: tuple[str, ...] = ()
+    """The days of use that no grant covers, where the clauses don't allow the use by themselves."""
 
     def to_dict(self) -> dict[str, Any]:
         """The use as `licences --dependencies --json` writes it, with the keys of the manifest's `models`."""
@@ -44,6 +45,7 @@ class Dependency:
             "users": _users(self.users),
             "decided_by": "reading of record" if self.of_record else "all readings",
             "findings": [finding.to_dict() for finding in self.findings],
+            "without_grant": list(self.without_grant),
         }
 
 
@@ -96,7 +98,7 @@ def find_dependencies(months: Months, registry: Registry, today: date) -> Depend
     except RefusedError:
         measured = None  # Users that can't be united aren't shown; the findings below say why.
     record = any(r.holds_on(today) for r in months.group.readings.of_record)
-    deciding = {shown_reading.name} if record else {reading.name for reading in months.group.readings.readings}
+    deciding = clearance.deciding_readings(months.group, today)
     uses = []
     for ref, use in grants.uses(months.group, today):
         entry = registry.get(use.model)
@@ -109,7 +111,8 @@ def find_dependencies(months: Months, registry: Registry, today: date) -> Depend
             hint = did_you_mean(use.model, [entry.id for entry in registry.entries], several=True)
             open_ = (f"no such licence in the registry: {hint}",)
         users = months.count_people(measured, shown_reading, [str(ref)]) if measured else None
-        uses.append(Dependency(ref, use, findings, results, open_, users, record))
+        ungranted = tuple(clearance.use_without_grant(months.group, ref, use.model, findings, today))
+        uses.append(Dependency(ref, use, findings, results, open_, users, record, ungranted))
     names = {str(use.ref) for use in uses if use.open}
     together = months.count_people(measured, shown_reading, names) if measured and names else None
     return _with_revenue(Dependencies(today, month, tuple(uses), together))

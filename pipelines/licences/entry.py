@@ -153,6 +153,8 @@ class Clause(Model):
     """Whether use inside the company is left out."""
     commercial_use_only: bool | None = None
     """Whether only commercial use counts."""
+    words: Text | None = None
+    """The clause's own words, where the text may be quoted; never inherited, for each version names itself."""
     wording_fingerprint: str | None = None
     """Digest of the clause's words, to find texts with the same ones."""
     needs: str | None = None
@@ -238,6 +240,8 @@ class LicenceEntry(Model):
     """What the text asks of users, revenue or use."""
     inherits: str | None = None
     """The entry whose terms hold here where this entry doesn't name them."""
+    requests_to: Text | None = None
+    """Where a licence is asked for, where the text or the licensor names a place: an e-mail address, or a page."""
     ids: Mapping[str, str | None] = {}
     """The names that others give the text, such as SPDX or ScanCode."""
     celex: str | None = None

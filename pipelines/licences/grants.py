@@ -6,7 +6,7 @@ A grant with a cap covers only while the people are at or below the cap, counted
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
-from itertools import count
+from itertools import count, pairwise
 from typing import NamedTuple
 
 from affiliates.errors import RefusedError
@@ -15,7 +15,7 @@ from affiliates.manifests.group import Group
 from affiliates.manifests.model_use import ModelUse
 from affiliates.manifests.product import ProductRef
 from affiliates.manifests.readings import CONTROL_SHARE, Reading
-from affiliates.periods import add_months, month_before, months_between
+from affiliates.periods import DAY, add_months, month_before, months_between
 from pipelines.figures.months import Months
 from pipelines.licences.entry import Clause, LicenceEntry
 from pipelines.licences.outcome import Cover, Result, decide
@@ -61,6 +61,33 @@ def grants_in_force(group: Group, licence: str, entity: str, product: str | None
         # A licensee that has left the group takes its grant along: nothing of it covers those who stayed.
         and (grant.licensee == entity or (grant.licensee in members and entity in members))
     ]
+
+
+class UngrantedDays(NamedTuple):
+    """Days that follow one another, both ends included."""
+
+    first: date
+    last: date
+
+
+def days_without_grant(group: Group, licence: str, ref: ProductRef, today: date) -> list[UngrantedDays]:
+    """The days up to today on which a product of the group used a model and no grant for the product was in force.
+
+    A grant's cap isn't looked at. Empty also for a product that never used the model.
+    """
+    tomorrow = today + DAY
+    uses = [use for use in group.products[ref].models if use.model == licence and use.from_ <= today]
+    # Who is in the group and what is granted changes on these days alone, so one look a stretch is enough.
+    ties = [tie for entity in group.entities.values() for tie in (*entity.owned_by, *entity.controlled_by)]
+    changes = {day for dated in (*ties, *group.grants.grants, *uses) for day in (dated.from_, dated.to) if day and day < tomorrow}
+    stretches: list[UngrantedDays] = []
+    for first, end in pairwise([*sorted(changes), tomorrow]):
+        used = any(use.holds_on(first) for use in uses) and ref.affiliate in group.affiliates(first)
+        if not used or grants_in_force(group, licence, *ref, first):
+            continue
+        begin = stretches.pop().first if stretches and stretches[-1].last + DAY == first else first
+        stretches.append(UngrantedDays(begin, end - DAY))
+    return stretches
 
 
 def covers(months: Months, licence: str, entity: str, product: str | None, today: date | None) -> Iterator[Cover]:

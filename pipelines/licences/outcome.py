@@ -1,10 +1,12 @@
 """From bounds to a result, and what a grant or an exemption makes of it. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
+from datetime import date
 from typing import Any, Literal
 
 from pipelines.counting.figure import Coverage
+from pipelines.licences.settling import Settling
 
 Result = Literal["under", "over", "undetermined", "not_measured", "granted", "exempt"]
 STANDS: tuple[Result, ...] = ("under", "granted", "exempt")
@@ -32,6 +34,8 @@ class ReadingResult:
     """The test's own result, where a grant or an exemption stands in its place; in JSON `found`."""
     why: tuple[str, ...] = ()
     """Why the result is this one: grants, exemptions, and what bounds stand for."""
+    settling: Settling | None = None
+    """How far an undetermined test is from a result, and what could bring it there; `settled_by` says the same in words."""
 
     def to_dict(self) -> dict[str, Any]:
         """The result as `licences --json` and evidence write it."""
@@ -47,6 +51,51 @@ class ReadingResult:
             "complete": self.complete,
             "found": self.without_grants,
             "why": list(self.why),
+            "settling": self.settling.to_dict() if self.settling else None,
+        }
+
+
+@dataclass(frozen=True)
+class ClauseFinding:
+    """The results of one clause for a product."""
+
+    clause: str
+    """The clause's id, or the host's clause and its document."""
+    licensee: str
+    month: date | None
+    """First day of the tested month; null for a clause that isn't tested by a month."""
+    threshold: int | None
+    effect_over: str | None
+    """What holds over the threshold, by the text."""
+    readings: Mapping[str, ReadingResult]
+    """By the reading's name."""
+    licensor: str = ""
+    """Who has to be asked over the threshold: who grants the licence, or whose terms have the clause."""
+    comparator: str = "gt"
+    """`gt`: only more than the threshold is over; `gte`: the threshold itself is."""
+    needs: str | None = None
+    """Why the clause isn't tested, and what a test would need; null for a clause that is tested."""
+
+    is_of_host: bool = False
+    """Whether the clause is one of the host's own, which comes with the model."""
+
+    @property
+    def most_under(self) -> int | None:
+        """The most people that are still under the threshold; null for a clause without one."""
+        return self.threshold if self.threshold is None or self.comparator == "gt" else self.threshold - 1
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as `licences --json` writes it."""
+        return {
+            "clause": self.clause,
+            "licensee": self.licensee,
+            "month": f"{self.month:%Y-%m}" if self.month else None,
+            "threshold": self.threshold,
+            "effect_over": self.effect_over,
+            "readings": {name: outcome.to_dict() for name, outcome in self.readings.items()},
+            "licensor": self.licensor,
+            "comparator": self.comparator,
+            "needs": self.needs,
         }
 
 

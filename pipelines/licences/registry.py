@@ -156,7 +156,8 @@ def _files(
                         )
                     )
                 elif base is not None:
-                    clause.update({key: v for key, v in clauses[str(base)].items() if key not in clause})
+                    # Each version's words name that version: inherited, they would be a false quotation.
+                    clause.update({key: v for key, v in clauses[str(base)].items() if key not in (*clause, "words")})
         if (file := parse(_RegistryFile, doc, mistakes)) is not None:
             files.append((doc, file))
     return files

@@ -4,7 +4,7 @@ The texts leave "affiliate", "active" and "unique" undefined, so how they are re
 every reading. This module states facts and results; it gives no legal advice.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -14,13 +14,15 @@ from affiliates.manifests.base import Model
 from affiliates.manifests.group import Group
 from affiliates.manifests.readings import Reading
 from affiliates.periods import month_before, month_end
-from affiliates.sketches.image import MAX_LG_K
 from pipelines.counting import measure
+from pipelines.counting.figure import Figure
 from pipelines.figures.months import ClauseCount, Months
 from pipelines.licences import grants
 from pipelines.licences.entry import Clause, LicenceEntry
 from pipelines.licences.outcome import ReadingResult, covered, decide, not_measured
 from pipelines.licences.registry import Registry, builtin
+from pipelines.licences.settling import Spread, settle, spread
+from pipelines.records import StatedCount
 from pipelines.store.contributions import ContributionStore
 
 LLAMA = "Llama"
@@ -145,7 +147,7 @@ def _tested(months: Months, licence: Licence, licensee: str, reading: Reading) -
     people = months.count_people(measured, reading)
     if people is None:
         return not_measured(record, f"a product that lived in {month:%Y-%m}")
-    result = result_of_count(licence.clause, people, reading, record)
+    result = explained(months, result_of_count(licence.clause, people, record), licence.clause, [people])
     if licensee == group.settings.ultimate_parent:
         return result
     return replace(result, why=(f"the affiliates of {licensee} are those of this group: its figures are the group's",))
@@ -156,8 +158,11 @@ def is_of_record(group: Group, reading: Reading, day: date) -> bool:
     return any(r.reading == reading.name and r.holds_on(day) for r in group.readings.of_record)
 
 
-def result_of_count(clause: Clause, people: ClauseCount, reading: Reading, record: bool) -> ReadingResult:
-    """The result of a clause's threshold and comparator for a number of people; `record`: whether the reading is of record."""
+def result_of_count(clause: Clause, people: ClauseCount, record: bool) -> ReadingResult:
+    """The result of a clause's threshold and comparator for a number of people; `record`: whether the reading is of record.
+
+    What would settle an undetermined result is for `explained` to say.
+    """
     # A clause that is tested has both: `Clause` refuses one that hasn't.
     assert clause.threshold is not None
     assert clause.comparator is not None
@@ -168,11 +173,28 @@ def result_of_count(clause: Clause, people: ClauseCount, reading: Reading, recor
         people.lower,
         people.upper,
         record,
-        settled_by(people, reading, clause.threshold) if result == "undetermined" else (),
         headroom=None if people.estimate is None else clause.threshold - people.estimate,
         coverage=people.coverage,
         complete=people.complete,
     )
+
+
+def explained(
+    months: Months,
+    result: ReadingResult,
+    clause: Clause,
+    counts: Sequence[ClauseCount],
+    names: Collection[str] | None = None,
+    can_be_over: bool = True,
+) -> ReadingResult:
+    """The result with what would settle it, where it is undetermined; `names` as in `spreads_of`, `can_be_over` in `settle`."""
+    if result.result != "undetermined":
+        return result
+    assert clause.threshold is not None  # As in `result_of_count`.
+    most_under = clause.threshold if clause.comparator == "gt" else clause.threshold - 1
+    assert result.lower is not None  # An undetermined result has numbers.
+    settling = settle(spreads_of(months, counts, names), result.lower, result.upper, most_under, len(counts), can_be_over)
+    return replace(result, settled_by=settling.sentences, settling=settling)
 
 
 def rows(tests: Sequence[LicenceTest], now: datetime) -> list[dict[str, Any]]:
@@ -217,20 +239,35 @@ def describe_untested(months: Sequence[date]) -> str:
     return f"above the threshold in month{'s' * several} {more}{listed}; no release tests {'them' if several else 'it'}"
 
 
-def settled_by(people: ClauseCount, reading: Reading, threshold: int) -> tuple[str, ...]:
-    """What would settle an undetermined test: what is missing, the identity interval, the sketches' error."""
-    figure = people.figure
-    # A reason begins with the product that it is about, so a product with a stand-in is found by its name.
+def spreads_of(months: Months, counts: Sequence[ClauseCount], names: Collection[str] | None = None) -> list[Spread]:
+    """The parts of the range of these months' people, with the causes of each.
+
+    `names`: the products (affiliate/product) that the people are of; null for the group.
+    """
+    several = len(counts) > 1
+    lg_k = months.group.settings.lg_k
+    spreads = []
+    for people in counts:
+        month = f"{people.measured.inputs.month:%Y-%m}, " if several else ""
+        stated = list(people.measured.inputs.stated_counts.values())
+        if people.added:
+            for name, figure in people.added.items():
+                crosswalk = f"a crosswalk that joins the same people's identifiers in {name}"
+                spreads.append(spread(figure, stated, _lower_by_sketches(figure, stated), lg_k, crosswalk, name, month))
+            continue
+        namespaces = months.namespaces_of(people, names)
+        listed = f"{', '.join(namespaces[:-1])} and {namespaces[-1]}" if len(namespaces) > 1 else "its identifiers"
+        crosswalk = f"a crosswalk that joins the same people's identifiers of {listed}"
+        by_sketches = {name: f for name, f in people.measured.products.items() if names is None or name in names}
+        lower = _lower_by_sketches(people.figure, stated, by_sketches)
+        spreads.append(spread(people.figure, stated, lower, lg_k, crosswalk, before=month))
+    return spreads
+
+
+def _lower_by_sketches(figure: Figure, stated: Sequence[StatedCount], products: Mapping[str, Figure] | None = None) -> int:
+    """A lower bound of the people by sketches alone, where the figure's own may be a count's; `products`: those it is of."""
     named = {reason.partition(": ")[0] for reason in figure.reasons}
-    stand_ins = [count for count in people.measured.inputs.stated_counts.values() if str(count.ref) in named]
-    remedies = [reason for reason in figure.reasons if not any(reason.startswith(f"{c.ref}: ") for c in stand_ins)]
-    remedies += [f"sketches of {count.ref} in the place of its {count.kind}" for count in stand_ins]
-    low = figure.identity_low or 0
-    high = figure.identity_high or 0
-    # A crosswalk can't narrow a sum over products, nor a count, which can't be united with anybody.
-    if reading.counts == "unique_people" and not stand_ins and low <= threshold < high:
-        remedies.append(f"a crosswalk between namespaces: people are from {low:,} to {high:,} by who shares them")
-    if figure.lg_k is not None and figure.lg_k < MAX_LG_K and not remedies:
-        remedies.append(f"sketches of a higher lg_k: the standard error is {figure.standard_error:,.0f} people")
-    error = f"{figure.standard_error:,.0f} people"
-    return tuple(remedies) or (f"nothing finer can be measured: the threshold lies within the sketches' error of {error}",)
+    floor = max((count.users for count in stated if count.kind == "count" and str(count.ref) in named), default=0)
+    if figure.lower > floor:
+        return figure.lower
+    return max((of_product.lower for name, of_product in (products or {}).items() if name not in named), default=0)

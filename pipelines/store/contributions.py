@@ -216,6 +216,17 @@ class ContributionStore(Store):
                 with connection.execute(wanted, execution_options={"yield_per": 50}) as rows:
                     yield from ordered(sketches.stored_part, (tuple(row) for row in rows))
 
+    def read_namespaces(self, ids: Sequence[int], audiences: Sequence[str]) -> list[str]:
+        """The namespaces of the contributions with these numbers in these audiences, in the order of their names."""
+        parts = schema.parts
+        namespaces = set[str]()
+        with self.reading() as connection:
+            for chunk in schema.chunks(ids):
+                wanted = sa.select(parts.c.namespace).distinct()
+                of_these = wanted.where(parts.c.contribution_id.in_(chunk), parts.c.audience.in_(audiences))
+                namespaces |= set(connection.execute(of_these).scalars())
+        return sorted(namespaces)
+
     def read_blocked(
         self, received: Sequence[AcceptedContribution], current: Mapping[Period, StoredContribution]
     ) -> dict[Period, ErasedPeriod]:

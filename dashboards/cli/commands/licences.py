@@ -6,10 +6,12 @@ As in `cli.py`, what a command needs is imported inside it.
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Group as Stack
+from rich.text import Text
 
 from affiliates.errors import Code, did_you_mean, refused
 from affiliates.periods import local_day, month_of
@@ -98,6 +100,9 @@ def licences(
     product: Annotated[
         str | None, typer.Option(help="Of --adopt; or only clauses about this product.", metavar="AFFILIATE/PRODUCT")
     ] = None,
+    letter: Annotated[
+        Path | None, typer.Option(help="Of --adopt: write a draft of the letter that asks for a licence.", metavar="FILE")
+    ] = None,
     dependencies: Annotated[
         bool, typer.Option("--dependencies", help="Instead: what stands on a result other than under, granted or exempt.")
     ] = False,
@@ -123,6 +128,8 @@ def licences(
         raise typer.BadParameter("--dependencies goes with neither --released nor --adopt")
     if adopt is not None and product is None:
         raise typer.BadParameter("--adopt goes with --product AFFILIATE/PRODUCT")
+    if letter is not None and adopt is None:
+        raise typer.BadParameter("--letter goes with --adopt")
     elsewhere = (
         ("--licence", licence),
         ("--licensor", licensor),
@@ -147,7 +154,7 @@ def licences(
     with contributions.open_store(settings.settings.store, group) as store, store.snapshot() as fixed:
         months = Months(fixed, settings)
         if adopt is not None or dependencies:
-            answer, shown = _of_products(months, known, adopt, product, today, day)
+            answer, shown = _of_products(months, known, adopt, product, today, day, letter)
         elif day is not None:
             answer, shown = _released(months, known, day)
         else:
@@ -160,17 +167,39 @@ def licences(
 
 
 def _of_products(
-    months: "Months", known: "Registry", adopt: str | None, product: str | None, today: date, released: date | None
+    months: "Months",
+    known: "Registry",
+    adopt: str | None,
+    product: str | None,
+    today: date,
+    released: date | None,
+    letter: Path | None,
 ) -> "tuple[Any, RenderableType]":
     from dashboards.cli import licence_tables
-    from pipelines.licences import adoption
+    from pipelines.licences import adoption, request_letter
     from pipelines.licences.dependencies import find_dependencies
 
     if adopt is not None:
         check = adoption.check(months, known, adopt, product or "", today, released)
-        return check.to_dict(), licence_tables.adoption(check)
+        shown = licence_tables.adoption(check)
+        if letter is not None:
+            text = request_letter.draft(check, next(entry for entry in known.entries if entry.id == adopt), months.group)
+            shown = Stack(shown, _write_letter(letter, text))
+        return check.to_dict(), shown
     open_dependencies = find_dependencies(months, known, today)
     return open_dependencies.to_dict(), licence_tables.dependencies(open_dependencies)
+
+
+def _write_letter(path: Path, text: str) -> Text:
+    """Write the draft of a letter; what was written, in words. Raises `RefusedError` where the file is there already."""
+    from affiliates import concurrency
+
+    # Somebody may have worked on the draft that is there.
+    if path.exists():
+        raise refused(Code.FILE_EXISTS, str(path), "is there already", "", "name another file")
+    with concurrency.atomic_write(path, 0o600) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
+    return Text(f"{path}: a draft, to be read by counsel before it is sent.")
 
 
 def _released(months: "Months", known: "Registry", day: date) -> "tuple[Any, RenderableType]":

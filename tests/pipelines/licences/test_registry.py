@@ -1,7 +1,8 @@
 """The registry: a fact that is lost or mistyped would test the wrong month, or nobody at all."""
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from pipelines.licences import registry
 from pipelines.licences.entry import TESTED, Clause, LicenceEntry
 from pipelines.licences.registry import builtin, from_directory
 from pipelines.licences.release_tests import llama_releases
+from tests.support.groups import entity
 from tests.support.paths import SHARED as SHARED_DATA
 
 SHARED = SHARED_DATA / "data" / "licences" / "registry.yaml"
@@ -204,3 +206,32 @@ def test_a_months_test_is_the_month_before_its_date() -> None:
     base = (builtin().get("dbrx") or builtin().entries[0]).clauses[0].model_dump()
     with pytest.raises(ValueError, match="isn't the month before"):
         Clause.model_validate(base | {"measured_period": date(2024, 3, 1)})
+
+
+def test_quoted_words_are_the_texts_own() -> None:
+    """A clause that is quoted wrongly is worse than none: with the version's name masked, its digest is the licence's."""
+    quoted = {entry.id: clause for entry in builtin().entries for clause in entry.clauses if clause.words}
+    family = {id_: clause for id_, clause in quoted.items() if id_ not in ("dbrx", "code-llama")}
+    assert set(family) == {entry.id for entry in builtin().entries if entry.family == "Llama"} - {"llama-1"}
+    for id_, clause in family.items():
+        assert clause.words is not None
+        assert clause.wording_fingerprint is not None
+        name = f"{'Meta ' if id_ == 'llama-3' else ''}Llama {id_.removeprefix('llama-')}"
+        masked = clause.words.replace(f"on the {name} version", "on the <V> version").replace("\u2019", "'")
+        digest = hashlib.sha256(masked.encode()).hexdigest()[:12]
+        assert clause.wording_fingerprint.startswith(f"sha256/12 {digest} "), id_
+    assert quoted["code-llama"].words == quoted["llama-2"].words
+
+
+def test_words_are_never_inherited(make: Callable[..., Path]) -> None:
+    """Another version's sentence in quotation marks would name that version."""
+    directory = make([entity("a", [])])
+    (directory / "licences").mkdir()
+    (directory / "licences" / "new.yaml").write_text(
+        "licences: [{id: llama-9, name: L, licensor: M, family: Llama, kind: model_licence, evidence: secondary,"
+        " reviewed: 2026-11-21, review_by: 2027-11-21, version_date: {date: '2026-01-05'}, sources: [x],"
+        " clauses: [{id: mau, inherits: llama-4#mau, test_date: 2026-01-05, measured_period: 2025-12}]}]\n"
+    )
+    entry = from_directory(directory).get("llama-9")
+    assert entry is not None
+    assert (entry.clauses[0].threshold, entry.clauses[0].words) == (700_000_000, None)
