@@ -157,6 +157,9 @@ def _check_test(verification: Verification, opened: Bundle) -> None:
     if clause is None or clause.threshold != test["threshold"] or entry.id != test["licence"]:
         wrong.append("the clause and its threshold aren't those of the licence's entry")
     for name, outcome in test["readings"].items():
+        # Bundles that are older than the key have no list of grants.
+        if outcome["result"] == "granted" and not test.get("grants", True):
+            wrong.append(f"by {name} the test is granted, and the bundle has no grant")
         # A grant hides the result by the numbers, which then stands beside it.
         result = outcome.get("found") or outcome["result"]
         bounds = (outcome["lower"], outcome["upper"])

@@ -1,15 +1,14 @@
-"""Writing evidence: two bundles with what a third party needs to recompute the figures of a licence's test.
+"""Writing evidence: bundles with what a third party needs to recompute the figures of a licence's test.
 
-The outside bundle has figures, method, membership, attestations, digests and the ledger: nobody's personal data. The expert
-bundle has the sketches, too, which are personal data: it is for whoever must recompute everything. Neither has a forecast, a
+The outside bundle has figures, method, membership, grants, attestations, digests and the ledger, by the readings that were
+chosen: nobody's personal data. The expert bundle has the sketches, too, which are personal data: it is for whoever must
+recompute everything. The privileged bundle is as the outside one, by all readings, for counsel alone. None has a forecast, a
 scenario or an alert.
-
-Over 300 lines: one function for each file of a bundle.
 """
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from importlib import metadata
 from pathlib import Path
@@ -19,28 +18,27 @@ from typing import Any, Literal
 import polars as pl
 
 from affiliates import signing
-from affiliates.errors import Code, RefusedError, refused
-from affiliates.manifests.group import Entity, Group
-from affiliates.manifests.product import Product
-from affiliates.manifests.readings import Reading
+from affiliates.errors import Code, RefusedError, did_you_mean, refused
+from affiliates.manifests.group import Group
 from affiliates.periods import month_end
 from pipelines import hash_chain
 from pipelines.counting import inputs
-from pipelines.counting.inputs import Inputs
 from pipelines.evidence import archive
 from pipelines.evidence.bundle_reader import DETAILS, PARTS, file_of
+from pipelines.evidence.contents import FigureBasis, TestedLicence, contents
 from pipelines.licences import release_tests
-from pipelines.licences.release_tests import Licence, LicenceTest
-from pipelines.records import StatedCount, StoredContribution
+from pipelines.licences.release_tests import Licence
+from pipelines.records import StoredContribution
 from pipelines.store import ledger, publications
 from pipelines.store.contributions import ContributionStore
-from pipelines.store.publications import Publication
 from pipelines.workspace import Workspace
 
-Kind = Literal["outside", "expert"]
+Kind = Literal["outside", "expert", "privileged"]
 """Which bundle."""
 PAGE = "evidence.pdf"
-"""The file of the page, in each bundle and beside the bundles."""
+"""The file of the page, in each bundle; beside the bundles, the page of the outside and the expert one."""
+PRIVILEGED_PAGE = "privileged.pdf"
+"""The page of the privileged bundle, beside the bundles."""
 # Part of every bundle, word by word: a changed text changes bundles' digests.
 METHOD = """\
 Each affiliate turns its users' identifiers into keys by a secret that the group shares (HMAC-SHA256 over the normalised
@@ -61,34 +59,42 @@ else it is undetermined.
 
 
 Page = Callable[[Mapping[str, Any], datetime], bytes]
-"""Makes the page that a lawyer reads, as a PDF, from the outside bundle's JSON by name (and `about`), and the time."""
+"""Makes the page that a lawyer reads, as a PDF, from a bundle's JSON by name (and `about`), and the time."""
 
 
 @dataclass(frozen=True)
-class FigureBasis:
-    """What a month's figures under one reading rest on, with the group of one day."""
+class Filing:
+    """What is written, and for whom."""
 
-    reading: Reading
-    on: date
-    """The day whose affiliates are the group: the month's last, or the release date."""
-    inputs: Inputs
+    kinds: Sequence[Kind]
+    readings: Sequence[str] = ()
+    """Names of the readings that the outside and the expert bundle show; without any, the reading of record on the release
+    date, or where none is, all of them."""
+    addressee: str = ""
+    """To whom the outside page is addressed; without one, to the licensor."""
+    purpose: str = ""
+    """What the page is for, in a sentence; without one, to show what the test finds."""
 
 
 @dataclass(frozen=True)
-class TestedLicence:
-    """A licence's test, with the publications in force and what these and the test rest on."""
+class Written:
+    """What was written."""
 
-    test: LicenceTest
-    published: Mapping[str, Publication]
-    """By reading."""
-    bases: Sequence[FigureBasis]
+    digests: Mapping[Kind, str]
+    """Each bundle's SHA-256."""
+    readings: Sequence[str]
+    """The readings that the outside and the expert bundle show."""
+    left_out: Sequence[str]
+    """The readings that these don't show."""
+    preliminary: bool
+    """Whether nobody has signed the month."""
 
 
-def write(workspace: Workspace, licence: Licence, to: Path, kinds: Sequence[Kind], page: Page) -> dict[Kind, str]:
-    """Write a licence's bundles (`outside.zip`, `expert.zip`) and the page into a folder; gives each bundle's SHA-256.
+def write(workspace: Workspace, licence: Licence, to: Path, filing: Filing, page: Page) -> Written:
+    """Write a licence's bundles (`outside.zip`, `expert.zip`, `privileged.zip`) and their pages into a folder.
 
-    Raises `RefusedError` where the month has no published figures (FIGURE_MISSING), and where the store isn't what its ledger
-    noted (EVIDENCE_UNWRITABLE).
+    Raises `RefusedError` where the month has no published figures (FIGURE_MISSING), where the store isn't what its ledger
+    noted (EVIDENCE_UNWRITABLE), and for a reading that nobody knows (MANIFEST_NAME_UNKNOWN).
     """
     group = workspace.group
     store = workspace.store_if_any()
@@ -97,11 +103,13 @@ def write(workspace: Workspace, licence: Licence, to: Path, kinds: Sequence[Kind
     private = workspace.directory / key if key else None
     if store is None:
         raise _no_figures(month)
+    chosen = _chosen_readings(group, licence, filing.readings)
     to.mkdir(parents=True, exist_ok=True)
     digests: dict[Kind, str] = {}
     # One snapshot: figures, tests and ledger of one moment. The folder is on the disk that has room for the bundles.
     with store.snapshot() as fixed, TemporaryDirectory(prefix="mauwatch-", dir=to) as room:
-        tested = _tested_licence(fixed, group, licence, workspace.today)
+        whole = _tested_licence(fixed, group, licence, workspace.today)
+        outside = whole.limited_to(chosen)
         entries = ledger.read(fixed)
         if faults := ledger.faults(fixed):
             raise refused(
@@ -111,7 +119,7 @@ def write(workspace: Workspace, licence: Licence, to: Path, kinds: Sequence[Kind
                 faults[0],
                 "find out who changed the store: mauwatch verify",
             )
-        contents = _outside_contents(fixed, group, licence, tested)
+        lines = "".join(f"{entry.to_line()}\n" for entry in entries)
         head = hash_chain.head_of(entries, month)
         about = {
             "group": group.settings.group,
@@ -122,28 +130,63 @@ def write(workspace: Workspace, licence: Licence, to: Path, kinds: Sequence[Kind
             "ledger_head": {"number": head.number, "digest": head.digest} if head else None,
             "public_key": signing.public_of(private) if private else None,
         }
-        texts = {f"{name}.json": _json(content) for name, content in contents.items()}
-        # The page is made from the texts as they are written, so it can't say anything else than the bundle.
-        written = {name.removesuffix(".json"): json.loads(text) for name, text in texts.items()}
-        pdf = page(written | {"about": about}, workspace.now)
-        texts |= {"ledger.jsonl": "".join(f"{entry.to_line()}\n" for entry in entries), "method.txt": METHOD}
-        (to / PAGE).write_bytes(pdf)
-        for kind in kinds:
+        for kind in filing.kinds:
+            tested = whole if kind == "privileged" else outside
             folder = Path(room) / kind
             folder.mkdir()
+            texts = {
+                f"{name}.json": _json(content)
+                for name, content in contents(fixed, group, licence, tested, workspace.today).items()
+            }
+            # The page is made from the texts as they are written, so it can't say anything else than the bundle.
+            written = {name.removesuffix(".json"): json.loads(text) for name, text in texts.items()}
+            named = about | {"kind": kind} | _heading(group, licence, filing, kind)
+            pdf = page(written | {"about": named}, workspace.now)
+            (to / (PRIVILEGED_PAGE if kind == "privileged" else PAGE)).write_bytes(pdf)
             (folder / PAGE).write_bytes(pdf)
-            for name, text in texts.items():
+            for name, text in (texts | {"ledger.jsonl": lines, "method.txt": METHOD}).items():
                 (folder / name).write_text(text, encoding="utf-8")
             if kind == "expert":
                 _write_sketches(fixed, tested, folder)
-            digests[kind] = archive.write(to / f"{kind}.zip", folder, about | {"kind": kind}, private)
-    return digests
+            digests[kind] = archive.write(to / f"{kind}.zip", folder, named, private)
+    left_out = [name for name in whole.published if name not in chosen]
+    return Written(digests, chosen, left_out, not any(publication.signed for publication in whole.published.values()))
+
+
+def _chosen_readings(group: Group, licence: Licence, names: Sequence[str]) -> list[str]:
+    """The readings of the outside bundle, in the order of readings.yaml. Raises `RefusedError` for a name that nobody knows."""
+    known = [reading.name for reading in group.readings.readings]
+    if unknown := [name for name in names if name not in known]:
+        hint = did_you_mean(unknown[0], known, several=True)
+        raise refused(Code.MANIFEST_NAME_UNKNOWN, f"--reading {unknown[0]}", "no such reading", hint, "name one of readings.yaml")
+    record = [adopted.reading for adopted in group.readings.of_record if adopted.holds_on(licence.released)]
+    return [name for name in known if name in (names or record or known)]
+
+
+def _heading(group: Group, licence: Licence, filing: Filing, kind: Kind) -> dict[str, str]:
+    """Whom the page is for and what for, and the legend at its foot."""
+    name = group.settings.name or group.settings.group
+    privileged = kind == "privileged"
+    purpose = filing.purpose or (
+        f"to show what the test of section {licence.clause.section or licence.clause.id} of the {licence.name} finds for "
+        f"{licence.measured_month:%B %Y}"
+    )
+    # Counsel's legend says that a text is privileged: on a page that goes outside it would be false.
+    legend = (group.alerting.legend or "Privileged and confidential: for counsel alone.") if privileged else ""
+    return {
+        "addressee": f"counsel of {name}" if privileged else filing.addressee or licence.entry.licensor,
+        "purpose": purpose,
+        "legend": legend,
+    }
 
 
 def _tested_licence(store: ContributionStore, group: Group, licence: Licence, today: date) -> TestedLicence:
     """The licence's test, run again, with all that the bundle is written from. Raises `RefusedError` as `write` does."""
     month = licence.measured_month
-    published = {reading: publication for (_, reading), publication in publications.in_force(store, month).items()}
+    # Figures by a reading that readings.yaml no longer has stay published, and are no part of the test.
+    known = {reading.name for reading in group.readings.readings}
+    in_force = publications.in_force(store, month)
+    published = {reading: publication for (_, reading), publication in in_force.items() if reading in known}
     bases: list[FigureBasis] = []
     for reading in group.readings.readings:
         if reading.name not in published:
@@ -164,124 +207,6 @@ def _no_figures(month: date) -> RefusedError:
         "",
         "bring its contributions, and run: mauwatch run",
     )
-
-
-def _outside_contents(
-    store: ContributionStore, group: Group, licence: Licence, tested: TestedLicence
-) -> dict[str, dict[str, Any]]:
-    """The contents of the outside bundle's JSON files, by file name without its ending."""
-    figures = []
-    for reading in group.readings.readings:
-        publication = tested.published[reading.name]
-        row = asdict(publication) | {"not_counted": "\n".join(publication.not_counted)}
-        rows = publications.figures_of(store, publication.id)
-        figures.append({"publication": row, "figures": rows, "content": hash_chain.publication_digest(row, rows)})
-    # A month is signed under all readings at once: each of its publications has the same.
-    closing = tested.published[group.readings.readings[0].name].collected
-    noted = publications.tests_of(store, licence.id, tested.test.licensee)
-    return {
-        "figures": {"published": figures},
-        "licence": _licence(group, licence, tested) | {"noted": noted},
-        "group": _group(group, tested),
-        "inputs": _inputs(tested),
-        "closing": {"collected": json.loads(closing) if closing else None},
-    }
-
-
-def _licence(group: Group, licence: Licence, tested: TestedLicence) -> dict[str, Any]:
-    """licence.json: the test's results, the registry's entry and clause, and the readings."""
-    record = next((entry for entry in group.readings.of_record if entry.holds_on(licence.released)), None)
-    return tested.test.to_dict() | {
-        "name": licence.name,
-        "licensor": licence.entry.licensor,
-        "entry": licence.entry.model_dump(mode="json"),
-        "clause": licence.clause.model_dump(mode="json"),
-        "digest": licence.entry.digest,
-        "read": [reading.model_dump(mode="json") for reading in group.readings.readings],
-        "of_record": record.model_dump(mode="json", by_alias=True) if record else None,
-    }
-
-
-def _group(group: Group, tested: TestedLicence) -> dict[str, Any]:
-    """group.json: who belongs to the group on the days that count, by which path, who doesn't, and the ownership behind it."""
-    days = sorted({basis.on for basis in tested.bases})
-    ties = {name: _ties(entity, days) for name, entity in group.entities.items()}
-    known = {name: of_days for name, of_days in ties.items() if of_days or name == group.settings.ultimate_parent}
-    # Readings may differ in the share that is control, and so in who belongs to the group.
-    shares = {basis.reading.control_share for basis in tested.bases}
-    drawn = []
-    for on in days:
-        for share in sorted(shares):
-            paths = group.affiliates(on, share)
-            outside = {name: group.why_outside(name, paths, on) for name in known if name not in paths}
-            drawn.append(
-                {
-                    "on": on,
-                    "control_share": share,
-                    "members": [{"entity": name, "path": [str(step) for step in path]} for name, path in paths.items()],
-                    "outside": [{"entity": name, "why": why} for name, why in outside.items()],
-                }
-            )
-    return {
-        "group": group.settings.group,
-        "name": group.settings.name,
-        "ultimate_parent": group.settings.ultimate_parent,
-        "time_zone": group.settings.time_zone,
-        "drawn": drawn,
-        "epochs": [{"epoch": epoch.epoch, "from": epoch.from_} for epoch in group.settings.epochs],
-        "entities": [
-            {"entity": name, "name": group.entities[name].name, **of_days}
-            | {"products": [_product(product) for product in group.entities[name].products]}
-            for name, of_days in known.items()
-        ],
-    }
-
-
-def _ties(entity: Entity, days: Sequence[date]) -> dict[str, list[dict[str, Any]]]:
-    """Who owned or controlled an entity on at least one of these days.
-
-    An end after the last of these days is left out: a deal may not be public yet.
-    """
-    by_kind: dict[str, list[dict[str, Any]]] = {}
-    for kind, ties in (("owned_by", entity.owned_by), ("controlled_by", entity.controlled_by)):
-        of_days = [tie for tie in ties if any(tie.holds_on(day) for day in days)]
-        if of_days:
-            known = [tie if tie.to is None or tie.to <= days[-1] else tie.model_copy(update={"to": None}) for tie in of_days]
-            by_kind[kind] = [tie.model_dump(mode="json", by_alias=True) for tie in known]
-    return by_kind
-
-
-def _product(product: Product) -> dict[str, Any]:
-    """The settings of a product that decide what was due of the product; not where its events lie."""
-    settings = {"product", "name", "active", "grain", "settles_after", "from_", "to"}
-    return {**product.model_dump(mode="json", by_alias=True, include=settings), "day_zone": product.day_zone}
-
-
-def _inputs(tested: TestedLicence) -> dict[str, Any]:
-    """inputs.json: each contribution and stated count that a figure rests on, and the number of products by kind of evidence."""
-    versions = {version.id: version for basis in tested.bases for version in basis.inputs.versions}
-    given = {(count.ref, count.kind): count for basis in tested.bases for count in basis.inputs.stated_counts.values()}
-    first = tested.bases[0].inputs
-    grades = dict.fromkeys(("daily contributions", "monthly contributions", "a count", "a ceiling", "nothing"), 0)
-    for ref, _ in first.due:
-        grains = {version.grain for version in first.versions if version.ref == ref}
-        grades[_grade(grains, first.stated_counts.get(ref))] += 1
-    return {
-        "contributions": [version.to_dict() for version in sorted(versions.values(), key=lambda version: version.id)],
-        "given": [asdict(count) for _, count in sorted(given.items())],
-        "rests": [
-            {"reading": basis.reading.name, "on": basis.on, "inputs": basis.inputs.digest, "unerased": basis.inputs.unerased}
-            for basis in tested.bases
-        ],
-        "grades": grades,
-    }
-
-
-def _grade(grains: Collection[str], given: StatedCount | None) -> str:
-    """The kind of evidence that there is for a product: sketches before a stated number."""
-    if grains:
-        return "daily contributions" if "day" in grains else "monthly contributions"
-    return f"a {given.kind}" if given else "nothing"
 
 
 def _write_sketches(store: ContributionStore, tested: TestedLicence, folder: Path) -> None:

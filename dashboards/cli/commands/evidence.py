@@ -16,6 +16,7 @@ from dashboards.cli.options import HERE, GroupDir, Json
 
 if TYPE_CHECKING:
     from pipelines.evidence.verify import Verification
+    from pipelines.evidence.write import Written
 
 
 def evidence(
@@ -24,6 +25,17 @@ def evidence(
     expert: Annotated[
         bool, typer.Option("--expert", help="The sketches too, for who must compute all anew: personal data.")
     ] = False,
+    privileged: Annotated[
+        bool, typer.Option("--privileged", help="Also the version for counsel alone: under all readings of the clause.")
+    ] = False,
+    reading: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A reading that the version for the outside shows; may be repeated. Else that of record.", metavar="NAME"
+        ),
+    ] = None,
+    addressee: Annotated[str, typer.Option(help="Whom it is addressed to; else the licensor.", metavar="TEXT")] = "",
+    purpose: Annotated[str, typer.Option(help="What it is for, in a sentence.", metavar="TEXT")] = "",
     group: GroupDir = HERE,
     as_json: Json = False,
 ) -> None:
@@ -45,17 +57,19 @@ def evidence(
             did_you_mean(licence, known, several=True),
             "name one of `mauwatch licences`",
         )
-    kinds: list[write.Kind] = ["outside", *(["expert"] if expert else [])]  # type: ignore[list-item]
+    options: tuple[tuple[write.Kind, bool], ...] = (("outside", True), ("expert", expert), ("privileged", privileged))
+    filing = write.Filing([kind for kind, wanted in options if wanted], reading or (), addressee, purpose)
     with Workspace(group, settings, datetime.now(UTC)) as workspace:
         font = settings.settings.evidence_font
         # The PDF is made by a face, and `pipelines.evidence` knows no face: it gets the function.
         page = partial(pdf.pdf, font=group / font if font else None)
-        digests = write.write(workspace, known[licence], out, kinds, page)
+        written = write.write(workspace, known[licence], out, filing, page)
         signed = settings.settings.evidence_key is not None
     # Each bundle is read back and checked as its reader would, before anybody can send it.
-    for kind in digests:
+    pages = [out / write.PAGE, *([out / write.PRIVILEGED_PAGE] if privileged else [])]
+    for kind in written.digests:
         if wrong := check(out / f"{kind}.zip").wrong:
-            for path in (out / write.PAGE, *(out / f"{name}.zip" for name in digests)):
+            for path in (*pages, *(out / f"{name}.zip" for name in written.digests)):
                 path.unlink(missing_ok=True)  # Nobody may send what doesn't hold.
             next_step = "run again, or restate the month: mauwatch close MONTH --by NAME --restates REASON"
             raise refused(
@@ -66,18 +80,47 @@ def evidence(
                 next_step,
             )
     if as_json:
-        console.print_json({"folder": str(out), "page": str(out / write.PAGE), "bundles": dict(digests), "signed": signed})
+        console.print_json(
+            {
+                "folder": str(out),
+                "page": str(out / write.PAGE),
+                "bundles": dict(written.digests),
+                "signed": signed,
+                "pages": [str(path) for path in pages],
+                "readings": list(written.readings),
+                "left_out": list(written.left_out),
+                "preliminary": written.preliminary,
+            }
+        )
         return
-    lines = [Text(f"{out / write.PAGE}: to read, two to four sheets")]
-    for kind, digest in digests.items():
-        what = "may go to the licensor or a court" if kind == "outside" else "personal data: for who must compute all anew"
-        lines.append(Text(f"{out / f'{kind}.zip'}: {what}\n    SHA-256 {digest}"))
+    console.output().print(_written(out, pages, written, signed, f"{known[licence].measured_month:%Y-%m}"))
+
+
+_FOR_WHOM = {
+    "outside": "may go to the licensor or a court",
+    "expert": "personal data: for who must compute all anew",
+    "privileged": "all readings: for counsel alone",
+}
+
+
+def _written(out: Path, pages: "list[Path]", written: "Written", signed: bool, month: str) -> RenderableType:
+    """What was written and for whom, and what to know before any of it is sent."""
+    lines = [Text(f"{path}: to read{', for counsel alone' if path is not pages[0] else ''}") for path in pages]
+    for kind, digest in written.digests.items():
+        lines.append(Text(f"{out / f'{kind}.zip'}: {_FOR_WHOM[kind]}\n    SHA-256 {digest}"))
+    shown = f"Readings shown to the outside: {', '.join(written.readings)}"
+    lines.append(Text(f"{shown}; not shown: {', '.join(written.left_out)} (--reading)." if written.left_out else f"{shown}."))
+    if written.preliminary:
+        next_step = f"sign them first: mauwatch close {month} --by NAME"
+        lines.append(
+            Text(f"Preliminary: nobody has signed the figures of {month}, and they can change; {next_step}", "bold yellow")
+        )
     if not signed:
         lines.append(
             Text("Not signed: make a key with `mauwatch key pair FILE` and name it as `evidence_key` in group.yaml.", "yellow")
         )
     lines.append(Text(f"Next: mauwatch verify {out / 'outside.zip'}"))
-    console.output().print(Stack(*lines))
+    return Stack(*lines)
 
 
 def verify(

@@ -23,6 +23,7 @@ from affiliates.manifests.loader import read_group
 from affiliates.sketches.registers import Registers
 from dashboards.cli.main import app
 from dashboards.report import pdf
+from dashboards.report.sheets import Sheets
 from pipelines import hash_chain
 from pipelines.evidence import archive, verify
 from pipelines.evidence import write as evidence_write
@@ -74,7 +75,7 @@ def close(directory: Path) -> None:
 def write(directory: Path, to: Path) -> None:
     """Writes both bundles of the licence into a folder."""
     with Workspace(directory, read_group(directory), NOW) as workspace:
-        evidence_write.write(workspace, LLAMA_4, to, ["outside", "expert"], pdf.pdf)
+        evidence_write.write(workspace, LLAMA_4, to, evidence_write.Filing(["outside", "expert"]), pdf.pdf)
 
 
 @pytest.fixture(scope="module")
@@ -133,22 +134,121 @@ def sheets(page: bytes) -> int:
     return len(re.findall(rb"/Type /Page\b", page))
 
 
-@pytest.mark.parametrize("affiliates", [1, 60])
-def test_the_page_has_two_to_four_sheets(directory: Path, affiliates: int) -> None:
-    """Nobody reads twelve, in which each affiliate says the same; but who lists no products stands in front."""
+def texts_of(content: dict[str, Any]) -> set[str]:
+    """All texts of the page, before they are broken into lines."""
+    paper = Sheets("Group", content["about"], NOW)
+    try:
+        pdf.write(paper, content)
+        return paper.texts
+    finally:
+        paper.close_fonts()
+
+
+def test_nothing_is_cut_from_the_page(directory: Path) -> None:
+    """A product, a member, a reason or an attestation that stands in the bundle alone is what somebody will ask about."""
     content = page_content(directory)
+    names = [f"company-{n}" for n in range(60)]
+    long_name = "a-name-without-any-place-to-break-" * 3
     for published in content["figures"]["published"]:
-        affiliate_figures = [f for f in published["figures"] if f["scope"] == "affiliate"]
-        published["figures"] += [{**affiliate_figures[0], "subject": f"company-{n}"} for n in range(affiliates - 1)]
+        of_product = next(f for f in published["figures"] if f["scope"] == "product")
+        published["figures"] += [{**of_product, "subject": f"a/{name}"} for name in [*names, long_name]]
+        whole = next(f for f in published["figures"] if f["scope"] == "group")
+        whole["reasons"] = "\n".join(f"{name}: 2025-03 missing" for name in names)
     for drawn in content["group"]["drawn"]:
-        drawn["outside"] += [{"entity": f"sold-{n}", "why": "no share of it is known on that day"} for n in range(affiliates - 1)]
-        drawn["members"] += [{"entity": f"company-{n}", "path": ["parent holds 100 %"]} for n in range(affiliates - 1)]
+        drawn["outside"] += [{"entity": f"sold-{name}", "why": "no share of it is known on that day"} for name in names]
+        drawn["members"] += [{"entity": name, "path": ["parent holds 100 %"]} for name in names]
     collected = content["closing"]["collected"]
-    first = collected["attestations"][0]
-    collected["attestations"] += [{**first, "affiliate": f"company-{n}"} for n in range(affiliates - 1)]
+    collected["attestations"] += [{**collected["attestations"][0], "affiliate": name} for name in names]
+    written = "\n".join(texts_of(content))
+    for name in names:
+        assert f"a/{name}\n" in f"{written}\n"
+        assert f"not complete: {name}: 2025-03 missing" in written
+        assert f"Not in it: sold-{name}" in written
+        assert f"· {name}, by Head of Data of A" in written
+    assert long_name in written
+    assert "in the bundle" not in written
     page = pdf.pdf(content, NOW)
-    assert 2 <= sheets(page) <= 4
+    assert sheets(page) > 5
     assert pdf.pdf(content, NOW) == page
+
+
+def test_the_page_of_a_small_group_is_short(directory: Path) -> None:
+    """Nobody reads twelve sheets about three products."""
+    assert 2 <= sheets(pdf.pdf(page_content(directory), NOW)) <= 4
+
+
+def test_what_counsel_asks_of_the_page(directory: Path) -> None:
+    """The clause in its own words with their place, what was granted, for whom it is, who signs: without the program at hand."""
+    written = "\n".join(texts_of(page_content(directory)))
+    for text in (
+        "If, on the Llama 4 version release date, the monthly active users of the products or services made available",
+        "The words of section 2 (Additional Commercial Terms) of the Llama 4 Community License (© Meta Platforms, Inc.",
+        "CLOSED: Head of Finance has signed the figures of March 2025",
+        "Signed although something was open: calls are counted elsewhere",
+        "Meta Platforms, Inc. (Meta Platforms Ireland Ltd for EEA/Switzerland)",
+        "to show what the test of section 2",
+        "No grant or side letter for this licence is known to the group's records.",
+        "Nobody is recorded as having accepted this licence.",
+        "a table that joins the identifiers of one person, so that the person counts once",
+        "Name, office, place and date:",
+    ):
+        assert text in written, text
+    assert "PRIVILEGED" not in written
+
+
+TWO = "readings: [{name: people, counts: unique_people}, {name: sum, counts: summed_products}]\n"
+GRANTS = {
+    "grants": [
+        {"id": "meta-1", "licences": ["llama-4"], "licensee": "parent", "from": "2025-04-20",
+         "cap": {"users": 900, "reading": "sum"}, "covers": {"products": ["a/app"]},
+         "reporting": [{"duty": "users", "due": "2025-09-30", "every_months": 6}],
+         "document": {"name": "letter 9"}},
+        {"id": "tencent-1", "licences": ["hunyuan-dit"], "licensee": "parent", "from": "2025-04-20",
+         "document": {"name": "secret"}},
+    ],
+    "accepted": [{"licence": "llama-4", "entity": "a", "by": "Counsel of A", "on": "2025-04-11"}],
+}  # fmt: skip
+
+
+def test_the_outward_version_shows_the_readings_that_were_chosen(tmp_path: Path) -> None:
+    """The other readings' figures and results stand in the privileged version alone; grants of others in neither."""
+    group_directory = made_in(tmp_path / "group")
+    (group_directory / "readings.yaml").write_text(
+        TWO + "of_record: [{reading: people, adopted_by: Counsel, from: 2025-01-01}]\n"
+    )
+    (group_directory / "grants.yaml").write_text(yaml.safe_dump(GRANTS))
+    run(group_directory, read_group(group_directory), NOW)
+
+    def written(*options: str) -> dict[str, Any]:
+        command = ["evidence", "llama-4", "-o", str(tmp_path / "e"), "--privileged", "--group", str(group_directory), *options]
+        done = CliRunner().invoke(app, [*command, "--json"], catch_exceptions=False)
+        shown = CliRunner().invoke(app, command, catch_exceptions=False).output
+        assert "Preliminary: nobody has signed the figures of 2025-03" in shown
+        return dict(json.loads(done.output)) | {"shown": shown}
+
+    answer = written()
+    assert (answer["readings"], answer["left_out"], answer["preliminary"]) == (["people"], ["sum"], True)
+    assert "Readings shown to the outside: people; not shown: sum (--reading)." in answer["shown"]
+    outward = tmp_path / "e" / "outside.zip"
+    with archive.open_bundle(outward) as opened, archive.open_bundle(tmp_path / "e" / "privileged.zip") as whole:
+        texts = "".join(path.read_text() for path in opened.folder.glob("*.json"))
+        assert '"sum"' not in texts.replace('"reading": "sum"', "", 1), "but for the grant's own cap"
+        assert set(whole.json("licence.json")["readings"]) == {"people", "sum"}
+        assert "tencent-1" not in texts
+        licence = opened.json("licence.json")
+        assert [grant["id"] for grant in licence["grants"]] == ["meta-1"]
+        assert licence["accepted"][0]["by"] == "Counsel of A"
+        content = {path.stem: json.loads(path.read_text()) for path in whole.folder.glob("*.json")} | {"about": dict(whole.about)}
+    page = "\n".join(texts_of(content))
+    assert "PRIVILEGED: for counsel alone." in page
+    assert "PRELIMINARY: nobody has signed the figures of March 2025" in page
+    assert "900 users of the group, by sum" in page
+    assert "users by 2025-09-30, then every 6 months" in page
+    for name in ("outside", "privileged"):
+        assert verify.check(tmp_path / "e" / f"{name}.zip").wrong == []
+    assert written("--reading", "sum", "--reading", "people")["readings"] == ["people", "sum"]
+    with pytest.raises(RefusedError, match="no such reading"):
+        written("--reading", "peple")
 
 
 def test_a_name_that_the_font_lacks(directory: Path, tmp_path: Path) -> None:
