@@ -84,6 +84,7 @@ class Code(StrEnum):
     SOURCE_IDENTIFIERS_UNUSABLE = "source-identifiers-unusable", "A column of identifiers has a type without one spelling."
     SOURCE_KEYS_INVALID = "source-keys-invalid", "A table of person keys breaks its form, or no canary proves its keys."
     EVENTS_UNIDENTIFIED = "events-unidentified", "Too many events have no usable identifier."
+    EVENTS_OF_ONE_VALUE = "events-of-one-value", "One value of a column of identifiers stands for too many people."
     EVENTS_UNDECIDED = "events-undecided", "Too many events are left undecided by a condition."
 
     # Contributions

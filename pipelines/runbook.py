@@ -16,6 +16,7 @@ class Page(StrEnum):
 
     SOURCE_REFUSED = "source-refused"
     DAYS_MISSING = "days-missing"
+    IDENTIFIERS = "identifiers-look-wrong"
     CONTRIBUTION_REFUSED = "contribution-refused"
     SENDER = "sender-refused"
     QUARANTINE = "quarantine"
@@ -130,6 +131,7 @@ SECTIONS: Mapping[Code, Page] = {
     Code.SOURCE_IDENTIFIERS_UNUSABLE: Page.SOURCE_REFUSED,
     Code.SOURCE_KEYS_INVALID: Page.SOURCE_REFUSED,
     Code.EVENTS_UNIDENTIFIED: Page.SOURCE_REFUSED,
+    Code.EVENTS_OF_ONE_VALUE: Page.SOURCE_REFUSED,
     Code.EVENTS_UNDECIDED: Page.SOURCE_REFUSED,
     Code.CONTRIBUTION_UNREADABLE: Page.CONTRIBUTION_REFUSED,
     Code.CONTRIBUTION_TOO_LARGE: Page.CONTRIBUTION_REFUSED,

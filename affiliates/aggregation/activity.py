@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 import numpy as np
@@ -10,11 +11,14 @@ import polars as pl
 
 from affiliates.aggregation.batch import Batch, CellKeys, NotCounted, SourceSample
 from affiliates.aggregation.event_columns import event_columns, is_beyond
+from affiliates.aggregation.frequent import frequent_values
 from affiliates.aggregation.key_cache import KeyCache
 from affiliates.concurrency import ordered
 from affiliates.errors import Code, refused
-from affiliates.identity.normalisation import normalise
+from affiliates.identity.normalisation import check_usable, normalised, rules_of
+from affiliates.identity.spellings import ColumnRef, Spellings
 from affiliates.manifests.product import AUDIENCES
+from affiliates.manifests.settings import Settings
 from affiliates.periods import DAY, local_day
 from affiliates.sketches.arrays import Keys, Values
 from affiliates.sketches.kernels.cells import cells_of, sort_by_cell
@@ -189,8 +193,10 @@ def batches(event_source: EventSource, days: Sequence[date], zone: str, key_cach
             yield from rows.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False)
 
     def aggregate(rows: pl.DataFrame) -> Batch:
-        keys, codes = key_cache.keys_of([rows[name] for name in names])
-        return _by_cell(rows["since"].to_numpy(), rows["flags"].to_numpy(), keys, codes, days, key_cache.namespaces)
+        keys, codes, places = key_cache.keys_and_places_of([rows[name] for name in names])
+        frequent = frequent_values(rows, keys, codes, places, event_source.source.identifiers, days)
+        batch = _by_cell(rows["since"].to_numpy(), rows["flags"].to_numpy(), keys, codes, days, key_cache.namespaces)
+        return replace(batch, frequent=frequent)
 
     with event_source.reading():
         yield from ordered(aggregate, read(), at_once=1)
@@ -222,8 +228,12 @@ def _by_cell(
     return Batch(occupied, [NotCounted(days[0] + DAY * day, *not_counted[day].tolist()) for day in days_not_counted])
 
 
-def sample(event_source: EventSource, zone: str, now: datetime, rows: int = 10_000) -> SourceSample:
+def sample(
+    event_source: EventSource, zone: str, settings: Settings, spellings: Spellings, now: datetime, rows: int = 10_000
+) -> SourceSample:
     """A first look at the newest part of a source, at `rows` events at most, by the checks that counting makes.
+
+    `spellings` looks at their identifiers.
 
     Raises `RefusedError` for a file, a column, a condition or an event's time that is wrong, as `check` does.
     """
@@ -235,15 +245,18 @@ def sample(event_source: EventSource, zone: str, now: datetime, rows: int = 10_0
         files = {fault: events["file"] for fault, events in impossible.items() if events["file"] is not None}
         _refuse_impossible(event_source, counts, files, zone, now)
     events = event_columns(event_source, newest, (), zone)
-    user = pl.coalesce(
-        normalise(pl.col(f"identifier_{number}"), identifier.namespace, identifier.region)
-        for number, identifier in enumerate(event_source.source.identifiers)
-    )
     with event_source.reading():
-        looked_at = events.filter(pl.col("counts") | pl.col("left_out")).head(rows)
-        numbers = looked_at.select(
-            counting=pl.col("counts").sum(),
-            unidentified=(pl.col("counts") & user.is_null()).sum(),
-            left_out=pl.col("left_out").sum(),
-        )
-        return SourceSample(events.head(1).collect().is_empty(), **numbers.collect().to_dicts()[0])
+        looked_at = events.filter(pl.col("counts") | pl.col("left_out")).head(rows).collect()
+        empty = events.head(1).collect().is_empty()
+    counting = looked_at.filter("counts")
+    users = []
+    for number, identifier in enumerate(event_source.source.identifiers):
+        rules = rules_of(settings, identifier.namespace)
+        values = counting[f"identifier_{number}"]
+        subject = f"{event_source.subject}, column {identifier.column}"
+        check_usable(values, identifier.namespace, rules, Code.SOURCE_IDENTIFIERS_UNUSABLE, subject)
+        usable = normalised(values, identifier.namespace, identifier.region, rules)
+        spellings.note(ColumnRef(event_source.subject, identifier.column, identifier.namespace), values, usable)
+        users.append(usable.alias(f"{number}"))
+    unidentified = pl.DataFrame(users).select(pl.all_horizontal(pl.all().is_null()).sum()).item()
+    return SourceSample(empty, counting.height, unidentified, int(looked_at["left_out"].sum()))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
+from affiliates.aggregation.frequent import FrequentValue
 from affiliates.sketches.arrays import Keys
 
 
@@ -40,6 +41,8 @@ class Batch:
     not_counted: Sequence[NotCounted]
     canaries: Mapping[str, Keys] = field(default_factory=dict)
     """By namespace, keys of the protocol's fixed identifiers, where somebody else has made the keys."""
+    frequent: Sequence[FrequentValue] = ()
+    """Values that may stand for too many people."""
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from itertools import groupby
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 
 from affiliates.aggregation import activity, ready_keys
 from affiliates.aggregation.batch import Batch
+from affiliates.aggregation.frequent import FrequentValues
 from affiliates.aggregation.key_cache import KeyCache
 from affiliates.contributions.completeness import share_over_limit
 from affiliates.contributions.contract import Contribution, Part
@@ -20,7 +21,8 @@ from affiliates.crosswalks.snapshot import NO_CROSSWALK, Crosswalk
 from affiliates.errors import Code, refused
 from affiliates.identity import canaries
 from affiliates.identity.keyring import Keyring
-from affiliates.identity.normalisation import NORMALISATION
+from affiliates.identity.normalisation import NORMALISATION, rules_of
+from affiliates.identity.spellings import Spellings
 from affiliates.manifests.product import Product, ProductRef, definition_digest
 from affiliates.manifests.settings import Settings
 from affiliates.periods import Grain, first_day, month_of
@@ -43,6 +45,8 @@ class EdgeContext:
     crosswalk: Callable[[date], Crosswalk | None]
     """The crosswalk of a month; raises `RefusedError` where the month's can't be read."""
     now: datetime
+    spellings: Spellings = field(default_factory=Spellings)
+    """What the identifiers look like that are counted in this context."""
 
 
 @dataclass
@@ -51,9 +55,16 @@ class _Tally:
 
     absorbers: dict[tuple[str, str], Absorber] = field(default_factory=dict)
     events: dict[tuple[str, str], int] = field(default_factory=lambda: defaultdict(int))
+    frequent: FrequentValues = field(default_factory=FrequentValues)
     unidentified: int = 0
     undecided: int = 0
     left_out: int = 0
+
+    def check_frequent(self, subject: str, product: Product, largest_person: int) -> None:
+        """Refuse a period in which one value stands for too many people. Raises `RefusedError`."""
+        judged = {cell for cell in self.absorbers if cell[0] != "automated"}
+        people = sum(_people(self.absorbers[cell]) for cell in judged)
+        self.frequent.check(subject, product, sum(self.events[cell] for cell in judged), people, largest_person)
 
     def add_cell(self, audience: str, namespace: str, keys: Keys, events: int, lg_k: int) -> None:
         """Take one cell's keys and events; `lg_k` is of the cell's sketch."""
@@ -62,6 +73,11 @@ class _Tally:
             self.absorbers[cell] = Absorber(lg_k)
         self.absorbers[cell].absorb(keys)
         self.events[cell] += events
+
+
+def _people(absorber: Absorber) -> int:
+    """How many different keys there were, or about how many."""
+    return absorber.distinct if absorber.distinct is not None else round(absorber.registers().bounds().estimate)
 
 
 def contribute(
@@ -99,7 +115,10 @@ def contribute(
                 # A source that is read as a whole is checked as a whole, by the first pass.
                 if source.day_by_day or number == 0:
                     activity.check(source, pass_days, zone, context.now)
-                key_cache = KeyCache(source.source.identifiers, context.keys.key(month), crosswalk)
+                rules = partial(rules_of, context.settings)
+                key_cache = KeyCache(
+                    source.source.identifiers, context.keys.key(month), crosswalk, rules, source.subject, context.spellings
+                )
                 batches = activity.batches(source, pass_days, zone, key_cache)
             for batch in batches:
                 canary_images.add(batch.canaries)
@@ -107,6 +126,7 @@ def contribute(
         for first, tally in sorted(tallies.items()):
             events = sum(tally.events.values())
             check_shares(f"{subject}, {first}", product, events, tally.unidentified, tally.left_out)
+            tally.check_frequent(f"{subject}, {first}", product, context.settings.largest_person)
             identified += events
             unidentified += tally.unidentified
             left_out += tally.left_out
@@ -133,6 +153,9 @@ def _absorb(batch: Batch, days: set[date], grain: Grain, lg_k: int, tallies: dic
     for cell in batch.cells:
         if cell.day in days:
             tallies[first_day(grain, cell.day)].add_cell(cell.audience, cell.namespace, cell.keys, cell.events, lg_k)
+    for value in batch.frequent:
+        if value.day in days:
+            tallies[first_day(grain, value.day)].frequent.add([value])
     for day, unidentified, undecided, left_out in batch.not_counted:
         if day in days:
             tally = tallies[first_day(grain, day)]
@@ -172,6 +195,7 @@ class _CanaryImages:
 
     def __init__(self, subject: str, context: EdgeContext, month: date, made_elsewhere: bool) -> None:
         self._subject = subject
+        self._settings = context.settings
         self._key = None if made_elsewhere else context.keys.key(month)
         self._received: dict[str, set[int]] = defaultdict(set)
 
@@ -183,7 +207,7 @@ class _CanaryImages:
     def image(self, namespace: str, lg_k: int) -> bytes:
         """The namespace's canary. Raises `RefusedError` where keys are made elsewhere and came without canaries."""
         if self._key is not None:
-            return canaries.image(namespace, self._key, lg_k)
+            return canaries.image(namespace, self._key, lg_k, rules=rules_of(self._settings, namespace))
         if namespace not in self._received:
             raise refused(
                 Code.SOURCE_KEYS_INVALID,

@@ -7,7 +7,7 @@ again is hashed again. So the order of events costs time, never memory, and chan
 import secrets
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,8 @@ import polars as pl
 from affiliates.crosswalks.snapshot import Crosswalk
 from affiliates.errors import Code, refused
 from affiliates.identity.keys import PERSON, GroupKey, person_key
-from affiliates.identity.normalisation import normalise
+from affiliates.identity.normalisation import NO_RULES, Rules, check_usable, normalised
+from affiliates.identity.spellings import ColumnRef, Spellings
 from affiliates.manifests.source import Identifier
 from affiliates.sketches.arrays import Keys, Values
 from affiliates.sketches.kernels import key_table
@@ -49,13 +50,24 @@ class KeyCache:
     most, 0.0005 pairs are expected to be taken for one.
     """
 
-    def __init__(self, identifiers: Sequence[Identifier], key: GroupKey, crosswalk: Crosswalk | None) -> None:
-        """Raises `RefusedError` for more than `MOST_NAMESPACES`."""
+    def __init__(
+        self,
+        identifiers: Sequence[Identifier],
+        key: GroupKey,
+        crosswalk: Crosswalk | None,
+        rules: Callable[[str], Rules] = lambda namespace: NO_RULES,
+        subject: str = "a source's identifiers",
+        spellings: Spellings | None = None,
+    ) -> None:
+        """`rules`: of a namespace, by group.yaml. `subject`: the product, for refusals. `spellings` looks at new identifiers.
+
+        Raises `RefusedError` for more than `MOST_NAMESPACES`.
+        """
         self.namespaces = tuple(dict.fromkeys([*(i.namespace for i in identifiers), *([PERSON] if crosswalk else [])]))
         if len(self.namespaces) > MOST_NAMESPACES:
             raise refused(
                 Code.SOURCE_IDENTIFIERS_UNUSABLE,
-                "a source's identifiers",
+                subject,
                 "too many namespaces",
                 f"{len(self.namespaces)}, with `person` at most {MOST_NAMESPACES}",
                 "give some identifiers the same namespace",
@@ -63,6 +75,9 @@ class KeyCache:
         self._identifiers = identifiers
         self._key = key
         self._crosswalk = crosswalk
+        self._rules = {identifier.namespace: rules(identifier.namespace) for identifier in identifiers}
+        self._subject = subject
+        self._spellings = spellings or Spellings()
         # Secret, so that nobody can write events whose identifiers are taken for one another; a seed for each column, since
         # the same text is somebody else in another namespace.
         self._seeds = [secrets.randbits(64) for _ in identifiers]
@@ -72,10 +87,17 @@ class KeyCache:
         self._n_known = 0
 
     def keys_of(self, columns: Sequence[pl.Series]) -> tuple[Keys, Values]:
-        """Key and code of each row's first usable identifier. `columns`: texts, a column for each of the identifiers.
+        """Key and code of each row's first usable identifier, as `keys_and_places_of` gives them."""
+        keys, codes, _ = self.keys_and_places_of(columns)
+        return keys, codes
 
-        A code is less than `FIRST_CODE` for nobody (the key then means nothing), else that and the place in `namespaces`.
+    def keys_and_places_of(self, columns: Sequence[pl.Series]) -> tuple[Keys, Values, Values]:
+        """Key and code of each row's first usable identifier, and its place among the columns.
+
+        `columns`: texts, a column for each of the identifiers. A code is less than `FIRST_CODE` for nobody (key and place then
+        mean nothing), else that and the place in `namespaces`.
         """
+        places = np.zeros(len(columns[0]), np.uint8)
         keys = np.zeros(len(columns[0]), np.uint64)
         codes = np.zeros(len(columns[0]), np.uint8)
         for number, column in enumerate(columns):
@@ -85,10 +107,12 @@ class KeyCache:
             prints = column.hash(self._seeds[number]).to_numpy()
             if is_open.all():
                 keys, codes = self._keys_of_column(column, prints, self._identifiers[number])
+                places[:] = number
             elif is_open.any():
                 rows = np.flatnonzero(is_open)
                 keys[rows], codes[rows] = self._keys_of_column(column.gather(rows), prints[rows], self._identifiers[number])
-        return keys, codes
+                places[rows] = number
+        return keys, codes, places
 
     def _keys_of_column(self, texts: pl.Series, prints: Keys, identifier: Identifier) -> tuple[Keys, Values]:
         """Key and code of each text. `prints`: the texts' fingerprints.
@@ -165,10 +189,17 @@ class KeyCache:
         return keys, codes
 
     def _hash(self, texts: pl.Series, identifier: Identifier) -> tuple[Keys, Keys]:
-        """Keys and codes of texts: normalised, hashed, and joined by the crosswalk."""
-        normalised = normalise(pl.col("text"), identifier.namespace, identifier.region)
-        hashed = person_key(normalised, identifier.namespace, self._key).alias("key")
-        hashed_keys = pl.LazyFrame({"text": texts}).select(hashed).collect()["key"]
+        """Keys and codes of texts: normalised, hashed, and joined by the crosswalk.
+
+        Raises `RefusedError` for texts that are no usable identifiers.
+        """
+        rules = self._rules[identifier.namespace]
+        subject = f"{self._subject}, column {identifier.column}"
+        check_usable(texts, identifier.namespace, rules, Code.SOURCE_IDENTIFIERS_UNUSABLE, subject)
+        usable = normalised(texts, identifier.namespace, identifier.region, rules)
+        self._spellings.note(ColumnRef(self._subject, identifier.column, identifier.namespace), texts, usable)
+        hashed = person_key(pl.col("text"), identifier.namespace, self._key).alias("key")
+        hashed_keys = pl.LazyFrame({"text": usable}).select(hashed).collect()["key"]
         codes = np.where(hashed_keys.is_null().to_numpy(), _NOBODY, self._code(identifier.namespace)).astype(np.uint64)
         keys = hashed_keys.fill_null(0).to_numpy()
         if self._crosswalk is not None:

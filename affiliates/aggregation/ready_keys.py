@@ -22,6 +22,7 @@ import numpy.typing as npt
 import polars as pl
 
 from affiliates.aggregation.batch import Batch, CellKeys, NotCounted, SourceSample
+from affiliates.aggregation.frequent import FrequentValue
 from affiliates.concurrency import ordered
 from affiliates.crosswalks.snapshot import NO_CROSSWALK, Crosswalk
 from affiliates.errors import Code, refused
@@ -255,6 +256,7 @@ def _batch(rows: pl.DataFrame, keyed: pl.DataFrame, keys: Keys, grid: _Grid, cro
     # The same loop sorts events: it moves words of 64 bits, whatever they mean.
     events_by_cell, _ = _by_cell(cells, keyed["events"].to_numpy(writable=True).view(np.uint64), n_cells)
     user_cells = []
+    frequent = []
     canaries = dict[str, Keys]()
     for number in np.flatnonzero(np.diff(starts)).tolist():
         part = slice(starts[number], starts[number + 1])
@@ -263,9 +265,14 @@ def _batch(rows: pl.DataFrame, keyed: pl.DataFrame, keys: Keys, grid: _Grid, cro
             continue
         day, audience, namespace = grid.cell(number)
         if day in grid.period_days:
+            if audience != "automated":
+                # A key has one row a day here: the one with most events is enough, and what stands beside it isn't known.
+                most = int(np.argmax(events_by_cell[part].view(np.int64)))
+                key, events = int(keys_by_cell[part][most]), int(events_by_cell[part][most])
+                frequent.append(FrequentValue(grid.period_days[day], key, events, 0, "person_key", "a key"))
             for name, people, events in _joined(keys_by_cell[part], events_by_cell[part].view(np.int64), namespace, crosswalk):
                 user_cells.append(CellKeys(grid.period_days[day], audience, name, people, events))
-    return Batch(user_cells, _not_counted(rows, grid), canaries)
+    return Batch(user_cells, _not_counted(rows, grid), canaries, frequent)
 
 
 def _not_counted(rows: pl.DataFrame, grid: _Grid) -> list[NotCounted]:

@@ -17,7 +17,7 @@ from affiliates.concurrency import ordered
 from affiliates.crosswalks.clusters import Links
 from affiliates.errors import Code, alike, refused
 from affiliates.identity.keys import GroupKey, as_key, person_key
-from affiliates.identity.normalisation import normalise
+from affiliates.identity.normalisation import NO_RULES, Rules, check_usable, normalised
 from affiliates.manifests.source import Identifier, Source
 from affiliates.sources import files
 from affiliates.sources.file_checks import check_file
@@ -46,6 +46,8 @@ class Columns:
     """The country (ISO 3166, such as DE) of telephone numbers without a country code."""
     keyed: bool = False
     """Whether all values are keys already; then columns need no namespace."""
+    rules: Callable[[str], Rules] = lambda namespace: NO_RULES
+    """The rules of a namespace, by group.yaml."""
 
     def identifiers(self, columns: Sequence[str], where: str) -> tuple[Identifier, ...]:
         """The columns of one table that are read. Raises `RefusedError` for a column that is no namespace of the group.
@@ -88,6 +90,8 @@ class LinkTable:
     """parquet, csv or jsonl."""
     source: Source
     """Has the columns that are read as its `identifiers`."""
+    rules: Callable[[str], Rules]
+    """As of `Columns`."""
 
     def rows(self) -> pl.LazyFrame:
         """The columns that are read, lazily."""
@@ -139,7 +143,7 @@ def find(names: Sequence[Path], columns: Columns) -> list[LinkTable]:
                     "write one JSON object a line, or CSV",
                 )
             if source.identifiers:
-                tables.append(LinkTable(path, place.format, source))
+                tables.append(LinkTable(path, place.format, source, columns.rules))
     if unused:
         raise refused(Code.LINKS_UNUSABLE, _SUBJECT, "no table has the column", ", ".join(sorted(unused)), "correct --column")
     return tables
@@ -211,7 +215,8 @@ def _pairs(table: LinkTable, key: GroupKey | None, rows: pl.DataFrame) -> tuple[
     where = _where(table.path)
     # Named by number: a frame can't have two columns of one name.
     keyed = [
-        _keys(rows[identifier.column], identifier, key, where).alias(str(number)) for number, identifier in enumerate(identifiers)
+        _keys(rows[identifier.column], identifier, key, table.rules(identifier.namespace), where).alias(str(number))
+        for number, identifier in enumerate(identifiers)
     ]
     counts = LinkCounts(rows.height)
     for identifier, keys in zip(identifiers, keyed, strict=True):
@@ -229,8 +234,11 @@ def _is_given(values: pl.Series) -> pl.Series:
     return (values != "").fill_null(False) if values.dtype == pl.String else values.is_not_null()
 
 
-def _keys(values: pl.Series, identifier: Identifier, key: GroupKey | None, where: str) -> pl.Series:
-    """The keys (UInt64) of a column's values; null where a value names nobody. Raises `RefusedError` for a wrong type."""
+def _keys(values: pl.Series, identifier: Identifier, key: GroupKey | None, rules: Rules, where: str) -> pl.Series:
+    """The keys (UInt64) of a column's values; null where a value names nobody.
+
+    Raises `RefusedError` for a wrong type, and for values that are no usable identifiers.
+    """
     if identifier.namespace == KEYED:
         return _keys_as_given(values, where)
     if not (values.dtype in _TEXT_TYPES or values.dtype.is_integer()):
@@ -242,8 +250,9 @@ def _keys(values: pl.Series, identifier: Identifier, key: GroupKey | None, where
             "write them as text: other types lose digits or have no one spelling",
         )
     assert key is not None
-    normalised = normalise(pl.col(values.name), identifier.namespace, identifier.region)
-    return values.to_frame().select(person_key(normalised, identifier.namespace, key)).to_series()
+    check_usable(values, identifier.namespace, rules, Code.LINKS_UNUSABLE, where)
+    usable = normalised(values, identifier.namespace, identifier.region, rules)
+    return usable.to_frame().select(person_key(pl.col(usable.name), identifier.namespace, key)).to_series()
 
 
 def _keys_as_given(values: pl.Series, where: str) -> pl.Series:

@@ -20,12 +20,14 @@ import numpy as np
 import polars as pl
 from sqlglot import exp
 
+from affiliates.aggregation import frequent
+from affiliates.contributions.completeness import TOO_FEW_TO_JUDGE
 from affiliates.contributions.contract import PROTOCOL
 from affiliates.crosswalks.snapshot import NO_CROSSWALK, Crosswalk
 from affiliates.errors import Code, refused
-from affiliates.identity import canaries
+from affiliates.identity import canaries, forms
 from affiliates.identity.keys import PERSON, TEST_KEY, GroupKey, person_key
-from affiliates.identity.normalisation import PLACEHOLDERS, normalise
+from affiliates.identity.normalisation import NO_NAME_SIGNS, NO_RULES, PLACEHOLDERS, Rules, normalise, rules_of
 from affiliates.manifests import conditions
 from affiliates.manifests.product import Product, ProductRef, definition_digest
 from affiliates.manifests.settings import Settings
@@ -66,6 +68,8 @@ ENGINES = {
 _ASCII = r"^[\x00-\x7F]*$"
 _KINDS = {"email": "email", "phone": "phone", "device": "other"}
 """Namespaces of a self-test, with the kind of normalisation of each; any other namespace is of the last kind."""
+_FORM_KINDS: tuple[forms.Spelling, ...] = (*forms.STRICT, "recognised")
+"""The forms that a self-test tries, each in a namespace of its name; each is a kind of normalisation."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +145,7 @@ def query(engine: Engine, request: QueryRequest) -> str:
         time=_time(engine, source),
         table=_table(engine, source.table),
         **{name: _condition(engine, source, name) for name in ("counts", "internal", "automated")},
-        **_identifiers(engine, source, bool(request.crosswalk_table) or request.keys_only),
+        **_identifiers(engine, source, settings, bool(request.crosswalk_table) or request.keys_only),
         empty=Registers.from_coupons(lg_k, np.empty(0, np.uint32)).to_image().hex(),
         crosswalk=_table(engine, request.crosswalk_table),
         crosswalk_digest=request.crosswalk_digest,
@@ -150,13 +154,17 @@ def query(engine: Engine, request: QueryRequest) -> str:
         definition_digest=definition_digest(product, settings),
         keys_only=request.keys_only,
         audiences=product.limited_to,
+        too_few_to_judge=TOO_FEW_TO_JUDGE,
+        shares=frequent.SHARES,
+        largest_share=product.largest_identifier.share if product.largest_identifier else None,
     )
 
 
 def self_test(engine: Engine) -> str:
     """A query that takes published identifiers the protocol's whole way, by a public key, beside what must come out."""
     key = GroupKey(TEST_KEY, "test")
-    kinds = [_self_test_kind(engine, namespace, key) for namespace in _KINDS]
+    kinds = [_self_test_kind(engine, namespace, key, kind, NO_RULES) for namespace, kind in _KINDS.items()]
+    kinds += [_self_test_kind(engine, form, key, form, Rules(form=form)) for form in _FORM_KINDS]
     return _render(engine, "self_test.sql", test_key=TEST_KEY, lg_k=21, kinds=kinds)
 
 
@@ -171,6 +179,12 @@ def _render(engine: Engine, template: str, **context: Any) -> str:
         "normalisation": engine.normalisation,
         "placeholders": ", ".join(_text(engine, p) for p in PLACEHOLDERS),
         "placeholder_set": "{" + ", ".join(json.dumps(p) for p in PLACEHOLDERS) + "}",
+        "texts": lambda texts: ", ".join(_text(engine, text) for text in texts),
+        "no_name_signs": _text(engine, NO_NAME_SIGNS),
+        "json": json.dumps,
+        "signs": NO_NAME_SIGNS,
+        "pattern": lambda pattern: _text(engine, pattern),
+        "forms": forms,
         "q": lambda name: exp.Identifier(this=name, quoted=True).sql(engine.dialect),
     }
     environment = jinja2.Environment(
@@ -247,7 +261,7 @@ def _condition(engine: Engine, source: Source, name: str) -> str:
     return conditions.sql(condition, engine.dialect, lambda column: _column(engine, column))
 
 
-def _identifiers(engine: Engine, source: Source, people: bool) -> dict[str, list[Any]]:
+def _identifiers(engine: Engine, source: Source, settings: Settings, people: bool) -> dict[str, list[Any]]:
     """For the template: the source's columns of identifiers, rows of the canaries of each, and the namespaces.
 
     `people`: also the namespace `person`, whose canaries prove it where a crosswalk joins keys, now or later. A canary's row has
@@ -257,22 +271,25 @@ def _identifiers(engine: Engine, source: Source, people: bool) -> dict[str, list
     columns += [("NULL", PERSON)] if people else []  # No event has such an identifier; only canaries do.
     return {
         "identifiers": [
-            {"column": column, "namespace": _text(engine, namespace), "kind": _KINDS.get(namespace, "other")}
+            {"column": column, "namespace": _text(engine, namespace), "kind": rules.form or _KINDS.get(namespace, "other")}
+            | {"nobody": rules.names_nobody}
             for column, namespace in columns
+            for rules in [rules_of(settings, namespace)]
         ],
         "canaries": [
             [_cell(engine, text.encode().hex() if place == at else None) for place in range(len(columns))]
             for at, (_, namespace) in enumerate(columns)
-            for text in canaries.identifiers(namespace)
+            for text in canaries.identifiers(namespace, rules_of(settings, namespace))
         ],
         "namespaces": [[_cell(engine, namespace)] for namespace in dict.fromkeys(namespace for _, namespace in columns)],
     }
 
 
-def _self_test_kind(engine: Engine, namespace: str, key: GroupKey) -> dict[str, Any]:
+def _self_test_kind(engine: Engine, namespace: str, key: GroupKey, kind: str, rules: Rules) -> dict[str, Any]:
     """A namespace's canaries and published vectors, with the key and the coupon that each must give."""
-    texts = [*canaries.identifiers(namespace), *_vectors(namespace)]
-    frame = pl.DataFrame({"text": list(dict.fromkeys(texts))}).with_columns(normalised=normalise(pl.col("text"), namespace))
+    texts = [*canaries.identifiers(namespace, rules), *_vectors(namespace)]
+    frame = pl.DataFrame({"text": list(dict.fromkeys(texts))})
+    frame = frame.with_columns(normalised=normalise(pl.col("text"), namespace, rules=rules))
     if engine.normalisation == canaries.ASCII:  # Whatever lies outside ASCII is nobody's, by this profile.
         frame = frame.with_columns(normalised=pl.when(pl.col("text").str.contains(_ASCII)).then("normalised"))
     keys = frame.select(person_key(pl.col("normalised"), namespace, key)).to_series()
@@ -282,7 +299,7 @@ def _self_test_kind(engine: Engine, namespace: str, key: GroupKey) -> dict[str, 
         coupon = coupons_of(np.array([expected_key or 0], np.uint64)).astype("<u4").tobytes().hex()
         expected = (None, None) if expected_key is None else (f"{expected_key:016x}", coupon)
         rows.append([_cell(engine, cell) for cell in (f"{number:03}", text.encode().hex(), *expected)])
-    return {"name": _KINDS[namespace], "namespace": namespace, "canaries": rows}
+    return {"name": kind, "namespace": namespace, "canaries": rows}
 
 
 def _vectors(namespace: str) -> list[str]:

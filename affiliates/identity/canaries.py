@@ -17,8 +17,9 @@ import polars as pl
 
 from affiliates.errors import Code, refused
 from affiliates.identity.canary_mistakes import Mistakes, mistakes
+from affiliates.identity.forms import Spelling
 from affiliates.identity.keys import GroupKey, person_key
-from affiliates.identity.normalisation import NORMALISATION, normalise
+from affiliates.identity.normalisation import NO_RULES, NORMALISATION, Rules, normalise
 from affiliates.sketches.arrays import Coupons
 from affiliates.sketches.registers import Registers, coupons_of
 
@@ -28,6 +29,8 @@ ASCII = "v1 ascii"
 """The profile of an engine without NFC, which leaves identifiers outside ASCII out and names this profile."""
 _FORMAT = "canaries 1"
 
+_NOBODY = ("\\N", "(null)", "#N/A", "00000000-0000-0000-0000-000000000000", "000000000", "''")
+"""Values of nobody that an engine with a shorter list takes for people."""
 _IDENTIFIERS = {
     "email": (
         " Canary.One@Example.COM ",
@@ -39,38 +42,60 @@ _IDENTIFIERS = {
         "\u039d\u0399\u039a\u039f\u03a3@example.org",
         "",
         "n/a",
+        *_NOBODY,
     ),
-    "phone": ("+12345678901", " +4930901820\n", "", "unknown"),
-    "": ("Canary-One", " canary-two ", "CANARY-THREE", "cafe\u0301", "caf\u00e9", "", "0"),
+    "phone": ("+12345678901", " +4930901820\n", "", "unknown", *_NOBODY),
+    "": ("Canary-One", " canary-two ", "CANARY-THREE", "cafe\u0301", "caf\u00e9", "", "0", *_NOBODY),
 }
 """By namespace ("" for every other): each identifier exercises one step of the way to a key, alike in every engine.
 
-They are part of the protocol: another identifier here would refuse every query that affiliates run.
+They are part of the protocol: another identifier here that names somebody would refuse every query that affiliates run. One that
+names nobody refuses only an engine in which it is a person.
 """
+_UUIDS = (
+    "6F9619FF-8B86-D011-B42D-00CF4FC964FF",
+    " {b54adc00-67f9-11d9-9669-0800200c9a66}",
+    "A8098C1AF86E11DABD1A00112444BE1E",
+    "urn:uuid:2c5ea4c0-4067-11e9-8bad-9b1deb4d3b7d",
+    "",
+    "n/a",
+    *_NOBODY,
+)
+_IDENTIFIERS_OF_FORM: Mapping[Spelling, tuple[str, ...]] = {
+    "uuid": _UUIDS,
+    "integer": ("1234", " +0056", "789.0", "-12", "90071992547409931234", "", "n/a", *_NOBODY),
+    "hex": ("0xAB12", "cd34ef\t", "AB:56:78:90:CD:EF", "ab-56-78-90-cd-ee", "", "n/a", *_NOBODY),
+    "recognised": (*_IDENTIFIERS[""], *_UUIDS[:3], "1001.0", "0012", "AB" * 20),
+}
+"""By form, the fixed identifiers of a namespace that has the form."""
 
 _MISSING = "identifiers are missing"
 _SAME_NUMBER = "another key, or another hash: as many different keys as there ought to be, and none of them the group's"
 _NOTHING_FITS = "nothing of it fits: another key and another normalisation, or another sketch of other items"
 
 
-def identifiers(namespace: str) -> tuple[str, ...]:
-    """The protocol's fixed identifiers in a namespace, as a source would have them."""
-    return _IDENTIFIERS.get(namespace, _IDENTIFIERS[""])
+def identifiers(namespace: str, rules: Rules = NO_RULES) -> tuple[str, ...]:
+    """The protocol's fixed identifiers in a namespace, as a source would have them; those of its form, where it has one.
+
+    Values that group.yaml says to name nobody are among them, so that an engine without them differs.
+    """
+    fixed = _IDENTIFIERS_OF_FORM[rules.form] if rules.form else _IDENTIFIERS.get(namespace, _IDENTIFIERS[""])
+    return (*fixed, *rules.names_nobody)
 
 
 @lru_cache(maxsize=256)
-def keys(namespace: str, key: GroupKey, normalisation: str = UNICODE) -> pl.Series:
+def keys(namespace: str, key: GroupKey, normalisation: str = UNICODE, rules: Rules = NO_RULES) -> pl.Series:
     """The distinct keys (UInt64, sorted) of the fixed identifiers in a namespace, by a profile of normalisation."""
-    fixed = [text for text in identifiers(namespace) if normalisation != ASCII or text.isascii()]
-    normalised = normalise(pl.col("identifier"), namespace)
+    fixed = [text for text in identifiers(namespace, rules) if normalisation != ASCII or text.isascii()]
+    normalised = normalise(pl.col("identifier"), namespace, rules=rules)
     keyed = pl.DataFrame({"identifier": fixed}).select(key=person_key(normalised, namespace, key))
     return keyed["key"].drop_nulls().unique().sort()
 
 
 @lru_cache(maxsize=256)
-def image(namespace: str, key: GroupKey, lg_k: int, normalisation: str = UNICODE) -> bytes:
+def image(namespace: str, key: GroupKey, lg_k: int, normalisation: str = UNICODE, rules: Rules = NO_RULES) -> bytes:
     """The sketch of the fixed identifiers, as a contribution carries it."""
-    return Registers.from_keys(lg_k, keys(namespace, key, normalisation).to_numpy()).to_image()
+    return Registers.from_keys(lg_k, keys(namespace, key, normalisation, rules).to_numpy()).to_image()
 
 
 class NamespaceCanary(Protocol):
@@ -108,9 +133,14 @@ class Canaries:
         return None if occupied == expected else _explanation(occupied, expected, ours, normalisation, canary.lg_k)
 
 
-def from_key(key: GroupKey, others: Sequence[GroupKey] = ()) -> Canaries:
-    """Canaries by the key; `others` are the keys of the group's other epochs, by which a sender might have hashed."""
-    by_namespace = lru_cache(maxsize=64)(lambda namespace: _CanaryFromKey(namespace, key, tuple(others)))
+def from_key(
+    key: GroupKey, others: Sequence[GroupKey] = (), rules: Callable[[str], Rules] = lambda namespace: NO_RULES
+) -> Canaries:
+    """Canaries by the key; `others` are the keys of the group's other epochs, by which a sender might have hashed.
+
+    `rules`: of a namespace, by group.yaml.
+    """
+    by_namespace = lru_cache(maxsize=64)(lambda namespace: _CanaryFromKey(namespace, key, tuple(others), rules(namespace)))
     return Canaries(key.epoch, key.fingerprint, by_namespace)
 
 
@@ -153,16 +183,18 @@ class _CanaryFromKey:
     namespace: str
     key: GroupKey
     others: tuple[GroupKey, ...]
+    rules: Rules
 
     def expected(self, normalisation: str) -> frozenset[int]:
-        return frozenset(coupons_of(keys(self.namespace, self.key, normalisation).to_numpy()).tolist())
+        return frozenset(coupons_of(keys(self.namespace, self.key, normalisation, self.rules).to_numpy()).tolist())
 
     def mistakes(self) -> Mistakes:
         return self._mistakes
 
     @cached_property
     def _mistakes(self) -> Mistakes:
-        return mistakes(identifiers(self.namespace), self.namespace, self.key, self.others)
+        fixed = identifiers(self.namespace, self.rules)
+        return mistakes(fixed, self.namespace, self.key, self.others, self.rules)
 
 
 @dataclass(frozen=True)

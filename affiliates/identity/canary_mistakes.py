@@ -13,20 +13,23 @@ from itertools import combinations
 
 import polars as pl
 
+from affiliates.identity.forms import in_form_text
 from affiliates.identity.keys import TEST_KEY, GroupKey
-from affiliates.identity.normalisation import PLACEHOLDERS
+from affiliates.identity.normalisation import NO_RULES, Rules, names_nobody
 from affiliates.sketches.image import ADDRESS_BITS
 
 Mistakes = Mapping[str, Mapping[int, str]]
 """By way to hash an identifier ("" is the right one): by coupon, what of normalisation is left out ("" is nothing)."""
 
 
-def mistakes(identifiers: Sequence[str], namespace: str, key: GroupKey, others: Sequence[GroupKey]) -> Mistakes:
+def mistakes(
+    identifiers: Sequence[str], namespace: str, key: GroupKey, others: Sequence[GroupKey], rules: Rules = NO_RULES
+) -> Mistakes:
     """All mistakes with a namespace's fixed identifiers; `others` are keys of other epochs, by which a sender may have hashed.
 
     The right way comes first, and the first way that explains a sketch is the one to name.
     """
-    spellings = _spellings(identifiers, namespace)
+    spellings = _spellings(identifiers, namespace, rules)
     by_way = dict[str, dict[int, str]]()
     for way, item_of in _ways(namespace, key, others):
         coupons = coupons_of_bytes(item_of(text) for text in spellings)
@@ -95,10 +98,13 @@ def _ways(namespace: str, key: GroupKey, others: Sequence[GroupKey]) -> Iterator
         )
 
 
-def _spellings(identifiers: Sequence[str], namespace: str) -> dict[str, str]:
+def _spellings(identifiers: Sequence[str], namespace: str, rules: Rules) -> dict[str, str]:
     """What the identifiers become if steps of normalisation are left out; by that text, which steps ("" for none)."""
     spellings: dict[str, str] = {}
-    steps = _STEPS.get(namespace, _STEPS[""])
+    steps = [*_STEPS.get(namespace, _STEPS[""])]
+    if form := rules.form:
+        # A placeholder is of no form; it stays, and is found to name nobody.
+        steps.append((f"not in the one spelling of the form `{form}`", lambda text: in_form_text(text, form) or text))
     # By the number of steps left out: where two sets give one text, the smaller is the likelier mistake.
     for number_left_out in range(len(steps) + 1):
         for left_out in combinations(range(len(steps)), number_left_out):
@@ -107,7 +113,7 @@ def _spellings(identifiers: Sequence[str], namespace: str) -> dict[str, str]:
                 for number, (_, step) in enumerate(steps):
                     text = text if number in left_out else step(text)
                 # A placeholder is only in the sketch of somebody who counts placeholders.
-                is_placeholder = not text or text.lower() in PLACEHOLDERS
+                is_placeholder = names_nobody(text, rules)
                 faults = [steps[number][0] for number in left_out] + ["placeholders are counted"] * is_placeholder
                 spellings.setdefault(text, "; ".join(faults))
     if namespace == "phone":

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.identity import canaries
 from affiliates.identity.canaries import Canaries
 from affiliates.identity.keys import GroupKey, check_fingerprint, read_key
+from affiliates.identity.normalisation import rules_of
 from affiliates.manifests.settings import KeySource, Settings
 
 
@@ -87,7 +88,11 @@ class Keyring:
             )
         source = self._epochs[chosen].source
         # Where only a trustee's file is here, asking for its key gives the refusal that says so.
-        return self._read_canaries(source) if not source.canaries else canaries.from_key(self._epochs[chosen].key)
+        return (
+            self._read_canaries(source)
+            if not source.canaries
+            else canaries.from_key(self._epochs[chosen].key, rules=partial(rules_of, self._settings))
+        )
 
     def fingerprint(self, month: date) -> str | None:
         """The fingerprint of the key of a month's epoch; None once the key is destroyed."""
@@ -109,7 +114,7 @@ class Keyring:
                 # The other keys serve a diagnosis alone, so one that isn't here any more hinders nothing.
                 with suppress(RefusedError):
                     others += [other.key] if other.source.epoch != source.epoch else []
-            return canaries.from_key(self._epochs[source.epoch].key, others)
+            return canaries.from_key(self._epochs[source.epoch].key, others, partial(rules_of, self._settings))
         from_trustee = canaries.from_file(self._directory / source.canaries)
         if from_trustee.epoch != source.epoch:
             raise refused(

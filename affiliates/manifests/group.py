@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Literal
 from zoneinfo import ZoneInfo
 
+from affiliates.errors import alike
 from affiliates.manifests.alert_settings import Alerting
 from affiliates.manifests.base import Dated, Model, Name, PublicKey, Share, Text
 from affiliates.manifests.grants import Grants
@@ -18,6 +19,9 @@ from affiliates.manifests.product import Product, ProductRef
 from affiliates.manifests.readings import CONTROL_SHARE, DEFAULT_READINGS, Readings
 from affiliates.manifests.settings import Settings
 from affiliates.periods import DAY, end_of
+
+_ALIKE = 0.8
+"""The similarity (`difflib`'s ratio) from which two names of namespaces may be one, misspelt."""
 
 
 def affiliate_of(subject: str) -> str:
@@ -181,6 +185,29 @@ def _path_to(step: Step, paths: Mapping[str, tuple[Step, ...]]) -> tuple[Step, .
         owners.append(step.control.by)
     steps = {earlier.entity: earlier for owner in owners for earlier in paths[owner]}
     return (*steps.values(), step)
+
+
+def lonely_namespaces(group: Group) -> list[str]:
+    """Namespaces that one product alone has, with a name much like that of another product's, in sentences for people.
+
+    A misspelt namespace adds its users to the group in silence. One that group.yaml names under `namespaces` is meant.
+    """
+    users: dict[str, list[str]] = {}
+    for ref, product in group.products.items():
+        for namespace in dict.fromkeys(
+            [*(name for source in product.sources for name in source.namespaces), *product.namespaces]
+        ):
+            users.setdefault(namespace, []).append(str(ref))
+    texts = []
+    for namespace, products in users.items():
+        others = [name for name in users if name != namespace and users[name] != products]
+        near = alike(namespace, others, least=_ALIKE)
+        if len(products) == 1 and near and namespace not in group.settings.namespaces:
+            texts.append(
+                f"{products[0]}: the namespace `{namespace}` is its own, and looks like `{near[0]}` of {users[near[0]][0]}: "
+                "identifiers of two namespaces are never one person; correct it, or name it under `namespaces` in group.yaml"
+            )
+    return texts
 
 
 def settles_at(group: Group, ref: ProductRef, grain: str, activity_date: date, zone: str) -> datetime:

@@ -3,6 +3,7 @@
 No identifier, no key and no address of a store is in a packet. A fingerprint tells the affiliate whether it got the right key.
 """
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal, Self
 
@@ -10,6 +11,7 @@ from pydantic import Field
 
 from affiliates.manifests.base import Dated, Model, Month, Name, Sha256, Text, Zone
 from affiliates.manifests.group import Group
+from affiliates.manifests.namespaces import Namespace, NobodyText
 from affiliates.manifests.product import AUDIENCES, Active, Audience, Product
 from affiliates.periods import Grain
 
@@ -94,6 +96,12 @@ class Packet(Model):
     """Those that lie in the packet."""
     namespaces: tuple[Name, ...]
     """All namespaces that the group's manifests name: identifiers of one kind need one name everywhere."""
+    forms: Literal["recognised"] | None = None
+    """As in group.yaml: identifiers are spelt alike everywhere, or one person is two."""
+    names_nobody: tuple[NobodyText, ...] = ()
+    """As in group.yaml."""
+    spellings: Mapping[Name, Namespace] = Field(default_factory=dict)
+    """Of group.yaml's `namespaces`, what says how identifiers are written and which of them name nobody."""
     affiliate: Name
     """The entity whose packet it is."""
     affiliate_name: str = ""
@@ -107,6 +115,15 @@ class Packet(Model):
     def crosswalk_setting(self) -> str | None:
         """What group.yaml of the affiliate says of the crosswalk."""
         return {"none": None, "one": ONE_CROSSWALK_FILE, "monthly": CROSSWALK_FILE}[self.crosswalk]
+
+
+def spellings_of(namespaces: Mapping[str, Namespace]) -> dict[str, Namespace]:
+    """What a packet says of namespaces: their spellings alone."""
+    return {
+        name: Namespace(form=namespace.form, names_nobody=namespace.names_nobody)
+        for name, namespace in namespaces.items()
+        if namespace.form or namespace.names_nobody
+    }
 
 
 def namespaces_of(group: Group) -> tuple[str, ...]:

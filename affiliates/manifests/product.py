@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from affiliates.manifests.base import Dated, Model, Month, Name, Sha256, Text
+from affiliates.manifests.base import Dated, Model, Month, Name, Sha256, Share, Text
 from affiliates.manifests.model_use import ModelUse
 from affiliates.manifests.settings import Settings
 from affiliates.manifests.source import Source
@@ -93,6 +93,17 @@ class Ceiling(Dated):
     """Name or office of who vouches for it."""
 
 
+class LargestIdentifier(Model):
+    """How far one identifier of a product may stand out, where the usual limits don't fit."""
+
+    share: Share | None = None
+    """The share of a period's events that one identifier may have, such as 60 %."""
+    beside: Annotated[int, Field(ge=2)] | None = None
+    """How many different next identifiers, such as devices, may stand beside one in a period."""
+    reason: Text
+    """Why that is one person's, or one shared account's, and no placeholder."""
+
+
 def document_text(number: Count | Ceiling) -> str:
     """The document in which a number stands, with its digest where the manifest gives one."""
     return f"{number.document}, SHA-256 {number.sha256}" if number.sha256 else number.document
@@ -116,6 +127,9 @@ class Product(Dated):
     unidentified_limit: Annotated[float, Field(gt=0, le=1)] = 0.5
     """The share of events without a usable identifier, or that `counts_when` leaves undecided, above
     which a period is refused."""
+    largest_identifier: LargestIdentifier | None = None
+    """Limits for one identifier, where one stands out rightly. Without it, a period is refused in which one value has half of the
+    events of 50 people and more, a fifth of those of 100 people and more, or very many next identifiers beside it."""
     sources: tuple[Source, ...] = ()
     """Where its events lie; none if its contributions are handed in."""
     namespaces: tuple[Name, ...] = ()
@@ -183,9 +197,22 @@ def definition_digest(product: Product, settings: Settings) -> str:
     decisive = [settings.time_zone, settings.lg_k, product.active.model_dump(), product.grain]
     decisive += [_definition(source) for source in product.sources]
     decisive += [product.limited_to] if product.limited_to else []
+    decisive += [spellings] if (spellings := _spellings(product, settings)) else []
     if product.grain == "month":  # The first and the last month are cut to the product's life.
         decisive += [product.from_, product.to]
     return hashlib.sha256(json.dumps(decisive, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _spellings(product: Product, settings: Settings) -> dict[str, Any]:
+    """What group.yaml says of the spellings of the product's identifiers; empty where group.yaml says nothing."""
+    namespaces = {namespace for source in product.sources for namespace in source.namespaces}
+    of_namespaces = {
+        name: {"form": namespace.form, "names_nobody": sorted(namespace.names_nobody)}
+        for name, namespace in settings.namespaces.items()
+        if name in namespaces and (namespace.form or namespace.names_nobody)
+    }
+    whole = {"forms": settings.forms, "names_nobody": sorted(settings.names_nobody)}
+    return {"namespaces": of_namespaces} | whole if of_namespaces or any(whole.values()) else {}
 
 
 def _definition(source: Source) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """group.yaml: what holds for the whole group, and where the group key of each epoch is kept. Pure."""
 
+from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from affiliates.manifests.base import Model, Month, Name, Text, Zone
+from affiliates.manifests.namespaces import Namespace, NobodyText
 
 
 class KeySource(Model):
@@ -56,6 +58,13 @@ class Settings(Model):
     """In the place of `key`: one for each epoch, in order; each but the first has a `from`."""
     crosswalk: Text | None = None
     """Parquet file of keys and person keys; `{month}` (YYYY-MM) in it means a snapshot a month."""
+    namespaces: Mapping[Annotated[Name, Field(max_length=32)], Namespace] = Field(default_factory=dict)
+    """What is known of identifiers, by namespace."""
+    names_nobody: tuple[NobodyText, ...] = ()
+    """Values that name nobody in any namespace, beside those that mauwatch knows, such as `kein Wert` or -99."""
+    forms: Literal["recognised"] | None = None
+    """`recognised`: in a namespace without a `form`, UUIDs and long hex are one identifier in any case of letters, and 1000.0 is
+    1000. Without it such spellings are different identifiers."""
     largest_person: Annotated[int, Field(ge=2)] = 100
     """Identifiers of one person at most. `mauwatch crosswalk` takes larger clusters for those of many people, and joins none."""
     lg_k: Annotated[int, Field(ge=12, le=21)] = 21
@@ -66,6 +75,13 @@ class Settings(Model):
     """File of a TrueType or OpenType font for names in scripts that the evidence's own font lacks."""
     keep_sketches: Annotated[int, Field(ge=1, le=1200)] = 24
     """Whole months whose sketches `mauwatch erase --retention` keeps; older ones are erased."""
+
+    @model_validator(mode="after")
+    def _forms(self) -> Self:
+        for name in ("email", "phone"):
+            if name in self.namespaces and self.namespaces[name].form:
+                raise ValueError(f"`{name}` in `namespaces` takes no `form`: such identifiers are normalised as what they are")
+        return self
 
     @model_validator(mode="after")
     def _epochs(self) -> Self:

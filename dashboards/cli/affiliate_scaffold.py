@@ -96,12 +96,20 @@ def _group_yaml(packet: Packet, origin: str) -> str:
         parent=_text(packet.ultimate_parent),
         zone=_text(packet.time_zone),
         keys="\n".join([_KEY_LINES, "keys:", *(f"  - {_key(packet.keys, key)}" for key in packet.keys)]),
-        crosswalk=f"crosswalk: {_text(crosswalk)}{_CROSSWALK_LINE}"
-        if crosswalk
-        else "# No crosswalk: identifiers aren't joined.",
+        crosswalk=(
+            f"crosswalk: {_text(crosswalk)}{_CROSSWALK_LINE}" if crosswalk else "# No crosswalk: identifiers aren't joined."
+        )
+        + _spellings(packet),
         lg_k=packet.lg_k,
         send_to=" ".join(packet.send_to.split()) or "as headquarters says; `mauwatch receive` reads the file there",
     )
+
+
+def _spellings(packet: Packet) -> str:
+    """The group's settings of spellings, a line each, as YAML reads JSON; nothing where the group has none."""
+    whole = packet.model_dump(mode="json", include={"forms", "names_nobody", "spellings"}, exclude_defaults=True)
+    lines = [f"{name.replace('spellings', 'namespaces')}: {json.dumps(said, ensure_ascii=False)}" for name, said in whole.items()]
+    return "".join(f"\n{line}" for line in lines)
 
 
 def _key(keys: Sequence[PacketKey], key: PacketKey) -> str:

@@ -51,6 +51,8 @@ class ContributionSummary:
     unread: dict[str, list[str]] = field(default_factory=dict)
     """By product: files that lie where its sources point and aren't read, with numbers and reasons."""
     bytes_read: int = 0
+    looks: list[str] = field(default_factory=list)
+    """What of the identifiers somebody has to see to."""
     audiences: set[str | None] = field(default_factory=set)
     """Those that contributions are of; null for all."""
 
@@ -120,6 +122,7 @@ class ContributionSummary:
             "undecided_events": self.undecided,
             "made_by": sorted(self.made_by),
             "left_out": self.unread,
+            "identifiers": self.looks,
             "missing_days": {n: [f"{d}" for d in ds] for n, ds in self.missing.items()},
         }
 
@@ -163,6 +166,7 @@ class ContributionSummary:
         if self.unread:
             files = "; ".join(f"{name}: {', '.join(texts)}" for name, texts in self.unread.items())
             parts.append(Text(f"Left out of the sources: {files}.", "yellow"))
+        parts += [Text(f"{text}.", "bold red") for text in self.looks]
         if self.missing:
             parts.append(Text(f"Missing, and so not in it: {self.missing_said}.", "bold red"))
         return Stack(*parts, Text(f"Next: mauwatch inspect {self.path}, then hand it over."))

@@ -12,7 +12,8 @@ from affiliates.aggregation import activity, availability, contribute, ready_key
 from affiliates.crosswalks import snapshot
 from affiliates.errors import RefusedError
 from affiliates.identity.keyring import Keyring
-from affiliates.manifests.group import Group
+from affiliates.identity.spellings import Spellings
+from affiliates.manifests.group import Group, lonely_namespaces
 from affiliates.manifests.product import Product, ProductRef
 from affiliates.periods import local_day, month_before
 from affiliates.sketches import registers
@@ -52,8 +53,11 @@ def examine(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
         yield from _crosswalk(directory, group, now)
         yield from doctor_centre.licences(directory, group, now)
         yield from doctor_centre.alert_channels(directory, group)
+    spellings = Spellings()
     for ref, product in group.products.items():
-        yield _product(directory, group, ref, product, now)
+        yield _product(directory, group, ref, product, spellings, now)
+    for text in [*lonely_namespaces(group), *spellings.findings()]:
+        yield "identifiers", False, text
 
 
 def _key(directory: Path, group: Group) -> Iterator[Examined]:
@@ -95,7 +99,7 @@ def _warehouse_text(product: Product) -> str:
     )
 
 
-def _product(directory: Path, group: Group, ref: ProductRef, product: Product, now: datetime) -> Examined:
+def _product(directory: Path, group: Group, ref: ProductRef, product: Product, spellings: Spellings, now: datetime) -> Examined:
     """A first look at a product's sources by the checks that a run makes; a run looks at all of its events."""
     name = str(ref)
     if product.handed_in and group.is_an_affiliates:
@@ -109,7 +113,10 @@ def _product(directory: Path, group: Group, ref: ProductRef, product: Product, n
         sources = resolve.find(name, product, directory, zone)
         availability.check_complete_through(sources, product.day_zone or zone, now)
         for source in sources:
-            look = ready_keys.sample(source) if source.source.person_keys else activity.sample(source, zone, now)
+            if source.source.person_keys:
+                look = ready_keys.sample(source)
+            else:
+                look = activity.sample(source, zone, group.settings, spellings, now)
             sentences.append(source.summary())
             sentences.append(f"of the first {look.counting:,} events that count {look.unidentified:,} name no user")
             if not look.empty and not look.counting:

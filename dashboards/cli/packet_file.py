@@ -15,7 +15,7 @@ from affiliates.errors import Code, RefusedError, did_you_mean, refused
 from affiliates.identity.keyring import Keyring
 from affiliates.identity.normalisation import NORMALISATION
 from affiliates.manifests.group import Group
-from affiliates.manifests.packet import Packet, PacketKey, PacketProduct, PacketSnapshot, namespaces_of
+from affiliates.manifests.packet import Packet, PacketKey, PacketProduct, PacketSnapshot, namespaces_of, spellings_of
 from affiliates.manifests.settings import Settings
 
 _LIST = "packet.json"
@@ -55,6 +55,9 @@ def make(
         ultimate_parent=settings.ultimate_parent,
         time_zone=settings.time_zone,
         lg_k=settings.lg_k,
+        forms=settings.forms,
+        names_nobody=settings.names_nobody,
+        spellings=spellings_of(settings.namespaces),
         keys=_keys(settings, directory),
         crosswalk=monthly if settings.crosswalk else "none",
         snapshots=tuple(snapshots),

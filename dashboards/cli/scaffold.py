@@ -21,6 +21,8 @@ key:                           # the secret that all affiliates share; never in 
   file: .mauwatch/group.key    # or `env: MAUWATCH_KEY`, from a secret store
   epoch: "1"                   # changes with the key, only at a month's start
 # crosswalk: crosswalk-{{month}}.parquet   # joins the identifiers of one person: `mauwatch crosswalk`
+forms: recognised              # UUIDs and long hex are one identifier in any case of letters, and 1000.0 is 1000
+# names_nobody: [kein Wert, -99]   # values of your systems that name nobody, beside those that mauwatch knows
 # largest_person: 100            # identifiers that one has at most; more are many people's, and not joined
 keep_sketches: 24              # months; `mauwatch erase --retention` erases older sketches, signed figures stay
 lg_k: 21                       # 2^21 registers: a standard error of 0.07 %

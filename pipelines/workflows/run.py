@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from pathlib import Path
 
-from affiliates.manifests.group import Group
+from affiliates.manifests.group import Group, lonely_namespaces
 from pipelines.alerts import delivery, evaluate, responses, rules
 from pipelines.ingestion import collect, due, stated_counts
 from pipelines.runbook import Finding, Page
@@ -54,6 +54,8 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
     There is no heartbeat where a product was refused or a message can't be delivered: then the outside service rings.
     `first`, `last`: the range that the run was about. Only a run without a range knows which products lack days.
     """
+    looks = [*lonely_namespaces(workspace.group), *workspace.edge.spellings.findings()]
+    report.findings += [Finding(text, Page.IDENTIFIERS) for text in looks]
     refused = [product.name for product in report.products if product.refusals]
     whole = first is None and last is None
     store = workspace.store_if_any()

@@ -47,26 +47,41 @@ DATE({{ time.column }}, '{{ zone }}')
 {%- macro text(column) -%}CAST({{ column }} AS STRING){%- endmacro %}
 
 {%- set stages = ['stripped', 'folded', 'canonical', 'composed', 'somebody'] %}
-{%- macro stripped(x, kind) -%}TRIM({{ x }}, ' \t\n\r\v\f'){%- endmacro %}
-{%- macro folded(x, kind) -%}
+{%- macro stripped(x, kind, nobody) -%}TRIM({{ x }}, ' \t\n\r\v\f'){%- endmacro %}
+{%- macro folded(x, kind, nobody) -%}
 {#- Where engines differ by what stands around a letter, the protocol says what becomes of it: Σ, ς and İ. -#}
 {% if kind == 'email' %}LOWER(REPLACE(REPLACE(REPLACE({{ x }}, 'Σ', 'σ'), 'ς', 'σ'), 'İ', CONCAT('i', CODE_POINTS_TO_STRING([775])))){% else %}{{ x }}{% endif %}
 {%- endmacro %}
-{%- macro canonical(x, kind) -%}
+{%- macro canonical(x, kind, nobody) -%}
 {% if kind == 'email' -%}
 CASE WHEN ENDS_WITH({{ x }}, '@gmail.com') THEN {{ gmail(x, 10) }} WHEN ENDS_WITH({{ x }}, '@googlemail.com') THEN {{ gmail(x, 15) }} ELSE {{ x }} END
 {%- elif kind == 'phone' -%}
 CASE WHEN REGEXP_CONTAINS({{ x }}, r'^[+][1-9][0-9]{6,14}$') THEN {{ x }} END
 {%- else -%}
-{{ x }}
+CASE WHEN REGEXP_CONTAINS({{ x }}, {{ pattern(forms.LOST_DIGITS) }}) THEN {{ mark() }}
+{%- if kind == 'integer' %} WHEN REGEXP_CONTAINS({{ x }}, {{ pattern(forms.INTEGER) }}) THEN REGEXP_REPLACE({{ x }}, {{ pattern(forms.INTEGER) }}, r'\1\2')
+{%- elif kind == 'hex' %} WHEN REGEXP_CONTAINS({{ digits(x) }}, {{ pattern(forms.HEX) }}) THEN REGEXP_REPLACE({{ digits(x) }}, {{ pattern(forms.HEX) }}, r'\1')
+{%- elif kind in ('uuid', 'recognised') %} WHEN REGEXP_CONTAINS({{ uuid(x) }}, {{ pattern(forms.UUID) }}) THEN REGEXP_REPLACE({{ uuid(x) }}, {{ pattern(forms.UUID) }}, r'\1-\2-\3-\4-\5')
+{%- endif %}
+{%- if kind == 'recognised' %} WHEN REGEXP_CONTAINS({{ x }}, {{ pattern(forms.LONG_HEX) }}) THEN LOWER({{ x }}) ELSE REGEXP_REPLACE({{ x }}, {{ pattern(forms.WITH_POINT) }}, r'\1')
+{%- else %} ELSE {{ x }}
+{%- endif %} END
 {%- endif %}
 {%- endmacro %}
+{%- macro mark() -%}CODE_POINTS_TO_STRING([2]){%- endmacro %}
+{%- macro refused(text, namespace) -%}
+ERROR(CONCAT('{{ text }}', {{ namespace }}))
+{%- endmacro %}
+{%- macro digits(x) -%}REPLACE(REPLACE(LOWER({{ x }}), ':', ''), '-', ''){%- endmacro %}
+{%- macro uuid(x) -%}REGEXP_REPLACE(LOWER({{ x }}), '^urn:uuid:', ''){%- endmacro %}
 {%- macro gmail(x, length) -%}
 CONCAT(LTRIM(REPLACE(SPLIT(LEFT({{ x }}, CHAR_LENGTH({{ x }}) - {{ length }}), '+')[OFFSET(0)], '.', ''), ' \t\n\r\v\f'), '@gmail.com')
 {%- endmacro %}
-{%- macro composed(x, kind) -%}{% if kind == 'phone' %}{{ x }}{% else %}NORMALIZE({{ x }}, NFC){% endif %}{%- endmacro %}
-{%- macro somebody(x, kind) -%}
-CASE WHEN LOWER({{ x }}) NOT IN ('', {{ placeholders }}) THEN {{ x }} END
+{%- macro composed(x, kind, nobody) -%}{% if kind == 'phone' %}{{ x }}{% else %}NORMALIZE({{ x }}, NFC){% endif %}{%- endmacro %}
+{%- set shapes = {'uuid': '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$', 'integer': '^-?[0-9]+$', 'hex': '^[0-9a-f]+$'} %}
+{%- macro somebody(x, kind, nobody) -%}
+CASE WHEN LOWER({{ x }}) IN ('', {{ placeholders }}{% if nobody %}, {{ texts(nobody) }}{% endif %}) OR TRIM({{ x }}, {{ no_name_signs }}) = '' THEN NULL
+{%- if kind in shapes %} WHEN NOT REGEXP_CONTAINS({{ x }}, '{{ shapes[kind] }}') THEN {{ mark() }}{% endif %} ELSE {{ x }} END
 {%- endmacro %}
 
 {%- macro usable(x) -%}{{ x }}{%- endmacro %}

@@ -8,6 +8,7 @@
     text        a column as text
     stages      steps of normalisation, in order; each is a macro of that name, and a common table expression of its own
     usable      an identifier, or null where it is marked as nobody's
+    mark        stands for an identifier of which nobody can tell whose it is; `refused` stops the query for one, with a message
     hmac        a person key of namespace and identifier: 16 hex characters
     sketch      the aggregate that makes an image of keys; `coupon`: of the image of one key, its coupon in hex
     binary, utf8, rows, date, bigint, now, producer   literals, casts and functions that every engine spells its own way
@@ -46,7 +47,7 @@ events AS (
 {{ stage }} AS (
   SELECT period, audience, counts, undecided
     {%- for identifier in identifiers %},
-    {{ e[stage](columns[loop.index0], identifier.kind) }} AS {{ columns[loop.index0] }}
+    {{ e[stage](columns[loop.index0], identifier.kind, identifier.nobody) }} AS {{ columns[loop.index0] }}
     {%- endfor %}
   FROM {{ 'events' if loop.first else loop.previtem }}
 ),
@@ -68,10 +69,23 @@ users AS (
   WHERE counts OR counts IS NULL
   GROUP BY period, audience, namespace, identifier
 ),
+-- A value in a notable share of a period's events is hardly one person's. What stands beside it isn't looked at here.
+largest AS (
+  SELECT period AS in_period, MAX(events) AS most, SUM(events) AS of_all, COUNT(*) AS people
+  FROM users
+  WHERE audience IN ('external', 'internal') AND events > 0
+  GROUP BY period
+),
 keyed AS (
   SELECT period, audience, namespace, events, unidentified, undecided,
-    CASE WHEN events > 0 THEN {{ e.hmac('namespace', 'identifier') }} END AS person_key
-  FROM users CROSS JOIN group_key
+    CASE WHEN events > 0 AND identifier = {{ e.mark() }}
+        THEN {{ e.refused('mauwatch: identifiers that have lost digits, or are of another form than group.yaml names, in ', 'namespace') }}
+      WHEN events > 0 AND of_all >= {{ too_few_to_judge }} AND most > of_all * {% if largest_share %}{{ largest_share }}{% else %}CASE{% for least, share in shares %} WHEN people >= {{ least }} THEN {{ share }}{% endfor %} ELSE 1 END{% endif %}
+
+        THEN {{ e.refused('mauwatch: one value has too many of the events of a period; see names_nobody and largest_identifier; a namespace there is ', 'namespace') }}
+      WHEN events > 0 THEN {{ e.hmac('namespace', 'identifier') }}
+    END AS person_key
+  FROM users CROSS JOIN group_key LEFT JOIN largest ON largest.in_period = users.period
 ),
 {%- if crosswalk %}
 -- Keys of one person become the person's, but for the canaries'.

@@ -53,26 +53,41 @@ CAST(timezone('{{ zone }}', {{ time.column }}) AS date)
 
 {%- set stages = ['stripped', 'folded', 'canonical', 'composed', 'somebody'] %}
 {%- set space = "concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13))" %}
-{%- macro stripped(x, kind) -%}btrim({{ x }}, {{ space }}){%- endmacro %}
-{%- macro folded(x, kind) -%}
+{%- macro stripped(x, kind, nobody) -%}btrim({{ x }}, {{ space }}){%- endmacro %}
+{%- macro folded(x, kind, nobody) -%}
 {#- Where engines differ by what stands around a letter, the protocol says what becomes of it: Σ, ς and İ. -#}
 {% if kind == 'email' %}lower(replace(replace(replace({{ x }}, 'Σ', 'σ'), 'ς', 'σ'), 'İ', concat('i', chr(775)))){% else %}{{ x }}{% endif %}
 {%- endmacro %}
-{%- macro canonical(x, kind) -%}
+{%- macro canonical(x, kind, nobody) -%}
 {% if kind == 'email' -%}
 CASE WHEN right({{ x }}, 10) = '@gmail.com' THEN {{ gmail(x, 10) }} WHEN right({{ x }}, 15) = '@googlemail.com' THEN {{ gmail(x, 15) }} ELSE {{ x }} END
 {%- elif kind == 'phone' -%}
 CASE WHEN {{ x }} ~ '^[+][1-9][0-9]{6,14}$' THEN {{ x }} END
 {%- else -%}
-{{ x }}
+CASE WHEN {{ x }} ~ {{ pattern(forms.LOST_DIGITS) }} THEN {{ mark() }}
+{%- if kind == 'integer' %} WHEN {{ x }} ~ {{ pattern(forms.INTEGER) }} THEN regexp_replace({{ x }}, {{ pattern(forms.INTEGER) }}, '\1\2')
+{%- elif kind == 'hex' %} WHEN {{ digits(x) }} ~ {{ pattern(forms.HEX) }} THEN regexp_replace({{ digits(x) }}, {{ pattern(forms.HEX) }}, '\1')
+{%- elif kind in ('uuid', 'recognised') %} WHEN {{ uuid(x) }} ~ {{ pattern(forms.UUID) }} THEN regexp_replace({{ uuid(x) }}, {{ pattern(forms.UUID) }}, '\1-\2-\3-\4-\5')
+{%- endif %}
+{%- if kind == 'recognised' %} WHEN {{ x }} ~ {{ pattern(forms.LONG_HEX) }} THEN lower({{ x }}) ELSE regexp_replace({{ x }}, {{ pattern(forms.WITH_POINT) }}, '\1')
+{%- else %} ELSE {{ x }}
+{%- endif %} END
 {%- endif %}
 {%- endmacro %}
+{%- macro mark() -%}chr(2){%- endmacro %}
+{%- macro refused(text, namespace) -%}
+CAST(CAST(concat('{{ text }}', {{ namespace }}) AS boolean) AS text)
+{%- endmacro %}
+{%- macro digits(x) -%}replace(replace(lower({{ x }}), ':', ''), '-', ''){%- endmacro %}
+{%- macro uuid(x) -%}regexp_replace(lower({{ x }}), '^urn:uuid:', ''){%- endmacro %}
 {%- macro gmail(x, length) -%}
 concat(ltrim(replace(split_part(left({{ x }}, char_length({{ x }}) - {{ length }}), '+', 1), '.', ''), {{ space }}), '@gmail.com')
 {%- endmacro %}
-{%- macro composed(x, kind) -%}{% if kind == 'phone' %}{{ x }}{% else %}normalize({{ x }}, NFC){% endif %}{%- endmacro %}
-{%- macro somebody(x, kind) -%}
-CASE WHEN lower({{ x }}) NOT IN ('', {{ placeholders }}) THEN {{ x }} END
+{%- macro composed(x, kind, nobody) -%}{% if kind == 'phone' %}{{ x }}{% else %}normalize({{ x }}, NFC){% endif %}{%- endmacro %}
+{%- set shapes = {'uuid': '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$', 'integer': '^-?[0-9]+$', 'hex': '^[0-9a-f]+$'} %}
+{%- macro somebody(x, kind, nobody) -%}
+CASE WHEN lower({{ x }}) IN ('', {{ placeholders }}{% if nobody %}, {{ texts(nobody) }}{% endif %}) OR btrim({{ x }}, {{ no_name_signs }}) = '' THEN NULL
+{%- if kind in shapes %} WHEN NOT {{ x }} ~ '{{ shapes[kind] }}' THEN {{ mark() }}{% endif %} ELSE {{ x }} END
 {%- endmacro %}
 
 {%- macro usable(x) -%}{{ x }}{%- endmacro %}

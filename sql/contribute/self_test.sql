@@ -11,7 +11,7 @@ WITH
 ),
 {%- for stage in e.stages %}
 {{ kind.name }}_{{ stage }} AS (
-  SELECT number, {{ e[stage]('identifier', kind.name) }} AS identifier, expected_key, expected_coupon
+  SELECT number, {{ e[stage]('identifier', kind.name, []) }} AS identifier, expected_key, expected_coupon
   FROM {{ kind.name }}_{{ 'events' if loop.first else loop.previtem }}
 ),
 {%- endfor %}

@@ -10,15 +10,34 @@
 {{ set_up() }}
 {%- endmacro %}
 {%- macro set_up() -%}
-CREATE OR REPLACE TEMPORARY FUNCTION mauwatch_normalised(kind STRING, identifier STRING)
+CREATE OR REPLACE TEMPORARY FUNCTION mauwatch_normalised(kind STRING, nobody STRING, identifier STRING)
 RETURNS STRING LANGUAGE PYTHON RUNTIME_VERSION = '3.11' IMMUTABLE HANDLER = 'normalised' AS
 $$
-import re, unicodedata
+import json, re, unicodedata
 
 SPACE = " \t\n\r\x0b\x0c"
 NOBODY = {{ placeholder_set }}
+SIGNS = {{ json(signs) }}
 
-def normalised(kind, identifier):
+def in_form(kind, text):
+    if re.match("{{ forms.LOST_DIGITS }}", text):
+        return chr(2)
+    if kind == "integer":
+        return re.sub("{{ forms.INTEGER }}", r"\1\2", text)
+    if kind == "hex":
+        digits = re.match("{{ forms.HEX }}", text.lower().replace(":", "").replace("-", ""))
+        return digits[1] if digits else text
+    if kind in ("uuid", "recognised"):
+        uuid = re.match("{{ forms.UUID }}", re.sub("^urn:uuid:", "", text.lower()))
+        if uuid:
+            return "-".join(uuid.groups())
+    if kind == "recognised":
+        return text.lower() if re.match("{{ forms.LONG_HEX }}", text) else re.sub("{{ forms.WITH_POINT }}", r"\1", text)
+    return text
+
+SHAPES = {"uuid": "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$", "integer": "^-?[0-9]+$", "hex": "^[0-9a-f]+$"}
+
+def normalised(kind, nobody, identifier):
     if identifier is None:
         return None
     text = identifier.strip(SPACE)
@@ -31,8 +50,12 @@ def normalised(kind, identifier):
     elif kind == "phone":
         if not re.fullmatch("[+][1-9][0-9]{6,14}", text):
             return None
+    else:
+        text = in_form(kind, text)
     text = unicodedata.normalize("NFC", text)
-    return None if text.lower() in NOBODY or not text else text
+    if not text.strip(SIGNS) or text.lower() in NOBODY or text.lower() in json.loads(nobody):
+        return None
+    return chr(2) if kind in SHAPES and not re.match(SHAPES[kind], text) else text
 $$;
 CREATE OR REPLACE TEMPORARY FUNCTION mauwatch_person_key(namespace STRING, identifier STRING)
 RETURNS STRING LANGUAGE PYTHON RUNTIME_VERSION = '3.11' HANDLER = 'person_key'
@@ -49,6 +72,8 @@ import _snowflake
 KEY = _snowflake.get_generic_secret_string("group_key").strip().encode("ascii")
 {% endif %}
 def person_key(namespace, identifier):
+    if identifier == chr(2):
+        raise ValueError(namespace)
     message = namespace + chr(31) + identifier
     return hmac.new(KEY, message.encode("utf-8"), hashlib.sha256).hexdigest()[:16]
 $$;
@@ -81,7 +106,9 @@ CAST(CONVERT_TIMEZONE('{{ zone }}', {{ time.column }}) AS DATE)
 {%- macro text(column) -%}CAST({{ column }} AS VARCHAR){%- endmacro %}
 
 {%- set stages = ['somebody'] %}
-{%- macro somebody(x, kind) -%}mauwatch_normalised('{{ kind }}', {{ x }}){%- endmacro %}
+{%- macro somebody(x, kind, nobody) -%}mauwatch_normalised('{{ kind }}', {{ texts([json(nobody)]) }}, {{ x }}){%- endmacro %}
+{%- macro mark() -%}CHR(2){%- endmacro %}
+{%- macro refused(text, namespace) -%}mauwatch_person_key(CONCAT('{{ text }}', {{ namespace }}), CHR(2)){%- endmacro %}
 {%- macro usable(x) -%}{{ x }}{%- endmacro %}
 {%- macro hmac(namespace, identifier) -%}mauwatch_person_key({{ namespace }}, {{ identifier }}){%- endmacro %}
 {%- macro sketch(key) -%}DATASKETCHES_HLL_ACCUMULATE({{ key }}, {{ lg_k }}){%- endmacro %}

@@ -71,27 +71,42 @@ CASE WHEN typeof({{ time.column }}) = 'timestamp' THEN {{ time.column }}
 
 {%- set stages = ['stripped', 'folded', 'canonical', 'somebody'] %}
 {%- set space = "concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13))" %}
-{%- macro stripped(x, kind) -%}
+{%- macro stripped(x, kind, nobody) -%}
 btrim({{ x }}, {{ space }})
 {%- endmacro %}
-{%- macro folded(x, kind) -%}
+{%- macro folded(x, kind, nobody) -%}
 {#- What isn't ASCII is marked: its event is nobody's, and not that of its next column, which may be many people's. -#}
 CASE WHEN octet_length({{ x }}) = char_length({{ x }}) THEN {% if kind == 'email' %}lower({{ x }}){% else %}{{ x }}{% endif %} WHEN {{ x }} IS NOT NULL THEN chr(1) END
 {%- endmacro %}
-{%- macro canonical(x, kind) -%}
+{%- macro canonical(x, kind, nobody) -%}
 {% if kind == 'email' -%}
 CASE WHEN endswith({{ x }}, '@gmail.com') THEN {{ gmail(x, 10) }} WHEN endswith({{ x }}, '@googlemail.com') THEN {{ gmail(x, 15) }} ELSE {{ x }} END
 {%- elif kind == 'phone' -%}
 CASE WHEN {{ x }} RLIKE '^[+][1-9][0-9]{6,14}$' OR {{ x }} = chr(1) THEN {{ x }} END
 {%- else -%}
-{{ x }}
+CASE WHEN {{ x }} RLIKE {{ pattern(forms.LOST_DIGITS) }} THEN {{ mark() }}
+{%- if kind == 'integer' %} WHEN {{ x }} RLIKE {{ pattern(forms.INTEGER) }} THEN regexp_replace({{ x }}, {{ pattern(forms.INTEGER) }}, '$1$2')
+{%- elif kind == 'hex' %} WHEN {{ digits(x) }} RLIKE {{ pattern(forms.HEX) }} THEN regexp_replace({{ digits(x) }}, {{ pattern(forms.HEX) }}, '$1')
+{%- elif kind in ('uuid', 'recognised') %} WHEN {{ uuid(x) }} RLIKE {{ pattern(forms.UUID) }} THEN regexp_replace({{ uuid(x) }}, {{ pattern(forms.UUID) }}, '$1-$2-$3-$4-$5')
+{%- endif %}
+{%- if kind == 'recognised' %} WHEN {{ x }} RLIKE {{ pattern(forms.LONG_HEX) }} THEN lower({{ x }}) ELSE regexp_replace({{ x }}, {{ pattern(forms.WITH_POINT) }}, '$1')
+{%- else %} ELSE {{ x }}
+{%- endif %} END
 {%- endif %}
 {%- endmacro %}
+{%- macro mark() -%}chr(2){%- endmacro %}
+{%- macro refused(text, namespace) -%}
+raise_error(concat('{{ text }}', {{ namespace }}))
+{%- endmacro %}
+{%- macro digits(x) -%}replace(replace(lower({{ x }}), ':', ''), '-', ''){%- endmacro %}
+{%- macro uuid(x) -%}regexp_replace(lower({{ x }}), '^urn:uuid:', ''){%- endmacro %}
 {%- macro gmail(x, length) -%}
 concat(trim(LEADING {{ space }} FROM replace(substring_index(left({{ x }}, char_length({{ x }}) - {{ length }}), '+', 1), '.', '')), '@gmail.com')
 {%- endmacro %}
-{%- macro somebody(x, kind) -%}
-CASE WHEN lower({{ x }}) NOT IN ('', {{ placeholders }}) THEN {{ x }} END
+{%- set shapes = {'uuid': '^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$', 'integer': '^-?[0-9]+$', 'hex': '^[0-9a-f]+$'} %}
+{%- macro somebody(x, kind, nobody) -%}
+CASE WHEN lower({{ x }}) IN ('', {{ placeholders }}{% if nobody %}, {{ texts(nobody) }}{% endif %}) OR btrim({{ x }}, {{ no_name_signs }}) = '' THEN NULL
+{%- if kind in shapes %} WHEN {{ x }} <> chr(1) AND NOT {{ x }} RLIKE '{{ shapes[kind] }}' THEN {{ mark() }}{% endif %} ELSE {{ x }} END
 {%- endmacro %}
 
 {%- macro usable(x) -%}NULLIF({{ x }}, chr(1)){%- endmacro %}

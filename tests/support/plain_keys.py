@@ -19,7 +19,8 @@ def normalised(text: str, namespace: str = "email") -> str | None:
             text = local.split("+")[0].replace(".", "") + "@gmail.com"
     elif namespace != "phone":
         text = unicodedata.normalize("NFC", text)
-    return None if text in ("", "n/a", "unknown", "0") else text
+    nobody = text.lower() in ("n/a", "unknown", "\\n", "(null)", "#n/a")
+    return None if nobody or not text.strip("0-'") else text
 
 
 def keyed(text: str, namespace: str = "email", key: bytes = KEY.encode(), encoding: str = "utf-8", between: str = "\x1f") -> str:

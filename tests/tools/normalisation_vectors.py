@@ -18,8 +18,18 @@ FILE = ROOT / "affiliates" / "identity" / "normalisation_v1.json"
 WHITE = " \t\n\r\x0b\x0c"
 NOBODY = {
     "", "none", "null", "nil", "nan", "na", "n/a", "unknown", "undefined", "anonymous", "not set", "(not set)", "0", "-1", "-",
-    "?", "00000000-0000-0000-0000-000000000000",
+    "?", "00000000-0000-0000-0000-000000000000", "\\n", "\\\\n", "__hive_default_partition__", "<na>", "nat", "-nan", "dbnull",
+    "system.dbnull", "undef", "false", "[object object]", "$null$", "_null_", "__null__", "#n/a", "#na", "#null!", "#value!",
+    "#ref!", "#name?", "#num!", "#div/0!", "n.a.", "-1.0", "0x0", "empty", "missing", "not available", "not provided",
+    "(not provided)", "not-set", "not_set", "notset", "no value", "anon", "guest", "deleted", "[deleted]", "redacted",
+    "[redacted]",
+    "ffffffff-ffff-ffff-ffff-ffffffffffff", "f" * 32, "9774d56d682e549c", "02:00:00:00:00:00", "020000000000",
+    "d41d8cd98f00b204e9800998ecf8427e", "da39a3ee5e6b4b0d3255bfef95601890afd80709",
+    "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 }  # fmt: skip
+NO_VALUE = ("null", "none", "nil", "undefined", "unknown", "empty", "missing", "anonymous")
+NOBODY |= {f"{a}{word}{b}" for a, b in ("()", "<>", "[]", "{}", "''", '""', "``") for word in NO_VALUE}
+ONLY_SIGNS = set("0 !\"#&'()*+,-./:;<=>?@[\\]^_`{|}~")
 ABOUT = (
     "Examples of mauwatch's normalisation v1 (unicode). normalised: null for nobody. key: the first 16 characters of the "
     "lower-case hex HMAC-SHA256 of namespace, the byte 1F and the normalised identifier in UTF-8, under the 64 characters of "
@@ -46,6 +56,20 @@ COMMON: list[Row] = [
     ("-", None, "a placeholder"),
     ("?", None, "a placeholder"),
     ("00000000-0000-0000-0000-000000000000", None, "an advertising id that was switched off"),
+    ("\\N", None, "null as MySQL, Hive and Snowflake write it"),
+    ("\\\\N", None, "the same, escaped twice"),
+    ("(null)", None, "null of Oracle's and Microsoft's tools"),
+    ("<NA>", None, "null of pandas"),
+    ("NaT", None, "a missing time of pandas"),
+    ("#N/A", None, "a missing value of Excel"),
+    ("[object Object]", None, "what JavaScript makes of an object"),
+    ("''", None, "quotation marks with nothing in them"),
+    ("--", None, "signs alone"),
+    ("000000000000000", None, "zeros alone"),
+    ("{00000000-0000-0000-0000-000000000000}", None, "zeros and signs alone"),
+    ("0.0", None, "zero as a floating-point column writes it"),
+    ("D41D8CD98F00B204E9800998ECF8427E", None, "MD5 of nothing"),
+    ("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", None, "SHA-256 of nothing"),
     ("un\u212anown", None, "U+212A KELVIN SIGN is K in NFC"),
 ]
 
@@ -153,7 +177,8 @@ DEVICES: list[tuple[str, str]] = [
     ("AbC-123", "capitals stay"),
     (" AbC-123\t", "white space at both ends doesn't"),
     ("0012", "leading zeros stay"),
-    ("00", "no placeholder"),
+    ("00", "zeros alone name nobody"),
+    ("0a", "no zeros alone"),
     ("6F9619FF-8B86-D011-B42D-00CF4FC964FF", "an advertising id, in capitals"),
     ("6f9619ff-8b86-d011-b42d-00cf4fc964ff", "and in small letters: another"),
     ("a.b+c@gmail.com", "an address in another namespace is opaque"),
@@ -217,7 +242,7 @@ def normalised(identifier: str, namespace: str) -> str | None:
                 text = text[: -len(domain)].split("+")[0].replace(".", "").lstrip(WHITE) + "@gmail.com"
                 break
     text = unicodedata.normalize("NFC", text)
-    return None if text.lower() in NOBODY else text
+    return None if text.lower() in NOBODY or set(text) <= ONLY_SIGNS else text
 
 
 def key_of(namespace: str, said: str | None) -> str | None:

@@ -350,6 +350,7 @@ def _write(
                 "bring the events, or ask for others",
             )
     summary.path = path
+    summary.looks = place.spellings.findings()
     if sign is not None:
         from affiliates import signing
 

@@ -1,6 +1,7 @@
 """`mauwatch crosswalk`: from tables of linked identifiers to a month's snapshot, or to a file of keyed links."""
 
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -112,6 +113,7 @@ def _columns(group: "Group", options: list[str], keyed: bool, region: str | None
     from pydantic import ValidationError
 
     from affiliates.crosswalks.link_tables import Columns
+    from affiliates.identity.normalisation import rules_of
     from affiliates.manifests.source import Identifier
 
     called: dict[str, str | None] = {}
@@ -127,7 +129,8 @@ def _columns(group: "Group", options: list[str], keyed: bool, region: str | None
         wrong = error.errors()[0]
         raise typer.BadParameter(f"{wrong['input'] if wrong['loc'] else 'person'}: {wrong['msg']}") from None
     sources = (s for p in group.products.values() for s in p.sources)
-    return Columns({"email", "phone", *(i.namespace for s in sources for i in s.identifiers)}, called, region, keyed)
+    known = {"email", "phone", *(i.namespace for s in sources for i in s.identifiers)}
+    return Columns(known, called, region, keyed, partial(rules_of, group.settings))
 
 
 def _show(answer: dict[str, Any]) -> None:

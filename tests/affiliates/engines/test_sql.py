@@ -63,6 +63,10 @@ IDENTIFIERS = [
 ]
 
 
+UUIDS = (
+    "6f9619ff-8b86-d011-b42d-00cf4fc964ff", "b54adc00-67f9-11d9-9669-0800200c9a66", "a8098c1a-f86e-11da-bd1a-00112444be1e",
+    "2c5ea4c0-4067-11e9-8bad-9b1deb4d3b7d",
+)  # fmt: skip
 KEY_SCHEMA = {
     "activity_date": pl.Date, "audience": pl.String, "namespace": pl.String, "person_key": pl.String, "events": pl.Int64,
     "unidentified_events": pl.Int64, "undecided_events": pl.Int64, "crosswalk_digest": pl.String,
@@ -355,7 +359,7 @@ def test_the_functions_that_snowflake_gets_are_the_edges() -> None:
         if namespace == "phone":  # In SQL only what is in E.164 already counts.
             texts = [t for t in texts if t is None or re.fullmatch("[+][1-9][0-9]{6,14}", t)]
         kind = namespace if namespace != "device" else "other"
-        mine = [handlers["normalised"](kind, t) for t in texts]
+        mine = [handlers["normalised"](kind, "[]", t) for t in texts]
         by_polars = pl.DataFrame({"x": texts}).select(
             normalised=normalise(pl.col("x"), namespace), key=person_key(normalise(pl.col("x"), namespace), namespace, key)
         )
@@ -442,6 +446,11 @@ def test_what_a_self_test_expects_is_the_protocols(engine: Any) -> None:
         ("phone", "+12345678901"),
         ("phone", "+4930901820"), ("device", "Canary-One"), ("device", "canary-two"), ("device", "CANARY-THREE"),
         ("device", "caf\u00e9"),
+        *(("uuid", text) for text in UUIDS),
+        *(("integer", text) for text in ("1234", "56", "789", "-12", "90071992547409931234")),
+        *(("hex", text) for text in ("ab12", "cd34ef", "ab567890cdef", "ab567890cdee")),
+        *(("recognised", text) for text in ("Canary-One", "canary-two", "CANARY-THREE", "caf\u00e9", "1001", "0012", "ab" * 20)),
+        *(("recognised", text) for text in UUIDS[:3]),
     ]  # fmt: skip
     known = {hmac.new(TEST_KEY.encode(), f"{n}\x1f{t}".encode(), hashlib.sha256).hexdigest()[:16] for n, t in users}
     assert {key for key, _ in pairs} <= known
@@ -619,3 +628,35 @@ def test_sparks_own_sql_is_one_of_five_ways_to_the_same_registers(
     for job, rule in (("another zone", "SET TIME ZONE 'UTC'"), ("no zone", "the time column has no zone")):
         assert rule in spark[job]["error"]
     five_ways_in(spark, postgres, put, tmp_path / "ways", monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("mails", "settings", "rule"),
+    [
+        (["1.2E+18", "1000"], {}, "lost digits"),
+        (["12x", "1000"], {"namespaces": {"account": {"form": "integer"}}}, "another form"),
+        (["till"] * 150 + [f"{i}" for i in range(60)], {}, "one value has too many"),
+        (["till"] * 150 + [f"{i}" for i in range(60)], {"names_nobody": ["Till"]}, None),
+        (["1.2E+18", "1000"], {"names_nobody": ["1.2E+18"]}, "lost digits"),
+    ],
+)
+def test_postgresql_stops_for_identifiers_of_nobody(
+    postgres: sa.Engine, mails: list[str], settings: dict[str, Any], rule: str | None
+) -> None:
+    """As the edge refuses them: else a sketch of the query's would hide people whom the edge counts."""
+    plain = app(identifiers=[{"column": "email", "namespace": "account"}], automated_when=None, internal_when=None)
+    said = Settings.model_validate(SETTINGS.model_dump(by_alias=True, exclude_none=True) | settings)
+    rows = [("2025-01-02T01:00:00Z", "open", "de", "x", mail, None, None) for mail in mails]
+    columns = ", ".join(f"{name} text" for name in events().columns[1:])
+    text = query(ENGINES["postgres"], replace(asked(plain, keys_only=True), settings=said))
+    with new_database(postgres, UTF8) as url, psycopg.connect(url) as connection:
+        connection.execute(f"create table events (at timestamptz, {columns})")
+        with connection.cursor() as cursor:
+            cursor.executemany("insert into events values (%s, %s, %s, %s, %s, %s, %s)", rows)
+        with psycopg.RawCursor(connection) as cursor:
+            if rule is None:
+                assert len([row for row in cursor.execute(text, (KEY,)).fetchall() if row[1] == "external" and row[3]]) == 60
+            else:
+                with pytest.raises(psycopg.Error, match=rule):
+                    cursor.execute(text, (KEY,))
+        connection.rollback()

@@ -1,0 +1,102 @@
+"""Two spellings of an account, and columns of something else, raise the figure without a sign."""
+
+import polars as pl
+import pytest
+
+from affiliates.identity.spellings import ColumnRef, Spellings, folded
+from affiliates.manifests.group import Group, lonely_namespaces
+from tests.support.groups import entity, product, source
+
+UUIDS = [f"6f9619ff-8b86-d011-b42d-00cf4fc9{i:04x}" for i in range(200)]
+
+
+def findings(*columns: tuple[str, str, str, list[str]]) -> list[str]:
+    """Of columns as product, column, namespace, values."""
+    spellings = Spellings()
+    for owner, column, namespace, texts in columns:
+        series = pl.Series(texts, dtype=pl.String)
+        spellings.note(ColumnRef(owner, column, namespace), series, series)
+    return spellings.findings()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [str.upper, lambda text: f"{{{text}}}", lambda text: text.replace("-", ""), lambda text: f"\u00a0{text}"],
+)
+def test_two_products_spell_one_account_in_two_ways(other) -> None:  # type: ignore[no-untyped-def]
+    (told,) = findings(("a/app", "user", "account", UUIDS), ("b/web", "uid", "account", [other(text) for text in UUIDS]))
+    assert told.startswith("a/app and b/web: identifiers of `account` come in two spellings, 200 of 200")
+    assert not any(text in told for text in UUIDS)
+
+
+def test_one_source_spells_in_two_ways() -> None:
+    numbers = [f"{i}" for i in range(1000, 1300)]
+    (told,) = findings(("a/app", "user", "account", [*numbers, *(f"{number}.0" for number in numbers)]))
+    assert told.startswith("a/app: identifiers of `account` come in two spellings, 300 of 600")
+
+
+def test_different_accounts_are_not_alike() -> None:
+    """A sentence about nothing would be read once and never again."""
+    mixed = [*UUIDS, *(f"{i}" for i in range(100, 900)), *(f"{i}0" for i in range(100, 900)), "anna", "ann-a", "1.5", "15"]
+    assert findings(("a/app", "user", "account", mixed), ("b/web", "uid", "account", mixed)) == []
+    assert findings(("a/app", "user", "account", UUIDS), ("b/web", "uid", "device", [text.upper() for text in UUIDS])) == []
+
+
+def test_large_columns_are_looked_at_in_part() -> None:
+    texts = [f"id{i:07}" for i in range(60_000)]
+    (told,) = findings(("a/app", "user", "account", texts), ("b/web", "uid", "account", [text.upper() for text in texts]))
+    assert "two spellings" in told
+
+
+MAILS = [f"u{i}@example.com" for i in range(50)]
+PHONES = [f"+4930{900000 + i}" for i in range(50)]
+DEVICES = [f"Device-{i}" for i in range(50)]
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ([("email", DEVICES), ("device", MAILS)], ["columns x0 and x1 look exchanged", "50 of 50 values of column x0 have no @"]),
+        ([("email", PHONES), ("phone", MAILS)], ["look exchanged", "have no @"]),
+        ([("email", DEVICES)], ["50 of 50 values of column x0 have no @"]),
+        ([("phone", ["none here"] * 20 + PHONES)], ["20 of 70 values of column x0 have no digit"]),
+        ([("email", [*MAILS, "no address"]), ("device", DEVICES), ("phone", PHONES)], []),
+        ([("account", MAILS), ("device", DEVICES)], []),
+    ],
+)
+def test_columns_that_hold_something_else(columns: list[tuple[str, list[str]]], words: list[str]) -> None:
+    told = findings(*(("a/app", f"x{i}", namespace, texts) for i, (namespace, texts) in enumerate(columns)))
+    assert len(told) == len(words)
+    assert all(word in text for word, text in zip(words, told, strict=True))
+
+
+def test_folded_leaves_no_difference_but_these() -> None:
+    same = ["7", "007", "7.0", " 7", "{7}"]
+    assert set(folded(pl.Series(same)).to_list()) == {"7"}
+    assert folded(pl.Series(["a-b", "ab", "a_b"])).to_list() == ["a-b", "ab", "a_b"]
+
+
+def group(*namespaces: str, **settings: object) -> Group:
+    products = [
+        product(f"p{i}", sources=[source(identifiers=[{"column": "x", "namespace": n}])]) for i, n in enumerate(namespaces)
+    ]
+    said = {"group": "g", "ultimate_parent": "parent", "key": {"file": "k"}, **settings}
+    return Group.model_validate({"settings": said, "entities": {"a": entity("a", products)}})
+
+
+@pytest.mark.parametrize(
+    ("namespaces", "lonely"),
+    [
+        (("email", "email", "e-mail"), ["e-mail"]),
+        (("device", "device-id"), ["device", "device-id"]),
+        (("email", "phone", "device", "account"), []),
+        (("email", "email"), []),
+    ],
+)
+def test_a_misspelt_namespace_is_told(namespaces: tuple[str, ...], lonely: list[str]) -> None:
+    told = lonely_namespaces(group(*namespaces))
+    assert [text.split("`")[1] for text in told] == lonely
+
+
+def test_a_namespace_that_is_meant_is_not_told() -> None:
+    assert lonely_namespaces(group("email", "email", "e-mail", namespaces={"e-mail": {"names_nobody": ["-"]}})) == []
