@@ -8,11 +8,14 @@ import math
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 
+from affiliates.errors import RefusedError
 from affiliates.manifests.group import Group
 from affiliates.manifests.product import Product, ProductRef
 from affiliates.periods import DAY, Grain, last_day, local_day, month_before, month_end, month_of, months_between, stretches
 from affiliates.sketches.plausibility import SURE
 from affiliates.sketches.registers import standard_error
+from pipelines.counting import measure
+from pipelines.counting.inputs import gather
 from pipelines.counting.missing import missing
 from pipelines.figures import falls, quality_checks, rows
 from pipelines.figures.falls import LEAST_EMPTY_DAYS, PAST_DAYS, Fall
@@ -30,7 +33,8 @@ MANY = 100
 MISSED = 0.1
 """The share of an earlier version's users whose loss is told."""
 LOST_USERS = "fewer users than an earlier version"
-SHOWN_BY_STORE = (NO_USERS, FEWER_USERS, UNLIKE_WEEKDAY, FEWER_EVENTS, LOST_USERS)
+COUNT_ABOVE = "a count above its contributions"
+SHOWN_BY_STORE = (NO_USERS, FEWER_USERS, UNLIKE_WEEKDAY, FEWER_EVENTS, LOST_USERS, COUNT_ABOVE)
 """How what the store shows begins (`DataFinding.what`). All else is known to the run alone that has read the sources."""
 
 
@@ -45,6 +49,7 @@ def read(store: ContributionStore, group: Group, now: datetime) -> list[DataFind
         # An older product's data are judged by its own last days, and not by today.
         periods = periods or _periods(store, ref, product, date.min, today)
         of_product = [*_findings(product, periods, since), *_lost(store, periods)]
+        of_product += _contradicted_counts(store, group, ref, product, {month_of(period.day) for period in periods} - signed)
         findings += [finding for finding in of_product if _is_open(finding, signed)]
     return findings
 
@@ -55,7 +60,9 @@ def read_month(store: ContributionStore, group: Group, month: date) -> list[Data
     findings = list[DataFinding]()
     for ref, product in group.products.items():
         periods = _periods(store, ref, product, month - DAY * PAST_DAYS, last)
-        for finding in [*_findings(product, periods, month), *_lost(store, periods)]:
+        months = {month_of(period.day) for period in periods} & {month}
+        counts = _contradicted_counts(store, group, ref, product, months)
+        for finding in [*_findings(product, periods, month), *_lost(store, periods), *counts]:
             if finding.last is not None and finding.last >= month:
                 findings.append(finding)
     return findings
@@ -138,6 +145,29 @@ def _lost(store: ContributionStore, periods: Sequence[ProductDay]) -> Iterator[D
             span = f"on {first}" if first == last else f"from {first} to {last}"
             text = f"{ref}: {before - lost:,} users {span}, {before:,} by an earlier version: is a part of the source gone?"
             yield DataFinding(text, Page.ALERT_UNUSUAL, str(ref), f"{LOST_USERS} from {first}", first, last_day(grain, last))
+
+
+def _contradicted_counts(
+    store: ContributionStore, group: Group, ref: ProductRef, product: Product, months: Collection[date]
+) -> Iterator[DataFinding]:
+    """Counts of people that the product's contributions of the same month rule out: one of the two is wrong, and only the
+    contributions are counted. `months`: those with contributions."""
+    for count in product.counts:
+        if count.month not in months:
+            continue
+        reading = group.readings.reading_on(month_end(count.month))
+        try:
+            measured = measure.measure(store, group, gather(store, group, count.month, reading))
+        except RefusedError:  # The run says so where it publishes the month.
+            continue
+        figure = measured.products.get(str(ref))
+        if figure is not None and figure.upper is not None and figure.complete and count.users > figure.upper:
+            text = (
+                f"{ref}: a count of {count.users:,} people in {count.month:%Y-%m} ({count.document}), and its contributions "
+                f"give at most {figure.upper:,}"
+            )
+            what = f"{COUNT_ABOVE} in {count.month:%Y-%m}"
+            yield DataFinding(text, Page.ALERT_UNUSUAL, str(ref), what, count.month, month_end(count.month))
 
 
 def _is_cut(product: Product, fall: Fall, grain: str) -> bool:

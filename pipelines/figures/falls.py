@@ -30,8 +30,10 @@ LEAST_WEEKS = 4
 """How many of these weeks must be there for a comparison by weekday."""
 MAD_TO_DEVIATION = 1.4826
 """The standard deviation of a normal distribution over its median absolute deviation: 1 / 0.6745, the 75 % quantile."""
-_UNLIKELY = 10.0
-"""Users expected of an empty stretch: by chance alone all of them stay away with the probability exp(-10)."""
+_UNLIKELY = 20.0
+"""Users expected of an empty stretch: by chance alone all of them stay away with the probability exp(-20)."""
+_FEW_USERS = 3.0
+"""Users a period, below which a product's empty stretches are judged by the ones before, too."""
 _LEAST_DAYS = 7
 _MONTHS = 6
 """The past of a product that counts by month."""
@@ -78,9 +80,9 @@ def days_of(periods: Iterable[ProductDay], falls: Sequence[Fall]) -> set[date]:
 def _empty_stretches(periods: Sequence[ProductDay]) -> list[Fall]:
     """Stretches without any user that the periods before them don't explain.
 
-    Without any user before, a week of nobody is one: a condition that never holds looks the same. Else, with the users before
-    as a Poisson process, chance must leave so many periods empty in a row less than once in 20,000 times; and the stretch is a
-    week and over twice as long as any before, or chance is out of the question.
+    Nobody in all of the periods, for a week or more, is a fall: a condition that never holds looks like that. Else, with the
+    users before as a Poisson process, chance has to leave a stretch so long empty with a probability of exp(-20) at most. And a
+    product of few users, which come in bursts, was never empty for half as long.
     """
     by_day = periods[0].grain == "day"
     least = LEAST_EMPTY_DAYS if by_day else 1
@@ -94,14 +96,16 @@ def _empty_stretches(periods: Sequence[ProductDay]) -> list[Fall]:
             continue
         number = len(stretch)
         # A few days say little about the days to come: they are taken for a whole week's.
-        expected = sum(before) / max(len(before), least) * number
-        lasts = number >= least and number > 2 * longest and (expected > _UNLIKELY or not before)
-        is_sure = len(before) >= least and number > longest and expected > SURE**2
-        if lasts or is_sure:
-            falls.append(Fall(stretch[0].day, stretch[-1].day, number, 0.0, fmean(before) if before else 0.0))
-        elif before:
-            longest = max(longest, number)
-            before += [0] * number
+        usual = sum(before) / max(len(before), least)
+        is_unlikely = usual * number > _UNLIKELY
+        has_few = usual < _FEW_USERS
+        if is_unlikely and not (has_few and (number < least or number <= 2 * longest)):
+            falls.append(Fall(stretch[0].day, stretch[-1].day, number, 0.0, fmean(before)))
+        elif number == len(periods) >= least:
+            falls.append(Fall(stretch[0].day, stretch[-1].day, number, 0.0, 0.0))
+        else:
+            before += [0] * number if before else []
+        longest = max(longest, number if before else 0)
     return falls
 
 

@@ -212,7 +212,7 @@ def fall_in_words(fall: Fall) -> str:
     days = f"on {fall.first}" if fall.first == fall.last else f"from {fall.first} to {fall.last}"
     if not fall.is_empty:
         return f"{fall.users:,.0f} users {days}, usually {fall.usual:,.0f}"
-    return f"no users {days}, " + (f"{fall.usual:,.1f} on average before" if fall.usual else "and none before")
+    return f"no users {days}, " + (f"{fall.usual:,.1f} on average before" if fall.usual else "the whole time that was looked at")
 
 
 def compared_days(days: Sequence[ProductDay], judged: Sequence[ProductDay], fallen: Sequence[Fall]) -> Iterator[ComparedDay]:

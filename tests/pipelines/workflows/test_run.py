@@ -541,3 +541,15 @@ def test_other_settings_lose_nobody(make: Make) -> None:
     report = go(directory, now=NOW + timedelta(days=1))
     assert report.products[0].received.replaced == 31
     assert report.clean
+
+
+def test_a_count_that_the_contributions_rule_out_is_told(make: Make) -> None:
+    """It was dropped without a word, and the lower of the two was signed."""
+    counts = [{"month": "2025-01", "users": 1000, "unit": "people", "document": "annual report", "attested_by": "CFO"}]
+    directory = make([entity("a", [product(to="2025-02-01", counts=counts)])], {"events.parquet": events(ROWS)})
+    (told,) = go(directory).to_dict()["data_findings"]
+    assert told["text"] == ("a/app: a count of 1,000 people in 2025-01 (annual report), and its contributions give at most 61")
+    with Workspace(directory, read_group(directory), NOW) as workspace, pytest.raises(RefusedError, match="annual report"):
+        close.close_month(workspace, JANUARY[0], close.Signature("CFO"))
+    make([entity("a", [product(to="2025-02-01", counts=[{**counts[0], "users": 50}])])])
+    assert go(directory, now=NOW + timedelta(days=1)).clean
