@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import polars as pl
 
@@ -182,7 +183,18 @@ def _check_header(path: Path, source: Source, where: str) -> list[str]:
             f"{len(names)} names",
             "write it with a header",
         )
-    check_columns(columns_needed(source), names, where)
+    needed = columns_needed(source)
+    if not set(needed) <= set(names):
+        for other in get_args(Source.model_fields["separator"].annotation):
+            if set(needed) <= set(next(csv.reader([first[0].removeprefix("\ufeff")], delimiter=other), [])):
+                raise refused(
+                    Code.SOURCE_COLUMNS_MISSING,
+                    where,
+                    "its columns are parted by another separator",
+                    f"{other!r}, and not {source.separator!r}",
+                    f"say `separator: {json.dumps(other)}`",
+                )
+    check_columns(needed, names, where)
     return names
 
 

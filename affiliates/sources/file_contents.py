@@ -100,8 +100,15 @@ def check_kind(head: bytes, file_format: str, where: str) -> None:
         raise not_text(where, TextFault("is no UTF-8 text", f"it is {encoding}", "write it as UTF-8", is_damage=False))
 
 
-def unreadable(path: Path, file_format: str, where: str) -> RefusedError:
-    """The refusal of a file that can't be read to its end, with the cause as far as another look shows one."""
+def is_of_encoding(error: BaseException) -> bool:
+    """Whether an error of polars is about text that isn't UTF-8; the error's words are looked at, and shown nowhere."""
+    return "utf-8" in str(error).lower()
+
+
+def unreadable(path: Path, file_format: str, where: str, error: BaseException | None = None) -> RefusedError:
+    """The refusal of a file that can't be read to its end, with the cause as far as another look, or polars' error, shows one."""
+    if error is not None and file_format == "parquet" and is_of_encoding(error):
+        return not_text(where, TextFault("a column's text isn't UTF-8", "read as parquet", "write it as UTF-8", is_damage=False))
     try:
         if file_format != "parquet" and (fault := text_fault(path)):
             return not_text(where, fault)

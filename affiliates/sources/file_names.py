@@ -23,6 +23,8 @@ _COMPRESSED = {".gz", ".zst"}
 _NO_DAY = ("__HIVE_DEFAULT_PARTITION__", "__DEFAULT_PARTITION__", "null", "NULL", "None", "NaT")
 """What engines write for a day that is missing: events are there, and nobody knows whose day they are of."""
 _WAYS_OF_DAYS = (
+    # Of this form a day fits, unless the pattern names the day twice.
+    (r"\d{4}-\d\d-\d\d", "two days in one path"),
     (r"(19|20)\d\d(0[1-9]|1[0-2])\d\d", "YYYYMMDD"),
     (r"\d\d(0[1-9]|1[0-2])(19|20)\d\d", "DDMMYYYY"),
     (r"\d{4}_\d\d?_\d\d?", "YYYY_MM_DD"),
@@ -143,7 +145,7 @@ def _refuse_days(other_days: Sequence[str], has_parts: bool, source: Source, sub
         raise refused(
             Code.SOURCE_DAYS_UNCLEAR,
             subject,
-            "{day} is YYYY-MM-DD, and no file's day is written so",
+            "{day} is YYYY-MM-DD, and no file's day fits",
             f"{len(other_days):,} files fit {source.files} but for their day ({', '.join(ways)})",
             "name the files by YYYY-MM-DD, or give the folder without {day}, with `time` and `complete_through`",
         )

@@ -118,8 +118,8 @@ class Files(NamedFiles):
                 scan_file(path, self.format, self.source).null_count().collect()
             except RefusedError as error:
                 return error
-            except READ_ERRORS:
-                return unreadable(path, self.format, f"{self.subject}, {path.name}")
+            except READ_ERRORS as error:
+                return unreadable(path, self.format, f"{self.subject}, {path.name}", error)
         return refused(
             Code.SOURCE_UNREADABLE,
             self.subject,

@@ -15,7 +15,7 @@ UNFINISHED = "that a writer hasn't finished, by their names"
 OF_THE_SYSTEM = "of an operating system, a file server or an editor"
 UNCOMMITTED = "of a job that hasn't committed"
 NO_SUCH_DAY = "named by a day that there isn't"
-OTHER_DAY = "whose day isn't written YYYY-MM-DD"
+OTHER_DAY = "whose day doesn't fit {day}, which is YYYY-MM-DD"
 
 # Beside an ending, since Flink puts a number behind it: part-0-0.inprogress.8f2c.
 _UNFINISHED = re.compile(

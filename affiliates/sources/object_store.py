@@ -21,7 +21,7 @@ import polars as pl
 from affiliates.errors import Code, refused
 from affiliates.manifests.source import Source
 from affiliates.sources.file_checks import check_file
-from affiliates.sources.file_contents import HEAD_BYTES, check_kind
+from affiliates.sources.file_contents import HEAD_BYTES, check_kind, is_of_encoding
 from affiliates.sources.file_formats import READ_ERRORS, check_columns, columns_needed, scan_file, scan_parquet, together
 from affiliates.sources.file_names import Chosen, NamedFiles, choose, format_of, matching, refuse_unknown
 from affiliates.sources.leftovers import LeftOut, note
@@ -121,14 +121,15 @@ class Objects(NamedFiles):
         """Turns an error of reading inside into a `RefusedError` that quotes no value, but the first and last key in doubt."""
         try:
             yield
-        except READ_ERRORS:
+        except READ_ERRORS as error:
             first_and_last = self._keys_in_frame[:1] + self._keys_in_frame[1:][-1:]
+            wrong_text = self.format == "parquet" and is_of_encoding(error)
             raise refused(
-                Code.SOURCE_UNREADABLE,
+                Code.SOURCE_ENCODING_WRONG if wrong_text else Code.SOURCE_UNREADABLE,
                 f"{self.subject}, {self.bucket}",
-                "an object can't be read to its end",
+                "a column's text isn't UTF-8" if wrong_text else "an object can't be read to its end",
                 f"read as {self.format}: {len(self._keys_in_frame)} objects, {' to '.join(first_and_last)}",
-                "write it again; a part of it is damaged",
+                "write it as UTF-8" if wrong_text else "write it again; a part of it is damaged",
             ) from None
 
     def summary(self) -> str:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from affiliates import signing
 from affiliates.concurrency import atomic_write
+from affiliates.sources import leftovers
 
 STATE = Path(".mauwatch")
 INBOX = STATE / "inbox"
@@ -27,8 +28,6 @@ SETTLED_FOLDER = 60.0
 """The same for a folder without _SUCCESS, and for a file whose signature isn't there yet."""
 # A sender can put a file of any size under a receipt's name: no larger one is read into memory.
 _MOST_RECEIPT_BYTES = 64 << 20
-# Endings of files that are still being written: `atomic_write` here gives .part, Chrome .crswap.
-_UNFINISHED = (".part", ".tmp", ".crswap")
 _PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.= -]{0,127}")
 
 
@@ -126,8 +125,11 @@ def _why_unsettled(offer: Offer, at: float, needs_signature: bool) -> str | None
     path = offer.path
     parts = _parts(path)
     names = [path.name, *(part.name for part in parts if part.name != "_temporary" and not part.name.startswith("."))]
-    if path.name.startswith(".") or any(name.endswith(_UNFINISHED) for name in names):
+    # `atomic_write` here gives .part, Chrome .crswap, WinSCP .filepart.
+    if path.name.startswith(".") or any(_left_by_others(name) == leftovers.UNFINISHED for name in names):
         return "is still being written, by its name"
+    if _left_by_others(path.name) == leftovers.OF_THE_SYSTEM:
+        return "is a file of an operating system or an editor, by its name"
     # Spark and Hadoop write into _temporary and remove the folder once all parts are in their places.
     if any(part.name == "_temporary" for part in parts):
         return "is still being written: Spark's _temporary is there"
@@ -142,6 +144,12 @@ def _why_unsettled(offer: Offer, at: float, needs_signature: bool) -> str | None
     if needs_signature and age < SETTLED_FOLDER and not offer.signature.exists():
         return "waits for its signature"
     return None
+
+
+def _left_by_others(name: str) -> str | None:
+    """Why a file of this name is nobody's contribution, by the rule for a source's files; None for any other."""
+    why = leftovers.why_left_out(name)
+    return why[0] if why else None
 
 
 def state_of(path: Path) -> State:

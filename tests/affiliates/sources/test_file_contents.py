@@ -17,7 +17,7 @@ from affiliates.errors import Code, RefusedError
 from affiliates.sources import file_contents
 from tests.support.event_files import contributions, encoded, users
 from tests.support.groups import PLANTED, entity, events, product, source
-from tests.support.tables import whole_text
+from tests.support.tables import group_of, whole_text
 
 Make = Callable[..., Path]
 OTHER_WRITERS = Path(__file__).parents[2] / "data/other-writers"
@@ -60,6 +60,10 @@ OTHER: dict[str, tuple[str, bytes, Code, str]] = {
     "CR alone": ("e.csv", CSV.replace("\n", "\r").encode(), ENCODING, "its lines end with CR alone"),
     "cut in a character": (
         "e.csv", (HEAD + UMLAUT).encode().partition("ü".encode())[0] + b"\xc3", UNREADABLE, r"is cut off \(line 2 ends in",
+    ),
+    "semicolons": (
+        "e.csv", CSV.replace(",", ";").encode(), Code.SOURCE_COLUMNS_MISSING,
+        r"parted by another separator \(';', and not ','\). Next: say `separator: \";\"`",
     ),
     "cut in a line": ("e.csv", CSV.encode()[:-4], LINES, r"line 2: 2 fields, and no end: the file may be cut off"),
     "a mark before JSON": ("e.jsonl", b"\xef\xbb\xbf" + JSONL.encode(), ENCODING, "begins with a byte order mark"),
@@ -117,6 +121,19 @@ def test_other_writers_text_is_read(make: Make, what: str) -> None:
     name, content = READ_ALL_THE_SAME[what]
     directory = make([entity("a", [product(sources=[source(files=name)])])], {name: content})
     assert users(contributions(directory, [DAY])[DAY]) == {"email": 1}
+
+
+@pytest.mark.parametrize("place", ["disk", "store"])
+def test_parquet_whose_text_is_in_another_encoding(tmp_path: Path, request: pytest.FixtureRequest, place: str) -> None:
+    """No part of the file is damaged: its writer took bytes for text."""
+    whole = {"d/e.parquet": (OTHER_WRITERS / "latin.parquet").read_bytes()}
+    where = ""
+    if place == "store":
+        where, whole = request.getfixturevalue("put")(whole) + "/", {}
+    with pytest.raises(RefusedError, match="a column's text isn't UTF-8") as refused:
+        contributions(group_of(tmp_path, source(files=f"{where}d"), whole), [DAY])
+    assert refused.value.refusals[0].code is ENCODING
+    assert "rgen" not in whole_text(refused.value)
 
 
 def test_parquet_with_one_name_twice(make: Make) -> None:

@@ -143,6 +143,7 @@ OTHER_DAYS = {
     "NAME=YYYY-MM-DD": ("d/{day}/e.parquet", "d/dt=2025-01-05/e.parquet"),
     "YYYYMMDD with an hour": ("e_{day}.parquet", "e_2025010510.parquet"),
     "YYYY-MM-DD with an hour": ("day={day}/e.parquet", "day=2025-01-05 00%3A00%3A00/e.parquet"),
+    "two days in one path": ("d/{day}/e-{day}.parquet", "d/2025-01-05/e-2025-01-06.parquet"),
     "YYYY-MM": ("e_{day}.parquet", "e_2025-01.parquet"),
 }
 
@@ -164,7 +165,7 @@ def test_some_days_that_are_written_otherwise_are_told(make: Make) -> None:
     files = {"e_2025-01-05.parquet": _one("a@example.com"), "e_20250106.parquet": _one("b@example.com"), "e_users.parquet": b"x"}
     directory = make([entity("a", [product(sources=[source(files="e_{day}.parquet", complete_through=None)])])], files)
     assert list(contributions(directory)) == [DAY]
-    assert found_in(directory).left_out == ["1 file whose day isn't written YYYY-MM-DD, such as YYYYMMDD"]
+    assert found_in(directory).left_out == ["1 file whose day doesn't fit {day}, which is YYYY-MM-DD, such as YYYYMMDD"]
 
 
 @pytest.mark.parametrize("place", ["disk", "store"])

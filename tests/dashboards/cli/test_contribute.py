@@ -72,6 +72,16 @@ def test_days_that_are_not_there_are_said(tmp_path: Path) -> None:
     assert answer["missing_days"] == {"shop/app": [f"2025-01-{d}" for d in range(21, 32)]}
 
 
+def test_files_that_are_left_out_are_said(tmp_path: Path) -> None:
+    """Who hands in a number has to see that a file lay there and wasn't read."""
+    directory, out = edge(tmp_path / "shop", sources=[source(files="d")]), tmp_path / "c.parquet"
+    (directory / "d" / "_temporary").mkdir(parents=True)
+    for name in ("a.parquet", "_temporary/b.parquet"):
+        (directory / "d" / name).write_bytes((directory / "events.parquet").read_bytes())
+    said = " ".join(ran("contribute", "--group", str(directory), "--month", "2025-01", "-o", str(out)).split())
+    assert "Left out of the sources: shop/app: 1 file in a folder whose name begins with _ or ., such as _temporary." in said
+
+
 def test_options_in_the_place_of_a_manifest_give_the_same(tmp_path: Path) -> None:
     directory = edge(tmp_path / "shop")
     ran("contribute", "--group", str(directory), "--month", "2025-01", "-o", str(tmp_path / "a.parquet"))

@@ -483,6 +483,8 @@ def _late(real: Callable[..., None]) -> Callable[..., None]:
     [
         ("f.parquet", 2, "changed within"), (".f.parquet", 99, "still being written"), ("f.part", 99, "still being written"),
         ("f.parquet.tmp", 99, "still being written"), ("f.crswap", 99, "still being written"), ("done", 2, "changed within"),
+        ("f.parquet.filepart", 99, "still being written"), ("f.crdownload", 99, "still being written"),
+        ("Thumbs.db", 99, "of an operating system"), ("f.parquet~", 99, "of an operating system"),
         ("growing", 30, "has no _SUCCESS"), ("spark", 99, "_temporary"), ("copied", 99, "still being written"),
     ],
 )  # fmt: skip
