@@ -9,10 +9,12 @@ UNTESTED = "no licence tests this window"
 """Said with every window that is no calendar month."""
 
 
-def to_dict(measured: Any, publication: Any = None, findings: Sequence[DataFinding] = ()) -> dict[str, Any]:
-    """The answer of `measure --json`; `published` is null for what isn't published yet.
+def to_dict(
+    measured: Any, publication: Any = None, findings: Sequence[DataFinding] = (), changed: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The answer of `measure --json`; `published` is null for what was measured anew, or isn't published yet.
 
-    `findings`: what the products' data show of the month.
+    `findings`: what the products' data show of the month; `changed`: what has changed since the publication, a text each.
     """
     published = publication and {
         "known_at": publication.known_at.isoformat(),
@@ -26,6 +28,7 @@ def to_dict(measured: Any, publication: Any = None, findings: Sequence[DataFindi
         **({"month": f"{window.first:%Y-%m}"} if window.is_month else {"window": days, "note": UNTESTED}),
         "reading": measured.inputs.reading.name,
         "published": published,
+        "changed_since_published": list(changed),
         "not_counted": list(measured.inputs.not_counted),
         "data_findings": [finding.to_dict() for finding in findings],
         "group": measured.group.to_dict(),

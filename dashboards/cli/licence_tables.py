@@ -10,6 +10,8 @@ from rich.text import Text
 from dashboards.cli.tables import coverage, interval, people, reasons, table
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from affiliates.manifests.product import ProductRef
     from pipelines.licences.adoption import AdoptionCheck
     from pipelines.licences.clause_tests import ClauseTest
@@ -58,6 +60,11 @@ def of_family(tests: "Sequence[LicenceTest]", alone: bool = True) -> RenderableT
     ]
     parts += _below(list(zip(named, (t.readings for t in tests), strict=True)))
     return Stack(*parts, NO_ADVICE) if alone else Stack(*parts)
+
+
+def changes(changed: "Mapping[date, Sequence[str]]") -> list[Text]:
+    """What has changed since the months were published, a line each."""
+    return [Text(f"{text}.", "yellow") for texts in changed.values() for text in texts]
 
 
 def _asks(clause: "Clause") -> str:

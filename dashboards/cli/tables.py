@@ -75,11 +75,16 @@ def refusals(shown: Sequence[Refusal]) -> RenderableType:
 
 
 def measured(
-    figures: "Measured", group: "Group", publication: "Publication | None" = None, findings: "Sequence[DataFinding]" = ()
+    figures: "Measured",
+    group: "Group",
+    publication: "Publication | None" = None,
+    findings: "Sequence[DataFinding]" = (),
+    notes: Sequence[str] = (),
 ) -> RenderableType:
     """A month's figures, or another window's: the group, its affiliates, their products; and who signed them.
 
-    `findings`: what the products' data show of the month.
+    `findings`: what the products' data show of the month; `notes`: what has changed since the publication, or that there is
+    none, a sentence each.
     """
     from affiliates.manifests.product import ProductRef
 
@@ -105,6 +110,7 @@ def measured(
     ]
     if publication is not None:
         parts.append(_published(publication))
+    parts += [Text(note, "yellow") for note in notes]
     if not window.is_month:
         parts.append(
             Text(f"{reading.capitalize()}, of what the store has now. Nothing of it is published: {UNTESTED}.", "yellow")

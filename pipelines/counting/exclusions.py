@@ -28,7 +28,7 @@ def reasons(
     """
     yield from _outside(group, members, day)
     yield from _unnamed(group, near)
-    yield from _stale(group, due, versions)
+    yield from stale(group, due, versions)
     yield from _other_definitions(due, versions)
     yield from _two_definitions(versions, "month" if is_month else "window")
 
@@ -47,7 +47,7 @@ def _unnamed(group: Group, near: Iterable[ProductRef]) -> Iterator[str]:
             yield f"{ref}: has contributions, and no manifest names it"
 
 
-def _stale(group: Group, due: Sequence[tuple[ProductRef, Product]], versions: Sequence[StoredContribution]) -> Iterator[str]:
+def stale(group: Group, due: Sequence[tuple[ProductRef, Product]], versions: Sequence[StoredContribution]) -> Iterator[str]:
     """Products that are counted here, whose contributions rest on other settings than the manifest's."""
     current = {ref: definition_digest(p, group.settings) for ref, p in due if not p.handed_in}
     # A run leaves erased periods alone, so computing them again isn't asked for. A contribution may name no digest.
@@ -64,7 +64,7 @@ def _other_definitions(due: Sequence[tuple[ProductRef, Product]], versions: Sequ
     """Products that are handed in, whose contributions name another definition of active than the manifest.
 
     Only a label can be compared there, since the settings of the sender aren't known. For products that are counted here
-    `_stale` compares the digest of all settings.
+    `stale` compares the digest of all settings.
     """
     labels = {ref: p.active.label for ref, p in due if p.handed_in}
     other = Counter((v.ref, v.definition, labels[v.ref]) for v in versions if v.definition != labels.get(v.ref, v.definition))

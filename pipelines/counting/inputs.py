@@ -9,8 +9,8 @@ settled, and has neither a count nor a ceiling (decision 3).
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import date
 from itertools import groupby
 from typing import NamedTuple
@@ -112,6 +112,31 @@ def gather_window(
     return Inputs(
         days, reading, members, due, versions, stated_counts, not_counted, digests.digest, digests.unerased, least_people
     )
+
+
+def limited_to(inputs: Inputs, group: Group, names: Collection[str]) -> Inputs:
+    """The same inputs as if no other products were due than these (affiliate/product)."""
+    due = tuple((ref, product) for ref, product in inputs.due if str(ref) in names)
+    refs = {ref for ref, _ in due}
+    versions = tuple(v for v in inputs.versions if v.ref in refs)
+    stated_counts = {ref: count for ref, count in inputs.stated_counts.items() if ref in refs}
+    least_people = {ref: least for ref, least in inputs.least_people.items() if ref in refs}
+    window = Window.from_days(inputs.window, group.settings.time_zone)
+    digests = _digests(group, inputs.reading, window, inputs.window, due, versions, stated_counts, least_people)
+    return replace(
+        inputs,
+        due=due,
+        versions=versions,
+        stated_counts=stated_counts,
+        least_people=least_people,
+        digest=digests.digest,
+        unerased=digests.unerased,
+    )
+
+
+def under_earlier_settings(inputs: Inputs, group: Group) -> list[str]:
+    """The products whose contributions rest on other settings than the manifests', a text each: what a run computes anew."""
+    return list(exclusions.stale(group, inputs.due, inputs.versions))
 
 
 def _near(reader: ContributionReader, group: Group, window: Window, up_to: Position | None) -> ByProduct:

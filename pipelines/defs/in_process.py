@@ -5,21 +5,16 @@ A run through Dagster and one without, `pipelines.workflows.run`, leave the same
 
 import logging
 import os
-import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from datetime import date, datetime, timedelta
+from contextlib import contextmanager
+from datetime import date, datetime
 from pathlib import Path
 
 import dagster as dg
 
-from affiliates.errors import RefusedError
 from affiliates.manifests.group import Group
 from affiliates.periods import stretches
-from pipelines.alerts import responses
-from pipelines.alerts.evaluate import RUN
-from pipelines.alerts.responses import JobRun
 from pipelines.defs import assets, instance, jobs, partitions, sensors
 from pipelines.defs.assets import product_key
 from pipelines.defs.jobs import FIGURES, JOBS, Stretch
@@ -28,7 +23,7 @@ from pipelines.defs.resources import RUN_CONTEXT, RunContext
 from pipelines.ingestion import stated_counts
 from pipelines.workflows import publish
 from pipelines.workflows.report import Progress, Report
-from pipelines.workflows.run import empty_range, notify
+from pipelines.workflows.run import empty_range, failure_alerted, notify
 from pipelines.workspace import Workspace
 
 
@@ -46,20 +41,8 @@ def run(
     all of them. They are apart from the figures' runs, since a step whose product was refused would keep Dagster from publishing
     the month without that product. A run that fails as a whole is an alert, where the store can be reached, and raises.
     """
-    try:
+    with failure_alerted(directory, group, now, first, last):
         return _run(directory, group, now, first, last, progress)
-    except Exception:
-        began = time.monotonic()
-
-        def clock() -> datetime:
-            """`now`, which is a test's where a test runs, and the time that sending takes."""
-            return now + timedelta(seconds=time.monotonic() - began)
-
-        with suppress(RefusedError, OSError):  # What made the run fail may keep the alert from being stored: that is raised.
-            # The range's days, as far as it has them: a run of other days mustn't end this.
-            days = (str(first or date.min), str(last or now.date())) if first or last else ("", "")
-            responses.run_ended(directory, group, JobRun(RUN, *days), clock, failed=True)
-        raise
 
 
 def _run(directory: Path, group: Group, now: datetime, first: date | None, last: date | None, progress: Progress) -> Report:

@@ -26,11 +26,13 @@ from pipelines.counting import inputs
 from pipelines.evidence import archive
 from pipelines.evidence.bundle_reader import DETAILS, PARTS, file_of
 from pipelines.evidence.contents import FigureBasis, TestedLicence, contents
+from pipelines.figures import changes
 from pipelines.licences import release_tests
 from pipelines.licences.release_tests import Licence
 from pipelines.records import StoredContribution
 from pipelines.store import ledger, publications
 from pipelines.store.contributions import ContributionStore
+from pipelines.store.publications import Publication
 from pipelines.workspace import Workspace
 
 Kind = Literal["outside", "expert", "privileged"]
@@ -191,12 +193,26 @@ def _tested_licence(store: ContributionStore, group: Group, licence: Licence, to
     for reading in group.readings.readings:
         if reading.name not in published:
             raise _no_figures(month)
-        # A signed month rests on what the store had then, a preliminary one on what it has now.
-        up_to = published[reading.name].position if published[reading.name].signed else None
+        # Published figures rest on what the store had then.
+        up_to = published[reading.name].position
         days = [month_end(month), *([licence.released] if reading.membership == "release_date" else [])]
         bases += [FigureBasis(reading, on, inputs.gather(store, group, month, reading, on, up_to)) for on in days]
+        _check_same_settings(store, group, published[reading.name], bases[-len(days)])
     (test, *_) = release_tests.run_tests(store, group, [licence], today=today)
     return TestedLicence(test, published, bases)
+
+
+def _check_same_settings(store: ContributionStore, group: Group, publication: Publication, basis: FigureBasis) -> None:
+    """Refuse a month that isn't signed, whose settings have changed: its figures couldn't be made again from the bundle."""
+    if publication.signed or changes.is_same(publication, basis.inputs):
+        return
+    raise refused(
+        Code.EVIDENCE_UNWRITABLE,
+        f"evidence for {publication.month:%Y-%m}",
+        "what the published figures rest on has changed since",
+        "; ".join(changes.since_published(store, group, basis.reading, publication)),
+        "publish the month with that, or take it back: mauwatch run",
+    )
 
 
 def _no_figures(month: date) -> RefusedError:

@@ -1,6 +1,7 @@
 """A month's figures as they are in force, and how many people a clause's products have of them.
 
-A month that was published is read where nothing has changed since; otherwise the month is measured by what the store has now.
+A month that is published is read as it is published, whatever has changed since: `changed_since_published` says what has. A
+month that isn't is measured by what the store has now.
 """
 
 from collections.abc import Collection, Mapping
@@ -13,12 +14,14 @@ from affiliates.manifests.product import ProductRef
 from affiliates.manifests.readings import Reading
 from pipelines.counting import measure
 from pipelines.counting.figure import Coverage, Figure
-from pipelines.counting.inputs import METHOD, gather
+from pipelines.counting.inputs import METHOD, Inputs, gather, limited_to
 from pipelines.counting.measure import Measured
-from pipelines.figures import rows
+from pipelines.figures import changes, rows
+from pipelines.figures.figure_cache import FigureCache
 from pipelines.records import summed_bounds
 from pipelines.store import publications
 from pipelines.store.contributions import ContributionStore
+from pipelines.store.publications import Publication
 
 
 @dataclass(frozen=True)
@@ -45,14 +48,23 @@ class ClauseCount:
 class Months:
     """The figures of a group's months, each looked up or measured once.
 
-    `measured`: figures that are known already, by the digest of their inputs; `anew`: as if nothing were published.
+    `measured`: figures that are known already, by the digest of their inputs; `anew`: as if nothing were published; `as_run`: a
+    month that isn't signed has the figures that a run would publish now; `kept`: where measured figures are looked up and kept.
     """
 
     def __init__(
-        self, store: ContributionStore, group: Group, measured: Mapping[str, Measured] | None = None, anew: bool = False
+        self,
+        store: ContributionStore,
+        group: Group,
+        measured: Mapping[str, Measured] | None = None,
+        anew: bool = False,
+        as_run: bool = False,
+        kept: FigureCache | None = None,
     ) -> None:
         self.store = store
         self.group = group
+        self._kept = kept
+        self._as_run = as_run
         self._by_digest = dict(measured or {})
         # One query for all months: a licence's test may look at each month since the first.
         self._in_force = {} if anew else publications.in_force(store)
@@ -62,8 +74,9 @@ class Months:
     def figures_of(self, month: date, reading: Reading, on: date | None = None) -> Measured | None:
         """A month's figures for the group as it is on a day (default: the month's last); null where nothing was contributed.
 
-        A month that was signed has the figures that were signed. For the group of another day the month is measured by
-        what those figures could rest on alone (decision 25). Raises `RefusedError` where contributions can't be united.
+        A published month has the figures that are published. For the group of another day, where that is another group, the
+        month is measured by what those figures could rest on alone (decision 25). Raises `RefusedError` where contributions
+        can't be united.
         """
         key = month, reading.name, on
         if key not in self._looked_up:
@@ -79,17 +92,53 @@ class Months:
     def _look_up(self, month: date, reading: Reading, on: date | None) -> Measured | None:
         """The month's figures: read where they are published, else measured. Raises `RefusedError` as `figures_of`."""
         published = self._in_force.get((month, reading.name))
-        signed = published is not None and published.signed
-        inputs = gather(self.store, self.group, month, reading, on, published.position if published and signed else None)
+        if published is not None and (published.signed or not self._as_run):
+            return self._published_figures(published, reading, on)
+        inputs = gather(self.store, self.group, month, reading, on)
         if inputs.is_empty:
             return None
         # What is published of the same inputs is what would be measured.
-        if published is not None and published.inputs == inputs.digest and (signed or published.method == METHOD):
+        if published is not None and published.inputs == inputs.digest and published.method == METHOD:
             return replace(rows.read_figures(self.store, published, reading), inputs=inputs)
-        # Readings may rest on the same inputs, too: readings that differ in what they count, and not in whom.
+        return self._measured(inputs)
+
+    def _published_figures(self, published: Publication, reading: Reading, on: date | None) -> Measured | None:
+        """The published figures, or for another day's group the figures by what the published ones could rest on."""
+        month = published.month
+        inputs = gather(self.store, self.group, month, reading, on, published.position)
+        if not changes.is_same(published, inputs):
+            at_end = inputs if on is None else gather(self.store, self.group, month, reading, None, published.position)
+            if inputs.digest != at_end.digest:
+                return None if inputs.is_empty else self._measured(inputs)
+        figures = rows.read_figures(self.store, published, reading)
+        # The manifests may name products by now that weren't counted: their parts have no figures here.
+        return replace(figures, inputs=limited_to(inputs, self.group, figures.products))
+
+    def _measured(self, inputs: Inputs) -> Measured:
+        """The figures of these inputs: readings that differ in what they count, and not in whom, rest on the same."""
         if inputs.digest not in self._by_digest:
-            self._by_digest[inputs.digest] = measure.measure(self.store, self.group, inputs)
+            measured = self._kept.read(inputs) if self._kept else None
+            if measured is None:
+                measured = measure.measure(self.store, self.group, inputs)
+                if self._kept:
+                    self._kept.keep(measured)
+            self._by_digest[inputs.digest] = measured
         return replace(self._by_digest[inputs.digest], inputs=inputs)
+
+    def changed_since_published(self) -> dict[date, list[str]]:
+        """By month that was looked up, a text each: what has changed since the figures were published, or that they aren't."""
+        by_month: dict[date, list[str]] = {}
+        readings = {reading.name: reading for reading in self.group.readings.readings}
+        for month, name in sorted({(month, name) for (month, name, _), known in self._looked_up.items() if known is not None}):
+            texts = by_month.setdefault(month, [])
+            published = self._in_force.get((month, name))
+            if published is None:
+                new = [f"{month:%Y-%m} isn't published: measured by what the store has now; `mauwatch run` publishes the month"]
+            else:
+                since = changes.since_published(self.store, self.group, readings[name], published)
+                new = [changes.describe(published, since)] if since else []
+            texts += [text for text in new if text not in texts]
+        return {month: texts for month, texts in by_month.items() if texts}
 
     def published(self, reading: Reading) -> dict[date, Measured]:
         """By month, the figures in force under a reading, for the group of each month's end."""

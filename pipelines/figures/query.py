@@ -24,11 +24,11 @@ def known_on(day: date, group: Group) -> datetime:
 def figures_of_month(
     store: ContributionStore, group: Group, month: date, reading: Reading, as_known_on: date | None = None, anew: bool = False
 ) -> tuple[Measured, Publication | None]:
-    """A month's figures in force, and their publication; null for figures that were measured and aren't published.
+    """A month's figures as they are published, and their publication; null for figures that were measured and aren't published.
 
-    Signed figures are read; those of a month that isn't signed are measured by what the store has now. `as_known_on`: the
-    figures that had been published by the end of a day; `anew`: measured by what the store has now, although the month was
-    signed. Raises `RefusedError` where there are no figures.
+    A month without a publication is measured by what the store has now. `as_known_on`: the figures that had been published by
+    the end of a day; `anew`: measured by what the store and the manifests have now, whatever is published. What has changed
+    since the publication says `changes`. Raises `RefusedError` where there are no figures.
     """
     name = f"the group in {month:%Y-%m}"
     if as_known_on is not None:
@@ -42,9 +42,8 @@ def figures_of_month(
                 "ask for a later day, or a month",
             )
         return read_figures(store, known, reading), known
-    # A preliminary publication may be older than the newest contributions, so only signed figures are read.
     in_force = publications.in_force(store, month).get((month, reading.name))
-    if in_force is not None and in_force.signed and not anew:
+    if in_force is not None and not anew:
         return read_figures(store, in_force, reading), in_force
     inputs = gather(store, group, month, reading)
     if inputs.is_empty:

@@ -6,7 +6,7 @@ part of a month's figures or of a licence's test.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -59,16 +59,14 @@ class ForecastPeriod:
 
 
 @dataclass(frozen=True)
-class Forecast:
-    """What is to be expected of a series."""
+class Outcomes:
+    """What becomes of the periods of a horizon, in the light of one doubt or of several."""
 
     series: Series
-    threshold: float
     ahead: tuple[ForecastPeriod, ...]
     """The periods of the horizon, the nearest first."""
     over_now: float
-    """Probability that the newest figure is over, by its bounds."""
-    notes: tuple[str, ...]
+    """Probability that the newest figure is over."""
 
     @property
     def not_within(self) -> float:
@@ -104,12 +102,35 @@ class Forecast:
 
 
 @dataclass(frozen=True)
+class Forecast(Outcomes):
+    """What is to be expected of a series: how the figure goes on, together with the doubt that the newest figure's bounds leave.
+
+    The two doubts are told apart. Growth's doubt shrinks as months pass. The bounds' doubt is mostly who is one person; each
+    month has it, and nobody knows how likely each place between the bounds is (`_measuring` has the assumption).
+    """
+
+    threshold: float
+    at_estimate: Outcomes
+    """The same by growth's doubt alone: as if the newest figure were the truth."""
+    now: Mapping[str, float]
+    """Quantiles of the newest figure by its bounds, by the names of `QUANTILES`."""
+    notes: tuple[str, ...]
+
+    @property
+    def has_bounds(self) -> bool:
+        """Whether the newest figure has bounds; without, `at_estimate` says the same."""
+        return self.series.newest.lower is not None and self.series.newest.upper is not None
+
+
+@dataclass(frozen=True)
 class SamplePaths:
     """Sample paths of a series, before they are compared with any threshold."""
 
     series: Series
     paths: Floats
-    """One path a row, one period a column, in the unit of the series."""
+    """One path a row, one period a column, in the unit of the series; with each path's measuring error."""
+    growth: Floats
+    """The same without any measuring error."""
     newest: Floats
     """The newest figure on each path, with the path's measuring error."""
     notes: tuple[str, ...]
@@ -123,28 +144,53 @@ def walk(
     The newest figure's measuring error is one factor of a path from end to end: the same people and registers are measured
     each month, so the error doesn't average out. `to_date`: the paths agree with the people so far of a month that isn't over.
     """
-    # The order of the draws below is part of the answer: in another order the same input would give another forecast.
-    rng = np.random.default_rng(SEED)
+    # Each use of chance has a generator of its own, and each draws period after period. So a period's figures are the same
+    # whatever the horizon: what is drawn for later periods comes after all that is drawn for earlier ones.
+    growing, measuring, agreeing = np.random.default_rng(SEED).spawn(3)
     values = np.array([math.nan if p.value is None else p.value for p in series.points])
     breaks = np.array([bool(p.break_) for p in series.points])
-    walked = simulators.paths(values, breaks, 12 // series.months, horizon, paths, rng, tuning)
-    factors = _measuring(series, paths, rng)
+    # A month to date decides which paths there are, so the paths reach it even where the horizon doesn't.
+    steps = max(horizon, _steps_to(series, to_date) or 0)
+    growth = simulators.paths(values, breaks, 12 // series.months, steps, paths, growing, tuning)
+    factors = _measuring(series, paths, measuring)
     notes = _notes(series, values, breaks)
-    walked = walked * factors[:, None]
+    walked = growth * factors[:, None]
     if to_date is not None:
-        walked, about_month = _agreeing(walked, series, to_date, rng)
+        walked, about_month = _agreeing(walked, series, to_date, agreeing)
         notes += about_month
-    return SamplePaths(series, walked, values[-1] * factors, tuple(notes))
+        # By growth alone, the people to date are their estimate.
+        exact = replace(to_date, lower=to_date.estimate, upper=to_date.estimate)
+        growth, _ = _agreeing(growth, series, exact, agreeing)
+    return SamplePaths(series, walked[:, :horizon], growth[:, :horizon], values[-1] * factors, tuple(notes))
 
 
 def forecast_from_paths(walked: SamplePaths, threshold: float) -> Forecast:
     """The forecast of sample paths: quantiles, and probabilities of being over a threshold, which is strictly more than it."""
     series = walked.series
+    newest = series.newest.value or 0
+    notes = walked.notes
+    ratio = newest / threshold
+    if not 1e-3 < ratio < 1e3:  # Figures in millions beside a threshold in users are a mistake that is easily made.
+        notes = (*notes, f"the newest figure is {ratio:.1g} of the threshold: are both in the same unit?")
+    now = np.quantile(walked.newest, list(QUANTILES.values()))
+    return Forecast(
+        series,
+        _periods(series, walked.paths, threshold),
+        float((walked.newest > threshold).mean()),
+        threshold,
+        Outcomes(series, _periods(series, walked.growth, threshold), float(newest > threshold)),
+        dict(zip(QUANTILES, map(float, now), strict=True)),
+        notes,
+    )
+
+
+def _periods(series: Series, paths: Floats, threshold: float) -> tuple[ForecastPeriod, ...]:
+    """What becomes of each period of the paths, (paths, periods)."""
     # The texts say "greater than" the threshold.
-    over = walked.paths > threshold
+    over = paths > threshold
     crossed = np.logical_or.accumulate(over, axis=1)
-    quantiles = np.quantile(walked.paths, list(QUANTILES.values()), axis=0)
-    ahead = tuple(
+    quantiles = np.quantile(paths, list(QUANTILES.values()), axis=0)
+    return tuple(
         ForecastPeriod(
             series.newest.number + (i + 1) * series.months,
             dict(zip(QUANTILES, map(float, quantiles[:, i]), strict=True)),
@@ -153,11 +199,6 @@ def forecast_from_paths(walked: SamplePaths, threshold: float) -> Forecast:
         )
         for i in range(over.shape[1])
     )
-    notes = walked.notes
-    ratio = (series.newest.value or 0) / threshold
-    if not 1e-3 < ratio < 1e3:  # Figures in millions beside a threshold in users are a mistake that is easily made.
-        notes = (*notes, f"the newest figure is {ratio:.1g} of the threshold: are both in the same unit?")
-    return Forecast(series, threshold, ahead, float((walked.newest > threshold).mean()), notes)
 
 
 def forecast(series: Series, threshold: float, horizon: int, to_date: MonthToDate | None = None) -> Forecast:
@@ -179,22 +220,30 @@ def _measuring(series: Series, paths: int, rng: np.random.Generator) -> Floats:
     return np.exp(np.where(drawn < 0, drawn * low, drawn * math.log(newest.upper / newest.value)))
 
 
+def _steps_to(series: Series, to_date: MonthToDate | None) -> int | None:
+    """How many periods after the newest figure a month to date is; null where there is none."""
+    if to_date is None or series.months != 1:
+        return None
+    steps = month_number(to_date.month) - series.newest.number
+    return steps if steps > 0 else None
+
+
 def _agreeing(walked: Floats, series: Series, to_date: MonthToDate, rng: np.random.Generator) -> tuple[Floats, list[str]]:
     """The paths that agree with a month to date, drawn anew by how well they agree, and a note of that.
 
     Where too few agree, the month's value is drawn from the month to date alone, and each path goes on from there.
     """
-    number = month_number(to_date.month)
-    i = number - series.newest.number - 1
-    if series.months != 1 or not 0 <= i < walked.shape[1]:
+    steps = _steps_to(series, to_date)
+    if steps is None:
         return walked, []
+    i = steps - 1
     low = math.log(to_date.lower / to_date.share_high)
     high = math.log(to_date.upper / to_date.share_low)
     middle = (low + high) / 2
     spread = max((high - low) / (2 * NORMAL_95), 1e-6)
     # A month has at least the people of its days so far, so a path below the lower bound to date can't be.
     weights = np.exp(-0.5 * ((np.log(walked[:, i]) - middle) / spread) ** 2) * (walked[:, i] >= to_date.lower)
-    label = series.label(number)
+    label = series.label(series.newest.number + steps)
     share = f"{to_date.share_low:.0%} to {to_date.share_high:.0%} of the month"
     note = f"{label}: {to_date.estimate:,.0f} people to date, taken as {share}"
     # Kish's effective sample size: of how many equal weights these weights are worth.
@@ -223,5 +272,9 @@ def _notes(series: Series, values: Floats, breaks: Flags) -> list[str]:
         notes.append("seasons aren't looked for: two years aren't there")
     if series.newest.lower is not None and series.newest.upper is not None:
         bounds = f"{series.newest.lower:,.6g} to {series.newest.upper:,.6g}"
-        notes.append(f"the newest figure lies from {bounds}: each path carries that error to its end")
+        notes.append(
+            f"the newest figure lies from {bounds}, and nobody knows how likely each place between is. By the range: taken as "
+            "normal in logarithms around the estimate, half on either side, with the bounds as its 95 %; each path carries that "
+            "error to its end. By the estimate: as if the estimate were the truth"
+        )
     return notes

@@ -17,7 +17,7 @@ from pipelines.counting import measure
 from pipelines.counting.inputs import Inputs, gather, gather_window
 from pipelines.counting.measure import Measured
 from pipelines.counting.window import Days
-from pipelines.figures import months, rows
+from pipelines.figures import changes, months, rows
 from pipelines.forecasting.forecast import MonthToDate
 from pipelines.forecasting.series import Point, Series, even_series, period_name
 from pipelines.store import publications
@@ -103,20 +103,25 @@ def known_months(
     points = list[Point]()
     left_out = list[str]()
     notes = list[str]()
+    changed = list[date]()
     before = None
     in_force = {
         month: publication
         for (month, name), publication in publications.in_force(store).items()
         if name == reading.name and month >= since
     }
+    figures = {month: rows.read_figures(store, publication, reading) for month, publication in in_force.items()}
+    counted_affiliates = {name for measured in figures.values() for name in measured.affiliates}
     for month, publication in sorted(in_force.items()):
-        measured = rows.read_figures(store, publication, reading)
+        measured = figures[month]
         people = months.clause_count(measured, reading, None if subject is None else _products(measured, subject))
         # Growth is told in ratios, and nobody at all has none.
         if people is None or not people.estimate or people.upper is None:
             left_out.append(f"{month:%Y-%m}: {'nobody was counted' if people and people.upper is not None else _why(measured)}")
             continue
-        basis = _basis(store, group, month, reading, publication, measured)
+        inputs = gather(store, group, month, reading, up_to=publication.position)
+        changed += [] if changes.is_same(publication, inputs) else [month]
+        basis = _basis(inputs, publication, measured, counted_affiliates)
         basis = basis if subject is None else basis.part_for(subject)
         if basis.counted and not (before and before.counted == basis.counted):
             notes.append(f"from {month:%Y-%m}: counts or ceilings stand in for {', '.join(sorted(basis.counted))}")
@@ -125,6 +130,11 @@ def known_months(
             Point(month_number(month), people.estimate, people.lower, people.upper, f"{month:%Y-%m}: {why}" if why else "")
         )
         before = basis
+    if changed:
+        notes.append(
+            f"settings have changed since {len(changed)} of the months were published, the last of them {changed[-1]:%Y-%m}: the "
+            f"forecast rests on what is published; `mauwatch measure --month {changed[-1]:%Y-%m}` says what has changed"
+        )
     return KnownMonths(points, notes, left_out, frozenset(month_number(month) for month in in_force))
 
 
@@ -167,11 +177,12 @@ def _why(measured: Measured) -> str:
     return (f"{reasons[0]}{more}" if reasons else "nothing was contributed") + "; so it has no upper bound"
 
 
-def _basis(
-    store: ContributionStore, group: Group, month: date, reading: Reading, publication: Publication, measured: Measured
-) -> Basis:
-    """What a published month's figures rest on, by what the store held when they were published."""
-    inputs: Inputs = gather(store, group, month, reading, up_to=publication.position)
+def _basis(inputs: Inputs, publication: Publication, measured: Measured, counted_affiliates: set[str]) -> Basis:
+    """What a published month's figures rest on; `inputs`: by what the store held when they were published.
+
+    `counted_affiliates`: those with a figure in any month. A manifest may name others by now, which no figure has.
+    """
+    month = publication.month
     definitions: dict[str, set[tuple[str, str | None]]] = {}
     for version in inputs.versions:
         # Another zone's days beside the month belong to the month beside: their definition says nothing of this one.
@@ -179,7 +190,7 @@ def _basis(
             definition = version.definition, version.definition_digest
             definitions.setdefault(str(version.ref), set()).add(definition)
     return Basis(
-        frozenset(member for member in inputs.members if group.entities[member].products),
+        frozenset(counted_affiliates.intersection(inputs.members)),
         {product: frozenset(labels) for product, labels in definitions.items()},
         frozenset(product for product, figure in measured.products.items() if not figure.complete),
         any(version.crosswalk_digest for version in inputs.versions),

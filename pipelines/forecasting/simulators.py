@@ -96,7 +96,8 @@ def paths(
     """Sample paths of the next `horizon` periods, one a row: (`number`, `horizon`), in the unit of the values.
 
     `values`: over zero, at an even spacing of `per_year` a year, NaN where nothing is known, the last one known; `breaks`: of
-    each value, whether the level is another for a reason that says nothing of growth.
+    each value, whether the level is another for a reason that says nothing of growth. A longer horizon adds columns, and
+    changes none.
     """
     first = -YEARS * per_year
     values = values[first:]
@@ -120,11 +121,13 @@ def paths(
     line_share = (shares[0] + shares[1]) * odds / (shares[0] + odds)
     line_paths = round(number * line_share / shares.sum())
     recent_paths = round(number * shares[2] / shares.sum())
+    # A generator for each: else what one draws for a longer horizon would change what the next one draws.
+    of_damped, of_lines, of_logs, of_people = rng.spawn(4)
     walked = [
-        _bounded(state_space.paths(damped, number - line_paths - recent_paths, horizon, turns, rng)),
-        _positive(state_space.paths(lines, line_paths, horizon, turns, rng)),
-        _bounded(_steps(logs, breaks, recent_paths // 2, horizon, scale, rng)),
-        _positive(1 + _steps(people, breaks, recent_paths - recent_paths // 2, horizon, scale, rng)),
+        _bounded(state_space.paths(damped, number - line_paths - recent_paths, horizon, turns, of_damped)),
+        _positive(state_space.paths(lines, line_paths, horizon, turns, of_lines)),
+        _bounded(_steps(logs, breaks, recent_paths // 2, horizon, scale, of_logs)),
+        _positive(1 + _steps(people, breaks, recent_paths - recent_paths // 2, horizon, scale, of_people)),
     ]
     return np.asarray(newest * np.concatenate(walked))
 
@@ -163,13 +166,15 @@ def _steps(values: Floats, breaks: Flags, number: int, horizon: int, scale: floa
     known = np.flatnonzero(~np.isnan(values))
     pairs = [(i, j) for i, j in pairwise(known) if not breaks[i + 1 : j + 1].any()][-RECENT:]
     steps = np.array([(values[j] - values[i]) / (j - i) for i, j in pairs] or [0.0])
-    weights = rng.exponential(size=(number, len(steps)))
+    # Of each generator the draws of a period come before those of the next: a period's are the same whatever the horizon.
+    of_weights, of_choices, of_shocks, of_drifts = rng.spawn(4)
+    weights = of_weights.exponential(size=(number, len(steps)))
     borders = (weights / weights.sum(axis=1, keepdims=True)).cumsum(axis=1)
-    drawn = (rng.random((number, horizon, 1)) > borders[:, None, :]).sum(axis=2)
+    drawn = (of_choices.random((horizon, number)).T[:, :, None] > borders[:, None, :]).sum(axis=2)
     squares = FREEDOM * scale**2 + ((steps - steps.mean()) ** 2).sum()
     spread = math.sqrt(squares / (FREEDOM + len(steps)))
-    shaken = 0.5 * spread * rng.standard_t(state_space.SHOCKS, (number, horizon))
-    drift = 0.7 * spread / math.sqrt(len(steps)) * rng.standard_normal((number, 1))
+    shaken = 0.5 * spread * of_shocks.standard_t(state_space.SHOCKS, (horizon, number)).T
+    drift = 0.7 * spread / math.sqrt(len(steps)) * of_drifts.standard_normal((number, 1))
     moved = steps[np.minimum(drawn, len(steps) - 1)] + shaken + drift
     return np.asarray(np.cumsum(moved, axis=1))
 

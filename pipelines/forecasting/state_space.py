@@ -227,11 +227,12 @@ def paths(fits: Sequence[Fit], number: int, horizon: int, turns: float, rng: np.
     drawn = rng.choice(len(logs), number, p=np.exp(logs - np.logaddexp.reduce(logs)))
     walked = [np.empty((0, horizon))]
     start = 0
-    for of_shape in fits:
+    # A generator for each shape: a longer horizon of one shape mustn't change the draws of the next.
+    for of_shape, of_draws in zip(fits, rng.spawn(len(fits)), strict=True):
         own = drawn[(drawn >= start) & (drawn < start + len(of_shape.trends))] - start
         start += len(of_shape.trends)
         if len(own):
-            walked.append(_walk(of_shape, own, horizon, turns, rng))
+            walked.append(_walk(of_shape, own, horizon, turns, of_draws))
     return np.concatenate(walked)
 
 

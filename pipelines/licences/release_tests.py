@@ -16,6 +16,7 @@ from affiliates.manifests.readings import Reading
 from affiliates.periods import month_before, month_end
 from pipelines.counting import measure
 from pipelines.counting.figure import Figure
+from pipelines.figures.figure_cache import FigureCache
 from pipelines.figures.months import ClauseCount, Months
 from pipelines.licences import grants
 from pipelines.licences.entry import Clause, LicenceEntry
@@ -100,6 +101,8 @@ def run_tests(
     measured: Mapping[str, measure.Measured] | None = None,
     anew: bool = False,
     today: date | None = None,
+    as_run: bool = False,
+    kept: FigureCache | None = None,
 ) -> Iterator[LicenceTest]:
     """Each licence's test for the whole group, for each licensee; by default of the built-in registry's licences.
 
@@ -108,7 +111,7 @@ def run_tests(
     already, by the digest of their inputs; `anew`: as if no month were signed. `today`: grants and exemptions in force on this
     day cover; without a day none does.
     """
-    months = Months(store, group, measured, anew)
+    months = Months(store, group, measured, anew, as_run, kept)
     for licence in releases() if licences is None else licences:
         accepting = [accepted.entity for accepted in grants.accepted_versions(group, licence.id)]
         yield from run_tests_in(months, licence, dict.fromkeys([group.settings.ultimate_parent, *accepting]), today)

@@ -1,6 +1,6 @@
 """Publishing a month: figures under each reading whose inputs have changed, with the licence tests that rest on them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from pipelines.counting import measure
 from pipelines.counting.inputs import METHOD, Inputs, gather
 from pipelines.counting.measure import Measured
 from pipelines.figures import data_findings
+from pipelines.figures.figure_cache import FigureCache
 from pipelines.figures.rows import new_publication
 from pipelines.ingestion.collect import ProductRun
 from pipelines.licences import release_tests
@@ -94,25 +95,58 @@ def note_data(workspace: Workspace, store: ContributionStore, products: Sequence
     return unusual_data.record(store, workspace.group, workspace.now, findings, computed)
 
 
+def findings_without_publishing(workspace: Workspace, fixed: ContributionStore) -> list[Finding] | None:
+    """The findings about months by a snapshot, where no month has to be published; null where any has."""
+    findings = list[Finding]()
+    for month in fixed.read_months():
+        for state in _reading_states(workspace, fixed, month):
+            if state.has_changed and not state.signed:
+                return None
+            findings += _changed_since_signed(state) if state.has_changed else []
+    return list(dict.fromkeys(findings))
+
+
 def note_tests(workspace: Workspace, store: ContributionStore, measured: dict[str, Measured]) -> list[LicenceTest]:
     """Test every licence of the registry, and note in the store the results that differ from those before.
 
     `measured`: by the inputs' digest, what was measured already. Results that rest on more than what is published aren't
     noted: they come with the publication.
     """
+    kept = FigureCache(workspace.directory, workspace.group)
     with store.snapshot() as fixed:
-        releases = release_tests.releases(workspace.registry)
-        tests = list(release_tests.run_tests(fixed, workspace.group, releases, measured, today=workspace.today))
-        months = {test.licence.measured_month for test in tests}
+        tested = run_licence_tests(workspace, fixed, measured, kept)
+        months = {test.licence.measured_month for test in tested.tests}
         unpublished = {month for month in months if _has_unpublished(workspace, fixed, month)}
-        in_force = publications.in_force(fixed)
+    tests = append_tests(workspace, store, tested, unpublished)
+    kept.remove_unused()
+    return tests
+
+
+class Tested(NamedTuple):
+    """The tests of every licence, and what was in force in the same snapshot."""
+
+    tests: list[LicenceTest]
+    in_force: Mapping[tuple[date, str], Publication]
+
+
+def run_licence_tests(workspace: Workspace, fixed: ContributionStore, measured: dict[str, Measured], kept: FigureCache) -> Tested:
+    """The tests of every licence of the registry, by what a snapshot has."""
+    releases = release_tests.releases(workspace.registry)
+    tests = release_tests.run_tests(fixed, workspace.group, releases, measured, today=workspace.today, as_run=True, kept=kept)
+    return Tested(list(tests), publications.in_force(fixed))
+
+
+def append_tests(
+    workspace: Workspace, store: ContributionStore, tested: Tested, unpublished: Collection[date]
+) -> list[LicenceTest]:
+    """Note the results that differ from those before, but for those of months that have more than is published."""
     rows = [
         row
-        for row in release_tests.rows(tests, workspace.now)
+        for row in release_tests.rows(tested.tests, workspace.now)
         if row["measured_month"] not in unpublished or row["result"] == "not_measured"
     ]
-    publications.append_tests(store, rows, in_force)
-    return tests
+    publications.append_tests(store, rows, tested.in_force)
+    return tested.tests
 
 
 def _reading_states(workspace: Workspace, fixed: ContributionStore, month: date) -> Iterator[_ReadingState]:
@@ -177,7 +211,10 @@ def _changed_since_signed(state: _ReadingState) -> list[Finding]:
 def _tests_of(workspace: Workspace, fixed: ContributionStore, month: date, measured: dict[str, Measured]) -> list[LicenceTest]:
     """The licence tests that rest on a month."""
     releases = [licence for licence in release_tests.releases(workspace.registry) if licence.measured_month == month]
-    return list(release_tests.run_tests(fixed, workspace.group, releases, measured, today=workspace.today))
+    kept = FigureCache(workspace.directory, workspace.group)
+    return list(
+        release_tests.run_tests(fixed, workspace.group, releases, measured, today=workspace.today, as_run=True, kept=kept)
+    )
 
 
 def _has_unpublished(workspace: Workspace, fixed: ContributionStore, month: date) -> bool:

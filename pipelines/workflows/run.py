@@ -1,10 +1,16 @@
 """One run: contributions from every source that is due, then the months' figures, licence tests and alerts."""
 
-from datetime import date, datetime
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
+from affiliates.errors import RefusedError
 from affiliates.manifests.group import Group, lonely_namespaces
 from pipelines.alerts import delivery, evaluate, responses, rules
+from pipelines.alerts.evaluate import RUN
+from pipelines.alerts.responses import JobRun
 from pipelines.ingestion import collect, due, stated_counts
 from pipelines.runbook import Finding, Page
 from pipelines.workflows.publish import note_data, note_tests, publish_month
@@ -46,6 +52,30 @@ def run(
             report.tests = note_tests(workspace, store, measured)
         notify(workspace, report, first, last)
     return report
+
+
+@contextmanager
+def failure_alerted(
+    directory: Path, group: Group, now: datetime, first: date | None = None, last: date | None = None
+) -> Iterator[None]:
+    """Makes a run that fails as a whole inside an alert, where the store can be reached; the error is raised all the same.
+
+    `first`, `last`: the range that the run was about.
+    """
+    began = time.monotonic()
+
+    def clock() -> datetime:
+        """`now`, which is a test's where a test runs, and the time that sending takes."""
+        return now + timedelta(seconds=time.monotonic() - began)
+
+    try:
+        yield
+    except Exception:
+        with suppress(RefusedError, OSError):  # What made the run fail may keep the alert from being stored: that is raised.
+            # The range's days, as far as it has them: a run of other days mustn't end this.
+            days = (str(first or date.min), str(last or now.date())) if first or last else ("", "")
+            responses.run_ended(directory, group, JobRun(RUN, *days), clock, failed=True)
+        raise
 
 
 def notify(workspace: Workspace, report: Report, first: date | None = None, last: date | None = None) -> None:

@@ -254,6 +254,15 @@ def orchestration(_: Path) -> Iterator[Result]:
     yield {name: result["seconds"] for name, result in found.items()}
 
 
+def nothing_new(folder: Path) -> Iterator[Result]:
+    """A day's run with nothing new, on the store of the demo at real size."""
+    PROGRESS.print("the demo, for a run with nothing new")
+    demo: list[str | Path] = [sys.executable, "-m", "dashboards.cli.main", "demo", folder / "demo", "--json"]
+    subprocess.run(demo, check=True, stdout=subprocess.DEVNULL, cwd=HERE.parent)
+    found = turns({"run": ("nothing_new", folder / "demo")}, 5)["run"]
+    yield {"seconds": found["seconds"], "published": found["answer"], "gib": found["gib"]}
+
+
 def joining(_: Path, number: int = 10_000_000) -> Iterator[Result]:
     """Links between identifiers, in memory, to people with names."""
     found = turns({"links": ("links", number)})["links"]
@@ -323,6 +332,12 @@ def markdown(found: dict[str, Any]) -> str:
         f"A day of 20 products with 100,000 users each, the whole process: {o['dagster']:.1f} s by `mauwatch run`, "
         f"{o['plain']:.1f} s without Dagster.",
     ]
+    (n,) = found["nothing_new"]
+    lines += [
+        "",
+        f"A day's run with nothing new, on the store of `mauwatch demo` at real size, the whole process: {n['seconds']:.1f} s by "
+        f"`mauwatch run`, {n['published']} months published.",
+    ]
     (j,) = found["joining"]
     lines += [
         "",
@@ -343,7 +358,7 @@ def machine() -> Result:
 
 def main() -> None:
     found: dict[str, Any] = {"machine": machine()}
-    for test in (keys, events, many, curve, union, orchestration, joining, backtest.forecasts):
+    for test in (keys, events, many, curve, union, orchestration, nothing_new, joining, backtest.forecasts):
         with TemporaryDirectory(prefix="mauwatch-bench-") as folder:
             found[test.__name__] = list(test(Path(folder)))
     (HERE / "bench.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -170,6 +170,19 @@ def _day(through: str) -> Callable[[], int]:
     return run
 
 
+def _nothing_new(directory: str) -> Callable[[], int]:
+    """The whole process of a run that finds nothing new; gives how many months it has published, which are none."""
+
+    def run() -> int:
+        command = [sys.executable, "-m", "dashboards.cli.main", "run", "--group", directory, "--json"]
+        done = subprocess.run(command, capture_output=True, check=False, text=True)
+        if done.returncode not in (0, 1):  # 1 is a finding, such as missing days.
+            raise SystemExit(f"a run in {directory}: {done.stderr}")
+        return len(json.loads(done.stdout)["published_months"])
+
+    return run
+
+
 def _links(number: str) -> Callable[[], int]:
     """So many links between half as many people's identifiers: clustered, and each person given a name."""
     import numpy as np
@@ -193,7 +206,8 @@ def _links(number: str) -> Callable[[], int]:
 
 CONTENDERS: dict[str, Callable[..., Callable[[], Any]]] = {
     "made": _made, "datasketches": _datasketches, "chdb": _chdb, "duckdb": _duckdb, "polars": _polars,
-    "contribute": _contribute, "events_polars": _events_polars, "measure": _measure, "day": _day, "links": _links,
+    "contribute": _contribute, "events_polars": _events_polars, "measure": _measure, "day": _day,
+    "nothing_new": _nothing_new, "links": _links,
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from dashboards.formats import STANDING, chance, number
 if TYPE_CHECKING:
     from affiliates.manifests.group import Group
     from affiliates.manifests.readings import Reading
-    from pipelines.forecasting.forecast import Forecast, ForecastPeriod, MonthToDate
+    from pipelines.forecasting.forecast import Forecast, ForecastPeriod, MonthToDate, Outcomes
     from pipelines.forecasting.series import Series
 
 
@@ -125,34 +125,53 @@ def _reading(group: "Group", name: str | None, today: date) -> "Reading":
 
 
 def to_dict(forecast: "Forecast", lead_times: LeadTimes) -> dict[str, Any]:
-    """What `forecast --json` answers."""
+    """What `forecast --json` answers. `by_estimate`: as if the newest figure were the truth; all else by its bounds as well."""
     label = forecast.series.label
+    newest = forecast.series.newest
+    at_estimate = forecast.at_estimate
     return {
-        "as_of": label(forecast.series.newest.number),
+        "as_of": label(newest.number),
         "threshold": _rounded(forecast.threshold),
         "periods": [
-            {
-                "period": label(a.number),
-                **{name: _rounded(value) for name, value in a.quantiles.items()},
-                "probability_over": round(a.over, 4),
-                "probability_crossed": round(a.crossed, 4),
-            }
-            for a in forecast.ahead
+            {"period": label(a.number), **_period(a), "by_estimate": _period(alone)}
+            for a, alone in zip(forecast.ahead, at_estimate.ahead, strict=True)
         ],
         "series": forecast.series.name,
-        "newest": _rounded(forecast.series.newest.value or 0),
+        "newest": _rounded(newest.value or 0),
+        "newest_lower": None if newest.lower is None else _rounded(newest.lower),
+        "newest_upper": None if newest.upper is None else _rounded(newest.upper),
         "probability_over_now": round(forecast.over_now, 4),
         "first_passage": {label(n): round(p, 4) for n, p in forecast.first_passage.items()},
         "not_within_horizon": round(forecast.not_within, 4),
-        "decide_by": [
-            {**each, "days": {name: day and day.isoformat() for name, day in each["days"].items()}}
-            for each in forecast.decide_by(lead_times.model_dump())
-        ],
+        "decide_by": _decisions(forecast, lead_times),
+        "by_estimate": {
+            "probability_over_now": round(at_estimate.over_now, 4),
+            "first_passage": {label(n): round(p, 4) for n, p in at_estimate.first_passage.items()},
+            "not_within_horizon": round(at_estimate.not_within, 4),
+            "decide_by": _decisions(at_estimate, lead_times),
+        },
         "lead_times": lead_times.model_dump(),
         "notes": list(forecast.notes),
         "left_out": list(forecast.series.left_out),
         "standing": STANDING,
     }
+
+
+def _period(ahead: "ForecastPeriod") -> dict[str, float]:
+    """Quantiles and probabilities of one period, as JSON has them."""
+    return {
+        **{name: _rounded(value) for name, value in ahead.quantiles.items()},
+        "probability_over": round(ahead.over, 4),
+        "probability_crossed": round(ahead.crossed, 4),
+    }
+
+
+def _decisions(outcomes: "Outcomes", lead_times: LeadTimes) -> list[dict[str, Any]]:
+    """The days to decide by, as JSON has them."""
+    return [
+        {**decision, "days": {name: day and day.isoformat() for name, day in decision["days"].items()}}
+        for decision in outcomes.decide_by(lead_times.model_dump())
+    ]
 
 
 def _rounded(number: float) -> float:
@@ -162,54 +181,86 @@ def _rounded(number: float) -> float:
 
 
 def shown(forecast: "Forecast", lead_times: LeadTimes, today: date) -> RenderableType:
-    """The forecast for a terminal."""
+    """The forecast for a terminal; where the newest figure has bounds, by the range and by the estimate alone."""
     label = forecast.series.label
     newest = forecast.series.newest
-    rows = [(label(a.number), *_cells(a)) for a in forecast.ahead]
     figures = f"{number(newest.value or 0)}; threshold {number(forecast.threshold)}"
     title = f"{forecast.series.name}: forecast as of {label(newest.number)}, {figures}"
-    columns = ("", "lowest 2.5 %", "10 %", "median", "90 %", "highest 2.5 %", "P(over)", "P(crossed)")
-    parts: list[RenderableType] = [tables.table(title, columns, rows, range(1, 8))]
-    parts += [Text(line) for line in _passage(forecast)]
-    parts += [Text(line) for line in _decide_by(forecast, lead_times, today)]
+    if forecast.has_bounds:
+        quantiles = ("lowest\n2.5 %", "\n10 %", "\nmedian", "\n90 %", "highest\n2.5 %")
+        chances = ("P(over):\nrange", "\nestimate", "P(crossed):\nrange", "\nestimate")
+        pairs = zip(forecast.ahead, forecast.at_estimate.ahead, strict=True)
+        rows = [
+            (
+                label(a.number),
+                *map(number, a.quantiles.values()),
+                *map(chance, (a.over, alone.over, a.crossed, alone.crossed)),
+            )
+            for a, alone in pairs
+        ]
+        parts: list[RenderableType] = [tables.table(title, ("", *quantiles, *chances), rows, range(1, 10))]
+        parts += [Text(line) for line in _two_doubts(forecast)]
+        parts += [Text(line) for line in _passage(forecast, "By the range: ")]
+        parts += [Text(line) for line in _passage(forecast.at_estimate, "By the estimate: ")]
+        parts += [Text(line) for line in _decide_by(forecast, lead_times, today, " by the range")]
+        parts += [Text(line) for line in _decide_by(forecast.at_estimate, lead_times, today, " by the estimate")]
+    else:
+        rows = [(label(a.number), *map(number, a.quantiles.values()), *map(chance, (a.over, a.crossed))) for a in forecast.ahead]
+        columns = ("", "lowest 2.5 %", "10 %", "median", "90 %", "highest 2.5 %", "P(over)", "P(crossed)")
+        parts = [tables.table(title, columns, rows, range(1, 8))]
+        parts += [Text(line) for line in _passage(forecast)]
+        parts += [Text(line) for line in _decide_by(forecast, lead_times, today)]
     parts.append(tables.reasons("Noted", forecast.notes))
     parts.append(tables.reasons("Left out", forecast.series.left_out))
     parts.append(Text(STANDING, style="dim"))
     return Stack(*(part for part in parts if not isinstance(part, Text) or part.plain))
 
 
-def _cells(ahead: "ForecastPeriod") -> list[str]:
-    return [number(value) for value in ahead.quantiles.values()] + [chance(ahead.over), chance(ahead.crossed)]
+def _two_doubts(forecast: "Forecast") -> list[str]:
+    """What the two probabilities of the next period rest on, in words."""
+    newest = forecast.series.newest
+    first = forecast.ahead[0]
+    alone = forecast.at_estimate.ahead[0]
+    bounds = f"{number(newest.lower or 0)} to {number(newest.upper or 0)}"
+    return [
+        f"P(over) in {forecast.series.label(first.number)} is {chance(first.over)} by the range and {chance(alone.over)} by the "
+        f"estimate. By the estimate, {number(newest.value or 0)} is the truth, and only growth is in doubt. By the range, the "
+        f"truth may lie anywhere from {bounds}, and growth is in doubt as well. No month to come narrows that range.",
+    ]
 
 
-def _passage(forecast: "Forecast") -> list[str]:
-    label = forecast.series.label
-    last = forecast.ahead[-1]
+def _passage(outcomes: "Outcomes", basis: str = "") -> list[str]:
+    """When the threshold is passed, and how likely never; `basis`: what begins each line."""
+    label = outcomes.series.label
+    last = outcomes.ahead[-1]
     lines = []
     # By the newest figure's own bounds: the figure is an estimate, and may be over only with a probability.
-    if forecast.over_now >= 0.5:
-        certain = "is" if forecast.over_now == 1 else f"is, with a probability of {chance(forecast.over_now)},"
-        lines.append(f"The newest figure {certain} over the threshold already.")
-    crossings = [(p, forecast.crossing(p)) for p in (0.1, 0.5, 0.9)]
+    if outcomes.over_now >= 0.5:
+        certain = "is" if outcomes.over_now == 1 else f"is, with a probability of {chance(outcomes.over_now)},"
+        lines.append(f"{basis}The newest figure {certain} over the threshold already.")
+    crossings = [(p, outcomes.crossing(p)) for p in (0.1, 0.5, 0.9)]
     reached = [f"{p:.0%} by {label(n)}".replace("%", " %") for p, n in crossings if n is not None]
     if reached:
-        lines.append(f"The probability of having been over in any {forecast.series.unit} is at least {', '.join(reached)}.")
-    lines.append(f"Not within the horizon, to {label(last.number)}: {chance(forecast.not_within)}.")
-    return lines
+        lines.append(
+            f"{basis}The probability of having been over in any {outcomes.series.unit} is at least {', '.join(reached)}."
+        )
+    lines.append(f"{basis}Not within the horizon, to {label(last.number)}: {chance(outcomes.not_within)}.")
+    return [f"{line[: len(basis)]}{line[len(basis) :][0].lower()}{line[len(basis) + 1 :]}" if basis else line for line in lines]
 
 
-def _decide_by(forecast: "Forecast", lead_times: LeadTimes, today: date) -> list[str]:
+def _decide_by(outcomes: "Outcomes", lead_times: LeadTimes, today: date, basis: str = "") -> list[str]:
+    """The days to decide by, one line for each stated probability; `basis`: what a crossing rests on."""
     days: Mapping[str, int] = lead_times.model_dump()
     lines = []
-    for each in forecast.decide_by(days):
-        share = f"{each['probability']:.0%}".replace("%", " %")
+    for decision in outcomes.decide_by(days):
+        share = f"{decision['probability']:.0%}".replace("%", " %")
         # No day is better than a wrong one: within the horizon nothing says by when to decide.
-        if each["crossing"] is None:
-            lines.append(f"Decide by: no day at {share}, since the threshold isn't crossed with it within the horizon.")
+        if decision["crossing"] is None:
+            lines.append(f"Decide by{basis}: no day at {share}, since the threshold isn't crossed with it within the horizon.")
             continue
         parts = []
-        for name, day in each["days"].items():
+        for name, day in decision["days"].items():
             passed = ": passed" if day < today else ""
             parts.append(f"{name.replace('_', ' ')} {day} ({days[name]} days before{passed})")
-        lines.append(f"Decide by, for a crossing at {share} by {each['crossing']}: {'; '.join(parts)}.")
+        lines.append(f"Decide by{basis}, for a crossing at {share} by {decision['crossing']}: {'; '.join(parts)}.")
     return lines

@@ -19,7 +19,7 @@ from dashboards.cli import console
 from dashboards.cli.options import HERE, GroupDir, Json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from rich.console import RenderableType
 
@@ -120,6 +120,8 @@ def licences(
 ) -> None:
     """What each licence's test finds for the group, under each reading; no legal advice."""
     from affiliates.manifests.loader import read_group
+    from dashboards.cli import licence_tables
+    from pipelines.figures.figure_cache import FigureCache
     from pipelines.figures.months import Months
     from pipelines.licences import adoption, registry
     from pipelines.store import contributions
@@ -152,7 +154,7 @@ def licences(
     if about and about >= month_of(today):
         raise typer.BadParameter(f"--month {month} isn't over")
     with contributions.open_store(settings.settings.store, group) as store, store.snapshot() as fixed:
-        months = Months(fixed, settings)
+        months = Months(fixed, settings, kept=FigureCache(group, settings))
         if adopt is not None or dependencies:
             answer, shown = _of_products(months, known, adopt, product, today, day, letter)
         elif day is not None:
@@ -160,10 +162,19 @@ def licences(
         else:
             filters = LicenceFilters(ref, result, every or licence is not None, licence is not None)
             answer, shown = _listed(months, known, _picked(known, licence, licensor, kind), today, about, filters)
+        changed = months.changed_since_published()
     if as_json:
-        console.print_json(answer)
+        console.print_json(_with_changes(answer, changed))
     else:
-        console.output().print(shown)
+        console.output().print(Stack(shown, *licence_tables.changes(changed)))
+
+
+def _with_changes(answer: Any, changed: "Mapping[date, Sequence[str]]") -> Any:
+    """The answer with what has changed since its months were published: of each test by its month, else of all months."""
+    if isinstance(answer, list):
+        by_month = {f"{month:%Y-%m}": list(texts) for month, texts in changed.items()}
+        return [test | {"changed_since_published": by_month.get(test["measured_month"], [])} for test in answer]
+    return answer | {"changed_since_published": [text for texts in changed.values() for text in texts]}
 
 
 def _of_products(

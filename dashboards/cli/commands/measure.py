@@ -26,7 +26,9 @@ def measure(
     as_known_on: Annotated[
         str | None, typer.Option(help="What had been published by the end of this day.", metavar="YYYY-MM-DD")
     ] = None,
-    anew: Annotated[bool, typer.Option("--anew", help="By what the store has now, although the month is closed.")] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="By what the store and the manifests have now, whatever is published.")
+    ] = False,
     trailing: Annotated[
         int | None, typer.Option(help="Instead of a month: so many days, 28 or 30.", metavar="DAYS", rich_help_panel=_OTHERS)
     ] = None,
@@ -40,7 +42,7 @@ def measure(
     """People in a month: products, affiliates and the group, with bounds and coverage. Or in another window, always labelled."""
     from affiliates.manifests.loader import read_group
     from dashboards.cli import answers, tables
-    from pipelines.figures import data_findings, query
+    from pipelines.figures import changes, data_findings, query
     from pipelines.store import contributions
 
     _check_one([("--month", month is not None), ("--trailing", trailing is not None), ("--to-date", to_date)])
@@ -58,12 +60,20 @@ def measure(
     if trailing not in (None, 28, 30):
         raise typer.BadParameter("--trailing is 28 or 30")
     settings = read_group(group)
+    changed: list[str] = []
+    notes: list[str] = []
     if first:
         chosen = reading_of(settings, reading, month_end(first))
         with contributions.open_store(settings.settings.store, group) as store, store.snapshot() as fixed:
             measured, publication = query.figures_of_month(fixed, settings, first, chosen, day, anew)
             # Of a past day's figures nobody knows what the data had shown.
             findings = [] if day else data_findings.read_month(fixed, settings, first)
+            # What had been published by a past day is history: nothing is to be done about changes since.
+            if publication is not None and day is None:
+                changed = changes.since_published(fixed, settings, chosen, publication)
+                notes = [f"{changes.describe(publication, changed)}."] if changed else []
+        if publication is None:
+            notes = ["Not published: measured by what the store and the manifests have now."]
     else:
         # A day that isn't over would make the window look small.
         days = _days(trailing, last or last_over(settings, datetime.now(UTC)))
@@ -78,9 +88,9 @@ def measure(
                 if finding.first is None or finding.first <= days.last
             ]
     if as_json:
-        console.print_json(answers.to_dict(measured, publication, findings))
+        console.print_json(answers.to_dict(measured, publication, findings, changed))
     else:
-        console.output().print(tables.measured(measured, settings, publication, findings))
+        console.output().print(tables.measured(measured, settings, publication, findings, notes))
 
 
 def reading_of(group: "Group", name: str | None, day: date) -> "Reading":

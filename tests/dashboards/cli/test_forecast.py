@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from tests.support.command import mauwatch
 from tests.support.groups import NOW, entity, product, write_group
 
 Here = Callable[..., tuple[object, str, str]]
-KEYS = ["period", "p2_5", "p10", "p50", "p90", "p97_5", "probability_over", "probability_crossed"]
+OF_A_PERIOD = ["p2_5", "p10", "p50", "p90", "p97_5", "probability_over", "probability_crossed"]
 
 
 @pytest.fixture
@@ -52,7 +53,8 @@ def test_in_json_it_has_the_stable_shape(series: Path, here: Here) -> None:
     assert code == 0
     assert list(found)[:3] == ["as_of", "threshold", "periods"]
     assert (found["as_of"], found["threshold"]) == ("2026-Q2", 760)
-    assert [list(period) for period in found["periods"]] == [KEYS] * 3
+    assert [list(period) for period in found["periods"]] == [["period", *OF_A_PERIOD, "by_estimate"]] * 3
+    assert [list(period["by_estimate"]) for period in found["periods"]] == [OF_A_PERIOD] * 3
     assert [period["period"] for period in found["periods"]] == ["2026-Q3", "2026-Q4", "2027-Q1"]
     assert found["not_within_horizon"] == pytest.approx(1 - found["periods"][-1]["probability_crossed"], abs=1e-4)
     assert sum(found["first_passage"].values()) + found["not_within_horizon"] == pytest.approx(1, abs=1e-3)
@@ -68,6 +70,40 @@ def test_what_a_person_reads(series: Path) -> None:
     ):  # fmt: skip
         assert said in done.stdout
     assert max(len(line) for line in done.stdout.splitlines()) <= 120
+
+
+def test_two_doubts_are_told_apart(tmp_path: Path, here: Here) -> None:
+    """Bounds from 311 to 769 million round an estimate of 744: 99 % over by the estimate and 56 % by the range. The second alone
+    was said, and nobody was told of the assumption that it rests on."""
+    rows = [f"{2024 + i // 12}-{i % 12 + 1:02},{720e6 + 1e6 * i:.0f},311000000,{745e6 + 1e6 * i:.0f}" for i in range(24)]
+    (tmp_path / "range.csv").write_text("\n".join(["period,value,lower,upper", *rows]) + "\n")
+    asked = ("--series", "range.csv", "--threshold", 700_000_000, "--horizon", 3)
+    found = json.loads(here(*asked, "--json")[1])
+    first = found["periods"][0]
+    assert first["by_estimate"]["probability_over"] > 0.95
+    assert 0.5 < first["probability_over"] < 0.65
+    assert (found["newest_lower"], found["newest_upper"]) == (311_000_000, 768_000_000)
+    assert found["by_estimate"]["probability_over_now"] == 1
+    assert first["by_estimate"]["p2_5"] > 2 * first["p2_5"]
+    shown = here(*asked)[1]
+    said = " ".join(shown.split())
+    chances = [f"{100 * p['probability_over']:.1f} %" for p in (first, first["by_estimate"])]
+    assert f"P(over) in 2026-01 is {chances[0]} by the range and {chances[1]} by the estimate." in said.replace(
+        "> 99.9 %", chances[1]
+    )
+    assert "taken as normal in logarithms around the estimate" in said
+    assert max(len(line) for line in shown.splitlines()) <= 120
+
+
+@pytest.mark.parametrize("bounds", ["", ",600,800"])
+def test_the_horizon_changes_no_period(tmp_path: Path, here: Here, bounds: str) -> None:
+    """The same month had other figures under another horizon: nobody could tell which of two reports was right."""
+    rows = [f"{2023 + i // 12}-{i % 12 + 1:02},{600 + 4 * i + i % 3}{bounds}" for i in range(30)]
+    (tmp_path / "months.csv").write_text("\n".join(["period,value" + (",lower,upper" if bounds else ""), *rows]) + "\n")
+    short, long = (
+        json.loads(here("--series", "months.csv", "--threshold", 760, "--horizon", n, "--json")[1])["periods"] for n in (2, 40)
+    )
+    assert short == long[:2]
 
 
 def test_without_a_threshold_it_is_the_newest_licences(series: Path, here: Here) -> None:
@@ -144,9 +180,30 @@ def test_pictures(tmp_path: Path, threshold: float) -> None:
     assert "<script src=" not in page
     assert "<link" not in page
     traces = _traces(page)
-    assert {trace.get("name") for trace in traces} >= {"95 % interval", "80 % interval", "median", "figures"}
+    names = {"95 % bounds of the figures", "95 % by the range", "95 % by the estimate", "median", "figures"}
+    assert {trace.get("name") for trace in traces} >= names
     assert ("threshold 700" in page) == (threshold == 700)
     assert "no legal advice" in page
+
+
+@pytest.mark.parametrize("bounds", [{}, {"lower": 300.0, "upper": 700.0}])
+@pytest.mark.parametrize("threshold", [560.0, 655.0, 700.0])
+@pytest.mark.parametrize("horizon", [1, 24])
+def test_no_label_lies_upon_another(bounds: dict[str, float], threshold: float, horizon: int) -> None:
+    """The legend lay over the threshold's label: the reader couldn't see which line is the threshold."""
+    from dashboards.charts import forecast
+
+    points = [Point(24000 + i, 600.0 + 4 * i, **bounds, break_="new" if i == 3 else "") for i in range(14)]
+    made = forecast_from_paths(walk(even_series("x", points, 1, "month"), horizon, paths=300), threshold)
+    figure = forecast.picture(forecast.drawing(made))
+    figure.canvas.draw()
+    legends = [axes.get_legend() for axes in figure.axes]
+    texts = [*figure.texts, *(text for axes in figure.axes for text in axes.texts), *legends]
+    boxes = [text.get_window_extent() for text in texts if text is not None]
+    boxes += [axes.get_window_extent() for axes in figure.axes]
+    assert sum(text is not None for text in texts) == 7 if made.crossing(0.5) else 6
+    assert not [(a, b) for a, b in combinations(boxes, 2) if a.overlaps(b)]
+    assert all(box.x0 >= 0 and box.x1 <= figure.bbox.x1 and box.y0 >= 0 and box.y1 <= figure.bbox.y1 for box in boxes)
 
 
 def _traces(page: str) -> list[dict[str, Any]]:

@@ -64,13 +64,18 @@ def test_measure_says_who_is_left_out_and_what_awaits_a_run(make: Callable[..., 
     make([entity("a", [product(to="2025-02-01")], owned_by=[{"owner": "parent", "share": 0.07}])])
     make([entity("b", [product(to="2025-02-01", sources=[source(counts_when="user <> 'x'")])])])
     (directory / "affiliates" / "c.yaml").unlink()
-    found = answer("measure", "--group", directory, "--month", "2025-01")
+    found = answer("measure", "--group", directory, "--month", "2025-01", "--anew")
     assert found["not_counted"] == [
         "a: not under control: members hold 7 %",
         "c/app: has contributions, and no manifest names it",
         "b/app: 31 periods were computed under earlier settings; compute them with mauwatch run",
     ]
-    assert "members hold 7 %" in mauwatch("measure", "--group", directory, "--month", "2025-01").stdout
+    assert "members hold 7 %" in mauwatch("measure", "--group", directory, "--month", "2025-01", "--anew").stdout
+    published = answer("measure", "--group", directory, "--month", "2025-01")
+    assert (published["group"]["estimate"], published["not_counted"]) == (31, [])
+    gone, stale = published["changed_since_published"]
+    assert gone.startswith("settings have changed: counted then, and not due any more: a/app, c/app")
+    assert "b/app: 31 periods were computed under earlier settings" in stale
 
 
 def test_doctor_looks_at_everything(started: Path) -> None:

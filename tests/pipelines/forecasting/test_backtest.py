@@ -32,7 +32,7 @@ SHARED = SHARED_DATA / "data" / "public-mau" / "public_mau.csv"
 def each() -> list[Played]:
     """Each company by what the others chose among the scales and two tempers."""
     some = [c for c in CANDIDATES if c.shares == TUNING.shares and c.temper >= TUNING.temper]
-    return [played for _, played in leave_one_out(tried(companies(), some, every=3, paths=400)).values()]
+    return [played for _, played in leave_one_out(tried(companies(), some, every=3, paths=1000)).values()]
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="the original lies beside the checkout")

@@ -198,6 +198,28 @@ def test_a_month_to_date_narrows_it() -> None:
     assert any(note.startswith("2026-01: ") and "88% to 89% of the month" in note for note in seen.notes)
 
 
+@pytest.mark.parametrize("seen", [0.9, 1.5])
+def test_the_horizon_changes_no_period_with_a_month_to_date(seen: float) -> None:
+    """Also where the month to date lies beyond the shorter horizon, whether paths agree with that month or none does."""
+    series = monthly(growing(24), lower=500.0, upper=900.0)
+    newest = series.newest.value or 0
+    to_date = MonthToDate(date(2026, 3, 1), newest * seen, newest * seen * 0.99, newest * seen * 1.01, 0.88, 0.92)
+    long, short = (walk(series, horizon, to_date, paths=600) for horizon in (30, 2))
+    for ours, theirs in ((long.paths, short.paths), (long.growth, short.growth)):
+        assert np.array_equal(ours[:, :2], theirs)
+    assert np.array_equal(long.newest, short.newest)
+
+
+def test_growths_doubt_is_the_one_without_bounds() -> None:
+    """By the estimate: the same as for a series whose figures have no bounds at all."""
+    values = growing(24)
+    with_bounds, without = (quickly(monthly(values, **bounds), 700) for bounds in ({"lower": 300.0, "upper": 800.0}, {}))
+    assert with_bounds.at_estimate.ahead == without.ahead
+    assert without.at_estimate.ahead == without.ahead
+    assert (with_bounds.has_bounds, without.has_bounds) == (True, False)
+    assert with_bounds.ahead[5].quantiles["p2_5"] < without.ahead[5].quantiles["p2_5"]
+
+
 def test_a_month_to_date_that_nobody_expected_is_a_step() -> None:
     """Twice as many as ever before: no path has it, and it is said rather than left out."""
     series = monthly(growing(24))

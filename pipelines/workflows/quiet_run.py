@@ -1,0 +1,49 @@
+"""A run that finds nothing to compute and nothing to publish: a day's usual case, without Dagster.
+
+Whether there is anything to do is asked in the same way as by the whole run: of the sources (which days are due, and which files
+have changed), of the manifests' counts, and of the digests of what each published month rests on.
+"""
+
+from datetime import datetime
+from pathlib import Path
+
+from affiliates.manifests.group import Group
+from pipelines.figures.figure_cache import FigureCache
+from pipelines.ingestion import collect, stated_counts
+from pipelines.workflows import publish
+from pipelines.workflows.report import Report
+from pipelines.workflows.run import failure_alerted, notify
+from pipelines.workspace import Workspace
+
+
+def quiet_run(directory: Path, group: Group, now: datetime) -> Report | None:
+    """The report of a run without a range, where nothing is due; null where anything has to be computed or published.
+
+    What may change by itself is done all the same: licence tests, whose grants begin and end with days, alerts, messages that
+    wait, and the heartbeat. Raises what a run raises, after the alert of a failed run.
+    """
+    with failure_alerted(directory, group, now), Workspace(directory, group, now) as workspace:
+        report = Report()
+        for ref, product in workspace.group.products.items():
+            planned, due = collect.plan(workspace, ref, product)
+            # A refused product is Dagster's to show.
+            if due is None or due.periods:
+                return None
+            report.products.append(planned)
+        store = workspace.store_if_any()
+        if store is None:
+            return None
+        stated_counts.take_counts(workspace)
+        kept = FigureCache(directory, group)
+        # One snapshot: what isn't outdated is what the licences are tested by.
+        with store.snapshot() as fixed:
+            findings = publish.findings_without_publishing(workspace, fixed)
+            if findings is None:
+                return None
+            report.findings += publish.note_data(workspace, store, report.products)
+            tested = publish.run_licence_tests(workspace, fixed, {}, kept)
+        report.tests = publish.append_tests(workspace, store, tested, set())
+        report.findings += findings
+        kept.remove_unused()
+        notify(workspace, report)
+        return report
