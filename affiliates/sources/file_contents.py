@@ -89,12 +89,17 @@ def head_of(path: Path) -> bytes:
 def check_kind(head: bytes, file_format: str, where: str) -> None:
     """Raise `RefusedError` for a file that begins as one of another format, or as text in another encoding."""
     if kind := other_kind(head, file_format):
+        next_step = f"write it as {file_format}, or name its `format` if that is one that is read"
+        if "pointer" in kind:
+            next_step = "bring the file itself, by git lfs pull or git annex get"
+        elif kind in ("a page in HTML", "XML"):
+            next_step = "look into it: it may be a server's error, kept in the place of the export; then export again"
         raise refused(
             Code.SOURCE_FORMAT_OTHER,
             where,
             f"holds no {file_format}",
             f"it is {kind}",
-            f"write it as {file_format}, or name its `format` if that is one that is read",
+            next_step,
         )
     if file_format != "parquet" and (encoding := wide_encoding(head)):
         raise not_text(where, TextFault("is no UTF-8 text", f"it is {encoding}", "write it as UTF-8", is_damage=False))

@@ -177,6 +177,8 @@ def _choose(source: Source, directory: Path, subject: str) -> Chosen:
     paths = glob.glob(whole.replace("{day}", "*"), include_hidden=True)
     if source.by_day and not paths:  # A day may be written as folders of its year, month and day.
         paths = glob.glob(whole.replace("{day}", "*/*/*"), include_hidden=True)
+    # A hidden folder isn't a file that is left out; any other folder that a pattern matches is refused.
+    paths = [path for path in paths if not (os.path.basename(path).startswith((".", "_")) and os.path.isdir(path))]
     chosen = choose(paths, _markers(paths), str(place), True, source, subject)
     _refuse_broken([path for _, path in chosen.parts], "the pattern", subject)
     return chosen

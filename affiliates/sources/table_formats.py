@@ -48,7 +48,7 @@ def refuse_tables(paths: Iterable[str], names_in: NamesIn, subject: str) -> None
             folders |= {path.parent, *path.parent.parents}
     for folder in sorted(folders):
         if _HIVE_TRANSACTION.fullmatch(folder.name):
-            raise _refusal("transactional Hive", folder.parent, subject)
+            raise _refusal("Hive with transactions", folder.parent, subject)
         for kind in _KINDS:
             if any(kind.sign.fullmatch(name) for name in names_in(str(folder / kind.folder))):
                 raise _refusal(kind.name, folder, subject)
@@ -58,7 +58,7 @@ def _refusal(kind: str, folder: PurePosixPath, subject: str) -> Exception:
     return refused(
         Code.SOURCE_TABLE_FORMAT,
         subject,
-        f"the files are a {kind} table's, which still hold deleted rows",
+        f"the files belong to a table of {kind}, and still hold deleted rows",
         f"the table in {folder.name or folder}/",
         "have the table's engine write its rows into a folder of their own, or count the table where it is: `table`",
     )

@@ -73,7 +73,7 @@ OTHER: dict[str, tuple[str, bytes, Code, str]] = {
     "cut gzip": ("e.csv.gz", gzip.compress(FAR)[:-200], UNREADABLE, "can't be unpacked to its end .*cut off or damaged"),
     "gzip as Parquet": ("e.parquet", gzip.compress(PARQUET), OTHER_KIND, r"holds no parquet \(it is gzip\)"),
     "zip": ("e.csv", _zipped(CSV), OTHER_KIND, r"holds no csv \(it is a ZIP archive, as an Excel workbook is\)"),
-    "a page": ("e.csv", b"<!DOCTYPE html>\n<html>404</html>", OTHER_KIND, r"holds no csv \(it is a page in HTML\)"),
+    "a page": ("e.csv", b"<!DOCTYPE html>\n<html>404</html>", OTHER_KIND, r"\(it is a page in HTML\)\. Next: look into"),
     "a page, indented": ("e.csv", b"\xef\xbb\xbf\n <html>,</html>", OTHER_KIND, r"\(it is a page in HTML\)"),
     "a page as Parquet": ("e.parquet", b"<html>403</html>", OTHER_KIND, r"holds no parquet \(it is a page in HTML\)"),
     "a page as JSON": ("e.jsonl", b"<html>403</html>", OTHER_KIND, r"holds no jsonl \(it is a page in HTML\)"),

@@ -225,7 +225,7 @@ def test_a_table_of_another_format_is_refused_by_name(
     for number, files in enumerate(by_pattern):
         changes = {"complete_through": None} if "{day}" in files else {}
         directory = group_of(tmp_path / str(number), source(files=where + files, **changes), {} if where else whole)
-        with pytest.raises(RefusedError, match=rf"the files are a {table} table's, .* \(the table in t/\)") as refused:
+        with pytest.raises(RefusedError, match=rf"the files belong to a table of {table}, .* \(the table in t/\)") as refused:
             contributions(directory)
         assert refused.value.refusals[0].code is Code.SOURCE_TABLE_FORMAT
 
@@ -234,7 +234,7 @@ def test_a_table_of_another_format_is_refused_by_name(
 def test_a_transactional_table_of_hive_is_refused(make: Make, folder: str) -> None:
     """Older bases and deltas lie there until Hive's cleaner comes."""
     directory = make([entity("a", [product(sources=[source(files="d")])])], {f"d/t/{folder}/a.parquet": _one("a@example.com")})
-    with pytest.raises(RefusedError, match=r"a transactional Hive table's, .* \(the table in t/\)"):
+    with pytest.raises(RefusedError, match=r"a table of Hive with transactions, .* \(the table in t/\)"):
         contributions(directory)
 
 
@@ -243,7 +243,7 @@ def test_a_link_into_a_table_is_refused(make: Make) -> None:
     files = {f"lake/t/{path}": content for path, content in DELTA.items()} | {"lake/t/x/a.parquet": _one("a@example.com")}
     directory = make([entity("a", [product(sources=[source(files="d")])])], files)
     (directory / "d").symlink_to(directory / "lake/t/x")
-    with pytest.raises(RefusedError, match="a Delta table's"):
+    with pytest.raises(RefusedError, match="a table of Delta"):
         contributions(directory)
 
 
