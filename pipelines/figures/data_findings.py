@@ -17,7 +17,7 @@ from affiliates.sketches.registers import standard_error
 from pipelines.counting import measure
 from pipelines.counting.inputs import gather
 from pipelines.counting.missing import missing
-from pipelines.figures import falls, quality_checks, rows
+from pipelines.figures import event_rates, falls, quality_checks, rows
 from pipelines.figures.falls import LEAST_EMPTY_DAYS, PAST_DAYS, Fall
 from pipelines.runbook import DataFinding, Page
 from pipelines.store import product_days
@@ -28,13 +28,14 @@ NO_USERS = "no users"
 FEWER_USERS = "far fewer users than before"
 UNLIKE_WEEKDAY = "unlike its weekday"
 FEWER_EVENTS = "fewer events than users"
+EVENT_RATE = "events per user far from before"
 MANY = 100
 """Users of an earlier version from which on a loss is no chance of a few people."""
 MISSED = 0.1
 """The share of an earlier version's users whose loss is told."""
 LOST_USERS = "fewer users than an earlier version"
 COUNT_ABOVE = "a count above its contributions"
-SHOWN_BY_STORE = (NO_USERS, FEWER_USERS, UNLIKE_WEEKDAY, FEWER_EVENTS, LOST_USERS, COUNT_ABOVE)
+SHOWN_BY_STORE = (NO_USERS, FEWER_USERS, UNLIKE_WEEKDAY, FEWER_EVENTS, EVENT_RATE, LOST_USERS, COUNT_ABOVE)
 """How what the store shows begins (`DataFinding.what`). All else is known to the run alone that has read the sources."""
 
 
@@ -122,6 +123,10 @@ def _findings(product: Product, periods: Sequence[ProductDay], since: date) -> I
         if day.is_unusual and day.day not in in_fall:
             text = f"{ref}: {day.users:,} users on {day.day}, usually {day.usual:,.0f} on that weekday"
             yield DataFinding(text, Page.CHECK_CHANGE, ref, f"{UNLIKE_WEEKDAY} on {day.day}", day.day, day.day)
+    for day_rate in event_rates.unusual(periods, judged, in_fall) if grain == "day" else ():
+        rates = f"{day_rate.rate:,.1f} events per user on {day_rate.day}, usually {day_rate.usual:,.1f}"
+        text = f"{ref}: {rates}: is it another column of identifiers?"
+        yield DataFinding(text, Page.IDENTIFIERS, ref, f"{EVENT_RATE} on {day_rate.day}", day_rate.day, day_rate.day)
     for check in quality_checks.check_product(judged):
         if check.name == "events_at_least_users" and not check.passed:
             text = f"{ref}: fewer events than users: {check.explanation}"
