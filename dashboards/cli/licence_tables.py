@@ -92,10 +92,19 @@ def _below(named_readings: "Sequence[tuple[str, Mapping[str, ReadingResult]]]") 
         yield Text(f"Covered of what was due: {shares}.")
     for title, reasons_by_names in (
         ("Why", _of_whom((why, name) for name, o in every for why in o.why)),
-        ("What would settle the rest", _of_whom((why, name) for name, o in every for why in o.settled_by)),
+        ("What would settle the rest", _of_whom(_settling(named_readings))),
     ):
         if reasons_by_names:
             yield reasons(title, [f"{names}: {why}" for why, names in reasons_by_names.items()])
+
+
+def _settling(named_readings: "Sequence[tuple[str, Mapping[str, ReadingResult]]]") -> Iterator[tuple[str, str]]:
+    """What would settle each test, with the test's name; with the reading's as well where the readings differ in it."""
+    for name, readings in named_readings:
+        settled = {reading: o.settled_by for reading, o in readings.items() if o.settled_by}
+        differ = len(set(settled.values())) > 1
+        for reading, remedies in settled.items():
+            yield from ((remedy, f"{name} by {reading}" if differ else name) for remedy in remedies)
 
 
 def _of_whom(statements: Iterable[tuple[str, str]]) -> dict[str, str]:

@@ -172,3 +172,15 @@ def test_the_command_says_it_and_drafts_the_letter(make: Make, tmp_path: Path) -
     assert answer["answer"].startswith("Not cleared")
     assert set(answer["to_do"][0]) == {"what", "whom", "by"}
     assert CliRunner().invoke(app, ["licences", "--letter", str(path), "--group", str(directory)]).exit_code == 2
+
+
+def test_each_reading_says_what_would_settle_it(make: Make) -> None:
+    """Two readings that are open for different causes: a line without its reading would be read as said of both."""
+    card = {"users": 900_000_000, "unit": "cards", "document": "register", "attested_by": "COO", "from": "2023-01-01"}
+    products = [counted("chat", 400_000_000), counted("maps", 10_000_000), product("kiosk", sources=[], ceilings=[card])]
+    directory = prepared(make, products)
+    done = CliRunner().invoke(app, ["licences", "--licence", "llama-4", "--group", str(directory)], catch_exceptions=False)
+    text = " ".join(done.output.split())
+    for reading, rise in (("people", 300_000_001), ("sum", 290_000_001)):
+        fall = "for `under` the upper bound must come down by 610,000,000, to 700,000,000"
+        assert f"llama-4 by {reading}: {fall}; for `over` the lower bound must rise by {rise:,}" in text
