@@ -1,5 +1,6 @@
 """The front of the page of evidence: for whom it is, what the test finds, the clause, and what was granted."""
 
+import re
 from collections.abc import Sequence
 
 from dashboards.report.sheets import Sheets
@@ -68,13 +69,18 @@ def result(sheets: Sheets, files: Content) -> None:
     heads = ("reading", "result", "estimate", "at least to at most", "threshold less these")
     sheets.rows(heads, rows, (36, 24, 25, 45, 44), (2, 3, 4))
     why = [f"{name}: {reason}" for name, o in outcomes for reason in o["why"]]
-    settling = [f"{name}: {reason.replace('`', '')}" for name, o in outcomes for reason in o["settled_by"]]
+    settling = [f"{name}: {_quoted(reason)}" for name, o in outcomes for reason in o["settled_by"]]
     if why:
         sheets.text_line("Why:")
         sheets.lines(why)
     if settling:
         sheets.text_line("What would settle what is open:")
         sheets.lines(settling)
+
+
+def _quoted(text: str) -> str:
+    """A text for a terminal, with quotation marks in the place of its backticks."""
+    return re.sub(r"`([^`]*)`", r"“\1”", text)
 
 
 def _sentence(outcome: Content, licence: Content) -> str:
@@ -159,7 +165,7 @@ def grants(sheets: Sheets, files: Content) -> None:
     if rows:
         heads = ("grant", "licensee", "days", "covers", "cap", "reports due", "document")
         sheets.rows(heads, rows, (22, 22, 24, 26, 26, 24, 30))
-        sheets.text_line(f"In force as on {licence['grants_on']}.", grey=True)
+        sheets.text_line(f"Whether they are in force is as of {licence['grants_on']}.", grey=True)
     else:
         sheets.text_line("No grant or side letter for this licence is known to the group's records.")
     accepted = [

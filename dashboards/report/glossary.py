@@ -6,6 +6,10 @@ WORDS = (
         "an entity that is controlled by the ultimate parent on the day that counts: by more than the named share of "
         "its capital, held by members of the group, or by contract",
     ),
+    (
+        "at best, at worst",
+        "of what could be brought: that it adds nobody whom the rest doesn't have, and that everybody in it is somebody else",
+    ),
     ("at least, at most", "the ends of the 95 % interval: the true number lies between them in at least 95 of 100 cases"),
     ("audience", "who a user is to the group: external (the public), internal (its staff), automated (programs such as robots)"),
     ("ceiling", "a number that a product's users can't exceed, such as its registered accounts; it is in the upper end alone"),
