@@ -145,14 +145,17 @@ def _tree(condition: str, subject: str) -> exp.Expr:
             )
         if not _is_allowed(node):
             raise refused(Code.CONDITION_INVALID, subject, "not supported in a condition", _masked(node), _WHAT_IS_ALLOWED)
-    # polars says null for `null is true`, PostgreSQL false: in `x is not true` that would lose rows.
-    return tree.transform(
-        lambda node: (
-            exp.NullSafeEQ(this=node.this, expression=node.expression)
-            if isinstance(node, exp.Is) and isinstance(node.expression, exp.Boolean)
-            else node
-        )
-    )
+    whole = exp.Paren(this=tree)
+    # The innermost first, since what is replaced is a copy.
+    for node in reversed(list(tree.find_all(exp.Is, exp.NullSafeEQ, exp.NullSafeNEQ))):
+        # polars says null for `null is true`, PostgreSQL false: in `x is not true` that would lose rows.
+        if isinstance(node, exp.Is) and isinstance(node.expression, exp.Boolean):
+            node = node.replace(exp.NullSafeEQ(this=node.this.copy(), expression=node.expression.copy()))
+        # Without parentheses polars (2.1) reads `a is distinct from b or c` as `a is distinct from (b or c)`.
+        if isinstance(node, exp.NullSafeEQ | exp.NullSafeNEQ):
+            node.replace(exp.Paren(this=node.copy()))
+    result: exp.Expr = whole.this.copy()
+    return result
 
 
 def _kind_of_many_rows(node: exp.Expr) -> str | None:

@@ -38,6 +38,9 @@ CONDITION = st.recursive(
     ATOM,
     lambda inner: st.one_of(
         inner.map(lambda condition: f"not ({condition})"),
+        # Without parentheses, too: which operator binds tighter is part of the meaning.
+        inner.map(lambda condition: f"not {condition}"),
+        st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(" ".join),
         st.tuples(inner, st.sampled_from(["and", "or"]), inner).map(lambda parts: f"({parts[0]}) {parts[1]} ({parts[2]})"),
     ),
     max_leaves=5,
@@ -55,6 +58,21 @@ def test_a_condition_means_what_it_means_in_sql(condition: str) -> None:
         connection.executemany("insert into f values (?, ?, ?, ?)", FRAME.rows())
         theirs = [row[0] for row in connection.execute(f"select ({condition})::boolean from f").fetchall()]
     assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("condition", "expected"),
+    [
+        ("b is true or n = 2", [True, True, None, True, False, False]),
+        ("b is not true and n = 1", [False, False, None, False, False, False]),
+        ("s is not distinct from 'x' or n = 2", [True, True, None, False, False, False]),
+        ("n is distinct from 1 and b", [False, False, None, True, None, False]),
+        ("(b is true) is not false", [True, False, False, True, False, False]),
+    ],
+)
+def test_what_comes_after_a_distinction_stands_apart(condition: str, expected: list[bool | None]) -> None:
+    """polars takes `b is true or c` for `b is true` or for neither: whoever `c` alone makes a robot would count as a person."""
+    assert FRAME.select(conditions.expression(condition, FRAME.schema, "test")).to_series().to_list() == expected
 
 
 @pytest.mark.parametrize(
