@@ -50,6 +50,10 @@ class Engine:
     """As sqlglot calls it."""
     normalisation: str
     """The profile that its functions can follow: `v1 unicode`, or `v1 ascii` without NFC."""
+    plain: str
+    """A column as a text that is compared by its bytes, whatever collation the column has; `{}` stands for the column."""
+    order: str = "{}"
+    """A text whose order is that of its bytes; `{}` stands for the text."""
     max_lg_k: int = 21
     """The highest lgK that its sketch function takes."""
 
@@ -57,11 +61,21 @@ class Engine:
 ENGINES = {
     engine.name: engine
     for engine in (
-        Engine("spark", "Apache Spark", "spark", "spark", canaries.ASCII),
-        Engine("databricks", "Databricks", "spark", "databricks", canaries.ASCII),
-        Engine("snowflake", "Snowflake", "snowflake", "snowflake", canaries.UNICODE),
-        Engine("bigquery", "BigQuery", "bigquery", "bigquery", canaries.UNICODE),
-        Engine("postgres", "PostgreSQL", "postgres", "postgres", canaries.UNICODE),
+        # A cast gives the session's collation, which the query checks; the word COLLATE is unknown before Spark 4.
+        Engine("spark", "Apache Spark", "spark", "spark", canaries.ASCII, "CAST({} AS STRING)"),
+        Engine("databricks", "Databricks", "spark", "databricks", canaries.ASCII, "CAST({} AS STRING)"),
+        Engine("snowflake", "Snowflake", "snowflake", "snowflake", canaries.UNICODE, "COLLATE(CAST({} AS VARCHAR), 'utf8')"),
+        Engine("bigquery", "BigQuery", "bigquery", "bigquery", canaries.UNICODE, "COLLATE(CAST({} AS STRING), '')"),
+        # The database's own collation is never one that takes two texts for one, and lower() follows it; citext needs the cast.
+        Engine(
+            "postgres",
+            "PostgreSQL",
+            "postgres",
+            "postgres",
+            canaries.UNICODE,
+            'CAST({} AS text) COLLATE "default"',
+            '(({}) COLLATE "C")',
+        ),
     )
 }
 """By name, the engines that a query can be printed for."""
@@ -185,6 +199,7 @@ def _render(engine: Engine, template: str, **context: Any) -> str:
         "signs": NO_NAME_SIGNS,
         "pattern": lambda pattern: _text(engine, pattern),
         "forms": forms,
+        "plain": engine.plain.format,
         "q": lambda name: exp.Identifier(this=name, quoted=True).sql(engine.dialect),
     }
     environment = jinja2.Environment(
@@ -258,7 +273,13 @@ def _condition(engine: Engine, source: Source, name: str) -> str:
     condition = getattr(source, f"{name}_when")
     if condition is None:
         return "TRUE" if name == "counts" else "FALSE"
-    return conditions.sql(condition, engine.dialect, lambda column: _column(engine, column))
+    return conditions.sql(
+        condition,
+        engine.dialect,
+        lambda column: _column(engine, column),
+        lambda column: engine.plain.format(_column(engine, column)),
+        engine.order.format,
+    )
 
 
 def _identifiers(engine: Engine, source: Source, settings: Settings, people: bool) -> dict[str, list[Any]]:

@@ -12,6 +12,7 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
 from affiliates.errors import Code, refused
+from affiliates.manifests import condition_texts
 
 _ALLOWED: tuple[type[exp.Expr], ...] = (
     exp.And,
@@ -68,16 +69,37 @@ def check(condition: str, subject: str) -> set[str]:
     return {column.name for column in _tree(condition, subject).find_all(exp.Column)}
 
 
-def sql(condition: str, dialect: str, column: Callable[[str], str]) -> str:
-    """The condition in another engine's SQL. `dialect` is sqlglot's name; `column` gives a column's name in that engine's SQL.
+def sql(
+    condition: str, dialect: str, column: Callable[[str], str], text: Callable[[str], str], order: Callable[[str], str] = str
+) -> str:
+    """The condition in another engine's SQL, which compares texts byte by byte, whatever collation a column has.
 
-    Raises `RefusedError` as `check` does.
+    `dialect` is sqlglot's name. `column` gives a column in that engine's SQL, and `text` a column as a text without collation.
+    `order` makes a text of the SQL one whose order is that of its bytes. Raises `RefusedError` as `check` does, and
+    (condition-invalid) where columns are compared with each other alone, so that nothing tells whether they are texts.
     """
+    tree = _tree(condition, "a condition")
+    texts = condition_texts.text_columns(tree)
+    if unclear := condition_texts.unclear(tree, texts):
+        raise refused(
+            Code.CONDITION_INVALID,
+            "a condition",
+            "columns are compared with each other, and nothing says whether they are texts",
+            ", ".join(unclear),
+            "write `a || '' = b || ''` for texts, or `a + 0 = b + 0` for numbers",
+        )
 
-    def named(node: exp.Expr) -> exp.Expr:
-        return exp.maybe_parse(column(node.name), dialect=dialect, into=exp.Column) if isinstance(node, exp.Column) else node
-
-    return str(_tree(condition, "a condition").transform(named).sql(dialect))
+    # The innermost first, since the operands of each are parsed anew.
+    orderings = [node for node in tree.find_all(*condition_texts.ORDERINGS) if condition_texts.orders_texts(node, texts)][::-1]
+    whole = exp.Paren(this=tree)
+    for named in list(tree.find_all(exp.Column)):
+        there: exp.Expr = exp.maybe_parse((text if named.name in texts else column)(named.name), dialect=dialect)
+        named.replace(there)
+    for node in orderings:
+        for name in ("this", "expression", "low", "high"):
+            if (operand := node.args.get(name)) is not None:
+                node.set(name, exp.maybe_parse(order(operand.sql(dialect)), dialect=dialect))
+    return str(whole.this.sql(dialect))
 
 
 def expression(condition: str, schema: pl.Schema, subject: str) -> pl.Expr:

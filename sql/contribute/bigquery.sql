@@ -44,7 +44,7 @@ DATE({{ time.column }}, '{{ zone }}')
     AND {{ time.column }} >= TIMESTAMP '{{ since }}+00:00' AND {{ time.column }} < TIMESTAMP '{{ until }}+00:00'
 {%- endif %}
 {%- endmacro %}
-{%- macro text(column) -%}CAST({{ column }} AS STRING){%- endmacro %}
+{%- macro text(column) -%}{{ plain(column) }}{%- endmacro %}
 
 {%- set stages = ['stripped', 'folded', 'canonical', 'composed', 'somebody'] %}
 {%- macro stripped(x, kind, nobody) -%}TRIM({{ x }}, ' \t\n\r\v\f'){%- endmacro %}

@@ -92,8 +92,8 @@ keyed AS (
 joined AS (
   SELECT keyed.period, keyed.audience, keyed.events, keyed.unidentified, keyed.undecided,
     CASE WHEN crosswalk.{{ q('person_key') }} IS NULL OR keyed.audience = 'canary' THEN keyed.namespace ELSE 'person' END AS namespace,
-    CASE WHEN crosswalk.{{ q('person_key') }} IS NULL OR keyed.audience = 'canary' THEN keyed.person_key ELSE crosswalk.{{ q('person_key') }} END AS person_key
-  FROM keyed LEFT JOIN {{ crosswalk }} AS crosswalk ON crosswalk.{{ q('key') }} = keyed.person_key
+    CASE WHEN crosswalk.{{ q('person_key') }} IS NULL OR keyed.audience = 'canary' THEN keyed.person_key ELSE {{ plain('crosswalk.' ~ q('person_key')) }} END AS person_key
+  FROM keyed LEFT JOIN {{ crosswalk }} AS crosswalk ON {{ plain('crosswalk.' ~ q('key')) }} = keyed.person_key
 )
 {%- else %}
 joined AS (SELECT period, audience, events, unidentified, undecided, namespace, person_key FROM keyed)

@@ -49,7 +49,7 @@ CAST(timezone('{{ zone }}', {{ time.column }}) AS date)
       ELSE 'mauwatch: the time column {{ kinds[time.kind][1] }} in the manifest' END AS boolean)
 {%- endif %}
 {%- endmacro %}
-{%- macro text(column) -%}CAST({{ column }} AS text){%- endmacro %}
+{%- macro text(column) -%}{{ plain(column) }}{%- endmacro %}
 
 {%- set stages = ['stripped', 'folded', 'canonical', 'composed', 'somebody'] %}
 {%- set space = "concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13))" %}

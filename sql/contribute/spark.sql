@@ -28,8 +28,9 @@ group_key AS ({{ pads("'" ~ test_key ~ "'") }}),
 group_key AS ({{ pads('k') }} FROM mauwatch_group_key),
 {%- endif %}
 {%- if not test_key %}
--- Times are told in the session's zone, so that must be one that shifts nothing.
-session AS (SELECT CASE WHEN current_timezone() IN ('UTC', 'Etc/UTC', 'Z', '+00:00') THEN 'UTC'
+-- Times are told in the session's zone, so that must be one that shifts nothing; and texts are compared by its collation.
+session AS (SELECT CASE WHEN 'a' IN ('A', 'a ', 'á') THEN raise_error('mauwatch: SET COLLATION UTF8_BINARY before this query')
+  WHEN current_timezone() IN ('UTC', 'Etc/UTC', 'Z', '+00:00') THEN 'UTC'
   ELSE raise_error('mauwatch: SET TIME ZONE ''UTC'' before this query') END AS zone)
 {%- else %}
 session AS (SELECT 'UTC' AS zone)
@@ -67,7 +68,7 @@ CASE WHEN typeof({{ time.column }}) = 'timestamp' THEN {{ time.column }}
 {%- endif %}
     AND (SELECT zone FROM session) = 'UTC'
 {%- endmacro %}
-{%- macro text(column) -%}CAST({{ column }} AS STRING){%- endmacro %}
+{%- macro text(column) -%}{{ plain(column) }}{%- endmacro %}
 
 {%- set stages = ['stripped', 'folded', 'canonical', 'somebody'] %}
 {%- set space = "concat(' ', chr(9), chr(10), chr(11), chr(12), chr(13))" %}

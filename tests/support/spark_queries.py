@@ -1,6 +1,7 @@
 """Runs queries on a real local Spark, in an environment of its own: reads jobs as JSON from standard input, answers in JSON.
 
-A job: `view` (a name, and the Parquet files behind it), `key` (the group key, or null), `query`, `save` (a folder, or null).
+A job: `views` (names, and the Parquet files behind each), `collation` (of the views' texts, or null), `key` (the group key, or
+null), `query`, `save` (a folder, or null).
 The answer: each query's rows as text, or its error, and the plans that Spark would show of it.
 """
 
@@ -8,6 +9,7 @@ import json
 import sys
 
 from pyspark.sql import SparkSession
+from pyspark.sql.functions import collate
 
 
 def main() -> None:
@@ -26,7 +28,10 @@ def main() -> None:
     for job in json.load(sys.stdin):
         spark.conf.set("spark.sql.session.timeZone", job.get("zone", "UTC"))
         for name, paths in job.get("views", {}).items():
-            spark.read.parquet(*paths).createOrReplaceTempView(name)
+            frame = spark.read.parquet(*paths)
+            for column in (c for c, dtype in frame.dtypes if dtype == "string" and job.get("collation")):
+                frame = frame.withColumn(column, collate(column, job["collation"]))
+            frame.createOrReplaceTempView(name)
         if job.get("key"):
             spark.createDataFrame([(job["key"],)], "k string").createOrReplaceTempView("mauwatch_group_key")
         try:

@@ -97,6 +97,14 @@ def events() -> pl.DataFrame:
     )
 
 
+def mixed_case(frame: pl.DataFrame) -> pl.DataFrame:
+    """The same events, of which every third is written in capitals, and every fourth has no capital at all."""
+    position = pl.int_range(pl.len())
+    texts = pl.col("kind", "country", "agent", "device")
+    upper = pl.when(position % 3 == 0).then(texts.str.to_uppercase())
+    return frame.with_columns(upper.when(position % 4 == 0).then(texts.str.to_lowercase()).otherwise(texts))
+
+
 def app(**changes: Any) -> Product:
     source = {"table": "events", "complete_through": "2025-01-31", "time": "at", "identifiers": IDENTIFIERS, **CONDITIONS}
     manifest = {
@@ -203,11 +211,16 @@ def test_keys_that_postgresql_makes_give_the_edges_contributions(
 
 
 def keys_of(
-    postgres: sa.Engine, kind: str, rows: list[tuple[Any, ...]], audiences: tuple[Audience, ...] = AUDIENCES, **changes: Any
+    postgres: sa.Engine,
+    kind: str,
+    rows: list[tuple[Any, ...]],
+    audiences: tuple[Audience, ...] = AUDIENCES,
+    texts: str = "text",
+    **changes: Any,
 ) -> pl.DataFrame:
-    """What PostgreSQL makes of events whose time column has a type."""
+    """What PostgreSQL makes of events whose time column has a type, and whose other columns have the type `texts`."""
     wanted = asked(app(**changes).model_copy(update={"audiences": audiences}), keys_only=True)
-    columns = ", ".join(f"{name} text" for name in events().columns[1:])
+    columns = ", ".join(f"{name} {texts}" for name in events().columns[1:])
     with new_database(postgres, UTF8) as url, psycopg.connect(url) as connection:
         connection.execute(f"create table events (at {kind}, {columns})")
         with connection.cursor() as cursor:
@@ -252,6 +265,21 @@ def test_events_without_a_time_are_told(postgres: sa.Engine) -> None:
     keys = keys_of(postgres, "timestamptz", rows).filter(pl.col("audience") != "canary")
     undecided = keys.group_by("activity_date").agg(pl.col("undecided_events", "events").sum()).sort("activity_date").rows()
     assert undecided == [(FIRST, 2, 0), (date(2025, 1, 2), 0, 1)]
+
+
+@pytest.mark.parametrize("texts", ['text collate "C"', "varchar(40)"])
+def test_a_columns_collation_decides_nobody(postgres: sa.Engine, texts: str, tmp_path: Path) -> None:
+    """`agent = 'bot'` would take `Bot`, and one user stand for two; the canaries go past any column and see neither."""
+    conditions: dict[str, Any] = {
+        "counts_when": "kind in ('open', 'OPEN') and coalesce(country, 'de') between 'a' and 'z'",
+        "internal_when": "lower(agent) = 'é' or agent is not distinct from 'A BOT'",
+        "automated_when": "starts_with(agent, 'a b')",
+    }
+    frame = mixed_case(events().with_columns(pl.col("agent").replace("x", "É")))
+    collated = keys_of(postgres, "timestamptz", frame.rows(), texts=texts, **conditions)
+    expected = by_edge(frame, tmp_path / "events", app(**conditions))
+    assert [what_counts(c) for c in by_keys(collated, tmp_path / "keys", "day", None)] == [what_counts(c) for c in expected]
+    assert {"external", "internal", "automated"} <= set(collated["audience"])
 
 
 @pytest.mark.parametrize(
@@ -499,6 +527,7 @@ def ran_on_spark(folder: Path) -> dict[str, Any]:
     frame.with_columns(pl.col("at").dt.epoch("s").cast(pl.Int32)).write_parquet(folder / "epoch.parquet")
     frame.with_columns(pl.col("at").dt.replace_time_zone(None)).write_parquet(folder / "local.parquet")
     joined.text().write_parquet(folder / "snapshot.parquet")
+    mixed_case(frame).write_parquet(folder / "mixed.parquet")
     names = {
         "events": ["events.parquet"],
         "epoch": ["epoch.parquet"],
@@ -514,6 +543,12 @@ def ran_on_spark(folder: Path) -> dict[str, Any]:
         "days": {"query": query(engine, wanted), "save": f"{folder}/days", "key": KEY, "views": views},
         "month": {"query": query(engine, asked(by_month)), "save": f"{folder}/month"},
         "plain": {"query": query(engine, asked()), "save": f"{folder}/plain"},
+        "collated": {
+            "query": query(engine, replace(wanted, product=app(table="mixed"))),
+            "save": f"{folder}/collated",
+            "views": {name: [str(folder / f"{name}.parquet")] for name in ("mixed", "snapshot")},
+            "collation": "UTF8_LCASE",
+        },
         "another zone": {"query": query(engine, asked()), "zone": ZONE},
         "no zone": {"query": query(engine, asked(app(table="local")))},
     }
@@ -531,15 +566,15 @@ def self_test_agrees(spark: dict[str, Any]) -> None:
     assert all(v.startswith("agrees") for v in verdicts)
 
 
-def registers_are_the_edges(spark: dict[str, Any], grain: str, tmp_path: Path) -> None:
+def registers_are_the_edges(spark: dict[str, Any], grain: str, tmp_path: Path, frame: pl.DataFrame) -> None:
     """Every cell's registers and events, and what isn't counted, of each period; and the centre takes the file."""
     assert "error" not in spark[grain], spark[grain]
-    by_day = grain == "days"
+    by_day = grain != "month"
     product = app() if by_day else app().model_copy(update={"grain": "month"})
     joined = snapshot() if by_day else None
     (file,) = (spark["folder"] / grain).glob("*.parquet")
     received = contract.read(file)
-    expected = by_edge(ascii_only(events()), tmp_path, product, joined)
+    expected = by_edge(ascii_only(frame), tmp_path, product, joined)
     assert [what_counts(c) for c in received] == [what_counts(c) for c in expected]
     assert {c.normalisation for c in received} == {canaries.ASCII}
     known = canaries.from_key(GroupKey(KEY, "1"))
@@ -622,8 +657,8 @@ def test_sparks_own_sql_is_one_of_five_ways_to_the_same_registers(
     """A real Spark, and all that is asked of it in one test, since it takes ten seconds to start."""
     spark = ran_on_spark(tmp_path / "spark")
     self_test_agrees(spark)
-    for grain in ("days", "month"):
-        registers_are_the_edges(spark, grain, tmp_path / grain)
+    for grain, frame in (("days", events()), ("month", events()), ("collated", mixed_case(events()))):
+        registers_are_the_edges(spark, grain, tmp_path / grain, frame)
     no_plan_shows_the_key(spark)
     for job, rule in (("another zone", "SET TIME ZONE 'UTC'"), ("no zone", "the time column has no zone")):
         assert rule in spark[job]["error"]
