@@ -153,12 +153,14 @@ def test_a_packet_says_all_but_the_key(headquarters: Path, tmp_path: Path) -> No
 
 def test_what_the_packet_says_is_what_the_affiliate_reads(headquarters: Path, tmp_path: Path) -> None:
     """Another zone, precision, definition or snapshot would count other people, and be refused months later."""
+    with (headquarters / "group.yaml").open("a") as settings:
+        settings.write("forms: recognised\nnames_nobody: [ANON]\nnamespaces: {device: {form: uuid}}\n")
     packet = packet_of(headquarters, "--month", "2024-12", "--month", "2025-01")
     centre("init", tmp_path / "edge", "--affiliate", "shop", "--packet", packet)
     whole = read_group(headquarters)
     edge = read_group(tmp_path / "edge", edge=None)
     assert edge.is_an_affiliates
-    for name in ("group", "ultimate_parent", "time_zone", "lg_k"):
+    for name in ("group", "ultimate_parent", "time_zone", "lg_k", "forms", "names_nobody", "namespaces"):
         assert getattr(edge.settings, name) == getattr(whole.settings, name)
     (ours,), (theirs,) = whole.products.values(), edge.products.values()
     for name in ("product", "from_", "to", "grain", "settles_after", "active", "audiences"):
