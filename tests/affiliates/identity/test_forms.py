@@ -94,7 +94,7 @@ KEPT = [
     "1000.0",
     "1.2.3",
     "1.5",
-    "user+e1@x.org",
+    "user+e1@example.org",
 ]
 
 
