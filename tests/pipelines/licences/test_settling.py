@@ -214,3 +214,15 @@ def test_nothing_that_could_be_brought() -> None:
         "for `under` the upper bound must come down by 10, to 1,000; for `over` the lower bound must rise by 11: nothing that "
         "could be brought does either, alone or together",
     )
+
+
+def test_a_mean_of_months_and_a_days_users() -> None:
+    """A month's cause moves a mean by its part alone; and more people in a month need not be more on its busiest day."""
+    crosswalk = Cause("identity", "", "2025-01, a crosswalk")
+    wide = Spread(least=100, most=180, error=0, finest_error=0, lower=100, lg_k=21, causes={crosswalk: None})
+    narrow = Spread(least=100, most=100, error=0, finest_error=0, lower=100, lg_k=21, causes={})
+    (way,) = settle([wide, narrow], 100, 140, 120, months=2).ways
+    assert (way.causes, way.results, way.upper_at_best, way.lower_at_worst) == ((crosswalk,), ("under", "over"), 100, 140)
+    assert settle([wide, narrow], 100, 140, 140 - 1, months=2).upper_must_fall == 1
+    (way,) = settle([wide], 4, 180, 120, can_be_over=False).ways
+    assert way.results == ("under",)
