@@ -156,7 +156,7 @@ RAW = bytes(range(200, 232))
         (TEST_KEY.encode(), "is the public test key"),
         (KEY[:-1].encode(), "must be 64 lower-case hex characters"),
         (b"", "must be 64 lower-case hex characters"),
-        (b"caf\xe9", "can't be read"),
+        (b"caf\xe9", "its file isn't UTF-8 text"),
     ],
 )
 def test_what_is_no_key_is_refused_by_what_it_is(tmp_path: Path, content: bytes, rule: str) -> None:
