@@ -639,7 +639,7 @@ def test_a_missing_week_is_under_nothing_but_by_a_ceiling(tmp_path: Path, monkey
         path.write_text(yaml.safe_dump(manifest, sort_keys=False))
         with Workspace(directory, read_group(directory), now) as workspace:
             stated_counts.take_counts(workspace)
-            return [t.readings for t in release_tests.run_tests(workspace.store(), workspace.group, asked)]
+            return [t.readings for t in release_tests.run_tests(workspace.store(), workspace.group, asked, as_run=True)]
 
     without = with_ceilings(None, whole, by_days)
     assert results_of(without) == {"undetermined"}
