@@ -82,6 +82,7 @@ class Code(StrEnum):
     SOURCE_TIMES_IMPOSSIBLE = "source-times-impossible", "Events' times lie before 1971 or in the future."
     SOURCE_DAYS_ELSEWHERE = "source-days-elsewhere", "Events lie on another day than their file's name says."
     SOURCE_IDENTIFIERS_UNUSABLE = "source-identifiers-unusable", "A column of identifiers has a type without one spelling."
+    NAMESPACE_CONTRADICTED = "namespace-contradicted", "One person has more identifiers in a month than group.yaml says."
     SOURCE_KEYS_INVALID = "source-keys-invalid", "A table of person keys breaks its form, or no canary proves its keys."
     EVENTS_UNIDENTIFIED = "events-unidentified", "Too many events have no usable identifier."
     EVENTS_OF_ONE_VALUE = "events-of-one-value", "One value of a column of identifiers stands for too many people."

@@ -15,6 +15,7 @@ class Page(StrEnum):
     """A section of docs/runbook.md. The value is the section's anchor, and its heading in lower case."""
 
     SOURCE_REFUSED = "source-refused"
+    NAMESPACE = "namespace-contradicted"
     DAYS_MISSING = "days-missing"
     IDENTIFIERS = "identifiers-look-wrong"
     CONTRIBUTION_REFUSED = "contribution-refused"
@@ -129,6 +130,7 @@ SECTIONS: Mapping[Code, Page] = {
     Code.SOURCE_TIMES_IMPOSSIBLE: Page.SOURCE_REFUSED,
     Code.SOURCE_DAYS_ELSEWHERE: Page.SOURCE_REFUSED,
     Code.SOURCE_IDENTIFIERS_UNUSABLE: Page.SOURCE_REFUSED,
+    Code.NAMESPACE_CONTRADICTED: Page.NAMESPACE,
     Code.SOURCE_KEYS_INVALID: Page.SOURCE_REFUSED,
     Code.EVENTS_UNIDENTIFIED: Page.SOURCE_REFUSED,
     Code.EVENTS_OF_ONE_VALUE: Page.SOURCE_REFUSED,
@@ -170,7 +172,7 @@ SECTIONS: Mapping[Code, Page] = {
 # Whoever reports a refusal knows what was refused: the centre, a product or a file. A code that fits none of that situation's
 # sections gets the situation's usual one, so that a new code never points an operator to a page about something else.
 _OF_THE_CENTRE = frozenset({Page.NOT_UNITED, Page.STORE, Page.SCHEMA, Page.SECOND, Page.PORT})
-_OF_A_PRODUCT = frozenset({Page.SOURCE_REFUSED, Page.CONTRIBUTION_REFUSED, Page.ERASED, Page.CLOCK})
+_OF_A_PRODUCT = frozenset({Page.SOURCE_REFUSED, Page.NAMESPACE, Page.CONTRIBUTION_REFUSED, Page.ERASED, Page.CLOCK})
 _OF_A_FILE = frozenset({Page.CONTRIBUTION_REFUSED, Page.SENDER, Page.ERASED})
 
 

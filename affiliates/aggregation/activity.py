@@ -13,6 +13,7 @@ from affiliates.aggregation.batch import Batch, CellKeys, NotCounted, SourceSamp
 from affiliates.aggregation.event_columns import event_columns, is_beyond
 from affiliates.aggregation.frequent import frequent_values
 from affiliates.aggregation.key_cache import KeyCache
+from affiliates.aggregation.per_person import PerPersonSample
 from affiliates.concurrency import ordered
 from affiliates.errors import Code, refused
 from affiliates.identity.normalisation import check_usable, normalised, rules_of
@@ -170,12 +171,16 @@ def events_by_day(event_source: EventSource, days: Sequence[date], zone: str) ->
     return number
 
 
-def batches(event_source: EventSource, days: Sequence[date], zone: str, key_cache: KeyCache) -> Iterator[Batch]:
+def batches(
+    event_source: EventSource, days: Sequence[date], zone: str, key_cache: KeyCache, per_person: PerPersonSample
+) -> Iterator[Batch]:
     """Who was active on these days (in ascending order), batch by batch; memory is bounded whatever the events' order.
 
-    A person can come again in a later batch: whoever unites the batches must be idempotent. Raises `RefusedError`.
+    `per_person` takes a sample of the events' identifiers. A person can come again in a later batch: whoever unites the batches
+    must be idempotent. Raises `RefusedError`.
     """
     names = [f"identifier_{number}" for number in range(len(event_source.source.identifiers))]
+    n_days = (days[-1] - days[0]).days + 1
     since = (pl.col("day").cast(pl.Int32) - (days[0] - _EPOCH).days).fill_null(-1)
     flags = pl.col("audience") * _AUDIENCE
     for name, weight in (("counts", _COUNTS), ("left_out", _LEFT_OUT), ("undecided", _UNDECIDED)):
@@ -193,9 +198,14 @@ def batches(event_source: EventSource, days: Sequence[date], zone: str, key_cach
             yield from rows.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False)
 
     def aggregate(rows: pl.DataFrame) -> Batch:
-        keys, codes, places = key_cache.keys_and_places_of([rows[name] for name in names])
+        columns = [rows[name] for name in names]
+        since = rows["since"].to_numpy()
+        flags = rows["flags"].to_numpy()
+        keys, codes, places = key_cache.keys_and_places_of(columns)
+        counted = (flags & _COUNTS > 0) & (since < n_days)
+        per_person.add(columns, keys, codes, np.where(counted, since, np.int32(-1)))
         frequent = frequent_values(rows, keys, codes, places, event_source.source.identifiers, days)
-        batch = _by_cell(rows["since"].to_numpy(), rows["flags"].to_numpy(), keys, codes, days, key_cache.namespaces)
+        batch = _by_cell(since, flags, keys, codes, days, key_cache.namespaces)
         return replace(batch, frequent=frequent)
 
     with event_source.reading():

@@ -15,6 +15,7 @@ from affiliates.aggregation import activity, ready_keys
 from affiliates.aggregation.batch import Batch
 from affiliates.aggregation.frequent import FrequentValues
 from affiliates.aggregation.key_cache import KeyCache
+from affiliates.aggregation.per_person import PerPersonSample
 from affiliates.contributions.completeness import share_over_limit
 from affiliates.contributions.contract import Contribution, Part
 from affiliates.crosswalks.snapshot import NO_CROSSWALK, Crosswalk
@@ -108,6 +109,7 @@ def contribute(
         crosswalk = context.crosswalk(month)
         canary_images = _CanaryImages(subject, context, month, product.has_ready_keys)
         tallies: dict[date, _Tally] = defaultdict(_Tally)
+        samples: list[tuple[str, PerPersonSample]] = []
         for source in sources:
             if product.has_ready_keys:
                 batches = ready_keys.batches(source, pass_days, product.grain, crosswalk)
@@ -119,10 +121,14 @@ def contribute(
                 key_cache = KeyCache(
                     source.source.identifiers, context.keys.key(month), crosswalk, rules, source.subject, context.spellings
                 )
-                batches = activity.batches(source, pass_days, zone, key_cache)
+                sample = PerPersonSample(source.source.identifiers, context.settings, key_cache.person_code, pass_days[0])
+                samples.append((source.subject, sample))
+                batches = activity.batches(source, pass_days, zone, key_cache, sample)
             for batch in batches:
                 canary_images.add(batch.canaries)
                 _absorb(batch, set(pass_days), product.grain, context.settings.lg_k, tallies)
+        for name, sample in samples:
+            sample.check(name)
         for first, tally in sorted(tallies.items()):
             events = sum(tally.events.values())
             check_shares(f"{subject}, {first}", product, events, tally.unidentified, tally.left_out)

@@ -207,6 +207,11 @@ class KeyCache:
             codes[is_joined & (codes != _NOBODY)] = self._code(PERSON)
         return keys, codes
 
+    @property
+    def person_code(self) -> int | None:
+        """The code of rows whose key is a person of the crosswalk; null without one."""
+        return None if self._crosswalk is None else self._code(PERSON)
+
     def _code(self, namespace: str) -> int:
         return int(FIRST_CODE) + self.namespaces.index(namespace)
 

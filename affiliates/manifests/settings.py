@@ -59,7 +59,7 @@ class Settings(Model):
     crosswalk: Text | None = None
     """Parquet file of keys and person keys; `{month}` (YYYY-MM) in it means a snapshot a month."""
     namespaces: Mapping[Annotated[Name, Field(max_length=32)], Namespace] = Field(default_factory=dict)
-    """What is known of identifiers, by namespace."""
+    """What is known of identifiers, by namespace; `person` is the people whom the crosswalk joins."""
     names_nobody: tuple[NobodyText, ...] = ()
     """Values that name nobody in any namespace, beside those that mauwatch knows, such as `kein Wert` or -99."""
     forms: Literal["recognised"] | None = None

@@ -35,7 +35,7 @@ class Truth(NamedTuple):
     people: int
     """Each person once."""
     apart: int
-    """Each person once in each namespace: as many as they seem to be, taken apart."""
+    """Each person once in each namespace: as many as they seem to be, taken apart. Without those in counts alone."""
 
 
 class Cohort(Model):

@@ -10,7 +10,7 @@ UNTESTED = "no licence tests this window"
 
 
 def to_dict(
-    measured: Any, publication: Any = None, findings: Sequence[DataFinding] = (), changed: Sequence[str] = ()
+    measured: Any, group: Any, publication: Any = None, findings: Sequence[DataFinding] = (), changed: Sequence[str] = ()
 ) -> dict[str, Any]:
     """The answer of `measure --json`; `published` is null for what was measured anew, or isn't published yet.
 
@@ -31,7 +31,24 @@ def to_dict(
         "changed_since_published": list(changed),
         "not_counted": list(measured.inputs.not_counted),
         "data_findings": [finding.to_dict() for finding in findings],
+        "conventions": _conventions(measured, group),
         "group": measured.group.to_dict(),
         "affiliates": {name: figure.to_dict() for name, figure in measured.affiliates.items()},
         "products": {name: figure.to_dict() for name, figure in measured.products.items()},
+    }
+
+
+def _conventions(measured: Any, group: Any) -> dict[str, Any]:
+    """What the figures take for granted; `identifiers_per_person` by namespace, from the fewest to the most (null: several)."""
+    from affiliates.manifests.namespaces import ranges_of
+    from pipelines.counting import convention
+
+    said = ranges_of(group.settings.namespaces)
+    method = measured.inputs.method
+    namespaces = measured.namespaces or ()
+    return {
+        "method": method,
+        "estimate": convention.in_words(method),
+        "identifiers_per_person": {name: list(said[name]) for name in sorted(namespaces) if name in said},
+        "not_said": convention.unsaid(namespaces, said, method),
     }

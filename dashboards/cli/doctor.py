@@ -8,7 +8,7 @@ from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from affiliates.aggregation import activity, availability, contribute, ready_keys
+from affiliates.aggregation import activity, availability, contribute, ready_keys, statement_check
 from affiliates.crosswalks import snapshot
 from affiliates.errors import RefusedError
 from affiliates.identity.keyring import Keyring
@@ -117,6 +117,7 @@ def _product(directory: Path, group: Group, ref: ProductRef, product: Product, s
                 look = ready_keys.sample(source)
             else:
                 look = activity.sample(source, zone, group.settings, spellings, now)
+            statement_check.check(source, zone, group.settings)
             sentences.append(source.summary())
             sentences.append(f"of the first {look.counting:,} events that count {look.unidentified:,} name no user")
             if not look.empty and not look.counting:

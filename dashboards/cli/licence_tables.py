@@ -7,7 +7,7 @@ from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.text import Text
 
-from dashboards.cli.tables import coverage, interval, people, reasons, table
+from dashboards.cli.tables import coverage, headroom, interval, people, reasons, table
 
 if TYPE_CHECKING:
     from datetime import date
@@ -80,7 +80,8 @@ def _asks(clause: "Clause") -> str:
 
 def _cells(name: str, o: "ReadingResult") -> list[str | Text]:
     bounds = "–" if o.lower is None else f"{people(o.lower)} to {'no upper bound' if o.upper is None else people(o.upper)}"
-    return [f"{name}{' *' if o.of_record else ''}", Text(o.result, RESULT_STYLE[o.result]), people(o.headroom), bounds]
+    room = headroom(o.least_headroom, o.most_headroom)
+    return [f"{name}{' *' if o.of_record else ''}", Text(o.result, RESULT_STYLE[o.result]), room, bounds]
 
 
 def _below(named_readings: "Sequence[tuple[str, Mapping[str, ReadingResult]]]") -> Iterator[Text]:

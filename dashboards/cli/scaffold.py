@@ -24,6 +24,11 @@ key:                           # the secret that all affiliates share; never in 
 forms: recognised              # UUIDs and long hex are one identifier in any case of letters, and 1000.0 is 1000
 # names_nobody: [kein Wert, -99]   # values of your systems that name nobody, beside those that mauwatch knows
 # largest_person: 100            # identifiers that one has at most; more are many people's, and not joined
+# How many identifiers of a kind one person has; the lower bounds rest on it. Of what isn't said, any number may be one's.
+namespaces:
+  email: {{identifiers_per_person: 1}}        # an account each, which nobody has twice
+  device: {{identifiers_per_person: [1, 3]}}  # `several` if nobody knows; [0.5, 3] if two people may share one
+  # person: {{identifiers_per_person: 1}}     # the crosswalk joins all identifiers of whomever it joins
 keep_sketches: 24              # months; `mauwatch erase --retention` erases older sketches, signed figures stay
 lg_k: 21                       # 2^21 registers: a standard error of 0.07 %
 """
@@ -155,7 +160,9 @@ def _events() -> str:
     for i in range(400):
         day = date(2025, 1, 1) + DAY * (i * 7 % 31)
         user = f"user{i % 120}@example.com" if i % 4 else ""
-        lines.append(f"{day}T{i % 24:02}:00:00Z,{'open' if i % 9 else 'push'},{user},device-{i % 30},browser")
+        # Everybody has a device of their own, as group.yaml says.
+        device = i % 120 + 30 if user else i % 30
+        lines.append(f"{day}T{i % 24:02}:00:00Z,{'open' if i % 9 else 'push'},{user},device-{device},browser")
     lines += [
         "2025-01-15T08:00:00Z,open,crawler@example.org,,somebot/1.0",
         "2025-01-15T09:00:00Z,open,kim@staff.example.com,,browser",

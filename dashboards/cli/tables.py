@@ -38,6 +38,13 @@ def interval(figure: "Figure | ClauseCount") -> str:
     return f"{people(figure.lower)} to {'no upper bound' if figure.upper is None else people(figure.upper)}"
 
 
+def headroom(least: int | None, most: int | None) -> str:
+    """From the least to the most that is left to a threshold; below zero it is passed. Without an upper bound only the most."""
+    if most is None:
+        return "–"
+    return f"at most {most:,}" if least is None else f"{least:,} to {most:,}"
+
+
 def coverage(covered: "Coverage") -> str:
     """How many of the product-days and product-months that were due were contributed."""
     counts = []
@@ -86,7 +93,9 @@ def measured(
     `findings`: what the products' data show of the month; `notes`: what has changed since the publication, or that there is
     none, a sentence each.
     """
+    from affiliates.manifests import namespaces
     from affiliates.manifests.product import ProductRef
+    from pipelines.counting import convention
 
     window = figures.inputs.window
     reading = f"by the reading {figures.inputs.reading.name}"
@@ -118,6 +127,8 @@ def measured(
     total, lower, upper = figures.summed
     high = "no upper bound" if upper is None else people(upper)
     parts.append(Text(f"Sum of products, each person once in each: {people(total)} ({people(lower)} to {high})."))
+    said = namespaces.ranges_of(group.settings.namespaces)
+    parts += [Text(line) for line in convention.lines(figures.namespaces or (), said, figures.inputs.method)]
     audiences = ", ".join(figures.inputs.reading.audiences)
     error = figures.group.standard_error
     parts.append(Text(f"Audiences: {audiences}. Standard error of the sketches: {error:,.1f} people."))
@@ -225,8 +236,8 @@ def against_truth(compared: "Sequence[FigureBesideTruth]") -> RenderableType:
         table(f"{last:%Y-%m} beside the truth", columns, rows, (1, 2, 4, 5, 6)),
         Text(
             f"In {months} months {held:,} of {len(compared):,} intervals hold the truth; the estimates lie within "
-            f"{max(errors):.2%} of what their definition gives on the truth (namespaces that nobody has joined "
-            "taken as different people)."
+            f"{max(errors):.2%} of what their definition gives on the truth (identifiers that nobody has joined, and people in "
+            "counts, taken as different people)."
         ),
     )
 

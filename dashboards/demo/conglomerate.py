@@ -3,7 +3,7 @@
 import itertools
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -22,7 +22,7 @@ from affiliates.manifests.group import Group
 from affiliates.manifests.loader import read_group
 from affiliates.manifests.product import ProductRef
 from affiliates.periods import month_after, month_before, month_end, month_of, months_between
-from affiliates.simulation.population import Population
+from affiliates.simulation.population import Population, Truth
 from affiliates.simulation.simulate import Simulation
 from dashboards.demo import git_activity
 from dashboards.demo.truth import FigureBesideTruth
@@ -42,6 +42,8 @@ FIRST = date(2023, 6, 1)
 CEILING = 9_000_000
 """Of the kiosk, in its manifest."""
 _RAW = "retail/points"
+_COUNTED = "mobile/prepaid"
+"""The product that gives a number of people each month, and no sketch."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,7 @@ def _with_counts(directory: Path, simulation: Simulation, scale: float) -> Group
     path = directory / "affiliates" / "mobile.yaml"
     lines = ["    counts:"]
     for month in simulation.history.months:
-        users = simulation.truth(month, ["mobile/prepaid"]).people
+        users = simulation.truth(month, [_COUNTED]).people
         text = f"month: {month:%Y-%m}, users: {users}, unit: people, document: call records, attested_by: head of billing"
         lines.append(f"      - {{{text}}}")
     path.write_text(path.read_text(encoding="utf-8") + "\n".join(lines) + "\n", encoding="utf-8")
@@ -203,11 +205,18 @@ def _compared(measured: Measured, simulation: Simulation) -> Iterator[FigureBesi
     month = measured.inputs.month
     group = simulation.group
     affiliates, products = _scopes(group, month)
-    yield FigureBesideTruth(month, group.settings.name, measured.group, simulation.truth(month, products))
+    yield FigureBesideTruth(month, group.settings.name, measured.group, _truth(simulation, month, products))
     for name, figure in measured.affiliates.items():
-        yield FigureBesideTruth(month, name, figure, simulation.truth(month, affiliates[name]))
+        yield FigureBesideTruth(month, name, figure, _truth(simulation, month, affiliates[name]))
     for name, figure in measured.products.items():
-        yield FigureBesideTruth(month, name, figure, simulation.truth(month, [name]))
+        yield FigureBesideTruth(month, name, figure, _truth(simulation, month, [name]))
+
+
+def _truth(simulation: Simulation, month: date, products: Collection[str]) -> Truth:
+    """The true people of products, and as many as they seem to be taken apart: whoever is in the count is somebody else again."""
+    truth = simulation.truth(month, products)
+    counted = simulation.truth(month, [_COUNTED]).people if _COUNTED in products else 0
+    return truth._replace(apart=truth.apart + counted)
 
 
 def to_dict(shown: DemoResult) -> dict[str, object]:

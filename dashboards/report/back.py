@@ -3,13 +3,14 @@
 from dashboards.report.glossary import WORDS
 from dashboards.report.sheets import Sheets
 from dashboards.report.wording import Content, group_name, month_name
-from pipelines.evidence.write import METHOD
+from pipelines.evidence.method_text import method_text
 
 
-def method(sheets: Sheets) -> None:
-    """How the figures are counted."""
+def method(sheets: Sheets, files: Content) -> None:
+    """How the figures are counted, by the version of counting that has made them."""
+    version = files["figures"]["published"][0]["publication"]["method"]
     sheets.heading("Method, in words")
-    for paragraph in METHOD.strip().split("\n\n"):
+    for paragraph in method_text(version).strip().split("\n\n"):
         sheets.text_line(" ".join(paragraph.split()))
         sheets.ln(0.8)
 

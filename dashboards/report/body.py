@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from affiliates.manifests.group import affiliate_of
+from affiliates.manifests.namespaces import Namespace, ranges_of
 from dashboards.report.sheets import Sheets
 from dashboards.report.wording import Content, covered, entity_name, interval, people, subject_name
+from pipelines.counting import convention
 
 
 def figures(sheets: Sheets, files: Content) -> None:
@@ -40,6 +42,14 @@ def figures(sheets: Sheets, files: Content) -> None:
         heads = ("", "estimate", "at least to at most", "same or different people", "sketch error", "covered")
         sheets.rows(heads, rows, (33, 21, 41, 41, 15, 23), (1, 2, 3, 4, 5))
         sheets.ln(1)
+
+
+def conventions(sheets: Sheets, files: Content) -> None:
+    """What the figures take for granted, right below them."""
+    said = {name: Namespace.model_validate(of_it) for name, of_it in files["group"]["namespaces"].items()}
+    version = files["figures"]["published"][0]["publication"]["method"]
+    for line in convention.lines(files["inputs"]["namespaces"], ranges_of(said), version):
+        sheets.text_line(line)
 
 
 def _in_order(rows: Sequence[Content]) -> list[Content]:

@@ -23,6 +23,11 @@ WORDS = (
         "what a product knows a user by, and the kind of it: an e-mail address, a telephone number, a device",
     ),
     (
+        "identifiers per person",
+        "how many identifiers of a namespace one person has in a month, as the group says: with at most three, 900 identifiers "
+        "are of at least 300 people",
+    ),
+    (
         "key",
         "what an identifier becomes by a secret of the group: the same identifier gives the same key, and no key gives its "
         "identifier back",
@@ -40,8 +45,8 @@ WORDS = (
     ),
     (
         "same or different people",
-        "the people if all identifiers that nothing joins belong to the same people, and if they all "
-        "belong to different people: the truth lies between",
+        "the people if all identifiers that nothing joins belong to as few people as the group's word "
+        "on identifiers per person allows, and if they all belong to different people: the truth lies between",
     ),
     ("settled", "computed after the late events of its days had come, by the number of days that the product itself has named"),
     (

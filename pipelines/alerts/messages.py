@@ -208,7 +208,7 @@ def _figure_lines(alert: Transition, about: About) -> list[str]:
         return [f"{alert.as_of:%Y-%m}: {bounds} people{whose}, {shares} of {alert.threshold:,}; there is no estimate."]
     share = alert.estimate / alert.threshold
     figure = f"{alert.estimate:,} people{whose} ({bounds}), {share:.1%} of {alert.threshold:,} ({shares})"
-    lines = [f"{alert.as_of:%Y-%m}: {figure}."]
+    lines = [f"{alert.as_of:%Y-%m}: {figure}.", f"The level goes by the estimate; headroom: {_headroom(alert)}."]
     above = "at or above" if _is_at_least(alert) else "above"
     if _is_over(alert, alert.lower):
         return lines
@@ -219,6 +219,13 @@ def _figure_lines(alert: Transition, about: About) -> list[str]:
     elif alert.upper is None:
         lines.append("Without an upper bound it can't be told whether the threshold is passed.")
     return lines
+
+
+def _headroom(alert: Transition) -> str:
+    """What is left to the threshold, by the bounds: from the least to the most, below zero where the threshold is passed."""
+    assert alert.threshold is not None  # Whoever asks has looked.
+    most = alert.threshold - (alert.lower or 0)
+    return f"at most {most:,}" if alert.upper is None else f"{alert.threshold - alert.upper:,} to {most:,}"
 
 
 def _forecast_lines(alert: Transition, about: About, alerting: Alerting) -> list[str]:

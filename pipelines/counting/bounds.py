@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from affiliates.manifests.namespaces import UNSAID, IdentifierRange
 from affiliates.sketches.registers import Bounds, Registers, standard_error
 
 Sketches = Mapping[str, Mapping[int, Registers]]
@@ -43,11 +44,29 @@ class Pool:
         return cls(unite(p.inner for p in pools), stated, unite(p.outer for p in pools))
 
 
+@dataclass(frozen=True)
+class IdentifierRanges:
+    """How many identifiers of each namespace one person has."""
+
+    said: Mapping[str, IdentifierRange] = field(default_factory=dict)
+    unsaid: IdentifierRange = UNSAID
+    """The range of every other namespace."""
+
+    def of_namespace(self, namespace: str) -> IdentifierRange:
+        """A namespace's range; `namespace` may go on with a key's epoch and fingerprint, as in windows of two keys."""
+        return self.said.get(base_namespace(namespace), self.unsaid)
+
+
+def base_namespace(namespace: str) -> str:
+    """A namespace without the key's epoch and fingerprint that windows of two keys add; no namespace's name has a space."""
+    return namespace.partition(" ")[0]
+
+
 class PeopleEstimate(NamedTuple):
     """A number of people, not yet rounded."""
 
     estimate: float
-    """The people if no two unjoined namespaces share anybody."""
+    """The people if each identifier, and each person whom the crosswalk joins, is another person."""
     lower: float
     """95 % lower bound of the people, whoever is who."""
     upper: float
@@ -55,9 +74,9 @@ class PeopleEstimate(NamedTuple):
     standard_error: float
     """The sketches' standard error of the estimate, in people."""
     identity_low: float
-    """The people if the largest namespace has everybody."""
+    """The fewest people that the identifiers of one namespace need, if that namespace has everybody."""
     identity_high: float
-    """The people if no two namespaces share anybody: the estimate."""
+    """The most people that the identifiers can be: no two namespaces share anybody; the estimate, if nobody shares one."""
     lg_k: int | None
     """The lowest lg_k of the sketches; null without any."""
 
@@ -72,28 +91,30 @@ def unite(pools: Iterable[Sketches]) -> Sketches:
     return {n: {k: Registers.union(registers) for k, registers in by_lg_k.items()} for n, by_lg_k in gathered.items()}
 
 
-def estimate_people(pool: Pool) -> PeopleEstimate:
-    """Estimate and 95 % bounds of the people in a pool.
+def estimate_people(pool: Pool, ranges: IdentifierRanges) -> PeopleEstimate:
+    """Estimate and 95 % bounds of the people in a pool, by how many identifiers one person has.
 
-    The estimate is the sum over namespaces, `identity_low` the largest of them. The lower bound is the largest lower bound of
-    a namespace; the upper bound is the sum of the namespaces' estimates plus the root of the sum of their squared distances to
-    their upper bounds. `person` is a namespace like any other (decision 4).
+    The estimate is the sum over namespaces: an identifier that isn't joined is taken for another person. With at most k
+    identifiers a person, N identifiers need N / k people; with an unknown number they only show that somebody is there. Where s
+    people may share one, N identifiers are at most s N people. So the lower bound is the largest that a namespace needs; the
+    upper bound is the sum of what the namespaces can be, plus the root of the sum of their squared errors. `person` is a
+    namespace like any other (decisions 4 and 65).
     """
     stated = {n: namespace_bounds(by_lg_k) for n, by_lg_k in pool.stated.items()}
     same = pool.inner is pool.stated is pool.outer
     inner = stated if same else {n: namespace_bounds(by_lg_k) for n, by_lg_k in pool.inner.items()}
     outer = stated if same else {n: namespace_bounds(by_lg_k) for n, by_lg_k in pool.outer.items()}
     lg_ks = {n: min(by_lg_k) for n, by_lg_k in pool.stated.items()}
-    high = sum(b.estimate for b in stated.values())
+    per_person = {n: ranges.of_namespace(n) for n in {*stated, *inner, *outer}}
     # Namespaces are hashed apart, so their errors are independent and add in squares.
-    above = math.sqrt(sum((b.upper - b.estimate) ** 2 for b in outer.values()))
+    above = math.sqrt(sum(per_person[n].most_people(b.upper - b.estimate) ** 2 for n, b in outer.items()))
     return PeopleEstimate(
-        estimate=high,
-        lower=max((b.lower for b in inner.values()), default=0.0),
-        upper=sum(b.estimate for b in outer.values()) + above,
+        estimate=sum(b.estimate for b in stated.values()),
+        lower=max((per_person[n].fewest_people(b.lower) for n, b in inner.items()), default=0.0),
+        upper=sum(per_person[n].most_people(b.estimate) for n, b in outer.items()) + above,
         standard_error=math.sqrt(sum(standard_error(lg_ks[n], b.estimate) ** 2 for n, b in stated.items())),
-        identity_low=max((b.estimate for b in stated.values()), default=0.0),
-        identity_high=high,
+        identity_low=max((per_person[n].fewest_people(b.estimate) for n, b in stated.items()), default=0.0),
+        identity_high=sum(per_person[n].most_people(b.estimate) for n, b in stated.items()),
         lg_k=min(lg_ks.values(), default=None),
     )
 
@@ -107,7 +128,7 @@ def shares_seen(days: Iterable[Sketches]) -> list[float]:
     estimates: list[float] = []
     for sketches in days:
         united = unite([united, sketches])
-        estimates.append(estimate_people(Pool.from_sketches(united)).estimate)
+        estimates.append(estimate_people(Pool.from_sketches(united), IdentifierRanges()).estimate)
     return [estimate / estimates[-1] for estimate in estimates] if estimates and estimates[-1] else []
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipelines.counting.bounds import Pool, estimate_people
+from pipelines.counting.convention import Convention
 from pipelines.records import StatedCount
 
 
@@ -27,7 +28,7 @@ class Figure:
     """Different people in a calendar month, or another window, with bounds and coverage; all numbers are people."""
 
     estimate: int | None
-    """The people if unjoined namespaces share nobody; null where nothing was contributed."""
+    """The people by the method's convention (`pipelines.counting.convention`); null where nothing was contributed."""
     lower: int
     """95 % lower bound, rounded down."""
     upper: int | None
@@ -35,9 +36,9 @@ class Figure:
     standard_error: float
     """The sketches' standard error alone."""
     identity_low: int | None
-    """The people if the largest namespace has everybody."""
+    """The fewest people that the identifiers of one namespace need, if that namespace has everybody."""
     identity_high: int | None
-    """The people if unjoined namespaces and counted products share nobody."""
+    """The most people that all identifiers can be, if namespaces and counted products share nobody."""
     summed_products: int | None
     """The sum over products: a person of two products counts twice."""
     coverage: Coverage
@@ -77,21 +78,24 @@ class Share:
     """Reasons why the figure isn't complete, though its bounds hold."""
 
 
-def figure_of(shares: Sequence[Share], products: Iterable[Figure] = ()) -> Figure:
+def figure_of(shares: Sequence[Share], convention: Convention, products: Iterable[Figure] = ()) -> Figure:
     """The figure of products together, in the state `preliminary`: one product, an affiliate's, or the group's.
 
     `products`: the figures of the products one by one, for their sum; without them the sum is the estimate.
 
     A count or a ceiling can't be united with anybody (decision 5). Where it stands in for sketches, it is added to the upper
-    bound, a count also to `identity_high`; and there are at least as many people as the product of the largest count has.
+    bound, a count also to the estimate and to `identity_high`; and there are at least as many people as the product of the
+    largest count has.
     """
     pool = shares[0].pool if len(shares) == 1 else Pool.united([s.pool for s in shares])
-    people = estimate_people(pool)
+    people = estimate_people(pool, convention.ranges)
     stand_ins = [s.stated_count for s in shares if s.stated_count is not None and s.unbounded]
     floor = max((s.least_people for s in shares if s.least_people is not None and s.unbounded), default=None)
-    estimate = _at_least(round(people.estimate) if pool.stated else None, floor)
-    # A ceiling is no number of people: it bounds them from above, and adds nothing to `identity_high`.
+    # A ceiling is no number of people: it bounds them from above, and adds nothing to estimate and `identity_high`.
     counted = sum(c.users for c in stand_ins if c.kind == "count")
+    estimate = _at_least(round(people.estimate) if pool.stated else None, floor)
+    if convention.adds_counts:
+        estimate = _with_counts(shares, estimate, convention)
     # A gap that nothing stands in for leaves no upper bound: it may hold any number of people (decision 3).
     open_ended = any(s.unbounded for s in shares if s.stated_count is None) or not shares
     # Rounded outward: at 600 users and lg_k 21 the library's own 95 % interval holds 90 to 91 %, with floor and ceiling 99 %.
@@ -114,6 +118,22 @@ def figure_of(shares: Sequence[Share], products: Iterable[Figure] = ()) -> Figur
         unidentified_events=sum(s.unidentified_events for s in shares),
         undecided_events=sum(s.undecided_events for s in shares),
     )
+
+
+def _with_counts(shares: Sequence[Share], sketched: int | None, convention: Convention) -> int | None:
+    """The people in sketches and, as other people, those in counts; `sketched`: those in any sketch.
+
+    A product with a count has its people in the count: the sketches of some of its days are of the same people, and added to
+    them would count these twice.
+    """
+    # Of a month that the window has a part of, a count says nothing certain: only whole months' counts are people here.
+    counts = [s.least_people if s.unbounded else None for s in shares]
+    if not any(counts):
+        return sketched
+    elsewhere = Pool.united([s.pool for s, count in zip(shares, counts, strict=True) if count is None])
+    others = round(estimate_people(elsewhere, convention.ranges).estimate)
+    # A count that is smaller than its own product's sketches takes nobody away.
+    return max(others + sum(count or 0 for count in counts), sketched or 0)
 
 
 def _at_least(number: int | None, floor: int | None) -> int | None:

@@ -20,12 +20,9 @@ from affiliates.manifests.product import Product, ProductRef
 from affiliates.manifests.readings import Reading
 from affiliates.periods import month_of
 from pipelines.counting import exclusions, overlap, stand_ins
+from pipelines.counting.convention import METHOD, said_ranges
 from pipelines.counting.window import Days, Window
 from pipelines.records import ContributionReader, Position, StatedCount, StoredContribution
-
-METHOD = 2
-"""The version of counting. A change of counting that can move a figure raises the version, and preliminary figures are then
-published anew."""
 
 ByProduct = Mapping[ProductRef, Sequence[StoredContribution]]
 
@@ -53,6 +50,8 @@ class Inputs:
     """The same digest as if no sketch had been erased (decision 46); empty where that isn't known."""
     least_people: Mapping[ProductRef, int] = field(default_factory=dict)
     """By product, the largest count of a month that lies in the window whole: the product has at least as many people."""
+    method: int = METHOD
+    """The version of counting that the figures are made by."""
 
     @property
     def month(self) -> date:
@@ -74,12 +73,14 @@ def gather(
     reading: Reading,
     on: date | None = None,
     up_to: Position | None = None,
+    method: int = METHOD,
 ) -> Inputs:
     """What a month's figures rest on, for the group as it is on a day (default: the month's last).
 
-    `up_to`: only the contributions and counts that the store held when it was filled so far.
+    `up_to`: only the contributions and counts that the store held when it was filled so far. `method`: the version of counting
+    that is to make the figures, or has made them.
     """
-    return gather_window(reader, group, Days.from_month(month), reading, on, up_to)
+    return gather_window(reader, group, Days.from_month(month), reading, on, up_to, method)
 
 
 def gather_window(
@@ -89,6 +90,7 @@ def gather_window(
     reading: Reading,
     on: date | None = None,
     up_to: Position | None = None,
+    method: int = METHOD,
 ) -> Inputs:
     """What the figures of any window rest on, for the group as it is on a day (default: the window's last); as `gather`."""
     window = Window.from_days(days, group.settings.time_zone)
@@ -106,11 +108,12 @@ def gather_window(
     bounds = stand_ins.stated_bounds(reader.read_counts(months[0], months[-1], up_to), due, window)
     stated_counts = {ref: stated.most for ref, stated in bounds.items() if stated.most}
     least_people = {ref: stated.least for ref, stated in bounds.items() if stated.least is not None}
-    digests = _digests(group, reading, window, days, due, versions, stated_counts, least_people)
+    said = said_ranges(method, group.settings)
+    digests = _digests(group, reading, window, days, due, versions, stated_counts, least_people, said)
     within = [v for v in versions if window.includes(v)]
     not_counted = tuple(exclusions.reasons(group, members, membership_day, near, due, within, window.is_month))
     return Inputs(
-        days, reading, members, due, versions, stated_counts, not_counted, digests.digest, digests.unerased, least_people
+        days, reading, members, due, versions, stated_counts, not_counted, digests.digest, digests.unerased, least_people, method
     )
 
 
@@ -122,7 +125,8 @@ def limited_to(inputs: Inputs, group: Group, names: Collection[str]) -> Inputs:
     stated_counts = {ref: count for ref, count in inputs.stated_counts.items() if ref in refs}
     least_people = {ref: least for ref, least in inputs.least_people.items() if ref in refs}
     window = Window.from_days(inputs.window, group.settings.time_zone)
-    digests = _digests(group, inputs.reading, window, inputs.window, due, versions, stated_counts, least_people)
+    said = said_ranges(inputs.method, group.settings)
+    digests = _digests(group, inputs.reading, window, inputs.window, due, versions, stated_counts, least_people, said)
     return replace(
         inputs,
         due=due,
@@ -167,6 +171,7 @@ def _digests(
     versions: Sequence[StoredContribution],
     stated_counts: Mapping[ProductRef, StatedCount],
     least_people: Mapping[ProductRef, int],
+    said: Mapping[str, Sequence[float | None]],
 ) -> _Digests:
     """SHA-256 over all that can move a figure, and the same as if no sketch had been erased.
 
@@ -186,6 +191,9 @@ def _digests(
     # Signed months have the digest that was made before there were other windows, so a month's content has neither key.
     if not window.is_month:
         content |= {"window": asdict(days), "least": sorted(least_people.items())}
+    # A month of a group that says nothing of its namespaces keeps the digest of methods 1 and 2.
+    if said:
+        content |= {"namespaces": said}
     unerased = _sha256(content)
     erased = sorted(f"{v.ref} {v.grain} {v.activity_date} {v.erased_at}" for v in versions if v.erased_at)
     return _Digests(_sha256(content | {"erased": erased}) if erased else unerased, unerased)

@@ -12,7 +12,8 @@ from affiliates.manifests.group import Group
 from affiliates.manifests.product import Product, ProductRef
 from affiliates.manifests.readings import Reading
 from affiliates.periods import month_end
-from pipelines.counting.bounds import Sketches, shares_seen, unite
+from pipelines.counting.bounds import Sketches, base_namespace, shares_seen, unite
+from pipelines.counting.convention import convention_of
 from pipelines.counting.figure import Figure, figure_of
 from pipelines.counting.inputs import Inputs, gather, is_settled
 from pipelines.counting.product_share import WindowContext, share_of
@@ -39,6 +40,8 @@ class Measured:
     """By affiliate id."""
     products: Mapping[str, Figure]
     """By affiliate/product."""
+    namespaces: tuple[str, ...] | None = None
+    """The namespaces of the sketches; null for figures that were read as they were published."""
 
     @property
     def summed(self) -> SummedPeople:
@@ -79,15 +82,17 @@ def measure(reader: ContributionReader, group: Group, inputs: Inputs) -> Measure
         )
         for ref, product in inputs.due
     }
-    products = {ref: figure_of([share]) for ref, share in shares.items()}
+    convention = convention_of(inputs.method, group.settings)
+    products = {ref: figure_of([share], convention) for ref, share in shares.items()}
     # `inputs.due` is in order of members, so an affiliate's products follow one another.
     by_affiliate = {affiliate: list(refs) for affiliate, refs in groupby(shares, key=lambda ref: ref.affiliate)}
     affiliates = {
-        affiliate: figure_of([shares[ref] for ref in refs], [products[ref] for ref in refs])
+        affiliate: figure_of([shares[ref] for ref in refs], convention, [products[ref] for ref in refs])
         for affiliate, refs in by_affiliate.items()
     }
-    whole = figure_of(list(shares.values()), list(products.values()))
-    return Measured(inputs, whole, affiliates, {str(ref): figure for ref, figure in products.items()})
+    whole = figure_of(list(shares.values()), convention, list(products.values()))
+    namespaces = sorted({base_namespace(namespace) for share in shares.values() for namespace in share.pool.stated})
+    return Measured(inputs, whole, affiliates, {str(ref): figure for ref, figure in products.items()}, tuple(namespaces))
 
 
 def _by_product(versions: Sequence[StoredContribution]) -> Mapping[ProductRef, list[StoredContribution]]:

@@ -53,6 +53,7 @@ def group_of(group: Mapping[str, Any], readings: Sequence[Mapping[str, Any]]) ->
                 "name": group["name"],
                 "ultimate_parent": group["ultimate_parent"],
                 "time_zone": group["time_zone"],
+                "namespaces": group.get("namespaces", {}),  # Bundles of methods 1 and 2 have none.
                 "keys": [{name: value for name, value in key.items() if value is not None} for key in keys],
             },
             "entities": {entity["entity"]: entity for entity in entities},

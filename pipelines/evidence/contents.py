@@ -9,6 +9,7 @@ from typing import Any
 from affiliates.manifests.group import Entity, Group
 from affiliates.manifests.product import Product
 from affiliates.manifests.readings import Reading
+from affiliates.periods import month_days
 from pipelines import hash_chain
 from pipelines.counting.inputs import Inputs
 from pipelines.licences.release_tests import Licence, LicenceTest
@@ -60,6 +61,7 @@ def contents(
         row = asdict(publication) | {"not_counted": "\n".join(publication.not_counted)}
         rows = publications.figures_of(store, publication.id)
         figures.append({"publication": row, "figures": rows, "content": hash_chain.publication_digest(row, rows)})
+    days = month_days(licence.measured_month)
     # A month is signed under all readings at once: each of its publications has the same.
     closing = tested.published[tested.readings[0].name].collected
     noted = [row for row in publications.tests_of(store, licence.id, tested.test.licensee) if row["reading"] in tested.published]
@@ -67,7 +69,7 @@ def contents(
         "figures": {"published": figures},
         "licence": _licence(group, licence, tested, today) | {"noted": noted},
         "group": _group(group, tested),
-        "inputs": _inputs(tested),
+        "inputs": _inputs(tested) | {"namespaces": sorted({cell.namespace for cell in store.read_cells(days)})},
         "closing": {"collected": json.loads(closing) if closing else None},
     }
 
@@ -119,6 +121,7 @@ def _group(group: Group, tested: TestedLicence) -> dict[str, Any]:
         "name": group.settings.name,
         "ultimate_parent": group.settings.ultimate_parent,
         "time_zone": group.settings.time_zone,
+        "namespaces": {name: namespace.model_dump(mode="json") for name, namespace in group.settings.namespaces.items()},
         "drawn": drawn,
         "epochs": [{"epoch": epoch.epoch, "from": epoch.from_} for epoch in group.settings.epochs],
         "entities": [

@@ -26,6 +26,7 @@ from pipelines.counting import inputs
 from pipelines.evidence import archive
 from pipelines.evidence.bundle_reader import DETAILS, PARTS, file_of
 from pipelines.evidence.contents import FigureBasis, TestedLicence, contents
+from pipelines.evidence.method_text import method_text
 from pipelines.figures import changes
 from pipelines.licences import release_tests
 from pipelines.licences.release_tests import Licence
@@ -41,25 +42,6 @@ PAGE = "evidence.pdf"
 """The file of the page, in each bundle; beside the bundles, the page of the outside and the expert one."""
 PRIVILEGED_PAGE = "privileged.pdf"
 """The page of the privileged bundle, beside the bundles."""
-# Part of every bundle, word by word: a changed text changes bundles' digests.
-METHOD = """\
-Each affiliate turns its users' identifiers into keys by a secret that the group shares (HMAC-SHA256 over the normalised
-identifier and its namespace), and hands over a HyperLogLog sketch of the keys for each product and day, or month. No identifier
-leaves it. A canary in each contribution, a sketch of fixed identifiers, proves that normalisation, key and hash were the group's.
-
-The centre unites the sketches of all products of the members of the group, whoever owns them: within a namespace (a kind of
-identifier) each key counts once. Across namespaces that no crosswalk joins nobody can tell who is who: between all the same
-people and all different ones lies the identity interval.
-
-The estimate takes unjoined namespaces for different people. The interval reaches from the 95 % lower bound if they are the same
-to the 95 % upper bound if they are different, with counts and ceilings of products that gave no sketch. There is no upper bound
-while anything that was due is missing or was computed before its late events had arrived, and nothing stands in for it.
-
-A test is under the threshold only when there is an upper bound and it doesn't exceed it; over only when the lower bound does;
-else it is undetermined.
-"""
-
-
 Page = Callable[[Mapping[str, Any], datetime], bytes]
 """Makes the page that a lawyer reads, as a PDF, from a bundle's JSON by name (and `about`), and the time."""
 
@@ -146,7 +128,8 @@ def write(workspace: Workspace, licence: Licence, to: Path, filing: Filing, page
             pdf = page(written | {"about": named}, workspace.now)
             (to / (PRIVILEGED_PAGE if kind == "privileged" else PAGE)).write_bytes(pdf)
             (folder / PAGE).write_bytes(pdf)
-            for name, text in (texts | {"ledger.jsonl": lines, "method.txt": METHOD}).items():
+            method = method_text(max(publication.method for publication in tested.published.values()))
+            for name, text in (texts | {"ledger.jsonl": lines, "method.txt": method}).items():
                 (folder / name).write_text(text, encoding="utf-8")
             if kind == "expert":
                 _write_sketches(fixed, tested, folder)
@@ -196,7 +179,8 @@ def _tested_licence(store: ContributionStore, group: Group, licence: Licence, to
         # Published figures rest on what the store had then.
         up_to = published[reading.name].position
         days = [month_end(month), *([licence.released] if reading.membership == "release_date" else [])]
-        bases += [FigureBasis(reading, on, inputs.gather(store, group, month, reading, on, up_to)) for on in days]
+        method = published[reading.name].method
+        bases += [FigureBasis(reading, on, inputs.gather(store, group, month, reading, on, up_to, method)) for on in days]
         _check_same_settings(store, group, published[reading.name], bases[-len(days)])
     (test, *_) = release_tests.run_tests(store, group, [licence], today=today)
     return TestedLicence(test, published, bases)

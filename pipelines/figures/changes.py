@@ -8,12 +8,13 @@ from collections.abc import Iterator, Sequence
 
 from affiliates.manifests.group import Group
 from affiliates.manifests.readings import Reading
-from pipelines.counting.inputs import METHOD, Inputs, gather, limited_to, under_earlier_settings
+from pipelines.counting.convention import METHOD
+from pipelines.counting.inputs import Inputs, gather, limited_to, under_earlier_settings
 from pipelines.store import publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.publications import Publication
 
-OTHER_SETTINGS = "the time zone, the reading's audiences, or a product's life, grain or `settles_after`"
+OTHER_SETTINGS = "the time zone, `namespaces`, the reading's audiences, or a product's life, grain or `settles_after`"
 """The settings that move a figure by themselves, beside which products are due."""
 _MOST = 5
 """Products that are named."""
@@ -21,13 +22,15 @@ _MOST = 5
 
 def since_published(store: ContributionStore, group: Group, reading: Reading, publication: Publication) -> list[str]:
     """What has changed of what a publication rests on, a text each; empty where a run would publish the same."""
-    now = gather(store, group, publication.month, reading)
+    now = gather(store, group, publication.month, reading, method=publication.method)
     same_method = publication.signed or publication.method == METHOD
     # A run computes these periods anew, whose contributions are then others.
     stale = [text for text in under_earlier_settings(now, group) if text not in publication.not_counted]
     if same_method and is_same(publication, now) and not stale:
         return []
-    then = gather(store, group, publication.month, reading, up_to=publication.position) if publication.position else now
+    method = publication.method
+    up_to = publication.position
+    then = gather(store, group, publication.month, reading, up_to=up_to, method=method) if up_to else now
     changes = [*_settings(store, group, publication, then), *(f"settings have changed: {text}" for text in stale)]
     changes += _contributions(then, now)
     if not same_method:

@@ -16,12 +16,19 @@ from typing import Any
 from affiliates.concurrency import atomic_write
 from affiliates.manifests.group import Group
 from pipelines.counting.figure import Coverage, Figure
-from pipelines.counting.inputs import METHOD, Inputs
+from pipelines.counting.inputs import Inputs
 from pipelines.counting.measure import Measured
 
 FOLDER = Path(".mauwatch") / "figures"
 """In a group directory; whoever removes the folder makes the next run measure again."""
-_CODE = ("pipelines/counting", "affiliates/sketches", "affiliates/periods.py", "pipelines/records.py", "pipelines/figures")
+_CODE = (
+    "pipelines/counting",
+    "affiliates/manifests/namespaces.py",
+    "affiliates/sketches",
+    "affiliates/periods.py",
+    "pipelines/records.py",
+    "pipelines/figures",
+)
 """What decides a figure, from the inputs on."""
 _LIBRARIES = ("datasketches", "numpy", "numba")
 _SCOPES = ("affiliates", "products")
@@ -68,7 +75,7 @@ class FigureCache:
 
     def _path(self, inputs: Inputs) -> Path:
         """The file of these inputs' figures."""
-        content = (inputs.digest, str(METHOD), self._settings, code_digest(_CODE, _LIBRARIES))
+        content = (inputs.digest, str(inputs.method), self._settings, code_digest(_CODE, _LIBRARIES))
         return self._folder / f"{hashlib.sha256('|'.join(content).encode()).hexdigest()}.json"
 
 

@@ -13,8 +13,9 @@ from affiliates.manifests.group import Group
 from affiliates.manifests.product import ProductRef
 from affiliates.manifests.readings import Reading
 from pipelines.counting import measure
+from pipelines.counting.convention import METHOD
 from pipelines.counting.figure import Coverage, Figure
-from pipelines.counting.inputs import METHOD, Inputs, gather, limited_to
+from pipelines.counting.inputs import Inputs, gather, limited_to
 from pipelines.counting.measure import Measured
 from pipelines.figures import changes, rows
 from pipelines.figures.figure_cache import FigureCache
@@ -65,7 +66,7 @@ class Months:
         self.group = group
         self._kept = kept
         self._as_run = as_run
-        self._by_digest = dict(measured or {})
+        self._by_digest = {(figures.inputs.digest, figures.inputs.method): figures for figures in (measured or {}).values()}
         # One query for all months: a licence's test may look at each month since the first.
         self._in_force = {} if anew else publications.in_force(store)
         self._published: dict[str, dict[date, Measured]] = {}
@@ -105,25 +106,30 @@ class Months:
     def _published_figures(self, published: Publication, reading: Reading, on: date | None) -> Measured | None:
         """The published figures, or for another day's group the figures by what the published ones could rest on."""
         month = published.month
-        inputs = gather(self.store, self.group, month, reading, on, published.position)
+        inputs = gather(self.store, self.group, month, reading, on, published.position, published.method)
         if not changes.is_same(published, inputs):
-            at_end = inputs if on is None else gather(self.store, self.group, month, reading, None, published.position)
+            at_end = inputs if on is None else self._at_end(published, reading)
             if inputs.digest != at_end.digest:
                 return None if inputs.is_empty else self._measured(inputs)
         figures = rows.read_figures(self.store, published, reading)
         # The manifests may name products by now that weren't counted: their parts have no figures here.
         return replace(figures, inputs=limited_to(inputs, self.group, figures.products))
 
+    def _at_end(self, published: Publication, reading: Reading) -> Inputs:
+        """What the published figures could rest on, for the group of the month's end."""
+        return gather(self.store, self.group, published.month, reading, None, published.position, published.method)
+
     def _measured(self, inputs: Inputs) -> Measured:
         """The figures of these inputs: readings that differ in what they count, and not in whom, rest on the same."""
-        if inputs.digest not in self._by_digest:
+        key = inputs.digest, inputs.method
+        if key not in self._by_digest:
             measured = self._kept.read(inputs) if self._kept else None
             if measured is None:
                 measured = measure.measure(self.store, self.group, inputs)
                 if self._kept:
                     self._kept.keep(measured)
-            self._by_digest[inputs.digest] = measured
-        return replace(self._by_digest[inputs.digest], inputs=inputs)
+            self._by_digest[key] = measured
+        return replace(self._by_digest[key], inputs=inputs)
 
     def changed_since_published(self) -> dict[date, list[str]]:
         """By month that was looked up, a text each: what has changed since the figures were published, or that they aren't."""

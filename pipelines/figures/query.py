@@ -1,11 +1,12 @@
 """A month's figures as they are in force, as they were on a day, or the figures of another window of days."""
 
+from dataclasses import replace
 from datetime import date, datetime
 
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.manifests.group import Group
 from affiliates.manifests.readings import Reading
-from affiliates.periods import end_of
+from affiliates.periods import end_of, month_days
 from pipelines.counting import measure
 from pipelines.counting.inputs import gather, gather_window
 from pipelines.counting.measure import Measured
@@ -41,14 +42,20 @@ def figures_of_month(
                 f"by {as_known_on}, under {reading.name}",
                 "ask for a later day, or a month",
             )
-        return read_figures(store, known, reading), known
+        return _read(store, known, reading), known
     in_force = publications.in_force(store, month).get((month, reading.name))
     if in_force is not None and not anew:
-        return read_figures(store, in_force, reading), in_force
+        return _read(store, in_force, reading), in_force
     inputs = gather(store, group, month, reading)
     if inputs.is_empty:
         raise _no_data(store, name, "this month")
     return measure.measure(store, group, inputs), None
+
+
+def _read(store: ContributionStore, publication: Publication, reading: Reading) -> Measured:
+    """The figures as they were published, with the namespaces of the sketches that the store has of the month."""
+    namespaces = {cell.namespace for cell in store.read_cells(month_days(publication.month))}
+    return replace(read_figures(store, publication, reading), namespaces=tuple(sorted(namespaces)))
 
 
 def figures_of_window(store: ContributionStore, group: Group, days: Days, reading: Reading) -> Measured:

@@ -7,7 +7,7 @@ from typing import Any
 
 from affiliates.manifests.readings import Reading
 from pipelines.counting.figure import Coverage, Figure
-from pipelines.counting.inputs import METHOD, Inputs
+from pipelines.counting.inputs import Inputs
 from pipelines.counting.measure import Measured
 from pipelines.counting.window import Days
 from pipelines.records import Position
@@ -29,7 +29,7 @@ def new_publication(
         "reading": reading.name,
         "state": state,
         "inputs": measured.inputs.digest,
-        "method": METHOD,
+        "method": measured.inputs.method,
         "not_counted": "\n".join(measured.inputs.not_counted),
         "contributions_to": position.contributions,
         "counts_to": position.counts,
@@ -65,7 +65,8 @@ def figure_rows(measured: Measured, reading: Reading, group: str, known_at: date
 def read_figures(store: ContributionStore, publication: Publication, reading: Reading) -> Measured:
     """The figures as they were published. Their inputs hold only the digest, the window and what wasn't counted."""
     rows = publications.figures_of(store, publication.id)
-    inputs = Inputs(Days.from_month(publication.month), reading, (), (), (), {}, publication.not_counted, publication.inputs)
+    days = Days.from_month(publication.month)
+    inputs = Inputs(days, reading, (), (), (), {}, publication.not_counted, publication.inputs, method=publication.method)
     by_scope = {scope: {r["subject"]: _figure(r) for r in rows if r["scope"] == scope} for scope in ("affiliate", "product")}
     # Exactly one row is the group's, whatever the group was called when the month was published.
     (whole,) = (_figure(row) for row in rows if row["scope"] == "group")

@@ -14,6 +14,7 @@ from affiliates.manifests.product import ProductRef
 from affiliates.manifests.readings import Reading
 from affiliates.periods import DAY, add_months, month_number, month_of
 from pipelines.counting import measure
+from pipelines.counting.convention import METHOD
 from pipelines.counting.inputs import Inputs, gather, gather_window
 from pipelines.counting.measure import Measured
 from pipelines.counting.window import Days
@@ -43,7 +44,7 @@ class Basis:
     restated: bool
     """Whether the month was restated after it was closed."""
     method: int
-    """The version of counting: `inputs.METHOD` when the month was published."""
+    """The version of counting: `convention.METHOD` when the month was published."""
 
     def part_for(self, subject: str) -> Self:
         """The part that the figure of an affiliate, or of a product (affiliate/product), rests on."""
@@ -147,7 +148,8 @@ def month_to_date(store: ContributionStore, group: Group, reading: Reading, toda
     """The month that isn't over, up to its last day that has settled, with the share of a month's people of such days.
 
     The share is from the lowest to the highest of the last three months. Null where that can't be told: nothing has settled
-    yet, something is missing or comes by whole months, or fewer than two months are there to compare with.
+    yet, something is missing or comes by whole months, or fewer than two months are there to compare with. Null, too, where the
+    newest published month was counted by another method: the step to this month would look like growth.
     """
     month = month_of(today)
     members = group.affiliates(today, reading.control_share)
@@ -155,6 +157,9 @@ def month_to_date(store: ContributionStore, group: Group, reading: Reading, toda
     # The last day on which every product's events have come: the slowest product decides.
     last = today - DAY * (max((p.settles_after for p in products), default=0) + 1)
     if last < month or any(p.grain == "month" for p in products):
+        return None
+    published = {of_month: p for (of_month, name), p in publications.in_force(store).items() if name == reading.name}
+    if published and published[max(published)].method != METHOD:
         return None
     inputs = gather_window(store, group, Days.to_date(last), reading)
     if inputs.is_empty:

@@ -28,6 +28,7 @@ class ReadingResult:
     """What would settle an undetermined or not measured test."""
     headroom: int | None = None
     """Threshold less estimate, in users: below zero where the estimate is over the threshold."""
+    threshold: int | None = None
     coverage: Coverage | None = None
     complete: bool = False
     without_grants: Result | None = None
@@ -36,6 +37,16 @@ class ReadingResult:
     """Why the result is this one: grants, exemptions, and what bounds stand for."""
     settling: Settling | None = None
     """How far an undetermined test is from a result, and what could bring it there; `settled_by` says the same in words."""
+
+    @property
+    def least_headroom(self) -> int | None:
+        """Threshold less upper bound; null where there is none."""
+        return None if self.threshold is None or self.upper is None else self.threshold - self.upper
+
+    @property
+    def most_headroom(self) -> int | None:
+        """Threshold less lower bound."""
+        return None if self.threshold is None or self.lower is None else self.threshold - self.lower
 
     def to_dict(self) -> dict[str, Any]:
         """The result as `licences --json` and evidence write it."""
@@ -47,6 +58,8 @@ class ReadingResult:
             "of_record": self.of_record,
             "settled_by": list(self.settled_by),
             "headroom": self.headroom,
+            "headroom_lower": self.least_headroom,
+            "headroom_upper": self.most_headroom,
             "coverage": asdict(self.coverage) if self.coverage else None,
             "complete": self.complete,
             "found": self.without_grants,

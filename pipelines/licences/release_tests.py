@@ -177,6 +177,7 @@ def result_of_count(clause: Clause, people: ClauseCount, record: bool) -> Readin
         people.upper,
         record,
         headroom=None if people.estimate is None else clause.threshold - people.estimate,
+        threshold=clause.threshold,
         coverage=people.coverage,
         complete=people.complete,
     )

@@ -11,7 +11,8 @@ from affiliates.manifests.loader import read_attested
 from affiliates.periods import end_of
 from pipelines.alerts import delivery, evaluate
 from pipelines.counting import measure
-from pipelines.counting.inputs import METHOD, gather
+from pipelines.counting.convention import METHOD
+from pipelines.counting.inputs import gather
 from pipelines.counting.measure import Measured
 from pipelines.figures import data_findings, quality_checks
 from pipelines.figures.rows import new_publication, with_state

@@ -9,7 +9,8 @@ from affiliates.manifests.readings import Reading
 from pipelines import runbook
 from pipelines.alerts import evaluate, unusual_data
 from pipelines.counting import measure
-from pipelines.counting.inputs import METHOD, Inputs, gather
+from pipelines.counting.convention import METHOD
+from pipelines.counting.inputs import Inputs, gather
 from pipelines.counting.measure import Measured
 from pipelines.figures import data_findings
 from pipelines.figures.figure_cache import FigureCache
@@ -155,11 +156,14 @@ def _reading_states(workspace: Workspace, fixed: ContributionStore, month: date)
     signed = any(publication.signed for publication in in_force.values())
     gathered: dict[object, Inputs] = {}
     for reading in workspace.group.readings.readings:
+        published = in_force.get((month, reading.name))
+        # What a signed month rests on is asked of the version of counting that has signed the month.
+        method = published.method if published is not None and signed else METHOD
         # Readings that differ in nothing else rest on the same inputs.
-        settings = reading.audiences, reading.control_share
+        settings = reading.audiences, reading.control_share, method
         if settings not in gathered:
-            gathered[settings] = gather(fixed, workspace.group, month, reading)
-        yield _ReadingState(reading, gathered[settings], in_force.get((month, reading.name)), signed)
+            gathered[settings] = gather(fixed, workspace.group, month, reading, method=method)
+        yield _ReadingState(reading, gathered[settings], published, signed)
 
 
 def _measured(

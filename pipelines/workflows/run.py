@@ -11,7 +11,7 @@ from affiliates.manifests.group import Group, lonely_namespaces
 from pipelines.alerts import delivery, evaluate, responses, rules
 from pipelines.alerts.evaluate import RUN
 from pipelines.alerts.responses import JobRun
-from pipelines.ingestion import collect, due, stated_counts
+from pipelines.ingestion import collect, due, stated_counts, statements
 from pipelines.runbook import Finding, Page
 from pipelines.workflows.publish import note_data, note_tests, publish_month
 from pipelines.workflows.report import Progress, Report
@@ -87,6 +87,8 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
     looks = [*lonely_namespaces(workspace.group), *workspace.edge.spellings.findings()]
     report.findings += [Finding(text, Page.IDENTIFIERS) for text in looks]
     refused = [product.name for product in report.products if product.refusals]
+    if report.published:  # A figure may rest on a statement that no run has compared with events yet.
+        report.findings += statements.contradicted(workspace, refused)
     whole = first is None and last is None
     store = workspace.store_if_any()
     undelivered = list[Finding]()

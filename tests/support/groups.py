@@ -38,14 +38,20 @@ def entity(name: str, products: list[Manifests], **changes: Any) -> Manifests:
     return {"entity": name, "owned_by": [{"owner": "parent", "share": 1}], "products": products, **changes}
 
 
+ONE_EACH: Manifests = {name: {"identifiers_per_person": 1} for name in ("email", "phone", "device", "person")}
+"""Of each namespace at most one identifier a person: then the largest namespace bounds the people from below."""
+
+
 def write_group(
     directory: Path, entities: list[Manifests], files: Mapping[str, bytes | pl.DataFrame] | None = None, **settings: Any
 ) -> Path:
-    """A group directory of these entities and files under one parent."""
+    """A group directory of these entities and files under one parent, of one identifier a person unless `settings` say else."""
     (directory / "affiliates").mkdir(parents=True, exist_ok=True)
     (directory / "group.key").write_text(KEY)
     (directory / "group.key").chmod(0o600)
-    settings_ = {"group": "test", "ultimate_parent": "parent", "key": {"file": "group.key"}, **settings}
+    settings_ = {
+        "group": "test", "ultimate_parent": "parent", "key": {"file": "group.key"}, "namespaces": ONE_EACH, **settings,
+    }  # fmt: skip
     (directory / "group.yaml").write_text(yaml.safe_dump(settings_, sort_keys=False))
     for manifest in [{"entity": "parent"}, *entities]:
         (directory / "affiliates" / f"{manifest['entity']}.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))

@@ -23,6 +23,7 @@ from affiliates.manifests import alert_settings, base, source
 from affiliates.manifests.attestations import Attested
 from affiliates.manifests.grants import Digest, Grants
 from affiliates.manifests.group import Entity
+from affiliates.manifests.namespaces import IdentifiersPerPerson
 from affiliates.manifests.readings import Readings
 from affiliates.manifests.settings import Settings
 from pipelines.licences.entry import LicenceEntry
@@ -51,6 +52,7 @@ _NAMED: tuple[tuple[Any, str], ...] = (
     (alert_settings.Domain, "domain"),
     (alert_settings.Environment, "name of an environment variable"),
     (Digest, "`sha256:` or `git-blob:` and hex"),
+    (IdentifiersPerPerson, "`1`, `[1, 3]`, `[0.5, 3]` or `several`"),
     (source.Complete, "day, file, or `{table, column}`"),
 )
 _PLAIN = {str: "text", int: "whole number", float: "number", bool: "`true` or `false`", date: "day, YYYY-MM-DD",

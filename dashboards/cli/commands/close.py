@@ -39,7 +39,7 @@ def close(
     sign_off = json.loads(publication.collected) if publication and publication.collected else {}
     if as_json:
         more = {"collected": sign_off, "ledger_head": {"number": head.number, "digest": head.digest}}
-        console.print_json(answers.to_dict(measured, publication) | more)
+        console.print_json(answers.to_dict(measured, settings, publication) | more)
         return
     lines = [Text(line) for line in sign_off_lines(sign_off)] if sign_off else []
     lines.append(Text(f"Ledger, entry {head.number}: {head.digest}"))

@@ -49,7 +49,7 @@ def _conglomerate(directory: Path, now: datetime, scale: float, as_json: bool) -
     with console.progress_bar() as progress:
         result = conglomerate.play(directory, now, scale, progress)
     if as_json:
-        console.print_json(conglomerate.to_dict(result) | {"measure": answers.to_dict(result.last)})
+        console.print_json(conglomerate.to_dict(result) | {"measure": answers.to_dict(result.last, result.group)})
         return
     out.print(tables.report(result.report))
     out.print(tables.measured(result.last, result.group))
@@ -72,7 +72,7 @@ def _git_activity(directory: Path, now: datetime, as_json: bool) -> None:
     if as_json:
         effect = {m: {"identifiers": a.to_dict(), "people": b.to_dict()} for m, (a, b) in result.effect.items()}
         tests = [t.to_dict() for t in result.tests]
-        console.print_json({"measure": answers.to_dict(result.shown), "identity": effect, "licences": tests})
+        console.print_json({"measure": answers.to_dict(result.shown, result.group), "identity": effect, "licences": tests})
         return
     out = console.output()
     out.print(tables.report(result.report))

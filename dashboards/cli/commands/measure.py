@@ -88,7 +88,7 @@ def measure(
                 if finding.first is None or finding.first <= days.last
             ]
     if as_json:
-        console.print_json(answers.to_dict(measured, publication, findings, changed))
+        console.print_json(answers.to_dict(measured, settings, publication, findings, changed))
     else:
         console.output().print(tables.measured(measured, settings, publication, findings, notes))
 

@@ -298,7 +298,9 @@ def test_from_events_of_two_products_to_the_exact_number_of_people(make: Make, t
         entity(n, [product(to="2025-02-01", sources=[source(files=f"{n}.parquet", identifiers=[BOTH[i] | {"column": "user"}])])])
         for i, n in enumerate("ab")
     ]
-    group = make(entities, files, crosswalk="crosswalk-{month}.parquet", largest_person=12)
+    # By chains of links, a person has any number of both.
+    several = {namespace: {"identifiers_per_person": "several"} for namespace in ("email", "device")}
+    group = make(entities, files, crosswalk="crosswalk-{month}.parquet", largest_person=12, namespaces=several)
     person = {identifier: identifier for identifier in [*users, *devices, "till"]}
     for user, device in links:
         if device != "0":

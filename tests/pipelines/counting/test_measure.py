@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from affiliates.errors import RefusedError
 from affiliates.manifests.group import Group
 from affiliates.manifests.loader import read_group
+from affiliates.manifests.namespaces import ONE
 from affiliates.manifests.product import ProductRef
 from affiliates.manifests.readings import Reading
 from affiliates.sketches.registers import Registers
 from pipelines.counting import measure
-from pipelines.counting.bounds import Pool, estimate_people, namespace_bounds
+from pipelines.counting.bounds import IdentifierRanges, Pool, estimate_people, namespace_bounds
 from pipelines.counting.inputs import gather
 from pipelines.counting.measure import Measured
 from pipelines.figures import rows
@@ -31,6 +32,7 @@ from tests.support.groups import entity, product
 from tests.support.sketches import LATE, READING, contributed, give, sketch
 
 MONTH = date(2025, 1, 1)
+EACH_ONE = IdentifierRanges(unsaid=ONE)
 DAYS = [MONTH + timedelta(i) for i in range(31)]
 
 
@@ -187,8 +189,8 @@ def test_counts_and_ceilings_bound_but_do_not_complete(
     month = measured(store, group)
     figure = month.products["b/z"]
     assert (figure.estimate, figure.lower, figure.upper, figure.complete) == (estimate, lower, 5000, False)
-    # A count can't be united with anybody, but the group has at least as many people as it says.
-    assert (month.group.estimate, month.group.lower) == ((5000, 5000) if kind == "count" else (250, 250))
+    # A count can't be united with anybody, so it is other people; and the group has at least as many people as it says.
+    assert (month.group.estimate, month.group.lower) == ((5250, 5000) if kind == "count" else (250, 250))
     assert month.group.identity_high == (5250 if kind == "count" else 250)
     assert month.group.upper is not None
     assert 5250 <= month.group.upper <= 5252
@@ -323,8 +325,8 @@ def test_mixed_lg_k_of_a_large_group() -> None:
 def test_errors_of_namespaces_add_in_squares() -> None:
     """Namespaces are hashed apart: their errors are independent, and a plain sum would be too wide."""
     pool = Pool.from_sketches({"a": {12: sketch(0, 100_000, 12)}, "b": {12: sketch(10**6, 10**6 + 100_000, 12)}})
-    people = estimate_people(pool)
-    each = [estimate_people(Pool.from_sketches({n: by})) for n, by in pool.stated.items()]
+    people = estimate_people(pool, EACH_ONE)
+    each = [estimate_people(Pool.from_sketches({n: by}), EACH_ONE) for n, by in pool.stated.items()]
     assert people.standard_error == pytest.approx(math.hypot(*(p.standard_error for p in each)))
     assert people.upper - people.estimate == pytest.approx(math.hypot(*(p.upper - p.estimate for p in each)))
     assert people.lg_k == 12
@@ -332,7 +334,7 @@ def test_errors_of_namespaces_add_in_squares() -> None:
 
 def test_nobody_at_all() -> None:
     """No sketch at all is no error, and nobody."""
-    assert estimate_people(Pool()) == (0, 0, 0, 0, 0, 0, None)
+    assert estimate_people(Pool(), EACH_ONE) == (0, 0, 0, 0, 0, 0, None)
 
 
 def test_what_cannot_be_is_found(store: ContributionStore, group: Group) -> None:

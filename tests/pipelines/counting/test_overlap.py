@@ -446,7 +446,8 @@ def write_events(directory: Path, until: Sequence[date] = OVER) -> None:
 
 def test_late_events_and_another_snapshot_come_under_both(make: Make) -> None:
     """The day's own computed again, and its second one left as it was; or never made, where the next crosswalk was late."""
-    directory = counted(make, crosswalk="joined-{month}.parquet")
+    several = {"email": {"identifiers_per_person": "several"}}
+    directory = counted(make, crosswalk="joined-{month}.parquet", namespaces=several)
     links = pl.DataFrame({"identifier": [f"u{i}@example.com" for i in range(20)], "person": [f"p{i // 2}" for i in range(20)]})
 
     def snapshot(month: str, key: GroupKey, people: int) -> None:

@@ -13,7 +13,7 @@ from affiliates.manifests.loader import read_group
 from pipelines.forecasting import history
 from pipelines.forecasting.history import Basis, breaks
 from pipelines.forecasting.series import Series
-from pipelines.store import contributions
+from pipelines.store import contributions, schema
 from pipelines.workflows import close
 from pipelines.workflows.close import Signature
 from pipelines.workflows.run import run
@@ -230,3 +230,6 @@ def test_the_month_to_date_and_its_share(make: Make) -> None:
         assert so_far.share_high == pytest.approx(max(shares), abs=0.01)
         assert history.month_to_date(store, group, reading, date(2025, 6, 3)) is None, "nothing has settled yet"
         assert history.month_to_date(store, group, reading, date(2025, 2, 20)) is None, "one month is no comparison"
+        with store.writing() as connection:
+            connection.execute(schema.publications.update().values(method=2))
+        assert history.month_to_date(store, group, reading, date(2025, 6, 10)) is None, "the step is the method's, and no growth"

@@ -112,8 +112,8 @@ def test_shape_of_the_answer(make: Callable[..., Path]) -> None:
     assert list(answer) == ["licence", "licensee", "released", "measured_month", "threshold", "readings"]
     assert (answer["released"], answer["measured_month"], answer["licensee"]) == ("2023-07-18", "2023-06", "parent")
     assert list(answer["readings"]["unique_people"]) == [
-        "result", "estimate", "lower", "upper", "of_record", "settled_by", "headroom", "coverage", "complete", "found", "why",
-        "settling",
+        "result", "estimate", "lower", "upper", "of_record", "settled_by", "headroom", "headroom_lower",
+        "headroom_upper", "coverage", "complete", "found", "why", "settling",
     ]  # fmt: skip
     assert date.fromisoformat(answer["released"])
 

@@ -278,13 +278,13 @@ def test_crosswalk_joins_people_and_a_new_snapshot_is_computed_again(make: Make)
     go(directory, *JANUARY)
     table = from_people(links, "email", GroupKey(KEY, "1"))
     table.write_parquet(directory / "2025-01.parquet")
-    two(make, crosswalk="{month}.parquet")
-    make([entity(n, [product(f"{n}-app", to="2025-02-01")]) for n in ("a", "b")], crosswalk="{month}.parquet")
+    joined: dict[str, Any] = {"crosswalk": "{month}.parquet", "namespaces": {"person": {"identifiers_per_person": 1}}}
+    make([entity(n, [product(f"{n}-app", to="2025-02-01")]) for n in ("a", "b")], **joined)
     report = go(directory)
     assert {p.received.replaced for p in report.products} == {31}
     assert (figure(directory).group.estimate, figure(directory).group.identity_low) == (30, 30)
     table.head(30).write_parquet(directory / "2025-01.parquet")
-    make([entity("b", [product("b-app", to="2025-02-01", sources=[source(files="gone.parquet")])])], crosswalk="{month}.parquet")
+    make([entity("b", [product("b-app", to="2025-02-01", sources=[source(files="gone.parquet")])])], **joined)
     report = go(directory)
     assert any("crosswalk snapshots can't be united" in f.text for f in report.findings)
 
