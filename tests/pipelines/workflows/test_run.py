@@ -482,7 +482,8 @@ def test_what_somebody_has_accepted_is_said_no_more_until_it_is_worse(make: Make
     assert go(directory, now=NOW + timedelta(days=1)).clean
     events(by_day(100, 1, 14) + by_day(10, 15, 20)).write_parquet(directory / "events.parquet")
     worse = go(directory, now=NOW + timedelta(days=2))
-    assert [found["what"] for found in worse.to_dict()["data_findings"]] == ["no users from 2025-01-21"]
+    told = [found["what"] for found in worse.to_dict()["data_findings"]]
+    assert told == ["fewer users than an earlier version from 2025-01-21", "no users from 2025-01-21"]
     events(by_day(100, 1, 31)).write_parquet(directory / "events.parquet")
     assert go(directory, now=NOW + timedelta(days=3)).clean
     events(shrunk).write_parquet(directory / "events.parquet")
