@@ -4,12 +4,11 @@ A figure can be computed again from sketches. Whether the list of products is wh
 has to say so.
 """
 
-from datetime import date
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from affiliates.manifests.base import Model, Name, Sha256, Text
+from affiliates.manifests.base import Day, Model, Name, Sha256, Text
 
 
 class Attestation(Model):
@@ -19,7 +18,7 @@ class Attestation(Model):
     """The affiliate's entity."""
     by: Text
     """Name or office of who vouches for it."""
-    on: date
+    on: Day
     """The day of the attestation. Write the key in quotes: YAML takes the bare word for `true`."""
     products_complete: bool
     """Whether the manifest lists all of the affiliate's products."""
@@ -44,7 +43,7 @@ class Reconciliation(Model):
     """What was counted, such as people or accounts."""
     definition: Text
     """By which definition, in words."""
-    on: date
+    on: Day
     """The day of publication. Write the key in quotes: YAML takes the bare word for `true`."""
     source: Text
     """Where the number stands, such as an annual report and its page."""

@@ -1,6 +1,7 @@
 """What all manifests share: closed immutable models, half-open validity, and the types of names, shares, months, zones. Pure."""
 
 import base64
+import re
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Self
@@ -11,23 +12,38 @@ from affiliates.periods import is_zone, month_of
 
 
 def _share(value: object) -> object:
-    """60 % or 0.6 as a decimal number or its text; what is no share is left to pydantic."""
-    if isinstance(value, str) and value.strip().endswith("%"):
-        try:
-            return Decimal(value.strip()[:-1].strip()) / 100
-        except InvalidOperation:
-            raise ValueError("is no share, such as 60 % or 0.6") from None
-    if isinstance(value, int | float) and value > 1:
-        raise ValueError(f"is over 1: write {value:g} % or {value / 100:g}")
+    """60 % or 0.6 as a decimal number; what is neither text nor a number is left to pydantic."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return value
     # By its text: Decimal(0.6) is 0.59999..., and shares that sum to exactly half must not be over half.
-    return str(value) if isinstance(value, float) else value
+    text = str(value).strip()
+    try:
+        if text.endswith("%"):
+            return Decimal(text[:-1].strip()) / 100
+        number = Decimal(text)
+        over = number > 1
+    except InvalidOperation:
+        raise ValueError("is no share, such as 60 % or 0.6") from None
+    if over:
+        raise ValueError(f"is over 1: write {float(number):g} % or {float(number) / 100:g}")
+    return number
+
+
+def _day(value: object) -> object:
+    """A text YYYY-MM-DD, or a date, as it is. pydantic alone would take a number, or its text, for seconds since 1970."""
+    if isinstance(value, date) or (isinstance(value, str) and re.match(r"\d{4}-\d\d-\d\d", value.strip())):
+        return value
+    raise ValueError("is no day: write YYYY-MM-DD")
 
 
 def _month(value: object) -> object:
-    """YYYY-MM as the text of the month's first day; anything else as it is."""
-    if isinstance(value, str) and len(value) == 7:
-        return f"{value}-01"
-    return value
+    """YYYY-MM as the text of the month's first day; anything else as `_day` takes it."""
+    return _day(f"{value}-01" if isinstance(value, str) and len(value) == 7 else value)
+
+
+def _true_or_false(value: object) -> object:
+    """The words of YAML for true and false as such; any other text is a text."""
+    return _WORDS.get(value.lower(), value) if isinstance(value, str) else value
 
 
 def _first_of_month(value: date) -> date:
@@ -52,16 +68,22 @@ def _public_key(value: str) -> str:
     return value
 
 
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
+
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]*$", max_length=64)]
 """A short name without a slash, so that affiliate/product can be taken apart again."""
 Share = Annotated[Decimal, BeforeValidator(_share), Field(gt=0, le=1)]
 """A part of one, over 0 and at most 1; written 60 % or 0.6."""
+Day = Annotated[date, BeforeValidator(_day)]
+"""A day, written YYYY-MM-DD."""
 Month = Annotated[date, BeforeValidator(_month), AfterValidator(_first_of_month)]
 """A calendar month as its first day; written YYYY-MM."""
 Zone = Annotated[str, AfterValidator(_zone)]
 """A time zone's name in the IANA database."""
 Text = Annotated[str, Field(min_length=1)]
 """A text that isn't empty."""
+FlagOrText = Annotated[bool | str, BeforeValidator(_true_or_false)]
+"""True or false, or a text that says more."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in hex."""
 PublicKey = Annotated[str, AfterValidator(_public_key)]
@@ -77,9 +99,9 @@ class Model(BaseModel):
 class Dated(Model):
     """Something valid from a day (included) to a day (excluded); open where a day is left out."""
 
-    from_: date | None = Field(None, alias="from")
+    from_: Day | None = Field(None, alias="from")
     """The first day on which it holds; open without one."""
-    to: date | None = None
+    to: Day | None = None
     """The first day on which it no longer holds; open without one."""
 
     # Models that refine these fields inherit the order of the two days.

@@ -1,13 +1,12 @@
 """grants.yaml: licences granted, side letters, and licences accepted; each with its days and its document. Pure."""
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import Field
 
 from affiliates.errors import Code, Refusal, alike, did_you_mean
-from affiliates.manifests.base import Dated, Model, Name, Text
+from affiliates.manifests.base import Dated, Day, Model, Name, Text
 from affiliates.manifests.product import ProductRef
 from affiliates.manifests.yaml_lines import Document
 
@@ -50,7 +49,7 @@ class Reporting(Model):
 
     duty: Text
     """What must be reported."""
-    due: date
+    due: Day
     """The day by which the first report is due."""
     every_months: Annotated[int, Field(ge=1, le=60)] | None = None
     """Months from one report to the next; without it, one report is due."""
@@ -69,7 +68,7 @@ class Grant(Dated):
     """The entity to which it was granted."""
     covers: Covers | None = None
     """What it covers; without it, all that the licensee and its affiliates offer."""
-    from_: date = Field(alias="from")
+    from_: Day = Field(alias="from")
     """Its first day."""
     cap: Cap | None = None
     """Its own threshold."""
@@ -97,7 +96,7 @@ class AcceptedVersion(Model):
     """The entity for which the licence was accepted."""
     by: Text
     """Name or office of who accepted it."""
-    on: date
+    on: Day
     """The day of acceptance. Write the key in quotes: YAML takes the bare word for `true`."""
     text: Digest | None = None
     """The digest of the text that was accepted."""

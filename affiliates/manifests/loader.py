@@ -9,10 +9,11 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from affiliates.errors import Code, Refusal, RefusedError, alike, refused
+from affiliates.errors import Code, Refusal, RefusedError, refused
 from affiliates.manifests import grants, validation
 from affiliates.manifests.alert_settings import Alerting
 from affiliates.manifests.attestations import Attested
+from affiliates.manifests.explanations import explain
 from affiliates.manifests.grants import Grants
 from affiliates.manifests.group import Entity, Group
 from affiliates.manifests.readings import DEFAULT_READINGS, Readings
@@ -20,9 +21,6 @@ from affiliates.manifests.settings import Settings
 from affiliates.manifests.yaml_lines import Document, Location, load
 
 M = TypeVar("M", bound=BaseModel)
-
-_SECRET = {"database", "urls", "channels", "heartbeat"}
-"""Keys under which a value may be an address with a password or a token in it; no message shows such a value."""
 
 
 HEADQUARTERS_ALONE = ("readings.yaml", "alerts.yaml", "grants.yaml", "attested")
@@ -210,72 +208,5 @@ def parse(model: type[M], doc: Document | None, mistakes: list[Refusal]) -> M | 
     except ValidationError as error:
         # "Too short" for a list whose items are the mistakes says nothing new.
         details = [dict(item) for item in error.errors(include_url=False) if item["type"] != "too_short" or not item["input"]]
-        mistakes.extend(_explain(model, doc, detail) for detail in details)
+        mistakes.extend(explain(model, doc, detail) for detail in details)
         return None
-
-
-def _explain(model: type[BaseModel], doc: Document, error: Mapping[str, Any]) -> Refusal:
-    """One of pydantic's errors as a refusal with file, line and next step; `model` is the whole file's."""
-    location: Location = tuple(error["loc"])
-    key = str(location[-1]) if location else "the file"
-    match error["type"]:
-        case "extra_forbidden":
-            known = _keys_at(model, location[:-1])
-            near = alike(key, known)
-            hint = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(known)}"
-            return Refusal(
-                Code.MANIFEST_KEY_INVALID, doc.at(location), f"unknown key `{key}`", hint, "correct the key or remove the line"
-            )
-        case "missing":
-            return Refusal(Code.MANIFEST_KEY_INVALID, doc.at(location[:-1]), f"`{key}` is missing", "", f"add `{key}:` here")
-        case "string_pattern_mismatch":
-            return Refusal(
-                Code.MANIFEST_VALUE_INVALID,
-                doc.at(location),
-                f"`{key}` is no name",
-                "",
-                "write a-z, 0-9, dot, dash and underscore",
-            )
-        case "model_type" | "dict_type" | "model_attributes_type":
-            return Refusal(
-                Code.MANIFEST_VALUE_INVALID,
-                doc.at(location),
-                f"`{key}` must hold keys and values",
-                "",
-                "see the example in docs/manifests.md",
-            )
-        case _:
-            rule = str(error["msg"]).removeprefix("Value error, ")
-            value = error.get("input")
-            values = f"it says {value!r}" if _may_be_shown(value) and not _SECRET & set(location) else ""
-            return Refusal(Code.MANIFEST_VALUE_INVALID, doc.at(location), f"`{key}`: {rule}", values, "correct the value")
-
-
-def _may_be_shown(value: object) -> bool:
-    """Whether a value may stand in a message: never what could be a key put in the wrong place, or a URL with a password."""
-    if isinstance(value, str):
-        return len(value) < 60 and "@" not in value and not re.search("[0-9a-fA-F]{32}", value)
-    return isinstance(value, int | float | bool)
-
-
-def _keys_at(model: type[BaseModel], location: Location) -> list[str]:
-    """The keys that a manifest knows at a location."""
-    for part in location:
-        if isinstance(part, int):
-            continue
-        field = next((field for name, field in model.model_fields.items() if (field.alias or name) == part), None)
-        if field is None:
-            continue  # Where a value has several kinds, pydantic names the kind in the location; it is no key.
-        inner = _model_in(field.annotation)
-        if inner is None:
-            return []
-        model = inner
-    return [field.alias or name for name, field in model.model_fields.items()]
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The first model in a field's type, such as that of a list's items; nothing where the type has none."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    inside = (_model_in(argument) for argument in getattr(annotation, "__args__", ()))
-    return next((model for model in inside if model), None)

@@ -1,12 +1,11 @@
 """The AI models that a product uses. They decide nothing of who counts, so no digest of a figure's inputs has them. Pure."""
 
-from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from affiliates.manifests.base import Dated, Model, Name, Share, Text
+from affiliates.manifests.base import Dated, Day, Model, Name, Share, Text
 
 Hosted = Literal["self", "cloud_host", "licensor", "vendor"]
 """Who runs a model: the group itself, a cloud host, the licensor, or a vendor whose product has the model inside."""
@@ -59,7 +58,7 @@ class ModelUse(Dated):
 
     model: Name
     """The licence's id in the registry."""
-    from_: date = Field(alias="from")
+    from_: Day = Field(alias="from")
     """The first day of its use."""
     revision: Text | None = None
     """The model's revision: a licensor may change the licence from one to the next."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from affiliates.manifests.base import Dated, Model, Month, Name, Sha256, Share, Text
+from affiliates.manifests.base import Dated, Day, Model, Month, Name, Sha256, Share, Text
 from affiliates.manifests.model_use import ModelUse
 from affiliates.manifests.settings import Settings
 from affiliates.manifests.source import Source
@@ -112,7 +112,7 @@ def document_text(number: Count | Ceiling) -> str:
 class Product(Dated):
     """A thing people use, with where its events lie and what it calls active."""
 
-    from_: date = Field(alias="from")
+    from_: Day = Field(alias="from")
     """The first day of its life; from then on its periods are due."""
     product: Name
     """Its short name."""

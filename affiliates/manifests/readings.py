@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from affiliates.manifests.base import Dated, Model, Name, Share, Text
+from affiliates.manifests.base import Dated, Day, Model, Name, Share, Text
 from affiliates.manifests.product import Audience
 
 CONTROL_SHARE = Decimal("0.5")
@@ -35,7 +35,7 @@ class OfRecord(Dated):
     """The name of the reading."""
     adopted_by: Text
     """Name or office of who adopted it."""
-    from_: date = Field(alias="from")
+    from_: Day = Field(alias="from")
     """The first day on which it is the reading of record."""
 
 

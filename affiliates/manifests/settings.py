@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from affiliates.manifests.base import Model, Month, Name, Text, Zone
+from affiliates.manifests.base import Day, Model, Month, Name, Text, Zone
 from affiliates.manifests.namespaces import Namespace, NobodyText
 
 
@@ -19,7 +19,7 @@ class KeySource(Model):
     """A variable of the environment that holds the key."""
     canaries: Text | None = None
     """A file of canaries by the key's trustee: with it the centre checks contributions, and has no key."""
-    destroyed: date | None = None
+    destroyed: Day | None = None
     """The day on which the epoch's key was destroyed: what was contributed stays, nothing can be added."""
     epoch: Annotated[
         Name, BeforeValidator(lambda value: str(value) if isinstance(value, int) else value), Field(max_length=32)

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 import phonenumbers
 from pydantic import BeforeValidator, Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
-from affiliates.manifests.base import Model, Name, Text, Zone
+from affiliates.manifests.base import Day, Model, Name, Text, Zone
 
 
 def _spelt_out(value: object) -> object:
@@ -35,14 +35,16 @@ class Identifier(Model):
     """The column of the identifier."""
     namespace: Annotated[Name, Field(max_length=32)]
     """`email` and `phone` are normalised as such; identifiers of any other namespace are taken as they are."""
-    region: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
+    region: str | None = None
     """For telephone numbers without a country code: the country in which they are dialled."""
 
     @field_validator("region")
     @classmethod
     def _known(cls, value: str | None) -> str | None:
         if value is not None and value not in phonenumbers.SUPPORTED_REGIONS:
-            raise ValueError("is no region of ISO 3166, such as DE, GB or US")
+            capitals = value.upper()
+            hint = f": write {capitals}" if capitals in phonenumbers.SUPPORTED_REGIONS else ", such as DE, GB or US"
+            raise ValueError(f"is no region of ISO 3166{hint}")
         return value
 
     @model_validator(mode="after")
@@ -101,8 +103,19 @@ def _kind_of_complete(value: object) -> str:
     return "a column" if isinstance(value, dict | LoadedThrough) else "a day"
 
 
+def _day_or_file(value: object) -> object:
+    """A text that is written like a day has to be one: else a day that doesn't exist would be taken for a file's name."""
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?", value.strip()):
+        try:
+            date.fromisoformat(value.strip()[:10])
+        except ValueError:
+            raise ValueError("is no day: write YYYY-MM-DD, or the name of a file that holds the day") from None
+    return value
+
+
 Complete = Annotated[
-    Annotated[date | Text, Field(union_mode="left_to_right"), Tag("a day")] | Annotated[LoadedThrough, Tag("a column")],
+    Annotated[Day | Text, Field(union_mode="left_to_right"), BeforeValidator(_day_or_file), Tag("a day")]
+    | Annotated[LoadedThrough, Tag("a column")],
     Discriminator(_kind_of_complete),
 ]
 """How far a source's events are complete: a day, a file that holds the day, or a table's column."""

@@ -10,17 +10,16 @@ from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import yaml
-
 from affiliates.concurrency import ordered
 from affiliates.contributions import contract
 from affiliates.contributions.contract import Contribution
 from affiliates.crosswalks.snapshot import NO_CROSSWALK
-from affiliates.errors import Code, refused
+from affiliates.errors import Code, Refusal, RefusedError, refused
 from affiliates.identity.keyring import Keyring
 from affiliates.manifests.group import Group
-from affiliates.manifests.loader import read_group
+from affiliates.manifests.loader import parse, read_group
 from affiliates.manifests.product import ProductRef
+from affiliates.manifests.yaml_lines import load
 from affiliates.periods import month_after, month_before, month_end, month_of, months_between
 from affiliates.simulation.population import Population, Truth
 from affiliates.simulation.simulate import Simulation
@@ -79,7 +78,7 @@ def play(directory: Path, now: datetime, scale: float, progress: Progress) -> De
     git_activity.copy(directory, NAME)
     for stale in (".mauwatch", "data"):  # Of an earlier demo, whose people were others: their months were.
         shutil.rmtree(directory / stale, ignore_errors=True)
-    population = Population.model_validate(yaml.safe_load((directory / "population.yaml").read_text(encoding="utf-8")))
+    population = _population(directory)
     # Scaled before anybody is made: a small demo is the same group with fewer people in each pattern.
     population = population.scaled(scale)
     plain = read_group(directory)
@@ -114,6 +113,15 @@ def play(directory: Path, now: datetime, scale: float, progress: Progress) -> De
         released = list(release_tests.run_tests(store, group, next_ones, known))
     people = sum(p.people + p.left for p in population.patterns)
     return DemoResult(group, report, last, compared, _first_of_all(report), released, people)
+
+
+def _population(directory: Path) -> Population:
+    """The demo's people. Raises `RefusedError` with every mistake in population.yaml."""
+    mistakes: list[Refusal] = []
+    population = parse(Population, load(directory, directory / "population.yaml", mistakes), mistakes)
+    if population is None:
+        raise RefusedError(*mistakes)
+    return population
 
 
 def _first_of_all(report: Report) -> list[LicenceTest]:

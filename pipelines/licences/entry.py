@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from affiliates.manifests.base import Model, Month, Name, Text
+from affiliates.manifests.base import Day, FlagOrText, Model, Month, Name, Text
 from affiliates.periods import month_before
 
 Evidence = Literal[
@@ -56,10 +56,7 @@ TESTED: Mapping[str, tuple[Measured, ...]] = {
 }
 """By metric, the rules by which a clause can be tested here."""
 
-# YAML reads an unquoted 2024 as an integer and 2024-07-23 as a date: both are taken as the text that stands there.
-_Partial = Annotated[
-    str, BeforeValidator(lambda v: str(v) if isinstance(v, date | int) else v), Field(pattern=r"^\d{4}(-\d\d){0,2}$")
-]
+_Partial = Annotated[str, Field(pattern=r"^\d{4}(-\d\d){0,2}$")]
 
 
 class VersionDate(Model):
@@ -111,7 +108,7 @@ class Clause(Model):
     """Whether the text defines an affiliate."""
     affiliate_definition: str | None = None
     """How the text defines an affiliate."""
-    aggregated: bool | str | None = None
+    aggregated: FlagOrText | None = None
     """Whether the numbers of all whose users count are added up."""
     products_in_scope: str | None = None
     """Which products count, in words."""
@@ -133,7 +130,7 @@ class Clause(Model):
     """Words that the text leaves open."""
     test: Literal["snapshot", "continuous", "continuous_implied"] | None = None
     """Whether the clause is tested once, or again and again."""
-    test_date: date | None = None
+    test_date: Day | None = None
     """The day on which the clause is tested once."""
     measured: Measured | None = None
     """The rule by which the clause is tested here."""
@@ -230,9 +227,9 @@ class LicenceEntry(Model):
     """How the text was read."""
     sources: Annotated[tuple[Text, ...], Field(min_length=1)]
     """Where the text stands."""
-    reviewed: date
+    reviewed: Day
     """The day on which somebody last looked at the text."""
-    review_by: date
+    review_by: Day
     """The day by which somebody has to look again."""
     version_date: VersionDate
     """When the version came out."""
@@ -258,9 +255,9 @@ class LicenceEntry(Model):
     """The purposes that the text allows."""
     geographic_limits: str | Mapping[str, str] | None = None
     """Where the licence holds."""
-    attribution: Mapping[str, bool | str | None] = {}
+    attribution: Mapping[str, FlagOrText | None] = {}
     """What has to be named, and where."""
-    output_training: Mapping[str, bool | str] = {}
+    output_training: Mapping[str, FlagOrText] = {}
     """Whether outputs may train other models."""
     termination: Mapping[str, str] = {}
     """When the licence ends."""
@@ -330,5 +327,5 @@ class Interpretation(Model):
     """By reading, who reads the point so."""
     vendor_answer: str | None = None
     """What the licensor has answered."""
-    undecided: bool | str = False
+    undecided: FlagOrText = False
     """Whether nobody has decided the point, or why."""

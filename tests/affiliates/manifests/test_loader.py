@@ -123,7 +123,7 @@ def test_a_good_directory_is_read(tmp_path: Path) -> None:
         ),
         ({"a": GOOD + "    counts: [{month: 2025-01, users: 1, unit: accounts, document: d, attested_by: x}]\n"}, "`unit`"),
         ({"a": GOOD + "products: []\n"}, "affiliates/a.yaml:14: key `products` stands twice (first in line 4)"),
-        ({"a": GOOD.replace("from: 2025-01-01", "from: 2025-02-30")}, "a value that can't be read"),
+        ({"a": GOOD.replace("from: 2025-01-01", "from: 2025-02-30")}, "affiliates/a.yaml:6: `from`: is no day that there is"),
         ({"a": GOOD.replace("60 %", "sixty %")}, "affiliates/a.yaml:3: `share`: is no share"),
         ({"a": GOOD.replace("60 %", "70")}, "affiliates/a.yaml:3: `share`: is over 1: write 70 % or 0.7"),
         ({"a": GOOD.replace("a.csv", "a-{date}.csv")}, "unknown placeholder {date}: only {day} is known"),
