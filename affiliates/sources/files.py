@@ -218,8 +218,9 @@ def _refuse_broken(paths: Sequence[str], what: str, subject: str) -> None:
 
 
 def _whole_pattern(directory: Path, pattern: str) -> str:
-    """The pattern below the group's directory, whose own name may hold signs that `glob` would expand."""
-    return pattern if Path(pattern).is_absolute() else f"{glob.escape(str(directory))}/{pattern}"
+    """The pattern below the group's directory, as `glob` takes it: only the pattern's own `*` stands for other signs."""
+    escaped = glob.escape(pattern).replace("[*]", "*")
+    return escaped if Path(pattern).is_absolute() else f"{glob.escape(str(directory))}/{escaped}"
 
 
 def _real_paths(paths: Sequence[Path]) -> Iterator[str]:

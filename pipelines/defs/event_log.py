@@ -15,6 +15,8 @@ import sqlalchemy as sa
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import INDEX_SHARD_NAME, SqliteEventLogStorage
 from dagster._serdes import ConfigurableClassData
 
+from pipelines.defs.sqlite_files import quoted_url
+
 
 class EventLog(SqliteEventLogStorage):
     """Dagster's event log for one process that runs by itself; others may read and write the same files meanwhile.
@@ -34,6 +36,10 @@ class EventLog(SqliteEventLogStorage):
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Any) -> "EventLog":
         """The event log that `run.yaml` describes."""
         return cls(inst_data=inst_data, **config_value)
+
+    def conn_string_for_shard(self, shard_name: str) -> str:
+        """The URL of one database."""
+        return quoted_url(self._base_dir, shard_name)
 
     def run_connection(self, run_id: str | None = None) -> Any:
         """A context with a connection to one run's database."""

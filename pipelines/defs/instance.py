@@ -14,6 +14,7 @@ from filelock import FileLock
 from affiliates.concurrency import atomic_write
 from affiliates.errors import Code, refused
 from affiliates.manifests.group import Group
+from pipelines.defs import sqlite_files
 from pipelines.store.process_identity import process_identity, process_is_gone
 
 HOME = Path(".mauwatch") / "dagster"
@@ -32,9 +33,16 @@ def home(directory: Path, group: Group) -> Path:
     """The folder for DAGSTER_HOME, with its settings brought up to date.
 
     `dagster.yaml` is for the daemon and the webserver, `run.yaml` for a run in this process. Raises
-    `RefusedError` for a `dagster_store` that is no URL of PostgreSQL.
+    `RefusedError` for a `dagster_store` that is no URL of PostgreSQL, and for a path that is no text.
     """
     folder = (directory / HOME).absolute()
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        shown = str(directory).encode(errors="backslashreplace").decode()
+        raise refused(
+            Code.FILE_UNUSABLE, "the group directory", "its path is no UTF-8 text", shown, "rename the folder"
+        ) from None
     folder.mkdir(parents=True, exist_ok=True)
     url = group.settings.dagster_store
     at_once = 1 if url is None else 4  # SQLite's files are no place for several runs at once.
@@ -52,7 +60,7 @@ def home(directory: Path, group: Group) -> Path:
         "python_logs": {"python_log_level": "INFO"},
     }
     stored = {"storage": {"postgres": {"postgres_url": _dagster_url(url)}}} if url is not None else {}
-    _write(folder / "dagster.yaml", settings | daemon | stored)
+    _write(folder / "dagster.yaml", settings | daemon | (stored or _quoted_storage(folder)))
     _write(folder / "run.yaml", settings | (stored or _batched_storage(folder)))
     return folder
 
@@ -97,14 +105,22 @@ def end_orphans(instance: dg.DagsterInstance) -> None:
             instance.report_run_failed(run, "its process ended before it did; the next run computes what it left")
 
 
+def _quoted_storage(folder: Path) -> dict[str, Any]:
+    """Dagster's own SQLite files, by quoted paths where the folder's name needs that; nothing for any other folder."""
+    if not sqlite_files.url_differs(str(folder)):
+        return {}
+    config = {"base_dir": str(folder)}
+    return {"storage": {"custom": {"module": "pipelines.defs.sqlite_files", "class": "SqliteFiles", "config": config}}}
+
+
 def _batched_storage(folder: Path) -> dict[str, Any]:
     """Dagster's SQLite files where Dagster itself puts them, with events written many at a time."""
     return {
         name: {"module": module, "class": kind, "config": {"base_dir": str(folder / inside)}}
         for name, module, kind, inside in (
-            ("run_storage", "dagster._core.storage.runs", "SqliteRunStorage", "history"),
+            ("run_storage", "pipelines.defs.sqlite_files", "SqliteRunStorage", "history"),
             ("event_log_storage", "pipelines.defs.event_log", "EventLog", "history/runs"),
-            ("schedule_storage", "dagster._core.storage.schedules", "SqliteScheduleStorage", "schedules"),
+            ("schedule_storage", "pipelines.defs.sqlite_files", "SqliteScheduleStorage", "schedules"),
         )
     }
 
