@@ -34,9 +34,11 @@ class Code(StrEnum):
     PRODUCT_UNKNOWN = "product-unknown", "No manifest has such a product, or none with a source."
     LICENCE_UNKNOWN = "licence-unknown", "The registry has no such licence."
     LICENCE_UNTESTABLE = "licence-untestable", "The licence has no clause that can be tested, or watched, in the way asked for."
+    NOT_CONFIRMED = "not-confirmed", "What erases or overwrites was neither confirmed at a terminal nor by --yes."
     FILE_EXISTS = "file-exists", "A file or a folder is there already and isn't overwritten."
     FILE_UNUSABLE = "file-unusable", "A file of this machine can't be read or written."
     SOFTWARE_MISSING = "software-missing", "A library that this needs isn't installed."
+    SYSTEM_UNSUPPORTED = "system-unsupported", "The operating system isn't supported."
 
     # Manifests
     GROUP_MISSING = "group-missing", "The folder is no group directory."

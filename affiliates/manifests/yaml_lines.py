@@ -21,7 +21,7 @@ _MOST_REPEATED = 10_000
 
 def _as_written(loader: Any) -> Any:
     """PyYAML's loader with plain values as texts; an empty value, `~` and `null` are nothing, and `<<` merges mappings."""
-    reader = type("AsWritten", (loader,), {"yaml_implicit_resolvers": {}})
+    reader: Any = type("AsWritten", (loader,), {"yaml_implicit_resolvers": {}})
     reader.add_implicit_resolver(f"{_TAG}null", re.compile("^(?:~|null|Null|NULL|)$"), ["~", "n", "N", ""])
     reader.add_implicit_resolver(f"{_TAG}merge", re.compile("^<<$"), ["<"])
     return reader

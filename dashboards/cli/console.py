@@ -1,16 +1,20 @@
 """What the command line reads and writes with: dates, tables, JSON, a bar of progress."""
 
+import codecs
 import gc
 import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
-from typing import TYPE_CHECKING
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from affiliates.errors import Code, refused
 
 if TYPE_CHECKING:
     from pipelines.workflows.report import Progress as Told
@@ -18,6 +22,30 @@ if TYPE_CHECKING:
 
 WIDTH = 120
 """Of tables that go to a file or a pipe."""
+_LEAST_WIDTH = 80
+"""Of tables on a terminal. A narrower terminal breaks their lines; rich would cut `undetermined` to `under`."""
+SCHEMA_VERSION = 1
+"""Of all JSON answers: it rises when a key goes or means something else, and not when a key is added."""
+_PLAIN = {"–": "-", "─": "-", "━": "-", "×": "x", "…": "...", "→": "->", "±": "+-", "“": '"', "”": '"', "’": "'"}
+"""What stands for the signs of our own texts where a terminal doesn't have them."""
+
+
+def _in_plain_signs(error: UnicodeError) -> tuple[str, int]:
+    """A handler of encoding errors: a plain sign for each of ours, and the number (`\\xe4`) of any other."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    shown = (
+        _PLAIN.get(sign) or sign.encode("ascii", "backslashreplace").decode() for sign in error.object[error.start : error.end]
+    )
+    return "".join(shown), error.end
+
+
+def prepare_streams() -> None:
+    """Let standard output and error print every text in whatever encoding they have, and paths that are no text."""
+    codecs.register_error("mauwatch", _in_plain_signs)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="mauwatch")
 
 
 def output() -> Console:
@@ -25,17 +53,58 @@ def output() -> Console:
 
     Names of entities may hold brackets, so rich reads no markup.
     """
-    return Console(markup=False, highlight=False, width=None if sys.stdout.isatty() else WIDTH)
+    return _console(stderr=False)
 
 
 def errors() -> Console:
     """Standard error, as wide as `output`."""
-    return Console(stderr=True, markup=False, highlight=False, width=None if sys.stderr.isatty() else WIDTH)
+    return _console(stderr=True)
 
 
-def print_json(answer: object) -> None:
-    """Print an answer as JSON; characters beyond ASCII stay readable."""
-    typer.echo(json.dumps(answer, indent=2, ensure_ascii=False))
+def _console(stderr: bool) -> Console:
+    if not (sys.stderr if stderr else sys.stdout).isatty():
+        return Console(stderr=stderr, markup=False, highlight=False, width=WIDTH)
+    terminal = Console(stderr=stderr, markup=False, highlight=False)
+    if terminal.width < _LEAST_WIDTH:
+        terminal.width = _LEAST_WIDTH
+    return terminal
+
+
+def print_json(answer: Any) -> None:
+    """Print an answer as JSON, with the version of its schema: in the answer, or in each object of a list.
+
+    Characters beyond ASCII stay readable where standard output is UTF-8.
+    """
+    version = {"schema_version": SCHEMA_VERSION}
+    said = [version | item for item in answer] if isinstance(answer, list) else version | answer
+    typer.echo(json.dumps(said, indent=2, ensure_ascii=not _is_utf8()))
+
+
+def print_exactly(text: str) -> None:
+    """Print a text that a program reads, such as a query: in UTF-8, whatever the terminal's encoding is."""
+    if _is_utf8() or not isinstance(sys.stdout, TextIOWrapper):
+        typer.echo(text, nl=False)
+        return
+    sys.stdout.flush()
+    sys.stdout.buffer.write(text.encode())
+    sys.stdout.buffer.flush()
+
+
+def _is_utf8() -> bool:
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+
+
+def confirm(subject: str, question: str, yes: bool) -> None:
+    """Ask before something is lost, unless `yes`. Raises `RefusedError` for the answer no, and where nobody can be asked."""
+    if yes:
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise refused(
+            Code.NOT_CONFIRMED, subject, "has to be confirmed", "nobody can be asked here", "say --yes, or ask at a terminal"
+        )
+    if not typer.confirm(question, err=True):
+        raise refused(Code.NOT_CONFIRMED, subject, "wasn't confirmed", "nothing was changed", "give the command again to go on")
 
 
 def _parsed(text: str, form: str) -> date:

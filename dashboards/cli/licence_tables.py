@@ -34,13 +34,23 @@ NO_ADVICE = Text("Results of the stated readings; no legal advice.", style="dim"
 RECORD = "* the group's reading of record on the release date"
 
 
+def by_reading(first: "Sequence[LicenceTest]", others: "Sequence[LicenceTest | ClauseTest]") -> list[RenderableType]:
+    """A row for each reading: the versions of one family by what they ask, then all others."""
+    asked = dict.fromkeys((test.licence.clause.threshold, test.licence.clause.comparator) for test in first)
+    shown = [
+        of_family([t for t in first if (t.licence.clause.threshold, t.licence.clause.comparator) == asks], alone=False)
+        for asks in asked
+    ]
+    return [*shown, *([clauses(others)] if others else [])]
+
+
 def of_family(tests: "Sequence[LicenceTest]", alone: bool = True) -> RenderableType:
     """Of one family: one row a licence and reading, and what the clause asks; `alone`: nothing else follows."""
     rows: list[Sequence[str | Text]] = []
     for test in tests:
         head = [test.licence.id, f"{test.licence.released}", f"{test.licence.measured_month:%Y-%m}"]
         for name, o in test.readings.items():
-            rows.append([*head, *_cells(name, o)])
+            rows.append([*head, *cells(name, o)])
             head = [f"  {test.licensee}" if len({t.licensee for t in tests}) > 1 else "", "", ""]
     clause = tests[0].licence.clause
     supposed = tests[0].licence.supposed
@@ -58,7 +68,7 @@ def of_family(tests: "Sequence[LicenceTest]", alone: bool = True) -> RenderableT
     named = [
         f"{t.licence.id}{f' on {t.licence.released}' if supposed else ''}{f', {t.licensee}' if several else ''}" for t in tests
     ]
-    parts += _below(list(zip(named, (t.readings for t in tests), strict=True)))
+    parts += below(list(zip(named, (t.readings for t in tests), strict=True)))
     return Stack(*parts, NO_ADVICE) if alone else Stack(*parts)
 
 
@@ -78,13 +88,14 @@ def _asks(clause: "Clause") -> str:
     )
 
 
-def _cells(name: str, o: "ReadingResult") -> list[str | Text]:
+def cells(name: str, o: "ReadingResult") -> list[str | Text]:
+    """Reading, result, headroom and interval."""
     bounds = "–" if o.lower is None else f"{people(o.lower)} to {'no upper bound' if o.upper is None else people(o.upper)}"
     room = headroom(o.least_headroom, o.most_headroom)
     return [f"{name}{' *' if o.of_record else ''}", Text(o.result, RESULT_STYLE[o.result]), room, bounds]
 
 
-def _below(named_readings: "Sequence[tuple[str, Mapping[str, ReadingResult]]]") -> Iterator[Text]:
+def below(named_readings: "Sequence[tuple[str, Mapping[str, ReadingResult]]]") -> Iterator[Text]:
     """What stands below a table: coverage, why it is so, what would settle it; each once, with whom it is of."""
     every = [(name, o) for name, readings in named_readings for o in readings.values()]
     covered = _of_whom((coverage(o.coverage), name) for name, o in every if o.coverage is not None and not o.complete)
@@ -121,31 +132,32 @@ def clauses(tests: "Sequence[LicenceTest | ClauseTest]") -> RenderableType:
     rows: list[Sequence[str | Text]] = []
     noted: list[tuple[str, Mapping[str, ReadingResult]]] = []
     first_over = list[str]()
-    ids = [_parts(test)[0].id for test in tests]
+    ids = [parts_of(test)[0].id for test in tests]
     # A licence with two clauses, or of two licensees, has two blocks: each is named with its subject.
     twice = {id_ for id_ in ids if ids.count(id_) > 1}
     for test in tests:
-        entry, clause, licensee, product, month = _parts(test)
+        entry, clause, licensee, product, month = parts_of(test)
         name = f"{entry.id}, {product or licensee}" if entry.id in twice or product else entry.id
         noted.append((name, test.readings))
         more = "more than" if clause.comparator == "gt" else "at least"
         unit = "users a day" if clause.metric == "daily_active_users" else "users"
-        head = [entry.id, f"  {more} {clause.threshold:,} {unit}", f"  of {_whom(test)}"]
-        cells = [_cells(reading, o) for reading, o in test.readings.items()]
+        head = [entry.id, f"  {more} {clause.threshold:,} {unit}", f"  of {whom(test)}"]
+        shown = [cells(reading, o) for reading, o in test.readings.items()]
         # Clause, threshold and subject stand beneath each other beside the readings, to fit 120 columns.
-        for i in range(max(len(head), len(cells))):
+        for i in range(max(len(head), len(shown))):
             about = month if i == 0 else ""
-            rows.append([head[i] if i < len(head) else "", about, *(cells[i] if i < len(cells) else [""] * 4)])
+            rows.append([head[i] if i < len(head) else "", about, *(shown[i] if i < len(shown) else [""] * 4)])
         first_over += [f"{name}, {reading}: since {over:%Y-%m}" for reading, over in getattr(test, "first_over", {}).items()]
     columns = ("other licences", "tests", "reading", "result", "headroom", "95 % interval")
     parts: list[RenderableType] = [table("Other licences that count users", columns, rows, (4, 5), (1, 3))]
     if first_over:
         parts.append(reasons("Over, by the published figures", first_over))
-    parts += _below(noted)
+    parts += below(noted)
     return Stack(*parts)
 
 
-def _parts(test: "LicenceTest | ClauseTest") -> "tuple[LicenceEntry, Clause, str, ProductRef | None, str]":
+def parts_of(test: "LicenceTest | ClauseTest") -> "tuple[LicenceEntry, Clause, str, ProductRef | None, str]":
+    """A test's entry, clause, licensee, product (null for a licensee's test) and month."""
     from pipelines.licences.release_tests import LicenceTest
 
     if isinstance(test, LicenceTest):
@@ -154,8 +166,9 @@ def _parts(test: "LicenceTest | ClauseTest") -> "tuple[LicenceEntry, Clause, str
     return test.entry, test.clause, test.subject.licensee, test.subject.product, month
 
 
-def _whom(test: "LicenceTest | ClauseTest") -> str:
-    _, clause, licensee, product, _ = _parts(test)
+def whom(test: "LicenceTest | ClauseTest") -> str:
+    """Whose users a test is of, in words."""
+    _, clause, licensee, product, _ = parts_of(test)
     unknown = getattr(getattr(test, "subject", None), "unknown", None)
     if unknown:
         return "a product that uses it" if clause.scope == "using" else "its licensee"
@@ -243,7 +256,7 @@ def adoption(check: "AdoptionCheck") -> RenderableType:
     columns = ("clause", "licensee", "tests", "reading", "result", "headroom", "95 % interval")
     parts: list[RenderableType] = [Text(clearance.answer, "bold green" if clearance.cleared else "bold yellow"), Text()]
     parts.append(table(title, columns, rows, (5, 6), (2, 4)) if rows else Text(title, "bold"))
-    parts += _below([(f.clause, f.readings) for f in check.findings])
+    parts += below([(f.clause, f.readings) for f in check.findings])
     if clearance.to_do:
         parts.append(table("To do", ("what", "whom", "by"), clearance.to_do))
     parts += [Text("\n".join(["What is known:", *(f"  {reason}" for reason in check.reasons)])), NO_ADVICE]
@@ -254,7 +267,7 @@ def _findings(before: str, findings: "Sequence[ClauseFinding]") -> Iterator[Sequ
     for finding in findings:
         head = [f"{before}{finding.clause}", finding.licensee, f"{finding.month:%Y-%m}" if finding.month else "–"]
         for name, outcome in finding.readings.items():
-            yield [*head, *_cells(name, outcome)]
+            yield [*head, *cells(name, outcome)]
             head = ["", "", ""]
 
 

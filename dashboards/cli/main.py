@@ -7,10 +7,13 @@ run where only the core is installed.
 
 import errno
 import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Annotated, Any
 
 import typer
 
-from affiliates.errors import Code, Refusal, RefusedError
+from affiliates.errors import Code, Refusal, RefusedError, refused
 from dashboards.cli import console
 from dashboards.cli.commands import (
     alerts,
@@ -21,6 +24,8 @@ from dashboards.cli.commands import (
     erase,
     evidence,
     forecast,
+    history,
+    inspect,
     key,
     licences,
     manifest,
@@ -36,11 +41,12 @@ app = typer.Typer(
     help="How many different people a corporate group reaches in a month, and how close that is to the thresholds "
     "in AI model licences.",
     no_args_is_help=True,
-    # A traceback with local values would show identifiers; and shell completion would write into the user's home.
+    # A traceback with local values would show identifiers.
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+_UsageError: Any = typer.BadParameter.__bases__[0]  # typer has it from click, or from its own copy of click.
 app.add_typer(key.app, name="key")
 app.add_typer(alerts.app, name="alerts")
 # The order is the one in which `mauwatch --help` lists the commands.
@@ -51,6 +57,7 @@ for command in (
     run.run,
     serve.serve,
     measure.measure,
+    history.history,
     close.close,
     receive.receive,
     evidence.evidence,
@@ -62,19 +69,48 @@ for command in (
     manifest.packet,
     demo.demo,
     contribute.contribute,
-    contribute.inspect,
+    inspect.inspect,
 ):
     app.command()(command)
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"mauwatch {metadata.version('mauwatch')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[bool, typer.Option("--version", help="Show the version.", callback=_print_version, is_eager=True)] = False,
+) -> None:
+    """Options of no command: typer shows them and calls the callbacks."""
+
+
 def main() -> None:
-    """The entry point: a refusal is said on standard error and ends with 2."""
+    """The entry point: a refusal is said on standard error and ends with 2.
+
+    Where a command was asked for JSON, the refusal is said in JSON on standard output, too.
+    """
+    console.prepare_streams()
+    as_json = "--json" in sys.argv[1:]
     pages = []
     try:
-        app()
-        return
+        if sys.platform == "win32":
+            raise refused(
+                Code.SYSTEM_UNSUPPORTED, "mauwatch", "doesn't run on Windows", "", "run it on Linux or macOS, or in WSL"
+            )
+        # Only then the library leaves it to us to say what is wrong with the options.
+        sys.exit(app(prog_name="mauwatch", standalone_mode=not as_json) or 0)
     except RefusedError as error:
         refusals = error.refusals
+    except _UsageError as error:
+        error.show()
+        _print_errors([{"code": Code.USAGE_INVALID, "subject": "the command", "rule": error.format_message()}], error.exit_code)
+        sys.exit(error.exit_code)
+    except typer.Abort:
+        typer.echo("Aborted!", err=True)
+        sys.exit(1)
     # An affiliate has the core install alone: a command of the centre says which extra it needs.
     except ModuleNotFoundError as error:
         text = f"{error.name} is missing"
@@ -93,8 +129,15 @@ def main() -> None:
     console.errors().print(tables.refusals(refusals))
     for line in runbook.lines(pages or map(runbook.of_refusal, refusals)):
         console.errors().print(line)
+    if as_json:
+        _print_errors([{"code": refusal.code} | refusal.to_dict() for refusal in refusals], 2)
     # 2 is bad input, as click's own usage errors; 1 is kept for findings, which scripts treat otherwise.
     sys.exit(2)
+
+
+def _print_errors(errors: Sequence[dict[str, Any]], exit_code: int) -> None:
+    """Say in JSON what was refused: nothing else stands on standard output then."""
+    console.print_json({"errors": list(errors), "exit_code": exit_code})
 
 
 if __name__ == "__main__":

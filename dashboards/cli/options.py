@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 GroupDir = Annotated[Path, typer.Option("--group", help="The group directory.", metavar="DIR")]
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 HERE = Path()
 
 

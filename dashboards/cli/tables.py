@@ -47,11 +47,16 @@ def headroom(least: int | None, most: int | None) -> str:
 
 def coverage(covered: "Coverage") -> str:
     """How many of the product-days and product-months that were due were contributed."""
+    return periods_covered(vars(covered))
+
+
+def periods_covered(covered: Mapping[str, Any]) -> str:
+    """As `coverage`, of the columns of that name in the table `figures`."""
     counts = []
-    if covered.days_expected or not covered.months_expected:
-        counts.append(f"{covered.days_present:,}/{covered.days_expected:,} days")
-    if covered.months_expected:
-        counts.append(f"{covered.months_present:,}/{covered.months_expected:,} months")
+    if covered["days_expected"] or not covered["months_expected"]:
+        counts.append(f"{covered['days_present']:,}/{covered['days_expected']:,} days")
+    if covered["months_expected"]:
+        counts.append(f"{covered['months_present']:,}/{covered['months_expected']:,} months")
     return ", ".join(counts)
 
 

@@ -11,24 +11,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from pydantic import BaseModel
 
-from affiliates.manifests.alert_settings import Alerting
-from affiliates.manifests.attestations import Attested
-from affiliates.manifests.grants import Grants
-from affiliates.manifests.product import Product
-from affiliates.manifests.settings import Settings
-from affiliates.manifests.yaml_lines import load
 from tests.support import wrong_contributions
 from tests.tools import cli_page, documents, manifests_page
 from tests.tools.documents import ROOT
 
 MOST_BYTES = 8_000
 """Of README.md: a stranger reads it to its end."""
-EXAMPLES: dict[str, type[BaseModel]] = {
-    "alerts.yaml": Alerting, "attested": Attested, "grants.yaml": Grants, "group.yaml": Settings, "product": Product,
-}  # fmt: skip
-"""The manifests of which documents show a part, by name."""
 
 
 @pytest.mark.documents
@@ -91,26 +80,6 @@ def test_the_page_of_manifests_is_current() -> None:
     assert manifests_page.page(text) == text, "python -m tests.tools.manifests_page"
     assert re.findall("<!-- keys of (.+) -->", text) == list(manifests_page.FILES)
     assert manifests_page.without_meaning() == []
-
-
-def test_what_a_page_shows_of_a_manifest_is_read(tmp_path: Path) -> None:
-    """A reader copies it into a group directory."""
-    shown = [block for page in documents.pages() for block in re.findall(r"^```yaml\n(.*?)^```", page.read_text(), re.M | re.S)]
-    assert shown
-    needed = {"group.yaml": {"group": "g", "ultimate_parent": "p", "key": {"env": "K"}},
-              "product": {"product": "app", "from": "2025-01-01", "active": {"id": "seen", "meaning": "seen"}}}  # fmt: skip
-    for block in shown:
-        (tmp_path / "part.yaml").write_text(block)
-        document = load(tmp_path, tmp_path / "part.yaml", [])
-        assert document is not None
-        said = document.data
-        read = []
-        for name, model in EXAMPLES.items():
-            if set(said) <= set(model.model_fields):
-                more = {key: value for key, value in needed.get(name, {}).items() if key != "key" or "keys" not in said}
-                model.model_validate(more | said)
-                read.append(name)
-        assert read, block
 
 
 def test_the_table_of_wrong_contributions_is_the_tests() -> None:

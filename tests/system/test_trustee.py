@@ -77,7 +77,7 @@ def test_a_trustee_an_affiliate_and_a_centre_without_the_key(tmp_path: Path) -> 
     assert figure["complete"]
     # An affiliate with another key is refused by the centre all the same.
     (affiliate / "group.key").write_text(OTHER)
-    done("contribute", "shop/app", "--group", affiliate, "--month", "2025-01", "-o", out)
+    done("contribute", "shop/app", "--group", affiliate, "--month", "2025-01", "-o", out, "--yes")
     assert "another key, or another hash" in re.sub(r"\s+", " ", done("receive", out, "--group", workspace, code=1))
     for path in (p for p in workspace.rglob("*") if p.is_file()):
         held = path.read_bytes()

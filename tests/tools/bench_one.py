@@ -103,6 +103,7 @@ def _contribute(directory: str) -> Callable[[], Callable[[], float]]:
         return sum(part.registers.bounds().estimate for part in made.parts)
 
     def run() -> Callable[[], float]:
+        file.unlink(missing_ok=True)
         done = CliRunner().invoke(app, ["contribute", "--group", directory, "--from", day, "--to", day, "-o", str(file)])
         if done.exit_code:
             raise SystemExit(f"contribute: {done.output} {done.exception}")

@@ -26,12 +26,23 @@ that answers takes `--json`.
 | 2 | The input or the use of the command was wrong. |
 
 An error has four parts: the subject, the rule, the values, and the next step. No error shows an identifier or a key.
+
+**JSON.** With `--json`, standard output holds one JSON value. Every answer has a `schema_version`; an answer that is a list has
+one in each of its objects. The version rises when a key goes or means something else, and not when a key is added. Where a
+command ends with an error, the value is `{"schema_version", "errors", "exit_code"}`: each of the `errors` has the four parts and
+the [code](runbook.md#codes), a `usage-invalid` the rule alone. Standard error says the same in words.
+
+**Questions.** `erase` asks before it erases; `contribute` and `evidence` ask before they overwrite a file. `--yes` answers them.
+Where standard input is no terminal, and without `--yes`, they are refused.
+
+**Completion** in bash, zsh and fish: `mauwatch --install-completion` writes it into your shell's settings, and
+`mauwatch --show-completion` prints it.
 """
 
 
 def commands(command: TyperCommand | TyperGroup, name: str, parent: Any = None) -> Iterator[tuple[str, str]]:
     """The path of a command and what its help says; then the same of its subcommands."""
-    context = command.context_class(command, parent, name, terminal_width=_WIDTH)
+    context = command.context_class(command, parent, name, terminal_width=_WIDTH, **command.context_settings)
     yield context.command_path, command.get_help(context)
     subcommands = command.commands if isinstance(command, TyperGroup) else {}
     for subname, subcommand in subcommands.items():

@@ -20,6 +20,7 @@ import random
 import runpy
 import secrets
 import sqlite3
+import subprocess
 import sys
 import time
 import zipfile
@@ -140,6 +141,11 @@ class Player:
         self.keep(name, [*lines, *err.getvalue().splitlines()])
         print(f"  {name}: exit code {code}, {time.perf_counter() - began:.1f} s", file=sys.stderr, flush=True)
 
+    def command_help(self, command: str) -> str:
+        """What a command says of its options."""
+        program = [str(self.checkout / ".venv" / "bin" / "mauwatch"), command, "--help"]
+        return subprocess.run(program, capture_output=True, text=True, check=True).stdout
+
     def database(self, name: str, path: Path) -> None:
         """All that the schema says, and all rows of all tables and views; an image by its digest."""
         with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -259,7 +265,9 @@ def play_writers(player: Player, name: str, group: str, month: str) -> None:
     player.command(f"{name}.ledger.after.json", "verify", *at, "--json")
     erase = ("erase", "--before", month, "--by", "Privacy Officer", "--reason", "kept long enough", *at)
     player.command(f"{name}.erase.dry.json", *erase, "--dry-run", "--json")
-    player.command(f"{name}.erase.json", *erase, "--json")
+    # Builds before the question have no such option.
+    yes = ("--yes",) if "--yes" in player.command_help("erase") else ()
+    player.command(f"{name}.erase.json", *erase, *yes, "--json")
     player.command(f"{name}.erase.measured.json", "measure", "--month", month, *at, "--json")
     player.database(name, Path(group) / ".mauwatch" / "store.sqlite")
     player.files(f"{name}.files", Path(group) / ".mauwatch")

@@ -1,4 +1,4 @@
-"""The commands of an affiliate's edge: contribute, and inspect what a contribution holds. They run on the core alone.
+"""The command `contribute`: an affiliate's edge, which runs on the core alone.
 
 Over 300 lines: a third of them are one command's options.
 """
@@ -13,7 +13,7 @@ import typer
 from affiliates.errors import Code, refused
 from affiliates.periods import DAY, first_day, is_zone, local_day, month_end, month_of, period_days
 from dashboards.cli import console
-from dashboards.cli.options import Json
+from dashboards.cli.options import Json, Yes
 
 if TYPE_CHECKING:
     from affiliates.aggregation.contribute import EdgeContext
@@ -42,6 +42,7 @@ def contribute(
         Path | None, typer.Option(help="Sign the file with this key of `key pair`: FILE.sig.", metavar="KEYFILE", exists=True)
     ] = None,
     external_only: Annotated[bool, typer.Option("--external-only", help="Of no internal and automated users.")] = False,
+    yes: Yes = False,
     as_json: Json = False,
     print_sql: Annotated[
         str | None,
@@ -97,7 +98,7 @@ def contribute(
         from affiliates.engines.sql import ENGINES
         from affiliates.engines.sql import self_test as test_of
 
-        typer.echo(test_of(_engine(print_sql, ENGINES)), nl=False)
+        console.print_exactly(test_of(_engine(print_sql, ENGINES)))
         return
     now = datetime.now(UTC)
     asked = _range(first, last, month)
@@ -126,7 +127,7 @@ def contribute(
         return
     if next_key:
         raise typer.BadParameter("--next-key goes with --print-sql: else both keys are used where they are here")
-    _write(products, place, asked, out, sign, as_json)
+    _write(products, place, asked, out, sign, yes, as_json)
 
 
 def _range(first: str | None, last: str | None, month: str | None) -> tuple[date, date] | None:
@@ -285,7 +286,7 @@ def _print_sql(
             snapshot,
             person_keys,
         )
-        typer.echo(query(engine, wanted), nl=False)
+        console.print_exactly(query(engine, wanted))
 
 
 def _next_epoch_months(ref: "ProductRef", product: "Product", days: Sequence[date], place: "EdgeContext") -> set[date]:
@@ -311,6 +312,7 @@ def _write(
     asked: tuple[date, date] | None,
     out: Path | None,
     sign: Path | None,
+    yes: bool,
     as_json: bool,
 ) -> None:
     from affiliates.concurrency import atomic_write
@@ -330,8 +332,11 @@ def _write(
     names = sorted({ref.affiliate for ref, _ in products})
     # Affiliates and days in the name: whoever receives several files can tell them apart.
     path = out or Path(f"{'-'.join(names)}-{min(days)}-{max(days)}.parquet")
-    # In one step: a file that is cut off in the middle could be handed in as if it were whole.
-    with console.progress_bar() as progress, atomic_write(path) as unfinished:
+    if path.exists():  # Asked before the work, which may take an hour.
+        console.confirm(str(path), f"{path} is there already. Overwrite?", yes)
+    # In one step: a file that is cut off in the middle could be handed in as if it were whole. For its owner alone: how many
+    # people used a product is nobody else's business.
+    with console.progress_bar() as progress, atomic_write(path, mode=0o600) as unfinished:
 
         def contributions() -> "Iterator[Contribution]":
             for number, (ref, product) in enumerate(products):
@@ -359,23 +364,6 @@ def _write(
         console.print_json(summary.to_dict())
     else:
         console.output().print(summary.shown())
-
-
-def inspect(
-    file: Annotated[Path, typer.Argument(help="A contribution's file, or a folder of its parts.", metavar="FILE")],
-    as_json: Json = False,
-) -> None:
-    """Show what a contribution holds, and what it reveals to whom. Needs neither a group nor a key."""
-    from affiliates.contributions import contract
-    from dashboards.cli.contribution_summary import ContributionSummary
-
-    summary = ContributionSummary(path=file)
-    for contribution in contract.read(file):
-        summary.leaves(contribution)
-    if as_json:
-        console.print_json(summary.to_dict())
-    else:
-        console.output().print(summary.shown(inspected=True))
 
 
 def _counted(

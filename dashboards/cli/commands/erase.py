@@ -16,7 +16,7 @@ from rich.text import Text
 from affiliates.errors import RefusedError
 from affiliates.periods import local_day, months_beside
 from dashboards.cli import console, tables
-from dashboards.cli.options import HERE, GroupDir, Json
+from dashboards.cli.options import HERE, GroupDir, Json, Yes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,9 +53,13 @@ def erase(
         bool, typer.Option("--allow-again", help="Instead: let days of a product be contributed again after it.")
     ] = False,
     group: GroupDir = HERE,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Erase sketches: the images go, digests and signed figures stay. Who ordered it, when and why is kept."""
+    """Erase sketches: the images go, digests and signed figures stay. Who ordered it, when and why is kept.
+
+    Asks first, unless --yes is said.
+    """
     from affiliates.manifests.loader import read_group
     from pipelines.ingestion.inbox import files_holding
     from pipelines.store import contributions, erasure, vacuum
@@ -82,6 +86,7 @@ def erase(
                 f"May be contributed again, by mauwatch run --from D --to D or receive: {scope}, {number:,} erased sketches."
             )
         else:
+            _confirm(store, scope, yes)
             planned = erasure.erase(store, scope, order, now)
             # Figures lose their bound in the same command: a figure that rests on erased sketches can't be checked any
             # more.
@@ -97,6 +102,19 @@ def erase(
         console.print_json(answer)
     else:
         console.output().print(shown)
+
+
+def _confirm(store: "ContributionStore", scope: "Scope", yes: bool) -> None:
+    """Show what would go, and ask. Raises `RefusedError` for the answer no, and where nobody can be asked."""
+    from pipelines.store import erasure
+
+    if not yes:
+        with store.snapshot() as fixed:
+            planned = erasure.plan(fixed, scope)
+        if not planned.digests:
+            return
+        console.errors().print(_shown(scope, planned, dry_run=True))
+    console.confirm(str(scope), "Erase this? It can't be taken back.", yes)
 
 
 def _scope(

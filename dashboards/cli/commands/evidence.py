@@ -1,5 +1,6 @@
 """Evidence: the folder that a lawyer reads and sends, and the check of a bundle by whoever gets it."""
 
+import shlex
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from rich.text import Text
 
 from affiliates.errors import Code, RefusedError, did_you_mean, refused
 from dashboards.cli import console
-from dashboards.cli.options import HERE, GroupDir, Json
+from dashboards.cli.options import HERE, GroupDir, Json, Yes
 
 if TYPE_CHECKING:
     from pipelines.evidence.verify import Verification
@@ -37,6 +38,7 @@ def evidence(
     addressee: Annotated[str, typer.Option(help="Whom it is addressed to; else the licensor.", metavar="TEXT")] = "",
     purpose: Annotated[str, typer.Option(help="What it is for, in a sentence.", metavar="TEXT")] = "",
     group: GroupDir = HERE,
+    yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Write what shows a licence test's figure: a PDF to read, and the bundle that anyone can check with `mauwatch verify`."""
@@ -59,6 +61,10 @@ def evidence(
         )
     options: tuple[tuple[write.Kind, bool], ...] = (("outside", True), ("expert", expert), ("privileged", privileged))
     filing = write.Filing([kind for kind, wanted in options if wanted], reading or (), addressee, purpose)
+    pages = [out / write.PAGE, *([out / write.PRIVILEGED_PAGE] if privileged else [])]
+    bundles = [out / f"{kind}.zip" for kind, wanted in options if wanted]
+    if there := [path.name for path in (*pages, *bundles) if path.exists()]:
+        console.confirm(str(out), f"{out} has {', '.join(there)} already. Overwrite?", yes)
     with Workspace(group, settings, datetime.now(UTC)) as workspace:
         font = settings.settings.evidence_font
         # The PDF is made by a face, and `pipelines.evidence` knows no face: it gets the function.
@@ -66,7 +72,6 @@ def evidence(
         written = write.write(workspace, known[licence], out, filing, page)
         signed = settings.settings.evidence_key is not None
     # Each bundle is read back and checked as its reader would, before anybody can send it.
-    pages = [out / write.PAGE, *([out / write.PRIVILEGED_PAGE] if privileged else [])]
     for kind in written.digests:
         if wrong := check(out / f"{kind}.zip").wrong:
             for path in (*pages, *(out / f"{name}.zip" for name in written.digests)):
@@ -119,7 +124,7 @@ def _written(out: Path, pages: "list[Path]", written: "Written", signed: bool, m
         lines.append(
             Text("Not signed: make a key with `mauwatch key pair FILE` and name it as `evidence_key` in group.yaml.", "yellow")
         )
-    lines.append(Text(f"Next: mauwatch verify {out / 'outside.zip'}"))
+    lines.append(Text(f"Next: mauwatch verify {shlex.quote(str(out / 'outside.zip'))}"))
     return Stack(*lines)
 
 

@@ -1,5 +1,6 @@
 """The commands about a group's manifests: `init`, `packet`, `validate`, `doctor`."""
 
+import shlex
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -33,8 +34,9 @@ def init(
         return
     for path in scaffold.write(directory, name, time_zone):
         typer.echo(path)
-    typer.echo(f"\nNext: mauwatch run --group {directory} --from 2025-01-01 --to 2025-01-31")
-    typer.echo(f"then: mauwatch measure --group {directory} --month 2025-01")
+    typed = shlex.quote(str(directory))
+    typer.echo(f"\nNext: mauwatch run --group {typed} --from 2025-01-01 --to 2025-01-31")
+    typer.echo(f"then: mauwatch measure --group {typed} --month 2025-01")
 
 
 def _init_affiliate(directory: Path, affiliate: str | None, file: Path | None, name: str, time_zone: str) -> None:
@@ -64,12 +66,13 @@ def _init_affiliate(directory: Path, affiliate: str | None, file: Path | None, n
         typer.echo(path)
     places = ", ".join(affiliate_scaffold.key_file(packet.keys, key) for key in packet.keys if not key.destroyed)
     hand_in = "; with --sign KEYFILE" if packet.signed else ""
+    typed = shlex.quote(str(directory))
     typer.echo(f"""
 Next:
 1. Put the group key from the secret store into {directory}: {places} (chmod 600).
-2. mauwatch key check --group {directory}, and compare the fingerprint by telephone.
+2. mauwatch key check --group {typed}, and compare the fingerprint by telephone.
 3. Say in {directory}/affiliates/{packet.affiliate}.yaml where the events lie; then mauwatch validate and mauwatch doctor.
-4. mauwatch contribute --group {directory} --month YYYY-MM{hand_in}""")
+4. mauwatch contribute --group {typed} --month YYYY-MM{hand_in}""")
     if packet.send_to:
         typer.echo(f"5. Hand in the file: {packet.send_to}")
 
@@ -129,7 +132,7 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
             raise RefusedError(*mistakes)
     except RefusedError as error:
         if as_json:
-            console.print_json({"valid": False, "mistakes": [refusal.to_dict() for refusal in error.refusals]})
+            console.print_json({"valid": False, "mistakes": [{"code": r.code} | r.to_dict() for r in error.refusals]})
         else:
             console.output().print(tables.refusals(error.refusals), f"\n{len(error.refusals)} mistakes", sep="")
         # 1: a mistake in the manifests is what the command was asked to find.

@@ -68,7 +68,7 @@ def test_days_that_are_not_there_are_said(tmp_path: Path) -> None:
     said = ran("contribute", "--group", str(directory), "--month", "2025-01", "-o", str(out))
     assert "20 contributions" in said
     assert "Missing, and so not in it: shop/app: 11 days from 2025-01-21" in said
-    answer = json.loads(ran("contribute", "--group", str(directory), "--month", "2025-01", "-o", str(out), "--json"))
+    answer = json.loads(ran("contribute", "--group", str(directory), "--month", "2025-01", "-o", str(out), "--yes", "--json"))
     assert answer["missing_days"] == {"shop/app": [f"2025-01-{d}" for d in range(21, 32)]}
 
 

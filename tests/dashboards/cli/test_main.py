@@ -234,3 +234,14 @@ def test_demo_refuses_to_write_over_other_files(tmp_path: Path) -> None:
     done = mauwatch("demo", tmp_path)
     assert done.returncode == 2
     assert "holds something else than this demo" in done.stderr
+
+
+def test_licences_are_short_by_default(started: Path) -> None:
+    """A row for each result, not for each reading; a month without data is one line; nothing that `--long` says is lost there."""
+    brief = mauwatch("licences", "--group", started, "--licensor", "meta").stdout
+    assert "Not measured, since nothing was contributed for the month that they test: llama-2 (2023-06)" in brief.replace(
+        "\n", " "
+    )
+    long = mauwatch("licences", "--group", started, "--licensor", "meta", "--long").stdout
+    assert long.count("summed_products") == 7
+    assert len(brief.splitlines()) < len(long.splitlines()) / 2

@@ -220,7 +220,8 @@ def test_the_outward_version_shows_the_readings_that_were_chosen(tmp_path: Path)
     run(group_directory, read_group(group_directory), NOW)
 
     def written(*options: str) -> dict[str, Any]:
-        command = ["evidence", "llama-4", "-o", str(tmp_path / "e"), "--privileged", "--group", str(group_directory), *options]
+        command = ["evidence", "llama-4", "-o", str(tmp_path / "e"), "--privileged", "--yes", "--group", str(group_directory)]
+        command += options
         done = CliRunner().invoke(app, [*command, "--json"], catch_exceptions=False)
         shown = CliRunner().invoke(app, command, catch_exceptions=False).output
         assert "Preliminary: nobody has signed the figures of 2025-03" in shown

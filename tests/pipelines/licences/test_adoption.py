@@ -422,7 +422,7 @@ def test_each_threshold_has_a_table_of_its_own(make: Make) -> None:
         "threshold": 50,
     }
     added(directory, clauses=[clause])
-    shown = mauwatch("licences", "--group", directory).stdout
+    shown = mauwatch("licences", "--long", "--group", directory).stdout
     tables = shown.split("More than ")
     assert ["llama-5" in part for part in tables if part.startswith(("700,000,000", "50 monthly"))] == [False, True]
 

@@ -14,7 +14,7 @@ import yaml
 from typer.testing import CliRunner
 
 from affiliates.contributions import contract
-from affiliates.errors import RefusedError
+from affiliates.errors import Code, RefusedError
 from affiliates.manifests.group import Group, settles_at
 from affiliates.manifests.loader import read_group
 from affiliates.manifests.product import ProductRef
@@ -377,6 +377,12 @@ def test_the_command(directory: Path, store_url: str) -> None:
         assert done.exit_code == code, done.output
         return done.output
 
+    def refused(*arguments: str) -> str:
+        done = CliRunner().invoke(commands, ["erase", *arguments, "--group", str(directory)])
+        assert isinstance(done.exception, RefusedError)
+        assert [refusal.code for refusal in done.exception.refusals] == [Code.NOT_CONFIRMED]
+        return str(done.exception)
+
     week = ("a/app", "--from", "2025-01-01", "--to", "2025-01-07")
     by = ("--by", "A. Officer", "--reason", "asked for")
     before = rows_of(store_url, directory)
@@ -389,7 +395,9 @@ def test_the_command(directory: Path, store_url: str) -> None:
         mauwatch(*week, *half, code=2)
     mauwatch("--epoch", "1", "--allow-again", *by, code=2)
     assert rows_of(store_url, directory) == before
-    answer = mauwatch(*week, *by)
+    assert "say --yes" in re.sub(r"\s+", " ", refused(*week, *by))
+    assert rows_of(store_url, directory) == before
+    answer = mauwatch(*week, *by, "--yes")
     assert "The store's file was written anew: the bytes are gone from it." in answer
     assert '"erased_before": 7' in mauwatch(*week, *by, "--json")
     assert [row["upper"] for row in rows_of(store_url, directory)["figures"]].count(None) == 6
@@ -405,7 +413,7 @@ def test_the_command(directory: Path, store_url: str) -> None:
 def test_it_needs_no_key(directory: Path) -> None:
     """The key is destroyed first, and then the sketches go: an order of things that must be possible."""
     (directory / "group.key").unlink()
-    asked = ["erase", "--epoch", "1", "--by", "A. Officer", "--reason", "x", "--group", str(directory)]
+    asked = ["erase", "--epoch", "1", "--by", "A. Officer", "--reason", "x", "--yes", "--group", str(directory)]
     done = CliRunner().invoke(commands, asked)
     assert done.exit_code == 0, done.output
     assert "Not published yet, the next run does" in done.output
