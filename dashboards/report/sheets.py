@@ -123,7 +123,8 @@ class Sheets(FPDF):
     def lines(self, texts: Iterable[str], grey: bool = False) -> None:
         """A list, a paragraph each; all of it, for what is left out is what somebody will ask about."""
         for line in texts:
-            self.text_line(f"· {line}", grey)
+            # No break after the point: a long address would leave it alone on its line.
+            self.text_line(f"·\u00a0{line}", grey)
 
     def pairs(self, rows: Iterable[tuple[str, str]], width: int = 34) -> None:
         """Words with what they mean, or fields with their values."""

@@ -164,7 +164,7 @@ def test_nothing_is_cut_from_the_page(directory: Path) -> None:
         assert f"a/{name}\n" in f"{written}\n"
         assert f"not complete: {name}: 2025-03 missing" in written
         assert f"Not in it: sold-{name}" in written
-        assert f"· {name}, by Head of Data of A" in written
+        assert f"·\u00a0{name}, by Head of Data of A" in written
     assert long_name in written
     assert "in the bundle" not in written
     page = pdf.pdf(content, NOW)
