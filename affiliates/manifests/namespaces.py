@@ -1,6 +1,7 @@
 """What group.yaml says of a namespace's identifiers: how they are written, which of their values name nobody, and how many one
 person has. Pure."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Literal, NamedTuple
 
@@ -64,10 +65,18 @@ UNSAID = IdentifierRange(1, None)
 """What holds for a namespace of which nothing is said: any number of its identifiers may be one person's."""
 
 
+def _number(value: object) -> object:
+    """A text of digits as the number that it says; anything else as it is. YAML gives every value as its text."""
+    if not isinstance(value, str) or not re.fullmatch(r"\d{1,7}(\.\d{1,7})?", value):
+        return value
+    return float(value) if "." in value else int(value)
+
+
 def _range(value: object) -> object:
     """1, [1, 3], [1, several] or several as the two ends of a range; anything else is refused by name."""
     if isinstance(value, IdentifierRange):
         return value
+    value = [_number(end) for end in value] if isinstance(value, list | tuple) else _number(value)
     ends = [1, _SEVERAL] if value == _SEVERAL else [value, value] if isinstance(value, int | float) else value
     if not isinstance(ends, list | tuple) or len(ends) != 2:
         raise ValueError(f"is no range of identifiers: {_FORMS}")
