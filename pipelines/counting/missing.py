@@ -2,15 +2,16 @@
 
 A period of a product's life is absent while nobody has contributed it. It is missing once it is over and its late events ought
 to have come (`settles_after`), and no count and no ceiling stands in for its month. That is so for products with sources and
-for those that are handed in.
+for those that are handed in. Of an entity outside the group nothing is missing: no figure has its products (`asked_of`).
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 
+from affiliates.manifests.group import Group
 from affiliates.manifests.product import Product
-from affiliates.periods import DAY, Grain, end_of, month_days, month_of, stretches
+from affiliates.periods import DAY, Grain, end_of, month_days, month_end, month_of, stretches
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,16 @@ def missing(
     days += [day for day in product.days_due(first, last, zone) if month_of(day) in months]
     bounded = {month for month in {month_of(day) for day in days} if stands_in(product, month)}
     return tuple(sorted(day for day in days if month_of(day) not in bounded))
+
+
+def asked_of(group: Group, affiliate: str, days: Collection[date]) -> tuple[date, ...]:
+    """The days of the months whose figures have the affiliate's products: it is a member on the month's last day.
+
+    A licence's test of another day's group says for itself what that group lacks.
+    """
+    share = min(reading.control_share for reading in group.readings.readings)
+    by_month = {month: affiliate in group.affiliates(month_end(month), share) for month in {month_of(day) for day in days}}
+    return tuple(day for day in days if by_month[month_of(day)])
 
 
 def stands_in(product: Product, month: date) -> bool:

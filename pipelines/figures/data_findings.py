@@ -16,7 +16,7 @@ from affiliates.sketches.plausibility import SURE
 from affiliates.sketches.registers import standard_error
 from pipelines.counting import measure
 from pipelines.counting.inputs import gather
-from pipelines.counting.missing import missing
+from pipelines.counting.missing import asked_of, missing
 from pipelines.figures import event_rates, falls, quality_checks, rows
 from pipelines.figures.falls import LEAST_EMPTY_DAYS, PAST_DAYS, Fall
 from pipelines.runbook import DataFinding, Page
@@ -75,7 +75,8 @@ def read_missing(store: ContributionStore, group: Group, now: datetime) -> dict[
     for ref, product in group.products.items():
         zone = product.day_zone or group.settings.time_zone
         present = [(version.grain, version.activity_date) for version in store.read_versions(ref)]
-        if days := missing(product, present, product.from_, local_day(now, zone), zone, now):
+        lacking = missing(product, present, product.from_, local_day(now, zone), zone, now)
+        if days := asked_of(group, ref.affiliate, lacking):
             missing_days[str(ref)] = days
     return missing_days
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 
 from affiliates.aggregation import availability, key_overlap
 from affiliates.errors import RefusedError
@@ -12,6 +12,7 @@ from affiliates.periods import Grain, first_day, last_day, month_of
 from affiliates.sources import resolve
 from affiliates.sources.protocol import EventSource
 from pipelines.counting import overlap
+from pipelines.counting.missing import asked_of
 from pipelines.counting.missing import missing as missing_days
 from pipelines.records import StoredContribution
 from pipelines.store import product_days
@@ -51,9 +52,7 @@ def due(
     zone = product.day_zone or workspace.group.settings.time_zone
     days = _days(product, first, last, workspace.now.date(), zone)
     if product.handed_in:
-        return ProductDue(
-            [], {}, _missing(product, days, [(v.grain, v.activity_date) for v in versions], zone, workspace.now), {}
-        )
+        return ProductDue([], {}, _missing(workspace, ref, product, days, [(v.grain, v.activity_date) for v in versions]), {})
     stored = {version.activity_date: version for version in versions if version.grain == product.grain}
     sources = resolve.find(str(ref), product, workspace.directory, workspace.group.settings.time_zone)
     periods = availability.periods_present(sources, product, days, zone, workspace.now)
@@ -68,16 +67,20 @@ def due(
     there = {(product.grain, period) for period in (periods if in_range else {*periods, *stored})}
     there |= {("month", version.activity_date) for version in versions if version.grain == "month"}
     # A day that the sources hold is late in a month that isn't over, or refused below; it isn't missing.
-    lacking = _missing(product, days, there, zone, workspace.now)
+    lacking = _missing(workspace, ref, product, days, there)
     missing = tuple(day for day in lacking if not all(source.has(day) for source in sources))
     return ProductDue(sources, periods, missing, {period: fingerprints[period] for period in periods}, next_epoch)
 
 
 def _missing(
-    product: Product, days: Sequence[date], present: Iterable[tuple[Grain, date]], zone: str, now: datetime
+    workspace: Workspace, ref: ProductRef, product: Product, days: Sequence[date], present: Iterable[tuple[Grain, date]]
 ) -> tuple[date, ...]:
     """The days that are missing (`counting.missing`), among `days` (in ascending order)."""
-    return missing_days(product, present, days[0], days[-1], zone, now) if days else ()
+    if not days:
+        return ()
+    zone = product.day_zone or workspace.group.settings.time_zone
+    lacking = missing_days(product, present, days[0], days[-1], zone, workspace.now)
+    return asked_of(workspace.group, ref.affiliate, lacking)
 
 
 def has_days(group: Group, first: date | None, last: date | None, today: date) -> bool:

@@ -1,14 +1,18 @@
 """What is missing: one meaning for products with sources and products that are handed in."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from affiliates.manifests.loader import read_group
 from affiliates.manifests.product import Product
+from affiliates.manifests.readings import Readings
 from affiliates.periods import Grain, days_between
-from pipelines.counting.missing import Absent, absent, day_ranges, missing
-from tests.support.groups import product
+from pipelines.counting.missing import Absent, absent, asked_of, day_ranges, missing
+from tests.support.groups import entity, product
 
 JANUARY = date(2025, 1, 1), date(2025, 1, 31)
 COUNT = {"month": "2025-01", "users": 7, "unit": "people", "document": "calls", "attested_by": "CFO"}
@@ -76,3 +80,16 @@ def test_what_is_absent_is_so_whether_due_or_not() -> None:
 def test_days_in_words() -> None:
     days = [date(2025, 1, d) for d in (1, 2, 5, 9, 10, 12)]
     assert day_ranges(days) == "2025-01-01 to 2025-01-02, 2025-01-05, 2025-01-09 to 2025-01-10 …"
+
+
+def test_nothing_is_missing_of_who_is_outside_the_group(make: Callable[..., Path]) -> None:
+    """`run`, the alert and /health told 640 days of an entity that was bought later, which no figure has products of."""
+    bought = [{"owner": "parent", "share": "100 %", "from": "2025-02-10"}]
+    half = [{"owner": "parent", "share": "50 %", "from": "2024-01-01"}]
+    group = read_group(make([entity("a", [product()], owned_by=bought), entity("b", [product()], owned_by=half)]))
+    days = tuple(days_between(date(2025, 1, 30), date(2025, 2, 2)))
+    assert asked_of(group, "a", days) == days[2:], "the month in which an entity joins counts whole"
+    assert asked_of(group, "b", days) == ()
+    wide = [{"name": "wide", "counts": "unique_people", "control_share": "40 %"}, {"name": "usual", "counts": "unique_people"}]
+    settings = group.model_copy(update={"readings": Readings.model_validate({"readings": wide})})
+    assert asked_of(settings, "b", days) == days, "one reading counts the entity"
