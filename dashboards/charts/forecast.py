@@ -257,7 +257,7 @@ def _html(drawn: Drawing, path: Path) -> None:
                     fill=fill,
                     fillcolor=_BOUNDS,
                     showlegend=fill is not None,
-                    hovertemplate=f"%{{x|%Y-%m}} {('at least', 'at most')[edge]} %{{y:,.6g}}<extra></extra>",
+                    hovertemplate=f"%{{x|%Y-%m}} {('at least', 'at most')[edge]} %{{y:,.9~r}}<extra></extra>",
                 ),
                 row=1,
                 col=1,
@@ -270,7 +270,7 @@ def _html(drawn: Drawing, path: Path) -> None:
         bands = [(drawn.fan, "p2_5", "p97_5", _WIDE, "95 % interval"), (drawn.fan, "p10", "p90", _NARROW, "80 % interval")]
     for fan, low, high, colour, name in bands:
         for quantile, fill in ((low, None), (high, "tonexty")):
-            text = f"%{{text}} {name}, {quantile[1:].replace('_', '.')} %: %{{y:,.6g}}<extra></extra>"
+            text = f"%{{text}} {name}, {quantile[1:].replace('_', '.')} %: %{{y:,.9~r}}<extra></extra>"
             band = {"x": days, "y": fan[quantile], "text": names, "hovertemplate": text, "name": name, "mode": "lines"}
             filled = {"line": {"width": 0}, "fill": fill, "fillcolor": colour, "showlegend": fill is not None}
             figure.add_trace(go.Scatter(**band, **filled), row=1, col=1)
@@ -286,7 +286,7 @@ def _html(drawn: Drawing, path: Path) -> None:
         for name, chances, colour in by_estimate:
             lines.append((drawn.ahead, chances, f"{name}, by the estimate", {"color": colour, "dash": "dash"}, "lines", 2))
     for x, y, name, line, mode, row in lines:
-        form = "%{y:,.6g}" if row == 1 else "%{y:.1%}"
+        form = "%{y:,.9~r}" if row == 1 else "%{y:.1%}"
         figure.add_trace(
             go.Scatter(x=x, y=y, name=name, line=line, mode=mode, hovertemplate=f"%{{x|%Y-%m}} {form}<extra>{name}</extra>"),
             row=row,

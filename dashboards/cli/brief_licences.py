@@ -11,7 +11,7 @@ from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.text import Text
 
-from dashboards.cli.licence_tables import below, cells, parts_of, whom
+from dashboards.cli.licence_tables import below, cells, named, parts_of, whom
 from dashboards.cli.tables import table
 
 if TYPE_CHECKING:
@@ -40,18 +40,13 @@ def brief(tests: "Sequence[Test]") -> RenderableType:
     columns = ("licence", "asks", "tests", "result", "under the readings", "headroom, least", "95 % interval, widest")
     parts: list[RenderableType] = []
     if rows:
-        parts += [table("What the licences' tests found", columns, rows, (5, 6), (0, 2, 3)), _MORE]
+        parts += [table("What the licences' tests found", columns, rows, (5, 6), (2, 3)), _MORE]
     without = [test for test in tests if test not in measured]
     if without:
-        named = ", ".join(f"{parts_of(test)[0].id} ({parts_of(test)[-1]})" for test in without)
-        parts.append(Text(f"Not measured, since nothing was contributed for the month that they test: {named}."))
-    parts += below([(_name(test), test.readings) for test in measured])
+        listed = ", ".join(f"{name} ({parts_of(test)[-1]})" for name, test in zip(named(without), without, strict=True))
+        parts.append(Text(f"Not measured, since nothing was contributed for the month that they test: {listed}."))
+    parts += below(list(zip(named(measured), (test.readings for test in measured), strict=True)))
     return Stack(*parts)
-
-
-def _name(test: "Test") -> str:
-    entry, _, _, product, _ = parts_of(test)
-    return f"{entry.id}, {product}" if product else entry.id
 
 
 def _by_result(readings: "Mapping[str, ReadingResult]") -> "Iterator[tuple[str, ReadingResult]]":

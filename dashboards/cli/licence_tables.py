@@ -31,6 +31,8 @@ RESULT_STYLE = {
     "over": "bold red",
 }
 NO_ADVICE = Text("Results of the stated readings; no legal advice.", style="dim")
+_OF = " of "
+"""Stands between a licence and whose users are meant; neither of the two has blanks."""
 RECORD = "* the group's reading of record on the release date"
 
 
@@ -63,12 +65,7 @@ def of_family(tests: "Sequence[LicenceTest]", alone: bool = True) -> RenderableT
     ]
     if any(o.of_record for t in tests for o in t.readings.values()):
         parts.append(Text(RECORD))
-    several = len({t.licensee for t in tests}) > 1
-    # With several licensees, or a supposed release, the licence's name alone would be said of two tests.
-    named = [
-        f"{t.licence.id}{f' on {t.licence.released}' if supposed else ''}{f', {t.licensee}' if several else ''}" for t in tests
-    ]
-    parts += below(list(zip(named, (t.readings for t in tests), strict=True)))
+    parts += below(list(zip(named(tests), (t.readings for t in tests), strict=True)))
     return Stack(*parts, NO_ADVICE) if alone else Stack(*parts)
 
 
@@ -95,6 +92,22 @@ def cells(name: str, o: "ReadingResult") -> list[str | Text]:
     return [f"{name}{' *' if o.of_record else ''}", Text(o.result, RESULT_STYLE[o.result]), room, bounds]
 
 
+def named(tests: "Sequence[LicenceTest | ClauseTest]") -> list[str]:
+    """What to call each test in a sentence: the licence, and whose users where several tests have the name, or a product's."""
+    parts = [parts_of(test) for test in tests]
+    clauses_of = {entry.id: {p[1].id for p in parts if p[0].id == entry.id} for entry, *_ in parts}
+    names = []
+    for test, (entry, clause, *_) in zip(tests, parts, strict=True):
+        licence = getattr(test, "licence", None)
+        # A supposed release has a name of its own, and the newest version's clause.
+        name = f"{licence.id} on {licence.released}" if licence and licence.supposed else entry.id
+        names.append(f"{name} by {clause.id}" if len(clauses_of[entry.id]) > 1 else name)
+    return [
+        f"{name}{_OF}{product or licensee}" if product or names.count(name) > 1 else name
+        for name, (_, _, licensee, product, _) in zip(names, parts, strict=True)
+    ]
+
+
 def below(named_readings: "Sequence[tuple[str, Mapping[str, ReadingResult]]]") -> Iterator[Text]:
     """What stands below a table: coverage, why it is so, what would settle it; each once, with whom it is of."""
     every = [(name, o) for name, readings in named_readings for o in readings.values()]
@@ -115,16 +128,23 @@ def _settling(named_readings: "Sequence[tuple[str, Mapping[str, ReadingResult]]]
     for name, readings in named_readings:
         settled = {reading: o.settled_by for reading, o in readings.items() if o.settled_by}
         differ = len(set(settled.values())) > 1
+        licence, of, subject = name.partition(_OF)
         for reading, remedies in settled.items():
-            yield from ((remedy, f"{name} by {reading}" if differ else name) for remedy in remedies)
+            whose = f"{licence} by {reading}{of}{subject}" if differ else name
+            yield from ((remedy, whose) for remedy in remedies)
 
 
 def _of_whom(statements: Iterable[tuple[str, str]]) -> dict[str, str]:
     """What is said, each once, with the names of all of whom it is said."""
-    names: dict[str, dict[str, None]] = {}
+    names: dict[str, dict[str, list[str]]] = {}
     for what, name in statements:
-        names.setdefault(what, {})[name] = None
-    return {what: ", ".join(whom) for what, whom in names.items()}
+        licence, _, subject = name.partition(_OF)
+        subjects = names.setdefault(what, {}).setdefault(licence, [])
+        subjects += [subject] if subject and subject not in subjects else []
+    return {
+        what: ", ".join(f"{licence}{_OF}{' and '.join(subjects)}" if subjects else licence for licence, subjects in whom.items())
+        for what, whom in names.items()
+    }
 
 
 def clauses(tests: "Sequence[LicenceTest | ClauseTest]") -> RenderableType:
@@ -132,12 +152,8 @@ def clauses(tests: "Sequence[LicenceTest | ClauseTest]") -> RenderableType:
     rows: list[Sequence[str | Text]] = []
     noted: list[tuple[str, Mapping[str, ReadingResult]]] = []
     first_over = list[str]()
-    ids = [parts_of(test)[0].id for test in tests]
-    # A licence with two clauses, or of two licensees, has two blocks: each is named with its subject.
-    twice = {id_ for id_ in ids if ids.count(id_) > 1}
-    for test in tests:
-        entry, clause, licensee, product, month = parts_of(test)
-        name = f"{entry.id}, {product or licensee}" if entry.id in twice or product else entry.id
+    for test, name in zip(tests, named(tests), strict=True):
+        entry, clause, _, _, month = parts_of(test)
         noted.append((name, test.readings))
         more = "more than" if clause.comparator == "gt" else "at least"
         unit = "users a day" if clause.metric == "daily_active_users" else "users"

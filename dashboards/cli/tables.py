@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich import box
+from rich.cells import cell_len
 from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.table import Table
@@ -11,6 +12,7 @@ from rich.text import Text
 
 from affiliates.errors import Refusal
 from dashboards.cli.answers import UNTESTED
+from dashboards.cli.console import WIDTH
 from pipelines import runbook
 from pipelines.runbook import Page
 
@@ -35,7 +37,12 @@ def people(number: int | None) -> str:
 
 def interval(figure: "Figure | ClauseCount") -> str:
     """The 95 % interval, in people; `no upper bound` where there is none."""
-    return f"{people(figure.lower)} to {'no upper bound' if figure.upper is None else people(figure.upper)}"
+    return bounds(figure.lower, figure.upper)
+
+
+def bounds(lower: int | None, upper: int | None) -> str:
+    """From the lower to the upper bound, in people."""
+    return f"{people(lower)} to {'no upper bound' if upper is None else people(upper)}"
 
 
 def headroom(least: int | None, most: int | None) -> str:
@@ -67,13 +74,27 @@ def table(
     numbers: Sequence[int] = (),
     fixed: Sequence[int] = (),
 ) -> Table:
-    """A table of texts. `numbers`: positions of the columns that align to the right; `fixed`: of those that are never broken."""
-    grid = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    """A table of texts. `numbers`: positions of the columns that align to the right; `fixed`: of those that are never broken.
+
+    Lines break at blanks. rich breaks words, and so numbers, only where the columns don't fit beside each other: a table as wide
+    as that has less space between its columns.
+    """
+    cells = [[Text(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]  # Never read as markup.
+    by_column = zip(columns, *([cell.plain for cell in row] for row in cells), strict=True)
+    widths = [_least_width(texts, broken=i not in fixed) for i, texts in enumerate(by_column)]
+    is_tight = sum(widths) + 3 * len(widths) > WIDTH
+    padding = (0, 0) if is_tight else (0, 1)
+    grid = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, padding=padding)
     for i, column in enumerate(columns):
         grid.add_column(column, justify="right" if i in numbers else "left", overflow="fold", no_wrap=i in fixed)
-    for row in rows:
-        grid.add_row(*(Text(cell) if isinstance(cell, str) else cell for cell in row))  # Never read as markup.
+    for row in cells:
+        grid.add_row(*row)
     return grid
+
+
+def _least_width(texts: Iterable[str], broken: bool) -> int:
+    """Columns of the terminal that the texts need at least, broken at blanks or only at their own ends of lines."""
+    return max((cell_len(part) for text in texts for part in (text.split() if broken else text.splitlines())), default=0)
 
 
 def refusals(shown: Sequence[Refusal]) -> RenderableType:

@@ -232,7 +232,9 @@ def _forecast_lines(alert: Transition, about: About, alerting: Alerting) -> list
     """How likely the threshold is passed, and by when to decide: the crossing less each lead time in alerts.yaml."""
     if alert.within_year is None:
         return ["There is no forecast: the level is by the figure alone."]
-    lines = [f"Probability of passing it: {alert.within_quarter or 0:.0%} in three months, {alert.within_year:.0%} in twelve."]
+    # As `mauwatch forecast` says it: by the estimate alone the same threshold may be passed for certain, or never.
+    chances = f"{alert.within_quarter or 0:.0%} in three months, {alert.within_year:.0%} in twelve"
+    lines = [f"Probability of passing it, by the range (the figure's bounds and growth): {chances}."]
     if about.crossing is not None:
         parts = []
         for name, lead in alerting.lead_times.model_dump().items():

@@ -271,10 +271,15 @@ def _notes(series: Series, values: Floats, breaks: Flags) -> list[str]:
     if known < 24 // series.months:
         notes.append("seasons aren't looked for: two years aren't there")
     if series.newest.lower is not None and series.newest.upper is not None:
-        bounds = f"{series.newest.lower:,.6g} to {series.newest.upper:,.6g}"
+        bounds = f"{_in_digits(series.newest.lower)} to {_in_digits(series.newest.upper)}"
         notes.append(
             f"the newest figure lies from {bounds}, and nobody knows how likely each place between is. By the range: taken as "
             "normal in logarithms around the estimate, half on either side, with the bounds as its 95 %; each path carries that "
             "error to its end. By the estimate: as if the estimate were the truth"
         )
     return notes
+
+
+def _in_digits(value: float) -> str:
+    """A value with all its digits before the point: people aren't written as 1.5e+07."""
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.6g}"

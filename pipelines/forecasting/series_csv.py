@@ -126,7 +126,7 @@ def _line(where: str, cells: Mapping[str, str]) -> _Line:
             Code.SERIES_INVALID,
             where,
             "`value` must lie from `lower` to `upper`",
-            f"{lower:g}, {value:g}, {upper:g}",
+            f"{lower:,.15g}, {value:,.15g}, {upper:,.15g}",
             "correct them",
         )
     return _Line(where, spelling, Point(number, value, lower, upper), cells.get("definition", ""))
@@ -164,7 +164,7 @@ def _number(where: str, name: str, text: str) -> float | None:
     number = float(text)
     if number <= 0 and name != "lower":
         step = "leave a missing value empty; from nobody at all there is no growth to forecast"
-        raise refused(Code.SERIES_INVALID, where, f"`{name}` must be over zero", f"{number:g}", step)
+        raise refused(Code.SERIES_INVALID, where, f"`{name}` must be over zero", f"{number:,.15g}", step)
     if not (abs(number) < _LARGEST and (number <= 0 or number > 1 / _LARGEST)):
         raise refused(Code.SERIES_INVALID, where, f"`{name}` is no number of people, in whatever unit", text, "correct it")
     return number

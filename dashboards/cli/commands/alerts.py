@@ -116,7 +116,8 @@ def _shown(alerts_shown: "Sequence[Transition]", waiting: dict[int, int]) -> Ren
     for alert in alerts_shown:
         about = alert.rule or alert.kind.replace("_", " ")
         if alert.estimate is not None and alert.threshold:
-            figure = f"{alert.as_of:%Y-%m}: {alert.estimate:,}, {alert.estimate / alert.threshold:.1%} of {alert.threshold:,}"
+            share = f"{alert.estimate / alert.threshold:.1%} of {alert.threshold:,}"
+            figure = f"{alert.as_of:%Y-%m}: {alert.estimate:,} ({tables.bounds(alert.lower, alert.upper)}), {share}"
         else:
             subjects = alert.subjects.splitlines()
             figure = ", ".join(subjects[:3]) + (f" and {len(subjects) - 3} more" if len(subjects) > 3 else "")

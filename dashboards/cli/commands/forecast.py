@@ -202,8 +202,8 @@ def shown(forecast: "Forecast", lead_times: LeadTimes, today: date) -> Renderabl
         parts += [Text(line) for line in _two_doubts(forecast)]
         parts += [Text(line) for line in _passage(forecast, "By the range: ")]
         parts += [Text(line) for line in _passage(forecast.at_estimate, "By the estimate: ")]
-        parts += [Text(line) for line in _decide_by(forecast, lead_times, today, " by the range")]
-        parts += [Text(line) for line in _decide_by(forecast.at_estimate, lead_times, today, " by the estimate")]
+        parts += [Text(line) for line in _decide_by(forecast, lead_times, today, "by the range")]
+        parts += [Text(line) for line in _decide_by(forecast.at_estimate, lead_times, today, "by the estimate")]
     else:
         rows = [(label(a.number), *map(number, a.quantiles.values()), *map(chance, (a.over, a.crossed))) for a in forecast.ahead]
         columns = ("", "lowest 2.5 %", "10 %", "median", "90 %", "highest 2.5 %", "P(over)", "P(crossed)")
@@ -249,18 +249,19 @@ def _passage(outcomes: "Outcomes", basis: str = "") -> list[str]:
 
 
 def _decide_by(outcomes: "Outcomes", lead_times: LeadTimes, today: date, basis: str = "") -> list[str]:
-    """The days to decide by, one line for each stated probability; `basis`: what a crossing rests on."""
+    """The days to decide by, one line for each stated probability; `basis`: what a crossing rests on, in brackets after it."""
     days: Mapping[str, int] = lead_times.model_dump()
+    rests = f" ({basis})" if basis else ""
     lines = []
     for decision in outcomes.decide_by(days):
         share = f"{decision['probability']:.0%}".replace("%", " %")
         # No day is better than a wrong one: within the horizon nothing says by when to decide.
         if decision["crossing"] is None:
-            lines.append(f"Decide by{basis}: no day at {share}, since the threshold isn't crossed with it within the horizon.")
+            lines.append(f"Decide by: no day at {share}{rests}, since the threshold isn't crossed with it within the horizon.")
             continue
         parts = []
         for name, day in decision["days"].items():
             passed = ": passed" if day < today else ""
             parts.append(f"{name.replace('_', ' ')} {day} ({days[name]} days before{passed})")
-        lines.append(f"Decide by{basis}, for a crossing at {share} by {decision['crossing']}: {'; '.join(parts)}.")
+        lines.append(f"Decide by, for a crossing at {share}{rests} by {decision['crossing']}: {'; '.join(parts)}.")
     return lines

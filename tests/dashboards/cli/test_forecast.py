@@ -92,6 +92,8 @@ def test_two_doubts_are_told_apart(tmp_path: Path, here: Here) -> None:
         "> 99.9 %", chances[1]
     )
     assert "taken as normal in logarithms around the estimate" in said
+    assert "the newest figure lies from 311,000,000 to 768,000,000" in said, "and not from 3.11e+08"
+    assert "for a crossing at 50 % (by the estimate) by 2026-01" in said
     assert max(len(line) for line in shown.splitlines()) <= 120
 
 

@@ -58,7 +58,9 @@ def test_where_a_figure_lies(figure: Situation, level: Level, title: str, body: 
     message = told(figure, Event("raised", level))
     assert message["title"] == f"[{level.word}] acme: {title}"
     assert body in message["text"]
-    assert ("Probability" in message["text"]) == (figure.within_year is not None and "above" not in title)
+    assert ("Probability of passing it, by the range (the figure's bounds" in message["text"]) == (
+        figure.within_year is not None and "above" not in title
+    )
     assert "700" not in message["bare_title"] + message["bare_text"]
 
 
