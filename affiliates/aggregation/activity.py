@@ -11,7 +11,7 @@ import polars as pl
 
 from affiliates.aggregation.batch import Batch, CellKeys, NotCounted, SourceSample
 from affiliates.aggregation.event_columns import event_columns, is_beyond
-from affiliates.aggregation.frequent import frequent_values
+from affiliates.aggregation.frequent import frequent_values, frequent_values_of_months
 from affiliates.aggregation.key_cache import KeyCache
 from affiliates.aggregation.per_person import PerPersonSample
 from affiliates.concurrency import ordered
@@ -204,9 +204,9 @@ def batches(
         keys, codes, places = key_cache.keys_and_places_of(columns)
         counted = (flags & _COUNTS > 0) & (since < n_days)
         per_person.add(columns, keys, codes, np.where(counted, since, np.int32(-1)))
-        frequent = frequent_values(rows, keys, codes, places, event_source.source.identifiers, days)
+        given = (rows, keys, codes, places, event_source.source.identifiers, days)
         batch = _by_cell(since, flags, keys, codes, days, key_cache.namespaces)
-        return replace(batch, frequent=frequent)
+        return replace(batch, frequent=frequent_values(*given), frequent_in_month=frequent_values_of_months(*given))
 
     with event_source.reading():
         yield from ordered(aggregate, read(), at_once=1)

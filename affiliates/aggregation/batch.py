@@ -42,7 +42,9 @@ class Batch:
     canaries: Mapping[str, Keys] = field(default_factory=dict)
     """By namespace, keys of the protocol's fixed identifiers, where somebody else has made the keys."""
     frequent: Sequence[FrequentValue] = ()
-    """Values that may stand for too many people."""
+    """Values that may stand for too many people on a day."""
+    frequent_in_month: Sequence[FrequentValue] = ()
+    """Values that may stand for too many people in a month, each with the month's first day."""
 
 
 @dataclass(frozen=True)

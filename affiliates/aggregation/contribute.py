@@ -63,9 +63,18 @@ class _Tally:
 
     def check_frequent(self, subject: str, product: Product, largest_person: int) -> None:
         """Refuse a period in which one value stands for too many people. Raises `RefusedError`."""
-        judged = {cell for cell in self.absorbers if cell[0] != "automated"}
-        people = sum(_people(self.absorbers[cell]) for cell in judged)
-        self.frequent.check(subject, product, sum(self.events[cell] for cell in judged), people, largest_person)
+        people = sum(_people(self.absorbers[cell]) for cell in self.judged)
+        self.frequent.check(subject, product, self.judged_events, people, largest_person)
+
+    @property
+    def judged(self) -> set[tuple[str, str]]:
+        """The cells whose values are judged: those of automated users may stand for anything."""
+        return {cell for cell in self.absorbers if cell[0] != "automated"}
+
+    @property
+    def judged_events(self) -> int:
+        """How many events the judged cells have."""
+        return sum(self.events[cell] for cell in self.judged)
 
     def add_cell(self, audience: str, namespace: str, keys: Keys, events: int, lg_k: int) -> None:
         """Take one cell's keys and events; `lg_k` is of the cell's sketch."""
@@ -79,6 +88,27 @@ class _Tally:
 def _people(absorber: Absorber) -> int:
     """How many different keys there were, or about how many."""
     return absorber.distinct if absorber.distinct is not None else round(absorber.registers().bounds().estimate)
+
+
+def _check_months(
+    subject: str,
+    product: Product,
+    months: Mapping[date, FrequentValues],
+    tallies: Mapping[date, _Tally],
+    days: Sequence[date],
+    settings: Settings,
+) -> None:
+    """Refuse a month in which one value stands for too many people, its days being too small to tell. Raises `RefusedError`.
+
+    `days`: those of the pass. `tallies`: the pass's, by period.
+    """
+    for month, frequent in sorted(months.items()):
+        of_month = [tally for first, tally in tallies.items() if month_of(first) == month]
+        sketches = [tally.absorbers[cell].registers() for tally in of_month for cell in tally.judged]
+        people = round(Registers.union(sketches, settings.lg_k).bounds().estimate)
+        n_days = sum(month_of(day) == month for day in days)
+        events = sum(tally.judged_events for tally in of_month)
+        frequent.check(f"{subject}, {month:%Y-%m}", product, events, people, settings.largest_person, n_days)
 
 
 def contribute(
@@ -109,6 +139,7 @@ def contribute(
         crosswalk = context.crosswalk(month)
         canary_images = _CanaryImages(subject, context, month, product.has_ready_keys)
         tallies: dict[date, _Tally] = defaultdict(_Tally)
+        months: dict[date, FrequentValues] = defaultdict(FrequentValues)
         samples: list[tuple[str, PerPersonSample]] = []
         for source in sources:
             if product.has_ready_keys:
@@ -127,8 +158,8 @@ def contribute(
             for batch in batches:
                 canary_images.add(batch.canaries)
                 _absorb(batch, set(pass_days), product.grain, context.settings.lg_k, tallies)
-        for name, sample in samples:
-            sample.check(name)
+                for value in batch.frequent_in_month:
+                    months[value.day].add([value])
         for first, tally in sorted(tallies.items()):
             events = sum(tally.events.values())
             check_shares(f"{subject}, {first}", product, events, tally.unidentified, tally.left_out)
@@ -136,6 +167,10 @@ def contribute(
             identified += events
             unidentified += tally.unidentified
             left_out += tally.left_out
+        _check_months(subject, product, months, tallies, pass_days, context.settings)
+        # After the values that stand for many: one of them beside many devices says nothing of a person's.
+        for name, sample in samples:
+            sample.check(name)
         # Once more for all passes so far: many small days, each too small to judge, can be as wrong as one large day.
         check_shares(subject, product, identified, unidentified, left_out)
         pass_periods = sorted({first_day(product.grain, day) for day in pass_days})

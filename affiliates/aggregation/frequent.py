@@ -17,7 +17,7 @@ from affiliates.contributions.completeness import TOO_FEW_TO_JUDGE
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.manifests.product import Product
 from affiliates.manifests.source import Identifier
-from affiliates.periods import DAY
+from affiliates.periods import DAY, month_of
 from affiliates.sketches.arrays import Keys, Values
 from affiliates.sketches.kernels.frequent import frequent_rows
 
@@ -27,11 +27,18 @@ SHARES = ((100, 0.2), (50, 0.5))
 Of 35 people one may well make 60 % of the events (of 1,611 months of commits to a project, one person made over half in 52 of
 those with 20 to 49 people, and in none with more), so of fewer than 50 nothing can be told.
 """
+SHARES_OF_MONTHS = ((1000, 0.2), (50, 0.5))
+"""As `SHARES`, of several days: of 152 months of a project with 50 to 99 people, one person made over a fifth in 41 and at most
+37 %."""
 LEAST_BESIDE = 10
 """Other identifiers beside one value below which nothing is told, however few people there are."""
 SHARE_BESIDE = 0.01
 """The share of a period's people that may stand as other identifiers beside one value."""
 _KEPT = 1000
+
+
+_MOST_ROWS = 500_000
+"""Events of a batch up to which its months are judged as well: with more, their days aren't too small to be judged."""
 
 
 class FrequentValue(NamedTuple):
@@ -55,9 +62,42 @@ def frequent_values(
     `rows` has `since` (days since the first day), `flags` and a column of texts for each of the identifiers; `keys`, `codes` and
     `places` have an element for each row: its key, the key's code, and the place of the identifier that gave the key.
     """
-    rows_chosen: npt.NDArray[np.int64] = np.empty(len(keys), np.int64)
     since = rows["since"].to_numpy()
     n_days = (days[-1] - days[0]).days + 1
+    return _values(rows, keys, codes, places, identifiers, days[0], since, n_days)
+
+
+def frequent_values_of_months(
+    rows: pl.DataFrame, keys: Keys, codes: Values, places: Values, identifiers: Sequence[Identifier], days: Sequence[date]
+) -> list[FrequentValue]:
+    """As `frequent_values`, of whole months, each named by its first day; none where the batch has one day, or very many events.
+
+    A value of nobody with nine events a day is in no day's notable share, and hides everybody behind it all the same.
+    """
+    if days[0] == days[-1] or len(rows) > _MOST_ROWS:
+        return []
+    first = month_of(days[0])
+    n_days = (days[-1] - days[0]).days + 1
+    month_starts = [(month_of(days[0] + DAY * day) - first).days for day in range(n_days)]
+    since = rows["since"].to_numpy()
+    is_wanted = (since >= 0) & (since < n_days)
+    starts = np.full(len(since), -1, np.int32)
+    starts[is_wanted] = np.array(month_starts, np.int32)[since[is_wanted]]
+    return _values(rows, keys, codes, places, identifiers, first, starts, month_starts[-1] + 1)
+
+
+def _values(
+    rows: pl.DataFrame,
+    keys: Keys,
+    codes: Values,
+    places: Values,
+    identifiers: Sequence[Identifier],
+    first: date,
+    since: npt.NDArray[np.int32],
+    n_days: int,
+) -> list[FrequentValue]:
+    """As `frequent_values`, of periods that begin `since` days after the first."""
+    rows_chosen: npt.NDArray[np.int64] = np.empty(len(keys), np.int64)
     chosen = rows_chosen[: frequent_rows(since, rows["flags"].to_numpy(), codes, keys, n_days, rows_chosen)]
     if not len(chosen):
         return []
@@ -77,7 +117,7 @@ def frequent_values(
         .filter(pl.col("events") >= LEAST_BESIDE)
     )
     return [
-        FrequentValue(days[0] + DAY * since, key, events, beside, identifiers[place].column, masked(text or ""))
+        FrequentValue(first + DAY * since, key, events, beside, identifiers[place].column, masked(text or ""))
         for since, key, events, beside, place, text in values.iter_rows()
     ]
 
@@ -104,22 +144,23 @@ class FrequentValues:
             most = sorted(self._by_key.values(), key=lambda value: (value.events, value.beside))[-_KEPT:]
             self._by_key = {value.key: value for value in most}
 
-    def check(self, subject: str, product: Product, events: int, people: int, largest_person: int) -> None:
+    def check(self, subject: str, product: Product, events: int, people: int, largest_person: int, n_days: int = 1) -> None:
         """Refuse a period in which one value stands for too many people. Raises `RefusedError`.
 
-        `events` and `people`: of the period's users that aren't automated. `largest_person`: as in group.yaml.
+        `events` and `people`: of the period's users that aren't automated. `largest_person`: as in group.yaml. `n_days`: how
+        many days the period has events of; of several, an honest person may have another device on each.
         """
         if not self._by_key:
             return
         limits = product.largest_identifier
         most = max(self._by_key.values(), key=lambda value: value.events)
-        usual_share = next((share for least, share in SHARES if people >= least), 1.0)
+        usual_share = next((share for least, share in (SHARES if n_days == 1 else SHARES_OF_MONTHS) if people >= least), 1.0)
         share = float(limits.share) if limits and limits.share else usual_share
         if events >= TOO_FEW_TO_JUDGE and most.events > share * events:
             raise _refused(subject, most, f"in {most.events:,} of {events:,} events; the limit is {share:.0%}", "share")
         widest = max(self._by_key.values(), key=lambda value: value.beside)
         # Of few people: more other identifiers than the whole period has people.
-        usual = min(largest_person, max(people, LEAST_BESIDE - 1))
+        usual = min(largest_person, max(people if n_days == 1 else people // 2, LEAST_BESIDE - 1, n_days))
         limit = limits.beside if limits and limits.beside else max(usual, int(SHARE_BESIDE * people))
         if widest.beside > limit:
             raise _refused(

@@ -154,13 +154,16 @@ class PerPersonSample:
         shared = "" if pair.anchor is None or beside == namespace else (
             f"; or, where people share one, of {beside}: `identifiers_per_person: [0.5, …]`"
         )  # fmt: skip
+        nobody = "" if pair.anchor is None or above != 1 else (
+            f"; or, where that value of {beside} names nobody, write it under `names_nobody`"
+        )  # fmt: skip
         return refused(
             Code.NAMESPACE_CONTRADICTED,
             subject,
             "one person has more identifiers in a month than group.yaml says",
             f"{values}, at most {several}",
             f"say what holds in group.yaml: `namespaces: {{{namespace}: {{identifiers_per_person: [1, {max(most, 2)}]}}}}`, or "
-            f"`several` where nobody knows{shared}",
+            f"`several` where nobody knows{shared}{nobody}",
         )
 
 

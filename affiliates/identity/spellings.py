@@ -25,7 +25,8 @@ _ODD_SHARE = 0.1
 _MOST = 0.9
 """The share of values from which a column is taken to hold e-mail addresses, or telephone numbers."""
 _LEAST = 10
-_OWN_FORM = ("email", "phone")
+_BETWEEN = r"[\s\x{a0}\x{200b}-\x{200f}\x{2060}\x{feff}{}()\[\]<>\"']"
+"""Blanks, characters without width, brackets and quotation marks."""
 _LOOKS = {"email": "@", "phone": "^[+(]{0,2}[0-9][0-9 ()/.-]{5,}$"}
 _NEEDED = {"email": ("@", "have no @"), "phone": ("[0-9]", "have no digit")}
 
@@ -69,7 +70,7 @@ class Spellings:
         for name, pattern in (*_LOOKS.items(), *((f"{name} needs", needed) for name, (needed, _) in _NEEDED.items())):
             looks[name] = int(looked_at.str.contains(pattern).sum())
         pairs = []
-        if column.namespace not in _OWN_FORM:
+        if column.namespace != "phone":  # libphonenumber has one spelling of each.
             present = usable.drop_nulls()
             pairs = list(zip(folded(present).hash(self._seed).to_list(), present.hash(self._seed).to_list(), strict=True))
         with self._lock:
@@ -103,10 +104,11 @@ class Spellings:
             if number < _SHARE * looked_at:
                 continue
             whose = one if one == other else f"{one} and {other}"
+            form = "" if namespace == "email" else ", or name the namespace's `form` in group.yaml, or `forms: recognised`"
             texts.append(
                 f"{whose}: identifiers of `{namespace}` come in two spellings, {number:,} of {looked_at:,} that were looked at: "
-                "alike but for case, `.0`, leading zeros, blanks or brackets. Each spelling counts as a person; name the "
-                "namespace's `form` in group.yaml, or `forms: recognised`"
+                "alike but for case, width, `.0`, leading zeros, a plus sign, blanks, brackets or the like. Each spelling counts "
+                f"as a person; correct the export{form}"
             )
         return texts
 
@@ -146,6 +148,10 @@ class Spellings:
 
 
 def folded(text: pl.Series) -> pl.Series:
-    """Each identifier without what two spellings differ in: case, `.0`, leading zeros, blanks, brackets, hyphens of a UUID."""
-    bare = text.str.to_lowercase().str.replace_all(r"[\s\x{a0}{}()\[\]<>\"']|^urn:uuid:", "").str.replace(r"[.]0*$", "")
-    return bare.str.replace(forms.UUID, "${1}${2}${3}${4}${5}").str.replace("^0+", "")
+    """Each identifier without what two spellings differ in: case, width, `.0`, leading zeros, + or 00, commas of thousands,
+    blanks, brackets, hyphens of a UUID, `mailto:`."""
+    if (text.str.len_bytes() != text.str.len_chars()).any():
+        text = text.str.normalize("NFKC")  # Digits and letters of full width.
+    bare = text.str.to_lowercase().str.replace_all(_BETWEEN, "").str.replace("^(?:urn:uuid:|mailto:)", "")
+    bare = bare.str.replace_all(r",([0-9]{3})\b", "${1}").str.replace(r"[.]0*$", "")
+    return bare.str.replace(forms.UUID, "${1}${2}${3}${4}${5}").str.replace("^[+]?0*", "")

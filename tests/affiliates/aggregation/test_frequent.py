@@ -1,6 +1,6 @@
 """A value that no list knows, and that stands for everybody who isn't signed in: one person in place of thousands."""
 
-from datetime import date
+from datetime import date, timedelta
 
 import numpy as np
 import polars as pl
@@ -23,17 +23,20 @@ SETTINGS = Settings.model_validate({"group": "g", "ultimate_parent": "parent", "
 BOTH = [{"column": "user", "namespace": "account"}, {"column": "device", "namespace": "device"}]
 
 
-def counted(directory, frame: pl.DataFrame, **changes: object) -> tuple[int, int]:  # type: ignore[no-untyped-def]
-    """People and unidentified events of one day of events. Raises `RefusedError`."""
+def counted(directory, frame: pl.DataFrame, n_days: int = 1, **changes: object) -> tuple[int, int]:  # type: ignore[no-untyped-def]
+    """People, each once a day, and unidentified events of events that are spread over so many days. Raises `RefusedError`."""
     directory.mkdir(exist_ok=True)
-    frame.write_parquet(directory / "events-2025-01-01.parquet")
+    days = [DAY + timedelta(number) for number in range(n_days)]
+    for number, day in enumerate(days):
+        frame.gather_every(n_days, number).write_parquet(directory / f"events-{day}.parquet")
     ours = {"files": "events-{day}.parquet", "time": None, "complete_through": None, "identifiers": BOTH}
     manifest = Product.model_validate(product(sources=[source(**ours)]) | changes)
     context = contribute.EdgeContext(directory, SETTINGS, Keyring.from_key(SETTINGS, GroupKey(KEY, "1")), lambda month: None, NOW)
     sources = resolve.find("shop/app", manifest, directory, "UTC")
-    passes = contribute.contribute(ProductRef("shop", "app"), manifest, sources, {DAY: [DAY]}, context)
-    (contribution,) = [c for one_pass in passes for c in one_pass]
-    return sum(part.distinct_users or 0 for part in contribution.parts), contribution.unidentified_events or 0
+    passes = contribute.contribute(ProductRef("shop", "app"), manifest, sources, {day: [day] for day in days}, context)
+    contributions = [c for one_pass in passes for c in one_pass]
+    users = sum(part.distinct_users or 0 for contribution in contributions for part in contribution.parts)
+    return users, sum(contribution.unidentified_events or 0 for contribution in contributions)
 
 
 def events(people: int, of_value: int, value: str | None, devices: int, each: int = 1) -> pl.DataFrame:
@@ -80,6 +83,33 @@ def test_one_value_of_many_people_is_refused(tmp_path, frame: pl.DataFrame, word
 def test_people_who_stand_out_are_people(tmp_path, frame: pl.DataFrame, people: int) -> None:  # type: ignore[no-untyped-def]
     """A refusal of an honest day would keep its users out of the month."""
     assert counted(tmp_path, frame)[0] == people
+
+
+IN_MONTH = [
+    pytest.param(
+        events(60, 130, "xyzzy", 40, each=6), "2025-01", "beside 40 different next identifiers; the limit is 31", id="few"
+    ),
+    pytest.param(events(150, 1200, "xyzzy", 0, each=7), "2025-01", "in 1,200 of 2,250 events; the limit is 50%", id="events"),
+    pytest.param(events(3000, 620, "xyzzy", 310, each=3), "2025-01", "beside 310 different next identifiers", id="many"),
+]
+
+
+@pytest.mark.parametrize(("frame", "period", "words"), IN_MONTH)
+def test_days_too_small_to_judge_make_a_month(tmp_path, frame: pl.DataFrame, period: str, words: str) -> None:  # type: ignore[no-untyped-def]
+    """Eight events a day of nobody are in no day's notable share, and hide forty people of a hundred in a month."""
+    with pytest.raises(RefusedError) as error:
+        counted(tmp_path, frame, n_days=31)
+    (refusal,) = error.value.refusals
+    assert refusal.code == Code.EVENTS_OF_ONE_VALUE
+    assert refusal.subject == f"shop/app, {period}"
+    assert words in str(refusal)
+    assert "xyzzy" not in str(refusal)
+
+
+def test_a_new_cookie_every_day_is_one_persons(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """A refusal of an honest month would keep its users out."""
+    assert counted(tmp_path, events(20, 62, "anna", 31, each=31), n_days=31)[0] > 31
+    assert counted(tmp_path, events(60, 290, "anna", 5, each=6), n_days=31)[0] > 31
 
 
 def test_a_manifest_raises_the_limits(tmp_path) -> None:  # type: ignore[no-untyped-def]

@@ -117,6 +117,16 @@ def test_a_device_of_two_people_is_said_or_told(make: Make) -> None:
     assert go(group_of(make, {"email": 1, "device": [0.5, 2]}, frame)).clean
 
 
+def test_one_value_of_nobody_is_a_cause_too(make: Make) -> None:
+    """To say nine devices a person would hide nine people behind one value, where the value names nobody."""
+    frame = people(devices=1, emails=1)
+    nobody = frame.gather_every(12).head(9).with_columns(user=pl.lit("signed out"))
+    report = go(group_of(make, {"device": 1}, pl.concat([frame.head(40), nobody])))
+    ((refusal,),) = (p.refusals for p in report.products)
+    assert refusal.code == Code.NAMESPACE_CONTRADICTED
+    assert "where that value of email names nobody, write it under `names_nobody`" in refusal.next_step
+
+
 def test_a_statement_that_changes_is_compared_once_more(make: Make) -> None:
     """Nothing is computed again for it, and the published figures move all the same."""
     assert go(group_of(make, {"email": [1, 2]}, people())).clean
