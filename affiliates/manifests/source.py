@@ -201,6 +201,8 @@ class Source(Model):
     def _placeholder(cls, value: str | None) -> str | None:
         if other := set(re.findall(r"\{(.*?)\}", value or "")) - {"day"}:
             raise ValueError(f"unknown placeholder {{{other.pop()}}}: only {{day}} is known")
+        if "**" in (value or ""):  # Elsewhere it goes through folders of any depth; here some of these would silently not count.
+            raise ValueError("`*` stays within a folder: name the folder alone to read all below it, or write `*` for each level")
         if value and "://" in value and not _CLOUD.match(value):
             raise ValueError("is no place that can be read: a path, or s3://bucket/…, gs://bucket/…, az://container/…")
         if value and re.match("[a-z0-9]+://[^/]*@", value):

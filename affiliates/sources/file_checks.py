@@ -257,7 +257,7 @@ def _check_jsonl(path: Path, needed: list[str], where: str, identifiers: set[str
             rule = "begins with a byte order mark, which JSON has not"
             raise not_text(where, TextFault(rule, "line 1", "write it as UTF-8 without the mark", is_damage=False)) from None
         number = _first_bad_json(path)
-        next_step = "write one JSON object a line"
+        next_step = "write one JSON object a line; NaN and Infinity are no JSON, null is"
         if head.lstrip().startswith(b"["):
             next_step = "the file is one list: write one JSON object a line"
         raise refused(Code.SOURCE_LINES_INVALID, where, "a bad line", f"line {number} isn't a JSON object", next_step) from None
@@ -283,13 +283,19 @@ def _check_jsonl(path: Path, needed: list[str], where: str, identifiers: set[str
         )
 
 
+def _no_json(constant: str) -> None:
+    """For what Python's reader takes beyond JSON. Raises `ValueError`."""
+    raise ValueError(constant)
+
+
 def _first_bad_json(path: Path) -> int:
     """The number (from 1) of the first line that isn't a JSON object; of the last line where each is one."""
     number = 0
     try:
         for line in _lines(path):
             number += 1
-            if not isinstance(json.loads(line), dict):
+            # Python reads NaN and Infinity, which are no JSON: polars stumbled on these, and the line is theirs.
+            if line.strip() and not isinstance(json.loads(line, parse_constant=_no_json), dict):
                 break
     except ValueError:
         pass

@@ -88,10 +88,16 @@ def head_of(path: Path) -> bytes:
 
 def check_kind(head: bytes, file_format: str, where: str) -> None:
     """Raise `RefusedError` for a file that begins as one of another format, or as text in another encoding."""
-    if kind := other_kind(head, file_format):
+    kind = other_kind(head, file_format)
+    if kind is None and head.startswith(_GZIP):
+        unpacked = _beginning_unpacked(head)
+        kind = "gzip that is packed twice" if is_packed(unpacked) else other_kind(unpacked, file_format)
+    if kind:
         next_step = f"write it as {file_format}, or name its `format` if that is one that is read"
         if "pointer" in kind:
             next_step = "bring the file itself, by git lfs pull or git annex get"
+        elif kind == "gzip that is packed twice":
+            next_step = "unpack it once; an upload or a server may have packed it again"
         elif kind in ("a page in HTML", "XML"):
             next_step = "look into it: it may be a server's error, kept in the place of the export; then export again"
         raise refused(
@@ -103,6 +109,14 @@ def check_kind(head: bytes, file_format: str, where: str) -> None:
         )
     if file_format != "parquet" and (encoding := wide_encoding(head)):
         raise not_text(where, TextFault("is no UTF-8 text", f"it is {encoding}", "write it as UTF-8", is_damage=False))
+
+
+def _beginning_unpacked(head: bytes) -> bytes:
+    """What the beginning of a gzip file holds, unpacked; nothing where that is damaged."""
+    try:
+        return zlib.decompressobj(zlib.MAX_WBITS | 16).decompress(head, HEAD_BYTES)
+    except zlib.error:
+        return b""
 
 
 def is_of_encoding(error: BaseException) -> bool:
@@ -215,6 +229,10 @@ def _fault_of(file: BinaryIO | gzip.GzipFile) -> TextFault | None:
         if is_first and b"\r" in chunk and b"\n" not in chunk:
             return TextFault(
                 "its lines end with CR alone", "read as one line", "end them with LF, or with CR and LF", is_damage=False
+            )
+        if is_first and b"\r\r\n" in chunk:
+            return TextFault(
+                "its lines end with CR twice", "CR, CR and LF", "end them with LF, or with CR and LF", is_damage=False
             )
         is_first = False
         *lines, rest = (rest + chunk).split(b"\n")

@@ -10,7 +10,17 @@ from typing import NamedTuple
 
 from affiliates.errors import Code, refused
 from affiliates.manifests.source import Source
-from affiliates.sources.leftovers import NO_SUCH_DAY, OTHER_DAY, UNCOMMITTED, LeftOut, Tally, note, uncommitted, why_left_out
+from affiliates.sources.leftovers import (
+    NO_SUCH_DAY,
+    OTHER_DAY,
+    UNCOMMITTED,
+    LeftOut,
+    Tally,
+    note,
+    number_of_files,
+    uncommitted,
+    why_left_out,
+)
 
 _SUFFIXES = {
     ".parquet": "parquet",
@@ -37,10 +47,15 @@ _WAYS_OF_DAYS = (
     (r"\d\d?\.\d\d?\.\d{4}", "DD.MM.YYYY"),
     (r"\d\d?[-_]\d\d?[-_]\d{4}", "DD-MM-YYYY or MM-DD-YYYY"),
     (r"(19|20)\d{6}[T_-]?\d\d(\d\d){0,2}Z?", "YYYYMMDD with an hour"),
-    (r"\d{4}-\d\d-\d\d[T_ -]?\d\d.*", "YYYY-MM-DD with an hour"),
-    (r"\d{4}-?W\d\d", "a week"),
+    (r"\d{4}-\d\d-\d\d[T_ -]?\d\d((:|_|-|%3A)?\d\d){0,2}Z?", "YYYY-MM-DD with an hour"),
+    # Another part of the day, or a copy: either is events, unless another file holds them.
+    (r"\d{4}-\d\d-\d\d.+", "YYYY-MM-DD with more behind it"),
+    (r"\d{4}-?W\d\d(-?\d)?", "a week"),
     (r"\d{4}-?\d\d", "YYYY-MM"),
     (r"\d{4}-\d{3}", "a day of the year"),
+    (r"\d\d[-._]\d\d[-._]\d\d", "a year of two digits"),
+    (r"\d\d?[ _-]?[A-Za-z]{3,9}[ _-]?\d{4}|[A-Za-z]{3,9}[ _-]?\d\d?[ ,_-]+\d{4}", "the month's name"),
+    (r"\d{10}(\d{3}){0,3}", "a moment counted from 1970"),
     (r"\d\d{0,3}", "a number"),
 )
 """How days are written elsewhere, in order: each whole text, and what it is called."""
@@ -137,7 +152,7 @@ def _refuse_days(other_days: Sequence[str], has_parts: bool, source: Source, sub
             Code.SOURCE_DAYS_UNCLEAR,
             subject,
             "events without a day",
-            f"{len(missing):,} files have {missing[0]} in the place of {{day}} in {source.files}",
+            f"{number_of_files(len(missing))} with {missing[0]} in the place of {{day}} in {source.files}",
             "give these events their day, or take the files away if they count nowhere",
         )
     if other_days and not has_parts:
@@ -146,7 +161,7 @@ def _refuse_days(other_days: Sequence[str], has_parts: bool, source: Source, sub
             Code.SOURCE_DAYS_UNCLEAR,
             subject,
             "{day} is YYYY-MM-DD, and no file's day fits",
-            f"{len(other_days):,} files fit {source.files} but for their day ({', '.join(ways)})",
+            f"{number_of_files(len(other_days))} like {source.files} but for the day ({', '.join(ways)})",
             "name the files by YYYY-MM-DD, or give the folder without {day}, with `time` and `complete_through`",
         )
 

@@ -29,7 +29,7 @@ _OF_THE_SYSTEM = re.compile(
 )
 _SYSTEM_FOLDERS = {
     "lost+found", "$recycle.bin", "system volume information", "@eadir", "@recycle", "@recently-snapshot", "@tmp", "#recycle",
-    "#snapshot", "+tmp",
+    "#snapshot", "~snapshot", "+tmp",
 }  # fmt: skip
 _TRANSACTION = re.compile(r"-tid-(\d+)-")
 """The number of the job that wrote a part, as Databricks puts it into the part's name."""
@@ -48,7 +48,12 @@ class LeftOut:
 
     def __str__(self) -> str:
         example = _LONG_NUMBER_OR_ADDRESS.sub("…", self.example)
-        return f"{self.number:,} {'file' if self.number == 1 else 'files'} {self.reason}, such as {example}"
+        return f"{number_of_files(self.number)} {self.reason}, such as {example}"
+
+
+def number_of_files(number: int) -> str:
+    """A number of files in words: 1 file, 2 files."""
+    return f"{number:,} {'file' if number == 1 else 'files'}"
 
 
 class Tally:

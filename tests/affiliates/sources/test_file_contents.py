@@ -72,6 +72,13 @@ OTHER: dict[str, tuple[str, bytes, Code, str]] = {
     "NULs in JSON": ("e.jsonl", (JSONL + "\0" * 99).encode(), UNREADABLE, r"holds NUL characters.*\(line 2\)"),
     "cut gzip": ("e.csv.gz", gzip.compress(FAR)[:-200], UNREADABLE, "can't be unpacked to its end .*cut off or damaged"),
     "gzip as Parquet": ("e.parquet", gzip.compress(PARQUET), OTHER_KIND, r"holds no parquet \(it is gzip\)"),
+    "gzip of gzip": ("e.csv.gz", gzip.compress(gzip.compress(CSV.encode())), OTHER_KIND, r"packed twice\). Next: unpack it once"),
+    "gzip of a page": ("e.csv.gz", gzip.compress(b"<html>404</html>"), OTHER_KIND, r"holds no csv \(it is a page in HTML\)"),
+    "gzip of Parquet": ("e.jsonl.gz", gzip.compress(PARQUET), OTHER_KIND, r"holds no jsonl \(it is Parquet\)"),
+    "CR twice": ("e.csv", CSV.replace("\n", "\r\r\n").encode(), ENCODING, "its lines end with CR twice"),
+    "NaN in JSON": (
+        "e.jsonl", (JSONL + '{"at": "", "user": "", "x": NaN}\n' + JSONL).encode(), LINES, r"line 2 isn't .*NaN and Inf",
+    ),
     "zip": ("e.csv", _zipped(CSV), OTHER_KIND, r"holds no csv \(it is a ZIP archive, as an Excel workbook is\)"),
     "a page": ("e.csv", b"<!DOCTYPE html>\n<html>404</html>", OTHER_KIND, r"\(it is a page in HTML\)\. Next: look into"),
     "a page, indented": ("e.csv", b"\xef\xbb\xbf\n <html>,</html>", OTHER_KIND, r"\(it is a page in HTML\)"),

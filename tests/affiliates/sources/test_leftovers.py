@@ -32,7 +32,7 @@ LEFT_BY_OTHERS = {
     "Thumbs.db": OF_THE_SYSTEM, "desktop.ini": OF_THE_SYSTEM, "lost+found/a.parquet": OF_THE_SYSTEM, "a.csv~": OF_THE_SYSTEM,
     "~$a.xlsx": OF_THE_SYSTEM, "#a.csv#": OF_THE_SYSTEM, "@eaDir/a.csv": OF_THE_SYSTEM, "$RECYCLE.BIN/a.csv": OF_THE_SYSTEM,
     "~syncthing~a.csv.tmp": UNFINISHED, "a.parquet.crc": OF_THE_SYSTEM, "day_$folder$": OF_THE_SYSTEM, "a.bak": OF_THE_SYSTEM,
-    "+tmp/a.parquet": OF_THE_SYSTEM, "0b1c.csv.metadata": OF_THE_SYSTEM,
+    "+tmp/a.parquet": OF_THE_SYSTEM, "~snapshot/daily.0/a.csv": OF_THE_SYSTEM, "0b1c.csv.metadata": OF_THE_SYSTEM,
 }  # fmt: skip
 OF_THE_SOURCE = [
     "part-0.parquet", "day=2025-01-05/part-0.parquet", "_day=2025-01-05/part-0.parquet", "tmp.csv", "temporary/part.csv",
@@ -143,6 +143,11 @@ OTHER_DAYS = {
     "NAME=YYYY-MM-DD": ("d/{day}/e.parquet", "d/dt=2025-01-05/e.parquet"),
     "YYYYMMDD with an hour": ("e_{day}.parquet", "e_2025010510.parquet"),
     "YYYY-MM-DD with an hour": ("day={day}/e.parquet", "day=2025-01-05 00%3A00%3A00/e.parquet"),
+    "YYYY-MM-DD with more behind it": ("e_{day}.parquet", "e_2025-01-05-part2.parquet"),
+    "a year of two digits": ("e_{day}.parquet", "e_25-01-05.parquet"),
+    "the month's name": ("e_{day}.parquet", "e_05Jan2025.parquet"),
+    "a moment counted from 1970": ("e_{day}.parquet", "e_1736035200.parquet"),
+    "a week": ("e_{day}.parquet", "e_2025-W01-7.parquet"),
     "two days in one path": ("d/{day}/e-{day}.parquet", "d/2025-01-05/e-2025-01-06.parquet"),
     "YYYY-MM": ("e_{day}.parquet", "e_2025-01.parquet"),
 }
@@ -155,7 +160,7 @@ def test_a_day_that_is_written_otherwise_is_said(tmp_path: Path, put: Put, way: 
     here, there = {name: _one("a@example.com")}, put({name: _one("a@example.com")})
     for where, given in (("", here), (f"{there}/", {})):
         directory = group_of(tmp_path / str(bool(where)), source(files=where + pattern, complete_through=None), given)
-        with pytest.raises(RefusedError, match=r"\{day\} is YYYY-MM-DD.*1 files fit .* but for their day \(" + way) as refused:
+        with pytest.raises(RefusedError, match=r"\{day\} is YYYY-MM-DD.*1 file like .* but for the day \(" + way) as refused:
             contributions(directory)
         assert refused.value.refusals[0].code is Code.SOURCE_DAYS_UNCLEAR
 
@@ -179,7 +184,7 @@ def test_events_without_a_day_are_not_lost(tmp_path: Path, request: pytest.Fixtu
     if place == "store":
         where, whole = request.getfixturevalue("put")(whole) + "/", {}
     directory = group_of(tmp_path, source(files=f"{where}d/day={{day}}/*.parquet", complete_through=None), whole)
-    with pytest.raises(RefusedError, match=r"events without a day \(1 files have __HIVE_DEFAULT_PARTITION__"):
+    with pytest.raises(RefusedError, match=r"events without a day \(1 file with __HIVE_DEFAULT_PARTITION__"):
         contributions(directory)
 
 
@@ -189,6 +194,20 @@ def test_a_pattern_that_matches_folders_is_refused(make: Make) -> None:
     directory = make([entity("a", [product(sources=[source(files="d/*", format="parquet")])])], files)
     with pytest.raises(RefusedError, match=r"matches folders.*1 of 2"):
         contributions(directory)
+
+
+def test_stars_for_any_depth_are_refused(make: Make) -> None:
+    """`**` read one level, as `*` does: the files above and below counted nobody, and the days looked complete."""
+    files = {
+        "d/e.parquet": _one("a@example.com"),
+        "d/x/f.parquet": _one("b@example.com"),
+        "d/x/y/g.parquet": _one("c@example.com"),
+    }
+    directory = make([entity("a", [product(sources=[source(files="d/**/*.parquet")])])], files)
+    with pytest.raises(RefusedError, match=r"`\*` stays within a folder: name the folder alone"):
+        contributions(directory, [DAY])
+    directory = make([entity("a", [product(sources=[source(files="d")])])], files)
+    assert users(contributions(directory, [DAY])[DAY]) == {"email": 3}
 
 
 def test_a_place_with_nothing_but_leftovers_says_so(make: Make) -> None:
