@@ -48,7 +48,7 @@ def conventions(sheets: Sheets, files: Content) -> None:
     """What the figures take for granted, right below them."""
     said = {name: Namespace.model_validate(of_it) for name, of_it in files["group"]["namespaces"].items()}
     version = files["figures"]["published"][0]["publication"]["method"]
-    for line in convention.lines(files["inputs"]["namespaces"], ranges_of(said), version):
+    for line in convention.lines(files["inputs"]["namespaces"], ranges_of(said), version, advised=False):
         sheets.text_line(line)
 
 

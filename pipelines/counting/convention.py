@@ -58,17 +58,24 @@ def unsaid(namespaces: Iterable[str], said: Collection[str], method: int = METHO
     return sorted(set(namespaces) - set(said)) if method >= FIRST_WITH_RANGES else []
 
 
-def lines(namespaces: Collection[str], said: Mapping[str, IdentifierRange], method: int = METHOD) -> list[str]:
-    """What stands beside a figure: the estimate's convention, and what is said of the namespaces of its sketches."""
+def lines(
+    namespaces: Collection[str], said: Mapping[str, IdentifierRange], method: int = METHOD, advised: bool = True
+) -> list[str]:
+    """What stands beside a figure: the estimate's convention, and what is said of the namespaces of its sketches.
+
+    `advised`: with what to do about it, for whoever keeps group.yaml.
+    """
     texts = [f"Estimate: {in_words(method)}."]
     if method < FIRST_WITH_RANGES:
         return [*texts, f"Bounds, by method {method}: each identifier is one person's only one in its namespace."]
     if known := {name: said[name] for name in sorted(namespaces) if name in said}:
-        texts.append(f"Identifiers per person, as group.yaml says: {', '.join(f'{n} {r}' for n, r in known.items())}.")
+        by = "group.yaml" if advised else "the group"
+        texts.append(f"Identifiers per person, as {by} says: {', '.join(f'{n} {r}' for n, r in known.items())}.")
     if unknown := unsaid(namespaces, said, method):
         example = f"{{{unknown[0]}: {{identifiers_per_person: {'1' if unknown[0] == PERSON else '[1, 3]'}}}}}"
+        advice = f" Say in group.yaml what holds, such as `namespaces: {example}`." if advised else ""
         texts.append(
-            f"Not said, so any number of these may be one person's, and the lower bound leaves them out: {', '.join(unknown)}. "
-            f"Say in group.yaml what holds, such as `namespaces: {example}`."
+            f"Not said, so any number of these may be one person's, and the lower bound leaves them out: {', '.join(unknown)}."
+            f"{advice}"
         )
     return texts

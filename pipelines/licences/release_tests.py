@@ -264,14 +264,44 @@ def spreads_of(months: Months, counts: Sequence[ClauseCount], names: Collection[
         crosswalk = f"a crosswalk that joins the same people's identifiers of {listed}"
         by_sketches = {name: f for name, f in people.measured.products.items() if names is None or name in names}
         lower = _lower_by_sketches(people.figure, stated, by_sketches)
-        spreads.append(spread(people.figure, stated, lower, lg_k, crosswalk, before=month))
+        least = _least_by_sketches(months, people, stated, by_sketches)
+        spreads.append(spread(people.figure, stated, lower, lg_k, crosswalk, before=month, least=least))
     return spreads
+
+
+def _least_by_sketches(
+    months: Months, people: ClauseCount, stated: Sequence[StatedCount], products: Mapping[str, Figure]
+) -> int | None:
+    """The people by sketches alone if all unjoined identifiers are the same people; null where the figure itself says so.
+
+    A count of more people is the figure's `identity_low`, and says nothing of the identifiers. `products`: those it is of.
+    """
+    if (people.figure.identity_low or 0) > _largest_count(people.figure, stated):
+        return None
+    named = _with_reasons(people.figure)
+    others = {name: figure.identity_low or 0 for name, figure in products.items() if name not in named}
+    most = sum(others.values())
+    # Together they need at least as many as the largest product, and at most all of them.
+    if most - max(others.values(), default=0) <= people.figure.standard_error:
+        return most
+    together = months.count_people(people.measured, people.measured.inputs.reading, others)
+    return most if together is None else together.figure.identity_low
+
+
+def _with_reasons(figure: Figure) -> set[str]:
+    """The products that a figure's reasons are about: a reason begins with its product."""
+    return {reason.partition(": ")[0] for reason in figure.reasons}
+
+
+def _largest_count(figure: Figure, stated: Sequence[StatedCount]) -> int:
+    """The people of the largest count that stands in for sketches; 0 without any."""
+    named = _with_reasons(figure)
+    return max((count.users for count in stated if count.kind == "count" and str(count.ref) in named), default=0)
 
 
 def _lower_by_sketches(figure: Figure, stated: Sequence[StatedCount], products: Mapping[str, Figure] | None = None) -> int:
     """A lower bound of the people by sketches alone, where the figure's own may be a count's; `products`: those it is of."""
-    named = {reason.partition(": ")[0] for reason in figure.reasons}
-    floor = max((count.users for count in stated if count.kind == "count" and str(count.ref) in named), default=0)
-    if figure.lower > floor:
+    if figure.lower > _largest_count(figure, stated):
         return figure.lower
+    named = _with_reasons(figure)
     return max((of_product.lower for name, of_product in (products or {}).items() if name not in named), default=0)

@@ -167,13 +167,15 @@ def spread(
     crosswalk: str,
     product: str = "",
     before: str = "",
+    least: int | None = None,
 ) -> Spread:
     """The parts of a figure's range, with the causes.
 
     `stated_counts`: counts and ceilings that may stand in; those stand in whose product a reason of the figure names. `lower`:
     a lower bound of the people by sketches alone. `lg_k`: the group's precision. `crosswalk`: what would join the identifiers,
     as a phrase. `product`: whose figure it is, where a reading adds products up. `before`: what to say before each cause, such
-    as the month of a mean.
+    as the month of a mean. `least`: the people by sketches alone if all unjoined identifiers are the same people, where a count
+    hides them in the figure.
     """
     named: dict[str, list[str]] = {}
     for reason in figure.reasons:
@@ -190,7 +192,7 @@ def spread(
             causes[Cause("gap", subject, f"{before}{subject}: {'; '.join(reasons)}")] = None
     counted = sum(stated.users for stated in stand_ins.values() if stated.kind == "count")
     most = max((figure.identity_high or 0) - counted, 0)
-    least = min(figure.identity_low or 0, most)
+    least = min((figure.identity_low or 0) if least is None else least, most)
     if most > least:
         causes[Cause("identity", product, f"{before}{crosswalk}")] = None
     # Without an upper bound its distance isn't known: the library's bounds lie two standard errors from the estimate.

@@ -190,6 +190,18 @@ def test_the_widest_cause_is_named_and_the_small_ones_are_not(make: Callable[...
     assert " % of the range): alone enough for `under` at best" in settling.sentences[1]
 
 
+def test_identity_is_a_cause_behind_a_larger_count(make: Callable[..., Path], store: ContributionStore) -> None:
+    """The count was taken for the fewest people that the identifiers need, so joining them was said to settle nothing."""
+    kind = Kind({"a/feed": {"email": (0, 900)}, "a/chat": {"phone": (0, 800)}}, counts={"b/calls": 4000})
+    months = filled(store, group_of(make, kind), kind)
+    *_, (settling, tried, causes) = undetermined(months, BY_NAME["unique_people"])
+    assert [cause.kind for cause in causes if cause.kind == "identity"] == ["identity"]
+    (way,) = [way for way in settling.ways if [cause.kind for cause in way.causes] == ["identity"]]
+    assert "under" in way.results
+    assert tried(way.causes, True) == "under"
+    assert 4900 <= way.upper_at_best <= 4910, "4,000 of the count, the 900 of the larger namespace, and the sketches' error"
+
+
 def test_what_only_together_settles() -> None:
     """Two stand-ins of which neither is enough are named as a pair, and a third that adds nothing isn't."""
     counts = {
