@@ -113,11 +113,12 @@ def measured(
     publication: "Publication | None" = None,
     findings: "Sequence[DataFinding]" = (),
     notes: Sequence[str] = (),
+    doubted: bool = False,
 ) -> RenderableType:
     """A month's figures, or another window's: the group, its affiliates, their products; and who signed them.
 
     `findings`: what the products' data show of the month; `notes`: what has changed since the publication, or that there is
-    none, a sentence each.
+    none, a sentence each; `doubted`: the settings of the figures may be other ones than the group's now.
     """
     from affiliates.manifests import namespaces
     from affiliates.manifests.product import ProductRef
@@ -154,7 +155,7 @@ def measured(
     high = "no upper bound" if upper is None else people(upper)
     parts.append(Text(f"Sum of products, each person once in each: {people(total)} ({people(lower)} to {high})."))
     said = namespaces.ranges_of(group.settings.namespaces)
-    parts += [Text(line) for line in convention.lines(figures.namespaces or (), said, figures.inputs.method)]
+    parts += [Text(line) for line in convention.lines(figures.namespaces or (), said, figures.inputs.method, doubted=doubted)]
     audiences = ", ".join(figures.inputs.reading.audiences)
     error = figures.group.standard_error
     parts.append(Text(f"Audiences: {audiences}. Standard error of the sketches: {error:,.1f} people."))

@@ -59,18 +59,24 @@ def unsaid(namespaces: Iterable[str], said: Collection[str], method: int = METHO
 
 
 def lines(
-    namespaces: Collection[str], said: Mapping[str, IdentifierRange], method: int = METHOD, advised: bool = True
+    namespaces: Collection[str],
+    said: Mapping[str, IdentifierRange],
+    method: int = METHOD,
+    advised: bool = True,
+    doubted: bool = False,
 ) -> list[str]:
     """What stands beside a figure: the estimate's convention, and what is said of the namespaces of its sketches.
 
-    `advised`: with what to do about it, for whoever keeps group.yaml.
+    `advised`: with what to do about it, for whoever keeps group.yaml. `doubted`: the figure is an earlier one, and group.yaml may
+    have said something else then.
     """
     texts = [f"Estimate: {in_words(method)}."]
     if method < FIRST_WITH_RANGES:
         return [*texts, f"Bounds, by method {method}: each identifier is one person's only one in its namespace."]
     if known := {name: said[name] for name in sorted(namespaces) if name in said}:
         by = "group.yaml" if advised else "the group"
-        texts.append(f"Identifiers per person, as {by} says: {', '.join(f'{n} {r}' for n, r in known.items())}.")
+        when = f"{by} says now, and perhaps not when the figure was made" if doubted else f"{by} says"
+        texts.append(f"Identifiers per person, as {when}: {', '.join(f'{n} {r}' for n, r in known.items())}.")
     if unknown := unsaid(namespaces, said, method):
         example = f"{{{unknown[0]}: {{identifiers_per_person: {'1' if unknown[0] == PERSON else '[1, 3]'}}}}}"
         advice = f" Say in group.yaml what holds, such as `namespaces: {example}`." if advised else ""

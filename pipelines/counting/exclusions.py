@@ -11,6 +11,9 @@ from affiliates.manifests.group import Group
 from affiliates.manifests.product import Product, ProductRef, definition_digest
 from pipelines.records import StoredContribution
 
+RUN_COMPUTES = "computed under earlier settings; compute them with mauwatch run"
+"""How the reason ends that contributions rest on other settings than the manifest's."""
+
 
 def reasons(
     group: Group,
@@ -57,7 +60,7 @@ def stale(group: Group, due: Sequence[tuple[ProductRef, Product]], versions: Seq
         if v.erased_at is None and v.definition_digest and v.definition_digest != current.get(v.ref, v.definition_digest)
     )
     for ref, number in stale.items():
-        yield f"{ref}: {number} periods were computed under earlier settings; compute them with mauwatch run"
+        yield f"{ref}: {number} periods were {RUN_COMPUTES}"
 
 
 def _other_definitions(due: Sequence[tuple[ProductRef, Product]], versions: Sequence[StoredContribution]) -> Iterator[str]:

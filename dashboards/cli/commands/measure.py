@@ -90,7 +90,9 @@ def measure(
     if as_json:
         console.print_json(answers.to_dict(measured, settings, publication, findings, changed))
     else:
-        console.output().print(tables.measured(measured, settings, publication, findings, notes))
+        # Nobody has kept what group.yaml said on a past day.
+        doubted = day is not None or any(changes.OTHER_SETTINGS in text for text in changed)
+        console.output().print(tables.measured(measured, settings, publication, findings, notes, doubted))
 
 
 def reading_of(group: "Group", name: str | None, day: date) -> "Reading":

@@ -129,7 +129,25 @@ def test_published_figures_stand_and_the_change_is_said(directory: Path, name: s
     assert {**tested, "changed_since_published": []} == licences[0]
     text = " ".join(mauwatch("measure", "--group", directory, "--month", "2025-03").stdout.split())
     assert "2025-03 is shown as it was published on" in text
-    assert "`mauwatch measure --month 2025-03 --anew` measures with that, and `mauwatch run` publishes" in text
+    # Of what has to be computed again `--anew` shows nothing: the store has the contributions of before.
+    anew = "`mauwatch measure --month 2025-03 --anew` measures with that, and `mauwatch run` publishes the month with it."
+    assert (anew in text) == (name != "who counts")
+    assert ("`mauwatch run` computes that, and publishes the month with it." in text) == (name == "who counts")
+
+
+def test_the_namespaces_of_today_arent_said_of_yesterdays_figure(directory: Path) -> None:
+    """Beside a signed lower bound stood a range that somebody wrote into group.yaml afterwards."""
+    settings = directory / "group.yaml"
+    text = settings.read_text()
+    assert "identifiers_per_person: 1\n" in text
+    settings.write_text(text.replace("identifiers_per_person: 1\n", "identifiers_per_person: [1, 4]\n", 1))
+    for asked, words in (
+        ((), "as group.yaml says now, and perhaps not when the figure was made: email [1, 4]."),
+        (("--as-known-on", f"{NOW:%Y-%m-%d}"), "says now, and perhaps not when"),
+        (("--anew",), "as group.yaml says: email [1, 4]."),
+    ):
+        done = mauwatch("measure", "--group", directory, "--month", "2025-03", *asked)
+        assert words in " ".join(done.stdout.split()), done.stdout + done.stderr
 
 
 def test_only_what_has_changed_is_said(directory: Path) -> None:
