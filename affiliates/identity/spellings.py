@@ -25,6 +25,10 @@ _ODD_SHARE = 0.1
 _MOST = 0.9
 """The share of values from which a column is taken to hold e-mail addresses, or telephone numbers."""
 _LEAST = 10
+_LONG = {"long": "^[1-9][0-9]{15,}$", "rounded": "^[1-9][0-9]{14}0+$", "far rounded": "^[1-9][0-9]{14}000+$"}
+"""Whole numbers of over 15 digits; those of them that are zeros after the 15th, as Excel writes them; and with three zeros."""
+_PAIRS = "^[0-9a-f]{2}([:-][0-9a-f]{2})+$"
+"""Pairs of hex digits with separators, as of a network card's address."""
 _BETWEEN = r"[\s\x{a0}\x{200b}-\x{200f}\x{2060}\x{feff}{}()\[\]<>\"']"
 """Blanks, characters without width, brackets and quotation marks."""
 _LOOKS = {"email": "@", "phone": "^[+(]{0,2}[0-9][0-9 ()/.-]{5,}$"}
@@ -69,6 +73,7 @@ class Spellings:
         looks = Counter({"all": len(looked_at)})
         for name, pattern in (*_LOOKS.items(), *((f"{name} needs", needed) for name, (needed, _) in _NEEDED.items())):
             looks[name] = int(looked_at.str.contains(pattern).sum())
+        looks.update({name: int(looked_at.str.contains(pattern).sum()) for name, pattern in _LONG.items()})
         pairs = []
         if column.namespace != "phone":  # libphonenumber has one spelling of each.
             present = usable.drop_nulls()
@@ -95,7 +100,7 @@ class Spellings:
     def findings(self) -> list[str]:
         """What somebody has to see to, in sentences that show no identifier."""
         with self._lock:
-            return [*self._in_two_spellings(), *self._exchanged(), *self._odd()]
+            return [*self._in_two_spellings(), *self._exchanged(), *self._odd(), *self._rounded()]
 
     def _in_two_spellings(self) -> list[str]:
         texts = []
@@ -146,12 +151,22 @@ class Spellings:
                 )
         return texts
 
+    def _rounded(self) -> list[str]:
+        return [
+            f"{column.product}: {looks['rounded']:,} of {looks['long']:,} numbers of over 15 digits in column {column.column} "
+            "are zeros after the 15th, as Excel rounds them: they have lost digits, and different people are one; export "
+            "the column as text"
+            for column, looks in sorted(self._looks.items())
+            if looks["rounded"] >= _MOST * looks["long"] and (looks["rounded"] >= _LEAST or looks["far rounded"] > 1)
+        ]
+
 
 def folded(text: pl.Series) -> pl.Series:
     """Each identifier without what two spellings differ in: case, width, `.0`, leading zeros, + or 00, commas of thousands,
-    blanks, brackets, hyphens of a UUID, `mailto:`."""
+    blanks, brackets, hyphens of a UUID, separators of pairs of hex digits, `mailto:`."""
     if (text.str.len_bytes() != text.str.len_chars()).any():
         text = text.str.normalize("NFKC")  # Digits and letters of full width.
     bare = text.str.to_lowercase().str.replace_all(_BETWEEN, "").str.replace("^(?:urn:uuid:|mailto:)", "")
     bare = bare.str.replace_all(r",([0-9]{3})\b", "${1}").str.replace(r"[.]0*$", "")
+    bare = bare.str.replace_all("[:-]", "").zip_with(bare.str.contains(_PAIRS).fill_null(False), bare)
     return bare.str.replace(forms.UUID, "${1}${2}${3}${4}${5}").str.replace("^[+]?0*", "")
