@@ -33,6 +33,8 @@ RESULT_STYLE = {
 NO_ADVICE = Text("Results of the stated readings; no legal advice.", style="dim")
 _OF = " of "
 """Stands between a licence and whose users are meant; neither of the two has blanks."""
+_BY = " by "
+"""Stands before a reading."""
 RECORD = "* the group's reading of record on the release date"
 
 
@@ -101,7 +103,7 @@ def named(tests: "Sequence[LicenceTest | ClauseTest]") -> list[str]:
         licence = getattr(test, "licence", None)
         # A supposed release has a name of its own, and the newest version's clause.
         name = f"{licence.id} on {licence.released}" if licence and licence.supposed else entry.id
-        names.append(f"{name} by {clause.id}" if len(clauses_of[entry.id]) > 1 else name)
+        names.append(f"{name} ({clause.id})" if len(clauses_of[entry.id]) > 1 else name)
     return [
         f"{name}{_OF}{product or licensee}" if product or names.count(name) > 1 else name
         for name, (_, _, licensee, product, _) in zip(names, parts, strict=True)
@@ -125,26 +127,31 @@ def below(named_readings: "Sequence[tuple[str, Mapping[str, ReadingResult]]]") -
 
 def _settling(named_readings: "Sequence[tuple[str, Mapping[str, ReadingResult]]]") -> Iterator[tuple[str, str]]:
     """What would settle each test, with the test's name; with the reading's as well where the readings differ in it."""
+    from pipelines.licences.outcome import STANDS
+
     for name, readings in named_readings:
-        settled = {reading: o.settled_by for reading, o in readings.items() if o.settled_by}
+        # Of a test that is granted or exempt nothing has to be settled.
+        settled = {reading: o.settled_by for reading, o in readings.items() if o.settled_by and o.result not in STANDS}
         differ = len(set(settled.values())) > 1
-        licence, of, subject = name.partition(_OF)
         for reading, remedies in settled.items():
-            whose = f"{licence} by {reading}{of}{subject}" if differ else name
-            yield from ((remedy, whose) for remedy in remedies)
+            yield from ((remedy, f"{name}{_BY}{reading}" if differ else name) for remedy in remedies)
 
 
 def _of_whom(statements: Iterable[tuple[str, str]]) -> dict[str, str]:
     """What is said, each once, with the names of all of whom it is said."""
-    names: dict[str, dict[str, list[str]]] = {}
+    names: dict[str, dict[tuple[str, str], list[str]]] = {}
     for what, name in statements:
-        licence, _, subject = name.partition(_OF)
-        subjects = names.setdefault(what, {}).setdefault(licence, [])
+        whose, by, reading = name.partition(_BY)
+        licence, _, subject = whose.partition(_OF)
+        subjects = names.setdefault(what, {}).setdefault((licence, f"{by}{reading}"), [])
         subjects += [subject] if subject and subject not in subjects else []
-    return {
-        what: ", ".join(f"{licence}{_OF}{' and '.join(subjects)}" if subjects else licence for licence, subjects in whom.items())
-        for what, whom in names.items()
-    }
+    return {what: ", ".join(_whose(*licence, subjects) for licence, subjects in whom.items()) for what, whom in names.items()}
+
+
+def _whose(licence: str, by: str, subjects: Sequence[str]) -> str:
+    """A licence with all whose users are meant."""
+    listed = " and ".join(filter(None, [", ".join(subjects[:-1]), *subjects[-1:]]))
+    return f"{licence}{_OF if listed else ''}{listed}{by}"
 
 
 def clauses(tests: "Sequence[LicenceTest | ClauseTest]") -> RenderableType:

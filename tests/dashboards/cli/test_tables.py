@@ -1,6 +1,7 @@
 """Tables of the terminal: a number that is broken over two lines is another number to whoever reads one line."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -52,3 +53,8 @@ def test_two_licensees_of_one_licence_are_named_once() -> None:
     assert named(tests[:1]) == ["llama-4"]
     (text,) = below([(name, result) for name in names])
     assert "llama-4 of holding and media, as llama-4 on 2026-01-05: contributions for 2025-03" in text.plain
+    sums = replace(result["all"], settled_by=("a crosswalk",))
+    (text,) = below([(name, result | {"sum": sums}) for name in ("llama-4 of a", "llama-4 of b", "llama-4 of c")])
+    assert "  llama-4 of a, b and c by sum: a crosswalk" in text.plain
+    granted = replace(sums, result="granted", without_grants="undetermined")
+    assert list(below([("llama-4", {"sum": granted})])) == [], "nothing has to be settled where a grant covers the use"
