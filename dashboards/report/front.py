@@ -1,10 +1,11 @@
 """The front of the page of evidence: for whom it is, what the test finds, the clause, and what was granted."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from dashboards.report.sheets import Sheets
 from dashboards.report.wording import Content, entity_name, group_name, interval, month_name, more_than, people, with_sign
+from pipelines.licences.outcome import STANDS
 
 
 def cover(sheets: Sheets, files: Content) -> None:
@@ -69,13 +70,20 @@ def result(sheets: Sheets, files: Content) -> None:
     heads = ("reading", "result", "estimate", "at least to at most", "threshold less these")
     sheets.rows(heads, rows, (36, 24, 25, 45, 44), (2, 3, 4))
     why = [f"{name}: {reason}" for name, o in outcomes for reason in o["why"]]
-    settling = [f"{name}: {_quoted(reason)}" for name, o in outcomes for reason in o["settled_by"]]
+    settling = list(_settling(outcomes))
     if why:
         sheets.text_line("Why:")
         sheets.lines(why)
     if settling:
         sheets.text_line("What would settle what is open:")
         sheets.lines(settling)
+
+
+def _settling(outcomes: Sequence[tuple[str, Content]]) -> Iterator[str]:
+    """What would settle each reading's test; nothing has to be settled where a grant or an exemption covers the use."""
+    for name, outcome in outcomes:
+        if outcome["result"] not in STANDS:
+            yield from (f"{name}: {_quoted(reason)}" for reason in outcome["settled_by"])
 
 
 def _quoted(text: str) -> str:

@@ -25,6 +25,8 @@ from pipelines.counting.window import Days, Window
 from pipelines.records import ContributionReader, Position, StatedCount, StoredContribution
 
 ByProduct = Mapping[ProductRef, Sequence[StoredContribution]]
+NEEDS_RUN = exclusions.RUN_COMPUTES
+"""How each text of `under_earlier_settings` ends."""
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from affiliates.manifests.group import Group
 from affiliates.manifests.readings import Reading
 from pipelines.counting.convention import METHOD
-from pipelines.counting.exclusions import RUN_COMPUTES
-from pipelines.counting.inputs import Inputs, gather, limited_to, under_earlier_settings
+from pipelines.counting.inputs import NEEDS_RUN, Inputs, gather, limited_to, under_earlier_settings
 from pipelines.store import publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.publications import Publication
@@ -51,7 +50,7 @@ def describe(publication: Publication, changes: Sequence[str]) -> str:
     close = f"`mauwatch close {month} --by NAME --restates REASON`"
     shown = f"{month} is shown as it was {state} {publication.known_at:%Y-%m-%d %H:%M} UTC. Since then {'; '.join(changes)}. "
     # What has to be computed again is in the store as it was computed before: `--anew` would show the same.
-    if any(text.endswith(RUN_COMPUTES) for text in changes):
+    if any(text.endswith(NEEDS_RUN) for text in changes):
         restated = f", and then {close} signs the month with it" if publication.signed else ", and publishes the month with it"
         return f"{shown}`mauwatch run` computes that{restated}"
     how = f"{close} signs" if publication.signed else "`mauwatch run` publishes"
