@@ -19,6 +19,7 @@ from affiliates.manifests.product import Product
 from affiliates.manifests.source import Identifier
 from affiliates.periods import DAY, month_of
 from affiliates.sketches.arrays import Keys, Values
+from affiliates.sketches.kernels.cells import FIRST_CODE
 from affiliates.sketches.kernels.frequent import frequent_rows
 
 SHARES = ((100, 0.2), (50, 0.5))
@@ -98,7 +99,7 @@ def _values(
 ) -> list[FrequentValue]:
     """As `frequent_values`, of periods that begin `since` days after the first."""
     rows_chosen: npt.NDArray[np.int64] = np.empty(len(keys), np.int64)
-    chosen = rows_chosen[: frequent_rows(since, rows["flags"].to_numpy(), codes, keys, n_days, rows_chosen)]
+    chosen = rows_chosen[: frequent_rows(since, rows["flags"].to_numpy(), codes, keys, n_days, int(FIRST_CODE), rows_chosen)]
     if not len(chosen):
         return []
     names = [f"identifier_{number}" for number in range(len(identifiers))]

@@ -182,7 +182,8 @@ class DailyGroup:
         if names == ["kiosk"]:
             return None, None
         united = len(set().union(*by_product.values()))
-        return max(united, count), sum(map(len, by_product.values())) + count
+        # Callers may be anybody of the others, so by the convention they are none of them.
+        return united + count, sum(map(len, by_product.values())) + count
 
     def products(self, month: date, subject: str) -> list[str]:
         """The products of a subject that are due in a month."""

@@ -56,7 +56,7 @@ def write_group(directory: Path, with_crosswalk: bool, events: Path = SHARED / "
                     "active": {"id": "commit", "meaning": "wrote a commit, bots aside"},
                     "sources": [{
                         "files": str(events), "time": "event_time", "complete_through": COMPLETE_THROUGH,
-                        "identifiers": [{"column": "user_id", "namespace": "email"}],
+                        "identifiers": [{"column": "user_id", "namespace": "author"}],
                         "counts_when": f"affiliate = '{affiliate}' and product = '{product}' and event_type = 'commit'",
                         "automated_when": "is_bot",
                     }],
@@ -67,6 +67,6 @@ def write_group(directory: Path, with_crosswalk: bool, events: Path = SHARED / "
         (directory / "affiliates" / f"{affiliate}.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
     if with_crosswalk:
         links = pl.read_parquet(SHARED / "crosswalk.parquet").select(identifier="user_id", person="person_id")
-        table = from_people(links, "email", read_key(KeySource(file="group.key"), directory))
+        table = from_people(links, "author", read_key(KeySource(file="group.key"), directory))
         table.write_parquet(directory / "crosswalk.parquet")
     return directory

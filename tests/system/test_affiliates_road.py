@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import yaml
 
 from affiliates.crosswalks import snapshot
 from affiliates.errors import Code, RefusedError
@@ -153,8 +154,9 @@ def test_a_packet_says_all_but_the_key(headquarters: Path, tmp_path: Path) -> No
 
 def test_what_the_packet_says_is_what_the_affiliate_reads(headquarters: Path, tmp_path: Path) -> None:
     """Another zone, precision, definition or snapshot would count other people, and be refused months later."""
-    with (headquarters / "group.yaml").open("a") as settings:
-        settings.write("forms: recognised\nnames_nobody: [ANON]\nnamespaces: {device: {form: uuid}}\n")
+    settings = yaml.safe_load((headquarters / "group.yaml").read_text())
+    settings |= {"forms": "recognised", "names_nobody": ["ANON"], "namespaces": {"device": {"form": "uuid"}}}
+    (headquarters / "group.yaml").write_text(yaml.safe_dump(settings))
     packet = packet_of(headquarters, "--month", "2024-12", "--month", "2025-01")
     centre("init", tmp_path / "edge", "--affiliate", "shop", "--packet", packet)
     whole = read_group(headquarters)

@@ -189,7 +189,7 @@ def an_independent_engine_agrees(counted: Slice) -> None:
     with duckdb.connect() as db:
         db.create_function(
             "key_of",
-            lambda user: hmac.new(key, b"email\x1f" + user.encode(), hashlib.sha256).hexdigest()[:16],
+            lambda user: hmac.new(key, b"author\x1f" + user.encode(), hashlib.sha256).hexdigest()[:16],
             ["VARCHAR"],
             "VARCHAR",
         )

@@ -151,12 +151,12 @@ def _group(directory: Path, way: Way, rows: pl.DataFrame, lives: tuple[date, dat
         said = {"files": f"{family}/{{day}}.parquet"} if way.by_day else {
             "files": f"{family}.parquet", "complete_through": "through",
         }  # fmt: skip
-        return said | {"time": "day", "identifiers": [{"column": "user", "namespace": "email"}]}
+        return said | {"time": "day", "identifiers": [{"column": "user", "namespace": "author"}]}
 
     life = {"from": lives[0], "to": lives[1], "settles_after": way.settles}
     families = [entity(f, [product("commits", **life, sources=[source(f)])]) for f in rows["affiliate"].unique().sort()]
     linked = rows.filter(pl.col("person") != pl.col("user")).select(identifier="user", person="person").unique()
-    table = from_people(linked, "email", GroupKey(KEY, "1"))
+    table = from_people(linked, "author", GroupKey(KEY, "1"))
     write_group(
         directory, families, {"crosswalk.parquet": table}, crosswalk="crosswalk.parquet", lg_k=20 if way.settles < 30 else 21
     )

@@ -41,7 +41,7 @@ def main() -> None:
         identifier=pl.col("user_id").map_elements(again, pl.String), person=pl.col("person_id").map_elements(again, pl.String)
     )
     known = links.filter(pl.col("identifier").is_in(events["user"].unique().implode()))
-    table = from_people(known, "email", read_key(KeySource(file="group.key"), DEMO))
+    table = from_people(known, "author", read_key(KeySource(file="group.key"), DEMO))
     table.write_parquet(DEMO / "crosswalk.parquet", compression="zstd", compression_level=19)
     lives = events.group_by("product").agg(pl.col("day").min()).sort("product")
     print(events.height, "rows;", known.height, "linked identifiers")

@@ -139,7 +139,7 @@ def test_no_frequent_key_is_left_out(n_days: int) -> None:
     flags = np.where(rng.random(n) < 0.9, 1, 16 + 1).astype(np.uint8)
     codes = np.full(n, int(FIRST_CODE), np.uint8)
     rows = np.empty(n, np.int64)
-    chosen = rows[: frequent_rows(days, flags, codes, keys, n_days, rows)]
+    chosen = rows[: frequent_rows(days, flags, codes, keys, n_days, 3, rows)]
     expected = np.flatnonzero((keys == 12345) & (flags == 1))
     assert set(expected.tolist()) <= set(chosen.tolist())
     assert len(chosen) < 2 * len(expected)

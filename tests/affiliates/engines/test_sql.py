@@ -611,7 +611,9 @@ def five_ways_in(spark: dict[str, Any], postgres: sa.Engine, put: Put, tmp_path:
     frame = ascii_only(events())
     times = {"time": "at", "complete_through": "2025-01-31", "identifiers": IDENTIFIERS, **CONDITIONS}
     product = {"product": "app", "from": "2025-01-01", "active": {"id": "seen", "meaning": "was seen"}}
-    workspace = write_group(tmp_path / "centre", [entity("shop", [product])], time_zone=ZONE)
+    # Made-up events: each identifier stands beside any of another column.
+    several = {name: {"identifiers_per_person": "several"} for name in sorted({i["namespace"] for i in IDENTIFIERS})}
+    workspace = write_group(tmp_path / "centre", [entity("shop", [product])], time_zone=ZONE, namespaces=several)
     buffer = tmp_path / "events.parquet"
     frame.write_parquet(buffer)
     with new_database(postgres, UTF8) as url, psycopg.connect(url) as connection:
@@ -670,8 +672,8 @@ def test_sparks_own_sql_is_one_of_five_ways_to_the_same_registers(
     [
         (["1.2E+18", "1000"], {}, "lost digits"),
         (["12x", "1000"], {"namespaces": {"account": {"form": "integer"}}}, "another form"),
-        (["till"] * 150 + [f"{i}" for i in range(60)], {}, "one value has too many"),
-        (["till"] * 150 + [f"{i}" for i in range(60)], {"names_nobody": ["Till"]}, None),
+        (["till"] * 150 + [f"{i}" for i in range(1, 61)], {}, "one value has too many"),
+        (["till"] * 150 + [f"{i}" for i in range(1, 61)], {"names_nobody": ["Till"]}, None),
         (["1.2E+18", "1000"], {"names_nobody": ["1.2E+18"]}, "lost digits"),
     ],
 )

@@ -262,7 +262,8 @@ def test_crosswalk_joins_and_its_table_is_checked(make: Make) -> None:
     }
     table = pl.DataFrame({"key": [f"{keys['a']:016x}", f"{keys['b']:016x}"], "person_key": ["00000000000000aa"] * 2})
     walked = from_table(table)
-    directory = make([entity("a", [product()])], {"events.parquet": frame})
+    several = {"email": {"identifiers_per_person": "several"}}
+    directory = make([entity("a", [product()])], {"events.parquet": frame}, namespaces=several)
     computed = contributions(directory, crosswalk=lambda month: walked)[date(2025, 1, 5)]
     assert users(computed) == {"email": 1, "person": 1}
     assert computed.crosswalk_digest == walked.digest == from_table(table.reverse()).digest

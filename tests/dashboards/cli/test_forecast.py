@@ -51,7 +51,7 @@ def test_in_json_it_has_the_stable_shape(series: Path, here: Here) -> None:
     code, said, _ = here("--series", series, "--threshold", 760, "--horizon", 3, "--json")
     found = json.loads(said)
     assert code == 0
-    assert list(found)[:3] == ["as_of", "threshold", "periods"]
+    assert list(found)[:4] == ["schema_version", "as_of", "threshold", "periods"]
     assert (found["as_of"], found["threshold"]) == ("2026-Q2", 760)
     assert [list(period) for period in found["periods"]] == [["period", *OF_A_PERIOD, "by_estimate"]] * 3
     assert [list(period["by_estimate"]) for period in found["periods"]] == [OF_A_PERIOD] * 3

@@ -45,7 +45,7 @@ def test_a_new_key_is_its_owners_alone_and_never_shown(tmp_path: Path) -> None:
     assert "by telephone" in said
     found = answer("new", tmp_path / "other.key")
     assert (tmp_path / "other.key").read_text() not in {f"{text}\n", ""}
-    assert list(found) == ["file", "epoch", "fingerprint", "group_yaml"]
+    assert list(found) == ["schema_version", "file", "epoch", "fingerprint", "group_yaml"]
 
 
 def test_a_key_is_never_overwritten(tmp_path: Path) -> None:
@@ -79,7 +79,8 @@ def test_the_line_for_group_yaml_is_what_the_group_reads(tmp_path: Path) -> None
 def test_check_shows_what_to_compare(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAUWATCH_KEY", KEY)
     assert answer("check", "--env", "MAUWATCH_KEY") == {
-        "keys": [{"epoch": None, "source": {"env": "MAUWATCH_KEY"}, "fingerprint": FINGERPRINT, "findings": []}]
+        "schema_version": 1,
+        "keys": [{"epoch": None, "source": {"env": "MAUWATCH_KEY"}, "fingerprint": FINGERPRINT, "findings": []}],
     }
     path = kept(tmp_path / "k")
     assert asked("check", "--file", path) == f"File: {path}\nFingerprint {FINGERPRINT}\n"

@@ -774,7 +774,7 @@ def test_a_month_that_isnt_believed_says_what_it_would_pass(tmp_path: Path) -> N
     assert not [kind for kind, _, level in happened(directory, group) if (kind, level) == ("threshold", "over")]
     with contributions.open_store(SQLITE, directory) as store:
         (jump,) = [m.payload["text"] for m in outbox.read(store) if m.payload["kind"] == "jump"]
-    assert "2025-04: 1,000,000,000 people, +50.6% since 2025-03; if the figure is right, it is over the threshold of" in jump
+    assert "2025-04: 1,000,000,003 people, +50.6% since 2025-03; if the figure is right, it is over the threshold of" in jump
     assert "/700000000: at least 1,000,000,000 people" in jump
 
 

@@ -429,7 +429,7 @@ def erased_rows(url: str, directory: Path) -> list[dict[str, Any]]:
 
 
 def counted(make: Make, **settings_: Any) -> Path:
-    app = product(sources=[source(complete_through="2025-02-28")], to="2025-03-01")
+    app = product(sources=[source(complete_through="through")], to="2025-03-01")
     directory = of_two_keys(make, [entity("a", [app])], **settings_)
     write_events(directory)
     return directory
@@ -442,6 +442,7 @@ def write_events(directory: Path, until: Sequence[date] = OVER) -> None:
     """Three events a day."""
     seen = [(f"{d}T12:00:00Z", f"u{i % 40}@example.com") for i, d in enumerate(OVER * 3) if d in until]
     events(seen).write_parquet(directory / "events.parquet")
+    (directory / "through").write_text(f"{until[-1]}")
 
 
 def test_late_events_and_another_snapshot_come_under_both(make: Make) -> None:
