@@ -641,9 +641,10 @@ def five_ways_in(spark: dict[str, Any], postgres: sa.Engine, put: Put, tmp_path:
         }
         by_way = {}
         for name, source in sources.items():
-            edge_of = write_group(tmp_path / name, [entity("shop", [product | {"sources": [source]}])], time_zone=ZONE)
-            call("contribute", "--group", edge_of, "--from", FIRST, "--to", LAST, "-o", tmp_path / f"{name}.parquet")
-            call("receive", "--group", workspace, tmp_path / f"{name}.parquet")
+            shop = entity("shop", [product | {"sources": [source]}])
+            edge_of = write_group(tmp_path / name, [shop], time_zone=ZONE, namespaces=several)
+            call("contribute", "--group", edge_of, "--from", FIRST, "--to", LAST, "-o", tmp_path / f"by-{name}.parquet")
+            call("receive", "--group", workspace, tmp_path / f"by-{name}.parquet")
             by_way[name] = received(workspace)
     call("receive", "--group", workspace, spark["folder"] / "plain")
     by_way["Spark"] = received(workspace)
