@@ -19,7 +19,7 @@ class Attestation(Model):
     by: Text
     """Name or office of who vouches for it."""
     on: Day
-    """The day of the attestation. Write the key in quotes: YAML takes the bare word for `true`."""
+    """The day of the attestation."""
     products_complete: bool
     """Whether the manifest lists all of the affiliate's products."""
     active: Text
@@ -44,7 +44,7 @@ class Reconciliation(Model):
     definition: Text
     """By which definition, in words."""
     on: Day
-    """The day of publication. Write the key in quotes: YAML takes the bare word for `true`."""
+    """The day of publication."""
     source: Text
     """Where the number stands, such as an annual report and its page."""
     reason: Text

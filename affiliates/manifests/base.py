@@ -4,9 +4,18 @@ import base64
 import re
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Annotated, Self
+from typing import Annotated, Self, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from affiliates.periods import is_zone, month_of
 
@@ -94,6 +103,17 @@ class Model(BaseModel):
     """A part of a manifest: immutable, and closed, so that an unknown key is an error and never silently without effect."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_points_of_thousands(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse 700.000 for a whole number: somebody means seven hundred thousand, and pydantic reads 700."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        is_whole = annotation is int or int in get_args(annotation)
+        if is_whole and isinstance(value, str) and re.fullmatch(r"[+-]?\d{1,3}(\.000)+", value.strip()):
+            digits = value.strip().replace(".", "")
+            raise ValueError(f"is no clear whole number: write {digits} or {value.strip().partition('.')[0]}")
+        return value
 
 
 class Dated(Model):

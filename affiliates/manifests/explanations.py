@@ -46,9 +46,22 @@ def explain(model: type[BaseModel], doc: Document, error: Mapping[str, Any]) -> 
             )
         case _:
             rule, next_step = _in_words(error)
+            key = _place_in_words(location, doc)
             value = error.get("input")
             values = f"it says {value!r}" if _may_be_shown(value) and not _SECRET & set(location) else ""
-            return Refusal(Code.MANIFEST_VALUE_INVALID, doc.at(location), f"`{key}`: {rule}", values, next_step)
+            return Refusal(Code.MANIFEST_VALUE_INVALID, doc.at(location), f"{key}: {rule}", values, next_step)
+
+
+def _place_in_words(location: Location, doc: Document) -> str:
+    """The key of a value, and which item of the key's list the value is."""
+    # Where a value has several kinds, pydantic names the kind behind the key; no line has it.
+    while len(location) > 1 and isinstance(location[-1], str) and doc.lines and location not in doc.lines:
+        location = location[:-1]
+    items = [str(part + 1) for part in location if isinstance(part, int)]
+    if len(location) < 2 or isinstance(location[-1], str):
+        return f"`{location[-1] if location else 'the file'}`"
+    key = next((part for part in reversed(location) if isinstance(part, str)), "the file")
+    return f"`{key}`, item {items[-1]}"
 
 
 def _in_words(error: Mapping[str, Any]) -> tuple[str, str]:
@@ -67,6 +80,10 @@ def _in_words(error: Mapping[str, Any]) -> tuple[str, str]:
         return "is neither true nor false", "write true or false"
     if kind.startswith("date_"):
         return "is no day that there is", "write YYYY-MM-DD"
+    if kind in ("list_type", "tuple_type"):
+        return "is no list", "write a list, such as [one, another]"
+    if kind == "string_too_short" and value == "":
+        return "is empty", "write a text"
     if kind == "string_type":
         return "is no text", "write one text, without keys or a list"
     return str(error["msg"]).removeprefix("Value error, "), "correct the value"

@@ -97,7 +97,7 @@ class AcceptedVersion(Model):
     by: Text
     """Name or office of who accepted it."""
     on: Day
-    """The day of acceptance. Write the key in quotes: YAML takes the bare word for `true`."""
+    """The day of acceptance."""
     text: Digest | None = None
     """The digest of the text that was accepted."""
     revision: Text | None = None

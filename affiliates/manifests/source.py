@@ -104,10 +104,13 @@ def _kind_of_complete(value: object) -> str:
 
 
 def _day_or_file(value: object) -> object:
-    """A text that is written like a day has to be one: else a day that doesn't exist would be taken for a file's name."""
-    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?", value.strip()):
+    """A text that is written like a day, in whatever way, has to be one: else it would be taken for a file's name."""
+    text = value.strip() if isinstance(value, str) else ""
+    if re.fullmatch(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?|\+?[\d./-]{5,}|\d{4}-?W\d.*", text):
         try:
-            date.fromisoformat(value.strip()[:10])
+            if not re.match(r"\d{4}-\d\d-\d\d", text):
+                raise ValueError
+            date.fromisoformat(text[:10])
         except ValueError:
             raise ValueError("is no day: write YYYY-MM-DD, or the name of a file that holds the day") from None
     return value

@@ -88,7 +88,9 @@ def load(
         return None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
-        unreadable(line, "is not YAML", error.problem or "", "mend the line or the one before it")
+        has_tab = "'\\t'" in (error.problem or "")
+        next_step = "write blanks in the place of the tab" if has_tab else "mend the line or the one before it"
+        unreadable(line, "is not YAML", error.problem or "", next_step)
         return None
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1

@@ -77,7 +77,10 @@ def test_a_good_directory_is_read(tmp_path: Path) -> None:
             {"a": GOOD.replace("products:", "  - {owner: parent, share: 10 %, from: 2024-01-01}\nproducts:")},
             "affiliates/a.yaml:4: two periods of one owner overlap",
         ),
-        ({"a": GOOD.replace("60 %", "60 %, to: 2020-01-01")}, "affiliates/a.yaml:3: `0`: `to` 2020-01-01 must lie after"),
+        (
+            {"a": GOOD.replace("60 %", "60 %, to: 2020-01-01")},
+            "affiliates/a.yaml:3: `owned_by`, item 1: `to` 2020-01-01 must lie after",
+        ),
         (
             {"a": GOOD.replace("products:", "  - {owner: b, share: 50 %}\nproducts:"), "b": "entity: b\n"},
             "affiliates/a.yaml:2: shares sum to over 100 % (110 % on 2020-01-01)",
@@ -86,17 +89,23 @@ def test_a_good_directory_is_read(tmp_path: Path) -> None:
         ({"a": GOOD.replace("kind = 'x'", "kind =")}, "affiliates/a.yaml:13: a condition is not one SQL expression"),
         (
             {"a": GOOD.replace("        complete_through: 2025-01-31\n", "")},
-            "affiliates/a.yaml:9: `0`: `complete_through` is missing",
+            "affiliates/a.yaml:9: `sources`, item 1: `complete_through` is missing",
         ),
         ({"a": GOOD.replace("a.csv", "a-{day}.csv")}, "`complete_through` is for one file or a folder"),
         ({"a": GOOD.replace("        time: at\n", "")}, "`time` is missing"),
         (
             {"a": GOOD.replace("files: a.csv", "table: a.csv\n        files: b.csv")},
-            "a.yaml:9: `0`: needs either `files` or `table`",
+            "a.yaml:9: `sources`, item 1: needs either `files` or `table`",
         ),
-        ({"a": GOOD.replace("- files: a.csv", "- format: csv")}, "affiliates/a.yaml:9: `0`: needs either `files` or `table`"),
-        ({"a": TABLE.replace("time: at", "format: csv\n        time: at")}, "a.yaml:9: `0`: `format` is for `files`"),
-        ({"a": TABLE.replace("table: t", "files: t.csv")}, "affiliates/a.yaml:9: `0`: `database` is for a `table`"),
+        (
+            {"a": GOOD.replace("- files: a.csv", "- format: csv")},
+            "affiliates/a.yaml:9: `sources`, item 1: needs either `files` or `table`",
+        ),
+        (
+            {"a": TABLE.replace("time: at", "format: csv\n        time: at")},
+            "a.yaml:9: `sources`, item 1: `format` is for `files`",
+        ),
+        ({"a": TABLE.replace("table: t", "files: t.csv")}, "affiliates/a.yaml:9: `sources`, item 1: `database` is for a `table`"),
         ({"a": TABLE.replace("table: t", "table: a..t")}, "affiliates/a.yaml:9: `table`: is no table's name"),
         ({"a": TABLE.replace("{env: DB}", "{}")}, "affiliates/a.yaml:10: `database`: needs `env`, `url` or `file`"),
         (

@@ -126,7 +126,11 @@ def test_a_number_is_the_number_that_is_written(tmp_path: Path, written: str, da
         ("name", "!!int 7", "is not YAML (the tag !!int: its key says what a value is)"),
         ("name", "!secret x", "is not YAML (the tag !secret: its key says what a value is)"),
         ("name", "a\n    name: b", "key `name` stands twice (first in line 4)"),
-        ("\tname", "a", "is not YAML"),
+        ("settles_after", "7.000", "`settles_after`: is no clear whole number: write 7000 or 7 (it says '7.000')"),
+        ("counts", "[{users: 700.000}]", "`users`: is no clear whole number: write 700000 or 700 (it"),
+        ("audiences", "external", "`audiences`: is no list (it says 'external'). Next: write a list"),
+        ("audiences", "[external, staff]", "`audiences`, item 2: Input should be 'external'"),
+        ("\tname", "a", "Next: write blanks in the place of the tab"),
     ],
 )  # fmt: skip
 def test_what_a_word_was_taken_for_is_said(tmp_path: Path, key: str, word: str, expected: str) -> None:
@@ -141,10 +145,11 @@ def test_a_share_is_exact(tmp_path: Path, written: str, share: str) -> None:
     assert str(holding.share) == share
 
 
-def test_a_day_that_does_not_exist_is_no_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize("written", ["2025-02-30", "2025/02/28", "28.02.2025", "20250228", "2025-W09-5", "2025-2-28"])
+def test_a_day_that_does_not_exist_is_no_file(tmp_path: Path, written: str) -> None:
     """`complete_through` takes a day or a file: a slip in the day would wait for a file for ever."""
-    text = PRODUCT.replace("a-{day}.csv", "a.csv\n        time: at\n        complete_through: 2025-02-30")
-    assert "is no day: write YYYY-MM-DD, or the name of a file" in mistakes(write(tmp_path, text))[0]
+    text = PRODUCT.replace("a-{day}.csv", f"a.csv\n        time: at\n        complete_through: {written}")
+    assert "`complete_through`: is no day: write YYYY-MM-DD, or the name of a file" in mistakes(write(tmp_path, text))[0]
 
 
 @pytest.mark.parametrize(
