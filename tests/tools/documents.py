@@ -29,6 +29,7 @@ _BLOCK = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _BEFORE = re.compile(r"^<!-- before: (.+) -->$", re.MULTILINE)
 _CHANGING = (
     (re.compile(r"\b(on|at) \d{4}-\d\d-\d\d( \d\d:\d\d)?"), r"\1 DAY"),  # Today's date.
+    (re.compile(r" days {3}\d{4}-\d\d-\d\d$", re.MULTILINE), " days   DAY"),  # When a month was published.
     (re.compile(r"[0-9,]+ bytes"), "N bytes"),  # Each group has another key, and so files of another size.
     (re.compile(r"\b[0-9a-f]{64}\b"), "DIGEST"),
     (re.compile(r"\bfingerprint [0-9a-f]{12}\b"), "fingerprint FINGERPRINT"),
