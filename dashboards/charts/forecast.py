@@ -1,6 +1,8 @@
 """A forecast drawn: the fan of what is to be expected with the threshold, and the probabilities beneath.
 
 PNG by matplotlib, which needs no browser; HTML by plotly, with all of its script inside the file.
+
+Over 300 lines: one picture in two formats, side by side so that a change of one is made in the other.
 """
 
 from dataclasses import dataclass

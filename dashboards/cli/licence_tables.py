@@ -1,4 +1,7 @@
-"""Tables of licence tests for a terminal. Pure: values in, renderables out."""
+"""Tables of licence tests for a terminal. Pure: values in, renderables out.
+
+Over 300 lines: the tables of one command, which share their cells and their words.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
