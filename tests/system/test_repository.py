@@ -120,6 +120,18 @@ def test_each_path_of_the_architecture_is_there() -> None:
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
 
 
+def test_each_check_that_the_page_promises_is_a_test() -> None:
+    """A promise that nothing tests would stand on the page long after the code has dropped the check."""
+    text = (ROOT / "docs" / "checks.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ")][1:]
+    assert rows
+    for row in rows:
+        named = re.findall(r"`(tests/[\w/.]+\.py)::(\w+)`", row.split(" | ")[-1])
+        assert named, f"the row names no test: {row}"
+        for path, name in named:
+            assert re.search(rf"^\s*def {name}\(", (ROOT / path).read_text(encoding="utf-8"), flags=re.MULTILINE), row
+
+
 def test_pins_are_names_and_versions_alone() -> None:
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     assert lines
