@@ -18,7 +18,7 @@ demo: .venv/ready ## count a group of 690 million people, and compare with the t
 	$(BIN)/mauwatch demo
 
 test: .venv/ready .venv-core/ready .venv-spark/ready ## all tests; with ../shared beside the checkout, over all of its data
-	$(BIN)/python -m pytest -n $(WORKERS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 documents: .venv/ready ## the commands of README.md and docs/ print what stands beneath them
 	$(BIN)/python -m pytest -n $(WORKERS) --documents

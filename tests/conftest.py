@@ -31,13 +31,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """What runs the documents' commands, a demo at real size among them, takes minutes and is asked for by itself."""
+    """What runs the documents' commands, a demo at real size among them, takes minutes and is asked for by itself.
+
+    The longest tests come first: one of three minutes that begins last leaves the other worker idle for three minutes.
+    """
     wanted, thorough = config.getoption("--documents"), config.getoption("--thorough")
     left_out = [
         item for item in items
         if bool(item.get_closest_marker("documents")) != wanted or (item.get_closest_marker("thorough") and not thorough)
     ]  # fmt: skip
-    items[:] = [item for item in items if item not in left_out]
+    items[:] = sorted((item for item in items if item not in left_out), key=lambda item: item.get_closest_marker("long") is None)
     config.hook.pytest_deselected(items=left_out)
 
 

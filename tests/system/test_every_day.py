@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from affiliates.manifests.loader import read_group
 from affiliates.periods import days_between
 from pipelines.defs import in_process
@@ -115,6 +117,7 @@ def results(directory: Path) -> list[Row]:
     return [t.to_dict() for t in tested]
 
 
+@pytest.mark.long
 def test_daily_runs_end_where_one_run_does(tmp_path: Path) -> None:
     """In between no figure is complete that lacks something, and none that lacks nothing stays open."""
     world, published, first_complete = DailyGroup(tmp_path / "group", SQLITE), Published(), dict[date, date]()

@@ -129,6 +129,7 @@ def figures_of(found: dict[str, Measured]) -> dict[str, list[tuple[str, Figure]]
     return {m: [("", f.group), *f.affiliates.items(), *f.products.items()] for m, f in found.items()}
 
 
+@pytest.mark.long
 @there
 @pytest.mark.parametrize(
     "with_crosswalk",
@@ -161,6 +162,7 @@ def test_all_of_the_data(tmp_path: Path, with_crosswalk: bool, pytestconfig: pyt
 Slice = tuple[Path, Group, dict[str, Measured]]
 
 
+@pytest.mark.long
 def test_the_slice(tmp_path: Path) -> None:
     """Counted once, and all that is asked of it in one test, since that takes half a minute."""
     directory = tmp_path / "demo" / "group"

@@ -132,6 +132,7 @@ class Victim:
         return time.monotonic() - started
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("store_url", ["sqlite", pytest.param("postgresql", marks=pytest.mark.thorough)], indirect=True)
 def test_killed_and_run_again(
     tmp_path: Path, store_url: str, another_store: Callable[..., str], request: pytest.FixtureRequest

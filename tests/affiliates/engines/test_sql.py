@@ -653,6 +653,7 @@ def five_ways_in(spark: dict[str, Any], postgres: sa.Engine, put: Put, tmp_path:
         assert by_way[name] == by_way["Parquet"], name
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not SPARK.exists() or shutil.which("java") is None, reason="needs Java, and pyspark: make .venv-spark/ready")
 def test_sparks_own_sql_is_one_of_five_ways_to_the_same_registers(
     postgres: sa.Engine, put: Put, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -178,6 +178,7 @@ def test_joining_adds_up(people: int, joined: float, left: int, shares: list[flo
     assert history.there(0, months - 1) == people
 
 
+@pytest.mark.long
 def test_the_demo_holds_its_truth(tmp_path: Path) -> None:
     """The whole demo with a two-thousandth of its people, and the directory that it leaves."""
     directory = tmp_path / "demo"
