@@ -41,6 +41,9 @@ def frequent_rows(
             judged += 1
     usual = 3 * judged // _BUCKETS
     n_rows = 0
+    # Most batches have no such key: then the second pass is saved.
+    if not judged or counts.max() <= _LEAST + usual + by_day.min() // _SHARE:
+        return n_rows
     for i in range(len(keys)):
         day = np.int64(days[i])
         if 0 <= day < n_days and flags[i] & np.uint8(1) and codes[i] >= first_code and flags[i] >> np.uint8(3) != _AUTOMATED:
