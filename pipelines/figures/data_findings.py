@@ -29,13 +29,14 @@ FEWER_USERS = "far fewer users than before"
 UNLIKE_WEEKDAY = "unlike its weekday"
 FEWER_EVENTS = "fewer events than users"
 EVENT_RATE = "events per user far from before"
+GROUP_RATE = "events per user far from the group's"
 MANY = 100
 """Users of an earlier version from which on a loss is no chance of a few people."""
 MISSED = 0.1
 """The share of an earlier version's users whose loss is told."""
 LOST_USERS = "fewer users than an earlier version"
 COUNT_ABOVE = "a count above its contributions"
-SHOWN_BY_STORE = (NO_USERS, FEWER_USERS, UNLIKE_WEEKDAY, FEWER_EVENTS, EVENT_RATE, LOST_USERS, COUNT_ABOVE)
+SHOWN_BY_STORE = (NO_USERS, FEWER_USERS, UNLIKE_WEEKDAY, FEWER_EVENTS, EVENT_RATE, GROUP_RATE, LOST_USERS, COUNT_ABOVE)
 """How what the store shows begins (`DataFinding.what`). All else is known to the run alone that has read the sources."""
 
 
@@ -45,6 +46,7 @@ def read(store: ContributionStore, group: Group, now: datetime) -> list[DataFind
     signed = set(rows.signed_months(store))
     since = judged_since(signed, today)
     findings = list[DataFinding]()
+    by_product = list[Sequence[ProductDay]]()
     for ref, product in group.products.items():
         periods = _periods(store, ref, product, today - DAY * PAST_DAYS, today)
         # An older product's data are judged by its own last days, and not by today.
@@ -52,7 +54,8 @@ def read(store: ContributionStore, group: Group, now: datetime) -> list[DataFind
         of_product = [*_findings(product, periods, since), *_lost(store, periods)]
         of_product += _contradicted_counts(store, group, ref, product, {month_of(period.day) for period in periods} - signed)
         findings += [finding for finding in of_product if _is_open(finding, signed)]
-    return findings
+        by_product.append(periods)
+    return findings + [finding for finding in _unlike_group(by_product) if _is_open(finding, signed)]
 
 
 def read_month(store: ContributionStore, group: Group, month: date) -> list[DataFinding]:
@@ -132,6 +135,14 @@ def _findings(product: Product, periods: Sequence[ProductDay], since: date) -> I
         if check.name == "events_at_least_users" and not check.passed:
             text = f"{ref}: fewer events than users: {check.explanation}"
             yield DataFinding(text, Page.CHECK_EVENTS, ref, f"{FEWER_EVENTS} since {since}", since, judged[-1].day)
+
+
+def _unlike_group(products: Sequence[Sequence[ProductDay]]) -> Iterator[DataFinding]:
+    """Products whose own past is too short to judge their events per user by, and which no other product of the group is like."""
+    for unlike in event_rates.unlike_group(products):
+        others = f"{unlike.lowest:,.1f} to {unlike.highest:,.1f} with the group's other products"
+        text = f"{unlike.ref}: {unlike.rate:,.1f} events per user, {others}: does the column hold the users' identifiers?"
+        yield DataFinding(text, Page.IDENTIFIERS, unlike.ref, f"{GROUP_RATE} since {unlike.first}", unlike.first, unlike.last)
 
 
 def _lost(store: ContributionStore, periods: Sequence[ProductDay]) -> Iterator[DataFinding]:
