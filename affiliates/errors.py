@@ -89,6 +89,7 @@ class Code(StrEnum):
     EVENTS_UNIDENTIFIED = "events-unidentified", "Too many events have no usable identifier."
     EVENTS_OF_ONE_VALUE = "events-of-one-value", "One value of a column of identifiers stands for too many people."
     EVENTS_UNDECIDED = "events-undecided", "Too many events are left undecided by a condition."
+    EVENTS_ALL_EXCLUDED = "events-all-left-out", "No event of a period counts: conditions leave out all of them."
 
     # Contributions
     CONTRIBUTION_UNREADABLE = "contribution-unreadable", "A file of contributions can't be read."

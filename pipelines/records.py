@@ -77,6 +77,7 @@ class StoredContribution:
     """The audiences that the contribution has users of, divided by spaces; null for all three."""
     erased_at: datetime | None = None
     """When a sketch of the contribution was last erased; null while all are there."""
+    excluded_events: int | None = None
 
     @property
     def ref(self) -> ProductRef:
@@ -101,8 +102,8 @@ class StoredContribution:
         """
         # `key_epoch` tells a second contribution already; `definition` is a label, and its digest says who counts.
         left_out = {"id", "computed_at", "definition", "erased_at", "next_epoch"}
-        # The column is younger than the first digests: a contribution of all audiences keeps the digest that it had.
-        left_out |= {"audiences"} if self.audiences is None else set()
+        # These columns are younger than the first digests: a contribution that has nothing in them keeps the digest that it had.
+        left_out |= {name for name in ("audiences", "excluded_events") if not getattr(self, name)}
         return [str(getattr(self, f.name)) for f in fields(self) if f.name not in left_out]
 
     def lacks(self, audiences: Sequence[str]) -> bool:
@@ -185,6 +186,8 @@ class StoredPart:
     registers: Registers | None
     """Null once erased."""
     erased_at: datetime | None = None
+    events: int | None = None
+    """Events of these users; null if not known."""
 
 
 def summed_bounds(products: Iterable[tuple[int, int | None]]) -> tuple[int, int | None]:

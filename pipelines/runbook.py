@@ -27,6 +27,7 @@ class Page(StrEnum):
     RANGE_EMPTY = "empty-range"
     CHECK_COVERAGE = "check-coverage"
     CHECK_LARGEST = "check-largest-product-to-sum"
+    CHECK_NUMBERS = "check-numbers-agree"
     CHECK_EVENTS = "check-events-at-least-users"
     CHECK_CHANGE = "check-usual-change"
     CHECK_FALL = "check-no-fall"
@@ -135,6 +136,7 @@ SECTIONS: Mapping[Code, Page] = {
     Code.EVENTS_UNIDENTIFIED: Page.SOURCE_REFUSED,
     Code.EVENTS_OF_ONE_VALUE: Page.SOURCE_REFUSED,
     Code.EVENTS_UNDECIDED: Page.SOURCE_REFUSED,
+    Code.EVENTS_ALL_EXCLUDED: Page.SOURCE_REFUSED,
     Code.CONTRIBUTION_UNREADABLE: Page.CONTRIBUTION_REFUSED,
     Code.CONTRIBUTION_TOO_LARGE: Page.CONTRIBUTION_REFUSED,
     Code.CONTRIBUTION_COLUMNS_WRONG: Page.CONTRIBUTION_REFUSED,

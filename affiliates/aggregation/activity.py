@@ -181,6 +181,7 @@ def batches(
     """
     names = [f"identifier_{number}" for number in range(len(event_source.source.identifiers))]
     n_days = (days[-1] - days[0]).days + 1
+    has_condition = event_source.source.counts_when is not None
     since = (pl.col("day").cast(pl.Int32) - (days[0] - _EPOCH).days).fill_null(-1)
     flags = pl.col("audience") * _AUDIENCE
     for name, weight in (("counts", _COUNTS), ("left_out", _LEFT_OUT), ("undecided", _UNDECIDED)):
@@ -189,15 +190,16 @@ def batches(
     def read() -> Iterator[pl.DataFrame]:
         for frame in event_source.frames(days, columns_needed(event_source.source)):
             events = event_columns(event_source, frame, days, zone, only_days=True)
-            # Without a condition, nearly all events of a file named by day count: to filter them would save nothing.
-            if event_source.source.counts_when is not None or not event_source.source.by_day:
-                wanted = pl.col("day").is_between(days[0], days[-1]) & (pl.col("counts") | pl.col("left_out"))
-                events = events.filter(wanted)
+            # Without a condition, nearly all events of a file named by day count: to filter them would save nothing. Events that
+            # a condition leaves out stay until they are counted (`_without_excluded`).
+            if has_condition or not event_source.source.by_day:
+                events = events.filter(pl.col("day").is_between(days[0], days[-1]))
             rows = events.select(*names, since=since, flags=flags)
             # The order is of no use to registers, and keeping it would hold finished batches back.
             yield from rows.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False)
 
     def aggregate(rows: pl.DataFrame) -> Batch:
+        rows, excluded = _without_excluded(rows, n_days) if has_condition else (rows, np.zeros(n_days, np.int64))
         columns = [rows[name] for name in names]
         since = rows["since"].to_numpy()
         flags = rows["flags"].to_numpy()
@@ -205,17 +207,34 @@ def batches(
         counted = (flags & _COUNTS > 0) & (since < n_days)
         per_person.add(columns, keys, codes, np.where(counted, since, np.int32(-1)))
         given = (rows, keys, codes, places, event_source.source.identifiers, days)
-        batch = _by_cell(since, flags, keys, codes, days, key_cache.namespaces)
+        batch = _by_cell(since, flags, keys, codes, excluded, days, key_cache.namespaces)
         return replace(batch, frequent=frequent_values(*given), frequent_in_month=frequent_values_of_months(*given))
 
     with event_source.reading():
         yield from ordered(aggregate, read(), at_once=1)
 
 
+def _without_excluded(rows: pl.DataFrame, n_days: int) -> tuple[pl.DataFrame, npt.NDArray[np.int64]]:
+    """The events that count or are undecided, and by day the number of those that `counts_when` leaves out."""
+    is_excluded = rows["flags"].to_numpy() & (_COUNTS | _LEFT_OUT) == 0
+    days = rows["since"].to_numpy()[is_excluded]
+    excluded = np.bincount(days[(days >= 0) & (days < n_days)], minlength=n_days)
+    return rows.filter(pl.Series(~is_excluded)), excluded
+
+
 def _by_cell(
-    since: npt.NDArray[np.int32], flags: Values, keys: Keys, codes: Values, days: Sequence[date], namespaces: Sequence[str]
+    since: npt.NDArray[np.int32],
+    flags: Values,
+    keys: Keys,
+    codes: Values,
+    excluded: npt.NDArray[np.int64],
+    days: Sequence[date],
+    namespaces: Sequence[str],
 ) -> Batch:
-    """A batch of events, one of each array's elements an event; see `cells_of` for `since`, `flags` and `codes`."""
+    """A batch of events, one of each array's elements an event; see `cells_of` for `since`, `flags` and `codes`.
+
+    `excluded`: by day, the number of events beside those, which `counts_when` leaves out.
+    """
     n_days = (days[-1] - days[0]).days + 1
     n_namespaces = len(namespaces)
     cells = np.empty(len(keys), np.int64)
@@ -234,6 +253,7 @@ def _by_cell(
         )
         for cell in np.flatnonzero(np.diff(starts)).tolist()
     ]
+    not_counted = np.column_stack([not_counted, excluded])
     days_not_counted = np.flatnonzero(not_counted.any(axis=1)).tolist()
     return Batch(occupied, [NotCounted(days[0] + DAY * day, *not_counted[day].tolist()) for day in days_not_counted])
 
@@ -269,4 +289,5 @@ def sample(
         spellings.note(ColumnRef(event_source.subject, identifier.column, identifier.namespace), values, usable)
         users.append(usable.alias(f"{number}"))
     unidentified = pl.DataFrame(users).select(pl.all_horizontal(pl.all().is_null()).sum()).item()
-    return SourceSample(empty, counting.height, unidentified, int(looked_at["left_out"].sum()))
+    automated = int((counting["audience"] == AUDIENCES.index("automated")).sum())
+    return SourceSample(empty, counting.height, unidentified, int(looked_at["left_out"].sum()), automated)

@@ -22,7 +22,7 @@ class CellKeys(NamedTuple):
 
 
 class NotCounted(NamedTuple):
-    """Numbers of a day's events that are nobody's, or that a condition leaves undecided."""
+    """Numbers of a day's events that are nobody's, or that a condition leaves out or undecided."""
 
     day: date
     unidentified: int
@@ -31,6 +31,8 @@ class NotCounted(NamedTuple):
     """Events for which a condition was null; null counts as false."""
     left_out: int
     """Events among the undecided that don't count because `counts_when` was null."""
+    excluded: int = 0
+    """Events that don't count because `counts_when` was false."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Batch:
     """Values that may stand for too many people on a day."""
     frequent_in_month: Sequence[FrequentValue] = ()
     """Values that may stand for too many people in a month, each with the month's first day."""
+    tells_excluded: bool = True
+    """Whether the source tells how many events `counts_when` left out; a table of ready keys may not."""
 
 
 @dataclass(frozen=True)
@@ -59,3 +63,5 @@ class SourceSample:
     """How many of those have no usable identifier."""
     left_out: int = 0
     """Beside those, how many of its first events don't count because `counts_when` was null."""
+    automated: int = 0
+    """How many of those that count are automated users'."""

@@ -1,8 +1,8 @@
 """One product's periods, from its sources to contributions: what runs inside an affiliate's walls."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cache, partial
 from importlib.metadata import version
@@ -16,7 +16,7 @@ from affiliates.aggregation.batch import Batch
 from affiliates.aggregation.frequent import FrequentValues
 from affiliates.aggregation.key_cache import KeyCache
 from affiliates.aggregation.per_person import PerPersonSample
-from affiliates.contributions.completeness import share_over_limit
+from affiliates.contributions.completeness import LOOK_AT_CONDITIONS, NOBODY_COUNTS, EventNumbers, share_over_limit
 from affiliates.contributions.contract import Contribution, Part
 from affiliates.crosswalks.snapshot import NO_CROSSWALK, Crosswalk
 from affiliates.errors import Code, refused
@@ -60,6 +60,17 @@ class _Tally:
     unidentified: int = 0
     undecided: int = 0
     left_out: int = 0
+    excluded: int = 0
+
+    def numbers(self, audiences: Collection[str]) -> EventNumbers:
+        """The events by what becomes of them, where a contribution is of these audiences."""
+        by_audience = Counter[str]()
+        for (audience, _), events in self.events.items():
+            by_audience[audience] += events
+        others = sum(events for audience, events in by_audience.items() if audience not in audiences)
+        counted = sum(events for audience, events in by_audience.items() if audience in audiences and audience != "automated")
+        automated = by_audience["automated"] if "automated" in audiences else 0
+        return EventNumbers(counted, automated, self.excluded + others, self.unidentified + self.left_out)
 
     def check_frequent(self, subject: str, product: Product, largest_person: int) -> None:
         """Refuse a period in which one value stands for too many people. Raises `RefusedError`."""
@@ -131,6 +142,7 @@ def contribute(
     identified = 0
     unidentified = 0
     left_out = 0
+    numbers = EventNumbers()
     wanted = [day for days in periods.values() for day in days]
     # A pass has one key and one crosswalk: where these can change by month, so must the pass.
     per_month = context.keys.has_several_epochs or "{month}" in (context.settings.crosswalk or "")
@@ -141,6 +153,7 @@ def contribute(
         tallies: dict[date, _Tally] = defaultdict(_Tally)
         months: dict[date, FrequentValues] = defaultdict(FrequentValues)
         samples: list[tuple[str, PerPersonSample]] = []
+        tells_excluded = True
         for source in sources:
             if product.has_ready_keys:
                 batches = ready_keys.batches(source, pass_days, product.grain, crosswalk)
@@ -157,13 +170,16 @@ def contribute(
                 batches = activity.batches(source, pass_days, zone, key_cache, sample)
             for batch in batches:
                 canary_images.add(batch.canaries)
+                tells_excluded &= batch.tells_excluded
                 _absorb(batch, set(pass_days), product.grain, context.settings.lg_k, tallies)
                 for value in batch.frequent_in_month:
                     months[value.day].add([value])
         for first, tally in sorted(tallies.items()):
             events = sum(tally.events.values())
             check_shares(f"{subject}, {first}", product, events, tally.unidentified, tally.left_out)
+            check_counted(f"{subject}, {first}", product, tally.numbers(product.audiences))
             tally.check_frequent(f"{subject}, {first}", product, context.settings.largest_person)
+            numbers += tally.numbers(product.audiences)
             identified += events
             unidentified += tally.unidentified
             left_out += tally.left_out
@@ -173,10 +189,12 @@ def contribute(
             sample.check(name)
         # Once more for all passes so far: many small days, each too small to judge, can be as wrong as one large day.
         check_shares(subject, product, identified, unidentified, left_out)
+        check_counted(subject, product, numbers)
         pass_periods = sorted({first_day(product.grain, day) for day in pass_days})
-        yield [
+        contributions = (
             _contribution(ref, product, first, tallies[first], crosswalk, canary_images, context, month) for first in pass_periods
-        ]
+        )
+        yield [one if tells_excluded else replace(one, excluded_events=None) for one in contributions]
 
 
 def _passes(sources: Sequence[EventSource], days: Sequence[date], per_month: bool) -> Iterator[list[date]]:
@@ -197,12 +215,13 @@ def _absorb(batch: Batch, days: set[date], grain: Grain, lg_k: int, tallies: dic
     for value in batch.frequent:
         if value.day in days:
             tallies[first_day(grain, value.day)].frequent.add([value])
-    for day, unidentified, undecided, left_out in batch.not_counted:
+    for day, unidentified, undecided, left_out, excluded in batch.not_counted:
         if day in days:
             tally = tallies[first_day(grain, day)]
             tally.unidentified += unidentified
             tally.undecided += undecided
             tally.left_out += left_out
+            tally.excluded += excluded
 
 
 def check_shares(subject: str, product: Product, identified: int, unidentified: int, left_out: int) -> None:
@@ -226,6 +245,12 @@ def check_shares(subject: str, product: Product, identified: int, unidentified: 
     ):
         if share := share_over_limit(number, identified, product):
             raise refused(code, subject, rule, share, f"{next_step}, correct the export, or raise `unidentified_limit`")
+
+
+def check_counted(subject: str, product: Product, numbers: EventNumbers) -> None:
+    """Refuse a period, or a run, of many events none of which counts. Those aren't zero users: raises `RefusedError`."""
+    if values := numbers.nobody_counts(product):
+        raise refused(Code.EVENTS_ALL_EXCLUDED, subject, NOBODY_COUNTS, values, LOOK_AT_CONDITIONS)
 
 
 class _CanaryImages:
@@ -305,4 +330,5 @@ def _contribution(
         producer=_producer(),
         parts=tuple(parts),
         audiences=product.limited_to,
+        excluded_events=tally.numbers(product.audiences).excluded,
     )

@@ -28,7 +28,7 @@ from affiliates.crosswalks.snapshot import NO_CROSSWALK, Crosswalk
 from affiliates.errors import Code, refused
 from affiliates.identity.keys import PERSON
 from affiliates.manifests.product import AUDIENCES
-from affiliates.manifests.source import PERSON_KEY_COLUMNS
+from affiliates.manifests.source import EXCLUDED_COLUMN, PERSON_KEY_COLUMNS
 from affiliates.periods import Grain, first_day
 from affiliates.sketches.arrays import Keys
 from affiliates.sketches.kernels.cells import sort_by_cell
@@ -41,6 +41,7 @@ _EPOCH = date(1970, 1, 1)
 """polars counts days from here."""
 _CANARY = "canary"
 _NUMBERS = ("events", "unidentified_events", "undecided_events")
+_COLUMNS = [*PERSON_KEY_COLUMNS, EXCLUDED_COLUMN]
 
 
 class _Fault(NamedTuple):
@@ -64,6 +65,11 @@ _FAULTS = (
     _Fault("audience", "unknown audiences", "write external, internal, automated or canary"),
     _Fault("namespace", "namespaces that the manifest doesn't name", "name them under `person_keys`, or correct the query"),
     _Fault("number", "numbers of events that are missing or negative", "write 0 where there are none"),
+    _Fault(
+        "keyless",
+        "events of rows without a key",
+        "each event is some user's: see to the join that gives the keys, or tell them as `unidentified_events`",
+    ),
     _Fault("crosswalk", "keys joined by another crosswalk than the month's", "compute them with the month's, or without any"),
 )
 """The first fault that a batch has is refused. In the column `faults` each has the bit of its place."""
@@ -110,7 +116,7 @@ def batches(event_source: EventSource, days: Sequence[date], grain: Grain, cross
     digests = {NO_CROSSWALK, crosswalk.digest if crosswalk else NO_CROSSWALK}
 
     def read() -> Iterator[pl.DataFrame]:
-        for frame in event_source.frames(days, list(PERSON_KEY_COLUMNS)):
+        for frame in event_source.frames(days, _COLUMNS):
             _check_types(frame.collect_schema(), event_source.subject)
             rows = _numbered(_wanted(frame, grid), grid, grain, digests)
             yield from rows.collect_batches(chunk_size=BATCH_ROWS, maintain_order=False)
@@ -152,7 +158,10 @@ def sample(event_source: EventSource, rows: int = 10_000) -> SourceSample:
     """A first look at the newest part of a source, at `rows` rows at most. Raises `RefusedError` for a damaged part."""
     with event_source.reading():
         newest = event_source.newest(rows).filter(pl.col("audience") != _CANARY).head(rows).collect()
-    return SourceSample(newest.is_empty(), int(newest["events"].sum()), int(newest["unidentified_events"].sum()))
+    automated = newest.filter(pl.col("audience") == "automated")["events"].sum()
+    return SourceSample(
+        newest.is_empty(), int(newest["events"].sum()), int(newest["unidentified_events"].sum()), automated=int(automated)
+    )
 
 
 def _grid(event_source: EventSource, days: Sequence[date], grain: Grain) -> _Grid:
@@ -171,7 +180,7 @@ def _check_types(schema: pl.Schema, subject: str) -> None:
 def _wanted(frame: pl.LazyFrame, grid: _Grid) -> pl.LazyFrame:
     """Rows of the grid's days, those without a day, and canaries."""
     day = pl.col("activity_date")
-    rows = frame.select("__day__", *PERSON_KEY_COLUMNS)
+    rows = frame.select("__day__", *_COLUMNS)
     return rows.filter((pl.col("audience") == _CANARY) | day.is_null() | day.is_between(grid.first, grid.days[-1]))
 
 
@@ -196,14 +205,17 @@ def _numbered(rows: pl.LazyFrame, grid: _Grid, grain: Grain, digests: set[str]) 
         "first": ~is_canary & not_first if grain == "month" else pl.lit(False),
         "audience": pl.col("audience").is_null(),
         "namespace": has_key & pl.col("namespace").is_null(),
-        "number": pl.any_horizontal((pl.col(name) < 0) | pl.col(name).is_null() for name in _NUMBERS),
+        "number": pl.any_horizontal((pl.col(name) < 0) | pl.col(name).is_null() for name in _NUMBERS)
+        | (pl.col(EXCLUDED_COLUMN) < 0).fill_null(False),
+        # Left alone, everybody whose key a wrong join lost would be nobody, and the figure low without a sign.
+        "keyless": ~is_canary & ~has_key & (pl.col("events") > 0),
         # Canaries are never joined: a person's key in their place would prove nothing of the way to it.
         "crosswalk": ~is_canary & ~pl.any_horizontal(pl.col("crosswalk_digest") == digest for digest in digests).fill_null(False),
     }
     bits = [faults[fault.name].cast(pl.UInt8) * (1 << bit) for bit, fault in enumerate(_FAULTS) if fault.name in faults]
     return rows.select(
         "person_key",
-        *(pl.col(number).cast(pl.Int64) for number in _NUMBERS),
+        *(pl.col(number).cast(pl.Int64) for number in (*_NUMBERS, EXCLUDED_COLUMN)),
         "since",
         "namespace",
         "is_canary",
@@ -272,16 +284,18 @@ def _batch(rows: pl.DataFrame, keyed: pl.DataFrame, keys: Keys, grid: _Grid, cro
                 frequent.append(FrequentValue(grid.period_days[day], key, events, 0, "person_key", "a key"))
             for name, people, events in _joined(keys_by_cell[part], events_by_cell[part].view(np.int64), namespace, crosswalk):
                 user_cells.append(CellKeys(grid.period_days[day], audience, name, people, events))
-    return Batch(user_cells, _not_counted(rows, grid), canaries, frequent)
+    tells_excluded = not rows[EXCLUDED_COLUMN].null_count()
+    return Batch(user_cells, _not_counted(rows, grid), canaries, frequent, tells_excluded=tells_excluded)
 
 
 def _not_counted(rows: pl.DataFrame, grid: _Grid) -> list[NotCounted]:
-    """By day, the events of rows that aren't counted. A table of keys can't tell which of them `counts_when` left out."""
-    has_any = (pl.col("unidentified_events") > 0) | (pl.col("undecided_events") > 0)
-    sums = rows.filter(~pl.col("is_canary") & has_any).group_by("since").agg(pl.col(*_NUMBERS[1:]).sum())
+    """By day, the events of rows that aren't counted. No table of keys tells which of them a null of `counts_when` left out."""
+    told = (*_NUMBERS[1:], EXCLUDED_COLUMN)
+    has_any = pl.any_horizontal((pl.col(name) > 0).fill_null(False) for name in told)
+    sums = rows.filter(~pl.col("is_canary") & has_any).group_by("since").agg(pl.col(*told).sum())
     return [
-        NotCounted(grid.period_days[day], unidentified, undecided, 0)
-        for since, unidentified, undecided in sums.iter_rows()
+        NotCounted(grid.period_days[day], unidentified, undecided, 0, excluded)
+        for since, unidentified, undecided, excluded in sums.iter_rows()
         if (day := grid.first + timedelta(since)) in grid.period_days
     ]
 

@@ -53,6 +53,11 @@ COLUMNS: dict[str, tuple[pl.DataType, str]] = {
     "distinct_users": (_INT, "exact number of distinct keys, if known"),
     "unidentified_events": (_INT, "events of the period without a usable identifier; null if not known"),
     "undecided_events": (_INT, "events of the period that a condition left undecided; null if not known"),
+    "excluded_events": (
+        _INT,
+        "events of the period that `counts_when` leaves out, or of users of other audiences than `audiences`; "
+        "null, or no such column, if not known",
+    ),
     "definition": (_TEXT, "id/version of what the product calls active"),
     "definition_digest": (_TEXT, "digest of the settings that decide who counts; null if not known"),
     "day_zone": (_TEXT, "IANA zone of the period's days"),
@@ -64,9 +69,11 @@ COLUMNS: dict[str, tuple[pl.DataType, str]] = {
 SCHEMA = pl.Schema({name: dtype for name, (dtype, _) in COLUMNS.items()})
 """The columns' types, in the order of a file."""
 
-_NULLABLE = {"events", "distinct_users", "unidentified_events", "undecided_events", "definition_digest", "audiences"}
-OPTIONAL = {"audiences"}
-"""Columns that a file may lack: a file from before there was such a column, or a contribution of all audiences."""
+_NULLABLE = {"events", "distinct_users", "definition_digest", "audiences"}
+_NULLABLE |= {"unidentified_events", "undecided_events", "excluded_events"}
+OPTIONAL = {"audiences", "excluded_events"}
+"""Columns that a file may lack, and that are then null: a file from before there was such a column, or from an engine that writes
+none."""
 _ROW_COLUMNS = {"audience", "namespace", "lg_k", "sketch", "events", "distinct_users", "canary", "protocol"}
 _CONTRIBUTION_COLUMNS = [name for name in SCHEMA if name not in _ROW_COLUMNS]
 """Columns in which all rows of one contribution agree; they are `Contribution`'s fields."""
@@ -109,6 +116,7 @@ class Contribution:
     audiences: str | None = None
     """The audiences that the contribution is of, among external, internal and automated in this order; null for all three. Users
     of other audiences were left out, which doesn't mean that there were none."""
+    excluded_events: int | None = None
 
     @property
     def ref(self) -> ProductRef:

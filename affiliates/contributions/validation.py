@@ -258,6 +258,14 @@ def _number_refusals(part: Part, subject: str) -> Iterator[Refusal]:
             f"at least {plausibility.fewest(part.registers):,} against {part.events:,}",
             "correct the query: each user has an event",
         )
+    elif part.events and not part.registers.at_least:
+        yield Refusal(
+            Code.CONTRIBUTION_IMPLAUSIBLE,
+            subject,
+            "events, and nobody in the sketch",
+            f"{part.events:,} events of {printable(part.audience)} users",
+            "see to the keys: are they null, or lost by a join? Events without an identifier go into `unidentified_events`",
+        )
     if part.distinct_users is not None and plausibility.are_over(part.registers, part.distinct_users):
         yield Refusal(
             Code.CONTRIBUTION_IMPLAUSIBLE,

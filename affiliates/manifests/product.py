@@ -126,7 +126,7 @@ class Product(Dated):
     """Days after a period's end by when its late events have arrived."""
     unidentified_limit: Annotated[float, Field(gt=0, le=1)] = 0.5
     """The share of events without a usable identifier, or that `counts_when` leaves undecided, above
-    which a period is refused."""
+    which a period is refused. With 1, a period is taken of whose many events conditions leave out all."""
     largest_identifier: LargestIdentifier | None = None
     """Limits for one identifier, where one stands out rightly. Without it, a period is refused in which one value has half of the
     events of 50 people and more, a fifth of those of 100 people and more, or very many next identifiers beside it."""

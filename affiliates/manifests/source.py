@@ -137,6 +137,8 @@ PERSON_KEY_COLUMNS: Mapping[str, ColumnType] = MappingProxyType(
     }
 )
 """The columns of a table of ready-made person keys, with their types."""
+EXCLUDED_COLUMN = "excluded_events"
+"""A column of whole numbers that such a table may lack: the row's events that `counts_when` left out."""
 PERSON_NAMESPACE = "person"
 """The namespace of people whom the crosswalk joined; no identifier has it."""
 

@@ -12,6 +12,8 @@ from affiliates.sketches.registers import Registers, standard_error
 
 SURE = 6.0
 """Standard errors from the estimate, beyond which a number is ruled out."""
+MOST_EVENTS_A_DAY = 20_000
+"""Events of one user on one day beyond which hardly anybody is behind them: one every four seconds, day and night."""
 _SHARED_FACTOR = 1.001
 _SHARED_MORE = 5
 """Keys for a number of coupons, at most: of 200,000 keys about 100 share a coupon with another (2^26 addresses, and a value)."""
@@ -28,9 +30,14 @@ def fewest(registers: Registers) -> int:
 def most(registers: Registers) -> int:
     """A number that there are at most as many people as."""
     if registers.coupons is not None:
-        return math.ceil(registers.at_least * _SHARED_FACTOR) + _SHARED_MORE
+        return math.ceil(registers.at_least * _SHARED_FACTOR) + _SHARED_MORE if registers.at_least else 0
     estimate = registers.bounds().estimate
     return math.ceil(estimate + SURE * standard_error(registers.lg_k, estimate))
+
+
+def are_many(events: int | None, users: int | None, days: int) -> bool:
+    """Whether so many events are more than these users hardly make in so many days; never where a number isn't known."""
+    return bool(events and users) and (events or 0) > MOST_EVENTS_A_DAY * days * (users or 0)
 
 
 def are_over(registers: Registers, number: int) -> bool:

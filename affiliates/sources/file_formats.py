@@ -16,7 +16,7 @@ import polars as pl
 
 from affiliates.errors import Code, alike, refused
 from affiliates.manifests import conditions
-from affiliates.manifests.source import ColumnType, EventTime, Source
+from affiliates.manifests.source import EXCLUDED_COLUMN, PERSON_KEY_COLUMNS, ColumnType, EventTime, Source
 
 READ_ERRORS = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 """What polars raises for a file that is damaged or gone. It panics where damage lies beyond what it looked at first."""
@@ -58,7 +58,8 @@ def scan_file(path: Path, file_format: str, source: Source) -> pl.LazyFrame:
         return scan_parquet(literal(path))
     if file_format == "csv":
         return _typed(pl.scan_csv(literal(path), infer_schema=False, separator=source.separator), source)
-    return _typed(scan_jsonl(path, columns_needed(source)), source)
+    columns = [*PERSON_KEY_COLUMNS, EXCLUDED_COLUMN] if source.person_keys else columns_needed(source)
+    return _typed(scan_jsonl(path, columns), source)
 
 
 def scan_parquet(place: str, **options: Any) -> pl.LazyFrame:
@@ -86,6 +87,8 @@ def together(
     Raises `RefusedError` for a file whose identifiers or times are of a type that can't be counted: joined with another file's
     text, a float would become text as well, and 1001.0 would be another user than 1001.
     """
+    if EXCLUDED_COLUMN in columns:
+        parts = [(name, day, _with_excluded(frame)) for name, day, frame in parts]
     schemas = [pl.Schema({name: frame.collect_schema()[name] for name in columns}) for _, _, frame in parts]
     # A day without users often comes as a file whose columns have no type: such a column fits any other.
     typed = {name: next((s[name] for s in schemas if s[name] != pl.Null), pl.Null()) for name in columns}
@@ -102,6 +105,13 @@ def together(
         part = frame.select(*columns, __day__=pl.lit(day, pl.Date), __file__=pl.lit(name, pl.String))
         by_types.setdefault(types, []).append(part)
     return [pl.concat(frames, how="vertical_relaxed") for frames in by_types.values()]
+
+
+def _with_excluded(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """The frame with the column that a table of ready keys may lack: null where it does, or where a value is no whole number."""
+    dtype = frame.collect_schema().get(EXCLUDED_COLUMN)
+    column = pl.lit(None, pl.Int64) if dtype is None else pl.col(EXCLUDED_COLUMN).cast(pl.Int64, strict=False)
+    return frame.with_columns(column.alias(EXCLUDED_COLUMN))
 
 
 def check_conditions(source: Source, schema: pl.Schema, where: str) -> None:

@@ -43,6 +43,8 @@ class ContributionSummary:
     last: date = date.min
     unidentified: int = 0
     undecided: int = 0
+    excluded: int | None = None
+    """Null where no contribution tells."""
     events_noted: set[tuple[ProductRef, str, date]] = field(default_factory=set)
     """Affiliate, product, grain and first day of each."""
     made_by: set[str] = field(default_factory=set)
@@ -74,6 +76,8 @@ class ContributionSummary:
             self.events_noted.add(about)
             self.unidentified += contribution.unidentified_events or 0
             self.undecided += contribution.undecided_events or 0
+            if contribution.excluded_events is not None:
+                self.excluded = (self.excluded or 0) + contribution.excluded_events
         crosswalk = contribution.crosswalk_digest[:12] or "none"
         settings = (
             f"key epoch {contribution.key_epoch}, crosswalk {crosswalk}, {contribution.normalisation}, "
@@ -120,6 +124,7 @@ class ContributionSummary:
             "audiences": sorted({a for limited_to in self.audiences for a in (limited_to or " ".join(AUDIENCES)).split()}),
             "unidentified_events": self.unidentified,
             "undecided_events": self.undecided,
+            "excluded_events": self.excluded,
             "made_by": sorted(self.made_by),
             "left_out": self.unread,
             "identifiers": self.looks,
@@ -150,6 +155,8 @@ class ContributionSummary:
             parts.append(Text(f"{self.unidentified:,} events named no user and aren't counted.", "yellow"))
         if self.undecided:
             parts.append(Text(f"{self.undecided:,} events were left undecided by a condition, taken for false.", "yellow"))
+        if self.excluded:
+            parts.append(Text(f"{self.excluded:,} events are left out by `counts_when` or `audiences`.", "yellow"))
         # Who doesn't read the manifest still learns here why a reading may have no upper bound.
         limited = sorted(" and ".join(a.split()) for a in self.audiences if a)
         if limited:

@@ -122,6 +122,8 @@ def _product(directory: Path, group: Group, ref: ProductRef, product: Product, s
             sentences.append(f"of the first {look.counting:,} events that count {look.unidentified:,} name no user")
             if not look.empty and not look.counting:
                 return name, False, f"{sentences[-2]}; no event of the newest counts: see to counts_when"
+            if look.counting and look.automated == look.counting:
+                return name, False, f"{sentences[-2]}; all events of the newest are automated users': see to automated_when"
             # Of a sample, a share that a run lets pass as small is worth a look.
             if look.unidentified > product.unidentified_limit * look.counting:
                 return name, False, "; ".join(sentences)

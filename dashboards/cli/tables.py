@@ -162,7 +162,10 @@ def measured(
     audiences = ", ".join(figures.inputs.reading.audiences)
     error = figures.group.standard_error
     parts.append(Text(f"Audiences: {audiences}. Standard error of the sketches: {error:,.1f} people."))
-    if left_out := _left_out(figures.group.unidentified_events, figures.group.undecided_events):
+    whole = figures.group
+    counts_automated = "automated" in figures.inputs.reading.audiences
+    automated = 0 if counts_automated else whole.automated_users or 0
+    if left_out := not_counted(whole.unidentified_events, whole.undecided_events, whole.excluded_events or 0, automated):
         parts.append(left_out)
     # A contradiction is never explained away: both numbers are shown, and a check is red.
     parts += [Text(f"! {wrong}", "bold red") for wrong in figures.contradictions]
@@ -182,13 +185,17 @@ def _published(publication: "Publication") -> Text:
     return Text("; ".join(parts) + ".", style="green")
 
 
-def _left_out(unidentified: int, undecided: int) -> Text | None:
-    """Events that nobody can be counted for, and those that a condition couldn't tell."""
+def not_counted(unidentified: int, undecided: int, excluded: int, automated: int) -> Text | None:
+    """Events that nobody can be counted for, that a condition couldn't tell or left out; and automated users."""
     parts = []
     if unidentified:
         parts.append(f"{unidentified:,} events named no user and aren't counted.")
     if undecided:
         parts.append(f"{undecided:,} events were left undecided by a condition and taken for false.")
+    if excluded:
+        parts.append(f"{excluded:,} events are left out by `counts_when` or `audiences`.")
+    if automated:
+        parts.append(f"{automated:,} automated users aren't counted.")
     return Text(" ".join(parts), style="yellow") if parts else None
 
 
@@ -221,8 +228,10 @@ def report(run_report: "Report") -> RenderableType:
     parts: list[RenderableType] = [table("", columns, rows, range(1, 6))]
     refused = [refusal for p in run_report.products for refusal in p.refusals]
     parts += [refusals(refused), *_runbook(runbook.of_product(r) for r in refused)] if refused else []
-    if left_out := _left_out(sum(p.unidentified for p in run_report.products), sum(p.undecided for p in run_report.products)):
-        parts.append(left_out)
+    products = run_report.products
+    unidentified, undecided = sum(p.unidentified for p in products), sum(p.undecided for p in products)
+    left_out = not_counted(unidentified, undecided, sum(p.excluded for p in products), sum(p.automated_users for p in products))
+    parts += [left_out] if left_out else []
     if unread := [f"{p.name}: {text}" for p in run_report.products for text in p.left_out]:
         parts.append(reasons("Left out of the sources", unread))
     missing = [f"{p.name}: {len(p.missing)} days ({day_ranges(p.missing)})" for p in run_report.products if p.missing]

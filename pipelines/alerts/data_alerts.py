@@ -15,6 +15,7 @@ from affiliates.manifests.readings import Reading
 from affiliates.periods import DAY, month_before, month_end, month_of
 from pipelines.alerts import expectations
 from pipelines.alerts.recent_months import RecentMonths
+from pipelines.counting.convention import comparable
 from pipelines.counting.missing import day_ranges
 from pipelines.forecasting import history
 from pipelines.records import PublishedMonth
@@ -52,7 +53,7 @@ def changed_definitions(store: Store, months: RecentMonths) -> list[str]:
             # A product without a month before is new, and its definition no change.
             new = history.new_definitions(labels_before.get(product, labels), labels)
             changes += [f"{month:%Y-%m} {product}: {label}" for label in new]
-        if methods.get(before, methods[month]) != methods[month]:
+        if comparable(methods.get(before, methods[month])) != comparable(methods[month]):
             changes.append(f"{month:%Y-%m} {EVERYBODY}: counted by method {methods[month]}")
     return changes
 

@@ -11,11 +11,13 @@ from affiliates.manifests.namespaces import ONE, IdentifierRange, ranges_of
 from affiliates.manifests.settings import Settings
 from pipelines.counting.bounds import IdentifierRanges
 
-METHOD = 3
+METHOD = 4
 """The version of counting. A change of counting that can move a figure raises the version, and preliminary figures are then
 published anew."""
 FIRST_WITH_RANGES = 3
 """The first version whose bounds follow `namespaces` in group.yaml, and whose estimate has counts in it."""
+FIRST_WITH_CONTRADICTIONS = 4
+"""The first version that compares a product's numbers, and gives no upper bound where two of them contradict each other."""
 ESTIMATE_IN_WORDS = "an identifier that the crosswalk doesn't join counts as another person, and so does everybody in a count"
 """The convention of the estimate, as it stands beside the number."""
 EARLIER_ESTIMATE_IN_WORDS = (
@@ -32,13 +34,21 @@ class Convention:
     """How many identifiers of each namespace one person has."""
     adds_counts: bool
     """Whether the people of a count are added to the estimate; before method 3 they were only a floor of it."""
+    finds_contradictions: bool = True
+    """Whether two numbers that can't both be right leave no upper bound; before method 4 the one in the figure was believed."""
 
 
 def convention_of(method: int, settings: Settings) -> Convention:
     """The convention of a method. Before method 3 each identifier was taken for one person's only one."""
     if method < FIRST_WITH_RANGES:
-        return Convention(IdentifierRanges(unsaid=ONE), adds_counts=False)
-    return Convention(IdentifierRanges(ranges_of(settings.namespaces)), adds_counts=True)
+        return Convention(IdentifierRanges(unsaid=ONE), adds_counts=False, finds_contradictions=False)
+    ranges = IdentifierRanges(ranges_of(settings.namespaces))
+    return Convention(ranges, adds_counts=True, finds_contradictions=method >= FIRST_WITH_CONTRADICTIONS)
+
+
+def comparable(method: int) -> int:
+    """The first version whose figures can be compared with a method's: method 4 takes away upper bounds and moves no estimate."""
+    return FIRST_WITH_RANGES if method >= FIRST_WITH_RANGES else method
 
 
 def said_ranges(method: int, settings: Settings) -> dict[str, list[float | None]]:

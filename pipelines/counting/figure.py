@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipelines.counting.bounds import Pool, estimate_people
+from pipelines.counting.bounds import Pool, Sketches, estimate_people, unite
 from pipelines.counting.convention import Convention
 from pipelines.records import StatedCount
 
@@ -54,6 +54,11 @@ class Figure:
     """Events without a usable identifier: nobody's, so not counted."""
     undecided_events: int
     """Events that a condition left undecided, taken for false."""
+    excluded_events: int | None = None
+    """Events that `counts_when` leaves out, or of users of audiences that nobody contributes, as far as contributions tell; null
+    where none does."""
+    automated_users: int | None = None
+    """Automated users, by the sketches' estimate; null where no contribution is of automated users."""
 
     def to_dict(self) -> dict[str, Any]:
         """The figure as `measure --json` writes it: the fields by their names, the coverage as a mapping."""
@@ -76,6 +81,11 @@ class Share:
     """People whom the product has at least, by a count of a month that lies in the window whole."""
     notes: tuple[str, ...] = ()
     """Reasons why the figure isn't complete, though its bounds hold."""
+    excluded_events: int | None = None
+    empty_periods: int = 0
+    """Periods with events of users who count, and nobody in their sketches."""
+    automated: Sketches | None = None
+    """The sketches of automated users; null where no contribution is of them."""
 
 
 def figure_of(shares: Sequence[Share], convention: Convention, products: Iterable[Figure] = ()) -> Figure:
@@ -117,7 +127,27 @@ def figure_of(shares: Sequence[Share], convention: Convention, products: Iterabl
         reasons=(*(r for s in shares for r in s.unbounded), *(n for s in shares for n in s.notes), *stand_in_notes),
         unidentified_events=sum(s.unidentified_events for s in shares),
         undecided_events=sum(s.undecided_events for s in shares),
+        excluded_events=sum_of_known(s.excluded_events for s in shares),
+        automated_users=_automated_users(shares, convention),
     )
+
+
+def sum_of_known(numbers: Iterable[int | None]) -> int | None:
+    """The sum of the numbers that are known; null where none is."""
+    known = [number for number in numbers if number is not None]
+    return sum(known) if known else None
+
+
+def _automated_users(shares: Sequence[Share], convention: Convention) -> int | None:
+    """How many automated users there are in the products' sketches; null where no product tells."""
+    told = [share.automated for share in shares if share.automated is not None]
+    if not told:
+        return None
+    with_users = [sketches for sketches in told if sketches]
+    if not with_users:
+        return 0
+    united = with_users[0] if len(with_users) == 1 else unite(with_users)
+    return round(estimate_people(Pool.from_sketches(united), convention.ranges).estimate)
 
 
 def _with_counts(shares: Sequence[Share], sketched: int | None, convention: Convention) -> int | None:

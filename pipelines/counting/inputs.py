@@ -20,7 +20,7 @@ from affiliates.manifests.product import Product, ProductRef
 from affiliates.manifests.readings import Reading
 from affiliates.periods import month_of
 from pipelines.counting import exclusions, overlap, stand_ins
-from pipelines.counting.convention import METHOD, said_ranges
+from pipelines.counting.convention import FIRST_WITH_CONTRADICTIONS, METHOD, said_ranges
 from pipelines.counting.window import Days, Window
 from pipelines.records import ContributionReader, Position, StatedCount, StoredContribution
 
@@ -54,6 +54,10 @@ class Inputs:
     """By product, the largest count of a month that lies in the window whole: the product has at least as many people."""
     method: int = METHOD
     """The version of counting that the figures are made by."""
+    ceilings: Mapping[ProductRef, StatedCount] = field(default_factory=dict)
+    """By product that has a count, the ceiling beside it: it can contradict the count."""
+    other_grain: tuple[StoredContribution, ...] = ()
+    """Current contributions of the month in the grain that isn't counted: they can contradict those that are."""
 
     @property
     def month(self) -> date:
@@ -111,11 +115,27 @@ def gather_window(
     stated_counts = {ref: stated.most for ref, stated in bounds.items() if stated.most}
     least_people = {ref: stated.least for ref, stated in bounds.items() if stated.least is not None}
     said = said_ranges(method, group.settings)
-    digests = _digests(group, reading, window, days, due, versions, stated_counts, least_people, said)
+    compares = window.is_month and method >= FIRST_WITH_CONTRADICTIONS
+    ceilings = {ref: stated.ceiling for ref, stated in bounds.items() if stated.ceiling and compares}
+    counted = {v.id for v in versions}
+    others = [v for ref, _ in due for v in near.get(ref, ()) if compares and window.includes(v) and v.id not in counted]
+    beside = _Beside(ceilings, tuple(others))
+    digests = _digests(group, reading, window, days, due, versions, stated_counts, least_people, said, beside)
     within = [v for v in versions if window.includes(v)]
     not_counted = tuple(exclusions.reasons(group, members, membership_day, near, due, within, window.is_month))
     return Inputs(
-        days, reading, members, due, versions, stated_counts, not_counted, digests.digest, digests.unerased, least_people, method
+        days,
+        reading,
+        members,
+        due,
+        versions,
+        stated_counts,
+        not_counted,
+        digests.digest,
+        digests.unerased,
+        least_people,
+        method,
+        *beside,
     )
 
 
@@ -126,9 +146,11 @@ def limited_to(inputs: Inputs, group: Group, names: Collection[str]) -> Inputs:
     versions = tuple(v for v in inputs.versions if v.ref in refs)
     stated_counts = {ref: count for ref, count in inputs.stated_counts.items() if ref in refs}
     least_people = {ref: least for ref, least in inputs.least_people.items() if ref in refs}
+    ceilings = {ref: ceiling for ref, ceiling in inputs.ceilings.items() if ref in refs}
+    beside = _Beside(ceilings, tuple(v for v in inputs.other_grain if v.ref in refs))
     window = Window.from_days(inputs.window, group.settings.time_zone)
     said = said_ranges(inputs.method, group.settings)
-    digests = _digests(group, inputs.reading, window, inputs.window, due, versions, stated_counts, least_people, said)
+    digests = _digests(group, inputs.reading, window, inputs.window, due, versions, stated_counts, least_people, said, beside)
     return replace(
         inputs,
         due=due,
@@ -137,6 +159,8 @@ def limited_to(inputs: Inputs, group: Group, names: Collection[str]) -> Inputs:
         least_people=least_people,
         digest=digests.digest,
         unerased=digests.unerased,
+        ceilings=beside.ceilings,
+        other_grain=beside.other_grain,
     )
 
 
@@ -159,6 +183,13 @@ def _near(reader: ContributionReader, group: Group, window: Window, up_to: Posit
     return near
 
 
+class _Beside(NamedTuple):
+    """What isn't counted and may contradict what is."""
+
+    ceilings: Mapping[ProductRef, StatedCount]
+    other_grain: tuple[StoredContribution, ...]
+
+
 class _Digests(NamedTuple):
     digest: str
     unerased: str
@@ -174,6 +205,7 @@ def _digests(
     stated_counts: Mapping[ProductRef, StatedCount],
     least_people: Mapping[ProductRef, int],
     said: Mapping[str, Sequence[float | None]],
+    beside: _Beside,
 ) -> _Digests:
     """SHA-256 over all that can move a figure, and the same as if no sketch had been erased.
 
@@ -196,6 +228,11 @@ def _digests(
     # A month of a group that says nothing of its namespaces keeps the digest of methods 1 and 2.
     if said:
         content |= {"namespaces": said}
+    # Months without them keep the digest of the methods before.
+    if beside.ceilings:
+        content |= {"ceilings": [asdict(ceiling) for _, ceiling in sorted(beside.ceilings.items())]}
+    if beside.other_grain:
+        content |= {"other_grain": sorted(v.content for v in beside.other_grain)}
     unerased = _sha256(content)
     erased = sorted(f"{v.ref} {v.grain} {v.activity_date} {v.erased_at}" for v in versions if v.erased_at)
     return _Digests(_sha256(content | {"erased": erased}) if erased else unerased, unerased)

@@ -13,10 +13,11 @@ from affiliates.manifests.product import Product, ProductRef
 from affiliates.manifests.readings import Reading
 from affiliates.periods import month_end
 from pipelines.counting.bounds import Sketches, base_namespace, shares_seen, unite
+from pipelines.counting.contradictions import doubted
 from pipelines.counting.convention import convention_of
-from pipelines.counting.figure import Figure, figure_of
+from pipelines.counting.figure import Figure, Share, figure_of
 from pipelines.counting.inputs import Inputs, gather, is_settled
-from pipelines.counting.product_share import WindowContext, share_of
+from pipelines.counting.product_share import WindowContext, other_grain, share_of
 from pipelines.counting.stand_ins import StatedBounds
 from pipelines.counting.window import Window
 from pipelines.records import ContributionReader, StoredContribution, summed_bounds
@@ -76,13 +77,15 @@ def measure(reader: ContributionReader, group: Group, inputs: Inputs) -> Measure
     newest = max(inputs.versions, key=lambda v: (v.activity_date, v.id), default=None)
     context = WindowContext(reader, group, window, inputs.reading, newest)
     versions = _by_product(inputs.versions)
-    shares = {
-        ref: share_of(
-            context, ref, product, versions[ref], StatedBounds(inputs.stated_counts.get(ref), inputs.least_people.get(ref))
-        )
-        for ref, product in inputs.due
-    }
+    others = _by_product(inputs.other_grain)
     convention = convention_of(inputs.method, group.settings)
+    shares = dict[ProductRef, Share]()
+    for ref, product in inputs.due:
+        stated = StatedBounds(inputs.stated_counts.get(ref), inputs.least_people.get(ref), inputs.ceilings.get(ref))
+        shares[ref] = share_of(context, ref, product, versions[ref], stated)
+        if convention.finds_contradictions:
+            other = other_grain(context, ref, versions[ref], others[ref])
+            shares[ref] = doubted(str(ref), shares[ref], stated, convention, other)
     products = {ref: figure_of([share], convention) for ref, share in shares.items()}
     # `inputs.due` is in order of members, so an affiliate's products follow one another.
     by_affiliate = {affiliate: list(refs) for affiliate, refs in groupby(shares, key=lambda ref: ref.affiliate)}

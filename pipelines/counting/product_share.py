@@ -15,7 +15,8 @@ from affiliates.manifests.product import Product, ProductRef
 from affiliates.manifests.readings import Reading
 from affiliates.periods import month_of
 from pipelines.counting.bounds import Pool, Sketches, unite
-from pipelines.counting.figure import Coverage, Share
+from pipelines.counting.contradictions import OtherGrain
+from pipelines.counting.figure import Coverage, Share, sum_of_known
 from pipelines.counting.missing import absent, day_ranges
 from pipelines.counting.stand_ins import StatedBounds
 from pipelines.counting.window import Window
@@ -63,6 +64,9 @@ def share_of(
         undecided_events=sum(v.undecided_events or 0 for v in within),
         least_people=stated.least,
         notes=(*notes, *pooled.notes),
+        excluded_events=sum_of_known(v.excluded_events for v in within),
+        empty_periods=pooled.empty_periods,
+        automated=pooled.automated if any(not v.lacks(("automated",)) for v in within) else None,
     )
 
 
@@ -128,6 +132,10 @@ class _Pooled(NamedTuple):
     """Why the sketches may not bound the product's people from above."""
     notes: list[str]
     """Which of the sketches can't be united with the newest ones."""
+    automated: Sketches
+    """Of the automated users, who are nobody in most readings."""
+    empty_periods: int
+    """Contributions with a part of events and of nobody."""
 
 
 def _pool(context: WindowContext, name: str, product: Product, versions: Sequence[StoredContribution]) -> _Pooled:
@@ -143,14 +151,14 @@ def _pool(context: WindowContext, name: str, product: Product, versions: Sequenc
     zones = dict.fromkeys(v.day_zone for v in (within or versions)) or {product.day_zone or window.zone: None}
     if set(zones) == {window.zone} and not reaching:
         united = _unite(context, name, [within])
-        return _Pooled(Pool.from_sketches(united.sketches[0]), united.unbounded, united.notes)
+        return _Pooled(Pool.from_sketches(united.sketches[0]), *united[1:])
     zone = next(iter(zones))
     outer = [v for v in versions if window.touches(v)]
     united = _unite(context, name, [[v for v in within if window.contains(v)], within, outer])
     if set(zones) != {window.zone} and not window.is_covered(product, outer, zone):
         what = "month's" if window.is_month else "window's"
         united.unbounded.append(f"{name}: its days are {zone}'s, and the periods around the {what} edges aren't all there")
-    return _Pooled(Pool(*united.sketches), united.unbounded, united.notes)
+    return _Pooled(Pool(*united.sketches), *united[1:])
 
 
 class _United(NamedTuple):
@@ -159,26 +167,52 @@ class _United(NamedTuple):
     sketches: list[Sketches]
     unbounded: list[str]
     notes: list[str]
+    automated: Sketches
+    empty_periods: int
+
+
+def other_grain(
+    context: WindowContext, ref: ProductRef, versions: Sequence[StoredContribution], others: Sequence[StoredContribution]
+) -> OtherGrain | None:
+    """The people by a month's contributions in the other grain than those that are counted (`versions`); null without any.
+
+    Only where both are of the same definition and the same days: else the people may rightly differ.
+    """
+    alike = {(v.definition, v.day_zone, v.audiences) for v in versions}
+    same = [v for v in others if (v.definition, v.day_zone, v.audiences) in alike]
+    if not same or len(alike) > 1:
+        return None
+    united = _unite(context, str(ref), [same])
+    names = {"day": "days", "month": "month"}
+    return OtherGrain(names[versions[0].grain], names[same[0].grain], united.sketches[0])
 
 
 def _unite(context: WindowContext, name: str, lists: Sequence[Sequence[StoredContribution]]) -> _United:
     """The union of each list of contributions, in the reading's audiences; what is erased, and what can't be united."""
     by_id = {v.id: v for versions in lists for v in versions}
     sketches: dict[int, list[Sketches]] = defaultdict(list)
+    automated = list[Sketches]()
+    empty = set[int]()
+    stated = {v.id for v in by_id.values() if context.window.includes(v)}
     erased = list[datetime | None]()
     joined = list[StoredContribution]()
     for number, part in context.reader.read_parts(sorted(by_id)):
+        if part.audience == "automated" and number in stated and part.registers is not None and part.registers.at_least:
+            automated.append({part.namespace: {part.registers.lg_k: part.registers}})
         if part.audience not in context.reading.audiences:
             continue
         if part.registers is None:
             erased.append(part.erased_at)
             continue
+        if part.events and not part.registers.at_least:
+            empty.add(number)
         joined += [by_id[number]] if part.namespace == PERSON else []
         # A month's own days are of one key, since `measure` refuses two; days beside the month only widen the upper bound.
         namespace = part.namespace if context.window.is_month else _namespace_of_key(part.namespace, by_id[number])
         sketches[number].append({namespace: {part.registers.lg_k: part.registers}})
     unions = [unite(s for v in versions for s in sketches[v.id]) for versions in lists]
-    return _United(unions, list(_erased(name, erased)), list(_apart(context, name, list(by_id.values()), joined)))
+    apart = list(_apart(context, name, list(by_id.values()), joined))
+    return _United(unions, list(_erased(name, erased)), apart, unite(automated), len(empty & stated))
 
 
 def _erased(name: str, erased: Sequence[datetime | None]) -> Iterator[str]:

@@ -19,6 +19,8 @@ class StatedBounds:
     """The count or ceiling of the window's month; of several months theirs added. Null where one of the months has none."""
     least: int | None = None
     """The largest count of a month that lies in the window whole: there are at least as many people."""
+    ceiling: StatedCount | None = None
+    """Of a month that has a count and a ceiling, the ceiling; the count is `most`."""
 
 
 def stated_bounds(
@@ -30,6 +32,7 @@ def stated_bounds(
     at most all of them added. If one of the months has no number, nothing is known from above.
     """
     by_product: dict[ProductRef, dict[date, StatedCount]] = defaultdict(dict)
+    ceilings = {(count.ref, count.month): count for count in counts if count.kind == "ceiling"}
     for count in counts:
         months = by_product[count.ref]
         # Where a month has a count and a ceiling, the count stands.
@@ -43,7 +46,8 @@ def stated_bounds(
             stated = [by_month[m] for m in lived if m in by_month]
             whole = [c.users for c in stated if c.kind == "count" and _is_whole(c.month, window)]
             most = _added(stated, window) if len(stated) == len(lived) else None
-            bounds[ref] = StatedBounds(most, max(whole, default=None))
+            beside = ceilings.get((ref, window.first)) if window.is_month and most and most.kind == "count" else None
+            bounds[ref] = StatedBounds(most, max(whole, default=None), beside)
     return dict(sorted(bounds.items()))
 
 

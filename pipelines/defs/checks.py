@@ -11,12 +11,13 @@ from pipelines.figures.quality_checks import Check
 _DESCRIPTIONS = {
     "coverage": "Everything that is due is there and settled, or a count or a ceiling stands in: the group has an upper bound.",
     "largest_product_to_sum": "The group has at least as many people as its largest product, and at most all products together.",
-    "events_at_least_users": "No day has fewer events than users.",
+    "numbers_agree": "No two numbers of a product contradict each other, such as a count and its sketches.",
+    "events_at_least_users": "No day has fewer events than users, or events and no users.",
     "no_fall": "A product doesn't fall to nobody, or to a quarter of its past, for longer than chance explains.",
     "usual_change": "Each day's users are about what the same weekday had in the eight weeks before.",
 }
 """By a check's name, which Dagster stores: the rule in words."""
-OF_FIGURES = ("coverage", "largest_product_to_sum")
+OF_FIGURES = ("coverage", "largest_product_to_sum", "numbers_agree")
 """Names of the checks of a month's figures."""
 _MOST = 20
 """Lines that a result shows: a check has one result a run, however many months the run is about."""

@@ -77,6 +77,7 @@ class BundleReader:
 
     def __init__(self, opened: Bundle) -> None:
         inputs = opened.json("inputs.json")
+        self._opened = opened
         self._folder = opened.folder
         self.versions = {row["id"]: StoredContribution(**_fields(row)) for row in inputs["contributions"]}
         """By the number that the contribution had in the store."""
@@ -93,12 +94,14 @@ class BundleReader:
 
         Raises `RefusedError` for a file that isn't as a bundle's has to be: it is read as safely as any stranger's.
         """
+        details = {row["contribution"]: row["events"] for row in self._opened.json(DETAILS)["contributions"]}
         # One product's file in memory at a time.
         for name in dict.fromkeys(file_of(self.versions[number]) for number in ids):
             frame = untrusted_files.read(self._folder / name, PARTS, ("sketch", "erased_at"))
             wanted = frame.filter(pl.col("contribution").is_in(list(ids))).sort("contribution", "audience", "namespace")
             for number, audience, namespace, image, erased_at in wanted.iter_rows():
-                yield number, StoredPart(audience, namespace, _registers(name, image), erased_at)
+                events = details[number][f"{audience} {namespace}"]
+                yield number, StoredPart(audience, namespace, _registers(name, image), erased_at, events)
 
     def read_events(self, ref: ProductRef, next_epoch: bool = False) -> Mapping[date, int]:
         """Nothing: events are compared for second contributions alone, which no month's figures rest on."""

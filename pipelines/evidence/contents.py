@@ -154,8 +154,10 @@ def _product(product: Product) -> dict[str, Any]:
 
 def _inputs(tested: TestedLicence) -> dict[str, Any]:
     """inputs.json: each contribution and stated count that a figure rests on, and the number of products by kind of evidence."""
-    versions = {version.id: version for basis in tested.bases for version in basis.inputs.versions}
-    given = {(count.ref, count.kind): count for basis in tested.bases for count in basis.inputs.stated_counts.values()}
+    all_inputs = [basis.inputs for basis in tested.bases]
+    versions = {version.id: version for rest in all_inputs for version in (*rest.versions, *rest.other_grain)}
+    stated = [count for rest in all_inputs for count in (*rest.stated_counts.values(), *rest.ceilings.values())]
+    given = {(count.ref, count.kind): count for count in stated}
     first = tested.bases[0].inputs
     grades = dict.fromkeys(("daily contributions", "monthly contributions", "a count", "a ceiling", "nothing"), 0)
     for ref, _ in first.due:

@@ -1,6 +1,6 @@
 """How figures were counted, in words for a reader who isn't of the trade; part of every bundle of evidence."""
 
-from pipelines.counting.convention import FIRST_WITH_RANGES
+from pipelines.counting.convention import FIRST_WITH_CONTRADICTIONS, FIRST_WITH_RANGES
 
 # Part of every bundle, word by word: a changed text changes bundles' digests.
 _UNITED = """\
@@ -25,6 +25,10 @@ are of at least N / k people; where the group says nothing, they only show that 
 several people's where people share one, with counts and ceilings of products that gave no sketch. There is no upper bound while
 anything that was due is missing or was computed before its late events had arrived, and nothing stands in for it.
 """
+_WITH_CONTRADICTIONS = """
+Nor is there one where two numbers of a product contradict each other, such as an attested count and its sketches: one of the two
+is wrong, and the figure names both.
+"""
 _RESULTS = """
 A test is under the threshold only when there is an upper bound and it doesn't exceed it; over only when the lower bound does;
 else it is undetermined.
@@ -33,4 +37,5 @@ else it is undetermined.
 
 def method_text(method: int) -> str:
     """How figures of a version of counting were made, in words for a reader who isn't of the trade."""
-    return _UNITED + (_BEFORE_RANGES if method < FIRST_WITH_RANGES else _WITH_RANGES) + _RESULTS
+    bounds = _BEFORE_RANGES if method < FIRST_WITH_RANGES else _WITH_RANGES
+    return _UNITED + bounds + (_WITH_CONTRADICTIONS if method >= FIRST_WITH_CONTRADICTIONS else "") + _RESULTS

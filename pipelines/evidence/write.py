@@ -211,7 +211,8 @@ def _no_figures(month: date) -> RefusedError:
 
 def _write_sketches(store: ContributionStore, tested: TestedLicence, folder: Path) -> None:
     """Write a Parquet file for each product, with the parts of its contributions, and the details that their digests cover."""
-    versions = {version.id: version for basis in tested.bases for version in basis.inputs.versions}
+    all_inputs = [basis.inputs for basis in tested.bases]
+    versions = {version.id: version for rest in all_inputs for version in (*rest.versions, *rest.other_grain)}
     (folder / DETAILS).write_text(_json({"contributions": store.read_details(sorted(versions))}), encoding="utf-8")
     for name, ids in _by_product(versions.values()):
         rows = [

@@ -12,15 +12,17 @@ from affiliates.errors import RefusedError
 from affiliates.manifests.group import Group
 from affiliates.manifests.product import Product, ProductRef
 from affiliates.periods import DAY, Grain, last_day, local_day, month_before, month_end, month_of, months_between, stretches
+from affiliates.sketches import plausibility
 from affiliates.sketches.plausibility import SURE
 from affiliates.sketches.registers import standard_error
-from pipelines.counting import measure
-from pipelines.counting.inputs import gather
-from pipelines.counting.missing import asked_of, missing
+from pipelines.counting import contradictions
+from pipelines.counting.measure import Measured
+from pipelines.counting.missing import asked_of, missing, stands_in
 from pipelines.figures import event_rates, falls, quality_checks, rows
 from pipelines.figures.falls import LEAST_EMPTY_DAYS, PAST_DAYS, Fall
+from pipelines.figures.months import Months
 from pipelines.runbook import DataFinding, Page
-from pipelines.store import product_days
+from pipelines.store import product_days, publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.product_days import ProductDay
 
@@ -35,8 +37,14 @@ MANY = 100
 MISSED = 0.1
 """The share of an earlier version's users whose loss is told."""
 LOST_USERS = "fewer users than an earlier version"
+CONTRADICTION = "numbers that contradict each other"
 COUNT_ABOVE = "a count above its contributions"
-SHOWN_BY_STORE = (NO_USERS, FEWER_USERS, UNLIKE_WEEKDAY, FEWER_EVENTS, EVENT_RATE, GROUP_RATE, LOST_USERS, COUNT_ABOVE)
+"""As stores of earlier versions know a contradiction."""
+MANY_EVENTS = "implausibly many events per user"
+SHOWN_BY_STORE = (
+    NO_USERS, FEWER_USERS, UNLIKE_WEEKDAY, FEWER_EVENTS, EVENT_RATE, GROUP_RATE, LOST_USERS, CONTRADICTION, COUNT_ABOVE,
+    MANY_EVENTS,
+)  # fmt: skip
 """How what the store shows begins (`DataFinding.what`). All else is known to the run alone that has read the sources."""
 
 
@@ -47,15 +55,20 @@ def read(store: ContributionStore, group: Group, now: datetime) -> list[DataFind
     since = judged_since(signed, today)
     findings = list[DataFinding]()
     by_product = list[Sequence[ProductDay]]()
+    stated = set[date]()
     for ref, product in group.products.items():
         periods = _periods(store, ref, product, today - DAY * PAST_DAYS, today)
         # An older product's data are judged by its own last days, and not by today.
         periods = periods or _periods(store, ref, product, date.min, today)
         of_product = [*_findings(product, periods, since), *_lost(store, periods)]
-        of_product += _contradicted_counts(store, group, ref, product, {month_of(period.day) for period in periods} - signed)
         findings += [finding for finding in of_product if _is_open(finding, signed)]
         by_product.append(periods)
-    return findings + [finding for finding in _unlike_group(by_product) if _is_open(finding, signed)]
+        stated |= {month for month in {month_of(period.day) for period in periods} - signed if stands_in(product, month)}
+    findings += [finding for finding in _unlike_group(by_product) if _is_open(finding, signed)]
+    # A month with a stated number is measured before it is published, since an alert may follow from its figures.
+    findings += _contradicted(store, group, stated)
+    findings += _published_contradictions(store, group, set(store.read_months()) - signed - stated)
+    return findings
 
 
 def read_month(store: ContributionStore, group: Group, month: date) -> list[DataFinding]:
@@ -64,12 +77,12 @@ def read_month(store: ContributionStore, group: Group, month: date) -> list[Data
     findings = list[DataFinding]()
     for ref, product in group.products.items():
         periods = _periods(store, ref, product, month - DAY * PAST_DAYS, last)
-        months = {month_of(period.day) for period in periods} & {month}
-        counts = _contradicted_counts(store, group, ref, product, months)
-        for finding in [*_findings(product, periods, month), *_lost(store, periods), *counts]:
+        for finding in [*_findings(product, periods, month), *_lost(store, periods)]:
             if finding.last is not None and finding.last >= month:
                 findings.append(finding)
-    return findings
+    # Only a stated number may have come since the month was published.
+    stated = {month} if any(stands_in(product, month) for product in group.products.values()) else set()
+    return [*findings, *_contradicted(store, group, stated), *_published_contradictions(store, group, {month} - stated)]
 
 
 def read_missing(store: ContributionStore, group: Group, now: datetime) -> dict[str, tuple[date, ...]]:
@@ -133,8 +146,17 @@ def _findings(product: Product, periods: Sequence[ProductDay], since: date) -> I
         yield DataFinding(text, Page.IDENTIFIERS, ref, f"{EVENT_RATE} on {day_rate.day}", day_rate.day, day_rate.day)
     for check in quality_checks.check_product(judged):
         if check.name == "events_at_least_users" and not check.passed:
-            text = f"{ref}: fewer events than users: {check.explanation}"
+            text = f"{ref}: fewer events than users, or events and no users: {check.explanation}"
             yield DataFinding(text, Page.CHECK_EVENTS, ref, f"{FEWER_EVENTS} since {since}", since, judged[-1].day)
+    many = [
+        period
+        for period in judged
+        if plausibility.are_many(period.events, period.users, (last_day(grain, period.day) - period.day).days + 1)
+    ]
+    if many:
+        most = max(many, key=lambda period: (period.events or 0) / (period.users or 1))
+        text = f"{ref}: {most.events:,} events of {most.users:,} users on {most.day}: have keys been lost, or become one?"
+        yield DataFinding(text, Page.IDENTIFIERS, ref, f"{MANY_EVENTS} since {since}", since, judged[-1].day)
 
 
 def _unlike_group(products: Sequence[Sequence[ProductDay]]) -> Iterator[DataFinding]:
@@ -164,27 +186,37 @@ def _lost(store: ContributionStore, periods: Sequence[ProductDay]) -> Iterator[D
             yield DataFinding(text, Page.ALERT_UNUSUAL, str(ref), f"{LOST_USERS} from {first}", first, last_day(grain, last))
 
 
-def _contradicted_counts(
-    store: ContributionStore, group: Group, ref: ProductRef, product: Product, months: Collection[date]
-) -> Iterator[DataFinding]:
-    """Counts of people that the product's contributions of the same month rule out: one of the two is wrong, and only the
-    contributions are counted. `months`: those with contributions."""
-    for count in product.counts:
-        if count.month not in months:
-            continue
-        reading = group.readings.reading_on(month_end(count.month))
+def contradictions_of(measured: Measured) -> list[DataFinding]:
+    """The numbers of products that can't both be right, in a month's figures."""
+    month = measured.inputs.month
+    what = f"{CONTRADICTION} in {month:%Y-%m}"
+    return [
+        DataFinding(f"{month:%Y-%m}, {text}", Page.CHECK_NUMBERS, name, what, month, month_end(month))
+        for name, figure in measured.products.items()
+        for text in contradictions.among(figure.reasons)
+    ]
+
+
+def _contradicted(store: ContributionStore, group: Group, months: Collection[date]) -> Iterator[DataFinding]:
+    """What contradicts each other in these months' figures, as a run would publish them now."""
+    figures = Months(store, group, as_run=True)
+    for month in sorted(months):
         try:
-            measured = measure.measure(store, group, gather(store, group, count.month, reading))
+            measured = figures.figures_of(month, group.readings.reading_on(month_end(month)))
         except RefusedError:  # The run says so where it publishes the month.
             continue
-        figure = measured.products.get(str(ref))
-        if figure is not None and figure.upper is not None and figure.complete and count.users > figure.upper:
-            text = (
-                f"{ref}: a count of {count.users:,} people in {count.month:%Y-%m} ({count.document}), and its contributions "
-                f"give at most {figure.upper:,}"
-            )
-            what = f"{COUNT_ABOVE} in {count.month:%Y-%m}"
-            yield DataFinding(text, Page.ALERT_UNUSUAL, str(ref), what, count.month, month_end(count.month))
+        yield from contradictions_of(measured) if measured else ()
+
+
+def _published_contradictions(store: ContributionStore, group: Group, months: Collection[date]) -> Iterator[DataFinding]:
+    """What contradicts each other in these months' figures, as they are published."""
+    in_force = publications.in_force(store)
+    readings = {month: group.readings.reading_on(month_end(month)) for month in months}
+    wanted = {in_force[key].id: key[0] for month in months if (key := (month, readings[month].name)) in in_force}
+    doubted = publications.with_reason(store, list(wanted), contradictions.WRONG)
+    for month in dict.fromkeys(wanted[number] for number in doubted):
+        reading = readings[month]
+        yield from contradictions_of(rows.read_figures(store, in_force[month, reading.name], reading))
 
 
 def _is_cut(product: Product, fall: Fall, grain: str) -> bool:

@@ -15,6 +15,7 @@ from affiliates.manifests.group import Group, settles_at
 from affiliates.manifests.product import Product, ProductRef
 from affiliates.periods import DAY, Grain, end_of, midnight, month_after, month_end
 from affiliates.sketches.registers import standard_error
+from pipelines.counting import contradictions
 from pipelines.counting.inputs import Inputs
 from pipelines.counting.measure import Measured
 from pipelines.counting.missing import missing
@@ -131,7 +132,7 @@ def check_figures(measured: Measured, due: MonthDue | None = None) -> list[Check
 
     `due`: the month is judged by what is due at a moment; without it, as a month that is to be signed.
     """
-    return [_coverage(measured, due), _largest_to_sum(measured)]
+    return [_coverage(measured, due), _largest_to_sum(measured), _numbers_agree(measured)]
 
 
 def check_product(days: Sequence[ProductDay], since: date = date.min) -> list[Check]:
@@ -187,15 +188,24 @@ def _largest_to_sum(measured: Measured) -> Check:
     return Check("largest_product_to_sum", _month(measured), math.floor(low) <= group.estimate <= math.ceil(high), numbers)
 
 
+def _numbers_agree(measured: Measured) -> Check:
+    """Red where two numbers of a product can't both be right: a stated number and its sketches, its month and its days."""
+    wrong = contradictions.among(measured.group.reasons)
+    return Check("numbers_agree", _month(measured), not wrong, _first_of(wrong) or "no two numbers contradict each other")
+
+
 def _events_at_least_users(days: Sequence[ProductDay]) -> Check:
     """Red where a period has fewer events than users: each user has at least one event, so identifiers were invented or doubled.
+    Red, too, where a period has events and no users: each event is some user's, so the users were lost.
 
     A sketch may err upwards, so four of its standard errors are allowed.
     """
     wrong = [
         f"{d.day}: {d.events:,} events, {d.users:,} users"
         for d in days
-        if d.events is not None and d.users is not None and d.users - ERRORS * standard_error(d.lg_k, d.users) > d.events
+        if d.events is not None
+        and d.users is not None
+        and (d.users - ERRORS * standard_error(d.lg_k, d.users) > d.events or (d.events > 0 and d.users == 0))
     ]
     return Check("events_at_least_users", _product(days), not wrong, _first_of(wrong) or f"none of {len(days)} periods has fewer")
 

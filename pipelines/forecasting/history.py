@@ -14,7 +14,7 @@ from affiliates.manifests.product import ProductRef
 from affiliates.manifests.readings import Reading
 from affiliates.periods import DAY, add_months, month_number, month_of
 from pipelines.counting import measure
-from pipelines.counting.convention import METHOD
+from pipelines.counting.convention import METHOD, comparable
 from pipelines.counting.inputs import Inputs, gather, gather_window
 from pipelines.counting.measure import Measured
 from pipelines.counting.window import Days
@@ -159,7 +159,7 @@ def month_to_date(store: ContributionStore, group: Group, reading: Reading, toda
     if last < month or any(p.grain == "month" for p in products):
         return None
     published = {of_month: p for (of_month, name), p in publications.in_force(store).items() if name == reading.name}
-    if published and published[max(published)].method != METHOD:
+    if published and comparable(published[max(published)].method) != comparable(METHOD):
         return None
     inputs = gather_window(store, group, Days.to_date(last), reading)
     if inputs.is_empty:
@@ -221,7 +221,7 @@ def breaks(before: Basis, after: Basis) -> Iterator[str]:
         yield f"counts stand in for others than before ({', '.join(sorted(before.counted ^ after.counted))})"
     if before.joined != after.joined:
         yield "from here on a crosswalk joins people" if after.joined else "without the crosswalk of the month before"
-    if before.method != after.method:
+    if comparable(before.method) != comparable(after.method):
         yield f"counted by method {after.method}"
     if before.restated != after.restated:
         yield "restated" if after.restated else "the month before is restated"

@@ -1,6 +1,7 @@
 """Computing what is due of one product: from its sources, by the edge's way, into the store."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -10,8 +11,10 @@ from typing import Self
 
 from affiliates.aggregation import key_overlap
 from affiliates.contributions import contract
+from affiliates.contributions.contract import Contribution
 from affiliates.errors import Code, Refusal, RefusedError
 from affiliates.manifests.product import Product, ProductRef
+from affiliates.sketches.registers import Registers
 from pipelines.ingestion import acceptance
 from pipelines.ingestion.due import ProductDue, due, sources_changed
 from pipelines.records import AcceptedContribution, OutcomeCounts
@@ -38,6 +41,10 @@ class ProductRun:
     """Events of the computed periods without a usable identifier."""
     undecided: int = 0
     """Events of the computed periods that a condition left undecided."""
+    excluded: int = 0
+    """Events of the computed periods that `counts_when` leaves out, or of users of audiences that aren't contributed."""
+    automated_users: int = 0
+    """Automated users of the computed periods; of several computations the most that one of them has."""
     findings: tuple[DataFinding, ...] = ()
     """What the sources show and the store can't: known to the run alone that has computed the product."""
     left_out: tuple[str, ...] = ()
@@ -58,6 +65,8 @@ class ProductRun:
         self.findings += tuple(new for new in other.findings if new not in self.findings)
         self.unidentified += other.unidentified
         self.undecided += other.undecided
+        self.excluded += other.excluded
+        self.automated_users = max(self.automated_users, other.automated_users)
 
 
 def collect(
@@ -109,6 +118,19 @@ def _store(workspace: Workspace, outcome: ProductRun, computed: list[AcceptedCon
     # A second contribution has the events of its day's own: counted with it, they would be told twice.
     outcome.unidentified = sum(accepted.contribution.unidentified_events or 0 for accepted in own)
     outcome.undecided = sum(accepted.contribution.undecided_events or 0 for accepted in own)
+    outcome.excluded = sum(accepted.contribution.excluded_events or 0 for accepted in own)
+    outcome.automated_users = _automated_users(accepted.contribution for accepted in own)
+
+
+def _automated_users(contributions: Iterable[Contribution]) -> int:
+    """How many different automated users contributions have: over namespaces added, as the estimate of a figure is."""
+    by_namespace = defaultdict[str, list[Registers]](list)
+    for contribution in contributions:
+        for part in contribution.parts:
+            # Of another key the same users would be others.
+            if part.audience == "automated" and part.registers.at_least:
+                by_namespace[f"{part.namespace} {contribution.key_epoch}"].append(part.registers)
+    return round(sum(Registers.union(registers).bounds().estimate for registers in by_namespace.values()))
 
 
 @contextmanager

@@ -100,6 +100,7 @@ def take(workspace: Workspace, file: ReceivedFile, restatement: Restatement | No
         file.refuse(refusals)
         return
     file.warnings += _lost_users(workspace.store_if_any(), accepted)
+    file.warnings += [text for new in accepted for text in replacement.many_events(new.contribution)]
     judge = _Judge(accepted, restatement, file)
     try:
         outcomes = workspace.store().append_handed_in(accepted, workspace.now, file.handed, judge)

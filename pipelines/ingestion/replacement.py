@@ -13,7 +13,8 @@ from typing import NamedTuple
 from affiliates.contributions.contract import Contribution
 from affiliates.errors import Code, Refusal
 from affiliates.manifests.product import ProductRef
-from affiliates.periods import month_of
+from affiliates.periods import last_day, month_of
+from affiliates.sketches import plausibility
 from affiliates.sketches.plausibility import SURE
 from affiliates.sketches.registers import Registers, standard_error
 from pipelines import records
@@ -178,6 +179,19 @@ def lost_users(contribution: Contribution, before: Collection[StoredPart]) -> It
             yield (
                 f"{contribution.subject}: about {gone:,.0f} {part.audience} users of {part.namespace} that the version before "
                 f"had are gone: is it a part of it? {_ONE_FOLDER[0].upper()}{_ONE_FOLDER[1:]}"
+            )
+
+
+def many_events(contribution: Contribution) -> Iterator[str]:
+    """Warnings of parts with more events than their few users can hardly make."""
+    first = contribution.activity_date
+    days = (last_day(contribution.grain, first) - first).days + 1
+    for part in contribution.parts:
+        users = round(part.registers.bounds().estimate)
+        if part.audience != "automated" and plausibility.are_many(part.events, users, days):
+            yield (
+                f"{contribution.subject}: {part.events:,} events of {users:,} {part.audience} users of {part.namespace}: have "
+                "keys been lost, or become one?"
             )
 
 

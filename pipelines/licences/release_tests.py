@@ -15,6 +15,7 @@ from affiliates.manifests.group import Group
 from affiliates.manifests.readings import Reading
 from affiliates.periods import month_before, month_end
 from pipelines.counting import measure
+from pipelines.counting.contradictions import standing_in
 from pipelines.counting.figure import Figure
 from pipelines.figures.figure_cache import FigureCache
 from pipelines.figures.months import ClauseCount, Months
@@ -295,8 +296,8 @@ def _with_reasons(figure: Figure) -> set[str]:
 
 def _largest_count(figure: Figure, stated: Sequence[StatedCount]) -> int:
     """The people of the largest count that stands in for sketches; 0 without any."""
-    named = _with_reasons(figure)
-    return max((count.users for count in stated if count.kind == "count" and str(count.ref) in named), default=0)
+    counts = (count for count in standing_in(figure.reasons, stated) if count.kind == "count")
+    return max((count.users for count in counts), default=0)
 
 
 def _lower_by_sketches(figure: Figure, stated: Sequence[StatedCount], products: Mapping[str, Figure] | None = None) -> int:

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 from affiliates.sketches.image import MAX_LG_K
 from affiliates.sketches.registers import standard_error
+from pipelines.counting.contradictions import standing_in
 from pipelines.counting.figure import Figure
 from pipelines.records import StatedCount
 
@@ -182,7 +183,7 @@ def spread(
         # A reason begins with the product that it is about.
         subject, _, what = reason.partition(": ")
         named.setdefault(subject, []).append(what)
-    stand_ins = {str(stated.ref): stated for stated in stated_counts if str(stated.ref) in named}
+    stand_ins = {str(stated.ref): stated for stated in standing_in(figure.reasons, stated_counts)}
     causes: dict[Cause, StatedCount | None] = {}
     for subject, reasons in named.items():
         if stated := stand_ins.get(subject):

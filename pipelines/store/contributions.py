@@ -206,6 +206,7 @@ class ContributionStore(Store):
                         sketch_table.c.digest,
                         image,
                         sketch_table.c.erased_at,
+                        parts.c.events,
                     )
                     .join_from(parts, sketch_table, parts.c.sketch == sketch_table.c.digest)
                     .join(contributions, parts.c.contribution_id == contributions.c.id)

@@ -221,5 +221,19 @@ def figures_of(store: Store, publication: int) -> list[dict[str, Any]]:
         return [dict(row) for row in rows.mappings()]
 
 
+def with_reason(store: Store, numbers: Sequence[int], ending: str) -> list[int]:
+    """Those of the publications with these numbers in which a product's figure has a reason that ends so, in their order."""
+    figures = schema.figures.c
+    wanted = sa.select(figures.publication).distinct().where(figures.scope == "product")
+    # A line of the reasons ends with the text, or the last one does.
+    ends = figures.reasons.contains(ending, autoescape=True)
+    with store.reading() as connection:
+        return [
+            number
+            for chunk in schema.chunks(numbers)
+            for number in connection.scalars(wanted.where(figures.publication.in_(chunk), ends).order_by(figures.publication))
+        ]
+
+
 def _publication(row: sa.RowMapping) -> Publication:
     return Publication(**{**row, "not_counted": tuple(row["not_counted"].splitlines())})

@@ -103,6 +103,7 @@ contributions = _table(
     Column("sender", String(64), comment="the affiliate that handed it in; null for what was computed here"),
     Column("approved_by", String(200), comment="who approved that it was restated, once its month was closed"),
     Column("audiences", String(32), comment="all that it is of, such as external; null for external, internal and automated"),
+    Column("excluded_events", **_number("events that counts_when leaves out, or of other audiences; null if not known")),
     # `next_epoch` in the code; the column keeps the name that stores and queries know.
     Column(
         "ahead",
@@ -248,6 +249,8 @@ figures = _table(
     Column("lg_k", Integer, comment="lowest lg_k among the sketches; null without any"),
     Column("unidentified_events", **_number("events without a usable identifier, so not counted", nullable=False)),
     Column("undecided_events", **_number("events that a condition left undecided, taken for false", nullable=False)),
+    Column("excluded_events", **_number("events that counts_when leaves out, or of other audiences; null if not known")),
+    Column("automated_users", **_number("automated users, by the sketches; null if not known")),
     Column("reasons", sa.Text, nullable=False, comment="one a line: what is missing or stands in; empty for nothing"),
     Column("inputs", String(64), nullable=False, comment="SHA-256 of all that the month's figures rest on"),
     Column("known_at", Utc, nullable=False, comment="when it was published"),

@@ -55,12 +55,12 @@ def append(connection: sa.Connection, sketches: Mapping[str, PackedSketch]) -> N
 def stored_part(row: tuple[Any, ...]) -> tuple[int, StoredPart]:
     """A contribution's number and its part.
 
-    `row`: contribution's number, audience, namespace, digest, image (null once erased), moment of erasure.
+    `row`: contribution's number, audience, namespace, digest, image (null once erased), moment of erasure, events.
     Raises `RefusedError` (STORE_DAMAGED) where the image isn't what its digest says.
     """
-    contribution_id, audience, namespace, digest, image, erased_at = row
+    contribution_id, audience, namespace, digest, image, erased_at, events = row
     registers = None if image is None else _read(image, digest)
-    return contribution_id, StoredPart(audience, namespace, registers, erased_at)
+    return contribution_id, StoredPart(audience, namespace, registers, erased_at, events)
 
 
 def _packed(registers: Registers) -> PackedSketch:

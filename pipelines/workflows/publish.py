@@ -196,7 +196,7 @@ def _append(
         month_run.measured = {}
     for measured in month_run.measured.values():
         texts = (f"{month_run.month:%Y-%m}: {contradiction}" for contradiction in measured.contradictions)
-        month_run.note(*(Finding(text, Page.CHECK_LARGEST) for text in texts))
+        month_run.note(*(Finding(text, Page.CHECK_LARGEST) for text in texts), *data_findings.contradictions_of(measured))
 
 
 def _changed_since_signed(state: _ReadingState) -> list[Finding]:

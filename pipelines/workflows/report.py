@@ -61,6 +61,7 @@ class Report:
         products = {
             product.name: asdict(product.received)
             | {"unidentified_events": product.unidentified, "undecided_events": product.undecided}
+            | {"excluded_events": product.excluded, "automated_users": product.automated_users}
             | {"missing_days": [day.isoformat() for day in product.missing]}
             | {"left_out": list(product.left_out)}
             | {"refused": [str(refusal) for refusal in product.refusals]}

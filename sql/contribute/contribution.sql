@@ -29,10 +29,10 @@ events AS (
     {% if counts == 'TRUE' %}CASE WHEN {{ time.column }} IS NOT NULL THEN TRUE END{% else %}CASE WHEN {{ time.column }} IS NOT NULL OR NOT ({{ counts }}) THEN {{ counts }} END{% endif %} AS counts,
     ({{ internal }}) IS NULL OR ({{ automated }}) IS NULL AS undecided
     {%- for identifier in identifiers %},
-    {{ e.text(identifier.column) }} AS identifier_{{ loop.index0 }}
+    {% if counts == 'TRUE' %}{{ e.text(identifier.column) }}{% else %}CASE WHEN COALESCE({{ counts }}, TRUE) THEN {{ e.text(identifier.column) }} END{% endif %} AS identifier_{{ loop.index0 }}
     {%- endfor %}
   FROM {{ table }}
-  WHERE ({{ e.between() }}) OR {{ time.column }} IS NULL
+  WHERE ({{ e.between() }}) OR ({{ time.column }} IS NULL{% if counts != 'TRUE' %} AND COALESCE({{ counts }}, TRUE){% endif %})
   UNION ALL
   SELECT NULL, 'canary', TRUE, FALSE{% for column in columns %}, {{ e.utf8(column) }}{% endfor %}
   FROM {{ e.rows('canary', columns, canaries) }}
@@ -64,9 +64,9 @@ users AS (
   SELECT period, audience, namespace, identifier,
     SUM(CASE WHEN counts AND identifier IS NOT NULL THEN 1 ELSE 0 END) AS events,
     SUM(CASE WHEN counts AND identifier IS NULL THEN 1 ELSE 0 END) AS unidentified,
-    SUM(CASE WHEN counts IS NULL OR undecided THEN 1 ELSE 0 END) AS undecided
+    SUM(CASE WHEN counts IS NULL OR (counts AND undecided) THEN 1 ELSE 0 END) AS undecided,
+    SUM(CASE WHEN NOT counts THEN 1 ELSE 0 END) AS excluded
   FROM identified
-  WHERE counts OR counts IS NULL
   GROUP BY period, audience, namespace, identifier
 ),
 -- A value in a notable share of a period's events is hardly one person's. What stands beside it isn't looked at here.
@@ -77,7 +77,7 @@ largest AS (
   GROUP BY period
 ),
 keyed AS (
-  SELECT period, audience, namespace, events, unidentified, undecided,
+  SELECT period, audience, namespace, events, unidentified, undecided, excluded,
     CASE WHEN events > 0 AND identifier = {{ e.mark() }}
         THEN {{ e.refused('mauwatch: identifiers that have lost digits, or are of another form than group.yaml names, in ', 'namespace') }}
       WHEN events > 0 AND of_all >= {{ too_few_to_judge }} AND most > of_all * {% if largest_share %}{{ largest_share }}{% else %}CASE{% for least, share in shares %} WHEN people >= {{ least }} THEN {{ share }}{% endfor %} ELSE 1 END{% endif %}
@@ -90,35 +90,42 @@ keyed AS (
 {%- if crosswalk %}
 -- Keys of one person become the person's, but for the canaries'.
 joined AS (
-  SELECT keyed.period, keyed.audience, keyed.events, keyed.unidentified, keyed.undecided,
+  SELECT keyed.period, keyed.audience, keyed.events, keyed.unidentified, keyed.undecided, keyed.excluded,
     CASE WHEN crosswalk.{{ q('person_key') }} IS NULL OR keyed.audience = 'canary' THEN keyed.namespace ELSE 'person' END AS namespace,
     CASE WHEN crosswalk.{{ q('person_key') }} IS NULL OR keyed.audience = 'canary' THEN keyed.person_key ELSE {{ plain('crosswalk.' ~ q('person_key')) }} END AS person_key
   FROM keyed LEFT JOIN {{ crosswalk }} AS crosswalk ON {{ plain('crosswalk.' ~ q('key')) }} = keyed.person_key
 )
 {%- else %}
-joined AS (SELECT period, audience, events, unidentified, undecided, namespace, person_key FROM keyed)
+joined AS (SELECT period, audience, events, unidentified, undecided, excluded, namespace, person_key FROM keyed)
 {%- endif %}
 {%- if keys_only %}
 -- For a source of the kind `person_keys`: a key a row; rows without a key tell of events that aren't counted.
+{%- set kept = "audience IN ('canary', '%s')" % (audiences | replace(' ', "', '")) if audiences else 'TRUE' %}
 SELECT period AS {{ q('activity_date') }}, audience AS {{ q('audience') }}, namespace AS {{ q('namespace') }},
   person_key AS {{ q('person_key') }}, {{ e.bigint('events') }} AS {{ q('events') }},
   {{ e.bigint('unidentified') }} AS {{ q('unidentified_events') }}, {{ e.bigint('undecided') }} AS {{ q('undecided_events') }},
-  '{{ crosswalk_digest }}' AS {{ q('crosswalk_digest') }}
+  {{ e.bigint('excluded') }} AS {{ q('excluded_events') }}, '{{ crosswalk_digest }}' AS {{ q('crosswalk_digest') }}
 FROM joined
 {%- if audiences %}
-WHERE person_key IS NULL OR audience IN ('canary', '{{ audiences | replace(' ', "', '") }}')
+WHERE person_key IS NULL OR {{ kept }}
+-- Users of other audiences stay here; how many events they have is told.
+UNION ALL
+SELECT period, audience, NULL, NULL, 0, 0, 0, {{ e.bigint('SUM(events)') }}, '{{ crosswalk_digest }}'
+FROM joined WHERE person_key IS NOT NULL AND NOT ({{ kept }})
+GROUP BY period, audience
 {%- endif %}
 {%- else %},
 -- A period without users has rows too: zero users is not the same as nothing said.
 cells AS (
-  SELECT period, audience, namespace, person_key, events, unidentified, undecided FROM joined
+  SELECT period, audience, namespace, person_key, events, unidentified, undecided, excluded FROM joined
   UNION ALL
-  SELECT {{ e.date('period') }}, 'external', namespace, NULL, 0, 0, 0
+  SELECT {{ e.date('period') }}, 'external', namespace, NULL, 0, 0, 0, 0
   FROM {{ e.rows('period', ['period'], periods) }} CROSS JOIN {{ e.rows('namespace', ['namespace'], namespaces) }}
 ),
 sketched AS (
   SELECT period, audience, namespace, {{ e.sketch('person_key') }} AS sketch, SUM(events) AS events,
-    COUNT(person_key) AS distinct_users, SUM(unidentified) AS unidentified, SUM(undecided) AS undecided
+    COUNT(person_key) AS distinct_users, SUM(unidentified) AS unidentified, SUM(undecided) AS undecided,
+    SUM(excluded{% if audiences %} + CASE WHEN audience IN ('{{ audiences | replace(' ', "', '") }}') THEN 0 ELSE events END{% endif %}) AS excluded
   FROM cells
   GROUP BY period, audience, namespace
 ),
@@ -126,6 +133,7 @@ told AS (
   SELECT period, audience, namespace, sketch, events, distinct_users,
     SUM(unidentified) OVER (PARTITION BY period) AS unidentified,
     SUM(undecided) OVER (PARTITION BY period) AS undecided,
+    SUM(excluded) OVER (PARTITION BY period) AS excluded,
     FIRST_VALUE(CASE WHEN audience = 'canary' THEN sketch END)
       OVER (PARTITION BY namespace ORDER BY CASE WHEN audience = 'canary' THEN 0 ELSE 1 END) AS canary
   FROM sketched
@@ -151,6 +159,7 @@ SELECT
   {{ e.bigint('NULL' if crosswalk else 'distinct_users') }} AS {{ q('distinct_users') }},
   {{ e.bigint('unidentified') }} AS {{ q('unidentified_events') }},
   {{ e.bigint('undecided') }} AS {{ q('undecided_events') }},
+  {{ e.bigint('excluded') }} AS {{ q('excluded_events') }},
   {{ definition }} AS {{ q('definition') }},
   '{{ definition_digest }}' AS {{ q('definition_digest') }},
   '{{ zone }}' AS {{ q('day_zone') }},

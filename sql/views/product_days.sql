@@ -8,6 +8,7 @@
 -- users: by the sketch; null if it came before this was noted
 -- events: events of these users; null if not known
 -- unidentified_events: of the whole contribution, without a usable identifier; null if not known
+-- excluded_events: of the whole contribution, left out by counts_when, or of other audiences; null if not known
 -- definition: id/version of what the product calls active
 -- computed_at: when the affiliate's query ran, UTC
 -- received_at: when this store received it, UTC
@@ -21,6 +22,7 @@ select
     q.estimate as users,
     q.events,
     c.unidentified_events,
+    c.excluded_events,
     c.definition,
     c.computed_at,
     c.known_at as received_at

@@ -18,6 +18,8 @@
 -- lg_k: lowest lg_k among the sketches; null without any
 -- unidentified_events: events without a usable identifier, so not counted
 -- undecided_events: events that a condition left undecided, taken for false
+-- excluded_events: events that counts_when leaves out, or of other audiences; null if not known
+-- automated_users: automated users, by the sketches; null if not known
 -- reasons: one a line, what is missing or stands in; empty for nothing
 -- state: preliminary, closed or restated
 -- signed_by: who closed or restated the month; null while preliminary
@@ -42,6 +44,8 @@ select
     f.lg_k,
     f.unidentified_events,
     f.undecided_events,
+    f.excluded_events,
+    f.automated_users,
     f.reasons,
     p.state,
     p.signed_by,

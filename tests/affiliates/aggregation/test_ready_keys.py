@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -297,3 +297,47 @@ def test_damaged_files_count_as_polars_reads_them_or_are_refused(tmp_path: Path,
         theirs = rows.filter(pl.col("person_key").is_not_null(), activity_date=FIRST, audience="external", namespace="email")
         keys = np.array([int(text, 16) for text in theirs["person_key"]], np.uint64)
         assert registers.digest() == Registers.from_keys(12, keys).digest()
+
+
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_what_the_query_left_out_comes_along(tmp_path: Path, ending: str) -> None:
+    """A condition that never holds would else give zero people, and no number that says how many events it left out."""
+    rows = table(as_text(some(5))).with_columns(excluded_events=pl.lit(7, pl.Int64))
+    proofs = CANARIES.with_columns(excluded_events=pl.lit(0, pl.Int64))
+    nobody = rows.head(1).with_columns(
+        person_key=pl.lit(None, pl.String), namespace=pl.lit(None, pl.String), events=pl.lit(0, pl.Int64)
+    )
+    frame = pl.concat([rows, nobody, proofs])
+    path = tmp_path / f"keys.{ending}"
+    writers: dict[str, Callable[[], None]] = {
+        "parquet": lambda: frame.write_parquet(path),
+        "csv": lambda: frame.write_csv(path),
+        "jsonl": lambda: frame.write_ndjson(path),
+    }
+    writers[ending]()
+    (contribution,) = contributed(tmp_path, f"keys.{ending}")
+    assert contribution.excluded_events == 6 * 7
+
+
+def test_an_older_table_tells_nothing_of_it(tmp_path: Path) -> None:
+    """A zero in the place of `not known` would be a statement that nobody has made."""
+    pl.concat([table(as_text(some(5))), CANARIES]).write_parquet(tmp_path / "keys.parquet")
+    (contribution,) = contributed(tmp_path, "keys.parquet")
+    assert contribution.excluded_events is None
+
+
+def test_a_table_of_nobody_is_refused(tmp_path: Path) -> None:
+    """All of 300 events left out by the query's condition: no day without users."""
+    nothing = table(pl.Series("person_key", [None], pl.String), namespace=None, events=0)
+    rows = nothing.with_columns(excluded_events=pl.lit(300, pl.Int64))
+    pl.concat([rows, CANARIES.with_columns(excluded_events=pl.lit(0, pl.Int64))]).write_parquet(tmp_path / "keys.parquet")
+    with pytest.raises(RefusedError, match="conditions leave out all of them"):
+        contributed(tmp_path, "keys.parquet")
+
+
+def test_events_of_rows_without_a_key_are_refused(tmp_path: Path) -> None:
+    """A join that gives no key makes everybody nobody: the events are there, and the people silently gone."""
+    lost = table(pl.Series("person_key", [None] * 50, pl.String), events=3)
+    pl.concat([table(as_text(some(50))), lost, CANARIES]).write_parquet(tmp_path / "keys.parquet")
+    with pytest.raises(RefusedError, match=r"events of rows without a key \(50 rows\)"):
+        contributed(tmp_path, "keys.parquet")

@@ -98,6 +98,8 @@ def test_key_columns(group: Group, key: GroupKey, changes: dict[str, Any], rule:
         ({"canary": b""}, "canary differs"),
         ({"namespace": "e" * 200}, "is no name"),
         ({"distinct_users": 50}, "fewer distinct users"),
+        ({"registers": registers(0), "distinct_users": None, "events": 1}, "events, and nobody in the sketch"),
+        ({"registers": registers(0), "distinct_users": 3, "events": None}, "more distinct users than the sketch can hold"),
         ({"canary": b"\x00" * 40}, "canary differs"),
     ],
 )

@@ -69,7 +69,7 @@ UUIDS = (
 )  # fmt: skip
 KEY_SCHEMA = {
     "activity_date": pl.Date, "audience": pl.String, "namespace": pl.String, "person_key": pl.String, "events": pl.Int64,
-    "unidentified_events": pl.Int64, "undecided_events": pl.Int64, "crosswalk_digest": pl.String,
+    "unidentified_events": pl.Int64, "undecided_events": pl.Int64, "excluded_events": pl.Int64, "crosswalk_digest": pl.String,
 }  # fmt: skip
 
 
@@ -172,6 +172,7 @@ def what_counts(c: Contribution) -> dict[str, Any]:
     cells = {(p.audience, p.namespace): (p.registers.digest(), p.events) for p in c.parts}
     return {
         "subject": c.subject, "cells": cells, "unidentified": c.unidentified_events, "undecided": c.undecided_events,
+        "excluded": c.excluded_events,
         "crosswalk": c.crosswalk_digest, "zone": c.day_zone, "epoch": c.key_epoch,
     }  # fmt: skip
 
@@ -341,7 +342,7 @@ KEYS = pl.DataFrame(
     {
         "activity_date": [FIRST, FIRST, None], "audience": ["external", "external", "canary"], "namespace": ["email"] * 3,
         "person_key": ["00000000000000ff", None, "0000000000000001"], "events": [3, 0, 1], "unidentified_events": [0, 2, 0],
-        "undecided_events": [0, 0, 0], "crosswalk_digest": [""] * 3,
+        "undecided_events": [0, 0, 0], "excluded_events": [0, 0, 0], "crosswalk_digest": [""] * 3,
     },
     schema=KEY_SCHEMA,
 )  # fmt: skip
@@ -453,7 +454,7 @@ def test_each_query_is_one_statement_of_its_dialect(engine: Any, name: str, want
     assert not list(select.find_all(exp.Command))
     assert all(isinstance(s, exp.Create) for s in setup)
     assert len(setup) == (2 if engine.name == "snowflake" else 0)
-    optional = set() if wanted.product.limited_to else contract.OPTIONAL
+    optional = set() if wanted.product.limited_to else {"audiences"}
     columns = list(KEY_SCHEMA) if wanted.keys_only else [column for column in SCHEMA if column not in optional]
     assert select.named_selects == columns
     assert KEY not in text

@@ -99,6 +99,6 @@ def test_coverage_while_a_month_lasts(
         events([(f"2025-03-{day:02}T12:00:00Z", "u@example.com")]).write_parquet(directory / f"2025-03-{day:02}.parquet")
     group = read_group(directory)
     figures = run(directory, group, now).measured[date(2025, 3, 1), "unique_people"]
-    (coverage, _) = check_figures(figures, MonthDue(figures.inputs, group, now))
+    (coverage, *_) = check_figures(figures, MonthDue(figures.inputs, group, now))
     assert (coverage.passed, coverage.explanation.endswith(ending)) == (passes, True), coverage.explanation
     assert not check_figures(figures)[0].passed  # To be signed, all of it must be there.

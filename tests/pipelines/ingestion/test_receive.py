@@ -169,6 +169,26 @@ def united_by_the_library(parts: list[Registers]) -> bytes:
     return bytes(union.get_result().serialize_compact())
 
 
+def test_one_user_of_very_many_events_is_told(directory: Path) -> None:
+    """Keys that a join has made one: 100,000 events a day of one user may be everybody's, and the figure is of one person."""
+    for number, (day, events_) in enumerate([(FIRST, 100_000), (FIRST + timedelta(1), 20_000)]):
+        write(box(directory) / f"{number}.parquet", row(day, number=1, events=events_))
+    session = take(directory)
+    assert outcomes(session) == ["new", "new"]
+    (warning,) = [text for file in session.files for text in file.warnings]
+    assert warning == (f"a/app, {FIRST}: 100,000 events of 1 external users of email: have keys been lost, or become one?")
+
+
+def test_events_of_nobody_are_refused(directory: Path) -> None:
+    """The case: a warehouse's null keys, or a wrong join. 310 events of zero people would be a complete figure of nobody."""
+    write(box(directory) / "jan.parquet", row(FIRST, number=0, events=310))
+    session = take(directory)
+    assert outcomes(session) == []
+    assert "events, and nobody in the sketch (310 events of external users)" in why(session)
+    write(box(directory) / "feb.parquet", row(FIRST, number=0, events=0))
+    assert outcomes(take(directory)) == ["new"]
+
+
 @both_databases
 def test_the_same_users_are_the_same_contribution(directory: Path, store_url: str) -> None:
     """Merged from partial sketches, in another order, by another library: other bytes, and not a new version each time."""

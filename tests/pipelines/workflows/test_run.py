@@ -549,8 +549,9 @@ def test_a_count_that_the_contributions_rule_out_is_told(make: Make) -> None:
     counts = [{"month": "2025-01", "users": 1000, "unit": "people", "document": "annual report", "attested_by": "CFO"}]
     directory = make([entity("a", [product(to="2025-02-01", counts=counts)])], {"events.parquet": events(ROWS)})
     (told,) = go(directory).to_dict()["data_findings"]
-    assert told["text"] == ("a/app: a count of 1,000 people in 2025-01 (annual report), and its contributions give at most 61")
+    text = "a count of 1,000 people (annual report), and its sketches give at most 61: one of the two is wrong"
+    assert told["text"] == f"2025-01, a/app: {text}"
     with Workspace(directory, read_group(directory), NOW) as workspace, pytest.raises(RefusedError, match="annual report"):
         close.close_month(workspace, JANUARY[0], close.Signature("CFO"))
-    make([entity("a", [product(to="2025-02-01", counts=[{**counts[0], "users": 50}])])])
+    make([entity("a", [product(to="2025-02-01", counts=[{**counts[0], "users": 60}])])])
     assert go(directory, now=NOW + timedelta(days=1)).clean
