@@ -4,14 +4,23 @@ BIN := .venv/bin
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test documents check calibration thorough load fuzz bench format
+.PHONY: help demo test documents check calibration thorough load fuzz bench pythons lock format
 
 help: ## what there is to make
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-.venv/ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[group,dev]'
+# Every file that pip fetches has to have a digest of the lock; mauwatch itself is built by what the lock brought.
+define environment
+	$(1) -m venv $(2)
+	$(2)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(3)
+endef
+define checkout
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+endef
+
+.venv/ready: pyproject.toml requirements/development.txt
+	$(call environment,$(PYTHON),.venv,requirements/development.txt)
+	$(call checkout,.venv)
 	touch $@
 
 demo: .venv/ready ## count a group of 690 million people, and compare with the truth
@@ -44,22 +53,48 @@ SECONDS ?= 120
 fuzz: .venv/ready ## images as a stranger may send them, for two minutes: registers or a refusal, as a second reader says
 	$(BIN)/python -m tests.tools.fuzz --seconds $(SECONDS)
 
-.venv-bench/ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv-bench
-	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[group,dev,bench]'
+.venv-bench/ready: pyproject.toml requirements/development.txt
+	$(call environment,$(PYTHON),.venv-bench,requirements/development.txt)
+	$(call checkout,.venv-bench)
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt chdb pyarrow
 	touch $@
 
 # What an affiliate's machine has: the core, and nothing of the centre.
-.venv-core/ready: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv-core
-	.venv-core/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+.venv-core/ready: pyproject.toml requirements/core.txt
+	$(call environment,$(PYTHON),.venv-core,requirements/core.txt)
+	$(call checkout,.venv-core)
 	touch $@
 
 # Spark runs on Java; where there is none, its tests are skipped, and the table of the bench is made without it.
-.venv-spark/ready: constraints.txt
-	$(PYTHON) -m venv .venv-spark
-	.venv-spark/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt pyspark
+.venv-spark/ready: requirements/spark.txt
+	$(call environment,$(PYTHON),.venv-spark,requirements/spark.txt)
 	touch $@
+
+# The other versions of Python that pyproject.toml claims. All tests but the longest, which are of the data and not of Python.
+pythons: ## the tests under each other version of Python that is claimed, where one is installed
+	for version in 3.12 3.13; do \
+		python=$$(python$$version -c 'import sys; print(sys.executable)' 2>/dev/null || echo "$$(pyenv prefix $$version 2>/dev/null)/bin/python$$version"); \
+		if [ ! -x "$$python" ]; then echo "no Python $$version here: not tested"; continue; fi; \
+		$(MAKE) .venv-$$version/ready VERSION=$$version OTHER="$$python" && \
+		.venv-$$version/bin/python -m pytest -n $(WORKERS) --dist worksteal -m "not long" tests/affiliates tests/pipelines tests/dashboards || exit 1; \
+	done
+
+.venv-$(VERSION)/ready: pyproject.toml requirements/development.txt
+	$(call environment,$(OTHER),.venv-$(VERSION),requirements/development.txt)
+	$(call checkout,.venv-$(VERSION))
+	touch $@
+
+.venv-lock/ready: constraints.txt
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
+	touch $@
+
+LOCK := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-index-url -c constraints.txt
+lock: .venv-lock/ready ## the digests of all that pip may fetch, from the pins in constraints.txt: requirements/
+	$(LOCK) --extra build pyproject.toml -o requirements/core.txt
+	$(LOCK) --extra build --extra group --extra dev pyproject.toml -o requirements/development.txt
+	echo pyspark | $(LOCK) - -o requirements/spark.txt
 
 bench: .venv-bench/ready .venv-spark/ready ## speed beside others, and error: tests/bench.md and bench.json (15 minutes)
 	.venv-bench/bin/python -m tests.tools.bench $(shell command -v java >/dev/null && echo .venv-spark/bin/python)

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from tests.support import wrong_contributions
-from tests.tools import cli_page, documents, manifests_page
+from tests.tools import cli_page, dependencies_page, documents, manifests_page
 from tests.tools.documents import ROOT
 
 MOST_BYTES = 8_000
@@ -140,6 +140,60 @@ def test_pins_are_names_and_versions_alone() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     wanted = project["dependencies"] + [d for extra in project["optional-dependencies"].values() for d in extra]
     assert {re.split(r"[><=\[]", name)[0].lower() for name in wanted} <= pinned
+
+
+def _locked(name: str) -> dict[str, str]:
+    """By package, the version in a lock of requirements/, without what Windows alone would install; each has digests."""
+    text = (ROOT / "requirements" / name).read_text(encoding="utf-8").replace("\\\n", " ")
+    rows = re.findall(r"^([\w.-]+)==([\w.+!]+)( ;[^-]*?)?((?: +--hash=sha256:[0-9a-f]{64})+)\s*$", text, re.MULTILINE)
+    assert len(rows) == len([line for line in text.splitlines() if line.strip()]), f"{name} has a line without a digest"
+    return {re.sub("[-_.]+", "-", row[0]).lower(): row[1] for row in rows if "'win32'" not in row[2]}
+
+
+@pytest.mark.parametrize("name", ["core.txt", "development.txt", "spark.txt"])
+def test_the_lock_has_the_pins_and_a_digest_of_every_file(name: str) -> None:
+    """A package that pip may fetch unseen is code of a stranger's on a machine that holds the group key."""
+    pins = dict(line.lower().split("==") for line in (ROOT / "constraints.txt").read_text().splitlines())
+    pins = {re.sub("[-_.]+", "-", package): version for package, version in pins.items()}
+    for package, version in _locked(name).items():
+        assert pins.get(package) == version, f"{package}: make lock"
+
+
+def test_the_set_up_takes_nothing_without_a_digest() -> None:
+    """What the two commands install comes from the lock alone."""
+    makefile = (ROOT / "Makefile").read_text()
+    installs = [line for line in makefile.splitlines() if "-m pip install" in line]
+    loose = [line for line in installs if "--require-hashes" not in line and "--no-deps --no-build-isolation -e ." not in line]
+    assert sorted(re.findall(r"(\.venv-\w+)", " ".join(loose))) == [".venv-bench", ".venv-lock"]
+    assert {f"{path.name}" for path in (ROOT / "requirements").iterdir()} == {"core.txt", "development.txt", "spark.txt"}
+
+
+def test_each_licence_of_what_is_installed_is_on_the_page() -> None:
+    """A dependency whose licence nobody has read could bind whoever installs mauwatch."""
+    listed = re.findall(r"^\| ([\w-]+) \| (yes)? *\| (.+) \|$", dependencies_page.PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert listed
+    rows = {name: (in_core == "yes", licence) for name, in_core, licence in listed}
+    here = {name: (in_core, dependencies_page.licence(name)) for name, in_core in dependencies_page.installed().items()}
+    # Later versions of Python need fewer packages.
+    assert here.items() <= rows.items(), "python -m tests.tools.dependencies_page"
+    assert here == rows or sys.version_info >= (3, 12)
+
+
+def test_the_readme_names_what_is_not_permissive() -> None:
+    """LGPL is a word that counsel looks for before anybody installs anything."""
+    paragraph = (ROOT / "README.md").read_text(encoding="utf-8").partition("\nLicence:")[2]
+    reciprocal = [n for n in dependencies_page.installed() if dependencies_page.is_reciprocal(dependencies_page.licence(n))]
+    assert {"fpdf2", "psycopg"} <= set(reciprocal)
+    for name in reciprocal:
+        assert re.sub(r"2?-binary$", "", name) in paragraph, name
+
+
+def test_each_version_of_python_that_is_claimed_is_tested() -> None:
+    """A claim of 3.13 that nobody has tried is a traceback on the first day."""
+    claimed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["requires-python"]
+    assert claimed == ">=3.11,<3.14"
+    assert "for version in 3.12 3.13; do" in (ROOT / "Makefile").read_text()
+    assert (ROOT / ".ci" / "run").read_text().splitlines()[-4:] == ["make check", "make test", "make documents", "make pythons"]
 
 
 def _decisions() -> dict[int, tuple[str, str]]:
