@@ -16,6 +16,13 @@ Grain = Literal["day", "month"]
 
 DAY = timedelta(days=1)
 
+EARLIEST = datetime(2023, 7, 18, tzinfo=UTC)
+"""The release of Llama 2, the first licence that mauwatch was made for: no right clock shows an earlier moment."""
+LATEST = datetime(2050, 1, 1, tzinfo=UTC)
+"""A moment that no right clock shows while this version is in use."""
+LONGEST_RUN = timedelta(hours=6)
+"""How long a run may take. A moment that is ahead of a run's by no more may be of another run, which began later."""
+
 
 def month_number(day: date) -> int:
     """Months from January of the year 0 to the month of a day: numbers of months that follow one another differ by 1."""
@@ -163,3 +170,11 @@ def moments_of(first: date, last: date, zone: str) -> tuple[datetime, datetime]:
     after the next day had begun, and is that day's all the same. So two of these ranges may overlap where their days don't.
     """
     return midnight(first, zone), midnight(last + DAY, zone, again=True)
+
+
+def clock_fault(now: datetime) -> str | None:
+    """Why a clock that shows this moment is wrong for certain, in words; None where nothing speaks against the clock."""
+    if EARLIEST <= now < LATEST:
+        return None
+    shown = f"{now:%Y-%m-%d %H:%M} UTC"
+    return f"{shown} lies before mauwatch was made" if now < EARLIEST else f"{shown} lies decades after mauwatch was made"

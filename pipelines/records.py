@@ -4,13 +4,13 @@ A store keeps them, or a bundle of evidence. This module reaches no database: wh
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime
 from typing import Any, Literal, NamedTuple, Protocol
 
 from affiliates.contributions.contract import Contribution
 from affiliates.manifests.product import ProductRef
-from affiliates.periods import Grain
+from affiliates.periods import LONGEST_RUN, Grain, midnight
 from affiliates.sketches.registers import Registers
 
 SUBJECT_COLUMNS = ("affiliate", "product", "grain", "activity_date")
@@ -255,6 +255,17 @@ class Restatement:
     by: str
     months: frozenset[date] = frozenset()
     """First days of the closed months that the contributions change."""
+
+
+def believed(version: StoredContribution, now: datetime) -> StoredContribution:
+    """A contribution as a clock that shows `now` has to take it.
+
+    Nothing is computed in the future: the clock that computed it was ahead, by how much nobody knows. So it counts as computed
+    at the first moment of its period, or now where that is still to come: before it settled, and before anything else.
+    """
+    if version.computed_at <= now + LONGEST_RUN:
+        return version
+    return replace(version, computed_at=min(midnight(version.activity_date, version.day_zone), now))
 
 
 def outcome(accepted: AcceptedContribution, before: StoredContribution | None) -> Outcome:

@@ -32,6 +32,8 @@ class Page(StrEnum):
     CHECK_CHANGE = "check-usual-change"
     CHECK_FALL = "check-no-fall"
     STORE = "store-unusable"
+    GONE = "store-gone"
+    READING = "reading-gone"
     SCHEMA = "store-schema"
     MANIFESTS = "manifests-refused"
     STEP = "step-failed"
@@ -164,6 +166,9 @@ SECTIONS: Mapping[Code, Page] = {
     Code.STORE_MISSING: Page.STORE,
     Code.STORE_UNUSABLE: Page.STORE,
     Code.STORE_SCHEMA: Page.SCHEMA,
+    Code.STORE_GONE: Page.GONE,
+    Code.CLOCK_WRONG: Page.CLOCK,
+    Code.READING_GONE: Page.READING,
     Code.STORE_DAMAGED: Page.STORE,
     Code.CONTRIBUTIONS_NOT_UNITED: Page.NOT_UNITED,
     Code.SERVE_RUNNING: Page.SECOND,
@@ -173,7 +178,9 @@ SECTIONS: Mapping[Code, Page] = {
 
 # Whoever reports a refusal knows what was refused: the centre, a product or a file. A code that fits none of that situation's
 # sections gets the situation's usual one, so that a new code never points an operator to a page about something else.
-_OF_THE_CENTRE = frozenset({Page.NOT_UNITED, Page.STORE, Page.SCHEMA, Page.SECOND, Page.PORT})
+_OF_THE_CENTRE = frozenset(
+    {Page.NOT_UNITED, Page.STORE, Page.SCHEMA, Page.GONE, Page.READING, Page.CLOCK, Page.SECOND, Page.PORT}
+)
 _OF_A_PRODUCT = frozenset({Page.SOURCE_REFUSED, Page.NAMESPACE, Page.CONTRIBUTION_REFUSED, Page.ERASED, Page.CLOCK})
 _OF_A_FILE = frozenset({Page.CONTRIBUTION_REFUSED, Page.SENDER, Page.ERASED})
 

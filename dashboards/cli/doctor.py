@@ -15,7 +15,7 @@ from affiliates.identity.keyring import Keyring
 from affiliates.identity.spellings import Spellings
 from affiliates.manifests.group import Group, lonely_namespaces
 from affiliates.manifests.product import Product, ProductRef
-from affiliates.periods import local_day, month_before
+from affiliates.periods import clock_fault, local_day, month_before
 from affiliates.sketches import registers
 from affiliates.sources import resolve
 
@@ -40,6 +40,8 @@ def examine(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
         agree,
         "registers equal Apache DataSketches'" if agree else "registers differ from Apache DataSketches': don't count here",
     )
+    if fault := clock_fault(now):
+        yield "clock", False, fault
     # A full disk in the middle of a run is the failure that operators meet first.
     free = shutil.disk_usage(directory).free
     yield "disk", free > _LEAST_FREE, f"{free / (1 << 30):,.0f} GiB free"

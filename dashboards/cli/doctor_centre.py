@@ -8,9 +8,10 @@ from affiliates.errors import RefusedError
 from affiliates.manifests.group import Group
 from affiliates.periods import local_day
 from pipelines.alerts import channels, rules, unusual_data
-from pipelines.figures import data_findings
+from pipelines.figures import data_findings, signed_readings
+from pipelines.ingestion import clock_check
 from pipelines.licences import registry
-from pipelines.store import contributions, engine
+from pipelines.store import contributions, engine, mark
 
 Examined = tuple[str, bool, str]
 """As `doctor.Examined`."""
@@ -19,20 +20,26 @@ Examined = tuple[str, bool, str]
 def store(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
     """Whether the store can be opened, which months it has, and what the data in it show."""
     # Looking must not make a store: an empty one would answer every question with nothing.
-    if not engine.exists(group.settings.store, directory):
-        yield "store", True, "none yet; the first run makes it"
-        return
     try:
+        if not engine.exists(group.settings.store, directory):
+            yield "store", True, "none yet; the first run makes it"
+            return
         with contributions.open_store(group.settings.store, directory) as opened, opened.snapshot() as fixed:
             months = fixed.read_months()
             accepted = unusual_data.accepted(fixed)
             in_store = data_findings.read(fixed, group, now)
             # What a run has read in the sources is known by its alert alone.
+            clock = clock_check.look(fixed, now)
+            other = [*mark.findings(fixed, directory), *signed_readings.findings(fixed, group)]
             noted = [finding for finding in unusual_data.open_findings(fixed) if not data_findings.is_in_store(finding)]
     except RefusedError as error:
         yield "store", False, str(error)
         return
     yield "store", True, f"{len(months)} months, {months[0]:%Y-%m} to {months[-1]:%Y-%m}" if months else "empty"
+    for told in other:
+        yield "store", False, str(told)
+    for told in clock.findings:
+        yield "clock", False, str(told)
     for finding in [*in_store, *noted]:
         if finding.subject not in accepted:
             yield "data", False, str(finding)

@@ -218,7 +218,8 @@ class _Evaluation:
                 )
             )
         assessments = [state.assess(situation, self.group.alerting) for situation in situations]
-        after, events = state.advance(self.recorder.state_of(key), assessments, self.now, self.group.alerting, frozen)
+        before = state.without_coming(self.recorder.state_of(key), self.today)
+        after, events = state.advance(before, assessments, self.now, self.group.alerting, frozen)
         shown = _situation_to_show(situations, assessments, events, after.level)
         as_of = shown.as_of if shown else None
         self.recorder.record(key, after, events, shown, lambda: self._about_threshold(key, as_of))

@@ -20,6 +20,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from affiliates.manifests.alert_settings import Alerting, Looks
+from affiliates.periods import LONGEST_RUN, month_of
 
 Grain = Literal["day", "month"]
 """The length of the period that a figure is about."""
@@ -244,6 +245,12 @@ def advance(
     ]
 
 
+def without_coming(state: State, today: date) -> State:
+    """The state without assessments of periods that haven't begun: they were made while a clock was ahead."""
+    begun = tuple(a for a in state.assessments if (month_of(a.as_of) if a.grain == "month" else a.as_of) <= today)
+    return replace(state, assessments=begun)
+
+
 def _with_assessments(state: State, new: Iterable[Assessment], alerting: Alerting) -> State:
     """The state with new assessments in the place of the earlier ones of the same periods, and without those too old to count."""
     by_period = {(known.grain, known.as_of): known for known in state.assessments}
@@ -342,7 +349,8 @@ def escalate(state: State, now: datetime, alerting: Alerting, first_sent: dateti
         return state, []
     # A channel that was named late gets all its days: nobody could have acknowledged before.
     since = state.since if first_sent is None else max(state.since, first_sent)
-    if now < since + timedelta(days=alerting.escalate_after):
+    # A moment that is still to come was noted by a clock that was ahead: better to tell too early than never.
+    if since - LONGEST_RUN <= now < since + timedelta(days=alerting.escalate_after):
         return state, []
     return replace(state, escalated=True), [Event("escalated", state.level, state.level, state.subjects)]
 

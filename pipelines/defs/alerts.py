@@ -21,6 +21,7 @@ from pipelines.defs.jobs import FIGURES
 from pipelines.defs.resources import RUN_CONTEXT, Clock, RunContext
 from pipelines.defs.sensors import under_way
 from pipelines.ingestion import collect
+from pipelines.runbook import Page
 from pipelines.store import alert_log, contributions, engine, outbox
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.process_identity import process_is_gone
@@ -36,7 +37,8 @@ _HOUR = 7
 def job() -> dg.JobDefinition:
     """The job: evaluates what is published, sends what waits, and calls the heartbeat's address.
 
-    The heartbeat is silent where a run has failed or a message can't be delivered: an outside service then rings.
+    The heartbeat is silent where a run has failed, a message can't be delivered, or the clock is doubted: an outside service then
+    rings.
     """
 
     @dg.op(description="Alerts: an evaluation, what waits in the outbox, the heartbeat", required_resource_keys={RUN_CONTEXT})
@@ -52,6 +54,7 @@ def job() -> dg.JobDefinition:
             evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, whole=True)
             findings = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
             failed_run = alert_log.current(store).get(FAILED)
+            findings += [finding for finding in run_context.report.findings if finding.page == Page.CLOCK]
             if not findings and not (failed_run and failed_run.is_open):
                 findings = delivery.ping(workspace.group.alerting, workspace.directory)
         for finding in findings:

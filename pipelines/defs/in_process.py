@@ -20,7 +20,7 @@ from pipelines.defs.assets import product_key
 from pipelines.defs.jobs import FIGURES, JOBS, Stretch
 from pipelines.defs.partitions import Calendar
 from pipelines.defs.resources import RUN_CONTEXT, RunContext
-from pipelines.ingestion import stated_counts
+from pipelines.ingestion import clock_check, stated_counts
 from pipelines.workflows import publish
 from pipelines.workflows.report import Progress, Report
 from pipelines.workflows.run import empty_range, failure_alerted, notify
@@ -49,6 +49,10 @@ def _run(directory: Path, group: Group, now: datetime, first: date | None, last:
     """The run itself, with its workspace and Dagster's store open."""
     with Workspace(directory, group, now) as workspace, _quiet_and_batched(), instance.open_instance(directory, group) as dagster:
         run_context = RunContext(workspace, progress=progress)
+        verdict = clock_check.settle(workspace)
+        run_context.report.findings += verdict.findings
+        if not verdict.is_usable:
+            return run_context.report
         calendar = partitions.calendar(group)
         location = _definitions(group, calendar, run_context)
         plan = jobs.plan(workspace, first, last)

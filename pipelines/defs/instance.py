@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,12 @@ from filelock import FileLock
 from affiliates.concurrency import atomic_write
 from affiliates.errors import Code, refused
 from affiliates.manifests.group import Group
+from affiliates.periods import LONGEST_RUN
 from pipelines.defs import sqlite_files
 from pipelines.store.process_identity import process_identity, process_is_gone
 
 HOME = Path(".mauwatch") / "dagster"
 """Dagster's home in a group directory: with `DAGSTER_HOME=.mauwatch/dagster`, `dagster dev` shows what was run."""
-
-LONGEST_RUN = timedelta(hours=6)
-"""A run that has taken longer than this has lost its process, or will never end."""
 
 _PROCESS = "mauwatch/process"
 """The tag of a run that names its process."""

@@ -12,6 +12,7 @@ from affiliates.errors import Refusal, RefusedError
 from affiliates.manifests.group import Group
 from pipelines import runbook
 from pipelines.defs import instance
+from pipelines.ingestion import clock_check
 from pipelines.runbook import Page
 from pipelines.workflows.report import Progress, Report
 from pipelines.workspace import Workspace
@@ -71,6 +72,8 @@ def failure(text: str, pages: Sequence[Page]) -> dg.Failure:
 def run_context_resource(directory: Path, group: Group, clock: Clock) -> dg.ResourceDefinition:
     """The context of a run: opened at the run's beginning, closed at its end, with one time for the whole run.
 
+    No run begins while the machine's clock is wrong for certain.
+
     The run is tagged with its process, so that a run that is killed with its process can be marked as failed.
     """
 
@@ -79,6 +82,9 @@ def run_context_resource(directory: Path, group: Group, clock: Clock) -> dg.Reso
         if context.run and context.instance:
             context.instance.add_run_tags(context.run.run_id, instance.process_tag())
         with Workspace(directory, group, clock()) as workspace:
-            yield RunContext(workspace)
+            verdict = clock_check.settle(workspace)
+            if not verdict.is_usable:
+                raise failure("\n".join(map(str, verdict.findings)), [Page.CLOCK])
+            yield RunContext(workspace, Report(findings=list(verdict.findings)))
 
     return opened  # Dagster shows this function's name as the resource's type.

@@ -6,7 +6,7 @@ from pathlib import Path
 import dagster as dg
 
 from affiliates.manifests.group import Group
-from affiliates.periods import Grain
+from affiliates.periods import Grain, clock_fault
 from pipelines.defs import partitions
 from pipelines.defs.assets import Prefix, product_key
 from pipelines.defs.jobs import JOBS, asset_keys, plan, stretch_key
@@ -35,6 +35,9 @@ def _schedule(grain: Grain, directory: Path, group: Group, prefix: Prefix, clock
         description=f"Each morning: what is due of products that count by {grain}, a run for each stretch without a gap.",
     )
     def due(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+        if fault := clock_fault(clock()):
+            yield dg.SkipReason(f"this machine's clock is wrong: {fault}")
+            return
         with Workspace(directory, group, clock()) as workspace:
             stretches = [stretch for stretch in plan(workspace).stretches if stretch.grain == grain]
         for stretch in stretches:

@@ -9,7 +9,7 @@ from pathlib import Path
 import dagster as dg
 
 from affiliates.manifests.group import Group
-from affiliates.periods import stretches
+from affiliates.periods import LONGEST_RUN, stretches
 from pipelines.defs import instance, partitions
 from pipelines.defs.assets import Prefix
 from pipelines.defs.jobs import FIGURES, INBOX, JOBS, RECEIVE
@@ -92,7 +92,7 @@ def under_way(dagster: dg.DagsterInstance) -> bool:
     """
     instance.end_orphans(dagster)
     unfinished = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
-    since = datetime.now(UTC) - instance.LONGEST_RUN
+    since = datetime.now(UTC) - LONGEST_RUN
     return any(
         dagster.get_runs_count(dg.RunsFilter(job_name=job, statuses=unfinished, created_after=since))
         for job in (*JOBS.values(), RECEIVE)

@@ -17,7 +17,7 @@ from pipelines.counting.convention import METHOD
 from pipelines.counting.figure import Coverage, Figure
 from pipelines.counting.inputs import Inputs, gather, limited_to
 from pipelines.counting.measure import Measured
-from pipelines.figures import changes, rows
+from pipelines.figures import changes, rows, signed_readings
 from pipelines.figures.figure_cache import FigureCache
 from pipelines.records import summed_bounds
 from pipelines.store import publications
@@ -95,6 +95,9 @@ class Months:
         published = self._in_force.get((month, reading.name))
         if published is not None and (published.signed or not self._as_run):
             return self._published_figures(published, reading, on)
+        # The month is signed by a reading that has another name now, or none: whose figures these would be nobody can tell.
+        if published is None and (signed := signed_readings.gone(self._in_force, self.group).get(month)):
+            raise signed_readings.refuse(signed)
         inputs = gather(self.store, self.group, month, reading, on)
         if inputs.is_empty:
             return None

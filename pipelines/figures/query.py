@@ -11,6 +11,7 @@ from pipelines.counting import measure
 from pipelines.counting.inputs import gather, gather_window
 from pipelines.counting.measure import Measured
 from pipelines.counting.window import Days
+from pipelines.figures import signed_readings
 from pipelines.figures.rows import read_figures
 from pipelines.store import publications
 from pipelines.store.contributions import ContributionStore
@@ -27,7 +28,8 @@ def figures_of_month(
 ) -> tuple[Measured, Publication | None]:
     """A month's figures as they are published, and their publication; null for figures that were measured and aren't published.
 
-    A month without a publication is measured by what the store has now. `as_known_on`: the figures that had been published by
+    A month that is signed by other readings alone has the figures of one of them, under its name. Another month without a
+    publication is measured by what the store has now. `as_known_on`: the figures that had been published by
     the end of a day; `anew`: measured by what the store and the manifests have now, whatever is published. What has changed
     since the publication says `changes`. Raises `RefusedError` where there are no figures.
     """
@@ -43,9 +45,13 @@ def figures_of_month(
                 "ask for a later day, or a month",
             )
         return _read(store, known, reading), known
-    in_force = publications.in_force(store, month).get((month, reading.name))
-    if in_force is not None and not anew:
-        return _read(store, in_force, reading), in_force
+    in_force = publications.in_force(store, month)
+    published = in_force.get((month, reading.name))
+    if published is not None and not anew:
+        return _read(store, published, reading), published
+    if not anew and (signed := signed_readings.standing(in_force, group, month, reading)):
+        by, publication = signed
+        return _read(store, publication, by), publication
     inputs = gather(store, group, month, reading)
     if inputs.is_empty:
         raise _no_data(store, name, "this month")

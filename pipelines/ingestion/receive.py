@@ -109,6 +109,11 @@ def take(workspace: Workspace, file: ReceivedFile, restatement: Restatement | No
             raise
         file.refuse(judge.refusals)
         return
+    if older := sum(outcome.kind == "older" for outcome in outcomes):
+        file.warnings.append(
+            f"{older:,} of {len(outcomes):,} contributions aren't stored: the store has what was computed at a later moment. "
+            "Is the file an older version, or was a clock wrong?"
+        )
     file.accept([(new.contribution, outcome) for new, outcome in zip(accepted, outcomes, strict=True)])
 
 

@@ -28,6 +28,7 @@ from pipelines.alerts import unusual_data
 from pipelines.counting.missing import day_ranges
 from pipelines.defs import instance
 from pipelines.figures import data_findings
+from pipelines.ingestion import clock_check
 from pipelines.runbook import Page
 from pipelines.store import contributions, engine
 
@@ -80,6 +81,7 @@ class HealthMonitor:
         yield self._webserver()
         yield _guarded("daemon", Page.HEARTBEAT, self._daemon, self.group())
         yield _guarded("store", Page.STORE, self._store, self.group())
+        yield _guarded("clock", Page.CLOCK, self._clock, self.group())
         mistakes = self.mistakes()
         yield HealthCheck("manifests", not mistakes, mistakes or "read", Page.MANIFESTS)
 
@@ -109,6 +111,19 @@ class HealthMonitor:
             return HealthCheck("store", True, "none yet: the first run makes it")
         with contributions.open_store(url, self.directory) as store:
             return HealthCheck("store", True, f"{len(store.read_months())} months")
+
+    def _clock(self) -> HealthCheck:
+        """Whether the clock can be right, by itself and by the moments that the store holds."""
+        url = self.group().settings.store
+        now = datetime.now(UTC)
+        if not engine.exists(url, self.directory):
+            verdict = clock_check.look(None, now)
+        else:
+            with contributions.open_store(url, self.directory) as store, store.snapshot() as fixed:
+                verdict = clock_check.look(fixed, now)
+        return HealthCheck(
+            "clock", verdict.is_fine, "; ".join(map(str, verdict.findings)) or "nothing contradicts it", Page.CLOCK
+        )
 
     def _data(self) -> HealthCheck:
         """Whether anything is missing, or unlike before and accepted by nobody: products and days, no figures.

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from affiliates.periods import LONGEST_RUN
 from pipelines.store import schema
 from pipelines.store.engine import Store
 from pipelines.store.versions import last_id
@@ -94,7 +95,8 @@ def append(store: Store, new: Sequence[Transition], before: Transition | None) -
             # An alert that is raised again after it was over is a new one, with a number of its own.
             opened = before.opened if before is not None and before.is_open else number
             at = transition.known_at
-            if before is not None and at <= before.known_at:  # A run that began earlier may look later.
+            # A run that began earlier may look later. What a clock that was ahead has stored moves nothing.
+            if before is not None and before.known_at - LONGEST_RUN <= at <= before.known_at:
                 at = before.known_at + timedelta(microseconds=1)
             before = replace(transition, id=number, opened=opened, known_at=at)
             noted.append(before)

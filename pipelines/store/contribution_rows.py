@@ -1,10 +1,12 @@
-"""The rows that accepting contributions adds to the store. Pure: the current versions go in, the new rows come out."""
+"""The rows that accepting contributions adds to the store. `rows` is pure: the current versions go in, the new rows come out."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
+
+import sqlalchemy as sa
 
 from affiliates.contributions.contract import Contribution
 from affiliates.periods import month_of
@@ -83,6 +85,17 @@ def rows(
             new.parts += [part | {"contribution_id": next_id} for part in _part_rows(contribution, packed)]
             next_id += 1
     return new
+
+
+def copy_of(connection: sa.Connection, number: int, new_number: int, computed_at: datetime, known_at: datetime) -> None:
+    """Store the contribution `number` once more under a new number, with the same sketches, as computed at another moment."""
+    contributions = schema.contributions
+    parts = schema.parts
+    (row,) = connection.execute(sa.select(contributions).where(contributions.c.id == number)).mappings()
+    changed = {"id": new_number, "supersedes": number, "computed_at": computed_at, "known_at": known_at}
+    connection.execute(contributions.insert(), [{**row, **changed}])
+    of_row = connection.execute(sa.select(parts).where(parts.c.contribution_id == number)).mappings()
+    connection.execute(parts.insert(), [{**part, "contribution_id": new_number} for part in of_row])
 
 
 def _contribution_row(accepted: AcceptedContribution, sender: str | None, restated: Restatement | None) -> dict[str, Any]:

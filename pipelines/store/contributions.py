@@ -104,7 +104,7 @@ class ContributionStore(Store):
         Other registers than the current version's become the current version, and the earlier one stays. The same registers
         change nothing, but the first computation after the period has settled is noted. A contribution that was computed
         before the current version (by a slower run, in an older file) isn't stored, and neither is what was erased, until
-        somebody allows it.
+        somebody allows it. A version of a moment that is still to come counts as computed before anything else.
 
         `seen`: by first day, the digest of the files that contributions of one product were computed from. It is noted for
         stored contributions alone: else a change of a file would pass for stored.
@@ -112,7 +112,11 @@ class ContributionStore(Store):
         return self._append(received, known_at, seen).received
 
     def append_handed_in(
-        self, received: Sequence[AcceptedContribution], known_at: datetime, handed: HandedInFile, judge: Judge
+        self,
+        received: Sequence[AcceptedContribution],
+        known_at: datetime,
+        handed: HandedInFile,
+        judge: Judge,
     ) -> list[Outcome]:
         """Store a file's contributions and its receipt in one transaction; gives each contribution's outcome, in their order.
 
@@ -140,7 +144,7 @@ class ContributionStore(Store):
         # Packing takes longer than writing: it is done before it is this writer's turn, so that the others needn't wait.
         packed = sketches.pack([r.contribution for r in received if records.differs(r, current.get(r.period))])
         with self.writing() as connection:
-            current = versions.current(connection, received)
+            current = {period: records.believed(v, known_at) for period, v in versions.current(connection, received).items()}
             restated = judge(ContributionStore(self.engine, connection), current) if judge else None
             gone = erasure_guard.blocked(connection, received, current)
             # Another writer may have changed the current versions since: what now differs is packed, too.

@@ -16,7 +16,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from affiliates.errors import Code, RefusedError, refused
-from pipelines.store import schema, views
+from pipelines.store import mark, schema, views
 
 WRITERS = 0x6D617577
 """The number of PostgreSQL's advisory lock that one writer holds at a time: `mauw` in ASCII, so that no other program has it."""
@@ -79,34 +79,58 @@ def sql_folder() -> Path:
 def exists(url: str, directory: Path) -> bool:
     """Whether there is a store to open: SQLite's file, or PostgreSQL's tables.
 
-    Raises `RefusedError` for a database that can't be reached.
+    Raises `RefusedError` for a database that can't be reached, and where there was a store and is none any more (`mark`).
     """
     parsed = _parsed(url, directory)
     if parsed.get_backend_name() == "sqlite":
-        return bool(parsed.database and Path(parsed.database).is_file())
-    with _reached(url, directory) as engine, engine.connect() as connection:
-        return _revision(connection) is not None
+        path = Path(parsed.database or ":memory:")
+        # A file of zero bytes is what is left of a store, or was never one.
+        is_there = path.is_file() and path.stat().st_size > 0
+    else:
+        with _reached(url, directory) as engine, engine.connect() as connection:
+            is_there = _revision(connection) is not None
+    if not is_there and _is_kept(parsed) and mark.read(directory) is not None:
+        raise mark.gone(_shown(url))
+    return is_there
+
+
+def _is_kept(parsed: sa.URL) -> bool:
+    """Whether the store outlives this process."""
+    return parsed.get_backend_name() != "sqlite" or parsed.database not in (None, "", ":memory:")
+
+
+def _shown(url: str) -> str:
+    """The store's URL, without its password."""
+    return sa.make_url(url).render_as_string(hide_password=True)
 
 
 @contextmanager
 def connected(url: str, directory: Path, create: bool = False) -> Iterator[sa.Engine]:
     """The database of the store, open; `create` makes the store where there is none, and upgrades an older schema.
 
-    Raises `RefusedError` where there is no store, where the database can't be reached, or where the schema isn't this program's.
+    Raises `RefusedError` where there is no store, where there was one (`mark`), where the database can't be reached, or where the
+    schema isn't this program's.
     """
-    if not create and not exists(url, directory):
-        shown = sa.make_url(url).render_as_string(hide_password=True)
-        raise refused(Code.STORE_MISSING, "the store", "isn't there yet", shown, "make it with `mauwatch run`")
+    if not exists(url, directory) and not create:
+        raise refused(Code.STORE_MISSING, "the store", "isn't there yet", _shown(url), "make it with `mauwatch run`")
     with _reached(url, directory) as engine:
+        is_kept = _is_kept(_parsed(url, directory))
+        with engine.connect() as connection:
+            # A file with no table in it is no store, nor is another program's database.
+            if is_kept and _revision(connection) is None and mark.read(directory) is not None:
+                raise mark.gone(_shown(url))
         _migrate(engine, create)
         yield engine
+        if create and is_kept:
+            with engine.connect() as connection:
+                mark.note(connection, directory)
 
 
 @contextmanager
 def _reached(url: str, directory: Path) -> Iterator[sa.Engine]:
     """The database, whatever its schema is. A database's error becomes a `RefusedError` that quotes no values."""
     absolute = _parsed(url, directory)
-    shown = sa.make_url(url).render_as_string(hide_password=True)
+    shown = _shown(url)
     try:
         if absolute.get_backend_name() == "sqlite" and absolute.database:
             Path(absolute.database).parent.mkdir(parents=True, exist_ok=True)

@@ -65,9 +65,12 @@ def blocked(
             *_moments_of_registers(contribution, sketches, whole),
             *_moments_of_period(accepted, versions[contribution.ref], whole),
         ]
-        allowed = [order.known_at for order in orders if order.kind == ALLOWED and _covers(order, contribution)]
-        if moments and not any(at > max(moments) for at in allowed):
-            blocked_periods[accepted.period] = ErasedPeriod(max(moments), signers.get(max(moments), "somebody"))
+        allowed = [order.id for order in orders if order.kind == ALLOWED and _covers(order, contribution)]
+        if not moments:
+            continue
+        newest = max(moments, key=lambda at: (_number_of(at, orders), at))
+        if not any(number > _number_of(newest, orders) for number in allowed):
+            blocked_periods[accepted.period] = ErasedPeriod(newest, signers.get(newest, "somebody"))
     return blocked_periods
 
 
@@ -100,6 +103,11 @@ def _moments_of_period(
         same_slot = not version.next_epoch or accepted.next_epoch
         if same_slot or any(_is_about(order, contribution) for order in whole.get(version.erased_at, ())):
             yield version.erased_at
+
+
+def _number_of(at: datetime, orders: Sequence[sa.Row[Any]]) -> int:
+    """The number of the order that erased at a moment; 0 for none. By number, since a clock may have been ahead, or behind."""
+    return max((order.id for order in orders if order.kind == ERASED and order.known_at == at), default=0)
 
 
 def _covers(order: sa.Row[Any], contribution: Contribution) -> bool:

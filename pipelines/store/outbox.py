@@ -178,7 +178,8 @@ def due(messages: Sequence[Message], now: datetime, gone: Callable[[str], bool])
         if message.done or _recipient(message) in waiting:
             continue
         waiting.add(_recipient(message))
-        over = message.until is None or message.until <= now
+        # No wait is longer: a moment further ahead was noted by a clock that was ahead.
+        over = message.until is None or not now < message.until <= now + _LONGEST_WAIT
         abandoned = message.outcome == SENDING and message.sender is not None and gone(message.sender)
         if message.outcome is None or over or abandoned:
             yield message

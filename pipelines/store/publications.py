@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from affiliates.periods import LONGEST_RUN
 from pipelines.records import Position
 from pipelines.store import ledger, schema
 from pipelines.store.engine import Store
@@ -113,9 +114,14 @@ def append(
 def _later(row: Row, latest: datetime | None) -> Row:
     """A row that is known after the latest one before it: a run that began earlier may publish later.
 
-    What was known at a moment is asked by `known_at`, so the rows' order in time is the order of their numbers.
+    What was known at a moment is asked by `known_at`, so the rows' order in time is the order of their numbers. A row whose
+    clock was ahead moves no later one.
     """
-    return row if latest is None or row["known_at"] > latest else {**row, "known_at": latest + timedelta(microseconds=1)}
+    return (
+        row
+        if latest is None or not latest - LONGEST_RUN <= row["known_at"] <= latest
+        else {**row, "known_at": latest + timedelta(microseconds=1)}
+    )
 
 
 def _follows(row: Row, before: Mapping[tuple[date, str], Publication]) -> bool:
@@ -130,6 +136,8 @@ def _adds(row: Row, before: Mapping[tuple[date, str], Publication]) -> bool:
         return False
     last = before.get((row["month"], row["reading"]))
     if last is None or last.contributions_to is None or last.counts_to is None:
+        return True
+    if last.known_at > row["known_at"] + LONGEST_RUN:
         return True
     # From the same rows of the store: news only where the digest of the inputs, or the method, is another. From fewer rows:
     # no news, since a run that began later has published meanwhile.
@@ -157,11 +165,15 @@ def _numbers(month: date, publications: Mapping[tuple[date, str], Publication]) 
 def _append_tests(connection: sa.Connection, rows: Sequence[Row]) -> int:
     """Add the rows that differ from the current row of the same licence, licensee and reading in any column but `known_at`."""
     test = schema.licence_tests.c
+    if not rows:
+        return 0
     # The same result again adds no row: a result's `known_at` says since when it stands.
     compared = [c.name for c in schema.licence_tests.c if c.name not in ("id", "known_at")]
     latest = schema.current(schema.licence_tests, "licence", "licensee", "reading")
     known = connection.execute(sa.select(test.known_at, *(test[name] for name in compared)).where(test.id.in_(latest))).all()
-    before = {tuple(row[1:]) for row in known}
+    # A result of a moment that is still to come is no news, but it says a wrong moment: the same result comes again.
+    latest_moment = max(row["known_at"] for row in rows) + LONGEST_RUN
+    before = {tuple(row[1:]) for row in known if row.known_at <= latest_moment}
     since = {(row.licence, row.licensee, row.reading): row.known_at for row in known}
     new = [
         dict(_later(row, since.get((row["licence"], row["licensee"], row["reading"]))))

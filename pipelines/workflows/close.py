@@ -6,9 +6,10 @@ from datetime import date
 
 from affiliates import signing
 from affiliates.errors import Code, RefusedError, refused
+from affiliates.manifests.attestations import Attested
 from affiliates.manifests.group import Group
 from affiliates.manifests.loader import read_attested
-from affiliates.periods import end_of
+from affiliates.periods import LONGEST_RUN, end_of
 from pipelines.alerts import delivery, evaluate
 from pipelines.counting import measure
 from pipelines.counting.convention import METHOD
@@ -17,9 +18,10 @@ from pipelines.counting.measure import Measured
 from pipelines.figures import data_findings, quality_checks
 from pipelines.figures.rows import new_publication, with_state
 from pipelines.hash_chain import LedgerEntry, canonical, head_of
+from pipelines.ingestion import clock_check
 from pipelines.licences import release_tests
 from pipelines.licences.release_tests import LicenceTest
-from pipelines.store import ledger, publications
+from pipelines.store import ledger, mark, publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.engine import Store
 from pipelines.store.publications import CLOSED, RESTATED, Publication
@@ -44,15 +46,17 @@ class Signature:
 def close_month(workspace: Workspace, month: date, signature: Signature) -> dict[str, Measured]:
     """Sign a month's figures under each reading; gives the signed figures by reading.
 
-    Raises `RefusedError` while the month isn't over, or a check is red (unless `despite` says why), as one is while anything
-    due is missing or unsettled; and for a month that is signed already, unless the signature `restates` it and something has
-    changed.
+    Raises `RefusedError` for a clock that is wrong, while the month isn't over, or a check is red (unless `despite` says why), as
+    one is while anything due is missing or unsettled; and for a month that is signed already, unless the signature `restates` it
+    and something has changed.
     """
     group = workspace.group
     store = workspace.store_if_any()
     name = f"{month:%Y-%m}"
+    clock = clock_check.require_usable(workspace)
     _check_request(workspace, month, signature)
     attested = read_attested(workspace.directory, group, month)
+    _check_days(name, attested, workspace.today)
     key = group.settings.evidence_key
     public_key = signing.public_of(workspace.directory / key) if key else None
     if store is None:
@@ -65,12 +69,18 @@ def close_month(workspace: Workspace, month: date, signature: Signature) -> dict
         _check_not_signed(name, before, signature)
         measured = dict(_measured(fixed, group, month))
         records = {reading: canonical(sign_off_record(attested, figures, public_key)) for reading, figures in measured.items()}
-        if before and all(_is_same(before.get(reading), figures, records[reading]) for reading, figures in measured.items()):
+        is_coming = any(publication.known_at > workspace.now + LONGEST_RUN for publication in before.values())
+        if (
+            before
+            and not is_coming
+            and all(_is_same(before.get(reading), figures, records[reading]) for reading, figures in measured.items())
+        ):
             raise refused(
                 Code.MONTH_NOT_CLOSABLE, name, "nothing has changed since it was signed", "", "there is nothing to restate"
             )
         if signature.despite is None:
-            _check_not_red(name, list(_red_checks(fixed, group, measured)))
+            doubts = [finding for finding in clock.findings if clock.is_behind] + mark.findings(fixed, workspace.directory)
+            _check_not_red(name, [*map(str, doubts), *_red_checks(fixed, group, measured)])
         position = fixed.position(workspace.now)
         tests = _licence_tests(workspace, fixed, month, measured)
     state = RESTATED if before else CLOSED
@@ -120,6 +130,19 @@ def _check_request(workspace: Workspace, month: date, signature: Signature) -> N
     for option, text in options:
         if text is not None and not text.strip():
             raise refused(Code.USAGE_INVALID, f"closing {name}", f"{option} is empty", "", "write who signs, and why")
+
+
+def _check_days(name: str, attested: Attested, today: date) -> None:
+    """Refuse what is attested or was published elsewhere on a day that is still to come."""
+    days = {entry.on for entry in attested.attestations} | {entry.on for entry in attested.reconciliation}
+    if coming := sorted(day for day in days if day > today):
+        raise refused(
+            Code.MONTH_NOT_CLOSABLE,
+            f"attested/{name}.yaml",
+            "says `on` of a day that is still to come",
+            ", ".join(map(str, coming[:3])),
+            "correct the day, or see to this machine's clock",
+        )
 
 
 def _check_not_signed(name: str, before: Mapping[str, Publication], signature: Signature) -> None:

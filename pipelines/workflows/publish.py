@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from affiliates.errors import RefusedError
 from affiliates.manifests.readings import Reading
+from affiliates.periods import LONGEST_RUN
 from pipelines import runbook
 from pipelines.alerts import evaluate, unusual_data
 from pipelines.counting import measure
@@ -36,6 +37,8 @@ class _ReadingState(NamedTuple):
     """The publication in force under this reading."""
     signed: bool
     """Whether the month is signed, under any reading."""
+    is_coming: bool = False
+    """Whether the publication is of a moment that is still to come: a clock was ahead."""
 
     @property
     def has_changed(self) -> bool:
@@ -45,7 +48,7 @@ class _ReadingState(NamedTuple):
         if self.signed:
             # That sketches were erased since is no reason to restate the month: it can't be computed any more (decision 46).
             return self.published.inputs not in (self.inputs.digest, self.inputs.unerased)
-        return self.published.inputs != self.inputs.digest or self.published.method != METHOD
+        return self.published.inputs != self.inputs.digest or self.published.method != METHOD or self.is_coming
 
 
 def publish_month(workspace: Workspace, store: ContributionStore, month: date) -> MonthRun:
@@ -163,7 +166,8 @@ def _reading_states(workspace: Workspace, fixed: ContributionStore, month: date)
         settings = reading.audiences, reading.control_share, method
         if settings not in gathered:
             gathered[settings] = gather(fixed, workspace.group, month, reading, method=method)
-        yield _ReadingState(reading, gathered[settings], published, signed)
+        is_coming = published is not None and published.known_at > workspace.now + LONGEST_RUN
+        yield _ReadingState(reading, gathered[settings], published, signed, is_coming)
 
 
 def _measured(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from affiliates.manifests.group import Group
 from pipelines.figures.figure_cache import FigureCache
-from pipelines.ingestion import collect, stated_counts
+from pipelines.ingestion import clock_check, collect, stated_counts
 from pipelines.workflows import publish
 from pipelines.workflows.report import Report
 from pipelines.workflows.run import failure_alerted, notify
@@ -24,6 +24,12 @@ def quiet_run(directory: Path, group: Group, now: datetime) -> Report | None:
     """
     with failure_alerted(directory, group, now), Workspace(directory, group, now) as workspace:
         report = Report()
+        verdict = clock_check.look(workspace.store_if_any(), workspace.now)
+        if not verdict.is_usable:
+            report.findings += verdict.findings
+            return report
+        if not verdict.is_fine:  # There is something to compute anew: the whole run does it, and tells it.
+            return None
         for ref, product in workspace.group.products.items():
             planned, due = collect.plan(workspace, ref, product)
             # A refused product is Dagster's to show.

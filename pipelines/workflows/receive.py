@@ -9,7 +9,7 @@ from affiliates.errors import RefusedError
 from affiliates.periods import months_beside
 from pipelines import runbook
 from pipelines.alerts import delivery
-from pipelines.ingestion import inbox, receive, staging, stated_counts
+from pipelines.ingestion import clock_check, inbox, receive, staging, stated_counts
 from pipelines.ingestion.inbox import LeftInInbox, Offer
 from pipelines.ingestion.receipts import ReceivedFile
 from pipelines.ingestion.receive import BY_FILE, BY_FOLDER, BY_OPTION
@@ -60,6 +60,10 @@ def receive_files(
     published: see `publish_received`. Raises `RefusedError` for a store that can't be used, `OSError` for a full disk.
     """
     session = Session()
+    verdict = clock_check.settle(workspace)
+    session.undecided += verdict.findings
+    if not verdict.is_usable:  # The files wait in their places.
+        return session
     with staging.staging_lock(workspace.directory) as stage:
         files = list[ReceivedFile]()
         # All copies first: only beside the others can a piece of an export be told from a version of it.

@@ -1,7 +1,7 @@
 """One run: contributions from every source that is due, then the months' figures, licence tests and alerts."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -11,8 +11,11 @@ from affiliates.manifests.group import Group, lonely_namespaces
 from pipelines.alerts import delivery, evaluate, responses, rules
 from pipelines.alerts.evaluate import RUN
 from pipelines.alerts.responses import JobRun
-from pipelines.ingestion import collect, due, stated_counts, statements
+from pipelines.figures import signed_readings
+from pipelines.ingestion import clock_check, collect, due, stated_counts, statements
+from pipelines.ingestion.collect import ProductRun
 from pipelines.runbook import Finding, Page
+from pipelines.store import mark
 from pipelines.workflows.publish import note_data, note_tests, publish_month
 from pipelines.workflows.report import Progress, Report
 from pipelines.workspace import Workspace
@@ -34,6 +37,10 @@ def run(
     """
     report = Report()
     with Workspace(directory, group, now) as workspace:
+        verdict = clock_check.settle(workspace)
+        report.findings += verdict.findings
+        if not verdict.is_usable:
+            return report
         for number, (ref, product) in enumerate(group.products.items()):
             progress(str(ref), number, len(group.products))
             report.products.append(collect.collect(workspace, ref, product, first, last))
@@ -81,11 +88,13 @@ def failure_alerted(
 def notify(workspace: Workspace, report: Report, first: date | None = None, last: date | None = None) -> None:
     """Evaluate alerts once more with what the run itself found, send what waits in the outbox, and send the heartbeat.
 
-    There is no heartbeat where a product was refused or a message can't be delivered: then the outside service rings.
+    There is no heartbeat where a product was refused, a message can't be delivered, or the clock is doubted: then the outside
+    service rings.
     `first`, `last`: the range that the run was about. Only a run without a range knows which products lack days.
     """
     looks = [*lonely_namespaces(workspace.group), *workspace.edge.spellings.findings()]
     report.findings += [Finding(text, Page.IDENTIFIERS) for text in looks]
+    report.findings += _older(report.products)
     refused = [product.name for product in report.products if product.refusals]
     if report.published:  # A figure may rest on a statement that no run has compared with events yet.
         report.findings += statements.contradicted(workspace, refused)
@@ -93,6 +102,7 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
     store = workspace.store_if_any()
     undelivered = list[Finding]()
     if store is not None:
+        report.findings += [*signed_readings.findings(store, workspace.group), *mark.findings(store, workspace.directory)]
         missing = {product.name: product.missing for product in report.products if product.missing} if whole else None
         if whole:
             facts = evaluate.RunFacts(missing, refused)
@@ -104,8 +114,21 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
     report.findings += undelivered
     unwatched = rules.unwatched(workspace.group, workspace.registry, workspace.today)
     report.findings += [Finding(text, Page.UNDELIVERED) for text in unwatched]
-    if not refused and not undelivered:
+    if not refused and not undelivered and not any(finding.page == Page.CLOCK for finding in report.findings):
         report.findings += delivery.ping(workspace.group.alerting, workspace.directory)
+
+
+def _older(products: Sequence[ProductRun]) -> list[Finding]:
+    """A finding for each product whose results weren't stored, since the store has results of a later moment."""
+    return [
+        Finding(
+            f"{product.name}: {number:,} {'results are' if number > 1 else 'result is'} not stored: the store has what was "
+            "computed at a later moment. Another run was faster, or a clock is wrong",
+            Page.CLOCK,
+        )
+        for product in products
+        if (number := product.received.older)
+    ]
 
 
 def empty_range(group: Group, first: date | None, last: date | None, today: date) -> list[Finding]:

@@ -13,8 +13,8 @@ from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.text import Text
 
-from affiliates.errors import RefusedError
-from affiliates.periods import local_day, months_beside
+from affiliates.errors import Code, RefusedError, refused
+from affiliates.periods import clock_fault, local_day, months_beside
 from dashboards.cli import console, tables
 from dashboards.cli.options import HERE, GroupDir, Json, Yes
 
@@ -66,6 +66,9 @@ def erase(
 
     settings = read_group(group)
     now = datetime.now(UTC)
+    # What is older than a number of months goes by this machine's clock, and can't be taken back.
+    if fault := clock_fault(now):
+        raise refused(Code.CLOCK_WRONG, "erasing", "this machine's clock is wrong", fault, "set the clock")
     scope = replace(_scope(subject, first, last, epoch, before, retention, settings, now), superseded=superseded)
     # What is allowed is days of a product by name; an order over many products would undo erasures that nobody
     # remembers.

@@ -2,6 +2,7 @@
 
 import shlex
 from datetime import UTC, date, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +15,7 @@ from dashboards.cli import console
 from dashboards.cli.options import HERE, GroupDir, Json, read_group, read_group_or_part
 
 if TYPE_CHECKING:
+    from affiliates.errors import Refusal
     from affiliates.manifests.group import Group
 
 
@@ -128,6 +130,7 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
         settings = read_group_or_part(group)
         # What needs the registry or the attestations can be told only once the manifests themselves can be read.
         mistakes = [*registry.unknown(settings, registry.from_directory(group)), *loader.mistakes_in_attested(group, settings)]
+        mistakes += _against_store(group, settings)
         if mistakes:
             raise RefusedError(*mistakes)
     except RefusedError as error:
@@ -163,6 +166,24 @@ def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
     ]
     rows += [(name, str(len(settings.entities[name].products)), Text(why, "yellow")) for name, why in outside.items()]
     console.output().print(tables.table(f"{settings.settings.group} on {today}", ("entity", "products", "path"), rows, (1,)))
+
+
+def _against_store(directory: Path, settings: "Group") -> "list[Refusal]":
+    """Mistakes that show beside the store alone: there is none where there was one, or months are signed by readings that are
+    gone. Of a store that can't be read the manifests say nothing."""
+    # An affiliate has no store, and its install needs no database's library.
+    if settings.is_an_affiliates or find_spec("sqlalchemy") is None:
+        return []
+    from pipelines.figures import signed_readings
+    from pipelines.store import contributions, engine
+
+    try:
+        if not engine.exists(settings.settings.store, directory):
+            return []
+        with contributions.open_store(settings.settings.store, directory) as store:
+            return signed_readings.mistakes(store, settings)
+    except RefusedError as error:
+        return [refusal for refusal in error.refusals if refusal.code == Code.STORE_GONE]
 
 
 def _show_part(part: "Group", today: date, as_json: bool) -> None:

@@ -42,7 +42,7 @@ def measure(
     """People in a month: products, affiliates and the group, with bounds and coverage. Or in another window, always labelled."""
     from affiliates.manifests.loader import read_group
     from dashboards.cli import answers, tables
-    from pipelines.figures import changes, data_findings, query
+    from pipelines.figures import changes, data_findings, query, signed_readings
     from pipelines.store import contributions
 
     _check_one([("--month", month is not None), ("--trailing", trailing is not None), ("--to-date", to_date)])
@@ -69,7 +69,10 @@ def measure(
             # Of a past day's figures nobody knows what the data had shown.
             findings = [] if day else data_findings.read_month(fixed, settings, first)
             # What had been published by a past day is history: nothing is to be done about changes since.
-            if publication is not None and day is None:
+            if publication is not None and publication.reading != chosen.name:
+                known = {known.name for known in settings.readings.readings}
+                notes = [f"{signed_readings.describe(publication, chosen, known)}."]
+            elif publication is not None and day is None:
                 changed = changes.since_published(fixed, settings, chosen, publication)
                 notes = [f"{changes.describe(publication, changed)}."] if changed else []
         if publication is None:

@@ -13,6 +13,9 @@ def run(
     group: GroupDir = HERE,
     first: Annotated[str | None, typer.Option("--from", help="First day to compute again.", metavar="YYYY-MM-DD")] = None,
     last: Annotated[str | None, typer.Option("--to", help="Last day to compute again.", metavar="YYYY-MM-DD")] = None,
+    new_store: Annotated[
+        bool, typer.Option("--new-store", help="The store that is there, or a new one, is meant, although there was another.")
+    ] = False,
     as_json: Json = False,
     log_json: Annotated[
         bool, typer.Option("--log-json", help="Tell what is done and found in JSON, a line each, on standard error.")
@@ -27,6 +30,10 @@ def run(
     if begin and end and begin > end:
         raise typer.BadParameter(f"--from {begin} lies after --to {end}")
     settings = read_group(group)
+    if new_store:
+        from pipelines.store import mark
+
+        mark.forget(group)
     with log_lines.log_lines() if log_json else console.progress_bar() as progress:
         now = datetime.now(UTC)
         # Most of a day's runs find nothing new: these are spared Dagster, whose import alone takes longer than they do.

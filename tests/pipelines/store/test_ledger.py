@@ -18,6 +18,7 @@ from pipelines.hash_chain import LedgerEntry
 from pipelines.store import contributions, erasure, ledger, schema
 from pipelines.store.engine import Store, connected
 from pipelines.store.erasure import Order, Scope
+from pipelines.store.mark import MARK
 from pipelines.workflows import close
 from pipelines.workflows.close import Signature
 from pipelines.workflows.run import run
@@ -135,6 +136,7 @@ def test_a_store_older_than_its_ledger_begins_it(directory: Path) -> None:
     url = read_group(directory).settings.store
     with connected(url, directory) as engine, engine.begin() as connection:
         connection.execute(schema.ledger.delete())
+    (directory / MARK).unlink()  # It is younger than the ledger.
     assert f"{len(rows_of(url, directory)['publications'])} publications are in no entry" in wrong(directory)
     (directory / "attested" / "2025-03.yaml").unlink()
     with Workspace(directory, read_group(directory), NOW + timedelta(1)) as workspace:
