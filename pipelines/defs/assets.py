@@ -84,7 +84,7 @@ def contributions(ref: ProductRef, product: Product, calendar: Calendar, prefix:
             back = quality_checks.past_since(since)
             today = run_context.workspace.now.date()
             days = product_days.read(store, ref, grain, back, max(last, today)) if store else []
-            outcomes = quality_checks.check_product(days, since=since)
+            outcomes = quality_checks.check_product(days, since=since, label=product.active.label)
         missing = {first_day(grain, day) for day in product_run.missing}
         metadata_by_period = {
             partitions.key_of(grain, day.day): _day_metadata(day)

@@ -13,6 +13,7 @@ _DESCRIPTIONS = {
     "largest_product_to_sum": "The group has at least as many people as its largest product, and at most all products together.",
     "numbers_agree": "No two numbers of a product contradict each other, such as a count and its sketches.",
     "events_at_least_users": "No day has fewer events than users, or events and no users.",
+    "no_loss": "No day has lost many of the users, or all of them, that an earlier version of the day had.",
     "no_fall": "A product doesn't fall to nobody, or to a quarter of its past, for longer than chance explains.",
     "usual_change": "Each day's users are about what the same weekday had in the eight weeks before.",
 }
@@ -25,7 +26,7 @@ _MOST = 20
 
 def of_product(grain: Grain) -> tuple[str, ...]:
     """Names of a product's checks; `usual_change` compares weekdays, so needs days."""
-    return ("events_at_least_users", "no_fall", *(("usual_change",) if grain == "day" else ()))
+    return ("events_at_least_users", "no_loss", "no_fall", *(("usual_change",) if grain == "day" else ()))
 
 
 def specs(key: dg.AssetKey, names: Iterable[str]) -> list[dg.AssetCheckSpec]:

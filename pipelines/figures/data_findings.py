@@ -4,25 +4,22 @@
 month holds isn't found any more: whoever signed has seen the checks.
 """
 
-import math
 from collections.abc import Collection, Iterator, Sequence
 from datetime import date, datetime
 
 from affiliates.errors import RefusedError
 from affiliates.manifests.group import Group
-from affiliates.manifests.product import Product, ProductRef
-from affiliates.periods import DAY, Grain, last_day, local_day, month_before, month_end, month_of, months_between, stretches
+from affiliates.manifests.product import Product
+from affiliates.periods import DAY, last_day, local_day, month_before, month_end, month_of, months_between
 from affiliates.sketches import plausibility
-from affiliates.sketches.plausibility import SURE
-from affiliates.sketches.registers import standard_error
 from pipelines.counting import contradictions
 from pipelines.counting.measure import Measured
 from pipelines.counting.missing import asked_of, missing, stands_in
-from pipelines.figures import event_rates, falls, quality_checks, rows
+from pipelines.figures import event_rates, falls, losses, quality_checks, rows, two_computations, unasked
 from pipelines.figures.falls import LEAST_EMPTY_DAYS, PAST_DAYS, Fall
 from pipelines.figures.months import Months
 from pipelines.runbook import DataFinding, Page
-from pipelines.store import product_days, publications
+from pipelines.store import product_days, publications, stored_products
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.product_days import ProductDay
 
@@ -32,20 +29,20 @@ UNLIKE_WEEKDAY = "unlike its weekday"
 FEWER_EVENTS = "fewer events than users"
 EVENT_RATE = "events per user far from before"
 GROUP_RATE = "events per user far from the group's"
-MANY = 100
-"""Users of an earlier version from which on a loss is no chance of a few people."""
-MISSED = 0.1
-"""The share of an earlier version's users whose loss is told."""
 LOST_USERS = "fewer users than an earlier version"
 CONTRADICTION = "numbers that contradict each other"
 COUNT_ABOVE = "a count above its contributions"
 """As stores of earlier versions know a contradiction."""
 MANY_EVENTS = "implausibly many events per user"
+DECIDED_ONCE = unasked.AUDIENCES
+"""How what a group decides for all months begins."""
 SHOWN_BY_STORE = (
-    NO_USERS, FEWER_USERS, UNLIKE_WEEKDAY, FEWER_EVENTS, EVENT_RATE, GROUP_RATE, LOST_USERS, CONTRADICTION, COUNT_ABOVE,
-    MANY_EVENTS,
-)  # fmt: skip
+    *(NO_USERS, FEWER_USERS, UNLIKE_WEEKDAY, FEWER_EVENTS, EVENT_RATE, GROUP_RATE, LOST_USERS, CONTRADICTION, COUNT_ABOVE),
+    *(MANY_EVENTS, unasked.UNASKED, two_computations.TWO_WAYS, *DECIDED_ONCE),
+)
 """How what the store shows begins (`DataFinding.what`). All else is known to the run alone that has read the sources."""
+KEEPS_OPEN = (unasked.UNASKED, two_computations.TWO_WAYS, *DECIDED_ONCE)
+"""How begins what no check of a month or a product knows, and what a month isn't closed with."""
 
 
 def read(store: ContributionStore, group: Group, now: datetime) -> list[DataFinding]:
@@ -57,17 +54,19 @@ def read(store: ContributionStore, group: Group, now: datetime) -> list[DataFind
     by_product = list[Sequence[ProductDay]]()
     stated = set[date]()
     for ref, product in group.products.items():
-        periods = _periods(store, ref, product, today - DAY * PAST_DAYS, today)
+        periods = product_days.read_either(store, ref, product.grain, today - DAY * PAST_DAYS, today)
         # An older product's data are judged by its own last days, and not by today.
-        periods = periods or _periods(store, ref, product, date.min, today)
-        of_product = [*_findings(product, periods, since), *_lost(store, periods)]
-        findings += [finding for finding in of_product if _is_open(finding, signed)]
+        periods = periods or product_days.read_either(store, ref, product.grain, date.min, today)
+        findings += _findings(product, periods, since)
         by_product.append(periods)
         stated |= {month for month in {month_of(period.day) for period in periods} - signed if stands_in(product, month)}
-    findings += [finding for finding in _unlike_group(by_product) if _is_open(finding, signed)]
+    findings += _unlike_group(by_product)
+    unsigned = set(store.read_months()) - signed
+    findings += unasked.find(store, group, unsigned, stored_products.read_spans(store))
+    findings = [finding for finding in findings if _is_open(finding, signed)]
     # A month with a stated number is measured before it is published, since an alert may follow from its figures.
     findings += _contradicted(store, group, stated)
-    findings += _published_contradictions(store, group, set(store.read_months()) - signed - stated)
+    findings += _published_contradictions(store, group, unsigned - stated)
     return findings
 
 
@@ -76,10 +75,11 @@ def read_month(store: ContributionStore, group: Group, month: date) -> list[Data
     last = month_end(month)
     findings = list[DataFinding]()
     for ref, product in group.products.items():
-        periods = _periods(store, ref, product, month - DAY * PAST_DAYS, last)
-        for finding in [*_findings(product, periods, month), *_lost(store, periods)]:
+        periods = product_days.read_either(store, ref, product.grain, month - DAY * PAST_DAYS, last)
+        for finding in _findings(product, periods, month):
             if finding.last is not None and finding.last >= month:
                 findings.append(finding)
+    findings += unasked.find(store, group, {month}, stored_products.read_spans(store))
     # Only a stated number may have come since the month was published.
     stated = {month} if any(stands_in(product, month) for product in group.products.values()) else set()
     return [*findings, *_contradicted(store, group, stated), *_published_contradictions(store, group, {month} - stated)]
@@ -112,20 +112,19 @@ def judged_since(signed: Collection[date], today: date) -> date:
     return this_month if before in signed else before
 
 
-def _periods(store: ContributionStore, ref: ProductRef, product: Product, first: date, last: date) -> list[ProductDay]:
-    """A product's periods, of its own grain, or else of the other: whole months may have been handed in."""
-    other: Grain = "month" if product.grain == "day" else "day"
-    own = product_days.read(store, ref, product.grain, first, last)
-    return own or product_days.read(store, ref, other, first, last)
-
-
 def _findings(product: Product, periods: Sequence[ProductDay], since: date) -> Iterator[DataFinding]:
     """What a product's periods show. A fall of a few days that is over is judged from `since` on, as a single day is."""
     if not periods:
         return
     ref = str(periods[0].ref)
     grain = periods[0].grain
-    fallen = [fall for fall in falls.find(periods) if not _is_cut(product, fall, grain)]
+    lost = losses.find(periods, product.active.label)
+    for loss in lost:
+        text = f"{ref}: {loss}: is a part of the source gone?"
+        yield DataFinding(text, Page.CHECK_LOSS, ref, f"{LOST_USERS} from {loss.first}", loss.first, last_day(grain, loss.last))
+    yield from two_computations.find(periods)
+    in_loss = losses.days_of(lost)
+    fallen = [fall for fall in falls.find(periods, in_loss) if not _is_cut(product, fall, grain)]
     for fall in fallen:
         if fall.last < since and fall.last < periods[-1].day and grain == "day" and fall.periods < LEAST_EMPTY_DAYS:
             continue
@@ -136,11 +135,11 @@ def _findings(product: Product, periods: Sequence[ProductDay], since: date) -> I
     if not judged:
         return
     in_fall = falls.days_of(judged, fallen)
-    for day in quality_checks.compared_days(periods, judged, fallen) if grain == "day" else ():
+    for day in quality_checks.compared_days(periods, judged, fallen, lost) if grain == "day" else ():
         if day.is_unusual and day.day not in in_fall:
             text = f"{ref}: {day.users:,} users on {day.day}, usually {day.usual:,.0f} on that weekday"
             yield DataFinding(text, Page.CHECK_CHANGE, ref, f"{UNLIKE_WEEKDAY} on {day.day}", day.day, day.day)
-    for day_rate in event_rates.unusual(periods, judged, in_fall) if grain == "day" else ():
+    for day_rate in event_rates.unusual(periods, judged, in_fall | in_loss) if grain == "day" else ():
         rates = f"{day_rate.rate:,.1f} events per user on {day_rate.day}, usually {day_rate.usual:,.1f}"
         text = f"{ref}: {rates}: is it another column of identifiers?"
         yield DataFinding(text, Page.IDENTIFIERS, ref, f"{EVENT_RATE} on {day_rate.day}", day_rate.day, day_rate.day)
@@ -165,25 +164,6 @@ def _unlike_group(products: Sequence[Sequence[ProductDay]]) -> Iterator[DataFind
         others = f"{unlike.lowest:,.1f} to {unlike.highest:,.1f} with the group's other products"
         text = f"{unlike.ref}: {unlike.rate:,.1f} events per user, {others}: does the column hold the users' identifiers?"
         yield DataFinding(text, Page.IDENTIFIERS, unlike.ref, f"{GROUP_RATE} since {unlike.first}", unlike.first, unlike.last)
-
-
-def _lost(store: ContributionStore, periods: Sequence[ProductDay]) -> Iterator[DataFinding]:
-    """Periods in a row whose earlier versions had many more users. Late events only add users: a part of the source is gone."""
-    if not periods:
-        return
-    ref, grain = periods[0].ref, periods[0].grain
-    earlier = product_days.read_earlier_users(store, ref, grain, periods[0].day, periods[-1].day)
-    now = {period.day: period for period in periods if period.users is not None}
-    fewer = [day for day, number in earlier.items() if day in now and (now[day].users or 0) < number]
-    for first, last in stretches(grain, fewer):
-        days = [day for day in fewer if first <= day <= last]
-        before = sum(earlier[day] for day in days)
-        lost = before - sum(now[day].users or 0 for day in days)
-        error = math.sqrt(sum(standard_error(now[day].lg_k, earlier[day]) ** 2 for day in days))
-        if before >= MANY and lost > max(MISSED * before, SURE * math.sqrt(2) * error):
-            span = f"on {first}" if first == last else f"from {first} to {last}"
-            text = f"{ref}: {before - lost:,} users {span}, {before:,} by an earlier version: is a part of the source gone?"
-            yield DataFinding(text, Page.ALERT_UNUSUAL, str(ref), f"{LOST_USERS} from {first}", first, last_day(grain, last))
 
 
 def contradictions_of(measured: Measured) -> list[DataFinding]:

@@ -6,7 +6,7 @@ still for five weeks would be the usual one, and nobody would be told any more.
 
 import math
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -58,17 +58,18 @@ class Fall:
         return self.users == 0
 
 
-def find(periods: Sequence[ProductDay]) -> list[Fall]:
+def find(periods: Sequence[ProductDay], unlearned: Collection[date] = ()) -> list[Fall]:
     """The falls among a product's periods of one grain, which are in order; in order of time.
 
-    Periods whose users aren't known are left out.
+    Periods whose users aren't known are left out. `unlearned`: first days of periods that are known to lack users
+    (`losses`): they may be part of a fall, and are no past.
     """
     known = [period for period in periods if period.users is not None]
     if not known:
         return []
-    empty = _empty_stretches(known)
+    empty = _empty_stretches(known, unlearned)
     in_empty = days_of(known, empty)
-    fewer = _fewer([period for period in known if period.day not in in_empty])
+    fewer = _fewer([period for period in known if period.day not in in_empty], unlearned)
     return sorted([*empty, *fewer], key=lambda fall: fall.first)
 
 
@@ -77,7 +78,7 @@ def days_of(periods: Iterable[ProductDay], falls: Sequence[Fall]) -> set[date]:
     return {period.day for period in periods if any(fall.first <= period.day <= fall.last for fall in falls)}
 
 
-def _empty_stretches(periods: Sequence[ProductDay]) -> list[Fall]:
+def _empty_stretches(periods: Sequence[ProductDay], unlearned: Collection[date]) -> list[Fall]:
     """Stretches without any user that the periods before them don't explain.
 
     Nobody in all of the periods, for a week or more, is a fall: a condition that never holds looks like that. Else, with the
@@ -92,7 +93,7 @@ def _empty_stretches(periods: Sequence[ProductDay]) -> list[Fall]:
     for is_empty, group in groupby(periods, key=lambda period: period.users == 0):
         stretch = list(group)
         if not is_empty:
-            before += [period.users or 0 for period in stretch]
+            before += [period.users or 0 for period in stretch if period.day not in unlearned]
             continue
         number = len(stretch)
         # A few days say little about the days to come: they are taken for a whole week's.
@@ -103,16 +104,16 @@ def _empty_stretches(periods: Sequence[ProductDay]) -> list[Fall]:
             falls.append(Fall(stretch[0].day, stretch[-1].day, number, 0.0, fmean(before)))
         elif number == len(periods) >= least:
             falls.append(Fall(stretch[0].day, stretch[-1].day, number, 0.0, 0.0))
-        else:
-            before += [0] * number if before else []
+        elif before:
+            before += [0 for period in stretch if period.day not in unlearned]
         longest = max(longest, number if before else 0)
     return falls
 
 
-def _fewer(periods: Sequence[ProductDay]) -> list[Fall]:
+def _fewer(periods: Sequence[ProductDay], unlearned: Collection[date]) -> list[Fall]:
     """Stretches of at most `FALLEN_SHARE` of the usual users, by the past that isn't itself a fall."""
     falls = list[Fall]()
-    past = _Past()
+    past = _Past(unlearned)
     fallen = list[_Fallen]()
     for period in periods:
         usual = past.usual(period)
@@ -158,7 +159,8 @@ def _judge(fallen: Sequence[_Fallen], past: "_Past") -> list[Fall]:
 class _Past:
     """The users of earlier periods: of each weekday, and of all."""
 
-    def __init__(self) -> None:
+    def __init__(self, unlearned: Collection[date]) -> None:
+        self._unlearned = unlearned
         self._by_weekday = defaultdict[int, deque[int]](lambda: deque(maxlen=WEEKS))
         self._all = deque[int](maxlen=WEEKS * 7)
 
@@ -178,6 +180,8 @@ class _Past:
         return _Usual(float(middle), scatter, of_weekday)
 
     def learn(self, period: ProductDay) -> None:
-        """Take a period's users for past."""
+        """Take a period's users for past, unless the period is known to lack users."""
+        if period.day in self._unlearned:
+            return
         self._by_weekday[period.day.weekday()].append(period.users or 0)
         self._all.append(period.users or 0)

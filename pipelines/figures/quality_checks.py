@@ -19,8 +19,9 @@ from pipelines.counting import contradictions
 from pipelines.counting.inputs import Inputs
 from pipelines.counting.measure import Measured
 from pipelines.counting.missing import missing
-from pipelines.figures import falls
+from pipelines.figures import falls, losses
 from pipelines.figures.falls import LEAST_WEEKS, MAD_TO_DEVIATION, PAST_DAYS, WEEKS, Fall
+from pipelines.figures.losses import Loss
 from pipelines.store import product_days
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.product_days import ProductDay
@@ -117,8 +118,8 @@ def check_month(store: ContributionStore, group: Group, measured: Measured) -> l
         product = group.product(ref)
         if product is not None:  # A signed month may have a product that no manifest names any more.
             # The days before are read as well: they are the past of the month's first days.
-            periods = product_days.read(store, ref, product.grain, past_since(month), month_end(month))
-            checks += check_product(periods, since=month)
+            periods = product_days.read_either(store, ref, product.grain, past_since(month), month_end(month))
+            checks += check_product(periods, since=month, label=product.active.label)
     return checks
 
 
@@ -135,17 +136,19 @@ def check_figures(measured: Measured, due: MonthDue | None = None) -> list[Check
     return [_coverage(measured, due), _largest_to_sum(measured), _numbers_agree(measured)]
 
 
-def check_product(days: Sequence[ProductDay], since: date = date.min) -> list[Check]:
+def check_product(days: Sequence[ProductDay], since: date = date.min, label: str | None = None) -> list[Check]:
     """Whether a product's periods from `since` on are possible and usual; the periods before are their past.
 
-    Empty without any period from `since` on. Only days are compared with their past: a month has no weekday.
+    Empty without any period from `since` on. Only days are compared with their past: a month has no weekday. `label`:
+    ID/VERSION of what the manifest calls active.
     """
     judged = [day for day in days if day.day >= since]
     if not judged:
         return []
-    fallen = falls.find(days)
-    checks = [_events_at_least_users(judged), _no_fall(judged, fallen)]
-    return [*checks, _usual_change(days, judged, fallen)] if judged[0].grain == "day" else checks
+    lost = losses.find(days, label)
+    fallen = falls.find(days, losses.days_of(lost))
+    checks = [_events_at_least_users(judged), _no_loss(judged, lost), _no_fall(judged, fallen)]
+    return [*checks, _usual_change(days, judged, fallen, lost)] if judged[0].grain == "day" else checks
 
 
 def _coverage(measured: Measured, due: MonthDue | None) -> Check:
@@ -210,6 +213,13 @@ def _events_at_least_users(days: Sequence[ProductDay]) -> Check:
     return Check("events_at_least_users", _product(days), not wrong, _first_of(wrong) or f"none of {len(days)} periods has fewer")
 
 
+def _no_loss(judged: Sequence[ProductDay], lost: Sequence[Loss]) -> Check:
+    """Red where periods have lost many of the users, or all of them, that an earlier version had (`losses`)."""
+    first = judged[0].day
+    wrong = [str(loss) for loss in lost if loss.last >= first]
+    return Check("no_loss", _product(judged), not wrong, _first_of(wrong) or f"none of {len(judged)} periods has lost many")
+
+
 def _no_fall(judged: Sequence[ProductDay], fallen: Sequence[Fall]) -> Check:
     """Red where a product has nobody, or at most a quarter of its past, for longer than chance explains (`falls`)."""
     first = judged[0].day
@@ -225,7 +235,9 @@ def fall_in_words(fall: Fall) -> str:
     return f"no users {days}, " + (f"{fall.usual:,.1f} on average before" if fall.usual else "the whole time that was looked at")
 
 
-def compared_days(days: Sequence[ProductDay], judged: Sequence[ProductDay], fallen: Sequence[Fall]) -> Iterator[ComparedDay]:
+def compared_days(
+    days: Sequence[ProductDay], judged: Sequence[ProductDay], fallen: Sequence[Fall], lost: Sequence[Loss] = ()
+) -> Iterator[ComparedDay]:
     """The judged days that have a past, each beside what that past has it expect.
 
     A day is unusual that has over 50 % fewer or more users than usual. The usual number is the median of the same weekday in
@@ -235,13 +247,13 @@ def compared_days(days: Sequence[ProductDay], judged: Sequence[ProductDay], fall
     the square root of the median: what chance alone does to a number of independent people (Poisson). The first condition lets
     growth pass, the second a product of a dozen users that doubles by chance.
     """
-    # What has fallen is no past: else the first usual day after a gap would be called unusual.
-    in_fall = falls.days_of(days, fallen)
+    # What has fallen, or has lost users, is no past: else the first usual day after a gap would be called unusual.
+    no_past = falls.days_of(days, fallen) | losses.days_of(lost)
     users = {d.day: d.users for d in days if d.users is not None}
     for day in judged:
         number = users.get(day.day)
         weeks_before = (day.day - timedelta(weeks=week) for week in range(1, WEEKS + 1))
-        past = [users[d] for d in weeks_before if d in users and d not in in_fall]
+        past = [users[d] for d in weeks_before if d in users and d not in no_past]
         if number is None or len(past) < LEAST_WEEKS:
             continue
         usual = median(past)
@@ -250,9 +262,11 @@ def compared_days(days: Sequence[ProductDay], judged: Sequence[ProductDay], fall
         yield ComparedDay(day.day, number, usual, len(past), is_unusual)
 
 
-def _usual_change(days: Sequence[ProductDay], judged: Sequence[ProductDay], fallen: Sequence[Fall]) -> Check:
+def _usual_change(
+    days: Sequence[ProductDay], judged: Sequence[ProductDay], fallen: Sequence[Fall], lost: Sequence[Loss]
+) -> Check:
     """Red where a day has over 50 % fewer or more users than the product's own past has it expect (`compared_days`)."""
-    compared = list(compared_days(days, judged, fallen))
+    compared = list(compared_days(days, judged, fallen, lost))
     wrong = [
         f"{d.day}: {d.users:,} users, usually {d.usual:,.0f} on that weekday (of {d.weeks} weeks before)"
         for d in compared

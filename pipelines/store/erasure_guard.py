@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from affiliates.contributions.contract import Contribution
 from affiliates.errors import Code, Refusal
 from affiliates.manifests.product import ProductRef
-from affiliates.periods import period_days
+from affiliates.periods import Grain, period_days
 from pipelines.records import AcceptedContribution, Period, StoredContribution
 from pipelines.store import schema
 
@@ -123,14 +123,26 @@ def _overlap(one: tuple[date, date], other: tuple[date, date]) -> bool:
 
 def _is_about(order: sa.Row[Any], contribution: Contribution) -> bool:
     """Whether an order to erase would have erased the contribution: `erasure.Scope.condition`, for what isn't stored."""
-    first, last = period_days(contribution.grain, contribution.activity_date)
+    return is_about(order, contribution.ref, contribution.grain, contribution.activity_date, contribution.key_epoch)
+
+
+def is_about(order: sa.Row[Any], ref: ProductRef, grain: Grain, activity_date: date, key_epoch: str) -> bool:
+    """Whether an order to erase is about a product's period under a key; `activity_date` is the period's first day."""
+    first, last = period_days(grain, activity_date)
     return (
-        (order.affiliate is None or (order.affiliate, order.product) == contribution.ref)
+        (order.affiliate is None or (order.affiliate, order.product) == ref)
         and (order.first_day is None or order.first_day <= last)
         and (order.last_day is None or first <= order.last_day)
-        and order.key_epoch in (None, contribution.key_epoch)
+        and order.key_epoch in (None, key_epoch)
         and (order.before is None or first < order.before)
     )
+
+
+def orders_of_periods(connection: sa.Connection) -> list[sa.Row[Any]]:
+    """The orders to erase periods as a whole: rows of `erasures`, without those for replaced versions alone."""
+    erasure = schema.erasures.c
+    wanted = erasure.kind == ERASED, erasure.superseded.is_(False)
+    return list(connection.execute(sa.select(*erasure).where(*wanted)).all())
 
 
 def refusals(blocked_periods: Mapping[Period, ErasedPeriod]) -> Iterator[Refusal]:

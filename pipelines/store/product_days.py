@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -11,11 +11,26 @@ import sqlalchemy as sa
 from affiliates.manifests.product import ProductRef
 from affiliates.periods import Grain
 from pipelines.records import PERIOD_COLUMNS
-from pipelines.store import schema
+from pipelines.store import erasure_guard, schema
 from pipelines.store.engine import Store
 
 COUNTED = ("external", "internal")
 """Audiences whose users and events are added up; automated users are nobody."""
+
+
+class Version(NamedTuple):
+    """One version of a period's contribution, in numbers."""
+
+    definition: str
+    """ID/VERSION of what the product calls active."""
+    settings: tuple[str | None, str]
+    """Digests of the settings that decide who counts (null if not known), and of the crosswalk (empty for none)."""
+    sender: str | None
+    """The affiliate that handed the contribution in; null for what was computed here."""
+    users: int | None
+    """As `ProductDay.users`."""
+    events: int | None
+    """As `ProductDay.events`."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +49,9 @@ class ProductDay:
     """Of all sketches, as the store keeps them; erased ones take none."""
     lg_k: int
     """The lowest among the sketches."""
+    versions: tuple[Version, ...] = ()
+    """All versions of the period in their order, the current one last; empty where there is but one. Left out is what came
+    before an order to erase the period: who gave the order has decided about these people by name."""
 
 
 def read(store: Store, ref: ProductRef, grain: Grain, first: date, last: date) -> list[ProductDay]:
@@ -70,7 +88,14 @@ def read(store: Store, ref: ProductRef, grain: Grain, first: date, last: date) -
     with store.reading() as connection:
         for day, *numbers in connection.execute(rows):
             parts[day].append(_PartNumbers(*numbers))
-    return [_product_day(ref, grain, day, of_day) for day, of_day in parts.items()]
+        versions = _versions(connection, ref, grain, first, last)
+    return [_product_day(ref, grain, day, of_day, versions[day]) for day, of_day in parts.items()]
+
+
+def read_either(store: Store, ref: ProductRef, grain: Grain, first: date, last: date) -> list[ProductDay]:
+    """A product's periods of its own grain, or else of the other: whole months may have been handed in. As `read`."""
+    other: Grain = "month" if grain == "day" else "day"
+    return read(store, ref, grain, first, last) or read(store, ref, other, first, last)
 
 
 class _PartNumbers(NamedTuple):
@@ -83,7 +108,9 @@ class _PartNumbers(NamedTuple):
     lg_k: int
 
 
-def _product_day(ref: ProductRef, grain: Grain, day: date, parts: Sequence[_PartNumbers]) -> ProductDay:
+def _product_day(
+    ref: ProductRef, grain: Grain, day: date, parts: Sequence[_PartNumbers], versions: Sequence[Version]
+) -> ProductDay:
     counted = [part for part in parts if part.audience in COUNTED]
     return ProductDay(
         ref,
@@ -93,42 +120,67 @@ def _product_day(ref: ProductRef, grain: Grain, day: date, parts: Sequence[_Part
         events=_sum([part.events for part in counted]),
         stored_bytes=sum(part.stored_bytes for part in parts),
         lg_k=min(part.lg_k for part in parts),
+        versions=tuple(versions),
     )
 
 
-def read_earlier_users(store: Store, ref: ProductRef, grain: Grain, first: date, last: date) -> dict[date, int]:
-    """By first day, the most users that an earlier version of a period has had; periods without an earlier one are left out.
-
-    Only versions under the settings, the key and the crosswalk of the current one: by other ones the same people are others.
-    """
+def _versions(
+    connection: sa.Connection, ref: ProductRef, grain: Grain, first: date, last: date
+) -> defaultdict[date, list[Version]]:
+    """By first day, the versions of the periods that have several, in their order, but for those before an order to erase."""
     contribution = schema.contributions.c
     part = schema.parts.c
-    alike = (contribution.definition_digest, contribution.key_fingerprint, contribution.crosswalk_digest)
-    users = (
-        sa.select(contribution.activity_date, *alike, sa.func.sum(part.estimate), sa.func.count() - sa.func.count(part.estimate))
-        .join_from(schema.contributions, schema.parts, part.contribution_id == contribution.id)
-        .where(
-            contribution.affiliate == ref.affiliate,
-            contribution.product == ref.product,
-            contribution.grain == grain,
-            contribution.activity_date.between(first, last),
-            contribution.ahead.is_(False),
-            part.audience.in_(COUNTED),
+    counted = part.audience.in_(COUNTED)
+    wanted = (
+        contribution.affiliate == ref.affiliate,
+        contribution.product == ref.product,
+        contribution.grain == grain,
+        contribution.activity_date.between(first, last),
+        contribution.ahead.is_(False),
+    )
+    several = sa.select(contribution.activity_date).where(*wanted).group_by(contribution.activity_date)
+    replaced = list(connection.scalars(several.having(sa.func.count() > 1)))
+    versions = defaultdict[date, list[Version]](list)
+    if not replaced:  # As with most products: then no part is read.
+        return versions
+    rows = (
+        sa.select(
+            contribution.activity_date,
+            contribution.known_at,
+            contribution.key_epoch,
+            contribution.definition,
+            contribution.definition_digest,
+            contribution.crosswalk_digest,
+            contribution.sender,
+            _sum_or_null(part.estimate, counted),
+            _sum_or_null(part.events, counted),
         )
-        .group_by(contribution.id, contribution.activity_date, *alike)
+        .join_from(schema.contributions, schema.parts, part.contribution_id == contribution.id)
+        .where(*wanted, contribution.activity_date.in_(replaced))
+        .group_by(contribution.id)
         .order_by(contribution.id)
     )
-    versions = defaultdict[date, list[tuple[object, int | None]]](list)
-    with store.reading() as connection:
-        for day, definition, key, crosswalk, number, unknown in connection.execute(users):
-            versions[day].append(((definition, key, crosswalk), None if unknown else int(number)))
-    most = {}
-    for day, of_day in versions.items():
-        settings = of_day[-1][0]
-        earlier = [number for alike_settings, number in of_day[:-1] if alike_settings == settings and number is not None]
-        if earlier:
-            most[day] = max(earlier)
-    return most
+    orders = erasure_guard.orders_of_periods(connection)
+    known = defaultdict[date, list[tuple[datetime, str]]](list)
+    for day, known_at, key_epoch, definition, digest, crosswalk, sender, users, events in connection.execute(rows):
+        # PostgreSQL sums whole numbers as decimals.
+        numbers = [None if number is None else int(number) for number in (users, events)]
+        versions[day].append(Version(definition, (digest, crosswalk), sender, *numbers))
+        known[day].append((known_at, key_epoch))
+    for day in versions if orders else ():
+        erased = [
+            number
+            for number, (known_at, key_epoch) in enumerate(known[day][:-1])
+            if any(order.known_at >= known_at and erasure_guard.is_about(order, ref, grain, day, key_epoch) for order in orders)
+        ]
+        versions[day] = [version for number, version in enumerate(versions[day]) if number not in erased]
+    return versions
+
+
+def _sum_or_null(column: sa.ColumnElement[int], counted: sa.ColumnElement[bool]) -> sa.ColumnElement[int | None]:
+    """The sum over the rows that count, null where any of these has no number: SQL's own sum leaves nulls out."""
+    unknown = sa.func.sum(sa.case((counted & column.is_(None), 1), else_=0))
+    return sa.case((unknown > 0, sa.null()), else_=sa.func.coalesce(sa.func.sum(sa.case((counted, column), else_=0)), 0))
 
 
 def read_events(store: Store, ref: ProductRef, grain: Grain, next_epoch: bool = False) -> dict[date, int]:

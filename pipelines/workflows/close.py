@@ -10,7 +10,7 @@ from affiliates.manifests.attestations import Attested
 from affiliates.manifests.group import Group
 from affiliates.manifests.loader import read_attested
 from affiliates.periods import LONGEST_RUN, end_of
-from pipelines.alerts import delivery, evaluate
+from pipelines.alerts import delivery, evaluate, unusual_data
 from pipelines.counting import measure
 from pipelines.counting.convention import METHOD
 from pipelines.counting.inputs import gather
@@ -202,9 +202,13 @@ def _red_checks(store: ContributionStore, group: Group, measured: Mapping[str, M
     for check in dict.fromkeys(checks):
         if not check.passed:
             yield f"{check.name}, {check.subject}: {check.explanation}"
-    # No check of Dagster's: it rests on versions that are current no more.
     month = next(iter(measured.values())).inputs.month
-    yield from (str(f) for f in data_findings.read_month(store, group, month) if f.what.startswith(data_findings.LOST_USERS))
+    # That no reading counts an audience is a decision: whoever has accepted it once isn't asked in every month.
+    accepted = unusual_data.accepted(store)
+    for finding in data_findings.read_month(store, group, month):
+        is_decided = finding.what.startswith(data_findings.DECIDED_ONCE) and finding.subject in accepted
+        if finding.what.startswith(data_findings.KEEPS_OPEN) and not is_decided:
+            yield str(finding)
 
 
 def _check_not_red(name: str, red: Sequence[str]) -> None:

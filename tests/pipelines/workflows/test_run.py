@@ -532,13 +532,14 @@ def test_a_part_of_a_source_that_is_gone_is_told(make: Make) -> None:
     assert go(directory, now=NOW + timedelta(days=3)).clean
 
 
-def test_other_settings_lose_nobody(make: Make) -> None:
-    """A condition that leaves half of the users out is no export that has lost them."""
+def test_another_definition_loses_nobody(make: Make) -> None:
+    """A condition that leaves half of the users out is no export that has lost them, where `active` says that it is meant."""
     rows_ = by_day(40, 1, 31)
     directory = make([entity("a", [product(to="2025-02-01")])], {"events.parquet": events(rows_)})
     assert go(directory).clean
     fewer = source(counts_when="length(user) > 14")
-    make([entity("a", [product(to="2025-02-01", sources=[fewer])])])
+    active = {"id": "seen", "version": 2, "meaning": "was seen with a long name"}
+    make([entity("a", [product(to="2025-02-01", sources=[fewer], active=active)])])
     report = go(directory, now=NOW + timedelta(days=1))
     assert report.products[0].received.replaced == 31
     assert report.clean
