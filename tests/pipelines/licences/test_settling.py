@@ -202,6 +202,37 @@ def test_identity_is_a_cause_behind_a_larger_count(make: Callable[..., Path], st
     assert 4900 <= way.upper_at_best <= 4910, "4,000 of the count, the 900 of the larger namespace, and the sketches' error"
 
 
+def test_numbers_that_contradict_settle_nothing_until_one_is_known_to_be_wrong(
+    make: Callable[..., Path], store: ContributionStore
+) -> None:
+    """A count of 4,000 beside sketches of 900: no threshold is `under` by the sketches, and the count stands in for nothing."""
+    kind = Kind({"a/feed": {"email": (0, 1500)}, "b/calls": {"email": (1000, 1900)}}, counts={"b/calls": 4000})
+    months = filled(store, group_of(make, kind), kind)
+    for reading in BY_NAME.values():
+        measured = months.figures_of(MONTH, reading)
+        assert measured is not None
+        people = months.count_people(measured, reading)
+        assert people is not None
+        assert people.upper is None
+        for threshold in (100, 2_600, 3_000, 700_000_000):
+            clause = Clause(
+                id="mau", metric="monthly_active_users", threshold=threshold, comparator="gt", unit="users", measured="any_month"
+            )  # fmt: skip
+            result = release_tests.result_of_count(clause, people, record=False)
+            # What was counted can be over; nothing is under.
+            assert result.result == ("over" if threshold == 100 else "undetermined")
+            assert result.least_headroom is None
+            settling = release_tests.explained(months, result, clause, [people]).settling
+            if settling is None:
+                continue
+            causes = [cause for part in release_tests.spreads_of(months, [people]) for cause in part.causes]
+            assert {(cause.kind, cause.subject) for cause in causes if cause.kind != "identity"} == {("gap", "b/calls")}
+            assert settling.upper_must_fall is None
+            assert "there must be an upper bound" in settling.sentences[0]
+            assert "a count of 4,000 people (report)" in settling.sentences[1]
+            assert "one of the two is wrong" in settling.sentences[1]
+
+
 def test_what_only_together_settles() -> None:
     """Two stand-ins of which neither is enough are named as a pair, and a third that adds nothing isn't."""
     counts = {
