@@ -155,8 +155,8 @@ class ContributionSummary:
             parts.append(Text(f"{self.unidentified:,} events named no user and aren't counted.", "yellow"))
         if self.undecided:
             parts.append(Text(f"{self.undecided:,} events were left undecided by a condition, taken for false.", "yellow"))
-        if self.excluded:
-            parts.append(Text(f"{self.excluded:,} events are left out by `counts_when` or `audiences`.", "yellow"))
+        if left_out := tables.not_counted(0, 0, self.excluded or 0, 0):
+            parts.append(left_out)
         # Who doesn't read the manifest still learns here why a reading may have no upper bound.
         limited = sorted(" and ".join(a.split()) for a in self.audiences if a)
         if limited:

@@ -193,9 +193,9 @@ def not_counted(unidentified: int, undecided: int, excluded: int, automated: int
     if undecided:
         parts.append(f"{undecided:,} events were left undecided by a condition and taken for false.")
     if excluded:
-        parts.append(f"{excluded:,} events are left out by `counts_when` or `audiences`.")
+        parts.append(f"{excluded:,} event{'s are' if excluded > 1 else ' is'} left out by `counts_when` or `audiences`.")
     if automated:
-        parts.append(f"{automated:,} automated users aren't counted.")
+        parts.append(f"{automated:,} automated user{'s are' if automated > 1 else ' is'}n't counted.")
     return Text(" ".join(parts), style="yellow") if parts else None
 
 

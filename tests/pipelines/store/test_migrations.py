@@ -4,7 +4,8 @@
 restated; from 0002 on a month that was closed, restated, and changed after that; in 0003 by files that were handed in, one of
 them refused; in 0004 some of its sketches are erased; in 0005 one is of external users alone; in 0006 there is a
 ledger; in 0007 a product has two days under both keys of a change; in 0008 an alert was raised, acknowledged and closed, and
-messages about it were sent and wait; 0009 changes a view alone. Each new schema of tables adds its own.
+messages about it were sent and wait; 0009 changes a view alone; 0010 is 0008's with a contribution that tells what a condition
+left out. Each new schema of tables adds its own.
 """
 
 import json
