@@ -55,6 +55,15 @@ def coming(store: Store, now: datetime) -> ComingMoments:
         )
 
 
+def computed_ahead(store: Store, first: date, last: date, now: datetime) -> int:
+    """How many current contributions of the days from `first` to `last` (both included) are of a moment that is still to come."""
+    contribution = schema.contributions.c
+    latest = schema.current(schema.contributions, *PERIOD_COLUMNS).where(contribution.activity_date.between(first, last))
+    late = sa.select(sa.func.count()).where(contribution.id.in_(latest), contribution.computed_at > now + LONGEST_RUN)
+    with store.reading() as connection:
+        return connection.scalar(late) or 0
+
+
 def last_written(store: Store) -> datetime | None:
     """When the last of the contributions and publications was stored; None in an empty store."""
     moments = list[datetime]()

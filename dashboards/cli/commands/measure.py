@@ -43,7 +43,7 @@ def measure(
     from affiliates.manifests.loader import read_group
     from dashboards.cli import answers, tables
     from pipelines.figures import changes, data_findings, query, signed_readings
-    from pipelines.store import contributions
+    from pipelines.store import contributions, moments
 
     _check_one([("--month", month is not None), ("--trailing", trailing is not None), ("--to-date", to_date)])
     first = month and console.month_of(month)
@@ -75,8 +75,11 @@ def measure(
             elif publication is not None and day is None:
                 changed = changes.since_published(fixed, settings, chosen, publication)
                 notes = [f"{changes.describe(publication, changed)}."] if changed else []
+            ahead = 0 if day else moments.computed_ahead(fixed, first, month_end(first), datetime.now(UTC))
         if publication is None:
             notes = ["Not published: measured by what the store and the manifests have now."]
+        if ahead:
+            notes.append(f"Contributions computed at a moment that is still to come: {ahead}. `mauwatch run` computes them anew.")
     else:
         # A day that isn't over would make the window look small.
         days = _days(trailing, last or last_over(settings, datetime.now(UTC)))

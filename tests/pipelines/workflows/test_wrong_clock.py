@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
 import yaml
 from hypothesis import Phase, given, settings
@@ -13,11 +14,13 @@ from hypothesis import strategies as st
 from affiliates.errors import Code, RefusedError
 from affiliates.manifests.loader import read_group
 from affiliates.periods import DAY, LONGEST_RUN, midnight
+from dashboards.cli import doctor
 from pipelines.defs.in_process import run as run_in_dagster
 from pipelines.figures import query
 from pipelines.ingestion import clock_check
 from pipelines.records import StoredContribution, believed
 from pipelines.runbook import Finding, Page
+from pipelines.serving.health import HealthMonitor
 from pipelines.store import contributions, erasure, moments, outbox, publications
 from pipelines.store.outbox import Message
 from pipelines.workflows.close import Signature, close_month
@@ -25,10 +28,13 @@ from pipelines.workflows.quiet_run import quiet_run
 from pipelines.workflows.run import run
 from pipelines.workspace import Workspace
 from tests.support.brought import _PLAIN
+from tests.support.command import mauwatch
 from tests.support.databases import both_databases
 from tests.support.groups import ATTESTED, entity, product, source, write_group
+from tests.support.receipts import outcomes, take, why
 from tests.support.receivers import web_server
 from tests.support.runs import go
+from tests.support.wrong_contributions import FIRST, row, write
 
 Make = Callable[..., Path]
 JANUARY = date(2025, 1, 1)
@@ -133,6 +139,25 @@ def test_what_nobody_can_compute_anew_is_not_settled_for_good(directory: Path) -
     with pytest.raises(RefusedError) as refused:
         close(directory, AHEAD + 30 * DAY)
     assert refused.value.refusals[0].code == Code.MONTH_CHECKS_RED
+
+
+def test_what_was_handed_in_while_the_clock_was_ahead_has_to_be_computed_again(make: Make) -> None:
+    """Nobody here can compute it anew; the affiliate's next file settles the day, though its users are the same."""
+    directory = make([entity("a", [product("app", to="2025-01-02", sources=[])])], lg_k=14)
+    ahead = datetime(2025, 3, 1, tzinfo=UTC)
+    take(directory, write(directory / "ahead.parquet", row(FIRST, computed_at=ahead)), now=ahead)
+    users = shown(directory)[0]
+    assert shown(directory) == (users, True, "preliminary")
+    assert "in the future" in why(take(directory, directory / "ahead.parquet", now=LATER))
+    go(directory, LATER)
+    assert shown(directory)[1] is False
+    again = take(directory, write(directory / "again.parquet", row(FIRST, computed_at=LATER)), now=LATER)
+    assert outcomes(again) == ["the same"]
+    assert shown(directory) == (users, True, "preliminary")
+    older = write(directory / "older.parquet", row(FIRST, computed_at=LATER - DAY, number=3))
+    (taken,) = take(directory, older, now=LATER + DAY).files
+    assert "1 of 1 contributions aren't stored" in "".join(taken.warnings)
+    assert shown(directory) == (users, True, "preliminary")
 
 
 def test_a_month_that_was_signed_in_the_future_is_told_and_can_be_signed_again(directory: Path) -> None:
@@ -251,15 +276,31 @@ def test_an_attestation_of_a_day_to_come_is_refused(directory: Path, key: str) -
     close(directory, datetime(2025, 2, 11, 1, tzinfo=UTC), despite="one user on the last day")
 
 
-def test_doctor_and_health_know_the_clock(directory: Path) -> None:
+def test_whoever_looks_is_told_of_the_clock(directory: Path) -> None:
+    """Between the wrong moment and the next run the figure stands as it was published: who reads it has to know."""
     group = read_group(directory)
     go(directory, AHEAD)
     with contributions.open_store(group.settings.store, directory) as store:
         assert clock_check.look(store, AHEAD).is_fine
-        assert not clock_check.look(store, LATER).is_fine
-        assert clock_check.look(store, datetime(2000, 1, 1, tzinfo=UTC)).fault
-    assert clock_check.look(None, datetime(2000, 1, 1, tzinfo=UTC)).fault
+    long_ago = datetime(2000, 1, 1, tzinfo=UTC)
+    for now, said in (
+        (LATER, "of a moment that is still to come, 2025-02-11 00:30 UTC"),
+        (long_ago, "lies before mauwatch was made"),
+    ):
+        told = [text for what, is_fine, text in doctor.examine(directory, group, now) if what == "clock" and not is_fine]
+        assert any(said in text for text in told), told
+    assert clock_check.look(None, long_ago).fault
     assert clock_check.look(None, datetime(2077, 1, 1, tzinfo=UTC)).fault
+    # `measure` and /health have this machine's clock.
+    bring(directory, LAST, range(300, 310))
+    go(directory, datetime.now(UTC) + 20 * DAY)
+    printed = " ".join(mauwatch("measure", "--month", "2025-01", "--group", directory).stdout.split())
+    assert "Contributions computed at a moment that is still to come: 1" in printed
+    with dg.DagsterInstance.ephemeral() as dagster:
+        monitor = HealthMonitor(directory, lambda: group, dagster, ("127.0.0.1", 9), lambda: 0.0, lambda: "")
+        clock = monitor.report()[1]["checks"]["clock"]
+    assert not clock["fine"]
+    assert clock["runbook"].endswith(f"#{Page.CLOCK}")
 
 
 @given(
