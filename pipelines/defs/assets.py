@@ -16,13 +16,13 @@ from pipelines.counting.measure import Measured
 from pipelines.defs import checks, partitions
 from pipelines.defs.partitions import Calendar
 from pipelines.defs.resources import RUN_CONTEXT, RunContext, failure_of
-from pipelines.figures import data_findings, quality_checks, rows
+from pipelines.figures import data_findings, quality_checks, rows, signed_readings
 from pipelines.figures.quality_checks import Check, MonthDue
 from pipelines.ingestion import collect, stated_counts
 from pipelines.ingestion.collect import ProductRun
 from pipelines.licences.release_tests import LicenceTest
 from pipelines.runbook import Finding
-from pipelines.store import product_days, publications
+from pipelines.store import mark, product_days, publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.product_days import ProductDay
 from pipelines.workflows.publish import note_data, note_tests, publish_month
@@ -138,6 +138,8 @@ def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix)
             store = run_context.workspace.store_if_any()
             if store is not None:
                 findings += note_data(run_context.workspace, store)
+                findings += mark.findings(store, run_context.workspace.directory)
+                findings += signed_readings.findings(store, run_context.workspace.group)
             for number, month in enumerate(months):
                 if store is None:
                     break

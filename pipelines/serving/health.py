@@ -27,10 +27,10 @@ from pipelines import runbook
 from pipelines.alerts import unusual_data
 from pipelines.counting.missing import day_ranges
 from pipelines.defs import instance
-from pipelines.figures import data_findings
+from pipelines.figures import data_findings, signed_readings
 from pipelines.ingestion import clock_check
 from pipelines.runbook import Page
-from pipelines.store import contributions, engine
+from pipelines.store import contributions, engine, mark
 
 STALE = 300.0
 """Seconds after which a daemon's heartbeat is too old; Dagster's daemons beat every 30."""
@@ -110,7 +110,9 @@ class HealthMonitor:
         if not engine.exists(url, self.directory):
             return HealthCheck("store", True, "none yet: the first run makes it")
         with contributions.open_store(url, self.directory) as store:
-            return HealthCheck("store", True, f"{len(store.read_months())} months")
+            findings = [*mark.findings(store, self.directory), *signed_readings.findings(store, self.group())]
+            found = "; ".join(map(str, findings)) or f"{len(store.read_months())} months"
+            return HealthCheck("store", not findings, found, findings[0].page if findings else Page.STORE)
 
     def _clock(self) -> HealthCheck:
         """Whether the clock can be right, by itself and by the moments that the store holds."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
+import dagster as dg
 import pytest
 
 from affiliates.errors import Code, RefusedError
@@ -12,6 +13,7 @@ from affiliates.manifests.loader import read_group
 from pipelines.figures import query, signed_readings
 from pipelines.figures.months import Months
 from pipelines.runbook import Page
+from pipelines.serving.health import HealthMonitor
 from pipelines.store import contributions, publications
 from pipelines.workflows.close import Signature, close_month
 from pipelines.workspace import Workspace
@@ -94,6 +96,20 @@ def test_the_reading_named_again_or_the_month_signed_again_ends_it(directory: Pa
     sign(directory, restates="the reading has another name", despite="the source has lost days")
     assert not [finding for finding in go(directory).findings if finding.page == Page.READING]
     assert shown(directory)[1:] == ("restated", "unique")
+
+
+def test_health_knows(directory: Path) -> None:
+    """Under `serve` nobody reads what a run prints."""
+    name_readings(directory, "unique", "sum")
+    group = read_group(directory)
+    with dg.DagsterInstance.ephemeral() as dagster:
+        monitor = HealthMonitor(directory, lambda: group, dagster, ("127.0.0.1", 9), lambda: 0.0, lambda: "")
+        store = monitor.report()[1]["checks"]["store"]
+        assert "has no reading people" in store["found"]
+        assert store["runbook"].endswith(f"#{Page.READING}")
+        for path in directory.glob(".mauwatch/store.sqlite*"):
+            path.unlink()
+        assert monitor.report()[1]["checks"]["store"]["runbook"].endswith(f"#{Page.GONE}")
 
 
 def test_no_licence_is_tested_by_a_figure_that_took_a_signed_ones_place(directory: Path) -> None:
