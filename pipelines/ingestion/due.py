@@ -14,7 +14,7 @@ from affiliates.sources.protocol import EventSource
 from pipelines.counting import overlap
 from pipelines.counting.missing import asked_of
 from pipelines.counting.missing import missing as missing_days
-from pipelines.records import StoredContribution, believed
+from pipelines.records import StoredContribution
 from pipelines.store import product_days
 from pipelines.workspace import Workspace
 
@@ -176,7 +176,7 @@ def _is_outdated(
         return False
     settles = settles_at(workspace.group, ref, version.grain, version.activity_date, version.day_zone)
     return (
-        believed(version, workspace.now).computed_at < settles
+        version.computed_at < settles
         or (version.key_epoch, version.key_fingerprint) != (edge.keys.source(month).epoch, edge.keys.fingerprint(month))
         or version.definition_digest != definition_digest(product, edge.settings)
         or version.crosswalk_digest != workspace.crosswalk_digest(month)

@@ -104,7 +104,7 @@ class ContributionStore(Store):
         Other registers than the current version's become the current version, and the earlier one stays. The same registers
         change nothing, but the first computation after the period has settled is noted. A contribution that was computed
         before the current version (by a slower run, in an older file) isn't stored, and neither is what was erased, until
-        somebody allows it. A version of a moment that is still to come counts as computed before anything else.
+        somebody allows it.
 
         `seen`: by first day, the digest of the files that contributions of one product were computed from. It is noted for
         stored contributions alone: else a change of a file would pass for stored.
@@ -144,7 +144,7 @@ class ContributionStore(Store):
         # Packing takes longer than writing: it is done before it is this writer's turn, so that the others needn't wait.
         packed = sketches.pack([r.contribution for r in received if records.differs(r, current.get(r.period))])
         with self.writing() as connection:
-            current = {period: records.believed(v, known_at) for period, v in versions.current(connection, received).items()}
+            current = versions.current(connection, received)
             restated = judge(ContributionStore(self.engine, connection), current) if judge else None
             gone = erasure_guard.blocked(connection, received, current)
             # Another writer may have changed the current versions since: what now differs is packed, too.
