@@ -3,12 +3,15 @@
 Made of what a bundle of evidence holds, and of nothing else: whoever has the bundle can hold each line against it.
 """
 
+import zlib
 from collections.abc import Mapping
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from affiliates.errors import Code, refused
+from affiliates.signing import file_digest
 from dashboards.report import back, body, front
 from dashboards.report.sheets import Sheets
 
@@ -36,6 +39,13 @@ def pdf(files: Mapping[str, Any], at: datetime, font: Path | None = None) -> byt
         return bytes(sheets.output())
     finally:
         sheets.close_fonts()
+
+
+def made_with(font: Path | None = None) -> str:
+    """The libraries, and the group's own font, that decide over the page's bytes: whoever has the same makes the same page."""
+    versions = [f"{name} {metadata.version(name)}" for name in ("mauwatch", "fpdf2", "fonttools", "matplotlib")]
+    own = f"; {file_digest(font)}" if font else ""
+    return f"{', '.join(versions)}, zlib {zlib.ZLIB_RUNTIME_VERSION}{own}"
 
 
 def write(sheets: Sheets, files: Mapping[str, Any]) -> None:

@@ -20,8 +20,10 @@ from affiliates import signing
 from affiliates.errors import Code, refused
 from pipelines.hash_chain import canonical
 
-FORMAT = "mauwatch-evidence-1"
-"""Name and version of the format, as a bundle's list says it."""
+FORMAT = "mauwatch-evidence-2"
+"""Name and version of the format, as a bundle's list says it: rows are numbered by their place, and each document is compared."""
+FIRST_FORMAT = "mauwatch-evidence-1"
+"""The format of bundles that were made before: rows have the store's own numbers."""
 LIST = "bundle.json"
 """The bundle's first file: format, what the bundle is about, and SHA-256 by file name."""
 SIGNATURE = "signature.json"
@@ -48,15 +50,25 @@ class Bundle:
     """The key that has signed the list (base64); null for an unsigned bundle."""
     sha256: str
     """Of the whole bundle."""
+    format: str = FORMAT
+    """`FORMAT` or `FIRST_FORMAT`."""
 
     def json(self, name: str) -> Any:
         """The content of a JSON file. Raises `RefusedError` (BUNDLE_CHANGED) where there is no such file, or no JSON in it."""
         try:
-            return json.loads((self.folder / name).read_text(encoding="utf-8"))
+            return json.loads((self.folder / name).read_text(encoding="utf-8"), object_pairs_hook=_each_once)
         except (OSError, ValueError, RecursionError):
             raise refused(
                 Code.BUNDLE_CHANGED, name, "isn't in the bundle, or can't be read", "", "ask for the bundle again"
             ) from None
+
+
+def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. Raises `ValueError` for a key that stands twice: one reader takes the first, another the last."""
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a key stands twice")
+    return content
 
 
 def write(path: Path, folder: Path, about: Mapping[str, Any], private: Path | None) -> str:
@@ -95,7 +107,8 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
             about = _json_object(listing)
             signed = _json_object(signature)
             files = about.pop("files")
-            if about.pop("format") != FORMAT:
+            version = about.pop("format")
+            if version not in (FORMAT, FIRST_FORMAT):
                 raise ValueError
         except _BROKEN:
             raise refused(
@@ -117,7 +130,7 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
         _zip(Path(room) / "again.zip", folder, listing, signature, names)
         if not filecmp.cmp(path, Path(room) / "again.zip", shallow=False):
             raise refused(Code.BUNDLE_CHANGED, path.name, "was changed outside its files", "", _AGAIN)
-        yield Bundle(folder, about, files, key, signing.file_digest(path))
+        yield Bundle(folder, about, files, key, signing.file_digest(path), version)
 
 
 _AGAIN = "ask for the bundle again, and compare its SHA-256"

@@ -53,6 +53,7 @@ def group_of(group: Mapping[str, Any], readings: Sequence[Mapping[str, Any]]) ->
                 "name": group["name"],
                 "ultimate_parent": group["ultimate_parent"],
                 "time_zone": group["time_zone"],
+                **({"lg_k": group["lg_k"]} if "lg_k" in group else {}),
                 "namespaces": group.get("namespaces", {}),  # Bundles of methods 1 and 2 have none.
                 "keys": [{name: value for name, value in key.items() if value is not None} for key in keys],
             },
@@ -102,6 +103,16 @@ class BundleReader:
             for number, audience, namespace, image, erased_at in wanted.iter_rows():
                 events = details[number][f"{audience} {namespace}"]
                 yield number, StoredPart(audience, namespace, _registers(name, image), erased_at, events)
+
+    def stray_parts(self) -> Iterator[str]:
+        """The files of sketches with a row of no contribution of their product, a sentence each: no figure has such a row."""
+        by_file: dict[str, set[int]] = {}
+        for number, version in self.versions.items():
+            by_file.setdefault(file_of(version), set()).add(number)
+        for name, numbers in sorted(by_file.items()):
+            rows = untrusted_files.read(self._folder / name, PARTS, ("sketch", "erased_at"))
+            if set(rows["contribution"]) - numbers:
+                yield f"{name}: a row is of no contribution of the product"
 
     def read_events(self, ref: ProductRef, next_epoch: bool = False) -> Mapping[date, int]:
         """Nothing: events are compared for second contributions alone, which no month's figures rest on."""

@@ -7,9 +7,9 @@ scenario or an alert.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,14 +20,17 @@ import polars as pl
 from affiliates import signing
 from affiliates.errors import Code, RefusedError, did_you_mean, refused
 from affiliates.manifests.group import Group
-from affiliates.periods import month_end
+from affiliates.periods import local_day, month_end
 from pipelines import hash_chain
 from pipelines.counting import inputs
-from pipelines.evidence import archive
+from pipelines.evidence import archive, documents
+from pipelines.evidence.binding import signed_basis
 from pipelines.evidence.bundle_reader import DETAILS, PARTS, file_of
-from pipelines.evidence.contents import FigureBasis, TestedLicence, contents
+from pipelines.evidence.contents import TestedLicence, contents
+from pipelines.evidence.documents import PAGE, FigureBasis, Page
 from pipelines.evidence.method_text import method_text
 from pipelines.figures import changes
+from pipelines.hash_chain import LedgerEntry
 from pipelines.licences import release_tests
 from pipelines.licences.release_tests import Licence
 from pipelines.records import StoredContribution
@@ -38,12 +41,8 @@ from pipelines.workspace import Workspace
 
 Kind = Literal["outside", "expert", "privileged"]
 """Which bundle."""
-PAGE = "evidence.pdf"
-"""The file of the page, in each bundle; beside the bundles, the page of the outside and the expert one."""
 PRIVILEGED_PAGE = "privileged.pdf"
 """The page of the privileged bundle, beside the bundles."""
-Page = Callable[[Mapping[str, Any], datetime], bytes]
-"""Makes the page that a lawyer reads, as a PDF, from a bundle's JSON by name (and `about`), and the time."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,8 @@ class Filing:
     """To whom the outside page is addressed; without one, to the licensor."""
     purpose: str = ""
     """What the page is for, in a sentence; without one, to show what the test finds."""
+    page_made_with: str = ""
+    """By which libraries the page is made: whoever has the same can make it again, byte for byte."""
 
 
 @dataclass(frozen=True)
@@ -80,21 +81,17 @@ def write(workspace: Workspace, licence: Licence, to: Path, filing: Filing, page
     Raises `RefusedError` where the month has no published figures (FIGURE_MISSING), where the store isn't what its ledger
     noted (EVIDENCE_UNWRITABLE), and for a reading that nobody knows (MANIFEST_NAME_UNKNOWN).
     """
-    group = workspace.group
     store = workspace.store_if_any()
-    month = licence.measured_month
-    key = group.settings.evidence_key
+    key = workspace.group.settings.evidence_key
     private = workspace.directory / key if key else None
     if store is None:
-        raise _no_figures(month)
-    chosen = _chosen_readings(group, licence, filing.readings)
-    to.mkdir(parents=True, exist_ok=True)
+        raise _no_figures(licence.measured_month)
     digests: dict[Kind, str] = {}
-    # One snapshot: figures, tests and ledger of one moment. The folder is on the disk that has room for the bundles.
-    with store.snapshot() as fixed, TemporaryDirectory(prefix="mauwatch-", dir=to) as room:
-        whole = _tested_licence(fixed, group, licence, workspace.today)
+    # One snapshot: figures, tests and ledger of one moment.
+    with store.snapshot() as fixed:
+        group, licence, whole = _tested_licence(workspace, fixed, licence)
+        chosen = _chosen_readings(group, licence, filing.readings)
         outside = whole.limited_to(chosen)
-        entries = ledger.read(fixed)
         if faults := ledger.faults(fixed):
             raise refused(
                 Code.EVIDENCE_UNWRITABLE,
@@ -103,39 +100,62 @@ def write(workspace: Workspace, licence: Licence, to: Path, filing: Filing, page
                 faults[0],
                 "find out who changed the store: mauwatch verify",
             )
-        lines = "".join(f"{entry.to_line()}\n" for entry in entries)
-        head = hash_chain.head_of(entries, month)
-        about = {
-            "group": group.settings.group,
-            "licence": licence.id,
-            "month": f"{month:%Y-%m}",
-            "made_at": workspace.now.isoformat(timespec="seconds"),
-            "made_by": f"mauwatch {metadata.version('mauwatch')}",
-            "ledger_head": {"number": head.number, "digest": head.digest} if head else None,
-            "public_key": signing.public_of(private) if private else None,
-        }
-        for kind in filing.kinds:
-            tested = whole if kind == "privileged" else outside
-            folder = Path(room) / kind
-            folder.mkdir()
-            texts = {
-                f"{name}.json": _json(content)
-                for name, content in contents(fixed, group, licence, tested, workspace.today).items()
-            }
-            # The page is made from the texts as they are written, so it can't say anything else than the bundle.
-            written = {name.removesuffix(".json"): json.loads(text) for name, text in texts.items()}
-            named = about | {"kind": kind} | _heading(group, licence, filing, kind)
-            pdf = page(written | {"about": named}, workspace.now)
-            (to / (PRIVILEGED_PAGE if kind == "privileged" else PAGE)).write_bytes(pdf)
-            (folder / PAGE).write_bytes(pdf)
-            method = method_text(max(publication.method for publication in tested.published.values()))
-            for name, text in (texts | {"ledger.jsonl": lines, "method.txt": method}).items():
-                (folder / name).write_text(text, encoding="utf-8")
-            if kind == "expert":
-                _write_sketches(fixed, tested, folder)
-            digests[kind] = archive.write(to / f"{kind}.zip", folder, named, private)
+        entries = ledger.read(fixed)
+        about = _about(workspace, group, licence, filing, hash_chain.head_of(entries, licence.measured_month), private)
+        today = local_day(workspace.now, group.settings.time_zone)
+        to.mkdir(parents=True, exist_ok=True)
+        # The folder is on the disk that has room for the bundles.
+        with TemporaryDirectory(prefix="mauwatch-", dir=to) as room:
+            for kind in filing.kinds:
+                tested = whole if kind == "privileged" else outside
+                folder = Path(room) / kind
+                folder.mkdir()
+                named = about | {"kind": kind} | _heading(group, licence, filing, kind)
+                files = contents(fixed, group, licence, tested, today, entries)
+                texts = {f"{name}.json": _json(content) for name, content in files.items()}
+                # The page is made from the texts as they are written, so it can't say anything else than the bundle.
+                written = {name.removesuffix(".json"): json.loads(text) for name, text in texts.items()}
+                pdf = page(written | {"about": named}, workspace.now)
+                (to / (PRIVILEGED_PAGE if kind == "privileged" else PAGE)).write_bytes(pdf)
+                (folder / PAGE).write_bytes(pdf)
+                shown = _entries_shown(entries, licence.measured_month, written["licence"]["noted"])
+                texts["ledger.jsonl"] = "".join(f"{entry.to_line()}\n" for entry in shown)
+                texts["method.txt"] = method_text(max(publication.method for publication in tested.published.values()))
+                for name, text in texts.items():
+                    (folder / name).write_text(text, encoding="utf-8")
+                if kind == "expert":
+                    _write_sketches(fixed, tested, folder)
+                digests[kind] = archive.write(to / f"{kind}.zip", folder, named, private)
     left_out = [name for name in whole.published if name not in chosen]
     return Written(digests, chosen, left_out, not any(publication.signed for publication in whole.published.values()))
+
+
+def _about(
+    workspace: Workspace, group: Group, licence: Licence, filing: Filing, head: LedgerEntry | None, private: Path | None
+) -> dict[str, Any]:
+    """What the list of each bundle says besides its files."""
+    return {
+        "group": group.settings.group,
+        "licence": licence.id,
+        "month": f"{licence.measured_month:%Y-%m}",
+        "made_at": workspace.now.isoformat(timespec="seconds"),
+        "made_by": f"mauwatch {metadata.version('mauwatch')}",
+        "page_made_with": filing.page_made_with,
+        "ledger_head": {"number": head.number, "digest": head.digest} if head else None,
+        "public_key": signing.public_of(private) if private else None,
+    }
+
+
+def _entries_shown(entries: Sequence[LedgerEntry], month: date, noted: Sequence[Mapping[str, Any]]) -> Sequence[LedgerEntry]:
+    """The ledger up to the month's head, or to the last of its tests: no printed head is of what came later.
+
+    Of a month that nobody has signed, all entries.
+    """
+    head = hash_chain.head_of(entries, month)
+    if head is None:
+        return entries
+    tests = [entry.number for row in noted if (entry := documents.noted_entry(entries, row))]
+    return [entry for entry in entries if entry.number <= max(head.number, *tests)]
 
 
 def _chosen_readings(group: Group, licence: Licence, names: Sequence[str]) -> list[str]:
@@ -165,13 +185,17 @@ def _heading(group: Group, licence: Licence, filing: Filing, kind: Kind) -> dict
     }
 
 
-def _tested_licence(store: ContributionStore, group: Group, licence: Licence, today: date) -> TestedLicence:
-    """The licence's test, run again, with all that the bundle is written from. Raises `RefusedError` as `write` does."""
+def _tested_licence(workspace: Workspace, store: ContributionStore, licence: Licence) -> tuple[Group, Licence, TestedLicence]:
+    """The licence's test, run again, with all that the bundle is written from: the group, the licence and the test.
+
+    A month that was signed is shown as it was signed, whatever the manifests and the registry say by now. Raises `RefusedError`
+    as `write` does.
+    """
     month = licence.measured_month
-    # Figures by a reading that readings.yaml no longer has stay published, and are no part of the test.
-    known = {reading.name for reading in group.readings.readings}
     in_force = publications.in_force(store, month)
-    published = {reading: publication for (_, reading), publication in in_force.items() if reading in known}
+    signed = signed_basis(workspace.group, licence, list(in_force.values()))
+    group, licence = (signed.group, signed.licence) if signed else (workspace.group, licence)
+    published = signed.published if signed else {reading: publication for (_, reading), publication in in_force.items()}
     bases: list[FigureBasis] = []
     for reading in group.readings.readings:
         if reading.name not in published:
@@ -182,8 +206,10 @@ def _tested_licence(store: ContributionStore, group: Group, licence: Licence, to
         method = published[reading.name].method
         bases += [FigureBasis(reading, on, inputs.gather(store, group, month, reading, on, up_to, method)) for on in days]
         _check_same_settings(store, group, published[reading.name], bases[-len(days)])
-    (test, *_) = release_tests.run_tests(store, group, [licence], today=today)
-    return TestedLicence(test, published, bases)
+    # Figures by a reading that readings.yaml no longer has stay published, and are no part of the test.
+    known = {reading.name: published[reading.name] for reading in group.readings.readings}
+    test = release_tests.run_signed_test(store, group, licence, workspace.group, workspace.today)
+    return group, licence, TestedLicence(test, known, bases, signed)
 
 
 def _check_same_settings(store: ContributionStore, group: Group, publication: Publication, basis: FigureBasis) -> None:
@@ -211,12 +237,13 @@ def _no_figures(month: date) -> RefusedError:
 
 def _write_sketches(store: ContributionStore, tested: TestedLicence, folder: Path) -> None:
     """Write a Parquet file for each product, with the parts of its contributions, and the details that their digests cover."""
-    all_inputs = [basis.inputs for basis in tested.bases]
-    versions = {version.id: version for rest in all_inputs for version in (*rest.versions, *rest.other_grain)}
-    (folder / DETAILS).write_text(_json({"contributions": store.read_details(sorted(versions))}), encoding="utf-8")
+    versions = {version.id: version for basis in tested.bases for version in documents.all_versions(basis.inputs)}
+    places = documents.numbers(tested.bases)
+    details = [row | {"contribution": places[row["contribution"]]} for row in store.read_details(sorted(versions))]
+    (folder / DETAILS).write_text(_json({"contributions": details}), encoding="utf-8")
     for name, ids in _by_product(versions.values()):
         rows = [
-            (number, part.audience, part.namespace, part.registers.to_image() if part.registers else None, part.erased_at)
+            (places[number], part.audience, part.namespace, part.registers.to_image() if part.registers else None, part.erased_at)
             for number, part in store.read_parts(ids)
         ]
         path = folder / name
@@ -235,13 +262,4 @@ def _by_product(versions: Iterable[StoredContribution]) -> Iterator[tuple[str, l
 
 def _json(content: Any) -> str:
     """Indented JSON for people, with values in the form that digests are made of: moments in UTC, decimals as text."""
-    return json.dumps(json.loads(hash_chain.canonical(_plain(content))), indent=1, ensure_ascii=False, sort_keys=True) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    """The value with what `canonical` doesn't take, such as decimals, as text."""
-    if isinstance(value, Mapping):
-        return {str(name): _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return value if value is None or isinstance(value, str | int | float | bool | date | datetime) else str(value)
+    return json.dumps(documents.plain(content), indent=1, ensure_ascii=False, sort_keys=True) + "\n"

@@ -121,14 +121,27 @@ def run_tests(
 def run_tests_in(months: Months, licence: Licence, licensees: Iterable[str], today: date | None = None) -> Iterator[LicenceTest]:
     """One licence's test for each licensee; as `run_tests`."""
     for licensee in licensees:
-        yield LicenceTest(licence, licensee, dict(_readings(months, licence, licensee, today)))
+        yield LicenceTest(licence, licensee, dict(_readings(months, months, licence, licensee, today)))
 
 
-def _readings(months: Months, licence: Licence, licensee: str, today: date | None) -> Iterator[tuple[str, ReadingResult]]:
-    """By reading, the result under the grants and exemptions of a day."""
-    covers = list(grants.covers(months, licence.id, licensee, None, today))
-    used = grants.uses(months.group, today, licence.id) if today else []
-    exempt = grants.exemption(licence.entry, licence.clause, used, grants.accepted_versions(months.group, licence.id))
+def run_signed_test(store: ContributionStore, signed: Group, licence: Licence, now: Group, today: date) -> LicenceTest:
+    """A licence's test for the ultimate parent, by the group as it was when the month was signed.
+
+    `now`: the group whose grants, and uses of models, cover on the day `today`: these may have come since.
+    """
+    licensee = signed.settings.ultimate_parent
+    current = Months(store, now)
+    months = current if now is signed else Months(store, signed)
+    return LicenceTest(licence, licensee, dict(_readings(months, current, licence, licensee, today)))
+
+
+def _readings(
+    months: Months, current: Months, licence: Licence, licensee: str, today: date | None
+) -> Iterator[tuple[str, ReadingResult]]:
+    """By reading, the result under the grants and exemptions of a day; `current`: of the group that has these."""
+    covers = list(grants.covers(current, licence.id, licensee, None, today))
+    used = grants.uses(current.group, today, licence.id) if today else []
+    exempt = grants.exemption(licence.entry, licence.clause, used, grants.accepted_versions(current.group, licence.id))
     for reading in months.group.readings.readings:
         yield reading.name, covered(_tested(months, licence, licensee, reading), covers, exempt)
 

@@ -20,7 +20,8 @@ Row = Mapping[str, Any]
 """Values by column name."""
 # Who signed, and why, is in the digest alone: the whole ledger goes into every month's evidence.
 _PUBLISHED_FIELDS = ("reading", "state", "inputs", "method")
-_KINDS = {"published": schema.publications, "tested": schema.licence_tests, "erased": schema.erasures}
+# Tests before publications: so the entry that signs a month, whose digest is printed, comes after those of its tests.
+_KINDS = {"tested": schema.licence_tests, "published": schema.publications, "erased": schema.erasures}
 
 
 @contextmanager

@@ -3,18 +3,20 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Any
 
 from affiliates import signing
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.manifests.attestations import Attested
 from affiliates.manifests.group import Group
 from affiliates.manifests.loader import read_attested
-from affiliates.periods import LONGEST_RUN, end_of
+from affiliates.periods import LONGEST_RUN, end_of, month_days
 from pipelines.alerts import delivery, evaluate, unusual_data
 from pipelines.counting import measure
 from pipelines.counting.convention import METHOD
 from pipelines.counting.inputs import gather
 from pipelines.counting.measure import Measured
+from pipelines.evidence import binding
 from pipelines.figures import data_findings, quality_checks
 from pipelines.figures.rows import new_publication, with_state
 from pipelines.hash_chain import LedgerEntry, canonical, head_of
@@ -68,7 +70,12 @@ def close_month(workspace: Workspace, month: date, signature: Signature) -> dict
         }
         _check_not_signed(name, before, signature)
         measured = dict(_measured(fixed, group, month))
-        records = {reading: canonical(sign_off_record(attested, figures, public_key)) for reading, figures in measured.items()}
+        tests = _licence_tests(workspace, fixed, month, measured)
+        bases = dict(_bases(workspace, fixed, month, tests))
+        records = {
+            reading: canonical(sign_off_record(attested, figures, public_key, bases[reading]))
+            for reading, figures in measured.items()
+        }
         is_coming = any(publication.known_at > workspace.now + LONGEST_RUN for publication in before.values())
         if (
             before
@@ -82,7 +89,6 @@ def close_month(workspace: Workspace, month: date, signature: Signature) -> dict
             doubts = [finding for finding in clock.findings if clock.is_behind] + mark.findings(fixed, workspace.directory)
             _check_not_red(name, [*map(str, doubts), *_red_checks(fixed, group, measured)])
         position = fixed.position(workspace.now)
-        tests = _licence_tests(workspace, fixed, month, measured)
     state = RESTATED if before else CLOSED
     new = []
     for reading in group.readings.readings:
@@ -230,3 +236,12 @@ def _licence_tests(
     releases = [licence for licence in release_tests.releases(workspace.registry) if licence.measured_month == month]
     known = {figures.inputs.digest: figures for figures in measured.values()}
     return list(release_tests.run_tests(fixed, workspace.group, releases, known, anew=True, today=workspace.today))
+
+
+def _bases(
+    workspace: Workspace, fixed: ContributionStore, month: date, tests: Sequence[LicenceTest]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each reading with what the month is signed on under it: evidence is written from that, whatever is changed later."""
+    namespaces = sorted({cell.namespace for cell in fixed.read_cells(month_days(month))})
+    for reading in workspace.group.readings.readings:
+        yield reading.name, binding.record_of(fixed, workspace.group, month, reading, tests, namespaces, workspace.today)

@@ -1,17 +1,22 @@
 """What is kept with a month's signed figures besides them: attestations, and reconciliations with published figures."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from affiliates.manifests.attestations import Attested
 from pipelines.counting.figure import Figure
 from pipelines.counting.measure import Measured
+from pipelines.evidence.documents import BASIS
 
 
-def sign_off_record(attested: Attested, measured: Measured, public_key: str | None = None) -> dict[str, Any]:
+def sign_off_record(
+    attested: Attested, measured: Measured, public_key: str | None = None, basis: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """The record that is kept with a reading's signed figures, ready for JSON. The ledger's entry covers it by digest.
 
     It holds the month's attestations, the affiliates that lack one, and each reconciliation beside our figure. `public_key`:
-    the key that signs the month's evidence, so that a later key can't stand in for it.
+    the key that signs the month's evidence, so that a later key can't stand in for it. `basis`: what the figures and the licence
+    tests rest on (`pipelines.evidence.binding`), so that evidence can be written from it whatever is changed later.
     """
     due = dict.fromkeys(ref.affiliate for ref, _ in measured.inputs.due)
     attesting = {attestation.affiliate for attestation in attested.attestations}
@@ -23,6 +28,7 @@ def sign_off_record(attested: Attested, measured: Measured, public_key: str | No
             for entry in attested.reconciliation
         ],
         "public_key": public_key,
+        **({BASIS: basis} if basis is not None else {}),
     }
 
 

@@ -16,6 +16,7 @@ from dashboards.cli import console
 from dashboards.cli.options import HERE, GroupDir, Json, Yes
 
 if TYPE_CHECKING:
+    from pipelines.evidence.documents import Page
     from pipelines.evidence.verify import Verification
     from pipelines.evidence.write import Written
 
@@ -44,7 +45,7 @@ def evidence(
     """Write what shows a licence test's figure: a PDF to read, and the bundle that anyone can check with `mauwatch verify`."""
     from affiliates.manifests.loader import read_group
     from dashboards.report import pdf
-    from pipelines.evidence import write
+    from pipelines.evidence import documents, write
     from pipelines.evidence.verify import check
     from pipelines.licences import registry, release_tests
     from pipelines.workspace import Workspace
@@ -60,20 +61,21 @@ def evidence(
             "name one of `mauwatch licences`",
         )
     options: tuple[tuple[write.Kind, bool], ...] = (("outside", True), ("expert", expert), ("privileged", privileged))
-    filing = write.Filing([kind for kind, wanted in options if wanted], reading or (), addressee, purpose)
-    pages = [out / write.PAGE, *([out / write.PRIVILEGED_PAGE] if privileged else [])]
+    font = group / settings.settings.evidence_font if settings.settings.evidence_font else None
+    made_with = pdf.made_with(font)
+    filing = write.Filing([kind for kind, wanted in options if wanted], reading or (), addressee, purpose, made_with)
+    pages = [out / documents.PAGE, *([out / write.PRIVILEGED_PAGE] if privileged else [])]
     bundles = [out / f"{kind}.zip" for kind, wanted in options if wanted]
     if there := [path.name for path in (*pages, *bundles) if path.exists()]:
         console.confirm(str(out), f"{out} has {', '.join(there)} already. Overwrite?", yes)
     with Workspace(group, settings, datetime.now(UTC)) as workspace:
-        font = settings.settings.evidence_font
         # The PDF is made by a face, and `pipelines.evidence` knows no face: it gets the function.
-        page = partial(pdf.pdf, font=group / font if font else None)
+        page = partial(pdf.pdf, font=font)
         written = write.write(workspace, known[licence], out, filing, page)
         signed = settings.settings.evidence_key is not None
     # Each bundle is read back and checked as its reader would, before anybody can send it.
     for kind in written.digests:
-        if wrong := check(out / f"{kind}.zip").wrong:
+        if wrong := check(out / f"{kind}.zip", page=page, page_made_with=made_with).wrong:
             for path in (*pages, *(out / f"{name}.zip" for name in written.digests)):
                 path.unlink(missing_ok=True)  # Nobody may send what doesn't hold.
             next_step = "run again, or restate the month: mauwatch close MONTH --by NAME --restates REASON"
@@ -88,7 +90,7 @@ def evidence(
         console.print_json(
             {
                 "folder": str(out),
-                "page": str(out / write.PAGE),
+                "page": str(out / documents.PAGE),
                 "bundles": dict(written.digests),
                 "signed": signed,
                 "pages": [str(path) for path in pages],
@@ -145,12 +147,11 @@ def verify(
         _verify_store(group, as_json)
         return
     from pipelines.evidence import verify as evidence_verify
-    from pipelines.evidence.verify import check
 
     if not file.is_file():
         raise refused(Code.FILE_UNUSABLE, str(file), "is no file", "", "name a bundle, such as evidence/outside.zip")
     try:
-        verification = check(file, public_key, head)
+        verification = evidence_verify.check(file, public_key, head, *_page_if_any())
     # A bundle that can't be opened is a finding about the bundle, and no misuse of the command: exit code 1.
     except RefusedError as error:
         verification = evidence_verify.Verification(wrong=[str(error)])
@@ -164,6 +165,8 @@ def verify(
                 "right": verification.right,
                 "wrong": verification.wrong,
                 "unknown": verification.unknown,
+                "not_compared": verification.not_compared,
+                "not_shown": verification.not_shown,
             }
         )
     else:
@@ -181,10 +184,30 @@ def _shown(file: Path, verification: "Verification") -> RenderableType:
         lines.append(Text(f"{kind} bundle of {of}, {licence}, {month}; {at}, {by}"))
     lines += [Text(f"  right    {line}", "green") for line in verification.right]
     lines += [Text(f"  unknown  {line}", "yellow") for line in verification.unknown]
+    lines += [Text(f"  not compared  {line}", "yellow") for line in verification.not_compared]
+    if verification.not_shown:
+        lines.append(Text(f"  not shown  the figures by {', '.join(verification.not_shown)}, which the ledger has"))
     lines += [Text(f"  WRONG    {line}", "bold red") for line in verification.wrong]
-    return Stack(
-        *lines, Text("Something is wrong: don't rely on it." if verification.wrong else "Nothing is wrong in what was checked.")
-    )
+    return Stack(*lines, Text(_conclusion(verification)))
+
+
+def _conclusion(verification: "Verification") -> str:
+    """The check's outcome in a sentence."""
+    if verification.wrong:
+        return "Something is wrong: don't rely on it."
+    if verification.is_whole:
+        return "Nothing is wrong."
+    return "What was compared is right. What is unknown or not compared may be wrong: it is named above."
+
+
+def _page_if_any() -> "tuple[Page | None, str]":
+    """What makes the PDF again, and by which libraries; nothing where they aren't installed."""
+    try:
+        from dashboards.report import pdf
+
+        return pdf.pdf, pdf.made_with()
+    except ImportError:
+        return None, ""
 
 
 def _verify_store(directory: Path, as_json: bool) -> None:
