@@ -44,7 +44,8 @@ calibration: .venv/ready ## how often the 95 % interval holds the truth: the tab
 
 thorough: .venv/ready ## runs killed at 30 points, alerts at 39; the shared data with and without its crosswalk, raw and by sketches alone
 	$(BIN)/python -m pytest -n $(WORKERS) --thorough tests/system/test_killed.py tests/system/test_at_once.py \
-		tests/system/test_git_activity.py tests/system/test_by_arrival.py tests/pipelines/alerts/test_delivery.py
+		tests/system/test_git_activity.py tests/system/test_by_arrival.py tests/pipelines/alerts/test_delivery.py \
+		tests/pipelines/evidence/test_forged_bundles.py
 
 load: .venv/ready ## four runs, a backfill of 90 days and 20 readers at once on PostgreSQL: two minutes, and nobody sees half
 	$(BIN)/python -m tests.tools.load --seconds 120

@@ -24,6 +24,7 @@ def close(
 ) -> None:
     """Sign a month: from then on its figures stand, whatever comes later; to change them is to restate them."""
     from dashboards.cli import answers, tables
+    from pipelines.evidence.documents import BASIS
     from pipelines.figures import query
     from pipelines.workflows.close import Signature, close_month, ledger_entry
     from pipelines.workflows.sign_off import sign_off_lines
@@ -37,6 +38,8 @@ def close(
         measured, publication = query.figures_of_month(workspace.store(), settings, first, chosen)
         head = ledger_entry(workspace.store(), first)
     sign_off = json.loads(publication.collected) if publication and publication.collected else {}
+    # What the figures rest on is for evidence, and as long as all manifests together.
+    sign_off.pop(BASIS, None)
     if as_json:
         more = {"collected": sign_off, "ledger_head": {"number": head.number, "digest": head.digest}}
         console.print_json(answers.to_dict(measured, settings, publication) | more)

@@ -135,13 +135,14 @@ def verify(
         Path | None, typer.Argument(help="A bundle; without one, the ledger of the group's store.", metavar="FILE")
     ] = None,
     public_key: Annotated[str | None, typer.Option(help="By which the bundle has to be signed.", metavar="KEY")] = None,
-    head: Annotated[str | None, typer.Option(help="The month's ledger head, as it was printed.", metavar="DIGEST")] = None,
+    head: Annotated[str | None, typer.Option(help="The month's ledger head, as `close` printed it.", metavar="DIGEST")] = None,
     group: GroupDir = HERE,
     as_json: Json = False,
 ) -> None:
-    """Check a bundle of evidence: each byte, its ledger, its figures; the expert one's are made again from the sketches.
+    """Check a bundle of evidence: each byte, its ledger, each value; the expert one's figures are made again from the sketches.
 
-    Needs the bundle alone, and no more than the core install. Exits with 1 when anything is wrong.
+    Needs the bundle alone, and no more than the core install; only the PDF takes the extra `group`. What it has compared with
+    nothing it names. Exits with 1 when anything is wrong.
     """
     if file is None:
         _verify_store(group, as_json)

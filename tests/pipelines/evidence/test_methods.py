@@ -62,6 +62,38 @@ def test_a_bundle_of_method_2_is_made_again_by_method_2(directory: Path) -> None
     assert verified(directory / "evidence" / "expert.zip").wrong == []
 
 
+def test_what_an_older_signature_does_not_bind_is_named(directory: Path) -> None:
+    """The bundle is verified as before, and nobody reads that nothing is wrong."""
+    seen = verified(directory / "evidence" / "expert.zip")
+    named = "\n".join(seen.not_compared)
+    for name in (
+        "entities (names, owned_by, controlled_by, products)",
+        "grants",
+        "headroom",
+        "coverage",
+        "addressee",
+        "evidence.pdf",
+    ):
+        assert name in named
+    assert not seen.is_whole
+
+
+def test_an_older_signature_keeps_no_settings(directory: Path) -> None:
+    """So evidence of its month is refused once the settings have changed; restated, the month has what it takes."""
+    path = directory / "affiliates" / "a.yaml"
+    path.write_text(path.read_text().replace("2025-04-01", "2025-03-30"))
+    with Workspace(directory, read_group(directory), NOW) as workspace:
+        filing = evidence_write.Filing(["expert"])
+        evidence_write.write(workspace, LLAMA_4, directory / "anew", filing, pdf.pdf)
+        changed = "what the figures by unique_people rest on has changed since they were published"
+        assert changed in verify.check(directory / "anew" / "expert.zip").wrong
+        close_month(workspace, MARCH, Signature("Head of Finance", despite="as before", restates="a shorter life"))
+        path.write_text(path.read_text().replace("2025-03-30", "2025-03-29"))
+    with Workspace(directory, read_group(directory), NOW) as workspace:
+        evidence_write.write(workspace, LLAMA_4, directory / "again", filing, pdf.pdf)
+    assert verified(directory / "again" / "expert.zip").wrong == []
+
+
 def test_a_month_signed_by_method_2_stands_whatever_is_said_since(directory: Path) -> None:
     """A statement on namespaces moves no figure of method 2, so nothing that the month rests on has changed."""
     assert estimate_and_bounds(figures(directory)) == SIGNED
