@@ -41,7 +41,10 @@ def record_of(
     rests = {}
     for on in own_days:
         inputs = gather(reader, group, month, reading, on)
-        rests[f"{on}"] = {"inputs": inputs.unerased, "contributions": documents.contributions_digest(documents.all_versions(inputs))}
+        rests[f"{on}"] = {
+            "inputs": inputs.unerased,
+            "contributions": documents.contributions_digest(documents.all_versions(inputs)),
+        }
     content: dict[str, Any] = {
         "days": days,
         "group": documents.group_document(group, days),

@@ -182,7 +182,10 @@ def _not_as_signed(there: OpenedDocuments) -> Iterator[str]:
         for on in there.days_of(reading):
             inputs = there.basis_at(reading, on).inputs
             bound = basis["rests"].get(f"{on}", {})
-            if bound != {"inputs": inputs.unerased, "contributions": documents.contributions_digest(documents.all_versions(inputs))}:
+            if bound != {
+                "inputs": inputs.unerased,
+                "contributions": documents.contributions_digest(documents.all_versions(inputs)),
+            }:
                 yield f"inputs.json: what {reading.name} rests on, for the group on {on}, isn't what the month was signed on"
 
 
