@@ -105,9 +105,10 @@ def signed_basis(group: Group, licence: Licence, in_force: Sequence[Publication]
     licence that was released, or came into the registry, after the signing.
     """
     signed = [publication for publication in in_force if publication.signed]
-    last = max((publication.known_at for publication in signed), default=None)
-    # All readings are signed at once; what was signed earlier is of a reading that is gone.
-    newest = {publication.reading: publication for publication in signed if publication.known_at == last}
+    # By its number: a clock that was ahead has signed with a later moment. All readings are signed at once, so what was signed at
+    # another moment is of a reading that is gone.
+    last = max(signed, key=lambda publication: publication.id, default=None)
+    newest = {publication.reading: publication for publication in signed if last and publication.known_at == last.known_at}
     bases = {name: documents.basis_of(publication.collected) for name, publication in newest.items()}
     kept = {name: basis for name, basis in bases.items() if basis is not None and licence.id in basis["licences"]}
     if not kept or len(kept) != len(newest):
