@@ -36,18 +36,20 @@ def periods_present(
 
 
 def check_complete_through(sources: Sequence[EventSource], zone: str, now: datetime) -> None:
-    """Refuse a `complete_through` of a day that hasn't begun: nobody knows that its events are all there.
+    """Refuse a `complete_through` of a day that isn't over: nobody knows that its events are all there.
 
-    Written once and for ever, it would make each day without data one of zero users. `zone`: of the product's days.
+    Written once and for ever, it would make each day without data one of zero users; and of today, what had come so far would
+    pass for all of it tomorrow. `zone`: of the product's days.
     """
+    today = local_day(now, zone)
     for source in sources:
         day = source.complete_through
-        if day is not None and day > local_day(now, zone):
+        if day is not None and day >= today:
             raise refused(
                 Code.SOURCE_SETTING_WRONG,
                 source.subject,
-                "`complete_through` lies in the future",
-                f"{day}, and it is {local_day(now, zone)} in {zone}",
+                "`complete_through` lies in the future" if day > today else "`complete_through` is today, which isn't over",
+                f"{day}, and it is {today} in {zone}",
                 "write the last day whose events are all there, or name a file that the export writes it into",
             )
 

@@ -45,16 +45,26 @@ def figures(directory: Path) -> Measured:
         return query.figures_of_month(store, group, JANUARY, group.readings.readings[0])[0]
 
 
-def test_complete_through_after_yesterday_is_refused(make: Make) -> None:
+@pytest.mark.parametrize(
+    ("day", "zone", "rule"),
+    [
+        ("2026-12-31", "UTC", "lies in the future"),
+        ("2025-06-02", "UTC", "lies in the future"),
+        ("2025-06-01", "UTC", "is today, which isn't over"),
+        ("2025-05-31", "UTC", ""),
+        ("2025-06-02", "Pacific/Kiritimati", "is today, which isn't over"),
+        ("2025-06-01", "Pacific/Kiritimati", ""),
+    ],
+)
+def test_complete_through_after_yesterday_is_refused(make: Make, day: str, zone: str, rule: str) -> None:
     """The case: the year is mistyped, the export has stopped, and each day since is one of zero users."""
     rows = [(JANUARY + timedelta(n % 20), f"u{n}@example.com", "open") for n in range(600)]
-    one = source(files="e.csv", complete_through="2026-12-31")
-    directory = make([entity("a", [product(sources=[one], to="2025-02-01")])], {"e.csv": csv(rows)})
-    report = go(directory)
-    (refusal,) = report.products[0].refusals
-    assert refusal.code == Code.SOURCE_SETTING_WRONG
-    assert "lies in the future" in str(refusal)
-    assert not report.clean
+    one = source(files="e.csv", complete_through=day)
+    directory = make([entity("a", [product(sources=[one], to="2025-02-01")])], {"e.csv": csv(rows)}, time_zone=zone)
+    report = go(directory)  # At noon in UTC on 1 June 2025.
+    assert [refusal.code for refusal in report.products[0].refusals] == ([Code.SOURCE_SETTING_WRONG] if rule else [])
+    assert rule in "".join(map(str, report.products[0].refusals))
+    assert not (rule and report.clean)
 
 
 @pytest.mark.parametrize(
