@@ -8,8 +8,13 @@ from enum import StrEnum
 from typing import Self
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./ -]{0,63}")
+_LONGEST_NAME = 200
+"""Characters up to which a text can be somebody's name for something, misspelt."""
 # Five digits may be a part of a telephone or customer number, twelve hex characters a part of a key or a hashed person.
 _NUMBER = re.compile(r"\d{5}|[0-9a-fA-F]{12}")
+# Control characters, separators of lines and paragraphs, what turns the direction of writing, and halves of characters: a
+# terminal or a mail program obeys them, and shows none of them.
+_UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufff9-\ufffb\ud800-\udfff]")
 
 
 class Code(StrEnum):
@@ -152,6 +157,11 @@ class Refusal:
     next_step: str
     """What a person does now, without a full stop."""
 
+    def __post_init__(self) -> None:
+        # A file's or a column's name may stand among them: it must neither move a terminal nor begin a line of its own.
+        for name in ("subject", "rule", "values", "next_step"):
+            object.__setattr__(self, name, in_plain_sight(getattr(self, name)))
+
     def __str__(self) -> str:
         values = f" ({self.values})" if self.values else ""
         return f"{self.subject}: {self.rule}{values}. Next: {self.next_step}."
@@ -186,7 +196,9 @@ def alike(name: str, known: Iterable[str], most: int = 1, least: float = 0.6) ->
 
     `least` is the similarity that is enough, from 0 to 1, by `difflib`'s ratio.
     """
-    return difflib.get_close_matches(name, list(known), most, least)
+    # The comparison takes time by the square of the lengths; no name is as long.
+    names = [other for other in known if len(other) <= _LONGEST_NAME]
+    return difflib.get_close_matches(name, names, most, least) if len(name) <= _LONGEST_NAME else []
 
 
 def did_you_mean(name: str, known: Iterable[str], several: bool = False) -> str:
@@ -195,12 +207,34 @@ def did_you_mean(name: str, known: Iterable[str], several: bool = False) -> str:
     `several`: up to three known names, which may look less alike.
     """
     near = alike(name, known, 3, 0.5) if several else alike(name, known)
+    name = name if len(name) <= _LONGEST_NAME else f"{name[:_LONGEST_NAME]}…"
     return f"{name}; did you mean {' or '.join(near)}?" if near else name
 
 
 def printable(text: str) -> str:
     """A stranger's text where the text can only be a name, else `…`: it could be somebody's number or address, or a key."""
     return text if _NAME.fullmatch(text) and not _NUMBER.search(text) else "…"
+
+
+def unseen_sign(text: str) -> str | None:
+    """The first character of a text that isn't shown but obeyed, such as U+001B; a tab and a line's end are among them."""
+    match = _UNSEEN.search(text)
+    return f"U+{ord(match[0]):04X}" if match else None
+
+
+def in_plain_sight(text: str) -> str:
+    """A text with `\\x1b` in the place of each character that isn't shown but obeyed: it stays one line, and does nothing."""
+    return _UNSEEN.sub(lambda match: match[0].encode("unicode_escape").decode("ascii"), text)
+
+
+def lines_in_plain_sight(text: str) -> str:
+    """As `in_plain_sight`, of a text whose own ends of lines are meant."""
+    return "\n".join(map(in_plain_sight, text.split("\n"))) if _UNSEEN.search(text) else text
+
+
+def json_in_plain_sight(text: str) -> str:
+    """JSON with escapes in the place of each character that isn't shown but obeyed; it still says the same."""
+    return _UNSEEN.sub(lambda match: match[0] if match[0] == "\n" else f"\\u{ord(match[0]):04x}", text)
 
 
 def short_digest(digest: str) -> str:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from threading import Lock
 from typing import IO, Any, Literal
 
+from affiliates.errors import json_in_plain_sight
+
 Level = Literal["debug", "info", "warning", "error"]
 """How bad an event is: `error` needs a person."""
 
@@ -43,7 +45,7 @@ class Log:
 
     def _write(self, fields: dict[str, Any]) -> None:
         """Write one whole line, though several threads write."""
-        line = json.dumps(fields, ensure_ascii=False, default=str)
+        line = json_in_plain_sight(json.dumps(fields, ensure_ascii=False, default=str))
         with self._turn:
             try:
                 self._stream.write(line + "\n")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from affiliates.errors import Code, Refusal
+from affiliates.errors import Code, Refusal, lines_in_plain_sight
 
 
 class Page(StrEnum):
@@ -77,7 +77,7 @@ class Finding:
     """The section that says what to do."""
 
     def __str__(self) -> str:
-        return self.text
+        return lines_in_plain_sight(self.text)
 
 
 @dataclass(frozen=True)

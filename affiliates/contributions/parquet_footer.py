@@ -4,8 +4,7 @@ Format: https://github.com/apache/parquet-format (README.md, src/main/thrift/par
 """
 
 import os
-from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 _MOST_FOOTER = 4 << 20
 """Bytes of a footer."""
@@ -28,22 +27,26 @@ class NotParquet(Exception):
     """The file doesn't end with a footer as the specification has it."""
 
 
-def read_footer(path: Path) -> dict[int, Any]:
-    """A file's footer (`FileMetaData`), by Thrift's field numbers. Raises `NotParquet` and `OSError`."""
-    with path.open("rb") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - 8))
-        length = int.from_bytes(file.read(4), "little")
-        magic = file.read(4)
-        # 12 bytes stand around a footer: the magic number at both ends of the file, and the footer's length.
-        if magic != b"PAR1" or length > min(size - 12, _MOST_FOOTER):
-            raise NotParquet
-        file.seek(size - 8 - length)
-        content = file.read(length)
+def read_footer(file: BinaryIO) -> tuple[dict[int, Any], int]:
+    """A file's footer (`FileMetaData`), by Thrift's field numbers, and where it begins. Raises `NotParquet` and `OSError`."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - 8))
+    length = int.from_bytes(file.read(4), "little")
+    magic = file.read(4)
+    # 12 bytes stand around a footer: the magic number at both ends of the file, and the footer's length.
+    if magic != b"PAR1" or length > min(size - 12, _MOST_FOOTER):
+        raise NotParquet
+    file.seek(size - 8 - length)
+    content = file.read(length)
     try:
-        return CompactReader(content).read_struct()
+        reader = CompactReader(content)
+        footer = reader.read_struct()
     except (LookupError, ValueError):
         raise NotParquet from None
+    # What stands behind the footer's end would be nobody's, and read by nobody.
+    if reader.position != length:
+        raise NotParquet
+    return footer, size - 8 - length
 
 
 class CompactReader:

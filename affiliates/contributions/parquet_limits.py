@@ -8,7 +8,7 @@ import os
 from collections.abc import Collection, Iterator
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from affiliates.contributions.parquet_footer import CompactReader, NotParquet, read_footer
 from affiliates.errors import Code, RefusedError, refused
@@ -29,11 +29,19 @@ _MOST_HEAD = 64 << 10
 """Bytes that are read of a page to find its head. A longer head counts as damaged."""
 
 
+_MOST_BESIDE = 1 << 20
+"""Bytes that may stand beside pages in a file that is copied at all."""
+
+
 # Field numbers of src/main/thrift/parquet.thrift, struct by struct: those that are read here.
-class _File(IntEnum):
+class FileField(IntEnum):
+    """Fields of a footer."""
+
     SCHEMA = 2
     ROWS = 3
     GROUPS = 4
+    KEY_VALUES = 5
+    CREATED_BY = 6
 
 
 class _Node(IntEnum):
@@ -41,19 +49,27 @@ class _Node(IntEnum):
     CHILDREN = 5
 
 
-class _Group(IntEnum):
+class GroupField(IntEnum):
+    """Fields of a row group."""
+
     CHUNKS = 1
     ROWS = 3
 
 
-class _ChunkField(IntEnum):
+class ChunkField(IntEnum):
+    """Fields of a row group's column."""
+
     OTHER_FILE = 1
     METADATA = 3
     ENCRYPTION = 8
 
 
-class _ChunkMetadata(IntEnum):
+class ChunkMetadata(IntEnum):
+    """Fields of a chunk's description."""
+
     VALUES = 5
+    PACKED = 7
+    KEY_VALUES = 8
     DATA_AT = 9
     DICTIONARY_AT = 11
 
@@ -79,15 +95,50 @@ _ENCODING = {_PageKind.DATA: 2, _PageKind.DATA_V2: 4}
 """The field of a data page's encoding, by the kind of the page."""
 
 
-class _Chunk(NamedTuple):
+class PageInFile(NamedTuple):
+    """A page of a chunk."""
+
+    begin: int
+    """Where its head begins, in bytes from the file's beginning."""
+    end: int
+    unpacked: int
+    """Bytes to which it unpacks, as its head states them."""
+    head: dict[int, Any]
+    """By Thrift's field numbers."""
+
+
+class Chunk(NamedTuple):
     """One column of one row group."""
 
     column: str
+    """The column's name at the top of the schema."""
     fields: dict[int, Any]
+    pages: list[PageInFile]
+
+    @property
+    def begin(self) -> int:
+        """Where its first page lies."""
+        metadata = self.fields[ChunkField.METADATA]
+        data_at = int(metadata[ChunkMetadata.DATA_AT])
+        return min(data_at, int(metadata.get(ChunkMetadata.DICTIONARY_AT, data_at)))
 
 
-def check(path: Path, columns: Collection[str]) -> None:
-    """Refuse a file whose footer or page heads claim more than these limits, or that is no Parquet.
+class Layout(NamedTuple):
+    """What lies where in a file, by its footer and its pages' heads."""
+
+    size: int
+    """Bytes of the file."""
+    footer_at: int
+    """Where the footer begins."""
+    metadata: dict[int, Any]
+    """The footer, by Thrift's field numbers."""
+    columns: list[str]
+    """The names at the top of the schema, as often as they stand there."""
+    chunks: list[Chunk]
+
+
+def check(path: Path, columns: Collection[str]) -> Layout:
+    """Refuse a file whose footer or page heads claim more than these limits, or that is no Parquet; gives what lies where.
 
     `columns`: the columns that will be read; the pages of others are skipped. Raises `RefusedError` and `OSError`.
     """
@@ -95,60 +146,105 @@ def check(path: Path, columns: Collection[str]) -> None:
     if size > MOST_FILE:
         raise _too_large(path, "the file is too large", f"{size:,} bytes, at most {MOST_FILE:,}")
     try:
-        metadata = read_footer(path)
-        chunks = _chunks(metadata)
+        with path.open("rb") as file:
+            metadata, footer_at = read_footer(file)
+        names, leaves = _names(metadata[FileField.SCHEMA])
+        chunks = [
+            Chunk(name, fields, [])
+            for group in metadata[FileField.GROUPS]
+            for name, fields in zip(leaves, group[GroupField.CHUNKS], strict=True)
+        ]
         _check_rows(path, metadata)
         unpacked = 0
         for chunk in chunks:
             if chunk.column in columns:
-                unpacked += sum(_page_sizes(path, size, chunk.fields))
+                chunk.pages.extend(_pages(path, size, chunk))
+                unpacked += sum(page.unpacked for page in chunk.pages)
             if unpacked > MOST_UNPACKED:
                 raise _too_large(path, "it unpacks to too much", f"over {MOST_UNPACKED:,} bytes")
     # A field that is missing, or of another type than the specification's, shows as one of these.
     except (LookupError, TypeError, ValueError, AttributeError, NotParquet):
+        raise unreadable(path.name, size) from None
+    return Layout(size, footer_at, metadata, names, chunks)
+
+
+def check_unread(file: BinaryIO, name: str) -> None:
+    """Refuse a file by its footer alone, before anybody copies it: one that is no Parquet, or mostly bytes of no column.
+
+    `name` is how messages call it. Raises `RefusedError` and `OSError`.
+    """
+    try:
+        metadata, footer_at = read_footer(file)
+        chunks = [chunk[ChunkField.METADATA] for group in metadata[FileField.GROUPS] for chunk in group[GroupField.CHUNKS]]
+        packed = sum(chunk[ChunkMetadata.PACKED] for chunk in chunks)
+    except (LookupError, TypeError, ValueError, AttributeError, NotParquet):
+        raise unreadable(name, file.seek(0, os.SEEK_END)) from None
+    # Indexes and descriptions take some bytes beside the pages, and never as many as these.
+    if footer_at > 2 * packed + _MOST_BESIDE:
         raise refused(
-            Code.CONTRIBUTION_UNREADABLE,
-            path.name,
-            "is not a readable Parquet file",
-            f"{size:,} bytes",
-            "write it again; it may be cut off",
-        ) from None
+            Code.CONTRIBUTION_COLUMNS_WRONG,
+            name,
+            "holds bytes that belong to none of its columns",
+            f"{footer_at - packed:,} bytes",
+            "write the contract's columns alone",
+        )
+
+
+def unreadable(name: str, size: int) -> RefusedError:
+    """The refusal of a file of so many bytes that isn't as Parquet's specification has it."""
+    return refused(
+        Code.CONTRIBUTION_UNREADABLE,
+        name,
+        "is not a readable Parquet file",
+        f"{size:,} bytes",
+        "write it again; it may be cut off",
+    )
 
 
 def _too_large(path: Path, rule: str, values: str) -> RefusedError:
     return refused(Code.CONTRIBUTION_TOO_LARGE, path.name, rule, values, "write several files; a product and month each is usual")
 
 
-def _chunks(metadata: dict[int, Any]) -> list[_Chunk]:
-    """All row groups' chunks, which lie in the order of the schema's leaves."""
-    nodes = metadata[_File.SCHEMA][1:]  # The first node is the table itself.
-    names = [node[_Node.NAME].decode() for node in nodes if _Node.CHILDREN not in node]  # A node with children has no chunk.
-    return [
-        _Chunk(name, chunk) for group in metadata[_File.GROUPS] for name, chunk in zip(names, group[_Group.CHUNKS], strict=True)
-    ]
+def _names(schema: list[dict[int, Any]]) -> tuple[list[str], list[str]]:
+    """The names at the top of a schema; and, for each of its leaves in order, the one that the leaf stands under."""
+    names: list[str] = []
+    leaves: list[str] = []
+    # The first node is the table itself; a node with children is followed by them.
+    open_nodes = [len(schema)]
+    for node in schema[1:]:
+        while not open_nodes[-1]:
+            open_nodes.pop()
+        if len(open_nodes) == 1:
+            names.append(node[_Node.NAME].decode())
+        open_nodes[-1] -= 1
+        # A node with children has no chunk.
+        if children := node.get(_Node.CHILDREN):
+            open_nodes.append(children)
+        else:
+            leaves.append(names[-1])
+    return names, leaves
 
 
 def _check_rows(path: Path, metadata: dict[int, Any]) -> None:
-    numbers = [group[_Group.ROWS] for group in metadata[_File.GROUPS]]
+    numbers = [group[GroupField.ROWS] for group in metadata[FileField.GROUPS]]
     rows = sum(numbers)
     # The same number twice: where the two differ, nobody can tell which of them a reader will go by.
-    if rows != metadata[_File.ROWS] or any(number < 0 for number in numbers):
+    if rows != metadata[FileField.ROWS] or any(number < 0 for number in numbers):
         raise ValueError
     if rows > MOST_ROWS:
         raise _too_large(path, "too many rows", f"{rows:,}, at most {MOST_ROWS:,}")
 
 
-def _page_sizes(path: Path, size: int, chunk: dict[int, Any]) -> Iterator[int]:
-    """The bytes to which each page of a chunk unpacks, as its head states them. `size`: the file's bytes.
+def _pages(path: Path, size: int, chunk: Chunk) -> Iterator[PageInFile]:
+    """Each page of a chunk, as its head states it. `size`: the file's bytes.
 
     Raises `RefusedError` for a page beyond the limits, `ValueError` or `LookupError` for what is no page.
     """
-    metadata = chunk[_ChunkField.METADATA]
-    if _ChunkField.OTHER_FILE in chunk or _ChunkField.ENCRYPTION in chunk:
+    metadata = chunk.fields[ChunkField.METADATA]
+    if ChunkField.OTHER_FILE in chunk.fields or ChunkField.ENCRYPTION in chunk.fields:
         raise ValueError
-    data_at = metadata[_ChunkMetadata.DATA_AT]
-    position = min(data_at, metadata.get(_ChunkMetadata.DICTIONARY_AT, data_at))
-    values_left = metadata[_ChunkMetadata.VALUES]
+    position = chunk.begin
+    values_left = metadata[ChunkMetadata.VALUES]
     if position < 4 or not 0 <= values_left <= MOST_ROWS:  # The file begins with a magic number of 4 bytes.
         raise ValueError
     with path.open("rb", buffering=0) as file:
@@ -162,7 +258,7 @@ def _page_sizes(path: Path, size: int, chunk: dict[int, Any]) -> Iterator[int]:
             if unpacked > MOST_PAGE:
                 raise _too_large(path, "a page of it is too large", f"over {MOST_PAGE:,} bytes")
             values_left -= _page_values(path, head, values_left)
-            yield unpacked
+            yield PageInFile(position, position + reader.position + packed, unpacked, head)
             position += reader.position + packed
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from affiliates import signing
-from affiliates.contributions import parquet_limits
+from affiliates.contributions import parquet_extras, parquet_limits
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.sketches.image import MOST_BYTES
 from affiliates.sources import file_contents
@@ -29,18 +29,26 @@ _DATE_RANGES = {pl.Date: (-719_162, 2_932_896), pl.Datetime: (-62_135_596_800_00
 """The years 1 to 9999, which Python's dates can hold: in days, and in microseconds, from 1970. Both ends are included."""
 
 
-def read(path: Path, schema: pl.Schema, nullable: Collection[str], optional: Collection[str] = ()) -> pl.DataFrame:
+def read(
+    path: Path,
+    schema: pl.Schema,
+    nullable: Collection[str],
+    optional: Collection[str] = (),
+    known: Collection[str] | None = None,
+) -> pl.DataFrame:
     """The columns of a schema, in its order and types, of a file; of a folder, the rows of all part-files.
 
-    `nullable`: columns in which values may be missing. `optional`: columns that a file may lack; they are then null.
-    Raises `RefusedError` for a file that is too large, can't be read, or lacks columns or values.
+    `nullable`: columns in which values may be missing. `optional`: columns that a file may lack; they are then null. `known`: the
+    columns that a file may have, where `schema` has only those of them that are wanted.
+    Raises `RefusedError` for a file that is too large, can't be read, lacks columns or values, or holds anything else.
     """
+    known = schema.names() if known is None else known
     if not path.is_dir():
-        return _read_file(path, schema, nullable, optional)
+        return _read_file(path, schema, nullable, optional, known)
     frames = list[pl.DataFrame]()
     size = 0.0
     for part in signing.parts_of(path):
-        frames.append(_read_file(part, schema, nullable, optional))
+        frames.append(_read_file(part, schema, nullable, optional, known))
         size += frames[-1].estimated_size()
         # Each part is within the limits of a file; a folder of many parts needs the same limits once more.
         if sum(map(len, frames)) > parquet_limits.MOST_ROWS or size > parquet_limits.MOST_UNPACKED:
@@ -56,11 +64,16 @@ def read(path: Path, schema: pl.Schema, nullable: Collection[str], optional: Col
     return pl.concat(frames)
 
 
-def _read_file(path: Path, contract: pl.Schema, nullable: Collection[str], optional: Collection[str]) -> pl.DataFrame:
+def _read_file(
+    path: Path, contract: pl.Schema, nullable: Collection[str], optional: Collection[str], known: Collection[str]
+) -> pl.DataFrame:
     if path.stat().st_size == 0:
         raise refused(Code.CONTRIBUTION_UNREADABLE, path.name, "the file has zero bytes", "", "write it again")
     _check_kind(path)
-    frame = _read_csv(path, contract, optional) if path.suffix == ".csv" else _read_parquet(path, contract, optional)
+    layout = None if path.suffix == ".csv" else parquet_limits.check(path, known)
+    frame = (
+        _read_parquet(path, contract, optional, layout.columns, known) if layout else _read_csv(path, contract, optional, known)
+    )
     as_written = frame.schema
     schema = pl.Schema({name: contract[name] for name in frame.columns})
     try:
@@ -82,6 +95,9 @@ def _read_file(path: Path, contract: pl.Schema, nullable: Collection[str], optio
             "write a value in each row",
         )
     _check_values(frame, path.name)
+    # Who reads a few of the columns reads all of them later.
+    if layout and set(known) <= set(contract.names()):
+        parquet_extras.check(path, layout, [name for name, dtype in contract.items() if dtype == pl.Binary])
     return frame.select(pl.col(name) if name in schema else pl.lit(None, contract[name]).alias(name) for name in contract)
 
 
@@ -89,6 +105,11 @@ def _check_kind(path: Path) -> None:
     """Raise `RefusedError` for a file that begins as one of another kind, such as a page in HTML, or as text in UTF-16."""
     file_format = "csv" if path.suffix == ".csv" else "parquet"
     head = file_contents.head_of(path)
+    # Nobody knows how much it unpacks to before it is unpacked: a kilobyte may be a gigabyte.
+    if file_format == "csv" and file_contents.is_packed(head):
+        raise refused(
+            Code.CONTRIBUTION_UNREADABLE, path.name, "a packed file isn't unpacked", "", "hand in the CSV itself, or Parquet"
+        )
     kind = file_contents.other_kind(head, file_format)
     if kind is None and file_format == "csv":
         kind = file_contents.wide_encoding(head)
@@ -102,11 +123,13 @@ def _check_kind(path: Path) -> None:
         )
 
 
-def _read_parquet(path: Path, schema: pl.Schema, optional: Collection[str]) -> pl.DataFrame:
-    parquet_limits.check(path, schema.names())
+def _read_parquet(
+    path: Path, schema: pl.Schema, optional: Collection[str], columns: Collection[str], known: Collection[str]
+) -> pl.DataFrame:
     try:
         as_written = pl.Schema(pl.read_parquet_schema(path))
         schema = _without_absent(as_written, path.name, schema, optional)
+        parquet_extras.check_columns(path.name, columns, known)
         wrong = [name for name in schema if as_written[name].is_nested() or as_written[name].base_type() == pl.Object]
         if wrong:
             raise _wrong_type(path.name, wrong, as_written, schema)
@@ -122,7 +145,7 @@ def _read_parquet(path: Path, schema: pl.Schema, optional: Collection[str]) -> p
         ) from None
 
 
-def _read_csv(path: Path, schema: pl.Schema, optional: Collection[str]) -> pl.DataFrame:
+def _read_csv(path: Path, schema: pl.Schema, optional: Collection[str], known: Collection[str]) -> pl.DataFrame:
     """From an engine that writes no Parquet: UTF-8, a header, commas, ISO 8601; images as text."""
     most = parquet_limits.MOST_ROWS
     try:
@@ -137,6 +160,7 @@ def _read_csv(path: Path, schema: pl.Schema, optional: Collection[str]) -> pl.Da
         # As text, without a guess at types: an epoch named 01 isn't 1. One row more than allowed shows that there are more.
         frame = pl.read_csv(path, infer_schema=False, n_rows=most + 1, glob=False)
         schema = _without_absent(frame.schema, path.name, schema, optional)
+        parquet_extras.check_columns(path.name, frame.columns, known)
         if len(frame) > most:
             raise refused(
                 Code.CONTRIBUTION_TOO_LARGE, path.name, "the file has too many rows", f"at most {most:,}", "write several files"
@@ -147,9 +171,7 @@ def _read_csv(path: Path, schema: pl.Schema, optional: Collection[str]) -> pl.Da
         times = [_moment(name) for name, dtype in schema.items() if dtype.base_type() == pl.Datetime]
         return frame.select(schema.names()).with_columns(*empty_texts, *days, *times)
     except READ_ERRORS:
-        # Not of what is packed: unpacking a stranger's file has no limit.
-        packed = file_contents.is_packed(file_contents.head_of(path))
-        fault = None if packed else file_contents.text_fault(path)
+        fault = file_contents.text_fault(path)
         raise refused(
             Code.CONTRIBUTION_UNREADABLE,
             path.name,

@@ -1,6 +1,7 @@
 """A crosswalk's snapshot of one month: from each key of a person to that person's key, and the digest of it.
 
-A snapshot is a Parquet file of text columns `key` and `person_key` (16 hex characters each; any other column is left alone).
+A snapshot is a Parquet file of text columns `key` and `person_key` (16 hex characters each), perhaps with `named`, the month in
+which a person got that name. Any other column is refused: the file goes to affiliates, and identifiers could stand there.
 Who holds the links makes it once for a month, by `mauwatch crosswalk`; it names no identifier. A key in it becomes its person
 key in the namespace `person`, any other key stays in its own. A sketch can't be re-keyed later, so one month uses one
 snapshot, and the snapshot's digest is part of every contribution.
@@ -21,7 +22,9 @@ import polars as pl
 from affiliates.errors import Code, refused
 from affiliates.identity.keys import as_key
 from affiliates.sketches.arrays import Keys
+from affiliates.sources.parquet_metadata import is_description
 
+_COLUMNS = ("key", "person_key", "named")
 NO_CROSSWALK = ""
 """The digest of a contribution that was made without a crosswalk."""
 
@@ -65,7 +68,16 @@ def from_table(table: pl.DataFrame, subject: str = "the crosswalk") -> Crosswalk
             ", ".join(sorted(missing)),
             "make it with the columns key and person_key",
         )
-    # Other columns, such as the month of a name, are in no digest: they change no key's person.
+    if others := [place for place, name in enumerate(table.columns, 1) if name not in _COLUMNS]:
+        # By its place: a column's name may be somebody's, too.
+        raise refused(
+            Code.CROSSWALK_INVALID,
+            subject,
+            "holds other columns beside a snapshot's",
+            f"no. {', '.join(map(str, others[:10]))} of {table.width}",
+            "make it with the columns key and person_key alone",
+        )
+    # The month of a name is in no digest: it changes no key's person.
     table = table.select("key", "person_key")
     if set(table.dtypes) != {pl.String}:
         raise refused(Code.CROSSWALK_INVALID, subject, "keys must be text", "", "write each as 16 hex characters")
@@ -135,11 +147,16 @@ def read(name: str, directory: Path) -> Crosswalk:
 def read_table(path: Path, name: str) -> pl.DataFrame:
     """The table in a snapshot's file, not yet checked; raises `RefusedError` where it can't be read, calling it `name`."""
     try:
-        return pl.read_parquet(path, glob=False)
+        metadata = pl.read_parquet_metadata(path)
+        table = pl.read_parquet(path, glob=False)
     except (pl.exceptions.PolarsError, OSError):
         raise refused(
             Code.CROSSWALK_INVALID, "the crosswalk", "isn't a readable Parquet file", name, "write it again; it may be cut off"
         ) from None
+    if not all(is_description(key, value.encode()) for key, value in metadata.items()):
+        next_step = "write it again without metadata: what else is in the file would go to affiliates with it"
+        raise refused(Code.CROSSWALK_INVALID, "the crosswalk", "holds metadata beside its columns", name, next_step)
+    return table
 
 
 def table_bytes(crosswalk: Crosswalk) -> bytes:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from affiliates.errors import Code, refused
-from affiliates.manifests.base import Model, Name, Text
+from affiliates.manifests.base import Model, Name, Text, part_of_one
 from affiliates.manifests.product import ProductRef
 
 Kind = Literal["threshold", "missing_data", "unusual_data", "failed_run", "definition_change", "jump"]
@@ -37,12 +37,12 @@ Environment = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$", max_length=100
 """The name of an environment variable."""
 
 
-def _percent(value: object) -> object:
-    """A text such as 2.5 % as a part of one; anything else as it is, for pydantic to judge."""
-    return float(value.strip()[:-1]) / 100 if isinstance(value, str) and value.strip().endswith("%") else value
+def _part(value: object) -> object:
+    """A text such as 2.5 % or 0.025 as the number that it is; anything else as it is, for pydantic to judge."""
+    return float(str(part_of_one(value))) if isinstance(value, str) else value
 
 
-Part = Annotated[float, BeforeValidator(_percent), Field(gt=0, lt=1)]
+Part = Annotated[float, BeforeValidator(_part), Field(gt=0, lt=1)]
 """A part of one, such as 2.5 % or 0.025."""
 
 

@@ -60,6 +60,10 @@ _WHAT_IS_ALLOWED = (
 )
 
 
+_DEEPEST = 250
+"""Expressions in one another. polars takes time by the square of them: 3,000 comparisons joined by `or` took a minute."""
+
+
 def check(condition: str, subject: str) -> set[str]:
     """The columns that a condition reads. `subject` names the condition in a refusal.
 
@@ -149,10 +153,18 @@ def _type_name(dtype: pl.DataType) -> str:
 
 def _tree(condition: str, subject: str) -> exp.Expr:
     """The condition's syntax tree, all of whose nodes are allowed."""
+    too_deep = False
     try:
         statements = sqlglot.parse(condition, dialect="postgres")
+        too_deep = any(statement is not None and _depth(statement) > _DEEPEST for statement in statements)
     except (ParseError, TokenError):
         statements = []
+    except RecursionError:
+        too_deep = True
+    if too_deep:
+        next_step = "write `column in (one, another)` for many values of a column"
+        values = f"{len(condition):,} characters, at most {_DEEPEST} levels"
+        raise refused(Code.CONDITION_INVALID, subject, "a condition is nested too deeply", values, next_step)
     if len(statements) != 1 or not isinstance(statements[0], exp.Expr):
         raise refused(Code.CONDITION_INVALID, subject, "a condition is not one SQL expression", "", _WHAT_IS_ALLOWED)
     tree = statements[0]
@@ -178,6 +190,16 @@ def _tree(condition: str, subject: str) -> exp.Expr:
             node.replace(exp.Paren(this=node.copy()))
     result: exp.Expr = whole.this.copy()
     return result
+
+
+def _depth(tree: exp.Expr) -> int:
+    """How many expressions lie in one another at the most."""
+    level = [tree]
+    depth = 0
+    while level:
+        depth += 1
+        level = [inner for node in level for inner in node.iter_expressions()]
+    return depth
 
 
 def _kind_of_many_rows(node: exp.Expr) -> str | None:

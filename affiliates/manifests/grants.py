@@ -119,10 +119,12 @@ def check(grants: Grants, doc: Document, entities: Mapping[str, Collection[str]]
     `entities`: the names of each entity's products. `readings`: the names of the readings.
     """
     products = [str(ProductRef(entity, product)) for entity, names in entities.items() for product in names]
+    ids = set[str]()
     for i, grant in enumerate(grants.grants):
         at = ("grants", i)
-        if grant.id in [other.id for other in grants.grants[:i]]:
+        if grant.id in ids:
             yield Refusal(Code.MANIFEST_NAME_TWICE, doc.at(at), "two grants have one id", grant.id, "rename one of them")
+        ids.add(grant.id)
         yield from _unknown(doc, (*at, "licensee"), [grant.licensee], entities, "entity")
         if grant.covers is not None:
             yield from _unknown(doc, (*at, "covers", "entities"), grant.covers.entities, entities, "entity")

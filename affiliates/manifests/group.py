@@ -5,7 +5,7 @@ over the control share, or when a dated `controlled_by` names a member. Every va
 doesn't.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Literal
@@ -142,16 +142,33 @@ class Group(Model):
         """
         parent = self.settings.ultimate_parent
         paths: dict[str, tuple[Step, ...]] = {parent: ()}
+        order = {name: place for place, name in enumerate(self.entities)}
+        held_by = _held_by(self.entities.values(), parent)
+        joined: Collection[str] = [parent]
         # In rounds outward from the parent: a path is then one of the shortest, and entities that only hold each other stay out.
-        while True:
+        while joined:
+            # Nothing is new to an entity of whose owners none has joined in the round before.
+            candidates = {name for member in joined for name in held_by.get(member, ()) if name not in paths}
             joining = {
                 name: _path_to(step, paths)
-                for name, entity in self.entities.items()
-                if name not in paths and (step := _step(entity, paths, day, control_share, parent))
+                for name in sorted(candidates, key=order.__getitem__)
+                if (step := _step(self.entities[name], paths, day, control_share, parent))
             }
-            if not joining:
-                return paths
             paths.update(joining)
+            joined = joining
+        return paths
+
+
+def _held_by(entities: Iterable[Entity], parent: str) -> dict[str, set[str]]:
+    """By owner, the entities in which the owner holds shares, or which the owner controls, on any day."""
+    held: dict[str, set[str]] = {}
+    for entity in entities:
+        for owner in (
+            *(holding.owner for holding in entity.owned_by),
+            *(control.by or parent for control in entity.controlled_by),
+        ):
+            held.setdefault(owner, set()).add(entity.entity)
+    return held
 
 
 def _holders(entity: Entity, members: Collection[str], day: date) -> tuple[tuple[str, Decimal], ...]:

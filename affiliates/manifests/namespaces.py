@@ -67,7 +67,7 @@ UNSAID = IdentifierRange(1, None)
 
 def _number(value: object) -> object:
     """A text of digits as the number that it says; anything else as it is. YAML gives every value as its text."""
-    if not isinstance(value, str) or not re.fullmatch(r"\d{1,7}(\.\d{1,7})?", value):
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{1,7}(\.[0-9]{1,7})?", value):
         return value
     return float(value) if "." in value else int(value)
 

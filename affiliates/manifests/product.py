@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from affiliates.manifests.base import Dated, Day, Model, Month, Name, Sha256, Share, Text
+from affiliates.manifests.base import Dated, Day, ManyLines, Model, Month, Name, Sha256, Share, Text
 from affiliates.manifests.model_use import ModelUse
 from affiliates.manifests.settings import Settings
 from affiliates.manifests.source import Source
@@ -52,7 +52,7 @@ class Active(Model):
     """A short name of the definition."""
     version: Annotated[int, Field(ge=1)] = 1
     """Counts up when the definition changes."""
-    meaning: Text
+    meaning: Annotated[Text, ManyLines()]
     """The definition in words."""
 
     @property

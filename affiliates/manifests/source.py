@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, Self
 import phonenumbers
 from pydantic import BeforeValidator, Discriminator, Field, SecretStr, Tag, field_validator, model_validator
 
-from affiliates.manifests.base import Day, Model, Name, Text, Zone
+from affiliates.manifests.base import Day, ManyLines, Model, Name, Text, Zone
 
 
 def _spelt_out(value: object) -> object:
@@ -54,6 +54,8 @@ class Identifier(Model):
         return self
 
 
+Condition = Annotated[str, Field(min_length=1, max_length=100_000)]
+"""An SQL condition on one event's columns; it may name thousands of values."""
 ColumnType = Literal["text", "integer", "number", "boolean", "date"]
 """What a column of text holds: a source's files are read as these types."""
 
@@ -108,9 +110,9 @@ def _day_or_file(value: object) -> object:
     text = value.strip() if isinstance(value, str) else ""
     if re.fullmatch(r"\d{4}-\d{1,2}-\d{1,2}([T ].*)?|\+?[\d./-]{5,}|\d{4}-?W\d.*", text):
         try:
-            if not re.match(r"\d{4}-\d\d-\d\d", text):
+            if not re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
                 raise ValueError
-            date.fromisoformat(text[:10])
+            date.fromisoformat(text)
         except ValueError:
             raise ValueError("is no day: write YYYY-MM-DD, or the name of a file that holds the day") from None
     return value
@@ -164,11 +166,11 @@ class Source(Model):
     """In the place of `identifiers`: the files hold ready-made person keys of these namespaces."""
     normalisation: Literal["v1 unicode", "v1 ascii"] | None = None
     """The profile by which the identifiers of ready-made keys were normalised."""
-    counts_when: Text | None = None
+    counts_when: Annotated[Condition | None, ManyLines()] = None
     """An SQL condition: which events count. An event for which it is null doesn't count, and is reported as undecided."""
-    internal_when: Text | None = None
+    internal_when: Annotated[Condition | None, ManyLines()] = None
     """An SQL condition: which users are internal, such as employees."""
-    automated_when: Text | None = None
+    automated_when: Annotated[Condition | None, ManyLines()] = None
     """An SQL condition: which users are automated, such as bots."""
     types: Mapping[str, ColumnType] = Field(default_factory=dict)
     """Types of columns: CSV and JSON lines are read as text, but for the columns that are named here."""
@@ -204,7 +206,7 @@ class Source(Model):
     @field_validator("files")
     @classmethod
     def _placeholder(cls, value: str | None) -> str | None:
-        if other := set(re.findall(r"\{(.*?)\}", value or "")) - {"day"}:
+        if other := set(re.findall(r"\{([^{}]*)\}", value or "")) - {"day"}:
             raise ValueError(f"unknown placeholder {{{other.pop()}}}: only {{day}} is known")
         if "**" in (value or ""):  # Elsewhere it goes through folders of any depth; here some of these would silently not count.
             raise ValueError("`*` stays within a folder: name the folder alone to read all below it, or write `*` for each level")

@@ -4,12 +4,15 @@ Each check gives the mistakes that it finds. `broken` says that another mistake 
 of its own, since its file may be the one that couldn't be read.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from datetime import date
 from decimal import Decimal
 
 from affiliates.errors import Code, Refusal, RefusedError, did_you_mean
 from affiliates.manifests import conditions
 from affiliates.manifests.alert_settings import Alerting
+from affiliates.manifests.base import overlaps
 from affiliates.manifests.group import Entity
 from affiliates.manifests.product import Product, ProductRef
 from affiliates.manifests.readings import Readings
@@ -17,15 +20,27 @@ from affiliates.manifests.settings import Settings
 from affiliates.manifests.yaml_lines import Document, Location
 from affiliates.periods import DAY, month_end
 
+_MOST_HINTS = 20
+"""Unknown names of a file for which alike ones are looked for: comparing each with all entities is slow."""
+
+
+def _again(names: Sequence[Hashable]) -> Iterator[int]:
+    """The places of names that stood in the list before."""
+    seen = set[Hashable]()
+    for place, name in enumerate(names):
+        if name in seen:
+            yield place
+        seen.add(name)
+
 
 def check_readings(readings: Readings, doc: Document) -> Iterator[Refusal]:
     """Readings with the same name, readings of record that there aren't, and two of them on one day."""
     names = [reading.name for reading in readings.readings]
-    for i, name in enumerate(names):
-        if name in names[:i]:
-            yield Refusal(
-                Code.MANIFEST_NAME_TWICE, doc.at(("readings", i)), "two readings have one name", name, "rename one of them"
-            )
+    for i in _again(names):
+        yield Refusal(
+            Code.MANIFEST_NAME_TWICE, doc.at(("readings", i)), "two readings have one name", names[i], "rename one of them"
+        )
+    overlapping = {i for i, _ in overlaps(readings.of_record)}
     for i, adopted in enumerate(readings.of_record):
         if adopted.reading not in names:
             yield Refusal(
@@ -35,7 +50,7 @@ def check_readings(readings: Readings, doc: Document) -> Iterator[Refusal]:
                 f"{adopted.reading}; there are {', '.join(names)}",
                 "name one of them",
             )
-        if any(adopted.overlaps(other) for other in readings.of_record[:i]):
+        if i in overlapping:
             yield Refusal(
                 Code.MANIFEST_INCONSISTENT,
                 doc.at(("of_record", i)),
@@ -48,26 +63,27 @@ def check_readings(readings: Readings, doc: Document) -> Iterator[Refusal]:
 def check_alerting(alerting: Alerting, doc: Document, entities: Mapping[str, Entity], broken: bool) -> Iterator[Refusal]:
     """Channels with the same name, and owners of an affiliate or a product that no manifest has."""
     names = [channel.name for channel in alerting.channels]
-    for i, name in enumerate(names):
-        if name in names[:i]:
-            yield Refusal(
-                Code.MANIFEST_NAME_TWICE,
-                doc.at(("channels", i, "name")),
-                "two channels have one name",
-                name,
-                "rename one of them",
-            )
+    for i in _again(names):
+        yield Refusal(
+            Code.MANIFEST_NAME_TWICE,
+            doc.at(("channels", i, "name")),
+            "two channels have one name",
+            names[i],
+            "rename one of them",
+        )
     if broken:
         return
     known = {str(ProductRef(entity.entity, product.product)) for entity in entities.values() for product in entity.products}
     known |= set(entities)
+    hints = 0
     for name in alerting.owners:
         if name not in known:
+            hints += 1
             yield Refusal(
                 Code.MANIFEST_NAME_UNKNOWN,
                 doc.at(("owners", name)),
                 "no such affiliate or product",
-                did_you_mean(name, known),
+                did_you_mean(name, known) if hints <= _MOST_HINTS else name,
                 "correct the name",
             )
 
@@ -140,13 +156,15 @@ def _check_owners(
     owners: list[tuple[Location, str]] = []
     owners += [(("owned_by", i, "owner"), holding.owner) for i, holding in enumerate(entity.owned_by)]
     owners += [(("controlled_by", i, "by"), control.by) for i, control in enumerate(entity.controlled_by) if control.by]
+    hints = 0
     for location, owner in owners:
         if owner not in entities and not broken:
+            hints += 1
             yield Refusal(
                 Code.MANIFEST_NAME_UNKNOWN,
                 doc.at(location),
                 "no such entity",
-                did_you_mean(owner, entities),
+                did_you_mean(owner, entities) if hints <= _MOST_HINTS else owner,
                 "correct the name, or leave the line out: only owners inside the group count",
             )
         elif owner == entity.entity:
@@ -157,37 +175,52 @@ def _check_owners(
 
 def _check_holdings(entity: Entity, doc: Document) -> Iterator[Refusal]:
     """Two shares of one owner on one day, and shares that sum to over 100 %."""
+    of_owner: dict[str, list[int]] = {}
     for i, holding in enumerate(entity.owned_by):
-        for j, other in enumerate(entity.owned_by[:i]):
-            if holding.owner == other.owner and holding.overlaps(other):
-                yield Refusal(
-                    Code.MANIFEST_INCONSISTENT,
-                    doc.at(("owned_by", i)),
-                    "two periods of one owner overlap",
-                    f"{holding.owner}, here and in line {doc.at(('owned_by', j)).rpartition(':')[2]}",
-                    "end the earlier one with `to`: the first day of the later one",
-                )
-    # The sum rises only where a share begins; the day before the first has the shares that are open to the past.
-    begins = {holding.from_ for holding in entity.owned_by if holding.from_}
-    for day in sorted(begins | {min(begins) - DAY}) if begins else ():
-        total = sum((holding.share for holding in entity.owned_by if holding.holds_on(day)), Decimal(0))
-        if total > 1:
+        of_owner.setdefault(holding.owner, []).append(i)
+    for owner, places in of_owner.items():
+        for later, earlier in overlaps([entity.owned_by[place] for place in places]):
             yield Refusal(
                 Code.MANIFEST_INCONSISTENT,
-                doc.at(("owned_by",)),
-                "shares sum to over 100 %",
-                f"{float(total * 100):g} % on {day}",
-                "correct the shares or their periods",
+                doc.at(("owned_by", places[later])),
+                "two periods of one owner overlap",
+                f"{owner}, here and in line {doc.at(('owned_by', places[earlier])).rpartition(':')[2]}",
+                "end the earlier one with `to`: the first day of the later one",
             )
-            break
+    if over := _over_all(entity):
+        yield Refusal(
+            Code.MANIFEST_INCONSISTENT,
+            doc.at(("owned_by",)),
+            "shares sum to over 100 %",
+            over,
+            "correct the shares or their periods",
+        )
+
+
+def _over_all(entity: Entity) -> str | None:
+    """The first day on which an entity's shares sum to over 100 %, with the sum; nothing where there is none."""
+    changes: dict[date, Decimal] = defaultdict(Decimal)
+    for holding in entity.owned_by:
+        changes[holding.from_ or date.min] += holding.share
+        if holding.to:
+            changes[holding.to] -= holding.share
+    total = Decimal(0)
+    begins = [holding.from_ for holding in entity.owned_by if holding.from_]
+    for day in sorted(changes):
+        total += changes[day]
+        if total > 1:
+            # Shares without a first day are open to the past: the day before the first that is named is one of theirs.
+            shown = day if day > date.min else min(begins) - DAY if begins else None
+            return f"{float(total * 100):g} %" + (f" on {shown}" if shown else "")
+    return None
 
 
 def _check_products(entity_name: str, entity: Entity, doc: Document) -> Iterator[Refusal]:
     """Products with the same name, and mistakes in the counts, ceilings and conditions of each product."""
-    names = [product.product for product in entity.products]
+    again = set(_again([product.product for product in entity.products]))
     for i, product in enumerate(entity.products):
         subject = str(ProductRef(entity_name, product.product))
-        if product.product in names[:i]:
+        if i in again:
             yield Refusal(
                 Code.MANIFEST_NAME_TWICE, doc.at(("products", i)), "two products have one name", subject, "rename one of them"
             )
@@ -198,8 +231,9 @@ def _check_products(entity_name: str, entity: Entity, doc: Document) -> Iterator
 def _check_counts(product: Product, subject: str, doc: Document, number: int) -> Iterator[Refusal]:
     """Two counts for one month, counts outside the product's life, and two ceilings on one day. `number`: the product's place."""
     months = [count.month for count in product.counts]
+    again = set(_again(months))
     for i, month in enumerate(months):
-        if month in months[:i]:
+        if i in again:
             yield Refusal(
                 Code.MANIFEST_INCONSISTENT,
                 doc.at(("products", number, "counts", i)),
@@ -215,15 +249,14 @@ def _check_counts(product: Product, subject: str, doc: Document, number: int) ->
                 f"{subject}, {month:%Y-%m}; its life is {product.from_} to {product.to}",
                 "correct `from`, `to` or the month",
             )
-    for i, ceiling in enumerate(product.ceilings):
-        if any(ceiling.overlaps(other) for other in product.ceilings[:i]):
-            yield Refusal(
-                Code.MANIFEST_INCONSISTENT,
-                doc.at(("products", number, "ceilings", i)),
-                "two ceilings overlap",
-                subject,
-                "end the earlier one with `to`",
-            )
+    for i, _ in overlaps(product.ceilings):
+        yield Refusal(
+            Code.MANIFEST_INCONSISTENT,
+            doc.at(("products", number, "ceilings", i)),
+            "two ceilings overlap",
+            subject,
+            "end the earlier one with `to`",
+        )
 
 
 def _check_conditions(product: Product, doc: Document, number: int) -> Iterator[Refusal]:

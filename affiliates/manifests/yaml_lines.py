@@ -1,10 +1,12 @@
 """YAML with the line on which each value stands, so that a message can name a mistake's line.
 
-Each value is the text that stands in the file, and the key's model says whether the text is a number, a day or a word. YAML 1.1
-would decide by the text alone: a region NO is false there, a column 12:30 is 750, 0123 is 83, and `on` as a key is true.
+Each value is the text that stands in the file, and the key's model says whether the text is a number, a day or a word, as
+YAML 1.2 writes these (`base`). YAML 1.1 would decide by the text alone: a region NO is false there, a column 12:30 is 750, 0123
+is 83, and `on` as a key is true.
 """
 
 import re
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +14,10 @@ from typing import Any
 
 import yaml
 
-from affiliates.errors import Code, Refusal
+from affiliates.errors import Code, Refusal, unseen_sign
 
+MOST_BYTES = 8 << 20
+"""Bytes of a file: several times what 2,000 products take. A larger one would be read for minutes."""
 _TAG = "tag:yaml.org,2002:"
 _MOST_REPEATED = 10_000
 """Values that aliases (`*name`) may repeat in one file: a few lines of aliases of aliases would stand for billions."""
@@ -74,7 +78,17 @@ def load(
 
     text = ""
     try:
+        status = path.stat()
+        # A pipe would be waited for, and a device has no end.
+        if not stat.S_ISREG(status.st_mode):
+            unreadable(1, "is no file", "", "put a file there")
+            return None
+        if status.st_size > MOST_BYTES:
+            values = f"{status.st_size:,} bytes, at most {MOST_BYTES:,}"
+            unreadable(1, "is too large", values, "write several files, such as one an entity")
+            return None
         text = path.read_text(encoding="utf-8")
+        _check_signs(text)
         # Composed, not loaded: the nodes have the lines, and keys that stand twice; the loader would drop both.
         node = yaml.compose(text, Loader=reader)
         places = list(_Places().of(node, ())) if node else []
@@ -85,6 +99,9 @@ def load(
         return None
     except OSError as error:
         unreadable(1, "can't be read", str(error.strerror), "see to its permissions")
+        return None
+    except _UnseenSign as error:
+        unreadable(error.line, "holds a character that nobody sees", error.sign, "take it away, or write it in words")
         return None
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
@@ -115,6 +132,22 @@ def load(
     return Document(path, file, data, lines)
 
 
+class _UnseenSign(Exception):
+    """A character stands in a file, or comes out of an escape in it, that a terminal obeys and nobody sees."""
+
+    def __init__(self, sign: str, line: int) -> None:
+        super().__init__(sign)
+        self.sign = sign
+        self.line = line
+
+
+def _check_signs(text: str) -> None:
+    """Raise `_UnseenSign` for a sign in a file's own text: a line that is no line to an editor would be one to YAML."""
+    for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
+        if sign := unseen_sign(line.replace("\t", " ")):
+            raise _UnseenSign(sign, number)
+
+
 class _Places:
     """A walk through a file's nodes. Raises `MarkedYAMLError` for what is no plain YAML: tags, and aliases without end."""
 
@@ -130,6 +163,7 @@ class _Places:
         self._above.add(id(node))
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
+                self._check(key)
                 if key.tag == f"{_TAG}null":  # As a key, `null` can only be a name, such as a column's.
                     key.tag = f"{_TAG}str"
                 inner = (*location, str(key.value))
@@ -153,3 +187,15 @@ class _Places:
         if self._repeated > _MOST_REPEATED:
             problem = f"aliases repeat more than {_MOST_REPEATED:,} values: write them out"
             raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        if isinstance(node, yaml.ScalarNode):
+            self._check_scalar(node, node.start_mark.line + 1)
+
+    def _check_scalar(self, node: yaml.ScalarNode, line: int) -> None:
+        """Refuse what an escape such as `"\\e"` brings into a value or a key: no editor shows it where it stands."""
+        value: str = node.value
+        # A block's own lines are seen: a condition, or a quotation, may have several.
+        if "\n" in value and node.style not in ("|", ">"):
+            problem = "a line's end in a value: begin it with > for one line, or with | where lines matter"
+            raise yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
+        if sign := unseen_sign(value.replace("\n", " ").replace("\t", " ")):
+            raise _UnseenSign(sign, line)

@@ -8,14 +8,14 @@ a file without a header has people there.
 import csv
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
 import polars as pl
 
 from affiliates.errors import Code, refused
-from affiliates.manifests.source import Source
+from affiliates.manifests.source import Identifier, Source
 from affiliates.sources.file_contents import (
     TextFault,
     check_kind,
@@ -30,6 +30,7 @@ from affiliates.sources.file_formats import (
     READ_ERRORS,
     cast_text,
     check_columns,
+    check_only_keys,
     columns_needed,
     literal,
     scan_file,
@@ -39,6 +40,8 @@ from affiliates.sources.file_formats import (
 
 _QUOTED = '"(?:[^"]|"")*"'
 """A quoted field of a CSV by RFC 4180: quotation marks inside are doubled."""
+_LONGEST_RECORD = 16 << 20
+"""Characters of a record over several lines: where a quotation mark is never closed, the rest of the file would be one."""
 _JSON_LINES_INFERRED = 10_000
 """Lines from which polars infers the columns of JSON lines. A field that comes later is found by reading the needed columns."""
 
@@ -60,11 +63,11 @@ def check_file(path: Path, file_format: str, source: Source, subject: str, name:
             )
         check_kind(head_of(path), file_format, where)
         if file_format == "parquet":
-            _check_parquet(path, columns_needed(source), where)
+            _check_parquet(path, source, where)
         elif file_format == "csv":
             _check_csv(path, source, where)
         else:
-            _check_jsonl(path, columns_needed(source), where, {identifier.column for identifier in source.identifiers})
+            check_only_keys(source, _check_jsonl(path, columns_needed(source), where, source.identifiers), where)
         if file_format != "parquet" and source.types:
             _check_types(path, file_format, source, where)
     # Before READ_ERRORS, of which it is one: the file may be fine.
@@ -76,7 +79,7 @@ def check_file(path: Path, file_format: str, source: Source, subject: str, name:
         raise unreadable(path, file_format, where) from None
 
 
-def _check_parquet(path: Path, needed: list[str], where: str) -> None:
+def _check_parquet(path: Path, source: Source, where: str) -> None:
     """Read the footer, which is at the end of the file: a file that was cut off has none. Pages are judged as they are read."""
     try:
         columns = list(scan_parquet(literal(path)).collect_schema())
@@ -93,7 +96,8 @@ def _check_parquet(path: Path, needed: list[str], where: str) -> None:
             f"{path.stat().st_size:,} bytes; {cause}",
             next_step,
         ) from None
-    check_columns(needed, columns, where)
+    check_columns(columns_needed(source), columns, where)
+    check_only_keys(source, columns, where)
 
 
 def _check_types(path: Path, file_format: str, source: Source, where: str) -> None:
@@ -195,6 +199,7 @@ def _check_header(path: Path, source: Source, where: str) -> list[str]:
                     f"say `separator: {json.dumps(other)}`",
                 )
     check_columns(needed, names, where)
+    check_only_keys(source, names, where)
     return names
 
 
@@ -209,13 +214,20 @@ def _check_records(path: Path, separator: str, width: int, where: str) -> int:
     number = 0
     start = 1
     records = 0
-    record = ""
+    begun: list[str] = []
+    size = 0
+    is_open = False
     for line in _lines(path):
         number += 1
-        record = f"{record}\n{line}" if record else line.removeprefix("\ufeff")
+        begun.append(line if begun else line.removeprefix("\ufeff"))
+        size += len(line)
         # An odd number of quotation marks: a quoted field is still open, and goes on in the next line.
-        if record.count('"') % 2:
+        is_open ^= line.count('"') % 2 == 1
+        if size > _LONGEST_RECORD:
+            _refuse_line(where, start, f"a quotation mark isn't closed within {_LONGEST_RECORD:,} characters", width)
+        if is_open:
             continue
+        record = "\n".join(begun)
         if not record_pattern.fullmatch(record):
             _refuse_line(where, start, "a quotation mark that encloses no field", width)
         fields = re.sub(_QUOTED, "", record).count(separator) + 1
@@ -223,8 +235,9 @@ def _check_records(path: Path, separator: str, width: int, where: str) -> int:
             _refuse_line(where, start, f"{fields} fields", width)
         start = number + 1
         records = records + 1
-        record = ""
-    if record:
+        begun = []
+        size = 0
+    if begun:
         _refuse_line(where, start, "a quotation mark is never closed", width)
     return records
 
@@ -240,8 +253,11 @@ def _refuse_line(where: str, line: int, fault: str, width: int) -> None:
     )
 
 
-def _check_jsonl(path: Path, needed: list[str], where: str, identifiers: set[str]) -> None:
-    """Each line is a JSON object; each needed column is in one of them, and identifiers are neither objects nor lists."""
+def _check_jsonl(path: Path, needed: list[str], where: str, identifiers: Sequence[Identifier]) -> list[str]:
+    """Each line is a JSON object; each needed column is in one of them, and identifiers are neither objects nor lists.
+
+    Gives the columns that the first lines have.
+    """
     try:
         inferred = dict(pl.scan_ndjson(literal(path), infer_schema_length=_JSON_LINES_INFERRED).collect_schema())
     except pl.exceptions.PolarsError:
@@ -272,7 +288,8 @@ def _check_jsonl(path: Path, needed: list[str], where: str, identifiers: set[str
     # polars gives a needed column whether or not a line has it, so a column without any value counts as missing.
     present = [name for name in needed if name in inferred or has_value[name]] + [name for name in inferred if name not in needed]
     check_columns(needed, present, where)
-    nested = [name for name in identifiers if name in inferred and inferred[name].is_nested()]
+    names = {identifier.column for identifier in identifiers}
+    nested = [name for name in names if name in inferred and inferred[name].is_nested()]
     if nested:
         raise refused(
             Code.SOURCE_IDENTIFIERS_UNUSABLE,
@@ -281,6 +298,7 @@ def _check_jsonl(path: Path, needed: list[str], where: str, identifiers: set[str
             f"{', '.join(nested)} holds objects or lists",
             "write their text",
         )
+    return list(inferred)
 
 
 def _no_json(constant: str) -> None:

@@ -167,6 +167,24 @@ def check_columns(needed: Sequence[str], present: Sequence[str], where: str, nex
     )
 
 
+def check_only_keys(source: Source, present: Sequence[str], where: str) -> None:
+    """Raise `RefusedError` where a table of ready-made keys has more columns than such a table: identifiers may stand there.
+
+    The message says where a column stands, and not its name.
+    """
+    if not source.person_keys:
+        return
+    others = [place for place, column in enumerate(present, 1) if column not in (*PERSON_KEY_COLUMNS, EXCLUDED_COLUMN)]
+    if others or len(set(present)) < len(present):
+        raise refused(
+            Code.SOURCE_KEYS_INVALID,
+            where,
+            "a table of keys has other columns beside its own",
+            f"no. {', '.join(map(str, others[:10]))} of {len(present)}" if others else "a column stands twice",
+            "write the columns of the query that makes such tables, and no identifier",
+        )
+
+
 def literal(path: Path) -> str:
     """The path, escaped for polars, which would read `e[1].csv` as a pattern and open e1.csv instead."""
     return glob.escape(str(path))

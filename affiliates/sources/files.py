@@ -6,11 +6,13 @@ says without a value what is wrong (`raise ... from None`).
 
 import glob
 import os
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -20,11 +22,20 @@ from affiliates.sources.file_checks import check_file
 from affiliates.sources.file_contents import unreadable
 from affiliates.sources.file_formats import READ_ERRORS, columns_needed, scan_file, together
 from affiliates.sources.file_names import Chosen, NamedFiles, choose, format_of, refuse_unknown
-from affiliates.sources.leftovers import LeftOut, job_of, note
+from affiliates.sources.leftovers import LeftOut, job_of, note, why_left_out
 from affiliates.sources.protocol import PORTION_BYTES, complete_through, digest
 from affiliates.sources.table_formats import refuse_tables
 
 _BRING_FILES = "correct `files`, or bring the files"
+
+
+class _Place(NamedTuple):
+    """A folder or a file, whatever its paths are."""
+
+    device: int
+    inode: int
+    is_left_out: bool
+    """Whether the path's names say that it is none of a source's."""
 
 
 @dataclass(frozen=True)
@@ -185,9 +196,41 @@ def _choose(source: Source, directory: Path, subject: str) -> Chosen:
 
 
 def _in_folder(folder: Path) -> list[str]:
-    """Every file in a folder and its subfolders, linked ones among them."""
-    # By default `os.walk` follows no link, and the files of a linked folder would be left out.
-    return [f"{where}/{name}" for where, _, names in os.walk(folder, followlinks=True) for name in names]
+    """Every file in a folder and its subfolders, linked ones among them. Raises `OSError` for a folder that can't be listed.
+
+    Each folder and file is there once, though links lead to it again: two links of a folder to itself would be 2^40 paths.
+    """
+    paths: list[str] = []
+    seen = set[_Place]()
+    folders = deque([str(folder)])
+    links = deque[str]()
+    # Links come last: what lies in the folder itself has its own path.
+    while folders or links:
+        where = (folders or links).popleft()
+        status = os.stat(where)
+        if os.path.isdir(where) and _is_new(where, (status.st_dev, status.st_ino), folder, seen):
+            with os.scandir(where) as listed:
+                entries = sorted(listed, key=lambda entry: entry.name)
+            for entry in entries:
+                if entry.is_symlink():
+                    # What leads nowhere is refused later, by its path.
+                    (links if os.path.exists(entry.path) else paths).append(entry.path)
+                elif entry.is_dir():
+                    folders.append(entry.path)
+                elif _is_new(entry.path, (status.st_dev, entry.inode()), folder, seen):
+                    paths.append(entry.path)
+        elif not os.path.isdir(where) and _is_new(where, (status.st_dev, status.st_ino), folder, seen):
+            paths.append(where)
+    return paths
+
+
+def _is_new(path: str, inode: tuple[int, int], folder: Path, seen: set[_Place]) -> bool:
+    """Whether a path leads to something that no other path has led to. What a name leaves out stands for nothing else's path."""
+    below = path.removeprefix(str(folder)).lstrip("/")
+    place = _Place(*inode, why_left_out(f"{below}/x" if os.path.isdir(path) else below) is not None)
+    is_new = place not in seen
+    seen.add(place)
+    return is_new
 
 
 def _markers(paths: Sequence[str]) -> list[str]:

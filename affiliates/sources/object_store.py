@@ -22,7 +22,15 @@ from affiliates.errors import Code, refused
 from affiliates.manifests.source import Source
 from affiliates.sources.file_checks import check_file
 from affiliates.sources.file_contents import HEAD_BYTES, check_kind, is_of_encoding
-from affiliates.sources.file_formats import READ_ERRORS, check_columns, columns_needed, scan_file, scan_parquet, together
+from affiliates.sources.file_formats import (
+    READ_ERRORS,
+    check_columns,
+    check_only_keys,
+    columns_needed,
+    scan_file,
+    scan_parquet,
+    together,
+)
 from affiliates.sources.file_names import Chosen, NamedFiles, choose, format_of, matching, refuse_unknown
 from affiliates.sources.leftovers import LeftOut, note
 from affiliates.sources.object_client import (
@@ -208,6 +216,7 @@ class Objects(NamedFiles):
                 "write it again; it may be cut off",
             ) from None
         check_columns(columns_needed(self.source), columns, self._name_of(listed))
+        check_only_keys(self.source, columns, self._name_of(listed))
 
     def _fetch_portion(self, portion: Portion, folder: Path) -> list[Path | None]:
         """Fetch the objects of a portion into a new folder: the path of each, or None for one that is read in place."""

@@ -1,6 +1,7 @@
 """The protocol that every kind of source fulfils: all that counting asks of a source, wherever the events lie."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
@@ -14,6 +15,8 @@ from affiliates.manifests.source import Source
 
 PORTION_BYTES = 32 << 20
 """Bytes of files that are read together. polars reads ahead in all files that one frame has, so more of them is more memory."""
+_MOST_OF_A_DAY = 64
+"""Characters that are read of a file that holds a day and nothing else."""
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 """The earliest time of an event. An earlier time is taken for a missing one that was written as 0."""
 
@@ -97,8 +100,12 @@ def complete_through(setting: object, directory: Path, subject: str) -> date | N
         return setting if isinstance(setting, date) else None
     rule = "`complete_through` names a file that doesn't hold a day"
     try:
-        # Editors on Windows write a byte order mark.
-        return date.fromisoformat((directory / setting).read_text(encoding="utf-8-sig").strip())
+        # Editors on Windows write a byte order mark. No more than a day is read, whatever the file's size.
+        with (directory / setting).open(encoding="utf-8-sig") as file:
+            text = file.read(_MOST_OF_A_DAY).strip()
+        # Python would take 20250131 and 2025-W05-5, too.
+        if re.fullmatch("[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            return date.fromisoformat(text)
     except FileNotFoundError:
         rule = "`complete_through` names a file that isn't there"
     except OSError:

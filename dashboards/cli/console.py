@@ -4,17 +4,18 @@ import codecs
 import gc
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 
-from affiliates.errors import Code, refused
+from affiliates.errors import Code, json_in_plain_sight, lines_in_plain_sight, refused
 
 if TYPE_CHECKING:
     from pipelines.workflows.report import Progress as Told
@@ -48,6 +49,18 @@ def prepare_streams() -> None:
             stream.reconfigure(errors="mauwatch")
 
 
+class PlainConsole(Console):
+    """rich's console, on which a text can't move the cursor, clear the screen or turn the direction of writing.
+
+    Manifests refuse such texts; names of files, columns and entities also come from elsewhere, and from older stores.
+    """
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The pieces of what is printed; colours and styles are no part of their texts."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=lines_in_plain_sight(segment.text))
+
+
 def output() -> Console:
     """Standard output: as wide as the terminal, or 120 columns in a file or a pipe, so that a table is the same everywhere.
 
@@ -63,11 +76,16 @@ def errors() -> Console:
 
 def _console(stderr: bool) -> Console:
     if not (sys.stderr if stderr else sys.stdout).isatty():
-        return Console(stderr=stderr, markup=False, highlight=False, width=WIDTH)
-    terminal = Console(stderr=stderr, markup=False, highlight=False)
+        return PlainConsole(stderr=stderr, markup=False, highlight=False, width=WIDTH)
+    terminal = PlainConsole(stderr=stderr, markup=False, highlight=False)
     if terminal.width < _LEAST_WIDTH:
         terminal.width = _LEAST_WIDTH
     return terminal
+
+
+def say(text: object) -> None:
+    """Print lines of text as they are, unbroken; what isn't shown but obeyed stands there as an escape."""
+    typer.echo(lines_in_plain_sight(str(text)))
 
 
 def print_json(answer: Any) -> None:
@@ -77,7 +95,7 @@ def print_json(answer: Any) -> None:
     """
     version = {"schema_version": SCHEMA_VERSION}
     said = [version | item for item in answer] if isinstance(answer, list) else version | answer
-    typer.echo(json.dumps(said, indent=2, ensure_ascii=not _is_utf8()))
+    typer.echo(json_in_plain_sight(json.dumps(said, indent=2, ensure_ascii=not _is_utf8())))
 
 
 def print_exactly(text: str) -> None:

@@ -18,6 +18,7 @@ from dashboards.cli import tables
 
 REVEALS = """\
 It reveals how many people used which product on which day, by audience and namespace, within the sketch's error.
+All columns, all metadata and every other byte of it were looked at: there is nothing but the contract's columns.
 It holds no identifier. Who has the group key and an identifier can test whether its sketch could hold that person; who
 has not, a centre with a trustee among them, can't. So it is personal data all the same: keep it as such."""
 

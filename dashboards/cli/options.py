@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from affiliates.errors import unseen_sign
+
 if TYPE_CHECKING:
     from affiliates.manifests.group import Group
 
@@ -13,6 +15,16 @@ GroupDir = Annotated[Path, typer.Option("--group", help="The group directory.", 
 Json = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 HERE = Path()
+
+
+def one_line(value: str | None) -> str | None:
+    """The callback of an option whose text is kept and shown: no sign that nobody sees, and no line of its own.
+
+    Raises `typer.BadParameter`.
+    """
+    if value is not None and (sign := unseen_sign(value)):
+        raise typer.BadParameter(f"holds {sign}, which nobody sees: write one line of plain text")
+    return value
 
 
 def read_group(directory: Path) -> "Group":

@@ -9,7 +9,7 @@ from fpdf import FPDF
 from fpdf.enums import TableBordersLayout, XPos, YPos
 from fpdf.fonts import FontFace, TTFFont
 
-from affiliates.errors import Code, refused
+from affiliates.errors import Code, lines_in_plain_sight, refused
 
 _GREY = (105, 110, 118)
 _INK = (24, 28, 36)
@@ -43,6 +43,7 @@ class Sheets(FPDF):
 
     def normalize_text(self, text: str) -> str:
         """Each text that is written comes by here."""
+        text = lines_in_plain_sight(text)
         self.texts.add(text)
         return super().normalize_text(text)
 

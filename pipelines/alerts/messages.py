@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
+from affiliates.errors import in_plain_sight
 from affiliates.manifests.alert_settings import Alerting, LevelName
 from affiliates.manifests.model_use import ModelUse
 from affiliates.manifests.product import ProductRef
@@ -85,6 +86,10 @@ def payload(alert: Transition, event: Event, about: About, alerting: Alerting, k
     lines = _threshold_lines(alert, event, about, alerting) if alert.kind == "threshold" else _data_lines(alert, event, about)
     if event.action in ("raised", "found", "escalated"):
         lines.append(f"It has been seen: mauwatch alerts ack {alert.opened} --by NAME")
+    # Names may be older than the rule that no manifest has such signs.
+    lines = [in_plain_sight(line) for line in lines]
+    foot = [in_plain_sight(line) for line in foot]
+    title = Title(*map(in_plain_sight, title))
     return {
         "title": title.full,
         "text": "\n".join([*lines, "", *foot]),

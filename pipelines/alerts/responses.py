@@ -6,7 +6,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from affiliates.errors import Code, refused
+from affiliates.errors import Code, refused, unseen_sign
 from affiliates.manifests.group import Group
 from affiliates.periods import month_end
 from pipelines.alerts import delivery, evaluate, state
@@ -210,12 +210,12 @@ def _open_alert(recorder: AlertRecorder, number: int) -> Transition:
 
 def _checked(option: str, text: str, longest: int) -> str:
     """An option's text without blanks around it. Raises `RefusedError` where it is empty, too long, or more than a line."""
-    if not text.strip() or len(text) > longest or "\n" in text:
+    if not text.strip() or len(text) > longest or unseen_sign(text):
         raise refused(
             Code.USAGE_INVALID,
             f"closing or acknowledging: {option}",
-            "is empty, or too long",
-            f"at most {longest} characters",
+            "is empty, or too long, or holds a character that nobody sees",
+            f"one line of at most {longest} characters",
             "write it",
         )
     return text.strip()

@@ -60,7 +60,8 @@ def contributions(ref: ProductRef, product: Product, calendar: Calendar, prefix:
         group_name=_group_name(ref.affiliate),
         description=(
             f"Who used {product.name or product.product} of {ref.affiliate} in a {grain}, as sketches of keyed identifiers. "
-            f"Active: {product.active.meaning} ({product.active.label}). Running a {grain} again replaces it. Its late events "
+            f"Active: {' '.join(product.active.meaning.split())} ({product.active.label}). "
+            f"Running a {grain} again replaces it. Its late events "
             f"have arrived {product.settles_after} days after its end; until then it is computed anew."
         ),
         partitions_def=calendar.of(grain),

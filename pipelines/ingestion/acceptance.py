@@ -1,26 +1,16 @@
 """Whether contributions may be stored: files accepted whole, or refused with every reason."""
 
-import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, datetime
 from pathlib import Path
 
-from affiliates.contributions import contract, validation
+from affiliates.contributions import contract, stated_texts, validation
 from affiliates.contributions.contract import Contribution
-from affiliates.errors import Code, Refusal, RefusedError
+from affiliates.errors import Refusal, RefusedError
 from affiliates.identity import epochs
 from affiliates.identity.canaries import Canaries
 from affiliates.manifests.group import Group, settles_at
 from pipelines.records import AcceptedContribution
-
-# Stricter than the store's columns need: PostgreSQL ends the whole transaction for a text that is too long or holds a zero
-# byte, and a free text could carry somebody's address into a table that is never cleared of it.
-_TEXTS = {
-    "definition": r"[a-z0-9][a-z0-9_.-]{0,63}/[0-9]{1,6}",
-    "definition_digest": r"[0-9a-f]{64}",
-    "producer": r"[A-Za-z0-9][A-Za-z0-9 ,._+()/:-]{0,199}",
-}
-"""By field, the pattern of the texts of a stranger's file that the store keeps as they are."""
 
 
 def accept(
@@ -53,7 +43,8 @@ def check(
     accepted: list[AcceptedContribution] = []
     refusals: list[Refusal] = []
     for contribution in contributions:
-        reasons = [*_unstorable(contribution), *validation.refusals(contribution, group, canaries, crosswalk_digest, now)]
+        texts = stated_texts.refusal(contribution)
+        reasons = [*([texts] if texts else []), *validation.refusals(contribution, group, canaries, crosswalk_digest, now)]
         refusals.extend(reasons)
         if not reasons:
             accepted.append(_accepted(contribution, group, canaries))
@@ -67,13 +58,3 @@ def _accepted(contribution: Contribution, group: Group, canaries: Callable[[date
     period = group.settings, contribution.grain, contribution.activity_date, contribution.key_epoch
     fingerprint = canaries(epochs.key_month(*period)).fingerprint
     return AcceptedContribution(contribution, settles, fingerprint, epochs.is_next_epoch(*period))
-
-
-def _unstorable(contribution: Contribution) -> Iterator[Refusal]:
-    """The refusal of texts that the store doesn't keep; the message names the columns, never a text."""
-    texts = {name: getattr(contribution, name) for name in _TEXTS}
-    wrong = [name for name, text in texts.items() if text is not None and not re.fullmatch(_TEXTS[name], text)]
-    if wrong:
-        subject = f"{contract.printable_ref(contribution.ref)}, {contribution.activity_date}"
-        next_step = "write the definition as id/version, its digest in hex, and engine and version as the producer"
-        yield Refusal(Code.CONTRIBUTION_VALUES_INVALID, subject, "a text isn't what it ought to be", ", ".join(wrong), next_step)

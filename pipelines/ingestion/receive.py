@@ -186,7 +186,9 @@ def _outlines(file: ReceivedFile) -> dict[ContributionId, Outline]:
         return {}
     try:
         schema = pl.Schema({name: contract.SCHEMA[name] for name in _OUTLINE_COLUMNS})
-        rows = untrusted_files.read(file.copy.path, schema, ()).rows_by_key(_ID_COLUMNS, named=True)
+        rows = untrusted_files.read(file.copy.path, schema, (), known=contract.SCHEMA.names()).rows_by_key(
+            _ID_COLUMNS, named=True
+        )
     except RefusedError:
         return {}
     outlines = {}

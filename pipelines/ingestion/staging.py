@@ -13,10 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 from filelock import FileLock
 
 from affiliates import signing
+from affiliates.contributions import parquet_limits
 from affiliates.contributions.parquet_limits import MOST_FILE
 from affiliates.errors import Code, RefusedError, refused
 from pipelines.ingestion.inbox import STATE, Offer, is_plain_name
@@ -25,6 +27,8 @@ MOST_PARTS = 10_000
 """Part-files in one folder."""
 _STAGE = "receiving-"
 _CHUNK_BYTES = 1 << 20
+_LOOKED_AT_FIRST = 1 << 20
+"""Bytes from which a file is looked at before it is copied."""
 
 
 @dataclass(frozen=True)
@@ -112,12 +116,27 @@ def _copy(path: Path, target: Path, offer: Offer, size: int = 0) -> str:
     """
     hasher = hashlib.sha256()
     with os.fdopen(_open_plain_file(path, offer), "rb") as file, target.open("wb") as out:
+        _check_unread(file, path, offer)
         while chunk := file.read(_CHUNK_BYTES):
             size += len(chunk)
             _check_size(offer, size)
             hasher.update(chunk)
             out.write(chunk)
     return hasher.hexdigest()
+
+
+def _check_unread(file: BinaryIO, path: Path, offer: Offer) -> None:
+    """Refuse a large file that can't be a contribution, before it is copied: a hole of 1 GiB takes no time to make."""
+    size = os.fstat(file.fileno()).st_size
+    if size <= _LOOKED_AT_FIRST:
+        return  # Reading says better what a small file is.
+    if path.suffix != ".csv":
+        parquet_limits.check_unread(file, offer.name)
+    # A hole in a text is NUL characters. Where the file system can't tell, there is none.
+    elif os.lseek(file.fileno(), 0, os.SEEK_HOLE) < size or b"\x00" in os.pread(file.fileno(), _CHUNK_BYTES, 0):
+        rule = "holds NUL characters, which no text has"
+        raise refused(Code.CONTRIBUTION_UNREADABLE, offer.name, rule, f"{size:,} bytes", "write it again")
+    file.seek(0)
 
 
 def _open_plain_file(path: Path, offer: Offer) -> int:

@@ -14,7 +14,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from affiliates.manifests.base import Day, FlagOrText, Model, Month, Name, Text
+from affiliates.manifests.base import Day, FlagOrText, ManyLines, Model, Month, Name, Text
 from affiliates.periods import month_before
 
 Evidence = Literal[
@@ -150,7 +150,7 @@ class Clause(Model):
     """Whether use inside the company is left out."""
     commercial_use_only: bool | None = None
     """Whether only commercial use counts."""
-    words: Text | None = None
+    words: Annotated[Text | None, ManyLines()] = None
     """The clause's own words, where the text may be quoted; never inherited, for each version names itself."""
     wording_fingerprint: str | None = None
     """Digest of the clause's words, to find texts with the same ones."""

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from affiliates import signing
-from affiliates.errors import Code, RefusedError, refused
+from affiliates.errors import Code, RefusedError, refused, unseen_sign
 from affiliates.manifests.attestations import Attested
 from affiliates.manifests.group import Group
 from affiliates.manifests.loader import read_attested
@@ -136,6 +136,10 @@ def _check_request(workspace: Workspace, month: date, signature: Signature) -> N
     for option, text in options:
         if text is not None and not text.strip():
             raise refused(Code.USAGE_INVALID, f"closing {name}", f"{option} is empty", "", "write who signs, and why")
+        # The text is kept for good, in the ledger and on the page of evidence.
+        if sign := unseen_sign(text or ""):
+            rule = f"{option} holds a character that nobody sees"
+            raise refused(Code.USAGE_INVALID, f"closing {name}", rule, sign, "write one line of plain text")
 
 
 def _check_days(name: str, attested: Attested, today: date) -> None:

@@ -16,7 +16,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from dashboards.cli import console, tables
-from dashboards.cli.options import HERE, GroupDir, Json
+from dashboards.cli.options import HERE, GroupDir, Json, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Alerts: list them, say that one was seen, close one, test a channel.", rich_markup_mode=None)
 
 Number = Annotated[int, typer.Argument(metavar="ID", help="The alert's number.")]
-By = Annotated[str, typer.Option(help="Who.", metavar="NAME")]
+By = Annotated[str, typer.Option(help="Who.", metavar="NAME", callback=one_line)]
 
 _STYLE = {"over": "bold red", "act": "red", "prepare": "yellow", "watch": "yellow", "open": "yellow", "none": "green"}
 
@@ -152,8 +152,8 @@ def close(
     number: Number,
     by: By,
     reason: Annotated[Reason, typer.Option(help="Why.")],
-    matter: Annotated[str, typer.Option(help="Number of the matter.", metavar="NUMBER")],
-    note: Annotated[str | None, typer.Option(help="What else there is to say.", metavar="TEXT")] = None,
+    matter: Annotated[str, typer.Option(help="Number of the matter.", metavar="NUMBER", callback=one_line)],
+    note: Annotated[str | None, typer.Option(help="What else there is to say.", metavar="TEXT", callback=one_line)] = None,
     group: GroupDir = HERE,
     as_json: Json = False,
 ) -> None:
@@ -181,7 +181,7 @@ def send(group: GroupDir = HERE, as_json: Json = False) -> None:
     else:
         _tell(findings)
         if not findings:
-            typer.echo("Nothing waits.")
+            console.say("Nothing waits.")
     if findings:
         raise typer.Exit(1)
 
@@ -203,7 +203,7 @@ def try_(
         console.print_json({"channel": channel, "addresses": [{"sent": f is None, "failure": f} for f in failures]})
     else:
         for position, failure in enumerate(failures, 1):
-            typer.echo(f"{channel}, address {position}: {'sent' if failure is None else failure}")
+            console.say(f"{channel}, address {position}: {'sent' if failure is None else failure}")
     if any(failures):
         raise typer.Exit(1)
 
@@ -218,7 +218,7 @@ def _answer(alert: "Transition", as_json: bool, sentence: str) -> None:
     if as_json:
         console.print_json(to_dict(alert))
     else:
-        typer.echo(sentence)
+        console.say(sentence)
 
 
 def _tell(findings: list[Any]) -> None:

@@ -11,14 +11,18 @@ from rich.text import Text
 from affiliates.periods import month_end
 from dashboards.cli import console
 from dashboards.cli.commands import measure
-from dashboards.cli.options import HERE, GroupDir, Json, read_group
+from dashboards.cli.options import HERE, GroupDir, Json, one_line, read_group
 
 
 def close(
     month: Annotated[str, typer.Argument(help="The calendar month.", metavar="YYYY-MM")],
-    by: Annotated[str, typer.Option(help="Who signs.", metavar="NAME")],
-    despite: Annotated[str | None, typer.Option(help="Why, although something is open.", metavar="REASON")] = None,
-    restates: Annotated[str | None, typer.Option(help="Why, although it is closed already.", metavar="REASON")] = None,
+    by: Annotated[str, typer.Option(help="Who signs.", metavar="NAME", callback=one_line)],
+    despite: Annotated[
+        str | None, typer.Option(help="Why, although something is open.", metavar="REASON", callback=one_line)
+    ] = None,
+    restates: Annotated[
+        str | None, typer.Option(help="Why, although it is closed already.", metavar="REASON", callback=one_line)
+    ] = None,
     group: GroupDir = HERE,
     as_json: Json = False,
 ) -> None:

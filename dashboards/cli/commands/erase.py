@@ -16,7 +16,7 @@ from rich.text import Text
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.periods import clock_fault, local_day, months_beside
 from dashboards.cli import console, tables
-from dashboards.cli.options import HERE, GroupDir, Json, Yes
+from dashboards.cli.options import HERE, GroupDir, Json, Yes, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,8 +46,8 @@ def erase(
     superseded: Annotated[
         bool, typer.Option("--superseded", help="Of these only versions that others have replaced; no figure loses anything.")
     ] = False,
-    by: Annotated[str | None, typer.Option(help="Who orders it.", metavar="NAME")] = None,
-    reason: Annotated[str | None, typer.Option(help="Why.", metavar="TEXT")] = None,
+    by: Annotated[str | None, typer.Option(help="Who orders it.", metavar="NAME", callback=one_line)] = None,
+    reason: Annotated[str | None, typer.Option(help="Why.", metavar="TEXT", callback=one_line)] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would go.")] = False,
     allow_again: Annotated[
         bool, typer.Option("--allow-again", help="Instead: let days of a product be contributed again after it.")

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from affiliates.errors import Code, RefusedError, did_you_mean, refused
 from dashboards.cli import console
-from dashboards.cli.options import HERE, GroupDir, Json, Yes
+from dashboards.cli.options import HERE, GroupDir, Json, Yes, one_line
 
 if TYPE_CHECKING:
     from pipelines.evidence.documents import Page
@@ -36,8 +36,10 @@ def evidence(
             help="A reading that the version for the outside shows; may be repeated. Else that of record.", metavar="NAME"
         ),
     ] = None,
-    addressee: Annotated[str, typer.Option(help="Whom it is addressed to; else the licensor.", metavar="TEXT")] = "",
-    purpose: Annotated[str, typer.Option(help="What it is for, in a sentence.", metavar="TEXT")] = "",
+    addressee: Annotated[
+        str, typer.Option(help="Whom it is addressed to; else the licensor.", metavar="TEXT", callback=one_line)
+    ] = "",
+    purpose: Annotated[str, typer.Option(help="What it is for, in a sentence.", metavar="TEXT", callback=one_line)] = "",
     group: GroupDir = HERE,
     yes: Yes = False,
     as_json: Json = False,

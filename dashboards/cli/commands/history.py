@@ -10,7 +10,7 @@ from rich.console import Group as Stack
 from rich.console import RenderableType
 from rich.text import Text
 
-from affiliates.errors import Code, did_you_mean, refused
+from affiliates.errors import Code, did_you_mean, in_plain_sight, refused
 from dashboards.cli import console, tables
 from dashboards.cli.options import HERE, GroupDir, Json, read_group
 
@@ -128,7 +128,8 @@ def _rows(months: "Sequence[ShownMonth]") -> Iterator[dict[str, Any]]:
     for month in months:
         about = {name: value for name, value in month.to_dict().items() if name != "figures"}
         for figure in month.figures:
-            yield about | figure
+            # Whoever opens the file sees each text where it stands: none of them has lines or signs that a program obeys.
+            yield {name: in_plain_sight(value) if isinstance(value, str) else value for name, value in (about | figure).items()}
 
 
 def _side_by_side(frame: "pl.DataFrame") -> "pl.DataFrame":

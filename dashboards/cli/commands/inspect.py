@@ -14,11 +14,15 @@ def inspect(
     as_json: Json = False,
 ) -> None:
     """Show what a contribution holds, and what it reveals to whom. Needs neither a group nor a key."""
-    from affiliates.contributions import contract
+    from affiliates.contributions import contract, stated_texts
+    from affiliates.errors import RefusedError
     from dashboards.cli.contribution_summary import ContributionSummary
 
     summary = ContributionSummary(path=file)
-    for contribution in contract.read(file):
+    contributions = contract.read(file)
+    if refusals := [refusal for contribution in contributions if (refusal := stated_texts.refusal(contribution))]:
+        raise RefusedError(*refusals)
+    for contribution in contributions:
         summary.leaves(contribution)
     if as_json:
         console.print_json(summary.to_dict())

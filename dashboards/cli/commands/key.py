@@ -32,15 +32,15 @@ def pair(file: KeyFile) -> None:
     from affiliates import signing
 
     public = signing.new_pair(file)
-    typer.echo(f"The private key is in {file}, for its owner's eyes alone. Into the manifest of its entity goes:")
-    typer.echo(f"public_keys:\n  - {public}")
+    console.say(f"The private key is in {file}, for its owner's eyes alone. Into the manifest of its entity goes:")
+    console.say(f"public_keys:\n  - {public}")
 
 
 def sign(file: Signed, private: Private) -> None:
     """Put the signature of a file beside it, as FILE.sig."""
     from affiliates import signing
 
-    typer.echo(signing.sign_beside(file, private))
+    console.say(signing.sign_beside(file, private))
 
 
 app = typer.Typer(
@@ -90,8 +90,8 @@ def new(
         answer = {"file": str(file), "epoch": key.epoch, "fingerprint": key.fingerprint, "group_yaml": line}
         console.print_json(answer)
         return
-    typer.echo(f"{file}: a new group key, for its owner's eyes alone (mode 600).")
-    typer.echo(f"Epoch {key.epoch}, fingerprint {key.fingerprint}\n\nIn group.yaml:\n  {line}\n\n{HAND_OVER}")
+    console.say(f"{file}: a new group key, for its owner's eyes alone (mode 600).")
+    console.say(f"Epoch {key.epoch}, fingerprint {key.fingerprint}\n\nIn group.yaml:\n  {line}\n\n{HAND_OVER}")
 
 
 def _from_group(file: Path) -> str:
@@ -132,11 +132,11 @@ def check(
         return
     for key in keys:
         (kind, name), *_ = key["source"].items()
-        typer.echo(f"{WHERE[kind]}: {name}")
+        console.say(f"{WHERE[kind]}: {name}")
         if key["fingerprint"]:
-            typer.echo(f"{_named(key['epoch'])} {key['fingerprint']}")
+            console.say(f"{_named(key['epoch'])} {key['fingerprint']}")
         for finding in key["findings"]:
-            typer.echo(f"To mend: {finding}")
+            console.say(f"To mend: {finding}")
 
 
 @app.command()
@@ -170,9 +170,9 @@ def canaries(
         answer = {"file": str(file), "epoch": key.epoch, "fingerprint": key.fingerprint, "namespaces": names, "group_yaml": line}
         console.print_json(answer)
         return
-    typer.echo(f"{file}: what the centre needs in the place of the key, which isn't in it.")
-    typer.echo(f"Epoch {key.epoch}, fingerprint {key.fingerprint}\nNamespaces: {', '.join(names)}")
-    typer.echo(f"\nIn the centre's group.yaml:\n  {line}\n\n{FOR_THE_CENTRE}")
+    console.say(f"{file}: what the centre needs in the place of the key, which isn't in it.")
+    console.say(f"Epoch {key.epoch}, fingerprint {key.fingerprint}\nNamespaces: {', '.join(names)}")
+    console.say(f"\nIn the centre's group.yaml:\n  {line}\n\n{FOR_THE_CENTRE}")
 
 
 def _check_replaceable(file: Path) -> None:

@@ -12,7 +12,7 @@ from rich.text import Text
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.periods import local_day
 from dashboards.cli import console
-from dashboards.cli.options import HERE, GroupDir, Json, read_group, read_group_or_part
+from dashboards.cli.options import HERE, GroupDir, Json, one_line, read_group, read_group_or_part
 
 if TYPE_CHECKING:
     from affiliates.errors import Refusal
@@ -35,10 +35,10 @@ def init(
         _init_affiliate(directory, affiliate, packet, name, time_zone)
         return
     for path in scaffold.write(directory, name, time_zone):
-        typer.echo(path)
+        console.say(path)
     typed = shlex.quote(str(directory))
-    typer.echo(f"\nNext: mauwatch run --group {typed} --from 2025-01-01 --to 2025-01-31")
-    typer.echo(f"then: mauwatch measure --group {typed} --month 2025-01")
+    console.say(f"\nNext: mauwatch run --group {typed} --from 2025-01-01 --to 2025-01-31")
+    console.say(f"then: mauwatch measure --group {typed} --month 2025-01")
 
 
 def _init_affiliate(directory: Path, affiliate: str | None, file: Path | None, name: str, time_zone: str) -> None:
@@ -65,18 +65,18 @@ def _init_affiliate(directory: Path, affiliate: str | None, file: Path | None, n
         tables = {snapshot_name: table_bytes(snapshot) for snapshot_name, snapshot in snapshots.items()}
         origin = f", by its packet of {packet.made_on}"
     for path in affiliate_scaffold.write(directory, packet, tables, origin):
-        typer.echo(path)
+        console.say(path)
     places = ", ".join(affiliate_scaffold.key_file(packet.keys, key) for key in packet.keys if not key.destroyed)
     hand_in = "; with --sign KEYFILE" if packet.signed else ""
     typed = shlex.quote(str(directory))
-    typer.echo(f"""
+    console.say(f"""
 Next:
 1. Put the group key from the secret store into {directory}: {places} (chmod 600).
 2. mauwatch key check --group {typed}, and compare the fingerprint by telephone.
 3. Say in {directory}/affiliates/{packet.affiliate}.yaml where the events lie; then mauwatch validate and mauwatch doctor.
 4. mauwatch contribute --group {typed} --month YYYY-MM{hand_in}""")
     if packet.send_to:
-        typer.echo(f"5. Hand in the file: {packet.send_to}")
+        console.say(f"5. Hand in the file: {packet.send_to}")
 
 
 def packet(
@@ -87,7 +87,9 @@ def packet(
         list[str] | None,
         typer.Option(help="Whose crosswalk goes with it, once or more; else the newest there is.", metavar="YYYY-MM"),
     ] = None,
-    send_to: Annotated[str, typer.Option("--send-to", help="Where the affiliate hands its files in, in words.")] = "",
+    send_to: Annotated[
+        str, typer.Option("--send-to", help="Where the affiliate hands its files in, in words.", callback=one_line)
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """At headquarters: write what an affiliate needs for `mauwatch init --packet`, but for the key: settings, products,
@@ -103,21 +105,21 @@ def packet(
     if as_json:
         console.print_json({"file": str(out), **made.model_dump(mode="json", by_alias=True)})
         return
-    typer.echo(f"{out}: what {affiliate} needs of {made.group}, but for the group key.")
-    typer.echo(f"Products: {', '.join(product.product for product in made.products)}. Namespaces: {', '.join(made.namespaces)}.")
+    console.say(f"{out}: what {affiliate} needs of {made.group}, but for the group key.")
+    console.say(f"Products: {', '.join(product.product for product in made.products)}. Namespaces: {', '.join(made.namespaces)}.")
     for key in made.keys:
-        typer.echo(
+        console.say(
             f"Epoch {key.epoch}, " + (f"fingerprint {key.fingerprint}" if key.fingerprint else f"destroyed {key.destroyed}")
         )
     for one in made.snapshots:
-        typer.echo(
+        console.say(
             f"Crosswalk of {f'{one.month:%Y-%m}' if one.month else 'all months'}: {one.keys:,} keys, which stand for people."
         )
     if made.crosswalk != "none" and not made.snapshots:
-        typer.echo("No crosswalk is in it: there is none yet. Hand it over when it is there.")
+        console.say("No crosswalk is in it: there is none yet. Hand it over when it is there.")
     if made.snapshots:
-        typer.echo("Its crosswalk is personal data: send the packet encrypted, to who counts there and to nobody else.")
-    typer.echo("It holds no identifier and no group key. Hand the key over apart, through a secret store.")
+        console.say("Its crosswalk is personal data: send the packet encrypted, to who counts there and to nobody else.")
+    console.say("It holds no identifier and no group key. Hand the key over apart, through a secret store.")
 
 
 def validate(group: GroupDir = HERE, as_json: Json = False) -> None:
@@ -198,8 +200,8 @@ def _show_part(part: "Group", today: date, as_json: bool) -> None:
     rows = [(name, ", ".join(sources) or "none yet") for name, sources in products.items()]
     title = f"{', '.join(part.entities)} in {part.settings.group}"
     console.output().print(tables.table(title, ("product", "sources"), rows))
-    typer.echo(f"An affiliate's directory: {part.settings.ultimate_parent}, the ultimate parent, has no file here.")
-    typer.echo("Who belongs to the group isn't checked; headquarters does that.")
+    console.say(f"An affiliate's directory: {part.settings.ultimate_parent}, the ultimate parent, has no file here.")
+    console.say("Who belongs to the group isn't checked; headquarters does that.")
 
 
 def doctor(group: GroupDir = HERE, as_json: Json = False) -> None:

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from dashboards.cli import console
-from dashboards.cli.options import HERE, GroupDir, Json
+from dashboards.cli.options import HERE, GroupDir, Json, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,8 +35,10 @@ def receive(
     sender: Annotated[
         str | None, typer.Option(help="Who hands the files in; else the one that they name.", metavar="AFFILIATE")
     ] = None,
-    restates: Annotated[str | None, typer.Option(help="Why contributions of a closed month are taken.", metavar="REASON")] = None,
-    by: Annotated[str | None, typer.Option(help="Who approves that.", metavar="NAME")] = None,
+    restates: Annotated[
+        str | None, typer.Option(help="Why contributions of a closed month are taken.", metavar="REASON", callback=one_line)
+    ] = None,
+    by: Annotated[str | None, typer.Option(help="Who approves that.", metavar="NAME", callback=one_line)] = None,
     as_json: Json = False,
 ) -> None:
     """Take contributions that affiliates hand in: FILEs, or what waits in .mauwatch/inbox/AFFILIATE; publish their months."""

@@ -23,9 +23,11 @@ from affiliates.identity.keyring import Keyring
 from affiliates.identity.keys import PERSON, GroupKey
 from affiliates.manifests.product import AUDIENCES, Product, ProductRef
 from affiliates.manifests.settings import Settings
+from affiliates.manifests.source import Source
 from affiliates.sketches.arrays import Keys
 from affiliates.sketches.registers import Registers
 from affiliates.sources import resolve
+from affiliates.sources.file_checks import check_file
 from affiliates.sources.file_formats import READ_ERRORS
 from tests.support.groups import KEY, NOW
 
@@ -227,6 +229,18 @@ def test_a_column_of_another_type_is_refused(tmp_path: Path, dtype: Any) -> None
         contributed(tmp_path, "keys.parquet")
 
 
+@pytest.mark.parametrize("ending", ["parquet", "csv", "jsonl"])
+def test_a_table_of_keys_has_no_other_column(tmp_path: Path, ending: str) -> None:
+    """Identifiers beside the keys they were made of: the table is handled as one that holds none."""
+    rows = table(as_text(some(3))).with_columns(pl.lit("alice@example.org").alias("alice@example.org"))
+    writing: Any = {"parquet": rows.write_parquet, "csv": rows.write_csv, "jsonl": rows.write_ndjson}[ending]
+    writing(tmp_path / f"k.{ending}")
+    source = Source.model_validate({"files": f"k.{ending}", "person_keys": ["email"], "complete_through": "2025-01-31"})
+    with pytest.raises(RefusedError, match=r"a table of keys has other columns beside its own \(no\. 9 of 9\)") as error:
+        check_file(tmp_path / f"k.{ending}", ending, source, "a/app")
+    assert "alice" not in str(error.value)
+
+
 def test_days_with_a_time_are_refused(tmp_path: Path) -> None:
     """They are no day of the period: without a word, nobody would be counted."""
     rows = pl.concat([table(as_text(some(100))), CANARIES])
@@ -253,9 +267,9 @@ def test_files_of_two_kinds_are_refused_whichever_comes_first(tmp_path: Path) ->
     ["codec gzip", "codec brotli", "codec lz4_raw", "codec zstd, parquet_version v2", "codec snappy", "codec uncompressed"],
 )
 def test_what_another_engine_writes_counts_the_same(tmp_path: Path, options: str) -> None:
-    """DuckDB: dictionaries, pages of the second version, other codecs; among other columns, with keys that come again."""
+    """DuckDB: dictionaries, pages of the second version, other codecs; with keys that come again."""
     keys = np.concatenate([some(20_000), some(200, 1).repeat(50)])
-    rows = pl.concat([table(as_text(keys)), CANARIES]).with_row_index("n").with_columns(nested=pl.lit([1]))
+    rows = pl.concat([table(as_text(keys)), CANARIES])
     rows.write_parquet(tmp_path / "ours.parquet")
     path = tmp_path / "keys.parquet"
     ours = f"(select * from '{tmp_path}/ours.parquet')"

@@ -1,13 +1,19 @@
 """A stranger's file ends in a table or a refusal; a process that it ends tells nobody which file it was."""
 
+import gzip
 import subprocess
 import sys
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import polars as pl
 import pytest
+import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from affiliates.contributions import contract, parquet_limits, untrusted_files
 from affiliates.contributions.parquet_footer import CompactReader, NotParquet, read_footer
@@ -175,7 +181,7 @@ def test_sizes_are_added_up_without_overflow(path: Path, monkeypatch: pytest.Mon
         (pl.lit(PLANTED).alias("affiliate"), "values that are no name (10 rows of affiliate)"),
         (pl.lit(PLANTED).alias("day_zone"), "values that are no name (10 rows of day_zone)"),
         (pl.lit(PLANTED).alias("key_epoch"), "values that are no name (10 rows of key_epoch)"),
-        (pl.lit(PLANTED).alias("protocol"), "another protocol version (10 rows"),
+        (pl.lit("planted 2").alias("protocol"), "another protocol version (10 rows"),
         (pl.lit(f"a\n{PLANTED}").alias("product"), "values that are no name"),
         (pl.lit(PLANTED.encode()).alias("sketch"), "the sketch is no HLL image"),
         (pl.lit(None, pl.String).alias("affiliate"), "values are missing (in affiliate)"),
@@ -199,8 +205,91 @@ def test_a_footer_nested_without_end_is_no_footer(tmp_path: Path) -> None:
     """Lists in lists went as deep as the file said, past Python's own limit."""
     footed = b"PAR1" + b"\x19" * 100_000
     (tmp_path / "c.parquet").write_bytes(footed + (100_000).to_bytes(4, "little") + b"PAR1")
-    with pytest.raises(NotParquet):
-        read_footer(tmp_path / "c.parquet")
+    with (tmp_path / "c.parquet").open("rb") as file, pytest.raises(NotParquet):
+        read_footer(file)
     with pytest.raises(ValueError, match=r"^$"):
         CompactReader(b"\x19" * 1000).read_struct()
     assert "is not a readable Parquet file" in refused(tmp_path / "c.parquet")
+
+
+EXTRA_METADATA = {"note": "alice", "pandas": PLANTED}
+
+
+@pytest.mark.parametrize(
+    ("column", "shown"),
+    [
+        (pl.lit(PLANTED).alias("user"), "(user)"),
+        (pl.lit("+49 170 1234567").alias("note"), "(note)"),
+        (pl.lit(1).alias(PLANTED), "(…)"),
+        (pl.lit(1).alias("0123456789"), "(…)"),
+        (pl.struct(pl.lit(PLANTED).alias("mail")).alias("more"), "(more)"),
+    ],
+)
+@pytest.mark.parametrize("ending", ["parquet", "csv"])
+def test_a_column_beside_the_contracts_is_refused(path: Path, tmp_path: Path, ending: str, column: pl.Expr, shown: str) -> None:
+    """`inspect` says that a file holds no identifier: a column of addresses would leave on that word."""
+    frame = pl.read_parquet(path).with_columns(column)
+    if ending == "csv":
+        frame = frame.with_columns(pl.col("sketch", "canary").bin.encode("hex"))
+        structs = [name for name, dtype in frame.schema.items() if dtype == pl.Struct]
+        frame.with_columns(pl.col(name).struct.json_encode() for name in structs).write_csv(tmp_path / "c.csv")
+    else:
+        frame.write_parquet(path)
+    text = refused(tmp_path / f"c.{ending}")
+    assert f"holds columns that the contract doesn't have {shown}" in text
+
+
+@pytest.mark.parametrize("key", sorted(EXTRA_METADATA))
+def test_metadata_beside_the_contracts_is_refused(path: Path, key: str) -> None:
+    pl.read_parquet(path).write_parquet(path, metadata={key: EXTRA_METADATA[key]})
+    assert "holds metadata beside the contract's columns" in refused(path)
+
+
+def test_metadata_of_writers_is_taken(path: Path) -> None:
+    """Spark, pandas and others describe the columns there: their files are contributions as well."""
+    described = {"pandas": '{"columns": []}', "org.apache.spark.version": "3.5.1", "writer.model.name": "avro"}
+    pl.read_parquet(path).write_parquet(path, metadata=described)
+    assert len(contract.read(path)) == 5
+
+
+def test_bytes_between_the_columns_are_refused(path: Path) -> None:
+    """A reader of columns never comes by there, and whoever looks for an address finds it."""
+    whole = path.read_bytes()
+    footer = len(whole) - 8 - int.from_bytes(whole[-8:-4], "little")
+    path.write_bytes(whole[:footer] + bytes(100) + whole[footer:])
+    assert len(contract.read(path)) == 5, "zeros fill up the blocks of some file systems"
+    path.write_bytes(whole[:footer] + PLANTED.encode() + whole[footer:])
+    assert f"holds bytes that belong to none of its columns ({len(PLANTED)} bytes)" in refused(path)
+    size = int.from_bytes(whole[-8:-4], "little") + len(PLANTED)
+    path.write_bytes(whole[:-8] + PLANTED.encode() + size.to_bytes(4, "little") + b"PAR1")
+    assert "is not a readable Parquet file" in refused(path), "behind the footer's own end"
+
+
+def test_a_text_in_the_footer_is_looked_at(path: Path) -> None:
+    """What a writer calls itself is a text of any length, and so are the least and the greatest value of a column."""
+    whole = path.read_bytes()
+    name = b"Polars"
+    at = whole.rindex(name)
+    path.write_bytes(whole[:at] + b"@".join([b"a", b"b.cd"]) + whole[at + len(name) :])
+    assert "holds texts in its footer that are no description of columns" in refused(path)
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_byte_of_a_file_goes_unlooked_at(path: Path, tmp_path: Path, data: st.DataObject) -> None:
+    """An address put in anywhere is refused, or changes what is read, or breaks the file; else somebody's name would leave."""
+    whole = path.read_bytes()
+    at = data.draw(st.integers(4, len(whole) - 8))
+    changed_file = tmp_path / "changed.parquet"
+    changed_file.write_bytes(whole[:at] + PLANTED.encode() + whole[at:])
+    with pytest.raises(RefusedError):
+        contract.read(changed_file)
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, zstandard.compress])
+def test_a_packed_csv_is_not_unpacked(tmp_path: Path, packed: Callable[[bytes], bytes]) -> None:
+    """A few kilobytes that unpack to gigabytes: polars unpacks all of it before it counts a row."""
+    bomb = tmp_path / "c.csv"
+    bomb.write_bytes(packed(b"protocol\n" + b"0" * (1 << 20)))
+    with patch.object(pl, "read_csv", side_effect=AssertionError("it is unpacked")):
+        assert "a packed file isn't unpacked" in refused(bomb)

@@ -4,6 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable
 from datetime import date
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -23,7 +24,8 @@ from affiliates.crosswalks.clusters import (
     name_clusters,
     new_names,
 )
-from affiliates.crosswalks.snapshot import as_text, from_table
+from affiliates.crosswalks.snapshot import as_text, from_table, read_table
+from affiliates.errors import RefusedError
 
 Pairs = list[tuple[int, int]]
 Names = dict[int, tuple[int, date | None]]
@@ -242,4 +244,14 @@ def test_keys_as_text() -> None:
 def test_ages_move_no_digest() -> None:
     """Else contributions would be refused although each key's person is the same."""
     plain = pl.DataFrame({"key": ["0" * 15 + "1"], "person_key": ["f" * 16]})
-    assert from_table(plain).digest == from_table(plain.with_columns(named=JAN, more=1)).digest
+    assert from_table(plain).digest == from_table(plain.with_columns(named=JAN)).digest
+
+
+def test_a_snapshot_holds_nothing_beside_its_keys(tmp_path: Path) -> None:
+    """It goes to affiliates: a column of addresses, or a note in its metadata, would go with it."""
+    plain = pl.DataFrame({"key": ["0" * 15 + "1"], "person_key": ["0" * 15 + "2"]})
+    with pytest.raises(RefusedError, match=r"holds other columns beside a snapshot's \(no\. 3 of 3\)"):
+        from_table(plain.with_columns(pl.lit("alice@example.org").alias("alice@example.org")))
+    plain.write_parquet(tmp_path / "c.parquet", metadata={"note": "alice"})
+    with pytest.raises(RefusedError, match="holds metadata beside its columns"):
+        read_table(tmp_path / "c.parquet", "c.parquet")

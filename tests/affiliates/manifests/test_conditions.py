@@ -133,3 +133,21 @@ def test_small_whole_numbers_do_not_wrap_around(dtype: pl.DataType) -> None:
         assert frame.select(conditions.expression(condition, frame.schema, "x")).item() is True
     day = pl.DataFrame({"d": [None, 20_000]}, schema={"d": pl.Date})
     assert day.select(conditions.expression("d >= date '2020-01-01'", day.schema, "x")).to_series().to_list() == [None, True]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        " or ".join(f"a = '{number}'" for number in range(300)), "(" * 300 + "a = 1" + ")" * 300, "not " * 300 + "a is null",
+        "+".join(["a"] * 300) + " > 1", "(" * 20_000, "case when " * 300 + "a = 1" + " then 1 end" * 300,
+    ],
+)  # fmt: skip
+def test_a_condition_without_end_is_refused(condition: str) -> None:
+    """polars takes time by the square of the depth, and Python's recursion ends with a traceback."""
+    with pytest.raises(RefusedError, match="is nested too deeply"):
+        conditions.check(condition, "a condition")
+
+
+def test_many_values_are_no_depth() -> None:
+    many = ", ".join(f"'{number}'" for number in range(3000))
+    assert conditions.check(f"a in ({many})", "a condition") == {"a"}

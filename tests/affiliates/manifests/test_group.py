@@ -2,16 +2,21 @@
 
 from datetime import date
 from decimal import Decimal
-from itertools import chain, combinations
+from itertools import chain, combinations, pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from affiliates.manifests import group as group_module
+from affiliates.manifests.base import Dated
 from affiliates.manifests.group import Entity, Group
 from affiliates.manifests.product import ProductRef
 from affiliates.manifests.settings import KeySource, Settings
+from affiliates.manifests.validation import _check_holdings
+from affiliates.manifests.yaml_lines import Document
 
 DAY = date(2025, 3, 31)
 
@@ -112,3 +117,63 @@ def test_a_product_is_written_as_affiliate_and_product_and_equals_the_pair() -> 
 def test_a_text_that_names_no_product_is_no_reference(text: str) -> None:
     with pytest.raises(ValueError, match="affiliate/product"):
         ProductRef.parse(text)
+
+
+def test_each_ownership_line_is_looked_at_a_few_times(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each line compared with each other, on each day on which one begins, took an hour for 5,000 lines of one entity."""
+    lines = 3000
+    looked = 0
+    overlapped = Dated.overlaps
+
+    def counting(self: Dated, other: Dated) -> bool:
+        nonlocal looked
+        looked += 1
+        return overlapped(self, other)
+
+    first = date(2000, 1, 1).toordinal()
+    days = [date.fromordinal(first + number) for number in range(lines + 1)]
+    holdings = [{"owner": "p", "share": "60 %", "from": a, "to": b} for a, b in pairwise(days)]
+    entity = Entity.model_validate({"entity": "a", "owned_by": holdings})
+    document = Document(Path(), "a.yaml", {}, {})
+    monkeypatch.setattr(Dated, "overlaps", counting)
+    assert list(_check_holdings(entity, document)) == []
+    assert looked <= 2 * lines
+
+
+def test_a_chain_of_owners_is_walked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In each round all entities were asked again: of 2,000 in a chain, two million."""
+    names = ["p", *(f"e{number}" for number in range(400))]
+    graph = group(**{name: owned((owner, 0.6)) for owner, name in pairwise(names)})
+    asked = 0
+    step = group_module._step
+
+    def counting(*arguments: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return step(*arguments)
+
+    monkeypatch.setattr(group_module, "_step", counting)
+    assert list(graph.affiliates(DAY)) == names
+    assert asked == len(names) - 1
+
+
+HOLDINGS = st.lists(
+    st.tuples(st.sampled_from(["p", "q"]), st.integers(1, 10), st.none() | st.integers(0, 5), st.none() | st.integers(6, 9)),
+    max_size=7,
+)  # fmt: skip
+
+
+@given(HOLDINGS)
+def test_shares_over_100_percent_are_found_on_whatever_day(rows: list[tuple[str, int, int | None, int | None]]) -> None:
+    """By the definition: day by day, and pair by pair."""
+    day = [date(2025, 1, 1 + number) for number in range(10)]
+    holdings = [
+        {"owner": owner, "share": f"{tenths * 10} %", "from": None if a is None else day[a], "to": None if b is None else day[b]}
+        for owner, tenths, a, b in rows
+    ]
+    entity = Entity.model_validate({"entity": "a", "owned_by": holdings})
+    found = {refusal.rule for refusal in _check_holdings(entity, Document(Path(), "a.yaml", {}, {}))}
+    held = [[h for h in entity.owned_by if h.holds_on(on)] for on in (date(2024, 1, 1), *day)]
+    assert ("shares sum to over 100 %" in found) == any(sum(h.share for h in holders) > 1 for holders in held)
+    twice = any(len({h.owner for h in holders}) < len(holders) for holders in held)
+    assert ("two periods of one owner overlap" in found) == twice

@@ -126,6 +126,19 @@ def test_a_number_is_the_number_that_is_written(tmp_path: Path, written: str, da
         ("name", "!!int 7", "is not YAML (the tag !!int: its key says what a value is)"),
         ("name", "!secret x", "is not YAML (the tag !secret: its key says what a value is)"),
         ("name", "a\n    name: b", "key `name` stands twice (first in line 4)"),
+        ("settles_after", "1_000", "`settles_after`: is no whole number (it says '1_000'). Next: write 1000."),
+        ("settles_after", "3.0", "`settles_after`: is no whole number (it says '3.0'). Next: write 3."),
+        ("settles_after", "0o17", "`settles_after`: is no whole number (it says '0o17'). Next: write 15."),
+        ("settles_after", "٣", "`settles_after`: is no whole number (it says '٣')"),
+        ("settles_after", '" 3 "', "`settles_after`: is no whole number (it says ' 3 ')"),
+        ("unidentified_limit", "0.1_0", "`unidentified_limit`: is no number (it says '0.1_0')"),
+        ("unidentified_limit", ".nan", "`unidentified_limit`: is no number (it says '.nan')"),
+        ("unidentified_limit", "inf", "`unidentified_limit`: is no number (it says 'inf')"),
+        ("largest_identifier", "{reason: one, beside: 700.000}", "`beside`: is no clear whole number: write 700000 or 700 (it"),
+        ("largest_identifier", "{reason: one, share: 0.1_0}", "`share`: is no number"),
+        ("ceilings", "[{users: 1_0}]", "`users`: is no whole number (it says '1_0'). Next: write 10."),
+        ("to", "2026-02-28T00:00:00", "`to`: is no day: write YYYY-MM-DD (it says '2026-02-28T00:00:00')"),
+        ("to", "٢٠٢٦-02-28", "`to`: is no day: write YYYY-MM-DD"),
         ("settles_after", "7.000", "`settles_after`: is no clear whole number: write 7000 or 7 (it says '7.000')"),
         ("counts", "[{users: 700.000}]", "`users`: is no clear whole number: write 700000 or 700 (it"),
         ("audiences", "external", "`audiences`: is no list (it says 'external'). Next: write a list"),
@@ -159,7 +172,7 @@ def test_a_day_that_does_not_exist_is_no_file(tmp_path: Path, written: str) -> N
         ("a: &a [x, x]\n" + "".join(f"{chr(n + 1)}: &{chr(n + 1)} [*{chr(n)}, *{chr(n)}]\n" for n in range(97, 120)),
          "aliases repeat more than 10,000 values"),
         ("entity: " + "[" * 2000 + "]" * 2000, "is nested too deeply"),
-        ("name: x\nentity: a\x00\n", "affiliates/a.yaml:2: holds a character that YAML doesn't allow (U+0000)"),
+        ("name: x\nentity: a\x00\n", "affiliates/a.yaml:2: holds a character that nobody sees (U+0000)"),
         ("entity: [\n", "affiliates/a.yaml:2: is not YAML"),
     ],
 )  # fmt: skip
@@ -191,6 +204,94 @@ def test_the_registry_says_what_it_said() -> None:
     assert {type(value) for value in llama.output_training.values()} <= {bool, str}
     assert True in set(llama.attribution.values())
     assert any(point.undecided is True for point in entries.interpretations)
+
+
+@pytest.mark.parametrize("word", ["yes", "No", "on", "OFF", "y", "1", "0", "tRue", "t"])
+def test_only_true_and_false_are_truth_values(tmp_path: Path, word: str) -> None:
+    """In YAML 1.2 the others are texts: whoever writes `no` there may mean Norway, or a text that says no."""
+    write(tmp_path, PRODUCT, alerts=f"channels: [{{name: a, audience: ops, url_env: A, escalation: {word}}}]\n")
+    assert "`escalation`: is neither true nor false" in mistakes(tmp_path)[0]
+
+
+@pytest.mark.parametrize(("word", "truth"), [("true", True), ("True", True), ("TRUE", True), ("false", False), ("FALSE", False)])
+def test_truth_values_are_those_of_yaml_1_2(tmp_path: Path, word: str, truth: bool) -> None:
+    write(tmp_path, PRODUCT, alerts=f"channels: [{{name: a, audience: ops, url_env: A, escalation: {word}}}]\n")
+    assert read_group(tmp_path).alerting.channels[0].escalation is truth
+
+
+def test_a_text_that_may_mean_no_is_asked_about(tmp_path: Path) -> None:
+    """`attribution: {logo: no}` would be a text that is not empty, and so read as a duty."""
+    (tmp_path / "licences").mkdir()
+    entry = (ROOT / "pipelines" / "licences" / "data" / "qwen.yaml").read_text(encoding="utf-8")
+    assert "attribution:" not in entry.partition("- id:")[0]
+    name = re.search(r"- id: (\S+)", entry)
+    assert name
+    changed = entry.replace(name[0], f"{name[0]}-x\n    attribution: {{logo: no}}", 1)
+    (tmp_path / "licences" / "own.yaml").write_text(changed, encoding="utf-8")
+    with pytest.raises(RefusedError) as refused:
+        registry.from_directory(tmp_path)
+    assert any("write true or false, or say it in more words" in str(refusal) for refusal in refused.value.refusals)
+
+
+@pytest.mark.parametrize(
+    ("written", "sign"),
+    [
+        ('"report\\e[2J"', "U+001B"), ('"a\\u202eb"', "U+202E"), ('"a\\x9bb"', "U+009B"), ('"a\\u2028b"', "U+2028"),
+        ('"a\\rb"', "U+000D"), ('"a\\u2066b"', "U+2066"), ('"a\\0b"', "U+0000"), ("a\u202eb", "U+202E"),
+        ("a # b\u2028c", "U+2028"), ("a\x85", "U+0085"), ("a\x7f", "U+007F"), ("a\u200e", "U+200E"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("place", ["name: {}", "owners: {{{}: x}}", "meaning: {}"])
+def test_no_sign_that_a_terminal_obeys_gets_in(tmp_path: Path, written: str, sign: str, place: str) -> None:
+    """An affiliate's manifest could clear the signer's screen, or write a figure backwards; raw or by an escape, key or value."""
+    if place.startswith("owners"):
+        write(tmp_path, PRODUCT, alerts=place.format(written) + "\n")
+    elif place.startswith("name"):
+        write(tmp_path, PRODUCT + "name: " + written + "\n")
+    else:
+        write(tmp_path, PRODUCT.replace("meaning: was seen", f"meaning: {written}".replace(" # b", "}} # b")))
+    assert any(f"holds a character that nobody sees ({sign})" in message for message in mistakes(tmp_path)), sign
+
+
+def test_a_block_is_one_line_and_a_condition_may_be_several(tmp_path: Path) -> None:
+    """A line's end in a document's name would begin a line of the manifest's own among a figure's reasons."""
+    text = PRODUCT.replace(
+        "    from: 2025-01-01\n",
+        "    from: 2025-01-01\n    counts:\n      - month: 2025-01\n        users: 7\n        unit: people\n        document: |\n"
+        "          report\n          Not complete: nothing\n        attested_by: >\n          CFO\n          of a\n",
+    ) + "        counts_when: |\n          user <> 'a'\n          and user <> 'b'\n"  # fmt: skip
+    product = read_group(write(tmp_path, text)).product(ProductRef("a", "app"))
+    assert product is not None
+    assert (product.counts[0].document, product.counts[0].attested_by) == ("report Not complete: nothing", "CFO of a")
+    assert product.sources[0].counts_when == "user <> 'a'\nand user <> 'b'\n"
+
+
+@pytest.mark.parametrize("written", ['"report\\nNot complete: nothing"', "'report\n\n      Not complete: nothing'"])
+def test_a_line_of_its_own_in_quotes_is_refused(tmp_path: Path, written: str) -> None:
+    assert "a line's end in a value" in mistakes(write(tmp_path, PRODUCT + f"name: {written}\n"))[0]
+
+
+def test_a_file_without_end_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipe is waited for, and a hole of 1 GiB is read for minutes: both are seen before a byte is."""
+    write(tmp_path, PRODUCT)
+    (tmp_path / "alerts.yaml").symlink_to("/dev/zero")
+    with (tmp_path / "readings.yaml").open("wb") as file:
+        file.truncate(1 << 30)
+    os.mkfifo(tmp_path / "grants.yaml")
+    texts = {"group.yaml", "parent.yaml", "a.yaml"}
+    text_of = Path.read_text
+
+    def only_of_texts(path: Path, *more: Any, **named: Any) -> str:
+        assert path.name in texts, f"{path.name} is read"
+        return text_of(path, *more, **named)
+
+    monkeypatch.setattr(Path, "read_text", only_of_texts)
+    values = "(1,073,741,824 bytes, at most 8,388,608)"
+    assert [message for message in mistakes(tmp_path) if "affiliates" not in message] == [
+        "alerts.yaml:1: is no file. Next: put a file there.",
+        "grants.yaml:1: is no file. Next: put a file there.",
+        f"readings.yaml:1: is too large {values}. Next: write several files, such as one an entity.",
+    ]
 
 
 def test_yaml_is_read_in_one_place() -> None:

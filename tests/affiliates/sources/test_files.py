@@ -3,10 +3,12 @@
 import gzip
 import io
 import json
+import os
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -20,6 +22,7 @@ from affiliates.errors import RefusedError
 from affiliates.identity.keys import GroupKey, person_key
 from affiliates.identity.normalisation import normalise
 from affiliates.sketches.registers import Registers
+from affiliates.sources import file_checks
 from affiliates.sources import files as sources_files
 from tests.support.event_files import JANUARY, contributions, encoded, users
 from tests.support.groups import KEY, Manifests, entity, events, product, source, write_group
@@ -578,3 +581,81 @@ def test_a_zone_that_skips_midnight(make: Make, day: date) -> None:
     declared = product(**{"from": "2024-09-01"}, sources=[source(complete_through="2024-09-30")])
     directory = make([entity("a", [declared])], {"events.parquet": events(rows)}, time_zone="America/Santiago")
     assert users(contributions(directory, [day])[day]) == {"email": 1}
+
+
+def listed(folder: Path) -> list[str]:
+    return sorted(path.removeprefix(f"{folder}/") for path in sources_files._in_folder(folder))
+
+
+def test_each_folder_and_file_is_listed_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two links of a folder to itself were 2^40 paths; and a file by two paths would be its events twice."""
+    (tmp_path / "data" / "sub").mkdir(parents=True)
+    (tmp_path / "elsewhere").mkdir()
+    for name in ("data/e.csv", "data/sub/f.csv", "elsewhere/g.csv"):
+        (tmp_path / name).write_text("at,user\n")
+    for number in range(8):
+        (tmp_path / "data" / f"self-{number}").symlink_to(".")
+        (tmp_path / "data" / "sub" / f"up-{number}").symlink_to("..")
+    (tmp_path / "data" / "other").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "data" / "again").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "data" / "copy.csv").symlink_to("e.csv")
+    (tmp_path / "data" / "hard.csv").hardlink_to(tmp_path / "data" / "e.csv")
+    (tmp_path / "data" / "nowhere.csv").symlink_to("gone.csv")
+    scanned: list[str] = []
+    scandir = os.scandir
+
+    def noting(path: str) -> Any:
+        scanned.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", noting)
+    assert listed(tmp_path / "data") == ["again/g.csv", "e.csv", "nowhere.csv", "sub/f.csv"]
+    assert len(scanned) == 3
+
+
+@pytest.mark.parametrize("hidden", ["_archive", ".snapshot", "lost+found"])
+def test_what_a_name_leaves_out_hides_no_other_path(tmp_path: Path, hidden: str) -> None:
+    """A hidden link, or a name like that of an unfinished file, would take the place of the path that counts: people left out."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "e.csv").write_text("at,user\n")
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "f.csv.tmp").write_text("at,user\n")
+    (tmp_path / "data" / "z.csv").hardlink_to(tmp_path / "data" / "f.csv.tmp")
+    (tmp_path / "data" / hidden).symlink_to(tmp_path / "kept")
+    (tmp_path / "data" / "zz").symlink_to(tmp_path / "kept")
+    assert {"z.csv", "zz/e.csv"} <= set(listed(tmp_path / "data"))
+
+
+def test_a_folder_that_may_not_be_listed_is_no_empty_one(make: Make) -> None:
+    """Its files would silently not count."""
+    directory = make(
+        [entity("a", [product(sources=[source(files="dd")])])], {"dd/sub/e.csv": b"at,user\n2025-01-05T00:00:00Z,a\n"}
+    )
+    scandir = os.scandir
+
+    def denying(path: str) -> Any:
+        if str(path).endswith("sub"):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    with patch.object(os, "scandir", denying), pytest.raises(OSError, match="denied"):
+        contributions(directory)
+
+
+def test_an_open_quotation_mark_is_looked_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever counts the marks of all lines before at each line needs hours for a million lines."""
+    counted = 0
+
+    class Line(str):
+        def count(self, *arguments: Any) -> int:
+            nonlocal counted
+            counted += len(self)
+            return super().count(*arguments)
+
+    lines = ["at,user", '2025-01-05T00:00:00Z,"a', *["x" * 20] * 5000, 'b"', "2025-01-05T00:00:00Z,c"]
+    monkeypatch.setattr(file_checks, "_lines", lambda path: map(Line, lines))
+    assert file_checks._check_records(tmp_path, ",", 2, "here") == 3
+    assert counted == sum(map(len, lines))
+    monkeypatch.setattr(file_checks, "_LONGEST_RECORD", 1000)
+    with pytest.raises(RefusedError, match="isn't closed within 1,000 characters"):
+        file_checks._check_records(tmp_path, ",", 2, "here")

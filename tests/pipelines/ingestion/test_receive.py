@@ -683,7 +683,8 @@ def test_words_that_the_store_cant_hold_are_refused(directory: Path, store_url: 
     write(box(directory) / "good", row(date(2025, 1, 31)))
     session = take(directory)
     rules = [refusal.rule for file in session.refused for refusal in file.refusals]
-    assert sorted(rules) == ["a number that can't be", *["a text isn't what it ought to be"] * 5]
+    in_footer = "holds texts in its footer that are no description of columns"
+    assert sorted(rules) == ["a number that can't be", *["a text isn't what it ought to be"] * 3, in_footer, in_footer]
     assert outcomes(session) == ["new"]
     assert "planted" not in repr(rows_of(store_url, directory))
 
@@ -709,3 +710,33 @@ def test_what_run_computes_has_no_sender(make: Make, store_url: str) -> None:
     )
     run(directory, read_group(directory), NOW)
     assert {r["sender"] for r in rows_of(store_url, directory)["contributions"]} == {None}
+
+
+@pytest.mark.parametrize("ends", [False, True])
+@pytest.mark.parametrize("name", ["hole.parquet", "hole.csv"])
+def test_a_hole_of_1_gib_is_refused_before_it_is_copied(
+    directory: Path, monkeypatch: pytest.MonkeyPatch, name: str, ends: bool
+) -> None:
+    """It takes no time to make, and a gigabyte of the disk to copy; its ends may be Parquet's own."""
+    path = write(box(directory) / name, row(FIRST))
+    content = path.read_bytes() if ends else b""
+    with path.open("wb") as file:
+        file.write(content[:4])
+        file.truncate((1 << 30) - len(content))
+        file.seek(0, os.SEEK_END)
+        file.write(content)
+    sizes: list[int] = []
+    check_size = staging._check_size
+
+    def noting(offer: inbox.Offer, size: int) -> None:
+        sizes.append(size)
+        check_size(offer, size)
+
+    monkeypatch.setattr(staging, "_check_size", noting)
+    (file_taken,) = take(directory).refused
+    expected = "holds bytes that belong to none of its columns" if ends else "is not a readable Parquet file"
+    assert [refusal.rule for refusal in file_taken.refusals] == [
+        "holds NUL characters, which no text has" if name.endswith("csv") else expected
+    ]
+    assert sizes == [1 << 30], "looked at once, and no chunk of it read"
+    assert not path.exists()
