@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ LLAMA_4 = next(licence for licence in release_tests.releases() if licence.id == 
 KINDS: tuple[evidence_write.Kind, ...] = ("outside", "expert")
 
 
-def signed_group(directory: Path) -> Path:
+def signed_group(directory: Path, signed_on: datetime = NOW) -> Path:
     """March 2025, signed: two products of days and months, one sold before the release, one by count, a joint venture outside."""
     days = {"time": "at", "identifiers": [{"column": "user", "namespace": "email"}], "complete_through": "2025-03-31"}
     life = {"from": "2025-03-01", "to": "2025-04-01"}
@@ -48,15 +48,16 @@ def signed_group(directory: Path) -> Path:
     rows = [(f"{MARCH + timedelta(n % 2)}T12:00:00Z", f"u{n}@example.com") for n in range(60)]
     events(rows).write_parquet(directory / "app.parquet")
     events([(at, f"x{user}" if n % 2 else user) for n, (at, user) in enumerate(rows)]).write_parquet(directory / "chat.parquet")
-    (directory / "attested").mkdir()
-    (directory / "attested" / "2025-03.yaml").write_text(yaml.safe_dump(ATTESTED))
+    if signed_on == NOW:  # Attested before that.
+        (directory / "attested").mkdir()
+        (directory / "attested" / "2025-03.yaml").write_text(yaml.safe_dump(ATTESTED))
     record = {"reading": "unique_people", "adopted_by": "Board", "from": "2025-01-01"}
     readings = [{"name": "unique_people", "counts": "unique_people"},
                 {"name": "summed_products", "counts": "summed_products", "membership": "month_end"}]  # fmt: skip
     (directory / "readings.yaml").write_text(yaml.safe_dump({"readings": readings, "of_record": [record]}))
     signing.new_pair(directory / "evidence.pem")
-    run(directory, read_group(directory), NOW)
-    with Workspace(directory, read_group(directory), NOW) as workspace:
+    run(directory, read_group(directory), signed_on)
+    with Workspace(directory, read_group(directory), signed_on) as workspace:
         close_month(workspace, MARCH, Signature("Head of Finance", despite="calls are counted elsewhere"))
     return directory
 

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,7 @@ from tests.support.signed_bundles import KINDS, LLAMA_4, Forger
 
 SAMPLE = {"outside": 97, "expert": 331}
 """Of so many single edits one is tried in `make test`; all of them by `make thorough`."""
+FIRST_DAY = ("--from", "2025-03-01", "--to", "2025-03-01")
 
 
 @pytest.fixture(scope="module")
@@ -241,3 +243,27 @@ def test_a_month_that_nobody_signed_is_bound_by_nothing(directory: Path, tmp_pat
     assert all("nobody has signed the month" in text for text in seen.not_compared)
     assert {text.partition(":")[0] for text in seen.not_compared} == {"group.json", "inputs.json", "licence.json"}
     assert not seen.is_whole
+
+
+def test_a_licence_that_came_after_the_signing_is_named(tmp_path: Path) -> None:
+    """The month's signature can't say who belongs to the group on a day that is still to come."""
+    signed_on = datetime(2025, 4, 4, 12, tzinfo=UTC)
+    directory = signed_bundles.signed_group(tmp_path, signed_on)
+    signed_bundles.write_bundles(directory, directory / "evidence")
+    seen = verify.check(directory / "evidence" / "expert.zip", None, signed_bundles.head_of(directory))
+    assert seen.wrong == []
+    assert any("entry, clause" in text and "older than" in text for text in seen.not_compared)
+
+
+def test_sketches_that_were_erased_after_the_signing(directory: Path, head: str, tmp_path: Path) -> None:
+    """The figures stand by their digests; that nobody can make them again is said, and is no fault."""
+    copy = tmp_path / "group"
+    shutil.copytree(directory, copy)
+    code, _ = answer("erase", "a/app", *FIRST_DAY, "--by", "DPO", "--reason", "asked", "--yes", "--group", copy)
+    assert code == 0
+    signed_bundles.write_bundles(copy, copy / "evidence-2", "summed_products")
+    for kind in KINDS:
+        seen = verify.check(copy / "evidence-2" / f"{kind}.zip", None, head)
+        assert seen.wrong == []
+        assert any(text.startswith("inputs.json: contributions: erased_at") for text in seen.not_compared)
+    assert "whether the figures come out again: sketches were erased since" in seen.unknown
