@@ -89,11 +89,10 @@ def _contributions_differing(verification: Verification, there: OpenedDocuments)
             if version.erased_at is None:
                 yield f"{version.ref}, {version.activity_date}: a sketch is erased, and the contribution isn't"
             continue
-        normalisation = details[number]["normalisation"] if number in details else None
         # A contribution of nobody has no part, and so no row of details: its digest covers its normalisation all the same.
-        if normalisation is None:
+        if number not in details:
             verification.leave([f"inputs.json: contributions[{number - 1}].digest"], "it is of nobody, and has no sketch")
-        elif digest_of(version, normalisation, parts.get(number, [])) != version.digest:
+        elif digest_of(version, f"{details[number]['normalisation']}", parts.get(number, [])) != version.digest:
             yield f"{version.ref}, {version.activity_date}: its sketches aren't what its digest says"
     if gone:
         names = [f"{DETAILS}: contributions {', '.join(map(str, sorted(gone)))}, and their digests"]
