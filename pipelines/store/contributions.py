@@ -3,7 +3,7 @@
 Over 300 lines: one class is the only way to contributions in the store.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import date, datetime
@@ -31,7 +31,7 @@ from pipelines.records import (
     StoredPart,
     column_of,
 )
-from pipelines.store import contribution_rows, erasure_guard, product_days, schema, sketches, versions
+from pipelines.store import contribution_digests, contribution_rows, erasure_guard, product_days, schema, sketches, versions
 from pipelines.store.contribution_rows import Rows
 from pipelines.store.engine import Store, connected
 from pipelines.store.erasure_guard import ErasedPeriod
@@ -130,6 +130,16 @@ class ContributionStore(Store):
         with self.writing() as connection:
             _append_receipt(connection, handed, known_at, reasons)
 
+    def read_accepted(self, digests: Collection[str]) -> set[tuple[str, str | None]]:
+        """Which files with these SHA-256 were accepted, each with its sender."""
+        receipt = schema.receipts.c
+        accepted = set[tuple[str, str | None]]()
+        with self.reading() as connection:
+            for chunk in schema.chunks(sorted(digests)):
+                wanted = sa.select(receipt.sha256, receipt.sender).where(receipt.sha256.in_(chunk), receipt.outcome == "accepted")
+                accepted |= {(row.sha256, row.sender) for row in connection.execute(wanted)}
+        return accepted
+
     def _append(
         self,
         received: Sequence[AcceptedContribution],
@@ -194,7 +204,7 @@ class ContributionStore(Store):
     def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]:
         """Each part of the contributions with these numbers, after its contribution's number, in the order of the numbers.
 
-        Raises `RefusedError` (STORE_DAMAGED) for a sketch that isn't what its digest says.
+        Raises `RefusedError` (STORE_DAMAGED) for a sketch, or a contribution, that isn't what its digest says.
         """
         contributions = schema.contributions
         parts = schema.parts
@@ -202,16 +212,9 @@ class ContributionStore(Store):
         image = sa.case((schema.GONE, sa.null()), else_=sketch_table.c.image)
         with self.reading() as connection:
             for chunk in schema.chunks(ids):
+                keyed_parts = contribution_digests.KeyedParts.read(connection, chunk)
                 wanted = (
-                    sa.select(
-                        parts.c.contribution_id,
-                        parts.c.audience,
-                        parts.c.namespace,
-                        sketch_table.c.digest,
-                        image,
-                        sketch_table.c.erased_at,
-                        parts.c.events,
-                    )
+                    sa.select(*(parts.c[name] for name in contribution_digests.PART_COLUMNS), image, sketch_table.c.erased_at)
                     .join_from(parts, sketch_table, parts.c.sketch == sketch_table.c.digest)
                     .join(contributions, parts.c.contribution_id == contributions.c.id)
                     .where(parts.c.contribution_id.in_(chunk))
@@ -219,7 +222,7 @@ class ContributionStore(Store):
                 )
                 # Few rows at a time: an image can have a megabyte.
                 with connection.execute(wanted, execution_options={"yield_per": 50}) as rows:
-                    yield from ordered(sketches.stored_part, (tuple(row) for row in rows))
+                    yield from ordered(sketches.stored_part, keyed_parts.checked(tuple(row) for row in rows))
 
     def read_namespaces(self, ids: Sequence[int], audiences: Sequence[str]) -> list[str]:
         """The namespaces of the contributions with these numbers in these audiences, in the order of their names."""

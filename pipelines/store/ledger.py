@@ -1,9 +1,11 @@
 """The store's ledger: an entry for each publication, licence test and erasure, in the transaction that made it.
 
-A newer schema may add columns, never change a row's digest: see `hash_chain.row_content`.
+The last entry of a transaction also notes the rows that have none of their own (`noted_rows`). A newer schema may add columns,
+never change a row's digest: see `hash_chain.row_content`.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -12,7 +14,7 @@ import sqlalchemy as sa
 
 from pipelines import hash_chain
 from pipelines.hash_chain import LedgerEntry
-from pipelines.store import schema
+from pipelines.store import noted_rows, schema
 from pipelines.store.engine import Store
 from pipelines.store.versions import last_id
 
@@ -46,8 +48,10 @@ def noting(connection: sa.Connection) -> Iterator[None]:
         counts = {kind: sum(r["id"] <= before[kind] for r in _rows(connection, table)) for kind, table in _KINDS.items()}
         body = {"publications": len(older), "content": hash_chain.digest_of(older), **counts}
         new.append(head := hash_chain.next_entry(None, "began", body, rows[0][1]["known_at"]))
-    for kind, row in rows:
-        new.append(head := hash_chain.next_entry(head, kind, _body(connection, kind, row), row["known_at"]))
+    noted = noted_rows.note(connection, _entry(last) if last else None)
+    for number, (kind, row) in enumerate(rows, 1):
+        body = _body(connection, kind, row) | (noted if number == len(rows) else {})
+        new.append(head := hash_chain.next_entry(head, kind, body, row["known_at"]))
     entries = [vars(entry) | {"body": hash_chain.canonical(entry.body)} for entry in new]
     connection.execute(schema.ledger.insert(), entries)
 
@@ -63,28 +67,50 @@ def faults(store: Store) -> list[str]:
     """What doesn't fit in the ledger, and what in the store isn't as the ledger noted it, a sentence each; empty for nothing."""
     with store.reading() as connection:
         entries = read(Store(store.engine, connection))
-        return [*hash_chain.faults(entries), *_changed(connection, entries)]
+        return [*hash_chain.faults(entries), *_changed(connection, entries), *noted_rows.faults(connection, entries)]
+
+
+def not_noted(store: Store) -> list[str]:
+    """What of the store no entry covers, a sentence each."""
+    with store.reading() as connection:
+        entries = read(Store(store.engine, connection))
+        began = next((entry for entry in entries if entry.kind == "began"), None)
+        older = [
+            f"rows of what was {kind} before the ledger began"
+            for kind in ("tested", "erased")
+            if began is not None and _before(began, kind, 1)
+        ]
+        return [*older, *noted_rows.unnoted(connection, entries)]
 
 
 def _changed(connection: sa.Connection, entries: Sequence[LedgerEntry]) -> Iterator[str]:
-    """What in the store isn't as the entries noted it: rows that were changed or removed, and rows without an entry."""
-    by_kind = {kind: {entry.body.get("content"): entry for entry in entries if entry.kind == kind} for kind in _KINDS}
+    """What in the store isn't as the entries noted it: rows that were changed, removed or moved, and rows without an entry."""
     began = next((entry for entry in entries if entry.kind == "began"), None)
-    older: list[str] = []
     for kind, table in _KINDS.items():
-        there = dict.fromkeys(_content(connection, kind, row) for row in _rows(connection, table))
-        for digest, entry in by_kind[kind].items():
-            if digest not in there:
+        noted = [entry for entry in entries if entry.kind == kind]
+        there = [_content(connection, kind, row) for row in _rows(connection, table)]
+        # Of what is older than the ledger, the first entry says how much there was, and of publications also what.
+        before = _before(began, kind, len(there) - len(noted)) if began else 0
+        own = there[before:]
+        left = Counter(own)
+        for entry in noted:
+            if not left[entry.body.get("content", "")]:
                 yield f"what entry {entry.number} says was {kind} at {entry.at} isn't there as it was"
-        unknown = [digest for digest in there if digest not in by_kind[kind]]
-        older += unknown if kind == "published" else []
-        # Of tests and erasures from before the ledger, the first entry says how many there were.
-        if kind != "published" and len(unknown) > (began.body.get(kind, len(unknown)) if began else 0):
-            yield f"{len(unknown)} rows of what was {kind} are in no entry"
-    if began is not None and hash_chain.digest_of(older) != began.body.get("content"):
-        yield f"what was published before the ledger isn't what entry {began.number} says"
-    elif began is None and older:
-        yield f"{len(older)} publications are in no entry"
+            left[entry.body.get("content", "")] -= 1
+        if unknown := left - Counter():
+            number = unknown.total()
+            yield f"{number} {'publications' if kind == 'published' else f'rows of what was {kind}'} are in no entry"
+        elif own != [entry.body.get("content") for entry in noted]:
+            # The greatest number is in force: in another order, an earlier row would be.
+            yield f"what was {kind} stands in another order than the ledger has it"
+        if kind == "published" and began is not None and hash_chain.digest_of(there[:before]) != began.body.get("content"):
+            yield f"what was published before the ledger isn't what entry {began.number} says"
+
+
+def _before(began: LedgerEntry, kind: str, otherwise: int) -> int:
+    """How many rows of a kind are older than the ledger, by its first entry; `otherwise` where the entry doesn't say."""
+    number = began.body.get("publications") if kind == "published" else began.body.get(kind)
+    return number if isinstance(number, int) else otherwise
 
 
 def _body(connection: sa.Connection, kind: str, row: Row) -> dict[str, Any]:

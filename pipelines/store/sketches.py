@@ -52,14 +52,14 @@ def append(connection: sa.Connection, sketches: Mapping[str, PackedSketch]) -> N
             connection.execute(sketch_table.insert(), rows)
 
 
-def stored_part(row: tuple[Any, ...]) -> tuple[int, StoredPart]:
+def stored_part(row: Sequence[Any]) -> tuple[int, StoredPart]:
     """A contribution's number and its part.
 
-    `row`: contribution's number, audience, namespace, digest, image (null once erased), moment of erasure, events.
+    `row`: contribution's number, audience, namespace, digest, events, image (null once erased), moment of erasure.
     Raises `RefusedError` (STORE_DAMAGED) where the image isn't what its digest says.
     """
-    contribution_id, audience, namespace, digest, image, erased_at, events = row
-    registers = None if image is None else _read(image, digest)
+    contribution_id, audience, namespace, digest, events, image, erased_at = row
+    registers = None if image is None else read_image(image, digest)
     return contribution_id, StoredPart(audience, namespace, registers, erased_at, events)
 
 
@@ -70,7 +70,8 @@ def _packed(registers: Registers) -> PackedSketch:
     return PackedSketch(registers.lg_k, min(image, shorter, key=len), round(registers.bounds().estimate))
 
 
-def _read(stored: bytes, digest: str) -> Registers:
+def read_image(stored: bytes, digest: str) -> Registers:
+    """The registers of a stored image. Raises `RefusedError` (STORE_DAMAGED) where they aren't what the digest says."""
     try:
         image = zstandard.ZstdDecompressor().decompress(stored) if stored[:4] == _ZSTD_MAGIC else stored
         registers = Registers.from_image(image)

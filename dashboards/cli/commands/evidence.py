@@ -147,7 +147,9 @@ def verify(
     nothing it names. Exits with 1 when anything is wrong.
     """
     if file is None:
-        _verify_store(group, as_json)
+        if public_key is not None:
+            raise typer.BadParameter("--public-key is for a bundle: name its FILE")
+        _verify_store(group, head, as_json)
         return
     from pipelines.evidence import verify as evidence_verify
 
@@ -213,21 +215,22 @@ def _page_if_any() -> "tuple[Page | None, str]":
         return None, ""
 
 
-def _verify_store(directory: Path, as_json: bool) -> None:
+def _verify_store(directory: Path, head: str | None, as_json: bool) -> None:
     from affiliates.manifests.loader import read_group
-    from pipelines.store import contributions, ledger
+    from pipelines.evidence import verify_store
+    from pipelines.store import contributions
 
-    settings = read_group(directory).settings
-    with contributions.open_store(settings.store, directory) as store:
-        # Without a bundle the store's own ledger is checked against the store's rows.
-        entries = ledger.read(store)
-        wrong = ledger.faults(store)
-    head = entries[-1] if entries else None
+    group = read_group(directory)
+    with contributions.open_store(group.settings.store, directory) as store:
+        # Without a bundle the store is checked against its own ledger, and against itself.
+        verification = verify_store.check(store, group, head)
     if as_json:
-        console.print_json({"entries": len(entries), "head": head.digest if head else None, "wrong": wrong})
+        console.print_json(vars(verification))
     else:
-        lines = [Text(f"The store's ledger: {len(entries)} entries" + (f", the last {head.digest}" if head else ""))]
-        lines += [Text(f"  WRONG    {line}", "bold red") for line in wrong]
-        console.output().print(Stack(*lines, Text("" if wrong else "The store is as it was noted.")))
-    if wrong:
+        last = f", the last {verification.head}" if verification.head else ""
+        lines = [Text(f"The store's ledger: {verification.entries} entries{last}")]
+        lines += [Text(f"  unknown  {line}", "yellow") for line in verification.unknown]
+        lines += [Text(f"  WRONG    {line}", "bold red") for line in verification.wrong]
+        console.output().print(Stack(*lines, Text("" if verification.wrong else "The store is as it was noted.")))
+    if verification.wrong:
         raise typer.Exit(1)
