@@ -102,8 +102,9 @@ def receiving_job() -> dg.JobDefinition:
         run_context: RunContext = getattr(context.resources, RUN_CONTEXT)
         with run_context.without_data("the inbox"):
             workspace = run_context.workspace
-            offers, left = inbox.waiting(workspace.directory, time.time(), receive.must_sign(workspace.group))
-            session = receive_files(workspace, offers, progress=run_context.progress)
+            accepted, signed = receive.accepted_files(workspace), receive.must_sign(workspace.group)
+            waiting = inbox.waiting(workspace.directory, time.time(), accepted, signed)
+            session = receive_files(workspace, waiting.offers, progress=run_context.progress)
         for file in session.files:
             counts = ", ".join(f"{file.number(word)} {word}" for word in ("new", "replaced", "the same", "older"))
             context.log.info(f"{file.offer.name}: {file.outcome}; {counts}")
@@ -113,8 +114,10 @@ def receiving_job() -> dg.JobDefinition:
                 context.log.error(f"{refusal} {runbook.of_file(refusal).line}")
         for finding in session.undecided:
             context.log.error(f"{finding} {finding.page.line}")
-        for name, why in [*left, *session.left]:
+        for name, why in [*waiting.left, *session.left]:
             context.log.info(f"{name} is left: {why}")
+        if skipped := [*waiting.skipped, *session.skipped]:
+            context.log.info(f"skipped, since they were accepted before and are the same still: {len(skipped)}")
 
     @dg.job(name=RECEIVE, description="Contributions that affiliates hand in")
     def received() -> None:

@@ -69,11 +69,16 @@ def inbox_sensor(directory: Path, group: Group, running: bool) -> dg.SensorDefin
         description="Every minute: files and folders in .mauwatch/inbox/AFFILIATE that are written to their end.",
     )
     def handed_in(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        offers, left = inbox.waiting(directory, time.time(), signed)
+        with Workspace(directory, group, datetime.now(UTC)) as workspace:
+            offers, left, skipped = inbox.waiting(directory, time.time(), receive.accepted_files(workspace), signed)
         if not offers:
-            return dg.SkipReason(f"nothing new is whole; {len(left)} left as they are")
-        # Once a day for what is there: a file that can't be judged, or not be moved away, isn't tried each minute.
-        waiting = sorted(f"{offer.folder}/{offer.path.name} {inbox.changed_at(offer.path)}" for offer in offers)
+            return dg.SkipReason(f"nothing new is whole; {len(left)} left as they are, {len(skipped)} accepted before")
+        # Once a day for what is there: a file that can't be judged, or not be moved away, isn't tried each minute. A file that
+        # only an earlier store has accepted isn't what it was, by its receipt.
+        waiting = sorted(
+            f"{offer.folder}/{offer.path.name} {inbox.state_of(offer.path)} {inbox.receipt_of(offer).get('received_at')}"
+            for offer in offers
+        )
         waiting.append(f"{datetime.now(UTC):%Y-%m-%d}")
         return dg.RunRequest(run_key=hashlib.sha256("\n".join(waiting).encode(errors="surrogateescape")).hexdigest())
 

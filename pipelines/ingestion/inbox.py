@@ -9,6 +9,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -65,6 +66,9 @@ class FileState(NamedTuple):
     """Time of the last change, in nanoseconds since 1970."""
     size: int
     """Bytes."""
+    status_changed_at: int
+    """Time of the last change of the file or its attributes, in nanoseconds: no program can keep this time, as `cp -p` and
+    `rsync -t` keep the other."""
 
 
 State = tuple[FileState, ...]
@@ -78,20 +82,36 @@ class LeftInInbox(NamedTuple):
     why: str
 
 
+class Waiting(NamedTuple):
+    """What lies in the inbox at a moment."""
+
+    offers: list[Offer]
+    """The files that can be taken."""
+    left: list[LeftInInbox]
+    """Those that can't be yet."""
+    skipped: list[str]
+    """FOLDER/NAME of those that were accepted before, and are as they were."""
+
+
+AcceptedFiles = Callable[[Collection[str]], Collection[tuple[str, str | None]]]
+"""Which of these files (SHA-256) the store has accepted, each with its sender: the receipt beside a file alone proves nothing."""
+
+
 def offer_of(path: Path, directory: Path) -> Offer:
     """A file that a person names. Where it lies in the inbox of a group directory, its folder says whose it is."""
     folder = path.absolute().parent
     return Offer(path, folder.name if folder.parent == (directory / INBOX).absolute() else None)
 
 
-def waiting(directory: Path, at: float, signed: frozenset[str] = frozenset()) -> tuple[list[Offer], list[LeftInInbox]]:
-    """The files in the inbox that can be taken at a moment (seconds since 1970), and those that can't be yet.
+def waiting(directory: Path, at: float, accepted: AcceptedFiles, signed: frozenset[str] = frozenset()) -> Waiting:
+    """The files in the inbox at a moment (seconds since 1970).
 
-    `signed`: the affiliates whose files need a signature. A file that was accepted before and hasn't changed since is in
-    neither list.
+    `accepted`: asks the store, which may be an earlier one, restored from a backup, than the receipts beside the files.
+    `signed`: the affiliates whose files need a signature.
     """
     offers = list[Offer]()
     left = list[LeftInInbox]()
+    known = dict[Offer, str]()
     for folder in _entries(directory / INBOX):
         if not folder.is_dir():
             left.append(LeftInInbox(shown_name(folder.name, "file"), "lies in no affiliate's folder"))
@@ -102,13 +122,24 @@ def waiting(directory: Path, at: float, signed: frozenset[str] = frozenset()) ->
                 continue
             try:
                 why = _why_unsettled(offer, at, folder.name in signed)
-                if why is None and not _was_accepted(offer):
+                if why is None and (sha256 := _accepted_as(offer)):
+                    known[offer] = sha256
+                elif why is None:
                     offers.append(offer)
             except OSError as error:  # Taken away in this moment, or not for us to read.
                 why = f"can't be read: {error.strerror}"
             if why:
-                left.append(LeftInInbox(f"{shown_name(folder.name, 'folder')}/{offer.name}", why))
-    return offers, left
+                left.append(LeftInInbox(place_of(offer), why))
+    stored = accepted(sorted(set(known.values()))) if known else ()
+    skipped = {offer for offer, sha256 in known.items() if (sha256, offer.folder) in stored}
+    offers += [offer for offer in known if offer not in skipped]
+    # In the order of names: of two versions of one month the one that was computed later counts, whichever is taken first.
+    return Waiting(sorted(offers, key=lambda offer: offer.path), left, [place_of(offer) for offer in known if offer in skipped])
+
+
+def place_of(offer: Offer) -> str:
+    """Where a file of the inbox lies, as FOLDER/NAME, safe to show."""
+    return f"{shown_name(offer.folder or '', 'folder')}/{offer.name}"
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -155,7 +186,9 @@ def _left_by_others(name: str) -> str | None:
 def state_of(path: Path) -> State:
     """The state of a file, or of a folder and its parts, as they lie there now. Raises `OSError`."""
     entries = [(entry.name, entry.lstat()) for entry in (path, *_parts(path))]
-    return tuple(FileState(name, status.st_ino, status.st_mtime_ns, status.st_size) for name, status in entries)
+    return tuple(
+        FileState(name, status.st_ino, status.st_mtime_ns, status.st_size, status.st_ctime_ns) for name, status in entries
+    )
 
 
 def changed_at(path: Path) -> int:
@@ -163,10 +196,19 @@ def changed_at(path: Path) -> int:
     return max(entry.changed_at for entry in state_of(path))
 
 
-def _was_accepted(offer: Offer) -> bool:
-    """Whether the file was accepted before, by its receipt, and nobody has written it since."""
+def state_digest(state: State) -> str:
+    """A file's state as its receipt keeps it: SHA-256 in hex."""
+    return hashlib.sha256(json.dumps(state).encode(errors="surrogateescape")).hexdigest()
+
+
+def _accepted_as(offer: Offer) -> str:
+    """The SHA-256 of a file that its receipt says was accepted, and that is the same still by inode, size and times; else empty.
+
+    Where any of these differs, or an older receipt doesn't say them, the bytes decide: `receive.was_accepted`.
+    """
     receipt = receipt_of(offer)
-    return receipt.get("outcome") == "accepted" and receipt.get("changed_at") == changed_at(offer.path)
+    is_same = receipt.get("outcome") == "accepted" and receipt.get("state") == state_digest(state_of(offer.path))
+    return str(receipt.get("sha256")) if is_same else ""
 
 
 def receipt_of(offer: Offer) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from affiliates.contributions.contract import Contribution
 from affiliates.errors import Code, Refusal
 from affiliates.periods import month_of
-from pipelines.ingestion.inbox import Offer, State
+from pipelines.ingestion.inbox import Offer, State, state_digest
 from pipelines.ingestion.replacement import ContributionId
 from pipelines.ingestion.staging import StagedCopy
 from pipelines.records import Outcome
@@ -60,6 +60,11 @@ class ReceivedFile:
         return "refused" if self.refusals else "accepted"
 
     @property
+    def written(self) -> dict[str, Any]:
+        """What the receipt says of the file as it lay there: when it was last written, and its state."""
+        return {"changed_at": self.changed_at, "state": state_digest(self.state)}
+
+    @property
     def handed(self) -> HandedInFile:
         """What the store's own receipt says of the file."""
         return HandedInFile(self.offer.name, self.sha256, self.sender, self.bound_by)
@@ -88,7 +93,7 @@ class ReceivedFile:
             "receipt": PROTOCOL,
             "file": self.offer.name,
             "sha256": self.sha256,
-            "changed_at": self.changed_at,
+            **self.written,
             "sender": self.sender,
             "bound_by": self.bound_by,
             "received_at": received_at.isoformat(),

@@ -4,7 +4,7 @@
 """
 
 import errno
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -20,6 +20,7 @@ from affiliates.periods import month_of
 from affiliates.signing import ENDING, verify_digest
 from pipelines import records
 from pipelines.ingestion import acceptance, inbox, quarantine, replacement, staging
+from pipelines.ingestion.inbox import AcceptedFiles
 from pipelines.ingestion.receipts import NO_ENTITY, NOT_SIGNED, OTHERS, WRONG_SIGNATURE, ReceivedFile
 from pipelines.ingestion.replacement import ContributionId, Outline
 from pipelines.records import AcceptedContribution, Period, Restatement, StoredContribution
@@ -58,18 +59,30 @@ def copy(workspace: Workspace, file: ReceivedFile, to: Path) -> None:
         file.refuse(_wrong_sender(workspace.group.entities.get(file.sender), file))
 
 
-def was_accepted(file: ReceivedFile) -> bool:
-    """Whether a file of the inbox was accepted before as it is, by its receipt.
+def accepted_files(workspace: Workspace) -> AcceptedFiles:
+    """What `inbox.waiting` asks the store: by the store's own receipts, which of these files it has accepted."""
 
-    A refused file never was: it went into quarantine, so somebody has put it there again to have it judged.
+    def accepted(digests: Collection[str]) -> Collection[tuple[str, str | None]]:
+        store = workspace.store_if_any()
+        return store.read_accepted(digests) if store else ()
+
+    return accepted
+
+
+def was_accepted(workspace: Workspace, file: ReceivedFile) -> bool:
+    """Whether a file of the inbox was accepted before as it is: by the receipt beside the file, and by the store's own.
+
+    A store that was restored from a backup lacks what was accepted since, and takes the file again. A refused file never was
+    accepted: it went into quarantine, so somebody has put it there again to have it judged.
     """
     receipt = inbox.receipt_of(file.offer) if file.offer.folder else {}
     is_same = bool(file.sha256) and (receipt.get("outcome"), receipt.get("sha256")) == ("accepted", file.sha256)
-    if is_same:
-        # Somebody wrote the same bytes again. With the new time in its receipt, the next look needn't copy the file.
-        with suppress(OSError):
-            inbox.put_receipt(file.offer.receipt, receipt | {"changed_at": file.changed_at})
-    return is_same
+    if not is_same or (file.sha256, file.sender) not in accepted_files(workspace)([file.sha256]):
+        return False
+    # Somebody wrote the same bytes again. With the new state in its receipt, the next look needn't copy the file.
+    with suppress(OSError):
+        inbox.put_receipt(file.offer.receipt, receipt | file.written)
+    return True
 
 
 def note_ambiguous(files: Sequence[ReceivedFile]) -> None:

@@ -28,6 +28,8 @@ class Session:
     """Files that were judged: accepted or refused."""
     left: list[LeftInInbox] = field(default_factory=list)
     """Files of the inbox that can't be taken yet."""
+    skipped: list[str] = field(default_factory=list)
+    """Files of the inbox, as FOLDER/NAME, that were accepted before and are the same still."""
     undecided: list[Finding] = field(default_factory=list)
     """Files that this machine can't judge, and why: they wait."""
     report: Report = field(default_factory=Report)
@@ -73,7 +75,13 @@ def receive_files(
             file = ReceivedFile(offer, sender=offer.folder or sender, bound_by=bound_by)
             if _copy(workspace, session, file, stage / f"{number}"):
                 files.append(file)
-        files = [file for file in files if not receive.was_accepted(file)]
+        new = list[ReceivedFile]()
+        for file in files:
+            if receive.was_accepted(workspace, file):
+                session.skipped.append(inbox.place_of(file.offer))
+            else:
+                new.append(file)
+        files = new
         receive.note_ambiguous(files)
         for number, file in enumerate(files):
             progress(file.offer.name, len(files) + number, 2 * len(files))

@@ -20,11 +20,13 @@ def take(
 ) -> Session:
     """As `mauwatch receive` does: FILEs, or the inbox; and the months are published."""
     with Workspace(directory, read_group(directory), now) as workspace:
-        offers, left = [offer_of(path, directory) for path in files], list[inbox.LeftInInbox]()
+        waiting = inbox.Waiting([offer_of(path, directory) for path in files], [], [])
         if not files:
-            offers, left = inbox.waiting(directory, time.time() + 100, receive.must_sign(workspace.group))
-        session = receive_files(workspace, offers, sender, restated)
-        session.left += left
+            accepted, signed = receive.accepted_files(workspace), receive.must_sign(workspace.group)
+            waiting = inbox.waiting(directory, time.time() + 100, accepted, signed)
+        session = receive_files(workspace, waiting.offers, sender, restated)
+        session.left += waiting.left
+        session.skipped += waiting.skipped
         publish_received(workspace, session)
         return session
 

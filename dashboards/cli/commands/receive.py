@@ -44,7 +44,7 @@ def receive(
     """Take contributions that affiliates hand in: FILEs, or what waits in .mauwatch/inbox/AFFILIATE; publish their months."""
     from affiliates.manifests.loader import read_group
     from pipelines.ingestion import inbox
-    from pipelines.ingestion.receive import must_sign
+    from pipelines.ingestion.receive import accepted_files, must_sign
     from pipelines.workflows.receive import publish_received, receive_files
     from pipelines.workspace import Workspace
 
@@ -59,15 +59,16 @@ def receive(
     if sender is not None and sender not in settings.entities:
         raise typer.BadParameter(f"no entity {sender}; there are {', '.join(settings.entities)}")
     offers = [inbox.offer_of(path, group) for path in dict.fromkeys(files or ())]
-    left = list[inbox.LeftInInbox]()
+    waiting = inbox.Waiting(offers, [], [])
     # A folder of the inbox already says whose file it is; two answers would let one affiliate replace another's users.
     if sender is not None and any(offer.folder not in (None, sender) for offer in offers):
         raise typer.BadParameter(f"--sender {sender}: a FILE lies in another affiliate's folder of the inbox")
     with Workspace(group, settings, datetime.now(UTC)) as workspace, console.progress_bar() as progress:
         if not files:
-            offers, left = inbox.waiting(group, time.time(), must_sign(workspace.group))
-        session = receive_files(workspace, offers, sender, restated, progress)
-        session.left = [*left, *session.left]
+            waiting = inbox.waiting(group, time.time(), accepted_files(workspace), must_sign(workspace.group))
+        session = receive_files(workspace, waiting.offers, sender, restated, progress)
+        session.left = [*waiting.left, *session.left]
+        session.skipped = [*waiting.skipped, *session.skipped]
         publish_received(workspace, session)
         answer = to_dict(session, workspace.now)
     if as_json:
@@ -99,6 +100,7 @@ def to_dict(session: "Session", received_at: datetime) -> dict[str, Any]:
     return {
         "files": [taken.receipt(received_at) for taken in session.files],
         "left": [left._asdict() for left in session.left],
+        "skipped": session.skipped,
         "published_months": [f"{month:%Y-%m}" for month in session.report.published],
         "findings": [str(finding) for finding in (*session.undecided, *session.report.findings)],
         "runbook": runbook.lines(session.pages),
@@ -132,6 +134,8 @@ def shown(session: "Session") -> "RenderableType":
         parts.append(Text("* named by the file itself, and by nobody else"))
     parts += [Text(f"! {warning}", "yellow") for file in session.files for warning in file.warnings]
     parts.append(tables.reasons("Left", [f"{left.name}: {left.why}" for left in session.left]))
+    if number := len(session.skipped):
+        parts.append(Text(f"Skipped: {number} file{'s' * (number > 1)}, accepted before and the same still."))
     parts += [Text(f"! {finding}", "bold red") for finding in [*session.undecided, *session.report.findings]]
     if session.refused:
         number = len(session.refused)

@@ -7,7 +7,7 @@ users; an export in pieces replaces itself piece by piece.
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
@@ -77,6 +77,11 @@ def directory(make: Make, tmp_path: Path) -> Path:
 
 def box(directory: Path, name: str = "a") -> Path:
     return directory / ".mauwatch" / "inbox" / name
+
+
+def nothing(_: Collection[str]) -> Collection[tuple[str, str | None]]:
+    """What a store says that has accepted no file."""
+    return ()
 
 
 def shown(session: Session) -> str:
@@ -522,7 +527,7 @@ def test_what_is_still_written_is_left_and_said(directory: Path, name: str, age:
         if name == "copied":
             write(path / "part-2.parquet.part", row(FIRST))
     old(path, age)
-    offers, (left,) = inbox.waiting(directory, time.time())
+    offers, (left,), _ = inbox.waiting(directory, time.time(), nothing)
     assert (offers, left.name.startswith("a/")) == ([], True)
     assert why in left.why
 
@@ -555,10 +560,10 @@ def test_a_signature_may_come_after_its_file(directory: Path, tmp_path: Path) ->
     path = write(box(directory, "c") / "f", row(FIRST, affiliate="c", product="web"))
     (directory / ".mauwatch" / "inbox" / "stray").touch()
     old(path, 30)
-    _, left = inbox.waiting(directory, time.time(), frozenset("c"))
+    left = inbox.waiting(directory, time.time(), nothing, frozenset("c")).left
     assert {entry.why for entry in left} == {"waits for its signature", "lies in no affiliate's folder"}
     path.with_name("f.sig").write_text(signing.sign(path, tmp_path / "c.pem"))
-    offers, _ = inbox.waiting(directory, time.time(), frozenset("c"))
+    offers = inbox.waiting(directory, time.time(), nothing, frozenset("c")).offers
     assert [offer.name for offer in offers] == ["f"]
 
 
