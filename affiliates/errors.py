@@ -68,7 +68,10 @@ class Code(StrEnum):
         "A packet of headquarters can't be read, isn't whole, or is of another affiliate or version.",
     )
     CROSSWALK_MISSING = "crosswalk-missing", "The crosswalk's snapshot isn't where group.yaml says."
-    CROSSWALK_INVALID = "crosswalk-invalid", "A snapshot can't be read, breaks its form, or doesn't fit the one before."
+    CROSSWALK_INVALID = (
+        "crosswalk-invalid",
+        "A snapshot can't be read, breaks its form, or isn't of its month, its key or so few people.",
+    )
     LINKS_UNUSABLE = "links-unusable", "Tables of links can't be read, or don't join identifiers of the group's namespaces."
 
     # A product's sources
@@ -126,7 +129,7 @@ class Code(StrEnum):
     STORE_MISSING = "store-missing", "There is no store yet."
     STORE_UNUSABLE = "store-unusable", "The store, or Dagster's, can't be reached or written."
     STORE_SCHEMA = "store-schema", "The store's schema isn't this version's."
-    STORE_DAMAGED = "store-damaged", "A sketch of the store isn't what its digest says."
+    STORE_DAMAGED = "store-damaged", "A sketch or a contribution of the store isn't what its digest says."
     STORE_GONE = "store-gone", "There was a store, and there is none where group.yaml says."
     CLOCK_WRONG = "clock-wrong", "This machine's clock can't be right."
     CONTRIBUTIONS_NOT_UNITED = "contributions-not-united", "A month's contributions are of two keys, or of two crosswalks."

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Self
 
 from affiliates.aggregation.contribute import EdgeContext
-from affiliates.crosswalks.snapshot import NO_CROSSWALK, snapshots_by_month
+from affiliates.crosswalks.snapshot import NO_CROSSWALK, Snapshots
 from affiliates.identity.keyring import Keyring
 from affiliates.manifests.group import Group
 from affiliates.periods import local_day
@@ -33,7 +33,8 @@ class Workspace:
         self._began = time.monotonic()
         keys = Keyring(group.settings, directory)
         keys.check_newest()  # A wrong key setting is refused before any source is read.
-        self.edge = EdgeContext(directory, group.settings, keys, snapshots_by_month(group.settings.crosswalk, directory), now)
+        self.snapshots = Snapshots(group.settings, directory, keys)
+        self.edge = EdgeContext(directory, group.settings, keys, self.snapshots, now)
         # One snapshot for all months: if that can't be read, no product can be counted.
         if group.settings.crosswalk and "{month}" not in group.settings.crosswalk:
             self.edge.crosswalk(date.min)

@@ -125,6 +125,7 @@ def batches(event_source: EventSource, days: Sequence[date], grain: Grain, cross
         keyed = rows.filter(pl.col("person_key").is_not_null()) if rows["person_key"].null_count() else rows
         keys, n_wrong = _read_keys(keyed["person_key"])
         _check_faults(rows["faults"], n_wrong, event_source.subject)
+        _check_people(keyed, keys, grid, crosswalk, event_source.subject)
         return _batch(rows, keyed, keys, grid, crosswalk), proofs.marks_of(keyed)
 
     with event_source.reading():
@@ -258,6 +259,20 @@ def _check_faults(faults: pl.Series, n_wrong_keys: int, subject: str) -> None:
         number = n_wrong_keys if fault.name == _NO_KEY else np.count_nonzero(bits & (1 << bit))
         if number:
             raise refused(Code.SOURCE_KEYS_INVALID, subject, fault.rule, f"{number:,} rows", fault.next_step)
+
+
+def _check_people(keyed: pl.DataFrame, keys: Keys, grid: _Grid, crosswalk: Crosswalk | None, subject: str) -> None:
+    """Refuse people whom the month's snapshot doesn't have: a join that goes wrong elsewhere makes one key of everybody.
+
+    `keyed`: rows with a key. `keys`: their keys, in their order. Raises `RefusedError`.
+    """
+    if crosswalk is None:
+        return
+    is_person = (keyed["namespace"] == grid.namespaces.index(PERSON)) & ~keyed["is_canary"]
+    people = keys[is_person.to_numpy()]
+    if number := int(np.count_nonzero(~crosswalk.has_people(people))):
+        rule = "people whom the month's crosswalk doesn't have"
+        raise refused(Code.SOURCE_KEYS_INVALID, subject, rule, f"{number:,} rows", "join the keys by the month's snapshot")
 
 
 def _batch(rows: pl.DataFrame, keyed: pl.DataFrame, keys: Keys, grid: _Grid, crosswalk: Crosswalk | None) -> Batch:

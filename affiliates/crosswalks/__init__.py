@@ -1,4 +1,4 @@
 """Which keys belong to one person: links, clusters, and the monthly snapshot.
 
-Doors: snapshot, snapshot_files, link_tables, clusters. All other modules are private. No event is read here.
+Doors: snapshot, snapshot_files, statements, link_tables, clusters. All other modules are private. No event is read here.
 """

@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 
 from affiliates.concurrency import ordered
+from affiliates.crosswalks import statements
 from affiliates.crosswalks.clusters import Links
 from affiliates.errors import Code, alike, refused
 from affiliates.identity.keys import GroupKey, as_key, person_key
@@ -147,6 +148,12 @@ def find(names: Sequence[Path], columns: Columns) -> list[LinkTable]:
     if unused:
         raise refused(Code.LINKS_UNUSABLE, _SUBJECT, "no table has the column", ", ".join(sorted(unused)), "correct --column")
     return tables
+
+
+def stated_fingerprint(tables: Sequence[LinkTable]) -> str | None:
+    """The fingerprint of the key that made tables of keys, where all of them say the same; else None."""
+    stated = {statements.read(table.path).key_fingerprint if table.format == "parquet" else None for table in tables}
+    return stated.pop() if len(stated) == 1 else None
 
 
 def _where(path: Path) -> str:

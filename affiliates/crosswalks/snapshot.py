@@ -9,19 +9,24 @@ snapshot, and the snapshot's digest is part of every contribution.
 
 import hashlib
 import io
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from affiliates.crosswalks import statements
+from affiliates.crosswalks.statements import NOTHING_SAID, Expected, Statement
 from affiliates.errors import Code, refused
+from affiliates.identity.keyring import Keyring
 from affiliates.identity.keys import as_key
-from affiliates.sketches.arrays import Keys
+from affiliates.manifests.settings import Settings
+from affiliates.sketches.arrays import Keys, Values
+from affiliates.sketches.image import ADDRESS_BITS
+from affiliates.sketches.registers import Registers
 from affiliates.sources.parquet_metadata import is_description
 
 _COLUMNS = ("key", "person_key", "named")
@@ -36,10 +41,41 @@ class Crosswalk:
     table: pl.DataFrame
     digest: str
     """SHA-256 (hex) of the rows."""
+    statement: Statement = NOTHING_SAID
+    """What its file says of it; nothing for one that no file was read of."""
 
     def text(self) -> pl.DataFrame:
         """The table as the snapshot's file has it: keys as 16 hex characters."""
         return self.table.select(as_text(column) for column in self.table)
+
+    @cached_property
+    def people(self) -> Keys:
+        """The persons' keys, distinct and in order."""
+        return self.table["person_key"].unique().sort().to_numpy()
+
+    def has_people(self, persons: Keys) -> npt.NDArray[np.bool_]:
+        """For each key whether the key is a person's of the snapshot."""
+        if not len(self.people):
+            return np.zeros(len(persons), bool)
+        places = np.minimum(np.searchsorted(self.people, persons), len(self.people) - 1)
+        known: npt.NDArray[np.bool_] = self.people[places] == persons
+        return known
+
+    def may_hold(self, sketch: Registers) -> bool:
+        """Whether a sketch may be of the snapshot's people alone: none of its registers is above that of all of them."""
+        values = self._values(sketch.lg_k)
+        slots = sketch.occupied & ((np.uint32(1) << ADDRESS_BITS) - np.uint32(1))
+        return bool((values[slots] >= sketch.occupied >> ADDRESS_BITS).all())
+
+    def _values(self, lg_k: int) -> Values:
+        if lg_k not in self._dense:
+            self._dense[lg_k] = Registers.from_keys(lg_k, self.people).dense()
+        return self._dense[lg_k]
+
+    @cached_property
+    def _dense(self) -> dict[int, Values]:
+        """Registers of all people by lg_k."""
+        return {}
 
     def persons(self, keys: Keys) -> tuple[npt.NDArray[np.bool_], Keys]:
         """For each key whether the crosswalk has it, and the key of its person, or the key itself where it hasn't."""
@@ -121,19 +157,37 @@ def file_of(pattern: str, month: date) -> str:
     return pattern.replace("{month}", f"{month:%Y-%m}")
 
 
-def snapshots_by_month(pattern: str | None, directory: Path) -> Callable[[date], "Crosswalk | None"]:
-    """The snapshot of a month by the setting `crosswalk`; None where there is no setting.
+class Snapshots:
+    """The snapshots of a group's months by the setting `crosswalk`, each read and checked when its month is asked for."""
 
-    The function that is given reads a file when its month is asked for, and raises `RefusedError` as `read` does.
-    """
-    # Passes go month by month, so a table of months ago needn't stay in memory.
-    read_once = lru_cache(maxsize=4)(lambda name: read(name, directory))
-    return lambda month: read_once(file_of(pattern, month)) if pattern else None
+    def __init__(self, settings: Settings, directory: Path, keys: Keyring) -> None:
+        """`directory` is the group's, to which `crosswalk` is relative."""
+        self._settings = settings
+        self._directory = directory
+        self._keys = keys
+        # Passes go month by month, so a table of months ago needn't stay in memory.
+        self._read_once = lru_cache(maxsize=4)(self._read)
+        self.unsaid = dict[str, str]()
+        """By file, what a snapshot that was read doesn't say of itself."""
+
+    def __call__(self, month: date) -> Crosswalk | None:
+        """The snapshot of a month; None where there is no setting. Raises `RefusedError` as `read` does."""
+        pattern = self._settings.crosswalk
+        if pattern is None:
+            return None
+        return self._read_once(file_of(pattern, month), month if "{month}" in pattern else date.min)
+
+    def _read(self, name: str, month: date) -> Crosswalk:
+        crosswalk = read(name, self._directory, Expected.of(self._settings, self._keys, month))
+        if unsaid := crosswalk.statement.unsaid:
+            self.unsaid[name] = f"{name} doesn't say {' and '.join(unsaid)}, so that can't be compared with what it is read for"
+        return crosswalk
 
 
-def read(name: str, directory: Path) -> Crosswalk:
-    """Read and check a snapshot's file; raises `RefusedError` where it isn't there or is no snapshot."""
-    if not (directory / name).is_file():
+def read(name: str, directory: Path, expected: Expected | None = None) -> Crosswalk:
+    """Read and check a snapshot's file; raises `RefusedError` where it isn't there, is no snapshot, or isn't what is expected."""
+    path = directory / name
+    if not path.is_file():
         raise refused(
             Code.CROSSWALK_MISSING,
             "the crosswalk",
@@ -141,7 +195,15 @@ def read(name: str, directory: Path) -> Crosswalk:
             name,
             "put the snapshot there, or take `crosswalk` out of group.yaml",
         )
-    return from_table(read_table(directory / name, name), name)
+    table = read_table(path, name)
+    crosswalk = from_table(table, name)
+    if expected is None:
+        return crosswalk
+    statement = statements.read(path)
+    named = table["named"].max() if table.schema.get("named") == pl.Date else None
+    statements.check(statement, named if isinstance(named, date) else None, expected, name)
+    statements.check_people(crosswalk.table["person_key"], expected.largest_person, name)
+    return replace(crosswalk, statement=statement)
 
 
 def read_table(path: Path, name: str) -> pl.DataFrame:
@@ -153,17 +215,23 @@ def read_table(path: Path, name: str) -> pl.DataFrame:
         raise refused(
             Code.CROSSWALK_INVALID, "the crosswalk", "isn't a readable Parquet file", name, "write it again; it may be cut off"
         ) from None
-    if not all(is_description(key, value.encode()) for key, value in metadata.items()):
+    if not all(statements.is_said(key, value) or is_description(key, value.encode()) for key, value in metadata.items()):
         next_step = "write it again without metadata: what else is in the file would go to affiliates with it"
         raise refused(Code.CROSSWALK_INVALID, "the crosswalk", "holds metadata beside its columns", name, next_step)
     return table
 
 
 def table_bytes(crosswalk: Crosswalk) -> bytes:
-    """A snapshot as its file's bytes: Parquet."""
+    """A snapshot as its file's bytes: Parquet, with what is said of it."""
     content = io.BytesIO()
-    crosswalk.text().write_parquet(content)
+    crosswalk.text().write_parquet(content, metadata=crosswalk.statement.metadata())
     return content.getvalue()
+
+
+def from_bytes(content: bytes, subject: str) -> Crosswalk:
+    """The snapshot in bytes of `table_bytes`. Raises `RefusedError` as `from_table` does, and polars' errors for other bytes."""
+    crosswalk = from_table(pl.read_parquet(content), subject)
+    return replace(crosswalk, statement=Statement.from_metadata(statements.inside(content)))
 
 
 def as_text(keys: pl.Series) -> pl.Series:

@@ -10,9 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from affiliates.concurrency import atomic_write
-from affiliates.crosswalks import snapshot
+from affiliates.crosswalks import snapshot, statements
 from affiliates.crosswalks.clusters import NAMES, Changes, Clusters, CutOut, cut_out, name_clusters, places_in
 from affiliates.crosswalks.snapshot import Crosswalk, as_text
+from affiliates.crosswalks.statements import Statement
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.identity.keys import as_key
 from affiliates.periods import month_from_text
@@ -33,8 +34,10 @@ class SnapshotFile:
     """What was left out for having too many keys."""
 
 
-def make(path: Path, month: date, clusters: Clusters, before: pl.DataFrame, most: int, replace: bool) -> SnapshotFile:
-    """Write the month's snapshot of all clusters of at most `most` keys.
+def make(
+    path: Path, month: date, clusters: Clusters, before: pl.DataFrame, most: int, key_fingerprint: str | None, replace: bool
+) -> SnapshotFile:
+    """Write the month's snapshot of all clusters of at most `most` keys, which a key of this fingerprint has made.
 
     `before` has the names of the snapshot before it, as `names_of` reads them. Raises `RefusedError` where `before` shares no
     key with the clusters, and where another snapshot is there and `replace` isn't said.
@@ -50,7 +53,9 @@ def make(path: Path, month: date, clusters: Clusters, before: pl.DataFrame, most
         )
     small, cut = cut_out(clusters, most)
     names, changes = name_clusters(small, month, before)
-    return SnapshotFile(*write(path, names, replace), changes, cut)
+    statements.check_people(names["person_key"], most, "the snapshot")
+    statement = Statement(f"{month:%Y-%m}", key_fingerprint)
+    return SnapshotFile(*write(path, names, replace, statement), changes, cut)
 
 
 def by_month(pattern: str, directory: Path) -> dict[date, Path]:
@@ -95,7 +100,7 @@ def names_of(path: Path, month: date) -> pl.DataFrame:
     return names
 
 
-def write(path: Path, names: pl.DataFrame, replace: bool) -> tuple[Crosswalk, str]:
+def write(path: Path, names: pl.DataFrame, replace: bool, statement: Statement) -> tuple[Crosswalk, str]:
     """Write a month's snapshot in one step, readable by its owner alone; the snapshot and its `SnapshotFile.state`.
 
     `names` has the columns `NAMES`. Raises `RefusedError` where another snapshot is there and `replace` isn't said.
@@ -115,12 +120,12 @@ def write(path: Path, names: pl.DataFrame, replace: bool) -> tuple[Crosswalk, st
                 "keep it, or say --replace: contributions made with the one that is there are then refused until made again",
             )
         state = "replaced"
-    write_table(path, names.select(as_text(names["key"]), as_text(names["person_key"]), "named"))
+    write_table(path, names.select(as_text(names["key"]), as_text(names["person_key"]), "named"), statement)
     return crosswalk, state
 
 
-def write_links(path: Path, links: pl.DataFrame, replace: bool) -> str:
-    """Write keyed links in one step; the state as of `SnapshotFile`.
+def write_links(path: Path, links: pl.DataFrame, key_fingerprint: str | None, replace: bool) -> str:
+    """Write keyed links, which a key of this fingerprint has made, in one step; the state as of `SnapshotFile`.
 
     Raises `RefusedError` where another file is there and `replace` isn't said.
     """
@@ -135,7 +140,7 @@ def write_links(path: Path, links: pl.DataFrame, replace: bool) -> str:
                 Code.FILE_EXISTS, "the keyed links", "another file is there", path.name, "name a new one, or say --replace"
             )
     state = "replaced" if path.exists() else "written"
-    write_table(path, text)
+    write_table(path, text, Statement(key_fingerprint=key_fingerprint))
     return state
 
 
@@ -146,8 +151,11 @@ def _digest(path: Path) -> str | None:
     return None
 
 
-def write_table(path: Path, table: pl.DataFrame) -> None:
-    """Write a table of keys in one step, readable by its owner alone: the keys stand for people. Raises `OSError`."""
+def write_table(path: Path, table: pl.DataFrame, statement: Statement) -> None:
+    """Write a table of keys, and what is said of the table, in one step; readable by its owner alone: the keys stand for people.
+
+    Raises `OSError`.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with atomic_write(path, mode=0o600) as unfinished:
-        table.write_parquet(unfinished, row_group_size=_ROW_GROUP_ROWS)
+        table.write_parquet(unfinished, row_group_size=_ROW_GROUP_ROWS, metadata=statement.metadata())

@@ -89,6 +89,8 @@ class Packet(Model):
     ultimate_parent: Name
     time_zone: Zone
     lg_k: Annotated[int, Field(ge=12, le=21)]
+    largest_person: Annotated[int, Field(ge=2)] = 100
+    """As in group.yaml: a snapshot of the crosswalk with a larger person is refused."""
     keys: Annotated[tuple[PacketKey, ...], Field(min_length=1)]
     crosswalk: Literal["none", "one", "monthly"]
     """Whether the group joins identifiers, by one snapshot or by one a month."""

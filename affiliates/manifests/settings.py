@@ -66,7 +66,8 @@ class Settings(Model):
     """`recognised`: in a namespace without a `form`, UUIDs and long hex are one identifier in any case of letters, and 1000.0 is
     1000. Without it such spellings are different identifiers."""
     largest_person: Annotated[int, Field(ge=2)] = 100
-    """Identifiers of one person at most. `mauwatch crosswalk` takes larger clusters for those of many people, and joins none."""
+    """Identifiers of one person at most. `mauwatch crosswalk` takes larger clusters for those of many people, and joins none; a
+    snapshot made elsewhere that has any is refused, and so is one whose people have more than a twentieth on average, or 5."""
     lg_k: Annotated[int, Field(ge=12, le=21)] = 21
     """The sketches' precision: 2^lg_k registers. 21 is a standard error of 0.07 %."""
     evidence_key: Text | None = None

@@ -106,8 +106,9 @@ def _group_yaml(packet: Packet, origin: str) -> str:
 
 
 def _spellings(packet: Packet) -> str:
-    """The group's settings of spellings, a line each, as YAML reads JSON; nothing where the group has none."""
-    whole = packet.model_dump(mode="json", include={"forms", "names_nobody", "spellings"}, exclude_defaults=True)
+    """The group's settings of spellings and people, a line each, as YAML reads JSON; nothing where the group has none."""
+    names = {"forms", "names_nobody", "spellings", "largest_person"}
+    whole = packet.model_dump(mode="json", include=names, exclude_defaults=True)
     lines = [f"{name.replace('spellings', 'namespaces')}: {json.dumps(said, ensure_ascii=False)}" for name, said in whole.items()]
     return "".join(f"\n{line}" for line in lines)
 

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from affiliates.aggregation import activity, availability, contribute, ready_keys, statement_check
-from affiliates.crosswalks import snapshot
+from affiliates.crosswalks.snapshot import Snapshots
 from affiliates.errors import RefusedError
 from affiliates.identity.keyring import Keyring
 from affiliates.identity.spellings import Spellings
@@ -80,16 +80,19 @@ def _key(directory: Path, group: Group) -> Iterator[Examined]:
 
 
 def _crosswalk(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
-    if group.settings.crosswalk is None:
-        yield "crosswalk", True, "none: identifiers of one person aren't joined"
-        return
     month = month_before(local_day(now, group.settings.time_zone))
     try:
-        crosswalk = snapshot.read(snapshot.file_of(group.settings.crosswalk, month), directory)
+        snapshots = Snapshots(group.settings, directory, Keyring(group.settings, directory))
+        crosswalk = snapshots(month)
     except RefusedError as error:
         yield "crosswalk", False, str(error)
         return
-    yield "crosswalk", True, f"{crosswalk.table.height:,} keys, digest {crosswalk.digest[:12]}"
+    if crosswalk is None:
+        yield "crosswalk", True, "none: identifiers of one person aren't joined"
+        return
+    people = crosswalk.table["person_key"].n_unique()
+    unsaid = "".join(f"; {text}" for text in snapshots.unsaid.values())
+    yield "crosswalk", True, f"{crosswalk.table.height:,} keys of {people:,} people, digest {crosswalk.digest[:12]}{unsaid}"
 
 
 def _warehouse_text(product: Product) -> str:

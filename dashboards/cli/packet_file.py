@@ -11,6 +11,7 @@ from affiliates.concurrency import atomic_write
 from affiliates.contributions.contract import PROTOCOL
 from affiliates.crosswalks import snapshot, snapshot_files
 from affiliates.crosswalks.snapshot import Crosswalk
+from affiliates.crosswalks.statements import Expected
 from affiliates.errors import Code, RefusedError, did_you_mean, refused
 from affiliates.identity.keyring import Keyring
 from affiliates.identity.normalisation import NORMALISATION
@@ -43,7 +44,7 @@ def make(
     settings = group.settings
     snapshots = {
         PacketSnapshot(month=month, digest=crosswalk.digest, keys=crosswalk.table.height): crosswalk
-        for month, crosswalk in _snapshots(settings.crosswalk, directory, months)
+        for month, crosswalk in _snapshots(settings, directory, months)
     }
     monthly = "monthly" if "{month}" in (settings.crosswalk or "") else "one"
     packet = Packet(
@@ -55,6 +56,7 @@ def make(
         ultimate_parent=settings.ultimate_parent,
         time_zone=settings.time_zone,
         lg_k=settings.lg_k,
+        largest_person=settings.largest_person,
         forms=settings.forms,
         names_nobody=settings.names_nobody,
         spellings=spellings_of(settings.namespaces),
@@ -84,19 +86,29 @@ def _keys(settings: Settings, directory: Path) -> tuple[PacketKey, ...]:
     )
 
 
-def _snapshots(pattern: str | None, directory: Path, months: Sequence[date]) -> list[tuple[date | None, Crosswalk]]:
+def _snapshots(settings: Settings, directory: Path, months: Sequence[date]) -> list[tuple[date | None, Crosswalk]]:
+    """The snapshots that go with a packet, checked as whoever counts by them checks them."""
+    pattern = settings.crosswalk
     if pattern is None:
         return []
-    if "{month}" not in pattern:
-        return [(None, snapshot.read(pattern, directory))]
-    newest = sorted(snapshot_files.by_month(pattern, directory))[-1:]
-    return [(month, snapshot.read(snapshot.file_of(pattern, month), directory)) for month in dict.fromkeys(months or newest)]
+    keys = Keyring(settings, directory)
+    monthly = "{month}" in pattern
+    newest = sorted(snapshot_files.by_month(pattern, directory))[-1:] if monthly else [date.min]
+    return [
+        (
+            month if monthly else None,
+            snapshot.read(snapshot.file_of(pattern, month), directory, Expected.of(settings, keys, month)),
+        )
+        for month in dict.fromkeys((months or newest) if monthly else newest)
+    ]
 
 
 def write(path: Path, packet: Packet, snapshots: Mapping[str, Crosswalk]) -> None:
     """Write a packet in one step, readable by its owner alone: the snapshots' keys stand for people. Raises `OSError`."""
     with atomic_write(path, mode=0o600) as unfinished, zipfile.ZipFile(unfinished, "w") as file:
-        file.writestr(_LIST, packet.model_dump_json(by_alias=True, indent=2) + "\n")
+        # Versions that are older than the key can't read it: it is written where a group says something else alone.
+        usual = {"largest_person"} if packet.largest_person == Packet.model_fields["largest_person"].default else set[str]()
+        file.writestr(_LIST, packet.model_dump_json(by_alias=True, indent=2, exclude=usual) + "\n")
         for name, crosswalk in snapshots.items():
             file.writestr(name, snapshot.table_bytes(crosswalk))
 
@@ -115,9 +127,7 @@ def read(path: Path) -> tuple[Packet, dict[str, Crosswalk]]:
             if file.getinfo(_LIST).file_size > _MOST_LIST:
                 raise unusable
             packet = Packet.model_validate_json(file.read(_LIST))
-            snapshots = {
-                one.file: snapshot.from_table(pl.read_parquet(file.read(one.file)), one.file) for one in packet.snapshots
-            }
+            snapshots = {one.file: snapshot.from_bytes(file.read(one.file), one.file) for one in packet.snapshots}
     # A file that was cut off or changed fails as a zip, as JSON, as the wanted shape (`ValueError`) or as Parquet.
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError, pl.exceptions.PolarsError, RefusedError):
         raise unusable from None

@@ -238,6 +238,8 @@ def report(run_report: "Report") -> RenderableType:
     parts += [reasons("Days missing", missing), *_runbook([Page.DAYS_MISSING] if missing else [])]
     parts += [Text(f"! {finding}", "bold red") for finding in run_report.findings]
     parts += _runbook(finding.page for finding in run_report.findings)
+    if run_report.notes:
+        parts.append(reasons("Not compared", run_report.notes))
     if run_report.alerts:
         parts.append(reasons("Open alerts (mauwatch alerts)", run_report.alerts))
     if run_report.published:

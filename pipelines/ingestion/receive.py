@@ -15,6 +15,7 @@ import polars as pl
 from affiliates.contributions import contract, untrusted_files
 from affiliates.contributions.contract import Contribution
 from affiliates.errors import Code, Refusal, RefusedError
+from affiliates.identity.keys import PERSON
 from affiliates.manifests.group import Entity, Group
 from affiliates.periods import month_of
 from affiliates.signing import ENDING, verify_digest
@@ -153,7 +154,27 @@ def examine(workspace: Workspace, file: ReceivedFile) -> tuple[list[AcceptedCont
         values = f"{others:,} of {len(contributions):,} contributions aren't {file.sender}'s"
         return [], [Refusal(Code.SENDER_OTHER, name, OTHERS, values, "each affiliate hands in its own")]
     keys = workspace.edge.keys
-    return acceptance.check(contributions, workspace.group, keys.canaries, workspace.crosswalk_digest, workspace.now)
+    accepted, refusals = acceptance.check(
+        contributions, workspace.group, keys.canaries, workspace.crosswalk_digest, workspace.now
+    )
+    return accepted, [*refusals, *_unknown_people(workspace, accepted)]
+
+
+def _unknown_people(workspace: Workspace, accepted: Sequence[AcceptedContribution]) -> Iterator[Refusal]:
+    """Refusals of people whom the month's snapshot doesn't have: an engine's own join may have made one key of everybody."""
+    for new in accepted:
+        contribution = new.contribution
+        crosswalk = workspace.edge.crosswalk(month_of(contribution.activity_date))
+        # A second contribution is joined by the snapshot of another month.
+        if crosswalk is None or crosswalk.digest != contribution.crosswalk_digest:
+            continue
+        for part in contribution.parts:
+            if part.namespace == PERSON and not crosswalk.may_hold(part.registers):
+                rule = "holds people whom the month's crosswalk doesn't have"
+                values = f"{part.audience} users of {PERSON}"
+                yield Refusal(
+                    Code.CONTRIBUTION_CROSSWALK_WRONG, contribution.subject, rule, values, "join the keys by the month's snapshot"
+                )
 
 
 def record_outcome(workspace: Workspace, file: ReceivedFile) -> None:

@@ -41,6 +41,8 @@ class Report:
     """By month and reading, what was published."""
     tests: list[LicenceTest] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    """What couldn't be compared, a sentence each: no fault, and no proof either."""
     alerts: list[str] = field(default_factory=list)
     """What is open, by level: the centre's business, and no fault of this run."""
 
@@ -73,6 +75,7 @@ class Report:
             "published_months": months,
             "findings": [str(finding) for finding in self.findings],
             "data_findings": [finding.to_dict() for finding in self.findings if isinstance(finding, DataFinding)],
+            "notes": self.notes,
             "open_alerts": self.alerts,
             "runbook": runbook.lines(self.pages),
         }

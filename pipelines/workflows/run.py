@@ -12,7 +12,7 @@ from pipelines.alerts import delivery, evaluate, responses, rules
 from pipelines.alerts.evaluate import RUN
 from pipelines.alerts.responses import JobRun
 from pipelines.figures import signed_readings
-from pipelines.ingestion import clock_check, collect, due, stated_counts, statements
+from pipelines.ingestion import clock_check, collect, crosswalk_use, due, stated_counts, statements
 from pipelines.ingestion.collect import ProductRun
 from pipelines.runbook import Finding, Page
 from pipelines.store import mark
@@ -96,6 +96,8 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
     report.findings += [Finding(text, Page.IDENTIFIERS) for text in looks]
     report.findings += _older(report.products)
     refused = [product.name for product in report.products if product.refusals]
+    report.notes += workspace.snapshots.unsaid.values()
+    report.findings += crosswalk_use.joining_nobody(workspace, report.measured.values())
     if report.published:  # A figure may rest on a statement that no run has compared with events yet.
         report.findings += statements.contradicted(workspace, refused)
     whole = first is None and last is None

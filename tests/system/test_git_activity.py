@@ -93,13 +93,8 @@ def by_sketches_alone(directory: Path, workspace: Path, last: date, first: date 
         for product in said.get("products", []):
             del product["sources"]
         path.write_text(yaml.safe_dump(said, sort_keys=False))
-    place = contribute.EdgeContext(
-        directory,
-        group.settings,
-        Keyring(group.settings, directory),
-        snapshot.snapshots_by_month(group.settings.crosswalk, directory),
-        NOW,
-    )
+    keys = Keyring(group.settings, directory)
+    place = contribute.EdgeContext(directory, group.settings, keys, snapshot.Snapshots(group.settings, directory, keys), NOW)
     files = []
     for affiliate, entity in group.entities.items():
         if entity.products:

@@ -19,7 +19,7 @@ import yaml
 from affiliates.aggregation import availability, contribute
 from affiliates.contributions import contract
 from affiliates.contributions.contract import Contribution
-from affiliates.crosswalks.snapshot import Crosswalk, from_table, snapshots_by_month
+from affiliates.crosswalks.snapshot import Crosswalk, Snapshots, from_table
 from affiliates.errors import RefusedError
 from affiliates.identity.keyring import Keyring
 from affiliates.identity.keys import GroupKey
@@ -78,7 +78,8 @@ def hand_in(directory: Path, each: Sequence[Contribution], now: datetime = NOW) 
     """By file, as an affiliate would."""
     group, path = read_group(directory), directory / "handed-in.parquet"
     contract.write(path, each)
-    keys, joined = Keyring(group.settings, directory), snapshots_by_month(group.settings.crosswalk, directory)
+    keys = Keyring(group.settings, directory)
+    joined = Snapshots(group.settings, directory, keys)
     accepted = acceptance.accept([path], group, keys.canaries, lambda m: ((c := joined(m)) and c.digest) or "", now)
     with contributions.open_store(group.settings.store, directory, create=True) as store:
         return store.append_contributions(accepted, now)

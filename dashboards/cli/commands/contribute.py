@@ -224,10 +224,11 @@ def _given(options: dict[str, Any]) -> dict[str, Any]:
 
 def _workplace(directory: Path, settings: "Settings", now: datetime) -> "EdgeContext":
     from affiliates.aggregation.contribute import EdgeContext
-    from affiliates.crosswalks.snapshot import snapshots_by_month
+    from affiliates.crosswalks.snapshot import Snapshots
     from affiliates.identity.keyring import Keyring
 
-    return EdgeContext(directory, settings, Keyring(settings, directory), snapshots_by_month(settings.crosswalk, directory), now)
+    keys = Keyring(settings, directory)
+    return EdgeContext(directory, settings, keys, Snapshots(settings, directory, keys), now)
 
 
 def days_asked(product: "Product", asked: tuple[date, date] | None, place: "EdgeContext") -> list[date]:

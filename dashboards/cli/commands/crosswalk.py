@@ -66,18 +66,19 @@ def crosswalk(
     tables = link_tables.find(links, _columns(settings, column or [], keyed, region))
     # Without a month the links go to whoever makes the snapshot, under the newest key.
     key = None if keyed else Keyring(settings.settings, group).key(first if month else date.max)
+    fingerprint = key.fingerprint if key else link_tables.stated_fingerprint(tables)
     with console.progress_bar() as tell:
         gathered, read = link_tables.links_of(tables, key, tell)
         tell("joining the links", 0, 1)
         clusters = gathered.clusters()
         answer: dict[str, Any] = {"file": str(path), "tables": len(tables), **vars(read), "keys": len(clusters.keys)}
         if links_to:
-            answer["state"] = snapshot_files.write_links(path, clusters.links(), replace)
+            answer["state"] = snapshot_files.write_links(path, clusters.links(), fingerprint, replace)
         else:
             # More identifiers of one "person" are a shared account or a test number: joined, they would make many
             # people one.
             most = largest or settings.settings.largest_person
-            snapshot = snapshot_files.make(path, first, clusters, before, most, replace)
+            snapshot = snapshot_files.make(path, first, clusters, before, most, fingerprint, replace)
             answer |= {
                 "state": snapshot.state,
                 "month": month,

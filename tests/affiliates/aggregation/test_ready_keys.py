@@ -175,6 +175,10 @@ def test_cells_are_those_of_the_definition(tmp_path: Path, grain: str, joins: bo
     rows = mixed(20_000, there)
     keys = some(20_000 // 3)
     joined = snapshot.from_keys(keys[::2], some(len(keys[::2]), 1)) if joins else None
+    if joined:  # A person's key stands in the snapshot, or the table is refused.
+        people = pl.Series(as_text(joined.people).to_list()).sample(rows.height, with_replacement=True, seed=1)
+        is_person = (pl.col("namespace") == PERSON) & pl.col("person_key").is_not_null()
+        rows = rows.with_columns(person_key=pl.when(is_person).then(people).otherwise("person_key"))
     proved = pl.concat([CANARIES, CANARIES.filter(namespace="email").with_columns(namespace=pl.lit(PERSON))])
     (tmp_path / "keys").mkdir()
     for number, part in enumerate([rows[:5_000], proved, rows[5_000:5_001], rows[5_001:]]):
@@ -355,3 +359,19 @@ def test_events_of_rows_without_a_key_are_refused(tmp_path: Path) -> None:
     pl.concat([table(as_text(some(50))), lost, CANARIES]).write_parquet(tmp_path / "keys.parquet")
     with pytest.raises(RefusedError, match=r"events of rows without a key \(50 rows\)"):
         contributed(tmp_path, "keys.parquet")
+
+
+@pytest.mark.parametrize("people", ["the snapshot's", "one that it doesn't have"])
+def test_people_are_the_snapshots(tmp_path: Path, people: str) -> None:
+    """A warehouse's join on an empty person id makes one key of everybody; the digest of its crosswalk says nothing of that."""
+    joined = snapshot.from_keys(some(50), some(50, 1))
+    keys = joined.people if people == "the snapshot's" else np.zeros(1, np.uint64)
+    rows = table(as_text(keys), namespace=PERSON, crosswalk_digest=joined.digest)
+    proof = table(as_text(canaries.keys(PERSON, GroupKey(KEY, "1")).to_numpy()), audience="canary", namespace=PERSON)
+    pl.concat([rows, proof, CANARIES]).write_parquet(tmp_path / "keys.parquet")
+    if people == "the snapshot's":
+        (contribution,) = contributed(tmp_path, "keys.parquet", joined=joined)
+        assert [part.registers.at_least for part in contribution.parts if part.namespace == PERSON] == [50]
+    else:
+        with pytest.raises(RefusedError, match="people whom the month's crosswalk doesn't have"):
+            contributed(tmp_path, "keys.parquet", joined=joined)
