@@ -455,7 +455,9 @@ def by_day(users: int, first: int, last: int) -> list[tuple[str, str | None]]:
 )
 def test_a_fall_is_told_by_everything(make: Make, rows_: Any, settings: dict[str, Any], what: str) -> None:
     """A yellow check in Dagster was all that knew of it: the figure was low, complete, and could be signed."""
-    directory = make([entity("a", [product(to="2025-02-01", sources=[source(**settings)])])], {"events.parquet": events(rows_)})
+    # Without the limit, a condition that leaves out everybody is refused at once.
+    app = product(to="2025-02-01", unidentified_limit=1.0, sources=[source(**settings)])
+    directory = make([entity("a", [app])], {"events.parquet": events(rows_)})
     for moment in (NOW, NOW + timedelta(days=1)):  # The next day's run has nothing new, and says it again.
         report = go(directory, now=moment)
         assert not report.clean
