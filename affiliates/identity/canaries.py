@@ -15,6 +15,7 @@ from typing import Protocol
 
 import polars as pl
 
+from affiliates.concurrency import atomic_write
 from affiliates.errors import Code, refused
 from affiliates.identity.canary_mistakes import Mistakes, mistakes
 from affiliates.identity.forms import Spelling
@@ -232,7 +233,8 @@ def to_file(canaries: Canaries, namespaces: Iterable[str], path: Path) -> None:
         "fingerprint": canaries.fingerprint,
         "namespaces": by_namespace,
     }
-    path.write_text(json.dumps(content, indent=0, sort_keys=True) + "\n", encoding="utf-8")
+    with atomic_write(path, mode=0o600) as unfinished:
+        unfinished.write_text(json.dumps(content, indent=0, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def from_file(path: Path) -> Canaries:

@@ -13,11 +13,11 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path, PurePosixPath
-from tempfile import TemporaryDirectory
 
 import obstore
 import polars as pl
 
+from affiliates.concurrency import temporary_folder
 from affiliates.errors import Code, refused
 from affiliates.manifests.source import Source
 from affiliates.sources.file_checks import check_file
@@ -163,13 +163,13 @@ class Objects(NamedFiles):
 
     def _portion_frames(self, portions: Sequence[Portion], columns: Sequence[str], check: bool) -> Generator[pl.LazyFrame]:
         """Frames of each portion. While one is read the next is fetched, so two of them lie on the disk."""
-        with TemporaryDirectory(prefix="mauwatch-") as folder, ThreadPoolExecutor(1) as fetcher:
+        with temporary_folder() as folder, ThreadPoolExecutor(1) as fetcher:
             # Begun with one portion: `coming` holds the fetch under way, or nothing after the last.
-            coming = [fetcher.submit(self._fetch_portion, portion, Path(folder) / "0") for portion in portions[:1]]
+            coming = [fetcher.submit(self._fetch_portion, portion, folder / "0") for portion in portions[:1]]
             for number, portion in enumerate(portions):
                 paths = coming.pop().result()
                 for following in portions[number + 1 : number + 2]:
-                    coming.append(fetcher.submit(self._fetch_portion, following, Path(folder) / str(number + 1)))
+                    coming.append(fetcher.submit(self._fetch_portion, following, folder / str(number + 1)))
                 self._keys_in_frame[:] = [listed.key for _, listed in portion]
                 parts = [
                     (f"{self.bucket}/{listed.key}", day, self._scan(listed, path, check))

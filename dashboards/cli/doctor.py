@@ -46,6 +46,7 @@ def examine(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
     free = shutil.disk_usage(directory).free
     yield "disk", free > _LEAST_FREE, f"{free / (1 << 30):,.0f} GiB free"
     yield from _key(directory, group)
+    yield from _open_to_others(directory, group)
     if group.is_an_affiliates:
         yield from _crosswalk(directory, group, now)
     else:
@@ -77,6 +78,26 @@ def _key(directory: Path, group: Group) -> Iterator[Examined]:
             mode = stat.S_IMODE((directory / source.file).stat().st_mode)
             if mode & (stat.S_IRWXG | stat.S_IRWXO):
                 yield "group key", False, f"others may read its file (mode {mode:o}): chmod 600 {source.file}"
+
+
+def _open_to_others(directory: Path, group: Group) -> Iterator[Examined]:
+    """What others of this machine may read or change, and shouldn't: the state, the store, and secrets beside group keys.
+
+    All of it is made for its owner alone; older ones, and those that somebody else has made, stay as they are.
+    """
+    settings = group.settings
+    secrets = [settings.evidence_key, group.alerting.heartbeat and group.alerting.heartbeat.url_file]
+    secrets += [channel.url_file for channel in group.alerting.channels]
+    secrets += [s.database.file for product in group.products.values() for s in product.sources if s.database]
+    store = settings.store.partition("sqlite:///")[2]
+    for place in dict.fromkeys([".mauwatch", *([store, f"{store}-wal", f"{store}-shm"] if store else []), *secrets]):
+        path = directory / place if place else None
+        if path is None or not path.exists():
+            continue
+        mode = stat.S_IMODE(path.stat().st_mode)
+        if mode & (stat.S_IRWXG | stat.S_IRWXO):
+            right = "700" if path.is_dir() else "600"
+            yield "files", False, f"others may read or change {place} (mode {mode:o}): chmod {right} {place}"
 
 
 def _crosswalk(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:

@@ -5,8 +5,8 @@ import shutil
 from collections.abc import Collection, Mapping
 from datetime import date
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from affiliates.concurrency import temporary_folder
 from affiliates.errors import Code, refused
 from affiliates.manifests.loader import read_group
 from affiliates.periods import DAY
@@ -138,17 +138,17 @@ def put_in_place(directory: Path, files: Mapping[str, str | bytes], secret: Coll
     # Written over a group directory, the example would count its made-up users as the group's.
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise refused(Code.FILE_EXISTS, str(directory), "is not an empty folder", "", "name a new one")
-    with TemporaryDirectory(prefix="mauwatch-") as temporary:
-        private = Path(temporary) / ".mauwatch"
+    with temporary_folder() as temporary:
+        private = temporary / ".mauwatch"
         private.mkdir()
         for file, content in files.items():
-            path = Path(temporary) / file
+            path = temporary / file
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600 if file in secret else 0o644)
             path.write_bytes(content.encode() if isinstance(content, str) else content)
         # The example is read as the user's files will be, before anything of it is put in place.
-        read_group(Path(temporary), edge=None)
-        Path(temporary).chmod(0o755)  # A temporary folder is its owner's alone; only the key's stays so.
+        read_group(temporary, edge=None)
+        temporary.chmod(0o755)  # A temporary folder is its owner's alone; only the key's stays so.
         private.chmod(0o700)
         shutil.copytree(temporary, directory, dirs_exist_ok=True)
     return [directory / file for file in files]

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 import yaml
 from filelock import FileLock
 
-from affiliates.concurrency import atomic_write
+from affiliates.concurrency import atomic_write, private_folder
 from affiliates.errors import Code, refused
 from affiliates.manifests.group import Group
 from affiliates.periods import LONGEST_RUN
@@ -40,7 +40,8 @@ def home(directory: Path, group: Group) -> Path:
         raise refused(
             Code.FILE_UNUSABLE, "the group directory", "its path is no UTF-8 text", shown, "rename the folder"
         ) from None
-    folder.mkdir(parents=True, exist_ok=True)
+    private_folder(folder.parent)
+    private_folder(folder)
     url = group.settings.dagster_store
     at_once = 1 if url is None else 4  # SQLite's files are no place for several runs at once.
     settings: dict[str, Any] = {

@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from affiliates import signing
+from affiliates.concurrency import atomic_write, temporary_folder
 from affiliates.errors import Code, refused
 from pipelines.hash_chain import canonical
 
@@ -85,7 +85,8 @@ def write(path: Path, folder: Path, about: Mapping[str, Any], private: Path | No
             "signature": signing.sign_digest(hashlib.sha256(listing).hexdigest(), private) if private else None,
         }
     ).encode()
-    _zip(path, folder, listing, signature, names)
+    with atomic_write(path, mode=0o600) as unfinished:
+        _zip(unfinished, folder, listing, signature, names)
     return signing.file_digest(path)
 
 
@@ -100,8 +101,8 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
 
     Raises `RefusedError` (BUNDLE_CHANGED) for the first thing that is wrong.
     """
-    with TemporaryDirectory(prefix="mauwatch-") as room:
-        folder = Path(room) / "files"
+    with temporary_folder() as room:
+        folder = room / "files"
         try:
             listing, signature = _unpacked(path, folder)
             about = _json_object(listing)
@@ -127,8 +128,8 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
         if key is not None and not signing.verify_digest(digest, str(signed["signature"]), [key]):
             raise refused(Code.BUNDLE_CHANGED, path.name, "its signature isn't of this list", "", _AGAIN)
         # The zip's own heads and what lies between its files are under no digest: write it again and compare.
-        _zip(Path(room) / "again.zip", folder, listing, signature, names)
-        if not filecmp.cmp(path, Path(room) / "again.zip", shallow=False):
+        _zip(room / "again.zip", folder, listing, signature, names)
+        if not filecmp.cmp(path, room / "again.zip", shallow=False):
             raise refused(Code.BUNDLE_CHANGED, path.name, "was changed outside its files", "", _AGAIN)
         yield Bundle(folder, about, files, key, signing.file_digest(path), version)
 

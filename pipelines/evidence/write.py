@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from datetime import date
 from importlib import metadata
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import polars as pl
 
 from affiliates import signing
+from affiliates.concurrency import atomic_write, private_folder, temporary_folder
 from affiliates.errors import Code, RefusedError, did_you_mean, refused
 from affiliates.manifests.group import Group
 from affiliates.periods import local_day, month_end
@@ -103,12 +103,12 @@ def write(workspace: Workspace, licence: Licence, to: Path, filing: Filing, page
         entries = ledger.read(fixed)
         about = _about(workspace, group, licence, filing, hash_chain.head_of(entries, licence.measured_month), private)
         today = local_day(workspace.now, group.settings.time_zone)
-        to.mkdir(parents=True, exist_ok=True)
+        private_folder(to)
         # The folder is on the disk that has room for the bundles.
-        with TemporaryDirectory(prefix="mauwatch-", dir=to) as room:
+        with temporary_folder(to) as room:
             for kind in filing.kinds:
                 tested = whole if kind == "privileged" else outside
-                folder = Path(room) / kind
+                folder = room / kind
                 folder.mkdir()
                 named = about | {"kind": kind} | _heading(group, licence, filing, kind)
                 files = contents(fixed, group, licence, tested, today, entries)
@@ -116,7 +116,8 @@ def write(workspace: Workspace, licence: Licence, to: Path, filing: Filing, page
                 # The page is made from the texts as they are written, so it can't say anything else than the bundle.
                 written = {name.removesuffix(".json"): json.loads(text) for name, text in texts.items()}
                 pdf = page(written | {"about": named}, workspace.now)
-                (to / (PRIVILEGED_PAGE if kind == "privileged" else PAGE)).write_bytes(pdf)
+                with atomic_write(to / (PRIVILEGED_PAGE if kind == "privileged" else PAGE), mode=0o600) as unfinished:
+                    unfinished.write_bytes(pdf)
                 (folder / PAGE).write_bytes(pdf)
                 shown = _entries_shown(entries, licence.measured_month, written["licence"]["noted"])
                 texts["ledger.jsonl"] = "".join(f"{entry.to_line()}\n" for entry in shown)

@@ -13,7 +13,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from affiliates.concurrency import atomic_write
+from affiliates.concurrency import atomic_write, private_folder
 from affiliates.manifests.group import Group
 from pipelines.counting.figure import Coverage, Figure
 from pipelines.counting.inputs import Inputs
@@ -62,8 +62,8 @@ class FigureCache:
         }
         self._used.add(path)
         with suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(path) as unfinished:
+            private_folder(path.parent)
+            with atomic_write(path, mode=0o600) as unfinished:
                 unfinished.write_text(json.dumps(kept), encoding="utf-8")
 
     def remove_unused(self) -> None:

@@ -5,11 +5,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Self
 
 from affiliates.aggregation import key_overlap
+from affiliates.concurrency import temporary_folder
 from affiliates.contributions import contract
 from affiliates.contributions.contract import Contribution
 from affiliates.errors import Code, Refusal, RefusedError
@@ -157,12 +156,12 @@ def _computed(workspace: Workspace, ref: ProductRef, product: Product, to_comput
 
     By way of files, since there is one way in: what the centre computes itself is checked as an affiliate's file is.
     """
-    with TemporaryDirectory(prefix="mauwatch-") as folder:
+    with temporary_folder() as folder:
         paths = []
         passes = key_overlap.contribute_under_both_keys(
             ref, product, to_compute.sources, to_compute.periods, to_compute.next_epoch, workspace.edge
         )
         for number, contributions in enumerate(passes):
-            paths.append(Path(folder) / f"{ref.affiliate}-{ref.product}-{number}.parquet")
+            paths.append(folder / f"{ref.affiliate}-{ref.product}-{number}.parquet")
             contract.write(paths[-1], contributions)
         return acceptance.accept(paths, workspace.group, workspace.edge.keys.canaries, workspace.crosswalk_digest, workspace.now)

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from affiliates import signing
+from affiliates.concurrency import private_folder
 from pipelines.ingestion import inbox
 from pipelines.ingestion.inbox import RECEIPT_ENDING, STATE, State, shown_name
 from pipelines.ingestion.receipts import ReceivedFile
@@ -24,7 +25,7 @@ def put_away(file: ReceivedFile, directory: Path, at: datetime) -> Path:
     """
     offer = file.offer
     folder = directory / QUARANTINE / shown_name(file.sender or offer.folder or UNKNOWN_SENDER, "folder")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    private_folder(private_folder(directory / QUARANTINE) / folder.name)
     target = _free_path(folder, offer.name, at)
     # The receipt first: a process that is killed here leaves a receipt without a file, and no file without its reasons.
     inbox.put_receipt(target.with_name(target.name + RECEIPT_ENDING), file.receipt(at))

@@ -18,6 +18,7 @@ from typing import BinaryIO
 from filelock import FileLock
 
 from affiliates import signing
+from affiliates.concurrency import private_folder
 from affiliates.contributions import parquet_limits
 from affiliates.contributions.parquet_limits import MOST_FILE
 from affiliates.errors import Code, RefusedError, refused
@@ -46,7 +47,7 @@ class StagedCopy:
 def staging_lock(directory: Path) -> Iterator[Path]:
     """An empty folder for copies, removed at the end; no other process receives in this group directory meanwhile."""
     state = directory / STATE
-    state.mkdir(parents=True, exist_ok=True)
+    private_folder(state)
     with FileLock(state / "receiving.lock"):
         # Only the holder of the lock has such a folder: any other was left by a process that was killed.
         for left_behind in state.glob(f"{_STAGE}*"):
@@ -115,7 +116,10 @@ def _copy(path: Path, target: Path, offer: Offer, size: int = 0) -> str:
     The size is checked again with each chunk, since the file may grow meanwhile.
     """
     hasher = hashlib.sha256()
-    with os.fdopen(_open_plain_file(path, offer), "rb") as file, target.open("wb") as out:
+    with (
+        os.fdopen(_open_plain_file(path, offer), "rb") as file,
+        os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out,
+    ):
         _check_unread(file, path, offer)
         while chunk := file.read(_CHUNK_BYTES):
             size += len(chunk)

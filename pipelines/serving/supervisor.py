@@ -22,6 +22,7 @@ from types import FrameType
 import yaml
 from filelock import FileLock, Timeout
 
+from affiliates.concurrency import private_folder
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.manifests.group import Group
 from affiliates.manifests.loader import read_group
@@ -203,7 +204,7 @@ def _socket_path(home: Path) -> Path:
 def _only_serve(directory: Path, group: Group) -> Iterator[None]:
     """Holds the lock of a group directory's `serve`: a second one would start every run twice."""
     folder = directory / ".mauwatch"
-    folder.mkdir(exist_ok=True)
+    private_folder(folder)
     lock = FileLock(folder / "serve.lock")
     try:
         lock.acquire(timeout=0)

@@ -4,6 +4,7 @@ Writers take turns. So rows become visible in the order of their numbers, and "a
 ever. Readers never wait: they see what was committed when they began.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from affiliates.concurrency import private_folder
 from affiliates.errors import Code, RefusedError, refused
 from pipelines.store import mark, schema, views
 
@@ -132,8 +134,8 @@ def _reached(url: str, directory: Path) -> Iterator[sa.Engine]:
     absolute = _parsed(url, directory)
     shown = _shown(url)
     try:
-        if absolute.get_backend_name() == "sqlite" and absolute.database:
-            Path(absolute.database).parent.mkdir(parents=True, exist_ok=True)
+        if absolute.get_backend_name() == "sqlite" and absolute.database not in (None, "", ":memory:"):
+            _private_file(Path(str(absolute.database)))
         engine = sa.create_engine(absolute)
     except (sa.exc.ArgumentError, ModuleNotFoundError):
         raise refused(
@@ -160,6 +162,20 @@ def _reached(url: str, directory: Path) -> Iterator[sa.Engine]:
         raise _unusable(shown, error) from None  # `from None`: a traceback would show the parameters.
     finally:
         engine.dispose()
+
+
+def _private_file(path: Path) -> None:
+    """Make an SQLite file for its owner alone where there is none: SQLite would make it by the umask, and its log beside it.
+
+    An empty file is an empty database. Raises `OSError`.
+    """
+    private_folder(path.parent)
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    os.fchmod(descriptor, 0o600)
+    os.close(descriptor)
 
 
 def _parsed(url: str, directory: Path) -> sa.URL:

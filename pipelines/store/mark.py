@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
-from affiliates.concurrency import atomic_write
+from affiliates.concurrency import atomic_write, private_folder
 from affiliates.errors import Code, RefusedError, refused
 from pipelines.runbook import Finding, Page
 from pipelines.store import schema
@@ -84,7 +84,7 @@ def note(connection: sa.Connection, directory: Path) -> None:
         return
     # A directory that can't be written has no mark, as before there were any: that keeps nobody from counting.
     with suppress(OSError):
-        (directory / MARK).parent.mkdir(parents=True, exist_ok=True)
+        private_folder((directory / MARK).parent)
         with atomic_write(directory / MARK, mode=0o600) as unfinished:
             unfinished.write_text(json.dumps(head._asdict()) + "\n", encoding="utf-8")
 

@@ -23,6 +23,7 @@ def run(
 ) -> None:
     """Count the events: what is missing or wasn't settled, or all of a range again; then publish the months."""
     with console.without_collecting():
+        from affiliates.concurrency import owner_alone
         from dashboards.cli import log_lines, tables
         from pipelines.workflows.quiet_run import quiet_run
     begin = console.day_of(first)
@@ -34,7 +35,7 @@ def run(
         from pipelines.store import mark
 
         mark.forget(group)
-    with log_lines.log_lines() if log_json else console.progress_bar() as progress:
+    with owner_alone(), log_lines.log_lines() if log_json else console.progress_bar() as progress:
         now = datetime.now(UTC)
         # Most of a day's runs find nothing new: these are spared Dagster, whose import alone takes longer than they do.
         report = quiet_run(group, settings, now) if begin is None and end is None else None

@@ -15,7 +15,9 @@ def serve(
     health_port: Annotated[int, typer.Option(help="Of /health.", min=1, max=65535)] = 3001,
 ) -> None:
     """Let the number come by itself: schedules, runs and Dagster's pages, until it is told to stop. Logs in JSON."""
+    from affiliates.concurrency import owner_alone
     from pipelines.json_log import Log
     from pipelines.serving import supervisor
 
-    supervisor.serve(group, read_group(group), supervisor.Address(host, port, health_port), Log(sys.stdout, "serve"))
+    with owner_alone():
+        supervisor.serve(group, read_group(group), supervisor.Address(host, port, health_port), Log(sys.stdout, "serve"))

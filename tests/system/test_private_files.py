@@ -1,0 +1,192 @@
+"""What mauwatch writes is its owner's alone, and nothing of it stays behind when a command is killed.
+
+What would silently go wrong: everybody on the machine may read how many people use a product, and whose sketch holds whom; a
+killed command leaves sketches and fetched events among the temporary files for good.
+"""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from affiliates import concurrency
+from affiliates.concurrency import atomic_write, private_folder, temporary_folder
+from dashboards.cli import doctor
+from tests.support.command import mauwatch
+from tests.support.groups import entity, events, product, write_group
+from tests.support.paths import ROOT
+
+
+@contextmanager
+def umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def open_to_others(*places: Path) -> list[str]:
+    """Files and folders, and all below them, that anybody but their owner may read, write or enter."""
+    all_paths = [path for place in places for path in [place, *place.rglob("*")]]
+    return sorted(f"{path.name} {stat.S_IMODE(path.lstat().st_mode):o}" for path in all_paths if path.lstat().st_mode & 0o077)
+
+
+def group_in(folder: Path) -> Path:
+    rows = events([("2025-01-05T00:00:00Z", f"u{i}@example.com") for i in range(10)])
+    return write_group(folder, [entity("a", [product(to="2025-02-01")])], {"events.parquet": rows})
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o022])
+def test_what_commands_write_is_their_owners_alone(tmp_path: Path, mask: int) -> None:
+    """The state, the store and Dagster's files, a contribution, a key pair, a bundle: whatever the umask is."""
+    with umask(mask):
+        directory = group_in(tmp_path / "group")
+        days = ("--from", "2025-01-01", "--to", "2025-01-31")
+        commands = [
+            ("run", "--group", directory), ("contribute", "--group", directory, *days, "-o", tmp_path / "c.parquet"),
+            ("key", "pair", tmp_path / "k.pem"), ("key", "new", tmp_path / "g.key"),
+        ]  # fmt: skip
+        for command in commands:
+            done = mauwatch(*command)
+            assert done.returncode in (0, 1), done.stderr
+        assert os.umask(mask) == mask
+    assert (directory / ".mauwatch" / "store.sqlite").is_file()
+    assert open_to_others(directory / ".mauwatch", *(tmp_path / name for name in ("c.parquet", "k.pem", "g.key"))) == []
+
+
+def test_a_store_is_its_owners_alone_without_the_command(tmp_path: Path) -> None:
+    """Somebody's own Dagster opens it, too; so do readers, by SQLite's log beside the file."""
+    from pipelines.store.contributions import open_store
+
+    with umask(0), open_store("sqlite:///deep/er/store.sqlite", tmp_path, create=True) as store, store.writing():
+        files = {path.name for path in (tmp_path / "deep" / "er").iterdir()}
+        assert {"store.sqlite", "store.sqlite-wal"} <= files
+        assert open_to_others(tmp_path / "deep" / "er") == []
+
+
+def test_doctor_tells_of_what_is_open_to_others(tmp_path: Path) -> None:
+    """What an older version has made stays as it is: only its owner knows who reads it."""
+    from affiliates.manifests.loader import read_group
+
+    directory = group_in(tmp_path / "group")
+    (directory / ".mauwatch").mkdir(mode=0o755)
+    (directory / ".mauwatch" / "store.sqlite").touch()
+    for path in (directory / ".mauwatch", directory / ".mauwatch" / "store.sqlite"):
+        path.chmod(0o755)
+    told = [text for name, fine, text in doctor._open_to_others(directory, read_group(directory)) if not fine]
+    assert told == [
+        "others may read or change .mauwatch (mode 755): chmod 700 .mauwatch",
+        "others may read or change .mauwatch/store.sqlite (mode 755): chmod 600 .mauwatch/store.sqlite",
+    ]
+    assert (directory / ".mauwatch").stat().st_mode & 0o777 == 0o755
+
+
+def killed(code: str, directory: Path) -> None:
+    """Run Python until it says that it has got there, and kill it with SIGKILL."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(code)], cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        env=os.environ | {"TMPDIR": str(directory), "HERE": str(directory)},
+    )  # fmt: skip
+    assert process.stdout
+    assert process.stdout.readline() == "there\n"
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    process.stdout.close()
+
+
+HOLDING = """
+    import os, sys, time
+    from pathlib import Path
+    from affiliates.concurrency import atomic_write, temporary_folder
+    here = Path(os.environ["HERE"])
+    with temporary_folder() as folder, atomic_write(here / "c.parquet", 0o600) as unfinished:
+        (folder / "sketches").mkdir()
+        (folder / "sketches" / "a.parquet").write_bytes(b"sketch")
+        unfinished.write_bytes(b"sketch")
+        print("there", flush=True)
+        time.sleep(60)
+"""
+
+
+def test_the_next_command_removes_what_a_killed_one_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sketches among the temporary files, and half a contribution beside the file it was to be."""
+    killed(HOLDING, tmp_path)
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == ["", ".part"]
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with temporary_folder() as folder:
+        assert [path for path in tmp_path.iterdir() if path.is_dir()] == [folder]
+    with atomic_write(tmp_path / "another.parquet") as unfinished:
+        assert list(tmp_path.iterdir()) == [unfinished]
+    assert [path.name for path in tmp_path.iterdir()] == ["another.parquet"]
+
+
+def test_what_is_in_use_stays(tmp_path: Path) -> None:
+    """A second command at the same time must not take the first one's files away."""
+    with temporary_folder(tmp_path) as folder, atomic_write(tmp_path / "a") as unfinished:
+        (folder / "x").write_bytes(b"1")
+        concurrency._looked_through.discard(tmp_path)
+        with temporary_folder(tmp_path) as other, atomic_write(tmp_path / "b"):
+            assert other != folder
+        assert (folder / "x").read_bytes() == b"1"
+        assert unfinished.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_others_files_stay(tmp_path: Path) -> None:
+    """Names of other programs, links, and folders that look alike."""
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept").write_text("x")
+    (tmp_path / "mauwatch-work-link").symlink_to(tmp_path / "elsewhere")
+    for name in (".c.parquet.12345678.part", "c.parquet.part", ".c.part", "mauwatch-1000-abc"):
+        (tmp_path / name).write_text("x")
+    with temporary_folder(tmp_path), atomic_write(tmp_path / "new"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        [".c.parquet.12345678.part", "c.parquet.part", ".c.part", "mauwatch-1000-abc", "mauwatch-work-link", "elsewhere", "new"]
+    )
+    assert (tmp_path / "elsewhere" / "kept").exists()
+
+
+def test_a_run_that_is_killed_leaves_no_sketch(tmp_path: Path) -> None:
+    """`mauwatch run`, killed where its contributions lie in files, and the run after it."""
+    directory = group_in(tmp_path / "group")
+    rooms = tmp_path / "rooms"
+    rooms.mkdir()
+    code = f"""
+        import os, signal, sys
+        from dashboards.cli import main
+        from pipelines.ingestion import acceptance
+        def there(*arguments):
+            print("there", flush=True)
+            signal.pause()
+        acceptance.accept = there
+        sys.argv = ["mauwatch", "run", "--group", {str(directory)!r}]
+        main.main()
+    """
+    killed(code, rooms)
+    assert [path.name for path in rooms.rglob("*.parquet")] == ["a-app-0.parquet"]
+    done = subprocess.run(
+        [sys.executable, "-m", "dashboards.cli.main", "run", "--group", directory], cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(rooms)}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stderr
+    assert list(rooms.rglob("*.parquet")) == []
+
+
+def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
+    with umask(0):
+        assert stat.S_IMODE(private_folder(tmp_path / "a" / "b").stat().st_mode) == 0o700
+        (tmp_path / "c").mkdir(mode=0o755)
+        assert stat.S_IMODE(private_folder(tmp_path / "c").stat().st_mode) == 0o755
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        private_folder(tmp_path / "file")
