@@ -86,7 +86,8 @@ def _open_to_others(directory: Path, group: Group) -> Iterator[Examined]:
     All of it is made for its owner alone; older ones, and those that somebody else has made, stay as they are.
     """
     settings = group.settings
-    secrets = [settings.evidence_key, group.alerting.heartbeat and group.alerting.heartbeat.url_file]
+    heartbeat = group.alerting.heartbeat
+    secrets: list[str | None] = [settings.evidence_key, heartbeat.url_file if heartbeat else None]
     secrets += [channel.url_file for channel in group.alerting.channels]
     secrets += [s.database.file for product in group.products.values() for s in product.sources if s.database]
     store = settings.store.partition("sqlite:///")[2]

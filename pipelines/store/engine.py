@@ -169,10 +169,12 @@ def _private_file(path: Path) -> None:
 
     An empty file is an empty database. Raises `OSError`.
     """
+    if path.exists():
+        return
     private_folder(path.parent)
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    except FileExistsError:  # Another process has just made it.
         return
     os.fchmod(descriptor, 0o600)
     os.close(descriptor)
