@@ -12,6 +12,10 @@ from affiliates.sketches.registers import Registers, standard_error
 
 SURE = 6.0
 """Standard errors from the estimate, beyond which a number is ruled out."""
+MANY = 100
+"""Users of a sketch from which on a loss is no chance of a few people."""
+MISSED = 0.1
+"""The share of a sketch's users whose loss is told."""
 MOST_EVENTS_A_DAY = 20_000
 """Events of one user on one day beyond which hardly anybody is behind them: one every four seconds, day and night."""
 _SHARED_FACTOR = 1.001
@@ -33,6 +37,22 @@ def most(registers: Registers) -> int:
         return math.ceil(registers.at_least * _SHARED_FACTOR) + _SHARED_MORE if registers.at_least else 0
     estimate = registers.bounds().estimate
     return math.ceil(estimate + SURE * standard_error(registers.lg_k, estimate))
+
+
+def gone(before: Registers, after: Registers) -> float:
+    """How many users of a sketch aren't in a later one any more; 0 where these are few of them, or perhaps chance.
+
+    Late events only add users, so a later version of a sketch has them all. Both sketches are of one key and one crosswalk.
+    """
+    known = before.bounds().estimate
+    if known < MANY:
+        return 0.0
+    # Registers can't be subtracted. Who is in the union and not in the later sketch was in the one before alone.
+    united = Registers.union([before, after])
+    both = united.bounds().estimate
+    number = both - after.fold(united.lg_k).bounds().estimate
+    # A difference of two estimates errs by the union's standard error, a multiple of which is no chance.
+    return number if number > max(known * MISSED, SURE * standard_error(united.lg_k, both)) else 0.0
 
 
 def are_many(events: int | None, users: int | None, days: int) -> bool:

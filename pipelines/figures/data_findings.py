@@ -15,7 +15,7 @@ from affiliates.sketches import plausibility
 from pipelines.counting import contradictions
 from pipelines.counting.measure import Measured
 from pipelines.counting.missing import asked_of, missing, stands_in
-from pipelines.figures import event_rates, falls, losses, quality_checks, rows, two_computations, unasked
+from pipelines.figures import event_rates, exchanged, falls, losses, quality_checks, rows, two_computations, unasked
 from pipelines.figures.falls import LEAST_EMPTY_DAYS, PAST_DAYS, Fall
 from pipelines.figures.months import Months
 from pipelines.runbook import DataFinding, Page
@@ -83,6 +83,14 @@ def read_month(store: ContributionStore, group: Group, month: date) -> list[Data
     # Only a stated number may have come since the month was published.
     stated = {month} if any(stands_in(product, month) for product in group.products.values()) else set()
     return [*findings, *_contradicted(store, group, stated), *_published_contradictions(store, group, {month} - stated)]
+
+
+def read_exchanged(store: ContributionStore, group: Group, month: date) -> list[DataFinding]:
+    """The days of a month whose users are others than before, by every version's registers: for whoever signs the month."""
+    findings = list[DataFinding]()
+    for ref, product in group.products.items():
+        findings += exchanged.find(store, product_days.read_either(store, ref, product.grain, month, month_end(month)))
+    return findings
 
 
 def read_missing(store: ContributionStore, group: Group, now: datetime) -> dict[str, tuple[date, ...]]:

@@ -1,7 +1,7 @@
 """Computing what is due of one product: from its sources, by the edge's way, into the store."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -14,11 +14,13 @@ from affiliates.contributions.contract import Contribution
 from affiliates.errors import Code, Refusal, RefusedError
 from affiliates.manifests.product import Product, ProductRef
 from affiliates.sketches.registers import Registers
+from pipelines.figures import exchanged
 from pipelines.ingestion import acceptance
 from pipelines.ingestion.due import ProductDue, due, sources_changed
 from pipelines.records import AcceptedContribution, OutcomeCounts
 from pipelines.runbook import DataFinding
-from pipelines.store import erasure_guard
+from pipelines.store import erasure_guard, product_days
+from pipelines.store.contributions import ContributionStore
 from pipelines.workspace import Workspace
 
 _ATTEMPTS = 3
@@ -110,6 +112,8 @@ def _store(workspace: Workspace, outcome: ProductRun, computed: list[AcceptedCon
     own = [accepted for accepted in computed if not accepted.next_epoch]
     outcome.periods = len(computed)
     outcome.received = store.append_contributions(computed, workspace.now, to_compute.fingerprints)
+    if outcome.received.replaced:
+        outcome.findings += tuple(_exchanged(store, own))
     if outcome.received.erased:
         versions = {version.period: version for version in store.read_versions(outcome.ref)}
         # An erased second contribution is left alone without a word, as a run leaves erased days that nobody named.
@@ -119,6 +123,15 @@ def _store(workspace: Workspace, outcome: ProductRun, computed: list[AcceptedCon
     outcome.undecided = sum(accepted.contribution.undecided_events or 0 for accepted in own)
     outcome.excluded = sum(accepted.contribution.excluded_events or 0 for accepted in own)
     outcome.automated_users = _automated_users(accepted.contribution for accepted in own)
+
+
+def _exchanged(store: ContributionStore, computed: Sequence[AcceptedContribution]) -> Iterator[DataFinding]:
+    """The computed periods that have other users than an earlier version, though as many."""
+    first, *_ = computed
+    days = {accepted.contribution.activity_date for accepted in computed}
+    about = first.contribution
+    periods = product_days.read(store, about.ref, about.grain, min(days), max(days))
+    return exchanged.find(store, [period for period in periods if period.day in days])
 
 
 def _automated_users(contributions: Iterable[Contribution]) -> int:

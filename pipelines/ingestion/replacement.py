@@ -15,16 +15,12 @@ from affiliates.errors import Code, Refusal
 from affiliates.manifests.product import ProductRef
 from affiliates.periods import last_day, month_of
 from affiliates.sketches import plausibility
-from affiliates.sketches.plausibility import SURE
-from affiliates.sketches.registers import Registers, standard_error
 from pipelines import records
 from pipelines.records import AcceptedContribution, Period, Restatement, StoredContribution, StoredPart
 from pipelines.store.contributions import Cell
 
 MANY = 100
-"""Users of a part from which on a match, or a loss, is no chance of a few people."""
-MISSED = 0.1
-"""The share of a version's users whose loss is worth a warning."""
+"""Users of a part from which on a match is no chance of a few people."""
 
 # Rules of refusals.
 SPLIT = "is in another file too, with other users"
@@ -168,14 +164,8 @@ def lost_users(contribution: Contribution, before: Collection[StoredPart]) -> It
     stored = {(part.audience, part.namespace): part.registers for part in before}
     for part in contribution.parts:
         registers = stored.get((part.audience, part.namespace))
-        if registers is None or registers.bounds().estimate < MANY:
-            continue
-        # Registers can't be subtracted. Who is in the union and not in the new part was in the old one alone.
-        united = Registers.union([registers, part.registers])
-        both = united.bounds().estimate
-        gone = both - part.registers.fold(united.lg_k).bounds().estimate
-        # A difference of two estimates errs by the union's standard error, a multiple of which is no chance.
-        if gone > max(registers.bounds().estimate * MISSED, SURE * standard_error(united.lg_k, both)):
+        gone = plausibility.gone(registers, part.registers) if registers is not None else 0
+        if gone:
             yield (
                 f"{contribution.subject}: about {gone:,.0f} {part.audience} users of {part.namespace} that the version before "
                 f"had are gone: is it a part of it? {_ONE_FOLDER[0].upper()}{_ONE_FOLDER[1:]}"

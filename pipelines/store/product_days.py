@@ -21,10 +21,14 @@ COUNTED = ("external", "internal")
 class Version(NamedTuple):
     """One version of a period's contribution, in numbers."""
 
+    id: int
+    """The contribution's number in this store."""
     definition: str
     """ID/VERSION of what the product calls active."""
     settings: tuple[str | None, str]
     """Digests of the settings that decide who counts (null if not known), and of the crosswalk (empty for none)."""
+    key: str
+    """Fingerprint of the key that hashed the users."""
     sender: str | None
     """The affiliate that handed the contribution in; null for what was computed here."""
     users: int | None
@@ -145,9 +149,11 @@ def _versions(
         return versions
     rows = (
         sa.select(
+            contribution.id,
             contribution.activity_date,
             contribution.known_at,
             contribution.key_epoch,
+            contribution.key_fingerprint,
             contribution.definition,
             contribution.definition_digest,
             contribution.crosswalk_digest,
@@ -162,10 +168,10 @@ def _versions(
     )
     orders = erasure_guard.orders_of_periods(connection)
     known = defaultdict[date, list[tuple[datetime, str]]](list)
-    for day, known_at, key_epoch, definition, digest, crosswalk, sender, users, events in connection.execute(rows):
+    for number, day, known_at, key_epoch, key, definition, digest, crosswalk, sender, users, events in connection.execute(rows):
         # PostgreSQL sums whole numbers as decimals.
-        numbers = [None if number is None else int(number) for number in (users, events)]
-        versions[day].append(Version(definition, (digest, crosswalk), sender, *numbers))
+        numbers = [None if sum_ is None else int(sum_) for sum_ in (users, events)]
+        versions[day].append(Version(number, definition, (digest, crosswalk), key, sender, *numbers))
         known[day].append((known_at, key_epoch))
     for day in versions if orders else ():
         erased = [

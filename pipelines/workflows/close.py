@@ -219,6 +219,7 @@ def _red_checks(store: ContributionStore, group: Group, measured: Mapping[str, M
         is_decided = finding.what.startswith(data_findings.DECIDED_ONCE) and finding.subject in accepted
         if finding.what.startswith(data_findings.KEEPS_OPEN) and not is_decided:
             yield str(finding)
+    yield from map(str, data_findings.read_exchanged(store, group, month))
     # A version that is gone leaves the one before in force: nothing but the ledger knows that there was another.
     # A store that is older than ledgers begins one with its next publication.
     yield from (f"ledger: {fault}" for fault in ledger.faults(store) if ledger.read(store))

@@ -82,6 +82,25 @@ def test_days_written_again_in_part(make: Make, rewritten: list[date], users: in
         assert told(directory, 3) == [], "mended"
 
 
+def test_as_many_users_and_none_of_those_before(make: Make) -> None:
+    """Another product's file of the same size took the place of a day's: no number showed it, and 120 people were others."""
+    directory = make([entity("a", [product(to="2025-02-01", sources=[BY_DAY])])])
+    write_days(directory, DAYS, 120)
+    assert go(directory).clean
+    day = directory / "data/2025-01-05.csv"
+    right = day.read_text()
+    day.write_text(right.replace("u5-", "other-"))
+    assert told(directory, 1) == [
+        "a/app: about 120 users of an earlier version of 2025-01-05 are gone: are they exchanged for others?"
+    ]
+    assert told(directory, 2) != [], "until the day is computed again"
+    assert "about 120 users of an earlier version of 2025-01-05 are gone" in refused_close(directory)
+    day.write_text(right + "2025-01-05T11:00:00Z,late@example.com\n")
+    assert told(directory, 3) == [], "mended, with a late event"
+    with Workspace(directory, read_group(directory), NOW) as workspace:
+        close.close_month(workspace, JANUARY, close.Signature("CFO"))
+
+
 @both_databases
 @pytest.mark.parametrize("way", ["a new version", "the same version", "erased", "joined", "joined and halved"])
 def test_a_loss_is_none_where_it_is_said_why(make: Make, way: str, key: GroupKey) -> None:
@@ -122,8 +141,8 @@ def _versions(directory: Path) -> int:
 
 def period(number: int, users: int, *earlier: int, label: str = LABEL) -> ProductDay:
     """A day with earlier versions of so many users, which were seen twice each."""
-    versions = [Version(LABEL, (None, ""), None, before, 2 * before) for before in earlier]
-    versions.append(Version(label, (None, ""), None, users, 2 * users))
+    versions = [Version(1, LABEL, (None, ""), "key", None, before, 2 * before) for before in earlier]
+    versions.append(Version(2, label, (None, ""), "key", None, users, 2 * users))
     day = JANUARY + timedelta(number)
     return ProductDay(ProductRef("a", "app"), "day", day, users, 2 * users, 0, 21, tuple(versions) if earlier else ())
 

@@ -23,6 +23,7 @@ from typer.testing import CliRunner
 
 from affiliates import signing
 from affiliates.manifests.loader import read_group
+from affiliates.sketches import plausibility
 from affiliates.sketches.registers import Registers
 from dashboards.cli.commands import key, receive
 from dashboards.cli.main import app
@@ -319,7 +320,7 @@ def test_a_rough_sketch_misses_nobody_by_chance() -> None:
     for seed in range(40):
         keys = np.random.default_rng(seed).integers(1, 1 << 63, 20_000, np.uint64)
         before, after = (Registers.from_keys(10, half) for half in (keys, keys[1_600:]))
-        seemed += before.bounds().estimate - after.bounds().estimate > replacement.MISSED * before.bounds().estimate
+        seemed += before.bounds().estimate - after.bounds().estimate > plausibility.MISSED * before.bounds().estimate
         stored = StoredPart("external", "email", before)
         assert not list(replacement.lost_users(contributed("a/app", FIRST, {"email": after}), [stored]))
     assert seemed
