@@ -1,12 +1,22 @@
-"""The one shape of an error: which kind, what it is about, which rule, which values, what to do next."""
+"""The one shape of an error: which kind, what it is about, which rule, which values, what to do next.
+
+An error that nobody foresaw gets that shape, too, by its kind, module and line. Its text may quote anybody's identifier: a parser
+quotes what it can't read, SQLAlchemy a statement's parameters. So no text of a library gets out, and one thing's error becomes
+one refusal.
+"""
 
 import difflib
+import errno
 import re
-from collections.abc import Iterable
+import traceback
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
 
+_OURS = ("affiliates", "pipelines", "dashboards")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./ -]{0,63}")
 _LONGEST_NAME = 200
 """Characters up to which a text can be somebody's name for something, misspelt."""
@@ -44,6 +54,7 @@ class Code(StrEnum):
     FILE_UNUSABLE = "file-unusable", "A file of this machine can't be read or written."
     SOFTWARE_MISSING = "software-missing", "A library that this needs isn't installed."
     SYSTEM_UNSUPPORTED = "system-unsupported", "The operating system isn't supported."
+    ERROR_UNFORESEEN = "error-unforeseen", "Something has failed in a way that nobody foresaw."
 
     # Manifests
     GROUP_MISSING = "group-missing", "The folder is no group directory."
@@ -192,6 +203,60 @@ class RefusedError(Exception):
 def refused(code: Code, subject: str, rule: str, values: str, next_step: str) -> RefusedError:
     """The error of a single refusal, to be raised."""
     return RefusedError(Refusal(code, subject, rule, values, next_step))
+
+
+def is_unforeseen(error: BaseException) -> bool:
+    """Whether nobody foresaw an error: it is no refusal, no full disk, which everything else would meet too, and no wish to end.
+
+    A panic of a library in Rust is unforeseen, though Python doesn't call it an `Exception`.
+    """
+    if isinstance(error, RefusedError) or (isinstance(error, OSError) and error.errno in _FULL):
+        return False
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def place_of(error: BaseException) -> str:
+    """An error's kind, and our innermost module and line on its way: "ValueError in affiliates.periods, line 41".
+
+    The module is a library's where no line of ours is among them.
+    """
+    frames = [(frame.f_globals.get("__name__", ""), line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    # But for this module, through which every error comes that is caught here.
+    frames = [place for place in frames if place[0] != __name__]
+    ours = [place for place in frames if place[0].partition(".")[0] in _OURS]
+    module, line = (ours or frames or [("", 0)])[-1]
+    kind = type(error).__name__
+    return f"{kind} in {module}, line {line}" if module else kind
+
+
+def unforeseen_refusal(subject: str, error: BaseException) -> Refusal:
+    """The refusal of a subject for an error that nobody foresaw; it quotes nothing of the error's text."""
+    next_step = "run it again; if it comes again, tell mauwatch's maintainers this kind, module and line"
+    return Refusal(Code.ERROR_UNFORESEEN, subject, "an error that nobody foresaw", place_of(error), next_step)
+
+
+@contextmanager
+def unforeseen_into(subject: str, note: Callable[[Refusal], None], foreseen: type[Exception] | None = None) -> Iterator[None]:
+    """Gives an error inside that nobody foresaw to `note`, as the refusal of `subject`, and goes on behind the block.
+
+    `foreseen`: a kind of error that whoever calls has foreseen, and that is raised.
+    """
+    try:
+        yield
+    except BaseException as error:  # Of these, `is_unforeseen` lets pass what is no error.
+        if not is_unforeseen(error) or (foreseen is not None and isinstance(error, foreseen)):
+            raise
+        note(unforeseen_refusal(subject, error))
+
+
+@contextmanager
+def refused_if_unforeseen(subject: str) -> Iterator[None]:
+    """Raises an error inside that nobody foresaw as a `RefusedError` of `subject`, without the error itself behind it."""
+    refusals = list[Refusal]()
+    with unforeseen_into(subject, refusals.append):
+        yield
+    if refusals:
+        raise RefusedError(*refusals) from None
 
 
 def alike(name: str, known: Iterable[str], most: int = 1, least: float = 0.6) -> list[str]:

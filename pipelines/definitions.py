@@ -11,7 +11,8 @@ from pathlib import Path
 
 import dagster as dg
 
-from affiliates.errors import Code, refused
+from affiliates.errors import Code, refused, refused_if_unforeseen
+from affiliates.manifests.group import Group
 from affiliates.manifests.loader import read_group
 from pipelines.defs import alerts, assets, jobs, partitions, resources, schedules, sensors
 from pipelines.defs.resources import Clock, real_clock
@@ -26,7 +27,11 @@ def build_defs(
     `running`: whether schedules and sensors are turned on from the start; else a person turns them on.
     Raises `RefusedError` with all mistakes in the manifests.
     """
-    group = read_group(directory)
+    with refused_if_unforeseen("the group directory"):
+        return _build(directory, read_group(directory), key_prefix, clock, running)
+
+
+def _build(directory: Path, group: Group, key_prefix: Sequence[str], clock: Clock, running: bool) -> dg.Definitions:
     calendar = partitions.calendar(group)
     return dg.Definitions(
         assets=assets.from_group(group, calendar, key_prefix),

@@ -39,11 +39,12 @@ class Page(StrEnum):
     READING = "reading-gone"
     SCHEMA = "store-schema"
     MANIFESTS = "manifests-refused"
-    STEP = "step-failed"
+    UNFORESEEN = "error-unforeseen"
     KILLED = "run-killed"
     CHILD = "child-ends"
     WEBSERVER = "webserver-silent"
     HEARTBEAT = "daemon-heartbeat"
+    MORNING = "morning-without-success"
     PORT = "port-taken"
     SECOND = "second-serve"
     DISK = "disk-full"
@@ -109,6 +110,7 @@ class DataFinding(Finding):
 
 
 SECTIONS: Mapping[Code, Page] = {
+    Code.ERROR_UNFORESEEN: Page.UNFORESEEN,
     Code.MANIFEST_UNREADABLE: Page.MANIFESTS,
     Code.MANIFEST_KEY_INVALID: Page.MANIFESTS,
     Code.MANIFEST_VALUE_INVALID: Page.MANIFESTS,
@@ -182,10 +184,14 @@ SECTIONS: Mapping[Code, Page] = {
 # Whoever reports a refusal knows what was refused: the centre, a product or a file. A code that fits none of that situation's
 # sections gets the situation's usual one, so that a new code never points an operator to a page about something else.
 _OF_THE_CENTRE = frozenset(
-    {Page.NOT_UNITED, Page.STORE, Page.SCHEMA, Page.GONE, Page.READING, Page.CLOCK, Page.SECOND, Page.PORT}
+    {
+        Page.UNFORESEEN, Page.NOT_UNITED, Page.STORE, Page.SCHEMA, Page.GONE, Page.READING, Page.CLOCK, Page.SECOND, Page.PORT,
+    }
+)  # fmt: skip
+_OF_A_PRODUCT = frozenset(
+    {Page.UNFORESEEN, Page.SOURCE_REFUSED, Page.NAMESPACE, Page.CONTRIBUTION_REFUSED, Page.ERASED, Page.CLOCK}
 )
-_OF_A_PRODUCT = frozenset({Page.SOURCE_REFUSED, Page.NAMESPACE, Page.CONTRIBUTION_REFUSED, Page.ERASED, Page.CLOCK})
-_OF_A_FILE = frozenset({Page.CONTRIBUTION_REFUSED, Page.SENDER, Page.ERASED})
+_OF_A_FILE = frozenset({Page.UNFORESEEN, Page.CONTRIBUTION_REFUSED, Page.SENDER, Page.ERASED})
 
 
 def of_refusal(refusal: Refusal) -> Page | None:

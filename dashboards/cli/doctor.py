@@ -10,7 +10,7 @@ from pathlib import Path
 
 from affiliates.aggregation import activity, availability, contribute, ready_keys, statement_check
 from affiliates.crosswalks.snapshot import Snapshots
-from affiliates.errors import RefusedError
+from affiliates.errors import RefusedError, refused_if_unforeseen
 from affiliates.identity.keyring import Keyring
 from affiliates.identity.spellings import Spellings
 from affiliates.manifests.group import Group, lonely_namespaces
@@ -58,7 +58,12 @@ def examine(directory: Path, group: Group, now: datetime) -> Iterator[Examined]:
         yield from doctor_centre.alert_channels(directory, group)
     spellings = Spellings()
     for ref, product in group.products.items():
-        yield _product(directory, group, ref, product, spellings, now)
+        try:
+            with refused_if_unforeseen(str(ref)):
+                examined = _product(directory, group, ref, product, spellings, now)
+        except RefusedError as error:
+            examined = str(ref), False, str(error)
+        yield examined
     for text in [*lonely_namespaces(group), *spellings.findings()]:
         yield "identifiers", False, text
 
@@ -136,25 +141,22 @@ def _product(directory: Path, group: Group, ref: ProductRef, product: Product, s
         return name, True, f"no sources here; {given} counts and ceilings in its manifest"
     sentences = []
     zone = group.settings.time_zone
-    try:
-        sources = resolve.find(name, product, directory, zone)
-        availability.check_complete_through(sources, product.day_zone or zone, now)
-        for source in sources:
-            if source.source.person_keys:
-                look = ready_keys.sample(source)
-            else:
-                look = activity.sample(source, zone, group.settings, spellings, now)
-            statement_check.check(source, zone, group.settings)
-            sentences.append(source.summary())
-            sentences.append(f"of the first {look.counting:,} events that count {look.unidentified:,} name no user")
-            if not look.empty and not look.counting:
-                return name, False, f"{sentences[-2]}; no event of the newest counts: see to counts_when"
-            if look.counting and look.automated == look.counting:
-                return name, False, f"{sentences[-2]}; all events of the newest are automated users': see to automated_when"
-            # Of a sample, a share that a run lets pass as small is worth a look.
-            if look.unidentified > product.unidentified_limit * look.counting:
-                return name, False, "; ".join(sentences)
-            contribute.check_shares(name, product, look.counting - look.unidentified, look.unidentified, look.left_out)
-    except RefusedError as error:
-        return name, False, str(error)
+    sources = resolve.find(name, product, directory, zone)
+    availability.check_complete_through(sources, product.day_zone or zone, now)
+    for source in sources:
+        if source.source.person_keys:
+            look = ready_keys.sample(source)
+        else:
+            look = activity.sample(source, zone, group.settings, spellings, now)
+        statement_check.check(source, zone, group.settings)
+        sentences.append(source.summary())
+        sentences.append(f"of the first {look.counting:,} events that count {look.unidentified:,} name no user")
+        if not look.empty and not look.counting:
+            return name, False, f"{sentences[-2]}; no event of the newest counts: see to counts_when"
+        if look.counting and look.automated == look.counting:
+            return name, False, f"{sentences[-2]}; all events of the newest are automated users': see to automated_when"
+        # Of a sample, a share that a run lets pass as small is worth a look.
+        if look.unidentified > product.unidentified_limit * look.counting:
+            return name, False, "; ".join(sentences)
+        contribute.check_shares(name, product, look.counting - look.unidentified, look.unidentified, look.left_out)
     return name, True, "; ".join(sentences)

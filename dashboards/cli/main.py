@@ -1,8 +1,8 @@
 """The command line: reads the clock and the arguments, calls the centre, prints.
 
-Exit codes: 0 fine, 2 bad input or usage, 1 for a finding, only from run, receive, validate, doctor, verify and alerts. What
-a command needs is imported inside it, so that the first answer comes fast and commands of the edge
-run where only the core is installed.
+Exit codes: 0 fine, 2 bad input or usage, 3 an error that nobody foresaw, 1 for a finding, only from run, receive, validate,
+doctor, verify and alerts. What a command needs is imported inside it, so that the first answer comes fast and commands of the
+edge run where only the core is installed.
 """
 
 import errno
@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from affiliates.errors import Code, Refusal, RefusedError, refused
-from dashboards.cli import console
+from affiliates.errors import Code, Refusal, RefusedError, is_unforeseen, refused, unforeseen_refusal
+from dashboards.cli import console, library_noise
 from dashboards.cli.commands import (
     alerts,
     close,
@@ -88,11 +88,18 @@ def _options(
 
 
 def main() -> None:
-    """The entry point: a refusal is said on standard error and ends with 2.
+    """The entry point: a refusal is said on standard error and ends with 2, an error that nobody foresaw with 3.
 
     Where a command was asked for JSON, the refusal is said in JSON on standard output, too.
     """
     console.prepare_streams()
+    with library_noise.libraries_reduced():
+        _main()
+
+
+def _main() -> None:
+    """One command, from its arguments to its exit code."""
+    exit_code = 2  # Bad input, as click's own usage errors; 1 is kept for findings, which scripts treat otherwise.
     as_json = "--json" in sys.argv[1:]
     pages = []
     try:
@@ -124,15 +131,20 @@ def main() -> None:
         refusals = (
             Refusal(Code.FILE_UNUSABLE, str(error.filename or "a file"), "can't be read or written", text, "see to the path"),
         )
+    except BaseException as error:  # An end that was wished for passes: an exit, or Ctrl-C.
+        if not is_unforeseen(error):
+            raise
+        # Without the error's text, which may quote anybody: whoever runs mauwatch by cron has it mailed.
+        refusals = (unforeseen_refusal("mauwatch", error),)
+        exit_code = 3
     from dashboards.cli import tables
 
     console.errors().print(tables.refusals(refusals))
     for line in runbook.lines(pages or map(runbook.of_refusal, refusals)):
         console.errors().print(line)
     if as_json:
-        _print_errors([{"code": refusal.code} | refusal.to_dict() for refusal in refusals], 2)
-    # 2 is bad input, as click's own usage errors; 1 is kept for findings, which scripts treat otherwise.
-    sys.exit(2)
+        _print_errors([{"code": refusal.code} | refusal.to_dict() for refusal in refusals], exit_code)
+    sys.exit(exit_code)
 
 
 def _print_errors(errors: Sequence[dict[str, Any]], exit_code: int) -> None:

@@ -1,7 +1,7 @@
 """Sending what waits in the outbox, and the heartbeat that shows an outside service that a run has succeeded.
 
 A message is sent at least once: whether a server that was cut off has taken a message, nobody can know. A repeat has the key of
-the first.
+the first. Each message, each call and each sending as a whole has a deadline (`sending`); what isn't sent by then waits.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from pathlib import Path
 from affiliates.errors import RefusedError
 from affiliates.manifests.alert_settings import Alerting, Channel
 from affiliates.manifests.group import Group
-from pipelines.alerts import channels
+from pipelines.alerts.sending import Request, Senders
 from pipelines.runbook import Finding, Page
 from pipelines.store import alert_log, outbox
 from pipelines.store.engine import Store
@@ -25,22 +25,41 @@ Clock = Callable[[], datetime]
 def deliver(store: Store, directory: Path, group: Group, clock: Clock) -> list[Finding]:
     """Send what is due; a finding for each channel with undelivered messages, and for open alerts that no channel gets.
 
-    One message after the other, each by one sender at a time. A channel that fails holds up no other.
+    To one address, one message after the other, each by one sender at a time. An address that fails, or is silent, holds up no
+    other; one that is silent isn't asked again in the same sending.
     """
     alerting = group.alerting
     sender = process_identity()
     if not alerting.channels:
         return []
     by_name = {channel.name: channel for channel in alerting.channels}
-    # Taken for some time under this process's identity: two senders never have one message, and a dead sender's is free.
-    while (message := outbox.take(store, clock(), sender, process_is_gone)) is not None:
-        failure = _send(message, by_name.get(message.channel), alerting, directory)
-        outbox.note(store, message, sender, clock(), failure)
+    under_way = dict[outbox.Recipient, Message]()
+    silent = set[outbox.Recipient]()
+    with Senders() as senders:
+        while True:
+            # Taken for some time under this process's identity: two senders never have one message, and a dead sender's is free.
+            while senders.may_begin:
+                message = outbox.take(store, clock(), sender, process_is_gone, silent | under_way.keys())
+                if message is None:
+                    break
+                request = _request(message, by_name.get(message.channel), alerting, directory)
+                if isinstance(request, str):
+                    outbox.note(store, message, sender, clock(), request)
+                    continue
+                under_way[message.recipient] = message
+                senders.begin(message.recipient, request)
+            if not under_way:
+                break
+            for answer in senders.wait():
+                message = under_way.pop(answer.recipient)
+                outbox.note(store, message, sender, clock(), answer.failure)
+                if answer.late:
+                    silent.add(message.recipient)
     return _undelivered(store, alerting)
 
 
-def _send(message: Message, channel: Channel | None, alerting: Alerting, directory: Path) -> str | None:
-    """Send a message, with figures to allowed domains alone; the kind of failure, or null."""
+def _request(message: Message, channel: Channel | None, alerting: Alerting, directory: Path) -> Request | str:
+    """What the sending process is asked for; a text says why a message can't be sent."""
     if channel is None:
         return "alerts.yaml has no such channel any more"
     try:
@@ -48,14 +67,15 @@ def _send(message: Message, channel: Channel | None, alerting: Alerting, directo
     except RefusedError as error:
         return _without_subject(error)
     payload = message.payload
-    if channels.may_have_figures(url, alerting.allowed_domains):
-        title = payload["title"]
-        text = payload["text"]
-    else:
-        title = payload["bare_title"]
-        text = payload["bare_text"]
-    fields = {name: payload[name] for name in ("alert", "kind", "action", "level", "link")} | {"key": message.key}
-    return channels.send(url, title, text, message.key, fields)
+    return {
+        "what": "message",
+        "url": url,
+        "allowed": alerting.allowed_domains,
+        "full": (payload["title"], payload["text"]),
+        "bare": (payload["bare_title"], payload["bare_text"]),
+        "key": message.key,
+        "fields": {name: payload[name] for name in ("alert", "kind", "action", "level", "link")} | {"key": message.key},
+    }
 
 
 def _without_subject(error: RefusedError) -> str:
@@ -99,9 +119,18 @@ def try_channel(channel: Channel, alerting: Alerting, directory: Path, group: st
     """
     purpose = "This is a test of mauwatch: no alert, and nothing has to be done."
     text = "\n".join([purpose, "", alerting.legend] if alerting.legend else [purpose])
-    fields = {"kind": "test", "key": "test"}
+    form = (f"[test] {group}: a test message", text)
+    request = {
+        "what": "message",
+        "allowed": (),
+        "full": form,
+        "bare": form,
+        "key": "test",
+        "fields": {"kind": "test", "key": "test"},
+    }
     urls = [channel.url(number, directory) for number in range(channel.addresses)]
-    return [channels.send(url, f"[test] {group}: a test message", text, "test", fields) for url in urls]
+    with Senders() as senders:
+        return [senders.ask({**request, "url": url}) for url in urls]
 
 
 def ping(alerting: Alerting, directory: Path) -> list[Finding]:
@@ -109,7 +138,9 @@ def ping(alerting: Alerting, directory: Path) -> list[Finding]:
     if alerting.heartbeat is None:
         return []
     try:
-        failure = channels.ping(alerting.heartbeat.url(directory), alerting.heartbeat.kind)
+        request = {"what": "ping", "url": alerting.heartbeat.url(directory), "kind": alerting.heartbeat.kind}
+        with Senders() as senders:
+            failure = senders.ask(request)
     except RefusedError as error:
         failure = _without_subject(error)
     return [Finding(f"the heartbeat's address can't be reached: {failure}", Page.PING)] if failure else []

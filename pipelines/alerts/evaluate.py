@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from functools import partial
 
+from affiliates.errors import Refusal, unforeseen_into
 from affiliates.manifests.group import Group
 from affiliates.manifests.readings import Reading
 from affiliates.periods import DAY, local_day, month_end, month_number, month_of
@@ -64,15 +65,17 @@ def evaluate(
     whole: bool = False,
     facts: RunFacts | None = None,
     forecast: Forecast = expectations.probabilities,
-) -> None:
+) -> list[Refusal]:
     """Record what follows from what is published now; all in one transaction, the store's own if the store has begun one.
 
-    `whole`: all that can be is published, so a month that isn't is missing. Raises `RefusedError` for what alerts.yaml can't
-    watch.
+    `whole`: all that can be is published, so a month that isn't is missing. Gives the errors of forecasts that nobody foresaw: a
+    level then goes by the figure alone. Raises `RefusedError` for what alerts.yaml can't watch.
     """
     with store.writing() as connection:
         within = ContributionStore(store.engine, connection, writes=True)
-        _Evaluation(within, group, known, now, forecast).run(whole, facts)
+        evaluation = _Evaluation(within, group, known, now, forecast)
+        evaluation.run(whole, facts)
+        return list(dict.fromkeys(evaluation.errors))
 
 
 def about(store: Store, group: Group, known: Registry, now: datetime, alert: Transition) -> About:
@@ -96,13 +99,17 @@ class _Evaluation:
         self.months = RecentMonths(store, group, self.reading, self.today)
         days = rules.days_of(group, [past.month for past in self.months.recent()], self.today)
         self.rules = {rule.name: rule for rule in rules.rules(group, known, days, self.reading)}
+        self.errors = list[Refusal]()
+        """Of forecasts, which nobody foresaw."""
+        self._doubted: dict[str, set[str]] = {}
+        """By a rule's name, the months (YYYY-MM) that can't be compared with those before."""
         self._points: dict[str | None, list[Point]] = {}
 
     def run(self, whole: bool, facts: RunFacts | None) -> None:
-        """First the data, then the thresholds by the months that aren't doubted, then who still has to be told."""
+        """First the data, then the thresholds, then who still has to be told."""
         self._withdraw_other_readings()
-        # Data first: a month that can't be compared mustn't raise a level, or lower one.
-        doubted_by_rule = self._doubted_months()
+        # Data first: a month that can't be compared mustn't lower a level, or raise any but `over`.
+        self._doubted = self._doubted_months()
         if whole:
             # Beside a run the store alone is asked, and a day later: the morning's run has had its turn by then.
             missing = data_findings.read_missing(self.store, self.group, self.now - DAY) if facts is None else facts.missing
@@ -114,7 +121,7 @@ class _Evaluation:
         waiting = [AlertKey(kind, "", self.reading.name) for kind in ("definition_change", "jump")]
         frozen = any(self.recorder.state_of(key).is_open for key in [*waiting, UNUSUAL])
         for rule in self.rules.values():
-            self._record_threshold(rule, doubted_by_rule[rule.name], frozen)
+            self._record_threshold(rule, self._doubted[rule.name], frozen)
         if self.group.alerting.channels:  # Without any nobody can be told, and an alert's days to escalation don't begin.
             self._tell_late()
 
@@ -148,7 +155,7 @@ class _Evaluation:
     def _with_thresholds(self, lines: Mapping[str, str]) -> dict[str, str]:
         """The lines about months that aren't believed, each with the thresholds that the month's lower bound is over.
 
-        No level is raised by such a month, so this is the one place that says so.
+        `over` goes to channels of counsel alone; whoever has to look at the data hears here why that hurries.
         """
         told = dict(lines)
         for rule in self.rules.values():
@@ -235,11 +242,13 @@ class _Evaluation:
                 self.recorder.record(alert.key, after, events, about=tell)
 
     def _outlook(self, rule: Rule, month: PublishedMonth) -> Outlook | None:
-        """What is expected of a rule after a month; null where that month is no evidence."""
-        until_then = [point for point in self._points_of(rule.subject) if point.number <= month_number(month.month)]
-        if not until_then or until_then[-1].number != month_number(month.month):
-            return None
-        return self.forecast(until_then, rule.threshold)
+        """What is expected of a rule after a month; null where that month is no evidence, or where the forecast has failed."""
+        # The figure is published in this transaction: a forecast that fails mustn't keep the figure, and `over`, from anybody.
+        with unforeseen_into(f"the forecast of {rule.name}", self.errors.append):
+            until_then = [point for point in self._points_of(rule.subject) if point.number <= month_number(month.month)]
+            if until_then and until_then[-1].number == month_number(month.month):
+                return self.forecast(until_then, rule.threshold)
+        return None
 
     def _points_of(self, subject: str | None) -> list[Point]:
         """The months that a forecast takes for evidence, with what is no growth between them; read once."""
@@ -283,6 +292,7 @@ class _Evaluation:
             today=self.today,
             products=[(ref, users) for ref, users in products if subject is None or ref.belongs_to(subject)],
             tested_by=rule.tested_by(month),
+            doubted=f"{month:%Y-%m}" in self._doubted.get(rule.name, ()),
             uses=[messages.use_line(*use) for use in self._uses(rule)],
         )
 
@@ -298,7 +308,7 @@ def _situation_to_show(
 ) -> Situation | None:
     """The newest situation that speaks for what has happened; of what stays over, the newest that is over.
 
-    Else the newest that shows anything about being below a level, else the newest at all.
+    Else the newest that shows anything about being below a level, else the newest at all. A doubted one speaks for `over` alone.
     """
     reached = events[0].level if events and events[0].action == "raised" else Level.NONE
     if not events and level == Level.OVER:
@@ -307,6 +317,7 @@ def _situation_to_show(
     newest_first = list(zip(reversed(situations), reversed(assessments), strict=True))
     for speaks in (lambda a: a.rises >= reached > Level.NONE, lambda a: a.holds is not None, lambda a: True):
         for situation, assessment in newest_first:
-            if speaks(assessment) and not situation.doubted:
+            is_over = reached == Level.OVER and assessment.rises == Level.OVER
+            if speaks(assessment) and (is_over or not situation.doubted):
                 return situation
     return situations[-1] if situations else None

@@ -43,7 +43,9 @@ _ENDED = {
     "definition_change": "what is called active is as it was",
     "jump": "the figure is back within what is usual",
 }
-_WAITS = "Until a named person says whether the figures can be compared, no level is lowered, and this month raises none."
+_WAITS = (
+    "Until a named person says whether the figures can be compared, no level is lowered, and this month raises none but `over`."
+)
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ class About:
     """Names of the licences whose test is of this month; null where that isn't known any more."""
     uses: Sequence[str] = ()
     """A line for each use of a watched model, as `use_line` writes it."""
+    doubted: bool = False
+    """Whether the month can't be compared with those before."""
     aside: str | None = None
     """The reading that is shown now, where the alert is of another one."""
     lines: Mapping[str, str] = field(default_factory=dict)
@@ -183,6 +187,10 @@ def _threshold_lines(alert: Transition, event: Event, about: About, alerting: Al
         lines.append(f"Shown is {about.aside} now: by that one, alerts are raised anew.")
     if alert.threshold and alert.as_of:
         lines += _figure_lines(alert, about)
+    if about.doubted and event.level == Level.OVER:
+        lines.append(
+            "The month can't be compared with those before, which is an alert of its own; a lower bound needs no other month."
+        )
     if alert.as_of and about.tested_by is not None:
         licences = ", ".join(about.tested_by)
         lines.append(f"This month is tested by {licences}." if licences else "No release of a version tests this month.")

@@ -151,28 +151,31 @@ class JobRun:
         return within and (failed.product in self.products or (failed.job == self.job and not self.products))
 
 
-def facts_of_range(first: date, last: date, group: Group, refused: Sequence[str]) -> RunFacts:
-    """What `mauwatch run` of some days, both included, says of failures: its refused products', and those that it has ended."""
+def facts_of_range(first: date, last: date, group: Group, refused: Sequence[str], failed: bool = False) -> RunFacts:
+    """What `mauwatch run` of some days, both included, says of failures: its refused products', and those that it has ended.
+
+    `failed`: whether a step that is no product's has failed.
+    """
     born = min((product.from_ for product in group.products.values()), default=first)
     days = str(max(first, born)), str(last)
     done = [name for ref in group.products if (name := str(ref)) not in refused]
     # One for what other jobs failed to do for these products, and one for a whole run of the same days.
-    runs = [JobRun(RUN, *days, tuple(done)), *([] if refused else [JobRun(RUN, *days)])]
-    failed = [subject for name in refused for subject in JobRun(RUN, *days, (name,)).subjects]
-    return RunFacts(None, failed, lambda text: text != RUN and any(run.covers(text) for run in runs))
+    runs = [JobRun(RUN, *days, tuple(done)), *([] if refused or failed else [JobRun(RUN, *days)])]
+    subjects = [subject for name in refused for subject in JobRun(RUN, *days, (name,)).subjects]
+    subjects += JobRun(RUN, *days).subjects if failed else []
+    return RunFacts(None, subjects, lambda text: text != RUN and any(run.covers(text) for run in runs))
 
 
 def end_failures(store: Store, group: Group, now: datetime, is_due: Callable[[FailedRun], bool]) -> None:
     """End the failures of which nothing is due any more: their days may have come with runs of other days.
 
-    Without days nobody can tell: such a failure ends with a run alone.
+    `is_due`: whether anything of a failure is; true where nobody can tell, and then a run alone ends it.
     """
     with store.writing() as connection:
         recorder = AlertRecorder(Store(store.engine, connection, writes=True), group, now)
 
         def is_done(text: str) -> bool:
-            failed = FailedRun.from_text(text)
-            return failed.first is not None and not is_due(failed)
+            return not is_due(FailedRun.from_text(text))
 
         before = recorder.state_of(FAILED)
         recorder.record(FAILED, *state.data_incident(before, [], is_done, now))
@@ -188,6 +191,11 @@ def run_ended(directory: Path, group: Group, run: JobRun, clock: Clock, failed: 
     with contributions.open_store(group.settings.store, directory, create=True) as store:
         _record_run(store, group, run, clock(), failed)
         delivery.deliver(store, directory, group, clock)
+
+
+def note_failure(store: Store, group: Group, run: JobRun, now: datetime) -> None:
+    """Record that a job hasn't done what it ought to have, for want of a run too."""
+    _record_run(store, group, run, now, failed=True)
 
 
 def _record_run(store: Store, group: Group, run: JobRun, now: datetime, failed: bool) -> None:

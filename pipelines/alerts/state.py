@@ -2,8 +2,8 @@
 
 `assess` says what one period's published figure means for the level; `advance` decides the level from the last assessments. An
 assessment says "at least this level", "not below that level", both, or nothing. An open month can't show that the figure is
-below a level. A month that can't be compared with the month before shows nothing at all. So missing data never clear an alert,
-and a changed definition neither clears an alert nor raises one.
+below a level. A month that can't be compared with the month before shows nothing but `over`: a lower bound needs no comparison.
+So missing data never clear an alert, and a changed definition neither clears an alert nor raises one to a lower level.
 
 A level is raised once enough of the last assessments reach the level. A level is lowered once enough of them lie below the
 level's lower line. `over` needs one assessment, and only a named person ends `over`.
@@ -49,7 +49,7 @@ REASONS = {
     "not_applicable": "the clause doesn't apply to the group, as counsel says",
     "measured_wrongly": "the figure was wrong",
     "confirmed": "the change is real: the figure counts as it is",
-    "not_comparable": "the figure can't be compared with the ones before, and says nothing",
+    "not_comparable": "the figure can't be compared with the ones before: it shows no growth, and no fall",
     "accepted": "it is known, and stays as it is",
 }
 """Why a named person closes an alert."""
@@ -115,8 +115,13 @@ class Assessment:
 
     @property
     def counts(self) -> bool:
-        """Whether the assessment may raise or lower a level."""
+        """Whether the assessment may raise or lower every level."""
         return not (self.doubted or self.void)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the assessment raises `over`, doubted or not: what a lower bound shows needs no other month."""
+        return self.rises >= Level.OVER and not (self.void or self.answered)
 
 
 @dataclass(frozen=True)
@@ -184,6 +189,8 @@ def assess(situation: Situation, alerting: Alerting) -> Assessment:
     rises = Level.NONE
     if situation.estimate is not None:
         rises = max((level for level, met in _lines_met(situation, alerting, 1.0, 1.0) if met), default=Level.NONE)
+    elif situation.lower is not None and situation.is_over(situation.lower):  # What is over needs no estimate.
+        rises = Level.OVER
     holds = None
     # Without an upper bound something is missing: the figure can only grow, and being below a line shows nothing.
     if situation.estimate is not None and situation.upper is not None:
@@ -286,13 +293,11 @@ def _counting_by_grain(state: State, alerting: Alerting) -> Iterator[tuple[list[
 
 def _reached(state: State, alerting: Alerting) -> Level:
     """The worst level that enough of the last assessments reach; those that show nothing don't count as below the level."""
-    for level in sorted(Level, reverse=True):
+    # Of any month: one that was corrected, or confirmed, after a newer one came is no less over.
+    if any(known.is_over for known in state.assessments):
+        return Level.OVER
+    for level in sorted(set(Level) - {Level.OVER}, reverse=True):
         for assessments, wanted in _counting_by_grain(state, alerting):
-            if level == Level.OVER:
-                # Of any month: one that was corrected, or confirmed, after a newer one came is no less over.
-                if any(known.rises >= level and not known.answered for known in assessments):
-                    return level
-                continue
             telling = [known for known in assessments if known.rises >= level or known.holds is not None][-wanted.of :]
             if level and sum(known.rises >= level for known in telling) >= wanted.agree:
                 return level

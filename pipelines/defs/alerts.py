@@ -17,8 +17,9 @@ from pipelines.alerts import delivery, evaluate, responses
 from pipelines.alerts.evaluate import FAILED
 from pipelines.alerts.recorder import AlertRecorder
 from pipelines.alerts.responses import FailedRun, JobRun
-from pipelines.defs.jobs import FIGURES
-from pipelines.defs.resources import RUN_CONTEXT, Clock, RunContext
+from pipelines.defs import ticks
+from pipelines.defs.jobs import ALERTS, FIGURES, JOBS, plan
+from pipelines.defs.resources import RUN_CONTEXT, Clock, RunContext, failure
 from pipelines.defs.sensors import under_way
 from pipelines.ingestion import collect
 from pipelines.runbook import Page
@@ -28,8 +29,6 @@ from pipelines.store.process_identity import process_is_gone
 from pipelines.workflows.publish import note_data, outdated_months
 from pipelines.workspace import Workspace
 
-ALERTS = "mauwatch_alerts"
-"""The job's name, which Dagster stores, and the first part of its sensors' names."""
 _HOUR = 7
 """From this hour on, in the group's time zone, the day's evaluation is due: the runs of the morning have begun at six."""
 
@@ -46,13 +45,23 @@ def job() -> dg.JobDefinition:
         run_context: RunContext = getattr(context.resources, RUN_CONTEXT)
         with run_context.without_data("the alerts"):
             workspace = run_context.workspace
-            store = workspace.store_if_any()
+            missed = ticks.mornings_without_look(context.instance, workspace.group, workspace.now)
+            store = workspace.store() if missed else workspace.store_if_any()
             if store is None:
                 return  # Nothing is published, so nothing can be wrong with it.
-            note_data(workspace, store)
-            responses.end_failures(store, workspace.group, workspace.now, partial(_is_due, workspace, store))
-            evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, whole=True)
+            report = run_context.report
+            with report.step("the products' data"):
+                note_data(workspace, store)
+            with report.step("the failed runs"):
+                responses.end_failures(store, workspace.group, workspace.now, partial(_is_due, workspace, store))
+                for name in missed:
+                    responses.note_failure(store, workspace.group, JobRun(name), workspace.now)
+            with report.step("the alerts"):
+                for refusal in evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, whole=True):
+                    report.fail(refusal)
             findings = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
+            if report.failed:  # The failure of this run is an alert, which the next one that succeeds ends.
+                raise failure("\n".join(map(str, report.findings)), report.pages)
             failed_run = alert_log.current(store).get(FAILED)
             findings += [finding for finding in run_context.report.findings if finding.page == Page.CLOCK]
             if not findings and not (failed_run and failed_run.is_open):
@@ -84,7 +93,13 @@ def sensors(directory: Path, group: Group, clock: Clock, running: bool) -> list[
     def due(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         now = clock()
         local = now.astimezone(group.zone)
-        if _anything_waits(directory, group, now):
+        reasons = list[str]()
+        anything_waits = False
+        with ticks.reasons_into(reasons.append, ALERTS):
+            anything_waits = _anything_waits(directory, group, now)
+        if reasons:
+            return dg.SkipReason(reasons[0])
+        if anything_waits:
             # At most one run a minute, which is how often the sensor looks.
             return dg.RunRequest(run_key=f"{now:%Y-%m-%d %H:%M}")
         if local.hour < _HOUR or under_way(context.instance):
@@ -94,8 +109,8 @@ def sensors(directory: Path, group: Group, clock: Clock, running: bool) -> list[
     @dg.run_failure_sensor(
         name=f"{ALERTS}_failed", minimum_interval_seconds=30, default_status=status, description="A run that failed is an alert."
     )
-    def failed(context: dg.RunFailureSensorContext) -> None:
-        responses.run_ended(directory, group, _job_run(context.dagster_run), clock, failed=True)
+    def failed(context: dg.RunFailureSensorContext) -> dg.SkipReason | None:
+        return _note_end(directory, group, context.dagster_run, clock, failed=True)
 
     @dg.run_status_sensor(
         run_status=dg.DagsterRunStatus.SUCCESS,
@@ -104,14 +119,24 @@ def sensors(directory: Path, group: Group, clock: Clock, running: bool) -> list[
         default_status=status,
         description="A job's next run that succeeds ends the alert.",
     )
-    def succeeded(context: dg.RunStatusSensorContext) -> None:
-        responses.run_ended(directory, group, _job_run(context.dagster_run), clock, failed=False)
+    def succeeded(context: dg.RunStatusSensorContext) -> dg.SkipReason | None:
+        return _note_end(directory, group, context.dagster_run, clock, failed=False)
 
     return [due, failed, succeeded]
 
 
+def _note_end(directory: Path, group: Group, run: dg.DagsterRun, clock: Clock, failed: bool) -> dg.SkipReason | None:
+    """Record and tell how a run has ended; why that can't be done, where it can't."""
+    reasons = list[str]()
+    with ticks.reasons_into(reasons.append, ALERTS):
+        responses.run_ended(directory, group, _job_run(run), clock, failed)
+    return dg.SkipReason(reasons[0]) if reasons else None
+
+
 def _is_due(workspace: Workspace, store: ContributionStore, failed: FailedRun) -> bool:
     """Whether anything that a run has failed to do is still due; true where nobody can tell."""
+    if failed.job in JOBS.values() and failed.first is None:  # What was due couldn't be found out then.
+        return any(JOBS[stretch.grain] == failed.job for stretch in plan(workspace).stretches)
     if failed.first is None or failed.last is None:
         return True
     if failed.job == FIGURES:

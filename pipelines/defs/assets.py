@@ -7,6 +7,7 @@ from typing import Any
 
 import dagster as dg
 
+from affiliates.errors import unforeseen_into
 from affiliates.manifests.group import Group
 from affiliates.manifests.product import Product, ProductRef
 from affiliates.periods import first_day, last_day, month_end, month_of, months_between, periods_between
@@ -15,13 +16,13 @@ from pipelines.counting.inputs import gather
 from pipelines.counting.measure import Measured
 from pipelines.defs import checks, partitions
 from pipelines.defs.partitions import Calendar
-from pipelines.defs.resources import RUN_CONTEXT, RunContext, failure_of
+from pipelines.defs.resources import RUN_CONTEXT, RunContext, failure, failure_of
 from pipelines.figures import data_findings, quality_checks, rows, signed_readings
 from pipelines.figures.quality_checks import Check, MonthDue
 from pipelines.ingestion import collect, stated_counts
 from pipelines.ingestion.collect import ProductRun
 from pipelines.licences.release_tests import LicenceTest
-from pipelines.runbook import Finding
+from pipelines.runbook import Finding, Page
 from pipelines.store import mark, product_days, publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.product_days import ProductDay
@@ -79,13 +80,17 @@ def contributions(ref: ProductRef, product: Product, calendar: Calendar, prefix:
             run_context.report.products.append(product_run)
             if product_run.refusals:
                 raise failure_of(product_run.refusals)
-            store = run_context.workspace.store_if_any()
-            since = min(first, _judged_since(store, run_context.workspace))
-            # The checks compare a day with the days before.
-            back = quality_checks.past_since(since)
-            today = run_context.workspace.now.date()
-            days = product_days.read(store, ref, grain, back, max(last, today)) if store else []
-            outcomes = quality_checks.check_product(days, since=since, label=product.active.label)
+            days, outcomes = list[ProductDay](), list[Check]()
+            with unforeseen_into(name, product_run.refuse):
+                store = run_context.workspace.store_if_any()
+                since = min(first, _judged_since(store, run_context.workspace))
+                # The checks compare a day with the days before.
+                back = quality_checks.past_since(since)
+                today = run_context.workspace.now.date()
+                days = product_days.read(store, ref, grain, back, max(last, today)) if store else []
+                outcomes = list(quality_checks.check_product(days, since=since, label=product.active.label))
+            if product_run.refusals:  # Of the checks: what was computed is stored.
+                raise failure_of(product_run.refusals)
         missing = {first_day(grain, day) for day in product_run.missing}
         metadata_by_period = {
             partitions.key_of(grain, day.day): _day_metadata(day)
@@ -153,6 +158,8 @@ def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix)
                 if measured is not None:
                     context.add_asset_metadata(_figure_metadata(measured), partition_key=partitions.key_of("month", month))
             outcomes = list(_checks_of_months(store, run_context.workspace, months)) if store else []
+            if failed := [finding for finding in findings if finding.page == Page.UNFORESEEN]:
+                raise failure("\n".join(map(str, failed)), [Page.UNFORESEEN])  # Months without an error are published.
         for finding in findings:
             context.log.warning(str(finding))
         metadata = {"run": f"{new} of {len(months)} months published", "findings": "\n".join(map(str, findings)) or "none"}

@@ -83,7 +83,7 @@ class EventLog(SqliteEventLogStorage):
                 pass
             url = self.conn_string_for_shard(shard)
             threads = {"timeout": 30, "check_same_thread": False}
-            engine = sa.create_engine(url, poolclass=sa.StaticPool, connect_args=threads)
+            engine = sa.create_engine(url, poolclass=sa.StaticPool, connect_args=threads, hide_parameters=True)
             # With a write-ahead log this can lose the last events at a power cut, and nothing else.
             sa.event.listen(engine, "connect", lambda connection, _: connection.execute("pragma synchronous = normal"))
             self._engines[shard] = engine

@@ -66,10 +66,12 @@ def _run(directory: Path, group: Group, now: datetime, first: date | None, last:
             next(planned for planned in plan.products if planned.name == product_run.name).add(product_run)
         run_context.report.products = plan.products
         run_context.report.findings += empty_range(group, first, last, now.date())
-        stated_counts.take_counts(workspace)
+        with run_context.report.step("the manifests' counts"):
+            stated_counts.take_counts(workspace)
         store = workspace.store_if_any()
         if store is not None:
-            run_context.report.findings += publish.note_data(workspace, store, plan.products)
+            with run_context.report.step("the products' data"):
+                run_context.report.findings += publish.note_data(workspace, store, plan.products)
         _publish(run_context, location, calendar, dagster)
         notify(workspace, run_context.report, first, last)
         return run_context.report
@@ -88,9 +90,10 @@ def _publish(run_context: RunContext, location: dg.Definitions, calendar: Calend
     for begin, end in stretches("month", runs):
         _execute(location, FIGURES, Stretch("month", begin, end, ()), dagster, None)
         _raise_first(run_context)
-    if not runs:  # Else the runs of figures have noted them.
+    if not runs or run_context.report.failed:  # Else the runs of figures have noted them.
         known = {m.inputs.digest: m for m in run_context.report.measured.values()}
-        run_context.report.tests = publish.note_tests(run_context.workspace, store, known)
+        with run_context.report.step("the licence tests"):
+            run_context.report.tests = publish.note_tests(run_context.workspace, store, known)
     run_context.report.published.sort()
 
 
@@ -112,7 +115,7 @@ def _execute(
 
 
 def _raise_first(run_context: RunContext) -> None:
-    """Raise the first error that is no product's refusal: Dagster took it for a failed step, and here it ends the run."""
+    """Raise the first error that ended a whole step, such as a store that can't be used: every other step would meet it too."""
     if run_context.errors:
         raise run_context.errors[0]
 

@@ -150,7 +150,9 @@ def _dagster_url(url: str) -> str:
             shown,
             "correct `dagster_store` in group.yaml, or leave it out: then it is files in .mauwatch",
         )
-    return parsed.set(drivername="postgresql+psycopg2").render_as_string(hide_password=False)
+    # A server that takes the connection and says nothing would hold `run` and /health for ever.
+    waits = {} if "connect_timeout" in parsed.query else {"connect_timeout": "10"}
+    return parsed.set(drivername="postgresql+psycopg2").update_query_dict(waits).render_as_string(hide_password=False)
 
 
 @contextmanager
@@ -160,7 +162,8 @@ def usable_database(group: Group) -> Iterator[None]:
     if url is None:
         yield
         return
-    shown = sa.make_url(_dagster_url(url)).render_as_string(hide_password=True)
+    _dagster_url(url)  # Refuses what is none.
+    shown = sa.make_url(url).render_as_string(hide_password=True)
     try:
         from dagster_postgres.utils import DagsterPostgresException
     except ModuleNotFoundError:

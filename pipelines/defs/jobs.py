@@ -30,6 +30,8 @@ FIGURES = "mauwatch_figures"
 """The job of the figures and the licence tests."""
 RECEIVE = "mauwatch_receive"
 """The job that receives what affiliates hand in."""
+ALERTS = "mauwatch_alerts"
+"""The job of alerts, and the first part of its sensors' names."""
 INBOX = "mauwatch_inbox"
 """The sensor that starts that job."""
 

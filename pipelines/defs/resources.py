@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from affiliates.errors import Refusal, RefusedError
+from affiliates.errors import Refusal, RefusedError, unforeseen_into
 from affiliates.manifests.group import Group
 from pipelines import runbook
 from pipelines.defs import instance
@@ -19,6 +19,9 @@ from pipelines.workspace import Workspace
 
 RUN_CONTEXT = "mauwatch"
 """The resource's key; Dagster stores it with every job."""
+
+NOT_PLANNED = "mauwatch/not_planned"
+"""The tag of a run that fails, since what is due couldn't be found out: it says why."""
 
 Clock = Callable[[], datetime]
 """The time now; tests give their own."""
@@ -39,23 +42,39 @@ class RunContext:
     steps: int = 0
     """How many products the runs with this context are about, if that is known; for progress."""
     errors: list[Exception] = field(default_factory=list)
-    """Errors of steps, but for refused products, which the report has; `in_process` raises the first."""
+    """What ended a whole step, such as a store or a full disk; `in_process` raises the first. The report has refused products."""
 
     @contextmanager
     def without_data(self, subject: str) -> Iterator[None]:
-        """Turns an error inside into a failure with no more than the error's kind.
+        """Turns an error inside into a failure with no more than the error's kind, module and line.
 
         Its text may quote somebody's data, and Dagster keeps texts for ever. A refusal's text never quotes data, and is kept.
         """
-        try:
+        with reduced(subject, self.errors.append, self.report.fail):
             yield
-        except dg.Failure:
-            raise
-        except Exception as error:  # noqa: BLE001 kept in `errors`, and the step fails
-            self.errors.append(error)
-            if isinstance(error, RefusedError):
-                raise failure_of(error.refusals) from None
-            raise failure(f"{subject}: {type(error).__name__}; `mauwatch run` shows where", [Page.STEP]) from None
+
+
+@contextmanager
+def reduced(
+    subject: str, refused: Callable[[Exception], object] = lambda _: None, failed: Callable[[Refusal], object] = lambda _: None
+) -> Iterator[None]:
+    """Turns an error inside into a `dg.Failure` of which Dagster may keep everything.
+
+    `refused`: what takes a refusal or the error of a full disk; `failed`: what takes the refusal of an error that nobody foresaw.
+    """
+    errors = list[Refusal]()
+    try:
+        with unforeseen_into(subject, errors.append, foreseen=dg.Failure):
+            yield
+    except RefusedError as error:
+        refused(error)
+        raise failure_of(error.refusals) from None
+    except OSError as error:  # A full disk.
+        refused(error)
+        raise failure(f"{subject}: {error.strerror}", [Page.DISK]) from None
+    for refusal in errors:
+        failed(refusal)
+        raise failure_of(errors) from None
 
 
 def failure_of(refusals: Sequence[Refusal]) -> dg.Failure:
@@ -72,16 +91,17 @@ def failure(text: str, pages: Sequence[Page]) -> dg.Failure:
 def run_context_resource(directory: Path, group: Group, clock: Clock) -> dg.ResourceDefinition:
     """The context of a run: opened at the run's beginning, closed at its end, with one time for the whole run.
 
-    No run begins while the machine's clock is wrong for certain.
-
-    The run is tagged with its process, so that a run that is killed with its process can be marked as failed.
+    No run begins while the machine's clock is wrong for certain. The run is tagged with its process, so that a run that is killed
+    with its process can be marked as failed. Whatever goes wrong is a failure of which Dagster may keep everything.
     """
 
     @dg.resource(description="The group directory's manifests, key, crosswalk and store")
     def opened(context: dg.InitResourceContext) -> Iterator[RunContext]:
         if context.run and context.instance:
             context.instance.add_run_tags(context.run.run_id, instance.process_tag())
-        with Workspace(directory, group, clock()) as workspace:
+        if context.run and NOT_PLANNED in context.run.tags:
+            raise failure(f"what is due {context.run.tags[NOT_PLANNED]}", [Page.MORNING])
+        with reduced("the run"), Workspace(directory, group, clock()) as workspace:
             verdict = clock_check.settle(workspace)
             if not verdict.is_usable:
                 raise failure("\n".join(map(str, verdict.findings)), [Page.CLOCK])

@@ -7,14 +7,11 @@ import dagster as dg
 
 from affiliates.manifests.group import Group
 from affiliates.periods import Grain, clock_fault
-from pipelines.defs import partitions
+from pipelines.defs import partitions, ticks
 from pipelines.defs.assets import Prefix, product_key
-from pipelines.defs.jobs import JOBS, asset_keys, plan, stretch_key
-from pipelines.defs.resources import Clock
+from pipelines.defs.jobs import JOBS, Stretch, asset_keys, plan, stretch_key
+from pipelines.defs.resources import NOT_PLANNED, Clock
 from pipelines.workspace import Workspace
-
-_SIX_IN_THE_MORNING = "0 6 * * *"
-"""As cron writes it, in the group's time zone: yesterday's exports have had some hours."""
 
 
 def schedules(directory: Path, group: Group, prefix: Prefix, clock: Clock, running: bool) -> list[dg.ScheduleDefinition]:
@@ -28,7 +25,7 @@ def _schedule(grain: Grain, directory: Path, group: Group, prefix: Prefix, clock
 
     @dg.schedule(
         name=f"{JOBS[grain]}_due",
-        cron_schedule=_SIX_IN_THE_MORNING,
+        cron_schedule=f"0 {ticks.HOUR} * * *",
         job_name=JOBS[grain],
         execution_timezone=group.settings.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING if running else dg.DefaultScheduleStatus.STOPPED,
@@ -36,10 +33,17 @@ def _schedule(grain: Grain, directory: Path, group: Group, prefix: Prefix, clock
     )
     def due(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
         if fault := clock_fault(clock()):
-            yield dg.SkipReason(f"this machine's clock is wrong: {fault}")
+            yield dg.SkipReason(ticks.failed(f"this machine's clock is wrong: {fault}"))
             return
-        with Workspace(directory, group, clock()) as workspace:
+        stretches = list[Stretch]()
+        reasons = list[str]()
+        with ticks.reasons_into(reasons.append, JOBS[grain]), Workspace(directory, group, clock()) as workspace:
             stretches = [stretch for stretch in plan(workspace).stretches if stretch.grain == grain]
+        if reasons:
+            # Of a run that fails, an alert tells, and Dagster's page shows it red; of a look that fails, neither.
+            morning = f"{context.scheduled_execution_time:%Y-%m-%d}"
+            yield dg.RunRequest(run_key=f"{morning} not planned", tags={NOT_PLANNED: reasons[0]})
+            return
         for stretch in stretches:
             yield dg.RunRequest(
                 # Once for a stretch each morning: a second tick of the same morning asks for nothing new.

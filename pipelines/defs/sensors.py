@@ -10,7 +10,7 @@ import dagster as dg
 
 from affiliates.manifests.group import Group
 from affiliates.periods import LONGEST_RUN, stretches
-from pipelines.defs import instance, partitions
+from pipelines.defs import instance, partitions, ticks
 from pipelines.defs.assets import Prefix
 from pipelines.defs.jobs import FIGURES, INBOX, JOBS, RECEIVE
 from pipelines.defs.partitions import Calendar
@@ -40,12 +40,16 @@ def figures_sensor(
         if under_way(context.instance):
             yield dg.SkipReason("waits for the products' runs")
             return
-        with Workspace(directory, group, clock()) as workspace:
+        reasons = list[str]()
+        with ticks.reasons_into(reasons.append, FIGURES), Workspace(directory, group, clock()) as workspace:
             stated_counts.take_counts(workspace)  # A count that has changed in a manifest outdates its month.
             store = workspace.store_if_any()
             months = publish.outdated_months(workspace, store) if store else []
             position = store.position(workspace.now) if store else None
             today = workspace.today
+        if reasons:
+            yield dg.SkipReason(reasons[0])
+            return
         outdated_stretches = stretches("month", within(months, calendar))
         for first, last in outdated_stretches:
             # Once a day where it stays as it is, such as a month whose contributions can't be united.
@@ -69,16 +73,20 @@ def inbox_sensor(directory: Path, group: Group, running: bool) -> dg.SensorDefin
         description="Every minute: files and folders in .mauwatch/inbox/AFFILIATE that are written to their end.",
     )
     def handed_in(context: dg.SensorEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        with Workspace(directory, group, datetime.now(UTC)) as workspace:
-            offers, left, skipped = inbox.waiting(directory, time.time(), receive.accepted_files(workspace), signed)
+        reasons = list[str]()
+        with ticks.reasons_into(reasons.append, INBOX):
+            with Workspace(directory, group, datetime.now(UTC)) as workspace:
+                offers, left, skipped = inbox.waiting(directory, time.time(), receive.accepted_files(workspace), signed)
+            # Once a day for what is there: a file that can't be judged, or not be moved away, isn't tried each minute. A file
+            # that only an earlier store has accepted isn't what it was, by its receipt.
+            waiting = sorted(
+                f"{offer.folder}/{offer.path.name} {inbox.state_of(offer.path)} {inbox.receipt_of(offer).get('received_at')}"
+                for offer in offers
+            )
+        if reasons:
+            return dg.SkipReason(reasons[0])
         if not offers:
             return dg.SkipReason(f"nothing new is whole; {len(left)} left as they are, {len(skipped)} accepted before")
-        # Once a day for what is there: a file that can't be judged, or not be moved away, isn't tried each minute. A file that
-        # only an earlier store has accepted isn't what it was, by its receipt.
-        waiting = sorted(
-            f"{offer.folder}/{offer.path.name} {inbox.state_of(offer.path)} {inbox.receipt_of(offer).get('received_at')}"
-            for offer in offers
-        )
         waiting.append(f"{datetime.now(UTC):%Y-%m-%d}")
         return dg.RunRequest(run_key=hashlib.sha256("\n".join(waiting).encode(errors="surrogateescape")).hexdigest())
 
@@ -96,12 +104,8 @@ def under_way(dagster: dg.DagsterInstance) -> bool:
     A run whose process is gone doesn't count, nor one that is older than the longest run: they would hold figures up for ever.
     """
     instance.end_orphans(dagster)
-    unfinished = [status for status in dg.DagsterRunStatus if status not in _FINISHED]
     since = datetime.now(UTC) - LONGEST_RUN
     return any(
-        dagster.get_runs_count(dg.RunsFilter(job_name=job, statuses=unfinished, created_after=since))
+        dagster.get_runs_count(dg.RunsFilter(job_name=job, statuses=ticks.UNFINISHED, created_after=since))
         for job in (*JOBS.values(), RECEIVE)
     )
-
-
-_FINISHED = (dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED)

@@ -11,7 +11,7 @@ from affiliates.aggregation import key_overlap
 from affiliates.concurrency import temporary_folder
 from affiliates.contributions import contract
 from affiliates.contributions.contract import Contribution
-from affiliates.errors import Code, Refusal, RefusedError
+from affiliates.errors import Code, Refusal, RefusedError, unforeseen_into
 from affiliates.manifests.product import Product, ProductRef
 from affiliates.sketches.registers import Registers
 from pipelines.figures import exchanged
@@ -56,6 +56,10 @@ class ProductRun:
         """The product, as affiliate/product."""
         return str(self.ref)
 
+    def refuse(self, refusal: Refusal) -> None:
+        """Add one refusal."""
+        self.refusals += (refusal,)
+
     def add(self, other: Self) -> None:
         """Take in what was done for other periods of the same product; `missing` and `left_out` stay as they are."""
         before = vars(self.received)
@@ -75,18 +79,20 @@ def collect(
 ) -> ProductRun:
     """Compute what is due of a product (`due`) and store it, all together or not at all.
 
-    What the sources, or the contributions, are refused for is in the answer and isn't raised: other products go on.
+    What the sources, or the contributions, are refused for is in the answer and isn't raised: other products go on. So is an
+    error that nobody foresaw, by its kind and place alone. Raises `RefusedError` where the store can't be used.
     """
     computed: list[AcceptedContribution] = []
     for _ in range(_ATTEMPTS):
         outcome, to_compute = plan(workspace, ref, product, first, last)
         if to_compute is not None:
-            with _refusals_into(outcome):
+            with refusals_into(outcome):
                 computed = _computed(workspace, ref, product, to_compute)
         if to_compute is None or not outcome.refusals or not sources_changed(workspace, ref, product, to_compute):
             break
     if to_compute is not None and computed:
-        _store(workspace, outcome, computed, to_compute)
+        with unforeseen_into(outcome.name, outcome.refuse):
+            _store(workspace, outcome, computed, to_compute)
     return outcome
 
 
@@ -99,19 +105,19 @@ def plan(
     """
     outcome = ProductRun(ref)
     to_compute = None
-    with _refusals_into(outcome):
+    with refusals_into(outcome):
         to_compute = due(workspace, ref, product, first, last)
         outcome.missing = to_compute.missing
         outcome.left_out = tuple(text for source in to_compute.sources for text in source.left_out)
-    return outcome, to_compute
+    return outcome, None if outcome.refusals else to_compute
 
 
 def _store(workspace: Workspace, outcome: ProductRun, computed: list[AcceptedContribution], to_compute: ProductDue) -> None:
     """Store the contributions, and note in the product's outcome what became of them."""
     store = workspace.store()
     own = [accepted for accepted in computed if not accepted.next_epoch]
-    outcome.periods = len(computed)
     outcome.received = store.append_contributions(computed, workspace.now, to_compute.fingerprints)
+    outcome.periods = len(computed)
     if outcome.received.replaced:
         outcome.findings += tuple(_exchanged(store, own))
     if outcome.received.erased:
@@ -146,22 +152,23 @@ def _automated_users(contributions: Iterable[Contribution]) -> int:
 
 
 @contextmanager
-def _refusals_into(outcome: ProductRun) -> Iterator[None]:
-    """What is refused inside becomes the product's refusals; so does a file that can't be read."""
-    try:
-        yield
-    except RefusedError as error:
-        outcome.refusals = error.refusals
-    except OSError as error:
-        outcome.refusals = (
-            Refusal(
-                Code.SOURCE_UNREADABLE,
-                outcome.name,
-                "a file can't be read",
-                str(error.strerror),
-                "see to its permissions and its disk",
-            ),
-        )
+def refusals_into(outcome: ProductRun) -> Iterator[None]:
+    """What is refused inside becomes the product's refusals; so does a file that can't be read, and what nobody foresaw."""
+    with unforeseen_into(outcome.name, outcome.refuse):
+        try:
+            yield
+        except RefusedError as error:
+            outcome.refusals = error.refusals
+        except OSError as error:
+            outcome.refusals = (
+                Refusal(
+                    Code.SOURCE_UNREADABLE,
+                    outcome.name,
+                    "a file can't be read",
+                    error.strerror or type(error).__name__,
+                    "see to its permissions and its disk",
+                ),
+            )
 
 
 def _computed(workspace: Workspace, ref: ProductRef, product: Product, to_compute: ProductDue) -> list[AcceptedContribution]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from affiliates.aggregation import availability, key_overlap
-from affiliates.errors import RefusedError
+from affiliates.errors import RefusedError, refused_if_unforeseen
 from affiliates.manifests.group import Group, settles_at
 from affiliates.manifests.product import Product, ProductRef, definition_digest
 from affiliates.periods import Grain, first_day, last_day, month_of
@@ -92,8 +92,9 @@ def has_days(group: Group, first: date | None, last: date | None, today: date) -
 def sources_changed(workspace: Workspace, ref: ProductRef, product: Product, computed: ProductDue) -> bool:
     """Whether a source was written again, or went, since it was found: what it was refused for may be gone, too."""
     try:
-        sources = resolve.find(str(ref), product, workspace.directory, workspace.group.settings.time_zone)
-        return availability.fingerprints(sources, computed.periods) != computed.fingerprints
+        with refused_if_unforeseen(str(ref)):
+            sources = resolve.find(str(ref), product, workspace.directory, workspace.group.settings.time_zone)
+            return availability.fingerprints(sources, computed.periods) != computed.fingerprints
     except (OSError, RefusedError):
         return True
 

@@ -14,7 +14,7 @@ import polars as pl
 
 from affiliates.contributions import contract, untrusted_files
 from affiliates.contributions.contract import Contribution
-from affiliates.errors import Code, Refusal, RefusedError
+from affiliates.errors import Code, Refusal, RefusedError, refused_if_unforeseen
 from affiliates.identity.keys import PERSON
 from affiliates.manifests.group import Entity, Group
 from affiliates.periods import month_of
@@ -207,7 +207,8 @@ def disk_finding(file: ReceivedFile, error: OSError) -> Finding:
 def _contributions(file: ReceivedFile) -> list[Contribution]:
     """What the file's copy holds. Raises `RefusedError` where the copy can't be read."""
     assert file.copy is not None
-    return contract.read(file.copy.path)
+    with refused_if_unforeseen(file.offer.name):
+        return contract.read(file.copy.path)
 
 
 def _id_of(contribution: Contribution) -> ContributionId:
@@ -220,9 +221,10 @@ def _outlines(file: ReceivedFile) -> dict[ContributionId, Outline]:
         return {}
     try:
         schema = pl.Schema({name: contract.SCHEMA[name] for name in _OUTLINE_COLUMNS})
-        rows = untrusted_files.read(file.copy.path, schema, (), known=contract.SCHEMA.names()).rows_by_key(
-            _ID_COLUMNS, named=True
-        )
+        with refused_if_unforeseen(file.offer.name):
+            rows = untrusted_files.read(file.copy.path, schema, (), known=contract.SCHEMA.names()).rows_by_key(
+                _ID_COLUMNS, named=True
+            )
     except RefusedError:
         return {}
     outlines = {}

@@ -7,7 +7,7 @@ computes no contribution: then a first look at each source has to do.
 from collections.abc import Collection
 
 from affiliates.aggregation import statement_check
-from affiliates.errors import Code, RefusedError
+from affiliates.errors import Code, RefusedError, refused_if_unforeseen
 from affiliates.manifests.namespaces import ranges_of
 from affiliates.sources import resolve
 from pipelines.runbook import Finding, Page
@@ -23,10 +23,11 @@ def contradicted(workspace: Workspace, left_out: Collection[str] = ()) -> list[F
         if product.handed_in or str(ref) in left_out:
             continue
         try:
-            for source in resolve.find(str(ref), product, workspace.directory, zone):
-                statement_check.check(source, zone, group.settings)
+            with refused_if_unforeseen(str(ref)):
+                for source in resolve.find(str(ref), product, workspace.directory, zone):
+                    statement_check.check(source, zone, group.settings)
         except RefusedError as error:
             # A source that can't be read is the business of whoever reads it whole.
-            contradictions = [refusal for refusal in error.refusals if refusal.code == Code.NAMESPACE_CONTRADICTED]
-            findings += [Finding(str(refusal), Page.NAMESPACE) for refusal in contradictions]
+            pages = {Code.NAMESPACE_CONTRADICTED: Page.NAMESPACE, Code.ERROR_UNFORESEEN: Page.UNFORESEEN}
+            findings += [Finding(str(refusal), pages[refusal.code]) for refusal in error.refusals if refusal.code in pages]
     return findings

@@ -26,7 +26,7 @@ from affiliates.periods import DAY
 from pipelines import runbook
 from pipelines.alerts import unusual_data
 from pipelines.counting.missing import day_ranges
-from pipelines.defs import instance
+from pipelines.defs import instance, ticks
 from pipelines.figures import data_findings, signed_readings
 from pipelines.ingestion import clock_check
 from pipelines.runbook import Page
@@ -75,13 +75,14 @@ class HealthMonitor:
         name = self.group().settings.group
         about = {"healthy": healthy, "group": name, "checks": {check.name: check.to_dict() for check in checks}}
         data = _guarded("data", Page.STORE, self._data, self.group())
-        return healthy, about | {"data": data.to_dict(), "last_successful_run": self._last_success()}
+        return healthy, about | {"data": data.to_dict(), "last_successful_run": self._last_success()} | self._looks()
 
     def _checks(self) -> Iterator[HealthCheck]:
         yield self._webserver()
         yield _guarded("daemon", Page.HEARTBEAT, self._daemon, self.group())
         yield _guarded("store", Page.STORE, self._store, self.group())
         yield _guarded("clock", Page.CLOCK, self._clock, self.group())
+        yield _guarded("schedules", Page.MORNING, self._schedules, self.group())
         mistakes = self.mistakes()
         yield HealthCheck("manifests", not mistakes, mistakes or "read", Page.MANIFESTS)
 
@@ -104,6 +105,21 @@ class HealthMonitor:
         silent = [kind for kind in self.dagster.get_required_daemon_types() if ages.get(kind, STALE) >= STALE]
         silence = f"no heartbeat of {', '.join(sorted(silent)).lower()} in {STALE:.0f} s, or since its start"
         return HealthCheck("daemon", not silent, silence if silent else f"{len(ages)} heartbeats are fresh", Page.HEARTBEAT)
+
+    def _schedules(self) -> HealthCheck:
+        """Whether each schedule and sensor looks when it has to, and whether this morning has had a success."""
+        began = datetime.fromtimestamp(self.daemon_began(), UTC)
+        missed = list(ticks.missed(self.dagster, self.group(), datetime.now(UTC), began))
+        return HealthCheck("schedules", not missed, "; ".join(missed) or "each has looked in its time", Page.MORNING)
+
+    def _looks(self) -> dict[str, Any]:
+        """When each schedule and sensor has last looked, and when the schedules were last due, in ISO 8601."""
+        looks = dict[str, str | None]()
+        with suppress(Exception):  # As in `_last_success`.
+            for name, tick in sorted(ticks.last_ticks(self.dagster).items()):
+                looks[name] = tick.at.isoformat(timespec="seconds") if tick.at else None
+        due = ticks.morning_before(self.group(), datetime.now(UTC))
+        return {"last_looks": looks, "successful_run_due": due.astimezone(UTC).isoformat(timespec="seconds")}
 
     def _store(self) -> HealthCheck:
         url = self.group().settings.store

@@ -23,7 +23,7 @@ import yaml
 from filelock import FileLock, Timeout
 
 from affiliates.concurrency import private_folder
-from affiliates.errors import Code, RefusedError, refused
+from affiliates.errors import Code, RefusedError, refused, refused_if_unforeseen
 from affiliates.manifests.group import Group
 from affiliates.manifests.loader import read_group
 from pipelines.defs import instance
@@ -119,7 +119,8 @@ class Manifests:
             return False
         self._seen = seen
         try:
-            self.group = read_group(self._directory)
+            with refused_if_unforeseen("the group directory"):
+                self.group = read_group(self._directory)
         except (RefusedError, OSError) as error:
             mistakes = list(map(str, error.refusals)) if isinstance(error, RefusedError) else [type(error).__name__]
             for mistake in mistakes:

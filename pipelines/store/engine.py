@@ -20,6 +20,10 @@ from affiliates.concurrency import private_folder
 from affiliates.errors import Code, RefusedError, refused
 from pipelines.store import mark, schema, views
 
+_WAITS = {"connect_timeout": 10, "keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
+"""PostgreSQL's seconds to connect, and after which a server that has gone without a word is given up; for the URL to change."""
+_LONGEST_LOCK = 600_000
+"""Milliseconds that a writer waits for the one before, on PostgreSQL: one that hangs holds up no other for ever."""
 WRITERS = 0x6D617577
 """The number of PostgreSQL's advisory lock that one writer holds at a time: `mauw` in ASCII, so that no other program has it."""
 
@@ -68,6 +72,7 @@ class Store:
         assert self._connection is None, "a snapshot is for reading"
         with self.engine.connect().execution_options(mauwatch_writes=True) as connection, connection.begin():
             if self.engine.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"set local lock_timeout = {_LONGEST_LOCK}")
                 connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITERS)))
             yield connection
 
@@ -136,7 +141,10 @@ def _reached(url: str, directory: Path) -> Iterator[sa.Engine]:
     try:
         if absolute.get_backend_name() == "sqlite" and absolute.database not in (None, "", ":memory:"):
             _private_file(Path(str(absolute.database)))
-        engine = sa.create_engine(absolute)
+        is_psycopg = absolute.drivername == "postgresql+psycopg"
+        waits = {name: seconds for name, seconds in _WAITS.items() if name not in absolute.query} if is_psycopg else {}
+        # Without parameters in an error's text: they hold sketches and settings.
+        engine = sa.create_engine(absolute, connect_args=waits, hide_parameters=True)
     except (sa.exc.ArgumentError, ModuleNotFoundError):
         raise refused(
             Code.STORE_UNUSABLE,
@@ -153,13 +161,21 @@ def _reached(url: str, directory: Path) -> Iterator[sa.Engine]:
             f"{shown}: {error.strerror}",
             "correct `store` in group.yaml",
         ) from None
+
+    def refuse(context: sa.engine.ExceptionContext) -> RefusedError | None:
+        """The refusal in the place of a database's error, where the error arises: whoever contains what nobody foresaw lets it
+        pass."""
+        error = context.sqlalchemy_exception
+        return _unusable(shown, error) if isinstance(error, sa.exc.DBAPIError) else None
+
+    sa.event.listen(engine, "handle_error", refuse)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
     try:
         yield engine
-    except sa.exc.DBAPIError as error:
-        raise _unusable(shown, error) from None  # `from None`: a traceback would show the parameters.
+    except RefusedError as error:
+        raise error from None  # A traceback would show what the database says.
     finally:
         engine.dispose()
 

@@ -7,10 +7,10 @@ the same, by which a reader knows a repeat.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -25,10 +25,19 @@ SUPERSEDED = "superseded"
 _DONE = (SENT, SUPERSEDED)
 
 LEASE = timedelta(minutes=5)
-"""How long a message belongs to one sender; apprise gives up after one minute."""
+"""How long a message belongs to one sender, who gives up long before."""
 _LONGEST_WAIT = timedelta(hours=6)
 """Between two attempts at most."""
 _SEVERITY = {"none": 0, "watch": 1, "prepare": 2, "act": 3, "over": 4}
+
+
+class Recipient(NamedTuple):
+    """Where a message goes."""
+
+    channel: str
+    """The channel's name in alerts.yaml."""
+    number: int
+    """Which of the channel's addresses, from 0: addresses themselves never lie in the store."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,11 @@ class Message:
     """The last attempt's process, as `process_identity` names it."""
     until: datetime | None = None
     """While sending: the end of the lease. After a failure: the time of the next attempt."""
+
+    @property
+    def recipient(self) -> Recipient:
+        """The channel, and which of its addresses."""
+        return Recipient(self.channel, self.address)
 
     @property
     def done(self) -> bool:
@@ -163,7 +177,7 @@ def superseded(messages: Sequence[Message]) -> Iterator[Message]:
 def _is_worse(other: Message, message: Message) -> bool:
     """Whether a message raises the same alert for the same address to a higher level, later."""
     higher = _SEVERITY.get(other.level, 0) > _SEVERITY.get(message.level, 0)
-    return other.id > message.id and other.action == "raised" and higher and _recipient(other) == _recipient(message)
+    return other.id > message.id and other.action == "raised" and higher and _line(other) == _line(message)
 
 
 def due(messages: Sequence[Message], now: datetime, gone: Callable[[str], bool]) -> Iterator[Message]:
@@ -173,11 +187,11 @@ def due(messages: Sequence[Message], now: datetime, gone: Callable[[str], bool])
     nobody reads "cleared" before "raised". A failed one is due when its time has come; one that is being sent, when its lease
     is over or its sender has ended.
     """
-    waiting = set[tuple[int, str, int]]()
+    waiting = set[tuple[int, Recipient]]()
     for message in messages:
-        if message.done or _recipient(message) in waiting:
+        if message.done or _line(message) in waiting:
             continue
-        waiting.add(_recipient(message))
+        waiting.add(_line(message))
         # No wait is longer: a moment further ahead was noted by a clock that was ahead.
         over = message.until is None or not now < message.until <= now + _LONGEST_WAIT
         abandoned = message.outcome == SENDING and message.sender is not None and gone(message.sender)
@@ -185,15 +199,18 @@ def due(messages: Sequence[Message], now: datetime, gone: Callable[[str], bool])
             yield message
 
 
-def _recipient(message: Message) -> tuple[int, str, int]:
+def _line(message: Message) -> tuple[int, Recipient]:
     """The alert and the address: messages that agree in them are sent one after the other."""
-    return message.opened, message.channel, message.address
+    return message.opened, message.recipient
 
 
-def take(store: Store, now: datetime, sender: str, gone: Callable[[str], bool]) -> Message | None:
+def take(
+    store: Store, now: datetime, sender: str, gone: Callable[[str], bool], without: Collection[Recipient] = ()
+) -> Message | None:
     """Take the next message that is due: for the lease nobody else sends it. Null where none is due.
 
-    `sender`: this process's identity. `gone`: as in `due`. Messages that are superseded are noted as such on the way.
+    `sender`: this process's identity. `gone`: as in `due`. `without`: addresses that get none now. Messages that are
+    superseded are noted as such on the way.
     """
     with store.writing() as connection:
         within = Store(store.engine, connection, writes=True)
@@ -202,7 +219,7 @@ def take(store: Store, now: datetime, sender: str, gone: Callable[[str], bool]) 
         for message in passed:
             _note(connection, message, SUPERSEDED, sender, now)
         left = [m for m in messages if m not in passed]
-        taken = next(due(left, now, gone), None)
+        taken = next((message for message in due(left, now, gone) if message.recipient not in without), None)
         if taken is not None:
             taken = Message(**{**vars(taken), "attempt": taken.attempt + 1, "outcome": SENDING, "sender": sender})
             _note(connection, taken, SENDING, sender, now, until=now + LEASE)

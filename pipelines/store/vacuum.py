@@ -4,6 +4,7 @@ import sqlite3
 
 import sqlalchemy as sa
 
+from affiliates.errors import RefusedError
 from pipelines.store import schema
 from pipelines.store.engine import Store
 
@@ -60,9 +61,9 @@ def _sweep_postgres(store: Store) -> str | None:
             before = connection.scalar(file)
             connection.execute(sa.text(f"vacuum (full) {name}"))
             after = connection.scalar(file)
-        except sa.exc.DBAPIError as error:
+        except RefusedError as error:
             connection.invalidate()
-            return f"{OTHERS_READ}, or there is no room for a copy ({type(error.orig).__name__})"
+            return f"{OTHERS_READ}, or there is no room for a copy ({type(error.__cause__).__name__})"
         connection.execute(sa.text("reset lock_timeout"))
     if before == after:
         return NOT_OURS

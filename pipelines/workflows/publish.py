@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from affiliates.errors import RefusedError
+from affiliates.errors import Refusal, RefusedError, unforeseen_into
 from affiliates.manifests.readings import Reading
 from affiliates.periods import LONGEST_RUN
 from pipelines import runbook
@@ -54,9 +54,18 @@ class _ReadingState(NamedTuple):
 def publish_month(workspace: Workspace, store: ContributionStore, month: date) -> MonthRun:
     """Publish a month's figures under each reading whose inputs have changed, with the licence tests that rest on them.
 
-    A month that was signed keeps its figures: that its inputs have changed is a finding. So is a month that can't be measured.
+    A month that was signed keeps its figures: that its inputs have changed is a finding. So is a month that can't be measured,
+    and an error that nobody foresaw.
     """
     month_run = MonthRun(month)
+    with month_run.contained():
+        _publish(workspace, store, month_run)
+    return month_run
+
+
+def _publish(workspace: Workspace, store: ContributionStore, month_run: MonthRun) -> None:
+    """Measure and publish a month, and put down what was published and found."""
+    month = month_run.month
     new = list[NewPublication]()
     # One snapshot for inputs, sketches and tests: contributions that come in meanwhile belong to the next run.
     with store.snapshot() as fixed:
@@ -76,15 +85,20 @@ def publish_month(workspace: Workspace, store: ContributionStore, month: date) -
         tests = _tests_of(workspace, fixed, month, by_digest) if new else []
     if new:
         _append(workspace, store, month_run, new, release_tests.rows(tests, workspace.now))
-    return month_run
 
 
 def outdated_months(workspace: Workspace, store: ContributionStore) -> list[date]:
     """First days of the months that `publish_month` would publish, or find something about."""
     with store.snapshot() as fixed:
-        return [
-            month for month in fixed.read_months() if any(state.has_changed for state in _reading_states(workspace, fixed, month))
-        ]
+        return [month for month in fixed.read_months() if _is_outdated(workspace, fixed, month)]
+
+
+def _is_outdated(workspace: Workspace, fixed: ContributionStore, month: date) -> bool:
+    """Whether a month isn't as it was published; true where nobody foresaw why that can't be told, for publishing says why."""
+    errors = list[Refusal]()
+    with unforeseen_into(f"{month:%Y-%m}", errors.append):
+        return any(state.has_changed for state in _reading_states(workspace, fixed, month))
+    return bool(errors)
 
 
 def note_data(workspace: Workspace, store: ContributionStore, products: Sequence[ProductRun] = ()) -> list[DataFinding]:

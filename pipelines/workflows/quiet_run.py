@@ -7,6 +7,7 @@ have changed), of the manifests' counts, and of the digests of what each publish
 from datetime import datetime
 from pathlib import Path
 
+from affiliates.errors import Refusal, unforeseen_into
 from affiliates.manifests.group import Group
 from pipelines.figures.figure_cache import FigureCache
 from pipelines.ingestion import clock_check, collect, stated_counts
@@ -30,26 +31,38 @@ def quiet_run(directory: Path, group: Group, now: datetime) -> Report | None:
             return report
         if not verdict.is_fine:  # There is something to compute anew: the whole run does it, and tells it.
             return None
-        for ref, product in workspace.group.products.items():
-            planned, due = collect.plan(workspace, ref, product)
-            # A refused product is Dagster's to show.
-            if due is None or due.periods:
-                return None
-            report.products.append(planned)
-        store = workspace.store_if_any()
-        if store is None:
+        # What nobody foresaw is the whole run's to meet again: there, each step is apart from the others.
+        errors = list[Refusal]()
+        is_quiet = False
+        with unforeseen_into("a quiet run", errors.append):
+            is_quiet = _goes_quietly(workspace, report)
+        if not is_quiet:
             return None
-        stated_counts.take_counts(workspace)
-        kept = FigureCache(directory, group)
-        # One snapshot: what isn't outdated is what the licences are tested by.
-        with store.snapshot() as fixed:
-            findings = publish.findings_without_publishing(workspace, fixed)
-            if findings is None:
-                return None
-            report.findings += publish.note_data(workspace, store, report.products)
-            tested = publish.run_licence_tests(workspace, fixed, {}, kept)
-        report.tests = publish.append_tests(workspace, store, tested, set())
-        report.findings += findings
-        kept.remove_unused()
         notify(workspace, report)
         return report
+
+
+def _goes_quietly(workspace: Workspace, report: Report) -> bool:
+    """Whether nothing has to be computed or published; if so, what a run does then is done and put down."""
+    for ref, product in workspace.group.products.items():
+        planned, due = collect.plan(workspace, ref, product)
+        # A refused product is Dagster's to show.
+        if due is None or due.periods:
+            return False
+        report.products.append(planned)
+    store = workspace.store_if_any()
+    if store is None:
+        return False
+    stated_counts.take_counts(workspace)
+    kept = FigureCache(workspace.directory, workspace.group)
+    # One snapshot: what isn't outdated is what the licences are tested by.
+    with store.snapshot() as fixed:
+        findings = publish.findings_without_publishing(workspace, fixed)
+        if findings is None:
+            return False
+        report.findings += publish.note_data(workspace, store, report.products)
+        tested = publish.run_licence_tests(workspace, fixed, {}, kept)
+    report.tests = publish.append_tests(workspace, store, tested, set())
+    report.findings += findings
+    kept.remove_unused()
+    return True

@@ -1,11 +1,12 @@
 """Receiving files from end to end: copies, judgement, receipts and quarantine, and the months that the files change."""
 
 import errno
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from affiliates.errors import RefusedError
+from affiliates.errors import Refusal, RefusedError, unforeseen_into
 from affiliates.periods import months_beside
 from pipelines import runbook
 from pipelines.alerts import delivery
@@ -34,6 +35,16 @@ class Session:
     """Files that this machine can't judge, and why: they wait."""
     report: Report = field(default_factory=Report)
     """What publishing the changed months did."""
+
+    @contextmanager
+    def contained(self, file: ReceivedFile) -> Iterator[None]:
+        """Makes an error inside that nobody foresaw a finding: the file waits. An `OSError` is foreseen, and raised."""
+
+        def note(refusal: Refusal) -> None:
+            self.undecided.append(Finding(str(refusal), Page.UNFORESEEN))
+
+        with unforeseen_into(file.offer.name, note, foreseen=OSError):
+            yield
 
     @property
     def refused(self) -> list[ReceivedFile]:
@@ -95,46 +106,53 @@ def publish_received(workspace: Workspace, session: Session) -> None:
     store = workspace.store_if_any()
     if not months or store is None:
         return
-    stated_counts.take_counts(workspace)
+    report = session.report
+    with report.step("the manifests' counts"):
+        stated_counts.take_counts(workspace)
     # A day of another zone reaches into the month beside its own.
     near = months_beside(months)
-    session.report.findings += note_data(workspace, store)
+    with report.step("the products' data"):
+        report.findings += note_data(workspace, store)
     for month in store.read_months():
         if month in near:
-            session.report.add(publish_month(workspace, store, month))
-    measured = {figures.inputs.digest: figures for figures in session.report.measured.values()}
-    session.report.tests = note_tests(workspace, store, measured)
-    session.report.findings += delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
+            report.add(publish_month(workspace, store, month))
+    measured = {figures.inputs.digest: figures for figures in report.measured.values()}
+    with report.step("the licence tests"):
+        report.tests = note_tests(workspace, store, measured)
+    with report.step("the sending of alerts"):
+        report.findings += delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
 
 
 def _copy(workspace: Workspace, session: Session, file: ReceivedFile, to: Path) -> bool:
     """Whether the file could be looked at; if not, a finding says so."""
     offer = file.offer
     try:
-        # Noted before the copy: bytes that are written after this moment show as a change.
-        file.changed_at = inbox.changed_at(offer.path)
-        file.state = inbox.state_of(offer.path)
-        receive.copy(workspace, file, to)
+        with session.contained(file):
+            # Noted before the copy: bytes that are written after this moment show as a change.
+            file.changed_at = inbox.changed_at(offer.path)
+            file.state = inbox.state_of(offer.path)
+            receive.copy(workspace, file, to)
+            return True
     except OSError as error:
         # Another `receive` was faster, and has put the file into quarantine, or the sender took the file back.
         if error.errno != errno.ENOENT or offer.folder is None:
             session.undecided.append(receive.disk_finding(file, error))
-        return False
-    return True
+    return False
 
 
 def _judge(workspace: Workspace, session: Session, file: ReceivedFile, restatement: Restatement | None) -> None:
     """Take or refuse one copied file, and record what became of it."""
-    try:
-        if file.copy is not None and not file.refusals:
-            receive.take(workspace, file, restatement)
-    except RefusedError as error:
-        # Our key, our crosswalk or our store: no fault of the file's, which waits in its place.
-        page = runbook.of_refusal(error.refusals[0]) or Page.CONTRIBUTION_REFUSED
-        session.undecided.append(Finding(f"{file.offer.name} can't be judged here: {error}", page))
-        return
-    session.files.append(file)
-    try:
-        receive.record_outcome(workspace, file)
-    except OSError as error:
-        session.undecided.append(receive.disk_finding(file, error))
+    with session.contained(file):
+        try:
+            if file.copy is not None and not file.refusals:
+                receive.take(workspace, file, restatement)
+        except RefusedError as error:
+            # Our key, our crosswalk or our store: no fault of the file's, which waits in its place.
+            page = runbook.of_refusal(error.refusals[0]) or Page.CONTRIBUTION_REFUSED
+            session.undecided.append(Finding(f"{file.offer.name} can't be judged here: {error}", page))
+            return
+        session.files.append(file)
+        try:
+            receive.record_outcome(workspace, file)
+        except OSError as error:
+            session.undecided.append(receive.disk_finding(file, error))

@@ -1,10 +1,12 @@
 """What a run did and found, as values."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
+from affiliates.errors import Refusal, unforeseen_into
 from pipelines import runbook
 from pipelines.counting.measure import Measured
 from pipelines.ingestion.collect import ProductRun
@@ -29,6 +31,16 @@ class MonthRun:
         """Add findings, each once: readings that rest on the same inputs have the same findings."""
         self.findings += [finding for finding in dict.fromkeys(findings) if finding not in self.findings]
 
+    @contextmanager
+    def contained(self) -> Iterator[None]:
+        """Makes an error inside that nobody foresaw the month's finding: nothing of the month is published, other months are."""
+        with unforeseen_into(f"{self.month:%Y-%m}", self._fail):
+            yield
+
+    def _fail(self, refusal: Refusal) -> None:
+        self.measured = {}
+        self.note(Finding(str(refusal), Page.UNFORESEEN))
+
 
 @dataclass
 class Report:
@@ -50,6 +62,21 @@ class Report:
     def clean(self) -> bool:
         """Whether nobody has to see to anything; else the command ends with exit code 1."""
         return not self.findings and not any(product.refusals or product.missing for product in self.products)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a step of the run has failed in a way that nobody foresaw."""
+        return any(finding.page == Page.UNFORESEEN for finding in self.findings)
+
+    @contextmanager
+    def step(self, subject: str) -> Iterator[None]:
+        """Makes an error inside that nobody foresaw a finding about the subject: the run's other steps go on."""
+        with unforeseen_into(subject, self.fail):
+            yield
+
+    def fail(self, refusal: Refusal) -> None:
+        """Take in that a step has failed in a way that nobody foresaw."""
+        self.findings.append(Finding(str(refusal), Page.UNFORESEEN))
 
     @property
     def pages(self) -> list[Page]:

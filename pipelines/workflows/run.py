@@ -45,10 +45,12 @@ def run(
             progress(str(ref), number, len(group.products))
             report.products.append(collect.collect(workspace, ref, product, first, last))
         report.findings += empty_range(group, first, last, now.date())
-        stated_counts.take_counts(workspace)
+        with report.step("the manifests' counts"):
+            stated_counts.take_counts(workspace)
         store = workspace.store_if_any()
         if store is not None:
-            report.findings += note_data(workspace, store, report.products)
+            with report.step("the products' data"):
+                report.findings += note_data(workspace, store, report.products)
             # All months, and not only those of the contributions above: counts, changed manifests and files that were handed
             # in outdate months, too. A month that is as it was published costs a look at its inputs.
             months = store.read_months()
@@ -56,7 +58,8 @@ def run(
                 progress(f"{month:%Y-%m}", number, len(months))
                 report.add(publish_month(workspace, store, month))
             measured = {figures.inputs.digest: figures for figures in report.measured.values()}
-            report.tests = note_tests(workspace, store, measured)
+            with report.step("the licence tests"):
+                report.tests = note_tests(workspace, store, measured)
         notify(workspace, report, first, last)
     return report
 
@@ -88,12 +91,13 @@ def failure_alerted(
 def notify(workspace: Workspace, report: Report, first: date | None = None, last: date | None = None) -> None:
     """Evaluate alerts once more with what the run itself found, send what waits in the outbox, and send the heartbeat.
 
-    There is no heartbeat where a product was refused, a message can't be delivered, or the clock is doubted: then the outside
-    service rings.
-    `first`, `last`: the range that the run was about. Only a run without a range knows which products lack days.
+    There is no heartbeat where a product was refused, a step has failed, a message can't be delivered, or the clock is doubted:
+    then the outside service rings. `first`, `last`: the range that the run was about. Only a run without a range knows which
+    products lack days.
     """
-    looks = [*lonely_namespaces(workspace.group), *workspace.edge.spellings.findings()]
-    report.findings += [Finding(text, Page.IDENTIFIERS) for text in looks]
+    with report.step("the look at identifiers"):
+        looks = [*lonely_namespaces(workspace.group), *workspace.edge.spellings.findings()]
+        report.findings += [Finding(text, Page.IDENTIFIERS) for text in looks]
     report.findings += _older(report.products)
     refused = [product.name for product in report.products if product.refusals]
     report.notes += workspace.snapshots.unsaid.values()
@@ -104,20 +108,28 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
     store = workspace.store_if_any()
     undelivered = list[Finding]()
     if store is not None:
-        report.findings += [*signed_readings.findings(store, workspace.group), *mark.findings(store, workspace.directory)]
+        with report.step("the signed readings and the store's mark"):
+            report.findings += [*signed_readings.findings(store, workspace.group), *mark.findings(store, workspace.directory)]
         missing = {product.name: product.missing for product in report.products if product.missing} if whole else None
         if whole:
-            facts = evaluate.RunFacts(missing, refused)
+            facts = evaluate.RunFacts(missing, [*refused, *([RUN] if report.failed else [])])
         else:
-            facts = responses.facts_of_range(first or date.min, last or workspace.today, workspace.group, refused)
-        evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, True, facts)
-        undelivered = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
-        report.alerts = delivery.open_alerts(store)
+            days = first or date.min, last or workspace.today
+            facts = responses.facts_of_range(*days, workspace.group, refused, report.failed)
+        with report.step("the alerts"):
+            for refusal in evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, True, facts):
+                report.fail(refusal)
+        with report.step("the sending of alerts"):
+            undelivered = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
+            report.alerts = delivery.open_alerts(store)
     report.findings += undelivered
-    unwatched = rules.unwatched(workspace.group, workspace.registry, workspace.today)
-    report.findings += [Finding(text, Page.UNDELIVERED) for text in unwatched]
-    if not refused and not undelivered and not any(finding.page == Page.CLOCK for finding in report.findings):
-        report.findings += delivery.ping(workspace.group.alerting, workspace.directory)
+    with report.step("the licences that alerts.yaml names"):
+        unwatched = rules.unwatched(workspace.group, workspace.registry, workspace.today)
+        report.findings += [Finding(text, Page.UNDELIVERED) for text in unwatched]
+    is_doubted = report.failed or any(finding.page == Page.CLOCK for finding in report.findings)
+    if not refused and not undelivered and not is_doubted:
+        with report.step("the heartbeat"):
+            report.findings += delivery.ping(workspace.group.alerting, workspace.directory)
 
 
 def _older(products: Sequence[ProductRun]) -> list[Finding]:

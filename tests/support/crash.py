@@ -11,7 +11,6 @@ import os
 import signal
 import sys
 import threading
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -62,16 +61,14 @@ POINTS: dict[str, tuple[Point, Point | None]] = {
         ("before the delivery", point("pipelines.alerts.delivery:deliver", "call"), None),
         ("before the first is taken", point("pipelines.store.outbox:take", "call"), None),
         ("the first is taken", point("pipelines.store.outbox:take"), None),
-        ("before the first is sent", point("pipelines.alerts.channels:send", "call"), None),
-        ("the mail server is reached", point("smtplib:SMTP.ehlo"), None),
-        ("before the mail", point("smtplib:SMTP.data", "call"), None),
-        ("the mail is taken", point("smtplib:SMTP.data"), None),
-        ("the first is sent", point("pipelines.alerts.channels:send"), None),
+        ("before the first is sent", point("pipelines.alerts.sending:Senders.begin", "call"), None),
+        ("the first is on its way", point("pipelines.alerts.sending:Senders.begin"), None),
+        ("before an answer", point("pipelines.alerts.sending:Senders.wait", "call"), None),
+        ("one is taken", point("pipelines.alerts.sending:Senders.wait"), None),
         ("before the first is noted", point("pipelines.store.outbox:note", "call"), None),
         ("the first is noted", point("pipelines.store.outbox:note"), None),
-        ("the second is taken", point("pipelines.store.outbox:take", "return", 2), None),
-        ("before the webhook", point("requests.api:request", "call"), None),
-        ("the webhook is taken", point("requests.api:request"), None),
+        ("the second is on its way", point("pipelines.alerts.sending:Senders.begin", "return", 2), None),
+        ("both are taken", point("pipelines.alerts.sending:Senders.wait"), point("pipelines.store.outbox:note")),
         ("the second is noted", point("pipelines.store.outbox:note", "return", 2), None),
         ("delivered", point("pipelines.alerts.delivery:deliver"), None),
         ("before the heartbeat", point("pipelines.alerts.delivery:ping", "call"), None),
@@ -80,7 +77,7 @@ POINTS: dict[str, tuple[Point, Point | None]] = {
 
 QUICK = (
     "the incident is written", "the messages are written", "before the commit", "committed",
-    "the first is taken", "the mail is taken", "the webhook is taken",
+    "the first is taken", "the first is on its way", "one is taken",
 )  # fmt: skip
 """Around each transaction, and both deliveries."""
 
@@ -115,11 +112,8 @@ def go(directory: Path, at: str | None, through_dagster: bool) -> None:
 
 def main() -> None:
     """Import everything, then fork a run for each line of the standard input."""
-    for name in ("pipelines.defs.in_process", "pipelines.workflows.run", "requests", "smtplib"):
+    for name in ("pipelines.defs.in_process", "pipelines.workflows.run"):
         importlib.import_module(name)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        importlib.import_module("apprise").Apprise.instantiate("json://localhost")
     print("ready", flush=True)
     for line in sys.stdin:
         asked = json.loads(line)

@@ -24,6 +24,7 @@ that answers takes `--json`.
 | 0 | All is well. |
 | 1 | The command has found something: `run`, `receive`, `validate`, `doctor`, `verify` and `alerts` only. |
 | 2 | The input or the use of the command was wrong. |
+| 3 | [An error that nobody foresaw](runbook.md#error-unforeseen). |
 
 An error has four parts: the subject, the rule, the values, and the next step. No error shows an identifier or a key.
 

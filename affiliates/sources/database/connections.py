@@ -21,7 +21,10 @@ from affiliates.manifests.source import Database, LoadedThrough
 
 ROWS = 50_000
 """Rows that are fetched at a time: 40 MB of Python's objects at four columns of text, and a polars frame of 5 MB."""
-_SECONDS_TO_CONNECT = 10
+_WAITS = {"connect_timeout": 10, "keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
+"""PostgreSQL's seconds to connect, and after which a server that has gone without a word is given up; for the URL to change."""
+_LONGEST_STATEMENT = 3_600_000
+"""Milliseconds of one statement: also of one that waits for a lock which nobody gives up. A cursor's rows come by many."""
 _DENIED = "42501"
 """PostgreSQL's and the SQL standard's state for a missing privilege."""
 
@@ -39,8 +42,8 @@ def engine_of(database: Database, directory: Path, subject: str) -> tuple[sa.Eng
     if url.drivername in ("postgresql", "postgres"):
         url = url.set(drivername="postgresql+psycopg")
     options: dict[str, Any] = {}
-    if url.drivername == "postgresql+psycopg" and "connect_timeout" not in url.query:
-        options["connect_timeout"] = _SECONDS_TO_CONNECT
+    if url.drivername == "postgresql+psycopg":
+        options |= {name: seconds for name, seconds in _WAITS.items() if name not in url.query}
     try:
         # No pool: a connection ends with its reading, and none stays open in the affiliate's database between runs.
         engine = sa.create_engine(url, poolclass=sa.pool.NullPool, connect_args=options, hide_parameters=True)
@@ -54,7 +57,7 @@ def engine_of(database: Database, directory: Path, subject: str) -> tuple[sa.Eng
             f"correct its first part, or pip install {extra}",
         ) from None
     if engine.dialect.name == "postgresql":
-        sa.event.listen(engine, "connect", _set_utc)
+        sa.event.listen(engine, "connect", _prepare_postgresql)
     return engine, _display_name(url)
 
 
@@ -166,15 +169,22 @@ def _sqlite_engine(url: sa.URL, directory: Path, subject: str) -> tuple[sa.Engin
     place = f"file:{quote(str(path.absolute()))}?mode=ro"
     # Batches may be fetched by another thread than the one that connected; never by two at once.
     engine = sa.create_engine(
-        "sqlite://", creator=lambda: sqlite3.connect(place, uri=True, check_same_thread=False), poolclass=sa.pool.NullPool
+        "sqlite://",
+        creator=lambda: sqlite3.connect(place, uri=True, check_same_thread=False),
+        poolclass=sa.pool.NullPool,
+        hide_parameters=True,
     )
     return engine, display_name
 
 
-def _set_utc(connection: Any, _: object) -> None:
-    """Set PostgreSQL's session to UTC, so that a cast to a day doesn't depend on the server's own zone."""
+def _prepare_postgresql(connection: Any, _: object) -> None:
+    """Set PostgreSQL's session to UTC, so that a cast to a day doesn't depend on the server's own zone, and its statements to a
+    longest time, where neither the server nor the user has one."""
     with connection.cursor() as cursor:
         cursor.execute("set time zone 'UTC'")
+        cursor.execute("select current_setting('statement_timeout')")
+        if cursor.fetchone()[0] == "0":
+            cursor.execute(f"set statement_timeout = {_LONGEST_STATEMENT}")
     connection.commit()
 
 

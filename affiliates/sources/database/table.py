@@ -13,6 +13,7 @@ A server's errors quote values and addresses, so none of its messages gets out.
 Over 300 lines: the conditions on a table's time share the column's type.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -95,7 +96,9 @@ class EventTable:
                 return dict.fromkeys(periods, digest(connection.execute(sa.select(number).select_from(self._from)).scalar_one()))
             within = self._within([days[0] - DAY * 2, days[-1] + DAY * 2])  # So that days beside are whole.
             by_day = sa.select(day_expression, number).select_from(self._from).where(within).group_by(day_expression)
-            rows = {self._day_of(value): count for value, count in connection.execute(by_day)}
+            rows = Counter[date | None]()
+            for value, count in connection.execute(by_day):
+                rows[self._day_of(value)] += count
         around = range(-margin, margin + 1)
         # Rows without a day (None) may belong to any period, so each digest has their number.
         return {
@@ -254,10 +257,16 @@ class EventTable:
 
     @staticmethod
     def _day_of(value: object) -> date | None:
-        """A day as the database gives it: a number of days since 1970, or a day or its text. None for rows without a time."""
-        if isinstance(value, int | float | Decimal):
-            return date(1970, 1, 1) + timedelta(int(value))
-        return date.fromisoformat(str(value)) if value is not None else None
+        """A day as the database gives it: a number of days since 1970, or a day or its text.
+
+        None for rows without a time, and for what is no day: whoever reads these rows refuses them.
+        """
+        try:
+            if isinstance(value, int | float | Decimal):
+                return date(1970, 1, 1) + timedelta(int(value))
+            return date.fromisoformat(str(value)) if value is not None else None
+        except (ValueError, OverflowError):  # Its text quotes the value.
+            return None
 
 
 def find(source: Source, directory: Path, subject: str, zone: str) -> EventTable:

@@ -129,6 +129,28 @@ def test_a_series_that_hovers_flips_twice_and_once() -> None:
         assert len(actions) <= most
 
 
+@pytest.mark.parametrize("before", [State(), play(series(400))[0], play(series(660))[0]], ids=["new", "silent", "open"])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_a_lower_bound_needs_no_comparison(before: State, frozen: bool) -> None:
+    """An acquisition, or another definition each month, kept `over` down until somebody closed the doubt (B-21)."""
+    doubted = measured(1, 720, doubted=True)
+    for situation in (doubted, replace(doubted, estimate=None), replace(doubted, upper=None)):
+        after, actions = play([situation], before, frozen=frozen)
+        assert (after.level, actions) == (OVER, [("raised", OVER)])
+    for below in (replace(doubted, lower=LINE), replace(doubted, lower=None)):
+        assert play([below], before, frozen=frozen)[1] == []
+    at_least = replace(doubted, lower=LINE, at_least=True)
+    assert play([at_least], before, frozen=frozen)[1] == [("raised", OVER)]
+
+
+def test_a_doubted_figure_that_a_person_has_answered_is_silent() -> None:
+    """The same month, read again each morning, would ring again after each closing."""
+    doubted = measured(1, 720, doubted=True)
+    for reason in REASONS_BY_KIND["threshold"]:
+        state, _ = close(play([doubted])[0], reason, BEGIN)
+        assert play([doubted], state)[1] == []
+
+
 def test_over_is_latched_and_only_a_named_person_closes_it() -> None:
     state, actions = play(series(720, 650, 500, 100))
     assert (state.level, actions) == (OVER, [("raised", OVER)])
@@ -175,7 +197,7 @@ def test_what_cant_be_compared_says_nothing() -> None:
     """A fall of 10 % in a month with a changed definition isn't `cleared`, and a rise isn't `crossed`."""
     state, _ = play(series(660))
     assert state.level == PREPARE
-    for people in (660 * 0.9, 100, 720):
+    for people in (660 * 0.9, 100, 699):
         after, actions = play([measured(1, people, doubted=True)], state)
         assert (after.level, actions) == (PREPARE, [])
     assert play(series(660, 400), frozen=True)[1] == [("raised", PREPARE)]
@@ -232,10 +254,11 @@ def test_an_older_month_that_is_corrected_is_no_less_over() -> None:
     assert play([measured(2, 706)], state)[1] == [], "it was closed with the month before"
 
 
-def test_what_is_confirmed_after_a_newer_month_came_is_raised() -> None:
+def test_what_is_confirmed_after_a_newer_month_came_is_raised_once() -> None:
     state, actions = play([measured(1, 500), measured(2, 720, doubted=True), measured(3, 690)])
-    assert ("raised", OVER) not in actions
-    assert ("raised", OVER) in play([measured(2, 720)], state)[1]
+    assert actions == [("raised", WATCH), ("raised", OVER)]
+    assert play([measured(2, 720)], state)[1] == []
+    assert play([measured(2, 720)], play([measured(1, 500), measured(3, 690)])[0])[1] == [("raised", OVER)]
 
 
 def test_what_was_granted_stays_silent_until_it_has_been_below() -> None:
@@ -449,7 +472,8 @@ def test_a_changed_definition_neither_clears_nor_crosses_until_somebody_decides(
     run(directory, group, may, first=date(2025, 4, 1), last=date(2025, 4, 30))
     new = happened(directory, group)[1:]
     assert ("definition_change", "found", "open") in new
-    assert not [event for event in new if event[1] in ("raised", "lowered", "cleared")]
+    over = [("threshold", "raised", "over")] if people > 700 else []
+    assert [event for event in new if event[1] in ("raised", "lowered", "cleared")] == over, "the lower bound needs no comparison"
     with contributions.open_store(group.settings.store, directory) as store:
         numbers = {key.kind: alert.opened for key, alert in alert_log.current(store).items() if alert.is_open}
         for kind in numbers.keys() - {"threshold"}:
@@ -674,7 +698,7 @@ def test_what_is_of_one_product_doesnt_silence_another(tmp_path: Path) -> None:
     run(directory, read_group(directory), datetime(2025, 4, 5, tzinfo=UTC))
     levels = by_rule(directory)
     assert levels["kimi/100000000 a/app"] == ("over", 101_000_000)
-    assert levels["kimi/100000000 a/mail"][0] == "none", "its own jump is doubted"
+    assert levels["kimi/100000000 a/mail"][0] == "none", "its own jump is doubted, and lies below"
     with contributions.open_store(SQLITE, directory) as store:
         jumps = next(alert for alert in alert_log.current(store).values() if alert.kind == "jump")
     assert jumps.subjects.splitlines() == ["2025-03", "2025-03 a/mail"]
@@ -763,17 +787,22 @@ def test_another_reading_of_record_ends_the_old_ones_alerts(tmp_path: Path) -> N
         shutil.rmtree(directory)
 
 
-def test_a_month_that_isnt_believed_says_what_it_would_pass(tmp_path: Path) -> None:
-    """A figure that jumps over the threshold raises no level, and the one message about it named no threshold."""
+def test_a_month_that_isnt_believed_is_over_at_once(tmp_path: Path) -> None:
+    """A figure that jumped over the threshold raised no level, and the one message about it named no threshold (B-21)."""
     directory = tmp_path / "group"
-    ops = {"name": "ops", "audience": "ops", "urls": ["json://127.0.0.1:9/x"]}
-    group = write(directory, MONTHS, settings={"channels": [ops]})
+    channels = [{"name": name, "audience": name, "urls": ["json://127.0.0.1:9/x"]} for name in ("ops", "legal")]
+    group = write(directory, MONTHS, settings={"channels": channels})
     run(directory, group, datetime(2025, 4, 5, tzinfo=UTC))
-    group = write(directory, MONTHS | {"2025-04": 1000}, settings={"channels": [ops]})
+    group = write(directory, MONTHS | {"2025-04": 1000}, settings={"channels": channels})
     run(directory, group, datetime(2025, 5, 5, tzinfo=UTC))
-    assert not [kind for kind, _, level in happened(directory, group) if (kind, level) == ("threshold", "over")]
+    assert ("threshold", "raised", "over") in happened(directory, group)
     with contributions.open_store(SQLITE, directory) as store:
-        (jump,) = [m.payload["text"] for m in outbox.read(store) if m.payload["kind"] == "jump"]
+        texts = {(m.channel, m.payload["kind"], m.payload["level"]): m.payload["text"] for m in outbox.read(store)}
+        threshold = alert_log.current(store)[KEY]
+    assert (threshold.as_of, threshold.lower) == (date(2025, 4, 30), 1_000_000_000), "the message is of the month that is over"
+    assert "can't be compared with those before, which is an alert of its own" in texts["legal", "threshold", "over"]
+    jump = texts["ops", "jump", "none"]
+    assert "this month raises none but `over`" in jump
     assert "2025-04: 1,000,000,003 people, +50.6% since 2025-03; if the figure is right, it is over the threshold of" in jump
     assert "/700000000: at least 1,000,000,000 people" in jump
 

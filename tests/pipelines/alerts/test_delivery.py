@@ -3,17 +3,23 @@
 import importlib
 import json
 import shutil
+import socket
 import subprocess
 import sys
+import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
+from itertools import chain, repeat
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import psutil
 import pytest
 import yaml
 
@@ -21,7 +27,7 @@ from affiliates.errors import RefusedError
 from affiliates.manifests.loader import read_group
 from affiliates.periods import month_before
 from dashboards.cli import main
-from pipelines.alerts import delivery, responses
+from pipelines.alerts import delivery, responses, sending
 from pipelines.alerts.channels import domains, may_have_figures
 from pipelines.alerts.responses import Closing, JobRun
 from pipelines.definitions import build_defs
@@ -166,9 +172,9 @@ def test_killed_at_every_point(
                 assert {body["key"] for body in hooks.bodies()} == {keys["hook"]}, at
                 assert Counter(row["outcome"] for row in rows["deliveries"])["sent"] == 2, at
                 repeats[at] = len(mails.taken) + len(hooks.taken) - 2
-                assert repeats[at] <= (before != (0, 0)), at
+                assert repeats[at] <= sum(before), at
     print(f"killed at {len(points)} points; sent again by the same key: {sorted(at for at, n in repeats.items() if n)}")
-    assert repeats["the mail is taken"] == repeats["the webhook is taken"] == 1, "nobody can know whether it was taken"
+    assert repeats["one is taken"] >= 1, "nobody can know whether it was taken"
 
 
 def test_what_a_mail_and_a_webhook_hold(tmp_path: Path, mails: Mails, hooks: Hooks) -> None:
@@ -678,3 +684,122 @@ def test_a_failure_of_which_nothing_is_due_ends_by_the_days_evaluation(tmp_path:
         by_file(directory, refused=False)
         assert repository.get_job("mauwatch_alerts").execute_in_process(instance=dagster).success
     assert failed_runs(directory) == []
+
+
+class Dripping:
+    """A service of this machine that takes every connection and answers a byte now and then, for ever."""
+
+    def __init__(self, text: bytes) -> None:
+        self.socket = socket.socket()
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.listen()
+        self.text = text
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def port(self) -> int:
+        return int(self.socket.getsockname()[1])
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = self.socket.accept()
+                threading.Thread(target=self._drip, args=(connection,), daemon=True).start()
+
+    def _drip(self, connection: socket.socket) -> None:
+        with suppress(OSError), connection:
+            for letter in chain(self.text, repeat(ord("a"))):
+                connection.send(bytes([letter]))
+                time.sleep(0.1)
+
+
+@pytest.fixture
+def dripping() -> Iterator[Callable[[bytes], Dripping]]:
+    services = list[Dripping]()
+
+    def serve(text: bytes) -> Dripping:
+        services.append(Dripping(text))
+        return services[-1]
+
+    yield serve
+    for service in services:
+        service.socket.close()
+
+
+def processes_of_ours() -> list[str]:
+    commands = [" ".join(child.cmdline()) for child in psutil.Process().children(recursive=True)]
+    return [command for command in commands if "sender" in command]
+
+
+def test_a_silent_service_holds_up_no_other_channel_and_no_run(
+    tmp_path: Path, hooks: Hooks, dripping: Callable[[bytes], Dripping], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A byte a second held the run, the other channels and the heartbeat for hours: a library's limit is for each read (B-18)."""
+    monkeypatch.setattr(sending, "EACH", 10.0)
+    web = dripping(b"HTTP/1.1 200 OK\r\nX: ")
+    mail = dripping(b"220 ")
+    silent = [legal(f"silent-{n}", f"json://127.0.0.1:{web.port}/{n}") for n in range(2)]
+    mute = f"mailto://127.0.0.1:{mail.port}?from=m@example.com&to=o@example.com&mode=insecure"
+    directory = write(tmp_path, {MAY: 690}, [*silent, legal("mail", mute), legal("good", hooks.url())])
+    report = go(directory)
+    assert [body["kind"] for body in hooks.bodies()] == ["threshold"], "the channel behind the silent ones"
+    assert sorted(str(finding).split(" isn't delivered")[0] for finding in report.findings) == [
+        "1 message of channel mail",
+        *(f"1 message of channel silent-{n}" for n in range(2)),
+    ]
+    said = {row["said"] for row in rows_of(SQLITE, directory)["deliveries"] if row["outcome"] == "failed"}
+    assert said == {"no end of it within 10 s"}
+    assert processes_of_ours() == []
+    assert [thread.name for thread in threading.enumerate() if "mauwatch" in thread.name] == []
+
+
+def test_a_heartbeat_and_a_test_message_have_an_end(
+    tmp_path: Path, dripping: Callable[[bytes], Dripping], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "EACH", 2.0)
+    service = dripping(b"HTTP/1.1 200 OK\r\nX: ")
+    url = f"json://127.0.0.1:{service.port}/x"
+    directory = write(tmp_path, {MAY: 690}, [legal("silent", url)], heartbeat={"url_env": "HEARTBEAT"})
+    monkeypatch.setenv("HEARTBEAT", f"http://127.0.0.1:{service.port}/")
+    group = read_group(directory)
+    (finding,) = delivery.ping(group.alerting, directory)
+    assert str(finding) == "the heartbeat's address can't be reached: no end of it within 2 s"
+    assert delivery.try_channel(group.alerting.channels[0], group.alerting, directory, "test") == ["no end of it within 2 s"]
+    assert processes_of_ours() == []
+
+
+def test_a_sending_has_an_end_and_the_rest_waits(
+    tmp_path: Path, hooks: Hooks, dripping: Callable[[bytes], Dripping], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty silent services, 30 s each, would hold a run for ten minutes."""
+    monkeypatch.setattr(sending, "EACH", 2.0)
+    monkeypatch.setattr(sending, "ALL", 3.0)
+    monkeypatch.setattr(sending, "_AT_ONCE", 1)
+    service = dripping(b"HTTP/1.1 200 OK\r\nX: ")
+    silent = [legal(f"silent-{n}", f"json://127.0.0.1:{service.port}/{n}") for n in range(5)]
+    directory = write(tmp_path, {MAY: 690}, silent)
+    report = go(directory)
+    assert len(report.findings) == 5
+    attempts = {row["message"] for row in rows_of(SQLITE, directory)["deliveries"]}
+    assert 1 <= len(attempts) < 5, "what wasn't begun has no attempt, and waits"
+    assert len(messages(directory)) == 5
+
+
+def test_who_sends_ends_with_the_process_that_waits(dripping: Callable[[bytes], Dripping]) -> None:
+    """A run that is killed would leave a process behind, which goes on sending what the next run sends again."""
+    service = dripping(b"HTTP/1.1 200 OK\r\nX: ")
+    program = f"""
+import sys
+from pipelines.alerts.sending import Senders
+with Senders() as senders:
+    senders.begin(('x', 0), {{'what': 'ping', 'url': 'http://127.0.0.1:{service.port}/', 'kind': 'get'}})
+    print(senders._busy['x', 0]._process.pid, flush=True)
+    sys.stdin.read()
+"""
+    parent = subprocess.Popen([sys.executable, "-c", program], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert parent.stdout is not None
+    child = psutil.Process(int(parent.stdout.readline()))
+    parent.kill()
+    parent.communicate()
+    gone, _ = psutil.wait_procs([child], timeout=60)
+    assert gone == [child]
