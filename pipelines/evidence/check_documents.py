@@ -144,6 +144,10 @@ def _list_differing(there: OpenedDocuments) -> Iterator[str]:
         yield "bundle.json: its keys aren't those of such a list"
     wanted = {"group": there.group_json["group"], "licence": there.licence["licence"], "month": there.licence["measured_month"]}
     yield from (f"bundle.json: {name} isn't that of the documents" for name, value in wanted.items() if about.get(name) != value)
+    # Only the page holds these words, and it is the same for no text and for none at all.
+    texts = ("made_at", "made_by", "page_made_with", "addressee", "purpose", "legend")
+    if not all(isinstance(about.get(name), str) for name in texts):
+        yield f"bundle.json: {', '.join(texts)} aren't all texts"
     if about.get("kind") not in ("outside", "expert", "privileged"):
         yield "bundle.json: there is no such kind of bundle"
 

@@ -70,6 +70,8 @@ def others(value: Any) -> list[Any]:
     """Other values in the place of a scalar, by its type and by what a text looks like."""
     if value is None:
         return [0, "x"]
+    if isinstance(value, dict | list):
+        return [None]
     if isinstance(value, bool):
         return [not value, int(value)]
     if isinstance(value, int | float):
