@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import numpy as np
 import polars as pl
 
 from affiliates.contributions.contract import Contribution, Part
@@ -65,13 +66,13 @@ def made(subject: str, first: date, who: Sequence[str], joined: snapshot.Crosswa
     """What an affiliate makes of a period's events, with no code of ours but hashing and sketching."""
     affiliate, product_ = ProductRef.parse(subject)
     key = changes.pop("key", FIRST_KEY)
-    keys = keys_of(set(who), key)
+    keys = keys_of(list(who), key)  # One for each event.
     of_namespace = {"email": keys}
     if joined is not None:
         known, keys = joined.persons(keys)
         of_namespace = {"email": keys[~known], "person": keys[known]}
     parts = tuple(
-        Part("external", n, Registers.from_keys(LG_K, k), len(who), len(set(k.tolist())), proof(n, key))
+        Part("external", n, Registers.from_keys(LG_K, np.unique(k)), len(k), len(set(k.tolist())), proof(n, key))
         for n, k in of_namespace.items()
     )
     plain = {
