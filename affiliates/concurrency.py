@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,10 +43,13 @@ def ordered(function: Callable[[T], R], items: Iterable[T], at_once: int = 8) ->
     `at_once` items go to a thread together: handing work over takes 30 µs, as long as a small sketch. At most
     (`WORKERS` + 1) x `at_once` results wait in memory. An error of the function is raised when its result's turn comes.
     """
-    if WORKERS == 1:
-        yield from map(function, items)
-        return
     source = iter(items)
+    first = list(islice(source, 2))
+    # To begin and to end threads takes longer than a small sketch, and most files of contributions have one.
+    if WORKERS == 1 or len(first) < 2:
+        yield from map(function, chain(first, source))
+        return
+    source = chain(first, source)
     with ThreadPoolExecutor(WORKERS) as pool:
         waiting: deque[Future[list[R]]] = deque()
         while batch := list(islice(source, at_once)):
@@ -60,12 +63,12 @@ def ordered(function: Callable[[T], R], items: Iterable[T], at_once: int = 8) ->
 
 
 @contextmanager
-def atomic_write(path: Path, mode: int = 0o666) -> Iterator[Path]:
+def atomic_write(path: Path, mode: int = 0o666, durable: bool = True) -> Iterator[Path]:
     """Give an empty file beside `path` to write into, and put it in the place of `path` in one step at the end.
 
-    Who opens `path` reads the old file or the whole new one, also after a crash of the machine. After an error inside, the
-    old file stays and the new one is removed; after a kill it is left, and its name begins with a dot and ends with `.part`: the
-    next process that writes into the folder removes it.
+    Who opens `path` reads the old file or the whole new one, also after a crash of the machine where `durable`: else a crash may
+    leave an empty file. After an error inside, the old file stays and the new one is removed; after a kill it is left, and its
+    name begins with a dot and ends with `.part`: the next process that writes into the folder removes it.
 
     `mode`: permissions of the new file, less the umask's bits; 0o600 is for its owner alone. Raises `OSError`.
     """
@@ -73,12 +76,14 @@ def atomic_write(path: Path, mode: int = 0o666) -> Iterator[Path]:
     unfinished, lock = _new_unfinished(path, mode)
     try:
         yield unfinished
-        _sync(unfinished)
+        if durable:
+            _sync(unfinished)
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
         os.close(lock)
-    _sync_folder(path.parent)
+    if durable:
+        _sync_folder(path.parent)
 
 
 def _new_unfinished(path: Path, mode: int) -> tuple[Path, int]:

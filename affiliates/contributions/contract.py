@@ -231,13 +231,19 @@ def write(path: Path, contributions: Iterable[Contribution]) -> None:
     frame.select(SCHEMA.names()).write_parquet(path, compression="zstd")
 
 
-def read(path: Path) -> list[Contribution]:
+def read_rows(path: Path) -> pl.DataFrame:
+    """The rows of a file of contributions, or of a folder of part-files, for `read`. Raises `RefusedError` as `read` does."""
+    return untrusted_files.read(path, SCHEMA, _NULLABLE, OPTIONAL)
+
+
+def read(path: Path, rows: pl.DataFrame | None = None) -> list[Contribution]:
     """Read a file of contributions, or a folder of part-files; in the order of their products, periods and epochs.
 
-    Images are decoded here (`sketches.image`), and never by the C++ library, which a stranger's bytes could crash.
-    Raises `RefusedError` for a file that can't be read, or with every contribution in it that breaks the contract.
+    `rows`: what `read_rows` has given of the file. Images are decoded here (`sketches.image`), and never by the C++ library,
+    which a stranger's bytes could crash. Raises `RefusedError` for a file that can't be read, or with every contribution in it
+    that breaks the contract.
     """
-    frame = untrusted_files.read(path, SCHEMA, _NULLABLE, OPTIONAL)
+    frame = read_rows(path) if rows is None else rows
     n_other_version = frame.filter(pl.col("protocol") != PROTOCOL).height
     if n_other_version:
         raise refused(

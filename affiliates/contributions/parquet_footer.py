@@ -79,6 +79,10 @@ class CompactReader:
 
     def _read_varint(self) -> int:
         """7 bits of each byte, the lowest first; a byte's highest bit tells that another one follows."""
+        byte = self._data[self.position]
+        if byte < 0x80:  # Nearly every one.
+            self.position += 1
+            return byte
         value = 0
         shift = 0
         while (byte := self._read_byte()) & 0x80:

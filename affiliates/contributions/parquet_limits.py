@@ -156,12 +156,13 @@ def check(path: Path, columns: Collection[str]) -> Layout:
         ]
         _check_rows(path, metadata)
         unpacked = 0
-        for chunk in chunks:
-            if chunk.column in columns:
-                chunk.pages.extend(_pages(path, size, chunk))
-                unpacked += sum(page.unpacked for page in chunk.pages)
-            if unpacked > MOST_UNPACKED:
-                raise _too_large(path, "it unpacks to too much", f"over {MOST_UNPACKED:,} bytes")
+        with path.open("rb", buffering=0) as file:
+            for chunk in chunks:
+                if chunk.column in columns:
+                    chunk.pages.extend(_pages(path, file.fileno(), size, chunk))
+                    unpacked += sum(page.unpacked for page in chunk.pages)
+                if unpacked > MOST_UNPACKED:
+                    raise _too_large(path, "it unpacks to too much", f"over {MOST_UNPACKED:,} bytes")
     # A field that is missing, or of another type than the specification's, shows as one of these.
     except (LookupError, TypeError, ValueError, AttributeError, NotParquet):
         raise unreadable(path.name, size) from None
@@ -235,8 +236,8 @@ def _check_rows(path: Path, metadata: dict[int, Any]) -> None:
         raise _too_large(path, "too many rows", f"{rows:,}, at most {MOST_ROWS:,}")
 
 
-def _pages(path: Path, size: int, chunk: Chunk) -> Iterator[PageInFile]:
-    """Each page of a chunk, as its head states it. `size`: the file's bytes.
+def _pages(path: Path, descriptor: int, size: int, chunk: Chunk) -> Iterator[PageInFile]:
+    """Each page of a chunk, as its head states it. `size`: the bytes of the open file.
 
     Raises `RefusedError` for a page beyond the limits, `ValueError` or `LookupError` for what is no page.
     """
@@ -247,19 +248,18 @@ def _pages(path: Path, size: int, chunk: Chunk) -> Iterator[PageInFile]:
     values_left = metadata[ChunkMetadata.VALUES]
     if position < 4 or not 0 <= values_left <= MOST_ROWS:  # The file begins with a magic number of 4 bytes.
         raise ValueError
-    with path.open("rb", buffering=0) as file:
-        while values_left:
-            reader = CompactReader(os.pread(file.fileno(), _MOST_HEAD, position))
-            head = reader.read_struct()
-            unpacked = head[_Head.UNPACKED]
-            packed = head[_Head.PACKED]
-            if unpacked < 0 or packed < 0 or position + reader.position + packed > size:
-                raise ValueError
-            if unpacked > MOST_PAGE:
-                raise _too_large(path, "a page of it is too large", f"over {MOST_PAGE:,} bytes")
-            values_left -= _page_values(path, head, values_left)
-            yield PageInFile(position, position + reader.position + packed, unpacked, head)
-            position += reader.position + packed
+    while values_left:
+        reader = CompactReader(os.pread(descriptor, _MOST_HEAD, position))
+        head = reader.read_struct()
+        unpacked = head[_Head.UNPACKED]
+        packed = head[_Head.PACKED]
+        if unpacked < 0 or packed < 0 or position + reader.position + packed > size:
+            raise ValueError
+        if unpacked > MOST_PAGE:
+            raise _too_large(path, "a page of it is too large", f"over {MOST_PAGE:,} bytes")
+        values_left -= _page_values(path, head, values_left)
+        yield PageInFile(position, position + reader.position + packed, unpacked, head)
+        position += reader.position + packed
 
 
 def _page_values(path: Path, head: dict[int, Any], most: int) -> int:

@@ -4,7 +4,8 @@ Whatever polars raises on damaged files is caught, a panic too. A file that woul
 before (`parquet_limits`). Later messages show names and zones of the file, so such a text has to look like a name.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -76,16 +77,16 @@ def _read_file(
     )
     as_written = frame.schema
     schema = pl.Schema({name: contract[name] for name in frame.columns})
+    different = [name for name in schema if as_written[name] != schema[name]]
     try:
-        frame = frame.with_columns(
-            _image_of_text(name) for name in schema if as_written[name] == pl.String and schema[name] == pl.Binary
-        )
-        frame = frame.cast(schema)
+        if different:
+            frame = frame.with_columns(
+                _image_of_text(name) for name in different if as_written[name] == pl.String and schema[name] == pl.Binary
+            )
+            frame = frame.cast(schema)
     except READ_ERRORS:
-        different = [name for name in schema if as_written[name] != schema[name]]
         raise _wrong_type(path.name, different, as_written, schema) from None
-    n_missing = frame.null_count().row(0, named=True)
-    incomplete = [name for name in schema if name not in nullable and n_missing[name]]
+    incomplete = [name for name in schema if name not in nullable and frame[name].null_count()]
     if incomplete:
         raise refused(
             Code.CONTRIBUTION_COLUMNS_WRONG,
@@ -98,6 +99,8 @@ def _read_file(
     # Who reads a few of the columns reads all of them later.
     if layout and set(known) <= set(contract.names()):
         parquet_extras.check(path, layout, [name for name, dtype in contract.items() if dtype == pl.Binary])
+    if frame.columns == contract.names():
+        return frame
     return frame.select(pl.col(name) if name in schema else pl.lit(None, contract[name]).alias(name) for name in contract)
 
 
@@ -134,7 +137,8 @@ def _read_parquet(
         if wrong:
             raise _wrong_type(path.name, wrong, as_written, schema)
         # Without `glob=False` polars would take a bracket or a star in the file's name for a pattern.
-        return pl.read_parquet(path, columns=schema.names(), glob=False).select(schema.names())
+        frame = pl.read_parquet(path, columns=schema.names(), glob=False)
+        return frame if frame.columns == schema.names() else frame.select(schema.names())
     except READ_ERRORS:
         raise refused(
             Code.CONTRIBUTION_UNREADABLE,
@@ -222,7 +226,8 @@ def _wrong_type(subject: str, names: Collection[str], as_written: pl.Schema, sch
 
 def _check_values(frame: pl.DataFrame, subject: str) -> None:
     """Refuse dates that Python can't hold, images and texts beyond the limits, and texts that are no name."""
-    measured = frame.select(_measures(frame.schema)).row(0, named=True)  # All in one query: a file often has one row.
+    measures = _measures(tuple(frame.schema.items()))
+    measured = frame.select(measures).row(0, named=True)  # All in one query: a file often has one row.
 
     def columns_over(measure: str, limit: int) -> str:
         return ", ".join(name for name in frame.columns if (measured.get(f"{measure} {name}") or 0) > limit)
@@ -267,12 +272,18 @@ def _check_values(frame: pl.DataFrame, subject: str) -> None:
         )
 
 
-def _measures(schema: pl.Schema) -> Iterator[pl.Expr]:
+@lru_cache(maxsize=16)
+def _measures(columns: tuple[tuple[str, pl.DataType], ...]) -> list[pl.Expr]:
+    """The expressions of `_measures_of`, made once for all files of these columns."""
+    return list(_measures_of(columns))
+
+
+def _measures_of(columns: Iterable[tuple[str, pl.DataType]]) -> Iterator[pl.Expr]:
     """Of each column, as `MEASURE COLUMN`: `dates` out of range, the largest `image` or `text`, all `images`, texts of `no_name`.
 
     `image`, `images` and `text` are bytes; the others are numbers of rows.
     """
-    for name, dtype in schema.items():
+    for name, dtype in columns:
         column = pl.col(name)
         kind = dtype.base_type()
         if kind in _DATE_RANGES:

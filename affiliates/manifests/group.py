@@ -8,7 +8,9 @@ doesn't.
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from affiliates.errors import alike
@@ -108,19 +110,26 @@ class Group(Model):
         """The time zone of the group's days and months."""
         return ZoneInfo(self.settings.time_zone)
 
-    @property
-    def products(self) -> dict[ProductRef, Product]:
+    @cached_property
+    def products(self) -> Mapping[ProductRef, Product]:
         """All products, affiliate by affiliate, in the order of the manifests."""
-        return {
-            ProductRef(entity.entity, product.product): product
-            for entity in self.entities.values()
-            for product in entity.products
-        }
+        return MappingProxyType(
+            {
+                ProductRef(entity.entity, product.product): product
+                for entity in self.entities.values()
+                for product in entity.products
+            }
+        )
 
     def product(self, ref: ProductRef) -> Product | None:
         """The product that a reference names; nothing where no manifest has the product."""
-        entity = self.entities.get(ref.affiliate)
-        return next((product for product in entity.products if product.product == ref.product), None) if entity else None
+        return self.products.get(ref)
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """As pydantic's, with the products of the copy's own entities."""
+        copied = super().model_copy(update=update, deep=deep)
+        vars(copied).pop("products", None)
+        return copied
 
     def why_outside(self, entity: str, members: Collection[str], day: date) -> str:
         """The reason, in words, for which an entity isn't among the members on a day. Raises `KeyError` for an unknown entity."""

@@ -34,7 +34,9 @@ def _as_written(loader: Any) -> Any:
 AS_WRITTEN: Any = _as_written(yaml.SafeLoader)
 """The reader of what people write."""
 COMPILED: Any = _as_written(getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-"""PyYAML's compiled reader, where there is one: ten times as fast. Its messages say less."""
+"""PyYAML's compiled reader, where there is one: ten times as fast."""
+_MOST_NESTED = 1000
+"""Values within values that the compiled reader may meet; it held 5,000."""
 _KNOWN_TAGS = {f"{_TAG}{name}" for name in ("str", "null", "merge", "map", "seq")}
 
 Location = tuple[str | int, ...]
@@ -61,13 +63,11 @@ class Document:
         return f"{self.file}:{self.lines.get(location, 1)}"
 
 
-def load(
-    directory: Path, path: Path, mistakes: list[Refusal], required: bool = True, reader: Any = AS_WRITTEN
-) -> Document | None:
+def load(directory: Path, path: Path, mistakes: list[Refusal], required: bool = True) -> Document | None:
     """Read a file of a group directory; nothing where it can't be read, and each mistake is added to `mistakes`.
 
     A key that stands twice is a mistake, and the file is read all the same. `required`: whether a missing file is a mistake. An
-    empty file is an empty mapping. `reader`: PyYAML's loader that reads the text.
+    empty file is an empty mapping.
     """
     file = path.relative_to(directory).as_posix()
     if not required and not path.exists():
@@ -90,7 +90,7 @@ def load(
         text = path.read_text(encoding="utf-8")
         _check_signs(text)
         # Composed, not loaded: the nodes have the lines, and keys that stand twice; the loader would drop both.
-        node = yaml.compose(text, Loader=reader)
+        node = _composed(text)
         places = list(_Places().of(node, ())) if node else []
         data = AS_WRITTEN("").construct_document(node) if node else {}
     except UnicodeDecodeError as error:
@@ -146,6 +146,21 @@ def _check_signs(text: str) -> None:
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), 1):
         if sign := unseen_sign(line.replace("\t", " ")):
             raise _UnseenSign(sign, number)
+
+
+def _composed(text: str) -> yaml.Node | None:
+    """The nodes of a text. Raises PyYAML's errors, and `RecursionError`."""
+    # The compiled reader has no limit of recursion: a hundred thousand brackets end the process. So it gets no text that could
+    # be nested so deeply: by the brackets that open, and by what a line begins with.
+    flow = text.count("[") + text.count("{")
+    block = max(len(lead) for lead in re.findall("^[ ?-]*", text, re.MULTILINE))
+    # Nor a text with a tab, which it lets pass where the other one doesn't.
+    if max(flow, block) <= _MOST_NESTED and "\t" not in text:
+        try:
+            return yaml.compose(text, Loader=COMPILED)
+        except yaml.YAMLError:  # Its messages say less: the other reader says what is wrong.
+            pass
+    return yaml.compose(text, Loader=AS_WRITTEN)
 
 
 class _Places:

@@ -53,8 +53,10 @@ def read(store: ContributionStore, group: Group, now: datetime) -> list[DataFind
     findings = list[DataFinding]()
     by_product = list[Sequence[ProductDay]]()
     stated = set[date]()
+    # Asked for all products at once: a group may have thousands.
+    recent = product_days.read_all(store, today - DAY * PAST_DAYS, today)
     for ref, product in group.products.items():
-        periods = product_days.read_either(store, ref, product.grain, today - DAY * PAST_DAYS, today)
+        periods = recent.get((ref, product.grain)) or recent.get((ref, product_days.other_grain(product.grain))) or []
         # An older product's data are judged by its own last days, and not by today.
         periods = periods or product_days.read_either(store, ref, product.grain, date.min, today)
         findings += _findings(product, periods, since)

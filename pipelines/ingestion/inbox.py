@@ -227,8 +227,11 @@ def receipt_of(offer: Offer) -> dict[str, Any]:
 
 
 def put_receipt(path: Path, content: dict[str, Any]) -> None:
-    """Write a receipt in one step: who waits for it must never read half of it. Raises `OSError`."""
-    with atomic_write(path, mode=0o600) as unfinished:
+    """Write a receipt in one step: who waits for it must never read half of it. Raises `OSError`.
+
+    Nobody waits for the disk: of a receipt that a power cut takes, the store has its own, and the file is judged again.
+    """
+    with atomic_write(path, mode=0o600, durable=False) as unfinished:
         unfinished.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 

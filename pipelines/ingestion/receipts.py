@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+import polars as pl
+
 from affiliates.contributions.contract import Contribution
 from affiliates.errors import Code, Refusal
 from affiliates.periods import month_of
@@ -39,6 +41,8 @@ class ReceivedFile:
     """The file's state before the copy."""
     copy: StagedCopy | None = None
     """The copy that is judged; None where there is none."""
+    rows: pl.DataFrame | None = None
+    """The copy's rows, where they were read already and are few; None else."""
     sha256: str = ""
     """The copy's digest (hex); empty without a copy."""
     sender: str | None = None

@@ -37,6 +37,10 @@ BY_FILE = "named by the file"
 
 _ID_COLUMNS = ContributionId._fields
 _OUTLINE_COLUMNS = (*_ID_COLUMNS, "computed_at", "audience", "namespace")
+_SMALL_FILE = 16 << 10
+"""Bytes of a file that is read as a whole when its outline is read, so that the file is opened once."""
+_SMALL_ROWS = 32 << 10
+"""Bytes of its rows, which are then kept until the file is taken."""
 
 
 def must_sign(group: Group) -> frozenset[str]:
@@ -108,6 +112,7 @@ def take(workspace: Workspace, file: ReceivedFile, restatement: Restatement | No
     Raises `RefusedError` where this machine's key, crosswalk or store is at fault: then the file isn't judged.
     """
     accepted, refusals = examine(workspace, file)
+    file.rows = None  # Many files wait in one call.
     if file.ambiguous and not refusals:
         refusals = [replacement.ambiguity(file.offer.name, file.ambiguous)]
     if refusals:
@@ -208,7 +213,7 @@ def _contributions(file: ReceivedFile) -> list[Contribution]:
     """What the file's copy holds. Raises `RefusedError` where the copy can't be read."""
     assert file.copy is not None
     with refused_if_unforeseen(file.offer.name):
-        return contract.read(file.copy.path)
+        return contract.read(file.copy.path, file.rows)
 
 
 def _id_of(contribution: Contribution) -> ContributionId:
@@ -219,12 +224,14 @@ def _outlines(file: ReceivedFile) -> dict[ContributionId, Outline]:
     """What a file holds of its sender's, without users. Empty where the file can't be read: `take` refuses it for that."""
     if file.copy is None:
         return {}
+    file.rows = _few_rows(file.copy.path)
     try:
         schema = pl.Schema({name: contract.SCHEMA[name] for name in _OUTLINE_COLUMNS})
         with refused_if_unforeseen(file.offer.name):
-            rows = untrusted_files.read(file.copy.path, schema, (), known=contract.SCHEMA.names()).rows_by_key(
-                _ID_COLUMNS, named=True
-            )
+            frame = file.rows
+            if frame is None:
+                frame = untrusted_files.read(file.copy.path, schema, (), known=contract.SCHEMA.names())
+            rows = frame.select(_OUTLINE_COLUMNS).rows_by_key(_ID_COLUMNS, named=True)
     except RefusedError:
         return {}
     outlines = {}
@@ -235,6 +242,18 @@ def _outlines(file: ReceivedFile) -> dict[ContributionId, Outline]:
             computed_at = max(cell["computed_at"] for cell in cells)
             outlines[period] = Outline(computed_at, frozenset((cell["audience"], cell["namespace"]) for cell in cells))
     return outlines
+
+
+def _few_rows(path: Path) -> pl.DataFrame | None:
+    """The rows of a small file, with their sketches; None for a large one, a folder, and one that breaks the contract."""
+    if path.is_dir() or path.stat().st_size > _SMALL_FILE:
+        return None
+    try:
+        with refused_if_unforeseen(path.name):
+            rows = contract.read_rows(path)
+    except RefusedError:
+        return None
+    return rows if rows.estimated_size() <= _SMALL_ROWS else None
 
 
 def _name_sender(workspace: Workspace, file: ReceivedFile, affiliates: set[str]) -> list[Refusal]:
@@ -311,8 +330,7 @@ def _lost_users(store: ContributionStore | None, accepted: Sequence[AcceptedCont
     """Warnings of users whom versions had that are about to be replaced."""
     if store is None:
         return
-    refs = sorted({new.contribution.ref for new in accepted})
-    current = {version.period: version for ref in refs for version in store.read_versions(ref, next_epoch=None)}
+    current = store.read_current(accepted)
     for new in accepted:
         before = current.get(new.period)
         if before is not None and records.outcome(new, before).kind == "replaced":

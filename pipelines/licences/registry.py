@@ -14,7 +14,7 @@ from affiliates.errors import Code, Refusal, RefusedError, did_you_mean
 from affiliates.manifests.base import Model
 from affiliates.manifests.group import Group
 from affiliates.manifests.loader import parse
-from affiliates.manifests.yaml_lines import COMPILED, Document, load
+from affiliates.manifests.yaml_lines import Document, load
 from pipelines.licences.entry import Interpretation, LicenceEntry
 
 FOLDER = Path(__file__).parent / "data"
@@ -57,7 +57,7 @@ def builtin() -> Registry:
     """The entries that come with the program; read once a process. Raises `RefusedError` with every mistake in them."""
     mistakes: list[Refusal] = []
     # By name, so that the entries have one order on every machine.
-    docs = [load(FOLDER, path, mistakes, reader=COMPILED) for path in sorted(FOLDER.glob("*.yaml"))]
+    docs = [load(FOLDER, path, mistakes) for path in sorted(FOLDER.glob("*.yaml"))]
     files = _files([doc for doc in docs if doc], (), mistakes)
     if mistakes:
         raise RefusedError(*mistakes)

@@ -201,6 +201,11 @@ class ContributionStore(Store):
             own = [] if next_epoch else [contribution.ahead.is_(False)]
             return versions.read(connection, sa.or_(around, month_beside), *own, up_to=up_to)
 
+    def read_current(self, received: Sequence[AcceptedContribution]) -> dict[Period, StoredContribution]:
+        """By period, the current versions in the months of these contributions, of their products."""
+        with self.reading() as connection:
+            return versions.current(connection, received)
+
     def read_parts(self, ids: Sequence[int]) -> Iterator[tuple[int, StoredPart]]:
         """Each part of the contributions with these numbers, after its contribution's number, in the order of the numbers.
 

@@ -8,17 +8,16 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from affiliates.concurrency import private_folder
 from affiliates.errors import Code, RefusedError, refused
 from pipelines.store import mark, schema, views
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 _WAITS = {"connect_timeout": 10, "keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
 """PostgreSQL's seconds to connect, and after which a server that has gone without a word is given up; for the URL to change."""
@@ -247,15 +246,26 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
         connection.execute(f"pragma {pragma}")
 
 
-def _config() -> Config:
+def _config() -> "Config":
+    from alembic.config import Config
+
     config = Config()
     # Alembic's options are read by configparser, for which a per cent sign begins a name.
     config.set_main_option("script_location", str(sql_folder() / "migrations").replace("%", "%%"))
     return config
 
 
+def newest_revision() -> str:
+    """The schema that this program has: the number that the last migration's file begins with."""
+    return max(path.name.partition("_")[0] for path in (sql_folder() / "migrations" / "versions").glob("[0-9]*.py"))
+
+
 def _revision(connection: sa.Connection) -> str | None:
-    return MigrationContext.configure(connection).get_current_revision()
+    """The store's schema, as alembic notes it; null where there is none."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    number: str | None = connection.scalar(sa.text("select version_num from alembic_version"))
+    return number
 
 
 def _migrate(engine: sa.Engine, create: bool) -> None:
@@ -263,12 +273,16 @@ def _migrate(engine: sa.Engine, create: bool) -> None:
 
     Raises `RefusedError` for an older schema without `create`, and for a newer one.
     """
-    config = _config()
-    newest = ScriptDirectory.from_config(config).get_current_head()
+    newest = newest_revision()
     with engine.connect() as connection:
         present = _revision(connection)
     if present == newest:
         return
+    # Imported where a schema has to be made alone: alembic takes half a second, and a store is up to date nearly always.
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
+    config = _config()
     known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
     if present is not None and present not in known:
         raise refused(

@@ -63,18 +63,30 @@ def read(store: Store, ref: ProductRef, grain: Grain, first: date, last: date) -
 
     The current contributions alone, without days' second ones.
     """
+    return _read(store, first, last, ref, grain).get((ref, grain), [])
+
+
+def read_all(store: Store, first: date, last: date) -> dict[tuple[ProductRef, Grain], list[ProductDay]]:
+    """By product and grain, the periods as `read` gives them; in one query."""
+    return _read(store, first, last)
+
+
+def _read(
+    store: Store, first: date, last: date, ref: ProductRef | None = None, grain: Grain | None = None
+) -> dict[tuple[ProductRef, Grain], list[ProductDay]]:
+    """By product and grain, periods in order: all products', or one's of one grain."""
     contribution = schema.contributions.c
     part = schema.parts.c
     sketch = schema.sketches.c
-    wanted = (
-        contribution.affiliate == ref.affiliate,
-        contribution.product == ref.product,
-        contribution.grain == grain,
-        contribution.activity_date.between(first, last),
-    )
-    latest = schema.current(schema.contributions, *PERIOD_COLUMNS).where(*wanted, contribution.ahead.is_(False))
+    wanted: list[sa.ColumnElement[bool]] = [contribution.activity_date.between(first, last), contribution.ahead.is_(False)]
+    if ref is not None:
+        wanted += [contribution.affiliate == ref.affiliate, contribution.product == ref.product, contribution.grain == grain]
+    latest = schema.current(schema.contributions, *PERIOD_COLUMNS).where(*wanted)
     rows = (
         sa.select(
+            contribution.affiliate,
+            contribution.product,
+            contribution.grain,
             contribution.activity_date,
             part.audience,
             part.estimate,
@@ -88,18 +100,27 @@ def read(store: Store, ref: ProductRef, grain: Grain, first: date, last: date) -
         .where(contribution.id.in_(latest))
         .order_by(contribution.activity_date)
     )
-    parts = defaultdict[date, list[_PartNumbers]](list)
+    parts = defaultdict[tuple[ProductRef, Grain], defaultdict[date, list[_PartNumbers]]](lambda: defaultdict(list))
     with store.reading() as connection:
-        for day, *numbers in connection.execute(rows):
-            parts[day].append(_PartNumbers(*numbers))
-        versions = _versions(connection, ref, grain, first, last)
-    return [_product_day(ref, grain, day, of_day, versions[day]) for day, of_day in parts.items()]
+        for affiliate, product, its_grain, day, *numbers in connection.execute(rows):
+            parts[ProductRef(affiliate, product), its_grain][day].append(_PartNumbers(*numbers))
+        several = _with_versions(connection, first, last) if ref is None or grain is None else [(ref, grain)]
+        versions = {key: _versions(connection, *key, first, last) for key in several}
+    nothing = defaultdict[date, list[Version]](list)
+    return {
+        key: [_product_day(*key, day, of_day, versions.get(key, nothing)[day]) for day, of_day in by_day.items()]
+        for key, by_day in parts.items()
+    }
 
 
 def read_either(store: Store, ref: ProductRef, grain: Grain, first: date, last: date) -> list[ProductDay]:
     """A product's periods of its own grain, or else of the other: whole months may have been handed in. As `read`."""
-    other: Grain = "month" if grain == "day" else "day"
-    return read(store, ref, grain, first, last) or read(store, ref, other, first, last)
+    return read(store, ref, grain, first, last) or read(store, ref, other_grain(grain), first, last)
+
+
+def other_grain(grain: Grain) -> Grain:
+    """Months for days, and days for months."""
+    return "month" if grain == "day" else "day"
 
 
 class _PartNumbers(NamedTuple):
@@ -126,6 +147,16 @@ def _product_day(
         lg_k=min(part.lg_k for part in parts),
         versions=tuple(versions),
     )
+
+
+def _with_versions(connection: sa.Connection, first: date, last: date) -> list[tuple[ProductRef, Grain]]:
+    """The products and grains of which any period from `first` to `last` has several versions."""
+    contribution = schema.contributions.c
+    period = contribution.affiliate, contribution.product, contribution.grain, contribution.activity_date
+    wanted = contribution.activity_date.between(first, last), contribution.ahead.is_(False)
+    replaced = sa.select(*period).where(*wanted).group_by(*period).having(sa.func.count() > 1).subquery()
+    products = sa.select(replaced.c.affiliate, replaced.c.product, replaced.c.grain).distinct()
+    return [(ProductRef(affiliate, product), grain) for affiliate, product, grain in connection.execute(products)]
 
 
 def _versions(

@@ -1,11 +1,15 @@
 """Reading the current versions of contributions, as they are now or as they were at a position of the store."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import fields
+from datetime import date
 from typing import Any
 
 import sqlalchemy as sa
 
+from affiliates.manifests.product import ProductRef
+from affiliates.periods import month_end, month_of
 from pipelines.records import PERIOD_COLUMNS, AcceptedContribution, Period, Position, StoredContribution, column_of
 from pipelines.store import schema
 
@@ -23,12 +27,13 @@ def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None)
     contribution = schema.contributions.c
     again = schema.confirmations.c
     latest = schema.current(schema.contributions, *PERIOD_COLUMNS).where(*wanted)
-    # The same result, computed again after the period has settled: what counting sees is the later time.
-    repeated = sa.select(again.contribution_id, sa.func.max(again.computed_at).label("at")).group_by(again.contribution_id)
+    # The same result, computed again after the period has settled: what counting sees is the later time. Looked up row by row:
+    # a store has many more confirmations than one product's days.
+    repeated = sa.select(sa.func.max(again.computed_at, type_=schema.Utc())).where(again.contribution_id == contribution.id)
     if up_to:
         latest = latest.where(contribution.id <= up_to.contributions)
         repeated = repeated.where(again.known_at <= up_to.at)
-    confirmed = repeated.subquery()
+    confirmed = repeated.correlate(schema.contributions).scalar_subquery()
     columns: list[sa.ColumnElement[Any]] = [
         contribution[column_of(field.name)].label(field.name)
         for field in fields(StoredContribution)
@@ -43,8 +48,7 @@ def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None)
     erased = erased.where(schema.GONE)
     columns.append(erased.correlate(schema.contributions).scalar_subquery().label("erased_at"))
     rows = connection.execute(
-        sa.select(*columns, sa.func.coalesce(confirmed.c.at, contribution.computed_at, type_=schema.Utc()).label("computed_at"))
-        .outerjoin(confirmed, confirmed.c.contribution_id == contribution.id)
+        sa.select(*columns, sa.func.coalesce(confirmed, contribution.computed_at, type_=schema.Utc()).label("computed_at"))
         .where(contribution.id.in_(latest))
         .order_by(contribution.affiliate, contribution.product, contribution.activity_date)
     )
@@ -52,11 +56,17 @@ def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None)
 
 
 def current(connection: sa.Connection, received: Sequence[AcceptedContribution]) -> dict[Period, StoredContribution]:
-    """By period, all current versions of the products that these contributions are of."""
+    """By period, the current versions of these contributions' products, in the months of the contributions.
+
+    All that a contribution can have a day in common with is among them: days, and whole months.
+    """
     contribution = schema.contributions.c
-    refs = sorted({accepted.contribution.ref for accepted in received})
+    days = defaultdict[ProductRef, list[date]](list)
+    for accepted in received:
+        days[accepted.contribution.ref].append(accepted.contribution.activity_date)
     versions = dict[Period, StoredContribution]()
-    for ref in refs:
-        of_product = read(connection, contribution.affiliate == ref.affiliate, contribution.product == ref.product)
-        versions |= {version.period: version for version in of_product}
+    for ref, of_product in sorted(days.items()):
+        months = contribution.activity_date.between(month_of(min(of_product)), month_end(max(of_product)))
+        near = read(connection, contribution.affiliate == ref.affiliate, contribution.product == ref.product, months)
+        versions |= {version.period: version for version in near}
     return versions

@@ -10,6 +10,7 @@ from affiliates.errors import RefusedError
 from affiliates.manifests.group import Group, lonely_namespaces
 from pipelines.alerts import delivery, evaluate, responses, rules
 from pipelines.alerts.evaluate import RUN
+from pipelines.alerts.outlook_cache import OutlookCache
 from pipelines.alerts.responses import JobRun
 from pipelines.figures import signed_readings
 from pipelines.ingestion import clock_check, collect, crosswalk_use, due, stated_counts, statements
@@ -117,8 +118,11 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
             days = first or date.min, last or workspace.today
             facts = responses.facts_of_range(*days, workspace.group, refused, report.failed)
         with report.step("the alerts"):
-            for refusal in evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, True, facts):
+            outlooks = OutlookCache(workspace.directory)
+            forecast = outlooks.probabilities
+            for refusal in evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, True, facts, forecast):
                 report.fail(refusal)
+            outlooks.write()
         with report.step("the sending of alerts"):
             undelivered = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
             report.alerts = delivery.open_alerts(store)

@@ -28,10 +28,10 @@ class Took(NamedTuple):
     """User and system time of all its threads: the same whatever else is at work on the machine."""
 
 
-def seconds(checkout: Path, group: Path) -> Took:
-    """How long a run of the build takes; raises `SystemExit` where the run fails."""
+def took_by(checkout: Path, command_name: str, group: Path) -> Took:
+    """How long a command of the build takes, `run` or `receive`; raises `SystemExit` where the command fails."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "DAGSTER"))}
-    command: list[str | Path] = [checkout / ".venv" / "bin" / "mauwatch", "run", "--group", group]
+    command: list[str | Path] = [checkout / ".venv" / "bin" / "mauwatch", command_name, "--group", group]
     began, used = time.perf_counter(), _processor()
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=group)
     took = Took(time.perf_counter() - began, _processor() - used)
@@ -59,10 +59,10 @@ def main() -> None:
     with TemporaryDirectory(prefix="mauwatch-nothing-new-") as folder:
         groups = {name: Path(shutil.copytree(given.group, Path(folder) / name, symlinks=True)) for name in checkouts}
         for name, checkout in checkouts.items():
-            seconds(checkout, groups[name])
+            took_by(checkout, "run", groups[name])
         for turn in range(given.turns):
             for name, checkout in checkouts.items():
-                took[name].append(seconds(checkout, groups[name]))
+                took[name].append(took_by(checkout, "run", groups[name]))
                 print(f"turn {turn + 1} of {given.turns}, {name}: {took[name][-1].elapsed:.1f} s", flush=True)
     ratios = []
     for what in Took._fields:

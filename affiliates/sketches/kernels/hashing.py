@@ -8,8 +8,6 @@ the second give the value.
 from typing import Any
 
 import numpy as np
-from llvmlite import ir
-from numba import types
 
 from affiliates.sketches.arrays import Coupons, Keys, Values
 from affiliates.sketches.kernels.compiler import compiled, machine_instruction
@@ -28,6 +26,8 @@ _SOME_HEX = _U(0x30 * _EACH_BYTE)
 @machine_instruction
 def _leading_zeros(context: Any, x: Any) -> Any:
     """LLVM's count of leading zeros, which it computes for eight numbers at once."""
+    from llvmlite import ir
+    from numba import types
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 0))

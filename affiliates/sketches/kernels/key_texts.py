@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
-from numba import types
 
 from affiliates.sketches.arrays import Keys
 from affiliates.sketches.kernels.compiler import compiled, machine_instruction
@@ -26,6 +24,8 @@ _OVER_F = _U(0x19 * _EACH_BYTE)
 @machine_instruction
 def _word_at(context: Any, address: Any) -> Any:
     """The eight bytes at an address, which needn't be a multiple of eight."""
+    from llvmlite import ir
+    from numba import types
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         loaded = builder.load(builder.inttoptr(arguments[0], ir.IntType(64).as_pointer()))

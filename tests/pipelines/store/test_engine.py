@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from affiliates.errors import RefusedError
 from pipelines.records import StatedCount
@@ -143,3 +144,8 @@ def test_chunks_are_all_items_in_their_order() -> None:
         chunks = [list(chunk) for chunk in schema.chunks(range(number))]
         assert [item for chunk in chunks for item in chunk] == list(range(number))
         assert all(1 <= len(chunk) <= schema.PARAMETERS for chunk in chunks)
+
+
+def test_the_newest_schema_is_the_migrations_last() -> None:
+    """By the files' names, for alembic is asked only where a schema has to be made."""
+    assert engine.newest_revision() == ScriptDirectory.from_config(engine._config()).get_current_head()

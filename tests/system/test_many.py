@@ -1,0 +1,129 @@
+"""Many files, many products, many runs: the work that each one costs doesn't grow with how many there are.
+
+No time is measured here: `python -m tests.tools.many` does that, beside another build.
+"""
+
+import gc
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import dagster as dg
+import polars as pl
+import pytest
+import sqlalchemy as sa
+from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
+
+from affiliates.manifests.loader import read_group
+from pipelines.defs import in_process, instance
+from pipelines.figures import data_findings
+from pipelines.store.contributions import open_store
+from tests.support.groups import NOW
+from tests.support.receipts import outcomes, take
+from tests.support.runs import go
+from tests.tools import many
+
+
+@contextmanager
+def statements() -> Iterator[Counter[str]]:
+    """The statements that are issued inside, by their text."""
+    issued = Counter[str]()
+
+    def note(_: object, __: object, statement: str, *___: object) -> None:
+        issued[statement] += 1
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
+    try:
+        yield issued
+    finally:
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("number", [4, 12])
+def test_a_file_costs_the_same_whatever_else_waits(tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each was read twice, and all versions of its product three times: the more days, the more of both."""
+    directory = many.write_inbox(tmp_path, 1, 1, number)
+    opened = Counter[str]()
+    read = pl.read_parquet
+
+    def note(path: Path, **options: object) -> pl.DataFrame:
+        opened[path.name] += 1
+        return read(path, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(pl, "read_parquet", note)
+    with statements() as issued:
+        session = take(directory, now=many.NOON)
+    assert outcomes(session) == ["new"] * number
+    assert set(opened.values()) == {1}
+    assert len(opened) == number
+    # One insertion a file, and at most 20 statements around it; the rest is the months' publication.
+    assert sum(count for text, count in issued.items() if text.startswith("INSERT INTO contributions")) == number
+    assert sum(issued.values()) < 20 * number + 400
+
+
+@pytest.mark.parametrize("days", [2, 40])
+def test_the_versions_that_a_file_is_compared_with_are_its_months(tmp_path: Path, days: int) -> None:
+    """Of a product of years, all days would be read with each file."""
+    directory = many.write_inbox(tmp_path, 1, 1, days)
+    session = take(directory, now=many.NOON)
+    assert outcomes(session) == ["new"] * days
+    with open_store(read_group(directory).settings.store, directory) as store:
+        (ref,) = read_group(directory).products
+        versions = store.read_versions(ref)
+        assert len(versions) == days
+    # The same file again, with fewer users and a later computation, finds the one version that it replaces.
+    many.hand_in(many.box(directory, ref.affiliate) / "again.parquet", *ref, many.BEGIN, 7, later=timedelta(hours=1))
+    assert outcomes(take(directory, now=many.NOON)) == ["replaced"]
+
+
+def test_what_the_data_show_is_asked_of_all_products_at_once(tmp_path: Path) -> None:
+    """Five queries a product were twenty thousand of 2,000 products, twice a run."""
+    asked = []
+    for number in (2, 9):
+        directory = many.write_first_day(tmp_path / f"{number}", 1, number)
+        go(directory, many.NOON)
+        group = read_group(directory)
+        with open_store(group.settings.store, directory) as store, statements() as issued:
+            data_findings.read(store, group, many.NOON)
+        asked.append(sum(issued.values()))
+    assert asked[0] == asked[1]
+
+
+def test_dagsters_events_are_written_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of a product's events was a transaction of its own, and each asked whether Dagster's tables are there."""
+    directory = many.write_first_day(tmp_path, 1, 6)
+    group = read_group(directory)
+    asked = Counter[str]()
+    has_table = SqliteEventLogStorage.has_table
+    monkeypatch.setattr(SqliteEventLogStorage, "has_table", lambda self, name: asked.update([name]) or has_table(self, name))
+    report = in_process.run(directory, group, many.NOON)
+    assert [product_run.received.new for product_run in report.products] == [1] * 6
+    assert set(asked.values()) <= {1}
+    with instance.open_instance(directory, group) as dagster:
+        for run in dagster.get_runs():
+            events = Counter(entry.dagster_event_type for entry in dagster.all_logs(run.run_id))
+            assert events[dg.DagsterEventType.STEP_OUTPUT] == 0
+            assert events[dg.DagsterEventType.RUN_SUCCESS] == 1
+            assert events[dg.DagsterEventType.STEP_START] == events[dg.DagsterEventType.STEP_SUCCESS] > 0
+            planned = events[dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED]
+            assert planned == events[dg.DagsterEventType.ASSET_CHECK_EVALUATION] > 0
+        for ref in group.products:
+            assert dagster.get_latest_materialization_event(dg.AssetKey([*ref])) is not None
+
+
+def test_many_runs_in_one_process_hold_nothing(tmp_path: Path) -> None:
+    """`serve` lives for months: a descriptor a run would end it after a thousand. Memory may grow by what libraries keep."""
+    directory = many.write_running(tmp_path)
+    used = list(many.runs(directory, 21, lambda text: None))
+    gc.collect()
+    descriptors = [d for d, _ in used]
+    assert max(descriptors[12:]) <= max(descriptors[6:12])
+    assert used[-1][1] < used[8][1] + (48 << 20)
+
+
+def test_the_tool_counts_from_the_past() -> None:
+    """What is handed in mustn't be computed after the moment of the run."""
+    assert NOW < many.NOON
+    assert many.BEGIN + timedelta(days=100) < many.NOON.date()
