@@ -33,6 +33,7 @@ from affiliates.manifests.loader import read_group
 from affiliates.sketches.registers import Registers
 from pipelines.defs import in_process
 from pipelines.ingestion import inbox
+from pipelines.ingestion.receive import accepted_files
 from pipelines.workflows.quiet_run import quiet_run
 from pipelines.workflows.receive import publish_received, receive_files
 from pipelines.workspace import Workspace
@@ -138,8 +139,8 @@ def run_one(directory: Path, number: int) -> None:
     if kind == 1:
         hand_in(box(directory, "b") / f"{day}.parquet", "b", "handed", day - timedelta(1), number)
         with Workspace(directory, group, now) as workspace:
-            offers, _ = inbox.waiting(directory, time.time())
-            session = receive_files(workspace, offers)
+            waiting = inbox.waiting(directory, time.time(), accepted_files(workspace))
+            session = receive_files(workspace, waiting.offers)
             assert [file.outcome for file in session.files] == ["accepted"]
             publish_received(workspace, session)
         return
