@@ -1,0 +1,528 @@
+"""Random sequences of what people do to a group directory, beside the truth that they can't change: who used what on which day.
+
+A group of two entities: `a/app` has its events here, a file a day; `b/web` is counted at an edge of its own and handed in through
+the inbox. Some people use both, some have two identifiers that the crosswalk joins. The truth is a set of people, kept apart
+from every file: an export that is lost, a condition that matches nothing or a clock that runs ahead takes nobody out of it.
+"""
+
+import json
+import os
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+
+from affiliates.aggregation.availability import periods_present
+from affiliates.aggregation.contribute import EdgeContext, contribute
+from affiliates.contributions import contract
+from affiliates.crosswalks.snapshot import snapshots_by_month
+from affiliates.errors import RefusedError
+from affiliates.identity.keyring import Keyring
+from affiliates.identity.keys import GroupKey
+from affiliates.manifests.loader import read_group
+from affiliates.manifests.product import ProductRef
+from affiliates.periods import DAY, days_between
+from affiliates.sources import resolve
+from pipelines.figures import query
+from pipelines.ingestion import inbox, receive
+from pipelines.records import Restatement
+from pipelines.store import contributions, erasure
+from pipelines.workflows.close import Signature, close_month
+from pipelines.workflows.receive import publish_received, receive_files
+from pipelines.workflows.run import run
+from pipelines.workspace import Workspace
+from tests.support.crosswalks import from_people
+from tests.support.groups import KEY, entity, product, source, write_group
+
+MONTH = date(2025, 1, 1)
+DAYS = days_between(date(2025, 1, 6), date(2025, 1, 11))
+"""Of both products' lives."""
+BEGIN = datetime(2025, 2, 10, 6, tzinfo=UTC)
+A_DAY = 120
+"""People of a product's day at first: enough that a loss is no chance of a few."""
+MORE = 12, 40
+"""The fewest and the most people who come late on a day."""
+UNSURE = 8
+"""People by which a sketch of all of them may be off: over five standard errors of 1,500 people at this lgK."""
+APP, WEB = "app", "web"
+STATE = Path(".mauwatch")
+
+Person = int
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a sequence came to."""
+
+    seed: int
+    steps: tuple[str, ...]
+    truth: int
+    """People who used a product in the month."""
+    estimate: int | None
+    complete: bool
+    words: tuple[str, ...]
+    """What the last commands said that isn't clean: refusals, findings, reasons of the figure."""
+
+    @property
+    def kind(self) -> str:
+        """How the figure lies to the truth, and whether anything was said."""
+        estimate = self.estimate
+        lies = "none" if estimate is None else "low" if estimate < self.truth - UNSURE else "high"
+        if estimate is not None and abs(estimate - self.truth) <= UNSURE:
+            lies = "right"
+        return f"{'complete' if self.complete else 'open'}, {lies}, {'told' if self.words else 'silent'}"
+
+    @property
+    def silently_low(self) -> bool:
+        """Whether a complete figure lies below the truth, and nobody said anything."""
+        return self.complete and not self.words and self.estimate is not None and self.estimate < self.truth - UNSURE
+
+
+@dataclass
+class World:
+    """A group directory, the edge beside it, and the truth."""
+
+    room: Path
+    chance: random.Random
+    now: datetime = BEGIN
+    """The true time."""
+    skew: timedelta = timedelta()
+    """How far the centre's clock is from the true time."""
+    seen: dict[tuple[str, date], set[Person]] = field(default_factory=dict)
+    """The truth: who used a product on a day."""
+    kept: dict[tuple[str, date], set[Person] | None] = field(default_factory=dict)
+    """What the files hold; None for a file that isn't there."""
+    known: dict[tuple[str, date], set[Person]] = field(default_factory=dict)
+    """Who was counted at any time: what is lost before anybody has counted it can't be missed by anybody."""
+    known_at_backup: dict[tuple[str, date], set[Person]] | None = None
+    handed_in: dict[str, dict[tuple[str, date], set[Person]]] = field(default_factory=dict)
+    """What each file of the inbox holds."""
+    is_collapsed: bool = False
+    """Whether the crosswalk makes one person of all."""
+    steps: list[str] = field(default_factory=list)
+    next_person: Person = 0
+
+    @property
+    def centre(self) -> Path:
+        """The group's directory."""
+        return self.room / "centre"
+
+    @property
+    def edge(self) -> Path:
+        """The directory of the affiliate that hands in files."""
+        return self.room / "edge"
+
+    @property
+    def clock(self) -> datetime:
+        """What the centre takes for the time."""
+        return self.now + self.skew
+
+    @property
+    def truth(self) -> int:
+        """People of the month: who was counted once, and who stands in a file that is there and is asked for."""
+        there = [people for cell in self.asked_for() if (people := self.kept[cell])]
+        return len(set().union(*self.known.values(), *there))
+
+    def asked_for(self) -> list[tuple[str, date]]:
+        """The products and days that the centre's manifests ask for."""
+        cells = list[tuple[str, date]]()
+        for affiliate, name in (("a", APP), ("b", WEB)):
+            path = self.centre / "affiliates" / f"{affiliate}.yaml"
+            if path.exists():
+                manifest = yaml.safe_load(path.read_text())["products"][0]
+                begin, end = date.fromisoformat(manifest["from"]), date.fromisoformat(manifest["to"])
+                cells += [(name, day) for day in DAYS if begin <= day < end and self._is_read(manifest, day)]
+        return cells
+
+    def _is_read(self, manifest: dict[str, Any], day: date) -> bool:
+        """Whether a product's source, if it has one here, reads the day's file."""
+        return not manifest["sources"] or manifest["sources"][0]["files"] in ("{day}.csv", f"{day}.csv")
+
+    def _note_known(self, cells: dict[tuple[str, date], set[Person]]) -> None:
+        """These were counted, unless one person was made of all."""
+        if not self.is_collapsed:
+            for cell, people in cells.items():
+                self.known[cell] = self.known.get(cell, set()) | people
+
+    def begin(self) -> None:
+        """Lay out both directories, with the events of each day in its file."""
+        days: Any = {"from": DAYS[0].isoformat(), "to": (DAYS[-1] + DAY).isoformat()}
+        daily = source(files="{day}.csv", complete_through=None)
+        with_automated = source(files="{day}.csv", complete_through=None)
+        for name in (APP, WEB):
+            for day in DAYS:
+                self.seen[name, day] = {self._person() for _ in range(A_DAY)}
+                self.kept[name, day] = set(self.seen[name, day])
+        settings: dict[str, Any] = {"lg_k": 18, "crosswalk": "crosswalk.parquet"}
+        namespaces = {"email": {"identifiers_per_person": "several"}}
+        app = product(APP, **days, sources=[daily])
+        web = product(WEB, **days, sources=[])
+        write_group(self.centre, [entity("a", [app]), entity("b", [web])], namespaces=namespaces, **settings)
+        write_group(self.edge, [entity("b", [product(WEB, **days, sources=[with_automated])])], namespaces=namespaces, **settings)
+        self.write_readings("people")
+        for name, day in self.seen:
+            self.write_day(name, day)
+        self.write_crosswalk()
+
+    def write_readings(self, name: str) -> None:
+        """One reading: what is asked here is of the number, and each reading costs its time."""
+        (self.centre / "readings.yaml").write_text(json.dumps({"readings": [{"name": name, "counts": "unique_people"}]}))
+
+    def _person(self) -> Person:
+        """A person: mostly a new one, sometimes one who is known."""
+        if self.next_person and self.chance.random() < 0.25:
+            return self.chance.randrange(self.next_person)
+        self.next_person += 1
+        return self.next_person - 1
+
+    # Files.
+
+    def write_day(self, name: str, day: date) -> None:
+        """Write a day's file as `kept` says."""
+        path = (self.centre if name == APP else self.edge) / f"{day}.csv"
+        people = self.kept[name, day]
+        if people is None:
+            path.unlink(missing_ok=True)
+            return
+        lines = [f"{day}T12:00:00Z,{_identifier(person, name)}" for person in sorted(people)]
+        path.write_text("\n".join(["at,user", *lines]) + "\n")
+        # By the sequence's clock: a file that is written twice in one second must not look unchanged.
+        stamp = self.now.timestamp() + len(self.steps)
+        os.utime(path, (stamp, stamp))
+
+    def write_crosswalk(self, collapsed: bool = False) -> None:
+        """Who is one person: each person's identifiers; `collapsed`: a join on an empty column made one person of all."""
+        rows = [(_identifier(p, name), "nobody" if collapsed else f"p{p}") for p in range(3000) for name in (APP, WEB)]
+        links = pl.DataFrame(rows, schema=["identifier", "person"], orient="row").unique("identifier")
+        self.is_collapsed = collapsed
+        table = from_people(links, "email", GroupKey(KEY, "1"))
+        for directory in (self.centre, self.edge):
+            table.write_parquet(directory / "crosswalk.parquet")
+
+    def edit(self, path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+        """Change a manifest."""
+        content = yaml.safe_load(path.read_text())
+        change(content)
+        path.write_text(yaml.safe_dump(content, sort_keys=False))
+
+    # Commands. Each gives what wasn't clean, in its words.
+
+    def run(self) -> list[str]:
+        """`mauwatch run`."""
+        try:
+            report = run(self.centre, read_group(self.centre), self.clock)
+        except RefusedError as error:
+            return [str(error)]
+        refusals = [str(refusal) for of_product in report.products for refusal in of_product.refusals]
+        if not refusals:
+            mine = [cell for cell in self.asked_for() if cell[0] == APP and cell[1] + DAY <= self.clock.date()]
+            self._note_known({cell: people for cell in mine if (people := self.kept[cell])})
+        missing = [
+            f"{of_product.name} lacks {len(of_product.missing)} days" for of_product in report.products if of_product.missing
+        ]
+        return [*refusals, *missing, *(str(finding) for finding in report.findings)]
+
+    def hand_in(self, name: str, restates: bool = False) -> list[str]:
+        """`mauwatch contribute` at the edge, and `mauwatch receive` of what lies in the inbox."""
+        folder = self.centre / STATE / "inbox" / "b"
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            group = read_group(self.edge, edge=True)
+            ref = ProductRef("b", WEB)
+            of_edge = group.products[ref]
+            settings = group.settings
+            crosswalks = snapshots_by_month(settings.crosswalk, self.edge)
+            context = EdgeContext(self.edge, settings, Keyring(settings, self.edge), crosswalks, self.now)
+            sources = resolve.find(str(ref), of_edge, self.edge, "UTC")
+            periods = periods_present(sources, of_edge, of_edge.days_due(MONTH, DAYS[-1], "UTC"), "UTC", self.now)
+            path = folder / name
+            if periods:
+                made = [c for batch in contribute(ref, of_edge, sources, periods, context) for c in batch]
+                contract.write(path, made)
+                mine = {cell: people for cell, people in self.kept.items() if cell[0] == WEB and people is not None}
+                self.handed_in[name] = {cell: set(people) for cell, people in mine.items() if cell[1] in periods}
+                stamp = self.now.timestamp() - 600
+                os.utime(path, (stamp, stamp))
+        except RefusedError as error:
+            return [str(error)]
+        return self.receive(restates)
+
+    def receive(self, restates: bool = False) -> list[str]:
+        """`mauwatch receive`."""
+        restatement = Restatement("Head of Data", "late events") if restates else None
+        try:
+            with Workspace(self.centre, read_group(self.centre), self.clock) as workspace:
+                offers, left = inbox.waiting(self.centre, self.clock.timestamp(), receive.must_sign(workspace.group))
+                session = receive_files(workspace, offers, None, restatement)
+                publish_received(workspace, session)
+        except RefusedError as error:
+            return [str(error)]
+        for file in session.files:
+            if not file.refusals:
+                self._note_known(self.handed_in[file.offer.path.name])
+        refused = [str(refusal) for file in session.files for refusal in file.refusals]
+        waiting = [str(of_file) for of_file in left]
+        findings = [str(finding) for finding in [*session.undecided, *session.report.findings]]
+        return refused + waiting + findings
+
+    def close(self, despite: str | None = None) -> list[str]:
+        """`mauwatch close`."""
+        try:
+            with Workspace(self.centre, read_group(self.centre), self.clock) as workspace:
+                close_month(workspace, MONTH, Signature("Head of Finance", despite=despite))
+        except RefusedError as error:
+            return [str(error)]
+        return []
+
+    def erase(self, day: date) -> None:
+        """`mauwatch erase a/app --from DAY --to DAY`."""
+        try:
+            group = read_group(self.centre)
+            with contributions.open_store(group.settings.store, self.centre) as store:
+                scope = erasure.Scope(affiliate="a", product=APP, first_day=day, last_day=day)
+                erasure.erase(store, scope, erasure.Order("DPO", "by request"), self.clock)
+        except RefusedError:
+            return
+
+    def figure(self) -> tuple[int | None, bool, list[str]]:
+        """`mauwatch measure`: estimate, whether it is complete, and what is said beside it; nothing where it is refused."""
+        try:
+            group = read_group(self.centre)
+            with contributions.open_store(group.settings.store, self.centre) as store:
+                measured, _ = query.figures_of_month(store, group, MONTH, group.readings.readings[0])
+        except RefusedError as error:
+            return None, False, [str(error)]
+        return measured.group.estimate, measured.group.complete, list(measured.group.reasons)
+
+    def last_look(self) -> Outcome:
+        """Hand in, run twice with the right clock three weeks later, and look: what is said must be said again, not once."""
+        self.skew = timedelta()
+        self.now += timedelta(21)
+        self.hand_in("last.parquet")
+        self.run()
+        self.now += timedelta(hours=12)
+        words = [*self.receive(), *self.run()]
+        estimate, complete, reasons = self.figure()
+        return Outcome(0, tuple(self.steps), self.truth, estimate, complete, (*words, *reasons))
+
+
+def _identifier(person: Person, product_name: str) -> str:
+    """Every fifth person has another address with each product, which the crosswalk joins."""
+    return f"u{person}-{product_name}@example.com" if person % 5 == 0 else f"u{person}@example.com"
+
+
+# What may happen; each changes the world, and none of them changes the truth but the first two.
+
+Step = Callable[[World], None]
+
+
+def _late_events(world: World) -> None:
+    """People whose events came later: the day's file is written again with more of them."""
+    _more(world, APP)
+
+
+def _late_at_the_edge(world: World) -> None:
+    _more(world, WEB)
+
+
+def _more(world: World, name: str) -> None:
+    day = world.chance.choice(DAYS)
+    people = {world._person() for _ in range(world.chance.randint(*MORE))}
+    world.seen[name, day] |= people
+    world.kept[name, day] = set(world.seen[name, day])
+    world.write_day(name, day)
+
+
+def _lost(world: World) -> None:
+    """Part of a day's events is gone: a file of some rows, its header alone, or no file."""
+    name = world.chance.choice((APP, WEB))
+    for day in world.chance.sample(DAYS, world.chance.randint(1, len(DAYS))):
+        rest = world.chance.choice((0.5, 0.2, 0.0, None))
+        kept = world.kept[name, day]
+        world.kept[name, day] = None if rest is None or kept is None else set(sorted(kept)[: int(len(kept) * rest)])
+        world.write_day(name, day)
+
+
+def _found(world: World) -> None:
+    """All files are whole again."""
+    for cell in world.seen:
+        world.kept[cell] = set(world.seen[cell])
+        world.write_day(*cell)
+
+
+def _run(world: World) -> None:
+    world.run()
+
+
+def _hand_in(world: World) -> None:
+    world.hand_in(world.chance.choice(("jan.parquet", f"jan-{len(world.steps)}.parquet")), world.chance.random() < 0.2)
+
+
+def _replaced_with_time_kept(world: World) -> None:
+    """`rsync -t`, `cp -p`: the file has other bytes and its old time."""
+    path = world.centre / STATE / "inbox" / "b" / "jan.parquet"
+    before = path.stat().st_mtime_ns if path.exists() else None
+    _more(world, WEB)
+    world.hand_in("jan.parquet")
+    if before is not None and path.exists():
+        os.utime(path, ns=(before, before))
+
+
+def _close(world: World) -> None:
+    world.close()
+
+
+def _close_despite(world: World) -> None:
+    world.close("the board wants a number")
+
+
+def _erase(world: World) -> None:
+    world.erase(world.chance.choice(DAYS))
+
+
+def _backup(world: World) -> None:
+    path = world.centre / STATE / "store.sqlite"
+    if path.exists():
+        shutil.copy(path, world.room / "backup")
+        world.known_at_backup = {cell: set(people) for cell, people in world.known.items()}
+
+
+def _restore(world: World) -> None:
+    """The database is that of the backup; the inbox, the receipts and the mark beside the store are today's."""
+    if world.known_at_backup is not None:
+        world.known = {cell: set(people) for cell, people in world.known_at_backup.items()}
+        for path in (world.centre / STATE).glob("store.sqlite*"):
+            path.unlink()
+        shutil.copy(world.room / "backup", world.centre / STATE / "store.sqlite")
+
+
+def _store_gone(world: World) -> None:
+    """A volume that isn't mounted: what is in no file can't be known any more."""
+    world.known = {}
+    for path in (world.centre / STATE).glob("store.sqlite*"):
+        path.unlink()
+
+
+def _clock_ahead(world: World) -> None:
+    world.skew = timedelta(world.chance.choice((1, 10, 400)))
+
+
+def _clock_behind(world: World) -> None:
+    world.skew = -timedelta(world.chance.choice((2, 30, 9000)))
+
+
+def _clock_right(world: World) -> None:
+    world.skew = timedelta()
+
+
+def _collapsed(world: World) -> None:
+    world.write_crosswalk(collapsed=True)
+
+
+def _crosswalk_right(world: World) -> None:
+    world.write_crosswalk()
+
+
+def _day_passes(world: World) -> None:
+    world.now += timedelta(world.chance.choice((1, 3, 9)))
+
+
+def _on_app(change: Callable[[dict[str, Any]], None]) -> Step:
+    def step(world: World) -> None:
+        path = world.centre / "affiliates" / "a.yaml"
+        if path.exists():
+            world.edit(path, lambda content: change(content["products"][0]))
+
+    return step
+
+
+def _as_it_was(world: World) -> None:
+    """All manifests as at the beginning."""
+    days = {"from": DAYS[0].isoformat(), "to": (DAYS[-1] + DAY).isoformat()}
+    manifests = {
+        "a": entity("a", [product(APP, **days, sources=[source(files="{day}.csv", complete_through=None)])]),
+        "b": entity("b", [product(WEB, **days, sources=[])]),
+    }
+    for name, manifest in manifests.items():
+        (world.centre / "affiliates" / f"{name}.yaml").write_text(yaml.safe_dump(manifest, sort_keys=False))
+    world.write_readings("people")
+
+
+def _hidden(world: World) -> None:
+    """A manifest gets a name that isn't read."""
+    path = world.centre / "affiliates" / f"{world.chance.choice('ab')}.yaml"
+    if path.exists():
+        path.rename(path.with_suffix(".yaml.bak"))
+
+
+def _reading_renamed(world: World) -> None:
+    world.write_readings(f"people_{len(world.steps)}")
+
+
+def _life_moved(app: dict[str, Any]) -> None:
+    app["to"] = DAYS[2].isoformat()
+
+
+def _born_later(app: dict[str, Any]) -> None:
+    app["from"] = DAYS[3].isoformat()
+
+
+def _matches_nothing(app: dict[str, Any]) -> None:
+    app["sources"][0]["counts_when"] = "user = 'none'"
+
+
+def _all_automated(app: dict[str, Any]) -> None:
+    app["sources"][0]["automated_when"] = "user like '%@%'"
+
+
+def _one_file(app: dict[str, Any]) -> None:
+    """Another name of the files: one that only one of them has, and a day that no export has reached."""
+    app["sources"][0] |= {"files": f"{DAYS[0]}.csv", "complete_through": DAYS[-1].isoformat()}
+
+
+def _count_above(app: dict[str, Any]) -> None:
+    app["counts"] = [{"month": "2025-01", "users": 5000, "unit": "people", "document": "report", "attested_by": "CFO"}]
+
+
+def _no_settling(app: dict[str, Any]) -> None:
+    app["settles_after"] = 0
+
+
+STEPS: dict[str, tuple[Step, int]] = {
+    "late events": (_late_events, 6), "late events at the edge": (_late_at_the_edge, 4), "events lost": (_lost, 4),
+    "files whole again": (_found, 2), "run": (_run, 14), "hand in": (_hand_in, 10),
+    "replaced, time kept": (_replaced_with_time_kept, 3), "close": (_close, 4), "close despite": (_close_despite, 1),
+    "erase a day": (_erase, 1), "backup": (_backup, 3), "restore": (_restore, 3), "store gone": (_store_gone, 1),
+    "clock ahead": (_clock_ahead, 2), "clock behind": (_clock_behind, 2), "clock right": (_clock_right, 3),
+    "crosswalk collapsed": (_collapsed, 2), "crosswalk right": (_crosswalk_right, 3), "days pass": (_day_passes, 4),
+    "manifests as they were": (_as_it_was, 4), "manifest hidden": (_hidden, 1), "reading renamed": (_reading_renamed, 1),
+    "life ends earlier": (_on_app(_life_moved), 1), "life begins later": (_on_app(_born_later), 1),
+    "condition matches nothing": (_on_app(_matches_nothing), 1), "all automated": (_on_app(_all_automated), 1),
+    "another file name": (_on_app(_one_file), 1), "count above": (_on_app(_count_above), 1),
+    "settles at once": (_on_app(_no_settling), 1),
+}  # fmt: skip
+"""By name, what may happen, and how often beside the others."""
+
+
+def play(seed: int, room: Path, length: int = 10) -> Outcome:
+    """A sequence of so many steps, always the same for a seed, and what a last look says."""
+    chance = random.Random(seed)
+    names = chance.choices(list(STEPS), [weight for _, weight in STEPS.values()], k=length)
+    return play_steps(names, room, seed)
+
+
+def play_steps(names: list[str], room: Path, seed: int = 0) -> Outcome:
+    """These steps in this order: what is left of a failing sequence once the steps that don't matter are taken out."""
+    world = World(room, random.Random(seed))
+    world.begin()
+    for name in names:
+        world.steps.append(name)
+        STEPS[name][0](world)
+    outcome = world.last_look()
+    return Outcome(seed, outcome.steps, outcome.truth, outcome.estimate, outcome.complete, outcome.words)

@@ -1,0 +1,43 @@
+"""Random sequences of what people do to a group directory: `python -m tests.tools.sequences [NUMBER] [FIRST SEED]`.
+
+A complete figure below the truth of which nobody says a word ends the program with 1, and names the seed and its steps.
+"""
+
+import sys
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tests.support.sequences import Outcome, play
+
+NUMBER = 2_000
+
+
+def _played(seed: int) -> Outcome:
+    with TemporaryDirectory(prefix="mauwatch-sequence-") as folder:
+        return play(seed, Path(folder))
+
+
+def main() -> int:
+    """Play the sequences on two processes, and say how they ended."""
+    number, first = (int(text) for text in [*sys.argv[1:], *(str(NUMBER), "0")[len(sys.argv) - 1 :]])
+    kinds = Counter[str]()
+    failures = list[Outcome]()
+    # A thread of polars doesn't outlive a fork.
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        for done, future in enumerate(as_completed([pool.submit(_played, seed) for seed in range(first, first + number)]), 1):
+            outcome = future.result()
+            kinds[outcome.kind] += 1
+            if outcome.silently_low:
+                failures.append(outcome)
+                print(f"seed {outcome.seed}: {outcome.estimate} of {outcome.truth} people, complete: {outcome.steps}", flush=True)
+            if done % 100 == 0:
+                print(f"{done} of {number}: {dict(kinds.most_common())}", file=sys.stderr, flush=True)
+    print(f"{number} sequences from seed {first}: {len(failures)} silently low; {dict(kinds.most_common())}")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
