@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.sequences import play, play_steps
 
-SEEDS = range(24)
+SEEDS = range(14)
 FOUND: dict[str, list[str]] = {}
 """Sequences that once ended silently low, without the steps that didn't matter."""
 
@@ -37,8 +37,7 @@ def test_the_truth_is_counted_where_nothing_goes_wrong(tmp_path: Path) -> None:
 
 def test_the_harness_sees_a_low_figure(tmp_path: Path) -> None:
     """Events that are lost after they were counted stay in the truth: without a word, the low estimate would fail the test."""
-    outcome = play_steps(["run", "hand in", "events lost", "run", "hand in"], tmp_path)
-    assert outcome.kind == "complete, low, told" or outcome.kind.startswith("open")
-    assert outcome.estimate is None or outcome.estimate < outcome.truth
+    outcome = play_steps(["run", "hand in", "a day of the app lost", "run"], tmp_path)
+    assert outcome.kind == "complete, low, told"
     assert not outcome.silently_low
-    assert replace(outcome, words=(), complete=True).silently_low
+    assert replace(outcome, words=()).silently_low
