@@ -11,7 +11,7 @@ from affiliates.aggregation import activity, ready_keys
 from affiliates.errors import Code, refused
 from affiliates.manifests.product import Product
 from affiliates.periods import Grain, end_of, first_day, local_day, month_end
-from affiliates.sources.protocol import EventSource
+from affiliates.sources.protocol import EventSource, Fingerprint
 
 
 def periods_present(
@@ -54,13 +54,18 @@ def check_complete_through(sources: Sequence[EventSource], zone: str, now: datet
             )
 
 
-def fingerprints(sources: Sequence[EventSource], periods: Mapping[date, list[date]]) -> dict[date, str]:
-    """By period, a digest (SHA-256, hex) that changes with the period's events, as far as the sources' cheap look shows."""
+def fingerprints(sources: Sequence[EventSource], periods: Mapping[date, list[date]]) -> dict[date, Fingerprint]:
+    """By period, what changes with the period's events, as far as the sources' cheap look shows: digests over all sources."""
     by_source = [source.fingerprints(periods) for source in sources]
+    of_period = {period: [fingerprint_of[period] for fingerprint_of in by_source] for period in periods}
     return {
-        period: hashlib.sha256("".join(fingerprint_of[period] for fingerprint_of in by_source).encode()).hexdigest()
-        for period in periods
+        period: Fingerprint(_joined([part.stated for part in parts]), _joined([part.exact for part in parts]))
+        for period, parts in of_period.items()
     }
+
+
+def _joined(digests: Sequence[str]) -> str:
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def events_now(sources: Sequence[EventSource], grain: Grain, periods: Mapping[date, list[date]], zone: str) -> dict[date, int]:

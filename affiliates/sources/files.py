@@ -23,7 +23,7 @@ from affiliates.sources.file_contents import unreadable
 from affiliates.sources.file_formats import READ_ERRORS, columns_needed, scan_file, together
 from affiliates.sources.file_names import Chosen, NamedFiles, choose, format_of, refuse_unknown
 from affiliates.sources.leftovers import LeftOut, job_of, note, why_left_out
-from affiliates.sources.protocol import PORTION_BYTES, complete_through, digest
+from affiliates.sources.protocol import PORTION_BYTES, Fingerprint, complete_through, digest
 from affiliates.sources.table_formats import refuse_tables
 
 _BRING_FILES = "correct `files`, or bring the files"
@@ -61,8 +61,8 @@ class Files(NamedFiles):
             return list(self.paths)
         return [path for day in days for path in self.parts_by_day.get(day, ())]
 
-    def fingerprints(self, periods: Mapping[date, Sequence[date]]) -> dict[date, str]:
-        """By period: a digest of the name, size and time of change of each file that holds the period's days."""
+    def fingerprints(self, periods: Mapping[date, Sequence[date]]) -> dict[date, Fingerprint]:
+        """By period, digests of each file that holds its days: of name, size and time; of inode and attributes' time, too."""
         if not self.day_by_day:
             return dict.fromkeys(periods, _stats(self.paths))
         return {period: _stats(self.paths_of(days)) for period, days in periods.items()}
@@ -140,10 +140,12 @@ class Files(NamedFiles):
         )
 
 
-def _stats(paths: Sequence[Path]) -> str:
+def _stats(paths: Sequence[Path]) -> Fingerprint:
     # Nanoseconds: two exports within a second would else look the same.
     stats = [(path.name, path.stat()) for path in paths]
-    return digest([(name, stat.st_size, stat.st_mtime_ns) for name, stat in stats])
+    # `cp -p` and `rsync -t` keep the time of change, so that a file of the same size would pass for the one before.
+    exact = [(name, stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns) for name, stat in stats]
+    return Fingerprint(digest([of_file[:3] for of_file in exact]), digest(exact))
 
 
 def find(source: Source, directory: Path, subject: str) -> Files:

@@ -43,7 +43,7 @@ from affiliates.sources.object_client import (
     open_store,
     refusing,
 )
-from affiliates.sources.protocol import PORTION_BYTES, complete_through, digest
+from affiliates.sources.protocol import PORTION_BYTES, Fingerprint, complete_through
 from affiliates.sources.table_formats import refuse_tables
 
 IN_PLACE_BYTES = 64 << 20
@@ -76,11 +76,11 @@ class Objects(NamedFiles):
         """Bytes in the store that reading these days goes through."""
         return sum(listed.size for _, listed in self._objects_of(days))
 
-    def fingerprints(self, periods: Mapping[date, Sequence[date]]) -> dict[date, str]:
+    def fingerprints(self, periods: Mapping[date, Sequence[date]]) -> dict[date, Fingerprint]:
         """By period: a digest of the key, size and tag of each object that holds the period's days."""
         if not self.day_by_day:
-            return dict.fromkeys(periods, digest(self.objects))
-        return {period: digest([listed for _, listed in self._objects_of(days)]) for period, days in periods.items()}
+            return dict.fromkeys(periods, Fingerprint.of_all(self.objects))
+        return {period: Fingerprint.of_all([listed for _, listed in self._objects_of(days)]) for period, days in periods.items()}
 
     def check(self, days: Sequence[date]) -> None:
         """Check what the listing shows; each object is checked as a whole when it is fetched for the check of its times.

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol, Self
 
 import polars as pl
 
@@ -19,6 +19,20 @@ _MOST_OF_A_DAY = 64
 """Characters that are read of a file that holds a day and nothing else."""
 EARLIEST = datetime(1971, 1, 1, tzinfo=UTC)
 """The earliest time of an event. An earlier time is taken for a missing one that was written as 0."""
+
+
+class Fingerprint(NamedTuple):
+    """What changes with the events of a source's period, as far as a cheap look shows: two digests (SHA-256, hex)."""
+
+    stated: str
+    """Of what a copy may keep, such as a file's name, size and time of change."""
+    exact: str
+    """Of the same with what no copy keeps: a file's inode, and the time of its attributes. `stated` where there is none."""
+
+    @classmethod
+    def of_all(cls, value: object) -> Self:
+        """The fingerprint of a value (as `digest` takes it) of which a copy keeps nothing or all."""
+        return cls(digest(value), digest(value))
 
 
 class EventSource(Protocol):
@@ -53,8 +67,8 @@ class EventSource(Protocol):
     def bytes_of(self, days: Sequence[date]) -> int:
         """Bytes that reading these days goes through, or a guess that is no less. Counting plans its passes by them."""
 
-    def fingerprints(self, periods: Mapping[date, Sequence[date]]) -> dict[date, str]:
-        """By a period's first day, a text that changes with the period's events, as far as a cheap look shows.
+    def fingerprints(self, periods: Mapping[date, Sequence[date]]) -> dict[date, Fingerprint]:
+        """By a period's first day, what changes with the period's events, as far as a cheap look shows.
 
         `periods`: the days of each period, by its first day. A period whose fingerprint has changed is counted again.
         """

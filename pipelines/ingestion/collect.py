@@ -15,7 +15,7 @@ from affiliates.errors import Code, Refusal, RefusedError, unforeseen_into
 from affiliates.manifests.product import Product, ProductRef
 from affiliates.sketches.registers import Registers
 from pipelines.figures import exchanged
-from pipelines.ingestion import acceptance
+from pipelines.ingestion import acceptance, seen
 from pipelines.ingestion.due import ProductDue, due, sources_changed
 from pipelines.records import AcceptedContribution, OutcomeCounts
 from pipelines.runbook import DataFinding
@@ -101,12 +101,15 @@ def plan(
 ) -> tuple[ProductRun, ProductDue | None]:
     """What `collect` would do: what is missing or refused before anything is computed, and what is due.
 
-    Nothing is due (None) where a source is refused.
+    Nothing is due (None) where a source is refused. Files of the same events that have another inode are noted, so that nobody
+    looks at them again.
     """
     outcome = ProductRun(ref)
     to_compute = None
     with refusals_into(outcome):
         to_compute = due(workspace, ref, product, first, last)
+        if to_compute.to_note:
+            workspace.store().note_seen(ref, product.grain, to_compute.to_note, workspace.now)
         outcome.missing = to_compute.missing
         outcome.left_out = tuple(text for source in to_compute.sources for text in source.left_out)
     return outcome, None if outcome.refusals else to_compute
@@ -116,7 +119,8 @@ def _store(workspace: Workspace, outcome: ProductRun, computed: list[AcceptedCon
     """Store the contributions, and note in the product's outcome what became of them."""
     store = workspace.store()
     own = [accepted for accepted in computed if not accepted.next_epoch]
-    outcome.received = store.append_contributions(computed, workspace.now, to_compute.fingerprints)
+    notes = {period: seen.note_of(fingerprint) for period, fingerprint in to_compute.fingerprints.items()}
+    outcome.received = store.append_contributions(computed, workspace.now, notes)
     outcome.periods = len(computed)
     if outcome.received.replaced:
         outcome.findings += tuple(_exchanged(store, own))

@@ -10,10 +10,11 @@ from affiliates.manifests.group import Group, settles_at
 from affiliates.manifests.product import Product, ProductRef, definition_digest
 from affiliates.periods import Grain, first_day, last_day, month_of
 from affiliates.sources import resolve
-from affiliates.sources.protocol import EventSource
+from affiliates.sources.protocol import EventSource, Fingerprint
 from pipelines.counting import overlap
 from pipelines.counting.missing import asked_of
 from pipelines.counting.missing import missing as missing_days
+from pipelines.ingestion import seen
 from pipelines.records import StoredContribution
 from pipelines.store import product_days
 from pipelines.workspace import Workspace
@@ -31,10 +32,12 @@ class ProductDue:
     """By first day, the days of each period to compute."""
     missing: tuple[date, ...]
     """Days that are missing (`pipelines.counting.missing`) in the store, and that the sources don't have either."""
-    fingerprints: dict[date, str]
-    """By a period's first day, the digest of the files or rows that the period is computed from."""
+    fingerprints: dict[date, Fingerprint]
+    """By a period's first day, the files or rows that the period is computed from."""
     next_epoch: dict[date, list[date]] = field(default_factory=dict)
     """By the first month of the next key epoch, the days that are contributed under that epoch's key as well."""
+    to_note: dict[date, str] = field(default_factory=dict)
+    """By first day, the notes (`seen`) of periods that aren't computed: the store's notes of the same events are older."""
 
 
 def due(
@@ -57,10 +60,13 @@ def due(
     sources = resolve.find(str(ref), product, workspace.directory, workspace.group.settings.time_zone)
     periods = availability.periods_present(sources, product, days, zone, workspace.now)
     fingerprints = availability.fingerprints(sources, periods)
+    to_note = dict[date, str]()
     next_epoch = key_overlap.next_epoch_days(product, list(periods), workspace.edge)
     if not in_range:
         present = ProductDue(sources, periods, (), fingerprints, next_epoch)
-        needed = _needed(workspace, ref, product, present, stored)
+        notes = workspace.store().read_seen(ref, product.grain) if store else {}
+        needed = _needed(workspace, ref, product, present, stored, notes)
+        to_note = seen.newer_notes({period: note for period, note in notes.items() if period not in needed}, fingerprints)
         periods = {period: days_ for period, days_ in periods.items() if period in needed}
         next_epoch = {month: [day for day in days_ if day in periods] for month, days_ in next_epoch.items()}
     # Who computes a range again is told what the sources no longer hold, though the store has it.
@@ -69,7 +75,7 @@ def due(
     # A day that the sources hold is late in a month that isn't over, or refused below; it isn't missing.
     lacking = _missing(workspace, ref, product, days, there)
     missing = tuple(day for day in lacking if not all(source.has(day) for source in sources))
-    return ProductDue(sources, periods, missing, {period: fingerprints[period] for period in periods}, next_epoch)
+    return ProductDue(sources, periods, missing, {period: fingerprints[period] for period in periods}, next_epoch, to_note)
 
 
 def _missing(
@@ -106,12 +112,19 @@ def _days(product: Product, first: date | None, last: date | None, today: date, 
     return product.days_due(first_day(product.grain, begin), last_day(product.grain, end), zone)
 
 
-def _needed(workspace: Workspace, ref: ProductRef, product: Product, present: ProductDue, stored: Versions) -> set[date]:
-    """First days of the periods in the sources that have to be computed."""
+def _needed(
+    workspace: Workspace,
+    ref: ProductRef,
+    product: Product,
+    present: ProductDue,
+    stored: Versions,
+    notes: Mapping[date, str],
+) -> set[date]:
+    """First days of the periods in the sources that have to be computed. `notes`: of the files of which each was computed."""
     needed = {period for period in present.periods if _is_outdated(stored.get(period), workspace, ref, product)}
     if workspace.store_if_any():
         others = {period: days for period, days in present.periods.items() if period not in needed}
-        needed |= _changed(workspace, ref, product, present, others)
+        needed |= _changed(workspace, ref, product, present, others, notes)
         needed |= _second_ones_due(workspace, ref, product, present.next_epoch)
     # Erased periods come back only where somebody names them: `mauwatch run --from --to` after `erase --allow-again`.
     return needed - {period for period, version in stored.items() if version.erased_at is not None}
@@ -123,21 +136,26 @@ def _changed(
     product: Product,
     present: ProductDue,
     candidates: Mapping[date, list[date]],
+    notes: Mapping[date, str],
 ) -> set[date]:
     """First days of the candidates whose events have changed since they were computed.
 
-    A file named by day is known by its name, size and time of change. A file of many days changes with each of them: there,
+    A file named by day is known by its name, size, times and inode. A file of many days changes with each of them: there,
     the number of a period's events tells whether the period has changed (decisions 27 and 32).
     """
-    store = workspace.store()
-    seen = store.read_seen(ref, product.grain)
     now = present.fingerprints
     # A period whose files nobody noted (an older store's, or handed in) passes for unchanged.
-    changed = {period: days for period, days in candidates.items() if seen.get(period, now[period]) != now[period]}
+    changed = {
+        period: days
+        for period, days in candidates.items()
+        # A copy can't be computed under a key that is gone: there, what a copy keeps decides.
+        if period in notes
+        and not (seen.is_as_stated if _key_is_destroyed(workspace, period) else seen.is_same)(notes[period], now[period])
+    }
     # No look at the events where each file is one day's: there, another fingerprint is the day's own.
     if not changed or all(source.source.by_day for source in present.sources):
         return set(changed)
-    before = product_days.read_events(store, ref, product.grain)
+    before = product_days.read_events(workspace.store(), ref, product.grain)
     events = availability.events_now(present.sources, product.grain, changed, workspace.group.settings.time_zone)
     return {period for period in changed if before.get(period, events[period]) != events[period]}
 
@@ -173,7 +191,7 @@ def _is_outdated(
     edge = workspace.edge
     month = month or month_of(version.activity_date)
     # Under a destroyed key nothing can be computed again: what is stored is the last that there will be.
-    if edge.keys.source(month).destroyed:
+    if _key_is_destroyed(workspace, month):
         return False
     settles = settles_at(workspace.group, ref, version.grain, version.activity_date, version.day_zone)
     return (
@@ -182,3 +200,7 @@ def _is_outdated(
         or version.definition_digest != definition_digest(product, edge.settings)
         or version.crosswalk_digest != workspace.crosswalk_digest(month)
     )
+
+
+def _key_is_destroyed(workspace: Workspace, day: date) -> bool:
+    return workspace.edge.keys.source(month_of(day)).destroyed is not None

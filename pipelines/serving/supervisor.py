@@ -131,11 +131,12 @@ class Manifests:
         return True
 
 
-def _file_states(directory: Path) -> list[tuple[str, int, int]]:
-    """Path, size in bytes and time of change in nanoseconds of every manifest."""
+def _file_states(directory: Path) -> list[tuple[str, int, int, int, int]]:
+    """Path, size in bytes, time of change and of attributes' change in nanoseconds, and inode of every manifest."""
     paths = [*directory.glob("*.yaml"), *(directory / "affiliates").glob("*.yaml")]
     try:
-        return sorted((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths)
+        states = [(str(path), path.stat()) for path in paths]
+        return sorted((path, s.st_size, s.st_mtime_ns, s.st_ctime_ns, s.st_ino) for path, s in states)
     except OSError:  # Taken away just now: the next look sees what is there then.
         return []
 

@@ -329,12 +329,18 @@ class ContributionStore(Store):
         return len(changed)
 
     def read_seen(self, ref: ProductRef, grain: Grain) -> dict[date, str]:
-        """By first day, the digest of the files that a product's period was computed from."""
+        """By first day, the note (`pipelines.ingestion.seen`) of the files that a product's period was computed from."""
         seen = schema.sources_seen.c
         ours = seen.affiliate == ref.affiliate, seen.product == ref.product, seen.grain == grain
         wanted = sa.select(seen.activity_date, seen.files).where(*ours)
         with self.reading() as connection:
             return {row.activity_date: row.files for row in connection.execute(wanted)}
+
+    def note_seen(self, ref: ProductRef, grain: Grain, notes: Mapping[date, str], at: datetime) -> None:
+        """Put notes of a product's files, by first day, in the place of the periods' earlier ones."""
+        subjects = {day: dict(zip(SUBJECT_COLUMNS, (ref.affiliate, ref.product, grain, day), strict=True)) for day in notes}
+        with self.writing() as connection:
+            _replace_seen(connection, [subjects[day] | {"files": note, "seen_at": at} for day, note in notes.items()])
 
     def position(self, at: datetime) -> Position:
         """How far the store is filled; `at`: the time that this is noted with."""

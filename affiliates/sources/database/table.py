@@ -34,7 +34,7 @@ from affiliates.periods import DAY, moments_of
 from affiliates.sources.database.columns import CONVERSION_ERRORS, Column, column_of
 from affiliates.sources.database.connections import ROWS, connected, engine_of, loaded_through, refusing, table_of
 from affiliates.sources.file_formats import check_columns, columns_needed
-from affiliates.sources.protocol import EARLIEST, complete_through, digest
+from affiliates.sources.protocol import EARLIEST, Fingerprint, complete_through
 
 UNKNOWN_BYTES = 1 << 40
 """The size of any table for `bytes_of`, since no database is asked for it: large, so that counting takes a month a pass."""
@@ -79,7 +79,7 @@ class EventTable:
         """`UNKNOWN_BYTES`, whatever the days."""
         return UNKNOWN_BYTES
 
-    def fingerprints(self, periods: Mapping[date, Sequence[date]]) -> dict[date, str]:
+    def fingerprints(self, periods: Mapping[date, Sequence[date]]) -> dict[date, Fingerprint]:
         """By period: a digest of the number of rows of each day, which the database counts in one statement for all periods.
 
         Rows that change and stay as many go unnoticed: `mauwatch run --from --to` counts those again. Where the database
@@ -93,7 +93,8 @@ class EventTable:
         with self.reading(), connected(self.engine) as connection:
             number = sa.func.count()
             if day_expression is None:
-                return dict.fromkeys(periods, digest(connection.execute(sa.select(number).select_from(self._from)).scalar_one()))
+                all_rows = connection.execute(sa.select(number).select_from(self._from)).scalar_one()
+                return dict.fromkeys(periods, Fingerprint.of_all(all_rows))
             within = self._within([days[0] - DAY * 2, days[-1] + DAY * 2])  # So that days beside are whole.
             by_day = sa.select(day_expression, number).select_from(self._from).where(within).group_by(day_expression)
             rows = Counter[date | None]()
@@ -102,7 +103,7 @@ class EventTable:
         around = range(-margin, margin + 1)
         # Rows without a day (None) may belong to any period, so each digest has their number.
         return {
-            period: digest([rows.get(None)] + [rows.get(day + DAY * i) for day in period_days for i in around])
+            period: Fingerprint.of_all([rows.get(None)] + [rows.get(day + DAY * i) for day in period_days for i in around])
             for period, period_days in periods.items()
         }
 
