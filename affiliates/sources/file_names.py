@@ -197,19 +197,31 @@ def refuse_unknown(source: Source, paths: Sequence[PurePath], subject: str) -> N
         )
 
 
+def _expression(text: str) -> str:
+    """The expression for what stands between two {day}: only its last `*` is tried at every length.
+
+    What follows another `*` is taken where it comes first, once and for all (an atomic group), since the next `*` can then
+    stand for all that a later place would leave to it. Tried at every length, twenty `*` would take years.
+    """
+    first, *rest = map(re.escape, re.sub(r"\*+", "*", text).split("*"))
+    *others, last = [f"[^/]*{rest_}" for rest_ in rest] or [""]
+    return first + "".join(f"(?>{other.replace('*', '*?', 1)})" for other in others) + last
+
+
 @lru_cache(maxsize=8)
 def matching(pattern: str) -> re.Pattern[str]:
     """The expression that a whole path must match, for a pattern with `*` (within a folder) and `{day}` (its group `day`)."""
-    expression = re.escape(pattern).replace(r"\*", "[^/]*").replace(r"\{day\}", r"(?P<day>\d{4}-\d\d-\d\d)", 1)
+    before, *rest = map(_expression, pattern.split("{day}"))
     # A pattern may name the day twice, as a folder and as a file; both must then be the same day.
-    return re.compile(expression.replace(r"\{day\}", "(?P=day)"))
+    day = r"(?P<day>\d{4}-\d\d-\d\d)"
+    return re.compile(before + (day + "(?P=day)".join(rest) if rest else ""))
 
 
 @lru_cache(maxsize=8)
 def loosely_matching(pattern: str) -> re.Pattern[str]:
     """As `matching`, with any text in the day's place: for files that fit but for their day. A day may be three folders, too."""
     day = r"(?:[A-Za-z_]+=)?\d{4}/(?:[A-Za-z_]+=)?\d\d?/(?:[A-Za-z_]+=)?\d\d?|[^/]*"
-    before, *rest = (re.escape(text).replace(r"\*", "[^/]*") for text in pattern.split("{day}"))
+    before, *rest = map(_expression, pattern.split("{day}"))
     return re.compile(before + f"(?P<day>{day})" + f"(?:{day})".join(rest))
 
 
