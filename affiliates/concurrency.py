@@ -1,4 +1,4 @@
-"""What several threads or processes share: work on several cores, and files that nobody reads half-written.
+"""What several threads or processes share: work on several cores, files that nobody reads half-written, and small ones.
 
 Threads suffice for work: what takes long here, compiled or in a library, releases the GIL.
 """
@@ -8,6 +8,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import sys
 import tempfile
 from collections import deque
@@ -35,6 +36,10 @@ _looked_through = set[Path]()
 """The folders in which this process has looked for unfinished files of others."""
 _NO_SYNC = (errno.EACCES, errno.EINVAL, errno.ENOTSUP)
 """What a folder answers that may be written but not read, or whose file system keeps no order of names."""
+
+
+class UnfitFileError(OSError):
+    """A file that `read_small` doesn't read: a device, a pipe, or one that is too large."""
 
 
 def ordered(function: Callable[[T], R], items: Iterable[T], at_once: int = 8) -> Iterator[R]:
@@ -199,6 +204,21 @@ def owner_alone() -> Iterator[None]:
         yield
     finally:
         os.umask(before)
+
+
+def read_small(path: Path, most_bytes: int) -> bytes:
+    """The content of a file that has `most_bytes` at most. Raises `OSError`, and `UnfitFileError` for all others.
+
+    A link in the place of a key may lead to a device, which has no end, or to a file that fills the memory.
+    """
+    # Looked at once before opening: opening a pipe waits for whoever writes into it.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise UnfitFileError(errno.EINVAL, "is no plain file")
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    if len(content) > most_bytes:
+        raise UnfitFileError(errno.EFBIG, f"has over {most_bytes:,} bytes")
+    return content
 
 
 def write_secret(path: Path, content: bytes) -> None:

@@ -16,13 +16,15 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from affiliates.concurrency import write_secret
+from affiliates.concurrency import read_small, write_secret
 from affiliates.errors import Code, refused
 
 ENDING = ".sig"
 """The ending of a signature's file, which lies beside the signed file and holds the signature in base64."""
 MOST_BYTES = 1024
 """The size of a signature's file at most; a signature has 88 bytes."""
+_MOST_KEY_BYTES = 1 << 14
+"""The size of a private key's file at most; an Ed25519 key in PEM has 119 bytes."""
 _A_USABLE_KEY = "one that `mauwatch key pair` made"
 
 
@@ -62,7 +64,7 @@ def public_of(private: Path) -> str:
 
 def _key(private: Path) -> Ed25519PrivateKey:
     try:
-        key = load_pem_private_key(private.read_bytes(), None)
+        key = load_pem_private_key(read_small(private, _MOST_KEY_BYTES), None)
     except OSError as error:
         raise refused(
             Code.SIGNING_KEY_UNUSABLE,

@@ -85,7 +85,10 @@ def from_lines(text: str) -> list[LedgerEntry]:
     entries = []
     # `splitlines` would cut at U+0085 and U+2028, too, which canonical JSON holds as they are.
     for line in text.removesuffix("\n").split("\n") if text else ():
-        fields = json.loads(line)
+        try:
+            fields = json.loads(line)
+        except RecursionError:
+            raise ValueError("a line is nested too deep") from None
         # Other spaces or another order would be changed bytes that no digest covers.
         if not isinstance(fields, dict) or set(fields) != set(LedgerEntry.__dataclass_fields__) or canonical(fields) != line:
             raise ValueError("a line is no entry")

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import polars as pl
 
+from affiliates.concurrency import read_small
 from affiliates.errors import Code, RefusedError, printable, refused
 from affiliates.identity.keyring import Keyring
 from affiliates.manifests.settings import Settings
@@ -22,6 +23,8 @@ MONTH = "mauwatch.month"
 """The key of a Parquet file's metadata, or of the JSON file beside the file, that says the snapshot's month (YYYY-MM)."""
 KEY_FINGERPRINT = "mauwatch.key_fingerprint"
 """The same for the fingerprint of the group key under which the keys were made."""
+_MOST_BYTES = 1 << 16
+"""Bytes of the JSON file beside a snapshot at most."""
 BESIDE = ".json"
 """Ending of the JSON file beside a snapshot, for programs that can't write a Parquet file's metadata."""
 MANY_KEYS = 5
@@ -112,7 +115,7 @@ def inside(file: Path | bytes) -> dict[str, str]:
 
 def _beside(path: Path) -> dict[str, str]:
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_small(path, _MOST_BYTES))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError):

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import polars as pl
 
-from affiliates.concurrency import atomic_write
+from affiliates.concurrency import atomic_write, read_small
 from affiliates.errors import Code, refused
 from affiliates.identity.canary_mistakes import Mistakes, mistakes
 from affiliates.identity.forms import Spelling
@@ -29,6 +29,8 @@ UNICODE = NORMALISATION
 ASCII = "v1 ascii"
 """The profile of an engine without NFC, which leaves identifiers outside ASCII out and names this profile."""
 _FORMAT = "canaries 1"
+_MOST_BYTES = 1 << 26
+"""Bytes of a trustee's file at most: one namespace takes 8 kB."""
 
 _NOBODY = ("\\N", "(null)", "#N/A", "00000000-0000-0000-0000-000000000000", "000000000", "''")
 """Values of nobody that an engine with a shorter list takes for people."""
@@ -240,7 +242,7 @@ def to_file(canaries: Canaries, namespaces: Iterable[str], path: Path) -> None:
 def from_file(path: Path) -> Canaries:
     """Canaries from a trustee's file; raises `RefusedError` where the file isn't there or isn't one."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_small(path, _MOST_BYTES))
         if content["mauwatch"] != _FORMAT:
             raise ValueError
         by_namespace = {
@@ -257,7 +259,7 @@ def from_file(path: Path) -> Canaries:
             raise ValueError
         return Canaries(str(content["epoch"]), str(content["fingerprint"]), by_namespace.get)
     # Whatever shape a stranger's JSON has, reading it as the wanted shape raises one of these.
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise refused(
             Code.CANARIES_UNUSABLE,
             "the trustee's canaries",

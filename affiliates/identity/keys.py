@@ -14,6 +14,7 @@ from pathlib import Path
 import polars as pl
 import polars_hash  # noqa: F401 (gives expressions their `chash`)
 
+from affiliates.concurrency import UnfitFileError, read_small
 from affiliates.errors import Code, refused
 from affiliates.manifests.settings import KeySource
 
@@ -25,6 +26,10 @@ TEST_KEY = "0123456789abcdef" * 4
 
 Everybody has it, so no group may use it: whoever knows a group's key can test who is in the group's sketches.
 """
+
+
+MOST_BYTES = 1 << 12
+"""Bytes of a key's file at most; a key has 64, and may have white space around it."""
 
 
 class GroupKey:
@@ -103,7 +108,7 @@ def _key_text(source: KeySource, directory: Path) -> str:
     if source.file is not None:
         path = directory / source.file
         try:
-            return path.read_text(encoding="utf-8-sig")
+            return read_small(path, MOST_BYTES).decode("utf-8-sig")
         except (OSError, UnicodeDecodeError) as error:
             # Somebody may have written the key itself where its path belongs: the message must not show it.
             path_or_dots = "…" if re.search("[0-9a-fA-F]{32}", source.file) else source.file
@@ -111,7 +116,7 @@ def _key_text(source: KeySource, directory: Path) -> str:
                 Code.KEY_MISSING,
                 "the group key",
                 "can't be read from its file" if isinstance(error, OSError) else "its file isn't UTF-8 text",
-                path_or_dots,
+                f"{path_or_dots}: {error.strerror}" if isinstance(error, UnfitFileError) else path_or_dots,
                 "put the key there, or correct `key` in group.yaml",
             ) from None
     name = source.env or ""

@@ -6,10 +6,13 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
+from affiliates.concurrency import read_small
 from affiliates.errors import Code, refused
 from affiliates.manifests.base import Model, Name, Text, part_of_one
 from affiliates.manifests.product import ProductRef
 
+_MOST_SECRET_BYTES = 1 << 16
+"""Bytes of the file that holds a channel's URL or secret at most."""
 Kind = Literal["threshold", "missing_data", "unusual_data", "failed_run", "definition_change", "jump"]
 """What an alert is about: a clause's threshold that comes near (`threshold`), or something that keeps the figure from being
 read (all others). The two never stand in for each other."""
@@ -225,7 +228,7 @@ def _secret(subject: str, env: str | None, file: str | None, directory: Path) ->
     else:
         place = f"file {file}"
         try:
-            text = (directory / str(file)).read_text(encoding="utf-8-sig")
+            text = read_small(directory / str(file), _MOST_SECRET_BYTES).decode("utf-8-sig")
         # `from None`: an error of decoding holds the bytes that it couldn't read.
         except (OSError, UnicodeDecodeError):
             raise refused(Code.CHANNEL_UNUSABLE, subject, "its URL can't be read", place, "see to the file") from None

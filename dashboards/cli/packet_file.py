@@ -1,5 +1,6 @@
 """A packet's file: a zip of `packet.json` and of the crosswalk's snapshots, written at headquarters and read at an affiliate."""
 
+import io
 import zipfile
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -113,6 +114,13 @@ def write(path: Path, packet: Packet, snapshots: Mapping[str, Crosswalk]) -> Non
             file.writestr(name, snapshot.table_bytes(crosswalk))
 
 
+def _snapshot(content: bytes, listed: PacketSnapshot) -> Crosswalk:
+    """A snapshot in a packet. Raises `ValueError` where it has other rows than listed: a few bytes may stand for billions."""
+    if pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item() != listed.keys:
+        raise ValueError
+    return snapshot.from_bytes(content, listed.file)
+
+
 def read(path: Path) -> tuple[Packet, dict[str, Crosswalk]]:
     """A packet and its snapshots by their file's name. Raises `RefusedError` where it can't be read, or isn't whole."""
     unusable = refused(
@@ -123,11 +131,19 @@ def read(path: Path) -> tuple[Packet, dict[str, Crosswalk]]:
         "ask headquarters for it again: mauwatch packet AFFILIATE -o FILE",
     )
     try:
+        # A device has no end, and a pipe would be waited for.
+        if path.exists() and not path.is_file():
+            raise unusable
         with zipfile.ZipFile(path) as file:
-            if file.getinfo(_LIST).file_size > _MOST_LIST:
+            infos = file.infolist()
+            # As `write` writes: nothing is packed (so nothing is larger than the file) or encrypted, and each name is there once.
+            if any(info.compress_type or info.flag_bits & 1 for info in infos) or file.getinfo(_LIST).file_size > _MOST_LIST:
                 raise unusable
             packet = Packet.model_validate_json(file.read(_LIST))
-            snapshots = {one.file: snapshot.from_bytes(file.read(one.file), one.file) for one in packet.snapshots}
+            names = sorted(info.filename for info in infos)
+            if names != sorted([_LIST, *(one.file for one in packet.snapshots)]):
+                raise unusable
+            snapshots = {one.file: _snapshot(file.read(one.file), one) for one in packet.snapshots}
     # A file that was cut off or changed fails as a zip, as JSON, as the wanted shape (`ValueError`) or as Parquet.
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, NotImplementedError, pl.exceptions.PolarsError, RefusedError):
         raise unusable from None

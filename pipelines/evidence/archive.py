@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from affiliates import signing
-from affiliates.concurrency import atomic_write, temporary_folder
+from affiliates.concurrency import atomic_write, read_small, temporary_folder
 from affiliates.errors import Code, refused
 from pipelines.hash_chain import canonical
 
@@ -30,6 +30,10 @@ SIGNATURE = "signature.json"
 """The second file: public key and signature of the list's digest, both null in an unsigned bundle."""
 MOST_FILES = 100_000
 """Files in a bundle at most."""
+MOST_JSON_BYTES = 1 << 28
+"""Bytes of a bundle's document in JSON at most: read at once, a document takes several times as much memory."""
+_MOST_LIST_BYTES = 1 << 25
+"""Bytes of a bundle's list at most: 100,000 files take half as many."""
 _BLOCK = 1 << 20
 """Bytes that are copied at a time: a product's sketches can be large."""
 _DATE = (1980, 1, 1, 0, 0, 0)
@@ -56,7 +60,7 @@ class Bundle:
     def json(self, name: str) -> Any:
         """The content of a JSON file. Raises `RefusedError` (BUNDLE_CHANGED) where there is no such file, or no JSON in it."""
         try:
-            return json.loads((self.folder / name).read_text(encoding="utf-8"), object_pairs_hook=_each_once)
+            return json.loads(read_small(self.folder / name, MOST_JSON_BYTES), object_pairs_hook=_each_once)
         except (OSError, ValueError, RecursionError):
             raise refused(
                 Code.BUNDLE_CHANGED, name, "isn't in the bundle, or can't be read", "", "ask for the bundle again"
@@ -179,6 +183,8 @@ def _unpacked(path: Path, folder: Path) -> tuple[bytes, bytes]:
     with zipfile.ZipFile(path) as archive:
         infos = archive.infolist()
         if len(infos) > MOST_FILES or [info.filename for info in infos[:2]] != [LIST, SIGNATURE]:
+            raise ValueError
+        if any(info.file_size > _MOST_LIST_BYTES for info in infos[:2]):
             raise ValueError
         # Bit 0 of the flags is encryption.
         if any(info.compress_type or info.flag_bits & 1 for info in infos):

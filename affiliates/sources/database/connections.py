@@ -16,6 +16,7 @@ from urllib.parse import quote
 import polars as pl
 import sqlalchemy as sa
 
+from affiliates.concurrency import read_small
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.manifests.source import Database, LoadedThrough
 
@@ -23,6 +24,8 @@ ROWS = 50_000
 """Rows that are fetched at a time: 40 MB of Python's objects at four columns of text, and a polars frame of 5 MB."""
 _WAITS = {"connect_timeout": 10, "keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
 """PostgreSQL's seconds to connect, and after which a server that has gone without a word is given up; for the URL to change."""
+_MOST_URL_BYTES = 1 << 16
+"""Bytes of the file that holds a database's URL at most."""
 _LONGEST_STATEMENT = 3_600_000
 """Milliseconds of one statement: also of one that waits for a lock which nobody gives up. A cursor's rows come by many."""
 _DENIED = "42501"
@@ -126,7 +129,7 @@ def _url(database: Database, directory: Path, subject: str) -> sa.URL:
     elif database.file is not None:
         place = database.file
         try:
-            text = (directory / database.file).read_text(encoding="utf-8-sig")
+            text = read_small(directory / database.file, _MOST_URL_BYTES).decode("utf-8-sig")
         except (OSError, UnicodeDecodeError):
             text = None
     if not text or not text.strip():

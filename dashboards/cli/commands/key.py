@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from affiliates.concurrency import write_secret
+from affiliates.concurrency import read_small, write_secret
 from affiliates.errors import Code, RefusedError, refused
 from dashboards.cli import console
 from dashboards.cli.options import HERE, GroupDir, Json, read_group_or_part
@@ -214,11 +214,13 @@ def _looked_at(source: "KeySource", directory: Path) -> dict[str, Any]:
 
 def _held(source: "KeySource", directory: Path) -> bytes | None:
     """The bytes as they are kept; None where they can't be read, of which `read_key` says why."""
+    from affiliates.identity.keys import MOST_BYTES
+
     if source.file is None:
         text = os.environ.get(source.env or "")
         return None if text is None else os.fsencode(text)
     try:
-        return (directory / source.file).read_bytes()
+        return read_small(directory / source.file, MOST_BYTES)
     except OSError:
         return None
 
