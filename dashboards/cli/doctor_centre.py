@@ -53,12 +53,18 @@ def licences(directory: Path, group: Group, now: datetime) -> Iterator[Examined]
         yield "registry", False, "; ".join(map(str, error.refusals))
         return
     text = f"{len(known.entries)} entries, the newest reviewed on {max(entry.reviewed for entry in known.entries)}"
-    due = known.due_for_review(local_day(now, group.settings.time_zone))
+    today = local_day(now, group.settings.time_zone)
+    due = known.due_for_review(today)
     passed = ", ".join(f"{entry.id} ({entry.review_by})" for entry in due)
-    yield "registry", True, text + (f"; review date has passed: {passed}" if due else "")
+    text += f"; review date has passed: {passed}" if due else ""
+    text += "".join(f"; replaced by licences/*.yaml: {replacement}" for replacement in registry.replacements(known))
+    # Such an entry would stand before each newer one that comes with a later version.
+    own = [entry for entry in known.entries if entry.id in (*known.added, *known.replaced)]
+    ahead = ", ".join(entry.id for entry in own if entry.reviewed > today)
+    yield "registry", not ahead, text + (f"; correct `reviewed`, a day that is still to come: {ahead}" if ahead else "")
     for refusal in registry.unknown(group, known):
         yield f"licence of {refusal.subject}", False, str(refusal)
-    for text in rules.unwatched(group, known, local_day(now, group.settings.time_zone)):
+    for text in rules.unwatched(group, known, today):
         yield "alerts", False, text
 
 

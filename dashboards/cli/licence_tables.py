@@ -254,9 +254,16 @@ def sources(registry: "Registry", shown: "Sequence[LicenceEntry]") -> Renderable
 
 
 def standing(
-    registry: "Registry", shown: "Sequence[LicenceEntry]", due: "Sequence[LicenceEntry]", notes: Sequence[str]
+    registry: "Registry",
+    shown: "Sequence[LicenceEntry]",
+    due: "Sequence[LicenceEntry]",
+    notes: Sequence[str],
+    replacements: Sequence[str],
 ) -> Iterator[Text]:
-    """How what is shown was read, how new the registry is, what is due for review, after `notes`."""
+    """How what is shown was read, how new the registry is, what is due for review, after `notes`.
+
+    `replacements`: as `pipelines.licences.registry.replacements`.
+    """
     yield from (Text(note) for note in notes)
     read = _of_whom((entry.evidence.replace("_", " "), entry.id) for entry in shown)
     if read:
@@ -265,7 +272,7 @@ def standing(
     reviewed = max(entry.reviewed for entry in registry.entries)
     yield Text(f"No newer version of Llama known since {newest.released} ({newest.id}; registry of {reviewed}).")
     if registry.replaced:
-        yield Text(f"Replaced by this group's licences/*.yaml: {', '.join(registry.replaced)}.")
+        yield Text(f"Replaced by this group's licences/*.yaml: {'. '.join(replacements)}.")
     if registry.added:
         yield Text(f"Added by this group's licences/*.yaml: {', '.join(registry.added)}.")
     if due:

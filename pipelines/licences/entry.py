@@ -94,7 +94,7 @@ class Clause(Model):
     """Where the clause stands in a regulation."""
     metric: Metric | None = None
     """What is counted."""
-    threshold: int | None = None
+    threshold: Annotated[int, Field(gt=0)] | None = None
     """The number in the clause."""
     comparator: Literal["gt", "gte", "gte_or_gt_unverified"] | None = None
     """gt: only more than the threshold is over; gte: the threshold itself is over, too."""
@@ -249,7 +249,7 @@ class LicenceEntry(Model):
     """The name of the general licence that the model has."""
     weights: str | None = None
     """Whether the model's weights can be had."""
-    user_threshold: int | None = None
+    user_threshold: Annotated[int, Field(gt=0)] | None = None
     """A number of users named elsewhere than in a clause."""
     purpose_limit: str | None = None
     """The purposes that the text allows."""

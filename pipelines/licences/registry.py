@@ -52,6 +52,33 @@ class Registry(Model):
         return [entry for entry in self.entries if entry.review_by < today]
 
 
+def replacements(registry: Registry) -> list[str]:
+    """What a group's entries change in the built-in ones that they replace, a text each; "the same tests" where no test changes.
+
+    A larger threshold, or a clause that is gone, clears whoever the built-in entry doesn't clear.
+    """
+    texts = []
+    for id_ in registry.replaced:
+        ours, theirs = builtin().get(id_), registry.get(id_)
+        assert ours is not None
+        assert theirs is not None
+        before, after = (
+            {
+                clause.id: f"{clause.threshold:,} ({clause.comparator}, {clause.measured}, {clause.scope}, {clause.whose_users})"
+                for clause in entry.clauses
+                if clause.tested
+            }
+            for entry in (ours, theirs)
+        )
+        changed = [
+            f"{name} {before.get(name, 'not tested')}, now {after.get(name, 'not tested')}"
+            for name in sorted({*before, *after})
+            if before.get(name) != after.get(name)
+        ]
+        texts.append(f"{id_}: {'; '.join(changed) or 'the same tests'}")
+    return texts
+
+
 @cache
 def builtin() -> Registry:
     """The entries that come with the program; read once a process. Raises `RefusedError` with every mistake in them."""

@@ -250,7 +250,7 @@ def _listed(
     months: "Months", known: "Registry", picked: "list[LicenceEntry]", today: date, about: date | None, filters: LicenceFilters
 ) -> "tuple[Any, RenderableType]":
     from dashboards.cli import brief_licences, licence_tables
-    from pipelines.licences import clause_tests, grants, release_tests
+    from pipelines.licences import clause_tests, grants, registry, release_tests
 
     ids = {entry.id for entry in picked}
     # Tests at a release come first: they are the reason why this product exists.
@@ -298,7 +298,7 @@ def _listed(
         for duty, due in grants.due_reports(grant, today)
     ]
     about_them = [test.licence.entry for test in [*first, *rest]] + [test.entry for test in others]
-    shown += licence_tables.standing(known, about_them, known.due_for_review(today), notes)
+    shown += licence_tables.standing(known, about_them, known.due_for_review(today), notes, registry.replacements(known))
     return answer, Stack(*shown, licence_tables.NO_ADVICE)
 
 

@@ -1,5 +1,6 @@
 """`doctor` looks as far as `run` does: what a run refuses, or ends with 1 for, is said before there is a run."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -110,3 +111,16 @@ def test_last_month_is_the_groups(make: Make) -> None:
     )
     assert "2025-02" in look(directory, datetime(2025, 2, 28, 13, tzinfo=UTC))["crosswalk"][1]
     assert "2025-01" in look(directory, datetime(2025, 2, 28, 10, tzinfo=UTC))["crosswalk"][1]
+
+
+def test_the_registry_tells_what_a_group_replaces(make: Make) -> None:
+    """An entry of a later `reviewed` stands in the place of ours: of a year to come, in the place of every newer one."""
+    directory = make([entity("a", [product(to="2025-02-01")])], {"events.parquet": EVENTS})
+    (directory / "licences").mkdir()
+    ours = registry.FOLDER / "databricks.yaml"
+    text = ours.read_text()
+    for year, is_fine in (("2027", True), ("2999", False)):
+        changed = re.sub(r"reviewed: \d{4}", f"reviewed: {year}", re.sub(r"review_by: \d{4}", "review_by: 3000", text))
+        (directory / "licences" / "ours.yaml").write_text(changed)
+        fine, said = look(directory, datetime(2028, 1, 1, tzinfo=UTC))["registry"]
+        assert (fine, "; replaced by licences/*.yaml: dbrx: the same tests" in said) == (is_fine, True)

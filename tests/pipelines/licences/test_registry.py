@@ -13,7 +13,7 @@ import yaml
 from affiliates.errors import RefusedError
 from pipelines.licences import registry
 from pipelines.licences.entry import TESTED, Clause, LicenceEntry
-from pipelines.licences.registry import builtin, from_directory
+from pipelines.licences.registry import builtin, from_directory, replacements
 from pipelines.licences.release_tests import llama_releases
 from tests.support.groups import entity
 from tests.support.paths import SHARED as SHARED_DATA
@@ -191,6 +191,26 @@ def test_mistakes_are_named_with_their_line(tmp_path: Path, change: dict[str, An
         from_directory(written(tmp_path, ADDED | change))
     assert message in str(refused.value)
     assert str(refused.value).startswith("licences/ours.yaml:")
+
+
+@pytest.mark.parametrize("number", [0, -1, -700_000_000])
+def test_no_threshold_is_nobody(tmp_path: Path, number: int) -> None:
+    """Of 0, everybody would be over; of less, nothing means anything."""
+    for change in ({"clauses": [ADDED["clauses"][0] | {"threshold": number}]}, {"user_threshold": number}):
+        with pytest.raises(RefusedError, match="threshold"):
+            from_directory(written(tmp_path, ADDED | change))
+
+
+def test_what_a_replacement_changes_is_said(tmp_path: Path) -> None:
+    """Ten times the threshold, or no clause at all, clears everybody; under its old name, nobody sees it."""
+    newer = raw_files()["databricks.yaml"]["licences"][0] | {"reviewed": date(2026, 12, 1)}
+    assert replacements(from_directory(written(tmp_path, newer | {"name": "Another"}))) == ["dbrx: the same tests"]
+    clause = {**newer["clauses"][0], "threshold": 7_000_000_000}
+    before = "dbrx: mau 700,000,000 (gt, month_before_release, all, licensee and its affiliates)"
+    (more,) = replacements(from_directory(written(tmp_path, newer | {"clauses": [clause]})))
+    assert more == f"{before}, now 7,000,000,000 (gt, month_before_release, all, licensee and its affiliates)"
+    assert replacements(from_directory(written(tmp_path, newer | {"clauses": []}))) == [f"{before}, now not tested"]
+    assert replacements(builtin()) == []
 
 
 def test_one_id_in_two_files(tmp_path: Path) -> None:
