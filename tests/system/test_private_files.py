@@ -182,6 +182,52 @@ def test_a_run_that_is_killed_leaves_no_sketch(tmp_path: Path) -> None:
     assert list(rooms.rglob("*.parquet")) == []
 
 
+def killed_after(module: str, name: str, arguments: list[object], rooms: Path) -> None:
+    """Run a command whose function NAME does its work, and kill the command just then."""
+    code = f"""
+        import signal, sys
+        from dashboards.cli import main
+        import {module} as its_module
+        does = its_module.{name}
+        def there(*arguments, **options):
+            does(*arguments, **options)
+            print("there", flush=True)
+            signal.pause()
+        its_module.{name} = there
+        sys.argv = {["mauwatch", *map(str, arguments)]!r}
+        main.main()
+    """
+    killed(code, rooms)
+
+
+def sketches_in(*places: Path) -> list[str]:
+    """What a command was writing: sketches, and documents that stand beside them."""
+    return sorted(path.name for place in places for path in place.rglob("*") if path.is_file() and path.name[0] != "_")
+
+
+def again(arguments: list[object], rooms: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "dashboards.cli.main", *map(str, arguments)], cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(rooms)}, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode in (0, 1), done.stderr
+
+
+def test_contribute_that_is_killed_leaves_no_sketch(tmp_path: Path) -> None:
+    """The whole contribution lay there under another name, readable by whoever was its owner, for good."""
+    directory = group_in(tmp_path / "group")
+    rooms, out = tmp_path / "rooms", tmp_path / "out"
+    rooms.mkdir()
+    out.mkdir()
+    days = ["--group", directory, "--from", "2025-01-01", "--to", "2025-01-31"]
+    killed_after("affiliates.contributions.contract", "write", ["contribute", *days, "-o", out / "c.parquet"], rooms)
+    (half,) = out.iterdir()
+    assert (half.suffix, stat.S_IMODE(half.stat().st_mode)) == (".part", 0o600)
+    assert half.read_bytes().endswith(b"PAR1"), "the sketches are in it"
+    again(["contribute", *days, "-o", out / "another.parquet"], rooms)
+    assert (sketches_in(out), sketches_in(rooms)) == (["another.parquet"], [])
+
+
 def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:
     with umask(0):
         assert stat.S_IMODE(private_folder(tmp_path / "a" / "b").stat().st_mode) == 0o700
