@@ -19,6 +19,7 @@ from affiliates.manifests.source import Identifier, Source
 from affiliates.sources.file_contents import (
     TextFault,
     check_kind,
+    check_packed_lines,
     ends_with_line_end,
     head_of,
     not_text,
@@ -61,7 +62,10 @@ def check_file(path: Path, file_format: str, source: Source, subject: str, name:
                 "an export that failed, not a day without users",
                 "write it again; for zero users, write a file with its columns and no rows",
             )
-        check_kind(head_of(path), file_format, where)
+        head = head_of(path)
+        check_kind(head, file_format, where)
+        if file_format != "parquet":
+            check_packed_lines(path, head, where)
         if file_format == "parquet":
             _check_parquet(path, source, where)
         elif file_format == "csv":
