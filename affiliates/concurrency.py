@@ -139,7 +139,10 @@ def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
 def _new_folder(where: Path) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_WORK, dir=where))
-        lock = os.open(folder, os.O_RDONLY)
+        try:
+            lock = os.open(folder, os.O_RDONLY)
+        except FileNotFoundError:  # Taken for one that a killed process left, before it had its lock.
+            continue
         if _locks(lock, folder, waits=True):
             return folder, lock
         os.close(lock)
@@ -150,7 +153,7 @@ def _remove_abandoned(path: Path) -> None:
     try:
         if path.lstat().st_uid != os.geteuid():
             return
-        lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        lock = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:  # Gone meanwhile, or a link.
         return
     try:

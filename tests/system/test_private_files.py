@@ -12,6 +12,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -139,6 +140,18 @@ def test_what_is_in_use_stays(tmp_path: Path) -> None:
         assert (folder / "x").read_bytes() == b"1"
         assert unfinished.exists()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+def test_many_ask_for_folders_at_once(tmp_path: Path) -> None:
+    """A folder that has no lock yet looks like one that was left: whoever made it must get another one, and no error."""
+
+    def used(_: int) -> bool:
+        with temporary_folder(tmp_path) as folder:
+            return folder.is_dir()
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(used, range(600)))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_others_files_stay(tmp_path: Path) -> None:

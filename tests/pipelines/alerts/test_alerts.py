@@ -816,7 +816,9 @@ def test_no_level_follows_a_product_down_that_stands_still(tmp_path: Path) -> No
     fallen = write(directory, {**counts, "2025-03": 568})
     events(full[:600]).write_parquet(directory / "events.parquet")
     report = run(directory, fallen, datetime(2025, 4, 6, tzinfo=UTC))
-    assert [told["what"] for told in report.to_dict()["data_findings"]] == ["no users from 2025-03-03"]
+    assert [told["what"] for told in report.to_dict()["data_findings"]] == [
+        "fewer users than an earlier version from 2025-03-03", "no users from 2025-03-03",
+    ]  # fmt: skip
     assert not [event for event in happened(directory, fallen) if event[1] in ("lowered", "cleared")]
     events(full).write_parquet(directory / "events.parquet")
     run(directory, fallen, datetime(2025, 4, 7, tzinfo=UTC))
