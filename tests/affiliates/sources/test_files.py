@@ -252,8 +252,9 @@ def test_the_day_of_a_run_is_not_over(make: Make) -> None:
     directory = make(
         [entity("a", [product(sources=[source(complete_through="2025-01-05")])])], {"events.parquet": events(ROWS[:3])}
     )
-    computed = contributions(directory, now=datetime(2025, 1, 5, 23, 59, tzinfo=UTC))
-    assert max(computed) == date(2025, 1, 4)
+    with pytest.raises(RefusedError, match="`complete_through` is today, which isn't over"):
+        contributions(directory, now=datetime(2025, 1, 5, 23, 59, tzinfo=UTC))
+    assert max(contributions(directory, now=datetime(2025, 1, 6, tzinfo=UTC))) == date(2025, 1, 5)
 
 
 def test_crosswalk_joins_and_its_table_is_checked(make: Make) -> None:
@@ -455,7 +456,7 @@ def test_days_of_dates_are_the_groups(make: Make) -> None:
     """A date has no hour, so it can't be brought into another zone: it would be right for most, and wrong for some."""
     frame = pl.DataFrame({"at": [date(2025, 1, 5)], "user": ["a@example.com"]})
     at_five = datetime(2025, 1, 4, 20, tzinfo=UTC)  # In Tokyo it is the 5th already.
-    app = product(sources=[source(complete_through="2025-01-04")])
+    app = product(sources=[source(complete_through="2025-01-03")])
     directory = make([entity("a", [app])], {"events.parquet": frame}, time_zone="Asia/Tokyo")
     assert not any(users(c) for c in contributions(directory, now=at_five).values())
     with pytest.raises(RefusedError, match="times in the future"):
