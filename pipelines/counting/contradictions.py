@@ -10,7 +10,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from pipelines.counting.bounds import Pool, Sketches, estimate_people
+from affiliates.sketches.registers import Bounds
+from pipelines.counting.bounds import Pool, Sketches, estimate_people, namespace_bounds, unite
 from pipelines.counting.convention import Convention
 from pipelines.counting.figure import Share
 from pipelines.counting.stand_ins import StatedBounds
@@ -18,6 +19,7 @@ from pipelines.records import StatedCount
 
 WRONG = "one of the two is wrong"
 """How the text of a contradiction ends."""
+_NOBODY = Bounds(0, 0, 0)
 _MORE_ERRORS = 2.0
 """Standard errors beyond the bounds, which lie two of them out: an exact count beside a sketch contradicts by chance once in
 16,000 months."""
@@ -31,6 +33,8 @@ class OtherGrain:
     """What the counted ones are: `days` or `month`."""
     other: str
     sketches: Sketches
+    is_alike: bool = False
+    """Whether both are of one key and one crosswalk: then the same people have the same registers."""
 
 
 def is_one(reason: str) -> bool:
@@ -88,6 +92,24 @@ def _texts(name: str, share: Share, stated: StatedBounds, convention: Convention
         if by_other.lower - _MORE_ERRORS * by_other.standard_error > people.upper + more:
             at_least = f"at least {math.floor(by_other.lower):,} by its {other.other}"
             yield f"{name}: at most {upper:,} people by its {other.counted}, and {at_least}: {WRONG}"
+        elif other.is_alike:
+            yield from _lacking(name, share.pool.stated, other)
+
+
+def _lacking(name: str, counted: Sketches, other: OtherGrain) -> Iterator[str]:
+    """The namespaces in which the grain that isn't counted has somebody whom the counted one lacks, a text each.
+
+    Where nobody knows how many identifiers one person has, the bounds of people are too wide to contradict each other. The
+    identifiers of the two grains are the same ones, so that they can be compared by themselves.
+    """
+    for namespace, sketches in other.sketches.items():
+        ours = {namespace: counted.get(namespace, {})}
+        own = namespace_bounds(ours[namespace]) if ours[namespace] else _NOBODY
+        both = namespace_bounds(unite([ours, {namespace: sketches}])[namespace])
+        more = _MORE_ERRORS * (own.upper - own.lower + both.upper - both.lower) / 4  # Bounds lie four errors apart.
+        if both.lower - more > own.upper:
+            at_most = f"at most {math.ceil(own.upper):,} of {namespace} by its {other.counted}"
+            yield f"{name}: {at_most}, and at least {math.floor(both.lower):,} with its {other.other}: {WRONG}"
 
 
 def _shown(number: StatedCount) -> str:

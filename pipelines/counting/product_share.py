@@ -184,7 +184,8 @@ def other_grain(
         return None
     united = _unite(context, str(ref), [same])
     names = {"day": "days", "month": "month"}
-    return OtherGrain(names[versions[0].grain], names[same[0].grain], united.sketches[0])
+    hashed = {(v.key_epoch, v.key_fingerprint, v.crosswalk_digest) for v in [*versions, *same]}
+    return OtherGrain(names[versions[0].grain], names[same[0].grain], united.sketches[0], is_alike=len(hashed) == 1)
 
 
 def _unite(context: WindowContext, name: str, lists: Sequence[Sequence[StoredContribution]]) -> _United:

@@ -149,6 +149,25 @@ def test_a_month_below_the_union_of_its_days(store: ContributionStore, group: Gr
     assert (figure.upper is None) == contradicts
 
 
+@pytest.mark.parametrize(("first", "contradicts"), [(0, False), (100, True)])
+@pytest.mark.parametrize("crosswalk", ["", "ab" * 32])
+def test_identifiers_of_a_month_that_lack_those_of_its_days(
+    make: Callable[..., Path], store: ContributionStore, first: int, contradicts: bool, crosswalk: str
+) -> None:
+    """Nobody knows how many identifiers a person has, so the people's bounds are wide; and as many others hide who is gone."""
+    several = {"email": {"identifiers_per_person": "several"}}
+    monthly = product("z", sources=[], settles_after=3, grain="month")
+    group = read_group(make([entity("b", [monthly])], namespaces=several))
+    for number, day in enumerate(DAYS[:31]):
+        give(store, group, contributed("b/z", day, {"email": sketch(10 * number, 10 * number + 10)}))
+    month = contributed("b/z", MONTH, {"email": sketch(first, first + 310)}, grain="month", crosswalk_digest=crosswalk)
+    give(store, group, month)
+    reasons = contradictions.among(measured(store, group).products["b/z"].reasons)
+    text = "b/z: at most 311 of email by its month, and at least 410 with its days: one of the two is wrong"
+    # Another crosswalk may rightly make other people of the same events.
+    assert reasons == ([text] if contradicts and not crosswalk else [])
+
+
 @pytest.mark.parametrize(("people", "contradicts"), [(310, False), (400, True)])
 def test_days_below_their_month(store: ContributionStore, group: Group, people: int, contradicts: bool) -> None:
     """Days that are all there and have fewer people than the month that was handed in lack some: a part of each day's export."""
