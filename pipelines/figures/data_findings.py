@@ -130,7 +130,7 @@ def _findings(product: Product, periods: Sequence[ProductDay], since: date) -> I
     grain = periods[0].grain
     lost = losses.find(periods, product.active.label)
     for loss in lost:
-        text = f"{ref}: {loss}: is a part of the source gone?"
+        text = f"{ref}: {loss}: {loss.question}"
         yield DataFinding(text, Page.CHECK_LOSS, ref, f"{LOST_USERS} from {loss.first}", loss.first, last_day(grain, loss.last))
     yield from two_computations.find(periods)
     in_loss = losses.days_of(lost)

@@ -4,8 +4,9 @@ Late events only add users. A version that lacks more than a tenth of an earlier
 part of the source: a file is gone, or was written again with its header alone.
 
 A loss is none where it is said why: the product calls something else active (`active`, by its id or its version), or an order
-to erase was about the period. Under other settings, or another crosswalk, fewer identifiers may be the same people: then a loss
-is one of events, too.
+to erase was about the period. Under other settings, or the first crosswalk, fewer identifiers may be the same people: then a loss
+is one of events, too. Not so where a crosswalk takes another one's place: whom the two join are the same people, and a wrong join
+leaves all events.
 """
 
 import math
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
+from affiliates.crosswalks.snapshot import NO_CROSSWALK
 from affiliates.periods import month_of
 from affiliates.sketches.plausibility import SURE
 from affiliates.sketches.registers import standard_error
@@ -35,6 +37,14 @@ class Loss:
     """Users of the current versions, added over the periods."""
     before: int
     """The most users that a version of each period had, added over the periods."""
+    has_other_crosswalk: bool = False
+    """Whether an earlier version of any of the periods was joined by another crosswalk."""
+
+    @property
+    def question(self) -> str:
+        """What the loss may come from."""
+        gone = "is a part of the source gone"
+        return f"{gone}, or does the other crosswalk join several people?" if self.has_other_crosswalk else f"{gone}?"
 
     @property
     def first(self) -> date:
@@ -65,7 +75,8 @@ def find(periods: Sequence[ProductDay], label: str | None = None) -> list[Loss]:
     for _, of_month in groupby(lossy, key=lambda pair: month_of(pair[0].day)):
         pairs = list(of_month)
         users = sum(period.users or 0 for period, _ in pairs)
-        losses.append(Loss(tuple(period.day for period, _ in pairs), users, sum(before for _, before in pairs)))
+        has_other = any(_is_joined_otherwise(version, period.versions[-1]) for period, _ in pairs for version in period.versions)
+        losses.append(Loss(tuple(period.day for period, _ in pairs), users, sum(before for _, before in pairs), has_other))
     return losses
 
 
@@ -88,10 +99,18 @@ def _is_comparable(earlier: Version, current: Version, label: str | None) -> boo
     """Whether nothing that was said explains fewer users."""
     if earlier.definition != current.definition == label:
         return False
+    if _is_joined_otherwise(earlier, current):
+        return True
     if earlier.settings != current.settings and earlier.events is not None and current.events is not None:
         # Whom a crosswalk joins, or two spellings that are one now, is one user in the place of several, with all events.
         return current.events < (1 - MISSED) * earlier.events
     return True
+
+
+def _is_joined_otherwise(earlier: Version, current: Version) -> bool:
+    """Whether the crosswalk of one version took the place of the other's."""
+    before, after = earlier.settings[1], current.settings[1]
+    return before != after and NO_CROSSWALK not in (before, after)
 
 
 def _is_lossy(period: ProductDay, before: int) -> bool:

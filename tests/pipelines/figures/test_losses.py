@@ -135,6 +135,26 @@ def test_a_loss_is_none_where_it_is_said_why(make: Make, way: str, key: GroupKey
     assert ("no_loss" in refused_close(directory)) if is_told else True
 
 
+@pytest.mark.parametrize("sharing", [1, 3])
+def test_another_crosswalk_that_joins_several_people_is_told(make: Make, key: GroupKey, sharing: int) -> None:
+    """A join by a wrong column makes one person of several, within all bounds for a person's keys, and leaves all events."""
+    emails = [f"u{number}@example.com" for number in range(60)]
+    pairs = pl.DataFrame({"identifier": emails, "person": [f"p{number}" for number in range(60)]})
+    settings: dict[str, Any] = {"crosswalk": "crosswalk.parquet", "namespaces": {"email": {"identifiers_per_person": [1, 3]}}}
+    rows = [(f"{day}T12:00:00Z", email) for day in DAYS for email in emails]
+    directory = make([entity("a", [product(to="2025-02-01")])], {"events.parquet": events(rows)}, **settings)
+    from_people(pairs, "email", key).write_parquet(directory / "crosswalk.parquet")
+    assert go(directory).clean
+    others = pairs.with_columns(person=pl.Series([f"q{number // sharing}" for number in range(60)]))
+    from_people(others, "email", key).write_parquet(directory / "crosswalk.parquet")
+    text = "a/app: 620 users from 2025-01-01 to 2025-01-31, 1,860 by an earlier version: is a part of the source gone, or does "
+    expected = [f"{text}the other crosswalk join several people?"] if sharing > 1 else []
+    assert told(directory, 2) == expected
+    assert _versions(directory) == 2 * 31, "the days were computed again"
+    if expected:
+        assert "no_loss" in refused_close(directory)
+
+
 def _versions(directory: Path) -> int:
     return len(rows_of(read_group(directory).settings.store, directory)["contributions"])
 
