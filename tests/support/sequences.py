@@ -14,7 +14,9 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import polars as pl
@@ -22,6 +24,7 @@ import yaml
 
 from affiliates.aggregation.availability import periods_present
 from affiliates.aggregation.contribute import EdgeContext, contribute
+from affiliates.concurrency import private_folder
 from affiliates.contributions import contract
 from affiliates.crosswalks.snapshot import Snapshots
 from affiliates.errors import RefusedError
@@ -53,6 +56,8 @@ MORE = 12, 40
 UNSURE = 6
 """People by which a sketch of all of them may be off: over four standard errors of 1,000 people at this lgK."""
 APP, WEB = "app", "web"
+MOST_PEOPLE = 1_500
+"""People whom a crosswalk knows: more than a sequence can have."""
 STATE = Path(".mauwatch")
 
 Person = int
@@ -163,11 +168,12 @@ class World:
         if not path.exists():
             return
         with closing(sqlite3.connect(path)) as store:
-            rows = store.execute("select product, activity_date, computed_at from contributions").fetchall()
-        for name, day, moment in rows:
+            rows = store.execute("select product, grain, activity_date, computed_at from contributions").fetchall()
+        for name, grain, first, moment in rows:
             at = datetime.fromisoformat(moment).replace(tzinfo=UTC)
-            people = self.computed.get((name, date.fromisoformat(day), at), set())
-            self.known[name, date.fromisoformat(day)] = self.known.get((name, date.fromisoformat(day)), set()) | people
+            for day in DAYS if grain == "month" else [date.fromisoformat(first)]:
+                people = self.computed.get((name, day, at), set())
+                self.known[name, day] = self.known.get((name, day), set()) | people
 
     def begin(self) -> None:
         """Lay out both directories, with the events of each day in its file."""
@@ -184,9 +190,20 @@ class World:
         write_group(self.centre, [entity("a", [app]), entity("b", [web])], namespaces=namespaces, **settings)
         write_group(self.edge, [entity("b", [product(WEB, **days, sources=[daily])])], namespaces=namespaces, **settings)
         self.write_readings("people")
+        self._lay_out_store()
         for name, day in self.seen:
             self.write_day(name, day)
         self.write_crosswalk()
+
+    def _lay_out_store(self) -> None:
+        """An empty store: making one takes longer than a run."""
+        path = self.centre / STATE / "store.sqlite"
+        private_folder(path.parent)
+        path.write_bytes(_empty_store())
+
+    def write_key(self, key: str) -> None:
+        """The centre's secret."""
+        (self.centre / "group.key").write_text(key)
 
     def write_readings(self, name: str) -> None:
         """One reading: what is asked here is of the number, and each reading costs its time."""
@@ -214,9 +231,9 @@ class World:
         stamp = self.now.timestamp() + len(self.steps)
         os.utime(path, (stamp, stamp))
 
-    def write_crosswalk(self, collapsed: bool = False) -> None:
-        """Who is one person: each person's identifiers; `collapsed`: a join on an empty column made one person of all."""
-        rows = [(_identifier(p, name), "nobody" if collapsed else f"p{p}") for p in range(3000) for name in (APP, WEB)]
+    def write_crosswalk(self, sharing: int = 1) -> None:
+        """Who is one person: each person's identifiers; `sharing`: of so many people a wrong join made one."""
+        rows = [(_identifier(p, name), f"p{p // sharing}") for p in range(MOST_PEOPLE) for name in (APP, WEB)]
         links = pl.DataFrame(rows, schema=["identifier", "person"], orient="row").unique("identifier")
         table = from_people(links, "email", GroupKey(KEY, "1"))
         for directory in (self.centre, self.edge):
@@ -230,11 +247,12 @@ class World:
 
     # Commands. Each gives what wasn't clean, in its words.
 
-    def run(self) -> list[str]:
+    def run(self, first: date | None = None, last: date | None = None) -> list[str]:
         """`mauwatch run`."""
-        self.computed |= {(*cell, self.clock): people for cell, people in self.kept.items() if cell[0] == APP and people}
+        mine = [cell for cell in self.asked_for() if cell[0] == APP]
+        self.computed |= {(*cell, self.clock): people for cell in mine if (people := self.kept[cell])}
         try:
-            report = run(self.centre, read_group(self.centre), self.clock)
+            report = run(self.centre, read_group(self.centre), self.clock, first, last)
         except RefusedError as error:
             return [str(error)]
         refusals = [str(refusal) for of_product in report.products for refusal in of_product.refusals]
@@ -334,6 +352,15 @@ class World:
         estimate, complete, reasons = self.figure()
         steps, signed_low = tuple(self.steps), tuple(self.signed_low)
         return Outcome(self.seed, steps, self.truth, estimate, complete, (*words, *reasons), signed_low)
+
+
+@cache
+def _empty_store() -> bytes:
+    """The bytes of a store that nothing was stored in."""
+    with TemporaryDirectory() as folder:
+        with contributions.open_store("sqlite:///store.sqlite", Path(folder), create=True):
+            pass
+        return (Path(folder) / "store.sqlite").read_bytes()
 
 
 def _identifier(person: Person, product_name: str) -> str:
@@ -463,7 +490,31 @@ def _clock_right(world: World) -> None:
 
 
 def _collapsed(world: World) -> None:
-    world.write_crosswalk(collapsed=True)
+    """A join on an empty column made one person of all, or of some."""
+    world.write_crosswalk(world.chance.choice((2, 3, MOST_PEOPLE)))
+
+
+def _another_key(world: World) -> None:
+    """Another secret in the key's file."""
+    world.write_key("beef" * 16)
+
+
+def _key_right(world: World) -> None:
+    world.write_key(KEY)
+
+
+def _another_zone(world: World) -> None:
+    """The group's days begin elsewhere: at noon of UTC the next one has begun there."""
+    world.edit(world.centre / "group.yaml", lambda settings: settings.update(time_zone="Pacific/Auckland"))
+
+
+def _zone_right(world: World) -> None:
+    world.edit(world.centre / "group.yaml", lambda settings: settings.update(time_zone="UTC"))
+
+
+def _run_in_a_range(world: World) -> None:
+    first, last = sorted(world.chance.choices(DAYS, k=2))
+    world.run(first, last)
 
 
 def _crosswalk_right(world: World) -> None:
@@ -508,6 +559,8 @@ def _mended(world: World) -> None:
     """What commands and the runbook ask for: manifests, crosswalk and clock are right again, and so is the store."""
     _as_it_was(world)
     _crosswalk_right(world)
+    _key_right(world)
+    _zone_right(world)
     _clock_right(world)
     if not (world.centre / STATE / "store.sqlite").exists():
         _restore(world)
@@ -543,6 +596,11 @@ def _count_above(app: dict[str, Any]) -> None:
     app["counts"] = [{"month": "2025-01", "users": 5000, "unit": "people", "document": "report", "attested_by": "CFO"}]
 
 
+def _by_month(app: dict[str, Any]) -> None:
+    """One contribution for the whole month, in the place of one a day."""
+    app["grain"] = "month"
+
+
 def _no_settling(app: dict[str, Any]) -> None:
     app["settles_after"] = 0
 
@@ -559,18 +617,27 @@ STEPS: dict[str, tuple[Step, int]] = {
     "life ends earlier": (_on_app(_life_moved), 1), "life begins later": (_on_app(_born_later), 1),
     "condition matches nothing": (_on_app(_matches_nothing), 1), "all automated": (_on_app(_all_automated), 1),
     "another file name": (_on_app(_one_file), 1), "count above": (_on_app(_count_above), 1),
-    "settles at once": (_on_app(_no_settling), 2),
+    "settles at once": (_on_app(_no_settling), 2), "by month": (_on_app(_by_month), 1), "another key": (_another_key, 1),
+    "key right": (_key_right, 1), "another zone": (_another_zone, 1), "zone right": (_zone_right, 1),
+    "run in a range": (_run_in_a_range, 3),
 }  # fmt: skip
 """By name, what may happen, and how often beside the others."""
+
+
+ALWAYS = "run", "hand in"
+CHOSEN = 0.4
+"""How often a sequence has a kind of step."""
 
 
 def play(seed: int, room: Path, length: int = 10) -> Outcome:
     """A sequence of so many steps, always the same for a seed, and what a last look says.
 
-    Every other sequence is mended before: a figure that was said to be wrong has to be right then.
+    A sequence has some kinds of steps alone, so that those meet often. Every other one is mended before the look: a figure that
+    was said to be wrong has to be right then.
     """
     chance = random.Random(seed)
-    names = chance.choices(list(STEPS), [weight for _, weight in STEPS.values()], k=length)
+    chosen = [name for name in STEPS if name in ALWAYS or chance.random() < CHOSEN]
+    names = chance.choices(chosen, [STEPS[name][1] for name in chosen], k=length)
     names += ["mended"] * (seed % 2)
     return play_steps(names, room, seed)
 

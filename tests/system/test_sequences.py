@@ -13,8 +13,12 @@ import pytest
 from tests.support.sequences import play, play_steps
 
 SEEDS = range(14)
-FOUND: dict[str, list[str]] = {}
-"""Sequences that once ended silently low, without the steps that didn't matter."""
+FOUND = {
+    "another crosswalk joins three people into one": (3, ["run", "hand in", "crosswalk collapsed", "run", "hand in"]),
+    "a month lacks days that were counted": (10062, ["run", "hand in", "life begins later", "by month"]),
+    "a month lacks people of its days": (1, ["run", "hand in", "by month", "a day of the app lost", "run"]),
+}
+"""Seeds and steps of sequences that once ended silently low, without the steps that didn't matter."""
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -25,7 +29,8 @@ def test_no_complete_figure_is_silently_low(seed: int, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", FOUND)
 def test_what_was_found_stays_mended(name: str, tmp_path: Path) -> None:
-    outcome = play_steps(FOUND[name], tmp_path)
+    seed, steps = FOUND[name]
+    outcome = play_steps(steps, tmp_path, seed)
     assert not outcome.silently_low, outcome
 
 
