@@ -1,4 +1,4 @@
-"""Random sequences of what people do to a group directory: `python -m tests.tools.sequences [NUMBER] [FIRST SEED]`.
+"""Random sequences of what people do to a group directory: `python -m tests.tools.sequences [NUMBER [FIRST [PROCESSES]]]`.
 
 A complete figure below the truth of which nobody says a word ends the program with 1, and names the seed and its steps; so does
 an error that nobody foresaw.
@@ -22,12 +22,13 @@ def _played(seed: int) -> Outcome:
 
 
 def main() -> int:
-    """Play the sequences on two processes, and say how they ended."""
-    number, first = (int(text) for text in [*sys.argv[1:], *(str(NUMBER), "0")[len(sys.argv) - 1 :]])
+    """Play the sequences, and say how they ended."""
+    given = [int(text) for text in sys.argv[1:]]
+    number, first, processes = [*given, *(NUMBER, 0, 2)[len(given) :]]
     kinds = Counter[str]()
     failures = list[str]()
     # A thread of polars doesn't outlive a fork.
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         seeds = {pool.submit(_played, seed): seed for seed in range(first, first + number)}
         for done, future in enumerate(as_completed(seeds), 1):
             if error := future.exception():
