@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from affiliates.sketches.plausibility import MISSED
 from affiliates.sketches.registers import Bounds
 from pipelines.counting.bounds import Pool, Sketches, estimate_people, namespace_bounds, unite
 from pipelines.counting.convention import Convention
@@ -35,6 +36,8 @@ class OtherGrain:
     sketches: Sketches
     is_alike: bool = False
     """Whether both are of one key and one crosswalk: then the same people have the same registers."""
+    has_other_crosswalk: bool = False
+    """Whether both are of one key, and each is joined by a crosswalk of its own."""
 
 
 def is_one(reason: str) -> bool:
@@ -94,6 +97,8 @@ def _texts(name: str, share: Share, stated: StatedBounds, convention: Convention
             yield f"{name}: at most {upper:,} people by its {other.counted}, and {at_least}: {WRONG}"
         elif other.is_alike:
             yield from _lacking(name, share.pool.stated, other)
+        elif other.has_other_crosswalk:
+            yield from _joined_away(name, share.pool.stated, other)
 
 
 def _lacking(name: str, counted: Sketches, other: OtherGrain) -> Iterator[str]:
@@ -110,6 +115,15 @@ def _lacking(name: str, counted: Sketches, other: OtherGrain) -> Iterator[str]:
         if both.lower - more > own.upper:
             at_most = f"at most {math.ceil(own.upper):,} of {namespace} by its {other.counted}"
             yield f"{name}: {at_most}, and at least {math.floor(both.lower):,} with its {other.other}: {WRONG}"
+
+
+def _joined_away(name: str, counted: Sketches, other: OtherGrain) -> Iterator[str]:
+    """That the counted grain has over a tenth fewer identifiers and people, added up, than the other has by its own crosswalk."""
+    upper = sum(namespace_bounds(sketches).upper for sketches in counted.values())
+    lower = sum(namespace_bounds(sketches).lower for sketches in other.sketches.values())
+    if upper < (1 - MISSED) * lower:
+        at_most = f"at most {math.ceil(upper):,} users by its {other.counted}"
+        yield f"{name}: {at_most}, and at least {math.floor(lower):,} by its {other.other}, under another crosswalk: {WRONG}"
 
 
 def _shown(number: StatedCount) -> str:

@@ -185,7 +185,10 @@ def other_grain(
     united = _unite(context, str(ref), [same])
     names = {"day": "days", "month": "month"}
     hashed = {(v.key_epoch, v.key_fingerprint, v.crosswalk_digest) for v in [*versions, *same]}
-    return OtherGrain(names[versions[0].grain], names[same[0].grain], united.sketches[0], is_alike=len(hashed) == 1)
+    keys = {v.key_fingerprint for v in [*versions, *same]}
+    crosswalks = {v.crosswalk_digest for v in [*versions, *same]}
+    has_other = len(keys) == 1 and len(crosswalks) > 1 and "" not in crosswalks
+    return OtherGrain(names[versions[0].grain], names[same[0].grain], united.sketches[0], len(hashed) == 1, has_other)
 
 
 def _unite(context: WindowContext, name: str, lists: Sequence[Sequence[StoredContribution]]) -> _United:

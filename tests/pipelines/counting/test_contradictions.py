@@ -168,6 +168,25 @@ def test_identifiers_of_a_month_that_lack_those_of_its_days(
     assert reasons == ([text] if contradicts and not crosswalk else [])
 
 
+@pytest.mark.parametrize(("people", "contradicts"), [(290, False), (200, True)])
+@pytest.mark.parametrize("before", ["", "cd" * 32])
+def test_a_month_that_another_crosswalk_joins(
+    make: Callable[..., Path], store: ContributionStore, people: int, contradicts: bool, before: str
+) -> None:
+    """A wrong join leaves fewer people of the same events; the first crosswalk may rightly do so."""
+    several = {"email": {"identifiers_per_person": "several"}}
+    monthly = product("z", sources=[], settles_after=3, grain="month")
+    group = read_group(make([entity("b", [monthly])], namespaces=several))
+    for number, day in enumerate(DAYS[:31]):
+        own = sketch(10 * number, 10 * number + 10)
+        give(store, group, contributed("b/z", day, {"person": own}, crosswalk_digest=before))
+    month = {"person": sketch(5000, 5000 + people)}
+    give(store, group, contributed("b/z", MONTH, month, grain="month", crosswalk_digest="ab" * 32))
+    reasons = contradictions.among(measured(store, group).products["b/z"].reasons)
+    text = "b/z: at most 201 users by its month, and at least 310 by its days, under another crosswalk: one of the two is wrong"
+    assert reasons == ([text] if contradicts and before else [])
+
+
 @pytest.mark.parametrize(("people", "contradicts"), [(310, False), (400, True)])
 def test_days_below_their_month(store: ContributionStore, group: Group, people: int, contradicts: bool) -> None:
     """Days that are all there and have fewer people than the month that was handed in lack some: a part of each day's export."""
