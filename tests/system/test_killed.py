@@ -14,7 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -37,9 +37,9 @@ THOROUGH, QUICK = ((3, 3, 2), (3, 2, 2)), ((3,), (3,))
 """So many kills in a row of each victim: eight of a store's first run and seven of one that finds much changed, or three."""
 PASSING = {
     "id", "contribution_id", "supersedes", "publication", "inputs", "contributions_to", "counts_to",
-    "known_at", "computed_at", "seen_at",
+    "known_at", "computed_at", "seen_at", "files",
 }  # fmt: skip
-"""Numbers of rows and moments: another run's are others."""
+"""Numbers of rows and moments, and what tells a file from another: another run's, or another copy's, are others."""
 
 
 def write(directory: Path, store_url: str, changed: bool) -> None:
@@ -77,13 +77,14 @@ class Place:
         return copied
 
     def run(self) -> None:
-        assert not any(p.refusals for p in run(self.directory, read_group(self.directory), NOW).products)
+        """With this machine's clock, as the one that is killed: what an earlier moment finds stored counts as the future's."""
+        assert not any(p.refusals for p in run(self.directory, read_group(self.directory), datetime.now(UTC)).products)
 
     def rows(self) -> dict[str, Counter[str]]:
         """Everything in the store, and how often, but for what another run has otherwise.
 
-        Alerts speak of the present, which is this machine's for the one that is killed and `NOW` for the one after it:
-        tests/pipelines/alerts/test_delivery.py kills those.
+        Alerts speak of the moment of their run, which is another one's for each: tests/pipelines/alerts/test_delivery.py kills
+        those.
         """
         tables = rows_of(self.store_url, self.directory)
         return {table: Counter(map(_as_text, rows)) for table, rows in tables.items() if table not in ("incidents", "ledger")}
