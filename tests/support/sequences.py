@@ -118,6 +118,8 @@ class World:
     """What each file of the inbox holds."""
     signed_low: list[str] = field(default_factory=list)
     """Steps that signed a complete figure below the truth without `--despite`."""
+    sharing: int = 1
+    """Of how many people the crosswalk makes one."""
     refused: list[str] = field(default_factory=list)
     """Why the files that were received last were refused: they lie in the quarantine, with their receipts."""
     steps: list[str] = field(default_factory=list)
@@ -145,7 +147,10 @@ class World:
         # What was handed in lies in the inbox still, unless it was refused.
         folder = self.centre / STATE / "inbox" / "b"
         lying = [cells for name, cells in self.handed_in.items() if (folder / name).exists()]
-        return len(set().union(*self.known.values(), *there, *(people for cells in lying for people in cells.values())))
+        known = set[Person]().union(*self.known.values())
+        everybody = known.union(*there, *(people for cells in lying for people in cells.values()))
+        # Whom a wrong join made one before they were counted apart, nothing that anybody holds tells apart.
+        return max(len(known), len({person // self.sharing for person in everybody}))
 
     def asked_for(self) -> list[tuple[str, date]]:
         """The products and days that the centre's manifests ask for."""
@@ -165,7 +170,7 @@ class World:
     def _note_known(self) -> None:
         """Who was counted: what the files held when the store's contributions, of whatever version, were computed."""
         path = self.centre / STATE / "store.sqlite"
-        if not path.exists():
+        if not path.exists() or self.sharing > 1:
             return
         with closing(sqlite3.connect(path)) as store:
             rows = store.execute("select product, grain, activity_date, computed_at from contributions").fetchall()
@@ -233,6 +238,7 @@ class World:
 
     def write_crosswalk(self, sharing: int = 1) -> None:
         """Who is one person: each person's identifiers; `sharing`: of so many people a wrong join made one."""
+        self.sharing = sharing
         rows = [(_identifier(p, name), f"p{p // sharing}") for p in range(MOST_PEOPLE) for name in (APP, WEB)]
         links = pl.DataFrame(rows, schema=["identifier", "person"], orient="row").unique("identifier")
         table = from_people(links, "email", GroupKey(KEY, "1"))
