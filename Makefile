@@ -71,13 +71,13 @@ fuzz: .venv/ready ## images as a stranger may send them, for two minutes: regist
 	$(call environment,$(PYTHON),.venv-spark,requirements/spark.txt)
 	touch $@
 
-# The other versions of Python that pyproject.toml claims. All tests but the longest, which are of the data and not of Python.
-pythons: ## the tests under each other version of Python that is claimed, where one is installed
+# The other versions of Python that pyproject.toml claims: what affiliates run on their machines, but for the longest tests.
+pythons: ## the edge's tests under each other version of Python that is claimed, where one is installed
 	for version in 3.12 3.13; do \
 		python=$$(python$$version -c 'import sys; print(sys.executable)' 2>/dev/null || echo "$$(pyenv prefix $$version 2>/dev/null)/bin/python$$version"); \
 		if [ ! -x "$$python" ]; then echo "no Python $$version here: not tested"; continue; fi; \
 		$(MAKE) .venv-$$version/ready VERSION=$$version OTHER="$$python" && \
-		.venv-$$version/bin/python -m pytest -n $(WORKERS) --dist worksteal -m "not long" tests/affiliates tests/pipelines tests/dashboards || exit 1; \
+		.venv-$$version/bin/python -m pytest -n $(WORKERS) --dist worksteal -m "not long" tests/affiliates || exit 1; \
 	done
 
 .venv-$(VERSION)/ready: pyproject.toml requirements/development.txt
