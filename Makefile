@@ -90,7 +90,7 @@ pythons: ## the edge's tests under each other version of Python that is claimed,
 	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt uv
 	touch $@
 
-LOCK := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+LOCK := .venv-lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate \
 	--no-emit-index-url -c constraints.txt
 lock: .venv-lock/ready ## the digests of all that pip may fetch, from the pins in constraints.txt: requirements/
 	$(LOCK) --extra build pyproject.toml -o requirements/core.txt

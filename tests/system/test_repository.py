@@ -145,7 +145,9 @@ def test_pins_are_names_and_versions_alone() -> None:
 def _locked(name: str) -> dict[str, str]:
     """By package, the version in a lock of requirements/, without what Windows alone would install; each has digests."""
     text = (ROOT / "requirements" / name).read_text(encoding="utf-8").replace("\\\n", " ")
-    rows = re.findall(r"^([\w.-]+)==([\w.+!]+)( ;[^-]*?)?((?: +--hash=sha256:[0-9a-f]{64})+)\s*$", text, re.MULTILINE)
+    rows = re.findall(
+        r"^([\w.-]+)(?:\[[\w,-]+\])?==([\w.+!]+)( ;[^-]*?)?((?: +--hash=sha256:[0-9a-f]{64})+)\s*$", text, re.MULTILINE
+    )
     assert len(rows) == len([line for line in text.splitlines() if line.strip()]), f"{name} has a line without a digest"
     return {re.sub("[-_.]+", "-", row[0]).lower(): row[1] for row in rows if "'win32'" not in row[2]}
 
