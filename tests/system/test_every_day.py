@@ -95,9 +95,14 @@ def in_the_store(directory: Path) -> dict[str, list[str]]:
         "parts": kept(parts),
         "sketches": kept([r for r in rows["sketches"] if r["digest"] in used]),
         "counts": kept([r for r in rows["counts"] if r["users"] is not None], "id", "known_at"),
-        # Of the one file of all days each day has the state in which its own events last changed.
-        "files": kept([r for r in rows["sources_seen"] if r["product"] != "messenger"], "seen_at"),
+        # Of the one file of all days each day has the state in which its own events last changed. The second half of a state
+        # tells a file from its copy.
+        "files": kept([_by_content(r) for r in rows["sources_seen"] if r["product"] != "messenger"], "seen_at"),
     }
+
+
+def _by_content(row: Row) -> Row:
+    return row | {"files": row["files"].partition(":")[0]}
 
 
 def number(row: Row) -> int:
