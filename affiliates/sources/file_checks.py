@@ -3,6 +3,8 @@
 polars fills a CSV's short lines with nulls, loses lines between stray quotation marks and quotes values in its errors. So a
 file is checked here before anything in it counts, and what is wrong is said without a value: not even a column's name, since
 a file without a header has people there.
+
+Over 300 lines: each way in which a file is cut off has its own check and its own words.
 """
 
 import csv

@@ -5,6 +5,8 @@ soon as it is read: raw events lie on the affiliate's own disk for so long. A la
 needed columns alone. What is fetched is what was listed, or it is refused: an object that is written again meanwhile has
 another tag. Credentials come from the environment's usual places (AWS_*, GOOGLE_*, AZURE_*, the machine's role), never from
 a manifest. No message of a store gets out, since it quotes addresses.
+
+Over 300 lines: listing, fetching and reading one store's objects rest on the same tags.
 """
 
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence

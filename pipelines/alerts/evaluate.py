@@ -2,6 +2,8 @@
 
 Only recent months are evaluated, under the reading of record alone. All that they rest on is read from the store, so the same
 evaluation again changes nothing. What a figure means for a level, and what the level is then, `state` decides.
+
+Over 300 lines: each kind of alert has its own function, and all run in one transaction.
 """
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence

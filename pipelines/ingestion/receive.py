@@ -1,6 +1,8 @@
 """One received file's way into the store: copied, bound to its sender, examined, and stored whole or not at all.
 
 `pipelines.workflows.receive` goes this way with each file, in the order of the functions here.
+
+Over 300 lines: the steps of one way, each with its refusals.
 """
 
 import errno

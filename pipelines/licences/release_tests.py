@@ -2,6 +2,8 @@
 
 The texts leave "affiliate", "active" and "unique" undefined, so how they are read is configuration: each test is shown under
 every reading. This module states facts and results; it gives no legal advice.
+
+Over 300 lines: the shapes of a test's results are a third of them.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

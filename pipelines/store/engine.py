@@ -2,6 +2,8 @@
 
 Writers take turns. So rows become visible in the order of their numbers, and "all rows up to number N" means the same for
 ever. Readers never wait: they see what was committed when they began.
+
+Over 300 lines: two databases, and what each of their errors means to a user.
 """
 
 import os
