@@ -11,7 +11,8 @@ from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.support.sequences import Outcome, play
+from tests.support.sequence_commands import Outcome
+from tests.support.sequences import play
 
 NUMBER = 2_000
 
@@ -39,7 +40,7 @@ def main() -> int:
             kinds[outcome.kind] += 1
             if outcome.silently_low:
                 failures.append(outcome.kind)
-                low = f"{outcome.estimate} of {outcome.truth} people, {outcome.kind} {outcome.signed_low or ''}"
+                low = f"{outcome.estimate} of {outcome.truth} people, {outcome.kind} {outcome.faults or ''}"
                 print(f"seed {outcome.seed}: {low}: {list(outcome.steps)}", flush=True)
             if done % 50 == 0:
                 print(f"{done} of {number}: {dict(kinds.most_common())}", file=sys.stderr, flush=True)

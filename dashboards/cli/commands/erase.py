@@ -93,7 +93,7 @@ def erase(
             planned = erasure.erase(store, scope, order, now)
             # Figures lose their bound in the same command: a figure that rests on erased sketches can't be checked any
             # more.
-            unpublished = _publish(store, group, settings, sorted(planned.months), now)
+            unpublished = publish_after_erasure(store, group, settings, sorted(planned.months), now)
             # Deleted rows leave their bytes in the file until the file is written anew.
             unswept = vacuum.sweep(store)
             # A file in the inbox holds the same sketches, and the next run would take them in again.
@@ -166,7 +166,9 @@ def _order(by: str | None, reason: str | None) -> "Order":
     return Order((by or "").strip(), (reason or "").strip())
 
 
-def _publish(store: "ContributionStore", directory: Path, group: "Group", months: "Sequence[date]", now: datetime) -> str | None:
+def publish_after_erasure(
+    store: "ContributionStore", directory: Path, group: "Group", months: "Sequence[date]", now: datetime
+) -> str | None:
     """Preliminary months without an upper bound from now on; says why they couldn't be published, or nothing."""
     from pipelines.workflows import publish
     from pipelines.workspace import Workspace
