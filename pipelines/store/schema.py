@@ -12,12 +12,12 @@ Over 300 lines: all tables are read together.
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import Column, Date, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Table
-from sqlalchemy.engine.interfaces import Dialect
+
+from pipelines.store.column_types import BIG, Utc
 
 # Constraints have names of our own making: SQLite gives none, and Alembic drops a constraint by its name.
 metadata = MetaData(
@@ -28,35 +28,10 @@ metadata = MetaData(
         "uq": "uq_%(table_name)s_%(column_0_N_name)s",
     }
 )
-BIG = sa.BigInteger().with_variant(Integer, "sqlite")
-"""A number of 64 bits. SQLite numbers rows by itself in a column of the type INTEGER alone, which has 64 bits there."""
-
 PARAMETERS = 500
 """Values that one statement compares with at most: SQLite before 3.32 takes 999 in all."""
 
 Item = TypeVar("Item")
-
-
-class Utc(sa.types.TypeDecorator[datetime]):
-    """A moment in UTC. SQLite keeps it as ISO 8601 text with microseconds, which sorts as time does."""
-
-    impl = sa.DateTime(timezone=True)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> sa.types.TypeEngine[Any]:
-        """The column's type: text in SQLite, a timestamp with time zone elsewhere."""
-        text = dialect.name == "sqlite"
-        return dialect.type_descriptor(String(27) if text else sa.DateTime(timezone=True))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """What goes to the database; `value` has a zone."""
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """What comes from the database, as a moment in UTC."""
-        return datetime.fromisoformat(value).astimezone(UTC) if isinstance(value, str) else value
 
 
 def _table(name: str, comment: str, *columns: Any) -> Table:
@@ -342,6 +317,36 @@ deliveries = _table(
     Column("at", Utc, nullable=False, comment="when"),
     Column("until", Utc, comment="of sending: when another may; of failed: when it is tried again"),
     sa.Index(None, "message", "id"),
+)
+
+scenarios = _table(
+    "scenarios",
+    "What-if scenarios and their answers; each kept as it was run, and seen by who may see it alone",
+    Column("id", BIG, primary_key=True, comment="grows with time"),
+    Column("owner", String(200), nullable=False, comment="who ran it"),
+    Column("name", String(64), nullable=False, comment="the owner's name for it: a secret"),
+    Column("version", Integer, nullable=False, comment="from 1: the owner's scenarios of one name"),
+    Column("definition", sa.Text, nullable=False, comment="the scenario's file as it was written, in YAML"),
+    Column("folder", sa.Text, nullable=False, comment="from which files that the definition names are found; empty for none"),
+    Column("inputs", sa.Text, nullable=False, comment="JSON: digests of all that the answer rests on"),
+    Column("answer", sa.Text, nullable=False, comment="JSON: the answer"),
+    Column("answer_digest", String(64), nullable=False, comment="SHA-256 of the answer's text"),
+    Column("program", String(64), nullable=False, comment="version of mauwatch that has run it"),
+    Column("known_at", Utc, nullable=False, comment="when it was kept"),
+    sa.UniqueConstraint("owner", "name", "version"),
+)
+
+scenario_access = _table(
+    "scenario_access",
+    "Who may see a scenario beside its owner; each kept, and a person's last row of a scenario is in force",
+    Column("id", BIG, primary_key=True, comment="grows with time"),
+    Column("scenario", BIG, ForeignKey("scenarios.id"), nullable=False, comment="the scenario"),
+    Column("person", String(200), nullable=False, comment="who may see it, or may no longer"),
+    Column("granted_by", String(200), nullable=False, comment="who said so: the scenario's owner"),
+    Column("revoked", sa.Boolean(name="revoked"), nullable=False, comment="whether the person may no longer see it"),
+    Column("known_at", Utc, nullable=False, comment="since when"),
+    sa.Index(None, "scenario", "person", "id"),
+    sa.Index(None, "person"),
 )
 
 column_comments = _table(

@@ -12,6 +12,7 @@ from affiliates.manifests.product import ProductRef
 from affiliates.periods import month_end, month_of
 from pipelines.records import PERIOD_COLUMNS, AcceptedContribution, Period, Position, StoredContribution, column_of
 from pipelines.store import schema
+from pipelines.store.column_types import Utc
 
 
 def last_id(connection: sa.Connection, table: sa.Table) -> int:
@@ -29,7 +30,7 @@ def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None)
     latest = schema.current(schema.contributions, *PERIOD_COLUMNS).where(*wanted)
     # The same result, computed again after the period has settled: what counting sees is the later time. Looked up row by row:
     # a store has many more confirmations than one product's days.
-    repeated = sa.select(sa.func.max(again.computed_at, type_=schema.Utc())).where(again.contribution_id == contribution.id)
+    repeated = sa.select(sa.func.max(again.computed_at, type_=Utc())).where(again.contribution_id == contribution.id)
     if up_to:
         latest = latest.where(contribution.id <= up_to.contributions)
         repeated = repeated.where(again.known_at <= up_to.at)
@@ -42,13 +43,13 @@ def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None)
     part = schema.parts.c
     sketch = schema.sketches.c
     # One row after the other: SQLite finds a null without reading the image before it.
-    erased = sa.select(sa.func.max(sketch.erased_at, type_=schema.Utc())).where(
+    erased = sa.select(sa.func.max(sketch.erased_at, type_=Utc())).where(
         sketch.digest == part.sketch, part.contribution_id == contribution.id
     )
     erased = erased.where(schema.GONE)
     columns.append(erased.correlate(schema.contributions).scalar_subquery().label("erased_at"))
     rows = connection.execute(
-        sa.select(*columns, sa.func.coalesce(confirmed, contribution.computed_at, type_=schema.Utc()).label("computed_at"))
+        sa.select(*columns, sa.func.coalesce(confirmed, contribution.computed_at, type_=Utc()).label("computed_at"))
         .where(contribution.id.in_(latest))
         .order_by(contribution.affiliate, contribution.product, contribution.activity_date)
     )

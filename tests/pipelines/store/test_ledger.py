@@ -16,6 +16,7 @@ from affiliates.manifests.loader import mistakes_in_attested, read_attested, rea
 from pipelines import hash_chain
 from pipelines.hash_chain import LedgerEntry
 from pipelines.store import contributions, erasure, ledger, schema
+from pipelines.store.column_types import Utc
 from pipelines.store.engine import Store, connected
 from pipelines.store.erasure import Order, Scope
 from pipelines.store.mark import MARK
@@ -80,7 +81,7 @@ def newest(store_: Store, table: sa.Table, **values: Any) -> dict[str, Any]:
 
 def another(value: Any, column: sa.Column[Any]) -> Any:
     """A value of the column's type that isn't its own."""
-    if isinstance(column.type, schema.Utc):
+    if isinstance(column.type, Utc):
         return NOW + timedelta(1)
     if column.name in ("publication", "supersedes"):
         return 1
