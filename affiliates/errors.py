@@ -164,6 +164,14 @@ class Code(StrEnum):
     SERVE_RUNNING = "serve-running", "Another process serves the group already."
     PORT_TAKEN = "port-taken", "Another process listens on the port."
 
+    # Scenarios
+    SCENARIO_INVALID = "scenario-invalid", "A scenario's file isn't one that can be run."
+    SCENARIO_CONTRADICTORY = "scenario-contradictory", "Two statements of a scenario can't both hold; the arithmetic is shown."
+    SCENARIO_CONTRIBUTION_WRONG = (
+        "scenario-contribution-wrong",
+        "A target's contribution can't be united with the group's: of another key, month or lgK, or of a product of the group.",
+    )
+
 
 @dataclass(frozen=True)
 class Refusal:
