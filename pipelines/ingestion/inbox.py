@@ -212,15 +212,20 @@ def _accepted_as(offer: Offer) -> str:
 
 
 def receipt_of(offer: Offer) -> dict[str, Any]:
-    """The content of the receipt beside a file; empty where there is none that can be read.
+    """The content of the receipt beside a file; empty where there is none that can be read."""
+    return read_receipt(offer.receipt)
 
-    The sender may write here, too: whatever isn't a plain file with a JSON object in it is no receipt.
+
+def read_receipt(path: Path) -> dict[str, Any]:
+    """The content of a receipt's file; empty where there is none that can be read.
+
+    The sender may write into the inbox, too: whatever isn't a plain file with a JSON object in it is no receipt.
     """
     try:
-        status = offer.receipt.lstat()
+        status = path.lstat()
         if not stat.S_ISREG(status.st_mode) or status.st_size > _MOST_RECEIPT_BYTES:
             return {}
-        content = json.loads(offer.receipt.read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

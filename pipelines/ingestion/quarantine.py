@@ -2,19 +2,24 @@
 
 import os
 import shutil
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from affiliates import signing
 from affiliates.concurrency import private_folder
 from pipelines.ingestion import inbox
-from pipelines.ingestion.inbox import RECEIPT_ENDING, STATE, State, shown_name
+from pipelines.ingestion.inbox import RECEIPT_ENDING, STATE, AcceptedFiles, State, shown_name
 from pipelines.ingestion.receipts import ReceivedFile
 from pipelines.ingestion.staging import signature_of
+from pipelines.runbook import Finding, Page
 
 QUARANTINE = STATE / "quarantine"
 UNKNOWN_SENDER = "_unknown"
 """The folder for files whose sender isn't known; no entity can have this name."""
+MOST_TOLD = 20
+"""Files in quarantine that are told one by one."""
 
 
 def put_away(file: ReceivedFile, directory: Path, at: datetime) -> Path:
@@ -67,3 +72,36 @@ def _is_unchanged(path: Path, before: State) -> bool:
         return inbox.state_of(path) == before
     except OSError:  # Taken away meanwhile.
         return False
+
+
+def findings(directory: Path, accepted: AcceptedFiles) -> Iterator[Finding]:
+    """A finding for each file that lies in quarantine, with its path, why it was refused, and what to do.
+
+    One that was handed in again as it is and accepted since is none. Of over `MOST_TOLD` files the others are a number.
+    """
+    receipts = {path: inbox.read_receipt(path.with_name(path.name + RECEIPT_ENDING)) for path in _files(directory)}
+    digests = {str(receipt.get("sha256")) for receipt in receipts.values() if receipt.get("sha256")}
+    taken = {sha256 for sha256, _ in accepted(sorted(digests))} if digests else set[str]()
+    lying = {path: receipt for path, receipt in receipts.items() if receipt.get("sha256") not in taken}
+    for path, receipt in list(lying.items())[:MOST_TOLD]:
+        name = path.relative_to(directory)
+        yield Finding(f"{name} lies in quarantine, and nothing of it counts: {_why(receipt)}; then delete it", Page.QUARANTINE)
+    if len(lying) > MOST_TOLD:
+        yield Finding(f"{len(lying) - MOST_TOLD:,} more files lie in {QUARANTINE}, and nothing of them counts", Page.QUARANTINE)
+
+
+def _files(directory: Path) -> Iterator[Path]:
+    """The files and folders in quarantine, without receipts and signatures, the oldest of each affiliate first."""
+    for folder in sorted((directory / QUARANTINE).glob("*/")):
+        yield from (path for path in sorted(folder.iterdir()) if not path.name.endswith((RECEIPT_ENDING, signing.ENDING)))
+
+
+def _why(receipt: dict[str, Any]) -> str:
+    """Why a file was refused and what to do, by the first reason of its receipt."""
+    reasons = [reason for reason in receipt.get("refusals") or () if isinstance(reason, dict)]
+    if not reasons:
+        return "no receipt beside it says why; hand it in again by mauwatch receive"
+    first = {name: str(reasons[0].get(name, "")) for name in ("subject", "rule", "values", "next_step")}
+    values = f" ({first['values']})" if first["values"] else ""
+    more = f", and {len(reasons) - 1} more reasons in its receipt" if len(reasons) > 1 else ""
+    return f"{first['subject']}: {first['rule']}{values}{more}. Next: {first['next_step']}"

@@ -13,7 +13,7 @@ from pipelines.alerts.evaluate import RUN
 from pipelines.alerts.outlook_cache import OutlookCache
 from pipelines.alerts.responses import JobRun
 from pipelines.figures import signed_readings
-from pipelines.ingestion import clock_check, collect, crosswalk_use, due, stated_counts, statements
+from pipelines.ingestion import clock_check, collect, crosswalk_use, due, quarantine, receive, stated_counts, statements
 from pipelines.ingestion.collect import ProductRun
 from pipelines.runbook import Finding, Page
 from pipelines.store import mark
@@ -100,6 +100,8 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
         looks = [*lonely_namespaces(workspace.group), *workspace.edge.spellings.findings()]
         report.findings += [Finding(text, Page.IDENTIFIERS) for text in looks]
     report.findings += _older(report.products)
+    with report.step("the quarantine"):
+        report.findings += quarantine.findings(workspace.directory, receive.accepted_files(workspace))
     refused = [product.name for product in report.products if product.refusals]
     report.notes += workspace.snapshots.unsaid.values()
     report.findings += crosswalk_use.joining_nobody(workspace, report.measured.values())

@@ -16,7 +16,7 @@ from affiliates.manifests.product import ProductRef
 from affiliates.sources import resolve
 from dashboards.cli.commands.erase import publish_after_erasure
 from pipelines.figures import query
-from pipelines.ingestion import inbox, quarantine, receive
+from pipelines.ingestion import inbox, receive
 from pipelines.records import Restatement
 from pipelines.store import contributions, erasure
 from pipelines.workflows.close import Signature, close_month
@@ -185,11 +185,9 @@ def last_look(world: World) -> Outcome:
     """Hand in, run twice with the right clocks three weeks later, and look: what is said must be said again, not once."""
     world.skew = world.edge_skew = timedelta()
     world.now += timedelta(21)
-    refused = hand_in(world, "last.parquet")
+    hand_in(world, "last.parquet")
     run_centre(world)
     world.now += timedelta(hours=12)
-    # A refused file lies in the quarantine from then on.
-    lies_in_quarantine = bool(list((world.centre / quarantine.QUARANTINE).glob("*")))
-    words = [*(refused if lies_in_quarantine else []), *receive_all(world), *run_centre(world)]
+    words = [*receive_all(world), *run_centre(world)]
     estimate, complete, reasons = figure_of(world)
     return Outcome(world.seed, tuple(world.steps), world.truth, estimate, complete, (*words, *reasons), tuple(world.faults))
