@@ -97,6 +97,8 @@ class DataFinding(Finding):
     first: date | None = None
     last: date | None = None
     """The first and the last day that the finding is about, both included; null where it is about no days."""
+    size: int | None = None
+    """How many users it is about, where more of them are news to whoever has accepted it; null for all other findings."""
 
     @property
     def subject(self) -> str:

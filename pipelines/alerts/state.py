@@ -11,10 +11,11 @@ level's lower line. `over` needs one assessment, and only a named person ends `o
 Over 300 lines: a state and all that may happen to it are read together.
 """
 
-from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
@@ -142,6 +143,8 @@ class State:
     """Subjects that a named person has closed."""
     confirmed: tuple[str, ...] = ()
     """The settled subjects whose change is real."""
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    """By subject how large it was, where that is known: of an open one at the last look, of a settled one when it was closed."""
     forecast: bool = False
     """Whether there has been a forecast: from then on assessments without a forecast lower nothing."""
     assessments: Annotated[tuple[Assessment, ...], Field(alias="looks")] = ()
@@ -324,17 +327,28 @@ def _is_below(state: State, level: Level, alerting: Alerting) -> bool:
     return bool(agreed) and all(agreed)
 
 
-def data_incident(state: State, subjects: Collection[str], was_judged: Callable[[str], bool], now: datetime) -> StepResult:
+def data_incident(
+    state: State,
+    subjects: Collection[str],
+    was_judged: Callable[[str], bool],
+    now: datetime,
+    sizes: Mapping[str, int] = MappingProxyType({}),
+) -> StepResult:
     """The state of an alert about data, now that these subjects are wrong: a new subject is `found`, the last one gone `ended`.
 
-    Subjects that weren't judged this time stay as they are: a run of some days says nothing about the others.
+    Subjects that weren't judged this time stay as they are: a run of some days says nothing about the others. A settled subject
+    that is larger than when it was settled (`sizes`, in people) is a new one.
     """
     wrong = set(subjects)
     stay = [subject for subject in state.subjects if subject in wrong or not was_judged(subject)]
-    settled = tuple(subject for subject in state.settled if subject in wrong or not was_judged(subject))
+    has_grown = {subject for subject in state.settled if sizes.get(subject, 0) > state.sizes.get(subject, sizes.get(subject, 0))}
+    settled = tuple(s for s in state.settled if s not in has_grown and (s in wrong or not was_judged(s)))
     confirmed = tuple(subject for subject in state.confirmed if subject in settled)
     new = sorted(wrong - set(stay) - set(settled))
-    after = replace(state, subjects=tuple(sorted([*stay, *new])), settled=settled, confirmed=confirmed)
+    now_open = tuple(sorted([*stay, *new]))
+    known = {**sizes, **{s: size for s, size in state.sizes.items() if s in settled or s not in sizes}}
+    noted = {subject: size for subject, size in sorted(known.items()) if subject in now_open or subject in settled}
+    after = replace(state, subjects=now_open, settled=settled, confirmed=confirmed, sizes=noted)
     if new:
         # Whoever has seen the other subjects hasn't seen this one.
         after = replace(after, since=now, acknowledged_by=None, escalated=False)

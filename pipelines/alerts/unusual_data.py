@@ -21,7 +21,7 @@ UNUSUAL = AlertKey("unusual_data")
 def record(
     store: Store, group: Group, now: datetime, findings: Sequence[DataFinding], computed: Collection[str]
 ) -> list[DataFinding]:
-    """Record what the products' data show; gives what nobody has accepted.
+    """Record what the products' data show; gives what nobody has accepted, or has accepted while it was smaller.
 
     `findings`: what the store shows of all products, and what this run has found in the sources of the products that it has
     computed (`computed`, as affiliate/product). What an earlier run has found in other products' sources stays, and is given too.
@@ -31,8 +31,9 @@ def record(
     lines = {f.subject: f"{f} ({owners[f.subject]})" if owners[f.subject] else str(f) for f in findings}
     with store.writing() as connection:
         recorder = AlertRecorder(Store(store.engine, connection, writes=True), group, now)
+        sizes = {finding.subject: finding.size for finding in findings if finding.size is not None}
         after, events = state.data_incident(
-            recorder.state_of(UNUSUAL), lines, lambda subject: _was_judged(from_subject(subject), group, computed), now
+            recorder.state_of(UNUSUAL), lines, lambda subject: _was_judged(from_subject(subject), group, computed), now, sizes
         )
         about = About(group.settings.group, of_record=False, lines=lines)
         recorder.record(UNUSUAL, after, events, about=lambda: about)

@@ -131,7 +131,9 @@ def _findings(product: Product, periods: Sequence[ProductDay], since: date) -> I
     lost = losses.find(periods, product.active.label)
     for loss in lost:
         text = f"{ref}: {loss}: {loss.question}"
-        yield DataFinding(text, Page.CHECK_LOSS, ref, f"{LOST_USERS} from {loss.first}", loss.first, last_day(grain, loss.last))
+        last = last_day(grain, loss.last)
+        what = f"{LOST_USERS} from {loss.first}"
+        yield DataFinding(text, Page.CHECK_LOSS, ref, what, loss.first, last, loss.before - loss.users)
     yield from two_computations.find(periods)
     in_loss = losses.days_of(lost)
     fallen = [fall for fall in falls.find(periods, in_loss) if not _is_cut(product, fall, grain)]

@@ -23,7 +23,8 @@ def find(store: ContributionStore, periods: Sequence[ProductDay]) -> Iterator[Da
             what = f"about {gone:,.0f} users of an earlier version of {period.day} are gone"
             text = f"{period.ref}: {what}: are they exchanged for others?"
             last = last_day(period.grain, period.day)
-            yield DataFinding(text, Page.CHECK_LOSS, str(period.ref), f"{EXCHANGED} on {period.day}", period.day, last)
+            name = f"{EXCHANGED} on {period.day}"
+            yield DataFinding(text, Page.CHECK_LOSS, str(period.ref), name, period.day, last, round(gone))
 
 
 def _gone(store: ContributionStore, period: ProductDay) -> float:

@@ -49,10 +49,11 @@ def find(store: ContributionStore, group: Group, months: Collection[date], spans
     for ref in sorted(stored.keys() | stated.keys()):
         for month in sorted((stored[ref] | stated[ref]) & set(months)):
             why = "" if ref in asked[month] else _why(group, ref, month, counted)
-            what = _what_is_there(store, ref, month, month in stated[ref]) if why else ""
+            what, users = _what_is_there(store, ref, month, month in stated[ref]) if why else ("", 0)
             if what and not (month not in stated[ref] and _is_there_by_another_name(store, ref, month, asked[month])):
                 text = f"{ref}: {what} of {month:%Y-%m} are stored, and in no figure: {why}"
-                yield DataFinding(text, Page.UNASKED, str(ref), f"{UNASKED} of {month:%Y-%m}", month, month_end(month))
+                name = f"{UNASKED} of {month:%Y-%m}"
+                yield DataFinding(text, Page.UNASKED, str(ref), name, month, month_end(month), users)
     yield from _audiences(store, group, months)
 
 
@@ -90,19 +91,20 @@ def _why_outside(group: Group, ref: ProductRef, month: date, counted: Callable[[
     return f"it was counted, and {ref.affiliate} is outside the group now ({outside}), with no day in {month:%Y-%m} as its end"
 
 
-def _what_is_there(store: ContributionStore, ref: ProductRef, month: date, is_stated: bool) -> str:
-    """What the store has of a product and a month, in words; empty for nothing, or for nobody."""
+def _what_is_there(store: ContributionStore, ref: ProductRef, month: date, is_stated: bool) -> tuple[str, int]:
+    """What the store has of a product and a month, in words, and its users added up; no words for nothing, or for nobody."""
     last = month_end(month)
     periods = [*product_days.read(store, ref, "day", month, last), *product_days.read(store, ref, "month", month, month)]
     with_users = [period for period in periods if period.users != 0]
     there = []
+    number = 0
     if with_users:
         grains = {"day": "days", "month": "whole months"}
         number = max(sum(period.users or 0 for period in with_users if period.grain == grain) for grain in grains)
         there.append(f"{len(with_users)} {grains[with_users[0].grain]} (added up {number:,} users)")
     if is_stated:
         there.append("counts or ceilings")
-    return " and ".join(there)
+    return " and ".join(there), number
 
 
 def _is_there_by_another_name(store: ContributionStore, ref: ProductRef, month: date, asked: Collection[ProductRef]) -> bool:

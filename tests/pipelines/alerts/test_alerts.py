@@ -339,6 +339,17 @@ def test_alerts_about_data_come_and_end_by_what_could_be_judged() -> None:
     assert data_incident(closed, {"2025-03", "a/app", "b/app"}, lambda s: True, BEGIN)[1] == []
 
 
+@pytest.mark.parametrize(("noted", "size", "is_news"), [(5, 5, False), (5, 4, False), (5, 6, True), (None, 6, False)])
+def test_what_was_settled_is_news_once_it_is_larger(noted: int | None, size: int, is_news: bool) -> None:
+    """And what was settled by an older version, without its size, is taken as it is from now on."""
+    before = State(settled=("a/app",), sizes={} if noted is None else {"a/app": noted})
+    after, happened = data_incident(before, {"a/app"}, lambda s: True, BEGIN, {"a/app": size})
+    assert (happened, bool(after.subjects)) == ([Event("found", subjects=("a/app",))] if is_news else [], is_news)
+    assert after.sizes == {"a/app": max(noted or size, size)}
+    assert from_text(to_text(after)) == after
+    assert from_text('{"settled": ["a/app"]}').sizes == {}
+
+
 def test_every_kind_has_reasons_to_be_closed_by() -> None:
     assert {reason for fitting in REASONS_BY_KIND.values() for reason in fitting} == set(REASONS)
 

@@ -14,9 +14,12 @@ from affiliates.errors import RefusedError
 from affiliates.identity.keys import GroupKey
 from affiliates.manifests.loader import read_group
 from affiliates.manifests.product import ProductRef
+from pipelines.alerts import responses
+from pipelines.alerts.responses import Closing
 from pipelines.figures import losses
 from pipelines.figures.quality_checks import check_product
-from pipelines.store import contributions, erasure
+from pipelines.licences import registry
+from pipelines.store import alert_log, contributions, erasure
 from pipelines.store.erasure import Order, Scope
 from pipelines.store.product_days import ProductDay, Version
 from pipelines.workflows import close
@@ -80,6 +83,34 @@ def test_days_written_again_in_part(make: Make, rewritten: list[date], users: in
         assert "no_loss, a/app" in refused_close(directory)
         write_days(directory, rewritten)
         assert told(directory, 3) == [], "mended"
+
+
+def accept(directory: Path) -> None:
+    """`mauwatch alerts close`: what the data show is known, and stays as it is."""
+    group = read_group(directory)
+    with contributions.open_store(group.settings.store, directory) as store:
+        (alert,) = [known for known in alert_log.current(store).values() if known.kind == "unusual_data"]
+        known = registry.from_directory(directory)
+        responses.close(store, group, known, alert.opened, Closing("CFO", "accepted", "2025/1"), NOW)
+
+
+@pytest.mark.parametrize(("days", "users"), [(DAYS[:3], 2), (DAYS[:9], 5)], ids=["more of a day", "more days"])
+def test_an_accepted_loss_that_grows_is_news(make: Make, days: list[date], users: int) -> None:
+    """Half of three days was accepted as known; with that word, a whole month could go without another one."""
+    directory = make([entity("a", [product(to="2025-02-01", sources=[BY_DAY])])])
+    write_days(directory, DAYS)
+    go(directory)
+    write_days(directory, DAYS[:3], 5)
+    assert len(told(directory, 1)) == 1
+    accept(directory)
+    assert told(directory, 2) == []
+    write_days(directory, DAYS[:3], 6)
+    assert told(directory, 3) == [], "less than was accepted"
+    write_days(directory, days, users)
+    for hours in (4, 5):
+        assert [text for text in told(directory, hours) if "earlier version" in text] != []
+    accept(directory)
+    assert told(directory, 6) == []
 
 
 def test_as_many_users_and_none_of_those_before(make: Make) -> None:
