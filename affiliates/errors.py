@@ -154,13 +154,6 @@ class Code(StrEnum):
     EVIDENCE_UNWRITABLE = "evidence-unwritable", "Evidence can't be written, or doesn't hold what it should prove."
     BUNDLE_CHANGED = "bundle-changed", "A file is no bundle of evidence, or was changed."
     SERIES_INVALID = "series-invalid", "A series' file holds no figures of even, finished periods."
-    SCENARIO_UNKNOWN = "scenario-unknown", "There is no such scenario that the asker may see."
-    SCENARIO_KEPT = "scenario-kept", "A scenario of this name is kept, with another definition."
-    SCENARIO_NOT_YOURS = "scenario-not-yours", "Only a scenario's owner says who may see it."
-    SCENARIO_INPUTS_CHANGED = (
-        "scenario-inputs-changed",
-        "What a kept scenario rests on isn't as it was when the scenario was run.",
-    )
     SERVE_RUNNING = "serve-running", "Another process serves the group already."
     PORT_TAKEN = "port-taken", "Another process listens on the port."
 
@@ -170,6 +163,13 @@ class Code(StrEnum):
     SCENARIO_CONTRIBUTION_WRONG = (
         "scenario-contribution-wrong",
         "A target's contribution can't be united with the group's: of another key, month or lgK, or of a product of the group.",
+    )
+    SCENARIO_UNKNOWN = "scenario-unknown", "There is no such scenario that the asker may see."
+    SCENARIO_KEPT = "scenario-kept", "A scenario of this name is kept, with another definition."
+    SCENARIO_NOT_YOURS = "scenario-not-yours", "Only a scenario's owner says who may see it."
+    SCENARIO_INPUTS_CHANGED = (
+        "scenario-inputs-changed",
+        "What a kept scenario rests on isn't as it was when the scenario was run.",
     )
 
 

@@ -48,7 +48,7 @@ class NewScenario:
     owner: str
     name: str
     definition: str
-    """The scenario's file as it was written."""
+    """JSON: all that the scenario's file says."""
     folder: str
     """From which files that the definition names are found; empty for none."""
     inputs: str

@@ -326,7 +326,7 @@ scenarios = _table(
     Column("owner", String(200), nullable=False, comment="who ran it"),
     Column("name", String(64), nullable=False, comment="the owner's name for it: a secret"),
     Column("version", Integer, nullable=False, comment="from 1: the owner's scenarios of one name"),
-    Column("definition", sa.Text, nullable=False, comment="the scenario's file as it was written, in YAML"),
+    Column("definition", sa.Text, nullable=False, comment="JSON: all that the scenario's file says"),
     Column("folder", sa.Text, nullable=False, comment="from which files that the definition names are found; empty for none"),
     Column("inputs", sa.Text, nullable=False, comment="JSON: digests of all that the answer rests on"),
     Column("answer", sa.Text, nullable=False, comment="JSON: the answer"),

@@ -17,7 +17,7 @@ def upgrade() -> None:
         sa.Column("owner", sa.String(length=200), nullable=False, comment="who ran it"),
         sa.Column("name", sa.String(length=64), nullable=False, comment="the owner's name for it: a secret"),
         sa.Column("version", sa.Integer(), nullable=False, comment="from 1: the owner's scenarios of one name"),
-        sa.Column("definition", sa.Text(), nullable=False, comment="the scenario's file as it was written, in YAML"),
+        sa.Column("definition", sa.Text(), nullable=False, comment="JSON: all that the scenario's file says"),
         sa.Column(
             "folder", sa.Text(), nullable=False, comment="from which files that the definition names are found; empty for none"
         ),

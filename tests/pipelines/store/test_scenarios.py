@@ -26,7 +26,7 @@ def store(store_url: str, tmp_path: Path) -> Iterator[Store]:
 
 
 def new(owner: str = "ann", name: str = "apple", answer: str = '{"headline": "up"}', **inputs: object) -> NewScenario:
-    return NewScenario(owner, name, f"scenario: {name}\n", "/files", json.dumps(INPUTS | inputs), answer, "0.1.0")
+    return NewScenario(owner, name, json.dumps({"scenario": name}), "/files", json.dumps(INPUTS | inputs), answer, "0.1.0")
 
 
 def refused_with(error: pytest.ExceptionInfo[RefusedError]) -> tuple[Code, str]:
@@ -42,7 +42,7 @@ def rows(store: Store) -> list[int]:
 def test_a_scenario_is_read_as_it_was_kept(store: Store) -> None:
     kept = scenarios.keep(store, new(), NOW)
     assert kept == scenarios.read(store, "ann", Reference("apple"))
-    assert (kept.version, kept.known_at, kept.definition, kept.folder) == (1, NOW, "scenario: apple\n", "/files")
+    assert (kept.version, kept.known_at, kept.definition, kept.folder) == (1, NOW, '{"scenario": "apple"}', "/files")
     assert json.loads(kept.inputs) == INPUTS
 
 
