@@ -175,7 +175,12 @@ sources_seen = _table(
     Column("product", String(64), primary_key=True, comment="the product"),
     Column("grain", String(5), primary_key=True, comment="day or month"),
     Column("activity_date", Date, primary_key=True, comment="the day, or the month's first day"),
-    Column("files", String(64), nullable=False, comment="SHA-256 of the files' names, sizes and times of change"),
+    Column(
+        "files",
+        String(64),
+        nullable=False,
+        comment="STATED:EXACT, 31 hex each: SHA-256 of names, sizes and times of change; with inodes and times of attributes",
+    ),
     Column("seen_at", Utc, nullable=False, comment="when the period was computed from them"),
 )
 
