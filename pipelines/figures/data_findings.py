@@ -49,6 +49,7 @@ def read(store: ContributionStore, group: Group, now: datetime) -> list[DataFind
     """What the store shows of all products' open months at a moment."""
     today = local_day(now, group.settings.time_zone)
     signed = set(rows.signed_months(store))
+    unsigned = set(store.read_months()) - signed
     since = judged_since(signed, today)
     findings = list[DataFinding]()
     by_product = list[Sequence[ProductDay]]()
@@ -61,15 +62,15 @@ def read(store: ContributionStore, group: Group, now: datetime) -> list[DataFind
         periods = periods or product_days.read_either(store, ref, product.grain, date.min, today)
         findings += _findings(product, periods, since)
         by_product.append(periods)
-        stated |= {month for month in {month_of(period.day) for period in periods} - signed if stands_in(product, month)}
+        # Two stated numbers of a product without sketches can contradict each other in any month.
+        months = {month_of(period.day) for period in periods} - signed if periods else unsigned
+        stated |= {month for month in months if stands_in(product, month)} if product.counts or product.ceilings else set()
     findings += _unlike_group(by_product)
-    unsigned = set(store.read_months()) - signed
     findings += unasked.find(store, group, unsigned, stored_products.read_spans(store))
     findings = [finding for finding in findings if _is_open(finding, signed)]
-    # A month with a stated number is measured before it is published, since an alert may follow from its figures.
-    findings += _contradicted(store, group, stated)
-    findings += _published_contradictions(store, group, unsigned - stated)
-    return findings
+    # A month with a stated number is measured before it is published, since an alert may follow from its figures; so is one that
+    # is published with a contradiction, which may be mended.
+    return [*findings, *_contradicted(store, group, stated | _doubted(store, group, unsigned - stated))]
 
 
 def read_month(store: ContributionStore, group: Group, month: date) -> list[DataFinding]:
@@ -84,7 +85,7 @@ def read_month(store: ContributionStore, group: Group, month: date) -> list[Data
     findings += unasked.find(store, group, {month}, stored_products.read_spans(store))
     # Only a stated number may have come since the month was published.
     stated = {month} if any(stands_in(product, month) for product in group.products.values()) else set()
-    return [*findings, *_contradicted(store, group, stated), *_published_contradictions(store, group, {month} - stated)]
+    return [*findings, *_contradicted(store, group, stated | _doubted(store, group, {month} - stated))]
 
 
 def read_exchanged(store: ContributionStore, group: Group, month: date) -> list[DataFinding]:
@@ -200,15 +201,12 @@ def _contradicted(store: ContributionStore, group: Group, months: Collection[dat
         yield from contradictions_of(measured) if measured else ()
 
 
-def _published_contradictions(store: ContributionStore, group: Group, months: Collection[date]) -> Iterator[DataFinding]:
-    """What contradicts each other in these months' figures, as they are published."""
+def _doubted(store: ContributionStore, group: Group, months: Collection[date]) -> set[date]:
+    """Which of these months are published with numbers that contradict each other."""
     in_force = publications.in_force(store)
-    readings = {month: group.readings.reading_on(month_end(month)) for month in months}
-    wanted = {in_force[key].id: key[0] for month in months if (key := (month, readings[month].name)) in in_force}
-    doubted = publications.with_reason(store, list(wanted), contradictions.WRONG)
-    for month in dict.fromkeys(wanted[number] for number in doubted):
-        reading = readings[month]
-        yield from contradictions_of(rows.read_figures(store, in_force[month, reading.name], reading))
+    readings = {month: group.readings.reading_on(month_end(month)).name for month in months}
+    wanted = {in_force[key].id: key[0] for key in readings.items() if key in in_force}
+    return {wanted[number] for number in publications.with_reason(store, list(wanted), contradictions.WRONG)}
 
 
 def _is_cut(product: Product, fall: Fall, grain: str) -> bool:

@@ -834,3 +834,40 @@ def test_no_level_follows_a_product_down_that_stands_still(tmp_path: Path) -> No
     events(full).write_parquet(directory / "events.parquet")
     run(directory, fallen, datetime(2025, 4, 7, tzinfo=UTC))
     assert ("threshold", "lowered", "watch") in happened(directory, fallen), "once the data are as usual again"
+
+
+@pytest.mark.parametrize(
+    ("people", "then"), [(568, ("threshold", "lowered", "watch")), (720, ("threshold", "raised", "over"))], ids=["fell", "rose"]
+)
+def test_no_level_moves_by_numbers_that_contradict_each_other(tmp_path: Path, people: int, then: tuple[str, str, str]) -> None:
+    """One of the two is wrong, and nobody knows which: that is an alert of its own, and the level that was reached stays."""
+    directory = tmp_path / "group"
+
+    def happened_since(known: int) -> list[tuple[str, str, str]]:
+        said = [event for event in happened(directory, read_group(directory)) if event[0] != "missing_data"]
+        return said[known:]
+
+    channels = [{"name": "ops", "audience": "ops", "urls": ["json://127.0.0.1:9/x"]}]
+    months = {"2025-01": 655, "2025-02": 660, "2025-03": 664}
+    run(directory, write(directory, months, settings={"channels": channels}), datetime(2025, 4, 5, tzinfo=UTC))
+    assert happened_since(0) == [("threshold", "raised", "prepare")]
+    write(directory, months | {"2025-03": people})
+    path = directory / "affiliates" / "a.yaml"
+    right = path.read_text()
+    manifest = yaml.safe_load(right)
+    ceiling = {"from": "2025-03-01", "users": 400_000_000, "unit": "accounts", "document": "register", "attested_by": "CFO"}
+    manifest["products"][0]["ceilings"] = [ceiling]
+    path.write_text(yaml.safe_dump(manifest, sort_keys=False))
+    for day in (6, 7):  # Said again for as long as it lasts, and news once: before the month is published by it.
+        report = run(directory, read_group(directory), datetime(2025, 4, day, tzinfo=UTC))
+        assert "numbers that contradict each other in 2025-03" in [told["what"] for told in report.to_dict()["data_findings"]]
+        assert happened_since(1) == [("unusual_data", "found", "open")]
+    with contributions.open_store(SQLITE, directory) as store:
+        (text,) = [m.payload["text"] for m in outbox.read(store) if m.payload["kind"] == "unusual_data"]
+        held = alert_log.current(store)[KEY]
+    assert "one of the two is wrong" in text
+    assert (held.level, held.is_open) == ("prepare", True)
+    path.write_text(right)
+    run(directory, read_group(directory), datetime(2025, 4, 8, tzinfo=UTC))
+    new = [event for event in happened_since(2) if event[1] != "escalated"]
+    assert new == [("unusual_data", "ended", "none"), then], "at once, as soon as it is mended"
