@@ -2,22 +2,30 @@
 
 An error that nobody foresaw gets that shape, too, by its kind, module and line. Its text may quote anybody's identifier: a parser
 quotes what it can't read, SQLAlchemy a statement's parameters. So no text of a library gets out, and one thing's error becomes
-one refusal.
+one refusal. What libraries say by themselves on standard error is reduced in the same way (`libraries_reduced`).
 
 Over 300 lines: a third of them are the codes.
 """
 
 import difflib
 import errno
+import logging
 import re
+import sys
+import threading
 import traceback
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from types import TracebackType
+from typing import Any, Self, TextIO
 
 _OURS = ("affiliates", "pipelines", "dashboards")
+_turn = threading.Lock()
+_before = list[tuple[Any, ...]]()
+"""For whoever is inside `libraries_reduced`: what was there before the first."""
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_./ -]{0,63}")
 _LONGEST_NAME = 200
@@ -274,6 +282,63 @@ def refused_if_unforeseen(subject: str) -> Iterator[None]:
         yield
     if refusals:
         raise RefusedError(*refusals) from None
+
+
+def reduce_libraries() -> None:
+    """Reduces what libraries print by themselves to kind, module and line, from now on: their texts may quote anybody.
+
+    That is warnings, log records that nobody handles, and errors in threads and finalisers.
+    """
+    warnings.showwarning = _show_warning
+    logging.lastResort = _ReducedHandler(logging.WARNING)
+    threading.excepthook = lambda given: _say_error(given.exc_type, given.exc_value, given.exc_traceback)
+    sys.unraisablehook = lambda given: _say_error(given.exc_type, given.exc_value, given.exc_traceback)
+
+
+@contextmanager
+def libraries_reduced() -> Iterator[None]:
+    """As `reduce_libraries`, inside. Of several threads the last that leaves puts back what was there before the first."""
+    with _turn:
+        hooks = warnings.showwarning, logging.lastResort, threading.excepthook, sys.unraisablehook
+        _before.append(_before[0] if _before else hooks)
+        reduce_libraries()
+    try:
+        yield
+    finally:
+        with _turn:
+            hooks = _before.pop()
+            if not _before:
+                warnings.showwarning, logging.lastResort, threading.excepthook, sys.unraisablehook = hooks
+
+
+class _ReducedHandler(logging.Handler):
+    """Says which library has something to say, how bad it is, and where; never its text, which may hold a value."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print a record without its message and its error."""
+        kind = f", {record.exc_info[0].__name__}" if record.exc_info and record.exc_info[0] else ""
+        _say(f"{record.levelname.lower()} of {record.name}{kind}, in {record.module}, line {record.lineno}")
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    _say(f"a warning: {category.__name__} in {filename.rpartition('/')[2]}, line {lineno}")
+
+
+def _say_error(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    if kind is not SystemExit:
+        _say(f"an error that nobody foresaw: {place_of((error or kind()).with_traceback(trace))}")
+
+
+def _say(text: str) -> None:
+    if sys.stderr is not None:
+        print(text, file=sys.stderr)
 
 
 def alike(name: str, known: Iterable[str], most: int = 1, least: float = 0.6) -> list[str]:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from affiliates.errors import Code, refused, refused_if_unforeseen
+from affiliates.errors import Code, reduce_libraries, refused, refused_if_unforeseen
 from affiliates.manifests.group import Group
 from affiliates.manifests.loader import read_group
 from pipelines.defs import alerts, assets, jobs, partitions, resources, schedules, sensors
@@ -57,7 +57,9 @@ def defs() -> dg.Definitions:
 
     Raises `RefusedError` where MAUWATCH_GROUP is missing, or the manifests have mistakes.
     """
-    # Dagster calls this when it loads the code location: importing the module reads no environment.
+    # Dagster calls this when it loads the code location: importing the module reads no environment. The process is Dagster's,
+    # a code server or a run, and what it prints goes into a log.
+    reduce_libraries()
     directory = os.environ.get("MAUWATCH_GROUP")
     if not directory:
         raise refused(

@@ -13,8 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
-from affiliates.errors import Code, Refusal, RefusedError, is_unforeseen, refused, unforeseen_refusal
-from dashboards.cli import console, library_noise
+from affiliates.errors import Code, Refusal, RefusedError, is_unforeseen, libraries_reduced, refused, unforeseen_refusal
+from dashboards.cli import console
 from dashboards.cli.commands import (
     alerts,
     close,
@@ -93,7 +93,7 @@ def main() -> None:
     Where a command was asked for JSON, the refusal is said in JSON on standard output, too.
     """
     console.prepare_streams()
-    with library_noise.libraries_reduced():
+    with libraries_reduced():
         _main()
 
 

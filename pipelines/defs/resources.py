@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dagster as dg
 
-from affiliates.errors import Refusal, RefusedError, unforeseen_into
+from affiliates.errors import Refusal, RefusedError, libraries_reduced, unforeseen_into
 from affiliates.manifests.group import Group
 from pipelines import runbook
 from pipelines.defs import instance
@@ -58,13 +58,13 @@ class RunContext:
 def reduced(
     subject: str, refused: Callable[[Exception], object] = lambda _: None, failed: Callable[[Refusal], object] = lambda _: None
 ) -> Iterator[None]:
-    """Turns an error inside into a `dg.Failure` of which Dagster may keep everything.
+    """Turns an error inside into a `dg.Failure` of which Dagster may keep everything, and reduces what libraries print.
 
     `refused`: what takes a refusal or the error of a full disk; `failed`: what takes the refusal of an error that nobody foresaw.
     """
     errors = list[Refusal]()
     try:
-        with unforeseen_into(subject, errors.append, foreseen=dg.Failure):
+        with libraries_reduced(), unforeseen_into(subject, errors.append, foreseen=dg.Failure):
             yield
     except RefusedError as error:
         refused(error)

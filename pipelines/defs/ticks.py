@@ -17,7 +17,7 @@ from dagster._core.scheduler.instigation import (
     TickStatus,
 )
 
-from affiliates.errors import RefusedError, unforeseen_into
+from affiliates.errors import RefusedError, libraries_reduced, unforeseen_into
 from affiliates.manifests.group import Group
 from affiliates.periods import DAY, LONGEST_RUN
 from pipelines.defs.jobs import ALERTS, FIGURES, INBOX, JOBS, asset_keys
@@ -46,7 +46,8 @@ def failed(reason: str) -> str:
 @contextmanager
 def reasons_into(note: Callable[[str], None], subject: str) -> Iterator[None]:
     """Gives the reason to `note` why the inside can't be looked at, where it can't; of errors, nothing is raised."""
-    with unforeseen_into(subject, lambda refusal: note(failed(str(refusal))), foreseen=OSError):
+    reasons = unforeseen_into(subject, lambda refusal: note(failed(str(refusal))), foreseen=OSError)
+    with libraries_reduced(), reasons:
         try:
             yield
         except RefusedError as error:

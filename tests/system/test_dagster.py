@@ -4,6 +4,9 @@ import json
 import logging
 import shutil
 import subprocess
+import sys
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -336,6 +339,9 @@ def test_the_group_is_read_when_dagster_asks(directory: Path, monkeypatch: pytes
     """Importing the module reads no environment: a program that only looks at it would need a group."""
     from pipelines import definitions
 
+    # Loading reduces what libraries print in this process, for good.
+    for module, name in ((warnings, "showwarning"), (logging, "lastResort"), (threading, "excepthook"), (sys, "unraisablehook")):
+        monkeypatch.setattr(module, name, getattr(module, name))
     monkeypatch.delenv("MAUWATCH_GROUP", raising=False)
     with pytest.raises(RefusedError, match="names no group directory"):
         definitions.defs()

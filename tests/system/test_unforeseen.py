@@ -1,7 +1,10 @@
 """What nobody foresaw, from the command to the store: one thing's error ends nothing else and quotes nobody, anywhere."""
 
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -109,6 +112,73 @@ def test_doctor_and_contribute_quote_nobody(directory: Path) -> None:
     assert contributed.returncode == 3
     for text in (done.stdout, done.stderr, contributed.stdout, contributed.stderr):
         assert "planted" not in text
+
+
+A_PROCESS_OF_DAGSTERS = f"""
+import gc, logging, sqlite3, threading, warnings
+from datetime import date
+from pathlib import Path
+import dagster as dg
+from pipelines.defs import instance, partitions
+from pipelines.definitions import defs
+from affiliates.manifests.loader import read_group
+
+directory = Path.cwd()
+connect = sqlite3.connect
+warnings.simplefilter("always", RuntimeWarning)
+
+def fail():
+    raise ValueError("{PLANTED}")
+
+class Final:
+    def __del__(self):
+        fail()
+
+def speak():
+    warnings.warn("{PLANTED}", RuntimeWarning)
+    logging.getLogger("made.up.pool").error("{PLANTED}")
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    Final()
+    gc.collect()
+
+def connect_or_fail(database, *given, **more):
+    if "shop.sqlite" in str(database):
+        speak()
+        fail()
+    return connect(database, *given, **more)
+
+sqlite3.connect = connect_or_fail
+with instance.open_instance(directory, read_group(directory)) as dagster:
+    job = defs().get_repository_def().get_job("mauwatch_days")
+    tags = partitions.range_tags("day", date(2025, 1, 1), date(2025, 1, 31))
+    done = job.execute_in_process(
+        instance=dagster, asset_selection=[dg.AssetKey(["a", "app"])], tags=tags, raise_on_error=False
+    )
+    print(done.success)
+speak()
+"""
+"""What Dagster's code server and its runs do: load the group, and compute; after a job, too, a library may speak."""
+
+
+def test_a_process_of_dagsters_quotes_nobody(directory: Path) -> None:
+    """Its standard error goes into the log of `serve`, and its events into Dagster's databases."""
+    done = subprocess.run(
+        [sys.executable, "-c", A_PROCESS_OF_DAGSTERS],
+        cwd=directory,
+        env=os.environ | {"MAUWATCH_GROUP": str(directory)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.stdout.splitlines()[-1:] == ["False"], done.stderr
+    assert "planted" not in done.stdout + done.stderr
+    for said in ("a warning: RuntimeWarning in", "error of made.up.pool", "an error that nobody foresaw: ValueError"):
+        assert done.stderr.count(said) >= 2, done.stderr
+    assert "ValueError in affiliates.sources.database.connections, line" in done.stderr
+    assert files_with(directory, "planted") == []
 
 
 def edit_store(directory: Path, statement: str) -> None:

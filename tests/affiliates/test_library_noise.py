@@ -7,7 +7,7 @@ import warnings
 
 import pytest
 
-from dashboards.cli import library_noise
+from affiliates import errors
 
 PLANTED = "alice.planted@example.org"
 
@@ -27,7 +27,7 @@ def test_what_libraries_say_by_themselves_quotes_nothing(capsys: pytest.CaptureF
     root = logging.getLogger()
     handlers, root.handlers = root.handlers, []  # pytest's own, which would take the records.
     try:
-        with warnings.catch_warnings(), library_noise.libraries_reduced():
+        with warnings.catch_warnings(), errors.libraries_reduced():
             warnings.simplefilter("always")
             warnings.warn(f"no type for {PLANTED}", RuntimeWarning, stacklevel=1)
             try:
@@ -52,3 +52,15 @@ def test_what_libraries_say_by_themselves_quotes_nothing(capsys: pytest.CaptureF
         "an error that nobody foresaw: ValueError",
     ]
     assert "planted" not in "".join(lines)
+
+
+def test_of_several_inside_the_last_puts_back_what_was_there() -> None:
+    """A code server looks at several things at once: the first that is done would else let the others' libraries speak."""
+    before = logging.lastResort, threading.excepthook, sys.unraisablehook, warnings.showwarning
+    first, second = errors.libraries_reduced(), errors.libraries_reduced()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert threading.excepthook != before[1]
+    second.__exit__(None, None, None)
+    assert (logging.lastResort, threading.excepthook, sys.unraisablehook, warnings.showwarning) == before
