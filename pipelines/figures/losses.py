@@ -3,10 +3,10 @@
 Late events only add users. A version that lacks more than a tenth of an earlier one's users, or all of them, was computed from a
 part of the source: a file is gone, or was written again with its header alone.
 
-A loss is none where it is said why: the product calls something else active (`active`, by its id or its version), or an order
-to erase was about the period. Under other settings, or the first crosswalk, fewer identifiers may be the same people: then a loss
-is one of events, too. Not so where a crosswalk takes another one's place: whom the two join are the same people, and a wrong join
-leaves all events.
+A loss is none where it is said why: the product calls something else active (`active`, by its id or its version), and has users
+still; or an order to erase was about the period. Under other settings, or the first crosswalk, fewer identifiers may be the same
+people: then a loss is one of events, too. Not so where a crosswalk takes another one's place: whom the two join are the same
+people, and a wrong join leaves all events.
 """
 
 import math
@@ -90,14 +90,19 @@ def most_before(period: ProductDay, label: str | None) -> int | None:
     known = [
         version.users
         for version in period.versions[:-1]
-        if version.users is not None and _is_comparable(version, period.versions[-1], label)
+        if version.users is not None
+        # No definition explains that nobody is left.
+        and (
+            _is_comparable(version, period.versions[-1], label)
+            or (period.users == 0 and _is_defined_otherwise(version, period.versions[-1], label))
+        )
     ]
     return max(known, default=None)
 
 
 def _is_comparable(earlier: Version, current: Version, label: str | None) -> bool:
     """Whether nothing that was said explains fewer users."""
-    if earlier.definition != current.definition == label:
+    if _is_defined_otherwise(earlier, current, label):
         return False
     if _is_joined_otherwise(earlier, current):
         return True
@@ -105,6 +110,11 @@ def _is_comparable(earlier: Version, current: Version, label: str | None) -> boo
         # Whom a crosswalk joins, or two spellings that are one now, is one user in the place of several, with all events.
         return current.events < (1 - MISSED) * earlier.events
     return True
+
+
+def _is_defined_otherwise(earlier: Version, current: Version, label: str | None) -> bool:
+    """Whether the current version is of what the manifest calls active, and the earlier one of something else."""
+    return earlier.definition != current.definition == label
 
 
 def _is_joined_otherwise(earlier: Version, current: Version) -> bool:

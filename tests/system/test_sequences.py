@@ -17,6 +17,7 @@ FOUND = {
     "another crosswalk joins three people into one": (3, ["run", "hand in", "crosswalk collapsed", "run", "hand in"]),
     "a month lacks days that were counted": (10062, ["run", "hand in", "life begins later", "by month"]),
     "a month lacks people of its days": (1, ["run", "hand in", "by month", "a day of the app lost", "run"]),
+    "another definition, and nobody left": (5300, ["run", "another definition", "a day of the app lost", "hand in"]),
 }
 """Seeds and steps of sequences that once ended silently low, without the steps that didn't matter."""
 
