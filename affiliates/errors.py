@@ -88,6 +88,12 @@ class Code(StrEnum):
         "packet-unusable",
         "A packet of headquarters can't be read, isn't whole, or is of another affiliate or version.",
     )
+    DEAL_UNUSABLE = "deal-unusable", "A folder is no deal's, or its terms can't be read."
+    DEAL_DESTROYED = "deal-destroyed", "The deal's key and sketches were destroyed."
+    DEAL_FILE_OTHER = (
+        "deal-file-other",
+        "A file isn't one of the deal's: another key, month, lgK or way of writing identifiers, or the same on both sides.",
+    )
     CROSSWALK_MISSING = "crosswalk-missing", "The crosswalk's snapshot isn't where group.yaml says."
     CROSSWALK_INVALID = (
         "crosswalk-invalid",

@@ -30,6 +30,8 @@ from affiliates.sketches.registers import Registers
 
 PROTOCOL = "mauwatch-contribution-1"
 """The contract's version, in the first column of each row."""
+DEAL_EPOCH = "deal-"
+"""How the key epoch of a deal's contribution begins; the fingerprint of the deal's key follows (`aggregation.clean_room`)."""
 MOST_NAMESPACES = 64
 """Namespaces of a file: telling what is wrong with a canary takes 50 ms for each."""
 

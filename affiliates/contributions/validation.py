@@ -11,7 +11,7 @@ from datetime import date, datetime
 from functools import lru_cache
 
 from affiliates.contributions import completeness
-from affiliates.contributions.contract import Contribution, Part, printable_ref
+from affiliates.contributions.contract import DEAL_EPOCH, Contribution, Part, printable_ref
 from affiliates.contributions.lg_k import canary_lg_k_fault
 from affiliates.errors import Code, Refusal, printable, short_digest
 from affiliates.identity import epochs
@@ -37,6 +37,17 @@ def refusals(
     `canaries` and `crosswalk_digest`: of a month, named by its first day; the digest is empty where the month has no crosswalk.
     Nothing is raised for what is wrong with the contribution itself.
     """
+    epochs_of_group = {source.epoch for source in group.settings.epochs}
+    # Before the product: a deal's names none, and whoever added it would have made the first step to uniting two keys.
+    if contribution.key_epoch.startswith(DEAL_EPOCH) and contribution.key_epoch not in epochs_of_group:
+        yield Refusal(
+            Code.CONTRIBUTION_EPOCH_WRONG,
+            f"{printable_ref(contribution.ref)}, {contribution.activity_date}",
+            "is under the key of a deal, and never united with the group's",
+            "",
+            "hand it to the deal's other side alone; for the group compute it with the group's key",
+        )
+        return
     product = group.product(contribution.ref)
     if product is None:
         yield Refusal(

@@ -20,6 +20,7 @@ from dashboards.cli.commands import (
     close,
     contribute,
     crosswalk,
+    deal,
     demo,
     erase,
     evidence,
@@ -49,6 +50,7 @@ app = typer.Typer(
 _UsageError: Any = typer.BadParameter.__bases__[0]  # typer has it from click, or from its own copy of click.
 app.add_typer(key.app, name="key")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(deal.app, name="deal")
 # The order is the one in which `mauwatch --help` lists the commands.
 for command in (
     manifest.init,

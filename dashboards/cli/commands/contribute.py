@@ -12,7 +12,7 @@ import typer
 
 from affiliates.errors import Code, refused
 from affiliates.periods import DAY, first_day, is_zone, local_day, month_end, month_of, period_days
-from dashboards.cli import console
+from dashboards.cli import console, deal_contribution
 from dashboards.cli.options import Json, Yes
 
 if TYPE_CHECKING:
@@ -42,6 +42,9 @@ def contribute(
         Path | None, typer.Option(help="Sign the file with this key of `key pair`: FILE.sig.", metavar="KEYFILE", exists=True)
     ] = None,
     external_only: Annotated[bool, typer.Option("--external-only", help="Of no internal and automated users.")] = False,
+    key_for: Annotated[
+        Path | None, typer.Option("--key-for", help="Under this deal's key, for its month, into its folder.", metavar="DEAL")
+    ] = None,
     yes: Yes = False,
     as_json: Json = False,
     print_sql: Annotated[
@@ -93,8 +96,7 @@ def contribute(
 
     With --files no manifest is needed: name AFFILIATE/PRODUCT, --files, --time, --identifier, --key-file and the days.
     """
-    # A self-test runs on a public key, so it needs neither a group directory nor days.
-    if self_test:
+    if self_test:  # It runs on a public key, so it needs neither a group directory nor days.
         from affiliates.engines.sql import ENGINES
         from affiliates.engines.sql import self_test as test_of
 
@@ -102,6 +104,10 @@ def contribute(
         return
     now = datetime.now(UTC)
     asked = _range(first, last, month)
+    if key_for is not None:
+        asked = deal_contribution.days_asked(key_for, asked, bool(out or sign or print_sql or person_keys or next_key))
+        # A deal takes no key of a group: a variable that nobody sets stands in its place.
+        key_env = key_env or (None if key_file else "NO_KEY_OF_A_GROUP")
     if files is not None:
         settings_and_products = _by_flags(
             subject,
@@ -115,10 +121,15 @@ def contribute(
             {"file": key_file, "env": key_env, "epoch": epoch},
             {"crosswalk": crosswalk, "time_zone": time_zone, "lg_k": lg_k},
         )
+    elif key_for is not None:
+        settings_and_products = deal_contribution.by_manifest(group, subject)
     else:
         settings_and_products = _by_manifest(group, subject)
     settings, products = settings_and_products
     place = _workplace(group, settings, now)
+    if key_for is not None:
+        deal_contribution.write(key_for, products, place, subject, yes, as_json)
+        return
     # The contribution itself says whose users it has; a reading that counts others then has no upper bound from it.
     if external_only:
         products = [(ref, product.model_copy(update={"audiences": ("external",)})) for ref, product in products]
