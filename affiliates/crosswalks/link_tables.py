@@ -22,7 +22,9 @@ from affiliates.identity.normalisation import NO_RULES, Rules, check_usable, nor
 from affiliates.manifests.source import Identifier, Source
 from affiliates.sources import files
 from affiliates.sources.file_checks import check_file
+from affiliates.sources.file_contents import head_of
 from affiliates.sources.file_formats import READ_ERRORS, literal, scan_file
+from affiliates.sources.long_lines import check_lines
 
 BATCH_ROWS = 1 << 18
 """Rows whose identifiers are in memory at once, for each thread."""
@@ -161,8 +163,13 @@ def _where(path: Path) -> str:
 
 
 def _columns_of(path: Path, file_format: str) -> list[str]:
-    """The names of a file's columns; none for a file so broken that `check_file` says better what is wrong."""
+    """The names of a file's columns; none for a file so broken that `check_file` says better what is wrong.
+
+    Raises `RefusedError` for a line that is too long to be held.
+    """
     try:
+        if file_format != "parquet":
+            check_lines(path, head_of(path), _where(path))
         if file_format == "parquet":
             return list(pl.scan_parquet(literal(path)).collect_schema())
         if file_format == "csv":

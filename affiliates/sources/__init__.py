@@ -1,7 +1,7 @@
 """Where a product's events lie, and how they are read: files, object stores, databases.
 
-Doors: resolve, protocol, file_formats, file_checks, file_contents, files, leftovers, parquet_metadata. All other modules are
-private. Nothing is counted here, and no key is made.
+Doors: resolve, protocol, file_formats, file_checks, file_contents, files, leftovers, long_lines, parquet_metadata. All other
+modules are private. Nothing is counted here, and no key is made.
 
 To add a kind of source, such as a message queue:
 

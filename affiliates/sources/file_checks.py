@@ -21,7 +21,6 @@ from affiliates.manifests.source import Identifier, Source
 from affiliates.sources.file_contents import (
     TextFault,
     check_kind,
-    check_packed_lines,
     ends_with_line_end,
     head_of,
     not_text,
@@ -40,6 +39,7 @@ from affiliates.sources.file_formats import (
     scan_jsonl,
     scan_parquet,
 )
+from affiliates.sources.long_lines import check_lines
 
 _QUOTED = '"(?:[^"]|"")*"'
 """A quoted field of a CSV by RFC 4180: quotation marks inside are doubled."""
@@ -67,7 +67,7 @@ def check_file(path: Path, file_format: str, source: Source, subject: str, name:
         head = head_of(path)
         check_kind(head, file_format, where)
         if file_format != "parquet":
-            check_packed_lines(path, head, where)
+            check_lines(path, head, where)
         if file_format == "parquet":
             _check_parquet(path, source, where)
         elif file_format == "csv":

@@ -2,8 +2,6 @@
 
 A file of another kind fails with whatever a reader stumbles on first: a page of an error in the place of an export would be a CSV
 that lacks a column, and a file in Latin-1 one that is cut off. Nothing of a file's content is shown.
-
-Over 300 lines: each format that a file may have instead has its own signs and its own words.
 """
 
 import glob
@@ -20,10 +18,6 @@ from affiliates.errors import Code, RefusedError, refused
 HEAD_BYTES = 1 << 12
 """How much of a file's beginning tells what the file is."""
 _CHUNK_BYTES = 1 << 20
-LONGEST_LINE = 16 << 20
-"""Bytes of a line in a packed file at most."""
-_SMALL_GZIP = 1 << 14
-"""Bytes of gzip that can't unpack to more than 16 MiB: a byte stands for 1,032 at most."""
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _BY_FIRST_BYTES = (
@@ -148,25 +142,6 @@ def unreadable(path: Path, file_format: str, where: str, error: BaseException | 
         f"read as {file_format}",
         "write it again; a part of it is damaged" if file_format == "parquet" else "see that it is what its name says",
     )
-
-
-def check_packed_lines(path: Path, head: bytes, where: str) -> None:
-    """Raise `RefusedError` for gzip with a line of over `LONGEST_LINE` bytes: a reader holds a whole line in memory."""
-    if not head.startswith(_GZIP) or path.stat().st_size < _SMALL_GZIP:
-        return
-    length = 0
-    try:
-        with gzip.open(path) as file:
-            while chunk := file.read(_CHUNK_BYTES):
-                end = chunk.rfind(b"\n")
-                length = length + len(chunk) if end < 0 else len(chunk) - end - 1
-                if length > LONGEST_LINE:
-                    break
-    except (EOFError, zlib.error, gzip.BadGzipFile):  # Damage is told by the check that reads the file's rows.
-        return
-    if length > LONGEST_LINE:
-        values = f"over {LONGEST_LINE:,} bytes"
-        raise not_text(where, TextFault("unpacks to a line that is too long", values, "write a line an event", is_damage=True))
 
 
 def not_text(where: str, fault: TextFault) -> RefusedError:

@@ -16,6 +16,8 @@ COLUMNS = "period", "value", "lower", "upper", "definition"
 """Columns that are read from a CSV; the first two must be there, any others are ignored."""
 _LARGEST = 1e15
 """No number of people is as large, in whatever unit, nor as small as one over it."""
+_MOST_BYTES = 8 << 20
+"""Of a file: ten thousand days take a tenth of it, and a line without an end would fill the memory."""
 _FORMS = "2026-10, 2026-10-31 or 2026-Q3"
 
 
@@ -77,6 +79,9 @@ def _rows(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """
     file = path.name
     try:
+        if (size := path.stat().st_size) > _MOST_BYTES:
+            values = f"{size:,} bytes, at most {_MOST_BYTES:,}"
+            raise refused(Code.SERIES_INVALID, file, "is larger than a series is", values, "name a file with a line a period")
         # Spreadsheets write a byte order mark in front of the first column's name.
         with path.open(encoding="utf-8-sig", newline="") as opened:
             reader = csv.reader(opened, strict=True)

@@ -75,4 +75,9 @@ def encoded(kind: str, frame: pl.DataFrame) -> bytes:
         frame.write_parquet(out)
         return out.getvalue()
     data = as_csv(as_text(frame)) if name == "csv" else as_jsonl(as_text(frame))
+    return packed_as(data, packed)
+
+
+def packed_as(data: bytes, packed: str) -> bytes:
+    """Bytes packed as gz, as zst or, by an empty text, not at all."""
     return gzip.compress(data) if packed == "gz" else zstandard.compress(data) if packed == "zst" else data

@@ -2,6 +2,7 @@
 
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,7 +84,7 @@ def test_a_definition_that_changes_is_a_break(tmp_path: Path) -> None:
 
 
 GOOD = "2026-01,5\n2026-02,6\n"
-WRONG: list[tuple[str | bytes, str, str, str]] = [
+WRONG: list[Any] = [
     ("", "s.csv", "is empty", ""),
     ("\n\n", "s.csv", "is empty", ""),
     ("period,value\n", "s.csv", "holds no figure", ""),
@@ -126,6 +127,7 @@ WRONG: list[tuple[str | bytes, str, str, str]] = [
     ("period,value\n2026-07-01,5\n2026-10-01,6\n", "s.csv:3", "isn't over", "2026-10-01"),
     ("period,value\n2027-01,5\n2027-02,6\n", "s.csv:2", "lies in the future", "2027-01"),
     (b"period,value\n2026-01,\xff\n", "s.csv", "is not UTF-8", ""),
+    pytest.param(b"x" * (9 << 20), "s.csv", "is larger than", "9,437,184 bytes, at most 8,388,608", id="large"),
     ('period,value\n2026-01,"5\n', "s.csv", "is not CSV", ""),
 ]
 
