@@ -2,10 +2,13 @@
 
 polars believes a file: a page of 9 kB that unpacks to 300 MB takes 1.8 GB, and a page that claims more memory than there is
 ends the process, which no code can catch. So footer and page heads are read here first; pages aren't.
+
+Over 300 lines: the fields of Parquet's structs that are read, and the limits by them, are read together.
 """
 
+import io
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -137,36 +140,65 @@ class Layout(NamedTuple):
     chunks: list[Chunk]
 
 
+class Limits(NamedTuple):
+    """What a file may claim at most."""
+
+    rows: int
+    unpacked: int
+    """Bytes to which all pages together unpack."""
+    page: int
+    """Bytes to which one page unpacks."""
+
+
+class _Pieces(NamedTuple):
+    """A file, or the bytes of one, read from any place."""
+
+    name: str
+    size: int
+    read_at: Callable[[int], bytes]
+    """The bytes from a place on, as many as a page's head may take."""
+
+
 def check(path: Path, columns: Collection[str]) -> Layout:
-    """Refuse a file whose footer or page heads claim more than these limits, or that is no Parquet; gives what lies where.
+    """Refuse a file whose footer or page heads claim more than a contribution may, or that is no Parquet; gives what lies where.
 
     `columns`: the columns that will be read; the pages of others are skipped. Raises `RefusedError` and `OSError`.
     """
     size = path.stat().st_size
     if size > MOST_FILE:
-        raise _too_large(path, "the file is too large", f"{size:,} bytes, at most {MOST_FILE:,}")
+        raise _too_large(path.name, "the file is too large", f"{size:,} bytes, at most {MOST_FILE:,}")
+    with path.open("rb", buffering=0) as file:
+        pieces = _Pieces(path.name, size, lambda place: os.pread(file.fileno(), _MOST_HEAD, place))
+        return _check(pieces, file, columns, Limits(MOST_ROWS, MOST_UNPACKED, MOST_PAGE))
+
+
+def check_bytes(content: bytes, name: str, columns: Collection[str], limits: Limits) -> Layout:
+    """As `check`, of a file's bytes, which messages call `name`."""
+    pieces = _Pieces(name, len(content), lambda place: content[place : place + _MOST_HEAD])
+    return _check(pieces, io.BytesIO(content), columns, limits)
+
+
+def _check(pieces: _Pieces, file: BinaryIO, columns: Collection[str], limits: Limits) -> Layout:
     try:
-        with path.open("rb") as file:
-            metadata, footer_at = read_footer(file)
+        metadata, footer_at = read_footer(file)
         names, leaves = _names(metadata[FileField.SCHEMA])
         chunks = [
             Chunk(name, fields, [])
             for group in metadata[FileField.GROUPS]
             for name, fields in zip(leaves, group[GroupField.CHUNKS], strict=True)
         ]
-        _check_rows(path, metadata)
+        _check_rows(pieces, metadata, limits)
         unpacked = 0
-        with path.open("rb", buffering=0) as file:
-            for chunk in chunks:
-                if chunk.column in columns:
-                    chunk.pages.extend(_pages(path, file.fileno(), size, chunk))
-                    unpacked += sum(page.unpacked for page in chunk.pages)
-                if unpacked > MOST_UNPACKED:
-                    raise _too_large(path, "it unpacks to too much", f"over {MOST_UNPACKED:,} bytes")
+        for chunk in chunks:
+            if chunk.column in columns:
+                chunk.pages.extend(_pages(pieces, chunk, limits))
+                unpacked += sum(page.unpacked for page in chunk.pages)
+            if unpacked > limits.unpacked:
+                raise _too_large(pieces.name, "it unpacks to too much", f"over {limits.unpacked:,} bytes")
     # A field that is missing, or of another type than the specification's, shows as one of these.
     except (LookupError, TypeError, ValueError, AttributeError, NotParquet):
-        raise unreadable(path.name, size) from None
-    return Layout(size, footer_at, metadata, names, chunks)
+        raise unreadable(pieces.name, pieces.size) from None
+    return Layout(pieces.size, footer_at, metadata, names, chunks)
 
 
 def check_unread(file: BinaryIO, name: str) -> None:
@@ -202,8 +234,8 @@ def unreadable(name: str, size: int) -> RefusedError:
     )
 
 
-def _too_large(path: Path, rule: str, values: str) -> RefusedError:
-    return refused(Code.CONTRIBUTION_TOO_LARGE, path.name, rule, values, "write several files; a product and month each is usual")
+def _too_large(name: str, rule: str, values: str) -> RefusedError:
+    return refused(Code.CONTRIBUTION_TOO_LARGE, name, rule, values, "write several files; a product and month each is usual")
 
 
 def _names(schema: list[dict[int, Any]]) -> tuple[list[str], list[str]]:
@@ -226,18 +258,18 @@ def _names(schema: list[dict[int, Any]]) -> tuple[list[str], list[str]]:
     return names, leaves
 
 
-def _check_rows(path: Path, metadata: dict[int, Any]) -> None:
+def _check_rows(pieces: _Pieces, metadata: dict[int, Any], limits: Limits) -> None:
     numbers = [group[GroupField.ROWS] for group in metadata[FileField.GROUPS]]
     rows = sum(numbers)
     # The same number twice: where the two differ, nobody can tell which of them a reader will go by.
     if rows != metadata[FileField.ROWS] or any(number < 0 for number in numbers):
         raise ValueError
-    if rows > MOST_ROWS:
-        raise _too_large(path, "too many rows", f"{rows:,}, at most {MOST_ROWS:,}")
+    if rows > limits.rows:
+        raise _too_large(pieces.name, "too many rows", f"{rows:,}, at most {limits.rows:,}")
 
 
-def _pages(path: Path, descriptor: int, size: int, chunk: Chunk) -> Iterator[PageInFile]:
-    """Each page of a chunk, as its head states it. `size`: the bytes of the open file.
+def _pages(pieces: _Pieces, chunk: Chunk, limits: Limits) -> Iterator[PageInFile]:
+    """Each page of a chunk, as its head states it.
 
     Raises `RefusedError` for a page beyond the limits, `ValueError` or `LookupError` for what is no page.
     """
@@ -246,27 +278,27 @@ def _pages(path: Path, descriptor: int, size: int, chunk: Chunk) -> Iterator[Pag
         raise ValueError
     position = chunk.begin
     values_left = metadata[ChunkMetadata.VALUES]
-    if position < 4 or not 0 <= values_left <= MOST_ROWS:  # The file begins with a magic number of 4 bytes.
+    if position < 4 or not 0 <= values_left <= limits.rows:  # The file begins with a magic number of 4 bytes.
         raise ValueError
     while values_left:
-        reader = CompactReader(os.pread(descriptor, _MOST_HEAD, position))
+        reader = CompactReader(pieces.read_at(position))
         head = reader.read_struct()
         unpacked = head[_Head.UNPACKED]
         packed = head[_Head.PACKED]
-        if unpacked < 0 or packed < 0 or position + reader.position + packed > size:
+        if unpacked < 0 or packed < 0 or position + reader.position + packed > pieces.size:
             raise ValueError
-        if unpacked > MOST_PAGE:
-            raise _too_large(path, "a page of it is too large", f"over {MOST_PAGE:,} bytes")
-        values_left -= _page_values(path, head, values_left)
+        if unpacked > limits.page:
+            raise _too_large(pieces.name, "a page of it is too large", f"over {limits.page:,} bytes")
+        values_left -= _page_values(pieces.name, head, values_left, limits)
         yield PageInFile(position, position + reader.position + packed, unpacked, head)
         position += reader.position + packed
 
 
-def _page_values(path: Path, head: dict[int, Any], most: int) -> int:
+def _page_values(name: str, head: dict[int, Any], most: int, limits: Limits) -> int:
     """How many of its chunk's values a page holds, at most `most`; a dictionary holds none of them."""
     kind = head[_Head.KIND]
     if kind not in _ENCODING:
-        if kind != _PageKind.DICTIONARY or not 0 <= head[_Head.DICTIONARY][_VALUES] <= MOST_ROWS:
+        if kind != _PageKind.DICTIONARY or not 0 <= head[_Head.DICTIONARY][_VALUES] <= limits.rows:
             raise ValueError
         return 0
     page = head[_Head.DATA if kind == _PageKind.DATA else _Head.DATA_V2]
@@ -277,7 +309,7 @@ def _page_values(path: Path, head: dict[int, Any], most: int) -> int:
     if encoding not in _ENCODINGS:
         raise refused(
             Code.CONTRIBUTION_UNREADABLE,
-            path.name,
+            name,
             "values are written in a form that isn't read",
             f"Parquet encoding {encoding}",
             "write version 1 of Parquet: plain or with a dictionary",

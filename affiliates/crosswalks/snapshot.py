@@ -29,7 +29,8 @@ from affiliates.sketches.image import ADDRESS_BITS
 from affiliates.sketches.registers import Registers
 from affiliates.sources.parquet_metadata import is_description
 
-_COLUMNS = ("key", "person_key", "named")
+COLUMNS = ("key", "person_key", "named")
+"""The columns that a snapshot's file may have."""
 NO_CROSSWALK = ""
 """The digest of a contribution that was made without a crosswalk."""
 
@@ -104,7 +105,7 @@ def from_table(table: pl.DataFrame, subject: str = "the crosswalk") -> Crosswalk
             ", ".join(sorted(missing)),
             "make it with the columns key and person_key",
         )
-    if others := [place for place, name in enumerate(table.columns, 1) if name not in _COLUMNS]:
+    if others := [place for place, name in enumerate(table.columns, 1) if name not in COLUMNS]:
         # By its place: a column's name may be somebody's, too.
         raise refused(
             Code.CROSSWALK_INVALID,

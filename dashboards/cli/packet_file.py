@@ -9,6 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from affiliates.concurrency import atomic_write
+from affiliates.contributions import parquet_limits
 from affiliates.contributions.contract import PROTOCOL
 from affiliates.crosswalks import snapshot, snapshot_files
 from affiliates.crosswalks.snapshot import Crosswalk
@@ -23,6 +24,10 @@ from affiliates.manifests.settings import Settings
 _LIST = "packet.json"
 _MOST_LIST = 1 << 20
 """Bytes of the list at most: a group of a thousand products has half of that."""
+_BYTES_OF_A_KEY = 128
+"""Unpacked, at most: 16 characters of the key and of its person with their lengths, plainly and once more in a dictionary."""
+_BYTES_BESIDE = 1 << 16
+"""Unpacked bytes of a snapshot without keys, at most."""
 
 
 def make(
@@ -115,7 +120,14 @@ def write(path: Path, packet: Packet, snapshots: Mapping[str, Crosswalk]) -> Non
 
 
 def _snapshot(content: bytes, listed: PacketSnapshot) -> Crosswalk:
-    """A snapshot in a packet. Raises `ValueError` where it has other rows than listed: a few bytes may stand for billions."""
+    """A snapshot in a packet. Raises `ValueError` where it has other rows than listed, `RefusedError` where it claims to unpack
+    to more than so many keys take: a few bytes may stand for billions.
+    """
+    # Keys differ in bytes that nothing shrinks: no row takes less than a byte, however many are listed.
+    keys = min(listed.keys, len(content))
+    unpacked = _BYTES_BESIDE + _BYTES_OF_A_KEY * keys
+    limits = parquet_limits.Limits(keys, unpacked, min(unpacked, parquet_limits.MOST_PAGE))
+    parquet_limits.check_bytes(content, listed.file, snapshot.COLUMNS, limits)
     if pl.scan_parquet(io.BytesIO(content)).select(pl.len()).collect().item() != listed.keys:
         raise ValueError
     return snapshot.from_bytes(content, listed.file)

@@ -5,16 +5,20 @@ one that somebody looked at.
 """
 
 import io
+import json
 import os
 import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
+from affiliates.crosswalks import snapshot
 from affiliates.errors import RefusedError
+from affiliates.manifests.packet import PacketSnapshot
 from dashboards.cli import packet_file
 from tests.support.command import answer
 from tests.support.groups import entity, product, write_group
@@ -106,3 +110,45 @@ def test_a_device_is_no_packet(tmp_path: Path, put: Callable[[Path], None]) -> N
     put(tmp_path / "p")
     with pytest.raises(RefusedError, match="is no whole packet"):
         packet_file.read(tmp_path / "p")
+
+
+def edited(members: Members, **changes: object) -> Members:
+    """The packet's list says other things of its snapshot."""
+    content = json.loads(members[0][1])
+    content["snapshots"][0] |= changes
+    return replaced(members, "packet.json", json.dumps(content).encode())
+
+
+@pytest.mark.parametrize(
+    ("rows", "why"), [(200_000, "too many rows"), (3, "")], ids=["200,000 rows in a few bytes", "as many as it holds"]
+)
+def test_as_many_rows_as_listed_are_refused_where_no_keys_stand_for_them(
+    tmp_path: Path, members: Members, rows: int, why: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list is the sender's, too: it agrees with whatever the snapshot claims."""
+    file = io.BytesIO()
+    keys = [f"{number if rows < 10 else 0:016x}" for number in range(rows)]
+    pl.DataFrame({"key": keys, "person_key": ["00" * 8] * rows}).write_parquet(file)
+    listed = PacketSnapshot(digest="0" * 64, keys=rows)
+    if why:
+        with pytest.raises(RefusedError, match=why):
+            packet_file._snapshot(file.getvalue(), listed)
+        with pytest.raises(RefusedError, match="is no whole packet"):
+            packet_file.read(zipped(tmp_path / "p", edited(replaced(members, NAME, file.getvalue()), keys=rows)))
+        return
+    assert packet_file._snapshot(file.getvalue(), listed).table.height == rows
+    # The same harmless file, were so few bytes allowed.
+    monkeypatch.setattr(packet_file, "_BYTES_BESIDE", 0)
+    monkeypatch.setattr(packet_file, "_BYTES_OF_A_KEY", 4)
+    with pytest.raises(RefusedError, match=r"a page of it is too large|it unpacks to too much"):
+        packet_file._snapshot(file.getvalue(), listed)
+
+
+@pytest.mark.parametrize("number", [0, 1, 50_000])
+def test_a_snapshot_of_any_size_is_read(number: int) -> None:
+    """All that `mauwatch packet` writes stays far within the limits."""
+    keys = np.arange(number, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    crosswalk = snapshot.from_keys(keys, keys[::-1])
+    content = snapshot.table_bytes(crosswalk)
+    listed = PacketSnapshot(digest=crosswalk.digest, keys=number)
+    assert packet_file._snapshot(content, listed).digest == crosswalk.digest
