@@ -1,115 +1,35 @@
-"""The assets: a product's contributions, a month's figures, a month's licence tests. They compute nothing themselves."""
+"""The assets: products' contributions, a month's figures, a month's licence tests. They compute nothing themselves."""
 
-import math
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
-from affiliates.errors import unforeseen_into
 from affiliates.manifests.group import Group
-from affiliates.manifests.product import Product, ProductRef
-from affiliates.periods import first_day, last_day, month_end, month_of, months_between, periods_between
-from affiliates.sketches.registers import STRETCH, standard_error
+from affiliates.periods import month_end, month_of, months_between
 from pipelines.counting.inputs import gather
 from pipelines.counting.measure import Measured
-from pipelines.defs import checks, partitions
+from pipelines.defs import checks, partitions, product_assets
 from pipelines.defs.partitions import Calendar
-from pipelines.defs.resources import RUN_CONTEXT, RunContext, failure, failure_of
-from pipelines.figures import data_findings, quality_checks, rows, signed_readings
+from pipelines.defs.product_assets import Prefix, judged_since
+from pipelines.defs.resources import RUN_CONTEXT, RunContext, failure
+from pipelines.figures import quality_checks, rows, signed_readings
 from pipelines.figures.quality_checks import Check, MonthDue
-from pipelines.ingestion import collect, stated_counts
-from pipelines.ingestion.collect import ProductRun
+from pipelines.ingestion import stated_counts
 from pipelines.licences.release_tests import LicenceTest
 from pipelines.runbook import Finding, Page
-from pipelines.store import mark, product_days, publications
+from pipelines.store import mark, publications
 from pipelines.store.contributions import ContributionStore
-from pipelines.store.product_days import ProductDay
 from pipelines.workflows.publish import note_data, note_tests, publish_month
 from pipelines.workspace import Workspace
-
-Prefix = Sequence[str]
-"""The first parts of every asset key."""
-Yielded = dg.AssetMaterialization | dg.AssetCheckResult | dg.MaterializeResult[None]
-
-
-def product_key(prefix: Prefix, ref: ProductRef) -> dg.AssetKey:
-    """The key of the asset that holds a product's contributions: PREFIX/affiliate/product."""
-    return dg.AssetKey([*prefix, *ref])
 
 
 def from_group(group: Group, calendar: Calendar, prefix: Prefix) -> list[dg.AssetsDefinition]:
     """All assets of a group: one for each product with sources, the figures, and the licence tests."""
-    products = [contributions(ref, product, calendar, prefix) for ref, product in group.products.items() if not product.handed_in]
-    return [*products, figures([asset.key for asset in products], calendar, prefix), licence_tests(calendar, prefix)]
-
-
-def contributions(ref: ProductRef, product: Product, calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
-    """The asset of a product's sketches, by day or by month.
-
-    Of a range that is run, only the periods that could be computed are materialised: a day that the sources don't have stays
-    missing, since a green partition without data would hide the gap.
-    """
-    key = product_key(prefix, ref)
-    name = str(ref)
-    grain = product.grain
-    check_names = checks.of_product(grain)
-
-    @dg.asset(
-        key=key,
-        group_name=_group_name(ref.affiliate),
-        description=(
-            f"Who used {product.name or product.product} of {ref.affiliate} in a {grain}, as sketches of keyed identifiers. "
-            f"Active: {' '.join(product.active.meaning.split())} ({product.active.label}). "
-            f"Running a {grain} again replaces it. Its late events "
-            f"have arrived {product.settles_after} days after its end; until then it is computed anew."
-        ),
-        partitions_def=calendar.of(grain),
-        backfill_policy=dg.BackfillPolicy.single_run(),
-        output_required=False,
-        check_specs=checks.specs(key, check_names),
-        required_resource_keys={RUN_CONTEXT},
-    )
-    def compute_contributions(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
-        run_context: RunContext = getattr(context.resources, RUN_CONTEXT)
-        first, last = partitions.requested_periods(context, grain)
-        with run_context.without_data(name):
-            run_context.progress(name, len(run_context.report.products), run_context.steps)
-            product_run = collect.collect(run_context.workspace, ref, product, first, last_day(grain, last))
-            run_context.report.products.append(product_run)
-            if product_run.refusals:
-                raise failure_of(product_run.refusals)
-            days, outcomes = list[ProductDay](), list[Check]()
-            with unforeseen_into(name, product_run.refuse):
-                store = run_context.workspace.store_if_any()
-                since = min(first, _judged_since(store, run_context.workspace))
-                # The checks compare a day with the days before.
-                back = quality_checks.past_since(since)
-                today = run_context.workspace.now.date()
-                days = product_days.read(store, ref, grain, back, max(last, today)) if store else []
-                outcomes = list(quality_checks.check_product(days, since=since, label=product.active.label))
-            if product_run.refusals:  # Of the checks: what was computed is stored.
-                raise failure_of(product_run.refusals)
-        missing = {first_day(grain, day) for day in product_run.missing}
-        metadata_by_period = {
-            partitions.key_of(grain, day.day): _day_metadata(day)
-            for day in days
-            if first <= day.day <= last and day.day not in missing
-        }
-        results = list(checks.results(key, check_names, outcomes))
-        run_metadata = _run_metadata(product_run)
-        # Events for each period beside the materialisation of the whole range would be written twice by Dagster.
-        if len(metadata_by_period) == len(periods_between(grain, first, last)):
-            for period, metadata in metadata_by_period.items():
-                context.add_asset_metadata(metadata, partition_key=period)
-            yield dg.MaterializeResult(metadata=run_metadata, check_results=results)
-            return
-        for period, metadata in metadata_by_period.items():
-            yield dg.AssetMaterialization(key, partition=period, metadata={**metadata, **run_metadata})
-        yield from results
-
-    return compute_contributions
+    products = product_assets.contributions(group, calendar, prefix)
+    keys = [key for steps in products for key in steps.keys]
+    return [*products, figures(keys, calendar, prefix), licence_tests(calendar, prefix)]
 
 
 def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
@@ -133,7 +53,7 @@ def figures(products: Sequence[dg.AssetKey], calendar: Calendar, prefix: Prefix)
         check_specs=checks.specs(key, checks.OF_FIGURES),
         required_resource_keys={RUN_CONTEXT},
     )
-    def publish_figures(context: dg.AssetExecutionContext) -> Iterator[Yielded]:
+    def publish_figures(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         run_context: RunContext = getattr(context.resources, RUN_CONTEXT)
         months = months_between(*partitions.requested_periods(context, "month"))
         outcomes = list[Check]()
@@ -199,38 +119,10 @@ def licence_tests(calendar: Calendar, prefix: Prefix) -> dg.AssetsDefinition:
     return note_licence_tests
 
 
-def _group_name(affiliate: str) -> str:
-    """An affiliate's name in the letters that Dagster allows for a group of assets; asset keys keep dots and dashes."""
-    return affiliate.replace(".", "_").replace("-", "_")
-
-
-def _day_metadata(day: ProductDay) -> dict[str, Any]:
-    """A day's numbers, for Dagster plots them over the partitions; the bounds are two standard errors off, stretched as a
-    figure's are."""
-    numbers = {"estimate": day.users, "events": day.events, "stored_bytes": day.stored_bytes}
-    if day.users is not None:
-        error = 2 * STRETCH * standard_error(day.lg_k, day.users)
-        numbers |= {"lower": math.floor(day.users - error), "upper": math.ceil(day.users + error)}
-    return {name: number for name, number in numbers.items() if number is not None}
-
-
-def _run_metadata(run: ProductRun) -> dict[str, Any]:
-    """A run's numbers as a text: they aren't of one partition, and Dagster would plot them as if they were."""
-    counts = run.received
-    text = f"{run.periods} computed: {counts.new} new, {counts.replaced} replaced, {counts.confirmed} confirmed"
-    text += f"; {len(run.missing)} days missing"
-    return {"run": f"{text}; {run.unidentified:,} events named nobody" if run.unidentified else text}
-
-
-def _judged_since(store: ContributionStore | None, workspace: Workspace) -> date:
-    """The day from which on days are checked together with those of a run."""
-    return data_findings.judged_since(rows.signed_months(store) if store else (), workspace.today)
-
-
 def _checks_of_months(store: ContributionStore, workspace: Workspace, months: Sequence[date]) -> Iterator[Check]:
     """The checks of a run's months, and of the open months before."""
     this_month = month_of(workspace.today)
-    for month in sorted({*months, *months_between(_judged_since(store, workspace), this_month)}):
+    for month in sorted({*months, *months_between(judged_since(store, workspace), this_month)}):
         measured = _measured_in_force(store, workspace.group, month)
         if measured is not None:
             inputs = gather(store, workspace.group, month, measured.inputs.reading)

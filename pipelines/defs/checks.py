@@ -1,8 +1,9 @@
 """The rules of `pipelines.figures.quality_checks` as Dagster's asset checks: which there are, and what a run found."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData
 
 from affiliates.periods import Grain
 from pipelines import runbook
@@ -50,4 +51,39 @@ def results(key: dg.AssetKey, names: Iterable[str], checks: Sequence[Check]) -> 
             severity=dg.AssetCheckSeverity.WARN if name == "usual_change" else dg.AssetCheckSeverity.ERROR,
             description="\n".join(lines[:_MOST] + tail) or "nothing to look at",
             metadata={"red": len(red), "looked_at": len(evaluated)} | ({"runbook": runbook.of_check(name).line} if red else {}),
+        )
+
+
+def latest_materializations(
+    dagster: dg.DagsterInstance, keys: Sequence[dg.AssetKey]
+) -> Mapping[dg.AssetKey, AssetCheckEvaluationTargetMaterializationData]:
+    """The newest materialisation of each asset that has one, as a check's result names what it is of."""
+    latest = {}
+    for asset in dagster.get_asset_records(keys) if keys else ():
+        record = asset.asset_entry.last_materialization_record
+        if record is not None:
+            latest[asset.asset_entry.asset_key] = AssetCheckEvaluationTargetMaterializationData(
+                storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+            )
+    return latest
+
+
+def evaluations(
+    key: dg.AssetKey,
+    names: Iterable[str],
+    checks: Sequence[Check],
+    of: AssetCheckEvaluationTargetMaterializationData | None,
+) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
+    """The events that Dagster makes of `results`: an output of the step, and what was found. `of`: the materialisation."""
+    for spec, result in zip(specs(key, names), results(key, names, checks), strict=True):
+        yield dg.Output(None, spec.get_python_identifier())
+        yield dg.AssetCheckEvaluation(
+            asset_key=key,
+            check_name=spec.name,
+            passed=result.passed,
+            metadata=result.metadata,
+            target_materialization_data=of,
+            severity=result.severity,
+            description=result.description,
+            blocking=spec.blocking,
         )

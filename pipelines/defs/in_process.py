@@ -16,9 +16,9 @@ import dagster as dg
 from affiliates.manifests.group import Group
 from affiliates.periods import stretches
 from pipelines.defs import assets, instance, jobs, partitions, sensors
-from pipelines.defs.assets import product_key
 from pipelines.defs.jobs import FIGURES, JOBS, Stretch
 from pipelines.defs.partitions import Calendar
+from pipelines.defs.product_assets import product_key
 from pipelines.defs.resources import RUN_CONTEXT, RunContext
 from pipelines.ingestion import clock_check, stated_counts
 from pipelines.workflows import publish

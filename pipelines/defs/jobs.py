@@ -16,7 +16,7 @@ from affiliates.manifests.product import Product, ProductRef
 from affiliates.periods import DAY, Grain, first_day, stretches
 from pipelines import runbook
 from pipelines.defs import partitions
-from pipelines.defs.assets import Prefix, product_key
+from pipelines.defs.product_assets import Prefix, product_key
 from pipelines.defs.resources import RUN_CONTEXT, RunContext
 from pipelines.ingestion import collect, inbox, receive
 from pipelines.ingestion.collect import ProductRun

@@ -83,6 +83,12 @@ def failure_of(refusals: Sequence[Refusal]) -> dg.Failure:
     return failure("\n".join(str(refusal) for refusal in refusals), pages)
 
 
+def failure_of_all(failures: Sequence[dg.Failure]) -> dg.Failure:
+    """The one failure of a step in which several products have failed: each line once."""
+    lines = [line for each_failure in failures for line in (each_failure.description or "").splitlines()]
+    return dg.Failure(description="\n".join(dict.fromkeys(lines)), allow_retries=False)
+
+
 def failure(text: str, pages: Sequence[Page]) -> dg.Failure:
     """The failure of a step; without retries, for running the step again at once would change nothing."""
     return dg.Failure(description="\n".join([text, *runbook.lines(pages)]), allow_retries=False)

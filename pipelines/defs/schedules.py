@@ -8,8 +8,8 @@ import dagster as dg
 from affiliates.manifests.group import Group
 from affiliates.periods import Grain, clock_fault
 from pipelines.defs import partitions, ticks
-from pipelines.defs.assets import Prefix, product_key
 from pipelines.defs.jobs import JOBS, Stretch, asset_keys, plan, stretch_key
+from pipelines.defs.product_assets import Prefix, product_key
 from pipelines.defs.resources import NOT_PLANNED, Clock
 from pipelines.workspace import Workspace
 

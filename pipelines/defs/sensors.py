@@ -11,9 +11,9 @@ import dagster as dg
 from affiliates.manifests.group import Group
 from affiliates.periods import LONGEST_RUN, stretches
 from pipelines.defs import instance, partitions, ticks
-from pipelines.defs.assets import Prefix
 from pipelines.defs.jobs import FIGURES, INBOX, JOBS, RECEIVE
 from pipelines.defs.partitions import Calendar
+from pipelines.defs.product_assets import Prefix
 from pipelines.defs.resources import Clock
 from pipelines.ingestion import inbox, receive, stated_counts
 from pipelines.workflows import publish

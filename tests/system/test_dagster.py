@@ -19,7 +19,7 @@ import pytest
 from affiliates.errors import RefusedError
 from affiliates.manifests.loader import read_group
 from pipelines.definitions import build_defs
-from pipelines.defs import in_process, instance, jobs
+from pipelines.defs import checks, in_process, instance, jobs
 from pipelines.defs.instance import process_tag
 from pipelines.defs.resources import RunContext
 from pipelines.workflows.report import Report
@@ -230,6 +230,44 @@ def test_the_schedule_and_the_sensor_do_what_a_run_does(directory: Path, tmp_pat
     one, other = kept(directory), kept(plain)
     for table in one.keys() - {"incidents"}:  # A whole run notes at its end what it was refused, `serve` when a job has ended.
         assert one[table] == other[table], table
+
+
+def test_a_refused_product_is_red_by_itself(make: Make) -> None:
+    """Products of an affiliate share a step: one that is refused must show as failed, and must keep no other from being green."""
+    names = ("first", "bad", "x.y", "x-y")
+    sources = {name: [source(files=f"{name}.csv", complete_through="2025-03-14")] for name in names}
+    files = {f"{name}.csv": f"at,user\n2025-03-14T00:00:00Z,{PLANTED}\n".encode() for name in names}
+    files["bad.csv"] = f"at,user\n{PLANTED},{PLANTED}\n".encode()
+    life = {"from": "2025-03-14", "to": "2025-03-15"}
+    directory = make([entity("a", [product(name, **life, sources=sources[name]) for name in names])], files)
+    report = go(directory)
+    assert [bool(product_run.refusals) for product_run in report.products] == [name == "bad" for name in names]
+    with history(directory) as dagster:
+        (run,) = dagster.get_runs(dg.RunsFilter(job_name="mauwatch_days"))
+        assert run.status == dg.DagsterRunStatus.FAILURE
+        entries = [entry for entry in dagster.all_logs(run.run_id) if entry.dagster_event]
+        materialised = [e.asset_materialization.asset_key for e in entries if e.asset_materialization]
+        assert materialised == [dg.AssetKey(["a", name]) for name in names if name != "bad"]
+        for name in names:
+            key = dg.AssetKey(["a", name])
+            assert dagster.get_latest_planned_materialization_info(key) is not None
+            for check_name in checks.of_product("day"):
+                (record,) = dagster.event_log_storage.get_asset_check_execution_history(
+                    dg.AssetCheckKey(key, check_name), limit=1
+                )
+                evaluation = record.evaluation
+                assert isinstance(evaluation, dg.AssetCheckEvaluation) == (name != "bad")
+                if isinstance(evaluation, dg.AssetCheckEvaluation):
+                    latest = dagster.get_latest_materialization_event(key)
+                    of = evaluation.target_materialization_data
+                    assert latest is not None
+                    assert of is not None
+                    assert (of.run_id, of.timestamp) == (run.run_id, latest.timestamp)
+    (failed,) = (e.dagster_event.step_failure_data for e in entries if e.dagster_event and e.dagster_event.is_step_failure)
+    assert failed.user_failure_data is not None
+    assert failed.user_failure_data.description is not None
+    assert failed.user_failure_data.description.startswith("a/bad")
+    assert failed.user_failure_data.description.endswith("docs/runbook.md#source-refused")
 
 
 def test_the_sensor_waits_for_products(directory: Path) -> None:

@@ -5,7 +5,7 @@ No time is measured here: `python -m tests.tools.many` does that, beside another
 
 import gc
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -18,6 +18,7 @@ from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventL
 
 from affiliates.manifests.loader import read_group
 from pipelines.defs import in_process, instance
+from pipelines.defs.event_log import EventLog
 from pipelines.figures import data_findings
 from pipelines.store.contributions import open_store
 from tests.support.groups import NOW
@@ -91,26 +92,72 @@ def test_what_the_data_show_is_asked_of_all_products_at_once(tmp_path: Path) -> 
     assert asked[0] == asked[1]
 
 
-def test_dagsters_events_are_written_step_by_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of a product's events was a transaction of its own, and each asked whether Dagster's tables are there."""
-    directory = many.write_first_day(tmp_path, 1, 6)
-    group = read_group(directory)
+def test_dagster_takes_the_same_steps_and_statements_for_more_products(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each product was a step, each event was several statements, and each asked whether Dagster's tables are there."""
     asked = Counter[str]()
     has_table = SqliteEventLogStorage.has_table
     monkeypatch.setattr(SqliteEventLogStorage, "has_table", lambda self, name: asked.update([name]) or has_table(self, name))
-    report = in_process.run(directory, group, many.NOON)
-    assert [product_run.received.new for product_run in report.products] == [1] * 6
-    assert set(asked.values()) <= {1}
-    with instance.open_instance(directory, group) as dagster:
-        for run in dagster.get_runs():
-            events = Counter(entry.dagster_event_type for entry in dagster.all_logs(run.run_id))
-            assert events[dg.DagsterEventType.STEP_OUTPUT] == 0
-            assert events[dg.DagsterEventType.RUN_SUCCESS] == 1
-            assert events[dg.DagsterEventType.STEP_START] == events[dg.DagsterEventType.STEP_SUCCESS] > 0
-            planned = events[dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED]
-            assert planned == events[dg.DagsterEventType.ASSET_CHECK_EVALUATION] > 0
-        for ref in group.products:
-            assert dagster.get_latest_materialization_event(dg.AssetKey([*ref])) is not None
+    dagsters = []
+    for number in (2, 9):
+        asked.clear()
+        directory = many.write_first_day(tmp_path / f"{number}", 1, number)
+        group = read_group(directory)
+        with statements() as issued:
+            report = in_process.run(directory, group, many.NOON)
+        assert [product_run.received.new for product_run in report.products] == [1] * number
+        assert set(asked.values()) <= {1}
+        tables = "event_logs", "asset_keys", "asset_event_tags", "asset_check_executions"
+        dagsters.append(sum(count for text, count in issued.items() if any(table in text for table in tables)))
+        with instance.open_instance(directory, group) as dagster:
+            for run in dagster.get_runs():
+                events = Counter(entry.dagster_event_type for entry in dagster.all_logs(run.run_id))
+                assert events[dg.DagsterEventType.STEP_OUTPUT] == 0
+                assert events[dg.DagsterEventType.RUN_SUCCESS] == 1
+                steps = 1 if run.job_name == "mauwatch_days" else 2
+                assert events[dg.DagsterEventType.STEP_START] == events[dg.DagsterEventType.STEP_SUCCESS] == steps
+                planned = events[dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED]
+                assert planned == events[dg.DagsterEventType.ASSET_CHECK_EVALUATION] > 0
+            for ref in group.products:
+                assert dagster.get_latest_materialization_event(dg.AssetKey([*ref])) is not None
+    # What a month's figures rest on Dagster asks of each product, by two queries.
+    assert dagsters[1] - dagsters[0] <= 2 * (9 - 2)
+
+
+def test_dagsters_files_are_those_that_dagster_itself_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Written many at a time, an event could lack its row in one of the tables that Dagster's pages are read from."""
+    written = list[dg.EventLogEntry]()
+    write = EventLog._write
+
+    def note(log: EventLog, events: Sequence[dg.EventLogEntry], *connections: sa.Connection) -> None:
+        written.extend(events)
+        write(log, events, *connections)
+
+    monkeypatch.setattr(EventLog, "_write", note)
+    directory = many.write_first_day(tmp_path / "group", 2, 2)
+    group = read_group(directory)
+    in_process.run(directory, group, many.NOON)
+    (directory / "data/e00-p001.csv").write_text(f"at,user\n{many.BEGIN}T10:00:00Z,somebody@example.com\n")
+    (directory / "data/e01-p000.csv").write_text("at,user\nno time,somebody@example.com\n")
+    assert [len(product_run.refusals) for product_run in in_process.run(directory, group, many.NOON).products] == [0, 0, 1, 0]
+    plain = SqliteEventLogStorage(str(tmp_path / "plain"))
+    for event in written:
+        plain.store_event(event)
+    ours = _tables(directory / instance.HOME / "history" / "runs")
+    assert ours == _tables(tmp_path / "plain")
+    assert len(ours["index.db", "asset_check_executions"]) > len(written) // 3
+
+
+def _tables(folder: Path) -> dict[tuple[str, str], list[str]]:
+    """By file and table, the rows of Dagster's event log, without the moments at which rows were made."""
+    tables = {}
+    for path in folder.glob("*.db"):
+        engine = sa.create_engine(f"sqlite:///{path}")
+        with engine.connect() as connection:
+            for name in set(sa.inspect(connection).get_table_names()) - {"alembic_version", "secondary_indexes"}:
+                rows = connection.execute(sa.text(f"select * from {name}")).mappings()
+                tables[path.name, name] = sorted(str({k: v for k, v in row.items() if k != "create_timestamp"}) for row in rows)
+        engine.dispose()
+    return tables
 
 
 def test_many_runs_in_one_process_hold_nothing(tmp_path: Path) -> None:
