@@ -6,12 +6,14 @@ A store keeps them, or a bundle of evidence. This module reaches no database: wh
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
-from affiliates.contributions.contract import Contribution
 from affiliates.manifests.product import ProductRef
 from affiliates.periods import LONGEST_RUN, Grain, midnight
-from affiliates.sketches.registers import Registers
+
+if TYPE_CHECKING:
+    from affiliates.contributions.contract import Contribution
+    from affiliates.sketches.registers import Registers
 
 SUBJECT_COLUMNS = ("affiliate", "product", "grain", "activity_date")
 """Columns that say what a contribution is about: a product, and a day or a month. A day's second contribution has the same."""
@@ -114,7 +116,7 @@ class StoredContribution:
 class AcceptedContribution(NamedTuple):
     """A contribution that has passed all checks of its own, and may be stored."""
 
-    contribution: Contribution
+    contribution: "Contribution"
     settles_at: datetime
     """When the period's late events have arrived."""
     key_fingerprint: str
@@ -183,7 +185,7 @@ class StoredPart:
 
     audience: str
     namespace: str
-    registers: Registers | None
+    registers: "Registers | None"
     """Null once erased."""
     erased_at: datetime | None = None
     events: int | None = None

@@ -18,6 +18,7 @@ import polars as pl
 
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.manifests.source import Source
+from affiliates.sources import places
 from affiliates.sources.file_checks import check_file
 from affiliates.sources.file_contents import unreadable
 from affiliates.sources.file_formats import READ_ERRORS, columns_needed, scan_file, together
@@ -186,7 +187,7 @@ def _choose(source: Source, directory: Path, subject: str) -> Chosen:
         _refuse_broken([path for _, path in chosen.parts], "a folder", subject)
         return chosen
     # `glob` narrows; an expression then sees which text is a day, and that a day named twice is one day.
-    whole = str(Path(_whole_pattern(directory, source.files)))
+    whole = str(Path(places.whole_pattern(directory, source.files)))
     paths = glob.glob(whole.replace("{day}", "*"), include_hidden=True)
     if source.by_day and not paths:  # A day may be written as folders of its year, month and day.
         paths = glob.glob(whole.replace("{day}", "*/*/*"), include_hidden=True)
@@ -260,12 +261,6 @@ def _refuse_broken(paths: Sequence[str], what: str, subject: str) -> None:
             f"{len(unread)} of {len(paths)}",
             "take them away, or mend them",
         )
-
-
-def _whole_pattern(directory: Path, pattern: str) -> str:
-    """The pattern below the group's directory, as `glob` takes it: only the pattern's own `*` stands for other signs."""
-    escaped = glob.escape(pattern).replace("[*]", "*")
-    return escaped if Path(pattern).is_absolute() else f"{glob.escape(str(directory))}/{escaped}"
 
 
 def _real_paths(paths: Sequence[Path]) -> Iterator[str]:

@@ -38,6 +38,12 @@ _HIVE_TRANSACTION = re.compile(r"(base|delta|delete_delta)_\d{7,}(_\d{7,})?(_\d{
 _DUCKLAKE = re.compile(r"ducklake-[0-9a-f-]{36}(-delete)?\.parquet")
 
 
+def log_folders(paths: Iterable[str]) -> set[str]:
+    """The folders whose names show whether these paths lie in a table, whether they are there or not."""
+    folders = {folder for path in map(PurePosixPath, paths) for folder in path.parents}
+    return {str(folder / kind.folder) for folder in folders for kind in _KINDS}
+
+
 def refuse_tables(paths: Iterable[str], names_in: NamesIn, subject: str) -> None:
     """Raise `RefusedError` where a path lies in a table's folder, at any depth below the table's own log."""
     folders = set[PurePosixPath]()

@@ -1,4 +1,4 @@
-"""Sending what waits in the outbox, and the heartbeat that shows an outside service that a run has succeeded.
+"""Sending what waits in the outbox.
 
 A message is sent at least once: whether a server that was cut off has taken a message, nobody can know. A repeat has the key of
 the first. Each message, each call and each sending as a whole has a deadline (`sending`); what isn't sent by then waits.
@@ -11,12 +11,15 @@ from pathlib import Path
 from affiliates.errors import RefusedError
 from affiliates.manifests.alert_settings import Alerting, Channel
 from affiliates.manifests.group import Group
+from pipelines.alerts import heartbeat
+from pipelines.alerts.recorder import AlertRecorder
 from pipelines.alerts.sending import Request, Senders
 from pipelines.runbook import Finding, Page
 from pipelines.store import alert_log, outbox
 from pipelines.store.engine import Store
 from pipelines.store.outbox import Message
 from pipelines.store.process_identity import process_identity, process_is_gone
+from pipelines.store.recipient import Recipient
 
 Clock = Callable[[], datetime]
 """The time, asked anew for each message: sending takes long."""
@@ -33,8 +36,8 @@ def deliver(store: Store, directory: Path, group: Group, clock: Clock) -> list[F
     if not alerting.channels:
         return []
     by_name = {channel.name: channel for channel in alerting.channels}
-    under_way = dict[outbox.Recipient, Message]()
-    silent = set[outbox.Recipient]()
+    under_way = dict[Recipient, Message]()
+    silent = set[Recipient]()
     with Senders() as senders:
         while True:
             # Taken for some time under this process's identity: two senders never have one message, and a dead sender's is free.
@@ -65,7 +68,7 @@ def _request(message: Message, channel: Channel | None, alerting: Alerting, dire
     try:
         url = channel.url(message.address, directory)
     except RefusedError as error:
-        return _without_subject(error)
+        return heartbeat.without_subject(error)
     payload = message.payload
     return {
         "what": "message",
@@ -76,12 +79,6 @@ def _request(message: Message, channel: Channel | None, alerting: Alerting, dire
         "key": message.key,
         "fields": {name: payload[name] for name in ("alert", "kind", "action", "level", "link")} | {"key": message.key},
     }
-
-
-def _without_subject(error: RefusedError) -> str:
-    """Why there is no address, without naming whose: the outbox keeps this text beside the channel's name."""
-    refusal = error.refusals[0]
-    return f"{refusal.rule}: {refusal.values}"
 
 
 def _undelivered(store: Store, alerting: Alerting) -> list[Finding]:
@@ -100,6 +97,18 @@ def _undelivered(store: Store, alerting: Alerting) -> list[Finding]:
     unheard = sorted({alert.kind for alert in alert_log.current(store).values() if alert.is_open} - heard)
     findings += [Finding(f"no channel gets alerts of the kind {kind}, and one is open", Page.UNDELIVERED) for kind in unheard]
     return findings
+
+
+def silent_until(store: Store, group: Group, now: datetime) -> datetime | None:
+    """The moment from which on there may be something to send, or to say of it, though nothing is published; null for none.
+
+    `now` where a message waits, is on its way, or can't reach anybody.
+    """
+    if not group.alerting.channels:
+        return None
+    if _undelivered(store, group.alerting) or any(not message.done for message in outbox.read(store)):
+        return now
+    return AlertRecorder(store, group, now).next_escalation()
 
 
 def open_alerts(store: Store) -> list[str]:
@@ -131,16 +140,3 @@ def try_channel(channel: Channel, alerting: Alerting, directory: Path, group: st
     urls = [channel.url(number, directory) for number in range(channel.addresses)]
     with Senders() as senders:
         return [senders.ask({**request, "url": url}) for url in urls]
-
-
-def ping(alerting: Alerting, directory: Path) -> list[Finding]:
-    """Call the heartbeat's address, where there is one; a finding where the address can't be reached."""
-    if alerting.heartbeat is None:
-        return []
-    try:
-        request = {"what": "ping", "url": alerting.heartbeat.url(directory), "kind": alerting.heartbeat.kind}
-        with Senders() as senders:
-            failure = senders.ask(request)
-    except RefusedError as error:
-        failure = _without_subject(error)
-    return [Finding(f"the heartbeat's address can't be reached: {failure}", Page.PING)] if failure else []

@@ -15,7 +15,7 @@ from affiliates.errors import Refusal, unforeseen_into
 from affiliates.manifests.group import Group
 from affiliates.manifests.readings import Reading
 from affiliates.periods import DAY, local_day, month_end, month_number, month_of
-from pipelines.alerts import data_alerts, expectations, messages, rules, state
+from pipelines.alerts import data_alerts, escalation, expectations, messages, rules, state
 from pipelines.alerts.data_alerts import MonthSubject
 from pipelines.alerts.expectations import Outlook
 from pipelines.alerts.messages import About
@@ -239,7 +239,7 @@ class _Evaluation:
             tell = partial(self.about, alert)
             self.recorder.send_late(alert, tell)
             first_sent = self.recorder.first_sent(alert)
-            after, events = state.escalate(self.recorder.state_of(alert.key), self.now, self.group.alerting, first_sent)
+            after, events = escalation.escalate(self.recorder.state_of(alert.key), self.now, self.group.alerting, first_sent)
             if events:
                 self.recorder.record(alert.key, after, events, about=tell)
 

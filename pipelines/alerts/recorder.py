@@ -9,8 +9,9 @@ from typing import Any
 from affiliates.manifests.alert_settings import Alerting, Channel
 from affiliates.manifests.group import Group
 from pipelines.alerts import messages
+from pipelines.alerts.escalation import escalate, escalates_at
 from pipelines.alerts.messages import About
-from pipelines.alerts.state import Action, Event, Situation, State, escalate, from_text, to_text
+from pipelines.alerts.state import Action, Event, Situation, State, from_text, to_text
 from pipelines.store import alert_log, outbox
 from pipelines.store.alert_log import AlertKey, Transition
 from pipelines.store.engine import Store
@@ -122,6 +123,12 @@ class AlertRecorder:
             escalate(self.state_of(key), self.now, self.group.alerting, self.first_sent(alert))[1]
             for key, alert in self.current.items()
         )
+
+    def next_escalation(self) -> datetime | None:
+        """When the channels for escalation are to be told next, if nothing else happens; null for never."""
+        alerting = self.group.alerting
+        by_alert = (escalates_at(self.state_of(key), alerting, self.first_sent(alert)) for key, alert in self.current.items())
+        return min((at for at in by_alert if at is not None), default=None)
 
     def _store_messages(self, new: Sequence[outbox.NewMessage], alert: Transition) -> None:
         # The log moves a transition's moment on where a run that began earlier records later: messages keep that order.

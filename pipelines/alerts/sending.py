@@ -13,7 +13,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from pipelines.store.outbox import Recipient
+from pipelines.store.recipient import Recipient
 
 EACH = 30.0
 """Seconds that a message, or the heartbeat's call, has from its beginning to its end."""

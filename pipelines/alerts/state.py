@@ -13,7 +13,7 @@ Over 300 lines: a state and all that may happen to it are read together.
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Annotated, Literal
@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 from pydantic import Field, TypeAdapter
 
 from affiliates.manifests.alert_settings import Alerting, Looks
-from affiliates.periods import LONGEST_RUN, month_of
+from affiliates.periods import month_of
 
 Grain = Literal["day", "month"]
 """The length of the period that a figure is about."""
@@ -357,21 +357,6 @@ def data_incident(
         after = replace(after, since=now, acknowledged_by=None, escalated=False)
         return after, [Event("ended", subjects=state.subjects)]
     return after, []
-
-
-def escalate(state: State, now: datetime, alerting: Alerting, first_sent: datetime | None = None) -> StepResult:
-    """Tell the channels for escalation, once, when nobody has acknowledged an open alert for `escalate_after` days.
-
-    The days count from the last change, or from `first_sent`, when the first channel got a message, if that is later.
-    """
-    if not state.is_open or state.acknowledged_by or state.escalated or state.since is None:
-        return state, []
-    # A channel that was named late gets all its days: nobody could have acknowledged before.
-    since = state.since if first_sent is None else max(state.since, first_sent)
-    # A moment that is still to come was noted by a clock that was ahead: better to tell too early than never.
-    if since - LONGEST_RUN <= now < since + timedelta(days=alerting.escalate_after):
-        return state, []
-    return replace(state, escalated=True), [Event("escalated", state.level, state.level, state.subjects)]
 
 
 def withdraw(state: State, now: datetime) -> StepResult:

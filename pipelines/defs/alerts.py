@@ -13,7 +13,7 @@ import dagster as dg
 from affiliates.manifests.group import Group
 from affiliates.manifests.product import ProductRef
 from affiliates.periods import last_day, month_end
-from pipelines.alerts import delivery, evaluate, responses
+from pipelines.alerts import delivery, evaluate, heartbeat, responses
 from pipelines.alerts.evaluate import FAILED
 from pipelines.alerts.recorder import AlertRecorder
 from pipelines.alerts.responses import FailedRun, JobRun
@@ -65,7 +65,7 @@ def job() -> dg.JobDefinition:
             failed_run = alert_log.current(store).get(FAILED)
             findings += [finding for finding in run_context.report.findings if finding.page == Page.CLOCK]
             if not findings and not (failed_run and failed_run.is_open):
-                findings = delivery.ping(workspace.group.alerting, workspace.directory)
+                findings = heartbeat.ping(workspace.group.alerting, workspace.directory)
         for finding in findings:
             context.log.error(f"{finding} {finding.page.line}")
 

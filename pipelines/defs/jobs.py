@@ -19,7 +19,7 @@ from pipelines.defs import partitions
 from pipelines.defs.product_assets import Prefix, product_key
 from pipelines.defs.resources import RUN_CONTEXT, RunContext
 from pipelines.ingestion import collect, inbox, receive
-from pipelines.ingestion.collect import ProductRun
+from pipelines.ingestion.product_run import ProductRun
 from pipelines.workflows.receive import receive_files
 from pipelines.workspace import Workspace
 

@@ -25,7 +25,7 @@ from pipelines.defs.resources import RUN_CONTEXT, RunContext, failure_of, failur
 from pipelines.figures import data_findings, quality_checks, rows
 from pipelines.figures.quality_checks import Check
 from pipelines.ingestion import collect
-from pipelines.ingestion.collect import ProductRun
+from pipelines.ingestion.product_run import ProductRun
 from pipelines.store import product_days
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.product_days import ProductDay

@@ -102,6 +102,17 @@ def exists(url: str, directory: Path) -> bool:
     return is_there
 
 
+def files_of(url: str, directory: Path) -> tuple[Path, ...]:
+    """The files that hold the whole store, with those that SQLite has beside it while something isn't in it yet; none where it
+    isn't one file of this machine, such as PostgreSQL."""
+    parsed = _parsed(url, directory)
+    if parsed.get_backend_name() != "sqlite" or parsed.query or not _is_kept(parsed):
+        return ()
+    path = Path(str(parsed.database))
+    # SQLite follows a link, and puts its own files beside what the link leads to.
+    return (path, *(Path(f"{place}-{ending}") for place in {path, path.resolve()} for ending in ("wal", "journal")))
+
+
 def _is_kept(parsed: sa.URL) -> bool:
     """Whether the store outlives this process."""
     return parsed.get_backend_name() != "sqlite" or parsed.database not in (None, "", ":memory:")

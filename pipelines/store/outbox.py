@@ -10,12 +10,13 @@ import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
 from pipelines.store import schema
 from pipelines.store.engine import Store
+from pipelines.store.recipient import Recipient
 
 # Values of `deliveries.outcome`.
 SENDING = "sending"
@@ -29,15 +30,6 @@ LEASE = timedelta(minutes=5)
 _LONGEST_WAIT = timedelta(hours=6)
 """Between two attempts at most."""
 _SEVERITY = {"none": 0, "watch": 1, "prepare": 2, "act": 3, "over": 4}
-
-
-class Recipient(NamedTuple):
-    """Where a message goes."""
-
-    channel: str
-    """The channel's name in alerts.yaml."""
-    number: int
-    """Which of the channel's addresses, from 0: addresses themselves never lie in the store."""
 
 
 @dataclass(frozen=True)

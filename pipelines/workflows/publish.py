@@ -16,7 +16,7 @@ from pipelines.counting.measure import Measured
 from pipelines.figures import data_findings
 from pipelines.figures.figure_cache import FigureCache
 from pipelines.figures.rows import new_publication
-from pipelines.ingestion.collect import ProductRun
+from pipelines.ingestion.product_run import ProductRun
 from pipelines.licences import release_tests
 from pipelines.licences.release_tests import LicenceTest
 from pipelines.runbook import DataFinding, Finding, Page

@@ -11,18 +11,22 @@ from affiliates.errors import Refusal, unforeseen_into
 from affiliates.manifests.group import Group
 from pipelines.figures.figure_cache import FigureCache
 from pipelines.ingestion import clock_check, collect, stated_counts
-from pipelines.workflows import publish
+from pipelines.workflows import basis, publish
 from pipelines.workflows.report import Report
 from pipelines.workflows.run import failure_alerted, notify
+from pipelines.workflows.unchanged import Look
 from pipelines.workspace import Workspace
 
 
-def quiet_run(directory: Path, group: Group, now: datetime) -> Report | None:
+def quiet_run(directory: Path, group: Group, now: datetime, look: Look | None = None) -> Report | None:
     """The report of a run without a range, where nothing is due; null where anything has to be computed or published.
 
     What may change by itself is done all the same: licence tests, whose grants begin and end with days, alerts, messages that
-    wait, and the heartbeat. Raises what a run raises, after the alert of a failed run.
+    wait, and the heartbeat. Raises what a run raises, after the alert of a failed run. `look`: taken before the group was read;
+    with it, a report that left all as it was is kept for the next run (`unchanged`).
     """
+    # Looked at before keys, crosswalk and store are opened, and again once the store is closed.
+    before = basis.of_run(look, group) if look is not None else None
     with failure_alerted(directory, group, now), Workspace(directory, group, now) as workspace:
         report = Report()
         verdict = clock_check.look(workspace.store_if_any(), workspace.now)
@@ -39,7 +43,10 @@ def quiet_run(directory: Path, group: Group, now: datetime) -> Report | None:
         if not is_quiet:
             return None
         notify(workspace, report)
-        return report
+        ends = basis.until(workspace)
+    if look is not None and before is not None:
+        before.keep(report, basis.places_of(look.directory, group), now, ends)
+    return report
 
 
 def _goes_quietly(workspace: Workspace, report: Report) -> bool:

@@ -4,14 +4,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from affiliates.errors import Refusal, unforeseen_into
 from pipelines import runbook
-from pipelines.counting.measure import Measured
-from pipelines.ingestion.collect import ProductRun
-from pipelines.licences.release_tests import LicenceTest
+from pipelines.ingestion.product_run import ProductRun
 from pipelines.runbook import DataFinding, Finding, Page
+
+if TYPE_CHECKING:
+    from pipelines.counting.measure import Measured
+    from pipelines.licences.release_tests import LicenceTest
 
 Progress = Callable[[str, int, int], None]
 """Called with the name of what is being done, how many are done, and of how many."""
@@ -23,7 +25,7 @@ class MonthRun:
 
     month: date
     """The month's first day."""
-    measured: dict[str, Measured] = field(default_factory=dict)
+    measured: "dict[str, Measured]" = field(default_factory=dict)
     """By reading, what was published."""
     findings: list[Finding] = field(default_factory=list)
 
@@ -49,9 +51,9 @@ class Report:
     products: list[ProductRun] = field(default_factory=list)
     published: list[date] = field(default_factory=list)
     """First days of the months that were published."""
-    measured: dict[tuple[date, str], Measured] = field(default_factory=dict)
+    measured: "dict[tuple[date, str], Measured]" = field(default_factory=dict)
     """By month and reading, what was published."""
-    tests: list[LicenceTest] = field(default_factory=list)
+    tests: "list[LicenceTest]" = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     """What couldn't be compared, a sentence each: no fault, and no proof either."""

@@ -8,13 +8,13 @@ from pathlib import Path
 
 from affiliates.errors import RefusedError
 from affiliates.manifests.group import Group, lonely_namespaces
-from pipelines.alerts import delivery, evaluate, responses, rules
+from pipelines.alerts import delivery, evaluate, heartbeat, responses, rules
 from pipelines.alerts.evaluate import RUN
 from pipelines.alerts.outlook_cache import OutlookCache
 from pipelines.alerts.responses import JobRun
 from pipelines.figures import signed_readings
 from pipelines.ingestion import clock_check, collect, crosswalk_use, due, quarantine, receive, stated_counts, statements
-from pipelines.ingestion.collect import ProductRun
+from pipelines.ingestion.product_run import ProductRun
 from pipelines.runbook import Finding, Page
 from pipelines.store import mark
 from pipelines.workflows.publish import note_data, note_tests, publish_month
@@ -135,7 +135,7 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
     is_doubted = report.failed or any(finding.page == Page.CLOCK for finding in report.findings)
     if not refused and not undelivered and not is_doubted:
         with report.step("the heartbeat"):
-            report.findings += delivery.ping(workspace.group.alerting, workspace.directory)
+            report.findings += heartbeat.ping(workspace.group.alerting, workspace.directory)
 
 
 def _older(products: Sequence[ProductRun]) -> list[Finding]:

@@ -71,7 +71,7 @@ POINTS: dict[str, tuple[Point, Point | None]] = {
         ("both are taken", point("pipelines.alerts.sending:Senders.wait"), point("pipelines.store.outbox:note")),
         ("the second is noted", point("pipelines.store.outbox:note", "return", 2), None),
         ("delivered", point("pipelines.alerts.delivery:deliver"), None),
-        ("before the heartbeat", point("pipelines.alerts.delivery:ping", "call"), None),
+        ("before the heartbeat", point("pipelines.alerts.heartbeat:ping", "call"), None),
     ]
 }
 

@@ -1,12 +1,17 @@
 """`mauwatch run`: count what is due, and publish the months."""
 
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dashboards.cli import console
 from dashboards.cli.options import HERE, GroupDir, Json, read_group
+
+if TYPE_CHECKING:
+    from pipelines.workflows.report import Report
+    from pipelines.workflows.unchanged import Look
 
 
 def run(
@@ -25,24 +30,17 @@ def run(
     with console.without_collecting():
         from affiliates.concurrency import owner_alone
         from dashboards.cli import log_lines, tables
-        from pipelines.workflows.quiet_run import quiet_run
+        from pipelines.workflows.unchanged import Look
     begin = console.day_of(first)
     end = console.day_of(last)
     if begin and end and begin > end:
         raise typer.BadParameter(f"--from {begin} lies after --to {end}")
-    settings = read_group(group)
-    if new_store:
-        from pipelines.store import mark
-
-        mark.forget(group)
-    with owner_alone(), log_lines.log_lines() if log_json else console.progress_bar() as progress:
-        now = datetime.now(UTC)
-        # Most of a day's runs find nothing new: these are spared Dagster, whose import alone takes longer than they do.
-        report = quiet_run(group, settings, now) if begin is None and end is None else None
-        if report is None:
-            with console.without_collecting():
-                from pipelines.defs.in_process import run as run_group
-            report = run_group(group, settings, now, begin, end, progress)
+    # A range is computed again, whatever has changed; and who names a new store has changed something.
+    look = Look(group, datetime.now(UTC)) if begin is None and end is None and not new_store else None
+    with owner_alone():
+        # Most of a day's runs find all as it was, and then say what the last one has said.
+        report = look.report() if look is not None else None
+        report = report or _run(group, look, begin, end, new_store, log_json)
     if log_json:
         log_lines.tell(report)
     if as_json:
@@ -51,3 +49,27 @@ def run(
         console.output().print(tables.report(report))
     if not report.clean:
         raise typer.Exit(1)
+
+
+def _run(directory: Path, look: "Look | None", begin: date | None, end: date | None, new_store: bool, log_json: bool) -> "Report":
+    """The run, with its progress; `look` was taken before, where the run is without a range."""
+    from dashboards.cli import log_lines
+
+    settings = read_group(directory)
+    if new_store:
+        from pipelines.store import mark
+
+        mark.forget(directory)
+    with log_lines.log_lines() if log_json else console.progress_bar() as progress:
+        now = datetime.now(UTC)
+        report = None
+        if begin is None and end is None:
+            # Others find nothing new: these are spared Dagster, whose import alone takes longer than they do.
+            with console.without_collecting():
+                from pipelines.workflows.quiet_run import quiet_run
+            report = quiet_run(directory, settings, now, look)
+        if report is None:
+            with console.without_collecting():
+                from pipelines.defs.in_process import run as run_group
+            report = run_group(directory, settings, now, begin, end, progress)
+        return report

@@ -21,6 +21,7 @@ from affiliates.manifests.loader import read_group
 from affiliates.manifests.product import ProductRef
 from affiliates.periods import add_months, month_end, month_of
 from pipelines.alerts import evaluate, expectations, messages, responses, rules
+from pipelines.alerts.escalation import escalate
 from pipelines.alerts.messages import About
 from pipelines.alerts.responses import Closing
 from pipelines.alerts.state import (
@@ -35,7 +36,6 @@ from pipelines.alerts.state import (
     assess,
     close,
     data_incident,
-    escalate,
     from_text,
     to_text,
 )

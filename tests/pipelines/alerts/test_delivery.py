@@ -27,7 +27,7 @@ from affiliates.errors import RefusedError
 from affiliates.manifests.loader import read_group
 from affiliates.periods import month_before
 from dashboards.cli import main
-from pipelines.alerts import delivery, responses, sending
+from pipelines.alerts import delivery, heartbeat, responses, sending
 from pipelines.alerts.channels import domains, may_have_figures
 from pipelines.alerts.responses import Closing, JobRun
 from pipelines.definitions import build_defs
@@ -762,7 +762,7 @@ def test_a_heartbeat_and_a_test_message_have_an_end(
     directory = write(tmp_path, {MAY: 690}, [legal("silent", url)], heartbeat={"url_env": "HEARTBEAT"})
     monkeypatch.setenv("HEARTBEAT", f"http://127.0.0.1:{service.port}/")
     group = read_group(directory)
-    (finding,) = delivery.ping(group.alerting, directory)
+    (finding,) = heartbeat.ping(group.alerting, directory)
     assert str(finding) == "the heartbeat's address can't be reached: no end of it within 2 s"
     assert delivery.try_channel(group.alerting.channels[0], group.alerting, directory, "test") == ["no end of it within 2 s"]
     assert processes_of_ours() == []
