@@ -118,6 +118,14 @@ def _remove_unfinished(folder: Path) -> None:
         _remove_abandoned(folder / name)
 
 
+def remove_left(folder: Path) -> None:
+    """Remove the folders for work and the unfinished files that killed processes have left in a folder, if that is there."""
+    for left in folder.glob(f"{_WORK}*"):
+        _remove_abandoned(left)
+    _looked_through.discard(folder)
+    _remove_unfinished(folder)
+
+
 @contextmanager
 def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
     """A new folder for its owner alone, removed at the end with all that is in it; in `parent`, else among temporary files.

@@ -12,6 +12,7 @@ from pipelines.alerts import delivery, evaluate, heartbeat, responses, rules
 from pipelines.alerts.evaluate import RUN
 from pipelines.alerts.outlook_cache import OutlookCache
 from pipelines.alerts.responses import JobRun
+from pipelines.evidence import leftovers
 from pipelines.figures import signed_readings
 from pipelines.ingestion import clock_check, collect, crosswalk_use, due, quarantine, receive, stated_counts, statements
 from pipelines.ingestion.product_run import ProductRun
@@ -100,6 +101,8 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
         looks = [*lonely_namespaces(workspace.group), *workspace.edge.spellings.findings()]
         report.findings += [Finding(text, Page.IDENTIFIERS) for text in looks]
     report.findings += _older(report.products)
+    with report.step("what a killed command has left"):
+        leftovers.remove(workspace.directory)
     with report.step("the quarantine"):
         report.findings += quarantine.findings(workspace.directory, receive.accepted_files(workspace))
     refused = [product.name for product in report.products if product.refusals]

@@ -21,8 +21,9 @@ import pytest
 from affiliates import concurrency
 from affiliates.concurrency import atomic_write, private_folder, temporary_folder
 from dashboards.cli import doctor
+from pipelines.evidence import leftovers
 from tests.support.command import mauwatch
-from tests.support.groups import entity, events, product, write_group
+from tests.support.groups import entity, events, product, source, write_group
 from tests.support.paths import ROOT
 
 
@@ -239,6 +240,39 @@ def test_contribute_that_is_killed_leaves_no_sketch(tmp_path: Path) -> None:
     assert half.read_bytes().endswith(b"PAR1"), "the sketches are in it"
     again(["contribute", *days, "-o", out / "another.parquet"], rooms)
     assert (sketches_in(out), sketches_in(rooms)) == (["another.parquet"], [])
+
+
+def test_evidence_that_is_killed_leaves_no_sketch(tmp_path: Path) -> None:
+    """Its folder may be anywhere, and is named by no later command: the expert bundle's sketches lay there for good."""
+    rows = events([("2025-03-05T00:00:00Z", f"u{i}@example.com") for i in range(10)])
+    life = {"from": "2025-03-01", "to": "2025-04-01"}
+    march = source(complete_through="2025-03-31")
+    directory = write_group(tmp_path / "group", [entity("a", [product(**life, sources=[march])])], {"events.parquet": rows})
+    rooms, out = tmp_path / "rooms", tmp_path / "out"
+    rooms.mkdir()
+    again(["run", "--group", directory], rooms)
+    evidence = ["evidence", "llama-4", "--expert", "--group", directory]
+    killed_after("pipelines.evidence.write", "_write_sketches", [*evidence, "-o", out], rooms)
+    assert "outside.zip" in sketches_in(out)
+    assert [name for name in sketches_in(out) if name.endswith(".parquet")] != []
+    assert not (out / "outside.zip").exists(), "nothing is in its place before all is checked"
+    again(["run", "--group", directory], rooms)
+    assert (sketches_in(out), sketches_in(rooms)) == ([], [])
+    assert list((directory / ".mauwatch" / "evidence").iterdir()) == []
+
+
+def test_evidence_elsewhere_removes_what_was_left(tmp_path: Path) -> None:
+    """And leaves no folder of its own where nothing came of it."""
+    note, left = tmp_path / leftovers.NOTES / "mauwatch-work-1", tmp_path / "out" / "mauwatch-work-2"
+    for folder in (note, left):
+        folder.mkdir(parents=True)
+    (note / "where").write_text(str(left.parent))
+    (left / "sketches.parquet").write_bytes(b"sketch")
+    with leftovers.room_in(tmp_path, tmp_path / "another") as room:
+        assert room.parent == tmp_path / "another"
+        assert sketches_in(tmp_path / "out") == []
+    assert not (tmp_path / "another").exists()
+    assert list((tmp_path / leftovers.NOTES).iterdir()) == []
 
 
 def test_a_folder_that_is_there_stays_as_it_is(tmp_path: Path) -> None:

@@ -47,7 +47,7 @@ def evidence(
     """Write what shows a licence test's figure: a PDF to read, and the bundle that anyone can check with `mauwatch verify`."""
     from affiliates.manifests.loader import read_group
     from dashboards.report import pdf
-    from pipelines.evidence import documents, write
+    from pipelines.evidence import documents, leftovers, write
     from pipelines.evidence.verify import check
     from pipelines.licences import registry, release_tests
     from pipelines.workspace import Workspace
@@ -70,24 +70,25 @@ def evidence(
     bundles = [out / f"{kind}.zip" for kind, wanted in options if wanted]
     if there := [path.name for path in (*pages, *bundles) if path.exists()]:
         console.confirm(str(out), f"{out} has {', '.join(there)} already. Overwrite?", yes)
-    with Workspace(group, settings, datetime.now(UTC)) as workspace:
-        # The PDF is made by a face, and `pipelines.evidence` knows no face: it gets the function.
-        page = partial(pdf.pdf, font=font)
-        written = write.write(workspace, known[licence], out, filing, page)
-        signed = settings.settings.evidence_key is not None
-    # Each bundle is read back and checked as its reader would, before anybody can send it.
-    for kind in written.digests:
-        if wrong := check(out / f"{kind}.zip", page=page, page_made_with=made_with).wrong:
-            for path in (*pages, *(out / f"{name}.zip" for name in written.digests)):
-                path.unlink(missing_ok=True)  # Nobody may send what doesn't hold.
-            next_step = "run again, or restate the month: mauwatch close MONTH --by NAME --restates REASON"
-            raise refused(
-                Code.EVIDENCE_UNWRITABLE,
-                str(out / f"{kind}.zip"),
-                "its evidence doesn't hold, and was removed",
-                "; ".join(wrong[:3]),
-                next_step,
-            )
+    # Nothing comes to its place before all is written and checked as its reader would: nobody may send what doesn't hold.
+    with leftovers.room_in(group, out) as room:
+        with Workspace(group, settings, datetime.now(UTC)) as workspace:
+            # The PDF is made by a face, and `pipelines.evidence` knows no face: it gets the function.
+            page = partial(pdf.pdf, font=font)
+            written = write.write(workspace, known[licence], room, filing, page)
+            signed = settings.settings.evidence_key is not None
+        for bundle in bundles:
+            if wrong := check(room / bundle.name, page=page, page_made_with=made_with).wrong:
+                next_step = "run again, or restate the month: mauwatch close MONTH --by NAME --restates REASON"
+                raise refused(
+                    Code.EVIDENCE_UNWRITABLE,
+                    str(bundle),
+                    "its evidence doesn't hold, and wasn't kept",
+                    "; ".join(wrong[:3]),
+                    next_step,
+                )
+        for path in (*bundles, *pages):
+            (room / path.name).replace(path)
     if as_json:
         console.print_json(
             {
