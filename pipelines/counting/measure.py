@@ -73,6 +73,23 @@ def measure(reader: ContributionReader, group: Group, inputs: Inputs) -> Measure
     if window.is_month:
         # Only days that the month includes: a day beside the month may have another month's key, and bounds from above alone.
         _check_unitable(inputs.month, [v for v in inputs.versions if window.includes(v)])
+    convention = convention_of(inputs.method, group.settings)
+    shares = shares_of(reader, group, inputs)
+    products = {ref: figure_of([share], convention) for ref, share in shares.items()}
+    # `inputs.due` is in order of members, so an affiliate's products follow one another.
+    by_affiliate = {affiliate: list(refs) for affiliate, refs in groupby(shares, key=lambda ref: ref.affiliate)}
+    affiliates = {
+        affiliate: figure_of([shares[ref] for ref in refs], convention, [products[ref] for ref in refs])
+        for affiliate, refs in by_affiliate.items()
+    }
+    whole = figure_of(list(shares.values()), convention, list(products.values()))
+    namespaces = sorted({base_namespace(namespace) for share in shares.values() for namespace in share.pool.stated})
+    return Measured(inputs, whole, affiliates, {str(ref): figure for ref, figure in products.items()}, tuple(namespaces))
+
+
+def shares_of(reader: ContributionReader, group: Group, inputs: Inputs) -> dict[ProductRef, Share]:
+    """Each due product's share in the window's figures: its people, what is missing of them, and what stands in."""
+    window = Window.from_days(inputs.window, group.settings.time_zone)
     # By day first: a window's people are told apart by the key of its last days, whenever those were stored.
     newest = max(inputs.versions, key=lambda v: (v.activity_date, v.id), default=None)
     context = WindowContext(reader, group, window, inputs.reading, newest)
@@ -86,16 +103,7 @@ def measure(reader: ContributionReader, group: Group, inputs: Inputs) -> Measure
         if convention.finds_contradictions:
             other = other_grain(context, ref, versions[ref], others[ref])
             shares[ref] = doubted(str(ref), shares[ref], stated, convention, other)
-    products = {ref: figure_of([share], convention) for ref, share in shares.items()}
-    # `inputs.due` is in order of members, so an affiliate's products follow one another.
-    by_affiliate = {affiliate: list(refs) for affiliate, refs in groupby(shares, key=lambda ref: ref.affiliate)}
-    affiliates = {
-        affiliate: figure_of([shares[ref] for ref in refs], convention, [products[ref] for ref in refs])
-        for affiliate, refs in by_affiliate.items()
-    }
-    whole = figure_of(list(shares.values()), convention, list(products.values()))
-    namespaces = sorted({base_namespace(namespace) for share in shares.values() for namespace in share.pool.stated})
-    return Measured(inputs, whole, affiliates, {str(ref): figure for ref, figure in products.items()}, tuple(namespaces))
+    return shares
 
 
 def _by_product(versions: Sequence[StoredContribution]) -> Mapping[ProductRef, list[StoredContribution]]:

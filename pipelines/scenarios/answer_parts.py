@@ -62,8 +62,8 @@ class Side:
     p97_5: int
     probability_over: float
     """Of being over the threshold in this month, by the estimate."""
-    probability_over_by_range: float
-    """The same with the doubt that the figure's bounds leave."""
+    probability_over_by_range: float | None
+    """The same with the doubt that the figure's bounds leave; null without an upper bound."""
     crossed: float
     """Of having been over the threshold in this month or any before it, by the estimate."""
 
@@ -106,9 +106,9 @@ class ClauseChance:
     before: float
     after: float
     """Probability of being over, by the estimate."""
-    before_by_range: float
-    after_by_range: float
-    """The same with the doubt that the figure's bounds leave."""
+    before_by_range: float | None
+    after_by_range: float | None
+    """The same with the doubt that the figure's bounds leave; null without an upper bound."""
 
 
 @dataclass(frozen=True)

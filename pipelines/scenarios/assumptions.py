@@ -68,7 +68,7 @@ class Users(Model):
         return low, (low + high) / 2 if self.likely is None else self.likely, high
 
 
-class Overlap(Model):
+class StatedOverlap(Model):
     """How many of the target's people the group has already. Exactly one way to say it, or the shares of both sides."""
 
     of: Literal["target", "group"] | None = None

@@ -6,7 +6,7 @@ from pydantic import Field, model_validator
 
 from affiliates.manifests.base import Day, ManyLines, Model, Name, Text
 from affiliates.manifests.product import Audience
-from pipelines.scenarios.assumptions import Overlap, PeoplePerUnit, TargetModel, Users
+from pipelines.scenarios.assumptions import PeoplePerUnit, StatedOverlap, TargetModel, Users
 from pipelines.scenarios.ranges import DayRange, Part, PartRange, People, RateRange
 
 GROUP = "group"
@@ -55,7 +55,7 @@ class _Stated(_Dated):
     """How many people one unit is; for any unit but people."""
     growth: RateRange | None = None
     """How the number grows a month, from its month on; without it, the number stays."""
-    overlap: Overlap | None = None
+    overlap: StatedOverlap | None = None
     """How many of these people the group has already."""
 
     @model_validator(mode="after")
