@@ -149,10 +149,13 @@ def _short_name(change: str) -> str:
 def _chances(shown: ScenarioAnswer) -> Iterator[str]:
     """The chance of being over at each release to come, and when the threshold is crossed."""
     for clause in shown.licences[:_CLAUSES]:
+        before_range, after_range = (
+            "unknown" if share is None else chance(share) for share in (clause.before_by_range, clause.after_by_range)
+        )
         day = f"a release on {clause.release}{' (assumed)' if clause.assumed else ''} tests {clause.month}"
         yield (
             f"{clause.name}, {day}: P({_over(clause.comparator)} {short(clause.threshold)}) {chance(clause.before)} before, "
-            f"{chance(clause.after)} after; by the range {chance(clause.before_by_range)} and {chance(clause.after_by_range)}."
+            f"{chance(clause.after)} after; by the range {before_range} and {after_range}."
         )
     if len(shown.licences) > _CLAUSES:
         yield f"… and {len(shown.licences) - _CLAUSES} more clauses (--json has all)."

@@ -53,7 +53,7 @@ def notes(paths: ScenarioPaths, months: ScenarioMonths) -> Iterator[str]:
         more = f", and {len(months.reasons) - 1} more" if len(months.reasons) > 1 else ""
         yield f"no upper bound: {months.reasons[0]}{more}"
     if months.impossible >= 0.005:
-        yield f"on {chance(months.impossible)} of the paths the stated overlap couldn't hold: those are drawn again from the others"
+        yield f"on {chance(months.impossible)} of the paths the stated overlap couldn't hold: those are drawn again"
     yield "products keep their sizes relative to the group: the series says how the whole grows, and not each part"
     for change in paths.changes:
         if change.source is None:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from affiliates.manifests.product import ProductRef
-from affiliates.sketches.overlap import Overlap, overlap, unique_additions
+from affiliates.sketches.overlap import MeasuredOverlap, overlap, unique_additions
 from affiliates.sketches.registers import Bounds, Registers
 from pipelines.counting.figure import Share
 from pipelines.scenarios.answer_parts import PairOverlap, RestsOn, UniqueAddition
@@ -63,7 +63,7 @@ def _unique(kind: str, parts: Mapping[str, Sequence[Share]]) -> list[UniqueAddit
     for name, sketch in sketches.items():
         for namespace, registers in sketch.items():
             by_namespace[namespace][name] = registers
-    pairs: dict[str, dict[str, Overlap]] = defaultdict(dict)
+    pairs: dict[str, dict[str, MeasuredOverlap]] = defaultdict(dict)
     for namespace, named in by_namespace.items():
         if len(named) > 1:
             for name, pair in unique_additions(named).items():
@@ -81,7 +81,9 @@ def _sketch(shares: Iterable[Share]) -> Sketch:
     return {namespace: registers for namespace, registers in united.items() if not registers.is_empty}
 
 
-def _addition(name: str, kind: str, shares: Sequence[Share], sketch: Sketch, pairs: Mapping[str, Overlap]) -> UniqueAddition:
+def _addition(
+    name: str, kind: str, shares: Sequence[Share], sketch: Sketch, pairs: Mapping[str, MeasuredOverlap]
+) -> UniqueAddition:
     """What a part brings alone; `pairs`: by namespace that others have, the part beside them."""
     counted = [reason for share in shares for reason in share.unbounded]
     if not sketch:
@@ -101,7 +103,7 @@ def _addition(name: str, kind: str, shares: Sequence[Share], sketch: Sketch, pai
     return UniqueAddition(name, kind, round(alone.estimate), low, high, RestsOn.MEASURED, why_not is None, why_not)
 
 
-def _pair(first: str, second: str, a: Sketch, b: Sketch, pairs: Mapping[str, Overlap]) -> PairOverlap:
+def _pair(first: str, second: str, a: Sketch, b: Sketch, pairs: Mapping[str, MeasuredOverlap]) -> PairOverlap:
     """What two parts have in common, with both shares."""
     if not pairs:
         return _not_compared(first, second)
