@@ -157,12 +157,15 @@ def _dagster_url(url: str) -> str:
 
 @contextmanager
 def usable_database(group: Group) -> Iterator[None]:
-    """Turns an error of Dagster's database inside into a `RefusedError`, which shows no password."""
+    """Turns an error of Dagster's database inside into a `RefusedError`, which shows no password.
+
+    The database is asked for a connection first: Dagster would try each of its storages six times, for minutes in all.
+    """
     url = group.settings.dagster_store
     if url is None:
         yield
         return
-    _dagster_url(url)  # Refuses what is none.
+    whole_url = _dagster_url(url)  # Refuses what is none.
     shown = sa.make_url(url).render_as_string(hide_password=True)
     try:
         from dagster_postgres.utils import DagsterPostgresException
@@ -171,6 +174,8 @@ def usable_database(group: Group) -> Iterator[None]:
             Code.STORE_UNUSABLE, "Dagster's store", "has no driver here", shown, "pip install 'mauwatch[postgres]'"
         ) from None
     try:
+        with sa.create_engine(whole_url, poolclass=sa.NullPool, hide_parameters=True).connect():
+            pass
         yield
     except (sa.exc.DBAPIError, DagsterPostgresException) as error:
         kind = type(error.__cause__ or error).__name__
