@@ -1,6 +1,7 @@
 """How figures and probabilities are written, in a terminal and in a picture."""
 
 STANDING = "A forecast: no evidence, no part of a licence's test, and no legal advice."
+SCENARIO_STANDING = "A scenario: no evidence, no part of a licence's test, and no legal advice."
 
 
 def number(value: float) -> str:

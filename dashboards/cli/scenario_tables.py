@@ -13,7 +13,7 @@ from rich.text import Text
 
 from affiliates.errors import in_plain_sight
 from dashboards.cli import tables
-from dashboards.formats import chance, short
+from dashboards.formats import SCENARIO_STANDING, chance, short
 from pipelines.scenarios.answer import ScenarioAnswer
 from pipelines.scenarios.answer_parts import Assumption, Bounds, BreakEven, MonthAnswer, RestsOn, TornadoBar
 from pipelines.scenarios.compare import Comparison, widest
@@ -27,7 +27,7 @@ _BARS = 3
 _CLAUSES = 3
 _LEAST_NOTES = 5
 """Lines that notes get in any case."""
-STANDING = "A scenario: no evidence, no part of a licence's test, and no legal advice."
+STANDING = SCENARIO_STANDING
 
 
 def answer(shown: ScenarioAnswer, kept: Sequence[str] = ()) -> RenderableType:

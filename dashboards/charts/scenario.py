@@ -1,0 +1,156 @@
+"""What is drawn of a scenario's answer, in a picture or on a page: the words, and what every number rests on. Pure.
+
+A text of the scenario's writer is never obeyed: signs that nobody sees are shown as escapes, and each drawing takes its texts for
+texts. No number is rounded onto a threshold or over it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from affiliates.errors import in_plain_sight
+from dashboards.formats import short
+from pipelines.scenarios.answer import ScenarioAnswer
+from pipelines.scenarios.answer_parts import Assumption, Frontier, RestsOn, TornadoBar
+
+INK = "#1f2933"
+SOFT = "#6b7785"
+LINE = "#1d5fa8"
+OVER = "#c0392b"
+GRID = "#e4e8ec"
+BAND = "#d3e3f4"
+BAR = "#9dc3e6"
+_WEAKEST = (RestsOn.ASSUMED, RestsOn.STATED, RestsOn.MEASURED)
+NO_SOURCE = "no source stated"
+
+
+def one_line(text: str) -> str:
+    """A text of the scenario's writer on one line, with what isn't shown but obeyed as an escape."""
+    return in_plain_sight(" ".join(text.split()))
+
+
+def rests_on(answer: ScenarioAnswer, number: int, is_after: bool) -> RestsOn:
+    """What a month's numbers rest on; `number` counts the months from the base month on.
+
+    Ahead of the base month all rest on growth, which is assumed. At the base month they are as good as the figure; after the
+    changes that hold then, as the weakest of both.
+    """
+    if number:
+        return RestsOn.ASSUMED
+    bases = {answer.before.basis}
+    if is_after and answer.months and answer.months[0].in_force:
+        bases.add(answer.after.basis)
+    return next(basis for basis in _WEAKEST if basis in bases)
+
+
+def what_it_rests_on(answer: ScenarioAnswer) -> str:
+    """What the months and the chances rest on, in a sentence or two."""
+    bases = f"Before: {answer.before.basis} in {answer.base_month}, growth assumed. After: {answer.after.basis}"
+    named = [
+        f"{basis}: {_listed([assumption for assumption in answer.assumptions if assumption.basis == basis])}"
+        for basis in (RestsOn.STATED, RestsOn.ASSUMED)
+        if any(assumption.basis == basis for assumption in answer.assumptions)
+    ]
+    return f"{bases} ({'; '.join(named)})." if named else f"{bases}."
+
+
+def _listed(assumptions: Sequence[Assumption]) -> str:
+    names = list(dict.fromkeys(one_line(f"{assumption.key} of {assumption.change}") for assumption in assumptions))
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def threshold_text(answer: ScenarioAnswer) -> str:
+    """The threshold after the changes, with what it is of."""
+    return f"{over(answer.comparator)} {short(answer.threshold_after)} ({one_line(answer.threshold_name)})"
+
+
+def over(comparator: str) -> str:
+    """What a comparator means by over."""
+    return "over" if comparator == "gt" else "at or over"
+
+
+def certain(answer: ScenarioAnswer) -> str:
+    """What holds for certain at the decision month."""
+    low, high = answer.bounds
+    line = answer.threshold_after
+    most = "no upper bound" if high is None else f"at most {short(high, line)}"
+    return f"for certain in {answer.decision_month}: at least {short(low, line)}, {most}"
+
+
+def month_lines(answer: ScenarioAnswer) -> dict[str, list[int]]:
+    """The lines of the months' chart by name, in people."""
+    return {
+        "low": [month.after.p2_5 for month in answer.months],
+        "after": [month.after.p50 for month in answer.months],
+        "high": [month.after.p97_5 for month in answer.months],
+        "before": [month.before.p50 for month in answer.months],
+    }
+
+
+@dataclass(frozen=True)
+class Axis:
+    """From where to where an axis of people goes."""
+
+    low: int
+    high: int
+    shows_threshold: bool
+    """Whether the threshold is near enough to be drawn with the months."""
+
+    @property
+    def title(self) -> str:
+        """The axis' title; an axis that doesn't begin at 0 says so."""
+        return "people, million" if self.low == 0 else f"people, million (the axis begins at {self.low / 1e6:,.0f})"
+
+
+def axis_of(answer: ScenarioAnswer) -> Axis:
+    """The axis of the months' chart: near a threshold at the numbers themselves, which from 0 on would be a flat line."""
+    lines = month_lines(answer)
+    numbers = [number for line in lines.values() for number in line]
+    low, high = min(numbers), max(numbers)
+    shows = answer.threshold_after < 2.5 * high and answer.threshold_after > low / 2.5
+    if shows:
+        low, high = min(low, answer.threshold_after), max(high, answer.threshold_after)
+    room = max((high - low) // 8, high // 100, 1)
+    step = 10 ** max(len(str(room)) - 1, 0)
+    begin = max((low - room) // step * step, 0)
+    # A group of few people, or one that grows manyfold, is seen from 0 on.
+    return Axis(0 if low < high / 3 else begin, high + room, shows)
+
+
+def bar_name(bar: TornadoBar) -> str:
+    """An assumption with both of its ends."""
+    return one_line(f"{bar.assumption}: {bar.low} … {bar.high} ({bar.basis})")
+
+
+def thinned(frontier: Frontier, most: int) -> Frontier:
+    """A frontier of `most` rows and columns at the most, the first and the last among them."""
+    rows = spread(len(frontier.users), most)
+    columns = spread(len(frontier.overlap), most)
+
+    def table(values: tuple[tuple[float, ...], ...]) -> tuple[tuple[float, ...], ...]:
+        return tuple(tuple(values[row][column] for column in columns) for row in rows)
+
+    def whole(values: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+        return tuple(tuple(values[row][column] for column in columns) for row in rows)
+
+    return Frontier(
+        frontier.target,
+        tuple(frontier.users[row] for row in rows),
+        tuple(frontier.overlap[column] for column in columns),
+        whole(frontier.p50),
+        whole(frontier.p97_5),
+        table(frontier.p_over),
+    )
+
+
+def spread(count: int, most: int) -> list[int]:
+    """At most so many places of `count`, evenly spread from the first to the last."""
+    if count <= most:
+        return list(range(count))
+    return sorted({round(step * (count - 1) / (most - 1)) for step in range(most)})
+
+
+def percent(probability: float) -> str:
+    """A probability in whole percent: none or all of ten thousand paths isn't never or always."""
+    if probability < 0.005:
+        return "< 1 %"
+    return "> 99 %" if probability >= 0.995 else f"{100 * probability:.0f} %"

@@ -1,0 +1,76 @@
+"""What a scenario's charts say beside their lines."""
+
+from dataclasses import replace
+
+import pytest
+from matplotlib.text import Text
+
+from dashboards.charts import scenario, scenario_slide
+from pipelines.scenarios.answer_parts import RestsOn
+from tests.support.scenarios import ANSWER
+
+
+@pytest.mark.parametrize(
+    ("number", "is_after", "before", "after", "basis"),
+    [
+        (0, False, "measured", "stated", "measured"),
+        (0, True, "measured", "stated", "stated"),
+        (0, True, "stated", "measured", "stated"),
+        (0, True, "measured", "assumed", "assumed"),
+        (1, False, "measured", "measured", "assumed"),
+        (1, True, "measured", "measured", "assumed"),
+    ],
+)
+def test_what_a_month_rests_on(number: int, is_after: bool, before: str, after: str, basis: str) -> None:
+    """A month to come is never measured, and a change is as weak as its weakest word."""
+    first = replace(ANSWER.months[0], in_force=("acquire Example Social",))
+    answer = replace(
+        ANSWER, months=(first, *ANSWER.months[1:]), before=replace(ANSWER.before, basis=RestsOn(before)),
+        after=replace(ANSWER.after, basis=RestsOn(after)),
+    )  # fmt: skip
+    assert scenario.rests_on(answer, number, is_after) == basis
+
+
+def test_an_axis_that_does_not_begin_at_0_says_so() -> None:
+    axis = scenario.axis_of(ANSWER)
+    assert 0 < axis.low < 598_000_000
+    assert axis.high > 700_000_000
+    assert "the axis begins at" in axis.title
+    assert axis.shows_threshold
+    far = scenario.axis_of(replace(ANSWER, threshold_after=10_000_000_000))
+    assert not far.shows_threshold
+    few = [replace(month, after=replace(month.after, p2_5=10, p50=20, p97_5=90)) for month in ANSWER.months]
+    small = scenario.axis_of(replace(ANSWER, months=tuple(few), threshold_after=60))
+    assert small.low == 0
+    assert "begins" not in small.title
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "places"), [(3, 6, [0, 1, 2]), (11, 6, [0, 2, 4, 6, 8, 10]), (1, 6, [0]), (7, 2, [0, 6])]
+)
+def test_both_ends_stay_in_a_thinned_frontier(count: int, most: int, places: list[int]) -> None:
+    assert scenario.spread(count, most) == places
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"), [(0, "< 1 %"), (0.0049, "< 1 %"), (0.12, "12 %"), (0.994, "99 %"), (0.996, "> 99 %"), (1, "> 99 %")]
+)
+def test_never_and_always_are_not_written(probability: float, text: str) -> None:
+    assert scenario.percent(probability) == text
+
+
+@pytest.mark.parametrize("headline", [ANSWER.headline, "W" * 300, "Buying " + "a company with a long name " * 20])
+def test_everything_lies_in_the_slide_and_is_large_enough(headline: str) -> None:
+    """A headline that is cut off can say the opposite."""
+    figure = scenario_slide.picture(replace(ANSWER, headline=headline))
+    figure.canvas.draw()
+    width, height = figure.bbox.width, figure.bbox.height
+    texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text() and text.get_visible()]
+    assert len(texts) > 30
+    for text in texts:
+        box = text.get_window_extent()
+        assert box.x0 >= -1, text.get_text()
+        assert box.x1 <= width + 1, text.get_text()
+        assert -1 <= box.y0 <= box.y1 <= height + 1, text.get_text()
+        # At 1,280 pixels of width 10 points have 14.
+        assert float(text.get_fontsize()) >= 10
