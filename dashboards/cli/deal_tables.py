@@ -92,13 +92,12 @@ def _row(name: str, number: Number | None) -> tuple[str, str, str]:
 
 def _kind_row(kind: IdentifierKind) -> tuple[str, ...]:
     sides = tuple(_people(side.estimate) if side else "–" for side in (kind.ours, kind.theirs))
-    if kind.pair is None or kind.ours is None or kind.theirs is None:
+    if kind.pair is None:
         return kind.namespace, *sides, NOT_MEASURED, "–", "–"
     if not kind.pair.measurable:
         return kind.namespace, *sides, f"{NOT_MEASURABLE}, at most {_people(kind.pair.common.upper)}", "–", "–"
-    common = kind.pair.common
-    shares = (_percent(common.share_of(side).estimate) for side in (kind.ours, kind.theirs))
-    return kind.namespace, *sides, _people(common.estimate), *shares
+    shares = (_percent(kind.pair.share_of_ours.estimate), _percent(kind.pair.share_of_theirs.estimate))
+    return kind.namespace, *sides, _people(kind.pair.common.estimate), *shares
 
 
 def _people(number: float) -> str:

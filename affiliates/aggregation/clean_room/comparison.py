@@ -11,6 +11,7 @@ from affiliates.aggregation.clean_room import reveals
 from affiliates.aggregation.clean_room.deal import Terms
 from affiliates.contributions.contract import Contribution
 from affiliates.errors import Code, refused
+from affiliates.sketches.overlap import overlap
 from affiliates.sketches.registers import Registers
 
 
@@ -25,6 +26,10 @@ class Number:
     def to_dict(self) -> dict[str, float]:
         """The number by name, not rounded."""
         return {"estimate": self.estimate, "lower": self.lower, "upper": self.upper}
+
+    def around(self, estimate: float) -> "Number":
+        """Another estimate of the same number, inside of the same interval, or of one that reaches to the estimate."""
+        return Number(estimate, min(self.lower, estimate), max(self.upper, estimate))
 
     def share_of(self, whole: "Number") -> "Number":
         """The number as a share of a whole that contains it, at most 1. The whole's own error is left out."""
@@ -43,6 +48,8 @@ class Pair:
     only_ours: Number
     only_theirs: Number
     union: Number
+    share_of_ours: Number
+    share_of_theirs: Number
     measurable: bool
     """Whether the overlap is three standard errors from none; else only its interval says something."""
 
@@ -146,9 +153,8 @@ def compare(ours: Sequence[Contribution], theirs: Sequence[Contribution], terms:
     their_sketches = _by_namespace(theirs, terms)
     names = sorted({*our_sketches, *their_sketches})
     kinds = tuple(_kind_of(name, our_sketches.get(name), their_sketches.get(name), terms) for name in names)
-    compared = {kind.namespace for kind in kinds if kind.pair}
-    our_side = _side_of(ours, our_sketches, compared, terms)
-    their_side = _side_of(theirs, their_sketches, compared, terms)
+    our_side = _side_of(ours, our_sketches, [(kind.ours, kind.pair) for kind in kinds], terms)
+    their_side = _side_of(theirs, their_sketches, [(kind.theirs, kind.pair) for kind in kinds], terms)
     pairs = [kind.pair for kind in kinds if kind.pair]
     # People by identifiers that weren't compared belong to their side alone, as far as anybody can see.
     ours_else = _sum(kind.ours for kind in kinds if kind.ours and not kind.pair)
@@ -160,14 +166,22 @@ def compare(ours: Sequence[Contribution], theirs: Sequence[Contribution], terms:
         theirs=their_side,
         kinds=kinds,
         common=common if pairs else None,
-        share_of_ours=common.share_of(our_side.compared) if pairs else None,
-        share_of_theirs=common.share_of(their_side.compared) if pairs else None,
+        share_of_ours=_share(pairs, common, our_side.compared, "share_of_ours"),
+        share_of_theirs=_share(pairs, common, their_side.compared, "share_of_theirs"),
         only_ours=_sum([ours_else, *(pair.only_ours for pair in pairs)]) if pairs else None,
         only_theirs=_sum([theirs_else, *(pair.only_theirs for pair in pairs)]) if pairs else None,
         union=_sum([ours_else, theirs_else, *(pair.union for pair in pairs)]) if pairs else None,
         measurable=any(pair.measurable for pair in pairs),
         more_in_common=_more_in_common(kinds),
     )
+
+
+def _share(pairs: Sequence[Pair], common: Number, compared: Number, name: str) -> Number | None:
+    """The common people as a share of a side's; by the pair itself where there is one, which knows its error best."""
+    if len(pairs) == 1:
+        share: Number = getattr(pairs[0], name)
+        return share
+    return common.share_of(compared) if pairs else None
 
 
 def _sum(numbers: Iterable[Number]) -> Number:
@@ -186,18 +200,18 @@ def _users(contribution: Contribution) -> tuple[tuple[str, str], ...]:
 
 
 def _pair(ours: Registers, theirs: Registers) -> Pair:
-    """What two sketches have in common."""
-    united = Registers.union([ours, theirs]).bounds()
-    a, b = ours.bounds(), theirs.bounds()
-    half = united.upper - united.estimate
-    common = min(max(a.estimate + b.estimate - united.estimate, 0.0), a.estimate, b.estimate)
-    interval = Number(common, max(common - 2 * half, 0.0), min(common + 2 * half, a.upper, b.upper))
+    """What two sketches have in common, by their joint likelihood."""
+    measured = overlap(ours, theirs)
+    whole = measured.common.estimate + measured.only_first.estimate + measured.only_second.estimate
+    united = Number(*Registers.union([ours, theirs]).bounds())
     return Pair(
-        interval,
-        Number(a.estimate - common, max(a.lower - interval.upper, 0.0), max(a.upper - interval.lower, 0.0)),
-        Number(b.estimate - common, max(b.lower - interval.upper, 0.0), max(b.upper - interval.lower, 0.0)),
-        Number(*united),
-        common > 3 * half,
+        common=Number(*measured.common),
+        only_ours=Number(*measured.only_first),
+        only_theirs=Number(*measured.only_second),
+        union=united.around(whole),
+        share_of_ours=Number(*(measured.share_of_first or (0.0, 0.0, 0.0))),
+        share_of_theirs=Number(*(measured.share_of_second or (0.0, 0.0, 0.0))),
+        measurable=measured.measurable,
     )
 
 
@@ -222,10 +236,22 @@ def _kind_of(name: str, ours: list[Registers] | None, theirs: list[Registers] | 
     elif not ours or not theirs:
         why_not = f"only {'theirs' if theirs else 'ours'} have it"
     pair = _pair(ours[0], theirs[0]) if ours and theirs and not why_not else None
-    return IdentifierKind(name, _number(ours) if ours else None, _number(theirs) if theirs else None, pair, why_not)
+    of_ours = _number(ours) if ours else None
+    of_theirs = _number(theirs) if theirs else None
+    if pair and of_ours and of_theirs:
+        # By the fit that the overlap is of, so that the parts add up to the whole.
+        of_ours = of_ours.around(pair.common.estimate + pair.only_ours.estimate)
+        of_theirs = of_theirs.around(pair.common.estimate + pair.only_theirs.estimate)
+    return IdentifierKind(name, of_ours, of_theirs, pair, why_not)
 
 
-def _side_of(side: Sequence[Contribution], sketches: Mapping[str, list[Registers]], compared: set[str], terms: Terms) -> DealSide:
+def _side_of(
+    side: Sequence[Contribution],
+    sketches: Mapping[str, list[Registers]],
+    numbers: Sequence[tuple[Number | None, Pair | None]],
+    terms: Terms,
+) -> DealSide:
+    """One side. `numbers`: of each kind of identifiers the side's people, and what was compared."""
     parts = [part for contribution in side for part in contribution.parts]
     unidentified = [contribution.unidentified_events for contribution in side]
     known = [number for number in unidentified if number is not None]
@@ -234,8 +260,8 @@ def _side_of(side: Sequence[Contribution], sketches: Mapping[str, list[Registers
     all_known = len(known) == len(unidentified) and len(identified) == len(parts)
     agreed = {name: united for name, (united, *_) in sketches.items() if name in terms.namespaces and not united.is_empty}
     return DealSide(
-        people=_sum(_number(of_kind) for of_kind in sketches.values()),
-        compared=_sum(_number(of_kind) for name, of_kind in sketches.items() if name in compared),
+        people=_sum(number for number, _ in numbers if number),
+        compared=_sum(number for number, pair in numbers if number and pair),
         unidentified=sum(known) / events if all_known and events else None,
         definitions=tuple(sorted({contribution.definition for contribution in side})),
         zones=tuple(sorted({contribution.day_zone for contribution in side})),
@@ -277,8 +303,8 @@ def _kind(kind: IdentifierKind) -> dict[str, object]:
         "ours": kind.ours.to_dict() if kind.ours else None,
         "theirs": kind.theirs.to_dict() if kind.theirs else None,
         "common": pair.common.to_dict() if pair else None,
-        "share_of_ours": pair.common.share_of(kind.ours).to_dict() if pair and kind.ours else None,
-        "share_of_theirs": pair.common.share_of(kind.theirs).to_dict() if pair and kind.theirs else None,
+        "share_of_ours": pair.share_of_ours.to_dict() if pair else None,
+        "share_of_theirs": pair.share_of_theirs.to_dict() if pair else None,
         "union": pair.union.to_dict() if pair else None,
         "only_ours": pair.only_ours.to_dict() if pair else None,
         "only_theirs": pair.only_theirs.to_dict() if pair else None,

@@ -69,13 +69,12 @@ def test_a_person_by_mail_here_and_by_telephone_there() -> None:
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.booleans()), min_size=1, max_size=3))
 def test_how_many_more_can_be_the_same(kinds: list[tuple[int, int, bool]]) -> None:
     """The formula against trying: the most pairs of unlike kinds, by every way to hand out ours."""
-    made_up = [
-        IdentifierKind(
-            f"n{n}", Number(a, a, a), Number(b, b, b),
-            Pair(Number(0, 0, 0), Number(a, a, a), Number(b, b, b), Number(a + b, 0, 0), False) if compared else None, "",
-        )
-        for n, (a, b, compared) in enumerate(kinds)
-    ]  # fmt: skip
+    nobody = Number(0, 0, 0)
+    made_up = []
+    for n, (a, b, is_compared) in enumerate(kinds):
+        of_ours, of_theirs = Number(a, a, a), Number(b, b, b)
+        pair = Pair(nobody, of_ours, of_theirs, nobody, nobody, nobody, False) if is_compared else None
+        made_up.append(IdentifierKind(f"n{n}", of_ours, of_theirs, pair, ""))
     ours = [n for n, (a, _, _) in enumerate(kinds) for _ in range(a)]
 
     def most(place: int, left: tuple[int, ...]) -> int:
