@@ -8,13 +8,19 @@ from types import TracebackType
 from typing import Self
 
 from affiliates.aggregation.contribute import EdgeContext
-from affiliates.crosswalks.snapshot import NO_CROSSWALK, Snapshots
+from affiliates.crosswalks.digest_memo import DigestMemo
+from affiliates.crosswalks.snapshot import Snapshots
 from affiliates.identity.keyring import Keyring
 from affiliates.manifests.group import Group
 from affiliates.periods import local_day
+from pipelines.figures.figure_cache import code_digest
 from pipelines.licences import registry
 from pipelines.store.contributions import ContributionStore, open_store
 from pipelines.store.engine import exists
+
+_CODE = ("affiliates/crosswalks", "affiliates/identity/keys.py", "affiliates/sources/parquet_metadata.py")
+_LIBRARIES = ("polars", "numpy")
+"""What decides a snapshot's digest, and whether it is refused."""
 
 
 class Workspace:
@@ -33,11 +39,11 @@ class Workspace:
         self._began = time.monotonic()
         keys = Keyring(group.settings, directory)
         keys.check_newest()  # A wrong key setting is refused before any source is read.
-        self.snapshots = Snapshots(group.settings, directory, keys)
+        self.snapshots = Snapshots(group.settings, directory, keys, DigestMemo(directory, code_digest(_CODE, _LIBRARIES)))
         self.edge = EdgeContext(directory, group.settings, keys, self.snapshots, now)
         # One snapshot for all months: if that can't be read, no product can be counted.
         if group.settings.crosswalk and "{month}" not in group.settings.crosswalk:
-            self.edge.crosswalk(date.min)
+            self.snapshots.digest(date.min)
         self._stack = ExitStack()
         self._store: ContributionStore | None = None
 
@@ -59,8 +65,7 @@ class Workspace:
 
     def crosswalk_digest(self, month: date) -> str:
         """The digest of the snapshot that joins a month's identifiers; empty for none. Raises `RefusedError`."""
-        snapshot = self.edge.crosswalk(month)
-        return snapshot.digest if snapshot else NO_CROSSWALK
+        return self.snapshots.digest(month)
 
     def store(self) -> ContributionStore:
         """The open store; made where there is none, and migrated where its schema is older. Raises `RefusedError`."""

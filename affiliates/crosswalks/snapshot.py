@@ -19,6 +19,7 @@ import numpy.typing as npt
 import polars as pl
 
 from affiliates.crosswalks import statements
+from affiliates.crosswalks.digest_memo import DigestMemo, KnownDigest
 from affiliates.crosswalks.statements import NOTHING_SAID, Expected, Statement
 from affiliates.errors import Code, refused
 from affiliates.identity.keyring import Keyring
@@ -161,15 +162,17 @@ def file_of(pattern: str, month: date) -> str:
 class Snapshots:
     """The snapshots of a group's months by the setting `crosswalk`, each read and checked when its month is asked for."""
 
-    def __init__(self, settings: Settings, directory: Path, keys: Keyring) -> None:
-        """`directory` is the group's, to which `crosswalk` is relative."""
+    def __init__(self, settings: Settings, directory: Path, keys: Keyring, memo: DigestMemo | None = None) -> None:
+        """`directory` is the group's, to which `crosswalk` is relative; `memo`: where digests are looked up and kept."""
         self._settings = settings
         self._directory = directory
         self._keys = keys
         # Passes go month by month, so a table of months ago needn't stay in memory.
         self._read_once = lru_cache(maxsize=4)(self._read)
         self.unsaid = dict[str, str]()
-        """By file, what a snapshot that was read doesn't say of itself."""
+        """By file, what a snapshot that was read, or whose digest was looked up, doesn't say of itself."""
+        self._memo = memo
+        self._digests = dict[str, str]()
 
     def __call__(self, month: date) -> Crosswalk | None:
         """The snapshot of a month; None where there is no setting. Raises `RefusedError` as `read` does."""
@@ -178,11 +181,40 @@ class Snapshots:
             return None
         return self._read_once(file_of(pattern, month), month if "{month}" in pattern else date.min)
 
+    def digest(self, month: date) -> str:
+        """The digest of a month's snapshot, looked up if it was read before as it is; empty without a setting.
+
+        Raises `RefusedError` as `read` does.
+        """
+        pattern = self._settings.crosswalk
+        if pattern is None:
+            return NO_CROSSWALK
+        name = file_of(pattern, month)
+        if name not in self._digests and self._memo is not None:
+            of_month = month if "{month}" in pattern else date.min
+            known = self._memo.digest(name, Expected.of(self._settings, self._keys, of_month))
+            if known is not None:
+                self._note(name, known)
+        if name not in self._digests:
+            self(month)
+        return self._digests[name]
+
     def _read(self, name: str, month: date) -> Crosswalk:
-        crosswalk = read(name, self._directory, Expected.of(self._settings, self._keys, month))
-        if unsaid := crosswalk.statement.unsaid:
-            self.unsaid[name] = f"{name} doesn't say {' and '.join(unsaid)}, so that can't be compared with what it is read for"
+        before = self._memo.look(name) if self._memo is not None else None
+        expected = Expected.of(self._settings, self._keys, month)
+        crosswalk = read(name, self._directory, expected)
+        unsaid = " and ".join(crosswalk.statement.unsaid)
+        text = f"{name} doesn't say {unsaid}, so that can't be compared with what it is read for" if unsaid else ""
+        known = KnownDigest(crosswalk.digest, text)
+        self._note(name, known)
+        if self._memo is not None and before is not None:
+            self._memo.keep(name, before, expected, known)
         return crosswalk
+
+    def _note(self, name: str, known: KnownDigest) -> None:
+        self._digests[name] = known.digest
+        if known.unsaid:
+            self.unsaid[name] = known.unsaid
 
 
 def read(name: str, directory: Path, expected: Expected | None = None) -> Crosswalk:

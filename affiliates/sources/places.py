@@ -22,6 +22,11 @@ _LATELY = 3600 * _SECOND
 """How long ago a change may have been that the clock of a file server calls one of this moment."""
 
 
+_APART = 0.05
+_SECONDS_APART = 3.0
+"""Seconds that two looks are apart at least; of a file system that notes whole seconds alone."""
+
+
 class Places(NamedTuple):
     """Paths that something rests on, each once and in order."""
 
@@ -85,6 +90,12 @@ def state_of(places: Places) -> PlaceState:
     lately = time.time_ns() - _LATELY
     # A clock that is finer shows a whole second once in a hundred times or less.
     return PlaceState(digest.hexdigest(), any(at % _SECOND == 0 and at > lately for at in changes))
+
+
+def are_apart(seconds: float, state: PlaceState) -> bool:
+    """Whether two looks that show the same state are so far apart that no change after the second one can have the times of one
+    before the first."""
+    return seconds >= (_SECONDS_APART if state.in_seconds else _APART)
 
 
 def whole_pattern(directory: Path, pattern: str) -> str:

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple
 
 from affiliates.concurrency import atomic_write, private_folder
 from affiliates.manifests.product import ProductRef
-from affiliates.sources.places import Places, PlaceState, state_of
+from affiliates.sources.places import Places, PlaceState, are_apart, state_of
 from pipelines.ingestion.product_run import ProductRun
 from pipelines.runbook import DataFinding, Finding, Page
 from pipelines.workflows.report import Report
@@ -42,9 +42,6 @@ _FILES = ("group.yaml", "readings.yaml", "alerts.yaml", "grants.yaml")
 _FOLDERS = ("affiliates", "licences")
 """The group's files that are read whole, and the folders of such files."""
 _PACKAGES = ("affiliates", "pipelines", "dashboards", "sql")
-_APART = 0.05
-_SECONDS_APART = 3.0
-"""Seconds that two looks are apart at least; of a file system that notes whole seconds alone."""
 
 
 class _Kept(NamedTuple):
@@ -116,7 +113,7 @@ class RunBasis:
             return
         after = self._state()
         is_same = after == self._before and self._look.is_as_it_was()
-        if not is_same or not is_long_enough(time.monotonic() - self._taken, after):
+        if not is_same or not are_apart(time.monotonic() - self._taken, after):
             return
         content = {
             "state": after.digest,
@@ -136,12 +133,6 @@ class RunBasis:
 
     def _state(self) -> PlaceState:
         return _whole(self._look.read, self._salt, self._places, self._variables)
-
-
-def is_long_enough(seconds: float, state: PlaceState) -> bool:
-    """Whether two looks that show the same state are so far apart that no change after the second one can have the times of one
-    before the first."""
-    return seconds >= (_SECONDS_APART if state.in_seconds else _APART)
 
 
 def _whole(read: str, salt: str, places: Places, variables: Sequence[str]) -> PlaceState:

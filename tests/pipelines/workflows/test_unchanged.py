@@ -25,10 +25,11 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from affiliates.crosswalks.digest_memo import FILE as DIGESTS
 from affiliates.crosswalks.statements import BESIDE
 from affiliates.manifests.loader import read_group
 from affiliates.periods import DAY, end_of
-from affiliates.sources.places import PlaceState
+from affiliates.sources.places import PlaceState, are_apart
 from pipelines.alerts.outlook_cache import FILE as OUTLOOKS
 from pipelines.figures.figure_cache import FOLDER as FIGURES
 from pipelines.ingestion.quarantine import QUARANTINE
@@ -346,7 +347,7 @@ def test_a_run_opens_nothing_that_no_look_is_taken_of(running: Path) -> None:
     known |= {running / name for name in (*unchanged._FILES, *unchanged._FOLDERS)}
     holding = {Path(path) for path in folders} | {running / name for name in unchanged._FOLDERS}
     # What a run keeps for the next one is looked up by all that it rests on, and decides nothing.
-    of_its_own = {running / path for path in (FILE, OUTLOOKS, FIGURES)}
+    of_its_own = {running / path for path in (FILE, OUTLOOKS, FIGURES, DIGESTS)}
     left = [p for p in below if p not in known and p.parent not in holding and not {p, *p.parents} & of_its_own]
     assert [path for path in left if not path.name.startswith(".") and path != running / ".mauwatch"] == []
     for name in ("group.yaml", "group.key", "affiliates/a.yaml", f"{QUARANTINE}/a"):
@@ -435,7 +436,7 @@ def test_a_run_too_short_for_the_clock_of_files_is_not_kept(directory: Path, rep
     before.keep(report, where, LATER, LATER + DAY)
     assert not (directory / FILE).exists()
     for seconds, in_seconds, is_enough in ((0.01, False, False), (0.1, False, True), (0.1, True, False), (4.0, True, True)):
-        assert unchanged.is_long_enough(seconds, PlaceState("", in_seconds)) == is_enough
+        assert are_apart(seconds, PlaceState("", in_seconds)) == is_enough
 
 
 def test_what_no_look_at_files_can_tell_is_not_kept(directory: Path) -> None:
