@@ -23,7 +23,7 @@ from affiliates.manifests.group import Group
 from affiliates.periods import local_day, month_end
 from pipelines import hash_chain
 from pipelines.counting import inputs
-from pipelines.evidence import archive, documents
+from pipelines.evidence import archive, documents, signed_numbers
 from pipelines.evidence.binding import signed_basis
 from pipelines.evidence.bundle_reader import DETAILS, PARTS, file_of
 from pipelines.evidence.contents import TestedLicence, contents
@@ -210,6 +210,7 @@ def _tested_licence(workspace: Workspace, store: ContributionStore, licence: Lic
     # Figures by a reading that readings.yaml no longer has stay published, and are no part of the test.
     known = {reading.name: published[reading.name] for reading in group.readings.readings}
     test = release_tests.run_signed_test(store, group, licence, workspace.group, workspace.today)
+    test = signed_numbers.as_signed(test, known)
     return group, licence, TestedLicence(test, known, bases, signed)
 
 

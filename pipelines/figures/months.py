@@ -134,6 +134,14 @@ class Months:
             self._by_digest[key] = measured
         return replace(self._by_digest[key], inputs=inputs)
 
+    def lacks_sketches(self, month: date, reading: Reading, on: date) -> bool:
+        """Whether a signed month's figures for the group of a day aren't published, and sketches of them were erased since."""
+        published = self._in_force.get((month, reading.name))
+        figures = self.figures_of(month, reading, on)
+        if published is None or not published.signed or figures is None or figures.inputs.digest == figures.inputs.unerased:
+            return False
+        return figures.inputs.unerased != self._at_end(published, reading).unerased
+
     def changed_since_published(self) -> dict[date, list[str]]:
         """By month that was looked up, a text each: what has changed since the figures were published, or that they aren't."""
         by_month: dict[date, list[str]] = {}

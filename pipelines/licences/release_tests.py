@@ -27,8 +27,11 @@ from pipelines.licences.outcome import ReadingResult, covered, decide, not_measu
 from pipelines.licences.registry import Registry, builtin
 from pipelines.licences.settling import Spread, settle, spread
 from pipelines.records import StatedCount
+from pipelines.store import publications
 from pipelines.store.contributions import ContributionStore
 
+ERASED = "nothing any more: sketches that it rests on were erased since it was signed"
+"""What would settle such an undetermined test."""
 LLAMA = "Llama"
 """The family whose clause the product is for first of all."""
 
@@ -166,10 +169,39 @@ def _tested(months: Months, licence: Licence, licensee: str, reading: Reading) -
     people = months.count_people(measured, reading)
     if people is None:
         return not_measured(record, f"a product that lived in {month:%Y-%m}")
-    result = explained(months, result_of_count(licence.clause, people, record), licence.clause, [people])
+    result = result_of_count(licence.clause, people, record)
+    noted = _noted(months.store, licence, licensee, reading) if on and months.lacks_sketches(month, reading, on) else None
+    if noted is not None:
+        # What was signed stands, whatever is erased later (decision 46): its bounds are those that were noted.
+        result = _as_noted(licence.clause, result, noted)
+    else:
+        result = explained(months, result, licence.clause, [people])
     if licensee == group.settings.ultimate_parent:
         return result
     return replace(result, why=(f"the affiliates of {licensee} are those of this group: its figures are the group's",))
+
+
+def _noted(store: ContributionStore, licence: Licence, licensee: str, reading: Reading) -> dict[str, Any] | None:
+    """The row of `licence_tests` that has the test's last result with bounds; null where nothing was noted."""
+    rows = publications.tests_of(store, licence.id, licensee)
+    return next((row for row in rows if row["reading"] == reading.name and row["lower"] is not None), None)
+
+
+def _as_noted(clause: Clause, result: ReadingResult, noted: Mapping[str, Any]) -> ReadingResult:
+    """The result with the bounds that were noted. What would settle it, nobody can tell without the sketches."""
+    assert clause.threshold is not None  # As in `result_of_count`.
+    estimate, lower, upper = noted["estimate"], noted["lower"], noted["upper"]
+    found = decide(clause.threshold, lower, upper, clause.comparator or "gt")
+    return replace(
+        result,
+        result=found,
+        estimate=estimate,
+        lower=lower,
+        upper=upper,
+        headroom=None if estimate is None else clause.threshold - estimate,
+        complete=upper is not None,
+        settled_by=(ERASED,) if found == "undetermined" else (),
+    )
 
 
 def is_of_record(group: Group, reading: Reading, day: date) -> bool:
