@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from affiliates.aggregation.clean_room import reveals
 from affiliates.aggregation.clean_room.deal import Terms
 from affiliates.contributions.contract import Contribution
-from affiliates.errors import Code, refused
+from affiliates.errors import Code, printable, refused
 from affiliates.sketches.overlap import overlap
 from affiliates.sketches.registers import Registers
 
@@ -141,13 +141,14 @@ class DealReport:
 
 def compare(ours: Sequence[Contribution], theirs: Sequence[Contribution], terms: Terms) -> DealReport:
     """The report on two sides' contributions, each checked by `checks` before. Raises `RefusedError` for the same users twice."""
-    if {_users(contribution) for contribution in ours} & {_users(contribution) for contribution in theirs}:
+    users = [_users(contribution) for contribution in (*ours, *theirs)]
+    if len(set(users)) < len(users):
         raise refused(
             Code.DEAL_FILE_OTHER,
             "a file",
-            "is on both sides",
-            "the same users in ours and in theirs",
-            "put each side's own files into its folder",
+            "is there twice, on one side or on both",
+            "the same users in two contributions",
+            "put each file once into the folder of the side that made it",
         )
     our_sketches = _by_namespace(ours, terms)
     their_sketches = _by_namespace(theirs, terms)
@@ -265,7 +266,7 @@ def _side_of(
         unidentified=sum(known) / events if all_known and events else None,
         definitions=tuple(sorted({contribution.definition for contribution in side})),
         zones=tuple(sorted({contribution.day_zone for contribution in side})),
-        made_by=tuple(sorted(f"{contribution.affiliate}: {contribution.producer}" for contribution in side)),
+        made_by=tuple(sorted(f"{printable(contribution.affiliate)}: {contribution.producer}" for contribution in side)),
         reveals=tuple(reveals.in_words(name, sketch) for name, sketch in sorted(agreed.items())),
         false_yes={name: reveals.false_yes(sketch) for name, sketch in sorted(agreed.items())},
     )

@@ -30,7 +30,8 @@ OURS = "ours"
 THEIRS = "theirs"
 _FORMAT = "mauwatch deal 1"
 _MOST_BYTES = 1 << 20
-_NAMESPACE = r"^[a-z0-9][a-z0-9_.-]{0,31}$"
+NAMESPACE = r"[a-z0-9][a-z0-9_.-]{0,31}"
+"""What a kind of identifiers is called."""
 
 
 class Terms(Model):
@@ -54,7 +55,7 @@ class Terms(Model):
     def _namespaces(self) -> Self:
         for name, form in self.namespaces.items():
             # `person` is made by a group's crosswalk, which is of the group's key.
-            if not re.fullmatch(_NAMESPACE, name) or name == PERSON:
+            if not re.fullmatch(NAMESPACE, name) or name == PERSON:
                 raise ValueError("a namespace is a-z, 0-9, dot, dash and underscore, and not `person`")
             if form and name in ("email", "phone"):
                 raise ValueError("`email` and `phone` take no form: such identifiers are normalised as what they are")

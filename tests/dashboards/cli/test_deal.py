@@ -180,6 +180,10 @@ def test_what_is_not_the_deals_is_refused(sides: tuple[Path, Path, Path, Path], 
     own_epoch = tmp_path / "renamed.parquet"
     (wrong_key,) = contract.read(theirs_file(other))
     contract.write(own_epoch, [replace(wrong_key, key_epoch=real.key_epoch)])
+    named = tmp_path / "named.parquet"
+    contract.write(named, [replace(real, parts=(*real.parts, replace(real.parts[0], namespace=PLANTED)))])
+    crowded = tmp_path / "crowded.parquet"
+    contract.write(crowded, [replace(real, parts=tuple(replace(part, events=3) for part in real.parts))])
     for path, code, words in (
         (theirs_file(other), "deal-file-other", "another deal's key"),
         (later, "deal-file-other", "another month"),
@@ -187,12 +191,20 @@ def test_what_is_not_the_deals_is_refused(sides: tuple[Path, Path, Path, Path], 
         (ascii_only, "deal-file-other", "another way"),
         (unproven, "contribution-canary-wrong", "it is empty"),
         (own_epoch, "contribution-canary-wrong", "another key"),
-        (mine, "deal-file-other", "on both sides"),
+        (mine, "deal-file-other", "there twice"),
+        (named, "contribution-values-invalid", "values that are no name"),
+        (crowded, "deal-file-other", "more users than events"),
     ):
         found = refusal("deal", "report", folder, "--theirs", path)
         assert found[0] == code, path
         assert words in found[1]
         assert NAME not in found[1]
+        assert PLANTED not in found[1]
+    twice = ("--theirs", theirs_file(sides[3]), "--theirs", folder / deal.THEIRS / "theirs.parquet")
+    assert "there twice" in refusal("deal", "report", folder, *twice)[1]
+    nobody = tmp_path / "nobody.parquet"
+    contract.write(nobody, [])
+    assert answer("deal", "report", folder, "--theirs", nobody, code=2)["errors"]
     errors = answer("deal", "report", folder, "--theirs", under_group_key, code=2)["errors"]
     assert {error["code"] for error in errors} == {"deal-file-other"}
     assert "isn't under the deal's key" in errors[0]["rule"]
