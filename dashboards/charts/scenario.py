@@ -53,8 +53,16 @@ def what_it_rests_on(answer: ScenarioAnswer) -> str:
     return f"{bases} ({'; '.join(named)})." if named else f"{bases}."
 
 
+_WORDS = {"on": "day", "by": "rate"}
+"""Keys of a scenario's file that mean nothing by themselves."""
+
+
 def _listed(assumptions: Sequence[Assumption]) -> str:
-    names = list(dict.fromkeys(one_line(f"{assumption.key} of {assumption.change}") for assumption in assumptions))
+    names = list(
+        dict.fromkeys(
+            one_line(f"{_WORDS.get(assumption.key, assumption.key)} of {assumption.change}") for assumption in assumptions
+        )
+    )
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
@@ -86,6 +94,9 @@ def month_lines(answer: ScenarioAnswer) -> dict[str, list[int]]:
     }
 
 
+_UNITS = {1_000_000: ", million", 1_000: ", thousand", 1: ""}
+
+
 @dataclass(frozen=True)
 class Axis:
     """From where to where an axis of people goes."""
@@ -96,9 +107,15 @@ class Axis:
     """Whether the threshold is near enough to be drawn with the months."""
 
     @property
+    def unit(self) -> int:
+        """How many people one is on the axis."""
+        return next(unit for unit in _UNITS if self.high >= 2 * unit or unit == 1)
+
+    @property
     def title(self) -> str:
         """The axis' title; an axis that doesn't begin at 0 says so."""
-        return "people, million" if self.low == 0 else f"people, million (the axis begins at {self.low / 1e6:,.0f})"
+        people = f"people{_UNITS[self.unit]}"
+        return people if self.low == 0 else f"{people} (the axis begins at {self.low / self.unit:,.6g})"
 
 
 def axis_of(answer: ScenarioAnswer) -> Axis:
@@ -154,3 +171,11 @@ def percent(probability: float) -> str:
     if probability < 0.005:
         return "< 1 %"
     return "> 99 %" if probability >= 0.995 else f"{100 * probability:.0f} %"
+
+
+NO_BOUND = "no upper bound"
+
+
+def by_range(probability: float | None) -> str:
+    """The chance of being over with the doubt of the figure's bounds; in words where nothing bounds the group from above."""
+    return NO_BOUND if probability is None else percent(probability)

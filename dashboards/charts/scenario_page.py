@@ -43,7 +43,7 @@ def _months(answer: ScenarioAnswer) -> Any:
     line = answer.threshold_after
     chances = [
         f"P({scenario.over(answer.comparator)}) {chance(month.after.probability_over)}, "
-        f"by the range {chance(month.after.probability_over_by_range)}"
+        f"by the range {scenario.by_range(month.after.probability_over_by_range)}"
         for month in answer.months
     ]
     for name, key, fill in (("after, 2.5 %", "low", None), ("after, 97.5 %", "high", "tonexty")):
@@ -88,9 +88,7 @@ def _months(answer: ScenarioAnswer) -> Any:
         )
     figure.update_layout(**_LAYOUT, height=460, legend={"orientation": "h", "y": 1.12}, hovermode="x unified")
     figure.update_xaxes(type="category")
-    title = limits.title.replace("people, million", "people").replace(
-        f"{limits.low / 1e6:,.0f}", short(limits.low) if limits.low else "0"
-    )
+    title = f"people (the axis begins at {limits.low:,})" if limits.low else "people"
     figure.update_yaxes(title_text=title, range=[limits.low, limits.high], tickformat=",.0f")
     return figure
 

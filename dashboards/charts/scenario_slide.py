@@ -23,6 +23,7 @@ _LEAST = 10.5
 _CELLS = 6
 """Rows and columns of the frontier at most: more would be too small to read from the back of a room."""
 _BARS = 6
+_CUT = " …"
 
 
 def write(answer: ScenarioAnswer, path: Path, suffix: str) -> None:
@@ -48,8 +49,9 @@ def picture(answer: ScenarioAnswer) -> "Figure":
 
     figure = Figure(figsize=_INCHES, facecolor="white")
     FigureCanvasAgg(figure)
-    for number, line in enumerate(_wrapped(scenario.one_line(answer.headline), 74, 3)):
-        _text(figure, 0.035, 0.935 - 0.052 * number, line, 18, INK, weight="bold")
+    lines, size = _headline(scenario.one_line(answer.headline))
+    for number, line in enumerate(lines):
+        _text(figure, 0.035, 0.935 - 0.0029 * size * number, line, size, INK, weight="bold")
     months = figure.add_axes((0.075, 0.2, 0.49, 0.54))
     _months(months, answer)
     beside = figure.add_axes((0.665, 0.2, 0.31, 0.54))
@@ -65,6 +67,15 @@ def picture(answer: ScenarioAnswer) -> "Figure":
     return figure
 
 
+def _headline(text: str) -> tuple[list[str], float]:
+    """The headline in lines, and its letters' size: a long one is smaller, since one that is cut off can say the opposite."""
+    for size, width, most in ((18.0, 74, 2), (15.0, 88, 3)):
+        lines = _wrapped(text, width, most)
+        if not lines or not lines[-1].endswith(_CUT):
+            return lines, size
+    return _wrapped(text, 108, 4), 12.0
+
+
 def _footer(answer: ScenarioAnswer) -> list[str]:
     line = f"{scenario.certain(answer)[0].upper()}{scenario.certain(answer)[1:]}. {SCENARIO_STANDING}"
     return [*_wrapped(scenario.what_it_rests_on(answer), 148, 2), line]
@@ -72,7 +83,7 @@ def _footer(answer: ScenarioAnswer) -> list[str]:
 
 def _wrapped(text: str, width: int, most: int) -> list[str]:
     """A text in at most so many lines; a longer one ends in an ellipsis."""
-    return textwrap.wrap(text, width, max_lines=most, placeholder=" …")
+    return textwrap.wrap(text, width, max_lines=most, placeholder=_CUT)
 
 
 def _text(figure: "Figure", x: float, y: float, text: str, size: float, colour: str, weight: str = "normal") -> None:
@@ -86,19 +97,20 @@ def _text(figure: "Figure", x: float, y: float, text: str, size: float, colour: 
 
 def _months(axes: "Axes", answer: ScenarioAnswer) -> None:
     """The months: the middle and the interval after the changes, the middle before, and the threshold."""
-    lines = {name: [number / 1e6 for number in numbers] for name, numbers in scenario.month_lines(answer).items()}
-    places = list(range(len(answer.months)))
     limits = scenario.axis_of(answer)
+    unit = limits.unit
+    lines = {name: [number / unit for number in numbers] for name, numbers in scenario.month_lines(answer).items()}
+    places = list(range(len(answer.months)))
     dot = "o" if len(places) == 1 else None
     axes.fill_between(places, lines["low"], lines["high"], color=BAND, lw=0, label="after, 95 % of the paths")
     axes.plot(places, lines["before"], color=SOFT, lw=2, ls=(0, (4, 2)), marker=dot, label="before, middle")
     axes.plot(places, lines["after"], color=LINE, lw=2.6, marker=dot, label="after, middle")
-    axes.set_ylim(limits.low / 1e6, limits.high / 1e6)
+    axes.set_ylim(limits.low / unit, limits.high / unit)
     axes.set_xlim(-0.3, max(places[-1] + 0.3, 0.7))
     if limits.shows_threshold:
-        axes.axhline(answer.threshold_after / 1e6, color=OVER, lw=2)
+        axes.axhline(answer.threshold_after / unit, color=OVER, lw=2)
         axes.text(
-            0.01, answer.threshold_after / 1e6, f"{scenario.threshold_text(answer)}", color=OVER, fontsize=11, va="bottom",
+            0.01, answer.threshold_after / unit, f"{scenario.threshold_text(answer)}", color=OVER, fontsize=11, va="bottom",
             transform=axes.get_yaxis_transform(), parse_math=False,
         )  # fmt: skip
     names = [month.month for month in answer.months]
@@ -109,25 +121,16 @@ def _months(axes: "Axes", answer: ScenarioAnswer) -> None:
     if answer.decision_month in names:
         place = names.index(answer.decision_month)
         side = answer.months[place].after
-        axes.plot([place], [side.p50 / 1e6], marker="o", ms=9, color=LINE)
-        text = (
-            f"{short(side.p50, answer.threshold_after)} in {answer.decision_month}\n"
-            f"P({scenario.over(answer.comparator)}) {scenario.percent(side.probability_over)},\n"
-            f"by the range {scenario.percent(side.probability_over_by_range)}"
-        )
-        # Into the half of the picture where there is more room.
-        is_left = place < len(places) / 2
-        axes.annotate(
-            text,
-            (place, side.p50 / 1e6),
-            xytext=(0.98 if is_left else 0.02, 0.03),
-            textcoords="axes fraction",
-            ha="right" if is_left else "left",
-            va="bottom",
-            fontsize=11.5,
-            color=INK,
-            arrowprops={"arrowstyle": "-", "color": SOFT, "lw": 1},
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 2},
+        axes.plot([place], [side.p50 / unit], marker="o", ms=9, color=LINE)
+        axes.text(
+            0.0,
+            1.13,
+            f"{answer.decision_month}: {short(side.p50, answer.threshold_after)} after; P({scenario.over(answer.comparator)}) "
+            f"{scenario.percent(side.probability_over)}, by the range {scenario.by_range(side.probability_over_by_range)}",
+            fontsize=12.5,
+            fontweight="bold",
+            color=LINE,
+            transform=axes.transAxes,
         )
     every = max(1, -(-len(places) // 7))
     axes.set_xticks(places[::every], names[::every])
@@ -163,8 +166,9 @@ def _frontier(axes: "Axes", frontier: Frontier, answer: ScenarioAnswer) -> None:
 def _tornado(axes: "Axes", answer: ScenarioAnswer) -> None:
     """Where no target has a stated number: which assumption moves the answer most."""
     bars = answer.tornado[:_BARS][::-1]
+    limits = scenario.axis_of(answer)
     for place, bar in enumerate(bars):
-        low, high = sorted((bar.after_at_low / 1e6, bar.after_at_high / 1e6))
+        low, high = sorted((bar.after_at_low / limits.unit, bar.after_at_high / limits.unit))
         axes.barh(place, high - low, left=low, color=BAR, height=0.5)
         name = scenario.bar_name(bar)
         axes.text(
@@ -174,7 +178,7 @@ def _tornado(axes: "Axes", answer: ScenarioAnswer) -> None:
     axes.set_yticks([])
     axes.margins(x=0.1)
     axes.set_ylim(-0.6, len(bars) - 0.1)
-    axes.set_xlabel("people, million", fontsize=11, color=SOFT)
+    axes.set_xlabel(limits.title.partition(" (")[0], fontsize=11, color=SOFT)
     axes.set_title(f"What matters most, for {answer.decision_month}", fontsize=11.5, color=INK, loc="left")
     _plain(axes)
     axes.grid(axis="x", color=GRID, lw=0.8)

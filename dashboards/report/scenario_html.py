@@ -80,7 +80,7 @@ def _tables(answer: ScenarioAnswer) -> list[Table]:
             _certain(month.bounds.after, line),
             chance(month.before.probability_over),
             chance(month.after.probability_over),
-            chance(month.after.probability_over_by_range),
+            scenario.by_range(month.after.probability_over_by_range),
             scenario.rests_on(answer, number, is_after=True).value,
         ]
         for number, month in enumerate(answer.months)
@@ -93,7 +93,7 @@ def _tables(answer: ScenarioAnswer) -> list[Table]:
             clause.month,
             chance(clause.before),
             chance(clause.after),
-            chance(clause.after_by_range),
+            scenario.by_range(clause.after_by_range),
         ]
         for clause in answer.licences
     ]

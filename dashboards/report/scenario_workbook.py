@@ -18,7 +18,6 @@ _OPTIONS = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_
 """In memory: parts of a killed command's workbook would else lie among temporary files, with the deal's name."""
 _MADE = datetime(2000, 1, 1)
 """What the file says of when it was made: the same answer is the same file."""
-NO_BOUND = "no upper bound"
 SHEETS = ("answer", "assumptions", "months", "frontier", "tornado", "target", "inputs")
 """The sheets, in their order."""
 _MOST_LINES = 8
@@ -45,7 +44,11 @@ def write(answer: ScenarioAnswer, path: Path) -> None:
 
 
 def _most(bounds: Bounds) -> Cell:
-    return NO_BOUND if bounds[1] is None else bounds[1]
+    return scenario.NO_BOUND if bounds[1] is None else bounds[1]
+
+
+def _chance(probability: float | None) -> Cell:
+    return scenario.NO_BOUND if probability is None else probability
 
 
 def _answer(sheet: Sheet, answer: ScenarioAnswer) -> None:
@@ -53,7 +56,14 @@ def _answer(sheet: Sheet, answer: ScenarioAnswer) -> None:
     sheet.line(scenario.what_it_rests_on(answer), "soft")
     sheet.line(SCENARIO_STANDING, "soft")
     sizes: list[list[Cell]] = [
-        [name, size.estimate, size.lower, NO_BOUND if size.upper is None else size.upper, size.basis, "; ".join(size.reasons)]
+        [
+            name,
+            size.estimate,
+            size.lower,
+            scenario.NO_BOUND if size.upper is None else size.upper,
+            size.basis,
+            "; ".join(size.reasons),
+        ]
         for name, size in (("before", answer.before), ("after, as if all changes had come", answer.after))
     ]
     sheet.table(f"People in {answer.base_month}", ("", "estimate", "at least", "at most", "rests on", "because"), sizes)
@@ -70,8 +80,8 @@ def _answer(sheet: Sheet, answer: ScenarioAnswer) -> None:
             clause.month,
             clause.before,
             clause.after,
-            clause.before_by_range,
-            clause.after_by_range,
+            _chance(clause.before_by_range),
+            _chance(clause.after_by_range),
             "assumed",
         ]
         for clause in answer.licences
@@ -162,7 +172,8 @@ def _assumptions(sheet: Sheet, answer: ScenarioAnswer) -> None:
 
 
 def _side(side: Side) -> list[Cell]:
-    return [side.p2_5, side.p50, side.p97_5, side.probability_over, side.probability_over_by_range, side.crossed]
+    by_range = _chance(side.probability_over_by_range)
+    return [side.p2_5, side.p50, side.p97_5, side.probability_over, by_range, side.crossed]
 
 
 _SIDE = ("2.5 %", "middle", "97.5 %", "P(over)", "P(over) by the range", "P(over so far)")

@@ -1,5 +1,6 @@
 """What a scenario's charts say beside their lines."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -35,7 +36,14 @@ def test_an_axis_that_does_not_begin_at_0_says_so() -> None:
     axis = scenario.axis_of(ANSWER)
     assert 0 < axis.low < 598_000_000
     assert axis.high > 700_000_000
-    assert "the axis begins at" in axis.title
+    assert axis.title == f"people, million (the axis begins at {axis.low / 1e6:.0f})"
+    # Of a small group in thousands: in millions the axis would say that it begins at 0.
+    thousandth = [
+        replace(month, after=replace(month.after, p2_5=599_000, p50=600_000, p97_5=601_000), before=month.after)
+        for month in ANSWER.months[:1]
+    ]
+    of_small = replace(ANSWER, threshold_after=700_000, months=tuple(replace(m, before=m.after) for m in thousandth))
+    assert re.fullmatch(r"people, thousand \(the axis begins at 5\d\d\)", scenario.axis_of(of_small).title)
     assert axis.shows_threshold
     far = scenario.axis_of(replace(ANSWER, threshold_after=10_000_000_000))
     assert not far.shows_threshold
@@ -74,3 +82,10 @@ def test_everything_lies_in_the_slide_and_is_large_enough(headline: str) -> None
         assert -1 <= box.y0 <= box.y1 <= height + 1, text.get_text()
         # At 1,280 pixels of width 10 points have 14.
         assert float(text.get_fontsize()) >= 10
+
+
+def test_a_long_headline_is_smaller_and_whole() -> None:
+    """Its chance of being over stands at the end."""
+    headline = "Buying a company of a very long name, " * 10 + "chance of over 700 M: 12 %."
+    figure = scenario_slide.picture(replace(ANSWER, headline=headline))
+    assert headline in " ".join(text.get_text() for text in figure.texts)

@@ -16,11 +16,13 @@ from zipfile import ZipFile
 import pytest
 
 from affiliates.errors import RefusedError
+from dashboards.charts.scenario import NO_BOUND
 from dashboards.report import scenario_files
-from dashboards.report.scenario_workbook import NO_BOUND, SHEETS
+from dashboards.report.scenario_workbook import SHEETS
 from pipelines.scenarios.answer import ScenarioAnswer
 from pipelines.scenarios.answer_parts import RestsOn
-from tests.support import workbooks
+from pipelines.scenarios.run import run
+from tests.support import deals, workbooks
 from tests.support.scenarios import ANSWER
 from tests.support.workbooks import Value
 
@@ -30,9 +32,11 @@ HOSTILE = (
 SHOWN = HOSTILE.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e").replace("\n", " ")
 """The same as a text in plain sight."""
 _parsed = ElementTree.fromstring
+_UNBOUNDED = replace(ANSWER.months[0].after, probability_over_by_range=None)
 BARE = replace(
     ANSWER, frontier=None, tornado=(), break_even=(), target=(), unique=(), overlaps=(), licences=(), notes=(), assumptions=(),
-    title=None, months=ANSWER.months[:1], before=replace(ANSWER.before, estimate=None, upper=None), bounds=(0, None),
+    title=None, months=(replace(ANSWER.months[0], after=_UNBOUNDED),), bounds=(0, None),
+    before=replace(ANSWER.before, estimate=None, upper=None),
 )  # fmt: skip
 """An answer with as little in it as there can be."""
 FREE = {
@@ -89,7 +93,8 @@ def test_the_workbooks_months_are_the_answers(answer: ScenarioAnswer, tmp_path: 
                 row[f"{when}, {name}"]
                 for name in ("2.5 %", "middle", "97.5 %", "P(over)", "P(over) by the range", "P(over so far)")
             ]
-            assert said == [side.p2_5, side.p50, side.p97_5, side.probability_over, side.probability_over_by_range, side.crossed]
+            by_range = NO_BOUND if side.probability_over_by_range is None else side.probability_over_by_range
+            assert said == [side.p2_5, side.p50, side.p97_5, side.probability_over, by_range, side.crossed]
             assert row[f"{when}, at least"] == bounds[0]
             assert row[f"{when}, at most"] == (NO_BOUND if bounds[1] is None else bounds[1])
             assert row[f"{when} rests on"] == ("assumed" if number else "measured")
@@ -225,7 +230,8 @@ def test_the_csv_has_every_number_of_the_months(answer: ScenarioAnswer, tmp_path
         for when in ("before", "after"):
             side, bounds = getattr(month, when), getattr(month.bounds, when)
             for quantity in ("p2_5", "p50", "p97_5", "probability_over", "probability_over_by_range", "crossed"):
-                assert float(values[month.month, when, quantity]) == getattr(side, quantity)
+                text_of_it, number = values[month.month, when, quantity], getattr(side, quantity)
+                assert (text_of_it == "") if number is None else (float(text_of_it) == number)
             assert [values[month.month, when, quantity] for quantity in ("at_least", "at_most")] == [
                 "" if bound is None else str(bound) for bound in bounds
             ]
@@ -341,3 +347,36 @@ def test_other_answers_are_drawn_too(change: Callable[[ScenarioAnswer], Scenario
     for suffix in scenario_files.SUFFIXES:
         scenario_files.write(changed, tmp_path / f"answer{suffix}")
     assert json.loads(json.dumps(changed.to_dict()))
+
+
+def test_an_answer_of_the_engine_comes_through(tmp_path: Path) -> None:
+    """The answers above are made up: a real one has more rows, other texts, and no bound where the group has none."""
+    with deals.deal_group(tmp_path) as deal:
+        definition = deal.definition(
+            """\
+            scenario: project-apple
+            title: Buying Example Social
+            horizon: 24
+            threshold: 120_000
+            changes:
+              - acquire: Example Social
+                on: 2027-03-01
+                users: {low: 20_000, likely: 25_000, high: 30_000, unit: people, month: 2026-10}
+                overlap: {of: target, low: 10 %, high: 60 %}
+                source: the annual report
+                as_of: 2026-10-01
+              - divest: games/cards
+                on: 2027-06-30
+            """
+        )
+        answer = run(deal.baseline(definition), definition)
+    for suffix in scenario_files.SUFFIXES:
+        scenario_files.write(answer, tmp_path / f"answer{suffix}")
+    sheets = workbooks.read(tmp_path / "answer.xlsx")
+    rows = workbooks.table(sheets["months"], "month")
+    assert [row["after, middle"] for row in rows] == [month.after.p50 for month in answer.months]
+    assert [row["after, P(over)"] for row in rows] == [month.after.probability_over for month in answer.months]
+    assert answer.frontier is not None
+    assert len(workbooks.table(sheets["tornado"], "assumption")) == len(answer.tornado) > 1
+    picture = ElementTree.parse(tmp_path / "answer.svg")  # noqa: S314 (our own file)
+    assert answer.headline in " ".join(text.text or "" for text in picture.iter("{http://www.w3.org/2000/svg}text"))
