@@ -203,7 +203,7 @@ class Snapshots:
         before = self._memo.look(name) if self._memo is not None else None
         expected = Expected.of(self._settings, self._keys, month)
         crosswalk = read(name, self._directory, expected)
-        unsaid = " and ".join(crosswalk.statement.unsaid)
+        unsaid = " and ".join(crosswalk.statement.unsaid(expected.month is not None))
         text = f"{name} doesn't say {unsaid}, so that can't be compared with what it is read for" if unsaid else ""
         known = KnownDigest(crosswalk.digest, text)
         self._note(name, known)

@@ -44,10 +44,9 @@ class Statement:
         """What a Parquet file's metadata says."""
         return cls(metadata.get(MONTH), metadata.get(KEY_FINGERPRINT))
 
-    @property
-    def unsaid(self) -> list[str]:
-        """What isn't said, in words."""
-        said = {"its month": self.month, "its key's fingerprint": self.key_fingerprint}
+    def unsaid(self, is_monthly: bool) -> list[str]:
+        """What isn't said, in words; `is_monthly`: the snapshot is of one month. One of all months has none that it could say."""
+        said = {**({"its month": self.month} if is_monthly else {}), "its key's fingerprint": self.key_fingerprint}
         return [what for what, value in said.items() if value is None]
 
     def metadata(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ import json
 import shutil
 from collections.abc import Collection, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +13,8 @@ from tempfile import TemporaryDirectory
 from affiliates.concurrency import ordered
 from affiliates.contributions import contract
 from affiliates.contributions.contract import Contribution
-from affiliates.crosswalks.snapshot import NO_CROSSWALK
+from affiliates.crosswalks.snapshot import NO_CROSSWALK, table_bytes
+from affiliates.crosswalks.statements import Statement
 from affiliates.errors import Code, Refusal, RefusedError, refused
 from affiliates.identity.keyring import Keyring
 from affiliates.manifests.group import Group
@@ -87,7 +88,9 @@ def play(directory: Path, now: datetime, scale: float, progress: Progress) -> De
     simulation = Simulation(population, plain, keys.key(months[-1]), months)
     group = _with_counts(directory, simulation, scale)
     if simulation.crosswalk is not None:
-        simulation.crosswalk.text().write_parquet(directory / "crosswalk.parquet")
+        # Of all months, and under the one key: said in the file, the key can be compared.
+        said = Statement(key_fingerprint=keys.fingerprint(months[-1]))
+        (directory / "crosswalk.parquet").write_bytes(table_bytes(replace(simulation.crosswalk, statement=said)))
     _hand_in(directory, group, keys, simulation, now, progress)
     days = simulation.days()
     for number, (day, events) in enumerate(

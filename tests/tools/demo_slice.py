@@ -11,6 +11,7 @@ from datetime import date
 
 import polars as pl
 
+from affiliates.crosswalks.statements import Statement
 from affiliates.identity.keys import read_key
 from affiliates.manifests.settings import KeySource
 from tests.support.crosswalks import from_people
@@ -41,8 +42,10 @@ def main() -> None:
         identifier=pl.col("user_id").map_elements(again, pl.String), person=pl.col("person_id").map_elements(again, pl.String)
     )
     known = links.filter(pl.col("identifier").is_in(events["user"].unique().implode()))
-    table = from_people(known, "author", read_key(KeySource(file="group.key"), DEMO))
-    table.write_parquet(DEMO / "crosswalk.parquet", compression="zstd", compression_level=19)
+    key = read_key(KeySource(file="group.key"), DEMO)
+    said = Statement(key_fingerprint=key.fingerprint).metadata()
+    path = DEMO / "crosswalk.parquet"
+    from_people(known, "author", key).write_parquet(path, compression="zstd", compression_level=19, metadata=said)
     lives = events.group_by("product").agg(pl.col("day").min()).sort("product")
     print(events.height, "rows;", known.height, "linked identifiers")
     print(lives.filter(pl.col("day") > date(2023, 7, 15)))

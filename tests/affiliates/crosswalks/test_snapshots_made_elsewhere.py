@@ -27,6 +27,7 @@ from dashboards.cli import doctor, packet_file
 from pipelines.workflows.run import run
 from tests.support.command import answer, mauwatch
 from tests.support.groups import KEY, NOW, entity, events, product, source
+from tests.support.paths import ROOT
 from tests.support.receipts import take, why
 from tests.support.wrong_contributions import row, write
 
@@ -163,6 +164,25 @@ def test_what_is_not_said_is_said_to_be_so(group: Path) -> None:
     (looked_at,) = [found for name, _, found in doctor.examine(group, read_group(group), IN_FEBRUARY) if name == "crosswalk"]
     assert looked_at.startswith("600 keys of 300 people, digest ")
     assert unsaid in looked_at
+
+
+@pytest.mark.parametrize("said", [{}, {"key_fingerprint": FINGERPRINT}], ids=["nothing", "its key"])
+def test_one_snapshot_of_all_months_has_no_month_to_say(make: Make, said: dict[str, str]) -> None:
+    """Asked for what it can't say, a group reads the same line in each run, and no line any more."""
+    rows = [("2025-01-05T10:00:00Z", f"u{i}@example.org") for i in range(PEOPLE)]
+    app = product(sources=[source()], **{"from": "2025-01-01", "to": "2025-02-01"})
+    directory = make([entity("a", [app])], crosswalk="crosswalk.parquet", namespaces={})
+    events(rows).write_parquet(directory / "events.parquet")
+    made_elsewhere(directory / "crosswalk.parquet", 2)
+    stated(directory / "crosswalk.parquet", False, **said)
+    notes = run(directory, read_group(directory), NOW).notes
+    assert [note.partition(",")[0] for note in notes] == ([] if said else ["crosswalk.parquet doesn't say its key's fingerprint"])
+
+
+def test_the_demos_crosswalk_can_be_compared() -> None:
+    read = snapshots(ROOT / "demo" / "git-activity")
+    assert read(JANUARY) is not None
+    assert read.unsaid == {}
 
 
 def test_one_made_here_says_its_month_and_key(group: Path, tmp_path: Path) -> None:
