@@ -72,7 +72,7 @@ def measure(reader: ContributionReader, group: Group, inputs: Inputs) -> Measure
     window = Window.from_days(inputs.window, group.settings.time_zone)
     if window.is_month:
         # Only days that the month includes: a day beside the month may have another month's key, and bounds from above alone.
-        _check_unitable(inputs.month, [v for v in inputs.versions if window.includes(v)])
+        check_unitable(inputs.month, [v for v in inputs.versions if window.includes(v)])
     convention = convention_of(inputs.method, group.settings)
     shares = shares_of(reader, group, inputs)
     products = {ref: figure_of([share], convention) for ref, share in shares.items()}
@@ -114,7 +114,7 @@ def _by_product(versions: Sequence[StoredContribution]) -> Mapping[ProductRef, l
     return grouped
 
 
-def _check_unitable(month: date, versions: Sequence[StoredContribution]) -> None:
+def check_unitable(month: date, versions: Sequence[StoredContribution]) -> None:
     """Raises `RefusedError` if the contributions are of more than one key, or of more than one crosswalk snapshot."""
     # The fingerprint counts, and not the epoch alone: two secrets under one epoch's name would count everybody twice.
     _check_same("keys", month, versions, [f"{v.key_epoch} ({v.key_fingerprint})" for v in versions])

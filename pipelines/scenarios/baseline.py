@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import chain
+from itertools import chain, combinations
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ import numpy as np
 from affiliates.errors import Code, RefusedError, did_you_mean, refused
 from affiliates.manifests.group import Group
 from affiliates.manifests.readings import Reading
-from affiliates.periods import month_number
+from affiliates.periods import month_end, month_number, month_of
 from pipelines.counting import measure
 from pipelines.counting.convention import METHOD, convention_of
 from pipelines.counting.figure import Share
@@ -31,9 +31,10 @@ from pipelines.licences import release_tests
 from pipelines.licences.registry import Registry
 from pipelines.scenarios.changes import Acquire, Exclude, OtherReading
 from pipelines.scenarios.check import check
+from pipelines.scenarios.clauses import month_of_horizon
 from pipelines.scenarios.definition import Definition
 from pipelines.scenarios.draws import PATHS, Floats
-from pipelines.scenarios.membership import Composition, composition, everybody
+from pipelines.scenarios.membership import MEMBERSHIP, Composition, composition, everybody
 from pipelines.scenarios.sizes import Audiences, Shares, Sizes
 from pipelines.scenarios.target_contribution import Checks, TargetContribution, read_target
 from pipelines.store import publications
@@ -109,6 +110,7 @@ def read_baseline(workspace: Workspace, store: ContributionStore, definition: De
         tuple(one.audiences): measure.shares_of(store, whole, gather(store, whole, month, one, None, up_to, method))
         for one in readings
     }
+    _check_unitable(group, reading, definition, month, gather(store, whole, month, reading, None, up_to, method))
     targets = {
         change: read_target(change, folder, group, month, checks)
         for change in definition.changes
@@ -132,6 +134,17 @@ def read_baseline(workspace: Workspace, store: ContributionStore, definition: De
         method=method,
         notes=(*series_notes, *_changed_since(people, sizes.of(base).estimate, month)),
     )
+
+
+def _check_unitable(group: Group, reading: Reading, definition: Definition, month: date, inputs: Inputs) -> None:
+    """Raises `RefusedError` where contributions of whoever comes by a change are of another key or crosswalk than the group's."""
+    last = month_of_horizon(month, definition.horizon)
+    changes = [change for change in definition.changes if isinstance(change, MEMBERSHIP)]
+    days = [(month, changes), (last, changes), (month, [])]
+    counted = [composition(group, reading, of, month, month_end(day)).products for day, of in days]
+    refs = frozenset().union(*counted)
+    days_of_month = [v for v in inputs.versions if v.ref in refs and month_of(v.activity_date) == month]
+    measure.check_unitable(month, days_of_month)
 
 
 def _reading(group: Group, definition: Definition, today: date) -> Reading:
@@ -162,8 +175,8 @@ def _readings_of(group: Group, reading: Reading, definition: Definition) -> list
     left_out = dict.fromkeys(c.exclude.audience for c in definition.changes if isinstance(c, Exclude) and c.exclude.audience)
     combined: dict[Audiences, Reading] = {}
     for one in readings:
-        # Each set of those left out, since they may come on different days: two audiences at most.
-        for without in (set(), *({name} for name in left_out), set(left_out)):
+        # Each set of those left out, since they may come on different days.
+        for without in chain.from_iterable(combinations(left_out, number) for number in range(len(left_out) + 1)):
             audiences = tuple(name for name in one.audiences if name not in without)
             combined.setdefault(audiences, one.model_copy(update={"audiences": audiences}))
     return list(combined.values())

@@ -1,5 +1,6 @@
 """The changes of a scenario, as its file writes them: who comes, who goes, who grows, and what is read otherwise. Pure."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
@@ -227,3 +228,13 @@ KINDS: dict[str, type[AnyChange]] = {
     for change in (Acquire, Launch, Divest, Retire, Grow, Ownership, Exclude, OtherReading, OtherThreshold, OtherClause)
 }
 """The kinds of changes, by the key that names each."""
+
+
+def unique_names(changes: Sequence[AnyChange]) -> tuple[str, ...]:
+    """The labels of changes, numbered where one comes twice: inputs are drawn by these names."""
+    names: list[str] = []
+    for change in changes:
+        label = change.label
+        again = sum(name == label or name.startswith(f"{label} #") for name in names)
+        names.append(f"{label} #{again + 1}" if again else label)
+    return tuple(names)

@@ -19,13 +19,14 @@ Refuse = Callable[[str, str, str], Refusal]
 def check(definition: Definition, group: Group, registry: Registry, base: date) -> None:
     """Raises `RefusedError` with every mistake that the group or the base month shows."""
     mistakes = list(_of_whole(definition, base))
+    last = max([month_end(month_of_horizon(base, definition.horizon)), *definition.releases])
     members = set(group.affiliates(month_end(base)))
     for place, change in enumerate(definition.changes, 1):
 
         def refusal(rule: str, values: str, next_step: str, subject: str = f"change {place} ({change.label})") -> Refusal:
             return Refusal(Code.SCENARIO_INVALID, subject, rule, values, next_step)
 
-        mistakes += _day(change, base, definition.horizon, refusal)
+        mistakes += _day(change, base, last, refusal)
         mistakes += _names(change, group, registry, members, refusal)
     mistakes += _shares(definition, group, base)
     if mistakes:
@@ -57,11 +58,10 @@ def _next(month: date) -> date:
     return month_of_horizon(month, 1)
 
 
-def _day(change: AnyChange, base: date, horizon: int, refusal: Refuse) -> Iterator[Refusal]:
-    """A day before the base month, whose figure would have the change in it already, or behind the horizon."""
+def _day(change: AnyChange, base: date, last: date, refusal: Refuse) -> Iterator[Refusal]:
+    """A day before the base month, whose figure has such a change in it already, or behind the last day that is asked about."""
     if change.on is None:
         return
-    last = month_end(month_of_horizon(base, horizon + 1))
     if change.on.from_ < base:
         yield refusal(
             "its day lies before the base month", f"{change.on.from_}, the base month is {base:%Y-%m}", "correct the day"

@@ -12,6 +12,7 @@ from affiliates.periods import month_after, month_before, month_end, month_numbe
 from pipelines.licences.entry import Clause, LicenceEntry
 from pipelines.licences.registry import Registry
 from pipelines.licences.release_tests import LLAMA, Licence, releases
+from pipelines.scenarios.changes import OtherClause, OtherThreshold
 from pipelines.scenarios.definition import Definition
 
 OWN = "threshold"
@@ -52,9 +53,9 @@ class Release:
         return self.day if reading.membership == "release_date" else month_end(self.month)
 
 
-def stated(users: int) -> Threshold:
+def stated(users: int, id_: str = OWN, name: str = "the scenario's threshold") -> Threshold:
     """A threshold that a scenario states."""
-    return Threshold(OWN, "the scenario's threshold", users)
+    return Threshold(id_, name, users)
 
 
 def from_clause(registry: Registry, text: str, subject: str) -> Threshold:
@@ -82,14 +83,30 @@ def default_threshold(registry: Registry) -> Threshold:
     return _of_clause(newest.entry, newest.clause)
 
 
-def releases_to_come(registry: Registry, definition: Definition, base: date, own: Threshold) -> list[Release]:
-    """The tests still to come: of each family's newest version whose clause tests a group, and of the scenario's own threshold.
+def threshold_of(registry: Registry, definition: Definition) -> Threshold:
+    """The threshold of a scenario before its changes. Raises `RefusedError` for a clause that there isn't."""
+    if definition.threshold is not None:
+        return stated(definition.threshold)
+    if definition.clause is not None:
+        return from_clause(registry, definition.clause, f"scenario {definition.scenario}")
+    return default_threshold(registry)
+
+
+def other_threshold(registry: Registry, change: OtherThreshold | OtherClause) -> Threshold:
+    """The threshold that a change puts in the place of the scenario's. Raises `RefusedError` as `threshold_of`."""
+    if isinstance(change, OtherThreshold):
+        return stated(change.threshold, f"{OWN} after", "the threshold after the changes")
+    return from_clause(registry, change.clause, change.label)
+
+
+def releases_to_come(registry: Registry, definition: Definition, base: date, own: Sequence[Threshold]) -> list[Release]:
+    """The tests still to come: of the scenario's own thresholds, and of each family's newest version whose clause tests a group.
 
     Without a day in the scenario each is tested on the day after the horizon's last month, which is assumed.
     """
     last = month_of_horizon(base, definition.horizon)
     days = sorted(set(definition.releases)) or [month_after(last)]
-    thresholds = {own.id: own} | {t.id: t for t in map(_of_licence, _newest(releases(registry)))}
+    thresholds = {t.id: t for t in own} | {t.id: t for t in map(_of_licence, _newest(releases(registry)))}
     return [Release(threshold, day, not definition.releases) for day in days for threshold in thresholds.values()]
 
 

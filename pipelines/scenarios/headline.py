@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pipelines.counting.convention import in_words
 from pipelines.scenarios.answer_parts import MonthAnswer
 from pipelines.scenarios.changes import Acquire, Exclude, Launch, OtherReading
 from pipelines.scenarios.months import ScenarioMonths
@@ -33,7 +34,7 @@ def _shown(paths: ScenarioPaths, months: ScenarioMonths) -> MonthAnswer:
 
 def _chance(paths: ScenarioPaths, months: ScenarioMonths) -> str:
     """The chance of being over the scenario's threshold at the first release to come."""
-    own = next(c for c in months.licences if c.clause == paths.threshold.id)
+    own = next(c for c in months.licences if c.clause == paths.threshold_after.id)
     limit = f"{'over' if own.comparator == 'gt' else 'at least'} {people(own.threshold)}"
     when = f"in {own.month}, the horizon's end" if own.assumed else f"when the next version is released on {own.release}"
     text = f"chance of {limit} {when}: {chance(own.after)}"
@@ -54,6 +55,7 @@ def notes(paths: ScenarioPaths, months: ScenarioMonths) -> Iterator[str]:
         yield f"no upper bound: {months.reasons[0]}{more}"
     if months.impossible >= 0.005:
         yield f"on {chance(months.impossible)} of the paths the stated overlap couldn't hold: those are drawn again"
+    yield f"by the estimate, {in_words(baseline.method)}; the bounds hold whoever is who"
     yield "products keep their sizes relative to the group: the series says how the whole grows, and not each part"
     for change in paths.changes:
         if change.source is None:
@@ -75,6 +77,8 @@ def _of_members(paths: ScenarioPaths) -> Iterator[str]:
     """Who else comes or leaves by the changes, and products that begin after the base month."""
     baseline = paths.baseline
     last = paths.month(paths.definition.horizon)
+    if moved := paths.moved_by_manifests():
+        yield f"by the manifests themselves, without a change of the scenario, these products count no longer or newly by {moved}"
     for place in range(len(paths.changes)):
         came, left = paths.members_moved(place)
         if left:

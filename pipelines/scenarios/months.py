@@ -58,7 +58,7 @@ def months_of(paths: ScenarioPaths) -> ScenarioMonths:
         sides = _side(before, crossed[0]), _side(after, crossed[1])
         months.append(MonthAnswer(month, sides[0], sides[1], bounds, _in_force(paths, offset)))
         reasons |= dict.fromkeys((*before.reasons, *after.reasons))
-    releases = releases_to_come(baseline.registry, definition, baseline.month, paths.threshold)
+    releases = releases_to_come(baseline.registry, definition, baseline.month, (paths.threshold, paths.threshold_after))
     decision = _decision(paths, releases)
     return ScenarioMonths(
         months=tuple(months),

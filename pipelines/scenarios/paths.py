@@ -11,7 +11,6 @@ from datetime import date
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from affiliates.manifests.product import ProductRef
 from affiliates.periods import month_end, month_from_number, month_number
@@ -29,10 +28,11 @@ from pipelines.scenarios.changes import (
     OtherReading,
     OtherThreshold,
     Ownership,
+    unique_names,
 )
-from pipelines.scenarios.clauses import Threshold, default_threshold, from_clause, stated
+from pipelines.scenarios.clauses import Threshold, other_threshold, threshold_of
 from pipelines.scenarios.definition import Definition
-from pipelines.scenarios.draws import Days, Draws, Flags, Floats
+from pipelines.scenarios.draws import Days, Draws, Flags, Floats, distinct, months_since
 from pipelines.scenarios.membership import MEMBERSHIP, Composition, composition
 from pipelines.scenarios.sizes import GroupSize
 
@@ -79,7 +79,7 @@ class ScenarioPaths:
         self.baseline = baseline
         self.definition = definition
         self.draws = Draws(held=held or {})
-        self.threshold = threshold_of(baseline, definition)
+        self.threshold = threshold_of(baseline.registry, definition)
         changes = sorted(definition.changes, key=lambda c: (c.on.from_, c.on.to) if c.on else (date.min, date.min))
         self.changes: tuple[AnyChange, ...] = tuple(changes)
         """In the order of their days: the lines' order decides between those of one day alone."""
@@ -87,6 +87,12 @@ class ScenarioPaths:
         self.days: tuple[Days, ...] = tuple(
             self.draws.days(name, change.on) for name, change in zip(self.names, self.changes, strict=True)
         )
+
+    @property
+    def threshold_after(self) -> Threshold:
+        """The threshold once every change has come."""
+        changes = [change for change in self.changes if isinstance(change, OtherThreshold | OtherClause)]
+        return other_threshold(self.baseline.registry, changes[-1]) if changes else self.threshold
 
     @cached_property
     def _normal(self) -> Floats:
@@ -164,6 +170,17 @@ class ScenarioPaths:
         names = [{ref.affiliate for ref in side} for side in sides]
         return sorted(names[1] - names[0]), sorted(names[0] - names[1])
 
+    def moved_by_manifests(self) -> str:
+        """The products that begin or cease to count within the horizon by the manifests' own days, and the month of the first."""
+        baseline = self.baseline
+        for offset in range(1, self.definition.horizon + 1):
+            month = self.month(offset)
+            counted = composition(baseline.group, baseline.reading, (), month, month_end(month))
+            moved = baseline.sizes.limited(counted).products ^ baseline.composition.products
+            if moved:
+                return f"{month:%Y-%m}: {', '.join(sorted(map(str, moved)))}"
+        return ""
+
     def month(self, offset: int) -> date:
         """The month so many months after the base month."""
         return month_from_number(month_number(self.baseline.month) + offset)
@@ -176,7 +193,7 @@ class ScenarioPaths:
         sums = _Sums(np.zeros(paths), np.zeros(paths), np.zeros(paths), np.zeros(paths))
         summed = np.zeros(paths, bool)
         # Where no day is a range, all paths are alike, and one composition is all there is.
-        patterns, which = (holds[:1], np.zeros(paths, np.int64)) if (holds == holds[0]).all() else _distinct(holds)
+        patterns, which = (holds[:1], np.zeros(paths, np.int64)) if (holds == holds[0]).all() else distinct(holds)
         for number, pattern in enumerate(patterns):
             chosen = which == number if len(patterns) > 1 else np.ones(paths, bool)
             changes = [change for change, held in zip(self.changes, pattern, strict=True) if held]
@@ -227,7 +244,7 @@ class ScenarioPaths:
             if not isinstance(change, Grow):
                 continue
             rate = self.draws.within(self.names[place], "by", change.by)[chosen]
-            factor = (1 + rate) ** _months_since(self.days[place][chosen], self.month(offset)) - 1
+            factor = (1 + rate) ** months_since(self.days[place][chosen], self.month(offset)) - 1
             if change.grow == GROUP:
                 for name in ("people", "lower", "upper", "by_range"):
                     getattr(sums, name)[chosen] *= 1 + factor
@@ -281,58 +298,8 @@ class ScenarioPaths:
         limits = np.full(len(holds), self.threshold.most_under)
         for place, change in enumerate(self.changes):
             if isinstance(change, OtherThreshold | OtherClause):
-                other = other_threshold(self.baseline, change)
-                limits[holds[:, place]] = other.most_under
+                limits[holds[:, place]] = other_threshold(self.baseline.registry, change).most_under
         return limits
-
-
-def threshold_of(baseline: Baseline, definition: Definition) -> Threshold:
-    """The threshold of a scenario before its changes."""
-    if definition.threshold is not None:
-        return stated(definition.threshold)
-    if definition.clause is not None:
-        return from_clause(baseline.registry, definition.clause, f"scenario {definition.scenario}")
-    return default_threshold(baseline.registry)
-
-
-def other_threshold(baseline: Baseline, change: OtherThreshold | OtherClause) -> Threshold:
-    """The threshold that a change puts in the place of the scenario's."""
-    if isinstance(change, OtherThreshold):
-        return stated(change.threshold)
-    return from_clause(baseline.registry, change.clause, change.label)
-
-
-def unique_names(changes: Sequence[AnyChange]) -> tuple[str, ...]:
-    """The labels of changes, numbered where one comes twice: inputs are drawn by these names."""
-    names: list[str] = []
-    for change in changes:
-        label = change.label
-        again = sum(name == label or name.startswith(f"{label} #") for name in names)
-        names.append(f"{label} #{again + 1}" if again else label)
-    return tuple(names)
-
-
-def reading_after(baseline: Baseline, changes: Sequence[AnyChange]) -> str:
-    """The reading after all changes."""
-    names = [change.reading for change in changes if isinstance(change, OtherReading)]
-    return names[-1] if names else baseline.reading.name
-
-
-def _distinct(holds: Flags) -> tuple[Flags, npt.NDArray[np.int64]]:
-    """The different rows of a table of truths, and which of them each row is."""
-    patterns, which = np.unique(holds, axis=0, return_inverse=True)
-    return patterns, which.reshape(-1)
-
-
-def _months_since(days: Days, month: date) -> Floats:
-    """How many months of growth have passed from each day to the end of a month: the day's own month counts from the day on."""
-    first = np.unique(days)
-    passed = np.empty(len(days))
-    for number in first:
-        day = date.fromordinal(int(number))
-        length = month_end(day).day
-        passed[days == number] = month_number(month) - month_number(day) + (length - day.day + 1) / length
-    return passed
 
 
 def _factor(size: GroupSize, drawn: Floats) -> Floats:

@@ -9,12 +9,12 @@ from pipelines.scenarios.answer import ScenarioAnswer
 from pipelines.scenarios.answer_parts import PairOverlap, RestsOn, ScenarioInputs, Size, UniqueAddition
 from pipelines.scenarios.assumption_list import assumptions
 from pipelines.scenarios.baseline import Baseline
-from pipelines.scenarios.changes import Acquire, Grow, Launch, OtherClause, OtherThreshold
+from pipelines.scenarios.changes import Acquire, Grow, Launch, OtherReading
 from pipelines.scenarios.definition import Definition
 from pipelines.scenarios.frontier import frontier
 from pipelines.scenarios.headline import headline, notes
 from pipelines.scenarios.months import bounds_of, months_of
-from pipelines.scenarios.paths import ScenarioPaths, other_threshold, reading_after
+from pipelines.scenarios.paths import ScenarioPaths
 from pipelines.scenarios.sensitivity import tornado
 from pipelines.scenarios.target import targets
 from pipelines.scenarios.unique import of_targets, unique_of_group
@@ -29,16 +29,15 @@ def run(baseline: Baseline, definition: Definition) -> ScenarioAnswer:
     by_contribution = [c.acquire for c in paths.changes if isinstance(c, Acquire) and c.contribution is not None]
     unique_targets, overlaps = of_targets(baseline, by_contribution)
     stated_unique, stated_overlaps = _of_stated(paths)
-    thresholds = [other_threshold(baseline, c) for c in paths.changes if isinstance(c, OtherThreshold | OtherClause)]
     return ScenarioAnswer(
         scenario=definition.scenario,
         title=definition.title,
         reading=baseline.reading.name,
-        reading_after=reading_after(baseline, paths.changes),
+        reading_after=next((c.reading for c in reversed(paths.changes) if isinstance(c, OtherReading)), baseline.reading.name),
         base_month=f"{baseline.month:%Y-%m}",
         horizon=definition.horizon,
         threshold=paths.threshold.users,
-        threshold_after=(thresholds or [paths.threshold])[-1].users,
+        threshold_after=paths.threshold_after.users,
         threshold_name=paths.threshold.name,
         comparator=paths.threshold.comparator,
         program=metadata.version("mauwatch"),

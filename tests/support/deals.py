@@ -29,8 +29,8 @@ from tests.support.sketches import contributed, give, keys
 NOW = datetime(2026, 11, 10, 12, tzinfo=UTC)
 BASE = date(2026, 10, 1)
 LG_K = 14
-ByNamespace = Mapping[str, np.ndarray]
-"""By namespace, the keys of a product's people."""
+ByNamespace = Mapping[str, np.ndarray | Registers]
+"""By namespace, the keys of a product's people, or a sketch of them that each month has."""
 PEOPLE: Mapping[str, range] = {
     "chat/app": range(40_000),
     "games/quiz": range(30_000, 60_000),
@@ -89,6 +89,11 @@ def size(*spans: range) -> int:
     return len(set().union(*spans))
 
 
+def _sketch(some: np.ndarray | Registers, share: float, lg_k: int) -> Registers:
+    """The sketch of the first people of these keys, `share` of them."""
+    return some if isinstance(some, Registers) else Registers.from_keys(lg_k, some[: round(len(some) * share)])
+
+
 def _manifest(name: str, namespaces: list[str], extra: Mapping[str, Any]) -> dict[str, Any]:
     """A product's manifest, whose months are handed in."""
     return product(name.partition("/")[2], **{"sources": None, "grain": "month", "namespaces": namespaces, **extra})
@@ -140,11 +145,13 @@ def deal_group(
         take_counts(workspace)
         for back in range(months - 1, -1, -1):
             month = add_months(BASE, -back)
+            received = []
             for name, by_namespace in sketched.items():
                 if name in missing and not back:
                     continue
-                there = {n: k[: round(len(k) / (1 + growth) ** back)] for n, k in by_namespace.items()}
-                parts = {namespace: Registers.from_keys(lg_k, some) for namespace, some in there.items()}
-                give(store, group, contributed(name, month, parts, grain="month", computed_at=NOW))
+                share = 1 / (1 + growth) ** back
+                parts = {namespace: _sketch(some, share, lg_k) for namespace, some in by_namespace.items()}
+                received.append(contributed(name, month, parts, grain="month", computed_at=NOW))
+            give(store, group, *received)
             assert not publish_month(workspace, store, month).findings
         yield Deal(group, store, workspace, folder)

@@ -269,6 +269,16 @@ def joining(_: Path, number: int = 10_000_000) -> Iterator[Result]:
     yield {"links": number, "people": found["answer"], "seconds": found["seconds"], "gib": found["gib"]}
 
 
+def whatif(_: Path) -> Iterator[Result]:
+    """A what-if on a group of 40 products."""
+    PROGRESS.print("what-if")
+    command = [sys.executable, "-m", "tests.tools.bench_whatif"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=HERE.parent)
+    if done.returncode:
+        raise SystemExit(f"what-if: {done.stderr[-2000:]}")
+    yield json.loads(done.stdout.splitlines()[-1])
+
+
 def _dense(number: int, day: date, key: GroupKey) -> Contribution:
     values = np.zeros(1 << 21, np.uint8)
     hashing.raise_simulated(values, np.uint64(number * 3_000_000 + day.day * 200_000), 5_000_000, np.uint64(1))
@@ -344,6 +354,13 @@ def markdown(found: dict[str, Any]) -> str:
         f"{j['links']:,} links in memory to {j['people']:,} people with names, as `mauwatch crosswalk` joins what it "
         f"has read: {j['seconds']:.1f} s, {j['gib']:.1f} GiB.",
     ]
+    (w,) = found["whatif"]
+    lines += [
+        "",
+        f"A what-if on {w['products']} products at lgK 21, {w['months']} months ahead, {w['paths']:,} paths, as `mauwatch "
+        f"whatif` answers it once the sketches are loaded: {w['answer']:.2f} s of processor time; the months again with one "
+        f"assumption changed: {w['slider'] * 1000:.0f} ms.",
+    ]
     return "\n".join([*lines, *backtest.markdown(found["forecasts"])]) + "\n"
 
 
@@ -358,7 +375,7 @@ def machine() -> Result:
 
 def main() -> None:
     found: dict[str, Any] = {"machine": machine()}
-    for test in (keys, events, many, curve, union, orchestration, nothing_new, joining, backtest.forecasts):
+    for test in (keys, events, many, curve, union, orchestration, nothing_new, joining, whatif, backtest.forecasts):
         with TemporaryDirectory(prefix="mauwatch-bench-") as folder:
             found[test.__name__] = list(test(Path(folder)))
     (HERE / "bench.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
