@@ -27,7 +27,7 @@ from affiliates.sketches.image import (
     decode,
     encode_coupons,
     encode_hll4,
-    encode_hll8,
+    encode_sums,
     most_coupons,
     sorted_distinct,
 )
@@ -204,7 +204,7 @@ class Registers:
         return counts
 
     def bounds(self) -> Bounds:
-        """How many people the sketch is of, by Apache DataSketches from our own HLL_8 image of the registers.
+        """How many people the sketch is of, by Apache DataSketches from the sums that an image of the registers begins with.
 
         The limits are the library's for two standard errors, stretched by `STRETCH`. There are at least as many people as
         occupied registers, whatever the library's rounding says.
@@ -215,7 +215,7 @@ class Registers:
     def _bounds(self) -> Bounds:
         if self.is_empty:
             return Bounds(0.0, 0.0, 0.0)
-        sketch = hll_sketch.deserialize(encode_hll8(self.lg_k, self.dense(), self.counts))
+        sketch = hll_sketch.deserialize(encode_sums(self.lg_k, self.counts))
         occupied = float((1 << self.lg_k) - self.counts[0])
         estimate = max(sketch.get_estimate(), occupied)
         lower = estimate - STRETCH * (estimate - sketch.get_lower_bound(2))

@@ -28,7 +28,7 @@ from pipelines.ingestion.receipts import NO_ENTITY, NOT_SIGNED, OTHERS, WRONG_SI
 from pipelines.ingestion.replacement import ContributionId, Outline
 from pipelines.records import AcceptedContribution, Period, Restatement, StoredContribution
 from pipelines.runbook import Finding, Page
-from pipelines.store import erasure_guard, publications
+from pipelines.store import erasure_guard, handed_in, publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.workspace import Workspace
 
@@ -108,10 +108,10 @@ def note_ambiguous(files: Sequence[ReceivedFile]) -> None:
                 files[number].ambiguous.append(period)
 
 
-def take(workspace: Workspace, file: ReceivedFile, restatement: Restatement | None) -> None:
-    """Store a file's contributions, or note why the file is refused.
+def judged(workspace: Workspace, file: ReceivedFile) -> list[AcceptedContribution]:
+    """A file's contributions, where nothing speaks against them but what is stored; else none, and the file is refused.
 
-    Raises `RefusedError` where this machine's key, crosswalk or store is at fault: then the file isn't judged.
+    Raises `RefusedError` where this machine's key or crosswalk is at fault: then the file isn't judged.
     """
     accepted, refusals = examine(workspace, file)
     file.rows = None  # Many files wait in one call.
@@ -119,23 +119,42 @@ def take(workspace: Workspace, file: ReceivedFile, restatement: Restatement | No
         refusals = [replacement.ambiguity(file.offer.name, file.ambiguous)]
     if refusals:
         file.refuse(refusals)
-        return
-    file.warnings += _lost_users(workspace.store_if_any(), accepted)
+        return []
     file.warnings += [text for new in accepted for text in replacement.many_events(new.contribution)]
-    judge = _Judge(accepted, restatement, file)
-    try:
-        outcomes = workspace.store().append_handed_in(accepted, workspace.now, file.handed, judge)
-    except RefusedError:
-        if not judge.refusals:
-            raise
-        file.refuse(judge.refusals)
-        return
-    if older := sum(outcome.kind == "older" for outcome in outcomes):
-        file.warnings.append(
-            f"{older:,} of {len(outcomes):,} contributions aren't stored: the store has what was computed at a later moment. "
-            "Is the file an older version, or was a clock wrong?"
-        )
-    file.accept([(new.contribution, outcome) for new, outcome in zip(accepted, outcomes, strict=True)])
+    return accepted
+
+
+def store_files(
+    workspace: Workspace,
+    files: Sequence[tuple[ReceivedFile, Sequence[AcceptedContribution]]],
+    restatement: Restatement | None,
+) -> None:
+    """Store the contributions of files, no two of which have a period in common, or note why a file is refused.
+
+    All are one transaction, after which each file knows what became of it. Raises `RefusedError` where the store is at fault:
+    then nothing is stored, and no file is judged.
+    """
+    lost = list(_lost_users(workspace.store_if_any(), [accepted for _, accepted in files]))
+    closed = dict[date, bool]()
+    judges = [_Judge(accepted, restatement, file, closed) for file, accepted in files]
+    to_store = [
+        handed_in.FileToStore(accepted, file.handed, judge) for (file, accepted), judge in zip(files, judges, strict=True)
+    ]
+    results = handed_in.append_files(workspace.store(), to_store, workspace.now)
+    for error, judge in zip(results, judges, strict=True):
+        if isinstance(error, RefusedError) and not judge.refusals:
+            raise error
+    for (file, accepted), judge, outcomes, warnings in zip(files, judges, results, lost, strict=True):
+        file.warnings += [*warnings, *judge.warnings]
+        if isinstance(outcomes, RefusedError):
+            file.refuse(judge.refusals)
+            continue
+        if older := sum(outcome.kind == "older" for outcome in outcomes):
+            file.warnings.append(
+                f"{older:,} of {len(outcomes):,} contributions aren't stored: the store has what was computed at a later moment. "
+                "Is the file an older version, or was a clock wrong?"
+            )
+        file.accept([(new.contribution, outcome) for new, outcome in zip(accepted, outcomes, strict=True)])
 
 
 def examine(workspace: Workspace, file: ReceivedFile) -> tuple[list[AcceptedContribution], Sequence[Refusal]]:
@@ -302,13 +321,18 @@ class _Judge:
     accepted: Sequence[AcceptedContribution]
     restatement: Restatement | None
     file: ReceivedFile
+    closed: dict[date, bool]
+    """By a month's first day, whether somebody has signed the month: asked once for all files of one transaction."""
+    warnings: list[str] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     """The reasons that were raised. Empty after a refusal by the store itself, which isn't the file's fault."""
 
     def __call__(self, store: ContributionStore, current: Mapping[Period, StoredContribution]) -> Restatement | None:
         """What is restated, if anything is. Raises `RefusedError` for contributions that may not become current."""
         days = sorted({accepted.contribution.activity_date for accepted in self.accepted})
-        signed = _signed_months(store, {month_of(day) for day in days})
+        months = {month_of(day) for day in days}
+        self.closed |= {month: _is_signed(store, month) for month in months - self.closed.keys()}
+        signed = {month for month in months if self.closed[month]}
         cells = store.read_cells(days)
         by_period = replacement.by_period(cells)
         refusals = list(erasure_guard.refusals(store.read_blocked(self.accepted, current)))
@@ -318,23 +342,24 @@ class _Judge:
         self.refusals = refusals
         if refusals:
             raise RefusedError(*refusals)
-        self.file.warnings += dict.fromkeys(replacement.same_users(self.accepted, cells))
+        self.warnings += dict.fromkeys(replacement.same_users(self.accepted, cells))
         if self.restatement is None:
             return None
         return replace(self.restatement, months=replacement.restated_months(self.accepted, current, signed))
 
 
-def _signed_months(store: ContributionStore, months: set[date]) -> set[date]:
-    return {month for month in months if any(publication.signed for publication in publications.in_force(store, month).values())}
+def _is_signed(store: ContributionStore, month: date) -> bool:
+    return any(publication.signed for publication in publications.in_force(store, month).values())
 
 
-def _lost_users(store: ContributionStore | None, accepted: Sequence[AcceptedContribution]) -> Iterator[str]:
-    """Warnings of users whom versions had that are about to be replaced."""
-    if store is None:
-        return
-    current = store.read_current(accepted)
-    for new in accepted:
-        before = current.get(new.period)
-        if before is not None and records.outcome(new, before).kind == "replaced":
-            parts = [part for _, part in store.read_parts([before.id])]
-            yield from replacement.lost_users(new.contribution, parts)
+def _lost_users(store: ContributionStore | None, files: Sequence[Sequence[AcceptedContribution]]) -> Iterator[list[str]]:
+    """For each file, warnings of users whom versions had that are about to be replaced."""
+    current = store.read_current([new for accepted in files for new in accepted]) if store else {}
+    for accepted in files:
+        warnings = list[str]()
+        for new in accepted:
+            before = current.get(new.period)
+            if store and before is not None and records.outcome(new, before).kind == "replaced":
+                parts = [part for _, part in store.read_parts([before.id])]
+                warnings += replacement.lost_users(new.contribution, parts)
+        yield warnings

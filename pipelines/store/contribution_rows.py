@@ -20,8 +20,11 @@ from pipelines.records import (
     StoredContribution,
     outcome,
 )
-from pipelines.store import schema
+from pipelines.store import schema, sketches
 from pipelines.store.sketches import PackedSketch
+
+_ROWS = 2000
+"""Rows sent at a time: a day's sketch can have a megabyte."""
 
 
 @dataclass
@@ -33,6 +36,11 @@ class Rows:
     confirmations: list[dict[str, Any]] = field(default_factory=list)
     seen: list[dict[str, Any]] = field(default_factory=list)
     outcomes: list[Outcome] = field(default_factory=list)
+
+    def add(self, other: "Rows") -> None:
+        """Take in the rows and outcomes of other contributions."""
+        for name, new in vars(other).items():
+            getattr(self, name).extend(new)
 
     @property
     def sketches(self) -> list[str]:
@@ -85,6 +93,18 @@ def rows(
             new.parts += [part | {"contribution_id": next_id} for part in _part_rows(contribution, packed)]
             next_id += 1
     return new
+
+
+def write(connection: sa.Connection, rows: Rows, packed: Mapping[str, PackedSketch]) -> None:
+    """Store contributions, parts, confirmations and the sketches that the parts name."""
+    sketches.append(connection, {digest: packed[digest] for digest in rows.sketches})
+    for table, new in (
+        (schema.contributions, rows.contributions),
+        (schema.parts, rows.parts),
+        (schema.confirmations, rows.confirmations),
+    ):
+        for chunk in schema.chunks(new, _ROWS):
+            connection.execute(table.insert(), chunk)
 
 
 def copy_of(connection: sa.Connection, number: int, new_number: int, computed_at: datetime, known_at: datetime) -> None:

@@ -21,7 +21,6 @@ from pipelines.records import (
     PERIOD_COLUMNS,
     SUBJECT_COLUMNS,
     AcceptedContribution,
-    Outcome,
     OutcomeCounts,
     Period,
     Position,
@@ -32,13 +31,9 @@ from pipelines.records import (
     column_of,
 )
 from pipelines.store import contribution_digests, contribution_rows, erasure_guard, product_days, schema, sketches, versions
-from pipelines.store.contribution_rows import Rows
 from pipelines.store.engine import Store, connected
 from pipelines.store.erasure_guard import ErasedPeriod
 from pipelines.store.versions import last_id
-
-_ROWS = 2000
-"""Rows sent or fetched at a time: a day's sketch can have a megabyte."""
 
 
 @dataclass(frozen=True)
@@ -109,26 +104,26 @@ class ContributionStore(Store):
         `seen`: by first day, the digest of the files that contributions of one product were computed from. It is noted for
         stored contributions alone: else a change of a file would pass for stored.
         """
-        return self._append(received, known_at, seen).received
-
-    def append_handed_in(
-        self,
-        received: Sequence[AcceptedContribution],
-        known_at: datetime,
-        handed: HandedInFile,
-        judge: Judge,
-    ) -> list[Outcome]:
-        """Store a file's contributions and its receipt in one transaction; gives each contribution's outcome, in their order.
-
-        `judge` decides in the same transaction, so that no other receiver or signer slips between. Where it raises
-        `RefusedError`, nothing is stored.
-        """
-        return self._append(received, known_at, {}, handed, judge).outcomes
+        with self.reading() as connection:
+            current = versions.current(connection, received)
+        # Packing takes longer than writing: it is done before it is this writer's turn, so that the others needn't wait.
+        packed = sketches.pack([r.contribution for r in received if records.differs(r, current.get(r.period))])
+        with self.writing() as connection:
+            current = versions.current(connection, received)
+            gone = erasure_guard.blocked(connection, received, current)
+            # Another writer may have changed the current versions since: what now differs is packed, too.
+            changed = [r.contribution for r in received if records.differs(r, current.get(r.period))]
+            packed |= sketches.pack(changed, packed)
+            next_id = last_id(connection, schema.contributions) + 1
+            rows = contribution_rows.rows(received, current, packed, next_id, known_at, seen, erased=gone)
+            contribution_rows.write(connection, rows, packed)
+            _replace_seen(connection, rows.seen)
+        return rows.received
 
     def append_refused(self, handed: HandedInFile, known_at: datetime, reasons: Sequence[str]) -> None:
         """Store the receipt of a file that was refused; `reasons`: a sentence each, at least one."""
         with self.writing() as connection:
-            _append_receipt(connection, handed, known_at, reasons)
+            connection.execute(schema.receipts.insert(), [receipt_row(handed, known_at, reasons)])
 
     def read_accepted(self, digests: Collection[str]) -> set[tuple[str, str | None]]:
         """Which files with these SHA-256 were accepted, each with its sender."""
@@ -139,43 +134,6 @@ class ContributionStore(Store):
                 wanted = sa.select(receipt.sha256, receipt.sender).where(receipt.sha256.in_(chunk), receipt.outcome == "accepted")
                 accepted |= {(row.sha256, row.sender) for row in connection.execute(wanted)}
         return accepted
-
-    def _append(
-        self,
-        received: Sequence[AcceptedContribution],
-        known_at: datetime,
-        seen: Mapping[date, str],
-        handed: HandedInFile | None = None,
-        judge: Judge | None = None,
-    ) -> Rows:
-        contributions = schema.contributions
-        with self.reading() as connection:
-            current = versions.current(connection, received)
-        # Packing takes longer than writing: it is done before it is this writer's turn, so that the others needn't wait.
-        packed = sketches.pack([r.contribution for r in received if records.differs(r, current.get(r.period))])
-        with self.writing() as connection:
-            current = versions.current(connection, received)
-            restated = judge(ContributionStore(self.engine, connection), current) if judge else None
-            gone = erasure_guard.blocked(connection, received, current)
-            # Another writer may have changed the current versions since: what now differs is packed, too.
-            changed = [r.contribution for r in received if records.differs(r, current.get(r.period))]
-            packed |= sketches.pack(changed, packed)
-            sender = handed.sender if handed else None
-            rows = contribution_rows.rows(
-                received, current, packed, last_id(connection, contributions) + 1, known_at, seen, sender, restated, gone
-            )
-            sketches.append(connection, {digest: packed[digest] for digest in rows.sketches})
-            for table, new in (
-                (contributions, rows.contributions),
-                (schema.parts, rows.parts),
-                (schema.confirmations, rows.confirmations),
-            ):
-                for chunk in schema.chunks(new, _ROWS):
-                    connection.execute(table.insert(), chunk)
-            _replace_seen(connection, rows.seen)
-            if handed:
-                _append_receipt(connection, handed, known_at, ())
-        return rows
 
     def read_versions(self, ref: ProductRef, next_epoch: bool | None = False) -> list[StoredContribution]:
         """A product's current contributions: the periods' own, with `next_epoch` days' second ones, with None both."""
@@ -379,9 +337,10 @@ def _replace_seen(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) 
         connection.execute(sources_seen.insert(), rows)
 
 
-def _append_receipt(connection: sa.Connection, handed: HandedInFile, known_at: datetime, reasons: Sequence[str]) -> None:
+def receipt_row(handed: HandedInFile, known_at: datetime, reasons: Sequence[str]) -> dict[str, Any]:
+    """A row of `receipts`: of an accepted file, or with `reasons` of a refused one."""
     result = {"outcome": "refused" if reasons else "accepted", "reasons": "\n".join(reasons), "received_at": known_at}
-    connection.execute(schema.receipts.insert(), [vars(handed) | result])
+    return vars(handed) | result
 
 
 def _count_key(count: StatedCount) -> tuple[str, str, date, str]:

@@ -14,11 +14,16 @@ from pipelines.ingestion import clock_check, inbox, receive, staging, stated_cou
 from pipelines.ingestion.inbox import LeftInInbox, Offer
 from pipelines.ingestion.receipts import ReceivedFile
 from pipelines.ingestion.receive import BY_FILE, BY_FOLDER, BY_OPTION
-from pipelines.records import Restatement
+from pipelines.records import AcceptedContribution, Period, Restatement
 from pipelines.runbook import Finding, Page
 from pipelines.workflows.publish import note_data, note_tests, publish_month
 from pipelines.workflows.report import Progress, Report
 from pipelines.workspace import Workspace
+
+_MOST_FILES = 200
+"""Files that are stored in one transaction."""
+_MOST_REGISTERS = 64 << 20
+"""Bytes of registers after which no more files wait."""
 
 
 @dataclass
@@ -94,9 +99,11 @@ def receive_files(
                 new.append(file)
         files = new
         receive.note_ambiguous(files)
+        batch = _Batch(workspace, session, restatement)
         for number, file in enumerate(files):
             progress(file.offer.name, len(files) + number, 2 * len(files))
-            _judge(workspace, session, file, restatement)
+            batch.take(file)
+        batch.end()
     return session
 
 
@@ -140,19 +147,74 @@ def _copy(workspace: Workspace, session: Session, file: ReceivedFile, to: Path) 
     return False
 
 
-def _judge(workspace: Workspace, session: Session, file: ReceivedFile, restatement: Restatement | None) -> None:
-    """Take or refuse one copied file, and record what became of it."""
-    with session.contained(file):
+@dataclass
+class _Batch:
+    """Files that are judged one after the other, and stored together: a transaction for each file takes longer than its rows."""
+
+    workspace: Workspace
+    session: Session
+    restatement: Restatement | None
+    waiting: list[tuple[ReceivedFile, list[AcceptedContribution]]] = field(default_factory=list)
+    """The files that are judged and not recorded yet, in their order, with what may be stored of them."""
+    periods: set[Period] = field(default_factory=set)
+    """The places that the waiting files' contributions take."""
+    size: int = 0
+    """Bytes of their registers."""
+
+    def take(self, file: ReceivedFile) -> None:
+        """Judge a file by itself; with what is stored it is compared when the batch ends."""
+        with self._noted(file):
+            accepted = receive.judged(self.workspace, file) if file.copy is not None and not file.refusals else []
+            periods = {new.period for new in accepted}
+            # What another file has of the same period has to be stored before.
+            if self.periods & periods or len(self.waiting) >= _MOST_FILES or self.size > _MOST_REGISTERS:
+                self.end()
+            self.waiting.append((file, accepted))
+            self.periods |= periods
+            parts = [part for new in accepted for part in new.contribution.parts]
+            self.size += sum(part.registers.values.nbytes for part in parts if part.registers.values is not None)
+
+    def end(self) -> None:
+        """Store what waits, all together or else file by file, and record what became of each file."""
+        waiting, self.waiting, self.periods, self.size = self.waiting, [], set(), 0
+        to_store = [(file, accepted) for file, accepted in waiting if accepted]
+        are_stored = not to_store or self._store_together(to_store)
+        for file, accepted in waiting:
+            if accepted and not are_stored and not self._store_alone(file, accepted):
+                continue
+            with self.session.contained(file):
+                self.session.files.append(file)
+                try:
+                    receive.record_outcome(self.workspace, file)
+                except OSError as error:
+                    self.session.undecided.append(receive.disk_finding(file, error))
+
+    def _store_alone(self, file: ReceivedFile, accepted: list[AcceptedContribution]) -> bool:
+        """Whether the file could be judged beside what is stored."""
+        with self._noted(file):
+            receive.store_files(self.workspace, [(file, accepted)], self.restatement)
+            return True
+        return False
+
+    def _store_together(self, to_store: list[tuple[ReceivedFile, list[AcceptedContribution]]]) -> bool:
+        """Whether the files could be stored in one transaction; what kept one of them out may keep out that one alone."""
+        errors = list[Refusal]()
         try:
-            if file.copy is not None and not file.refusals:
-                receive.take(workspace, file, restatement)
-        except RefusedError as error:
-            # Our key, our crosswalk or our store: no fault of the file's, which waits in its place.
-            page = runbook.of_refusal(error.refusals[0]) or Page.CONTRIBUTION_REFUSED
-            session.undecided.append(Finding(f"{file.offer.name} can't be judged here: {error}", page))
-            return
-        session.files.append(file)
-        try:
-            receive.record_outcome(workspace, file)
-        except OSError as error:
-            session.undecided.append(receive.disk_finding(file, error))
+            with unforeseen_into("the files", errors.append, foreseen=OSError):
+                receive.store_files(self.workspace, to_store, self.restatement)
+        except RefusedError:
+            return False
+        return not errors
+
+    @contextmanager
+    def _noted(self, file: ReceivedFile) -> Iterator[None]:
+        """Makes what is refused inside, and what nobody foresaw, a finding.
+
+        Our key, our crosswalk or our store is no fault of the file's, which waits in its place.
+        """
+        with self.session.contained(file):
+            try:
+                yield
+            except RefusedError as error:
+                page = runbook.of_refusal(error.refusals[0]) or Page.CONTRIBUTION_REFUSED
+                self.session.undecided.append(Finding(f"{file.offer.name} can't be judged here: {error}", page))

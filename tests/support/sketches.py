@@ -5,11 +5,13 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from affiliates.contributions.contract import Contribution, Part
 from affiliates.manifests.group import Group, settles_at
 from affiliates.manifests.product import ProductRef
 from affiliates.manifests.readings import DEFAULT_READINGS
+from affiliates.sketches.image import encode_sums
 from affiliates.sketches.registers import Registers
 from pipelines.records import AcceptedContribution
 from pipelines.store.contributions import ContributionStore
@@ -47,3 +49,9 @@ def give(store: ContributionStore, group: Group, *contributions: Contribution) -
         ],
         LATE,
     )
+
+
+def encode_hll8(lg_k: int, values: npt.NDArray[np.uint8]) -> bytes:
+    """An HLL_8 image of registers, out of order, a byte each after the sums that `encode_sums` writes."""
+    sums = encode_sums(lg_k, np.bincount(values, minlength=64).astype(np.int64))[8:40]
+    return bytes((10, 1, 7, lg_k, 0, 8 | 16, 0, 2 | 2 << 2)) + sums + values.tobytes()

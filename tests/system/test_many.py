@@ -59,9 +59,42 @@ def test_a_file_costs_the_same_whatever_else_waits(tmp_path: Path, number: int, 
     assert outcomes(session) == ["new"] * number
     assert set(opened.values()) == {1}
     assert len(opened) == number
-    # One insertion a file, and at most 20 statements around it; the rest is the months' publication.
-    assert sum(count for text, count in issued.items() if text.startswith("INSERT INTO contributions")) == number
-    assert sum(issued.values()) < 20 * number + 400
+    # All in one transaction; what else there is, is the months' publication.
+    assert sum(count for text, count in issued.items() if text.startswith("INSERT INTO contributions")) == 1
+    assert sum(issued.values()) < number + 400
+
+
+def test_one_file_that_the_store_does_not_take_keeps_out_no_other(tmp_path: Path) -> None:
+    """Files share a transaction: what ends it would else leave two hundred of them waiting for one."""
+    directory = many.write_inbox(tmp_path, 1, 2, 3)
+    settings = read_group(directory).settings
+    full = "create trigger full before insert on receipts when new.file like 'p01%' begin select raise(abort, 'full'); end"
+    with open_store(settings.store, directory, create=True) as store, store.writing() as connection:
+        connection.exec_driver_sql(full)
+    session = take(directory, now=many.NOON)
+    assert outcomes(session) == ["new"] * 3
+    assert [file.offer.name[:3] for file in session.files] == ["p00"] * 3
+    assert [finding.text[:3] for finding in session.undecided] == ["p01"] * 3
+    with open_store(settings.store, directory) as store, store.writing() as connection:
+        assert connection.exec_driver_sql("select count(*) from contributions").scalar() == 3
+        connection.exec_driver_sql("drop trigger full")
+    again = take(directory, now=many.NOON)
+    assert outcomes(again) == ["new"] * 3
+    assert len(again.skipped) == 3
+
+
+def test_files_of_one_call_are_compared_with_each_other(tmp_path: Path) -> None:
+    """Stored together, each would be compared with what was there before the first alone."""
+    directory = many.write_inbox(tmp_path, 1, 2, 1)
+    folder = many.box(directory, "e00")
+    for name in ("p00", "p01"):
+        for hour in range(3):
+            file = folder / f"{name}-{many.BEGIN}{'abc'[hour]}.parquet"
+            many.hand_in(file, "e00", name, many.BEGIN, 5 + hour, timedelta(hours=1 + hour), users=200)
+    session = take(directory, now=many.NOON)
+    assert outcomes(session) == ["new", "replaced", "replaced", "replaced"] * 2
+    alike = [file.offer.name for file in session.files if any("very ones of e00/p00" in warning for warning in file.warnings)]
+    assert alike == [f"p01-{many.BEGIN}c.parquet"], "of the others the first product has later versions"
 
 
 @pytest.mark.parametrize("days", [2, 40])

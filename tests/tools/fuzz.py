@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 from datasketches import hll_sketch, hll_union, tgt_hll_type
 
-from affiliates.sketches.image import BadImage, decode, encode_hll8
+from affiliates.sketches.image import BadImage, decode
 from affiliates.sketches.registers import Registers
 from tests.support import naive_image
+from tests.support.sketches import encode_hll8
 
 MOST_MEMORY, MOST_SECONDS = 64 << 20, 5.0
 LEAST = 1000
@@ -56,7 +57,7 @@ def _with_exceptions(lg_k: int, seed: int) -> list[bytes]:
     values = rng.integers(seed % 5, seed % 5 + 12, 1 << lg_k).astype(np.uint8)
     values[rng.integers(0, 1 << lg_k, 1 + (1 << lg_k) // 10)] = rng.integers(25, 60)
     union = hll_union(lg_k)
-    union.update(hll_sketch.deserialize(encode_hll8(lg_k, values, np.bincount(values, minlength=64).astype(np.int64))))
+    union.update(hll_sketch.deserialize(encode_hll8(lg_k, values)))
     return [image for kind in TARGETS for image in _both(union.get_result(kind))]
 
 
@@ -77,7 +78,7 @@ def small_images() -> list[bytes]:
 def encode_java_full(lg_k: int) -> bytes:
     """As Java and Spark write a sketch whose registers are all occupied: an HLL_8 that notes its least register."""
     values = (np.arange(1 << lg_k) % 7 + 3).astype(np.uint8)
-    image = bytearray(encode_hll8(lg_k, values, np.bincount(values, minlength=64).astype(np.int64)))
+    image = bytearray(encode_hll8(lg_k, values))
     image[6] = 3
     return bytes(image)
 
@@ -95,7 +96,7 @@ def large_images() -> list[bytes]:
 
 def _converted(registers: Registers, kind: Any) -> list[bytes]:
     union = hll_union(registers.lg_k)
-    union.update(hll_sketch.deserialize(encode_hll8(registers.lg_k, registers.dense(), registers.counts)))
+    union.update(hll_sketch.deserialize(encode_hll8(registers.lg_k, registers.dense())))
     return _both(union.get_result(kind))
 
 

@@ -71,14 +71,16 @@ def box(directory: Path, affiliate: str) -> Path:
     return folder
 
 
-def hand_in(file: Path, affiliate: str, name: str, day: date, first: int, later: timedelta = timedelta()) -> None:
-    """Write a day's contribution of `USERS` people, from number `first` times a thousand on, as it lay there an hour ago.
+def hand_in(
+    file: Path, affiliate: str, name: str, day: date, first: int, later: timedelta = timedelta(), users: int = USERS
+) -> None:
+    """Write a day's contribution of so many people, from number `first` times a thousand on, as it lay there an hour ago.
 
     It was computed on the next day at noon, or so much `later`.
     """
-    keys = np.arange(first * 1000, first * 1000 + USERS, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    keys = np.arange(first * 1000, first * 1000 + users, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     canary = canaries.image("email", GroupKey(KEY, "1"), LG_K)
-    part = Part("external", "email", Registers.from_keys(LG_K, keys), USERS, USERS, canary)
+    part = Part("external", "email", Registers.from_keys(LG_K, keys), users, users, canary)
     at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC) + timedelta(days=1) + later
     contribution = Contribution(
         affiliate, name, "day", day, "1", "", canaries.UNICODE, 0, 0, "seen/1", None, "UTC", at, "by hand", (part,)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from affiliates.identity.keys import GroupKey
 from affiliates.sketches import registers
-from affiliates.sketches.image import BadImage, Decoded, decode, encode_coupons, encode_hll8
+from affiliates.sketches.image import BadImage, Decoded, decode, encode_coupons, encode_sums
 from affiliates.sketches.registers import Registers
 from tests.support.paths import DATA, ROOT
 from tests.tools import fuzz
@@ -168,11 +168,11 @@ def test_the_library_never_gets_a_strangers_bytes(tmp_path: Path, key: GroupKey,
             return hll_sketch.deserialize(image)
 
     def encode(*args: Any) -> bytes:
-        ours.append(encode_hll8(*args))
+        ours.append(encode_sums(*args))
         return ours[-1]
 
     monkeypatch.setattr(registers, "hll_sketch", Spy)
-    monkeypatch.setattr(registers, "encode_hll8", encode)
+    monkeypatch.setattr(registers, "encode_sums", encode)
     for image in [*fuzz.small_images(), *(fuzz.image_of(1, number, 0) for number in range(4000))]:
         if image[3:4] > b"\x0b":  # Seldom more than slow.
             continue

@@ -14,7 +14,7 @@ from affiliates.identity.keys import GroupKey
 from affiliates.manifests.loader import read_group
 from affiliates.sketches.registers import Registers
 from pipelines.records import AcceptedContribution
-from pipelines.store import contributions
+from pipelines.store import contributions, handed_in
 from pipelines.store.contributions import HandedInFile
 from pipelines.workflows import close
 from pipelines.workspace import Workspace
@@ -51,7 +51,7 @@ def hand_in(directory: Path, key: GroupKey, days: list[date], users: int) -> Non
         for day in days
     ]  # fmt: skip
     with contributions.open_store(group.settings.store, directory, create=True) as store:
-        store.append_handed_in(accepted, LATER, FILE, lambda _, current: None)
+        handed_in.append_files(store, [handed_in.FileToStore(accepted, FILE, lambda _, current: None)], LATER)
 
 
 def told(directory: Path) -> list[str]:
