@@ -46,6 +46,26 @@ def test_the_edges_commands_run_on_the_core(tmp_path: Path) -> None:
     core("key", "new", "another.key", cwd=at)
 
 
+def test_a_deals_clean_room_runs_on_the_core(tmp_path: Path) -> None:
+    """The other side of a deal has no centre, and installs none to be compared with."""
+    scaffold.write(tmp_path / "acme", "acme", "UTC")
+    core("deal", "new", "larkspur", "--month", "2025-01", cwd=tmp_path)
+    core("contribute", "example/app", "--key-for", "larkspur", "--group", "acme", cwd=tmp_path)
+    events = (tmp_path / "acme" / "data" / "app.csv").read_text()
+    # The other side knows half of them, by other events.
+    lines = events.splitlines()
+    (tmp_path / "acme" / "data" / "app.csv").write_text("\n".join([lines[0], *lines[1::2]]) + "\n")
+    core("deal", "new", "other", "--month", "2025-01", cwd=tmp_path)
+    for name in ("deal.key", "deal.json", "canaries.json"):
+        (tmp_path / "other" / name).write_bytes((tmp_path / "larkspur" / name).read_bytes())
+    core("contribute", "example/app", "--key-for", "other", "--group", "acme", cwd=tmp_path)
+    (theirs,) = (tmp_path / "other" / "ours").iterdir()
+    theirs.rename(tmp_path / "larkspur" / "theirs" / theirs.name)
+    said = json.loads(core("deal", "report", "larkspur", "--json", cwd=tmp_path))
+    assert said["common"]["estimate"] == pytest.approx(said["theirs"]["compared"]["estimate"], abs=1)
+    assert "Deleted: " in core("deal", "destroy", "larkspur", "--yes", cwd=tmp_path)
+
+
 @pytest.mark.parametrize(
     ("source", "extra"),
     [
