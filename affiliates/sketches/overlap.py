@@ -23,7 +23,7 @@ from affiliates.sketches.arrays import Coupons, Values
 from affiliates.sketches.image import ADDRESS_BITS
 from affiliates.sketches.joint_errors import errors_of
 from affiliates.sketches.kernels import joint, pairs
-from affiliates.sketches.registers import Bounds, Registers
+from affiliates.sketches.registers import STRETCH, Bounds, Registers
 
 MEASURABLE = 3.0
 """Standard errors that an overlap is from none at least, if the overlap is called measured."""
@@ -181,7 +181,9 @@ def _overlap(a: _Side, b: _Side) -> MeasuredOverlap:
     joint.limits(vectors, m, best, logs, errors.standard / unit, rows)
     rows[:, :3] *= unit[:, None]
     sizes = (None, None, None, *(rows[0, 0] + rows[1:3, 0]).tolist())
-    intervals = [_interval(*row) for row in zip(rows[:, :3].tolist(), errors.left.tolist(), sizes, strict=True)]
+    # Limits of a likelihood hold the truth in 94 to 95 % of cases, near nobody in 97 %.
+    left = np.where(rows[:, 3] >= MEASURABLE, STRETCH, 1.0) * errors.left
+    intervals = [_interval(*row) for row in zip(rows[:, :3].tolist(), left.tolist(), sizes, strict=True)]
     z, z_only_first, z_only_second = rows[:3, 3].tolist()
     return MeasuredOverlap(
         common=intervals[0],

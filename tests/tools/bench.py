@@ -248,6 +248,27 @@ def union(folder: Path) -> Iterator[Result]:
     yield {"sketches": 40 * 31, "seconds": found["seconds"], "gib": found["gib"]}
 
 
+def overlaps(_: Path) -> Iterator[Result]:
+    """People whom two products have in common, from sketches in memory: one pair, and all pairs of 40 products.
+
+    One pair has no error here: a single draw says nothing of it.
+    """
+    for products, times in ((2, 20), (40, 1)):
+        peer = "inclusion and exclusion by datasketches hll_union"
+        found = turns(
+            {
+                "joint likelihood": ("overlaps", "ours", products, times),
+                peer: ("overlaps", "datasketches", products, times),
+            }
+        )
+        for name, result in found.items():
+            yield {
+                "pairs": products * (products - 1) // 2, "contender": name, "seconds": result["seconds"] / times,
+                "ratio": result["seconds"] / found["joint likelihood"]["seconds"],
+                "error": result["answer"] if products > 2 else None, "gib": result["gib"],
+            }  # fmt: skip
+
+
 def orchestration(_: Path) -> Iterator[Result]:
     """A day of 20 products as `mauwatch run` counts it, and without Dagster."""
     found = turns({"plain": ("day", "plain"), "dagster": ("day", "dagster")}, 5)
@@ -336,6 +357,21 @@ def markdown(found: dict[str, Any]) -> str:
         f"{u['sketches']:,} dense sketches (40 products x 31 days), from the store to all figures, as `mauwatch measure --month` "
         f"takes them: {u['seconds']:.1f} s.",
     ]
+    lines += [
+        "",
+        "## Overlap",
+        "How many people two products of 5 million have in common, at lgK 21, from sketches in memory, on two threads; each "
+        "shares a tenth with the one before. The error is the root of the mean squared error of a pair, in people.",
+        "",
+        "| pairs | contender | s | ratio | error | GiB |",
+        "|--:|---|--:|--:|--:|--:|",
+    ]
+    lines += [
+        f"| {r['pairs']} | {r['contender']} | {r['seconds']:.4f} | {r['ratio']:.2f} "
+        f"| {'–' if r['error'] is None else format(round(r['error']), ',')} | {r['gib']:.1f} |"
+        for r in found["overlaps"]
+    ]
+    lines += ["", "## Whole commands"]
     (o,) = found["orchestration"]
     lines += [
         "",
@@ -375,7 +411,10 @@ def machine() -> Result:
 
 def main() -> None:
     found: dict[str, Any] = {"machine": machine()}
-    for test in (keys, events, many, curve, union, orchestration, nothing_new, joining, whatif, backtest.forecasts):
+    tests = (
+        keys, events, many, curve, union, overlaps, orchestration, nothing_new, joining, whatif, backtest.forecasts,
+    )  # fmt: skip
+    for test in tests:
         with TemporaryDirectory(prefix="mauwatch-bench-") as folder:
             found[test.__name__] = list(test(Path(folder)))
     (HERE / "bench.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")

@@ -205,10 +205,55 @@ def _links(number: str) -> Callable[[], int]:
     return run
 
 
+def _overlaps(by: str, products: str, times: str) -> Callable[[], Callable[[], float]]:
+    """All pairs of so many products of 5 million people at lgK 21, so many times; each shares a tenth with the one before.
+
+    Gives the root of the mean squared error of the pairs' people in common.
+    """
+    import numpy as np
+    from datasketches import hll_sketch, hll_union
+
+    from affiliates.sketches.image import encode_hll8
+    from affiliates.sketches.kernels import hashing
+    from affiliates.sketches.overlap import pairwise
+    from affiliates.sketches.registers import Registers
+
+    people = 5_000_000
+    common = people // 10
+    named = {}
+    for number in range(int(products)):
+        values = np.zeros(1 << 21, np.uint8)
+        hashing.raise_simulated(values, np.uint64(number * (people - common)), people, np.uint64(5))
+        named[str(number)] = Registers(21, None, values)
+    theirs = {name: hll_sketch.deserialize(encode_hll8(21, s.dense(), s.counts)) for name, s in named.items()}
+
+    def included_and_excluded(one: hll_sketch, other: hll_sketch) -> float:
+        union = hll_union(21)
+        union.update(one)
+        union.update(other)
+        return float(one.get_estimate() + other.get_estimate() - union.get_estimate())
+
+    def run() -> Callable[[], float]:
+        for _ in range(int(times)):
+            if by == "ours":
+                numbers = {pair: measured.common.estimate for pair, measured in pairwise(named).items()}
+            else:
+                numbers = {
+                    (one, other): included_and_excluded(theirs[one], theirs[other])
+                    for one in theirs
+                    for other in theirs
+                    if int(one) < int(other)
+                }
+        errors = [n - (common if int(other) - int(one) == 1 else 0) for (one, other), n in numbers.items()]
+        return lambda: float(np.sqrt(np.mean(np.square(errors))))
+
+    return run
+
+
 CONTENDERS: dict[str, Callable[..., Callable[[], Any]]] = {
     "made": _made, "datasketches": _datasketches, "chdb": _chdb, "duckdb": _duckdb, "polars": _polars,
     "contribute": _contribute, "events_polars": _events_polars, "measure": _measure, "day": _day,
-    "nothing_new": _nothing_new, "links": _links,
+    "nothing_new": _nothing_new, "links": _links, "overlaps": _overlaps,
 }  # fmt: skip
 
 

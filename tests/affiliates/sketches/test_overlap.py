@@ -41,14 +41,14 @@ def log_likelihood(a: Registers, b: Registers, rates: np.ndarray) -> np.ndarray:
         return chance
 
     chances = below(one + 1, other + 1) - below(one, other + 1) - below(one + 1, other) + below(one, other)
-    result: np.ndarray = np.log(np.maximum(chances, 1e-300)).sum(axis=1)
-    return result
+    likelihoods: np.ndarray = np.log(np.maximum(chances, 1e-300)).sum(axis=1)
+    return likelihoods
 
 
 def rates_of(found: MeasuredOverlap) -> np.ndarray:
     """The fitted rates by register."""
     numbers = (found.only_first.estimate, found.only_second.estimate, found.common.estimate)
-    return np.array([numbers]) / 2**found.lg_k
+    return np.array([[number / 2**found.lg_k for number in numbers]])
 
 
 @settings(max_examples=20, deadline=None)
