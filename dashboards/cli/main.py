@@ -34,6 +34,7 @@ from dashboards.cli.commands import (
     receive,
     run,
     serve,
+    whatif,
 )
 from pipelines import runbook
 
@@ -51,6 +52,7 @@ _UsageError: Any = typer.BadParameter.__bases__[0]  # typer has it from click, o
 app.add_typer(key.app, name="key")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(deal.app, name="deal")
+app.add_typer(whatif.app, name="whatif")
 # The order is the one in which `mauwatch --help` lists the commands.
 for command in (
     manifest.init,

@@ -12,15 +12,15 @@ _SCENARIO = """\
 # A deal is a secret: keep this file out of the group directory and out of git, and choose a file's name that says nothing.
 scenario: example-deal         # its short name, for `mauwatch whatif show`; once run, it stands for this scenario alone
 title: Buying Example Social   # what the answer calls it; without one, by the targets' names
-month: {month}                 # where it starts: the newest published month
-reading: {reading}{others}
+{month_line}# where it starts: the newest published month
+{reading_line}
 horizon: 12                    # months ahead, 1 to 60
-releases: [{release}]          # days on which a next version may come out: the month before each is tested
+{releases_line}# days on which a next version may come out: the month before each is tested
 # threshold: 700_000_000       # another line than the licences'; or a clause of the registry: `clause: llama-4`
 # note: what else there is to say
 changes:                       # in any order: their days decide which comes first
   - acquire: Example Social    # a company, by a number that somebody states
-    on: {closing}              # or {{from: {closing}, to: {closing_end}}}: each day equally likely
+    on: {closing}             # or {{from: {closing}, to: {closing_end}}}: each day equally likely
     users: {{low: {low}, likely: {likely}, high: {high}, unit: people, month: {month}}}
     # Accounts, devices, households, subscriptions, SIMs, weekly_users and daily_users aren't people. They need:
     # people_per_unit: {{low: 0.6, high: 0.9, source: a panel, as_of: {as_of}}}
@@ -33,8 +33,8 @@ changes:                       # in any order: their days decide which comes fir
     as_of: {as_of}
     # models: [{{licence: llama-4, from: {month}-01}}]   # the AI models that the target uses
 
-# More changes: take the `# ` away from a change's lines.
-#  - acquire: Example Chat          # by its contribution for {month} under the group's key: the overlap is measured
+# More changes: take the `#` away from a change's lines.
+#  - acquire: Example Chat     # by its contribution for {month} under the group's key: the overlap is measured
 #    on: {closing}
 #    contribution: example-chat.parquet   # beside this file
 #  - launch: New app
@@ -48,16 +48,18 @@ _OWN = """\
 #    on: {later}
 #  - retire: {product}
 #    on: {later}
-#  - grow: {affiliate}              # or a product, or `group`
+#  - grow: {affiliate}   # or a product, or `group`
 #    on: {closing}
-#    by: {{low: 0 %, high: 1 %}}      # a month, beside what the published months let expect
-#  - exclude: {product}             # or an audience: {{audience: internal}}
+#    by: {{low: 0 %, high: 1 %}}   # a month, beside what the published months let expect
+#  - exclude: {product}   # or an audience: {{audience: internal}}
 """
 
 _OWNED = """\
 #  - ownership: {{entity: {affiliate}, owner: {owner}, share: 30 %}}
 #    on: {later}
 """
+_COMMENT = 31
+"""The column in which most comments begin."""
 
 
 @dataclass(frozen=True)
@@ -83,12 +85,13 @@ class Facts:
 def scenario(facts: Facts) -> str:
     """The scenario's file: a made-up target of a tenth of the group, and the group's own changes to choose from."""
     closing = add_months(facts.month, 3)
+    others = f"# readings.yaml also has {', '.join(facts.other_readings)}" if facts.other_readings else ""
     values = {
         "group": facts.group,
         "month": f"{facts.month:%Y-%m}",
-        "reading": facts.reading,
-        "others": f"     # readings.yaml also has {', '.join(facts.other_readings)}" if facts.other_readings else "",
-        "release": add_months(facts.month, 7),
+        "month_line": f"month: {facts.month:%Y-%m}".ljust(_COMMENT),
+        "reading_line": f"{f'reading: {facts.reading} '.ljust(_COMMENT)}{others}".rstrip(),
+        "releases_line": f"releases: [{add_months(facts.month, 7)}] ".ljust(_COMMENT),
         "closing": closing,
         "closing_end": month_end(add_months(closing, 2)),
         "later": add_months(facts.month, 6) - DAY,

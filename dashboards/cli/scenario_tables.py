@@ -15,7 +15,7 @@ from affiliates.errors import in_plain_sight
 from dashboards.cli import tables
 from dashboards.formats import SCENARIO_STANDING, chance, short
 from pipelines.scenarios.answer import ScenarioAnswer
-from pipelines.scenarios.answer_parts import Assumption, Bounds, BreakEven, MonthAnswer, RestsOn, TornadoBar
+from pipelines.scenarios.answer_parts import Assumption, Bounds, BreakEven, ClauseChance, MonthAnswer, RestsOn, TornadoBar
 from pipelines.scenarios.compare import Comparison, widest
 
 WIDTH = 80
@@ -24,7 +24,7 @@ HEIGHT = 40
 _MONTHS = 8
 """Rows of the table at most."""
 _BARS = 3
-_CLAUSES = 3
+_CLAUSES = 2
 _LEAST_NOTES = 5
 """Lines that notes get in any case."""
 STANDING = SCENARIO_STANDING
@@ -127,10 +127,10 @@ def _rests_on(shown: ScenarioAnswer) -> str:
     line = f"{_over(shown.comparator)} {short(shown.threshold)} people"
     if shown.threshold_after != shown.threshold:
         line = f"{line} before, {short(shown.threshold_after)} after"
-    parts = [f"P(over): {line} ({shown.threshold_name}). Before: {shown.before.basis} in {shown.base_month}, growth assumed."]
+    before = f"Before: {shown.before.basis} in {shown.base_month}, growth assumed."
     on = [(basis, [a for a in shown.assumptions if a.basis == basis]) for basis in (RestsOn.STATED, RestsOn.ASSUMED)]
-    rests = "; ".join(f"{basis}: {_listed(assumptions)}" for basis, assumptions in on if assumptions)
-    return f"{parts[0]} After: {shown.after.basis}{f' ({rests})' if rests else ''}."
+    rests = [f"{basis}: {_listed(assumptions)}" for basis, assumptions in on if assumptions]
+    return f"P(over): {line} ({shown.threshold_name}). {before} After: {'; '.join((shown.after.basis, *rests))}."
 
 
 def _over(comparator: str) -> str:
@@ -138,32 +138,39 @@ def _over(comparator: str) -> str:
 
 
 def _listed(assumptions: Sequence[Assumption]) -> str:
-    names = list(dict.fromkeys(f"{assumption.key} of {_short_name(assumption.change)}" for assumption in assumptions))
-    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _short_name(change: str) -> str:
-    return "the group" if change == "group" else change.partition(" ")[2] or change
+    """Whose assumptions there are, and which."""
+    keys: dict[str, list[str]] = {}
+    for assumption in assumptions:
+        name = "the group" if assumption.change == "group" else assumption.change.partition(" ")[2] or assumption.change
+        keys.setdefault(name, []).append("day" if assumption.key == "on" else assumption.key.replace("_", " "))
+    names = [f"{', '.join(dict.fromkeys(of_one))} of {name}" for name, of_one in keys.items()]
+    return "; ".join(names[:2]) + (f"; and of {len(names) - 2} more" if len(names) > 2 else "")
 
 
 def _chances(shown: ScenarioAnswer) -> Iterator[str]:
     """The chance of being over at each release to come, and when the threshold is crossed."""
-    for clause in shown.licences[:_CLAUSES]:
-        before_range, after_range = (
-            "unknown" if share is None else chance(share) for share in (clause.before_by_range, clause.after_by_range)
-        )
+    tests: dict[tuple[object, ...], list[ClauseChance]] = {}
+    for clause in shown.licences:
+        # Many licences have one text: the same line, tested on the same day.
+        tests.setdefault((clause.threshold, clause.comparator, clause.release, clause.before, clause.after), []).append(clause)
+    for clause, *others in list(tests.values())[:_CLAUSES]:
+        name = f"{clause.name} and {len(others)} more of the same line" if others else clause.name
         day = f"a release on {clause.release}{' (assumed)' if clause.assumed else ''} tests {clause.month}"
         yield (
-            f"{clause.name}, {day}: P({_over(clause.comparator)} {short(clause.threshold)}) {chance(clause.before)} before, "
-            f"{chance(clause.after)} after; by the range {before_range} and {after_range}."
+            f"{name}, {day}: P({_over(clause.comparator)} {short(clause.threshold)}) {chance(clause.before)} before, "
+            f"{chance(clause.after)} after; by the range {_if_any(clause.before_by_range)} and {_if_any(clause.after_by_range)}."
         )
-    if len(shown.licences) > _CLAUSES:
-        yield f"… and {len(shown.licences) - _CLAUSES} more clauses (--json has all)."
+    if len(tests) > _CLAUSES:
+        yield f"… and {len(tests) - _CLAUSES} more tests (--json has all)."
     before, after = shown.crossing.before, shown.crossing.after
     yield (
         f"First month by which the threshold was crossed with 10 %: {before.p10 or 'none'} before, {after.p10 or 'none'} after; "
         f"with 50 %: {before.p50 or 'none'} before, {after.p50 or 'none'} after."
     )
+
+
+def _if_any(probability: float | None) -> str:
+    return "unknown (no upper bound)" if probability is None else chance(probability)
 
 
 def _what_matters(shown: ScenarioAnswer) -> Iterator[str]:
@@ -208,7 +215,7 @@ def listed(scenarios: Sequence[tuple[str, str, str]]) -> RenderableType:
     """The scenarios that a person may see: what names each, when it was kept, and its headline."""
     if not scenarios:
         return Text("No scenario that you may see.")
-    return tables.table("Scenarios that you may see", ("scenario", "kept (UTC)", "answer"), scenarios, (), (0, 1))
+    return tables.table("Scenarios that you may see", ("scenario", "kept", "answer"), scenarios, (), (0, 1))
 
 
 def compared(comparison: Comparison) -> RenderableType:

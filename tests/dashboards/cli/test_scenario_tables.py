@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from dashboards.cli import scenario_tables
 from dashboards.cli.console import PlainConsole
 from pipelines.scenarios import compare
+from pipelines.scenarios.answer import ScenarioAnswer
 from pipelines.scenarios.answer_parts import BothBounds, RestsOn
 from tests.support.scenarios import ANSWER
 
@@ -42,7 +43,7 @@ def in_words(shown: RenderableType) -> str:
 
 
 @pytest.mark.parametrize("answer", [ANSWER, LONG, replace(LONG, notes=()), replace(LONG, months=ANSWER.months[:1])])
-def test_an_answer_fits_a_screen(answer: scenario_tables.ScenarioAnswer) -> None:
+def test_an_answer_fits_a_screen(answer: ScenarioAnswer) -> None:
     """What scrolls off the screen first is the sentence that answers the question."""
     shown = lines(scenario_tables.answer(answer, KEPT))
     assert len(shown) <= 39, "the prompt has a line of its own"
@@ -59,15 +60,18 @@ def test_what_is_left_out_is_counted() -> None:
     assert f"{30 - shown_notes} more notes (--json has all)" in text
     assert "… and 53 more months (--json has all)" in text
     assert re.search(r"… and \d more of this \(--json has all\)", text)
-    clauses = in_words(scenario_tables.answer(replace(ANSWER, licences=ANSWER.licences * 5, notes=())))
-    assert "… and 7 more clauses (--json has all)" in clauses
+    others = tuple(replace(ANSWER.licences[0], threshold=1_000_000 * n) for n in range(10))
+    tests = in_words(scenario_tables.answer(replace(ANSWER, licences=others, notes=())))
+    assert "… and 8 more tests (--json has all)" in tests
+    same = in_words(scenario_tables.answer(replace(ANSWER, licences=ANSWER.licences[:1] * 5, notes=())))
+    assert "Llama 4 and 4 more of the same line, a release on" in same
 
 
 def test_each_number_says_what_it_rests_on() -> None:
     """A stated overlap that looks like a measured one is believed."""
     text = in_words(scenario_tables.answer(ANSWER))
-    assert "Before: measured in 2026-10, growth assumed. After: stated" in text
-    assert "stated: users of Example Social, overlap of Example Social" in text
+    assert "Before: measured in 2026-10, growth assumed. After: stated;" in text
+    assert "stated: users, overlap of Example Social;" in text
     assert "assumed: growth of the group" in text
     assert "overlap of Example Social (stated): 672.0 M at 30 %, 652.0 M at 60 %" in text
     assert "growth of the group (assumed): 650.0 M" in text
