@@ -106,7 +106,7 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
     with report.step("the quarantine"):
         report.findings += quarantine.findings(workspace.directory, receive.accepted_files(workspace))
     refused = [product.name for product in report.products if product.refusals]
-    report.notes += workspace.snapshots.unsaid.values()
+    report.notes += [*workspace.snapshots.unsaid.values(), *crosswalk_use.not_compared(workspace.group)]
     report.findings += crosswalk_use.joining_nobody(workspace, report.measured.values())
     if report.published:  # A figure may rest on a statement that no run has compared with events yet.
         report.findings += statements.contradicted(workspace, refused)

@@ -160,7 +160,7 @@ def test_what_is_not_said_is_said_to_be_so(group: Path) -> None:
     made_elsewhere(group / FILE, 2)
     unsaid = f"{FILE} doesn't say its month and its key's fingerprint"
     report = run(group, read_group(group), NOW)
-    assert [note.partition(",")[0] for note in report.to_dict()["notes"]] == [unsaid]
+    assert report.to_dict()["notes"][0].partition(",")[0] == unsaid
     (looked_at,) = [found for name, _, found in doctor.examine(group, read_group(group), IN_FEBRUARY) if name == "crosswalk"]
     assert looked_at.startswith("600 keys of 300 people, digest ")
     assert unsaid in looked_at
@@ -171,12 +171,38 @@ def test_one_snapshot_of_all_months_has_no_month_to_say(make: Make, said: dict[s
     """Asked for what it can't say, a group reads the same line in each run, and no line any more."""
     rows = [("2025-01-05T10:00:00Z", f"u{i}@example.org") for i in range(PEOPLE)]
     app = product(sources=[source()], **{"from": "2025-01-01", "to": "2025-02-01"})
-    directory = make([entity("a", [app])], crosswalk="crosswalk.parquet", namespaces={})
+    several = {"email": {"identifiers_per_person": [1, 3]}}
+    directory = make([entity("a", [app])], crosswalk="crosswalk.parquet", namespaces=several)
     events(rows).write_parquet(directory / "events.parquet")
     made_elsewhere(directory / "crosswalk.parquet", 2)
     stated(directory / "crosswalk.parquet", False, **said)
     notes = run(directory, read_group(directory), NOW).notes
     assert [note.partition(",")[0] for note in notes] == ([] if said else ["crosswalk.parquet doesn't say its key's fingerprint"])
+
+
+@pytest.mark.parametrize(
+    ("said", "each", "is_refused", "is_told"),
+    [
+        (1, 2, True, False),
+        ([1, 3], 5, True, False),
+        ([1, 3], 3, False, False),
+        ("several", 3, False, True),
+        (None, 3, False, True),
+    ],
+)
+def test_a_first_snapshot_that_makes_one_of_a_few(make: Make, said: object, each: int, is_refused: bool, is_told: bool) -> None:
+    """Nothing but the group's word contradicts it. Where that gives no limit, each run says so; within it nobody can tell."""
+    rows = [(f"2025-01-{1 + i % 31:02d}T10:00:00Z", f"u{i}@example.org") for i in range(PEOPLE)]
+    app = product(sources=[source()], **{"from": "2025-01-01", "to": "2025-02-01"})
+    namespaces = {"email": {"identifiers_per_person": said}} if said else {}
+    directory = make([entity("a", [app])], {"events.parquet": events(rows)}, crosswalk=FILE, namespaces=namespaces)
+    made_elsewhere(directory / FILE, each)
+    report = run(directory, read_group(directory), NOW)
+    assert [refusal.code for refusal in report.products[0].refusals] == [Code.NAMESPACE_CONTRADICTED] * is_refused
+    assert any("one person of several can't be seen in identifiers of email" in note for note in report.notes) == is_told
+    people = [figures.group.estimate for figures in report.measured.values()]
+    assert all(abs((estimate or 0) - PEOPLE / each) < 3 for estimate in people), "that is what the figure says then"
+    assert bool(people) != is_refused
 
 
 def test_the_demos_crosswalk_can_be_compared() -> None:
