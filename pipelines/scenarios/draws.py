@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from statistics import NormalDist
 
 import numpy as np
@@ -35,20 +36,12 @@ class Draws:
     paths: int = PATHS
     held: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """By change and key, the place in the input's range that each path has: 0 is its low end, 1 its high end."""
-    _drawn: dict[tuple[str, str], Floats] = field(default_factory=dict, repr=False)
 
     def uniform(self, change: str, key: str) -> Floats:
-        """A number from 0 to 1 a path for an input: evenly spread, in an order of its own."""
+        """A number from 0 to 1 a path for an input: evenly spread, in an order of its own. Not to be written to."""
         if (change, key) in self.held:
             return np.full(self.paths, self.held[change, key])
-        if (change, key) not in self._drawn:
-            self._drawn[change, key] = self._evenly(change, key)
-        return self._drawn[change, key]
-
-    def _evenly(self, change: str, key: str) -> Floats:
-        rng = np.random.default_rng(np.random.SeedSequence(SEED, spawn_key=(zlib.crc32(f"{change}\n{key}".encode()),)))
-        # One number in each of as many equal parts: the ends of a range are then reached on every run.
-        return np.asarray((rng.permutation(self.paths) + rng.random(self.paths)) / self.paths)
+        return _evenly(change, key, self.paths)
 
     def within(self, change: str, key: str, span: PartRange | RateRange | PeopleRange | PeoplePerUnit) -> Floats:
         """A number of a range a path, each equally likely."""
@@ -64,9 +57,10 @@ class Draws:
         return triangular(place, low, likely, high)
 
     def normal(self, change: str, key: str) -> Floats:
-        """A standard normal number a path."""
-        inverse = NormalDist().inv_cdf
-        return np.array([inverse(place) for place in self.uniform(change, key).tolist()])
+        """A standard normal number a path. Not to be written to."""
+        if (change, key) in self.held:
+            return np.full(self.paths, NormalDist().inv_cdf(self.held[change, key]))
+        return _normally(change, key, self.paths)
 
     def days(self, change: str, on: DayRange | None) -> Days:
         """The day of a change a path."""
@@ -75,6 +69,24 @@ class Draws:
         first = on.from_.toordinal()
         days = on.to.toordinal() - first + 1
         return np.asarray(first + np.minimum((days * self.uniform(change, "on")).astype(np.int64), days - 1))
+
+
+# The same each time, so that a slider, or an assumption that is held, draws nothing anew.
+@lru_cache(maxsize=128)
+def _evenly(change: str, key: str, paths: int) -> Floats:
+    rng = np.random.default_rng(np.random.SeedSequence(SEED, spawn_key=(zlib.crc32(f"{change}\n{key}".encode()),)))
+    # One number in each of as many equal parts: the ends of a range are then reached on every run.
+    places = np.asarray((rng.permutation(paths) + rng.random(paths)) / paths)
+    places.flags.writeable = False
+    return places
+
+
+@lru_cache(maxsize=8)
+def _normally(change: str, key: str, paths: int) -> Floats:
+    inverse = NormalDist().inv_cdf
+    numbers = np.array([inverse(place) for place in _evenly(change, key, paths).tolist()])
+    numbers.flags.writeable = False
+    return numbers
 
 
 def triangular(place: Floats, low: float, likely: float, high: float) -> Floats:

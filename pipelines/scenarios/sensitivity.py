@@ -33,8 +33,6 @@ def tornado(paths: ScenarioPaths, decision: Decision) -> tuple[TornadoBar, ...]:
 
 def _held(paths: ScenarioPaths, assumption: Doubt, place: float, decision: Decision) -> GroupPaths:
     held = ScenarioPaths(paths.baseline, paths.definition, {(assumption.change, assumption.key): place})
-    # What is held is never drawn, so the others' numbers are the same.
-    held.draws._drawn.update(paths.draws._drawn)
     return held.after(decision.offset, decision.day)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from affiliates.contributions import contract
+from affiliates.contributions.contract import Contribution
 from affiliates.identity import canaries
 from affiliates.identity.keys import GroupKey
 from affiliates.manifests.group import Group
@@ -94,6 +95,14 @@ def _sketch(some: np.ndarray | Registers, share: float, lg_k: int) -> Registers:
     return some if isinstance(some, Registers) else Registers.from_keys(lg_k, some[: round(len(some) * share)])
 
 
+def _by_key(received: list[Contribution], fingerprints: Mapping[str, str]) -> dict[str, list[Contribution]]:
+    """Contributions by the key that they are of."""
+    by_key: dict[str, list[Contribution]] = {}
+    for one in received:
+        by_key.setdefault(fingerprints.get(str(one.ref), "fingerprint"), []).append(one)
+    return by_key
+
+
 def _manifest(name: str, namespaces: list[str], extra: Mapping[str, Any]) -> dict[str, Any]:
     """A product's manifest, whose months are handed in."""
     return product(name.partition("/")[2], **{"sources": None, "grain": "month", "namespaces": namespaces, **extra})
@@ -108,12 +117,14 @@ def deal_group(
     namespaces: Mapping[str, str] | None = None,
     extra: Mapping[str, Mapping[str, Any]] | None = None,
     missing: Collection[str] = (),
+    fingerprints: Mapping[str, str] | None = None,
     **settings: Any,
 ) -> Iterator[Deal]:
     """A group with so many published months, growing by `growth` a month, whose last month is the base month.
 
     A product of a month before has the first of its people. `namespaces`: by product, the kind of its identifiers; `email` by
     default. `extra`: by product, more keys of its manifest. `missing`: products without a contribution in the base month.
+    `fingerprints`: by product, the key that its contributions are of.
     """
     lg_k = settings.pop("lg_k", LG_K)
     kinds = namespaces or {}
@@ -152,6 +163,7 @@ def deal_group(
                 share = 1 / (1 + growth) ** back
                 parts = {namespace: _sketch(some, share, lg_k) for namespace, some in by_namespace.items()}
                 received.append(contributed(name, month, parts, grain="month", computed_at=NOW))
-            give(store, group, *received)
+            for fingerprint, some in _by_key(received, fingerprints or {}).items():
+                give(store, group, *some, fingerprint=fingerprint)
             assert not publish_month(workspace, store, month).findings
         yield Deal(group, store, workspace, folder)

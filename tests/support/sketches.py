@@ -40,11 +40,11 @@ def contributed(name: str, day: date, parts: dict[str, Registers], **changes: An
     return replace(plain, **{k: v for k, v in changes.items() if k != "audience"})
 
 
-def give(store: ContributionStore, group: Group, *contributions: Contribution) -> None:
-    """Store contributions as if they had been checked."""
+def give(store: ContributionStore, group: Group, *contributions: Contribution, fingerprint: str = "fingerprint") -> None:
+    """Store contributions as if they had been checked, under the key of this fingerprint."""
     store.append_contributions(
         [
-            AcceptedContribution(c, settles_at(group, c.ref, c.grain, c.activity_date, c.day_zone), "fingerprint")
+            AcceptedContribution(c, settles_at(group, c.ref, c.grain, c.activity_date, c.day_zone), fingerprint)
             for c in contributions
         ],
         LATE,

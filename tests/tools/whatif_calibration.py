@@ -24,7 +24,7 @@ from tests.support.demo_people import DemoPeople, demo_people
 KINDS = ("target", "group", "both", "independent", "unknown")
 APART = 6
 """Months from the month of the stated number to the closing."""
-EXACT = 100_000
+EXACT = 40_000
 """Draws of the exact range."""
 SCALE = 0.00005
 """Of the demo's people."""
@@ -115,8 +115,14 @@ def made_up(number: int, crowd: DemoPeople, seed: int = 1) -> Iterator[MadeUpDea
         forced = np.quantile(users - shared, [0.025, 0.975])
         known, new = round(float(shared[0])), round(float(users[0] - shared[0]))
         target = np.concatenate([rng.choice(group, known, replace=False), strangers[:new]])
-        yield MadeUpDeal(kind, ranges.stated(), len(np.union1d(group, target)), float(forced[1] - forced[0]))
+        yield MadeUpDeal(kind, ranges.stated(), _different(group, target), float(forced[1] - forced[0]))
         number -= 1
+
+
+def _different(group: np.ndarray, target: np.ndarray) -> int:
+    """How many different people are in either."""
+    ordered = np.sort(np.concatenate([group, target]))
+    return 1 + int(np.count_nonzero(ordered[1:] != ordered[:-1]))
 
 
 def outcomes(baseline: Baseline, deals: Iterator[MadeUpDeal]) -> Iterator[Outcome]:

@@ -125,3 +125,36 @@ def test_a_target_that_the_manifests_have_and_the_group_hasnt(tmp_path: Path) ->
         answer = asked(deal, "- acquire: Joint\n  on: 2026-10-01\n  contribution: target.parquet")
         assert answer.after.estimate == pytest.approx(80_000, rel=0.02)
         assert answer.before.estimate == pytest.approx(60_000, rel=0.02)
+
+
+def test_what_the_manifests_say_of_later_months_is_in_both_sides(tmp_path: Path) -> None:
+    """A sale that the manifests know already isn't the scenario's doing, and mustn't be forgotten in its months."""
+    ends: dict[str, Any] = {"shop/app": {"to": "2026-12-01"}}
+    with deal_group(tmp_path / "group", TWO, months=2, extra=ends) as deal:
+        answer = asked(deal, "- grow: chat\n  on: 2026-11-01\n  by: 0%", "horizon: 2")
+        assert answer.months[1].before.p50 == pytest.approx(60_000, rel=0.05)
+        assert answer.months[2].before.p50 == pytest.approx(40_000, rel=0.05)
+        assert answer.months[2].after.p50 == pytest.approx(40_000, rel=0.05)
+        assert any("2026-12: shop/app" in note for note in answer.notes)
+
+
+def test_contributions_of_two_keys_arent_united_by_a_change(tmp_path: Path) -> None:
+    """An entity whose sketches are of another key would add all its people, whoever of them the group has."""
+    three = {**TWO, "joint/app": range(20_000, 50_000)}
+    with deal_group(tmp_path / "group", three, months=2, fingerprints={"joint/app": "another"}) as deal:
+        with pytest.raises(RefusedError) as error:
+            asked(deal, "- ownership: {entity: joint, owner: parent, share: 60%}\n  on: 2026-11-01")
+        assert error.value.refusals[0].code == Code.CONTRIBUTIONS_NOT_UNITED
+        assert asked(deal, "- divest: shop\n  on: 2026-11-01").after.estimate == pytest.approx(40_000, rel=0.02)
+
+
+def test_a_coarse_contribution_widens_the_interval(tmp_path: Path) -> None:
+    """A target's sketch of a low lgK is known less well: the answer mustn't look as sure as the group's own figure."""
+    with deal_group(tmp_path / "group", TWO, months=2) as deal:
+        widths = []
+        for lg_k in (14, 12):
+            deal.write_target(people(range(20_000, 200_000)), lg_k=lg_k)
+            month = asked(deal, "- acquire: T\n  on: 2026-10-01\n  contribution: target.parquet").months[0].after
+            assert month.p2_5 <= 200_000 <= month.p97_5
+            widths.append(month.p97_5 - month.p2_5)
+        assert widths[1] > 1.5 * widths[0]

@@ -284,3 +284,24 @@ def test_nothing_of_a_scenario_is_stored(deal: Deal) -> None:
     after = {path: path.stat().st_mtime_ns for path in Path(deal.workspace.directory).rglob("*") if path.is_file()}
     assert after == before
     assert b"Planted Name" not in b"".join(path.read_bytes() for path in after)
+
+
+def test_another_threshold_is_tested_for_both_sides(plain: Baseline) -> None:
+    """A headline with one threshold's number and another one's chance would be wrong in both."""
+    answer = asked(plain, "- threshold: 90_000\n  on: 2026-11-01", "horizon: 2\nthreshold: 120_000")
+    own = {licence.clause: licence for licence in answer.licences if licence.clause.startswith("threshold")}
+    assert {name: (one.threshold, one.before, one.after) for name, one in own.items()} == {
+        "threshold": (120_000, 0.0, 0.0),
+        "threshold after": (90_000, 1.0, 1.0),
+    }
+    assert "chance of over 90,000" in answer.headline
+    assert (answer.threshold, answer.threshold_after) == (120_000, 90_000)
+    assert [month.after.probability_over for month in answer.months] == [0.0, 1.0, 1.0]
+
+
+def test_a_change_on_the_last_day_of_a_month_counts_in_it(plain: Baseline) -> None:
+    """A month's group is that of its end: a day later is the next month's."""
+    last, first = (asked(plain, f"- divest: games\n  on: {day}") for day in ("2026-11-30", "2026-12-01"))
+    assert last.months[1].after.p50 < last.months[1].before.p50
+    assert first.months[1].after == first.months[1].before
+    assert first.months[2].after == last.months[2].after
