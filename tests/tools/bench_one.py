@@ -213,7 +213,6 @@ def _overlaps(by: str, products: str, times: str) -> Callable[[], Callable[[], f
     import numpy as np
     from datasketches import hll_sketch, hll_union
 
-    from affiliates.sketches.image import encode_hll8
     from affiliates.sketches.kernels import hashing
     from affiliates.sketches.overlap import pairwise
     from affiliates.sketches.registers import Registers
@@ -225,7 +224,7 @@ def _overlaps(by: str, products: str, times: str) -> Callable[[], Callable[[], f
         values = np.zeros(1 << 21, np.uint8)
         hashing.raise_simulated(values, np.uint64(number * (people - common)), people, np.uint64(5))
         named[str(number)] = Registers(21, None, values)
-    theirs = {name: hll_sketch.deserialize(encode_hll8(21, s.dense(), s.counts)) for name, s in named.items()}
+    theirs = {name: hll_sketch.deserialize(sketch.to_image()) for name, sketch in named.items()}
 
     def included_and_excluded(one: hll_sketch, other: hll_sketch) -> float:
         union = hll_union(21)
