@@ -68,7 +68,12 @@ def _listed(assumptions: Sequence[Assumption]) -> str:
 
 def threshold_text(answer: ScenarioAnswer) -> str:
     """The threshold after the changes, with what it is of."""
-    return f"{over(answer.comparator)} {short(answer.threshold_after)} ({one_line(answer.threshold_name)})"
+    return f"{over(answer.comparator)} {exact(answer.threshold_after)} ({one_line(answer.threshold_name)})"
+
+
+def exact(line: int) -> str:
+    """A threshold as it is: in millions only where these say all of it."""
+    return f"{line:,}" if line % 100_000 else short(line)
 
 
 def over(comparator: str) -> str:
@@ -81,7 +86,7 @@ def certain(answer: ScenarioAnswer) -> str:
     low, high = answer.bounds
     line = answer.threshold_after
     most = "no upper bound" if high is None else f"at most {short(high, line)}"
-    return f"for certain in {answer.decision_month}: at least {short(low, line)}, {most}"
+    return f"For certain in {answer.decision_month}: at least {short(low, line)}, {most}"
 
 
 def month_lines(answer: ScenarioAnswer) -> dict[str, list[int]]:

@@ -122,7 +122,7 @@ def _frontier(answer: ScenarioAnswer) -> Any:
             showscale=False,
         )
     )
-    heading = f"P({scenario.over(answer.comparator)} {short(line)}) in {answer.decision_month}, by target and overlap"
+    heading = f"P({scenario.over(answer.comparator)} {scenario.exact(line)}) in {answer.decision_month}, by target and overlap"
     figure.update_layout(**_LAYOUT, height=430, title={"text": heading})
     figure.update_xaxes(type="category", title_text="of its people are the group's already")
     figure.update_yaxes(type="category", title_text=f"people of {_text(frontier.target)}")

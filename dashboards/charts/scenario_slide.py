@@ -77,7 +77,7 @@ def _headline(text: str) -> tuple[list[str], float]:
 
 
 def _footer(answer: ScenarioAnswer) -> list[str]:
-    line = f"{scenario.certain(answer)[0].upper()}{scenario.certain(answer)[1:]}. {SCENARIO_STANDING}"
+    line = f"{scenario.certain(answer)}. {SCENARIO_STANDING}"
     return [*_wrapped(scenario.what_it_rests_on(answer), 148, 2), line]
 
 
@@ -155,9 +155,8 @@ def _frontier(axes: "Axes", frontier: Frontier, answer: ScenarioAnswer) -> None:
     axes.set_xticks(range(len(frontier.overlap)), [f"{100 * share:.0f} %" for share in frontier.overlap])
     axes.set_yticks(range(len(frontier.users)), [short(users) for users in frontier.users])
     axes.set_xlabel("of its people are the group's already", fontsize=11, color=SOFT)
-    title = (
-        f"P({scenario.over(answer.comparator)} {short(answer.threshold_after)}) in {answer.decision_month},\nby the people of "
-    )
+    over = f"P({scenario.over(answer.comparator)} {scenario.exact(answer.threshold_after)})"
+    title = f"{over} in {answer.decision_month},\nby the people of "
     name = scenario.one_line(frontier.target)
     axes.set_title(title + (name if len(name) <= 34 else f"{name[:33]}…"), fontsize=11.5, color=INK, loc="left", parse_math=False)
     _plain(axes)

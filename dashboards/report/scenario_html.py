@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 
-from affiliates.errors import in_plain_sight
 from dashboards.charts import scenario, scenario_page
 from dashboards.formats import SCENARIO_STANDING, chance, short
 from pipelines.scenarios.answer import ScenarioAnswer
@@ -57,7 +56,7 @@ def page(answer: ScenarioAnswer) -> str:
     return environment.from_string(_PAGE).render(
         answer=answer,
         rests_on=scenario.what_it_rests_on(answer),
-        certain=in_plain_sight(scenario.certain(answer).capitalize()),
+        certain=scenario.certain(answer),
         standing=SCENARIO_STANDING,
         # plotly escapes what it puts into its script, and `scenario_page` the texts that plotly would obey.
         charts=[Markup(chart) for chart in scenario_page.charts(answer)],  # noqa: S704
@@ -88,7 +87,7 @@ def _tables(answer: ScenarioAnswer) -> list[Table]:
     clauses = [
         [
             clause.name,
-            f"{scenario.over(clause.comparator)} {short(clause.threshold)}",
+            f"{scenario.over(clause.comparator)} {scenario.exact(clause.threshold)}",
             f"{clause.release} ({'assumed' if clause.assumed else 'stated'})",
             clause.month,
             chance(clause.before),

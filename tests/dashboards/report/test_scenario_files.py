@@ -326,6 +326,14 @@ def test_no_file_without_its_number_of_people_near_the_threshold(tmp_path: Path)
     assert "700,000,001" in text or "700.000001 M" in text
     picture = " ".join(element.text or "" for element in svg(near, tmp_path).iter("{http://www.w3.org/2000/svg}text"))
     assert "699.96 M" in picture
+    # Neither is the threshold rounded: 699,999,999 people would be over it.
+    odd = replace(ANSWER, threshold=699_999_999, threshold_after=699_999_999)
+    scenario_files.write(odd, path)
+    assert "over 699,999,999 (Llama 4)" in path.read_text(encoding="utf-8")
+    assert "For certain in 2027-03: at least 450.0 M, at most 720.0 M." in path.read_text(encoding="utf-8")
+    picture = " ".join(element.text or "" for element in svg(odd, tmp_path).iter("{http://www.w3.org/2000/svg}text"))
+    assert "over 699,999,999 (Llama 4)" in picture
+    assert "P(over 699,999,999) in 2027-03" in picture
 
 
 @pytest.mark.parametrize(
