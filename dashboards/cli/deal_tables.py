@@ -106,4 +106,6 @@ def _people(number: float) -> str:
 
 def _percent(share: float) -> str:
     percent = 100 * share
+    if 0 < percent < 0.01:
+        return "under 0.01 %"
     return f"{percent:.1f} %" if percent >= 0.95 or percent == 0 else f"{percent:.2g} %"
