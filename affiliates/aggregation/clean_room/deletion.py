@@ -47,11 +47,8 @@ def destroy(deal: Deal, today: date) -> Destroyed:
     for path in paths:
         path.unlink()
     for side in (OURS, THEIRS):
-        folder = deal.folder / side
-        if folder.is_symlink():
-            folder.unlink()
-        elif folder.is_dir():
-            shutil.rmtree(folder)
+        if (deal.folder / side).is_dir():
+            shutil.rmtree(deal.folder / side)
     name = file_system(deal.folder)
     files = tuple(str(path.relative_to(deal.folder)) for path in paths)
     return Destroyed(files, size, tuple(text for text in left if text), name, meaning(name))
@@ -60,10 +57,13 @@ def destroy(deal: Deal, today: date) -> Destroyed:
 def held(deal: Deal) -> list[Path]:
     """The files that destroying the deal deletes: the key, its canaries, and all that lies in the folders of both sides."""
     tops = [deal.folder / name for name in (KEY_FILE, CANARIES_FILE)]
-    found = [path for path in tops if path.exists() or path.is_symlink()]
+    paths = [path for path in tops if path.exists() or path.is_symlink()]
     for side in (OURS, THEIRS):
-        found += [path for path in (deal.folder / side).rglob("*") if path.is_symlink() or not path.is_dir()]
-    return sorted(found)
+        folder = deal.folder / side
+        # A link may lead to a folder that holds much else: the link alone is the deal's.
+        inside = [folder] if folder.is_symlink() else folder.rglob("*")
+        paths += [path for path in inside if path.is_symlink() or not path.is_dir()]
+    return sorted(paths)
 
 
 def _beside(path: Path, folder: Path) -> str | None:

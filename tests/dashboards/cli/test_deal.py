@@ -13,8 +13,10 @@ import pytest
 
 from affiliates.aggregation.clean_room import deal, reveals
 from affiliates.contributions import contract
+from affiliates.errors import RefusedError
 from affiliates.identity.keys import GroupKey, person_key
 from affiliates.sketches.registers import coupons_of
+from tests.support import deals
 from tests.support.command import answer, mauwatch
 from tests.support.groups import KEY, PLANTED, entity, events, product, source, write_group
 
@@ -293,6 +295,41 @@ def test_a_deal_is_destroyed_in_one_command(sides: tuple[Path, Path, Path, Path]
     assert answer("contribute", "--key-for", their_folder, "--group", theirs, "--yes")["holds"]
 
 
+def test_what_a_link_leads_to_stays_and_is_told(sides: tuple[Path, Path, Path, Path], tmp_path: Path) -> None:
+    """A link to a folder of downloads, followed, would empty it; one that isn't told leaves the sketch that it leads to."""
+    _, folder, _, _ = sides
+    downloads = tmp_path / "downloads"
+    downloads.mkdir()
+    (downloads / "thesis.txt").write_text("of years")
+    theirs = folder / deal.THEIRS
+    shutil.move(theirs / "theirs.parquet", downloads / "theirs.parquet")
+    theirs.rmdir()
+    theirs.symlink_to(downloads)
+    assert answer("deal", "report", folder)["measurable"]
+    gone = answer("deal", "destroy", folder, "--yes")
+    assert sorted(path.name for path in downloads.iterdir()) == ["theirs.parquet", "thesis.txt"]
+    assert deal.THEIRS in gone["files"]
+    assert [text for text in gone["left"] if text.startswith(f"{deal.THEIRS}: it was a link")]
+    assert not theirs.is_symlink()
+
+
+def test_a_scenario_takes_no_target_under_a_deals_key(tmp_path: Path) -> None:
+    """United with the group's month, every shared person would be two."""
+    with deals.deal_group(tmp_path) as group_of_deal:
+        path = group_of_deal.write_target(deals.people(range(10)), key_epoch="deal-0123456789ab", key="abcd" * 16)
+        definition = group_of_deal.definition(
+            f"""\
+            scenario: project-apple
+            changes:
+              - acquire: Example Social
+                on: 2027-03-01
+                contribution: {path.name}
+            """
+        )
+        with pytest.raises(RefusedError, match="under the key of a deal"):
+            group_of_deal.baseline(definition)
+
+
 def test_keys_that_are_not_the_deals(sides: tuple[Path, Path, Path, Path], tmp_path: Path) -> None:
     """By another key everybody is somebody else; by the group's, the other side could test who is in the group's sketches."""
     ours, folder, _, _ = sides
@@ -305,6 +342,9 @@ def test_keys_that_are_not_the_deals(sides: tuple[Path, Path, Path, Path], tmp_p
     # Whoever has no key still compares: a third party that can test nobody's membership.
     assert not answer("deal", "report", folder)["holds_key"]
     path.write_text(text)
+    # Without the group's key a deal goes on: it needs none.
+    (ours / "group.key").unlink()
+    assert answer("contribute", "--key-for", folder, "--group", ours, "--yes")["holds"]
     (ours / "group.key").write_text(text)
     code, said = refusal("contribute", "--key-for", folder, "--group", ours, "--yes")
     assert code == "key-invalid"
