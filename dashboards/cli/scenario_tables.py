@@ -124,13 +124,16 @@ def certain(bounds: Bounds, line: int | None = None) -> str:
 
 def _rests_on(shown: ScenarioAnswer) -> str:
     """The line that P(over) is about, and whether the table's numbers are measured, stated or assumed."""
-    line = f"{_over(shown.comparator)} {short(shown.threshold)} people"
-    if shown.threshold_after != shown.threshold:
-        line = f"{line} before, {short(shown.threshold_after)} after"
     before = f"Before: {shown.before.basis} in {shown.base_month}, growth assumed."
     on = [(basis, [a for a in shown.assumptions if a.basis == basis]) for basis in (RestsOn.STATED, RestsOn.ASSUMED)]
     rests = [f"{basis}: {_listed(assumptions)}" for basis, assumptions in on if assumptions]
-    return f"P(over): {line} ({shown.threshold_name}). {before} After: {'; '.join((shown.after.basis, *rests))}."
+    return f"P(over): {_line(shown)}. {before} After: {'; '.join((shown.after.basis, *rests))}."
+
+
+def _line(shown: ScenarioAnswer) -> str:
+    """The line that is tested: its name is that of the line before the changes."""
+    line = f"{_over(shown.comparator)} {short(shown.threshold)} ({shown.threshold_name})"
+    return line if shown.threshold_after == shown.threshold else f"{line} before, {short(shown.threshold_after)} after"
 
 
 def _over(comparator: str) -> str:
@@ -161,7 +164,8 @@ def _chances(shown: ScenarioAnswer) -> Iterator[str]:
             f"{chance(clause.after)} after; by the range {_if_any(clause.before_by_range)} and {_if_any(clause.after_by_range)}."
         )
     if len(tests) > _CLAUSES:
-        yield f"… and {len(tests) - _CLAUSES} more tests (--json has all)."
+        left = len(tests) - _CLAUSES
+        yield f"… and {left} more test{'s' if left > 1 else ''} (--json has all)."
     before, after = shown.crossing.before, shown.crossing.after
     yield (
         f"First month by which the threshold was crossed with 10 %: {before.p10 or 'none'} before, {after.p10 or 'none'} after; "
@@ -227,7 +231,7 @@ def compared(comparison: Comparison) -> RenderableType:
         ("answer", *(one.headline for one in answers)),
         ("from", *(f"{one.base_month}, by {one.reading}" for one in answers)),
         ("before", *(f"{_people(one.before.estimate)} ({one.before.basis})" for one in answers)),
-        ("threshold", *(f"{_over(one.comparator)} {short(one.threshold_after)}, {one.threshold_name}" for one in answers)),
+        ("threshold", *map(_line, answers)),
         *((f"after, {name}", *(_after(one, name) for one in answers)) for name in names),
         *((f"P(over), {clause}", *(_clause(one, clause) for one in answers)) for clause in _clauses(answers)),
         ("most matters", *(bar_text(bar, one.threshold_after) if bar else "–" for one, bar in zip(answers, bars, strict=True))),

@@ -108,6 +108,15 @@ def test_a_number_near_the_threshold_is_not_rounded_onto_it() -> None:
     assert "699.96 M 650.0–700.000001 M" in text
 
 
+def test_another_threshold_after_the_changes_has_not_the_name_of_the_first() -> None:
+    """650 M under the name of Llama 4 would be a line that no licence has."""
+    other = replace(ANSWER, threshold_after=650_000_000)
+    line = "over 700.0 M (Llama 4) before, 650.0 M after"
+    assert f"P(over): {line}." in in_words(scenario_tables.answer(other))
+    rows = in_words(scenario_tables.compared(compare.side_by_side({"a@1": ANSWER, "b@1": other})))
+    assert f"threshold over 700.0 M (Llama 4) {line}" in rows
+
+
 def test_a_title_obeys_nobody() -> None:
     evil = replace(ANSWER, headline="Buying \x1b[2J\u202eit", notes=("a\x1b]0;b\x07c",))
     assert not re.search("[\x1b\u202e\x07]", "".join(lines(scenario_tables.answer(evil))))
