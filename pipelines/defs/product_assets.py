@@ -105,10 +105,13 @@ def _step(name: str, grain: Grain, products: Products, calendar: Calendar) -> dg
                 continue
             outcomes[key] = computed.outcomes
             yield from _materializations(key, computed, context.run.run_id)
-        # What the checks are of is asked for once: Dagster would ask, and write all events so far, for each check.
-        latest = checks.latest_materializations(context.instance, list(outcomes))
-        for key in outcomes:
-            yield from checks.evaluations(key, check_names, outcomes[key], latest.get(key))
+        with run_context.without_data("the checks' results"):
+            # What the checks are of is asked for once: Dagster would ask, and write all events so far, for each check.
+            latest = checks.latest_materializations(context.instance, list(outcomes))
+            evaluations = [
+                event for key in outcomes for event in checks.evaluations(key, check_names, outcomes[key], latest.get(key))
+            ]
+        yield from evaluations
         if failures:
             raise failure_of_all(failures)
 
