@@ -197,9 +197,8 @@ def _series(store: ContributionStore, group: Group, reading: Reading, month: dat
     known = history.known_months(store, group, reading)
     points = [point for point in known.points if point.number <= month_number(month)]
     if len(points) < 2:
-        note = (
-            f"{len(points)} published months are known to {month:%Y-%m}, too few to say how the group grows: taken as not growing"
-        )
+        known_months = "one published month is" if points else "no published month is"
+        note = f"{known_months} known to {month:%Y-%m}, too few to say how the group grows: taken as not growing"
         return None, (note,)
     series = even_series(f"{group.settings.group} by {reading.name}", points, 1, "month", notes=tuple(known.notes))
     return series, ()
