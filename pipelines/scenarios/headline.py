@@ -55,8 +55,8 @@ def notes(paths: ScenarioPaths, months: ScenarioMonths) -> Iterator[str]:
         yield f"no upper bound: {months.reasons[0]}{more}"
     if months.impossible >= 0.005:
         yield f"on {chance(months.impossible)} of the paths the stated overlap couldn't hold: those are drawn again"
-    yield "products keep their sizes relative to the group: the series says how the whole grows, and not each part"
     yield f"by the estimate, {in_words(baseline.method)}; the bounds hold whoever is who"
+    yield "products keep their sizes relative to the group: the series says how the whole grows, and not each part"
     for change in paths.changes:
         if change.source is None:
             yield f"no source is stated for: {change.label}"
