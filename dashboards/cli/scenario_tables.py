@@ -36,7 +36,8 @@ def answer(shown: ScenarioAnswer, kept: Sequence[str] = ()) -> RenderableType:
     last = [line for sentence in (*kept, STANDING) for line in _wrapped(sentence, style="dim")]
     room = HEIGHT - len(last) - 1  # The prompt has a line of its own.
     least = min(_LEAST_NOTES, sum(len(_wrapped(f"- {note}", "  ")) for note in shown.notes))
-    sentences = [*_what_matters(shown), *_chances(shown), *_targets(shown)]
+    first, *others = _chances(shown)
+    sentences = [*_what_matters(shown), first, *_targets(shown), *others]
     for number, sentence in enumerate(sentences):
         wrapped = _wrapped(sentence, "  ")
         left = len(sentences) - number - 1
