@@ -116,13 +116,16 @@ def _check_months(
 
     `days`: those of the pass. `tallies`: the pass's, by period.
     """
+    n_days = Counter(map(month_of, days))
+    by_month = defaultdict[date, list[_Tally]](list)
+    for first, tally in tallies.items():
+        by_month[month_of(first)].append(tally)
     for month, frequent in sorted(months.items()):
-        of_month = [tally for first, tally in tallies.items() if month_of(first) == month]
+        of_month = by_month[month]
         sketches = [tally.absorbers[cell].registers() for tally in of_month for cell in tally.judged]
         people = round(Registers.union(sketches, settings.lg_k).bounds().estimate)
-        n_days = sum(month_of(day) == month for day in days)
         events = sum(tally.judged_events for tally in of_month)
-        frequent.check(f"{subject}, {month:%Y-%m}", product, events, people, settings.largest_person, n_days)
+        frequent.check(f"{subject}, {month:%Y-%m}", product, events, people, settings.largest_person, n_days[month])
 
 
 def contribute(
@@ -142,6 +145,7 @@ def contribute(
     """
     zone = context.settings.time_zone
     subject = str(ref)
+    definition = definition_digest(product, context.settings)
     identified = 0
     unidentified = 0
     left_out = 0
@@ -195,7 +199,8 @@ def contribute(
         check_counted(subject, product, numbers)
         pass_periods = sorted({first_day(product.grain, day) for day in pass_days})
         contributions = (
-            _contribution(ref, product, first, tallies[first], crosswalk, canary_images, context, month) for first in pass_periods
+            _contribution(ref, product, definition, first, tallies[first], crosswalk, canary_images, context, month)
+            for first in pass_periods
         )
         yield [one if tells_excluded else replace(one, excluded_events=None) for one in contributions]
 
@@ -297,6 +302,7 @@ def _producer() -> str:
 def _contribution(
     ref: ProductRef,
     product: Product,
+    definition: str,
     first: date,
     tally: _Tally,
     crosswalk: Crosswalk | None,
@@ -304,7 +310,10 @@ def _contribution(
     context: EdgeContext,
     month: date,
 ) -> Contribution:
-    """The contribution of a period, named by its first day. `month`: whose key made it."""
+    """The contribution of a period, named by its first day.
+
+    `definition`: the digest of the settings that decide who counts. `month`: whose key made the contribution.
+    """
     lg_k = context.settings.lg_k
     namespaces = dict.fromkeys(namespace for source in product.sources for namespace in source.namespaces)
     # A row for each namespace of the sources even without users: its canary proves the way there.
@@ -327,7 +336,7 @@ def _contribution(
         unidentified_events=tally.unidentified,
         undecided_events=tally.undecided,
         definition=product.active.label,
-        definition_digest=definition_digest(product, context.settings),
+        definition_digest=definition,
         day_zone=product.day_zone or context.settings.time_zone,
         computed_at=context.now,
         producer=_producer(),

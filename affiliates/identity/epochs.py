@@ -15,10 +15,13 @@ REACH = 29
 
 def next_epoch(settings: Settings, day: date) -> KeySource | None:
     """The next epoch, if it begins within `REACH` days: then the day is contributed under its key, too. Else None."""
-    following = settings.epochs.index(settings.epoch_of(month_of(day))) + 1
-    if following == len(settings.epochs):
+    epochs = settings.epochs
+    if len(epochs) < 2:
         return None
-    epoch = settings.epochs[following]
+    following = epochs.index(settings.epoch_of(month_of(day))) + 1
+    if following == len(epochs):
+        return None
+    epoch = epochs[following]
     return epoch if epoch.from_ and (epoch.from_ - day).days <= REACH else None
 
 

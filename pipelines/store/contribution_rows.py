@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, datetime
 from typing import Any
 
@@ -25,6 +25,9 @@ from pipelines.store.sketches import PackedSketch
 
 _ROWS = 2000
 """Rows sent at a time: a day's sketch can have a megabyte."""
+
+_HANDED_OVER = ("digest", *(field.name for field in fields(Contribution) if field.name in schema.contributions.c))
+"""The columns of `contributions` that follow from what an affiliate hands over: a contribution has them by these names."""
 
 
 @dataclass
@@ -121,8 +124,7 @@ def copy_of(connection: sa.Connection, number: int, new_number: int, computed_at
 def _contribution_row(accepted: AcceptedContribution, sender: str | None, restated: Restatement | None) -> dict[str, Any]:
     """A row of `contributions`, without the values that the store gives. A day's second contribution restates no month."""
     contribution = accepted.contribution
-    # What affiliates hand over has the columns' names; the store's own columns follow.
-    own = {c.name: getattr(contribution, c.name) for c in schema.contributions.c if hasattr(contribution, c.name)}
+    own = {name: getattr(contribution, name) for name in _HANDED_OVER}
     changes = restated and not accepted.next_epoch and month_of(contribution.activity_date) in restated.months
     why = restated if changes else None
     return own | {

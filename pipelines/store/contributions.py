@@ -3,6 +3,7 @@
 Over 300 lines: one class is the only way to contributions in the store.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
@@ -328,13 +329,17 @@ def open_store(url: str, directory: Path, create: bool = False) -> Iterator[Cont
 
 def _replace_seen(connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Put rows of `sources_seen` in the place of the same periods' rows."""
-    sources_seen = schema.sources_seen
+    seen = schema.sources_seen
+    *subject, period = (seen.c[name] for name in SUBJECT_COLUMNS)
+    by_subject = defaultdict[tuple[Any, ...], list[date]](list)
+    for row in rows:
+        by_subject[tuple(row[column.name] for column in subject)].append(row[period.name])
+    for values, periods in by_subject.items():
+        same = [column == value for column, value in zip(subject, values, strict=True)]
+        for chunk in schema.chunks(periods):
+            connection.execute(seen.delete().where(*same, period.in_(chunk)))
     if rows:
-        same = [sources_seen.c[name] == sa.bindparam(f"its_{name}") for name in SUBJECT_COLUMNS]
-        connection.execute(
-            sources_seen.delete().where(*same), [{f"its_{name}": row[name] for name in SUBJECT_COLUMNS} for row in rows]
-        )
-        connection.execute(sources_seen.insert(), rows)
+        connection.execute(seen.insert(), rows)
 
 
 def receipt_row(handed: HandedInFile, known_at: datetime, reasons: Sequence[str]) -> dict[str, Any]:

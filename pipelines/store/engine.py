@@ -2,24 +2,19 @@
 
 Writers take turns. So rows become visible in the order of their numbers, and "all rows up to number N" means the same for
 ever. Readers never wait: they see what was committed when they began.
-
-Over 300 lines: two databases, and what each of their errors means to a user.
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import sqlalchemy as sa
 
 from affiliates.concurrency import private_folder
 from affiliates.errors import Code, RefusedError, refused
-from pipelines.store import mark, schema, views
-
-if TYPE_CHECKING:
-    from alembic.config import Config
+from pipelines.store import mark, upgrade
 
 _WAITS = {"connect_timeout": 10, "keepalives_idle": 60, "keepalives_interval": 10, "keepalives_count": 6}
 """PostgreSQL's seconds to connect, and after which a server that has gone without a word is given up; for the URL to change."""
@@ -78,12 +73,6 @@ class Store:
             yield connection
 
 
-def sql_folder() -> Path:
-    """The folder of migrations and views: `pipelines/sql` in the wheel, `sql` at the top of a checkout."""
-    inside = Path(__file__).parents[1] / "sql"
-    return inside if inside.is_dir() else Path(__file__).parents[2] / "sql"
-
-
 def exists(url: str, directory: Path) -> bool:
     """Whether there is a store to open: SQLite's file, or PostgreSQL's tables.
 
@@ -96,7 +85,7 @@ def exists(url: str, directory: Path) -> bool:
         is_there = path.is_file() and path.stat().st_size > 0
     else:
         with _reached(url, directory) as engine, engine.connect() as connection:
-            is_there = _revision(connection) is not None
+            is_there = upgrade.revision(connection) is not None
     if not is_there and _is_kept(parsed) and mark.read(directory) is not None:
         raise mark.gone(_shown(url))
     return is_there
@@ -130,17 +119,24 @@ def connected(url: str, directory: Path, create: bool = False) -> Iterator[sa.En
     Raises `RefusedError` where there is no store, where there was one (`mark`), where the database can't be reached, or where the
     schema isn't this program's.
     """
-    if not exists(url, directory) and not create:
-        raise refused(Code.STORE_MISSING, "the store", "isn't there yet", _shown(url), "make it with `mauwatch run`")
+    parsed = _parsed(url, directory)
+    missing = refused(Code.STORE_MISSING, "the store", "isn't there yet", _shown(url), "make it with `mauwatch run`")
+    is_file = parsed.get_backend_name() == "sqlite"
+    if is_file and not exists(url, directory) and not create:  # Before a connection makes the file.
+        raise missing
     with _reached(url, directory) as engine:
-        is_kept = _is_kept(_parsed(url, directory))
         with engine.connect() as connection:
+            present = upgrade.revision(connection)
+        if present is None:
             # A file with no table in it is no store, nor is another program's database.
-            if is_kept and _revision(connection) is None and mark.read(directory) is not None:
+            if _is_kept(parsed) and mark.read(directory) is not None:
                 raise mark.gone(_shown(url))
-        _migrate(engine, create)
+            if not is_file and not create:
+                raise missing
+        if present != upgrade.newest_revision():
+            _migrate(engine, present, create)
         yield engine
-        if create and is_kept:
+        if create and _is_kept(parsed):
             with engine.connect() as connection:
                 mark.note(connection, directory)
 
@@ -155,8 +151,10 @@ def _reached(url: str, directory: Path) -> Iterator[sa.Engine]:
             _private_file(Path(str(absolute.database)))
         is_psycopg = absolute.drivername == "postgresql+psycopg"
         waits = {name: seconds for name, seconds in _WAITS.items() if name not in absolute.query} if is_psycopg else {}
+        # PostgreSQL is asked for a type that no column has, at each connection, unless told otherwise.
+        unused = {"use_native_hstore": False} if is_psycopg else {}
         # Without parameters in an error's text: they hold sketches and settings.
-        engine = sa.create_engine(absolute, connect_args=waits, hide_parameters=True)
+        engine = sa.create_engine(absolute, connect_args=waits, hide_parameters=True, **unused)
     except (sa.exc.ArgumentError, ModuleNotFoundError):
         raise refused(
             Code.STORE_UNUSABLE,
@@ -259,45 +257,13 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
         connection.execute(f"pragma {pragma}")
 
 
-def _config() -> "Config":
-    from alembic.config import Config
-
-    config = Config()
-    # Alembic's options are read by configparser, for which a per cent sign begins a name.
-    config.set_main_option("script_location", str(sql_folder() / "migrations").replace("%", "%%"))
-    return config
-
-
-def newest_revision() -> str:
-    """The schema that this program has: the number that the last migration's file begins with."""
-    return max(path.name.partition("_")[0] for path in (sql_folder() / "migrations" / "versions").glob("[0-9]*.py"))
-
-
-def _revision(connection: sa.Connection) -> str | None:
-    """The store's schema, as alembic notes it; null where there is none."""
-    if not sa.inspect(connection).has_table("alembic_version"):
-        return None
-    number: str | None = connection.scalar(sa.text("select version_num from alembic_version"))
-    return number
-
-
-def _migrate(engine: sa.Engine, create: bool) -> None:
-    """Upgrade the schema to the newest, with all views made anew.
+def _migrate(engine: sa.Engine, present: str | None, create: bool) -> None:
+    """Make the schema where there is none, or upgrade the `present` one to the newest.
 
     Raises `RefusedError` for an older schema without `create`, and for a newer one.
     """
-    newest = newest_revision()
-    with engine.connect() as connection:
-        present = _revision(connection)
-    if present == newest:
-        return
-    # Imported where a schema has to be made alone: alembic takes half a second, and a store is up to date nearly always.
-    from alembic import command
-    from alembic.script import ScriptDirectory
-
-    config = _config()
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    if present is not None and present not in known:
+    newest = upgrade.newest_revision()
+    if present is not None and not upgrade.is_known(present):
         raise refused(
             Code.STORE_SCHEMA,
             "the store",
@@ -314,12 +280,8 @@ def _migrate(engine: sa.Engine, create: bool) -> None:
             "bring it up to date with `mauwatch run`",
         )
     with Store(engine).writing() as connection:
-        if _revision(connection) == newest:
-            return  # Another process has just done it.
-        config.attributes["connection"] = connection
-        # SQLite changes no table that a view reads, so all views go first. Both are one transaction with the upgrade.
-        views.drop(connection, sql_folder() / "views")
-        command.upgrade(config, "head")
-        views.create(connection, sql_folder() / "views")
-        connection.execute(schema.column_comments.delete())
-        connection.execute(schema.column_comments.insert(), [*schema.comments(), *views.comments(sql_folder() / "views")])
+        now = upgrade.revision(connection)  # Another process may have made or upgraded it in the meantime.
+        if now is None:
+            upgrade.create(connection)
+        elif now != newest:
+            upgrade.upgrade(connection)

@@ -49,19 +49,14 @@ def drop(connection: sa.Connection, folder: Path) -> None:
         connection.exec_driver_sql(f"drop view if exists {view.name}")
 
 
-def create(connection: sa.Connection, folder: Path) -> None:
-    """Create the folder's views; in PostgreSQL with their comments, which SQLite has none of."""
+def statements(folder: Path, with_comments: bool) -> Iterator[str]:
+    """What creates the folder's views; `with_comments`: for PostgreSQL, since SQLite has none."""
     for view in read(folder):
-        _run(connection, f"create view {view.name} as {view.query}")
-        if connection.dialect.supports_comments:
-            _run(connection, f"comment on view {view.name} is {_quoted(view.comment)}")
+        yield f"create view {view.name} as {view.query}"
+        if with_comments:
+            yield f"comment on view {view.name} is {_quoted(view.comment)}"
             for name, meaning in view.columns.items():
-                _run(connection, f"comment on column {view.name}.{name} is {_quoted(meaning)}")
-
-
-def _run(connection: sa.Connection, statement: str) -> None:
-    # `text` takes a colon for a parameter's beginning.
-    connection.execute(sa.text(statement.replace(":", r"\:")))
+                yield f"comment on column {view.name}.{name} is {_quoted(meaning)}"
 
 
 def _quoted(text: str) -> str:

@@ -32,6 +32,11 @@ def running_postgres() -> Iterator[sa.Engine]:
         url = sa.make_url(server.get_uri()).set(drivername="postgresql+psycopg")
         engine = sa.create_engine(url, isolation_level="AUTOCOMMIT")
         try:
+            with engine.connect() as connection:
+                # No test pulls the plug, so nothing has to reach the disk before a commit has its answer.
+                for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):
+                    connection.execute(sa.text(f"alter system set {setting} = off"))
+                connection.execute(sa.text("select pg_reload_conf()"))
             yield engine
         finally:
             engine.dispose()

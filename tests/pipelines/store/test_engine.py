@@ -2,32 +2,85 @@
 
 import threading
 import time
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from affiliates.errors import RefusedError
 from pipelines.records import StatedCount
-from pipelines.store import contributions, engine, schema
+from pipelines.store import contributions, engine, schema, upgrade
 from pipelines.store.contributions import ContributionStore
+from pipelines.store.engine import Store
 from tests.support.databases import SQLITE, both_databases
 from tests.support.groups import NOW
 
 
+def migrated(url: str, directory: Path) -> None:
+    """A store that went through every migration, as those that users have."""
+    with engine._reached(url, directory) as reached, Store(reached).writing() as connection:
+        settings = upgrade.config()
+        settings.attributes["connection"] = connection
+        command.upgrade(settings, "0001")
+    with contributions.open_store(url, directory, create=True):
+        pass
+
+
 @both_databases
-def test_schema_of_the_migrations_is_the_schema_of_the_tables(store_url: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("through_migrations", [True, False])
+def test_schema_of_a_store_is_the_schema_of_the_tables(store_url: str, tmp_path: Path, through_migrations: bool) -> None:
     """Else a new store and an upgraded one would differ, and one of them would fail later."""
+    if through_migrations:
+        migrated(store_url, tmp_path)
     with contributions.open_store(store_url, tmp_path, create=True) as store, store.reading() as connection:
         assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), schema.metadata) == []
         comments = connection.execute(sa.select(schema.column_comments)).fetchall()
     of_tables = [c for c in comments if c.table_name in schema.metadata.tables]
     assert len(of_tables) == sum(1 + len(t.columns) for t in schema.metadata.tables.values())
     assert all(comment for *_, comment in comments)
+
+
+@both_databases
+def test_a_new_store_is_the_one_that_all_migrations_make(
+    store_url: str, another_store: Callable[..., str], tmp_path: Path
+) -> None:
+    """A new store is made in one step: without an index, a default or a view it would be slow or wrong for new users alone."""
+    url = another_store()
+    migrated(url, tmp_path / "migrated")
+    with contributions.open_store(store_url, tmp_path / "new", create=True):
+        pass
+    assert everything(store_url, tmp_path / "new") == everything(url, tmp_path / "migrated")
+
+
+def everything(url: str, directory: Path) -> dict[str, Any]:
+    """All that a database says of a store's schema, alembic's own table and comments among it; but for the columns' order."""
+    with engine.connected(url, directory) as reached, reached.connect() as connection:
+        inspected = sa.inspect(connection)
+        names = inspected.get_table_names()
+        comments = connection.execute(sa.select(schema.column_comments)).all()
+        indices = {name: sorted(inspected.get_indexes(name), key=str) for name in names}
+        return {
+            "columns": {
+                name: {c["name"]: repr(c) for c in inspected.get_columns(name)} for name in [*names, *inspected.get_view_names()]
+            },
+            "views": {name: inspected.get_view_definition(name) for name in inspected.get_view_names()},
+            "keys": {name: inspected.get_pk_constraint(name) for name in names},
+            # SQLAlchemy reads no name of a column that was added with its foreign key.
+            "references": {name: sorted(repr(k | {"name": ""}) for k in inspected.get_foreign_keys(name)) for name in names},
+            "indices": indices,
+            "unique": {name: inspected.get_unique_constraints(name) for name in names},
+            "conditions": {name: inspected.get_check_constraints(name) for name in names},
+            "comments": sorted(map(tuple, comments)),
+            "of tables": {name: inspected.get_table_comment(name) for name in names} if reached.name == "postgresql" else {},
+            "revision": upgrade.revision(connection),
+        }  # fmt: skip
 
 
 @both_databases
@@ -148,4 +201,4 @@ def test_chunks_are_all_items_in_their_order() -> None:
 
 def test_the_newest_schema_is_the_migrations_last() -> None:
     """By the files' names, for alembic is asked only where a schema has to be made."""
-    assert engine.newest_revision() == ScriptDirectory.from_config(engine._config()).get_current_head()
+    assert upgrade.newest_revision() == ScriptDirectory.from_config(upgrade.config()).get_current_head()

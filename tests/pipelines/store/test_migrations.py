@@ -18,8 +18,8 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 
-from pipelines.store import contributions, ledger, publications
-from pipelines.store.engine import Store, _config, _reached
+from pipelines.store import contributions, ledger, publications, upgrade
+from pipelines.store.engine import Store, _reached
 from tests.support.databases import both_databases, rows_of
 from tests.support.paths import DATA
 
@@ -30,7 +30,7 @@ Rows = dict[str, list[dict[str, Any]]]
 def older(url: str, directory: Path, revision: str, rows: Rows) -> None:
     """A store as it was under an older schema, filled without any of our code."""
     with _reached(url, directory) as engine, Store(engine).writing() as connection:
-        config = _config()
+        config = upgrade.config()
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
         for name, of_table in rows.items():

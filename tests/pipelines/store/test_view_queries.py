@@ -2,12 +2,12 @@
 
 import sqlite3
 
-from pipelines.store import engine, views
+from pipelines.store import upgrade, views
 
 
 def test_headroom_is_a_range() -> None:
     """A BI tool that has the estimate's headroom alone shows 50 million left where the group may be 250 million over."""
-    (query,) = (view.query for view in views.read(engine.sql_folder() / "views") if view.name == "licence_results")
+    (query,) = (view.query for view in views.read(upgrade.sql_folder() / "views") if view.name == "licence_results")
     with sqlite3.connect(":memory:") as connection:
         columns = "id, licence, licensee, reading, of_record, released, measured_month, threshold, result, estimate, lower, upper"
         connection.execute(f"create table licence_tests ({columns}, known_at)")

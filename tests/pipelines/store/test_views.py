@@ -10,12 +10,12 @@ import psycopg
 import pytest
 
 from affiliates.manifests.loader import read_group
-from pipelines.store import engine, views
+from pipelines.store import upgrade, views
 from pipelines.workflows.run import run
 from tests.support.databases import both_databases
 from tests.support.groups import NOW, entity, events, product
 
-VIEWS = {v.name: v for v in views.read(engine.sql_folder() / "views")}
+VIEWS = {v.name: v for v in views.read(upgrade.sql_folder() / "views")}
 pytestmark = both_databases
 
 
