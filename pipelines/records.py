@@ -6,6 +6,7 @@ A store keeps them, or a bundle of evidence. This module reaches no database: wh
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import date, datetime
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from affiliates.manifests.product import ProductRef
@@ -102,15 +103,23 @@ class StoredContribution:
         Two stores that were given the same contributions have the same content: this store's number and the time of
         computation are left out.
         """
-        # `key_epoch` tells a second contribution already; `definition` is a label, and its digest says who counts.
-        left_out = {"id", "computed_at", "definition", "erased_at", "next_epoch"}
-        # These columns are younger than the first digests: a contribution that has nothing in them keeps the digest that it had.
-        left_out |= {name for name in ("audiences", "excluded_events") if not getattr(self, name)}
-        return [str(getattr(self, f.name)) for f in fields(self) if f.name not in left_out]
+        return [str(value) for name in _content_fields() if (value := getattr(self, name)) or name not in _YOUNGER]
 
     def lacks(self, audiences: Sequence[str]) -> bool:
         """Whether the contribution says nothing about at least one of these audiences."""
         return self.audiences is not None and not set(audiences) <= set(self.audiences.split())
+
+
+_YOUNGER = ("audiences", "excluded_events")
+"""Fields that are younger than the first digests: a contribution that has nothing in them keeps the digest that it had."""
+
+
+@cache
+def _content_fields() -> tuple[str, ...]:
+    """The fields of a contribution's content."""
+    # `key_epoch` tells a second contribution already; `definition` is a label, and its digest says who counts.
+    left_out = {"id", "computed_at", "definition", "erased_at", "next_epoch"}
+    return tuple(field.name for field in fields(StoredContribution) if field.name not in left_out)
 
 
 class AcceptedContribution(NamedTuple):

@@ -13,7 +13,7 @@ import hashlib
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -209,18 +209,22 @@ class Registers:
         The limits are the library's for two standard errors, stretched by `STRETCH`. There are at least as many people as
         occupied registers, whatever the library's rounding says.
         """
-        return self._bounds
+        return Bounds(0.0, 0.0, 0.0) if self.is_empty else _bounds(self.lg_k, self.counts.tobytes())
 
-    @cached_property
-    def _bounds(self) -> Bounds:
-        if self.is_empty:
-            return Bounds(0.0, 0.0, 0.0)
-        sketch = hll_sketch.deserialize(encode_sums(self.lg_k, self.counts))
-        occupied = float((1 << self.lg_k) - self.counts[0])
-        estimate = max(sketch.get_estimate(), occupied)
-        lower = estimate - STRETCH * (estimate - sketch.get_lower_bound(2))
-        upper = estimate + STRETCH * (sketch.get_upper_bound(2) - estimate)
-        return Bounds(estimate, min(max(lower, occupied), estimate), max(upper, estimate))
+
+@lru_cache(maxsize=1 << 13)
+def _bounds(lg_k: int, histogram: bytes) -> Bounds:
+    """The bounds of all sketches with so many registers of each value; `histogram`: the bytes of `Registers.counts`.
+
+    Kept, since a sketch that is read again, or that has as many people as another day's, is estimated again and again.
+    """
+    counts = np.frombuffer(histogram, np.int64)
+    sketch = hll_sketch.deserialize(encode_sums(lg_k, counts))
+    occupied = float((1 << lg_k) - counts[0])
+    estimate = max(sketch.get_estimate(), occupied)
+    lower = estimate - STRETCH * (estimate - sketch.get_lower_bound(2))
+    upper = estimate + STRETCH * (sketch.get_upper_bound(2) - estimate)
+    return Bounds(estimate, min(max(lower, occupied), estimate), max(upper, estimate))
 
 
 def standard_error(lg_k: int, estimate: float) -> float:

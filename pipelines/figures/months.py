@@ -71,6 +71,7 @@ class Months:
         self._in_force = {} if anew else publications.in_force(store)
         self._published: dict[str, dict[date, Measured]] = {}
         self._looked_up: dict[tuple[date, str, date | None], Measured | RefusedError | None] = {}
+        self._gathered: dict[tuple[object, ...], Inputs] = {}
 
     def figures_of(self, month: date, reading: Reading, on: date | None = None) -> Measured | None:
         """A month's figures for the group as it is on a day (default: the month's last); null where nothing was contributed.
@@ -98,13 +99,20 @@ class Months:
         # The month is signed by a reading that has another name now, or none: whose figures these would be nobody can tell.
         if published is None and (signed := signed_readings.gone(self._in_force, self.group).get(month)):
             raise signed_readings.refuse(signed)
-        inputs = gather(self.store, self.group, month, reading, on)
+        inputs = self._gather(month, reading, on)
         if inputs.is_empty:
             return None
         # What is published of the same inputs is what would be measured.
         if published is not None and published.inputs == inputs.digest and published.method == METHOD:
             return replace(rows.read_figures(self.store, published, reading), inputs=inputs)
         return self._measured(inputs)
+
+    def _gather(self, month: date, reading: Reading, on: date | None) -> Inputs:
+        """What a month's figures rest on now: read once for readings that differ in nothing but what they count."""
+        key = month, on, reading.audiences, reading.control_share
+        if key not in self._gathered:
+            self._gathered[key] = gather(self.store, self.group, month, reading, on)
+        return replace(self._gathered[key], reading=reading)
 
     def _published_figures(self, published: Publication, reading: Reading, on: date | None) -> Measured | None:
         """The published figures, or for another day's group the figures by what the published ones could rest on."""

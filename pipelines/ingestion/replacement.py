@@ -138,17 +138,14 @@ def same_users(received: Sequence[AcceptedContribution], cells: Collection[Cell]
     owners = defaultdict[tuple[str, date, str], set[ProductRef]](set)
     for cell in cells:
         owners[cell.grain, cell.activity_date, cell.sketch].add(cell.ref)
-    parts = [
-        (accepted.contribution, part)
-        for accepted in received
-        for part in accepted.contribution.parts
-        if part.registers.bounds().estimate >= MANY
-    ]
+    parts = [(accepted.contribution, part) for accepted in received for part in accepted.contribution.parts]
     for contribution, part in parts:
         owners[contribution.grain, contribution.activity_date, part.registers.digest()].add(contribution.ref)
     for contribution, part in parts:
         others = owners[contribution.grain, contribution.activity_date, part.registers.digest()] - {contribution.ref}
-        for other in sorted(others):
+        # Estimated last: nearly no part has the users of another one.
+        is_chance = not others or part.registers.bounds().estimate < MANY
+        for other in () if is_chance else sorted(others):
             yield (
                 f"{contribution.subject}: its {part.audience} users of {part.namespace} are the very ones of "
                 f"{other}: is it another product's file?"
@@ -177,8 +174,11 @@ def many_events(contribution: Contribution) -> Iterator[str]:
     first = contribution.activity_date
     days = (last_day(contribution.grain, first) - first).days + 1
     for part in contribution.parts:
+        # Events that aren't even many for one user need no estimate.
+        if part.audience == "automated" or not plausibility.are_many(part.events, 1, days):
+            continue
         users = round(part.registers.bounds().estimate)
-        if part.audience != "automated" and plausibility.are_many(part.events, users, days):
+        if plausibility.are_many(part.events, users, days):
             yield (
                 f"{contribution.subject}: {part.events:,} events of {users:,} {part.audience} users of {part.namespace}: have "
                 "keys been lost, or become one?"

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from affiliates.concurrency import ordered
 from affiliates.manifests.product import ProductRef
-from affiliates.periods import DAY, Grain, month_of
+from affiliates.periods import Grain, month_of
 from pipelines import records
 from pipelines.records import (
     PERIOD_COLUMNS,
@@ -152,13 +152,8 @@ class ContributionStore(Store):
 
         `up_to`: those that were current when the store was filled so far. `next_epoch`: days' second contributions, too.
         """
-        contribution = schema.contributions.c
-        month_beside = sa.and_(contribution.grain == "month", contribution.activity_date == month_of(first - DAY))
-        # Zones lie up to 26 hours apart (UTC-12 to UTC+14), so a day elsewhere may overlap with one two dates away.
-        around = contribution.activity_date.between(first - DAY * 2, last + DAY * 2)
         with self.reading() as connection:
-            own = [] if next_epoch else [contribution.ahead.is_(False)]
-            return versions.read(connection, sa.or_(around, month_beside), *own, up_to=up_to)
+            return versions.around(connection, first, last, up_to, next_epoch)
 
     def read_current(self, received: Sequence[AcceptedContribution]) -> dict[Period, StoredContribution]:
         """By period, the current versions in the months of these contributions, of their products."""

@@ -1,15 +1,17 @@
 """Reading the current versions of contributions, as they are now or as they were at a position of the store."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from datetime import date
+from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
 
 from affiliates.manifests.product import ProductRef
-from affiliates.periods import month_end, month_of
+from affiliates.periods import DAY, month_end, month_of
 from pipelines.records import PERIOD_COLUMNS, AcceptedContribution, Period, Position, StoredContribution, column_of
 from pipelines.store import schema
 from pipelines.store.column_types import Utc
@@ -25,35 +27,73 @@ def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None)
 
     `up_to`: the versions that were current when the store was filled so far. In the order of affiliate, product and day.
     """
+    return _read(connection, _statement(wanted, up_to is not None), up_to)
+
+
+def around(
+    connection: sa.Connection, first: date, last: date, up_to: Position | None = None, next_epoch: bool = False
+) -> list[StoredContribution]:
+    """The current versions of the days from `first` to `last` (both included), and of the periods beside them; as `read`.
+
+    `next_epoch`: days' second contributions, too.
+    """
+    # Zones lie up to 26 hours apart (UTC-12 to UTC+14), so a day elsewhere may overlap with one two dates away.
+    days = {"first": first - DAY * 2, "last": last + DAY * 2, "month_beside": month_of(first - DAY)}
+    return _read(connection, _around(up_to is not None, next_epoch), up_to, days)
+
+
+@cache
+def _around(is_limited: bool, next_epoch: bool) -> sa.Select[Any]:
+    """The statement of `around`: made once, since each month's figures ask it, and to make it takes longer than to run it."""
+    contribution = schema.contributions.c
+    month_beside = sa.and_(contribution.grain == "month", contribution.activity_date == sa.bindparam("month_beside"))
+    days = contribution.activity_date.between(sa.bindparam("first"), sa.bindparam("last"))
+    own = [] if next_epoch else [contribution.ahead.is_(False)]
+    return _statement([sa.or_(days, month_beside), *own], is_limited)
+
+
+def _statement(wanted: Sequence[Any], is_limited: bool) -> sa.Select[Any]:
+    """The current versions under these conditions, a field of `StoredContribution` each column; `is_limited`: up to a position,
+    the parameters `contributions_to` and `known_to`."""
     contribution = schema.contributions.c
     again = schema.confirmations.c
     latest = schema.current(schema.contributions, *PERIOD_COLUMNS).where(*wanted)
     # The same result, computed again after the period has settled: what counting sees is the later time. Looked up row by row:
     # a store has many more confirmations than one product's days.
     repeated = sa.select(sa.func.max(again.computed_at, type_=Utc())).where(again.contribution_id == contribution.id)
-    if up_to:
-        latest = latest.where(contribution.id <= up_to.contributions)
-        repeated = repeated.where(again.known_at <= up_to.at)
+    if is_limited:
+        latest = latest.where(contribution.id <= sa.bindparam("contributions_to"))
+        repeated = repeated.where(again.known_at <= sa.bindparam("known_to"))
     confirmed = repeated.correlate(schema.contributions).scalar_subquery()
-    columns: list[sa.ColumnElement[Any]] = [
-        contribution[column_of(field.name)].label(field.name)
-        for field in fields(StoredContribution)
-        if field.name not in ("computed_at", "erased_at")
-    ]
     part = schema.parts.c
     sketch = schema.sketches.c
     # One row after the other: SQLite finds a null without reading the image before it.
     erased = sa.select(sa.func.max(sketch.erased_at, type_=Utc())).where(
         sketch.digest == part.sketch, part.contribution_id == contribution.id
     )
-    erased = erased.where(schema.GONE)
-    columns.append(erased.correlate(schema.contributions).scalar_subquery().label("erased_at"))
-    rows = connection.execute(
-        sa.select(*columns, sa.func.coalesce(confirmed, contribution.computed_at, type_=Utc()).label("computed_at"))
+    computed: dict[str, sa.ColumnElement[Any]] = {
+        "computed_at": sa.func.coalesce(confirmed, contribution.computed_at, type_=Utc()),
+        "erased_at": erased.where(schema.GONE).correlate(schema.contributions).scalar_subquery(),
+    }
+    columns = [
+        (computed[field.name] if field.name in computed else contribution[column_of(field.name)]).label(field.name)
+        for field in fields(StoredContribution)
+    ]
+    return (
+        sa.select(*columns)
         .where(contribution.id.in_(latest))
         .order_by(contribution.affiliate, contribution.product, contribution.activity_date)
     )
-    return [StoredContribution(**row) for row in rows.mappings()]
+
+
+def _read(
+    connection: sa.Connection,
+    statement: sa.Select[Any],
+    up_to: Position | None,
+    parameters: Mapping[str, date] = MappingProxyType({}),
+) -> list[StoredContribution]:
+    limits = {"contributions_to": up_to.contributions, "known_to": up_to.at} if up_to else {}
+    return [StoredContribution(*row) for row in connection.execute(statement, {**limits, **parameters})]
 
 
 def current(connection: sa.Connection, received: Sequence[AcceptedContribution]) -> dict[Period, StoredContribution]:

@@ -133,7 +133,9 @@ def note_tests(workspace: Workspace, store: ContributionStore, measured: dict[st
     kept = FigureCache(workspace.directory, workspace.group)
     with store.snapshot() as fixed:
         tested = run_licence_tests(workspace, fixed, measured, kept)
-        months = {test.licence.measured_month for test in tested.tests}
+        # What has neither contributions nor figures has nothing unpublished.
+        known = {*fixed.read_months(), *(month for month, _ in tested.in_force)}
+        months = known & {test.licence.measured_month for test in tested.tests}
         unpublished = {month for month in months if _has_unpublished(workspace, fixed, month)}
     tests = append_tests(workspace, store, tested, unpublished)
     kept.remove_unused()
