@@ -22,9 +22,10 @@ _LATELY = 3600 * _SECOND
 """How long ago a change may have been that the clock of a file server calls one of this moment."""
 
 
-_APART = 0.05
+APART = 0.05
+"""Seconds that two looks are apart at least."""
 _SECONDS_APART = 3.0
-"""Seconds that two looks are apart at least; of a file system that notes whole seconds alone."""
+"""The same, of a file system that notes whole seconds alone."""
 
 
 class Places(NamedTuple):
@@ -95,7 +96,7 @@ def state_of(places: Places) -> PlaceState:
 def are_apart(seconds: float, state: PlaceState) -> bool:
     """Whether two looks that show the same state are so far apart that no change after the second one can have the times of one
     before the first."""
-    return seconds >= (_SECONDS_APART if state.in_seconds else _APART)
+    return seconds >= (_SECONDS_APART if state.in_seconds else APART)
 
 
 def whole_pattern(directory: Path, pattern: str) -> str:

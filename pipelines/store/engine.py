@@ -2,6 +2,8 @@
 
 Writers take turns. So rows become visible in the order of their numbers, and "all rows up to number N" means the same for
 ever. Readers never wait: they see what was committed when they began.
+
+Over 300 lines: two databases, and what each of their errors means to a user.
 """
 
 import os
@@ -20,6 +22,10 @@ _WAITS = {"connect_timeout": 10, "keepalives_idle": 60, "keepalives_interval": 1
 """PostgreSQL's seconds to connect, and after which a server that has gone without a word is given up; for the URL to change."""
 _LONGEST_LOCK = 600_000
 """Milliseconds that a writer waits for the one before, on PostgreSQL: one that hangs holds up no other for ever."""
+_MOST_IDLE = 4
+_idle: dict[tuple[sa.URL, str, int], sa.Engine] = {}
+"""Engines of stores that are closed, without a connection, for whoever opens the same store next: an engine has what SQLAlchemy
+has compiled of our statements. Each is taken by one at a time. By URL, the URL as it is shown, and the process's number."""
 WRITERS = 0x6D617577
 """The number of PostgreSQL's advisory lock that one writer holds at a time: `mauw` in ASCII, so that no other program has it."""
 
@@ -149,12 +155,8 @@ def _reached(url: str, directory: Path) -> Iterator[sa.Engine]:
     try:
         if absolute.get_backend_name() == "sqlite" and absolute.database not in (None, "", ":memory:"):
             _private_file(Path(str(absolute.database)))
-        is_psycopg = absolute.drivername == "postgresql+psycopg"
-        waits = {name: seconds for name, seconds in _WAITS.items() if name not in absolute.query} if is_psycopg else {}
-        # PostgreSQL is asked for a type that no column has, at each connection, unless told otherwise.
-        unused = {"use_native_hstore": False} if is_psycopg else {}
-        # Without parameters in an error's text: they hold sketches and settings.
-        engine = sa.create_engine(absolute, connect_args=waits, hide_parameters=True, **unused)
+        key = absolute, shown, os.getpid()  # No child goes on with its parent's engine.
+        engine = _idle.pop(key, None) or _new_engine(absolute, shown)
     except (sa.exc.ArgumentError, ModuleNotFoundError):
         raise refused(
             Code.STORE_UNUSABLE,
@@ -172,6 +174,28 @@ def _reached(url: str, directory: Path) -> Iterator[sa.Engine]:
             "correct `store` in group.yaml",
         ) from None
 
+    try:
+        yield engine
+    except RefusedError as error:
+        raise error from None  # A traceback would show what the database says.
+    finally:
+        engine.dispose()
+        if _is_kept(absolute):
+            _idle[key] = engine
+            for oldest in list(_idle)[:-_MOST_IDLE]:
+                _idle.pop(oldest, None)
+
+
+def _new_engine(absolute: sa.URL, shown: str) -> sa.Engine:
+    """An engine whose errors are refusals; `shown`: the URL as a refusal shows it. Raises what SQLAlchemy raises of a URL."""
+    options: dict[str, Any] = {}
+    if absolute.drivername == "postgresql+psycopg":
+        waits = {name: seconds for name, seconds in _WAITS.items() if name not in absolute.query}
+        # Else each connection asks PostgreSQL for a type that no column has.
+        options = {"connect_args": waits, "use_native_hstore": False}
+    # Without parameters in an error's text: they hold sketches and settings.
+    engine = sa.create_engine(absolute, hide_parameters=True, **options)
+
     def refuse(context: sa.engine.ExceptionContext) -> RefusedError | None:
         """The refusal in the place of a database's error, where the error arises: whoever contains what nobody foresaw lets it
         pass."""
@@ -182,12 +206,7 @@ def _reached(url: str, directory: Path) -> Iterator[sa.Engine]:
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
-    try:
-        yield engine
-    except RefusedError as error:
-        raise error from None  # A traceback would show what the database says.
-    finally:
-        engine.dispose()
+    return engine
 
 
 def _private_file(path: Path) -> None:

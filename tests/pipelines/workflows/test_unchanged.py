@@ -425,16 +425,27 @@ def test_what_changes_while_a_run_is_at_work_is_not_kept(counted: Path, report: 
     assert not (copied / FILE).exists()
 
 
-def test_a_run_too_short_for_the_clock_of_files_is_not_kept(directory: Path, report: Report) -> None:
-    """Two changes within one tick have the same times: the second one would not show."""
+@pytest.mark.parametrize("is_changed", [False, True])
+def test_a_run_too_short_for_the_clock_of_files_looks_again_after_it(
+    directory: Path, report: Report, is_changed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two changes within one tick have the same times: the second one would not show to a look within the tick."""
     (directory / FILE).unlink()
     look = Look(directory, LATER)
     group = read_group(directory)
     where = basis.places_of(look.directory, group)
     before = basis.of_run(look, group)
     assert before is not None
+    wait = time.sleep
+
+    def wait_and_change(seconds: float) -> None:
+        wait(seconds)
+        if is_changed:
+            (directory / "exports.through").write_text("2025-03-09")
+
+    monkeypatch.setattr(time, "sleep", wait_and_change)
     before.keep(report, where, LATER, LATER + DAY)
-    assert not (directory / FILE).exists()
+    assert (directory / FILE).exists() == (not is_changed)
     for seconds, in_seconds, is_enough in ((0.01, False, False), (0.1, False, True), (0.1, True, False), (4.0, True, True)):
         assert are_apart(seconds, PlaceState("", in_seconds)) == is_enough
 
