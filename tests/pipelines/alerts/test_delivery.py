@@ -735,7 +735,7 @@ def test_a_silent_service_holds_up_no_other_channel_and_no_run(
     tmp_path: Path, hooks: Hooks, dripping: Callable[[bytes], Dripping], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A byte a second held the run, the other channels and the heartbeat for hours: a library's limit is for each read (B-18)."""
-    monkeypatch.setattr(sending, "EACH", 10.0)
+    monkeypatch.setattr(sending, "EACH", 5.0)
     web = dripping(b"HTTP/1.1 200 OK\r\nX: ")
     mail = dripping(b"220 ")
     silent = [legal(f"silent-{n}", f"json://127.0.0.1:{web.port}/{n}") for n in range(2)]
@@ -748,7 +748,7 @@ def test_a_silent_service_holds_up_no_other_channel_and_no_run(
         *(f"1 message of channel silent-{n}" for n in range(2)),
     ]
     said = {row["said"] for row in rows_of(SQLITE, directory)["deliveries"] if row["outcome"] == "failed"}
-    assert said == {"no end of it within 10 s"}
+    assert said == {"no end of it within 5 s"}
     assert processes_of_ours() == []
     assert [thread.name for thread in threading.enumerate() if "mauwatch" in thread.name] == []
 
