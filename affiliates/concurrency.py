@@ -49,9 +49,9 @@ def ordered(function: Callable[[T], R], items: Iterable[T], at_once: int = 8) ->
     (`WORKERS` + 1) x `at_once` results wait in memory. An error of the function is raised when its result's turn comes.
     """
     source = iter(items)
-    first = list(islice(source, 2))
-    # To begin and to end threads takes longer than a small sketch, and most files of contributions have one.
-    if WORKERS == 1 or len(first) < 2:
+    first = list(islice(source, at_once + 1))
+    # What one thread would take alone needs none: to begin and to end threads takes longer than a small sketch.
+    if WORKERS == 1 or len(first) <= at_once:
         yield from map(function, chain(first, source))
         return
     source = chain(first, source)

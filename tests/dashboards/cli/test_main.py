@@ -32,7 +32,7 @@ def test_help_is_there_for_every_command() -> None:
     done = installed("--help")
     for command in ("init", "validate", "doctor", "run", "measure", "licences", "forecast", "crosswalk", "demo"):
         assert command in done.stdout
-        assert "Usage" in installed(command, "--help").stdout
+        assert "Usage" in mauwatch(command, "--help").stdout
 
 
 def test_init_makes_a_directory_that_runs_as_it_is(started: Path) -> None:
