@@ -68,7 +68,9 @@ def _listed(assumptions: Sequence[Assumption]) -> str:
 
 def threshold_text(answer: ScenarioAnswer) -> str:
     """The threshold after the changes, with what it is of."""
-    return f"{over(answer.comparator)} {exact(answer.threshold_after)} ({one_line(answer.threshold_name)})"
+    # The name is of the line before: another line after the changes is no licence's of that name.
+    name = answer.threshold_name if answer.threshold_after == answer.threshold else "after the changes"
+    return f"{over(answer.comparator)} {exact(answer.threshold_after)} ({one_line(name)})"
 
 
 def exact(line: int) -> str:

@@ -14,6 +14,7 @@ from pipelines.scenarios.answer_parts import Frontier
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
 
 _INCHES = 12.8, 7.2
 _DPI = 150
@@ -24,6 +25,8 @@ _CELLS = 6
 """Rows and columns of the frontier at most: more would be too small to read from the back of a room."""
 _BARS = 6
 _CUT = " …"
+_NAME = 40
+"""Letters of a target's name at most."""
 
 
 def write(answer: ScenarioAnswer, path: Path, suffix: str) -> None:
@@ -89,10 +92,16 @@ def _wrapped(text: str, width: int, most: int) -> list[str]:
 def _text(figure: "Figure", x: float, y: float, text: str, size: float, colour: str, weight: str = "normal") -> None:
     # A dollar sign in a title would begin a formula.
     written = figure.text(x, y, text, fontsize=size, color=colour, fontweight=weight, parse_math=False)
-    # Wide letters, or those of another script, take more room than the usual ones.
-    while written.get_window_extent().width > (0.985 - x) * figure.bbox.width and size > _LEAST:
+    _fit(written, (0.985 - x) * figure.bbox.width, size)
+
+
+def _fit(written: "Text", room: float, size: float) -> None:
+    """Make a text smaller, then shorter, until it has room: wide letters, or another script's, take more than the usual ones."""
+    while written.get_window_extent().width > room and size > _LEAST:
         size *= 0.96
         written.set_fontsize(size)
+    while written.get_window_extent().width > room:
+        written.set_text(f"{written.get_text()[:-2]}…")
 
 
 def _months(axes: "Axes", answer: ScenarioAnswer) -> None:
@@ -156,9 +165,12 @@ def _frontier(axes: "Axes", frontier: Frontier, answer: ScenarioAnswer) -> None:
     axes.set_yticks(range(len(frontier.users)), [short(users) for users in frontier.users])
     axes.set_xlabel("of its people are the group's already", fontsize=11, color=SOFT)
     over = f"P({scenario.over(answer.comparator)} {scenario.exact(answer.threshold_after)})"
-    title = f"{over} in {answer.decision_month},\nby the people of "
     name = scenario.one_line(frontier.target)
-    axes.set_title(title + (name if len(name) <= 34 else f"{name[:33]}…"), fontsize=11.5, color=INK, loc="left", parse_math=False)
+    name = name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+    title = axes.set_title(
+        f"{over} in {answer.decision_month},\nby the people of {name}", fontsize=11.5, color=INK, loc="left", parse_math=False
+    )
+    _fit(title, axes.bbox.width, 11.5)
     _plain(axes)
 
 

@@ -346,7 +346,7 @@ def _inputs(sheet: Sheet, answer: ScenarioAnswer) -> None:
         ["horizon, months", answer.horizon],
         ["threshold", answer.threshold],
         ["threshold after", answer.threshold_after],
-        ["threshold of", answer.threshold_name],
+        ["threshold before, of", answer.threshold_name],
         ["comparator", answer.comparator],
         ["decision month", answer.decision_month],
         ["program", answer.program],

@@ -70,7 +70,9 @@ def test_never_and_always_are_not_written(probability: float, text: str) -> None
 @pytest.mark.parametrize("headline", [ANSWER.headline, "W" * 300, "Buying " + "a company with a long name " * 20])
 def test_everything_lies_in_the_slide_and_is_large_enough(headline: str) -> None:
     """A headline that is cut off can say the opposite."""
-    figure = scenario_slide.picture(replace(ANSWER, headline=headline))
+    assert ANSWER.frontier is not None
+    frontier = replace(ANSWER.frontier, target=headline)
+    figure = scenario_slide.picture(replace(ANSWER, headline=headline, frontier=frontier))
     figure.canvas.draw()
     width, height = figure.bbox.width, figure.bbox.height
     texts = [text for text in figure.findobj(Text) if isinstance(text, Text) and text.get_text() and text.get_visible()]
@@ -89,3 +91,9 @@ def test_a_long_headline_is_smaller_and_whole() -> None:
     headline = "Buying a company of a very long name, " * 10 + "chance of over 700 M: 12 %."
     figure = scenario_slide.picture(replace(ANSWER, headline=headline))
     assert headline in " ".join(text.get_text() for text in figure.texts)
+
+
+def test_another_line_after_the_changes_has_no_licences_name() -> None:
+    """Llama's line is no 650 million."""
+    assert scenario.threshold_text(ANSWER) == "over 700.0 M (Llama 4)"
+    assert scenario.threshold_text(replace(ANSWER, threshold_after=650_000_000)) == "over 650.0 M (after the changes)"
