@@ -86,7 +86,8 @@ def close_month(workspace: Workspace, month: date, signature: Signature) -> dict
                 Code.MONTH_NOT_CLOSABLE, name, "nothing has changed since it was signed", "", "there is nothing to restate"
             )
         if signature.despite is None:
-            doubts = [finding for finding in clock.findings if clock.is_behind] + mark.findings(fixed, workspace.directory)
+            # By the store as it is now: who signs at the same moment moves the mark past the snapshot.
+            doubts = [finding for finding in clock.findings if clock.is_behind] + mark.findings(store, workspace.directory)
             _check_not_red(name, [*map(str, doubts), *_red_checks(fixed, group, measured)])
         position = fixed.position(workspace.now)
     state = RESTATED if before else CLOSED
