@@ -1,6 +1,8 @@
 """A scenario's answer as an Excel workbook: numbers as numbers, texts as texts, charts that Excel draws itself.
 
 A text of the scenario's writer is never a formula, a link or a number, whatever it begins with.
+
+Over 300 lines: one function a sheet, read side by side.
 """
 
 from collections.abc import Sequence

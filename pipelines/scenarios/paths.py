@@ -3,6 +3,8 @@
 One set of paths carries all doubts together: the growth of the group's series, the sketches' error, and whatever a change states
 as a range. A month's group without a change is its base month's figure, times the size of the products that count by then over
 the size of those that counted in the base month, times the path's growth: products keep their sizes relative to the group.
+
+Over 300 lines: before and after are the same steps on one set of draws.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

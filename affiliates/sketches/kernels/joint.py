@@ -8,6 +8,8 @@ rate times the number of registers m. With z = 2^-k, a register that people of r
 
 and two registers hold k and l with f_(a+x)(k) f_b(l) where k < l, f_a(k) f_(b+x)(l) where k > l, and where k = l with
 exp(-(a+b+x) z) [(1 - exp(-x z)) + exp(-x z) (1 - exp(-a z)) (1 - exp(-b z))]; at 0 without the bracket, at 63 the bracket alone.
+
+Over 300 lines: one likelihood with its gradient, its climb and its limits; compiled loops call each other in one module.
 """
 
 import math

@@ -2,6 +2,8 @@
 
 As in `main.py`, what a command needs is imported inside it. What a person may see is decided by the store, for the operating
 system's user: an environment variable, or an option, would be anybody's word.
+
+Over 300 lines: eight small commands of one app, most of each its options and help.
 """
 
 import os
