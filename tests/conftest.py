@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import obstore
@@ -50,23 +49,6 @@ def pytest_collection_finish() -> None:
     """What is there before the first test stays: the collector needn't look through a million objects again and again."""
     gc.collect()
     gc.freeze()
-
-
-_ended_a_worker = set[str]()
-"""Tests in which a worker's process has ended once."""
-
-
-@pytest.hookimpl(optionalhook=True)  # Of pytest-xdist.
-def pytest_handlecrashitem(crashitem: str, report: pytest.TestReport, sched: Any) -> None:
-    """A test whose worker's process has ended runs once more, and is told by the letter F; a second time it fails.
-
-    Twice in some ten whole runs a thread of a library's native code has ended a worker, in tests that pass alone and in other
-    runs. No frame of Python is in that thread, and which library's it is isn't known.
-    """
-    if crashitem not in _ended_a_worker:
-        _ended_a_worker.add(crashitem)
-        sched.mark_test_pending(crashitem)
-        report.outcome = "rerun"  # type: ignore[assignment]
 
 
 @pytest.fixture
