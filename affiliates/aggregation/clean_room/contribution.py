@@ -179,5 +179,16 @@ def shuffled(registers: Registers) -> Registers:
     if registers.values is not None:
         return Registers(registers.lg_k, None, generator.permutation(registers.values))
     assert registers.coupons is not None
-    addresses = generator.choice(1 << int(ADDRESS_BITS), len(registers.coupons), replace=False).astype(np.uint32)
-    return Registers.from_coupons(registers.lg_k, registers.coupons >> ADDRESS_BITS << ADDRESS_BITS | addresses)
+    # Whole registers move, for two coupons of one register count as one: drawn freely, 20 people were 19 in 1 % of draws.
+    in_register = np.uint32((1 << registers.lg_k) - 1)
+    places = generator.permutation(1 << registers.lg_k).astype(np.uint32)[registers.coupons & in_register]
+    values = registers.coupons >> ADDRESS_BITS << ADDRESS_BITS
+    rest = np.zeros_like(places)
+    equal = np.ones(len(places), np.bool_)
+    while equal.any():
+        rest[equal] = generator.integers(0, 1 << int(ADDRESS_BITS) - registers.lg_k, np.count_nonzero(equal), np.uint32)
+        moved = values | rest << np.uint32(registers.lg_k) | places
+        first_of = np.unique(moved, return_index=True)[1]
+        equal = np.ones(len(places), np.bool_)
+        equal[first_of] = False
+    return Registers.from_coupons(registers.lg_k, moved)
