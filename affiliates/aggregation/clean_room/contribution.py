@@ -184,6 +184,7 @@ def shuffled(registers: Registers) -> Registers:
     places = generator.permutation(1 << registers.lg_k).astype(np.uint32)[registers.coupons & in_register]
     values = registers.coupons >> ADDRESS_BITS << ADDRESS_BITS
     rest = np.zeros_like(places)
+    moved = registers.coupons
     equal = np.ones(len(places), np.bool_)
     while equal.any():
         rest[equal] = generator.integers(0, 1 << int(ADDRESS_BITS) - registers.lg_k, np.count_nonzero(equal), np.uint32)

@@ -145,6 +145,11 @@ def test_two_of_one_register_stay_two_of_one(lg_k: int, members: int) -> None:
         assert np.array_equal(other.counts, sketch.counts)
 
 
+def test_nobody_shuffled_is_nobody() -> None:
+    """A kind of identifiers that a side has none of is in its file all the same."""
+    assert shuffled(Registers.from_keys(14, people(0, 0))).is_empty
+
+
 def test_the_file_system_is_the_innermost_mount(tmp_path: Path) -> None:
     """A word about another disk would be false comfort; a space in a path is written as an octal number there."""
     mounts = tmp_path / "mountinfo"
