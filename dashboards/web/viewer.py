@@ -35,10 +35,10 @@ class Viewer:
 def current_viewer() -> Viewer:
     """The viewer of the request under way.
 
-    `access.protect` puts the viewer into `flask.g` before any page or callback runs. Raises `AttributeError` where nobody has:
-    a page that the access check doesn't cover has to fail, not to show figures to everybody.
+    `access.protect` puts the viewer into `flask.g` before any page or callback runs. Raises `AttributeError` or `TypeError` where
+    nobody has: a page that the access check doesn't cover has to fail, not to show figures to everybody.
     """
     viewer = g.viewer
     if not isinstance(viewer, Viewer):
-        raise AttributeError("the access check has put no viewer into this request")
+        raise TypeError("the access check has put no viewer into this request")
     return viewer
