@@ -17,7 +17,7 @@ from pipelines.alerts import expectations
 from pipelines.alerts.recent_months import RecentMonths
 from pipelines.counting.convention import comparable
 from pipelines.counting.missing import day_ranges
-from pipelines.forecasting import history
+from pipelines.figures import comparability
 from pipelines.records import PublishedMonth
 from pipelines.store import published_figures
 from pipelines.store.engine import Store
@@ -51,7 +51,7 @@ def changed_definitions(store: Store, months: RecentMonths) -> list[str]:
         labels_before = recent.get(before) or (published_figures.definitions(store, before) if labels_by_product else {})
         for product, labels in sorted(labels_by_product.items()):
             # A product without a month before is new, and its definition no change.
-            new = history.new_definitions(labels_before.get(product, labels), labels)
+            new = comparability.new_definitions(labels_before.get(product, labels), labels)
             changes += [f"{month:%Y-%m} {product}: {label}" for label in new]
         if comparable(methods.get(before, methods[month])) != comparable(methods[month]):
             changes.append(f"{month:%Y-%m} {EVERYBODY}: counted by method {methods[month]}")

@@ -21,7 +21,7 @@ from pipelines.defs.partitions import Calendar
 from pipelines.defs.product_assets import product_key
 from pipelines.defs.resources import RUN_CONTEXT, RunContext
 from pipelines.ingestion import clock_check, stated_counts
-from pipelines.workflows import publish
+from pipelines.workflows import publish, run_note
 from pipelines.workflows.report import Progress, Report
 from pipelines.workflows.run import empty_range, failure_alerted, notify
 from pipelines.workspace import Workspace
@@ -74,6 +74,7 @@ def _run(directory: Path, group: Group, now: datetime, first: date | None, last:
                 run_context.report.findings += publish.note_data(workspace, store, plan.products)
         _publish(run_context, location, calendar, dagster)
         notify(workspace, run_context.report, first, last)
+        run_note.note(workspace, run_context.report, first, last)
         return run_context.report
 
 

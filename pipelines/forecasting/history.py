@@ -3,61 +3,24 @@
 Which months a forecast rests on, and what is no growth: decision 55.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
-from typing import Self
 
 from affiliates.errors import Code, refused
-from affiliates.manifests.group import Group, affiliate_of
+from affiliates.manifests.group import Group
 from affiliates.manifests.product import ProductRef
 from affiliates.manifests.readings import Reading
 from affiliates.periods import DAY, add_months, month_number, month_of
 from pipelines.counting import measure
 from pipelines.counting.convention import METHOD, comparable
-from pipelines.counting.inputs import Inputs, gather, gather_window
+from pipelines.counting.inputs import gather, gather_window
 from pipelines.counting.measure import Measured
 from pipelines.counting.window import Days
-from pipelines.figures import changes, months, rows
+from pipelines.figures import changes, comparability, months, rows
 from pipelines.forecasting.forecast import MonthToDate
 from pipelines.forecasting.series import Point, Series, even_series, period_name
 from pipelines.store import publications
 from pipelines.store.contributions import ContributionStore
-from pipelines.store.publications import RESTATED, Publication
-
-Definitions = frozenset[tuple[str, str | None]]
-"""Of a product's contributions: label, and digest of the settings that decide who counts."""
-
-
-@dataclass(frozen=True)
-class Basis:
-    """What a month's figure rests on besides the people: a change of it moves the figure, and is no growth."""
-
-    affiliates: frozenset[str]
-    """Members of the group that have products."""
-    definitions: Mapping[str, Definitions]
-    """By product, as affiliate/product."""
-    counted: frozenset[str]
-    """Products for whose missing sketches a count or a ceiling stands in."""
-    joined: bool
-    """Whether a crosswalk joined identifiers to people."""
-    restated: bool
-    """Whether the month was restated after it was closed."""
-    method: int
-    """The version of counting: `convention.METHOD` when the month was published."""
-
-    def part_for(self, subject: str) -> Self:
-        """The part that the figure of an affiliate, or of a product (affiliate/product), rests on."""
-
-        def belongs(product: str) -> bool:
-            return ProductRef.parse(product).belongs_to(subject)
-
-        return replace(
-            self,
-            affiliates=self.affiliates & {affiliate_of(subject)},
-            definitions={product: labels for product, labels in self.definitions.items() if belongs(product)},
-            counted=frozenset(filter(belongs, self.counted)),
-        )
 
 
 @dataclass(frozen=True)
@@ -122,11 +85,11 @@ def known_months(
             continue
         inputs = gather(store, group, month, reading, up_to=publication.position)
         changed += [] if changes.is_same(publication, inputs) else [month]
-        basis = _basis(inputs, publication, measured, counted_affiliates)
+        basis = comparability.basis_of(inputs, publication, measured, counted_affiliates)
         basis = basis if subject is None else basis.part_for(subject)
         if basis.counted and not (before and before.counted == basis.counted):
             notes.append(f"from {month:%Y-%m}: counts or ceilings stand in for {', '.join(sorted(basis.counted))}")
-        why = "; ".join(breaks(before, basis)) if before else ""
+        why = "; ".join(comparability.breaks(before, basis)) if before else ""
         points.append(
             Point(month_number(month), people.estimate, people.lower, people.upper, f"{month:%Y-%m}: {why}" if why else "")
         )
@@ -180,64 +143,3 @@ def _why(measured: Measured) -> str:
     reasons = measured.group.reasons
     more = f", and {len(reasons) - 1} more" if len(reasons) > 1 else ""
     return (f"{reasons[0]}{more}" if reasons else "nothing was contributed") + "; so it has no upper bound"
-
-
-def _basis(inputs: Inputs, publication: Publication, measured: Measured, counted_affiliates: set[str]) -> Basis:
-    """What a published month's figures rest on; `inputs`: by what the store held when they were published.
-
-    `counted_affiliates`: those with a figure in any month. A manifest may name others by now, which no figure has.
-    """
-    month = publication.month
-    definitions: dict[str, set[tuple[str, str | None]]] = {}
-    for version in inputs.versions:
-        # Another zone's days beside the month belong to the month beside: their definition says nothing of this one.
-        if month_of(version.activity_date) == month:
-            definition = version.definition, version.definition_digest
-            definitions.setdefault(str(version.ref), set()).add(definition)
-    return Basis(
-        frozenset(counted_affiliates.intersection(inputs.members)),
-        {product: frozenset(labels) for product, labels in definitions.items()},
-        frozenset(product for product, figure in measured.products.items() if not figure.complete),
-        any(version.crosswalk_digest for version in inputs.versions),
-        publication.state == RESTATED,
-        publication.method,
-    )
-
-
-def breaks(before: Basis, after: Basis) -> Iterator[str]:
-    """Why the step from one month's figure to the next one's says nothing of growth, one text each; none where the step does."""
-    changed = sorted(
-        product
-        for product in before.definitions.keys() & after.definitions.keys()
-        if _differ(before.definitions[product], after.definitions[product])
-    )
-    if changed:
-        yield f"another definition of {', '.join(changed)}"
-    if arrived := sorted(after.affiliates - before.affiliates):
-        yield f"{', '.join(arrived)} joined the group"
-    if departed := sorted(before.affiliates - after.affiliates):
-        yield f"{', '.join(departed)} left the group"
-    if before.counted != after.counted:
-        yield f"counts stand in for others than before ({', '.join(sorted(before.counted ^ after.counted))})"
-    if before.joined != after.joined:
-        yield "from here on a crosswalk joins people" if after.joined else "without the crosswalk of the month before"
-    if comparable(before.method) != comparable(after.method):
-        yield f"counted by method {after.method}"
-    if before.restated != after.restated:
-        yield "restated" if after.restated else "the month before is restated"
-
-
-def new_definitions(before: Definitions, after: Definitions) -> list[str]:
-    """Labels of the definitions in `after` that aren't in `before`, in order.
-
-    Definitions are compared by their digests where all of them have one, else by their labels: a label may change while the
-    same people count, and the other way round.
-    """
-    known = all(digest for _, digest in before | after)
-    earlier = {digest if known else label for label, digest in before}
-    return sorted({label for label, digest in after if (digest if known else label) not in earlier})
-
-
-def _differ(before: Definitions, after: Definitions) -> bool:
-    """Whether the definitions of two months are different ones, in either direction."""
-    return bool(new_definitions(before, after) or new_definitions(after, before))

@@ -118,7 +118,13 @@ def run_tests(
     day cover; without a day none does.
     """
     months = Months(store, group, measured, anew, as_run, kept)
-    for licence in releases() if licences is None else licences:
+    yield from run_all_in(months, releases() if licences is None else licences, today)
+
+
+def run_all_in(months: Months, licences: Iterable[Licence], today: date | None = None) -> Iterator[LicenceTest]:
+    """Each licence's test for each licensee, by months that are there already; as `run_tests`."""
+    group = months.group
+    for licence in licences:
         accepting = [accepted.entity for accepted in grants.accepted_versions(group, licence.id)]
         yield from run_tests_in(months, licence, dict.fromkeys([group.settings.ultimate_parent, *accepting]), today)
 

@@ -152,10 +152,15 @@ def append_tests(store: Store, rows: Sequence[Row], stood: Mapping[tuple[date, s
     `stood`: what was in force when the licences were tested. Months that were published since brought their own tests.
     """
     with store.writing() as connection, ledger.noting(connection):
-        stands = in_force(Store(store.engine, connection))
-        months = {month for month, _ in stands.keys() | stood.keys()}
-        published = {month for month in months if _numbers(month, stands) != _numbers(month, stood)}
+        published = changed_months(Store(store.engine, connection), stood)
         return _append_tests(connection, [row for row in rows if row["measured_month"] not in published])
+
+
+def changed_months(store: Store, stood: Mapping[tuple[date, str], Publication]) -> set[date]:
+    """The months of which other publications are in force now than `stood` has: they were published since."""
+    stands = in_force(store)
+    months = {month for month, _ in stands.keys() | stood.keys()}
+    return {month for month in months if _numbers(month, stands) != _numbers(month, stood)}
 
 
 def _numbers(month: date, publications: Mapping[tuple[date, str], Publication]) -> set[int]:

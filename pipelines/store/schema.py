@@ -8,42 +8,29 @@ To change a table, change it here, add a migration in `sql/migrations/versions`,
 `tests/data/stores`: a test compares the migrations' outcome with this module, another upgrades every old store. Migrations that
 are there are never rewritten. To add a column to a view, see `views.py`.
 
-Over 300 lines: all tables are read together.
+Tables of what pages show beside the figures lie in `shown_schema`. Over 300 lines: the tables are read together.
 """
 
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import Column, Date, Float, ForeignKey, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import Column, Date, Float, ForeignKey, Integer, LargeBinary, String, Table
 
+from pipelines.store import shown_schema
 from pipelines.store.column_types import BIG, Utc
+from pipelines.store.tables import metadata as metadata
+from pipelines.store.tables import new_table, number
 
-# Constraints have names of our own making: SQLite gives none, and Alembic drops a constraint by its name.
-metadata = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    }
-)
 PARAMETERS = 500
 """Values that one statement compares with at most: SQLite before 3.32 takes 999 in all."""
 
 Item = TypeVar("Item")
+SHOWN = shown_schema.TABLES
+"""The tables of `shown_schema`: with them the metadata are whole."""
 
 
-def _table(name: str, comment: str, *columns: Any) -> Table:
-    return Table(name, metadata, *columns, comment=comment)
-
-
-def _number(comment: str, nullable: bool = True) -> Any:
-    """The arguments of a column that holds a number of 64 bits."""
-    return {"type_": BIG, "nullable": nullable, "comment": comment}
-
-
-sketches = _table(
+sketches = new_table(
     "sketches",
     "HLL sketches, each kept once",
     Column("digest", String(64), primary_key=True, comment="SHA-256 of the registers"),
@@ -52,7 +39,7 @@ sketches = _table(
     Column("erased_at", Utc, comment="when the image was erased"),
 )
 
-contributions = _table(
+contributions = new_table(
     "contributions",
     "What an affiliate handed over for one product and period; each version kept",
     Column("id", BIG, primary_key=True, comment="grows with time: the greatest of a period is the current one"),
@@ -65,8 +52,8 @@ contributions = _table(
     Column("key_fingerprint", String(12), nullable=False, comment="of the key that its canary proved"),
     Column("crosswalk_digest", String(64), nullable=False, comment="of the month's crosswalk; empty for none"),
     Column("normalisation", String(32), nullable=False, comment="of identifiers, with its version"),
-    Column("unidentified_events", **_number("events without a usable identifier; null if not known")),
-    Column("undecided_events", **_number("events that a condition left undecided; null if not known")),
+    Column("unidentified_events", **number("events without a usable identifier; null if not known")),
+    Column("undecided_events", **number("events that a condition left undecided; null if not known")),
     Column("definition", String(80), nullable=False, comment="id/version of what the product calls active"),
     Column("definition_digest", String(64), comment="of the settings that decide who counts; null if not known"),
     Column("day_zone", String(64), nullable=False, comment="IANA zone of the day"),
@@ -78,7 +65,7 @@ contributions = _table(
     Column("sender", String(64), comment="the affiliate that handed it in; null for what was computed here"),
     Column("approved_by", String(200), comment="who approved that it was restated, once its month was closed"),
     Column("audiences", String(32), comment="all that it is of, such as external; null for external, internal and automated"),
-    Column("excluded_events", **_number("events that counts_when leaves out, or of other audiences; null if not known")),
+    Column("excluded_events", **number("events that counts_when leaves out, or of other audiences; null if not known")),
     # `next_epoch` in the code; the column keeps the name that stores and queries know.
     Column(
         "ahead",
@@ -93,19 +80,19 @@ contributions = _table(
     sa.Index(None, "activity_date"),
 )
 
-parts = _table(
+parts = new_table(
     "parts",
     "The sketches of a contribution, by audience and namespace",
     Column("contribution_id", BIG, ForeignKey("contributions.id"), primary_key=True, comment="the contribution"),
     Column("audience", String(9), primary_key=True, comment="external, internal or automated"),
     Column("namespace", String(32), primary_key=True, comment="of the identifiers"),
     Column("sketch", String(64), ForeignKey("sketches.digest"), nullable=False, comment="digest of its registers"),
-    Column("events", **_number("events of these users; null if not known")),
-    Column("distinct_users", **_number("exact number of distinct keys, if known")),
-    Column("estimate", **_number("users by the sketch; null if it came before this was noted")),
+    Column("events", **number("events of these users; null if not known")),
+    Column("distinct_users", **number("exact number of distinct keys, if known")),
+    Column("estimate", **number("users by the sketch; null if it came before this was noted")),
 )
 
-confirmations = _table(
+confirmations = new_table(
     "confirmations",
     "A contribution computed again after it settled, with the same result",
     Column("contribution_id", BIG, ForeignKey("contributions.id"), primary_key=True, comment="the contribution"),
@@ -113,7 +100,7 @@ confirmations = _table(
     Column("known_at", Utc, nullable=False, comment="when this store received it"),
 )
 
-receipts = _table(
+receipts = new_table(
     "receipts",
     "Files of contributions that were handed in, taken or refused; each kept",
     Column("id", BIG, primary_key=True, comment="grows with time"),
@@ -131,7 +118,7 @@ receipts = _table(
 GONE = sketches.c.erased_at.is_not(None) & (sketches.c.image.is_(None) | (contributions.c.known_at <= sketches.c.erased_at))
 """Whether a sketch is erased for a contribution that has it."""
 
-erasures = _table(
+erasures = new_table(
     "erasures",
     "Sketches that were erased, and periods that may be contributed again after it; each kept",
     Column("id", BIG, primary_key=True, comment="grows with time"),
@@ -143,16 +130,16 @@ erasures = _table(
     Column("key_epoch", String(32), comment="the key epoch; null for all"),
     Column("before", Date, comment="first day of the month before which all periods went; null for no such limit"),
     Column("superseded", sa.Boolean(name="superseded"), nullable=False, comment="whether only versions that others replaced"),
-    Column("periods", **_number("days and months of products whose sketches went", nullable=False)),
-    Column("sketches", **_number("sketches that went", nullable=False)),
-    Column("bytes", **_number("that they took up", nullable=False)),
-    Column("shared", **_number("sketches that stayed, since contributions beyond are the same", nullable=False)),
+    Column("periods", **number("days and months of products whose sketches went", nullable=False)),
+    Column("sketches", **number("sketches that went", nullable=False)),
+    Column("bytes", **number("that they took up", nullable=False)),
+    Column("shared", **number("sketches that stayed, since contributions beyond are the same", nullable=False)),
     Column("signed_by", String(200), nullable=False, comment="who ordered it"),
     Column("reason", String(500), nullable=False, comment="why"),
     Column("known_at", Utc, nullable=False, comment="when: the same as in sketches.erased_at"),
 )
 
-counts = _table(
+counts = new_table(
     "counts",
     "Numbers given where there is no sketch: counts of a month, and ceilings",
     Column("id", BIG, primary_key=True, comment="grows with time: the greatest of a month is the current one"),
@@ -160,7 +147,7 @@ counts = _table(
     Column("product", String(64), nullable=False, comment="the product"),
     Column("month", Date, nullable=False, comment="first day of the month"),
     Column("kind", String(7), nullable=False, comment="count or ceiling"),
-    Column("users", **_number("the number; null withdraws the one before")),
+    Column("users", **number("the number; null withdraws the one before")),
     Column("unit", String(64), nullable=False, comment="what it counts; people for a count"),
     Column("document", String(500), nullable=False, comment="where it stands"),
     Column("attested_by", String(200), nullable=False, comment="who answers for it"),
@@ -168,7 +155,7 @@ counts = _table(
     sa.Index(None, "month", "affiliate", "product", "kind", "id"),
 )
 
-sources_seen = _table(
+sources_seen = new_table(
     "sources_seen",
     "What files a period was computed from, so that a file that changes later is noticed; replaced",
     Column("affiliate", String(64), primary_key=True, comment="the entity that offers the product"),
@@ -184,7 +171,7 @@ sources_seen = _table(
     Column("seen_at", Utc, nullable=False, comment="when the period was computed from them"),
 )
 
-publications = _table(
+publications = new_table(
     "publications",
     "One publishing of all figures of a month under a reading; each kept",
     Column("id", BIG, primary_key=True, comment="grows with time: the greatest of a month and reading is in force"),
@@ -194,8 +181,8 @@ publications = _table(
     Column("inputs", String(64), nullable=False, comment="SHA-256 of all that the figures rest on"),
     Column("method", Integer, nullable=False, comment="of counting; 0 where it is part of the inputs"),
     Column("not_counted", sa.Text, nullable=False, comment="one a line: who is left out and why; empty for nobody"),
-    Column("contributions_to", **_number("the last contribution that could count; null before it was noted")),
-    Column("counts_to", **_number("the last count that could count; null before it was noted")),
+    Column("contributions_to", **number("the last contribution that could count; null before it was noted")),
+    Column("counts_to", **number("the last count that could count; null before it was noted")),
     Column("signed_by", String(200), comment="who closed or restated the month; null while preliminary"),
     Column("despite", sa.Text, comment="why it was closed although something was open"),
     Column("reason", sa.Text, comment="why it was restated"),
@@ -205,7 +192,7 @@ publications = _table(
     sa.Index(None, "month", "reading", "id"),
 )
 
-figures = _table(
+figures = new_table(
     "figures",
     "Published figures: different people in a calendar month; each version kept",
     Column("id", BIG, primary_key=True, comment="grows with time: the greatest of a subject is the current one"),
@@ -213,24 +200,24 @@ figures = _table(
     Column("reading", String(64), nullable=False, comment="name of the reading"),
     Column("scope", String(9), nullable=False, comment="group, affiliate or product"),
     Column("subject", String(140), nullable=False, comment="the group, the affiliate, or affiliate/product"),
-    Column("estimate", **_number("users; null if nothing was contributed")),
-    Column("lower", **_number("95 % lower bound, users", nullable=False)),
-    Column("upper", **_number("95 % upper bound, users; null if there is none")),
+    Column("estimate", **number("users; null if nothing was contributed")),
+    Column("lower", **number("95 % lower bound, users", nullable=False)),
+    Column("upper", **number("95 % upper bound, users; null if there is none")),
     Column("standard_error", Float, nullable=False, comment="of the sketch alone, users"),
-    Column("identity_low", **_number("users if all namespaces hold the same people")),
-    Column("identity_high", **_number("users if no two namespaces share a person")),
-    Column("summed_products", **_number("sum over products, without deduplication")),
-    Column("days_expected", **_number("product-days due", nullable=False)),
-    Column("days_present", **_number("product-days contributed", nullable=False)),
-    Column("months_expected", **_number("product-months due", nullable=False)),
-    Column("months_present", **_number("product-months contributed", nullable=False)),
+    Column("identity_low", **number("users if all namespaces hold the same people")),
+    Column("identity_high", **number("users if no two namespaces share a person")),
+    Column("summed_products", **number("sum over products, without deduplication")),
+    Column("days_expected", **number("product-days due", nullable=False)),
+    Column("days_present", **number("product-days contributed", nullable=False)),
+    Column("months_expected", **number("product-months due", nullable=False)),
+    Column("months_present", **number("product-months contributed", nullable=False)),
     Column("complete", sa.Boolean(name="complete"), nullable=False, comment="all that was due is there and settled"),
     Column("state", String(11), nullable=False, comment="preliminary, closed or restated"),
     Column("lg_k", Integer, comment="lowest lg_k among the sketches; null without any"),
-    Column("unidentified_events", **_number("events without a usable identifier, so not counted", nullable=False)),
-    Column("undecided_events", **_number("events that a condition left undecided, taken for false", nullable=False)),
-    Column("excluded_events", **_number("events that counts_when leaves out, or of other audiences; null if not known")),
-    Column("automated_users", **_number("automated users, by the sketches; null if not known")),
+    Column("unidentified_events", **number("events without a usable identifier, so not counted", nullable=False)),
+    Column("undecided_events", **number("events that a condition left undecided, taken for false", nullable=False)),
+    Column("excluded_events", **number("events that counts_when leaves out, or of other audiences; null if not known")),
+    Column("automated_users", **number("automated users, by the sketches; null if not known")),
     Column("reasons", sa.Text, nullable=False, comment="one a line: what is missing or stands in; empty for nothing"),
     Column("inputs", String(64), nullable=False, comment="SHA-256 of all that the month's figures rest on"),
     Column("known_at", Utc, nullable=False, comment="when it was published"),
@@ -239,7 +226,7 @@ figures = _table(
     sa.Index(None, "publication"),
 )
 
-licence_tests = _table(
+licence_tests = new_table(
     "licence_tests",
     "Results of licence tests, by version, licensee and reading; each version kept",
     Column("id", BIG, primary_key=True, comment="grows with time: the greatest of a test is the current one"),
@@ -248,17 +235,17 @@ licence_tests = _table(
     Column("reading", String(64), nullable=False, comment="name of the reading"),
     Column("released", Date, nullable=False, comment="the version's release date"),
     Column("measured_month", Date, nullable=False, comment="first day of the month that the clause tests"),
-    Column("threshold", **_number("users that must not be exceeded", nullable=False)),
+    Column("threshold", **number("users that must not be exceeded", nullable=False)),
     Column("result", String(12), nullable=False, comment="under, over, undetermined, not_measured, granted or exempt"),
-    Column("estimate", **_number("users under this reading")),
-    Column("lower", **_number("95 % lower bound, users")),
-    Column("upper", **_number("95 % upper bound, users")),
+    Column("estimate", **number("users under this reading")),
+    Column("lower", **number("95 % lower bound, users")),
+    Column("upper", **number("95 % upper bound, users")),
     Column("of_record", sa.Boolean(name="of_record"), nullable=False, comment="whether this is the reading of record"),
     Column("known_at", Utc, nullable=False, comment="when it was tested"),
     sa.Index(None, "licence", "licensee", "reading", "id"),
 )
 
-ledger = _table(
+ledger = new_table(
     "ledger",
     "What was published, tested and erased: each entry holds the digest of the one before",
     # The chain counts its entries itself, since an entry's number is under the entry's digest.
@@ -270,7 +257,7 @@ ledger = _table(
     Column("digest", String(64), nullable=False, comment="SHA-256 of the entry with the digest of the one before"),
 )
 
-incidents = _table(
+incidents = new_table(
     "incidents",
     "What happened to alerts: each row is a transition, and the last one of an alert says how it is",
     Column("id", BIG, primary_key=True, comment="grows with time"),
@@ -282,10 +269,10 @@ incidents = _table(
     Column("level", String(7), nullable=False, comment="none, watch, prepare, act, over; open for alerts about data"),
     Column("subjects", sa.Text, nullable=False, comment="one a line: months, products, jobs; empty for thresholds"),
     Column("as_of", Date, comment="last day of the newest period that was looked at"),
-    Column("estimate", **_number("users in that period")),
-    Column("lower", **_number("95 % lower bound, users")),
-    Column("upper", **_number("95 % upper bound, users; null if there is none")),
-    Column("threshold", **_number("users that must not be exceeded")),
+    Column("estimate", **number("users in that period")),
+    Column("lower", **number("95 % lower bound, users")),
+    Column("upper", **number("95 % upper bound, users; null if there is none")),
+    Column("threshold", **number("users that must not be exceeded")),
     Column("within_year", Float, comment="probability that it is passed within twelve months; null without a forecast"),
     Column("within_quarter", Float, comment="the same within three months"),
     Column("acknowledged_by", String(200), comment="who has seen it; null once it is worse"),
@@ -298,7 +285,7 @@ incidents = _table(
     sa.Index(None, "kind", "rule", "reading", "id"),
 )
 
-outbox = _table(
+outbox = new_table(
     "outbox",
     "Messages about alerts, put here with the figure that they are about; each kept",
     Column("id", BIG, primary_key=True, comment="grows with time"),
@@ -310,7 +297,7 @@ outbox = _table(
     Column("created_at", Utc, nullable=False, comment="when it was put here"),
 )
 
-deliveries = _table(
+deliveries = new_table(
     "deliveries",
     "Attempts to send messages; each kept, and the last one of a message says how it is",
     Column("id", BIG, primary_key=True, comment="grows with time"),
@@ -324,7 +311,7 @@ deliveries = _table(
     sa.Index(None, "message", "id"),
 )
 
-scenarios = _table(
+scenarios = new_table(
     "scenarios",
     "What-if scenarios and their answers; each kept as it was run, and seen by who may see it alone",
     Column("id", BIG, primary_key=True, comment="grows with time"),
@@ -341,7 +328,7 @@ scenarios = _table(
     sa.UniqueConstraint("owner", "name", "version"),
 )
 
-scenario_access = _table(
+scenario_access = new_table(
     "scenario_access",
     "Who may see a scenario beside its owner; each kept, and a person's last row of a scenario is in force",
     Column("id", BIG, primary_key=True, comment="grows with time"),
@@ -354,7 +341,7 @@ scenario_access = _table(
     sa.Index(None, "person"),
 )
 
-column_comments = _table(
+column_comments = new_table(
     "column_comments",
     "What each column means, since SQLite keeps no comments",
     Column("table_name", String(64), primary_key=True, comment="table"),

@@ -17,13 +17,13 @@ from pipelines.counting.convention import METHOD
 from pipelines.counting.inputs import gather
 from pipelines.counting.measure import Measured
 from pipelines.evidence import binding
-from pipelines.figures import data_findings, quality_checks
+from pipelines.figures import causes, data_findings, quality_checks
 from pipelines.figures.rows import new_publication, with_state
 from pipelines.hash_chain import LedgerEntry, canonical, head_of
 from pipelines.ingestion import clock_check
-from pipelines.licences import release_tests
+from pipelines.licences import clause_rows, release_tests
 from pipelines.licences.release_tests import LicenceTest
-from pipelines.store import ledger, mark, publications
+from pipelines.store import clause_results, ledger, mark, publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.engine import Store
 from pipelines.store.publications import CLOSED, RESTATED, Publication
@@ -105,6 +105,8 @@ def close_month(workspace: Workspace, month: date, signature: Signature) -> dict
         new.append(new_publication(figures, reading, group.settings.group, position, workspace.now, state, **signed))
 
     def evaluate_within(within: Store) -> None:
+        causes.note(within, group, workspace.now)
+        clause_results.append(within, list(clause_rows.of_releases(tests, workspace.now)))
         evaluate.evaluate(within, group, workspace.registry, workspace.now)
 
     if not publications.append(store, month, new, release_tests.rows(tests, workspace.now), evaluate_within):

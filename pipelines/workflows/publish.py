@@ -6,21 +6,22 @@ from typing import Any, NamedTuple
 
 from affiliates.errors import Refusal, RefusedError, unforeseen_into
 from affiliates.manifests.readings import Reading
-from affiliates.periods import LONGEST_RUN
+from affiliates.periods import LONGEST_RUN, month_before
 from pipelines import runbook
 from pipelines.alerts import evaluate, unusual_data
 from pipelines.counting import measure
 from pipelines.counting.convention import METHOD
 from pipelines.counting.inputs import Inputs, gather
 from pipelines.counting.measure import Measured
-from pipelines.figures import data_findings
+from pipelines.figures import causes, data_findings
 from pipelines.figures.figure_cache import FigureCache
+from pipelines.figures.months import Months
 from pipelines.figures.rows import new_publication
 from pipelines.ingestion.product_run import ProductRun
-from pipelines.licences import release_tests
+from pipelines.licences import clause_rows, clause_tests, release_tests
 from pipelines.licences.release_tests import LicenceTest
 from pipelines.runbook import DataFinding, Finding, Page
-from pipelines.store import publications
+from pipelines.store import clause_results, publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.engine import Store
 from pipelines.store.publications import PRELIMINARY, NewPublication, Publication
@@ -83,8 +84,9 @@ def _publish(workspace: Workspace, store: ContributionStore, month_run: MonthRun
                 new.append(new_publication(measured, state.reading, group, position, workspace.now, PRELIMINARY))
                 month_run.measured[state.reading.name] = measured
         tests = _tests_of(workspace, fixed, month, by_digest) if new else []
+        results = [*clause_rows.of_releases(tests, workspace.now), *_clauses_of(workspace, fixed, month, by_digest, bool(new))]
     if new:
-        _append(workspace, store, month_run, new, release_tests.rows(tests, workspace.now))
+        _append(workspace, store, month_run, new, release_tests.rows(tests, workspace.now), results)
 
 
 def outdated_months(workspace: Workspace, store: ContributionStore) -> list[date]:
@@ -135,7 +137,7 @@ def note_tests(workspace: Workspace, store: ContributionStore, measured: dict[st
         tested = run_licence_tests(workspace, fixed, measured, kept)
         # What has neither contributions nor figures has nothing unpublished.
         known = {*fixed.read_months(), *(month for month, _ in tested.in_force)}
-        months = known & {test.licence.measured_month for test in tested.tests}
+        months = known & {row["month"] for row in tested.results}
         unpublished = {month for month in months if _has_unpublished(workspace, fixed, month)}
     tests = append_tests(workspace, store, tested, unpublished)
     kept.remove_unused()
@@ -146,14 +148,19 @@ class Tested(NamedTuple):
     """The tests of every licence, and what was in force in the same snapshot."""
 
     tests: list[LicenceTest]
+    """Those at a release."""
     in_force: Mapping[tuple[date, str], Publication]
+    results: list[dict[str, Any]]
+    """Rows of `clause_results` for every clause, those at a release included."""
 
 
 def run_licence_tests(workspace: Workspace, fixed: ContributionStore, measured: dict[str, Measured], kept: FigureCache) -> Tested:
     """The tests of every licence of the registry, by what a snapshot has."""
-    releases = release_tests.releases(workspace.registry)
-    tests = release_tests.run_tests(fixed, workspace.group, releases, measured, today=workspace.today, as_run=True, kept=kept)
-    return Tested(list(tests), publications.in_force(fixed))
+    months = Months(fixed, workspace.group, measured, as_run=True, kept=kept)
+    tests = list(release_tests.run_all_in(months, release_tests.releases(workspace.registry), workspace.today))
+    clauses = clause_tests.run_clauses(months, workspace.registry.entries, workspace.today)
+    results = [*clause_rows.of_releases(tests, workspace.now), *clause_rows.of_clauses(clauses, workspace.now)]
+    return Tested(tests, publications.in_force(fixed), results)
 
 
 def append_tests(
@@ -166,6 +173,8 @@ def append_tests(
         if row["measured_month"] not in unpublished or row["result"] == "not_measured"
     ]
     publications.append_tests(store, rows, tested.in_force)
+    results = [row for row in tested.results if row["month"] not in unpublished or row["result"] == "not_measured"]
+    clause_results.append(store, results, whole=not unpublished, stood=tested.in_force)
     return tested.tests
 
 
@@ -205,10 +214,13 @@ def _append(
     month_run: MonthRun,
     new: list[NewPublication],
     tests: list[dict[str, Any]],
+    results: list[dict[str, Any]],
 ) -> None:
-    """Store the publications with the alerts that follow from them, in one transaction: a crash loses no alert."""
+    """Store the publications with their causes and the alerts that follow, in one transaction: a crash loses no alert."""
 
     def evaluate_within(within: Store) -> None:
+        causes.note(within, workspace.group, workspace.now)
+        clause_results.append(within, results)
         evaluate.evaluate(within, workspace.group, workspace.registry, workspace.now)
 
     if not publications.append(store, month_run.month, new, tests, evaluate_within):
@@ -239,6 +251,17 @@ def _tests_of(workspace: Workspace, fixed: ContributionStore, month: date, measu
     return list(
         release_tests.run_tests(fixed, workspace.group, releases, measured, today=workspace.today, as_run=True, kept=kept)
     )
+
+
+def _clauses_of(
+    workspace: Workspace, fixed: ContributionStore, month: date, measured: dict[str, Measured], is_due: bool
+) -> Iterator[dict[str, Any]]:
+    """The rows of `clause_results` of the clauses that are tested by this month now, beside those at a release."""
+    if is_due and month == month_before(workspace.today):
+        kept = FigureCache(workspace.directory, workspace.group)
+        months = Months(fixed, workspace.group, measured, as_run=True, kept=kept)
+        tests = clause_tests.run_clauses(months, workspace.registry.entries, workspace.today)
+        yield from clause_rows.of_clauses((test for test in tests if test.month == month), workspace.now)
 
 
 def _has_unpublished(workspace: Workspace, fixed: ContributionStore, month: date) -> bool:

@@ -11,7 +11,7 @@ from affiliates.errors import Refusal, unforeseen_into
 from affiliates.manifests.group import Group
 from pipelines.figures.figure_cache import FigureCache
 from pipelines.ingestion import clock_check, collect, stated_counts
-from pipelines.workflows import basis, publish
+from pipelines.workflows import basis, publish, run_note
 from pipelines.workflows.report import Report
 from pipelines.workflows.run import failure_alerted, notify
 from pipelines.workflows.unchanged import Look
@@ -43,6 +43,7 @@ def quiet_run(directory: Path, group: Group, now: datetime, look: Look | None = 
         if not is_quiet:
             return None
         notify(workspace, report)
+        run_note.note_quiet(workspace, report, before is not None)
         ends = basis.until(workspace)
     if look is not None and before is not None:
         before.keep(report, basis.places_of(look.directory, group), now, ends)

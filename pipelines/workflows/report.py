@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from affiliates.errors import Refusal, unforeseen_into
 from pipelines import runbook
 from pipelines.ingestion.product_run import ProductRun
 from pipelines.runbook import DataFinding, Finding, Page
+from pipelines.store.run_log import LoggedRun
 
 if TYPE_CHECKING:
     from pipelines.counting.measure import Measured
@@ -69,6 +70,13 @@ class Report:
     def failed(self) -> bool:
         """Whether a step of the run has failed in a way that nobody foresaw."""
         return any(finding.page == Page.UNFORESEEN for finding in self.findings)
+
+    def logged(self, at: datetime, kind: str, program: str) -> LoggedRun:
+        """The run as the log of runs has it; `program`: the version of mauwatch."""
+        refused = sum(len(product.refusals) for product in self.products)
+        missing = sum(bool(product.missing) for product in self.products)
+        result = "failed" if self.failed else "clean" if self.clean else "findings"
+        return LoggedRun(at, kind, result, len(self.findings) + refused + missing, len(self.published), program)
 
     @contextmanager
     def step(self, subject: str) -> Iterator[None]:

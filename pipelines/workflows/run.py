@@ -13,11 +13,12 @@ from pipelines.alerts.evaluate import RUN
 from pipelines.alerts.outlook_cache import OutlookCache
 from pipelines.alerts.responses import JobRun
 from pipelines.evidence import leftovers
-from pipelines.figures import signed_readings
+from pipelines.figures import causes, signed_readings
 from pipelines.ingestion import clock_check, collect, crosswalk_use, due, quarantine, receive, stated_counts, statements
 from pipelines.ingestion.product_run import ProductRun
 from pipelines.runbook import Finding, Page
 from pipelines.store import mark
+from pipelines.workflows import run_note
 from pipelines.workflows.publish import note_data, note_tests, publish_month
 from pipelines.workflows.report import Progress, Report
 from pipelines.workspace import Workspace
@@ -63,6 +64,7 @@ def run(
             with report.step("the licence tests"):
                 report.tests = note_tests(workspace, store, measured)
         notify(workspace, report, first, last)
+        run_note.note(workspace, report, first, last)
     return report
 
 
@@ -83,6 +85,7 @@ def failure_alerted(
     try:
         yield
     except Exception:
+        run_note.note_failure(directory, now)
         with suppress(RefusedError, OSError):  # What made the run fail may keep the alert from being stored: that is raised.
             # The range's days, as far as it has them: a run of other days mustn't end this.
             days = (str(first or date.min), str(last or now.date())) if first or last else ("", "")
@@ -122,6 +125,8 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
         else:
             days = first or date.min, last or workspace.today
             facts = responses.facts_of_range(*days, workspace.group, refused, report.failed)
+        with report.step("the causes of changes"):  # Of publications that an older version has made.
+            causes.note(store, workspace.group, workspace.now)
         with report.step("the alerts"):
             outlooks = OutlookCache(workspace.directory)
             forecast = outlooks.probabilities

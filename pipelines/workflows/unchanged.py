@@ -26,6 +26,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import date, datetime
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +35,7 @@ from affiliates.manifests.product import ProductRef
 from affiliates.sources.places import APART, Places, PlaceState, are_apart, state_of
 from pipelines.ingestion.product_run import ProductRun
 from pipelines.runbook import DataFinding, Finding, Page
+from pipelines.store import run_log
 from pipelines.workflows.report import Report
 
 FILE = Path(".mauwatch") / "unchanged.json"
@@ -58,6 +60,8 @@ class _Kept(NamedTuple):
     variables: tuple[str, ...]
     heartbeat: Mapping[str, Any] | None
     """As alerts.yaml has it; null for none."""
+    program: str
+    """The version of mauwatch: the same while all is as it was."""
     report: Report
 
 
@@ -84,6 +88,7 @@ class Look:
 
             alerting = Alerting.model_validate({"heartbeat": kept.heartbeat})
             kept.report.findings += heartbeat.ping(alerting, self.directory)
+        run_log.to_file(self.directory, kept.report.logged(self.now, "unchanged", kept.program))
         return kept.report
 
     def is_as_it_was(self) -> bool:
@@ -125,6 +130,7 @@ class RunBasis:
             "places": self._places._asdict(),
             "variables": self._variables,
             "heartbeat": self._heartbeat,
+            "program": metadata.version("mauwatch"),
             "report": _values(kept),
         }
         with suppress(OSError):  # Where nothing can be written, the next run asks anew.
@@ -246,6 +252,7 @@ def _read(path: Path) -> _Kept | None:
             Places(**{name: tuple(paths) for name, paths in kept["places"].items()}),
             tuple(kept["variables"]),
             kept["heartbeat"],
+            kept["program"],
             _report(kept["report"]),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError):

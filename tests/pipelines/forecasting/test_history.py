@@ -10,8 +10,8 @@ import pytest
 
 from affiliates.errors import RefusedError
 from affiliates.manifests.loader import read_group
+from pipelines.figures.comparability import Basis, breaks
 from pipelines.forecasting import history
-from pipelines.forecasting.history import Basis, breaks
 from pipelines.forecasting.series import Series
 from pipelines.store import contributions, schema
 from pipelines.workflows import close

@@ -5,8 +5,8 @@ restated; from 0002 on a month that was closed, restated, and changed after that
 them refused; in 0004 some of its sketches are erased; in 0005 one is of external users alone; in 0006 there is a
 ledger; in 0007 a product has two days under both keys of a change; in 0008 an alert was raised, acknowledged and closed, and
 messages about it were sent and wait; 0009 changes a view alone; 0010 is 0008's with a contribution that tells what a condition
-left out; 0011 has two versions of a scenario, too, of which one was shared for a day; 0012
-changes a comment alone. Each new schema of tables adds its own.
+left out; 0011 has two versions of a scenario, too, of which one was shared for a day; 0012 changes a comment alone; 0013 is
+0011's with an outlook, a clause's results, causes, overlaps and a run. Each new schema of tables adds its own.
 """
 
 import json
