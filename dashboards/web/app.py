@@ -1,0 +1,189 @@
+"""The Dash application of a group directory: pages by our own router, painted before a script runs, and their data by routes."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import flask
+from dash import ClientsideFunction, Dash, Input, Output, State, dcc, html, no_update, set_props
+from flask import Flask, Response
+from markupsafe import escape
+from werkzeug.exceptions import HTTPException
+
+from dashboards.web import components, compression, data_routes
+from dashboards.web.answers import Answers, PageAnswer
+from dashboards.web.first_paint import to_html
+from dashboards.web.page_list import PAGES
+from dashboards.web.queries import RowSource
+from dashboards.web.router import EVERYBODY, Router
+from dashboards.web.viewer import Role, current_viewer
+
+ASSETS = Path(__file__).parent / "assets"
+PLOTLY = "plotly-cartesian-4.1.1.min.js"
+"""Plotly's bundle without maps and 3D, of the version that plotly.py names."""
+ROUTER = Router(PAGES)
+"""Pages and charts by their paths, with the roles that may ask for them: `roles_of`."""
+OWN_CALLBACKS: dict[str, frozenset[Role]] = {
+    "page-by-address.children": EVERYBODY,
+    "renewed.children": EVERYBODY,
+    "choice-month.error": EVERYBODY,
+}
+"""The frame's own callbacks by their output, as Dash posts it."""
+CALLBACKS: dict[str, frozenset[Role]] = {
+    **OWN_CALLBACKS,
+    **{output: roles for page in PAGES for output, roles in page.callbacks.items()},
+}
+"""All callbacks by their output, with the roles that may call them. `create_app` fails where a callback isn't here."""
+_FIRST_PAINT = "<!--first-paint-->"
+_TITLE = "%%title%%"
+_RENEW_SECONDS = 60
+_INDEX = f"""<!DOCTYPE html>
+<html lang="en" data-plotly="/assets/{PLOTLY}">
+<head>
+{{%metas%}}
+<title>{_TITLE}</title>
+{{%favicon%}}
+<script src="/assets/scheme.js"></script>
+{{%css%}}
+</head>
+<body>
+{{%app_entry%}}
+{{%config%}}
+{{%scripts%}}
+{{%renderer%}}
+</body>
+</html>"""
+
+
+def create_app(
+    directory: Path,
+    *,
+    protect: Callable[[Flask], None],
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+) -> Dash:
+    """The application of a group directory; `app.server` is what a WSGI server serves.
+
+    `protect` installs the access check on the Flask application before any page can be asked for. `clock` gives the moment that
+    ages are counted to.
+    """
+    server = Flask("mauwatch")
+    # First of all: what is registered before any route is asked before any route.
+    protect(server)
+    source = RowSource(directory)
+    app = _Application(server, Answers(source, ROUTER, clock))
+    data_routes.register(server, source, ROUTER, clock)
+    _register_own(app)
+    for page in PAGES:
+        if page.register is not None:
+            page.register(app, source)
+    # A callback that nobody listed would be one that nobody checks.
+    unlisted = set(app.callback_map) ^ set(CALLBACKS)
+    if unlisted:
+        raise ValueError(f"callbacks that the table of roles doesn't have, or has too many: {', '.join(sorted(unlisted))}")
+    # Last: what is registered later changes an answer earlier.
+    compression.install(server)
+    return app
+
+
+class _Application(Dash):
+    """Dash with an index of our own: each page answers with its status, and with what is read of it."""
+
+    def __init__(self, server: Flask, answers: Answers) -> None:
+        super().__init__(
+            "mauwatch",
+            server=server,  # type: ignore[arg-type]  # Dash states bool, and takes a Flask application
+            assets_folder=str(ASSETS),
+            assets_ignore=r"plotly-.*|scheme\.js",
+            index_string=_INDEX,
+            title=_TITLE,
+            update_title="",
+            suppress_callback_exceptions=True,
+            add_log_handler=False,
+            on_error=_failed,
+            meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
+        )
+        self.answers = answers
+        self._template: str | None = None
+        self.layout = self._layout_of_address
+
+    def index(self, *_args: Any, **_kwargs: Any) -> Response:
+        """A page of the router, or what is wrong with its address."""
+        request = flask.request
+        answer = self.answers.answer(request.path, request.query_string.decode("utf-8", "replace"), current_viewer())
+        # The same for all pages but for two places: Dash stats every script to make it.
+        if self._template is None:
+            self._template = str(super().index())  # type: ignore[no-untyped-call]
+        painted = f'<div class="first-paint">{to_html(answer.tree)}</div>'
+        text = self._template.replace(_TITLE, str(escape(answer.title)))
+        return Response(text.replace(_FIRST_PAINT, painted), status=answer.status, mimetype="text/html")
+
+    def interpolate_index(self, *args: Any, **kwargs: Any) -> str:
+        """The index with a place for what is painted first."""
+        kwargs["app_entry"] = f'<div id="react-entry-point">{_FIRST_PAINT}</div>'
+        return str(super().interpolate_index(*args, **kwargs))  # type: ignore[no-untyped-call]
+
+    def _layout_of_address(self) -> Any:
+        """The page of the address that the browser shows; without one, the page follows by a callback."""
+        if not flask.has_request_context():
+            return html.Div()
+        shown = urlsplit(flask.request.referrer or "")
+        # Some browsers send no address, and another site's is none of ours.
+        if shown.netloc != flask.request.host:
+            return html.Div([dcc.Location(id="address"), html.Div(id="page-by-address")])
+        answer = self.answers.answer(shown.path or "/", shown.query, current_viewer())
+        return _with_watch(answer)
+
+
+def _with_watch(answer: PageAnswer) -> Any:
+    """A page with what notices that figures were published since."""
+    return html.Div(
+        [
+            answer.tree,
+            dcc.Store(id="state", data=answer.state),
+            dcc.Interval(id="look-again", interval=_RENEW_SECONDS * 1000, disabled=not answer.state),
+        ]
+    )
+
+
+def _register_own(app: _Application) -> None:
+    """The frame's own callbacks."""
+
+    @app.callback(Output("page-by-address", "children"), Input("address", "pathname"), Input("address", "search"))
+    def page_by_address(path: str, query: str) -> Any:
+        answer = app.answers.answer(path or "/", (query or "").removeprefix("?"), current_viewer())
+        # As by the address itself: a page that is forbidden is no page with status 200.
+        if answer.status == 403:
+            flask.abort(403)
+        return _with_watch(answer)
+
+    @app.callback(
+        Output("renewed", "children"), Input("look-again", "n_intervals"), State("state", "data"), prevent_initial_call=True
+    )
+    def renewed(_: int, state: str) -> Any:
+        if app.answers.state(current_viewer()) == state:
+            return None
+        return html.P(
+            ["Newer figures were published since you opened this page. ", html.A("Show the new figures", href="")],
+            className="notice warning",
+        )
+
+    app.clientside_callback(  # type: ignore[no-untyped-call]
+        ClientsideFunction("mauwatch", "choose"),
+        Output("choice-month", "error"),
+        Input("choice-month", "value"),
+        Input("choice-reading", "value"),
+        prevent_initial_call=True,
+    )
+
+
+def _failed(error: Exception) -> Any:
+    """A callback's failure: a refusal by status stays one, any other is shown, since old figures would stay without a word."""
+    if isinstance(error, HTTPException):
+        raise error
+    flask.current_app.logger.error("a callback failed: %s", type(error).__name__)
+    # An error's text may hold figures or names: the page says that, and not why.
+    told = components.notice("This part of the page failed.", "Figures beside it may be old.", "load the page again", "problem")
+    set_props("failure", {"children": told})
+    return no_update

@@ -1,0 +1,126 @@
+// Draws the charts of a page once React has put it there: plotly's bundle is fetched after the page reads, not before.
+(function () {
+  "use strict";
+  const PICTURE = { width: 1200, height: 675 };
+  let bundle = null;
+
+  function plotly() {
+    if (!bundle) {
+      bundle = new Promise((resolve, reject) => {
+        const script = document.createElement("script");
+        script.src = document.documentElement.dataset.plotly;
+        script.onload = () => resolve(window.Plotly);
+        script.onerror = () => reject(new Error("the chart script can't be loaded"));
+        document.head.append(script);
+      });
+    }
+    return bundle;
+  }
+
+  // "@line" in a figure is the colour --chart-line of the palette in force.
+  function coloured(value, styles) {
+    if (typeof value === "string" && value.startsWith("@")) return styles.getPropertyValue("--chart-" + value.slice(1)).trim();
+    if (Array.isArray(value)) return value.map((item) => coloured(item, styles));
+    if (value && typeof value === "object") {
+      return Object.fromEntries(Object.entries(value).map(([name, item]) => [name, coloured(item, styles)]));
+    }
+    return value;
+  }
+
+  function onScreen(figure, slot) {
+    const narrow = slot.clientWidth < 600;
+    const layout = Object.assign({}, figure.layout, { dragmode: false, showlegend: false });
+    if (narrow) {
+      layout.xaxis = Object.assign({}, layout.xaxis, { nticks: 4 });
+      layout.margin = Object.assign({}, layout.margin, { l: 48, r: 58 });
+    }
+    return coloured({ data: figure.data, layout: layout }, getComputedStyle(document.documentElement));
+  }
+
+  async function draw(slot) {
+    const address = slot.dataset.chart;
+    if (slot.dataset.drawn === address) return;
+    slot.dataset.drawn = address;
+    let place = slot.querySelector(":scope > .drawing");
+    if (!place) {
+      place = document.createElement("div");
+      place.className = "drawing";
+      slot.append(place);
+    }
+    try {
+      const [library, response] = await Promise.all([plotly(), fetch(address, { headers: { Accept: "application/json" } })]);
+      if (!response.ok) throw new Error("status " + response.status);
+      const figure = await response.json();
+      if (slot.dataset.chart !== address) return;
+      slot.figure = figure;
+      const shown = onScreen(figure, slot);
+      slot.classList.add("alive");
+      await library.react(place, shown.data, shown.layout, { displayModeBar: false, responsive: true, scrollZoom: false });
+      offer(slot);
+    } catch (error) {
+      place.textContent = "The chart can't be drawn (" + error.message + "). The numbers are in the downloads below.";
+      place.className = "drawing failed";
+    }
+    slot.dispatchEvent(new CustomEvent("mauwatch-drawn", { bubbles: true }));
+  }
+
+  // PNG and SVG are made in the browser: always light, on white, with the words that belong to the numbers.
+  function offer(slot) {
+    const place = slot.parentElement.querySelector(".pictures");
+    if (!place || place.childElementCount) return;
+    for (const format of ["png", "svg"]) {
+      const button = document.createElement("button");
+      button.type = "button";
+      button.textContent = format.toUpperCase();
+      button.setAttribute("aria-label", format.toUpperCase() + " of " + slot.figure.title);
+      button.addEventListener("click", () => save(slot, format));
+      place.append(button, " ");
+    }
+  }
+
+  async function save(slot, format) {
+    const library = await plotly();
+    const light = document.createElement("div");
+    light.className = "light-palette";
+    document.body.append(light);
+    const figure = slot.figure;
+    const words = (figure.words || []).join("<br>");
+    const lines = (figure.words || []).length;
+    const layout = Object.assign({}, figure.layout, {
+      title: { text: figure.title, x: 0.02, xanchor: "left", y: 0.96 },
+      showlegend: true,
+      legend: { orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom" },
+      paper_bgcolor: "@paper",
+      plot_bgcolor: "@paper",
+      margin: { l: 70, r: 110, t: 110, b: 70 + 18 * lines },
+      annotations: (figure.layout.annotations || []).concat([
+        { text: words, xref: "paper", yref: "paper", x: 0, y: 0, yshift: -45, xanchor: "left", yanchor: "top", align: "left",
+          showarrow: false, font: { size: 12, color: "@soft" } },
+      ]),
+    });
+    const shown = coloured({ data: figure.data, layout: layout }, getComputedStyle(light));
+    light.remove();
+    const address = await library.toImage(shown, Object.assign({ format: format }, PICTURE));
+    const link = document.createElement("a");
+    link.href = address;
+    link.download = slot.dataset.name + "." + format;
+    link.click();
+  }
+
+  function drawAll() {
+    // What is painted before React is there is replaced: nothing is drawn into it.
+    for (const slot of document.querySelectorAll("[data-chart]")) {
+      if (!slot.closest(".first-paint")) draw(slot);
+    }
+  }
+
+  function redraw() {
+    for (const slot of document.querySelectorAll("[data-drawn]")) delete slot.dataset.drawn;
+    drawAll();
+  }
+
+  new MutationObserver(drawAll).observe(document.documentElement, {
+    childList: true, subtree: true, attributes: true, attributeFilter: ["data-chart"],
+  });
+  new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-mantine-color-scheme"] });
+})();

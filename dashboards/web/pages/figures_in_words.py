@@ -1,0 +1,74 @@
+"""Figures in words, as several pages have them: the result and its range, what a page is about, and what is missing. Pure."""
+
+from typing import NamedTuple
+
+from dash import html
+from dash.development.base_component import Component
+
+from dashboards import formats
+from dashboards.web import components
+from dashboards.web.queries import MonthFigures, PageRows, names
+from pipelines.licences.outcome import Result, decide
+
+
+class Headline(NamedTuple):
+    """What the published figure says of the threshold."""
+
+    result: Result
+    answer: str
+    """The result in one line."""
+    sentence: str
+    """The range in a sentence."""
+
+
+def headline(rows: PageRows, figures: MonthFigures) -> Headline:
+    """The result of a month's figure against the newest threshold, and its range."""
+    whole = figures.whole
+    licence = rows.licence
+    month = formats.month_name(figures.month)
+    counted = "different people" if figures.reading.counts == "unique_people" else "people, added over products,"
+    if whole is None or licence is None or licence.clause.threshold is None or whole.estimate is None:
+        return Headline("not_measured", "Not measured: there is no figure.", f"Nothing was contributed for {month}.")
+    threshold = licence.clause.threshold
+    line = formats.people(threshold).replace(".0", "")
+    result = decide(threshold, whole.lower, whole.upper, licence.clause.comparator or "gt")
+    least = formats.at_least(whole.lower, threshold)
+    best = f"Best estimate {formats.people(whole.estimate, threshold)}"
+    # Without an upper bound the figure may be any larger number: that comes before every other word.
+    if whole.upper is None:
+        reasons = names(list(whole.figure.reasons), 2) or "something that is due is missing"
+        over = result == "over"
+        answer = f"Over: more than {line}." if over else "Can't tell yet: there is no upper bound."
+        return Headline(result, answer, f"{best}, at least {least} {counted} in {month}; no upper bound: {reasons}.")
+    most = formats.at_most(whole.upper, threshold)
+    sentence = f"{best}, at least {least}, at most {most} {counted} in {month}."
+    answers = {
+        "undetermined": f"Can't tell yet: {line} lies inside the range.",
+        "over": f"Over: the whole range lies above {line}.",
+        "under": f"Under: the whole range lies below {line}.",
+    }
+    return Headline(result, answers[result], sentence)
+
+
+def about(rows: PageRows, figures: MonthFigures) -> Component:
+    """The line under a title: group, month, state, reading, and since when the figures are what they are."""
+    publication = figures.publication
+    state = publication.state
+    signed = f" by {publication.signed_by}" if publication.signed_by else ""
+    parts = [
+        formats.month_name(figures.month),
+        f"{state}{signed}",
+        f"reading {figures.reading.name.replace('_', ' ')}",
+        f"as of {formats.moment(publication.known_at)}, {formats.age(publication.known_at, rows.now)}",
+    ]
+    return html.P(" · ".join(parts), className="about")
+
+
+def nothing_published(title: str, rows: PageRows) -> Component:
+    """A page of a group that has no published month."""
+    if rows.has_store:
+        detail = "There is a store, and no month is published: data are there for no whole month yet, or no run has ended."
+    else:
+        detail = "There is no store yet: nothing was counted."
+    told = components.notice("There are no figures yet.", detail, "run it: mauwatch run, and look at what it says")
+    return html.Div([html.H1(title), told])
