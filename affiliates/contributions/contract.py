@@ -7,7 +7,7 @@ Over 300 lines: the columns, and writing and reading them, change together.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
@@ -238,12 +238,13 @@ def read_rows(path: Path) -> pl.DataFrame:
     return untrusted_files.read(path, SCHEMA, _NULLABLE, OPTIONAL)
 
 
-def read(path: Path, rows: pl.DataFrame | None = None) -> list[Contribution]:
+def read(path: Path, rows: pl.DataFrame | None = None, named: Collection[str] | None = None) -> list[Contribution]:
     """Read a file of contributions, or a folder of part-files; in the order of their products, periods and epochs.
 
-    `rows`: what `read_rows` has given of the file. Images are decoded here (`sketches.image`), and never by the C++ library,
-    which a stranger's bytes could crash. Raises `RefusedError` for a file that can't be read, or with every contribution in it
-    that breaks the contract.
+    `rows`: what `read_rows` has given of the file. `named`: the affiliates that refusals may name, by default all: an affiliate
+    that no manifest has may be a company whose purchase is a secret. Images are decoded here (`sketches.image`), and never by the
+    C++ library, which a stranger's bytes could crash. Raises `RefusedError` for a file that can't be read, or with every
+    contribution in it that breaks the contract.
     """
     frame = read_rows(path) if rows is None else rows
     n_other_version = frame.filter(pl.col("protocol") != PROTOCOL).height
@@ -265,27 +266,27 @@ def read(path: Path, rows: pl.DataFrame | None = None) -> list[Contribution]:
         )
     refusals: list[Refusal] = []
     contributions: list[Contribution] = []
-    for outcome in _contributions(frame, path.name):
+    for outcome in _contributions(frame, path.name, named):
         if isinstance(outcome, Refusal):
             refusals.append(outcome)
         else:
             contributions.append(outcome)
-    refusals += _halves(contributions, path.name)
+    refusals += _halves(contributions, path.name, named)
     if refusals:
         raise RefusedError(*refusals)
     return contributions
 
 
-def _contributions(frame: pl.DataFrame, file_name: str) -> Iterator[Contribution | Refusal]:
+def _contributions(frame: pl.DataFrame, file_name: str, named: Collection[str] | None) -> Iterator[Contribution | Refusal]:
     """A contribution, or what speaks against one, for each product, period and epoch that the rows name."""
     # The epoch belongs to it: before a change of the key a day has a second contribution, under the coming key.
     identity = itemgetter("affiliate", "product", "grain", "activity_date", "key_epoch")
     rows = sorted(frame.iter_rows(named=True), key=identity)
     by_identity = (list(same) for _, same in groupby(rows, key=identity))
-    return ordered(lambda same: _contribution(same, file_name), by_identity)
+    return ordered(lambda same: _contribution(same, file_name, named), by_identity)
 
 
-def _halves(contributions: Sequence[Contribution], file_name: str) -> Iterator[Refusal]:
+def _halves(contributions: Sequence[Contribution], file_name: str, named: Collection[str] | None) -> Iterator[Refusal]:
     """Refusals of periods under two keys where one has namespaces that the other lacks: those are halves of one contribution.
 
     Around a change of the key a day rightly has two contributions, each of all namespaces. `person` doesn't count: each key has a
@@ -299,7 +300,7 @@ def _halves(contributions: Sequence[Contribution], file_name: str) -> Iterator[R
         if len(different) > 1:
             yield Refusal(
                 Code.CONTRIBUTION_ROWS_DIFFER,
-                f"{file_name}, {printable_ref(ref)} {printable(grain)} {day}",
+                f"{file_name}, {_shown_ref(ref, named)} {printable(grain)} {day}",
                 "rows of one contribution differ",
                 "key_epoch",
                 "compute all of it in one query",
@@ -311,11 +312,16 @@ def printable_ref(ref: ProductRef) -> ProductRef:
     return ProductRef(printable(ref.affiliate), printable(ref.product))
 
 
-def _contribution(rows: Sequence[Mapping[str, Any]], file_name: str) -> Contribution | Refusal:
+def _shown_ref(ref: ProductRef, named: Collection[str] | None) -> str:
+    """A product as a refusal names it; nothing of an affiliate that it may not name."""
+    return str(printable_ref(ref)) if named is None or ref.affiliate in named else "of an affiliate that no manifest has,"
+
+
+def _contribution(rows: Sequence[Mapping[str, Any]], file_name: str, named: Collection[str] | None) -> Contribution | Refusal:
     """The contribution of all rows of one product, period and epoch, or what is wrong with the rows."""
     first, *others = rows
     ref = ProductRef(first["affiliate"], first["product"])
-    subject = f"{file_name}, {printable_ref(ref)} {printable(first['grain'])} {first['activity_date']}"
+    subject = f"{file_name}, {_shown_ref(ref, named)} {printable(first['grain'])} {first['activity_date']}"
     uneven = [name for name in _CONTRIBUTION_COLUMNS if any(row[name] != first[name] for row in others)]
     if uneven:
         return Refusal(

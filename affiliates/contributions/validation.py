@@ -42,7 +42,7 @@ def refusals(
     if contribution.key_epoch.startswith(DEAL_EPOCH) and contribution.key_epoch not in epochs_of_group:
         yield Refusal(
             Code.CONTRIBUTION_EPOCH_WRONG,
-            f"{printable_ref(contribution.ref)}, {contribution.activity_date}",
+            f"a contribution of {contribution.activity_date}",  # Receipts and logs mustn't tell whose deal it is.
             "is under the key of a deal, and never united with the group's",
             "",
             "hand it to the deal's other side alone; for the group compute it with the group's key",

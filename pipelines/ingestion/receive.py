@@ -92,7 +92,7 @@ def was_accepted(workspace: Workspace, file: ReceivedFile) -> bool:
     return True
 
 
-def note_ambiguous(files: Sequence[ReceivedFile]) -> None:
+def note_ambiguous(workspace: Workspace, files: Sequence[ReceivedFile]) -> None:
     """Note in each file the periods that another one holds with other users, and that aren't plainly versions."""
     if len(files) < 2:
         return
@@ -101,7 +101,8 @@ def note_ambiguous(files: Sequence[ReceivedFile]) -> None:
     digests: dict[int, Mapping[ContributionId, str]] = {}
     for number in sorted({number for numbers in shared.values() for number in numbers}):
         with suppress(RefusedError):  # `take` refuses the file for it.
-            digests[number] = {_id_of(contribution): contribution.digest for contribution in _contributions(files[number])}
+            contributions = _contributions(workspace, files[number])
+            digests[number] = {_id_of(contribution): contribution.digest for contribution in contributions}
     for period, numbers in shared.items():
         if len({digests[number].get(period) for number in numbers if number in digests}) > 1:
             for number in numbers:
@@ -165,7 +166,7 @@ def examine(workspace: Workspace, file: ReceivedFile) -> tuple[list[AcceptedCont
     """
     name = file.offer.name
     try:
-        contributions = _contributions(file)
+        contributions = _contributions(workspace, file)
     except RefusedError as error:
         return [], error.refusals
     if not contributions:
@@ -230,11 +231,11 @@ def disk_finding(file: ReceivedFile, error: OSError) -> Finding:
     return Finding(f"{file.offer.name}: {what}: {error.strerror}", Page.QUARANTINE)
 
 
-def _contributions(file: ReceivedFile) -> list[Contribution]:
-    """What the file's copy holds. Raises `RefusedError` where the copy can't be read."""
+def _contributions(workspace: Workspace, file: ReceivedFile) -> list[Contribution]:
+    """What the file's copy holds. Raises `RefusedError` where the copy can't be read, without companies that no manifest has."""
     assert file.copy is not None
     with refused_if_unforeseen(file.offer.name):
-        return contract.read(file.copy.path, file.rows)
+        return contract.read(file.copy.path, file.rows, workspace.group.entities.keys())
 
 
 def _id_of(contribution: Contribution) -> ContributionId:

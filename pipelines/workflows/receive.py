@@ -98,7 +98,7 @@ def receive_files(
             else:
                 new.append(file)
         files = new
-        receive.note_ambiguous(files)
+        receive.note_ambiguous(workspace, files)
         batch = _Batch(workspace, session, restatement)
         for number, file in enumerate(files):
             progress(file.offer.name, len(files) + number, 2 * len(files))

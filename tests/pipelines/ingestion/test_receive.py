@@ -37,7 +37,7 @@ from pipelines.workflows.run import run
 from pipelines.workspace import Workspace
 from tests.support import wrong_contributions
 from tests.support.command import answer
-from tests.support.databases import both_databases, rows_of
+from tests.support.databases import SQLITE, both_databases, rows_of
 from tests.support.groups import KEY, NOW, entity, events, product
 from tests.support.receipts import outcomes, receipt, take, why
 from tests.support.sketches import contributed
@@ -94,6 +94,33 @@ def shown(session: Session) -> str:
 
 def stored(directory: Path, url: str) -> dict[str, Any]:
     return {name: rows for name, rows in rows_of(url, directory).items() if name != "receipts"}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [row(FIRST, affiliate="nightjar")],
+        [row(FIRST, affiliate="nightjar", sketch=b"no sketch")],
+        [row(FIRST, affiliate="nightjar", lg_k=14) | {"lg_k": 15}],
+        [row(FIRST, affiliate="nightjar"), row(FIRST, affiliate="nightjar", producer="another 1")],
+        [row(FIRST, affiliate="nightjar"), row(FIRST, affiliate="nightjar")],
+        [row(FIRST, affiliate="nightjar"), row(FIRST, affiliate="nightjar", key_epoch="2", namespace="phone")],
+        [row(FIRST, affiliate="nightjar", product="all", key_epoch="deal-0123456789ab", audiences="external")],
+        [row(FIRST, product="nightjar", key_epoch="deal-0123456789ab", audiences="external")],
+    ],
+    ids=["of nobody", "no sketch", "lgK", "rows differ", "twice", "halves", "of a deal", "of a deal, by us"],
+)
+@pytest.mark.parametrize("by_folder", [True, False])
+def test_a_company_that_no_manifest_has_is_named_nowhere(
+    directory: Path, tmp_path: Path, rows: list[dict[str, Any]], by_folder: bool
+) -> None:
+    """A target's contribution, or a deal's, that somebody puts into the inbox: receipts and logs are read by many."""
+    file = write((box(directory) if by_folder else tmp_path) / "handed.parquet", *rows)
+    session = take(directory, *([] if by_folder else [file]))
+    assert [one.outcome for one in session.files] == ["refused"]
+    told = [shown(session), why(session), str(rows_of(SQLITE, directory)), json.dumps(receipt(file))]
+    told += [path.read_text() for path in (directory / ".mauwatch").rglob("*.json")]
+    assert [text for text in told if "nightjar" in text] == []
 
 
 @both_databases
