@@ -21,15 +21,24 @@ if TYPE_CHECKING:
 
     OfGroup = tuple[ProductRef, Product]
 
+_MOST_SHOWN = 5
+"""Products that a refusal gives reasons for."""
 REVEALS = "What it reveals to whoever has it and the key, and the other side has both:"
 
 
-def days_asked(folder: Path, asked: tuple[date, date] | None, goes_elsewhere: bool) -> tuple[date, date]:
-    """The days of the deal's month. Raises `RefusedError` for a folder that is no deal's.
+def days_asked(
+    folder: Path, asked: tuple[date, date] | None, elsewhere: Sequence[object], queries: Sequence[object]
+) -> tuple[date, date]:
+    """The days of the deal's month. `elsewhere`, `queries`: options that ask for another file, and for a printed query.
 
-    Raises `typer.BadParameter` where other days are asked for, or another outcome than the file in the deal's folder.
+    Raises `RefusedError` for a folder that is no deal's, and `typer.BadParameter` where such an option is given, or other days.
     """
-    if goes_elsewhere:
+    if any(queries):
+        raise typer.BadParameter(
+            "--key-for counts here, and prints no query: a warehouse keeps its queries, and the deal's key would be among them. "
+            "Name the events' files by --files, or in the manifest a database that is read from here"
+        )
+    if any(elsewhere):
         raise typer.BadParameter("--key-for writes the deal's file into the deal's folder, where `deal destroy` deletes it")
     from affiliates.aggregation.clean_room import deal
 
@@ -50,12 +59,15 @@ def by_manifest(directory: Path, subject: str | None) -> "tuple[Settings, list[O
     group = read_group(directory, edge=True)
     usable = _usable(list(group.products.items()), subject)
     if not usable:
+        asked = [(ref, product) for ref, product in group.products.items() if subject is None or ref.belongs_to(subject)]
+        others = ", ".join(str(ref) for ref, _ in _usable(list(group.products.items()), None)) or "none"
+        why = "; ".join([f"{ref}: {_why_not(product)}" for ref, product in asked][:_MOST_SHOWN])
         raise refused(
             Code.PRODUCT_UNKNOWN,
             subject or str(directory),
             "no product whose events can be hashed here",
-            f"there are {', '.join(str(ref) for ref, _ in _usable(list(group.products.items()), None)) or 'none'}",
-            "name one of them, or add its `sources`",
+            f"{why}; there are {others}" if why else f"there are {others}",
+            "name one of them, or the events' files: --files",
         )
     affiliates = {ref.affiliate for ref, _ in usable}
     return group.settings, [
@@ -64,15 +76,17 @@ def by_manifest(directory: Path, subject: str | None) -> "tuple[Settings, list[O
 
 
 def _usable(products: "Sequence[OfGroup]", subject: str | None) -> "list[OfGroup]":
-    """The products that are asked for and whose events can be hashed here.
+    """The products that are asked for and whose events can be hashed here."""
+    return [(ref, product) for ref, product in products if not _why_not(product) and (subject is None or ref.belongs_to(subject))]
 
-    Keys that were made elsewhere are of the group's key, and a table without a database is counted where it lies.
-    """
-    return [
-        (ref, product)
-        for ref, product in products
-        if not product.handed_in and not product.has_ready_keys and (subject is None or ref.belongs_to(subject))
-    ]
+
+def _why_not(product: "Product") -> str:
+    """Why a product's events can't be hashed here under another key; empty where they can."""
+    if product.has_ready_keys:
+        return "its keys were made elsewhere, under the group's key"
+    if any(source.table is not None and source.database is None for source in product.sources):
+        return "its events are counted in the warehouse where they lie"
+    return "" if product.sources else "it has no source here"
 
 
 def write(
@@ -93,6 +107,7 @@ def write(
     key = read.key()
     terms = read.terms
     living = ours.check_products(_usable(products, subject), terms.month)
+    by_ref = dict(products)
     lives = {ref: product.due_between(terms.month, month_end(terms.month)) for ref, product in products}
     left_out = [ref for ref in lives if lives[ref] and ref not in dict(living)]
     name = (subject or "-".join(sorted({ref.affiliate for ref, _ in living}))).replace("/", "-")
@@ -148,7 +163,8 @@ def write(
     console.say(f"External users of {terms.month:%Y-%m}, key fingerprint {terms.fingerprint}.")
     console.say(f"In it, and not told apart: {', '.join(str(ref) for ref, _ in living)}.")
     if left_out:
-        console.say(f"Not in it: {', '.join(map(str, left_out))}. The file says that {len(left_out)} miss.")
+        reasons = [f"{ref} ({why})" if (why := _why_not(by_ref[ref])) else str(ref) for ref in left_out]
+        console.say(f"Not in it: {', '.join(reasons)}. The file says that {len(left_out)} miss.")
     console.say("People whom the group's crosswalk would join count once by each kind of identifier.")
     for text in place.spellings.findings():
         console.say(f"{text}.")

@@ -105,7 +105,7 @@ def contribute(
     now = datetime.now(UTC)
     asked = _range(first, last, month)
     if key_for is not None:
-        asked = deal_contribution.days_asked(key_for, asked, bool(out or sign or print_sql or person_keys or next_key))
+        asked = deal_contribution.days_asked(key_for, asked, (out, sign), (print_sql, person_keys, next_key, crosswalk_table))
         # A deal takes no key of a group: a variable that nobody sets stands in its place.
         key_env = key_env or (None if key_file else "NO_KEY_OF_A_GROUP")
     if files is not None:

@@ -248,6 +248,40 @@ def test_what_has_no_source_here_is_said(tmp_path: Path) -> None:
     assert refusal("contribute", "shop/count", "--key-for", folder, "--group", directory)[0] == "product-unknown"
 
 
+@pytest.mark.parametrize(
+    "options",
+    [["--print-sql", "spark"], ["--print-sql", "postgres", "--crosswalk-table", "x"], ["--person-keys"], ["--next-key"]],
+    ids=" ".join,
+)
+def test_a_deals_key_goes_into_no_warehouse(tmp_path: Path, options: list[str]) -> None:
+    """A warehouse keeps its queries for months: a key in one of them outlives the deal."""
+    folder = tmp_path / "larkspur"
+    answer("deal", "new", folder, "--month", MONTH)
+    code, text = refusal("contribute", "--key-for", folder, "--group", tmp_path, *options)
+    assert code == "usage-invalid"
+    assert "--key-for counts here, and prints no query" in text
+    assert not list((folder / deal.OURS).iterdir())
+
+
+def test_what_cant_be_hashed_here_is_named_with_its_reason(tmp_path: Path) -> None:
+    """Ready keys are of the group's key: under the deal's they would match nobody, and the overlap would be none."""
+    ready = product(
+        "keys", to="2025-02-01", sources=[{"files": "keys.parquet", "person_keys": ["email"], "complete_through": "2025-01-31"}]
+    )
+    far = product("far", to="2025-02-01", sources=[source(files=None, table="events", complete_through=None)])
+    directory = group(tmp_path / "a", "shop", month_of_events(0, 50), ready, far)
+    folder = tmp_path / "larkspur"
+    answer("deal", "new", folder, "--month", MONTH)
+    for name, why in (("shop/keys", "its keys were made elsewhere"), ("shop/far", "in the warehouse where they lie")):
+        code, text = refusal("contribute", name, "--key-for", folder, "--group", directory)
+        assert code == "product-unknown"
+        assert why in text
+    assert answer("contribute", "--key-for", folder, "--group", directory)["left_out"] == ["shop/keys", "shop/far"]
+    shown = " ".join(mauwatch("contribute", "--key-for", folder, "--group", directory, "--yes").stdout.split())
+    assert "shop/keys (its keys were made elsewhere, under the group's key)" in shown
+    assert "shop/far (its events are counted in the warehouse where they lie)" in shown
+
+
 def test_no_kind_of_identifiers_in_common(tmp_path: Path) -> None:
     """An overlap of nobody would be the lowest number there is, and the least true."""
     ours = group(tmp_path / "a", "shop", month_of_events(0, 50).with_columns(device=pl.lit(None, pl.String)))
