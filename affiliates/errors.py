@@ -176,8 +176,9 @@ class Code(StrEnum):
     SCENARIO_CONTRADICTORY = "scenario-contradictory", "Two statements of a scenario can't both hold; the arithmetic is shown."
     SCENARIO_CONTRIBUTION_WRONG = (
         "scenario-contribution-wrong",
-        "A target's contribution can't be united with the group's: of another key, month or lgK, or of a product of the group.",
+        "A target's contribution can't be united with the group's: of another key or month, or of a product of the group.",
     )
+    SCENARIO_NOT_READ = "scenario-not-read", "A scenario needs what wasn't read with the one before it; a page reads it anew."
     SCENARIO_UNKNOWN = "scenario-unknown", "There is no such scenario that the asker may see."
     SCENARIO_KEPT = "scenario-kept", "A scenario of this name is kept, with another definition."
     SCENARIO_NOT_YOURS = "scenario-not-yours", "Only a scenario's owner says who may see it."

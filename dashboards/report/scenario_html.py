@@ -126,6 +126,7 @@ def _tables(answer: ScenarioAnswer) -> list[Table]:
     inputs = answer.inputs
     digests = [
         ["figure", inputs.figure],
+        *([["products that join", inputs.joining]] if inputs.joining else []),
         ["manifests", inputs.manifests],
         ["series", inputs.series],
         ["registry", inputs.registry],

@@ -359,5 +359,7 @@ def _inputs(sheet: Sheet, answer: ScenarioAnswer) -> None:
         ["registry, SHA-256", inputs.registry],
         ["definition, SHA-256", inputs.definition],
     ]
+    if inputs.joining:
+        rows.append(["products that join, SHA-256", inputs.joining])
     rows += [["contribution, SHA-256", digest, name] for name, digest in sorted(inputs.contributions.items())]
     sheet.table("", ("input", "value", "file"), rows)

@@ -14,7 +14,7 @@ from pathlib import Path
 from affiliates.errors import Code, refused
 from pipelines.scenarios import compare as comparing
 from pipelines.scenarios.answer import ScenarioAnswer
-from pipelines.scenarios.baseline import read_baseline
+from pipelines.scenarios.baseline import Baseline, read_baseline
 from pipelines.scenarios.compare import Comparison
 from pipelines.scenarios.definition import Definition
 from pipelines.scenarios.run import run as answer_of
@@ -56,10 +56,20 @@ def run(
     or the group.
     """
     told("the group's sketches", 0, 2)
+    baseline = load(store, workspace, definition, folder)
+    told("sample paths", 1, 2)
+    return answer_of(baseline, definition)
+
+
+def load(store: ContributionStore, workspace: Workspace, definition: Definition, folder: Path) -> Baseline:
+    """What a scenario starts from, read once, so that a page answers each change of an assumption without the store.
+
+    With it, `months.evaluate(baseline, definition)` gives the months as a slider asks for them, `run.run(baseline, definition)`
+    all of the answer, of this scenario and of any other on the same base. Where another one needs more, such as a target's
+    contribution, `baseline.lacks(definition)` says so, and both refuse: load again. Raises `RefusedError` as `run`.
+    """
     with store.snapshot() as fixed:
-        baseline = read_baseline(workspace, fixed, definition, folder)
-        told("sample paths", 1, 2)
-        return answer_of(baseline, definition)
+        return read_baseline(workspace, fixed, definition, folder)
 
 
 def keep(
@@ -115,9 +125,9 @@ def revoke(store: Store, person: str, reference: str, of: str, now: datetime) ->
 def check(
     store: ContributionStore, workspace: Workspace, person: str, reference: str, told: Told = lambda *_: None
 ) -> ReadScenario:
-    """A scenario that gives the same answer once more.
+    """A scenario that gives the same answer once more, from inputs of which none has changed.
 
-    Raises `RefusedError` with what it rests on that has changed, where the answer is another one now.
+    Other changes of the group's manifests don't matter. Raises `RefusedError` with what the scenario rests on that has changed.
     """
     one = read(store, person, reference)
     # The month and the reading of then: a scenario that names none would start from the newest by now.
@@ -126,7 +136,7 @@ def check(
     )
     again = run(store, workspace, pinned, Path(one.kept.folder), told)
     again = replace(again, inputs=replace(again.inputs, definition=one.answer.inputs.definition))
-    if _text(again.to_dict()) == one.kept.answer:
+    if again == one.answer:
         return one
     changed = scenarios.changed_inputs(one.kept, _text(again.to_dict()["inputs"]), again.program)
     is_same = replace(again, inputs=one.answer.inputs, program=one.answer.program) == one.answer

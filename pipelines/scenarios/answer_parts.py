@@ -26,17 +26,19 @@ class ScenarioInputs:
     figure: str
     """Of what the base month's figure rests on."""
     manifests: str
-    """Of the group's manifests, readings and settings."""
+    """Of what the group's manifests say of those who count before or after the changes: owners, lives of products, readings."""
     series: str
     """Of the published months that the growth rests on."""
     registry: str
-    """Of the clauses that are tested."""
+    """Of the licences whose clauses are tested."""
     contributions: Mapping[str, str]
     """Of each target's contribution, by the file's name as the scenario writes it."""
     definition: str
     """Of the scenario."""
     method: int
     """The version of counting."""
+    joining: str = ""
+    """Of the contributions of products that don't count in the base month and do by a change, or by the manifests, later."""
 
 
 @dataclass(frozen=True)

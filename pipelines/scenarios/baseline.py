@@ -1,15 +1,12 @@
 """What a scenario starts from: the base month's figure, its products' shares, the series, and the digests of all of it.
 
 The only module of this package that reads the store. Once a baseline is read, any scenario of the same base can be run on it
-that names no other contribution.
+that needs nothing else of the store (`Baseline.lacks`).
 """
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from itertools import chain, combinations
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +14,11 @@ import numpy as np
 from affiliates.errors import Code, RefusedError, did_you_mean, refused
 from affiliates.manifests.group import Group
 from affiliates.manifests.readings import Reading
-from affiliates.periods import month_end, month_number, month_of
+from affiliates.periods import month_number, month_of
 from pipelines.counting import measure
 from pipelines.counting.convention import METHOD, convention_of
 from pipelines.counting.figure import Share
-from pipelines.counting.inputs import Inputs, gather
+from pipelines.counting.inputs import gather
 from pipelines.figures import query
 from pipelines.figures.months import ClauseCount, clause_count
 from pipelines.forecasting import history
@@ -29,12 +26,14 @@ from pipelines.forecasting.forecast import walk
 from pipelines.forecasting.series import Series, even_series
 from pipelines.licences import release_tests
 from pipelines.licences.registry import Registry
-from pipelines.scenarios.changes import Acquire, Exclude, OtherReading
+from pipelines.records import StoredContribution
+from pipelines.scenarios import needs
+from pipelines.scenarios.changes import Acquire
 from pipelines.scenarios.check import check
-from pipelines.scenarios.clauses import month_of_horizon
 from pipelines.scenarios.definition import Definition
+from pipelines.scenarios.digests import digests
 from pipelines.scenarios.draws import PATHS, Floats
-from pipelines.scenarios.membership import MEMBERSHIP, Composition, composition, everybody
+from pipelines.scenarios.membership import Composition, composition, everybody
 from pipelines.scenarios.sizes import Audiences, Shares, Sizes
 from pipelines.scenarios.target_contribution import Checks, TargetContribution, read_target
 from pipelines.store import publications
@@ -62,8 +61,14 @@ class Baseline:
     """By licence that a target uses, the result of the group's own test, by the reading."""
     contributions: Mapping[str, TargetContribution]
     """By file name as the scenario writes it."""
+    targets: Mapping[str, str]
+    """By target, the name of the file of its contribution."""
+    licences: frozenset[str]
+    """The licences of targets' models for which `group_tests` was asked."""
+    versions: tuple[StoredContribution, ...] = field(repr=False)
+    """The base month's contributions of every entity of the manifests."""
     digests: Mapping[str, str]
-    """`figure`, `manifests`, `series` and `registry`."""
+    """Of all that was read, by the names of `ScenarioInputs`."""
     method: int
     notes: tuple[str, ...]
     _ratios: dict[int, Floats] = field(default_factory=dict, repr=False)
@@ -72,6 +77,38 @@ class Baseline:
     def estimate(self) -> float:
         """The people of the base month."""
         return float(self.people.estimate or 0)
+
+    def lacks(self, definition: Definition) -> list[str]:
+        """What a scenario needs that wasn't read, in words; empty where the scenario can be asked of this baseline."""
+        missing = []
+        if definition.month not in (None, self.month):
+            missing.append(f"the month {definition.month:%Y-%m}")
+        if definition.reading not in (None, self.reading.name):
+            missing.append(f"the reading {definition.reading}")
+        for change in definition.changes:
+            if isinstance(change, Acquire) and change.contribution and self.targets.get(change.acquire) != change.contribution:
+                missing.append(f"the contribution {change.contribution} of {change.acquire}")
+        for reading in needs.readings_of(self.group, self.reading, definition):
+            if not self.sizes.knows(tuple(reading.audiences)):
+                missing.append(f"users who are {', '.join(reading.audiences) or 'of no audience'}")
+        missing += [f"the group's test of {licence}" for licence in sorted(needs.licences_of(definition) - self.licences)]
+        return missing
+
+    def check(self, definition: Definition) -> None:
+        """Raises `RefusedError` for a scenario that doesn't fit the group, or that needs what wasn't read."""
+        check(definition, self.group, self.registry, self.month)
+        if missing := self.lacks(definition):
+            raise refused(
+                Code.SCENARIO_NOT_READ,
+                "the scenario",
+                "needs what wasn't read with the scenario before it",
+                ", ".join(missing),
+                "read anew what the scenario starts from: pipelines.scenarios.access.load",
+            )
+        products = needs.products_of(self.group, self.reading, definition, self.month)
+        measure.check_unitable(
+            self.month, [v for v in self.versions if v.ref in products and month_of(v.activity_date) == self.month]
+        )
 
     def ratios(self, horizon: int) -> Floats:
         """The group's growth without any measuring error: one path a row, the months from the base month on, which is 1."""
@@ -105,12 +142,12 @@ def read_baseline(workspace: Workspace, store: ContributionStore, definition: De
     method = publication.method if publication else METHOD
     inputs = gather(store, group, month, reading, None, up_to, method)
     whole = everybody(group)
-    readings = _readings_of(group, reading, definition)
+    of_everybody = gather(store, whole, month, reading, None, up_to, method)
+    readings = needs.readings_of(group, reading, definition)
     shares: dict[Audiences, Shares] = {
         tuple(one.audiences): measure.shares_of(store, whole, gather(store, whole, month, one, None, up_to, method))
         for one in readings
     }
-    _check_unitable(group, reading, definition, month, gather(store, whole, month, reading, None, up_to, method))
     targets = {
         change: read_target(change, folder, group, month, checks)
         for change in definition.changes
@@ -130,21 +167,13 @@ def read_baseline(workspace: Workspace, store: ContributionStore, definition: De
         series=series,
         group_tests=_group_tests(store, group, registry, definition, reading),
         contributions={str(change.contribution): target for change, target in targets.items()},
-        digests=_digests(group, registry, inputs, series),
+        targets={change.acquire: str(change.contribution) for change in targets},
+        licences=needs.licences_of(definition),
+        versions=of_everybody.versions,
+        digests=digests(group, registry, definition, inputs, of_everybody, series),
         method=method,
         notes=(*series_notes, *_changed_since(people, sizes.of(base).estimate, month)),
     )
-
-
-def _check_unitable(group: Group, reading: Reading, definition: Definition, month: date, inputs: Inputs) -> None:
-    """Raises `RefusedError` where contributions of whoever comes by a change are of another key or crosswalk than the group's."""
-    last = month_of_horizon(month, definition.horizon)
-    changes = [change for change in definition.changes if isinstance(change, MEMBERSHIP)]
-    days = [(month, changes), (last, changes), (month, [])]
-    counted = [composition(group, reading, of, month, month_end(day)).products for day, of in days]
-    refs = frozenset().union(*counted)
-    days_of_month = [v for v in inputs.versions if v.ref in refs and month_of(v.activity_date) == month]
-    measure.check_unitable(month, days_of_month)
 
 
 def _reading(group: Group, definition: Definition, today: date) -> Reading:
@@ -154,7 +183,8 @@ def _reading(group: Group, definition: Definition, today: date) -> Reading:
     names = {reading.name: reading for reading in group.readings.readings}
     if definition.reading not in names:
         hint = did_you_mean(definition.reading, names)
-        raise refused(Code.SCENARIO_INVALID, f"scenario {definition.scenario}", "no such reading", hint, "correct `reading`")
+        subject = f"scenario {definition.scenario}, `reading`"
+        raise refused(Code.SCENARIO_INVALID, subject, "no such reading", hint, "correct the name")
     return names[definition.reading]
 
 
@@ -166,20 +196,6 @@ def _newest_month(store: ContributionStore, reading: Reading) -> date:
             Code.FIGURE_MISSING, "the group", "no month is published", f"under {reading.name}", "publish one: mauwatch run"
         )
     return max(months)
-
-
-def _readings_of(group: Group, reading: Reading, definition: Definition) -> list[Reading]:
-    """A reading for each list of audiences that can count: of the base, of other readings, and without those left out."""
-    names = {c.reading for c in definition.changes if isinstance(c, OtherReading)}
-    readings = [reading, *(known for known in group.readings.readings if known.name in names)]
-    left_out = dict.fromkeys(c.exclude.audience for c in definition.changes if isinstance(c, Exclude) and c.exclude.audience)
-    combined: dict[Audiences, Reading] = {}
-    for one in readings:
-        # Each set of those left out, since they may come on different days.
-        for without in chain.from_iterable(combinations(left_out, number) for number in range(len(left_out) + 1)):
-            audiences = tuple(name for name in one.audiences if name not in without)
-            combined.setdefault(audiences, one.model_copy(update={"audiences": audiences}))
-    return list(combined.values())
 
 
 def _target_shares(
@@ -227,7 +243,7 @@ def _group_tests(
     store: ContributionStore, group: Group, registry: Registry, definition: Definition, reading: Reading
 ) -> dict[str, str]:
     """The group's own result of each licence that targets use, where its clause tests a group at its release."""
-    used = set(chain.from_iterable((m.licence for m in c.models) for c in definition.changes if isinstance(c, Acquire)))
+    used = needs.licences_of(definition)
     licences = [licence for licence in release_tests.releases(registry) if licence.id in used]
     results: dict[str, str] = {}
     for licence in licences:
@@ -238,20 +254,3 @@ def _group_tests(
         own = [test for test in tests if test.licensee == group.settings.ultimate_parent]
         results[licence.id] = str(own[0].readings[reading.name].result) if own else "not_measured"
     return results
-
-
-def _digests(group: Group, registry: Registry, inputs: Inputs, series: Series | None) -> dict[str, str]:
-    """SHA-256 in hex of the figure's inputs, the manifests, the series and the registry."""
-    manifests = [group.settings.model_dump(mode="json"), group.readings.model_dump(mode="json")]
-    manifests += [entity.model_dump(mode="json") for _, entity in sorted(group.entities.items())]
-    points = [[p.number, p.value, p.lower, p.upper, p.break_] for p in series.points] if series else []
-    return {
-        "figure": inputs.digest,
-        "manifests": _sha256(manifests),
-        "series": _sha256(points),
-        "registry": _sha256([entry.digest for entry in registry.entries]),
-    }
-
-
-def _sha256(content: object) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()

@@ -39,7 +39,7 @@ def _of_whole(definition: Definition, base: date) -> Iterator[Refusal]:
         if not base < day <= month_end(_next(last)):
             yield Refusal(
                 Code.SCENARIO_INVALID,
-                f"scenario {definition.scenario}",
+                f"scenario {definition.scenario}, `releases`",
                 "a release tests a month outside the scenario's months",
                 f"{day} tests the month before; the months are {base:%Y-%m} to {last:%Y-%m}",
                 "name another day, or a longer horizon",
@@ -47,7 +47,7 @@ def _of_whole(definition: Definition, base: date) -> Iterator[Refusal]:
         elif day.replace(day=1) == base:
             yield Refusal(
                 Code.SCENARIO_INVALID,
-                f"scenario {definition.scenario}",
+                f"scenario {definition.scenario}, `releases`",
                 "a release tests a month before the base month",
                 f"{day}, the base month is {base:%Y-%m}",
                 "name a later day",

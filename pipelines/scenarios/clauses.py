@@ -88,7 +88,7 @@ def threshold_of(registry: Registry, definition: Definition) -> Threshold:
     if definition.threshold is not None:
         return stated(definition.threshold)
     if definition.clause is not None:
-        return from_clause(registry, definition.clause, f"scenario {definition.scenario}")
+        return from_clause(registry, definition.clause, f"scenario {definition.scenario}, `clause`")
     return default_threshold(registry)
 
 

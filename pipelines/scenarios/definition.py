@@ -75,11 +75,16 @@ class _WithoutChanges(Definition):
 
 def read_definition(path: Path) -> Definition:
     """Read a scenario's file. Raises `RefusedError` with every mistake, by file and line."""
+    return parse(read_document(path))
+
+
+def read_document(path: Path) -> Document:
+    """What a scenario's file says, with its lines. Raises `RefusedError` for a file that is no YAML."""
     mistakes: list[Refusal] = []
     document = load(path.parent, path, mistakes)
     if mistakes or document is None:
         raise RefusedError(*_as_scenarios(mistakes))
-    return parse(document)
+    return document
 
 
 def parse(document: Document) -> Definition:

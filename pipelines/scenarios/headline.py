@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from pipelines.counting.convention import in_words
 from pipelines.scenarios.answer_parts import MonthAnswer
+from pipelines.scenarios.baseline import Baseline
 from pipelines.scenarios.changes import Acquire, Exclude, Launch, OtherReading
 from pipelines.scenarios.months import ScenarioMonths
 from pipelines.scenarios.paths import ScenarioPaths
+from pipelines.scenarios.sizes import lg_ks
 from pipelines.scenarios.wording import chance, doing, people, span
 
 
@@ -66,11 +68,27 @@ def notes(paths: ScenarioPaths, months: ScenarioMonths) -> Iterator[str]:
             yield f"{change.label}: grown by the series of the reading {baseline.reading.name}"
         if isinstance(change, Acquire) and change.contribution is not None:
             yield f"{change.label}: grows with the group, since its contribution is of one month"
+            yield from _of_precision(baseline, change)
         if isinstance(change, Acquire | Launch) and change.users is not None and change.growth is None:
             yield f"{change.label}: no growth is stated, so its number stays as it was in {change.users.month:%Y-%m}"
     if any(licence.assumed for licence in months.licences):
         yield f"no release is named: the horizon's last month, {months.months[-1].month}, is tested as if one came after it"
     yield from _of_members(paths)
+
+
+def _of_precision(baseline: Baseline, change: Acquire) -> Iterator[str]:
+    """Where a target's sketches have another lgK than the group's: at which both are united, and what that costs."""
+    of_target = lg_ks(baseline.sizes.target_shares(change.acquire, tuple(baseline.reading.audiences)))
+    of_group = lg_ks(baseline.sizes.shares_of(baseline.composition).values())
+    if not of_target or not of_group or of_target == of_group:
+        return
+    named = [" and ".join(map(str, some)) for some in (of_target, of_group)]
+    lowest = min(of_target[0], of_group[0])
+    # The standard error falls with the root of the number of registers.
+    coarser = 2 ** ((of_group[0] - lowest) / 2)
+    cost = f"errors are up to {coarser:.2g} times those of the group's own" if coarser > 1 else "as precise as the group's own"
+    where = f"both are united and compared at {lowest}"
+    yield f"{change.label}: its sketches have lgK {named[0]}, the group's {named[1]}; {where}, {cost}"
 
 
 def _of_members(paths: ScenarioPaths) -> Iterator[str]:

@@ -36,10 +36,12 @@ class ScenarioMonths:
 
 
 def evaluate(baseline: Baseline, definition: Definition) -> ScenarioMonths:
-    """A scenario's months on a baseline. Raises `RefusedError` where statements contradict each other; the arithmetic is shown.
+    """A scenario's months on a baseline, which may have been read for another scenario: what a page's slider asks for.
 
-    Quick enough for a slider: nothing but what the months need is computed.
+    Nothing but what the months need is computed. Raises `RefusedError` for a scenario that doesn't fit the group or needs what
+    wasn't read, and where statements contradict each other; the arithmetic is shown.
     """
+    baseline.check(definition)
     return months_of(ScenarioPaths(baseline, definition))
 
 

@@ -21,7 +21,8 @@ from pipelines.scenarios.unique import of_targets, unique_of_group
 
 
 def run(baseline: Baseline, definition: Definition) -> ScenarioAnswer:
-    """The whole answer. Raises `RefusedError` where statements contradict each other; the arithmetic is shown."""
+    """The whole answer on a baseline, which may have been read for another scenario. Raises `RefusedError` as `evaluate` does."""
+    baseline.check(definition)
     paths = ScenarioPaths(baseline, definition)
     months = months_of(paths)
     shown_frontier = frontier(paths, months.decision)

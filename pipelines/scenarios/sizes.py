@@ -3,7 +3,7 @@
 Products are united by their sketches, so a composition's size is what its figure would be: nothing is added up that overlaps.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from affiliates.manifests.product import ProductRef
@@ -51,6 +51,10 @@ class Sizes:
         self._targets = targets
         self._known = dict[tuple[frozenset[ProductRef], frozenset[str], Audiences, str], GroupSize]()
 
+    def knows(self, audiences: Audiences) -> bool:
+        """Whether the shares of these audiences were read."""
+        return audiences in self._shares
+
     def limited(self, composition: Composition) -> Composition:
         """The composition without products that weren't due in the base month: nobody knows their people."""
         return composition.without(composition.products - self._shares[tuple(composition.reading.audiences)].keys())
@@ -88,6 +92,11 @@ class Sizes:
         if reading.counts == "unique_people":
             return _size([figure_of(shares, self.convention)])
         return _size([figure_of([share], self.convention) for share in shares])
+
+
+def lg_ks(shares: Iterable[Share]) -> list[int]:
+    """The precisions of the sketches in shares, the lowest first."""
+    return sorted({lg_k for share in shares for by_lg_k in share.pool.stated.values() for lg_k in by_lg_k})
 
 
 def _size(figures: Sequence[Figure]) -> GroupSize:

@@ -126,6 +126,7 @@ DEFINITION = "the definition"
 _INPUTS = {
     "definition": DEFINITION,
     "figure": "the group's figures of the base month",
+    "joining": "the contributions of products that join",
     "manifests": "the group's manifests",
     "series": "the group's published months",
     "registry": "the licences",

@@ -81,7 +81,7 @@ def run(
     """
     from dashboards.cli import scenario_tables
     from pipelines.scenarios import access
-    from pipelines.scenarios.definition import read_definition
+    from pipelines.scenarios.file_lines import read_file
     from pipelines.workspace import Workspace
 
     if plot is not None and plot.suffix not in _PICTURES:
@@ -90,13 +90,14 @@ def run(
         raise typer.BadParameter("--again keeps a further version, and --no-keep nothing")
     if not file.is_file():
         raise _no_file(file)
-    definition = read_definition(file)
+    scenario = read_file(file)
+    definition = scenario.definition
     settings = read_group(group)
     _warn_inside(file, group)
     now = datetime.now(UTC)
     # The store is opened first: a what-if makes none, and changes no schema.
     with _opened(group) as store, Workspace(group, settings, now) as workspace:
-        with console.progress_bar() as told:
+        with console.progress_bar() as told, scenario.with_lines():
             answer = access.run(store, workspace, definition, file.parent, told)
         kept = None if no_keep else access.keep(store, asker(), definition, file.parent, answer, now, again)
     if plot is not None:

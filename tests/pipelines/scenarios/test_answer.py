@@ -24,7 +24,16 @@ def test_the_json_has_the_fields_by_their_names() -> None:
     assert data["before"]["basis"] == "measured"
     assert data["licences"][0]["clause"] == "llama-4#mau"
     assert data["crossing"]["after"] == {"p10": "2027-02", "p50": None}
-    assert list(data["inputs"]) == ["figure", "manifests", "series", "registry", "contributions", "definition", "method"]
+    assert list(data["inputs"]) == [
+        "figure",
+        "manifests",
+        "series",
+        "registry",
+        "contributions",
+        "definition",
+        "method",
+        "joining",
+    ]
 
 
 def test_an_answer_that_lacks_something_is_refused() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from affiliates.errors import Code, RefusedError
 from pipelines.scenarios.months import evaluate
+from pipelines.scenarios.run import run
 from tests.support.deals import BASE, Deal, deal_group, people
 
 TWO = {"chat/app": range(4_000), "shop/app": range(3_000, 6_000), "joint/app": range(5_000, 9_000)}
@@ -143,3 +144,44 @@ def test_a_whole_sale_of_shares_is_no_contradiction(deal: Deal) -> None:
     months = evaluate(deal.baseline(definition), definition).months
     assert months[1].after.p50 > months[1].before.p50
     assert date(2026, 10, 1) == BASE
+
+
+REUSED = "divest: chat\n  on: 2026-11-01"
+
+
+@pytest.mark.parametrize(
+    ("changes", "head", "code", "words"),
+    [
+        (FILE, "horizon: 3", Code.SCENARIO_NOT_READ, "the contribution target.parquet of T"),
+        ("exclude: {audience: internal}", "horizon: 3", Code.SCENARIO_NOT_READ, "users who are external"),
+        (f"{BUY}\n  models: [{{licence: llama-4}}]", "horizon: 3", Code.SCENARIO_NOT_READ, "the group's test of llama-4"),
+        (REUSED, "reading: summed_products", Code.SCENARIO_NOT_READ, "the reading summed_products"),
+        (REUSED, "month: 2026-09", Code.SCENARIO_NOT_READ, "the month 2026-09"),
+        ("divest: chad\n  on: 2026-11-01", "horizon: 3", Code.SCENARIO_INVALID, "no such affiliate or product"),
+        ("retire: chat/x\n  on: 2026-11-01", "horizon: 3", Code.SCENARIO_INVALID, "no such product"),
+        ("reading: narrow", "horizon: 3", Code.SCENARIO_INVALID, "no such reading"),
+    ],
+)
+def test_a_baseline_that_was_read_for_another_scenario(deal: Deal, changes: str, head: str, code: Code, words: str) -> None:
+    """A page asks again without the store: what was not read would be left out of the group, or end in an error of ours."""
+    deal.write_target(people(range(8_000, 9_500)))
+    baseline = deal.baseline(deal.definition(f"scenario: a\nhorizon: 3\nchanges:\n- {REUSED}\n"))
+    other = deal.definition(f"scenario: a\n{head}\nchanges:\n- {changes}\n")
+    for asked in (evaluate, run):
+        with pytest.raises(RefusedError) as error:
+            asked(baseline, other)
+        assert {refusal.code for refusal in error.value.refusals} == {code}
+        assert words in str(error.value)
+    again = baseline if code == Code.SCENARIO_INVALID else deal.baseline(other)
+    assert (again.lacks(other) == []) == (code != Code.SCENARIO_INVALID or not baseline.lacks(other))
+
+
+def test_one_baseline_answers_other_assumptions_as_one_of_their_own(deal: Deal) -> None:
+    """Where nothing else of the store is needed, reading again would change nothing but the time that it takes."""
+    first, second = (
+        deal.definition(f"scenario: a\nhorizon: 3\nchanges:\n- {text}\n") for text in (REUSED, BUY.replace("50%", "40%"))
+    )
+    warm = deal.baseline(first)
+    assert warm.lacks(second) == []
+    fresh = run(deal.baseline(second), second)
+    assert run(warm, second).months == evaluate(warm, second).months == fresh.months

@@ -152,9 +152,20 @@ def test_a_coarse_contribution_widens_the_interval(tmp_path: Path) -> None:
     """A target's sketch of a low lgK is known less well: the answer mustn't look as sure as the group's own figure."""
     with deal_group(tmp_path / "group", TWO, months=2) as deal:
         widths = []
-        for lg_k in (14, 12):
+        for lg_k, said in (
+            (14, ""),
+            (12, "12, the group's 14; both are united and compared at 12"),
+            (16, "compared at 14, as precise"),
+        ):
             deal.write_target(people(range(20_000, 200_000)), lg_k=lg_k)
-            month = asked(deal, "- acquire: T\n  on: 2026-10-01\n  contribution: target.parquet").months[0].after
+            answer = asked(deal, "- acquire: T\n  on: 2026-10-01\n  contribution: target.parquet")
+            month = answer.months[0].after
+            assert [said in note for note in answer.notes if "lgK" in note] == [True] * bool(said)
             assert month.p2_5 <= 200_000 <= month.p97_5
             widths.append(month.p97_5 - month.p2_5)
+            (pair,) = answer.overlaps
+            assert pair.lower is not None
+            assert pair.upper is not None
+            assert pair.lower <= 40_000 <= pair.upper
         assert widths[1] > 1.5 * widths[0]
+        assert widths[2] == pytest.approx(widths[0], rel=0.05)
