@@ -31,12 +31,12 @@ WORDS = {
 }  # fmt: skip
 """What stands in the metadata's field, as SPDX writes it."""
 READ = {
-    "antlr4-python3-runtime": "BSD-3-Clause", "blinker": "MIT", "comm": "BSD-3-Clause", "contourpy": "BSD-3-Clause", "cycler": "BSD-3-Clause", "itsdangerous": "BSD-3-Clause",
-    "janus": "Apache-2.0", "jinja2": "BSD-3-Clause",
+    "antlr4-python3-runtime": "BSD-3-Clause", "blinker": "MIT", "comm": "BSD-3-Clause", "contourpy": "BSD-3-Clause",
+    "cycler": "BSD-3-Clause", "itsdangerous": "BSD-3-Clause", "janus": "Apache-2.0", "jinja2": "BSD-3-Clause",
     "kiwisolver": "BSD-3-Clause", "markdown-it-py": "MIT", "matplotlib": "PSF-2.0", "mdurl": "MIT",
-    "nest-asyncio": "BSD-2-Clause", "numba": "BSD-2-Clause",
-    "obstore": "MIT", "pathlib-abc": "PSF-2.0", "polars": "MIT", "polars-hash": "MIT", "polars-runtime-32": "MIT",
-    "psycopg2-binary": "LGPL-3.0-or-later WITH openvpn-openssl-exception", "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
+    "nest-asyncio": "BSD-2-Clause", "numba": "BSD-2-Clause", "obstore": "MIT", "pathlib-abc": "PSF-2.0", "polars": "MIT",
+    "polars-hash": "MIT", "polars-runtime-32": "MIT", "psycopg2-binary": "LGPL-3.0-or-later WITH openvpn-openssl-exception",
+    "python-dateutil": "Apache-2.0 OR BSD-3-Clause",
 }  # fmt: skip
 """Read in the package's licence, or in its repository, where the metadata don't say it exactly."""
 
