@@ -14,10 +14,9 @@ from functools import partial
 from affiliates.errors import Refusal, unforeseen_into
 from affiliates.manifests.group import Group
 from affiliates.manifests.readings import Reading
-from affiliates.periods import DAY, local_day, month_end, month_number, month_of
-from pipelines.alerts import data_alerts, escalation, expectations, messages, rules, state
+from affiliates.periods import DAY, local_day, month_end, month_from_number, month_of
+from pipelines.alerts import data_alerts, escalation, messages, rules, state
 from pipelines.alerts.data_alerts import MonthSubject
-from pipelines.alerts.expectations import Outlook
 from pipelines.alerts.messages import About
 from pipelines.alerts.recent_months import RecentMonths
 from pipelines.alerts.recorder import AlertRecorder
@@ -25,8 +24,8 @@ from pipelines.alerts.rules import Rule
 from pipelines.alerts.state import Assessment, Event, Level, Situation
 from pipelines.alerts.unusual_data import UNUSUAL
 from pipelines.figures import data_findings
-from pipelines.forecasting import history
-from pipelines.forecasting.series import Point
+from pipelines.forecasting import history, outlook
+from pipelines.forecasting.history import KnownMonths
 from pipelines.licences import grants, release_tests
 from pipelines.licences.registry import Registry
 from pipelines.records import PublishedMonth
@@ -34,6 +33,7 @@ from pipelines.store import published_figures
 from pipelines.store.alert_log import AlertKey, Transition
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.engine import Store
+from pipelines.store.outlooks import PublishedOutlook
 
 MISSING = AlertKey("missing_data")
 """The alert about products and months whose data are missing."""
@@ -43,8 +43,6 @@ RUN = "mauwatch run"
 """A whole run, as a subject beside Dagster's jobs."""
 _JOBS_OF_THEIR_OWN = ("mauwatch_alerts", "mauwatch_receive")
 """Jobs whose work no run does, so that no run ends the alert of their failure."""
-Forecast = Callable[[Sequence[Point], int], Outlook | None]
-"""From the published months and a threshold, what is expected."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,6 @@ def evaluate(
     now: datetime,
     whole: bool = False,
     facts: RunFacts | None = None,
-    forecast: Forecast = expectations.probabilities,
 ) -> list[Refusal]:
     """Record what follows from what is published now; all in one transaction, the store's own if the store has begun one.
 
@@ -75,7 +72,7 @@ def evaluate(
     """
     with store.writing() as connection:
         within = ContributionStore(store.engine, connection, writes=True)
-        evaluation = _Evaluation(within, group, known, now, forecast)
+        evaluation = _Evaluation(within, group, known, now)
         evaluation.run(whole, facts)
         return list(dict.fromkeys(evaluation.errors))
 
@@ -84,17 +81,17 @@ def about(store: Store, group: Group, known: Registry, now: datetime, alert: Tra
     """What there is to say of an alert beside its last transition."""
     with store.writing() as connection:
         within = ContributionStore(store.engine, connection, writes=True)
-        return _Evaluation(within, group, known, now, expectations.probabilities).about(alert)
+        return _Evaluation(within, group, known, now).about(alert)
 
 
 class _Evaluation:
     """One evaluation, within its transaction."""
 
-    def __init__(self, store: ContributionStore, group: Group, known: Registry, now: datetime, forecast: Forecast) -> None:
+    def __init__(self, store: ContributionStore, group: Group, known: Registry, now: datetime) -> None:
         self.store = store
         self.group = group
         self.now = now
-        self.forecast = forecast
+        self.lead_times = group.alerting.lead_times.model_dump()
         self.today = local_day(now, group.settings.time_zone)
         self.reading: Reading = group.readings.reading_on(self.today)
         self.recorder = AlertRecorder(store, group, now)
@@ -105,7 +102,8 @@ class _Evaluation:
         """Of forecasts, which nobody foresaw."""
         self._doubted: dict[str, set[str]] = {}
         """By a rule's name, the months (YYYY-MM) that can't be compared with those before."""
-        self._points: dict[str | None, list[Point]] = {}
+        self._known: dict[str | None, KnownMonths] = {}
+        self._newest_clause = release_tests.llama_releases(known)[-1].clause
 
     def run(self, whole: bool, facts: RunFacts | None) -> None:
         """First the data, then the thresholds, then who still has to be told."""
@@ -124,6 +122,7 @@ class _Evaluation:
         frozen = any(self.recorder.state_of(key).is_open for key in [*waiting, UNUSUAL])
         for rule in self.rules.values():
             self._record_threshold(rule, self._doubted[rule.name], frozen)
+        self._publish_outlook(whole)
         if self.group.alerting.channels:  # Without any nobody can be told, and an alert's days to escalation don't begin.
             self._tell_late()
 
@@ -211,7 +210,7 @@ class _Evaluation:
         key = AlertKey("threshold", rule.name, self.reading.name)
         situations = list[Situation]()
         for month in self.months.recent(rule.subject):
-            outlook = self._outlook(rule, month) if month.upper is not None else None
+            expected = self._outlook(rule, month) if month.upper is not None else None
             situations.append(
                 Situation(
                     month_end(month.month),
@@ -220,8 +219,8 @@ class _Evaluation:
                     month.estimate,
                     month.lower,
                     month.upper,
-                    within_year=outlook.within_year if outlook else None,
-                    within_quarter=outlook.within_quarter if outlook else None,
+                    within_year=expected.within_year if expected else None,
+                    within_quarter=expected.within_quarter if expected else None,
                     doubted=f"{month.month:%Y-%m}" in doubted,
                     at_least=rule.at_least,
                 )
@@ -243,21 +242,32 @@ class _Evaluation:
             if events:
                 self.recorder.record(alert.key, after, events, about=tell)
 
-    def _outlook(self, rule: Rule, month: PublishedMonth) -> Outlook | None:
+    def _outlook(self, rule: Rule, month: PublishedMonth) -> PublishedOutlook | None:
         """What is expected of a rule after a month; null where that month is no evidence, or where the forecast has failed."""
+        return self._published(rule.subject, rule.threshold, month.month, rule.name)
+
+    def _publish_outlook(self, whole: bool) -> None:
+        """Publish what `mauwatch forecast` is asked by default, whether or not a rule asks the same: pages show that."""
+        threshold = self._newest_clause.threshold
+        # A month that is published long after its end, as in a first run, is one of many: the last evaluation is of all.
+        if threshold is None or not (whole or self.months.recent()):
+            return
+        if points := self._known_months(None).points:
+            self._published(None, threshold, month_from_number(points[-1].number), "the newest licence's threshold")
+
+    def _published(self, subject: str | None, threshold: int, month: date, asked: str) -> PublishedOutlook | None:
+        """The outlook after a month as it is published, in this transaction where it isn't yet."""
         # The figure is published in this transaction: a forecast that fails mustn't keep the figure, and `over`, from anybody.
-        with unforeseen_into(f"the forecast of {rule.name}", self.errors.append):
-            until_then = [point for point in self._points_of(rule.subject) if point.number <= month_number(month.month)]
-            if until_then and until_then[-1].number == month_number(month.month):
-                return self.forecast(until_then, rule.threshold)
+        with unforeseen_into(f"the forecast of {asked}", self.errors.append):
+            known = self._known_months(subject)
+            return outlook.published(self.store, self.reading.name, subject, known, threshold, month, self.lead_times, self.now)
         return None
 
-    def _points_of(self, subject: str | None) -> list[Point]:
+    def _known_months(self, subject: str | None) -> KnownMonths:
         """The months that a forecast takes for evidence, with what is no growth between them; read once."""
-        if subject not in self._points:
-            read = history.known_months(self.store, self.group, self.reading, subject, self.months.first)
-            self._points[subject] = read.points
-        return self._points[subject]
+        if subject not in self._known:
+            self._known[subject] = history.known_months(self.store, self.group, self.reading, subject)
+        return self._known[subject]
 
     def about(self, alert: Transition) -> About:
         """What there is to say of an alert beside its last transition."""
@@ -284,13 +294,13 @@ class _Evaluation:
             return About(self.group.settings.group, is_of_record, whose=subject, aside=None if is_shown else self.reading.name)
         subject = rule.subject
         published = next((past for past in self.months.past(subject) if past.month == month), None)
-        outlook = self._outlook(rule, published) if published and published.upper is not None else None
+        expected = self._outlook(rule, published) if published and published.upper is not None else None
         products = published_figures.products(self.store, self.reading, month)
         return About(
             self.group.settings.group,
             is_of_record,
             whose=subject,
-            crossing=outlook.crossing if outlook else None,
+            crossing=expected.crossing if expected else None,
             today=self.today,
             products=[(ref, users) for ref, users in products if subject is None or ref.belongs_to(subject)],
             tested_by=rule.tested_by(month),

@@ -1,20 +1,15 @@
-"""What is expected of the figure: probabilities where there is a forecast, and how far a month's step usually goes. Pure."""
+"""How far a month's step usually goes, and whether the last one went further. Pure."""
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
 from itertools import pairwise
 from statistics import NormalDist, mean, stdev
 from typing import NamedTuple
 
 from affiliates.manifests.alert_settings import Jump
-from affiliates.periods import month_from_number, months_apart
-from pipelines.forecasting.forecast import forecast
-from pipelines.forecasting.series import Point, even_series
+from affiliates.periods import months_apart
 from pipelines.records import PublishedMonth
 
-_QUARTER = 3
 _YEAR = 12
 """Months."""
 LEAST_STEPS = 6
@@ -22,36 +17,11 @@ MOST_STEPS = 24
 """Steps of the past that the next one is judged by: fewer show nothing about the next one, older ones little."""
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """What a forecast says of a threshold."""
-
-    within_year: float
-    """Probability that the threshold is passed within twelve months."""
-    within_quarter: float
-    """Probability that the threshold is passed within three months."""
-    crossing: date | None
-    """First day of the month by which the threshold is passed with even odds; null where that isn't within the forecast."""
-
-
 class UsualStep(NamedTuple):
     """Bounds of a month's usual step, as differences of natural logarithms."""
 
     low: float
     high: float
-
-
-def probabilities(points: Sequence[Point], threshold: int) -> Outlook | None:
-    """What is expected of a threshold after the last of these months.
-
-    Null where there are fewer than two months: alerts then go by the figure alone, and their messages say so.
-    """
-    if len(points) < 2:
-        return None
-    expected = forecast(even_series("the published months", points, 1, "month"), threshold, _YEAR)
-    crossing = expected.crossing(0.5)
-    first = month_from_number(crossing) if crossing is not None else None
-    return Outlook(expected.ahead[-1].crossed, expected.ahead[_QUARTER - 1].crossed, first)
 
 
 def is_jump(past: Sequence[PublishedMonth], limits: Jump) -> bool:

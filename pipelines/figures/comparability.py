@@ -104,6 +104,8 @@ class Change(NamedTuple):
     """An affiliate, or affiliate/product; empty for the whole group."""
     what: str
     """The cause in words."""
+    people: int | None = None
+    """The subject's own people, in the month or else in the one before; null where that isn't known."""
 
 
 def step_changes(before: Basis, after: Basis) -> Iterator[Change]:

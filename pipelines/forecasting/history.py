@@ -44,8 +44,7 @@ def read_series(store: ContributionStore, group: Group, reading: Reading) -> Ser
     """
     known = known_months(store, group, reading)
     name = f"{group.settings.group} by {reading.name}"
-    points = known.points
-    left_out = known.left_out
+    points, left_out = known.points, known.left_out
     if len(points) < 2:
         held = f"{len(points)} with an upper bound" + (f"; left out: {'; '.join(left_out[:3])}" if left_out else "")
         raise refused(
@@ -55,9 +54,14 @@ def read_series(store: ContributionStore, group: Group, reading: Reading) -> Ser
             held,
             "complete more months, and run: mauwatch run",
         )
-    gaps = range(points[0].number, points[-1].number)
-    left_out = [*left_out, *(f"{period_name(n, 'month')}: nothing is published" for n in gaps if n not in known.seen)]
-    return even_series(name, points, 1, "month", notes=tuple(known.notes), left_out=tuple(left_out))
+    return series_of(name, known)
+
+
+def series_of(name: str, known: KnownMonths) -> Series:
+    """The known months as a series, with the months that nothing is published of among those left out."""
+    gaps = range(known.points[0].number, known.points[-1].number)
+    left_out = [*known.left_out, *(f"{period_name(n, 'month')}: nothing is published" for n in gaps if n not in known.seen)]
+    return even_series(name, known.points, 1, "month", notes=tuple(known.notes), left_out=tuple(left_out))
 
 
 def known_months(

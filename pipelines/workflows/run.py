@@ -10,7 +10,6 @@ from affiliates.errors import RefusedError
 from affiliates.manifests.group import Group, lonely_namespaces
 from pipelines.alerts import delivery, evaluate, heartbeat, responses, rules
 from pipelines.alerts.evaluate import RUN
-from pipelines.alerts.outlook_cache import OutlookCache
 from pipelines.alerts.responses import JobRun
 from pipelines.evidence import leftovers
 from pipelines.figures import causes, signed_readings
@@ -128,11 +127,8 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
         with report.step("the causes of changes"):  # Of publications that an older version has made.
             causes.note(store, workspace.group, workspace.now)
         with report.step("the alerts"):
-            outlooks = OutlookCache(workspace.directory)
-            forecast = outlooks.probabilities
-            for refusal in evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, True, facts, forecast):
+            for refusal in evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, True, facts):
                 report.fail(refusal)
-            outlooks.write()
         with report.step("the sending of alerts"):
             undelivered = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
             report.alerts = delivery.open_alerts(store)

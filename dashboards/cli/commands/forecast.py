@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.console import Group as Stack
@@ -47,6 +47,10 @@ def forecast(
         int | None, typer.Option(help="Periods ahead; else 24 months or 8 quarters.", metavar="N", min=1, max=120)
     ] = None,
     reading: Annotated[str | None, typer.Option(help="A reading of readings.yaml; else the one of record.")] = None,
+    to_date: Annotated[
+        bool,
+        typer.Option("--to-date", help="With the people so far of the month that isn't over: no published outlook has them."),
+    ] = False,
     plot: Annotated[
         Path | None, typer.Option(help="Draw it, too: a picture, or a page that needs no network.", metavar="FILE.png|FILE.html")
     ] = None,
@@ -55,9 +59,9 @@ def forecast(
 ) -> None:
     """Where the figures are heading: intervals, the probability of being over a threshold, and by when to decide.
 
-    Of the published months those with an upper bound are taken. Where a definition changed, an affiliate joined or left, or a
-    month was restated, the step isn't taken for growth. The days to decide by are those of a crossing less the lead times in
-    alerts.yaml.
+    Without options, the outlook that the last run has published: alerts and pages read the same one. Of the published months
+    those with an upper bound are taken. Where a definition changed, an affiliate joined or left, or a month was restated, the
+    step isn't taken for growth. The days to decide by are those of a crossing less the lead times in alerts.yaml.
     """
     from pipelines.forecasting import forecast as forecasting_forecast
 
@@ -66,13 +70,15 @@ def forecast(
     if threshold is not None and not 0 < threshold < math.inf:  # Nothing is over what is no number, ever.
         raise typer.BadParameter("--threshold takes a number over zero")
     # A reading has no meaning for a series that mauwatch didn't count.
-    if series is not None and reading is not None:
-        raise typer.BadParameter("--reading is for the group's own months, and --series for others")
+    if series is not None and (reading is not None or to_date):
+        raise typer.BadParameter("--reading and --to-date are for the group's own months, and --series for others")
     settings = _settings(group, needed=series is None)
     today = local_day(datetime.now(UTC), settings.settings.time_zone if settings else "UTC")
-    monthly_series, so_far = _series(series, group, settings, reading, today)
     line = _newest_clause(group) if threshold is None else threshold
-    outlook = forecasting_forecast.forecast(monthly_series, line, horizon or MONTHS // monthly_series.months, so_far)
+    months = _months(series, group, settings, reading, today, line, to_date)
+    outlook = months.published if horizon in (None, MONTHS) else None
+    if outlook is None:
+        outlook = forecasting_forecast.forecast(months.series, line, horizon or MONTHS // months.series.months, months.so_far)
     lead_times = settings.alerting.lead_times if settings else LeadTimes()
     if plot is not None:
         from dashboards.charts.forecast import write
@@ -99,20 +105,34 @@ def _settings(directory: Path, needed: bool) -> "Group | None":
     return read_group(directory) if needed or (directory / "group.yaml").is_file() else None
 
 
-def _series(
-    path: Path | None, directory: Path, group: "Group | None", reading: str | None, today: date
-) -> "tuple[Series, MonthToDate | None]":
+class _Months(NamedTuple):
+    """What a forecast rests on, and what is published of it."""
+
+    series: "Series"
+    so_far: "MonthToDate | None" = None
+    published: "Forecast | None" = None
+    """The published outlook of the question, by its own horizon; null where none is, or the question is another."""
+
+
+def _months(
+    path: Path | None, directory: Path, group: "Group | None", reading: str | None, today: date, threshold: float, to_date: bool
+) -> _Months:
     from pipelines.forecasting.series_csv import read_csv
 
     if path is not None or group is None:
-        return read_csv(path or Path(), today), None
-    from pipelines.forecasting import history
+        return _Months(read_csv(path or Path(), today))
+    from pipelines.forecasting import history, outlook
     from pipelines.store import contributions
 
-    # One snapshot: the months and the month to date belong to one state of the store.
+    # One snapshot: the months and the outlook belong to one state of the store.
     with contributions.open_store(group.settings.store, directory) as store, store.snapshot() as fixed:
         chosen = _reading(group, reading, today)
-        return history.read_series(fixed, group, chosen), history.month_to_date(fixed, group, chosen, today)
+        series = history.read_series(fixed, group, chosen)
+        if to_date:
+            return _Months(series, history.month_to_date(fixed, group, chosen, today))
+        return _Months(
+            series, published=outlook.read(fixed, chosen.name, series, threshold, group.alerting.lead_times.model_dump())
+        )
 
 
 def _reading(group: "Group", name: str | None, today: date) -> "Reading":

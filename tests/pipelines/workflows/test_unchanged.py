@@ -30,7 +30,6 @@ from affiliates.crosswalks.statements import BESIDE
 from affiliates.manifests.loader import read_group
 from affiliates.periods import DAY, end_of
 from affiliates.sources.places import PlaceState, are_apart
-from pipelines.alerts.outlook_cache import FILE as OUTLOOKS
 from pipelines.figures.figure_cache import FOLDER as FIGURES
 from pipelines.ingestion.quarantine import QUARANTINE
 from pipelines.store import run_log
@@ -348,7 +347,7 @@ def test_a_run_opens_nothing_that_no_look_is_taken_of(running: Path) -> None:
     known |= {running / name for name in (*unchanged._FILES, *unchanged._FOLDERS)}
     holding = {Path(path) for path in folders} | {running / name for name in unchanged._FOLDERS}
     # What a run keeps for the next one is looked up by all that it rests on, and decides nothing.
-    of_its_own = {running / path for path in (FILE, OUTLOOKS, FIGURES, DIGESTS, run_log.FILE)}
+    of_its_own = {running / path for path in (FILE, FIGURES, DIGESTS, run_log.FILE)}
     left = [p for p in below if p not in known and p.parent not in holding and not {p, *p.parents} & of_its_own]
     assert [path for path in left if not path.name.startswith(".") and path != running / ".mauwatch"] == []
     for name in ("group.yaml", "group.key", "affiliates/a.yaml", f"{QUARANTINE}/a"):

@@ -1,0 +1,180 @@
+"""What pages read: values as they were published, each with what it rests on, and nothing in the place of what isn't."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import pytest
+
+from affiliates.errors import Code, RefusedError
+from affiliates.manifests.group import Group
+from affiliates.manifests.loader import read_group
+from pipelines.figures import published, published_group, published_licences, published_overview
+from pipelines.figures.published import PageMonth
+from pipelines.licences import release_tests
+from pipelines.store import contributions
+from pipelines.store.contributions import ContributionStore
+from pipelines.workflows.run import run
+from tests.support.databases import SQLITE
+from tests.support.groups import Manifests, entity, events, product, source, write_group
+
+NOW = datetime(2025, 5, 4, 12, tzinfo=UTC)
+FIRST, SECOND, THIRD, FOURTH = (date(2025, month, 1) for month in (1, 2, 3, 4))
+LINE = 100
+
+
+def users(first: int, last: int, *months: date) -> list[tuple[str, str]]:
+    """Somebody a number from `first` on, below `last`, on the tenth of each month."""
+    return [(f"{month:%Y-%m}-10T12:00:00Z", f"u{n}@example.com") for month in months for n in range(first, last)]
+
+
+def counts(**millions: int) -> list[Manifests]:
+    return [
+        {"month": f"2025-{name[1:]}", "users": number, "unit": "people", "document": "calls", "attested_by": "CFO"}
+        for name, number in millions.items()
+    ]
+
+
+@pytest.fixture(scope="module")
+def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four months of a group: `b` joins in March with a product of the same people; from April on a count stands in for `a/calls`.
+
+    `a/app` has 60 people, then 70, 70 and 70; `b/shop` has 40 of these and 20 others; `a/calls` has 30 of its own.
+    """
+    seen = events([*users(0, 60, FIRST), *users(0, 70, SECOND, THIRD, FOURTH)])
+    files = {
+        "app.parquet": seen,
+        "shop.parquet": events(users(30, 90, THIRD, FOURTH)),
+        "calls.parquet": events([(at, f"+4930{int(name[1:-12]):06}") for at, name in users(0, 30, FIRST, SECOND, THIRD)]),
+    }
+    of = {
+        "app": source(files="app.parquet", complete_through="2025-04-30"),
+        "shop": source(files="shop.parquet", complete_through="2025-04-30"),
+        "calls": source(
+            files="calls.parquet", complete_through="2025-03-31", identifiers=[{"column": "user", "namespace": "phone"}]
+        ),
+    }
+    products = {name: product(name, sources=[files_], grain="month", to="2025-05-01") for name, files_ in of.items()}
+    products["calls"]["counts"] = counts(m04=33)
+    bought = {"owner": "parent", "share": 1, "from": "2025-03-10"}
+    entities = [entity("a", [products["app"], products["calls"]]), entity("b", [products["shop"]], owned_by=[bought])]
+    path = write_group(tmp_path_factory.mktemp("published") / "group", entities, files, store=SQLITE, lg_k=14)
+    run(path, read_group(path), NOW)
+    return path
+
+
+@pytest.fixture(scope="module")
+def group(directory: Path) -> Group:
+    return read_group(directory)
+
+
+@pytest.fixture
+def store(directory: Path) -> Iterator[ContributionStore]:
+    with contributions.open_store(SQLITE, directory) as opened, opened.snapshot() as fixed:
+        yield fixed
+
+
+def page(
+    store: ContributionStore, group: Group, directory: Path, month: date | None = None, reading: str | None = None
+) -> PageMonth:
+    return published.page_month(store, group, NOW, directory, month, reading)
+
+
+def kinds(step: published.Step) -> list[tuple[str, str]]:
+    return [(change.kind, change.subject) for change in step.changes]
+
+
+def test_a_step_says_its_cause_and_what_cant_be_compared_has_no_number(
+    store: ContributionStore, group: Group, directory: Path
+) -> None:
+    """A join or a stand-in that passed for growth would be sold as such; each product has its own causes."""
+    wanted = {
+        FIRST: (None, [("first", "")], {"a/app": None, "a/calls": None}),
+        SECOND: (10, [("growth", "")], {"a/app": 10, "a/calls": 0}),
+        THIRD: (None, [("joined", "b")], {"a/app": 0, "a/calls": 0, "b/shop": None}),
+        FOURTH: (None, [("stand_in", "a/calls")], {"a/app": 0, "a/calls": None, "b/shop": 0}),
+    }
+    for month, (difference, causes, by_product) in wanted.items():
+        shown = published_group.read(store, group, page(store, group, directory, month), NOW)
+        assert (shown.step.difference, kinds(shown.step)) == (difference, causes)
+        assert shown.step.comparable is (difference is not None)
+        assert {row.product: row.step.difference for row in shown.products} == by_product
+    joined = published_group.read(store, group, page(store, group, directory, THIRD), NOW).step.changes[0]
+    assert joined.people == 60, "the affiliate's own people"
+
+
+def test_the_parts_of_every_range_add_up_to_it(store: ContributionStore, group: Group, directory: Path) -> None:
+    """Identity that passes for the sketches' error would be taken for chance."""
+    for month in (FIRST, SECOND, THIRD, FOURTH):
+        shown = published.month(store, page(store, group, directory, month))
+        for one in (shown.group, *shown.affiliates.values(), *shown.products.values()):
+            assert one.figure.upper is not None
+            assert sum(part.people or 0 for part in one.parts) == one.figure.upper - one.figure.lower
+    first = published.month(store, page(store, group, directory, FIRST)).group
+    assert [(part.kind, part.people) for part in first.parts][:1] == [("identity", 30)], "30 phones may be of the 60 addresses"
+    last = published.month(store, page(store, group, directory, FOURTH)).group
+    assert [(part.kind, part.people) for part in last.parts][:1] == [("stand_in", 33)]
+
+
+def test_what_the_reading_counts_is_what_a_licence_tests(store: ContributionStore, group: Group, directory: Path) -> None:
+    """Under the sum the published row holds the unique estimate: a page that shows it beside the test's result contradicts it."""
+    tests = {test.licence.id: test for test in release_tests.run_tests(store, group)}
+    llama = tests["llama-4"].readings
+    for name, estimate in (("unique_people", 120), ("summed_products", 160)):
+        shown = published.month(store, page(store, group, directory, THIRD, name))
+        counted = shown.counted
+        result = llama[name]
+        assert (counted.estimate, counted.lower, counted.upper) == (result.estimate, result.lower, result.upper)
+        assert counted.estimate == estimate
+        assert shown.group.summed.estimate == 160
+        assert shown.group.summed.lower == sum(row.figure.lower for row in shown.products.values())
+        assert shown.group.summed.upper == sum(row.figure.upper or 0 for row in shown.products.values())
+
+
+def test_every_clause_of_the_registry_is_there_under_each_reading(store: ContributionStore) -> None:
+    """Fifteen of 24 tests were in no table: those of a month, a day, a product or an average."""
+    rows = published_licences.matrix(store)
+    clauses = {(entry.id, clause.id) for entry in release_tests.builtin().entries for clause in entry.clauses}
+    assert {(row.licence, row.clause) for row in rows} == clauses
+    assert all(set(row.results) == {"unique_people", "summed_products"} for row in rows)
+    (llama,) = (row for row in rows if row.licence == "llama-4")
+    assert llama.results["unique_people"].result == "under"
+    assert llama.results["unique_people"].headroom_lower == 700_000_000 - (llama.results["unique_people"].upper or 0)
+    monthly = next(row for row in rows if (row.licence, row.clause) == ("baichuan2", "dau"))
+    assert list(monthly.results["unique_people"].by_month) == [FIRST, SECOND, THIRD, FOURTH]
+
+
+def test_an_overview_is_of_the_months_bounds(store: ContributionStore, group: Group, directory: Path) -> None:
+    """120 people, at least 90: neither under nor over 100; of the sum, 160 and at least 160, over."""
+    shown = published_overview.read(store, group, page(store, group, directory, THIRD), LINE, NOW)
+    assert (shown.result, shown.headroom_upper, shown.headroom_lower) == ("undetermined", 10, -22)
+    assert [(month.month, month.estimate) for month in shown.trend] == [(FIRST, 90), (SECOND, 100), (THIRD, 120)]
+    assert shown.outlook is None, "of another threshold than the published ones"
+    summed = published_overview.read(store, group, page(store, group, directory, THIRD, "summed_products"), LINE, NOW)
+    assert (summed.result, [month.estimate for month in summed.trend]) == ("over", [90, 100, 160])
+    again = published_overview.read(store, group, page(store, group, directory), 700_000_000, NOW)
+    assert again.group_page.month.page.month == FOURTH, "the newest month that is over"
+    assert again.outlook is not None
+    assert (again.outlook.month, again.outlook.estimate) == (FOURTH, again.group_page.month.counted.estimate)
+    assert again.group_page.month.page.last_run is not None
+    assert again.group_page.month.page.last_run.at == NOW
+
+
+def test_a_day_is_what_it_is(store: ContributionStore, group: Group, directory: Path) -> None:
+    calendar = published_group.read(store, group, page(store, group, directory, FOURTH), NOW).calendar
+    assert {name: {cell.state for cell in cells} for name, cells in calendar.items()} == {
+        "a/app": {"present"}, "b/shop": {"present"}, "a/calls": {"stand_in"},
+    }  # fmt: skip
+    assert all(len(cells) == 30 for cells in calendar.values())
+
+
+@pytest.mark.parametrize(
+    ("month", "reading", "code"),
+    [(date(2024, 1, 1), None, Code.FIGURE_MISSING), (FIRST, "monthly", Code.USAGE_INVALID)],
+)
+def test_what_isnt_there_is_refused_by_name(
+    store: ContributionStore, group: Group, directory: Path, month: date, reading: str | None, code: Code
+) -> None:
+    with pytest.raises(RefusedError) as raised:
+        page(store, group, directory, month, reading)
+    assert raised.value.refusals[0].code == code
