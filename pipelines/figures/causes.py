@@ -13,7 +13,7 @@ from affiliates.periods import month_before
 from pipelines.counting.inputs import Inputs, gather
 from pipelines.counting.measure import Measured
 from pipelines.figures import comparability, rows
-from pipelines.figures.comparability import Change
+from pipelines.figures.comparability import StepCause
 from pipelines.figures.range_parts import range_parts
 from pipelines.store import month_notes, publications
 from pipelines.store.contributions import ContributionStore
@@ -27,6 +27,7 @@ Row = Mapping[str, Any]
 def note(store: Store, group: Group, now: datetime) -> None:
     """Note what isn't noted yet of the publications in force; all in one transaction, the store's own if it has begun one."""
     in_force = publications.in_force(store)
+    # Two queries where nothing is missing, which is each run's usual case.
     noted = month_notes.noted(store)
     if not any(_pair(in_force, key) not in noted for key in in_force):
         return
@@ -66,6 +67,7 @@ class _Notes:
                 continue
             before = self._in_force.get((month_before(key[0]), key[1]))
             changes += self._changes(publication, before, reading)
+            # Widths are the publication's own, whatever is published of the month before.
             if publication.id not in known:
                 parts += self._parts(publication, reading)
         return changes, parts
@@ -73,10 +75,11 @@ class _Notes:
     def _changes(self, publication: Publication, before: Publication | None, reading: Reading) -> Iterator[Row]:
         measured, inputs = self._figures(publication, reading)
         if before is None:
-            changes = [Change("first", "", f"nothing is published of {month_before(publication.month):%Y-%m}")]
+            changes = [StepCause("first", "", f"nothing is published of {month_before(publication.month):%Y-%m}")]
             figures: Sequence[Measured] = (measured,)
         else:
             earlier, earlier_inputs = self._figures(before, reading)
+            # Manifests may name affiliates by now that neither figure has.
             affiliates = {*measured.affiliates, *earlier.affiliates}
             then = comparability.basis_of(earlier_inputs, before, earlier, affiliates)
             now = comparability.basis_of(inputs, publication, measured, affiliates)
@@ -112,7 +115,7 @@ class _Notes:
         return self._read[publication.id]
 
 
-def _causes(before: Measured, after: Measured, changes: Iterator[Change]) -> list[Change]:
+def _causes(before: Measured, after: Measured, changes: Iterator[StepCause]) -> list[StepCause]:
     """The causes with the gaps of the two months; growth where there is none."""
     gaps = dict[str, str]()
     for measured in (before, after):
@@ -124,8 +127,8 @@ def _causes(before: Measured, after: Measured, changes: Iterator[Change]) -> lis
         gaps |= {name: f"{name} has no upper bound in {month}" for name in open_products}
     # Of a product with a gap nobody knows what stands in for what.
     others = [change for change in changes if change.kind != "stand_in" or change.subject not in gaps]
-    all_causes = [*(Change("gap", subject, what) for subject, what in gaps.items()), *others]
-    return all_causes or [Change("growth", "", "members, definitions and stand-ins are those of the month before")]
+    all_causes = [*(StepCause("gap", subject, what) for subject, what in gaps.items()), *others]
+    return all_causes or [StepCause("growth", "", "members, definitions and stand-ins are those of the month before")]
 
 
 def _people(figures: Sequence[Measured], subject: str) -> int | None:

@@ -96,7 +96,7 @@ Kind = Literal["growth", "joined", "left", "restated", "definition", "grain", "s
 """Why a month differs from the one before. `gap`: one of the two has no upper bound; `first`: nothing is published before it."""
 
 
-class Change(NamedTuple):
+class StepCause(NamedTuple):
     """One cause of the step from one month's figure to the next one's."""
 
     kind: Kind
@@ -108,27 +108,27 @@ class Change(NamedTuple):
     """The subject's own people, in the month or else in the one before; null where that isn't known."""
 
 
-def step_changes(before: Basis, after: Basis) -> Iterator[Change]:
+def step_changes(before: Basis, after: Basis) -> Iterator[StepCause]:
     """What of two months isn't the same besides the people, each cause with whom it is about; nothing where the step is growth.
 
     All of `breaks`, and a product that is counted by whole months now and was by days, or the other way round.
     """
     for name in sorted(after.affiliates - before.affiliates):
-        yield Change("joined", name, f"{name} joined the group")
+        yield StepCause("joined", name, f"{name} joined the group")
     for name in sorted(before.affiliates - after.affiliates):
-        yield Change("left", name, f"{name} left the group")
+        yield StepCause("left", name, f"{name} left the group")
     for product in _redefined(before, after):
         labels = " and ".join(sorted(label for label, _ in after.definitions[product]))
-        yield Change("definition", product, f"another definition of {product}: {labels}")
+        yield StepCause("definition", product, f"another definition of {product}: {labels}")
     for product in sorted(before.grains.keys() & after.grains.keys()):
         if before.grains[product] != after.grains[product]:
             units = " and ".join(f"{name}s" for name in sorted(after.grains[product]))
-            yield Change("grain", product, f"{product} is counted by {units} from here on")
+            yield StepCause("grain", product, f"{product} is counted by {units} from here on")
     for product in sorted(after.counted - before.counted):
-        yield Change("stand_in", product, f"a count or a ceiling stands in for {product}, and didn't in the month before")
+        yield StepCause("stand_in", product, f"a count or a ceiling stands in for {product}, and didn't in the month before")
     for product in sorted(before.counted - after.counted):
-        yield Change("stand_in", product, f"{product} is there in sketches; in the month before a count or a ceiling stood in")
-    yield from (Change(kind, "", what) for kind, what in _of_everybody(before, after))
+        yield StepCause("stand_in", product, f"{product} is there in sketches; in the month before a count or a ceiling stood in")
+    yield from (StepCause(kind, "", what) for kind, what in _of_everybody(before, after))
 
 
 def _of_everybody(before: Basis, after: Basis) -> Iterator[tuple[Kind, str]]:

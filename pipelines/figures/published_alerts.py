@@ -27,7 +27,7 @@ class AlertEvent:
 
 
 @dataclass(frozen=True)
-class Message:
+class AlertMessage:
     """A message about an alert, without its text."""
 
     channel: str
@@ -75,7 +75,7 @@ class Alert:
     changed_at: datetime
     events: tuple[AlertEvent, ...]
     """In order."""
-    messages: tuple[Message, ...]
+    messages: tuple[AlertMessage, ...]
     """In order."""
 
 
@@ -94,7 +94,7 @@ def _alerts(store: Store, transitions: Iterable[Row], messages: Iterable[Row]) -
     by_number: dict[int, list[Row]] = {}
     for row in transitions:
         by_number.setdefault(row["opened"], []).append(row)
-    told: dict[int, list[Message]] = {}
+    told: dict[int, list[AlertMessage]] = {}
     for row in messages:
         told.setdefault(row["opened"], []).append(_message(row))
     # An alert's last transition is its state; one that is raised again after it was over has another number.
@@ -103,7 +103,7 @@ def _alerts(store: Store, transitions: Iterable[Row], messages: Iterable[Row]) -
     return tuple(sorted(alerts, key=lambda one: (one.is_open, one.changed_at), reverse=True))
 
 
-def _alert(number: int, rows: list[Row], messages: tuple[Message, ...], is_open: bool) -> Alert:
+def _alert(number: int, rows: list[Row], messages: tuple[AlertMessage, ...], is_open: bool) -> Alert:
     last = rows[-1]
     same = (
         "kind",
@@ -145,8 +145,8 @@ def _event(row: Row) -> AlertEvent:
     )
 
 
-def _message(row: Row) -> Message:
-    return Message(
+def _message(row: Row) -> AlertMessage:
+    return AlertMessage(
         row["channel"],
         row["address"],
         row["created_at"],

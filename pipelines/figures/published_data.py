@@ -140,6 +140,7 @@ def _receipts(store: ContributionStore, outcome: str | None) -> tuple[Receipt, .
 
 
 def _late(store: ContributionStore, group: Group, first: date, last: date) -> tuple[LatePeriod, ...]:
+    # Of a product that no manifest has nobody knows when it settles.
     late = []
     for row in page_rows.periods(store, first, last):
         ref = ProductRef(row["affiliate"], row["product"])

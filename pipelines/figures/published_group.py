@@ -10,9 +10,9 @@ from affiliates.manifests.product import Product, ProductRef
 from affiliates.periods import DAY as ONE_DAY
 from affiliates.periods import Grain, end_of, month_days, month_end
 from pipelines.counting.figure import Figure
-from pipelines.figures import published, rows
+from pipelines.figures import page_month, rows
 from pipelines.figures.months import ClauseCount, clause_count
-from pipelines.figures.published import Month, PageMonth, ShownFigure, Step
+from pipelines.figures.page_month import Month, MonthStep, PageMonth, ShownFigure
 from pipelines.store import alert_log, page_rows
 from pipelines.store.alert_log import AlertKey
 from pipelines.store.contributions import ContributionStore
@@ -39,7 +39,7 @@ not there and due; not there, and late events may come; not over; the product do
 
 
 @dataclass(frozen=True)
-class Addition:
+class ProductAddition:
     """Whom a product alone brings beside all others, in people."""
 
     state: State
@@ -60,9 +60,9 @@ class ProductRow:
     shown: ShownFigure
     share: float | None
     """Of the group's estimate, from 0 to 1; together shares are more where people use several. Null without estimates."""
-    addition: Addition | None
+    addition: ProductAddition | None
     """Null where it isn't published yet."""
-    step: Step
+    step: MonthStep
     """The step from the month before."""
 
 
@@ -73,7 +73,7 @@ class AffiliateRow:
     affiliate: str
     shown: ShownFigure
     share: float | None
-    step: Step
+    step: MonthStep
     products: tuple[str, ...]
 
 
@@ -112,7 +112,7 @@ class GroupPage:
     """The largest first."""
     products: tuple[ProductRow, ...]
     """The largest first."""
-    step: Step
+    step: MonthStep
     """The group's step from the month before, by what the reading counts."""
     calendar: Mapping[str, tuple[DayCell, ...]]
     """By product (affiliate/product), each day of the month."""
@@ -121,10 +121,10 @@ class GroupPage:
 
 
 def read(store: ContributionStore, group: Group, page: PageMonth, now: datetime) -> GroupPage:
-    """The group's page for a month (`published.page_month`)."""
-    month = published.month(store, page)
+    """The group's page for a month (`page_month.page_month`)."""
+    month = page_month.month(store, page)
     before = rows.read_figures(store, page.before, page.reading) if page.before else None
-    noted = published.changes(store, page.publication, page.before)
+    noted = page_month.changes(store, page.publication, page.before)
     whole = month.group.figure.estimate
     additions = {row["product"]: _addition(row) for row in page_rows.additions(store, page.publication.inputs)}
 
@@ -138,7 +138,7 @@ def read(store: ContributionStore, group: Group, page: PageMonth, now: datetime)
             shown,
             share(shown),
             additions.get(name),
-            published.step(shown.figure.estimate, _estimate(before.products.get(name) if before else None), noted, name),
+            page_month.step(shown.figure.estimate, _estimate(before.products.get(name) if before else None), noted, name),
         )
         for name, shown in month.products.items()
     ]
@@ -147,7 +147,7 @@ def read(store: ContributionStore, group: Group, page: PageMonth, now: datetime)
             name,
             shown,
             share(shown),
-            published.step(shown.figure.estimate, _estimate(before.affiliates.get(name) if before else None), noted, name),
+            page_month.step(shown.figure.estimate, _estimate(before.affiliates.get(name) if before else None), noted, name),
             tuple(row.product for row in products if row.affiliate == name),
         )
         for name, shown in month.affiliates.items()
@@ -156,7 +156,7 @@ def read(store: ContributionStore, group: Group, page: PageMonth, now: datetime)
         month,
         tuple(sorted(affiliates, key=lambda row: (-(row.shown.figure.estimate or 0), row.affiliate))),
         tuple(sorted(products, key=lambda row: (-(row.shown.figure.estimate or 0), row.product))),
-        published.step(month.counted.estimate, _estimate(clause_count(before, page.reading) if before else None), noted),
+        page_month.step(month.counted.estimate, _estimate(clause_count(before, page.reading) if before else None), noted),
         coverage_calendar(store, group, month, now),
         {(row["first"], row["second"]): _overlap(row) for row in page_rows.overlaps(store, page.publication.inputs)},
     )
@@ -168,6 +168,7 @@ def coverage_calendar(store: ContributionStore, group: Group, month: Month, now:
     periods: dict[str, list[Row]] = {}
     for row in page_rows.periods(store, first, month_end(first)):
         periods.setdefault(f"{row['affiliate']}/{row['product']}", []).append(row)
+    # Receipts name files, and no days: which products are refused now is what the alert knows.
     refused = _refused(store)
     manifests = {str(ref): product for ref, product in group.products.items()}
     calendar = {}
@@ -208,9 +209,11 @@ def _cell(
             else "present"
         )
         return DayCell(day, state, row["computed_at"], row["known_at"], row["reason"])
+    # A day without a contribution has no zone of its own: its product's is taken, or the group's.
     zone = (product.day_zone if product else None) or group.settings.time_zone
     if product is None or not product.holds_on(day) or ref.affiliate not in group.affiliates(month_end(day)):
         return DayCell(day, "outside")
+    # Of a product that counts by month no day is due before the month is over.
     unit: Grain = product.grain
     over = end_of(unit, day, zone)
     if over > now:
@@ -228,8 +231,8 @@ def _refused(store: ContributionStore) -> set[str]:
     return {line.partition(",")[0] for line in failed.subjects.splitlines()} if failed and failed.is_open else set()
 
 
-def _addition(row: Row) -> Addition:
-    return Addition(row["state"], row["estimate"], row["lower"], row["upper"], row["what"])
+def _addition(row: Row) -> ProductAddition:
+    return ProductAddition(row["state"], row["estimate"], row["lower"], row["upper"], row["what"])
 
 
 def _overlap(row: Row) -> Overlap:

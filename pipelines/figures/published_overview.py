@@ -9,9 +9,9 @@ from affiliates.manifests.alert_settings import Alerting
 from affiliates.manifests.group import Group
 from affiliates.manifests.product import ProductRef
 from affiliates.periods import add_months, months_apart
-from pipelines.figures import published, published_alerts, published_group, published_licences, rows
+from pipelines.figures import page_month, published_alerts, published_group, published_licences, rows
 from pipelines.figures.months import ClauseCount, clause_count
-from pipelines.figures.published import PageMonth, Step
+from pipelines.figures.page_month import MonthStep, PageMonth
 from pipelines.figures.published_alerts import Alert
 from pipelines.figures.published_group import GroupPage
 from pipelines.figures.published_licences import ClauseRow
@@ -44,7 +44,7 @@ class TrendMonth:
     lower: int
     upper: int | None
     complete: bool
-    step: Step
+    step: MonthStep
     """The step from the month before: what isn't growth is marked."""
 
 
@@ -84,7 +84,7 @@ class Overview:
 
 
 def read(store: ContributionStore, group: Group, page: PageMonth, threshold: int, now: datetime) -> Overview:
-    """The overview of a month (`published.page_month`) against a threshold: over is more than the threshold."""
+    """The overview of a month (`page_month.page_month`) against a threshold: over is more than the threshold."""
     of_group = published_group.read(store, group, page, now)
     counted = of_group.month.counted
     upper = counted.upper
@@ -111,6 +111,7 @@ def trend(store: ContributionStore, page: PageMonth, months: int = TREND) -> tup
     shown: list[TrendMonth] = []
     earlier: tuple[Publication, ClauseCount] | None = None
     for month in page.months:
+        # One month before the first is read, too: the first month's step is from there.
         if not add_months(first, -1) <= month <= page.month:
             continue
         publication = in_force[month, page.reading.name]
@@ -118,8 +119,8 @@ def trend(store: ContributionStore, page: PageMonth, months: int = TREND) -> tup
         counted = clause_count(measured, page.reading)
         assert counted is not None  # Of the whole group there is always a figure.
         before = earlier if earlier is not None and months_apart(earlier[0].month, month) == 1 else None
-        noted = published.changes(store, publication, before[0] if before else None)
-        step = published.step(counted.estimate, before[1].estimate if before else None, noted)
+        noted = page_month.changes(store, publication, before[0] if before else None)
+        step = page_month.step(counted.estimate, before[1].estimate if before else None, noted)
         earlier = publication, counted
         if month >= first:
             bounds = counted.estimate, counted.lower, counted.upper
@@ -137,6 +138,7 @@ def _attention(alerting: Alerting, alert: Alert) -> Attention:
 
 def _owner(alerting: Alerting, subjects: Sequence[str]) -> str:
     """The owners of the products that the subjects name, each once."""
+    # Subjects of alerts about data name products among other words, such as days and jobs.
     named = []
     for subject in subjects:
         words = subject.replace(",", " ").replace(":", " ").split()

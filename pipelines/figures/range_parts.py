@@ -35,6 +35,7 @@ def range_parts(figure: Figure, stated_counts: Iterable[StatedCount]) -> list[Ra
     `stated_counts`: the month's counts and ceilings of the figure's products; those stand in that the figure's reasons name.
     Without an upper bound the parts are those of what is there, and a gap says what isn't.
     """
+    # A stated number stands in only where a reason of the figure names its product.
     stand_ins = standing_in(figure.reasons, stated_counts)
     counted = sum(stated.users for stated in stand_ins if stated.kind == "count")
     stated_users = sum(stated.users for stated in stand_ins)
@@ -42,6 +43,7 @@ def range_parts(figure: Figure, stated_counts: Iterable[StatedCount]) -> list[Ra
     least = min(figure.identity_low or 0, most)
     statistical = math.ceil(_STATISTICAL * figure.standard_error) + 1  # Bounds are rounded outward.
     if figure.upper is None:
+        # The library's bounds lie two standard errors from the estimate, on either side.
         sizes = {"sketches": 2 * math.ceil(2 * figure.standard_error), "stand_in": stated_users, "identity": most - least}
         gaps = list(_gaps(figure, {str(stated.ref) for stated in stand_ins}))
     else:

@@ -48,6 +48,7 @@ def published(
     if len(points) < 2 or points[-1].number != month_number(month):
         return None
     basis = basis_of(points, threshold, lead_times)
+    # Whoever asks first draws it: alerts of several rules, and the run itself, ask the same.
     before = outlooks.of_month(store, month, reading, subject or "", threshold)
     if before is not None and before.basis == basis:
         return before

@@ -35,6 +35,7 @@ def append(
         before = {_key(row): row for row in current(within)}
         new = [row for row in rows if row["month"] not in since and _is_news(row, before.get(_key(row)))]
         if whole and rows:
+            # A product that uses a model no more has no test: its last result would else stand for good.
             there = {_key(row) for row in rows}
             at = max(row["known_at"] for row in rows)
             new += [_withdrawn(row, at) for key, row in before.items() if key not in there]
@@ -83,6 +84,7 @@ def _later(row: Row, before: Row | None) -> dict[str, Any]:
 
 def _withdrawn(row: Row, at: Any) -> dict[str, Any]:
     """The row by which a test isn't made any more."""
+    # The key and the month stay, so that the row says what isn't tested any more.
     emptied = dict.fromkeys(("result", "without_grants", "estimate", "lower", "upper", "settling"))
     return {
         **{name: value for name, value in row.items() if name != "id"},

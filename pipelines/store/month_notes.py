@@ -34,6 +34,7 @@ def append(store: Store, changes: Sequence[Row], parts: Sequence[Row]) -> None:
 def changes_of(store: Store, publication: int, before: int | None) -> list[dict[str, Any]]:
     """The causes of the step from one publication to another: rows of `month_changes`; empty where none is noted yet."""
     changes = month_changes.c
+    # A comparison with null is never true in SQL.
     same = changes.before.is_(None) if before is None else changes.before == before
     wanted = sa.select(month_changes).where(changes.publication == publication, same).order_by(changes.id)
     with store.reading() as connection:

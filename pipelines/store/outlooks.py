@@ -105,6 +105,7 @@ class PublishedOutlook:
     @property
     def first_passage(self) -> dict[date, float]:
         """By month to come, the probability that it is the first one over, by the range: the crossing's distribution."""
+        # Crossed grows from month to month: what it grows by is the chance of being the first.
         before = [0.0, *(month.crossed for month in self.ahead)]
         return {month.month: month.crossed - passed for month, passed in zip(self.ahead, before, strict=False)}
 
@@ -119,8 +120,10 @@ def append(store: Store, outlook: PublishedOutlook) -> None:
     """Store an outlook; with a store that writes, in its transaction."""
     row = {field.name: getattr(outlook, field.name) for field in fields(outlook) if field.name not in ("months", "decisions")}
     row |= {name: "\n".join(row[name]) for name in _TEXTS}
+    # Days are texts in JSON; `_decision` makes them days again.
     row["decisions"] = json.dumps([asdict(decision) for decision in outlook.decisions], default=str)
     with store.writing() as connection:
+        # Safe within the writer's turn: nobody else gives numbers meanwhile.
         number = last_id(connection, outlooks) + 1
         connection.execute(outlooks.insert(), [{**row, "id": number}])
         connection.execute(outlook_months.insert(), [{**asdict(month), "outlook": number} for month in outlook.months])
@@ -152,6 +155,7 @@ def history(store: Store, reading: str, subject: str, threshold: int) -> list[Pu
     """The outlook in force after each month, in order, without the months to come: how the probabilities have changed."""
     values = {"reading": reading, "subject": subject, "threshold": threshold}
     same = [outlooks.c[name] == value for name, value in values.items()]
+    # Each month's last row, not each row: an outlook that was drawn anew was of other figures.
     latest = schema.current(outlooks, *_QUESTION).where(*same)
     wanted = sa.select(outlooks).where(outlooks.c.id.in_(latest)).order_by(outlooks.c.month)
     with store.reading() as connection:

@@ -21,6 +21,7 @@ def periods(store: Store, first: date, last: date) -> list[Row]:
     Columns: affiliate, product, grain, activity_date, computed_at (of the last confirmation), known_at, day_zone, supersedes,
     reason, approved_by.
     """
+    # A whole month that begins before the first day isn't asked: pages ask for whole months.
     contribution = schema.contributions.c
     again = schema.confirmations.c
     latest = schema.current(schema.contributions, *PERIOD_COLUMNS).where(
@@ -85,6 +86,7 @@ def signed(store: Store) -> list[Row]:
 
 def transitions(store: Store, opened: int | None = None) -> list[Row]:
     """What happened to all alerts, or to one by its number, in order; rows of `incidents` without those that are no news."""
+    # `looked` changes what an alert remembers, and tells nobody anything.
     incidents = schema.incidents
     wanted = sa.select(incidents).where(incidents.c.action != "looked")
     if opened is not None:

@@ -66,6 +66,7 @@ def append(store: "Store", directory: Path, *runs: LoggedRun) -> None:
     with suppress(FileNotFoundError):  # Lines that come from now on are the next run's to take.
         if not (directory / _TAKEN).exists():  # Else a run was killed between taking and storing.
             os.rename(directory / FILE, directory / _TAKEN)
+    # Stored before the file goes: killed in between, the next run stores the same moments again, which changes nothing.
     run_rows.append(store, [*_runs(_lines(directory / _TAKEN)), *runs])
     with suppress(OSError):
         (directory / _TAKEN).unlink(missing_ok=True)
@@ -75,6 +76,7 @@ def latest(store: "Store", directory: Path | None, number: int) -> list[LoggedRu
     """The last runs, the newest first; `directory`: the group's, whose file has those that left the store as it was."""
     from pipelines.store import run_rows
 
+    # By moment: a run that was taken into the table may still stand in the file.
     runs = {run.at: run for run in run_rows.latest(store, number)}
     for path in (_TAKEN, FILE) if directory is not None else ():
         runs |= {run.at: run for run in _runs(_lines(directory / path))}  # type: ignore[operator]

@@ -17,7 +17,7 @@ def append(store: Store, new: Sequence[LoggedRun]) -> None:
     with store.writing() as connection:
         for chunk in schema.chunks(sorted(by_moment)):
             for moment in connection.scalars(sa.select(runs.c.at).where(runs.c.at.in_(chunk))):
-                by_moment.pop(moment, None)
+                by_moment.pop(moment, None)  # Taken from the file before, by a run that was killed then.
         rows = [asdict(run) for _, run in sorted(by_moment.items())]
         if rows:
             connection.execute(runs.insert(), rows)

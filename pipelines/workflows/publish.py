@@ -257,6 +257,7 @@ def _clauses_of(
     workspace: Workspace, fixed: ContributionStore, month: date, measured: dict[str, Measured], is_due: bool
 ) -> Iterator[dict[str, Any]]:
     """The rows of `clause_results` of the clauses that are tested by this month now, beside those at a release."""
+    # Earlier months were tested by the run of their time; the run's end tests all clauses once more.
     if is_due and month == month_before(workspace.today):
         kept = FigureCache(workspace.directory, workspace.group)
         months = Months(fixed, workspace.group, measured, as_run=True, kept=kept)

@@ -9,9 +9,10 @@ import pytest
 from affiliates.errors import Code, RefusedError
 from affiliates.manifests.group import Group
 from affiliates.manifests.loader import read_group
-from pipelines.figures import published, published_group, published_licences, published_overview
-from pipelines.figures.published import PageMonth
+from pipelines.figures import page_month, published_group, published_licences, published_overview
+from pipelines.figures.page_month import PageMonth
 from pipelines.licences import release_tests
+from pipelines.licences.registry import builtin
 from pipelines.store import contributions
 from pipelines.store.contributions import ContributionStore
 from pipelines.workflows.run import run
@@ -37,7 +38,7 @@ def counts(**millions: int) -> list[Manifests]:
 
 @pytest.fixture(scope="module")
 def directory(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Four months of a group: `b` joins in March with a product of the same people; from April on a count stands in for `a/calls`.
+    """Four months of a group: `b` joins in March with people of `a`; from April on a count stands in for `a/calls`.
 
     `a/app` has 60 people, then 70, 70 and 70; `b/shop` has 40 of these and 20 others; `a/calls` has 30 of its own.
     """
@@ -77,10 +78,10 @@ def store(directory: Path) -> Iterator[ContributionStore]:
 def page(
     store: ContributionStore, group: Group, directory: Path, month: date | None = None, reading: str | None = None
 ) -> PageMonth:
-    return published.page_month(store, group, NOW, directory, month, reading)
+    return page_month.page_month(store, group, NOW, directory, month, reading)
 
 
-def kinds(step: published.Step) -> list[tuple[str, str]]:
+def kinds(step: page_month.MonthStep) -> list[tuple[str, str]]:
     return [(change.kind, change.subject) for change in step.changes]
 
 
@@ -106,13 +107,13 @@ def test_a_step_says_its_cause_and_what_cant_be_compared_has_no_number(
 def test_the_parts_of_every_range_add_up_to_it(store: ContributionStore, group: Group, directory: Path) -> None:
     """Identity that passes for the sketches' error would be taken for chance."""
     for month in (FIRST, SECOND, THIRD, FOURTH):
-        shown = published.month(store, page(store, group, directory, month))
+        shown = page_month.month(store, page(store, group, directory, month))
         for one in (shown.group, *shown.affiliates.values(), *shown.products.values()):
             assert one.figure.upper is not None
             assert sum(part.people or 0 for part in one.parts) == one.figure.upper - one.figure.lower
-    first = published.month(store, page(store, group, directory, FIRST)).group
+    first = page_month.month(store, page(store, group, directory, FIRST)).group
     assert [(part.kind, part.people) for part in first.parts][:1] == [("identity", 30)], "30 phones may be of the 60 addresses"
-    last = published.month(store, page(store, group, directory, FOURTH)).group
+    last = page_month.month(store, page(store, group, directory, FOURTH)).group
     assert [(part.kind, part.people) for part in last.parts][:1] == [("stand_in", 33)]
 
 
@@ -121,7 +122,7 @@ def test_what_the_reading_counts_is_what_a_licence_tests(store: ContributionStor
     tests = {test.licence.id: test for test in release_tests.run_tests(store, group)}
     llama = tests["llama-4"].readings
     for name, estimate in (("unique_people", 120), ("summed_products", 160)):
-        shown = published.month(store, page(store, group, directory, THIRD, name))
+        shown = page_month.month(store, page(store, group, directory, THIRD, name))
         counted = shown.counted
         result = llama[name]
         assert (counted.estimate, counted.lower, counted.upper) == (result.estimate, result.lower, result.upper)
@@ -134,7 +135,7 @@ def test_what_the_reading_counts_is_what_a_licence_tests(store: ContributionStor
 def test_every_clause_of_the_registry_is_there_under_each_reading(store: ContributionStore) -> None:
     """Fifteen of 24 tests were in no table: those of a month, a day, a product or an average."""
     rows = published_licences.matrix(store)
-    clauses = {(entry.id, clause.id) for entry in release_tests.builtin().entries for clause in entry.clauses}
+    clauses = {(entry.id, clause.id) for entry in builtin().entries for clause in entry.clauses}
     assert {(row.licence, row.clause) for row in rows} == clauses
     assert all(set(row.results) == {"unique_people", "summed_products"} for row in rows)
     (llama,) = (row for row in rows if row.licence == "llama-4")

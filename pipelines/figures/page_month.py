@@ -16,7 +16,7 @@ from affiliates.periods import local_day, month_before, month_end
 from pipelines.counting.figure import Figure
 from pipelines.counting.measure import Measured, SummedPeople
 from pipelines.figures import rows
-from pipelines.figures.comparability import Change
+from pipelines.figures.comparability import StepCause
 from pipelines.figures.months import ClauseCount, clause_count
 from pipelines.figures.range_parts import RangePart
 from pipelines.records import summed_bounds
@@ -73,14 +73,14 @@ class ShownFigure:
 
 
 @dataclass(frozen=True)
-class Step:
+class MonthStep:
     """The step to a month's figure from the month's before."""
 
     difference: int | None
     """Of the estimates, in people; null where the two months can't be compared, or one has no estimate."""
     comparable: bool | None
     """Whether the step is growth alone; null where that isn't published yet."""
-    changes: tuple[Change, ...]
+    changes: tuple[StepCause, ...]
     """The causes that concern the subject; of a step that is growth the cause `growth`."""
 
 
@@ -122,6 +122,7 @@ def page_month(
     if month is None and not of_any:
         raise refused(Code.FIGURE_MISSING, "the group", "no month is published", "", "run it: mauwatch run")
     shown = month or next((m for m in reversed(of_any) if month_end(m) < today), of_any[-1])
+    # The reading of record may have changed since: each month is shown by its own.
     record = group.readings.reading_on(month_end(shown))
     chosen = names[reading] if reading is not None else record
     publication = in_force.get((shown, chosen.name))
@@ -176,26 +177,27 @@ def month(store: ContributionStore, page: PageMonth) -> Month:
     )
 
 
-def changes(store: ContributionStore, publication: Publication, before: Publication | None) -> tuple[Change, ...]:
+def changes(store: ContributionStore, publication: Publication, before: Publication | None) -> tuple[StepCause, ...]:
     """The causes of the step between two publications; empty where that isn't published yet."""
     noted = month_notes.changes_of(store, publication.id, before.id if before else None)
-    return tuple(Change(row["kind"], row["subject"], row["what"], row["people"]) for row in noted)
+    return tuple(StepCause(row["kind"], row["subject"], row["what"], row["people"]) for row in noted)
 
 
-def step(after: int | None, before: int | None, noted: Sequence[Change], subject: str = "") -> Step:
+def step(after: int | None, before: int | None, noted: Sequence[StepCause], subject: str = "") -> MonthStep:
     """The step between two estimates of a subject, by the causes that are noted between two months.
 
     `subject`: an affiliate, or affiliate/product; empty for the whole group, whom every cause concerns.
     """
     if not noted:
-        return Step(None, None, ())
+        return MonthStep(None, None, ())
     concerning = [change for change in noted if not subject or _concerns(change, subject)]
+    # What wasn't there the month before has no step, whatever the causes of others.
     is_growth = all(change.kind == "growth" for change in concerning) and before is not None and after is not None
-    own = tuple(concerning) or (Change("growth", "", "members, definitions and stand-ins are those of the month before"),)
-    return Step(after - before if is_growth and after is not None and before is not None else None, is_growth, own)
+    own = tuple(concerning) or (StepCause("growth", "", "members, definitions and stand-ins are those of the month before"),)
+    return MonthStep(after - before if is_growth and after is not None and before is not None else None, is_growth, own)
 
 
-def _concerns(change: Change, subject: str) -> bool:
+def _concerns(change: StepCause, subject: str) -> bool:
     """Whether a cause is about a subject: about everybody, about itself, about its affiliate, or about a product of it.
 
     A gap of the whole group is a gap of some product, and of no other.
