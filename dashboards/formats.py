@@ -58,6 +58,14 @@ def people(number: int | float | None, line: int | None = None) -> str:
     return _written(round(number), line, 1, round)
 
 
+def exact(number: int) -> str:
+    """A round number in its shortest exact form, as thresholds and ticks are: 700 M, 2.5 M, 10,000."""
+    millions = number / _MILLION
+    if abs(number) >= _MILLION and number == round(millions, 3) * _MILLION:
+        return f"{millions:,.10g}{SPACE}M".replace("-", MINUS)
+    return f"{number:,}".replace("-", MINUS)
+
+
 def at_least(number: int, line: int | None = None) -> str:
     """A lower bound in whole millions, rounded down, so that what is written holds, too."""
     return _written(number, line, 0, math.floor)

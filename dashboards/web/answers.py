@@ -14,8 +14,9 @@ from dash.development.base_component import Component
 from affiliates.errors import RefusedError, did_you_mean
 from dashboards import formats
 from dashboards.web import components, shell
-from dashboards.web.queries import PageRows, RowSource, trouble_of
+from dashboards.web.queries import PageRows
 from dashboards.web.router import Parameters, Problem, ProblemError, Route, Router, forbidden, not_found
+from dashboards.web.row_source import RowSource, trouble_of
 from dashboards.web.viewer import Viewer
 
 _KEPT = 200

@@ -16,8 +16,8 @@ from dashboards.web import components, compression, data_routes
 from dashboards.web.answers import Answers, PageAnswer
 from dashboards.web.first_paint import to_html
 from dashboards.web.page_list import PAGES
-from dashboards.web.queries import RowSource
 from dashboards.web.router import EVERYBODY, Router
+from dashboards.web.row_source import RowSource
 from dashboards.web.viewer import Role, current_viewer
 
 ASSETS = Path(__file__).parent / "assets"
@@ -44,7 +44,7 @@ _INDEX = f"""<!DOCTYPE html>
 <head>
 {{%metas%}}
 <title>{_TITLE}</title>
-{{%favicon%}}
+<link rel="icon" type="image/svg+xml" href="/assets/favicon.svg">
 <script src="/assets/scheme.js"></script>
 {{%css%}}
 </head>

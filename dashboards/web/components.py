@@ -1,7 +1,6 @@
 """Parts that pages have in common, of `html` components alone: they are read before any script runs, and printed. Pure."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -11,6 +10,7 @@ from dash.development.base_component import Component
 from dashboards import formats
 from dashboards.web.router import Chart, Parameters, Problem
 from pipelines.counting.figure import Figure
+from pipelines.store.publications import Publication
 
 RESULTS: Mapping[str, tuple[str, str]] = {
     "under": ("▽", "Under"),
@@ -31,10 +31,14 @@ def aria(**values: str) -> dict[str, Any]:
     return {f"aria-{name}": value for name, value in values.items()}
 
 
+def glyph(name: str) -> Component:
+    """A result's glyph, which stands beside its words."""
+    return html.Span(RESULTS[name][0], **HIDDEN)
+
+
 def result(name: str) -> Component:
     """A result of a test as a glyph and a word."""
-    glyph, word = RESULTS[name]
-    return html.Span([html.Span(glyph, **HIDDEN), f" {word}"], className=f"result result-{name}")
+    return html.Span([glyph(name), f" {RESULTS[name][1]}"], className=f"result result-{name}")
 
 
 def fact(label: str, value: Any, detail: Any = None) -> Component:
@@ -52,7 +56,7 @@ def section(title: str, children: Any, identity: str, **properties: Any) -> Comp
 
 
 def table(
-    caption: str, head: Sequence[str], rows: Sequence[Cells], narrow: Sequence[int] = (), numbers: Sequence[int] = ()
+    caption: str, head: Sequence[Any], rows: Sequence[Cells], narrow: Sequence[int] = (), numbers: Sequence[int] = ()
 ) -> Component:
     """A table with a caption; `narrow`: columns that a phone drops, `numbers`: columns that are aligned to the right."""
 
@@ -95,10 +99,12 @@ def problem(what: Problem) -> Component:
     return html.Div([html.H1(what.headline), notice(f"Status {what.status}", what.detail, what.next_step, "problem")])
 
 
-def chart(of: Chart, parameters: Parameters, summary: str, has_svg: bool = False) -> Component:
+def chart(
+    of: Chart, parameters: Parameters, summary: str, keys: Sequence[tuple[str, str]] = (), has_svg: bool = False
+) -> Component:
     """A chart: a plain picture at first, drawn by scripts once they are there, with downloads.
 
-    `summary`: in a sentence, what the chart shows, for whoever doesn't see it.
+    `summary`: in a sentence, what the chart shows, for whoever doesn't see it; `keys`: the legend, by the styles' names.
     """
     query = parameters.query()
     address = f"/chart/{quote(of.name)}"
@@ -106,6 +112,9 @@ def chart(of: Chart, parameters: Parameters, summary: str, has_svg: bool = False
     return html.Figure(
         [
             html.Figcaption(of.title),
+            html.P([html.Span([html.Span(className=f"key {name}"), text]) for name, text in keys], className="keys")
+            if keys
+            else None,
             html.Div(
                 picture,
                 className="chart",
@@ -157,7 +166,7 @@ def number_line(
     legend = [
         ("range", f"range: {formats.between(lower, upper, threshold)}"),
         ("estimate", f"best estimate: {formats.people(estimate, threshold)}"),
-        ("threshold", f"threshold: {formats.people(threshold)}"),
+        ("threshold", f"threshold: {formats.exact(threshold)}"),
         ("sum", f"sum of products: {formats.people(summed, threshold)}"),
     ]
     shown = [(name, text) for name, text in legend if name != "sum" or summed is not None]
@@ -175,8 +184,10 @@ def _ends(end: float) -> Component:
     return html.Div([html.Span("0"), html.Span(formats.people(round(end)))], className="ends", **HIDDEN)
 
 
-def how_made(figure: Figure, published: datetime, digest: str, number: int, threshold: int | None) -> Component:
-    """How a figure is made: bounds by cause, coverage, publication and digest."""
+def how_made(
+    figure: Figure, parts: Sequence[Mapping[str, Any]], publication: Publication, threshold: int | None, left_out: Sequence[str]
+) -> Component:
+    """How a figure is made: bounds by cause, coverage, publication and digest; `parts`: rows of `range_parts`."""
     coverage = figure.coverage
     present = [
         f"{there:,} of {due:,} {what}"
@@ -188,17 +199,23 @@ def how_made(figure: Figure, published: datetime, digest: str, number: int, thre
     ]
     lines: list[tuple[str, Any]] = [
         ("Range", formats.between(figure.lower, figure.upper, threshold)),
-        ("If all kinds of identifiers are the same people", formats.people(figure.identity_low, threshold)),
-        ("If no two kinds of identifiers share a person", formats.people(figure.identity_high, threshold)),
+        *((f"of which {part['what']}", formats.people(part["people"])) for part in parts if part["people"] is not None),
+        ("Not known at all", html.Ul([html.Li(part["what"]) for part in parts if part["people"] is None])),
         ("Standard error of the sketches alone", f"±{formats.SPACE}{formats.people(round(figure.standard_error))}"),
         ("Sum of products, a person of two counted twice", formats.people(figure.summed_products, threshold)),
         ("Coverage", ", ".join(present) or "nothing was due"),
-        ("Published", f"{formats.moment(published)}, publication {number}"),
-        ("Digest of all that it rests on", html.Code(digest)),
+        ("Not counted", html.Ul([html.Li(text) for text in left_out])),
+        ("Published", f"{formats.moment(publication.known_at)}, publication {publication.id}"),
+        ("Digest of all that it rests on", html.Code(publication.inputs)),
     ]
-    rows = [html.Div([html.Dt(name), html.Dd(text)]) for name, text in lines]
-    reasons = html.Ul([html.Li(reason) for reason in figure.reasons]) if figure.reasons else None
-    return html.Details([html.Summary("How is this made?"), html.Dl(rows, className="made"), reasons], className="how")
+    # A heading without anything beneath would read as if something were missing.
+    shown = [(name, text) for name, text in lines if not isinstance(text, html.Ul) or text.children]
+    rows = [html.Div([html.Dt(name), html.Dd(text)]) for name, text in shown]
+    reasons = [html.P("What is missing or stands in:"), html.Ul([html.Li(reason) for reason in figure.reasons])]
+    return html.Details(
+        [html.Summary("How is this made?"), html.Dl(rows, className="made"), *(reasons if figure.reasons else [])],
+        className="how",
+    )
 
 
 def _data(**values: str) -> dict[str, Any]:

@@ -8,9 +8,9 @@ from flask import Flask, Response, request
 _LEAST = 500
 """Bytes below which an answer isn't worth it."""
 _TEXTS = ("text/", "application/javascript", "application/json", "image/svg+xml")
-_FOR_GOOD = 11
+_FOR_GOOD = 9
 _EACH_TIME = 4
-"""Brotli's quality: 11 takes a second for a large script, 4 a millisecond for a page."""
+"""Brotli's quality: 11 takes four seconds for all scripts, 9 a third of one for 8 % more bytes; 4 a millisecond for a page."""
 _YEAR = 365 * 24 * 3600
 
 

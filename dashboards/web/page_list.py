@@ -1,5 +1,5 @@
 """The pages of the application, in the order of the navigation."""
 
-from dashboards.web.pages import overview
+from dashboards.web.pages import alert, forecast, group, overview
 
-PAGES = (overview.PAGE,)
+PAGES = (overview.PAGE, group.PAGE, forecast.PAGE, alert.PAGE)

@@ -3,65 +3,46 @@
 A viewer of affiliates gets their rows alone: rows are chosen here and not on a page, where one forgotten line would show them.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-from affiliates.errors import RefusedError
 from affiliates.manifests.group import Group, affiliate_of
-from affiliates.manifests.loader import read_group
 from affiliates.manifests.product import ProductRef
 from affiliates.manifests.readings import Reading
-from affiliates.periods import add_months, local_day, month_days, month_end
+from affiliates.periods import add_months, local_day, month_before, month_end
+from dashboards.web.group_directory import GroupManifests
+from dashboards.web.router import Parameters
 from dashboards.web.viewer import Role, Viewer
 from pipelines.counting.figure import Figure
+from pipelines.figures import page_month, published_group
 from pipelines.figures.months import ClauseCount, clause_count
+from pipelines.figures.published_group import DayCell, Overlap, ProductRow
 from pipelines.figures.rows import read_figures
-from pipelines.licences import registry, release_tests
-from pipelines.licences.registry import Registry
+from pipelines.licences import release_tests
 from pipelines.licences.release_tests import Licence
 from pipelines.records import PublishedMonth
-from pipelines.store import alert_log, contributions, engine, outbox, product_days, publications, published_figures
+from pipelines.store import (
+    alert_log,
+    clause_results,
+    month_notes,
+    outbox,
+    outlooks,
+    publications,
+    published_figures,
+    run_log,
+)
 from pipelines.store.alert_log import Transition
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.outbox import Message
-from pipelines.store.product_days import ProductDay
+from pipelines.store.outlooks import PublishedOutlook
 from pipelines.store.publications import Publication
+from pipelines.store.run_log import LoggedRun
 
 TREND_MONTHS = 24
-
-
-@dataclass(frozen=True)
-class GroupManifests:
-    """A group directory as its files say now."""
-
-    group: Group
-    registry: Registry
-
-
-class GroupDirectory:
-    """A group directory whose manifests are read again only where a file has changed."""
-
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
-        self._known: tuple[object, GroupManifests] | None = None
-
-    def read(self) -> GroupManifests:
-        """The manifests and the licence registry. Raises `RefusedError` where a manifest can't be read."""
-        state = self._state()
-        if self._known is None or self._known[0] != state:
-            self._known = state, GroupManifests(read_group(self.directory), registry.from_directory(self.directory))
-        return self._known[1]
-
-    def _state(self) -> object:
-        """Names, sizes and times of change of all manifests: another state is read anew."""
-        # A glob follows no order of its own, and a list that differs would read everything anew.
-        paths = [*self.directory.glob("*.yaml"), *self.directory.glob("affiliates/*"), *self.directory.glob("licences/*")]
-        stated = ((path, path.stat()) for path in sorted(paths))
-        return [(path, status.st_mtime_ns, status.st_size) for path, status in stated]
 
 
 @dataclass(frozen=True)
@@ -82,11 +63,26 @@ class MonthFigures:
         return self.publication.month
 
 
+@dataclass(frozen=True)
+class VisibleGroup:
+    """What the page of the group shows, as far as the viewer may see it."""
+
+    products: Sequence[ProductRow]
+    """The largest first."""
+    calendar: Mapping[str, Sequence[DayCell]]
+    """By affiliate/product, each day of the month."""
+    overlaps: Mapping[tuple[str, str], Overlap]
+    """By two products in the order of their names; empty where none is published."""
+
+
 class PageRows:
     """The published rows of one snapshot of the store, chosen for one viewer."""
 
-    def __init__(self, store: ContributionStore | None, manifests: GroupManifests, viewer: Viewer, now: datetime) -> None:
+    def __init__(
+        self, store: ContributionStore | None, manifests: GroupManifests, directory: Path, viewer: Viewer, now: datetime
+    ) -> None:
         self._store = store
+        self._directory = directory
         self.group = manifests.group
         self.registry = manifests.registry
         self.viewer = viewer
@@ -137,6 +133,13 @@ class PageRows:
         """The published months, in order."""
         return sorted({month for month, _ in self.in_force})
 
+    def month_of(self, parameters: Parameters) -> date:
+        """The month that a page is about: the address's, else the newest that is over, else the newest that is published."""
+        if parameters.month is not None:
+            return parameters.month
+        # A month that isn't over is published, too, and has no upper bound for as long.
+        return next((month for month in reversed(self.months) if month_end(month) < self.today), self.months[-1])
+
     @property
     def newest_publication(self) -> int:
         """The number of the newest publication; 0 where there is none."""
@@ -175,26 +178,83 @@ class PageRows:
         return [] if self._store is None else publications.history(self._store, month, reading.name)
 
     @property
+    def threshold(self) -> int | None:
+        """The threshold that the group's figure is compared with."""
+        return self.licence.clause.threshold if self.licence else None
+
+    @property
     def licence(self) -> Licence | None:
         """The clause that the group's figure is compared with: the newest of the Llama family (decision 22)."""
         known = release_tests.llama_releases(self.registry)
         return known[-1] if known else None
 
-    def licence_results(self, reading: Reading) -> list[tuple[Licence, dict[str, object]]]:
-        """The published result of each version's test for the ultimate parent under a reading, by release."""
-        if self._store is None or not self.sees_group:
+    @cached_property
+    def clause_results(self) -> list[dict[str, Any]]:
+        """The published results of all clauses under all readings; none for a viewer of affiliates."""
+        return clause_results.current(self._store) if self._store is not None and self.sees_group else []
+
+    def licence_name(self, licence: str) -> str:
+        """A licence's name in the registry, else its id."""
+        entry = self.registry.get(licence)
+        return entry.name if entry else licence
+
+    def outlook(self, month: date, reading: Reading) -> PublishedOutlook | None:
+        """What was expected of the group's threshold after a month; null where nothing is published."""
+        if self._store is None or not self.sees_group or self.threshold is None:
+            return None
+        return outlooks.of_month(self._store, month, reading.name, "", self.threshold)
+
+    def why_no_outlook(self, month: date, reading: Reading) -> str:
+        """Why a month has no outlook, in words."""
+        if self.months and month < self.months[-1]:
+            return "a past month: what is expected stands with the newest one"
+        bounded = [past for past in self.trend(month, reading) if past.upper is not None]
+        if len(bounded) < 2:
+            return f"a forecast needs two months with an upper bound: there {'is' if len(bounded) == 1 else 'are'} {len(bounded)}"
+        return "none is published under this reading yet: the next run does it"
+
+    def changes(self, publication: Publication) -> list[dict[str, Any]]:
+        """The causes of the step from the month before, as the run noted them: rows of `month_changes` that the viewer may see.
+
+        Empty where no run has noted any yet.
+        """
+        if self._store is None:
             return []
-        results = []
-        for licence in release_tests.releases(self.registry):
-            rows = publications.tests_of(self._store, licence.id, self.group.settings.ultimate_parent)
-            results += [(licence, row) for row in rows if row["reading"] == reading.name]
-        return results
+        before = self.in_force.get((month_before(publication.month), publication.reading))
+        causes = month_notes.changes_of(self._store, publication.id, before.id if before else None)
+        return [cause for cause in causes if self.sees_group or (cause["subject"] and self.sees(cause["subject"]))]
+
+    def range_parts(self, publication: Publication) -> list[dict[str, Any]]:
+        """How wide each range of a publication is by what: rows of `range_parts` that the viewer may see."""
+        if self._store is None:
+            return []
+        parts = month_notes.parts_of(self._store, publication.id)
+        return [part for part in parts if self.sees_group or (part["scope"] != "group" and self.sees(part["subject"]))]
+
+    def products_page(self, month: date, reading: Reading) -> VisibleGroup | None:
+        """Products, coverage and overlaps of a month, as far as the viewer may see them; null where nothing is published."""
+        if self._store is None or (month, reading.name) not in self.in_force:
+            return None
+        # All of it from the one snapshot that the page has.
+        page = page_month.page_month(self._store, self.group, self.now, self._directory, month, reading.name)
+        shown = published_group.read(self._store, self.group, page, self.now)
+        return VisibleGroup(
+            tuple(row for row in shown.products if self.sees(row.product)),
+            {name: cells for name, cells in shown.calendar.items() if self.sees(name)},
+            # Of a pair both must be the viewer's: the other one's name is a figure of somebody else, too.
+            {pair: overlap for pair, overlap in shown.overlaps.items() if all(map(self.sees, pair))},
+        )
+
+    def last_runs(self, number: int = 1) -> list[LoggedRun]:
+        """The last runs, the newest first, also those that found nothing new."""
+        return [] if self._store is None else run_log.latest(self._store, self._directory, number)
 
     @cached_property
     def alerts(self) -> list[Transition]:
         """Each alert's last transition, the newest first; none for a viewer of affiliates, whom no alert is about."""
         if self._store is None or not self.sees_group:
             return []
+        # By number: an alert that is raised again has a new one.
         return sorted(alert_log.current(self._store).values(), key=lambda alert: -alert.opened)
 
     def alert_history(self, number: int) -> list[Transition]:
@@ -206,53 +266,6 @@ class PageRows:
         if self._store is None or not self.sees_group:
             return []
         return [message for message in outbox.read(self._store) if message.opened == number]
-
-    def coverage(self, month: date) -> dict[ProductRef, dict[date, ProductDay]]:
-        """By product and day of a month, what is contributed; a contribution of a whole month stands on each of its days."""
-        days: dict[ProductRef, dict[date, ProductDay]] = {ref: {} for ref in self.group.products if self.sees(str(ref))}
-        if self._store is None:
-            return days
-        for (ref, grain), periods in product_days.read_all(self._store, month, month_end(month)).items():
-            if ref in days:
-                for period in periods:
-                    covered = month_days(month) if grain == "month" else [period.day]
-                    days[ref].update(dict.fromkeys(covered, period))
-        return days
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """Why a page has no rows."""
-
-    headline: str
-    detail: str
-    next_step: str
-
-
-class RowSource:
-    """Opens the rows for a request; each request has its own snapshot."""
-
-    def __init__(self, directory: Path) -> None:
-        self.manifests = GroupDirectory(directory)
-
-    @contextmanager
-    def rows(self, viewer: Viewer, now: datetime) -> Iterator[PageRows]:
-        """The rows of this moment. Raises `RefusedError` where manifests or store can't be read."""
-        manifests = self.manifests.read()
-        url = manifests.group.settings.store
-        directory = self.manifests.directory
-        if not engine.exists(url, directory):
-            yield PageRows(None, manifests, viewer, now)
-            return
-        with contributions.open_store(url, directory) as store, store.snapshot() as fixed:
-            yield PageRows(fixed, manifests, viewer, now)
-
-
-def trouble_of(error: RefusedError) -> Trouble:
-    """A refusal as a page shows it: whose rule, which values, and what to do next."""
-    refusal = error.refusals[0]
-    more = "" if len(error.refusals) == 1 else f" (and {len(error.refusals) - 1} more)"
-    return Trouble(f"{refusal.subject} {refusal.rule}", f"{refusal.values}{more}", refusal.next_step)
 
 
 def product_name(group: Group, subject: str) -> str:

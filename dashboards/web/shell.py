@@ -81,7 +81,7 @@ def _viewer(viewer: Viewer) -> list[Component]:
 
 def _choices(route: Route, rows: PageRows) -> list[Component]:
     """Month and reading; a choice leads to another address."""
-    month = route.parameters.month or rows.months[-1]
+    month = rows.month_of(route.parameters)
     reading = rows.reading(route.parameters.reading, month).name
     months = [{"value": f"{known:%Y-%m}", "label": formats.month_name(known)} for known in reversed(rows.months)]
     readings = [{"value": name, "label": name.replace("_", " ")} for name in rows.readings]
@@ -99,7 +99,7 @@ def _select(name: str, label: str, options: list[dict[str, str]], value: str) ->
         value=value,
         allowDeselect=False,
         searchable=True,
-        w=210,
+        className="choice",
         # The address holds the choice, and no second place.
         persistence=False,
     )

@@ -89,6 +89,11 @@ def close(store: Store, group: Group, known: Registry, number: int, closing: Clo
         return closed
 
 
+def reasons_of(kind: str) -> dict[str, str]:
+    """The reasons for which an alert of a kind is closed, each in words."""
+    return {name: state.REASONS[name] for name in state.REASONS_BY_KIND[kind]}
+
+
 class FailedRun(NamedTuple):
     """What a failure was about, read from the alert's line."""
 

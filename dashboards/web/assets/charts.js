@@ -32,7 +32,7 @@
     const layout = Object.assign({}, figure.layout, { dragmode: false, showlegend: false });
     if (narrow) {
       layout.xaxis = Object.assign({}, layout.xaxis, { nticks: 4 });
-      layout.margin = Object.assign({}, layout.margin, { l: 48, r: 58 });
+      layout.margin = Object.assign({}, layout.margin, { l: 60, r: 78 });
     }
     return coloured({ data: figure.data, layout: layout }, getComputedStyle(document.documentElement));
   }
@@ -54,8 +54,8 @@
       if (slot.dataset.chart !== address) return;
       slot.figure = figure;
       const shown = onScreen(figure, slot);
-      slot.classList.add("alive");
       await library.react(place, shown.data, shown.layout, { displayModeBar: false, responsive: true, scrollZoom: false });
+      slot.classList.add("alive");
       offer(slot);
     } catch (error) {
       place.textContent = "The chart can't be drawn (" + error.message + "). The numbers are in the downloads below.";
@@ -122,5 +122,13 @@
   new MutationObserver(drawAll).observe(document.documentElement, {
     childList: true, subtree: true, attributes: true, attributeFilter: ["data-chart"],
   });
-  new MutationObserver(redraw).observe(document.documentElement, { attributeFilter: ["data-mantine-color-scheme"] });
+  // Mantine sets the attribute once more at its start: only another value is another palette.
+  let scheme = document.documentElement.getAttribute("data-mantine-color-scheme");
+  new MutationObserver(() => {
+    const now = document.documentElement.getAttribute("data-mantine-color-scheme");
+    if (now !== scheme) {
+      scheme = now;
+      redraw();
+    }
+  }).observe(document.documentElement, { attributes: true, attributeFilter: ["data-mantine-color-scheme"] });
 })();

@@ -1,5 +1,6 @@
 """Figures in words, as several pages have them: the result and its range, what a page is about, and what is missing. Pure."""
 
+from datetime import date
 from typing import NamedTuple
 
 from dash import html
@@ -29,8 +30,9 @@ def headline(rows: PageRows, figures: MonthFigures) -> Headline:
     counted = "different people" if figures.reading.counts == "unique_people" else "people, added over products,"
     if whole is None or licence is None or licence.clause.threshold is None or whole.estimate is None:
         return Headline("not_measured", "Not measured: there is no figure.", f"Nothing was contributed for {month}.")
+    # The clause as the registry has it: whether the threshold itself is over it differs by licence.
     threshold = licence.clause.threshold
-    line = formats.people(threshold).replace(".0", "")
+    line = formats.exact(threshold)
     result = decide(threshold, whole.lower, whole.upper, licence.clause.comparator or "gt")
     least = formats.at_least(whole.lower, threshold)
     best = f"Best estimate {formats.people(whole.estimate, threshold)}"
@@ -62,6 +64,15 @@ def about(rows: PageRows, figures: MonthFigures) -> Component:
         f"as of {formats.moment(publication.known_at)}, {formats.age(publication.known_at, rows.now)}",
     ]
     return html.P(" · ".join(parts), className="about")
+
+
+def unpublished_reading(title: str, rows: PageRows, month: date) -> Component:
+    """A page of a month that isn't published under the chosen reading."""
+    known = ", ".join(name for published, name in rows.in_force if published == month)
+    headline_text = f"{formats.month_name(month)} isn't published under this reading."
+    return html.Div(
+        [html.H1(title), components.notice(headline_text, f"It is published under {known}.", "choose another reading")]
+    )
 
 
 def nothing_published(title: str, rows: PageRows) -> Component:

@@ -1,0 +1,40 @@
+"""A group directory as its files say now, read again only where one has changed."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from affiliates.manifests.group import Group
+from affiliates.manifests.loader import read_group
+from pipelines.licences import registry
+from pipelines.licences.registry import Registry
+
+
+@dataclass(frozen=True)
+class GroupManifests:
+    """A group directory as its files say now."""
+
+    group: Group
+    registry: Registry
+
+
+class GroupDirectory:
+    """A group directory whose manifests are read again only where a file has changed."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._known: tuple[object, GroupManifests] | None = None
+
+    def read(self) -> GroupManifests:
+        """The manifests and the licence registry. Raises `RefusedError` where a manifest can't be read."""
+        state = self._state()
+        # Another thread may read at the same time: both read the same, and the later one stays.
+        if self._known is None or self._known[0] != state:
+            self._known = state, GroupManifests(read_group(self.directory), registry.from_directory(self.directory))
+        return self._known[1]
+
+    def _state(self) -> object:
+        """Names, sizes and times of change of all manifests: another state is read anew."""
+        # A glob follows no order of its own, and a list that differs would read everything anew.
+        paths = [*self.directory.glob("*.yaml"), *self.directory.glob("affiliates/*"), *self.directory.glob("licences/*")]
+        stated = ((path, path.stat()) for path in sorted(paths))
+        return [(path, status.st_mtime_ns, status.st_size) for path, status in stated]
