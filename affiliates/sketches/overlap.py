@@ -27,6 +27,8 @@ from affiliates.sketches.registers import STRETCH, Bounds, Registers
 
 MEASURABLE = 3.0
 """Standard errors that an overlap is from none at least, if the overlap is called measured."""
+PERSON = 0.9
+"""What it adds to a limit's distance, in squares and people, that people are whole (decision 107)."""
 _LG_ADDRESSES = int(ADDRESS_BITS)
 _NOBODY = Bounds(0.0, 0.0, 0.0)
 
@@ -181,9 +183,8 @@ def _overlap(a: _Side, b: _Side) -> MeasuredOverlap:
     joint.limits(vectors, m, best, logs, errors.standard / unit, rows)
     rows[:, :3] *= unit[:, None]
     sizes = (None, None, None, *(rows[0, 0] + rows[1:3, 0]).tolist())
-    # Limits of a likelihood hold the truth in 94 to 95 % of cases, near nobody in 97 %; of coupons half a person does as much.
-    stretch = 1.0 if lg_k == _LG_ADDRESSES else STRETCH
-    left = np.where(rows[:, 3] >= MEASURABLE, stretch, 1.0) * errors.left
+    # Limits of a likelihood hold the truth in 94 to 95 % of cases, near nobody in 97 %.
+    left = np.where(rows[:, 3] >= MEASURABLE, STRETCH, 1.0) * errors.left
     intervals = [_interval(*row) for row in zip(rows[:, :3].tolist(), left.tolist(), sizes, strict=True)]
     z, z_only_first, z_only_second = rows[:3, 3].tolist()
     return MeasuredOverlap(
@@ -203,21 +204,26 @@ def _overlap(a: _Side, b: _Side) -> MeasuredOverlap:
 def _interval(row: Sequence[float], left: float, size: float | None) -> Bounds:
     """Estimate and limits where the numbers of people are fixed, and people are whole; a share has the `size` of its whole.
 
-    Distances are times `left`, the part of the error that is left then. Limits lie half a person further out, but never over
-    twice as far: where the error is about one person, an estimate misses by one or by none, and an interval for a smooth error
-    would hold the truth in 91 % of cases only. Where the error is far below one person, hardly anybody is ever missed.
+    Distances are times `left`, the part of the error that is left then. `PERSON` is added in squares, but never more than the
+    distance once more: where the error is about one person, an estimate misses by one or by none, and an interval for a smooth
+    error would hold the truth in 91 % of cases only. Where the error is far below one person, hardly anybody is ever missed.
     """
     estimate, lower, upper = row
-    half = 0.5 / (size or 1.0)
+    person = PERSON / (size or 1.0)
     end = math.inf if size is None else 1.0
     below = left * (estimate - lower)
     above = left * (upper - estimate)
     # A limit at an end stays there: that nobody is such, or everybody, is a fixed number as it is.
     if lower > 0.0:
-        lower = max(0.0, estimate - below - min(half, below))
+        lower = max(0.0, estimate - in_whole_people(below, person))
     if upper < end:
-        upper = min(estimate + above + min(half, above), end)
+        upper = min(estimate + in_whole_people(above, person), end)
     return Bounds(estimate, lower, upper)
+
+
+def in_whole_people(distance: float, person: float = PERSON) -> float:
+    """A limit's distance from the estimate where people are whole; `person` is `PERSON` in the estimate's unit."""
+    return min(math.hypot(distance, person), 2 * distance)
 
 
 def _with_nobody(a: Registers, b: Registers) -> MeasuredOverlap:

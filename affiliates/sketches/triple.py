@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from affiliates.sketches.image import ADDRESS_BITS, ADDRESS_MASK
-from affiliates.sketches.overlap import MEASURABLE, overlap
+from affiliates.sketches.overlap import MEASURABLE, in_whole_people, overlap
 from affiliates.sketches.registers import STRETCH, Bounds, Registers
 
 Floats = npt.NDArray[np.float64]
@@ -79,7 +79,7 @@ def triple(a: Registers, b: Registers, c: Registers) -> Triple:
             limits.append(0.0)
             continue
         distance = left * abs(_limit(root, logs.copy(), estimate, estimate + side * WANTED * error, end) - estimate)
-        limits.append(max(0.0, estimate + side * (distance + min(0.5, distance))))
+        limits.append(max(0.0, estimate + side * in_whole_people(distance)))
     return Triple(Bounds(estimate, *limits), dict(zip(_KINDS, people.tolist(), strict=True)), z, lg_k)
 
 
