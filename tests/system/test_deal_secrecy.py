@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 import yaml
 
+from pipelines.store.engine import connected
 from tests.support.command import Done, mauwatch
 from tests.support.databases import SQLITE, rows_of
 from tests.support.groups import NOW, entity, events, product, source, write_group
@@ -64,7 +66,7 @@ def told() -> Iterator[Hooks]:
 
 
 @pytest.fixture
-def directory(tmp_path: Path, told: Hooks) -> Path:
+def directory(tmp_path: Path, told: Hooks, store_url: str) -> Path:
     """A group of 30 people whose months to March are published, and whose one product lacks days."""
     days = [(f"2025-{month:02}-{1 + i % 28:02}T10:00:00Z", f"u{i}@example.com") for month in (1, 2, 3) for i in range(27 + month)]
     made = write_group(
@@ -74,7 +76,7 @@ def directory(tmp_path: Path, told: Hooks) -> Path:
             entity("b", [product("web", **{"from": "2025-04-01"}, to="2025-05-01", sources=[source(files="late.parquet")])]),
         ],
         {"events.parquet": events(days)},
-        store=SQLITE,
+        store=store_url,
     )
     channels = [{"name": "data", "audience": "ops", "urls": [told.url()]}]
     (made / "alerts.yaml").write_text(yaml.safe_dump({"channels": channels}))
@@ -231,3 +233,35 @@ def without_scenarios(directory: Path, folder: Path) -> Path:
         connection.execute(statement)
     connection.close()
     return copy
+
+
+@pytest.mark.parametrize("store_url", ["postgresql"], indirect=True)
+def test_a_server_of_many_tells_a_deal_in_its_own_tables_alone(deal: Path, directory: Path, store_url: str) -> None:
+    """In PostgreSQL others read tables, views and comments, what runs at the moment, what was prepared, and the server's log."""
+    changed = deal.with_name("nightjar-again.yaml")
+    changed.write_text(deal.read_text().replace("20 %", "30 %"))
+    commands: list[tuple[object, ...]] = [
+        (deal, "--json"), (changed, "--again"), ("list",), ("verify", "nightjar-one"),
+        ("grant", "nightjar-one", "--to", "nightjar-friend"),
+    ]  # fmt: skip
+    done = [mauwatch("whatif", *command, "--group", directory) for command in commands]
+    assert [one.returncode for one in done] == [0] * len(done), [one.stderr for one in done if one.returncode]
+    changed.write_text(deal.read_text().replace("nightjar-contribution", "nightjar-wrong-key"))
+    for command in ((changed,), (deal,), ("show", "nightjar-nowhere")):
+        assert mauwatch("whatif", *command, "--group", directory).returncode == 2
+    with connected(store_url, directory) as engine, engine.connect() as connection:
+        relations = connection.scalars(
+            sa.text(
+                "select format('%I.%I', n.nspname, c.relname) from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+                "where c.relkind in ('r', 'v', 'm', 'p') and n.nspname not in ('pg_catalog', 'information_schema')"
+            )
+        ).all()
+        rows = {name: str(connection.execute(sa.text(f"select t::text from {name} t")).all()) for name in relations}
+        assert len(rows) > 20
+        assert {name.removeprefix("public.") for name, text in rows.items() if is_told(text)} == TABLES
+        for catalogue in ("pg_stat_activity", "pg_prepared_statements", "pg_description", "pg_largeobject", "pg_settings"):
+            assert not is_told(str(connection.execute(sa.text(f"select t::text from {catalogue} t")).all())), catalogue
+        folder = Path(connection.scalar(sa.text("show data_directory")) or "")
+    logs = [path for path in folder.rglob("*log") if path.is_file()]
+    assert logs, "else nothing of the server's log was read"
+    assert [path for path in logs if is_told(path.read_bytes())] == []
