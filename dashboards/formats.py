@@ -43,6 +43,11 @@ def short(people: int, line: int | None = None) -> str:
     return f"{people:,}"
 
 
+def about(people: int) -> str:
+    """A number of people that no line is tested by, with three digits of millions: 2.27 M where `short` has 2,271,784."""
+    return f"{people / 1_000_000:.2f} M" if 1_000_000 <= people < 10_000_000 else short(people)
+
+
 def _side(number: float, line: int) -> int:
     """Whether a number lies below a line (-1), on it (0) or above it (1)."""
     return (number > line) - (number < line)

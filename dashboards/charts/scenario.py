@@ -6,6 +6,7 @@ texts. No number is rounded onto a threshold or over it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from affiliates.errors import in_plain_sight
 from dashboards.formats import short
@@ -101,6 +102,8 @@ def month_lines(answer: ScenarioAnswer) -> dict[str, list[int]]:
     }
 
 
+_NAME_TALL, _NAME_WIDE = 0.06, 50
+"""Which part of the axis the threshold's name is high, and which part of the months it is wide (per cent)."""
 _UNITS = {1_000_000: ", million", 1_000: ", thousand", 1: ""}
 
 
@@ -138,6 +141,23 @@ def axis_of(answer: ScenarioAnswer) -> Axis:
     begin = max((low - room) // step * step, 0)
     # A group of few people, or one that grows manyfold, is seen from 0 on.
     return Axis(0 if low < high / 3 else begin, high + room, shows)
+
+
+def quiet_corner(answer: ScenarioAnswer) -> tuple[bool, bool]:
+    """Where the threshold's name crosses the middles least: whether above the threshold, and whether at the left end."""
+    axis = axis_of(answer)
+    line = answer.threshold_after
+    tall = (axis.high - axis.low) * _NAME_TALL
+    lines = month_lines(answer)
+    wide = -(-len(answer.months) * _NAME_WIDE // 100)
+
+    def crossings(corner: tuple[bool, bool]) -> int:
+        above, left = corner
+        low, high = (line, line + tall) if above else (line - tall, line)
+        passed = [pair for name in ("after", "before") for pair in pairwise(lines[name][:wide] if left else lines[name][-wide:])]
+        return sum(min(pair) <= high and max(pair) >= low for pair in passed)
+
+    return min([(True, True), (False, True), (True, False), (False, False)], key=crossings)
 
 
 def bar_name(bar: TornadoBar) -> str:

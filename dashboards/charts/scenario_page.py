@@ -8,7 +8,7 @@ from typing import Any
 
 from dashboards.charts import scenario
 from dashboards.charts.scenario import BAND, BAR, INK, LINE, OVER, SOFT
-from dashboards.formats import chance, short
+from dashboards.formats import about, chance, short
 from pipelines.scenarios.answer import ScenarioAnswer
 
 _LAYOUT: dict[str, Any] = {"template": "plotly_white", "font": {"color": INK, "size": 14}, "margin": {"t": 60, "l": 80, "r": 30}}
@@ -25,7 +25,7 @@ def charts(answer: ScenarioAnswer) -> list[str]:
     for number, figure in enumerate(figures):
         # The same answer is the same page: plotly would draw a random name for the chart.
         options = {"full_html": False, "include_plotlyjs": number == 0, "div_id": f"chart-{number}"}
-        texts.append(str(figure.to_html(**options, config={"displaylogo": False})))
+        texts.append(str(figure.to_html(**options, config={"displaylogo": False, "responsive": True})))
     return texts
 
 
@@ -79,11 +79,12 @@ def _months(answer: ScenarioAnswer) -> Any:
         )
     limits = scenario.axis_of(answer)
     if limits.shows_threshold:
+        above, left = scenario.quiet_corner(answer)
         figure.add_hline(
             line,
             line_color=OVER,
             annotation_text=html.escape(scenario.threshold_text(answer), quote=False),
-            annotation_position="top left",
+            annotation_position=f"{'top' if above else 'bottom'} {'left' if left else 'right'}",
             annotation_font_color=OVER,
         )
     figure.update_layout(**_LAYOUT, height=460, legend={"orientation": "h", "y": 1.12}, hovermode="x unified")
@@ -110,7 +111,7 @@ def _frontier(answer: ScenarioAnswer) -> Any:
     figure = go.Figure(
         go.Heatmap(
             x=[f"{100 * share:.4g} %" for share in frontier.overlap],
-            y=[short(users) for users in frontier.users],
+            y=[about(users) for users in frontier.users],
             z=frontier.p_over,
             text=[[scenario.percent(probability) for probability in row] for row in frontier.p_over],
             texttemplate="%{text}",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from dashboards.charts import scenario
 from dashboards.charts.scenario import BAND, BAR, GRID, INK, LINE, OVER, SOFT
-from dashboards.formats import SCENARIO_STANDING, short
+from dashboards.formats import SCENARIO_STANDING, about, short
 from pipelines.scenarios.answer import ScenarioAnswer
 from pipelines.scenarios.answer_parts import Frontier
 
@@ -73,10 +73,16 @@ def picture(answer: ScenarioAnswer) -> "Figure":
 def _headline(text: str) -> tuple[list[str], float]:
     """The headline in lines, and its letters' size: a long one is smaller, since one that is cut off can say the opposite."""
     for size, width, most in ((18.0, 74, 2), (15.0, 88, 3)):
-        lines = _wrapped(text, width, most)
+        lines = _with_units(text, width, most)
         if not lines or not lines[-1].endswith(_CUT):
             return lines, size
-    return _wrapped(text, 108, 4), 12.0
+    return _with_units(text, 108, 4), 12.0
+
+
+def _with_units(text: str, width: int, most: int) -> list[str]:
+    """As `_wrapped`, with each number in one line with its unit."""
+    unbroken = text.replace(" %", "\u00a0%").replace(" M", "\u00a0M")
+    return [line.replace("\u00a0", " ") for line in _wrapped(unbroken, width, most)]
 
 
 def _footer(answer: ScenarioAnswer) -> list[str]:
@@ -118,9 +124,11 @@ def _months(axes: "Axes", answer: ScenarioAnswer) -> None:
     axes.set_xlim(-0.3, max(places[-1] + 0.3, 0.7))
     if limits.shows_threshold:
         axes.axhline(answer.threshold_after / unit, color=OVER, lw=2)
-        axes.text(
-            0.01, answer.threshold_after / unit, f"{scenario.threshold_text(answer)}", color=OVER, fontsize=11, va="bottom",
-            transform=axes.get_yaxis_transform(), parse_math=False,
+        above, left = scenario.quiet_corner(answer)
+        axes.annotate(
+            scenario.threshold_text(answer), (0.01 if left else 0.99, answer.threshold_after / unit), color=OVER, fontsize=11,
+            xycoords=axes.get_yaxis_transform(), xytext=(0, 3 if above else -3), textcoords="offset points",
+            ha="left" if left else "right", va="bottom" if above else "top", parse_math=False,
         )  # fmt: skip
     names = [month.month for month in answer.months]
     # A change of what holds is marked: the step is no growth.
@@ -162,7 +170,7 @@ def _frontier(axes: "Axes", frontier: Frontier, answer: ScenarioAnswer) -> None:
             colour = "white" if probability > 0.7 else INK
             axes.text(column, row, scenario.percent(probability), ha="center", va="center", fontsize=11, color=colour)
     axes.set_xticks(range(len(frontier.overlap)), [f"{100 * share:.0f} %" for share in frontier.overlap])
-    axes.set_yticks(range(len(frontier.users)), [short(users) for users in frontier.users])
+    axes.set_yticks(range(len(frontier.users)), [about(users) for users in frontier.users])
     axes.set_xlabel("of its people are the group's already", fontsize=11, color=SOFT)
     over = f"P({scenario.over(answer.comparator)} {scenario.exact(answer.threshold_after)})"
     name = scenario.one_line(frontier.target)

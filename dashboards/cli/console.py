@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 WIDTH = 120
 """Of tables that go to a file or a pipe."""
+LINES = 1000
+"""Of a file or a pipe, where nothing scrolls away."""
 _LEAST_WIDTH = 80
 """Of tables on a terminal. A narrower terminal breaks their lines; rich would cut `undetermined` to `under`."""
 SCHEMA_VERSION = 1
@@ -67,6 +69,11 @@ def output() -> Console:
     Names of entities may hold brackets, so rich reads no markup.
     """
     return _console(stderr=False)
+
+
+def lines_of(out: Console) -> int:
+    """The lines of a terminal; many in a file or a pipe, where nothing scrolls away."""
+    return out.height if out.is_terminal else LINES
 
 
 def errors() -> Console:

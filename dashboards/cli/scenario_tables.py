@@ -1,4 +1,4 @@
-"""What a scenario's answer looks like on a terminal of 80 columns and 40 lines. Pure: values in, renderables out.
+"""What a scenario's answer looks like on a terminal of 80 columns and 24 to 40 lines. Pure: values in, renderables out.
 
 Each part says whether its numbers are measured, stated or assumed. What doesn't fit is counted, and `--json` has all of it.
 """
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from affiliates.errors import in_plain_sight
 from dashboards.cli import tables
-from dashboards.formats import SCENARIO_STANDING, chance, short
+from dashboards.formats import SCENARIO_STANDING, about, chance, short
 from pipelines.scenarios.answer import ScenarioAnswer
 from pipelines.scenarios.answer_parts import Assumption, Bounds, BreakEven, ClauseChance, MonthAnswer, RestsOn, TornadoBar
 from pipelines.scenarios.compare import Comparison, widest
@@ -21,21 +21,31 @@ from pipelines.scenarios.compare import Comparison, widest
 WIDTH = 80
 HEIGHT = 40
 """Of a screen, in columns and lines."""
-_MONTHS = 8
-"""Rows of the table at most."""
+_LEAST_HEIGHT = 24
+"""Lines that every terminal has."""
+_ROOMY = 34
+"""Lines from which on a screen has room for all parts."""
+_MONTHS, _FEW_MONTHS = 8, 4
+"""Rows of the table at most, on a roomy screen and on another."""
 _BARS = 3
 _CLAUSES = 2
-_LEAST_NOTES = 5
-"""Lines that notes get in any case."""
+_LEAST_NOTES, _FEWEST_NOTES = 5, 1
+"""Lines that notes get in any case, on a roomy screen and on another."""
 STANDING = SCENARIO_STANDING
 
 
-def answer(shown: ScenarioAnswer, kept: Sequence[str] = ()) -> RenderableType:
-    """An answer for a screen: the headline, the months, what matters most, then notes; `kept` are the last lines."""
-    lines = [*_wrapped(shown.headline, style="bold"), Text(), *_table(shown), *_wrapped(_rests_on(shown), style="dim")]
+def answer(shown: ScenarioAnswer, kept: Sequence[str] = (), height: int = HEIGHT) -> RenderableType:
+    """An answer for a screen: the headline, the months, what matters most, then notes; `kept` are the last lines.
+
+    `height`: lines of the screen. The answer has at most `HEIGHT`, and on a lower screen fewer months and notes.
+    """
+    height = min(max(height, _LEAST_HEIGHT), HEIGHT)
+    is_roomy = height >= _ROOMY
+    table = _table(shown, _MONTHS if is_roomy else _FEW_MONTHS)
+    lines = [*_wrapped(shown.headline, style="bold"), Text(), *table, *_wrapped(_rests_on(shown), style="dim")]
     last = [line for sentence in (*kept, STANDING) for line in _wrapped(sentence, style="dim")]
-    room = HEIGHT - len(last) - 1  # The prompt has a line of its own.
-    least = min(_LEAST_NOTES, sum(len(_wrapped(f"- {note}", "  ")) for note in shown.notes))
+    room = height - len(last) - 1  # The prompt has a line of its own.
+    least = min(_LEAST_NOTES if is_roomy else _FEWEST_NOTES, sum(len(_wrapped(f"- {note}", "  ")) for note in shown.notes))
     first, *others = _chances(shown)
     sentences = [*_what_matters(shown), first, *_targets(shown), *others]
     for number, sentence in enumerate(sentences):
@@ -72,20 +82,21 @@ def _key_months(shown: ScenarioAnswer) -> list[MonthAnswer]:
     months = shown.months
     begins = [month for before, month in pairwise(months) if month.in_force != before.in_force]
     tested = {shown.decision_month, *(clause.month for clause in shown.licences)}
-    return list(dict.fromkeys((months[0], months[-1], *begins, *(month for month in months if month.month in tested))))
+    decided = [month for month in months if month.month == shown.decision_month]
+    return list(dict.fromkeys((months[0], months[-1], *decided, *begins, *(m for m in months if m.month in tested))))
 
 
-def months_shown(shown: ScenarioAnswer) -> list[MonthAnswer]:
-    """The months of the table: the key ones, and others between them."""
+def months_shown(shown: ScenarioAnswer, number: int = _MONTHS) -> list[MonthAnswer]:
+    """So many months of the table: the key ones, and others between them."""
     months = shown.months
-    spread = [months[len(months) * step // _MONTHS] for step in range(_MONTHS)]
-    chosen = list(dict.fromkeys((*_key_months(shown), *spread, *months)))[:_MONTHS]
+    spread = [months[len(months) * step // number] for step in range(number)]
+    chosen = list(dict.fromkeys((*_key_months(shown), *spread, *months)))[:number]
     return [month for month in months if month in chosen]
 
 
-def _table(shown: ScenarioAnswer) -> list[Text]:
+def _table(shown: ScenarioAnswer, number: int) -> list[Text]:
     """A row for each month: both middles, the interval after the changes, what holds for certain, and both chances."""
-    rows = months_shown(shown)
+    rows = months_shown(shown, number)
     line = shown.threshold_after
     columns = [
         _column(("", "month"), [row.month for row in rows]),
@@ -113,7 +124,10 @@ def _column(heading: tuple[str, str], cells: Sequence[str]) -> list[str]:
 
 def span(low: int, high: int, line: int | None = None) -> str:
     """From a lower to an upper number of people, with the unit once."""
-    first, second = short(low, line), short(high, line)
+    return _joined(short(low, line), short(high, line))
+
+
+def _joined(first: str, second: str) -> str:
     return f"{first.removesuffix(' M')}–{second}" if first.endswith(" M") and second.endswith(" M") else f"{first}–{second}"
 
 
@@ -184,7 +198,7 @@ def _what_matters(shown: ScenarioAnswer) -> Iterator[str]:
         bars = "; ".join(bar_text(bar, shown.threshold_after) for bar in shown.tornado[:_BARS])
         yield f"What matters most, for {shown.decision_month}: {bars}."
     if shown.frontier and shown.break_even:
-        needed = "; ".join(f"{_overlap(row.overlap_needed_p95)} if {short(row.users)} people" for row in _few(shown.break_even))
+        needed = "; ".join(f"{_overlap(row.overlap_needed_p95)} if {about(row.users)} people" for row in _few(shown.break_even))
         yield f"Overlap of {shown.frontier.target} from which on 97.5 % of the paths stay under: {needed}."
 
 
@@ -194,8 +208,9 @@ def _targets(shown: ScenarioAnswer) -> Iterator[str]:
         if addition.estimate is None:
             yield f"{addition.name}: whom it alone brings isn't measured, since {addition.why_not or 'nobody knows'}."
         else:
-            rest = certain((addition.lower or 0, addition.upper))
-            yield f"{addition.name} alone brings {short(addition.estimate)} ({rest}), {addition.basis}."
+            low = about(addition.lower or 0)
+            rest = f"{low} at least" if addition.upper is None else _joined(low, about(addition.upper))
+            yield f"{addition.name} alone brings {about(addition.estimate)} ({rest}), {addition.basis}."
     for side in shown.target[:2]:
         tests = "; ".join(f"{model.licence}: its own test {model.own_test.replace('_', ' ')}" for model in side.models)
         yield f"{side.name}: {f'{tests}; ' if tests else ''}{side.next_version}."

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dashboards.charts import scenario, scenario_page
-from dashboards.formats import SCENARIO_STANDING, chance, short
+from dashboards.formats import SCENARIO_STANDING, about, chance, short
 from pipelines.scenarios.answer import ScenarioAnswer
 from pipelines.scenarios.answer_parts import Bounds
 
@@ -20,6 +20,9 @@ h1 { font-size: 1.6rem; line-height: 1.3; }
 h2 { font-size: 1.15rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; font-size: 0.9rem; display: block; overflow-x: auto; }
 th, td { text-align: left; padding: 0.25rem 0.8rem 0.25rem 0; border-bottom: 1px solid #e4e8ec; vertical-align: top; }
+.chart { overflow-x: auto; }
+.chart > div { min-width: 46rem; }
+@media (max-width: 46rem) { th, td { white-space: nowrap; } }
 .number { text-align: right; white-space: nowrap; }
 .soft { color: #52606d; }
 .gap { color: #c0392b; font-weight: bold; }
@@ -28,7 +31,7 @@ th, td { text-align: left; padding: 0.25rem 0.8rem 0.25rem 0; border-bottom: 1px
 <body>
 <h1>{{ answer.headline|plain }}</h1>
 <p class="soft">{{ rests_on }} {{ certain }}. {{ standing }}</p>
-{% for chart in charts %}<div>{{ chart }}</div>
+{% for chart in charts %}<div class="chart">{{ chart }}</div>
 {% endfor %}
 {% for title, columns, rows in tables %}
 <h2>{{ title|plain }}</h2>
@@ -111,8 +114,8 @@ def _tables(answer: ScenarioAnswer) -> list[Table]:
         [
             part.name,
             part.kind,
-            "not measured" if part.estimate is None else short(part.estimate),
-            "–" if part.lower is None else _certain((part.lower, part.upper), None),
+            "not measured" if part.estimate is None else about(part.estimate),
+            "–" if part.lower is None else _about((part.lower, part.upper)),
             part.basis.value,
             part.why_not or ("yes" if part.measurable else "not measurable"),
         ]
@@ -156,6 +159,11 @@ def _tables(answer: ScenarioAnswer) -> list[Table]:
     return [table for table in tables if table[2]]
 
 
-def _certain(bounds: Bounds, line: int | None) -> str:
+def _about(bounds: Bounds) -> str:
+    low, high = bounds
+    return f"at least {about(low)}" if high is None else f"{about(low)} to {about(high)}"
+
+
+def _certain(bounds: Bounds, line: int) -> str:
     low, high = bounds
     return f"at least {short(low, line)}" if high is None else f"{short(low, line)} to {short(high, line)}"

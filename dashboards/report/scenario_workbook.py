@@ -41,8 +41,7 @@ def write(answer: ScenarioAnswer, path: Path) -> None:
         _target(sheets["target"], answer)
         _inputs(sheets["inputs"], answer)
         for sheet in sheets.values():
-            sheet.sheet.set_column(0, 0, 34)
-            sheet.sheet.set_column(1, 20, 16)
+            sheet.finish()
 
 
 def _most(bounds: Bounds) -> Cell:

@@ -21,8 +21,11 @@ def headline(paths: ScenarioPaths, months: ScenarioMonths) -> str:
     unknown = [
         c.subject for c in paths.changes if isinstance(c, Acquire | Launch) and c.overlap is not None and c.overlap.unknown
     ]
-    doubt = f" (nobody has said how far {' and '.join(unknown)} overlaps)" if unknown else ""
-    moved = f"{verb} the group from {people(shown.before.p50)} to {after} in {shown.month}{doubt}"
+    doubt = f"; nobody has said how far {' and '.join(unknown)} overlaps" if unknown else ""
+    lower, upper = shown.bounds.after
+    # Where one person has several identifiers, the interval by the estimate may lie wide of the truth.
+    certain = f"at least {people(lower)}" if upper is None else span(lower, upper)
+    moved = f"{verb} the group from {people(shown.before.p50)} to {after} in {shown.month} ({certain} for certain{doubt})"
     return f"{title[0].upper()}{title[1:]} {moved}; {_chance(paths, months)}."
 
 

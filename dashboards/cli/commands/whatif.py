@@ -107,7 +107,8 @@ def run(
         return
     lines = [f"Kept as {kept.reference}, seen by you alone: mauwatch whatif grant {kept.kept.name} --to PERSON."] if kept else []
     lines += [f"{plot}: months and frontier."] if plot else []
-    console.output().print(scenario_tables.answer(answer, lines or ["Not kept."]))
+    out = console.output()
+    out.print(scenario_tables.answer(answer, lines or ["Not kept."], console.lines_of(out)))
 
 
 def _no_file(file: Path) -> RefusedError:
@@ -207,7 +208,8 @@ def show(name: Scenario, group: GroupDir = HERE, as_json: Json = False) -> None:
         return
     by = f"you; seen by {', '.join(others) or 'you alone'}" if one.kept.owner == person else one.kept.owner
     kept = f"{one.reference}: kept at {one.kept.known_at:%Y-%m-%d %H:%M} UTC by {by}."
-    console.output().print(scenario_tables.answer(one.answer, [kept]))
+    out = console.output()
+    out.print(scenario_tables.answer(one.answer, [kept], console.lines_of(out)))
 
 
 @app.command()

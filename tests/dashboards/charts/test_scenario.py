@@ -97,3 +97,33 @@ def test_another_line_after_the_changes_has_no_licences_name() -> None:
     """Llama's line is no 650 million."""
     assert scenario.threshold_text(ANSWER) == "over 700.0 M (Llama 4)"
     assert scenario.threshold_text(replace(ANSWER, threshold_after=650_000_000)) == "over 650.0 M (after the changes)"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "corner"),
+    [
+        ((600, 600, 600, 600), (600, 600, 600, 600), (True, True)),
+        ((600, 600, 600, 600), (600, 705, 705, 705), (False, False)),
+        ((695, 695, 695, 695), (702, 705, 780, 780), (True, False)),
+    ],
+)
+def test_a_thresholds_name_lies_where_no_line_goes(
+    before: tuple[int, ...], after: tuple[int, ...], corner: tuple[bool, bool]
+) -> None:
+    """A line behind a text isn't seen, or the text isn't read. Sizes in millions, the threshold is 700."""
+    sides = zip(ANSWER.months, before, after, strict=False)
+    months = tuple(
+        replace(
+            month,
+            before=replace(month.before, p50=low * 1_000_000),
+            after=replace(month.after, p2_5=550_000_000, p50=high * 1_000_000, p97_5=800_000_000),
+        )
+        for month, low, high in sides
+    )
+    assert scenario.quiet_corner(replace(ANSWER, months=months)) == corner
+
+
+def test_a_number_of_the_headline_keeps_its_unit() -> None:
+    """A line that begins with a per cent sign is read as one of the number before."""
+    lines = [text.get_text() for text in scenario_slide.picture(ANSWER).texts]
+    assert not [line for line in lines if line.startswith(("%", "M "))]

@@ -42,11 +42,14 @@ def in_words(shown: RenderableType) -> str:
     return " ".join(" ".join(lines(shown)).split())
 
 
+@pytest.mark.parametrize("height", [10, 24, 30, 33, 34, 40, 100])
 @pytest.mark.parametrize("answer", [ANSWER, LONG, replace(LONG, notes=()), replace(LONG, months=ANSWER.months[:1])])
-def test_an_answer_fits_a_screen(answer: ScenarioAnswer) -> None:
+def test_an_answer_fits_a_screen(answer: ScenarioAnswer, height: int) -> None:
     """What scrolls off the screen first is the sentence that answers the question."""
-    shown = lines(scenario_tables.answer(answer, KEPT))
-    assert len(shown) <= 39, "the prompt has a line of its own"
+    shown = lines(scenario_tables.answer(answer, KEPT, height))
+    assert len(shown) <= min(max(height, 24), 40) - 1, "the prompt has a line of its own"
+    decided = [line for line in shown if line.startswith(answer.decision_month)]
+    assert decided or len(answer.months) == 1, "the month that decides is among the rows"
     assert max(map(len, shown)) <= 80
     assert " ".join(shown).startswith("Buying Example Social takes the group from 622 M to 654-684 M in 2027-03; chance")
     assert shown[-1] == scenario_tables.STANDING
@@ -94,6 +97,13 @@ def test_no_upper_bound_is_no_number() -> None:
     month = replace(ANSWER.months[0], bounds=BothBounds((1, 2), (45, None)))
     small = in_words(scenario_tables.answer(replace(ANSWER, months=(month,))))
     assert "45 at least" in small
+
+
+def test_a_stated_number_of_millions_has_three_digits() -> None:
+    """2,271,784 people of a range that is 40 % wide look counted."""
+    stated = replace(ANSWER.unique[2], estimate=2_271_784, lower=1_538_109, upper=12_345_678)
+    text = in_words(scenario_tables.answer(replace(ANSWER, unique=(stated,))))
+    assert "Example Social alone brings 2.27 M (1.54–12.3 M), stated." in text
 
 
 def test_what_isnt_measured_says_so() -> None:

@@ -208,6 +208,18 @@ def test_numbers_have_formats_and_the_charts_are_excels_own(tmp_path: Path) -> N
     assert 'formatCode="0.0%"' in styles
 
 
+def test_no_cell_of_an_assumption_is_cut_by_the_next_one(tmp_path: Path) -> None:
+    """A range of which only the first number is seen is another assumption."""
+    value = "3,400,000 to 4,200,000 people, likeliest 3,800,000 in 2026-10"
+    path = tmp_path / "answer.xlsx"
+    scenario_files.write(replace(ANSWER, assumptions=(replace(ANSWER.assumptions[0], value=value),)), path)
+    with ZipFile(path) as files:
+        sheet = files.read("xl/worksheets/sheet2.xml").decode()
+    widths = {int(place): float(width) for place, width in re.findall(r'<col min="(\d+)" max="\1" width="([\d.]+)"', sheet)}
+    assert widths[3] >= len(value)
+    assert 'fitToWidth="1"' in sheet or 'fitToHeight="0"' in sheet
+
+
 def test_a_hostile_name_is_a_text_in_the_workbook(tmp_path: Path) -> None:
     """Opened by somebody else, a formula in a target's name would run with that person's rights."""
     sheets = book(EVIL, tmp_path)  # The reader fails on formulas and links.

@@ -142,6 +142,9 @@ def test_hard_bounds_hold_whatever_an_overlap_is(plain: Baseline) -> None:
     assert lower <= 100_000 <= 140_000 <= upper
     assert lower >= answers[0].before.lower
     assert "nobody has said how far T overlaps" in answers[0].headline
+    low, high = answers[0].months[-1].bounds.after
+    assert f"({low:,}-{high:,} for certain; " in answers[0].headline
+    assert f"({low:,}-{high:,} for certain); " in answers[1].headline
     assert [answer.after.basis for answer in answers] == ["assumed", "stated", "assumed"]
 
 
