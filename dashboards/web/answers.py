@@ -11,7 +11,7 @@ from threading import Lock
 
 from dash.development.base_component import Component
 
-from affiliates.errors import RefusedError, did_you_mean
+from affiliates.errors import Refusal, RefusedError, did_you_mean, unforeseen_into
 from dashboards import formats
 from dashboards.web import components, shell
 from dashboards.web.queries import PageRows
@@ -51,13 +51,15 @@ class Answers:
             route = self._router.resolve(path, query)
             if not route.page.roles & viewer.roles:
                 raise forbidden()
-            with self._source.rows(viewer, self._clock()) as rows:
+            noted = list[Refusal]()
+            # A page that fails shows module and line, and nothing of the error's text, which may hold figures.
+            with unforeseen_into("the page", noted.append, ProblemError), self._source.rows(viewer, self._clock()) as rows:
                 return self._of_route(route, viewer, rows)
+            return self._of_problem(_as_problem(RefusedError(*noted), 500), viewer)
         except ProblemError as error:
             return self._of_problem(error.problem, viewer)
         except RefusedError as error:
-            trouble = trouble_of(error)
-            return self._of_problem(Problem(503, trouble.headline, trouble.detail, trouble.next_step), viewer)
+            return self._of_problem(_as_problem(error, 503), viewer)
 
     def state(self, viewer: Viewer) -> str:
         """What a page that is built now would rest on; empty where nothing can be read."""
@@ -88,6 +90,11 @@ class Answers:
     def _of_problem(self, problem: Problem, viewer: Viewer) -> PageAnswer:
         tree = shell.frame(components.problem(problem), self._router, viewer, None, None)
         return PageAnswer(problem.status, problem.headline, tree, "")
+
+
+def _as_problem(error: RefusedError, status: int) -> Problem:
+    trouble = trouble_of(error)
+    return Problem(status, trouble.headline, trouble.detail, trouble.next_step)
 
 
 def check(parameters: Parameters, rows: PageRows) -> None:

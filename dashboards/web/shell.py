@@ -36,6 +36,8 @@ def frame(content: Any, router: Router, viewer: Viewer, route: Route | None, row
             ),
         ],
         defaultColorScheme="auto",
+        # White on Mantine's usual blue has too little contrast.
+        theme={"primaryShade": {"light": 8, "dark": 8}},
     )
     return framed
 

@@ -37,10 +37,24 @@
     return coloured({ data: figure.data, layout: layout }, getComputedStyle(document.documentElement));
   }
 
+  // Puts a figure that is there into its place, in the size and the colours of now.
+  async function show(slot) {
+    slot.dataset.state = "drawing";
+    const place = slot.querySelector(":scope > .drawing");
+    const library = await plotly();
+    const shown = onScreen(slot.figure, slot);
+    await library.react(place, shown.data, Object.assign(shown.layout, { width: slot.clientWidth, height: slot.clientHeight }), {
+      displayModeBar: false, scrollZoom: false,
+    });
+    slot.classList.add("alive");
+    slot.dataset.state = "drawn";
+  }
+
   async function draw(slot) {
     const address = slot.dataset.chart;
-    if (slot.dataset.drawn === address) return;
+    if (slot.dataset.drawn === address || !slot.offsetParent) return;
     slot.dataset.drawn = address;
+    slot.dataset.state = "drawing";
     let place = slot.querySelector(":scope > .drawing");
     if (!place) {
       place = document.createElement("div");
@@ -48,20 +62,18 @@
       slot.append(place);
     }
     try {
-      const [library, response] = await Promise.all([plotly(), fetch(address, { headers: { Accept: "application/json" } })]);
+      const [, response] = await Promise.all([plotly(), fetch(address, { headers: { Accept: "application/json" } })]);
       if (!response.ok) throw new Error("status " + response.status);
       const figure = await response.json();
       if (slot.dataset.chart !== address) return;
       slot.figure = figure;
-      const shown = onScreen(figure, slot);
-      await library.react(place, shown.data, shown.layout, { displayModeBar: false, responsive: true, scrollZoom: false });
-      slot.classList.add("alive");
+      await show(slot);
       offer(slot);
     } catch (error) {
       place.textContent = "The chart can't be drawn (" + error.message + "). The numbers are in the downloads below.";
-      place.className = "drawing failed";
+      slot.classList.add("alive");
+      slot.dataset.state = "failed";
     }
-    slot.dispatchEvent(new CustomEvent("mauwatch-drawn", { bubbles: true }));
   }
 
   // PNG and SVG are made in the browser: always light, on white, with the words that belong to the numbers.
@@ -114,10 +126,22 @@
     }
   }
 
-  function redraw() {
-    for (const slot of document.querySelectorAll("[data-drawn]")) delete slot.dataset.drawn;
+  function showAgain() {
+    for (const slot of document.querySelectorAll("[data-state='drawn']")) show(slot);
     drawAll();
   }
+
+  let waiting = null;
+  window.addEventListener("resize", () => {
+    clearTimeout(waiting);
+    for (const slot of document.querySelectorAll("[data-state='drawn']")) {
+      if (slot.offsetParent) slot.dataset.state = "resized";
+    }
+    waiting = setTimeout(() => {
+      for (const slot of document.querySelectorAll("[data-state='resized']")) slot.dataset.state = "drawn";
+      showAgain();
+    }, 120);
+  });
 
   new MutationObserver(drawAll).observe(document.documentElement, {
     childList: true, subtree: true, attributes: true, attributeFilter: ["data-chart"],
@@ -128,7 +152,7 @@
     const now = document.documentElement.getAttribute("data-mantine-color-scheme");
     if (now !== scheme) {
       scheme = now;
-      redraw();
+      showAgain();
     }
   }).observe(document.documentElement, { attributes: true, attributeFilter: ["data-mantine-color-scheme"] });
 })();

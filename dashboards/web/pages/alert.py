@@ -6,6 +6,7 @@ from typing import Any
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, ctx, dcc, html
 from dash.development.base_component import Component
+from flask import abort
 
 from affiliates.errors import RefusedError
 from dashboards import formats
@@ -152,6 +153,8 @@ def _register(app: Dash, source: RowSource) -> None:
         prevent_initial_call=True,
     )
     def answer(_: Any, __: Any, number: Any, reason: Any, matter: Any, note: Any) -> Component:
+        if not MAY_ANSWER & current_viewer().roles:
+            abort(403)
         # All of it is the caller's word: types first, then what the store says.
         if not isinstance(number, int) or not all(text is None or isinstance(text, str) for text in (reason, matter, note)):
             return components.notice("This can't be read.", "", "load the page again", "problem")

@@ -39,7 +39,7 @@ def calendar(group: Group, cells_by_product: Mapping[str, Sequence[DayCell]]) ->
     # Each strip has a sign for every day of the month, so one scale fits all.
     days = len(next(iter(cells_by_product.values()), ()))
     scale = "".join(f"{day:<5}" for day in range(1, days, 5))[:days]
-    head = ("Product", html.Span(scale, className="strip", **components.HIDDEN), "In words")
+    head = ("Product", html.Span(scale, className="strip", **components.aria(label="Days of the month")), "In words")
     legend = [
         html.Span(f"{glyph} {words}", className="legend-item") for state, (glyph, words) in SIGNS.items() if state in occurring
     ]

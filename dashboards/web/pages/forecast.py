@@ -99,14 +99,18 @@ def _decisions(rows: PageRows, outlook: PublishedOutlook) -> list[Any]:
     lines = []
     for decision in outlook.decisions:
         days = [
-            f"{decision.days[name]} ({formats.days_from(decision.days[name], rows.today)})" if name in decision.days else "–"
+            html.Span(
+                [html.Span(f"{decision.days[name]}", className="day"), f" {formats.days_from(decision.days[name], rows.today)}"]
+            )
+            if name in decision.days
+            else "–"
             for name in names
         ]
         crossing = formats.month_name(decision.crossing) if decision.crossing else "not within the horizon"
         doubt = "by the range" if decision.doubt == "range" else "by the estimate"
         lines.append((f"{formats.percent(decision.probability)} {doubt}", crossing, *days))
     head = ("With a chance of", "passed by", *(LEAD_TIMES.get(name, name.replace("_", " ")) for name in names))
-    return [components.table("The last day to begin, if the threshold is passed with the stated chance", head, lines)]
+    return [components.table("The last day to begin, if the threshold is passed with the stated chance", head, lines, (1,))]
 
 
 def _months(rows: PageRows, parameters: Parameters) -> list[MonthChance]:

@@ -11,13 +11,13 @@ from dashboards.web.pages import attention, product_table, trend_chart
 from dashboards.web.pages.expectations import decide_by
 from dashboards.web.pages.figures_in_words import about, headline, nothing_published, unpublished_reading
 from dashboards.web.queries import MonthFigures, PageRows, product_name
-from dashboards.web.router import OF_GROUP, Parameters, WebPage
+from dashboards.web.router import EVERYBODY, Parameters, WebPage
 from dashboards.web.viewer import Viewer
 from pipelines.licences.outcome import STANDS
 
 PATH = "/"
 TITLE = "Overview"
-ROLES = OF_GROUP
+ROLES = EVERYBODY
 _LONG_AGO = 2
 """Days after which a run that hasn't looked is worth a warning."""
 
@@ -31,6 +31,10 @@ def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
     if figures is None:
         return unpublished_reading(TITLE, rows, month)
     visible = rows.products_page(month, figures.reading)
+    products = components.section("Products", product_table.table(rows.group, visible.products if visible else ()), "products")
+    if not rows.sees_group:
+        # An affiliate's own people: nothing of the group's figure, whose size would say the others'.
+        return html.Div([html.H1("Your products"), about(rows, figures), products])
     return html.Div(
         [
             html.H1(rows.group_name),
@@ -40,7 +44,7 @@ def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
             *_trend(rows, parameters),
             components.section("Needs attention", attention.items(rows), "attention"),
             components.section("Licences", _licences(rows, figures), "licences"),
-            components.section("Products", product_table.table(rows.group, visible.products if visible else ()), "products"),
+            products,
         ]
     )
 

@@ -1,0 +1,120 @@
+"""The pages in a real browser: whole, without an error, readable in light and dark, on a phone, and by keyboard alone."""
+
+import io
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+
+from tests.support import workbooks
+from tests.support.browser import OpenedPage
+
+PAGES = ["/", "/group", "/forecast", "/alerts", "/alerts/3"]
+FOCUSABLE = "a[href], button, input, summary, select, textarea, [tabindex='0']"
+SCREENS = [(1280, "light"), (1280, "dark"), (390, "dark"), (390, "light")]
+
+
+@pytest.fixture(scope="session")
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("screenshots")
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_whole_on_each_screen(path: str, opened: OpenedPage, site: str, screenshots: Path) -> None:
+    """An error in the console is a part of the page that isn't there; what axe finds is a part that some can't read."""
+    page = opened.page
+    assert opened.open(site + path) == 200
+    found: list[Any] = []
+    for width, scheme in SCREENS:
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        page.wait_for_function(f"() => document.documentElement.dataset.mantineColorScheme === '{scheme}'")
+        opened.wait()
+        assert page.locator("[data-state='failed']").count() == 0
+        name = path.strip("/").replace("/", "-") or "overview"
+        page.screenshot(path=screenshots / f"{name}-{width}-{scheme}.png", full_page=True)
+        # Wider than the screen, and half of the page would have to be guessed at.
+        assert page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0, (width, scheme)
+        if (width, scheme) != (390, "light"):
+            found += [
+                (width, scheme, v["id"], v["impact"], v["nodes"][0]["html"]) for v in Axe().run(page).response["violations"]
+            ]
+    assert found == []
+    assert opened.errors == []
+    assert page.locator("h1").count() == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/alerts/3"])
+def test_a_page_is_used_by_keyboard_alone(path: str, opened: OpenedPage, site: str) -> None:
+    """What no key reaches can't be used by whoever has no mouse."""
+    page = opened.page
+    opened.open(site + path)
+    page.evaluate(f'() => document.querySelectorAll("{FOCUSABLE}").forEach((one, number) => one.dataset.number = number)')
+    visible = page.evaluate(
+        f'() => [...document.querySelectorAll("{FOCUSABLE}")]'
+        ".filter((one) => one.checkVisibility() && !one.disabled && one.tabIndex >= 0).map((one) => one.dataset.number)"
+    )
+    reached = []
+    for _ in range(len(visible) + 5):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("() => document.activeElement.dataset.number ?? null"))
+    assert set(visible) <= set(reached)
+    # The first key leads past the navigation.
+    assert reached[0] == visible[0]
+    assert page.locator("a.skip").get_attribute("href") == "#page"
+
+
+def test_another_month_is_another_address(opened: OpenedPage, site: str) -> None:
+    """The address restores the page: who sends it to a colleague sends the same figures."""
+    page = opened.page
+    opened.open(f"{site}/?reading=summed_products")
+    page.get_by_role("textbox", name="Month").click()
+    page.get_by_role("option", name="September 2026").click()
+    page.wait_for_url("**/?*month=2026-09*")
+    opened.wait()
+    assert "reading=summed_products" in page.url
+    assert page.locator(".about").first.inner_text().startswith("September\u00a02026")
+    assert opened.errors == []
+
+
+def test_each_download_opens(opened: OpenedPage, site: str, tmp_path: Path) -> None:
+    page = opened.page
+    opened.open(f"{site}/?month=2026-10")
+    figure = page.locator("figure", has_text="People by month")
+    for kind in ("CSV", "Excel", "PNG", "SVG"):
+        with page.expect_download() as download:
+            figure.get_by_text(kind, exact=True).click()
+        download.value.save_as(tmp_path / kind)
+    lines = (tmp_path / "CSV").read_text().splitlines()
+    assert lines[0].startswith("month,kind,estimate,lower,upper")
+    assert [line for line in lines if line.startswith("2026-10-01,published,744115")]
+    (tmp_path / "Excel").rename(tmp_path / "trend.xlsx")
+    book = workbooks.read(tmp_path / "trend.xlsx")
+    assert list(book) == ["figures", "text", "fields"]
+    assert len(book["figures"]) == len(lines)
+    assert "Privileged and confidential. Prepared at the direction of counsel." in [row[0] for row in book["text"] if row]
+    picture = Image.open(io.BytesIO((tmp_path / "PNG").read_bytes()))
+    assert picture.size == (1200, 675)
+    colours = picture.convert("RGB").getcolors(maxcolors=1_000_000)
+    assert colours is not None
+    assert len(colours) > 50
+    assert max(colours)[1] == (255, 255, 255), "pictures are on white"
+    drawn = (tmp_path / "SVG").read_text()
+    assert "threshold" in drawn
+    assert "Privileged and confidential" in drawn
+
+
+def test_what_is_painted_first_is_what_react_shows(opened: OpenedPage, site: str) -> None:
+    """Painted before scripts run, the page must not say anything else than afterwards."""
+    page = opened.page
+    response = page.request.get(site)
+    painted = response.text().partition('<div class="first-paint">')[2].partition("<script")[0]
+    opened.open(site)
+    shown = page.locator("#content").inner_text()
+    for words in (".answer", ".sentence", ".fact .value"):
+        for text in page.locator(words).all_inner_texts():
+            assert text.strip() in re.sub(r"<[^>]+>", "", painted).replace("&nbsp;", "\u00a0"), text
+    assert "Can't tell yet: 700\u00a0M lies inside the range." in shown
