@@ -40,7 +40,7 @@ def month_axis(months: Sequence[date]) -> dict[str, Any]:
     """A horizontal axis of months."""
     return {
         "type": "date",
-        "tickformat": "%b %Y",
+        "tickformat": "%b<br>%Y",
         "nticks": 8,
         "range": [f"{min(months):%Y-%m-%d}", f"{max(months):%Y-%m-%d}"] if months else None,
         "showgrid": False,

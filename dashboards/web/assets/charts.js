@@ -31,7 +31,7 @@
     const narrow = slot.clientWidth < 600;
     const layout = Object.assign({}, figure.layout, { dragmode: false, showlegend: false });
     if (narrow) {
-      layout.xaxis = Object.assign({}, layout.xaxis, { nticks: 4 });
+      layout.xaxis = Object.assign({}, layout.xaxis, { nticks: 4, tickangle: 0, tickfont: { size: 11 } });
       layout.margin = Object.assign({}, layout.margin, { l: 60, r: 78 });
     }
     return coloured({ data: figure.data, layout: layout }, getComputedStyle(document.documentElement));

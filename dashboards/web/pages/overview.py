@@ -166,7 +166,7 @@ def _licences(rows: PageRows, figures: MonthFigures) -> list[Any]:
         )
     left = len(of_reading) - len(measured)
     if left:
-        parts.append(html.P(f"{left} more clauses ask what users' numbers don't say, such as revenue."))
+        parts.append(html.P(f"{left} more clauses aren't measured: most ask what users' numbers don't say, such as revenue."))
     return parts
 
 
