@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, Protocol
 import polars as pl
 
 from affiliates.concurrency import ordered
-from affiliates.contributions import untrusted_files
+from affiliates.contributions import small_files, untrusted_files
 from affiliates.contributions.lg_k import stated_lg_k_refusal
 from affiliates.errors import Code, Refusal, RefusedError, printable, refused
 from affiliates.identity.keys import PERSON
@@ -238,16 +238,21 @@ def read_rows(path: Path) -> pl.DataFrame:
     return untrusted_files.read(path, SCHEMA, _NULLABLE, OPTIONAL)
 
 
+def read_small_files(paths: Sequence[Path]) -> dict[Path, pl.DataFrame]:
+    """The rows of those of the files that are small and in order, for `read`; any other file is read by itself."""
+    return small_files.read(paths, SCHEMA, _NULLABLE, OPTIONAL)
+
+
 def read(path: Path, rows: pl.DataFrame | None = None, named: Collection[str] | None = None) -> list[Contribution]:
     """Read a file of contributions, or a folder of part-files; in the order of their products, periods and epochs.
 
-    `rows`: what `read_rows` has given of the file. `named`: the affiliates that refusals may name, by default all: an affiliate
-    that no manifest has may be a company whose purchase is a secret. Images are decoded here (`sketches.image`), and never by the
-    C++ library, which a stranger's bytes could crash. Raises `RefusedError` for a file that can't be read, or with every
-    contribution in it that breaks the contract.
+    `rows`: what `read_rows` or `read_small_files` has given of the file. `named`: the affiliates that refusals may name, by
+    default all: an affiliate that no manifest has may be a company whose purchase is a secret. Images are decoded here
+    (`sketches.image`), and never by the C++ library, which a stranger's bytes could crash. Raises `RefusedError` for a file that
+    can't be read, or with every contribution in it that breaks the contract.
     """
     frame = read_rows(path) if rows is None else rows
-    n_other_version = frame.filter(pl.col("protocol") != PROTOCOL).height
+    n_other_version = (frame["protocol"] != PROTOCOL).sum()
     if n_other_version:
         raise refused(
             Code.CONTRIBUTION_VERSION_UNKNOWN,

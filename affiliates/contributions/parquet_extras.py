@@ -4,19 +4,30 @@ Whoever hands a file in is told that it holds no identifier, so nothing in it go
 where it can be no person's.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from affiliates.contributions.parquet_footer import CompactReader
-from affiliates.contributions.parquet_limits import Chunk, ChunkField, ChunkMetadata, FileField, GroupField, Layout, unreadable
+from affiliates.contributions.parquet_limits import (
+    Chunk,
+    ChunkField,
+    ChunkMetadata,
+    FileField,
+    GroupField,
+    Layout,
+    Pieces,
+    pieces_of,
+    unreadable,
+)
 from affiliates.errors import Code, RefusedError, printable, refused
-from affiliates.sources.parquet_metadata import MOST_BYTES, is_description, is_personal
+from affiliates.sources.parquet_metadata import MOST_BYTES, are_personal, is_description, is_personal
 
 _KNOWN_FIELDS = {"file": 9, "group": 7, "chunk": 9, "metadata": 17}
 """By kind of struct, the greatest field number that the specification has."""
 _INDEXES = ((4, 5), (6, 7))
 """Fields of a chunk: where its offset index and its column index lie, and how long they are."""
+_CONTAINERS = (dict, list)
 _BLOOM = (14, 15)
 """The same of its Bloom filter, in the chunk's metadata."""
 
@@ -36,13 +47,14 @@ def check(path: Path, layout: Layout, images: Collection[str]) -> None:
     try:
         if others := [key for key, value in _key_values(layout) if not is_description(key, value)]:
             raise _more(path, "metadata beside the contract's columns", others)
-        if _has_unknown_fields(layout) or any(is_personal(text) for text in _footer_texts(layout, images)):
+        if _has_unknown_fields(layout) or are_personal(list(_footer_texts(layout, images))):
             raise _more(path, "texts in its footer that are no description of columns")
-        taken, searched = _regions(path, layout, images)
-        if stray := _stray_bytes(path, layout, taken):
-            raise _more(path, "bytes that belong to none of its columns", values=f"{stray:,} bytes")
-        if any(is_personal(text) for text in _read(path, searched)):
-            raise _more(path, "texts in its indexes that could be somebody's")
+        with pieces_of(path) as file:
+            taken, searched = _regions(file, layout, images)
+            if stray := _stray_bytes(file, taken):
+                raise _more(path, "bytes that belong to none of its columns", values=f"{stray:,} bytes")
+            if any(is_personal(file.read_at(begin, min(end - begin, MOST_BYTES + 1))) for begin, end in searched):
+                raise _more(path, "texts in its indexes that could be somebody's")
     except (LookupError, TypeError, ValueError, AttributeError):
         raise unreadable(path.name, layout.size) from None
 
@@ -84,7 +96,7 @@ def _has_unknown_fields(layout: Layout) -> bool:
     structs += [("group", group) for group in layout.metadata[FileField.GROUPS]]
     structs += [("chunk", chunk.fields) for chunk in layout.chunks]
     structs += [("metadata", chunk.fields[ChunkField.METADATA]) for chunk in layout.chunks]
-    return any(not 0 < number <= _KNOWN_FIELDS[kind] for kind, struct in structs for number in struct)
+    return any(struct and not (min(struct) > 0 and max(struct) <= _KNOWN_FIELDS[kind]) for kind, struct in structs)
 
 
 def _footer_texts(layout: Layout, images: Collection[str]) -> Iterator[bytes]:
@@ -100,23 +112,29 @@ def _footer_texts(layout: Layout, images: Collection[str]) -> Iterator[bytes]:
 
 
 def _texts(value: Any) -> Iterator[bytes]:
-    """All byte strings within a value of the footer."""
-    if isinstance(value, bytes):
-        yield value
-    elif isinstance(value, Mapping | list):
-        for inner in value.values() if isinstance(value, Mapping) else value:
-            yield from _texts(inner)
+    """All byte strings within a struct or a list of the footer."""
+    waiting = [value]
+    while waiting:
+        container = waiting.pop()
+        for inner in container.values() if isinstance(container, dict) else container:
+            if isinstance(inner, bytes):
+                yield inner
+            elif isinstance(inner, _CONTAINERS):
+                waiting.append(inner)
 
 
-def _regions(path: Path, layout: Layout, images: Collection[str]) -> tuple[list[_Region], list[_Region]]:
+def _regions(file: Pieces, layout: Layout, images: Collection[str]) -> tuple[list[_Region], list[_Region]]:
     """The bytes that the footer gives to pages, indexes and filters; and those of them that no reader of columns looks at."""
     taken = [_Region(0, 4), _Region(layout.footer_at, layout.size)]
     searched = []
+    # What begins here is taken already, and is read as what it is.
+    known = {layout.footer_at, *(chunk.pages[0].begin for chunk in layout.chunks if chunk.pages)}
     for chunk in layout.chunks:
         taken += [_Region(page.begin, page.end) for page in chunk.pages]
         unread = list(_indexes(chunk))
         end = chunk.pages[-1].end if chunk.pages else chunk.begin
-        taken.append(_repeated_description(path, chunk, end))
+        if end not in known:
+            taken.append(_repeated_description(file, chunk, end))
         # Behind the last value a chunk may have an empty page, and no more than that.
         rest = _Region(end, chunk.begin + chunk.fields[ChunkField.METADATA][ChunkMetadata.PACKED])
         unread += [rest] if rest.end > rest.begin else []
@@ -125,11 +143,9 @@ def _regions(path: Path, layout: Layout, images: Collection[str]) -> tuple[list[
     return taken, searched
 
 
-def _repeated_description(path: Path, chunk: Chunk, at: int) -> _Region:
+def _repeated_description(file: Pieces, chunk: Chunk, at: int) -> _Region:
     """Where a chunk's description stands behind its pages once more, as some writers put it there; else no byte."""
-    with path.open("rb") as file:
-        file.seek(at)
-        reader = CompactReader(file.read(MOST_BYTES))
+    reader = CompactReader(file.read_at(at, MOST_BYTES))
     try:
         repeated = reader.read_struct()
     except (LookupError, ValueError):
@@ -145,22 +161,13 @@ def _indexes(chunk: Chunk) -> Iterator[_Region]:
             yield _Region(at, at + length)
 
 
-def _read(path: Path, regions: list[_Region]) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        for begin, end in regions:
-            file.seek(begin)
-            yield file.read(min(end - begin, MOST_BYTES + 1))
-
-
-def _stray_bytes(path: Path, layout: Layout, taken: list[_Region]) -> int:
+def _stray_bytes(file: Pieces, taken: list[_Region]) -> int:
     """How many bytes that aren't 0 lie in none of the regions. Zeros fill up the blocks of some file systems."""
     stray = 0
     position = 0
-    with path.open("rb") as file:
-        for begin, end in sorted(taken):
-            file.seek(position)
-            while position < begin and (block := file.read(min(1 << 20, begin - position))):
-                stray += len(block) - block.count(0)
-                position += len(block)
-            position = max(position, end)
+    for begin, end in sorted(taken):
+        while position < begin and (block := file.read_at(position, min(1 << 20, begin - position))):
+            stray += len(block) - block.count(0)
+            position += len(block)
+        position = max(position, end)
     return stray

@@ -3,8 +3,8 @@
 Format: https://github.com/apache/parquet-format (README.md, src/main/thrift/parquet.thrift).
 """
 
-import os
-from typing import Any, BinaryIO
+from collections.abc import Callable
+from typing import Any
 
 _MOST_FOOTER = 4 << 20
 """Bytes of a footer."""
@@ -21,23 +21,25 @@ _DOUBLE = 7
 _BINARY = 8
 _LISTS = (9, 10)
 _STRUCT = 12
+_SIZES = {_BYTE: 1, _DOUBLE: 8, _BINARY: None}
+"""Bytes of a value; null where they are written before it."""
 
 
 class NotParquet(Exception):
     """The file doesn't end with a footer as the specification has it."""
 
 
-def read_footer(file: BinaryIO) -> tuple[dict[int, Any], int]:
-    """A file's footer (`FileMetaData`), by Thrift's field numbers, and where it begins. Raises `NotParquet` and `OSError`."""
-    size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - 8))
-    length = int.from_bytes(file.read(4), "little")
-    magic = file.read(4)
+def read_footer(size: int, read_at: Callable[[int, int], bytes]) -> tuple[dict[int, Any], int]:
+    """The footer (`FileMetaData`) of a file of so many bytes, by Thrift's field numbers, and where the footer begins.
+
+    `read_at`: gives the file's bytes from a place on, and so many at most. Raises `NotParquet` and `OSError`.
+    """
+    end = read_at(max(0, size - 8), 8)
+    length = int.from_bytes(end[:4], "little")
     # 12 bytes stand around a footer: the magic number at both ends of the file, and the footer's length.
-    if magic != b"PAR1" or length > min(size - 12, _MOST_FOOTER):
+    if end[4:] != b"PAR1" or length > min(size - 12, _MOST_FOOTER):
         raise NotParquet
-    file.seek(size - 8 - length)
-    content = file.read(length)
+    content = read_at(size - 8 - length, length)
     try:
         reader = CompactReader(content)
         footer = reader.read_struct()
@@ -65,12 +67,23 @@ class CompactReader:
         """The struct at the present position, `depth` structs and lists deep, by field number."""
         if depth > _DEEPEST:
             raise ValueError
+        data = self._data
+        position = self.position
         fields: dict[int, Any] = {}
         number = 0
-        while head := self._read_byte():
+        while head := data[position]:
+            self.position = position + 1
             # A field's number is written as the difference from the number before; as a whole where that exceeds 4 bits.
             number = number + (head >> 4) if head >> 4 else self._read_integer()
-            fields[number] = self._read_value(head & 15, depth)
+            kind = head & 15
+            # Most values are integers of one byte: calls for each of them would take half of a small file's time.
+            if kind in _INTEGERS and (byte := data[self.position]) < 0x80:
+                fields[number] = (byte >> 1) ^ -(byte & 1)
+                position = self.position + 1
+            else:
+                fields[number] = self._read_value(kind, depth)
+                position = self.position
+        self.position = position + 1
         return fields
 
     def _read_byte(self) -> int:
@@ -108,9 +121,9 @@ class CompactReader:
             raise ValueError
         if kind in _LISTS:
             return self._read_list(depth)
-        if kind not in (_BYTE, _DOUBLE, _BINARY):
+        if kind not in _SIZES:
             raise ValueError
-        size = {_BYTE: 1, _DOUBLE: 8}.get(kind) or self._read_varint()
+        size = _SIZES[kind] or self._read_varint()
         self.position += size
         if self.position > len(self._data):
             raise ValueError

@@ -6,9 +6,9 @@ ends the process, which no code can catch. So footer and page heads are read her
 Over 300 lines: the fields of Parquet's structs that are read, and the limits by them, are read together.
 """
 
-import io
 import os
 from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -30,6 +30,8 @@ _ENCODINGS = {0, 2, 3, 4, 8}
 repeats the one before in three bytes."""
 _MOST_HEAD = 64 << 10
 """Bytes that are read of a page to find its head. A longer head counts as damaged."""
+_SMALL_FILE = 1 << 20
+"""Bytes of a file that is read as a whole."""
 
 
 _MOST_BESIDE = 1 << 20
@@ -150,13 +152,35 @@ class Limits(NamedTuple):
     """Bytes to which one page unpacks."""
 
 
-class _Pieces(NamedTuple):
+class Pieces(NamedTuple):
     """A file, or the bytes of one, read from any place."""
 
     name: str
     size: int
-    read_at: Callable[[int], bytes]
-    """The bytes from a place on, as many as a page's head may take."""
+    read_at: Callable[[int, int], bytes]
+    """The bytes from a place on, and so many at most."""
+
+
+@contextmanager
+def pieces_of(path: Path) -> Iterator[Pieces]:
+    """A file, open. A small one is read once, as a whole: a call of the system for each piece takes longer. Raises `OSError`."""
+    with path.open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size <= _SMALL_FILE:
+            yield _pieces_of_bytes(file.read(), path.name)
+        else:
+            yield Pieces(path.name, size, lambda place, length: os.pread(file.fileno(), length, _checked(place)))
+
+
+def _pieces_of_bytes(content: bytes, name: str) -> Pieces:
+    return Pieces(name, len(content), lambda place, length: content[_checked(place) : place + length])
+
+
+def _checked(place: int) -> int:
+    """The place; raises `ValueError` for one before the file's beginning, which Python would count from the end."""
+    if place < 0:
+        raise ValueError
+    return place
 
 
 def check(path: Path, columns: Collection[str]) -> Layout:
@@ -164,23 +188,20 @@ def check(path: Path, columns: Collection[str]) -> Layout:
 
     `columns`: the columns that will be read; the pages of others are skipped. Raises `RefusedError` and `OSError`.
     """
-    size = path.stat().st_size
-    if size > MOST_FILE:
-        raise _too_large(path.name, "the file is too large", f"{size:,} bytes, at most {MOST_FILE:,}")
-    with path.open("rb", buffering=0) as file:
-        pieces = _Pieces(path.name, size, lambda place: os.pread(file.fileno(), _MOST_HEAD, place))
-        return _check(pieces, file, columns, Limits(MOST_ROWS, MOST_UNPACKED, MOST_PAGE))
+    with pieces_of(path) as pieces:
+        if pieces.size > MOST_FILE:
+            raise _too_large(path.name, "the file is too large", f"{pieces.size:,} bytes, at most {MOST_FILE:,}")
+        return _check(pieces, columns, Limits(MOST_ROWS, MOST_UNPACKED, MOST_PAGE))
 
 
 def check_bytes(content: bytes, name: str, columns: Collection[str], limits: Limits) -> Layout:
     """As `check`, of a file's bytes, which messages call `name`."""
-    pieces = _Pieces(name, len(content), lambda place: content[place : place + _MOST_HEAD])
-    return _check(pieces, io.BytesIO(content), columns, limits)
+    return _check(_pieces_of_bytes(content, name), columns, limits)
 
 
-def _check(pieces: _Pieces, file: BinaryIO, columns: Collection[str], limits: Limits) -> Layout:
+def _check(pieces: Pieces, columns: Collection[str], limits: Limits) -> Layout:
     try:
-        metadata, footer_at = read_footer(file)
+        metadata, footer_at = read_footer(pieces.size, pieces.read_at)
         names, leaves = _names(metadata[FileField.SCHEMA])
         chunks = [
             Chunk(name, fields, [])
@@ -206,12 +227,13 @@ def check_unread(file: BinaryIO, name: str) -> None:
 
     `name` is how messages call it. Raises `RefusedError` and `OSError`.
     """
+    size = os.fstat(file.fileno()).st_size
     try:
-        metadata, footer_at = read_footer(file)
+        metadata, footer_at = read_footer(size, lambda place, length: os.pread(file.fileno(), length, place))
         chunks = [chunk[ChunkField.METADATA] for group in metadata[FileField.GROUPS] for chunk in group[GroupField.CHUNKS]]
         packed = sum(chunk[ChunkMetadata.PACKED] for chunk in chunks)
     except (LookupError, TypeError, ValueError, AttributeError, NotParquet):
-        raise unreadable(name, file.seek(0, os.SEEK_END)) from None
+        raise unreadable(name, size) from None
     # Indexes and descriptions take some bytes beside the pages, and never as many as these.
     if footer_at > 2 * packed + _MOST_BESIDE:
         raise refused(
@@ -258,7 +280,7 @@ def _names(schema: list[dict[int, Any]]) -> tuple[list[str], list[str]]:
     return names, leaves
 
 
-def _check_rows(pieces: _Pieces, metadata: dict[int, Any], limits: Limits) -> None:
+def _check_rows(pieces: Pieces, metadata: dict[int, Any], limits: Limits) -> None:
     numbers = [group[GroupField.ROWS] for group in metadata[FileField.GROUPS]]
     rows = sum(numbers)
     # The same number twice: where the two differ, nobody can tell which of them a reader will go by.
@@ -268,7 +290,7 @@ def _check_rows(pieces: _Pieces, metadata: dict[int, Any], limits: Limits) -> No
         raise _too_large(pieces.name, "too many rows", f"{rows:,}, at most {limits.rows:,}")
 
 
-def _pages(pieces: _Pieces, chunk: Chunk, limits: Limits) -> Iterator[PageInFile]:
+def _pages(pieces: Pieces, chunk: Chunk, limits: Limits) -> Iterator[PageInFile]:
     """Each page of a chunk, as its head states it.
 
     Raises `RefusedError` for a page beyond the limits, `ValueError` or `LookupError` for what is no page.
@@ -281,7 +303,7 @@ def _pages(pieces: _Pieces, chunk: Chunk, limits: Limits) -> Iterator[PageInFile
     if position < 4 or not 0 <= values_left <= limits.rows:  # The file begins with a magic number of 4 bytes.
         raise ValueError
     while values_left:
-        reader = CompactReader(pieces.read_at(position))
+        reader = CompactReader(pieces.read_at(position, _MOST_HEAD))
         head = reader.read_struct()
         unpacked = head[_Head.UNPACKED]
         packed = head[_Head.PACKED]

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from collections.abc import Sequence
 
 MOST_BYTES = 64 << 10
 """Bytes of a text beside the columns: a description of a contribution's columns has a few thousand."""
@@ -19,6 +20,12 @@ _PERSONAL = re.compile(rb"[A-Za-z0-9._%+-]@[A-Za-z0-9-]+\.[A-Za-z]{2}|\+\d[\d ()
 def is_personal(text: bytes) -> bool:
     """Whether a text has an address or a telephone number in it, or is longer than any description."""
     return len(text) > MOST_BYTES or _PERSONAL.search(text) is not None
+
+
+def are_personal(texts: Sequence[bytes]) -> bool:
+    """Whether one of these texts is personal."""
+    # No address and no number has a zero byte in it, so none reaches from one text into the next.
+    return any(len(text) > MOST_BYTES for text in texts) or _PERSONAL.search(b"\0".join(texts)) is not None
 
 
 def is_description(key: str, value: bytes) -> bool:

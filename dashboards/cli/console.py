@@ -60,7 +60,11 @@ class PlainConsole(Console):
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """The pieces of what is printed; colours and styles are no part of their texts."""
         for segment in super().render(renderable, options):
-            yield segment if segment.control else segment._replace(text=lines_in_plain_sight(segment.text))
+            # A long table has many pieces, each of which comes by here once for each table, cell and text around it.
+            if segment.control or segment.text.isprintable():
+                yield segment
+            else:
+                yield segment._replace(text=lines_in_plain_sight(segment.text))
 
 
 def output() -> Console:

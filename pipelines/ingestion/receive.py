@@ -6,11 +6,13 @@ Over 300 lines: the steps of one way, each with its refusals.
 """
 
 import errno
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import polars as pl
 
@@ -37,12 +39,17 @@ BY_FOLDER = "inbox folder"
 BY_OPTION = "--sender"
 BY_FILE = "named by the file"
 
+
+class _OutlineRow(NamedTuple):
+    """What a file's row says of its contribution, without users."""
+
+    computed_at: datetime
+    audience: str
+    namespace: str
+
+
 _ID_COLUMNS = ContributionId._fields
-_OUTLINE_COLUMNS = (*_ID_COLUMNS, "computed_at", "audience", "namespace")
-_SMALL_FILE = 16 << 10
-"""Bytes of a file that is read as a whole when its outline is read, so that the file is opened once."""
-_SMALL_ROWS = 32 << 10
-"""Bytes of its rows, which are then kept until the file is taken."""
+_OUTLINE_COLUMNS = (*_ID_COLUMNS, *_OutlineRow._fields)
 
 
 def must_sign(group: Group) -> frozenset[str]:
@@ -96,6 +103,7 @@ def note_ambiguous(workspace: Workspace, files: Sequence[ReceivedFile]) -> None:
     """Note in each file the periods that another one holds with other users, and that aren't plainly versions."""
     if len(files) < 2:
         return
+    _read_small(file for file in files if not file.refusals)
     shared = replacement.shared_periods([{} if file.refusals else _outlines(file) for file in files])
     # Registers are read only of files that share a period: an outline is read without any sketch.
     digests: dict[int, Mapping[ContributionId, str]] = {}
@@ -246,36 +254,33 @@ def _outlines(file: ReceivedFile) -> dict[ContributionId, Outline]:
     """What a file holds of its sender's, without users. Empty where the file can't be read: `take` refuses it for that."""
     if file.copy is None:
         return {}
-    file.rows = _few_rows(file.copy.path)
     try:
         schema = pl.Schema({name: contract.SCHEMA[name] for name in _OUTLINE_COLUMNS})
         with refused_if_unforeseen(file.offer.name):
             frame = file.rows
             if frame is None:
                 frame = untrusted_files.read(file.copy.path, schema, (), known=contract.SCHEMA.names())
-            rows = frame.select(_OUTLINE_COLUMNS).rows_by_key(_ID_COLUMNS, named=True)
+            rows = frame[list(_OUTLINE_COLUMNS)].rows()
     except RefusedError:
         return {}
+    by_period = defaultdict[ContributionId, list[_OutlineRow]](list)
+    for row in rows:
+        by_period[ContributionId(*row[: len(_ID_COLUMNS)])].append(_OutlineRow(*row[len(_ID_COLUMNS) :]))
     outlines = {}
-    for values, cells in rows.items():
-        period = ContributionId(*values)
+    for period, cells in by_period.items():
         # Another affiliate's rows will be refused; they mustn't make a good file of that affiliate ambiguous.
         if file.sender in (None, period.affiliate):
-            computed_at = max(cell["computed_at"] for cell in cells)
-            outlines[period] = Outline(computed_at, frozenset((cell["audience"], cell["namespace"]) for cell in cells))
+            computed_at = max(cell.computed_at for cell in cells)
+            outlines[period] = Outline(computed_at, frozenset((cell.audience, cell.namespace) for cell in cells))
     return outlines
 
 
-def _few_rows(path: Path) -> pl.DataFrame | None:
-    """The rows of a small file, with their sketches; None for a large one, a folder, and one that breaks the contract."""
-    if path.is_dir() or path.stat().st_size > _SMALL_FILE:
-        return None
-    try:
-        with refused_if_unforeseen(path.name):
-            rows = contract.read_rows(path)
-    except RefusedError:
-        return None
-    return rows if rows.estimated_size() <= _SMALL_ROWS else None
+def _read_small(files: Iterable[ReceivedFile]) -> None:
+    """Keep the rows of small files until they are taken: so each is opened once, and many are read together."""
+    by_path = {file.copy.path: file for file in files if file.copy is not None}
+    with suppress(RefusedError), refused_if_unforeseen("small files"):  # Then each is read by itself.
+        for path, rows in contract.read_small_files(list(by_path)).items():
+            by_path[path].rows = rows
 
 
 def _name_sender(workspace: Workspace, file: ReceivedFile, affiliates: set[str]) -> list[Refusal]:

@@ -46,19 +46,18 @@ def statements() -> Iterator[Counter[str]]:
 def test_a_file_costs_the_same_whatever_else_waits(tmp_path: Path, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each was read twice, and all versions of its product three times: the more days, the more of both."""
     directory = many.write_inbox(tmp_path, 1, 1, number)
-    opened = Counter[str]()
+    opened = list[int]()
     read = pl.read_parquet
 
-    def note(path: Path, **options: object) -> pl.DataFrame:
-        opened[path.name] += 1
-        return read(path, **options)  # type: ignore[arg-type]
+    def note(contents: list[bytes], **options: object) -> pl.DataFrame:
+        opened.append(len(contents))
+        return read(contents, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(pl, "read_parquet", note)
     with statements() as issued:
         session = take(directory, now=many.NOON)
     assert outcomes(session) == ["new"] * number
-    assert set(opened.values()) == {1}
-    assert len(opened) == number
+    assert opened == [number], "small files are read together, and once"
     # All in one transaction; what else there is, is the months' publication.
     assert sum(count for text, count in issued.items() if text.startswith("INSERT INTO contributions")) == 1
     assert sum(issued.values()) < number + 400
