@@ -27,13 +27,14 @@ def digests(
     """SHA-256 in hex by the names of `ScenarioInputs`; `of_everybody`: as if each entity of the manifests were an affiliate."""
     products = needs.products_of(group, inputs.reading, definition, inputs.month)
     points = [[p.number, p.value, p.lower, p.upper, p.break_] for p in series.points] if series else []
+    licences = _licences(registry, definition, inputs)
     joining = {str(ref) for ref in products} - {str(ref) for ref, _ in inputs.due}
     return {
         "figure": inputs.digest,
         "joining": limited_to(of_everybody, everybody(group), joining).digest if joining else "",
         "manifests": _sha256(_of_manifests(group, inputs, definition, products)),
         "series": _sha256(points),
-        "registry": _sha256([entry.digest for entry in registry.entries if entry.id in _licences(registry, definition, inputs)]),
+        "registry": _sha256([entry.digest for entry in registry.entries if entry.id in licences]),
     }
 
 

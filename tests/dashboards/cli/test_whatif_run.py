@@ -47,6 +47,12 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
+@pytest.fixture(scope="module")
+def stored(published: Path) -> dict[str, Any]:
+    """What the store holds before any scenario."""
+    return rows_of(SQLITE, published)
+
+
 @pytest.fixture
 def group(published: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(published, tmp_path / "group"))
@@ -242,17 +248,18 @@ TARGET = "acquire: T\n    on: 2025-05-01\n    users: {likely: 50, unit: people, 
         ("", "scenario.yaml"),
     ],
 )  # fmt: skip
-def test_bad_input_is_refused_and_nothing_is_stored(group: Path, tmp_path: Path, text: str, words: str) -> None:
+def test_bad_input_is_refused_and_nothing_is_stored(
+    published: Path, stored: dict[str, Any], tmp_path: Path, text: str, words: str
+) -> None:
     file = tmp_path / "scenario.yaml"
     file.write_text(text)
-    before = rows_of(SQLITE, group)
-    done = run(group, file, "--json")
+    done = run(published, file, "--json")
     assert done.returncode == 2, done.stdout
     errors = json.loads(done.stdout)["errors"]
     assert all(error["code"].startswith("scenario-") or error["code"] in BESIDE for error in errors), errors
     assert all(error["next_step"] for error in errors)
     assert words in said(done)
-    assert rows_of(SQLITE, group) == before
+    assert rows_of(SQLITE, published) == stored
 
 
 def test_a_deals_file_in_the_group_directory_is_told_of(group: Path) -> None:

@@ -31,6 +31,6 @@ def test_the_interval_holds_the_truth_and_isnt_wider_than_the_ranges_force(calib
 
 def test_the_interval_holds_the_truth_where_the_group_grows_by_its_series(calibrate: Calibrate) -> None:
     """Nobody states this growth: it is learnt from 24 months, and costs more width than a walk whose drift is known."""
-    outcomes = calibrate(100, "by its series")
+    outcomes = calibrate(60, "by its series")
     assert 0.93 <= mean(outcome.held for outcome in outcomes) <= 0.99
     assert mean(outcome.ratio for outcome in outcomes) <= 1.5
