@@ -14,9 +14,9 @@ HEIGHT = 380
 def ticks(top: float, most: int = 6) -> list[int]:
     """Round numbers from 0 to at least `top`, at most so many steps apart."""
     # A figure of nobody has an axis, too.
-    least = max(top, 1) / most
-    size = 10 ** math.floor(math.log10(least))
-    step = next(size * factor for factor in _STEPS if size * factor >= least)
+    least = max(top / most, 1)
+    size = 10.0 ** math.floor(math.log10(least))
+    step = next(size * factor for factor in _STEPS if size * factor >= least and (size * factor).is_integer())
     return [round(number * step) for number in range(math.ceil(max(top, 1) / step) + 1)]
 
 

@@ -199,10 +199,12 @@ class PageRows:
         return entry.name if entry else licence
 
     def outlook(self, month: date, reading: Reading) -> PublishedOutlook | None:
-        """What was expected of the group's threshold after a month; null where nothing is published."""
+        """What is expected of the group's threshold after the newest month; null for others, and where none is published."""
         if self._store is None or not self.sees_group or self.threshold is None:
             return None
-        return outlooks.of_month(self._store, month, reading.name, "", self.threshold)
+        newest = outlooks.newest(self._store, reading.name, "", self.threshold)
+        # What was expected after a past month would be read as what is expected now.
+        return newest if newest is not None and newest.month == month else None
 
     def why_no_outlook(self, month: date, reading: Reading) -> str:
         """Why a month has no outlook, in words."""

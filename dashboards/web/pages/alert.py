@@ -156,7 +156,8 @@ def _register(app: Dash, source: RowSource) -> None:
         if not MAY_ANSWER & current_viewer().roles:
             abort(403)
         # All of it is the caller's word: types first, then what the store says.
-        if not isinstance(number, int) or not all(text is None or isinstance(text, str) for text in (reason, matter, note)):
+        # By its type itself: true is a whole number, too, and would be alert 1.
+        if type(number) is not int or not all(text is None or isinstance(text, str) for text in (reason, matter, note)):
             return components.notice("This can't be read.", "", "load the page again", "problem")
         by = current_viewer().name
         # The name is the login's, whatever was posted.

@@ -1,0 +1,193 @@
+"""Empty and odd states, and bad addresses: each page says what is going on and what to do, and shows no figure that isn't so."""
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from tests.support.pages_group import as_viewer, edit, store_of, write_pages_group
+from tests.support.pages_requests import call, client_of, words
+
+NEWEST = "(select max(id) from publications where reading = 'unique_people' and month = '2026-10-01')"
+OF_GROUP = f"where publication = {NEWEST} and scope = 'group'"
+NOTHING = ("delete from figures", "delete from range_parts", "delete from month_changes", "delete from publications")
+
+
+def without_store(directory: Path) -> None:
+    shutil.rmtree(directory / ".mauwatch")
+
+
+def with_lost_store(directory: Path) -> None:
+    store_of(directory).unlink()
+
+
+def with_another_file(directory: Path) -> None:
+    store_of(directory).write_bytes(b"no database at all" * 100)
+
+
+def with_unreachable_store(directory: Path) -> None:
+    settings = directory / "group.yaml"
+    url = "postgresql://mauwatch:pass-word-4711@127.0.0.1:9/mauwatch"
+    settings.write_text(settings.read_text().replace("sqlite:///.mauwatch/store.sqlite", url))
+
+
+def with_broken_manifest(directory: Path) -> None:
+    (directory / "readings.yaml").write_text("readings: []\n")
+
+
+@pytest.mark.parametrize("path", ["/", "/group", "/forecast"])
+@pytest.mark.parametrize(
+    ("change", "status", "said"),
+    [
+        (without_store, 200, "There is no store yet: nothing was counted."),
+        (with_lost_store, 503, "What to do: "),
+        (with_another_file, 503, "What to do: "),
+        (with_unreachable_store, 503, "What to do: see that it runs"),
+        (with_broken_manifest, 503, "readings.yaml"),
+    ],
+)
+def test_a_page_says_what_is_wrong_with_the_store(
+    change: Callable[[Path], None], status: int, said: str, path: str, tmp_path: Path
+) -> None:
+    """A traceback, or a page of zeros, would say something else."""
+    directory = write_pages_group(tmp_path / "group")
+    change(directory)
+    response = client_of(directory).get(path)
+    assert response.status_code == status
+    assert said in words(response)
+    assert "pass-word-4711" not in response.text
+    assert "Traceback" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("edits", "path", "said"),
+    [
+        (NOTHING, "/", "There are no figures yet. There is a store"),
+        (
+            tuple(f"{statement} where {'id' if 'publications' in statement else 'publication'} not in (select max(id) from "
+                  "publications where month = '2026-10-01' group by reading)" for statement in NOTHING),
+            "/", "One month is published: there is no trend yet.",
+        ),
+        (("delete from outlook_months", "delete from outlooks"), "/", "no outlook none is published under this reading yet"),
+        (("delete from outlook_months", "delete from outlooks"), "/forecast", "There is no forecast for this month."),
+        ((), "/?month=2026-09", "a past month: what is expected stands with the newest one"),
+        ((), "/?reading=summed_products", "none is published under this reading yet"),
+        ((f"update figures set upper = null, reasons = 'media/tv: 3 days are missing' {OF_GROUP}",), "/",
+         "Can't tell yet: there is no upper bound. Best estimate 744.1 M, at least 305 M"),
+        ((f"update figures set upper = null {OF_GROUP}",), "/", "Headroom at most +395 M"),
+        ((f"update figures set estimate = null {OF_GROUP}",), "/", "Not measured: there is no figure."),
+        ((f"update figures set estimate = 690000000, upper = 700000000 {OF_GROUP}",), "/",
+         "Under: the whole range lies below 700 M. Best estimate 690.0 M, at least 305 M, at most 700 M"),
+        ((f"update figures set estimate = 690000000, upper = 699960000 {OF_GROUP}",), "/", "at most 699.96 M different people"),
+        ((f"update figures set lower = 700000001 {OF_GROUP}",), "/", "Over: the whole range lies above 700 M."),
+        ((f"update figures set lower = 700000000 {OF_GROUP}",), "/", "Can't tell yet: 700 M lies inside the range."),
+        (("delete from runs",), "/", "Last run published 13 hours ago"),
+        (("update runs set at = '2026-11-20T08:00:00.000000Z'",), "/", "No run has looked for 11 days"),
+        (("delete from clause_results",), "/", "Results of clauses aren't published yet."),
+        (("delete from month_changes",), "/", "not known"),
+        (("delete from product_overlaps",), "/group", "Overlaps of products: not published yet: the next run does."),
+        (("delete from deliveries", "delete from outbox", "delete from incidents"), "/", "Nothing is open."),
+    ],
+)  # fmt: skip
+def test_a_page_says_what_there_is_and_what_there_is_not(edits: tuple[str, ...], path: str, said: str, tmp_path: Path) -> None:
+    """Whatever isn't published is said: an empty place would pass for a zero."""
+    response = client_of(write_pages_group(tmp_path / "group", *edits)).get(path)
+    assert response.status_code == 200
+    assert said in words(response)
+
+
+@pytest.mark.parametrize(
+    ("address", "status", "said"),
+    [
+        ("/nope", 404, "There is no such page."),
+        ("/overview", 404, "There is no such page."),
+        ("/?month=2027-01", 404, "there are 2024-09 to 2026-10"),
+        ("/?month=0000-01", 400, "The month can't be read."),
+        ("/?month=October", 400, "write it as YYYY-MM"),
+        ("/?reading=unique_poeple", 404, "did you mean unique_people"),
+        ("/?product=media/music", 400, "a parameter that this page doesn't take"),
+        ("/group?on=2020-01-01", 404, "lies outside what is known"),
+        ("/group?on=2031-01-01", 404, "lies outside what is known"),
+        ("/group?on=31.10.2026", 400, "write it as YYYY-MM-DD"),
+        ("/alerts/4711", 404, "There is no alert 4711."),
+        ("/alerts/x", 404, "There is no such page."),
+        ("/alerts/99999999999999999999", 404, "There is no such page."),
+        ("/?month=<script>alert(1)</script>", 400, "<script>alert(1)</script>"),
+    ],
+)
+def test_a_bad_address_is_answered_on_the_page(address: str, status: int, said: str, application: Flask) -> None:
+    """Another month's figures under the address that was asked for would be believed."""
+    response = application.test_client().get(address)
+    assert response.status_code == status
+    assert said in words(response)
+    assert "744" not in words(response)
+    assert "<script>alert" not in response.text
+
+
+@pytest.mark.parametrize(
+    ("address", "status"),
+    [
+        ("/chart/nope.csv", 404), ("/chart/trend.exe", 404), ("/chart/trend.csv?month=2027-01", 404),
+        ("/chart/trend.csv?month=x", 400), ("/chart/trend.csv?reading=x", 404), ("/chart/fans.json?month=2026-09", 404),
+        ("/chart/chances.svg", 404),
+    ],
+)  # fmt: skip
+def test_a_bad_download_has_a_status_of_its_own(address: str, status: int, application: Flask) -> None:
+    """A file with a page of HTML inside would be opened as numbers."""
+    response = application.test_client().get(address)
+    assert (response.status_code, response.mimetype) in ((status, "text/plain"), (404, "text/html"))
+
+
+def test_an_affiliate_sees_itself_alone(application: Flask) -> None:
+    """A sister's figure, or the group's, says the others' by subtraction."""
+    client = application.test_client()
+    media = as_viewer("affiliate", affiliates="media")  # type: ignore[arg-type]
+    answers = {
+        path: client.get(path, headers={**media, "Referer": f"http://localhost{of}"})
+        for path, of in [
+            ("/", "/"), ("/group", "/group"), ("/_dash-layout", "/"), ("/chart/trend.csv", "/"), ("/chart/ownership.csv", "/"),
+            ("/chart/overlaps.csv", "/"), ("/chart/trend.json", "/"), ("/chart/trend.svg", "/"), ("/chart/overlaps.xlsx", "/"),
+        ]
+    }  # fmt: skip
+    assert {path: answer.status_code for path, answer in answers.items()} == {
+        **dict.fromkeys(answers, 200), "/chart/trend.json": 404, "/chart/trend.svg": 404,
+    }  # fmt: skip
+    for path, answer in answers.items():
+        for secret in ("744", "Feed", "social", "Messenger", "retail", "1,432"):
+            assert secret not in (words(answer) if path in ("/", "/group") else answer.get_data().decode("latin-1")), (
+                path,
+                secret,
+            )
+    assert "Music" in words(answers["/"])
+    assert "media/music,media/tv" in answers["/chart/overlaps.csv"].text
+    for path in ("/forecast", "/alerts", "/alerts/3", "/chart/chances.csv", "/chart/fans.json"):
+        refused = client.get(path, headers=media)
+        assert refused.status_code == 403
+        assert "744" not in words(refused)
+    # A page that is forbidden stays so where the browser asks for its layout.
+    layout = client.get("/_dash-layout", headers={**media, "Referer": "http://localhost/forecast"}).text
+    assert "isn't for your role" in layout
+    assert "744" not in layout
+    assert (
+        call(
+            client, "page-by-address.children", {"address.pathname": "/forecast", "address.search": ""}, {}, headers=media
+        ).status_code
+        == 403
+    )
+
+
+def test_newer_figures_are_said_and_not_shown(tmp_path: Path) -> None:
+    """A figure that changes while somebody reads it is quoted as two."""
+    directory = write_pages_group(tmp_path / "group")
+    client = client_of(directory)
+    layout = client.get("/_dash-layout", headers={"Referer": "http://localhost/"}).get_json()
+    (state,) = [part["props"]["data"] for part in layout["props"]["children"] if part["props"].get("id") == "state"]
+
+    def said() -> str:
+        return call(client, "renewed.children", {"look-again.n_intervals": 1}, {"state.data": state}).text
+
+    assert "Newer figures" not in said()
+    edit(directory, "update publications set id = id + 100000 where month = '2026-10-01'")
+    assert "Newer figures were published since you opened this page." in said()
