@@ -40,7 +40,11 @@ def _by_brotli(response: Response, is_script: bool) -> Response:
         return response
     # A file is sent as it lies there, unless asked otherwise.
     response.direct_passthrough = False
+    sent = response.response
     content = response.get_data()
+    # The file that was to be sent: nobody else closes it once its content has another body.
+    if hasattr(sent, "close"):
+        sent.close()
     if len(content) < _LEAST:
         return response
     response.set_data(_compressed_once(content) if is_script else _brotli(content, _EACH_TIME))
