@@ -1,7 +1,7 @@
 """From inputs to figures: products, affiliates and the group in one window, under one reading. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
@@ -63,11 +63,16 @@ class Measured:
         return contradictions
 
 
-def measure(reader: ContributionReader, group: Group, inputs: Inputs) -> Measured:
+def measure(
+    reader: ContributionReader,
+    group: Group,
+    inputs: Inputs,
+    also: Callable[[Mapping[ProductRef, Share]], None] = lambda shares: None,
+) -> Measured:
     """The window's figures for products, affiliates and the group.
 
-    Raises `RefusedError` where a month's contributions can't be united: of two keys or two crosswalks. In other windows such
-    contributions are told apart, and bounded.
+    `also`: called with the products' shares, whose sketches are let go afterwards. Raises `RefusedError` where a month's
+    contributions can't be united: of two keys or two crosswalks. In other windows such contributions are told apart, and bounded.
     """
     window = Window.from_days(inputs.window, group.settings.time_zone)
     if window.is_month:
@@ -75,6 +80,7 @@ def measure(reader: ContributionReader, group: Group, inputs: Inputs) -> Measure
         check_unitable(inputs.month, [v for v in inputs.versions if window.includes(v)])
     convention = convention_of(inputs.method, group.settings)
     shares = shares_of(reader, group, inputs)
+    also(shares)
     products = {ref: figure_of([share], convention) for ref, share in shares.items()}
     # `inputs.due` is in order of members, so an affiliate's products follow one another.
     by_affiliate = {affiliate: list(refs) for affiliate, refs in groupby(shares, key=lambda ref: ref.affiliate)}

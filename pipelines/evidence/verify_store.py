@@ -14,6 +14,8 @@ from pipelines.store.contributions import ContributionStore
 
 NEVER = "sources_seen: which files of a source a run has read; no figure rests on it"
 """What is in no comparison, in whatever store."""
+SHOWN = f"{', '.join(integrity.SHOWN)}: what pages show beside the figures; no figure and no signed test rests on it"
+"""The same of what no entry of the ledger notes, since it is no evidence."""
 
 
 @dataclass
@@ -42,7 +44,7 @@ def check(store: ContributionStore, group: Group, head: str | None = None) -> St
         verification.wrong += [*ledger.faults(fixed), *integrity.faults(fixed)]
         if head is not None and head not in {entry.digest for entry in entries}:
             verification.wrong.append("the head that was printed is in no entry of the ledger: entries are gone, or written anew")
-        verification.unknown += [*ledger.not_noted(fixed), *_rest_on_others(fixed, group), NEVER]
+        verification.unknown += [*ledger.not_noted(fixed), *_rest_on_others(fixed, group), NEVER, SHOWN]
         if head is None and entries:
             verification.unknown.append("whether the ledger is the one of that time: compare a printed head with it, by --head")
     return verification

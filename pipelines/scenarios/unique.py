@@ -13,14 +13,12 @@ from affiliates.manifests.product import ProductRef
 from affiliates.sketches.overlap import MeasuredOverlap, overlap, unique_additions
 from affiliates.sketches.registers import Bounds, Registers
 from pipelines.counting.figure import Share
+from pipelines.counting.in_common import TOO_FEW, UNSHARED, Sketch, sketch_of, sum_of
 from pipelines.scenarios.answer_parts import PairOverlap, RestsOn, UniqueAddition
 from pipelines.scenarios.baseline import Baseline
 
 MOST_PARTS = 100
 """Parts of one kind whose unique additions are measured at most: each takes some milliseconds."""
-_UNSHARED = "no kind of identifier is in both, so nobody in common can be seen"
-Sketch = Mapping[str, Registers]
-"""By namespace, the union of a part."""
 
 
 def unique_of_group(baseline: Baseline) -> tuple[list[UniqueAddition], list[str]]:
@@ -44,12 +42,12 @@ def unique_of_group(baseline: Baseline) -> tuple[list[UniqueAddition], list[str]
 def of_targets(baseline: Baseline, names: Iterable[str]) -> tuple[list[UniqueAddition], list[PairOverlap]]:
     """What each target by contribution brings beside the group of the base month, and what both have in common."""
     base = baseline.composition
-    group = _sketch(baseline.sizes.shares_of(base).values())
+    group = sketch_of(baseline.sizes.shares_of(base).values())
     additions: list[UniqueAddition] = []
     overlaps: list[PairOverlap] = []
     for name in names:
         shares = baseline.sizes.target_shares(name, tuple(base.reading.audiences))
-        target = _sketch(shares)
+        target = sketch_of(shares)
         pairs = {namespace: overlap(target[namespace], group[namespace]) for namespace in target.keys() & group.keys()}
         additions.append(_addition(name, "target", shares, target, pairs))
         overlaps.append(_pair(name, "group", target, group, pairs))
@@ -58,7 +56,7 @@ def of_targets(baseline: Baseline, names: Iterable[str]) -> tuple[list[UniqueAdd
 
 def _unique(kind: str, parts: Mapping[str, Sequence[Share]]) -> list[UniqueAddition]:
     """What each part brings beside all others."""
-    sketches = {name: _sketch(shares) for name, shares in parts.items()}
+    sketches = {name: sketch_of(shares) for name, shares in parts.items()}
     by_namespace: dict[str, dict[str, Registers]] = defaultdict(dict)
     for name, sketch in sketches.items():
         for namespace, registers in sketch.items():
@@ -71,16 +69,6 @@ def _unique(kind: str, parts: Mapping[str, Sequence[Share]]) -> list[UniqueAddit
     return [_addition(name, kind, parts[name], sketches[name], pairs[name]) for name in parts]
 
 
-def _sketch(shares: Iterable[Share]) -> Sketch:
-    """The union of products by namespace; a namespace without anybody is left out."""
-    gathered: dict[str, list[Registers]] = defaultdict(list)
-    for share in shares:
-        for namespace, by_lg_k in share.pool.stated.items():
-            gathered[namespace] += by_lg_k.values()
-    united = {n: r[0] if len(r) == 1 else Registers.union(r) for n, r in sorted(gathered.items())}
-    return {namespace: registers for namespace, registers in united.items() if not registers.is_empty}
-
-
 def _addition(
     name: str, kind: str, shares: Sequence[Share], sketch: Sketch, pairs: Mapping[str, MeasuredOverlap]
 ) -> UniqueAddition:
@@ -91,13 +79,13 @@ def _addition(
         return UniqueAddition(name, kind, None, None, None, RestsOn.MEASURED, False, why)
     apart = sorted(sketch.keys() - pairs.keys())
     if not pairs:
-        return UniqueAddition(name, kind, None, None, None, RestsOn.MEASURED, False, _UNSHARED)
-    alone = _sum([*(pair.only_first for pair in pairs.values()), *(sketch[namespace].bounds() for namespace in apart)])
+        return UniqueAddition(name, kind, None, None, None, RestsOn.MEASURED, False, UNSHARED)
+    alone = sum_of([*(pair.only_first for pair in pairs.values()), *(sketch[namespace].bounds() for namespace in apart)])
     low, high = math.floor(alone.lower), math.ceil(alone.upper)
     why_not = None
     if apart:
         why_not = f"compared by {', '.join(sorted(pairs))} alone: identifiers of {', '.join(apart)} are in no other part"
-        low = math.floor(_sum([pair.only_first for pair in pairs.values()]).lower)
+        low = math.floor(sum_of([pair.only_first for pair in pairs.values()]).lower)
     if counted:
         why_not = counted[0]
     return UniqueAddition(name, kind, round(alone.estimate), low, high, RestsOn.MEASURED, why_not is None, why_not)
@@ -107,10 +95,10 @@ def _pair(first: str, second: str, a: Sketch, b: Sketch, pairs: Mapping[str, Mea
     """What two parts have in common, with both shares."""
     if not pairs:
         return _not_compared(first, second)
-    common = _sum([pair.common for pair in pairs.values()])
+    common = sum_of([pair.common for pair in pairs.values()])
     of_first, of_second = (_shares(common, side) for side in (a, b))
     measurable = any(pair.measurable for pair in pairs.values())
-    why_not = None if measurable else "less than three standard errors from nobody: the interval is all that is known"
+    why_not = None if measurable else TOO_FEW
     apart = sorted(a.keys() ^ b.keys())
     if apart:
         measurable = False
@@ -137,18 +125,10 @@ def _not_compared(first: str, second: str) -> PairOverlap:
     """Two parts of which nobody in common can be seen."""
     nothing = dict.fromkeys(("common", "lower", "upper"))
     shares = {f"share_of_{side}{end}": None for side in ("first", "second") for end in ("", "_lower", "_upper")}
-    return PairOverlap(first, second, **nothing, **shares, basis=RestsOn.MEASURED, measurable=False, why_not=_UNSHARED)
+    return PairOverlap(first, second, **nothing, **shares, basis=RestsOn.MEASURED, measurable=False, why_not=UNSHARED)
 
 
 def _shares(common: Bounds, side: Sketch) -> Bounds:
     """The people in common as a share of one side's, from 0 to 1."""
     size = sum(registers.bounds().estimate for registers in side.values())
     return Bounds(*(round(min(max(part / size, 0.0), 1.0), 6) for part in common))
-
-
-def _sum(parts: Sequence[Bounds]) -> Bounds:
-    """The sum over namespaces, which are hashed apart: their errors add up in squares."""
-    estimate = sum(part.estimate for part in parts)
-    below = math.sqrt(sum((part.estimate - part.lower) ** 2 for part in parts))
-    above = math.sqrt(sum((part.upper - part.estimate) ** 2 for part in parts))
-    return Bounds(estimate, max(estimate - below, 0.0), estimate + above)

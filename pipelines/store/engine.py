@@ -241,7 +241,8 @@ def _parsed(url: str, directory: Path) -> sa.URL:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         return parsed
-    return parsed.set(database=str(directory / parsed.database))
+    # Whole: a process that changes its folder and opens a group there by `.` would be given the one before.
+    return parsed.set(database=os.path.abspath(directory / parsed.database))
 
 
 def _unusable(shown: str, error: sa.exc.DBAPIError) -> RefusedError:

@@ -13,10 +13,12 @@ import sqlalchemy as sa
 from affiliates.concurrency import ordered
 from affiliates.contributions.contract import PartIdentity
 from affiliates.errors import RefusedError
-from pipelines.store import contribution_digests, schema, sketches
+from pipelines.store import contribution_digests, schema, shown_schema, sketches
 from pipelines.store.engine import Store
 from pipelines.store.publications import PRELIMINARY
 
+SHOWN = tuple(table.name for table in shown_schema.TABLES)
+"""The tables of what pages show beside the figures: their rows are no evidence, compared with their owners alone."""
 _ROWS = 500
 """Contributions that are compared at a time."""
 
@@ -93,6 +95,9 @@ def _without_owner(connection: sa.Connection) -> Iterator[str]:
         (schema.confirmations.c.contribution_id, schema.contributions.c.id),
         (schema.figures.c.publication, schema.publications.c.id),
         (schema.outbox.c.transition, schema.incidents.c.id),
+        (shown_schema.outlook_months.c.outlook, shown_schema.outlooks.c.id),
+        (shown_schema.month_changes.c.publication, schema.publications.c.id),
+        (shown_schema.range_parts.c.publication, schema.publications.c.id),
         (schema.deliveries.c.message, schema.outbox.c.id),
     ):
         alone = sa.select(sa.func.count()).select_from(column.table).where(~sa.exists().where(other == column))

@@ -118,11 +118,11 @@ unique_additions = new_table(
     "Whom a product alone brings beside all others in a month; each kept",
     Column("inputs", String(64), primary_key=True, comment="of the publication: SHA-256 of all that its figures rest on"),
     Column("product", String(140), primary_key=True, comment="affiliate/product"),
-    Column("state", String(13), nullable=False, comment="measured, not_measurable or not_measured"),
+    Column("state", String(14), nullable=False, comment="measured, not_measurable or not_measured"),
     Column("estimate", **number("users whom nobody else has; null where that isn't measured")),
     Column("lower", **number("95 % lower bound, users")),
     Column("upper", **number("95 % upper bound, users")),
-    Column("what", sa.Text, nullable=False, comment="why it isn't measured; empty where it is"),
+    Column("what", sa.Text, nullable=False, comment="why it isn't measured, or what the number doesn't cover"),
 )
 
 product_overlaps = new_table(
@@ -131,13 +131,13 @@ product_overlaps = new_table(
     Column("inputs", String(64), primary_key=True, comment="of the publication: SHA-256 of all that its figures rest on"),
     Column("first", String(140), primary_key=True, comment="affiliate/product"),
     Column("second", String(140), primary_key=True, comment="affiliate/product"),
-    Column("state", String(13), nullable=False, comment="measured, not_measurable or not_measured"),
+    Column("state", String(14), nullable=False, comment="measured, not_measurable or not_measured"),
     Column("estimate", **number("users in both; null where that isn't measured")),
     Column("lower", **number("95 % lower bound, users")),
     Column("upper", **number("95 % upper bound, users")),
     Column("share_of_first", Float, comment="the share of the first's users who are in both"),
     Column("share_of_second", Float, comment="the same of the second's"),
-    Column("what", sa.Text, nullable=False, comment="why it isn't measured; empty where it is"),
+    Column("what", sa.Text, nullable=False, comment="why it isn't measured, or what the number doesn't cover"),
 )
 
 runs = new_table(

@@ -2,15 +2,18 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
+from functools import partial
 from typing import Any, NamedTuple
 
 from affiliates.errors import Refusal, RefusedError, unforeseen_into
+from affiliates.manifests.product import ProductRef
 from affiliates.manifests.readings import Reading
-from affiliates.periods import LONGEST_RUN, month_before
+from affiliates.periods import LONGEST_RUN, add_months, month_before, month_of
 from pipelines import runbook
 from pipelines.alerts import evaluate, unusual_data
-from pipelines.counting import measure
+from pipelines.counting import in_common, measure
 from pipelines.counting.convention import METHOD
+from pipelines.counting.figure import Share
 from pipelines.counting.inputs import Inputs, gather
 from pipelines.counting.measure import Measured
 from pipelines.figures import causes, data_findings
@@ -21,12 +24,15 @@ from pipelines.ingestion.product_run import ProductRun
 from pipelines.licences import clause_rows, clause_tests, release_tests
 from pipelines.licences.release_tests import LicenceTest
 from pipelines.runbook import DataFinding, Finding, Page
-from pipelines.store import clause_results, publications
+from pipelines.store import clause_results, publications, shared_people
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.engine import Store
 from pipelines.store.publications import PRELIMINARY, NewPublication, Publication
 from pipelines.workflows.report import MonthRun
 from pipelines.workspace import Workspace
+
+COMPARED_MONTHS = 3
+"""So many months before this one are compared product by product, as this one is."""
 
 
 class _ReadingState(NamedTuple):
@@ -201,11 +207,22 @@ def _measured(
     """The figures of these inputs, measured once for all readings that share them; None, and a finding, if they can't be."""
     try:
         if inputs.digest not in by_digest:
-            by_digest[inputs.digest] = measure.measure(fixed, workspace.group, inputs)
+            also = partial(_in_common, workspace, month_run, inputs)
+            by_digest[inputs.digest] = measure.measure(fixed, workspace.group, inputs, also)
     except RefusedError as error:
         month_run.note(Finding(str(error), runbook.of_refusal(error.refusals[0]) or Page.NOT_UNITED))
         return None
     return by_digest[inputs.digest]
+
+
+def _in_common(workspace: Workspace, month_run: MonthRun, inputs: Inputs, shares: Mapping[ProductRef, Share]) -> None:
+    """Measure whom the month's products have in common, of a month that pages are opened for; nothing else waits for that."""
+    # Of a month of years ago nobody asks, and a first run measures years.
+    if inputs.month < add_months(month_of(workspace.today), -COMPARED_MONTHS):
+        return
+    with unforeseen_into(f"who uses several products in {inputs.month:%Y-%m}", month_run.fail_aside):
+        alone = [vars(row) for row in in_common.measure_alone(shares)]
+        month_run.in_common[inputs.digest] = alone, [vars(row) for row in in_common.measure_pairs(shares)]
 
 
 def _append(
@@ -221,6 +238,8 @@ def _append(
     def evaluate_within(within: Store) -> None:
         causes.note(within, workspace.group, workspace.now)
         clause_results.append(within, results)
+        for inputs, (alone, pairs) in month_run.in_common.items():
+            shared_people.append(within, inputs, alone, pairs)
         evaluate.evaluate(within, workspace.group, workspace.registry, workspace.now)
 
     if not publications.append(store, month_run.month, new, tests, evaluate_within):

@@ -28,6 +28,8 @@ class MonthRun:
     """The month's first day."""
     measured: "dict[str, Measured]" = field(default_factory=dict)
     """By reading, what was published."""
+    in_common: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = field(default_factory=dict)
+    """By digest of inputs, whom each product alone brings, and whom each two have in common: rows of the store."""
     findings: list[Finding] = field(default_factory=list)
 
     def note(self, *findings: Finding) -> None:
@@ -39,6 +41,10 @@ class MonthRun:
         """Makes an error inside that nobody foresaw the month's finding: nothing of the month is published, other months are."""
         with unforeseen_into(f"{self.month:%Y-%m}", self._fail):
             yield
+
+    def fail_aside(self, refusal: Refusal) -> None:
+        """Take in that something beside the figures has failed unforeseen: the month is published all the same."""
+        self.note(Finding(str(refusal), Page.UNFORESEEN))
 
     def _fail(self, refusal: Refusal) -> None:
         self.measured = {}

@@ -8,7 +8,9 @@
 -- standard_error: of the sketch alone, users
 -- identity_low: users if all namespaces hold the same people
 -- identity_high: users if no two namespaces share a person
--- summed_products: sum over products, without deduplication
+-- summed_products: sum over products, without deduplication; what a reading of summed products counts
+-- summed_lower: 95 % lower bound of that sum, the products' own bounds added
+-- summed_upper: 95 % upper bound of that sum; null where a product has none
 -- days_expected: product-days due
 -- days_present: product-days contributed
 -- months_expected: product-months due
@@ -34,6 +36,8 @@ select
     f.identity_low,
     f.identity_high,
     f.summed_products,
+    s.summed_lower,
+    s.summed_upper,
     f.days_expected,
     f.days_present,
     f.months_expected,
@@ -50,4 +54,15 @@ select
     p.known_at as published_at
 from publications as p
 inner join figures as f on f.publication = p.id and f.scope = 'affiliate'
+left join (
+    select
+        a.publication,
+        a.subject,
+        cast(sum(q.lower) as bigint) as summed_lower,
+        case when count(q.upper) = count(*) then cast(sum(q.upper) as bigint) end as summed_upper
+    from figures as a
+    inner join figures as q on q.publication = a.publication and q.scope = 'product' and q.subject like a.subject || '/%'
+    where a.scope = 'affiliate'
+    group by a.publication, a.subject
+) as s on s.publication = p.id and s.subject = f.subject
 where p.id in (select max(id) from publications group by month, reading)

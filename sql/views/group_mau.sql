@@ -8,7 +8,9 @@
 -- standard_error: of the sketch alone, users
 -- identity_low: users if all namespaces hold the same people
 -- identity_high: users if no two namespaces share a person
--- summed_products: sum over products, without deduplication
+-- summed_products: sum over products, without deduplication; what a reading of summed products counts
+-- summed_lower: 95 % lower bound of that sum, the products' own bounds added
+-- summed_upper: 95 % upper bound of that sum; null where a product has none
 -- days_expected: product-days due
 -- days_present: product-days contributed
 -- months_expected: product-months due
@@ -37,6 +39,8 @@ select
     f.identity_low,
     f.identity_high,
     f.summed_products,
+    s.summed_lower,
+    s.summed_upper,
     f.days_expected,
     f.days_present,
     f.months_expected,
@@ -56,4 +60,13 @@ select
     p.known_at as published_at
 from publications as p
 inner join figures as f on f.publication = p.id and f.scope = 'group'
+left join (
+    select
+        publication,
+        cast(sum(lower) as bigint) as summed_lower,
+        case when count(upper) = count(*) then cast(sum(upper) as bigint) end as summed_upper
+    from figures
+    where scope = 'product'
+    group by publication
+) as s on s.publication = p.id
 where p.id in (select max(id) from publications group by month, reading)

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 from collections.abc import Callable
+from datetime import UTC, date, datetime
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,14 @@ from typing import Any
 import pytest
 
 from affiliates.manifests.loader import read_group
+from affiliates.periods import add_months
 from dashboards.cli.main import main
 from pipelines.forecasting.forecast import forecast_from_paths, walk
 from pipelines.forecasting.series import Point, even_series
+from pipelines.store import alert_log, contributions
 from pipelines.workflows.run import run
 from tests.support.command import mauwatch
+from tests.support.databases import SQLITE
 from tests.support.groups import NOW, entity, product, write_group
 
 Here = Callable[..., tuple[object, str, str]]
@@ -163,6 +167,34 @@ def test_a_groups_own_months(tmp_path: Path, here: Here) -> None:
     (directory / "alerts.yaml").write_text("levels: {}\n")
     code, _, errors = here()
     assert (code, "alerts.yaml:1" in errors) == (2, True)
+
+
+def test_an_alert_and_the_forecast_say_one_chance(tmp_path: Path, here: Here) -> None:
+    """Of more months than alerts used to look back at, with days of the month that isn't over: they said 57.89 and 57.78 %.
+
+    With `--to-date` the people so far count as well, which is another question.
+    """
+    months = [add_months(date(2021, 10, 1), number) for number in range(43)]
+    counts = [
+        {"month": f"{m:%Y-%m}", "users": 480_000_000 + 4_500_000 * n + 9_000_000 * (n % 4), "unit": "people", "document": "x",
+         "attested_by": "CFO"}
+        for n, m in enumerate(months)
+    ]  # fmt: skip
+    app = product(**{"from": "2021-10-01", "to": "2025-05-01", "sources": [], "grain": "month", "counts": counts})
+    directory = write_group(tmp_path, [entity("a", [app])])
+    run(directory, read_group(directory), datetime(2025, 5, 5, tzinfo=UTC))
+    with contributions.open_store(SQLITE, directory) as store:
+        (alert,) = [one for one in alert_log.current(store).values() if one.kind == "threshold"]
+    found = json.loads(here("--json")[1])
+    assert alert.within_year is not None
+    assert alert.within_quarter is not None
+    assert 0.02 < alert.within_quarter < alert.within_year < 0.98
+    chances = [period["probability_crossed"] for period in found["periods"]]
+    assert (chances[2], chances[11]) == (round(alert.within_quarter, 4), round(alert.within_year, 4))
+    asked = json.loads(here("--json", "--threshold", 700_000_000, "--horizon", 36)[1])
+    assert [period["probability_crossed"] for period in asked["periods"]][:24] == chances, "the same question, further ahead"
+    assert not any("to date" in note for note in found["notes"])
+    assert here("--to-date", "--series", "x.csv", "--threshold", 1)[0] == 2
 
 
 @pytest.mark.parametrize("threshold", [700.0, 1e6])

@@ -1,7 +1,9 @@
 """What pages read: values as they were published, each with what it rests on, and nothing in the place of what isn't."""
 
+import shutil
+import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,13 +11,17 @@ import pytest
 from affiliates.errors import Code, RefusedError
 from affiliates.manifests.group import Group
 from affiliates.manifests.loader import read_group
-from pipelines.figures import page_month, published_group, published_licences, published_overview
+from affiliates.periods import month_end
+from pipelines.figures import page_month, published_data, published_group, published_licences, published_overview
 from pipelines.figures.page_month import PageMonth
 from pipelines.licences import release_tests
 from pipelines.licences.registry import builtin
-from pipelines.store import contributions
+from pipelines.store import clause_results, contributions, month_notes, publications
 from pipelines.store.contributions import ContributionStore
+from pipelines.workflows import close
+from pipelines.workflows.close import Signature
 from pipelines.workflows.run import run
+from pipelines.workspace import Workspace
 from tests.support.databases import SQLITE
 from tests.support.groups import Manifests, entity, events, product, source, write_group
 
@@ -179,3 +185,88 @@ def test_what_isnt_there_is_refused_by_name(
     with pytest.raises(RefusedError) as raised:
         page(store, group, directory, month, reading)
     assert raised.value.refusals[0].code == code
+
+
+TABLES = (
+    "outlook_months", "outlooks", "clause_results", "month_changes", "range_parts", "unique_additions", "product_overlaps",
+    "runs",
+)  # fmt: skip
+
+
+@pytest.fixture
+def older(directory: Path, tmp_path: Path) -> Path:
+    """The group with a store that an older version has filled: nothing is in the new tables."""
+    copied = tmp_path / "group"
+    shutil.copytree(directory, copied)
+    with sqlite3.connect(copied / ".mauwatch" / "store.sqlite") as connection:
+        for table in TABLES:
+            connection.execute(f"delete from {table}")
+    return copied
+
+
+def test_what_an_older_version_has_published_is_read_and_the_next_run_publishes_the_rest(older: Path, group: Group) -> None:
+    """A page over such a store mustn't fail, nor show a zero, growth, or `under` for what isn't published."""
+    with contributions.open_store(SQLITE, older) as opened, opened.snapshot() as fixed:
+        shown = published_overview.read(fixed, group, page(fixed, group, older, THIRD), 700_000_000, NOW)
+        assert (shown.outlook, shown.licences, shown.group_page.month.page.last_run) == (None, (), None)
+        assert (shown.group_page.step.comparable, shown.group_page.step.changes) == (None, ())
+        assert shown.group_page.month.group.parts == ()
+        assert all(row.addition is None for row in shown.group_page.products)
+        assert shown.group_page.month.counted.estimate == 120
+        with pytest.raises(RefusedError, match="nothing is published"):
+            page(fixed, group, older, date(2024, 12, 1))
+    run(older, read_group(older), NOW + timedelta(hours=1))
+    with contributions.open_store(SQLITE, older) as opened, opened.snapshot() as fixed:
+        shown = published_overview.read(fixed, group, page(fixed, group, older, THIRD), 700_000_000, NOW)
+        assert shown.outlook is not None
+        assert shown.licences
+        assert kinds(shown.group_page.step) == [("joined", "b")]
+        assert shown.group_page.month.group.parts
+        assert shown.group_page.month.page.last_run is not None
+
+
+def test_a_month_that_is_published_anew_has_its_step_and_the_next_ones_noted_anew(directory: Path, tmp_path: Path) -> None:
+    """Signed and restated: the causes of a publication that is gone would stand beside figures that are others."""
+    copied = tmp_path / "group"
+    shutil.copytree(directory, copied)
+    group = read_group(copied)
+    with Workspace(copied, group, NOW) as workspace:
+        close.close_month(workspace, SECOND, Signature("Head of Finance", despite="early"))
+    users_now = events([*users(0, 60, FIRST), *users(0, 75, SECOND), *users(0, 70, THIRD, FOURTH)])
+    users_now.write_parquet(copied / "app.parquet")
+    run(copied, group, NOW + timedelta(hours=1), SECOND, month_end(SECOND))
+    with Workspace(copied, group, NOW + timedelta(hours=2)) as workspace:
+        close.close_month(workspace, SECOND, Signature("Head of Finance", "early", "five came late"))
+    with contributions.open_store(SQLITE, copied) as opened, opened.snapshot() as fixed:
+        second = published_group.read(fixed, group, page(fixed, group, copied, SECOND), NOW).step
+        third = published_group.read(fixed, group, page(fixed, group, copied, THIRD), NOW)
+        assert (second.difference, kinds(second)) == (None, [("restated", "")])
+        assert kinds(third.step) == [("joined", "b"), ("restated", "")]
+        # Everybody's month before is another one, `a/app`'s too.
+        assert {row.product: row.step.difference for row in third.products}["a/app"] is None
+        in_force = {publication.id for publication in publications.in_force(fixed).values()}
+        noted = {pair for pair in month_notes.noted(fixed) if pair[0] in in_force and pair[1] in {*in_force, None}}
+        assert {publication for publication, _ in noted} == in_force
+        data = published_data.read(fixed, group, NOW, copied)
+        assert [(row.state, row.reason) for row in data.signed[:1]] == [("restated", "five came late")]
+        assert {row.state for row in data.signed} == {"closed", "restated"}
+        assert [row.product for row in data.replaced] == ["a/app"] * len(data.replaced)
+        results = clause_results.current(fixed)
+        assert {row["licence"] for row in results} >= {"llama-4"}
+
+
+def test_a_page_shows_the_day_that_replaced_another_and_whom_products_share(
+    store: ContributionStore, group: Group, directory: Path
+) -> None:
+    """The cells of the matrix: measured, or said why not."""
+    shown = published_group.read(store, group, page(store, group, directory, THIRD), NOW)
+    pair = shown.overlaps["a/app", "b/shop"]
+    assert (pair.state, pair.estimate) == ("measured", 40)
+    assert (shown.overlaps["a/app", "a/calls"].state, shown.overlaps["a/app", "a/calls"].estimate) == ("not_measured", None)
+    additions = {row.product: row.addition for row in shown.products}
+    assert {name: (one.state, one.estimate) for name, one in additions.items() if one} == {
+        "a/app": ("measured", 30), "b/shop": ("measured", 20), "a/calls": ("not_measured", None),
+    }  # fmt: skip
+    first = published_group.read(store, group, page(store, group, directory, FIRST), NOW)
+    assert first.overlaps == {}
+    assert all(row.addition is None for row in first.products), "of older months nothing is compared"

@@ -202,3 +202,17 @@ def test_chunks_are_all_items_in_their_order() -> None:
 def test_the_newest_schema_is_the_migrations_last() -> None:
     """By the files' names, for alembic is asked only where a schema has to be made."""
     assert upgrade.newest_revision() == ScriptDirectory.from_config(upgrade.config()).get_current_head()
+
+
+def test_a_process_that_changes_its_folder_opens_the_store_of_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Engines are kept for the next one who opens the same store: by `.` that was another group's."""
+    for number, name in enumerate(("one", "other")):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        with contributions.open_store(SQLITE, Path(), create=True) as opened:
+            assert opened.read_months() == []
+            month = date(2025, 1 + number, 1)
+            opened.replace_counts(month, month, [StatedCount("a", "app", month, "count", 1, "people", "x", "y")], NOW)
+            assert opened.read_months() == [month]

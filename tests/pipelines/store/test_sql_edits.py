@@ -109,6 +109,7 @@ def test_a_store_that_nobody_has_edited_is_right(opened: tuple[ContributionStore
     assert verification.wrong == []
     assert [line.partition(":")[0] for line in verification.unknown] == [
         "sources_seen",
+        "outlooks, outlook_months, clause_results, month_changes, range_parts, unique_additions, product_overlaps, runs",
         "whether the ledger is the one of that time",
     ]
 

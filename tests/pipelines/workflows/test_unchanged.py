@@ -32,13 +32,14 @@ from affiliates.periods import DAY, end_of
 from affiliates.sources.places import PlaceState, are_apart
 from pipelines.figures.figure_cache import FOLDER as FIGURES
 from pipelines.ingestion.quarantine import QUARANTINE
-from pipelines.store import run_log
+from pipelines.store import contributions, run_log
 from pipelines.workflows import basis, unchanged
 from pipelines.workflows.quiet_run import quiet_run
 from pipelines.workflows.report import Report
 from pipelines.workflows.unchanged import FILE, Look
 from pipelines.workspace import Workspace
 from tests.support.command import mauwatch
+from tests.support.databases import SQLITE
 from tests.support.groups import KEY, NOW, entity, events, product, write_group
 from tests.support.runs import go
 
@@ -140,6 +141,25 @@ def test_what_is_said_again_is_what_was_said(running: Path) -> None:
     assert again.to_dict()["products"]["a/app"]["missing_days"] == ["2025-03-05"]
     assert not again.clean
     assert oct((directory / FILE).stat().st_mode)[-3:] == "600"
+
+
+def test_when_a_run_last_looked_is_known_and_hides_no_change(running: Path) -> None:
+    """A day on which all is as it was left no trace: nobody could tell it from a day without a run."""
+    directory = running
+    quietly(directory)
+    moments = [LATER + timedelta(minutes=minutes) for minutes in (1, 2)]
+    for now in moments:
+        again = said_again(directory, now)
+        assert again is not None, "the line of the run before is no change"
+    with contributions.open_store(SQLITE, directory) as store:
+        looked = run_log.latest(store, directory, 3)
+        assert [(one.at, one.kind) for one in looked] == [(moments[1], "unchanged"), (moments[0], "unchanged"), (LATER, "quiet")]
+        assert {(one.result, one.findings) for one in looked} == {("findings", 1)}
+    go(directory, LATER + timedelta(minutes=3))
+    with contributions.open_store(SQLITE, directory) as store:
+        stored = run_log.latest(store, None, 4)
+    assert [one.kind for one in stored] == ["whole", "unchanged", "unchanged", "quiet"], "the run that writes takes them along"
+    assert not (directory / run_log.FILE).exists()
 
 
 @pytest.mark.parametrize("form", [(), ("--json",), ("--log-json",)])
