@@ -26,6 +26,7 @@ from pipelines.runbook import Page
 from pipelines.store import alert_log, contributions, engine, outbox
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.process_identity import process_is_gone
+from pipelines.workflows import run_note
 from pipelines.workflows.publish import note_data, outdated_months
 from pipelines.workspace import Workspace
 
@@ -60,6 +61,8 @@ def job() -> dg.JobDefinition:
                 for refusal in evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, whole=True):
                     report.fail(refusal)
             findings = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
+            with report.step("the log of runs"):
+                run_note.note_watch(workspace, store, len([*report.findings, *findings]), report.failed)
             if report.failed:  # The failure of this run is an alert, which the next one that succeeds ends.
                 raise failure("\n".join(map(str, report.findings)), report.pages)
             failed_run = alert_log.current(store).get(FAILED)

@@ -90,7 +90,10 @@ def _publish(workspace: Workspace, store: ContributionStore, month_run: MonthRun
                 new.append(new_publication(measured, state.reading, group, position, workspace.now, PRELIMINARY))
                 month_run.measured[state.reading.name] = measured
         tests = _tests_of(workspace, fixed, month, by_digest) if new else []
-        results = [*clause_rows.of_releases(tests, workspace.now), *_clauses_of(workspace, fixed, month, by_digest, bool(new))]
+        results = list(clause_rows.of_releases(tests, workspace.now))
+        # What pages show keeps no figure, and no alert of it, from anybody.
+        with unforeseen_into(f"the clauses that {month:%Y-%m} is tested by", month_run.fail_aside):
+            results += _clauses_of(workspace, fixed, month, by_digest, bool(new))
     if new:
         _append(workspace, store, month_run, new, release_tests.rows(tests, workspace.now), results)
 
@@ -236,7 +239,8 @@ def _append(
     """Store the publications with their causes and the alerts that follow, in one transaction: a crash loses no alert."""
 
     def evaluate_within(within: Store) -> None:
-        causes.note(within, workspace.group, workspace.now)
+        with unforeseen_into(f"the causes of changes in {month_run.month:%Y-%m}", month_run.fail_aside):
+            causes.note(within, workspace.group, workspace.now)
         clause_results.append(within, results)
         for inputs, (alone, pairs) in month_run.in_common.items():
             shared_people.append(within, inputs, alone, pairs)

@@ -5,6 +5,7 @@ from importlib import metadata
 from pathlib import Path
 
 from pipelines.store import run_log
+from pipelines.store.contributions import ContributionStore
 from pipelines.store.run_log import LoggedRun
 from pipelines.workflows.report import Report
 from pipelines.workspace import Workspace
@@ -17,6 +18,12 @@ def note(workspace: Workspace, report: Report, first: date | None = None, last: 
         if store is not None:
             kind = "whole" if first is None and last is None else "range"
             run_log.append(store, workspace.directory, report.logged(workspace.now, kind, _program()))
+
+
+def note_watch(workspace: Workspace, store: ContributionStore, findings: int, failed: bool) -> None:
+    """Note Dagster's daily look, which evaluates what its other jobs have published; `findings`: how many it told of."""
+    result = "failed" if failed else "findings" if findings else "clean"
+    run_log.append(store, workspace.directory, LoggedRun(workspace.now, "watch", result, findings, 0, _program()))
 
 
 def note_failure(directory: Path, now: datetime) -> None:

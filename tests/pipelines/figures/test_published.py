@@ -12,10 +12,11 @@ from affiliates.errors import Code, RefusedError
 from affiliates.manifests.group import Group
 from affiliates.manifests.loader import read_group
 from affiliates.periods import month_end
-from pipelines.figures import page_month, published_data, published_group, published_licences, published_overview
+from pipelines.figures import causes, page_month, published_data, published_group, published_licences, published_overview
 from pipelines.figures.page_month import PageMonth
 from pipelines.licences import release_tests
 from pipelines.licences.registry import builtin
+from pipelines.runbook import Page
 from pipelines.store import clause_results, contributions, month_notes, publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.workflows import close
@@ -101,9 +102,9 @@ def test_a_step_says_its_cause_and_what_cant_be_compared_has_no_number(
         THIRD: (None, [("joined", "b")], {"a/app": 0, "a/calls": 0, "b/shop": None}),
         FOURTH: (None, [("stand_in", "a/calls")], {"a/app": 0, "a/calls": None, "b/shop": 0}),
     }
-    for month, (difference, causes, by_product) in wanted.items():
+    for month, (difference, kinds_of_causes, by_product) in wanted.items():
         shown = published_group.read(store, group, page(store, group, directory, month), NOW)
-        assert (shown.step.difference, kinds(shown.step)) == (difference, causes)
+        assert (shown.step.difference, kinds(shown.step)) == (difference, kinds_of_causes)
         assert shown.step.comparable is (difference is not None)
         assert {row.product: row.step.difference for row in shown.products} == by_product
     joined = published_group.read(store, group, page(store, group, directory, THIRD), NOW).step.changes[0]
@@ -270,3 +271,18 @@ def test_a_page_shows_the_day_that_replaced_another_and_whom_products_share(
     first = published_group.read(store, group, page(store, group, directory, FIRST), NOW)
     assert first.overlaps == {}
     assert all(row.addition is None for row in first.products), "of older months nothing is compared"
+
+
+def test_a_cause_that_cant_be_told_keeps_no_figure_from_anybody(
+    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What pages show is noted in the transaction of the figures: an error there would undo them, and the alerts with them."""
+    copied = tmp_path / "group"
+    shutil.copytree(directory, copied)
+    events([*users(0, 60, FIRST), *users(0, 70, SECOND, THIRD), *users(0, 80, FOURTH)]).write_parquet(copied / "app.parquet")
+    monkeypatch.setattr(causes, "range_parts", lambda *_: 1 // 0)
+    report = run(copied, read_group(copied), NOW + timedelta(hours=1), FOURTH, month_end(FOURTH))
+    assert report.published == [FOURTH]
+    assert any(finding.page == Page.UNFORESEEN and "the causes of changes" in str(finding) for finding in report.findings)
+    with contributions.open_store(SQLITE, copied) as opened, opened.snapshot() as fixed:
+        assert page_month.month(fixed, page(fixed, read_group(copied), copied)).counted.estimate == 80 + 10 + 33
