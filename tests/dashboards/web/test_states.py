@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from tests.support.groups import SECRET
 from tests.support.pages_group import as_viewer, edit, store_of, write_pages_group
 from tests.support.pages_requests import call, client_of, words
 
@@ -29,7 +30,7 @@ def with_another_file(directory: Path) -> None:
 
 def with_unreachable_store(directory: Path) -> None:
     settings = directory / "group.yaml"
-    url = "postgresql://mauwatch:pass-word-4711@127.0.0.1:9/mauwatch"
+    url = f"postgresql://mauwatch:{SECRET}@localhost:9/mauwatch"
     settings.write_text(settings.read_text().replace("sqlite:///.mauwatch/store.sqlite", url))
 
 
@@ -57,7 +58,7 @@ def test_a_page_says_what_is_wrong_with_the_store(
     response = client_of(directory).get(path)
     assert response.status_code == status
     assert said in words(response)
-    assert "pass-word-4711" not in response.text
+    assert SECRET not in response.text
     assert "Traceback" not in response.text
 
 
