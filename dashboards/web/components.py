@@ -31,6 +31,11 @@ def aria(**values: str) -> dict[str, Any]:
     return {f"aria-{name}": value for name, value in values.items()}
 
 
+def plain(text: str) -> str:
+    """A text of the terminal as a page writes it: quotes around a result's name, and none of Markdown's."""
+    return text.replace("`", '"')
+
+
 def glyph(name: str) -> Component:
     """A result's glyph, which stands beside its words."""
     return html.Span(RESULTS[name][0], **HIDDEN)

@@ -1,5 +1,5 @@
 """The pages of the application, in the order of the navigation."""
 
-from dashboards.web.pages import alert, forecast, group, overview
+from dashboards.web.pages import alert, data, forecast, group, licences, overview
 
-PAGES = (overview.PAGE, group.PAGE, forecast.PAGE, alert.PAGE)
+PAGES = (overview.PAGE, group.PAGE, licences.PAGE, forecast.PAGE, data.PAGE, alert.PAGE)

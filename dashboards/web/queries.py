@@ -3,12 +3,12 @@
 A viewer of affiliates gets their rows alone: rows are chosen here and not on a page, where one forgotten line would show them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from affiliates.manifests.group import Group, affiliate_of
 from affiliates.manifests.product import ProductRef
@@ -18,8 +18,9 @@ from dashboards.web.group_directory import GroupManifests
 from dashboards.web.router import Parameters
 from dashboards.web.viewer import Role, Viewer
 from pipelines.counting.figure import Figure
-from pipelines.figures import page_month, published_group
+from pipelines.figures import page_month, published_data, published_group
 from pipelines.figures.months import ClauseCount, clause_count
+from pipelines.figures.published_data import DataPage
 from pipelines.figures.published_group import DayCell, Overlap, ProductRow
 from pipelines.figures.rows import read_figures
 from pipelines.licences import release_tests
@@ -43,6 +44,7 @@ from pipelines.store.publications import Publication
 from pipelines.store.run_log import LoggedRun
 
 TREND_MONTHS = 24
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,34 @@ class PageRows:
     def has_store(self) -> bool:
         """Whether there is a store: the first run makes one."""
         return self._store is not None
+
+    def read_group(self, reader: Callable[[ContributionStore], Read]) -> Read | None:
+        """What a reader of published rows gives; null without a store, and for a viewer who doesn't see the whole group."""
+        return reader(self._store) if self._store is not None and self.sees_group else None
+
+    def data(self) -> DataPage | None:
+        """What was handed in and what happened to it, as far as the viewer may see that; null without a store."""
+        if self._store is None:
+            return None
+        page = published_data.read(self._store, self.group, self.now, self._directory)
+        if self.sees_group:
+            return page
+        mine = self.viewer.affiliates
+        return DataPage(
+            tuple(row for row in page.products if self.sees(row.product)),
+            tuple(receipt for receipt in page.receipts if receipt.sender in mine),
+            tuple(receipt for receipt in page.refused if receipt.sender in mine),
+            tuple(row for row in page.late if self.sees(row.product)),
+            tuple(row for row in page.replaced if self.sees(row.product)),
+            # Signatures and runs are of the whole group.
+            (),
+            (),
+        )
+
+    @property
+    def directory(self) -> Path:
+        """The group directory."""
+        return self._directory
 
     @property
     def sees_group(self) -> bool:

@@ -94,6 +94,8 @@ class WebPage:
     """The page's callbacks by their output, as Dash posts it, with the roles that may call them."""
     register: Callable[["Dash", Any], None] | None = None
     """Registers the callbacks; is called once, with the app and the `RowSource` of rows."""
+    files: Mapping[str, frozenset[Role]] = field(default_factory=dict)
+    """Addresses of files that the page offers beside its charts' data, with the roles that may have them."""
     in_navigation: bool = True
 
 
@@ -141,6 +143,7 @@ class Router:
 
     def __init__(self, pages: Sequence[WebPage]) -> None:
         self.pages = {page.path: page for page in pages}
+        self.files = {path: roles for page in pages for path, roles in page.files.items()}
         self.charts = {chart.name: (chart, page) for page in pages for chart in page.charts}
 
     def page_of(self, path: str) -> WebPage | None:
@@ -153,7 +156,9 @@ class Router:
         return page if page is not None and page.takes_id and _ID.fullmatch(number) else None
 
     def roles_of(self, path: str) -> frozenset[Role] | None:
-        """Who may ask for a path: a page, or a chart's data; null for an unknown path."""
+        """Who may ask for a path: a page, a chart's data, or a file; null for an unknown path."""
+        if path in self.files:
+            return self.files[path]
         if path.startswith("/chart/"):
             named = self.charts.get(path.removeprefix("/chart/").rpartition(".")[0])
             return named[1].roles if named else None

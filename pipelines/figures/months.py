@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 
-from affiliates.errors import RefusedError
+from affiliates.errors import Code, RefusedError, refused
 from affiliates.manifests.group import Group
 from affiliates.manifests.product import ProductRef
 from affiliates.manifests.readings import Reading
@@ -50,7 +50,8 @@ class Months:
     """The figures of a group's months, each looked up or measured once.
 
     `measured`: figures that are known already, by the digest of their inputs; `anew`: as if nothing were published; `as_run`: a
-    month that isn't signed has the figures that a run would publish now; `kept`: where measured figures are looked up and kept.
+    month that isn't signed has the figures that a run would publish now; `kept`: where measured figures are looked up and kept;
+    `measures`: whether a month that is neither published nor kept is measured; else it is refused: a page has no time for that.
     """
 
     def __init__(
@@ -61,8 +62,10 @@ class Months:
         anew: bool = False,
         as_run: bool = False,
         kept: FigureCache | None = None,
+        measures: bool = True,
     ) -> None:
         self.store = store
+        self._measures = measures
         self.group = group
         self._kept = kept
         self._as_run = as_run
@@ -136,11 +139,18 @@ class Months:
         if key not in self._by_digest:
             measured = self._kept.read(inputs) if self._kept else None
             if measured is None:
+                self._require_measuring(inputs.month)
                 measured = measure.measure(self.store, self.group, inputs)
                 if self._kept:
                     self._kept.keep(measured)
             self._by_digest[key] = measured
         return replace(self._by_digest[key], inputs=inputs)
+
+    def _require_measuring(self, month: date) -> None:
+        if not self._measures:
+            raise refused(
+                Code.FIGURE_MISSING, f"{month:%Y-%m}", "isn't published with what it rests on now", "", "run it: mauwatch run"
+            )
 
     def lacks_sketches(self, month: date, reading: Reading, on: date) -> bool:
         """Whether a signed month's figures for the group of a day aren't published, and sketches of them were erased since."""

@@ -12,7 +12,8 @@ from PIL import Image
 from tests.support import workbooks
 from tests.support.browser import OpenedPage
 
-PAGES = ["/", "/group", "/forecast", "/alerts", "/alerts/3"]
+CELL = "/licences?licence=llama-4&clause=mau&licensee=holding&reading=unique_people"
+PAGES = ["/", "/group", "/licences", CELL, "/forecast", "/data", "/alerts", "/alerts/3"]
 FOCUSABLE = "a[href], button, input, summary, select, textarea, [tabindex='0']"
 SCREENS = [(1280, "light"), (1280, "dark"), (390, "dark"), (390, "light")]
 
@@ -34,7 +35,7 @@ def test_a_page_is_whole_on_each_screen(path: str, opened: OpenedPage, site: str
         page.wait_for_function(f"() => document.documentElement.dataset.mantineColorScheme === '{scheme}'")
         opened.wait()
         assert page.locator("[data-state='failed']").count() == 0
-        name = path.strip("/").replace("/", "-") or "overview"
+        name = path.strip("/").partition("&")[0].replace("/", "-").replace("?", "-") or "overview"
         page.screenshot(path=screenshots / f"{name}-{width}-{scheme}.png", full_page=True)
         # Wider than the screen, and half of the page would have to be guessed at.
         assert page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0, (width, scheme)
