@@ -1,6 +1,6 @@
 """Trials of overlaps whose truth is known: pairs of sketches of made-up people, hashed for real, by seed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,8 +37,16 @@ class Case:
 
     def sketches(self, seed: int) -> tuple[Registers, Registers]:
         """The two sketches of a trial; no seed has people of another's."""
-        salt = int(np.random.default_rng(seed).integers(1 << 63))
-        return people(0, self.first, self.lg_k, salt), people(self.first - self.common, self.second, self.lg_k, salt)
+        salt = _salt(seed)
+        return people(0, self.first, self.lg_k, salt), self.other(salt)
+
+    def other(self, salt: int) -> Registers:
+        """The second sketch of a trial."""
+        return people(self.first - self.common, self.second, self.lg_k, salt)
+
+
+def _salt(seed: int) -> int:
+    return int(np.random.default_rng(seed).integers(1 << 63))
 
 
 @dataclass(frozen=True)
@@ -78,15 +86,23 @@ def included_and_excluded(a: Registers, b: Registers) -> float:
     return a.bounds().estimate + b.bounds().estimate - Registers.union([a, b]).bounds().estimate
 
 
-def outcome(case: Case, trials: int, plain_trials: int | None = None) -> Outcome:
-    """Try a case with seeds from 1, and inclusion and exclusion with the first `plain_trials` of them (default: all)."""
-    measured = list(ordered(lambda seed: _trial(case, seed, plain_trials is None or seed <= plain_trials), range(1, trials + 1)))
+def outcomes(cases: Sequence[Case], trials: int, plain_trials: int | None = None) -> list[Outcome]:
+    """Try cases with seeds from 1, and inclusion and exclusion with the first `plain_trials` of them (default: all).
+
+    Cases whose first sketches are alike share them, trial by trial: making them takes the most time.
+    """
+    seeds = range(1, trials + 1)
+    measured = list(ordered(lambda seed: _trials(cases, seed, plain_trials is None or seed <= plain_trials), seeds))
+    return [_outcome(case, [of_seed[place] for of_seed in measured]) for place, case in enumerate(cases)]
+
+
+def _outcome(case: Case, measured: Sequence[tuple[MeasuredOverlap, float | None]]) -> Outcome:
     overlaps = [trial for trial, _ in measured]
     plain = [estimate - case.common for _, estimate in measured if estimate is not None]
     errors = [trial.common.estimate - case.common for trial in overlaps]
     covered = {name: _mean(holds(getattr(trial, name), case.truth[name]) for trial in overlaps) for name in NUMBERS}
     measurable = _mean(trial.measurable for trial in overlaps)
-    return Outcome(case, trials, covered, _root_mean_square(errors), _root_mean_square(plain), measurable)
+    return Outcome(case, len(measured), covered, _root_mean_square(errors), _root_mean_square(plain), measurable)
 
 
 def holds(bounds: Bounds, truth: float) -> bool:
@@ -94,9 +110,11 @@ def holds(bounds: Bounds, truth: float) -> bool:
     return bounds.lower <= truth <= bounds.upper
 
 
-def _trial(case: Case, seed: int, plain: bool) -> tuple[MeasuredOverlap, float | None]:
-    a, b = case.sketches(seed)
-    return overlap(a, b), included_and_excluded(a, b) if plain else None
+def _trials(cases: Sequence[Case], seed: int, plain: bool) -> list[tuple[MeasuredOverlap, float | None]]:
+    salt = _salt(seed)
+    firsts = {key: people(0, key[0], key[1], salt) for key in dict.fromkeys((case.first, case.lg_k) for case in cases)}
+    pairs = [(firsts[case.first, case.lg_k], case.other(salt)) for case in cases]
+    return [(overlap(a, b), included_and_excluded(a, b) if plain else None) for a, b in pairs]
 
 
 def _mean(values: Iterator[bool]) -> float:

@@ -8,7 +8,8 @@ inclusion and exclusion takes ten times as long, and an eighth of the trials hav
 import argparse
 from collections.abc import Iterator, Sequence
 
-from tests.support.overlaps import Case, Outcome, outcome
+from tests.support.overlaps import Case, Outcome
+from tests.support.overlaps import outcomes as tried
 
 SHARED = (0.01, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
 """Shares of the smaller set that are in both."""
@@ -27,8 +28,8 @@ SIZES = (
 def outcomes(trials: int, sizes: Sequence[tuple[int, int, int]] = SIZES) -> Iterator[Outcome]:
     """One outcome for each sizes and share, in their order."""
     for lg_k, first, second in sizes:
-        for shared in SHARED:
-            yield outcome(Case(lg_k, first, second, shared), trials, plain_trials=trials // 8 if lg_k == 21 else None)
+        cases = [Case(lg_k, first, second, shared) for shared in SHARED]
+        yield from tried(cases, trials, plain_trials=trials // 8 if lg_k == 21 else None)
 
 
 def row(outcome: Outcome) -> str:
