@@ -3,10 +3,11 @@
 A run notes both in the transaction of the figures. Publications of older versions have neither until the next run.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from affiliates.errors import Refusal, unforeseen_into
 from affiliates.manifests.group import Group
 from affiliates.manifests.readings import Reading
 from affiliates.periods import month_before
@@ -24,8 +25,11 @@ Row = Mapping[str, Any]
 """Values by column name."""
 
 
-def note(store: Store, group: Group, now: datetime) -> None:
-    """Note what isn't noted yet of the publications in force; all in one transaction, the store's own if it has begun one."""
+def note(store: Store, group: Group, now: datetime, errors: Callable[[Refusal], None]) -> None:
+    """Note what isn't noted yet of the publications in force; all in one transaction, the store's own if it has begun one.
+
+    `errors`: given each error that nobody foresaw. The publication that it is about has no notes then, and all others have.
+    """
     in_force = publications.in_force(store)
     # Two queries where nothing is missing, which is each run's usual case.
     noted = month_notes.noted(store)
@@ -34,7 +38,7 @@ def note(store: Store, group: Group, now: datetime) -> None:
     with store.writing() as connection:
         within = ContributionStore(store.engine, connection, writes=True)
         notes = _Notes(within, group, now)
-        month_notes.append(within, *notes.missing())
+        month_notes.append(within, *notes.missing(errors))
 
 
 def _pair(in_force: Mapping[tuple[date, str], Publication], key: tuple[date, str]) -> tuple[int, int | None]:
@@ -54,7 +58,7 @@ class _Notes:
         self._readings = {reading.name: reading for reading in group.readings.readings}
         self._read: dict[int, tuple[Measured, Inputs]] = {}
 
-    def missing(self) -> tuple[list[Row], list[Row]]:
+    def missing(self, errors: Callable[[Refusal], None]) -> tuple[list[Row], list[Row]]:
         """The rows of `month_changes` and of `range_parts` that aren't there yet. A reading that is gone gets none."""
         noted = month_notes.noted(self._store)
         known = {publication for publication, _ in noted}
@@ -66,10 +70,12 @@ class _Notes:
             if reading is None or pair in noted:
                 continue
             before = self._in_force.get((month_before(key[0]), key[1]))
-            changes += self._changes(publication, before, reading)
-            # Widths are the publication's own, whatever is published of the month before.
-            if publication.id not in known:
-                parts += self._parts(publication, reading)
+            # One month's rows that nobody can read keep neither the figures nor other months' causes from anybody.
+            with unforeseen_into(f"the causes of changes in {key[0]:%Y-%m}", errors):
+                own = list(self._changes(publication, before, reading))
+                # Widths are the publication's own, whatever is published of the month before.
+                parts += [] if publication.id in known else list(self._parts(publication, reading))
+                changes += own
         return changes, parts
 
     def _changes(self, publication: Publication, before: Publication | None, reading: Reading) -> Iterator[Row]:

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 from affiliates import signing
-from affiliates.errors import Code, RefusedError, refused, unforeseen_into, unseen_sign
+from affiliates.errors import Code, RefusedError, refused, unseen_sign
 from affiliates.manifests.attestations import Attested
 from affiliates.manifests.group import Group
 from affiliates.manifests.loader import read_attested
@@ -106,8 +106,7 @@ def close_month(workspace: Workspace, month: date, signature: Signature) -> dict
 
     def evaluate_within(within: Store) -> None:
         # A signature stands without them: the next run notes what is missing, or says why it can't.
-        with unforeseen_into(f"the causes of changes in {name}", lambda refusal: None):
-            causes.note(within, group, workspace.now)
+        causes.note(within, group, workspace.now, lambda refusal: None)
         clause_results.append(within, list(clause_rows.of_releases(tests, workspace.now)))
         evaluate.evaluate(within, group, workspace.registry, workspace.now)
 

@@ -239,8 +239,7 @@ def _append(
     """Store the publications with their causes and the alerts that follow, in one transaction: a crash loses no alert."""
 
     def evaluate_within(within: Store) -> None:
-        with unforeseen_into(f"the causes of changes in {month_run.month:%Y-%m}", month_run.fail_aside):
-            causes.note(within, workspace.group, workspace.now)
+        causes.note(within, workspace.group, workspace.now, month_run.fail_aside)
         clause_results.append(within, results)
         for inputs, (alone, pairs) in month_run.in_common.items():
             shared_people.append(within, inputs, alone, pairs)

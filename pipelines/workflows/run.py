@@ -125,7 +125,7 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
             days = first or date.min, last or workspace.today
             facts = responses.facts_of_range(*days, workspace.group, refused, report.failed)
         with report.step("the causes of changes"):  # Of publications that an older version has made.
-            causes.note(store, workspace.group, workspace.now)
+            causes.note(store, workspace.group, workspace.now, report.fail)
         with report.step("the alerts"):
             for refusal in evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, True, facts):
                 report.fail(refusal)
