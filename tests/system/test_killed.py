@@ -83,11 +83,13 @@ class Place:
     def rows(self) -> dict[str, Counter[str]]:
         """Everything in the store, and how often, but for what another run has otherwise.
 
-        Alerts speak of the moment of their run, which is another one's for each: tests/pipelines/alerts/test_delivery.py kills
-        those.
+        Alerts and the log of runs speak of the moment of their run, which is another one's for each:
+        tests/pipelines/alerts/test_delivery.py kills those.
         """
         tables = rows_of(self.store_url, self.directory)
-        return {table: Counter(map(_as_text, rows)) for table, rows in tables.items() if table not in ("incidents", "ledger")}
+        return {
+            table: Counter(map(_as_text, rows)) for table, rows in tables.items() if table not in ("incidents", "ledger", "runs")
+        }
 
     def in_force(self) -> Counter[str]:
         """The figures of the publications in force."""
