@@ -73,13 +73,15 @@ class Answers:
         # All that an answer depends on stands in its key: a viewer's name is written on the page.
         key = route.address, viewer, rows.state, id(rows.group)
         with self._lock:
-            if key in self._kept:
+            if route.page.is_kept and key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
         check(route.parameters, rows)
         content = route.page.layout(viewer, route.parameters, rows)
         tree = shell.frame(content, self._router, viewer, route, rows)
         answer = PageAnswer(200, f"{route.page.title} – {rows.group_name}", tree, rows.state)
+        if not route.page.is_kept:
+            return answer
         # Two requests may have built the same page: the later one replaces an equal one.
         with self._lock:
             self._kept[key] = answer

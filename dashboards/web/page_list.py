@@ -1,5 +1,5 @@
 """The pages of the application, in the order of the navigation."""
 
-from dashboards.web.pages import alert, data, forecast, group, licences, overview
+from dashboards.web.pages import alert, data, forecast, group, licences, overview, scenario, whatif
 
-PAGES = (overview.PAGE, group.PAGE, licences.PAGE, forecast.PAGE, data.PAGE, alert.PAGE)
+PAGES = (overview.PAGE, group.PAGE, licences.PAGE, forecast.PAGE, whatif.PAGE, data.PAGE, alert.PAGE, scenario.PAGE)

@@ -124,6 +124,11 @@ class PageRows:
         return self._directory
 
     @property
+    def snapshot(self) -> ContributionStore | None:
+        """The store at one moment, for readers that choose rows by the viewer's name themselves; null where there is none."""
+        return self._store
+
+    @property
     def sees_group(self) -> bool:
         """Whether the viewer may see figures of the whole group."""
         return bool(self.viewer.roles - {Role.affiliate})

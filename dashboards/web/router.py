@@ -97,6 +97,10 @@ class WebPage:
     files: Mapping[str, frozenset[Role]] = field(default_factory=dict)
     """Addresses of files that the page offers beside its charts' data, with the roles that may have them."""
     in_navigation: bool = True
+    has_choices: bool = True
+    """Whether month and reading can be chosen on the page."""
+    is_kept: bool = True
+    """Whether an answer is kept until something is published; false where the page shows what a viewer makes."""
 
 
 @dataclass(frozen=True)

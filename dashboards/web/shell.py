@@ -6,6 +6,7 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
+from affiliates.manifests.group import Group
 from dashboards import formats
 from dashboards.web import components
 from dashboards.web.queries import PageRows
@@ -25,7 +26,9 @@ def frame(content: Any, router: Router, viewer: Viewer, route: Route | None, row
             ),
             html.Main(
                 [
-                    html.Div(_choices(route, rows), className="choices") if route and rows and rows.months else None,
+                    html.Div(_choices(route, rows), className="choices")
+                    if route and route.page.has_choices and rows and rows.months
+                    else None,
                     html.Div(id="renewed", role="status"),
                     html.Div(id="failure"),
                     html.Div(content, id="content"),
@@ -44,7 +47,12 @@ def frame(content: Any, router: Router, viewer: Viewer, route: Route | None, row
 
 def legend(rows: PageRows | None) -> str:
     """Counsel's words, which stand on each page and in each download."""
-    own = rows.group.alerting.legend if rows is not None else None
+    return legend_of(rows.group if rows is not None else None)
+
+
+def legend_of(group: Group | None) -> str:
+    """The same of a group, where no rows are at hand."""
+    own = group.alerting.legend if group is not None else None
     return own or "Figures and results under the group's own readings of licence texts. No legal advice."
 
 

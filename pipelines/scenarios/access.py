@@ -96,6 +96,11 @@ def read(store: Store, person: str, reference: str) -> ReadScenario:
     return _read(person, scenarios.read(store, person, Reference.parse(reference)))
 
 
+def read_number(store: Store, person: str, number: int) -> ReadScenario:
+    """A scenario that the person may see, by the number that an address of a page has. Raises `RefusedError`."""
+    return _read(person, scenarios.read_number(store, person, number))
+
+
 def listed(store: Store, person: str) -> list[ReadScenario]:
     """All scenarios that the person may see: the newest first."""
     return [_read(person, kept) for kept in scenarios.listed(store, person)]

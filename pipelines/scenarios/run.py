@@ -1,5 +1,6 @@
 """A scenario's answer on a baseline: the same inputs give the same answer, byte for byte. Pure."""
 
+from collections.abc import Sequence
 from importlib import metadata
 
 import numpy as np
@@ -23,10 +24,22 @@ from pipelines.scenarios.unique import of_targets, unique_of_group
 def run(baseline: Baseline, definition: Definition) -> ScenarioAnswer:
     """The whole answer on a baseline, which may have been read for another scenario. Raises `RefusedError` as `evaluate` does."""
     baseline.check(definition)
-    paths = ScenarioPaths(baseline, definition)
+    return _answer(ScenarioPaths(baseline, definition), *unique_of_group(baseline))
+
+
+def draft(baseline: Baseline, definition: Definition) -> ScenarioAnswer:
+    """The answer without the people whom each part of the group alone brings: what a page's slider asks for.
+
+    Those need a union of sketches for each part, and no change of a scenario moves them. Raises `RefusedError` as `run`.
+    """
+    baseline.check(definition)
+    return _answer(ScenarioPaths(baseline, definition), (), ())
+
+
+def _answer(paths: ScenarioPaths, unique: Sequence[UniqueAddition], unique_notes: Sequence[str]) -> ScenarioAnswer:
+    baseline, definition = paths.baseline, paths.definition
     months = months_of(paths)
     shown_frontier = frontier(paths, months.decision)
-    unique, unique_notes = unique_of_group(baseline)
     by_contribution = [c.acquire for c in paths.changes if isinstance(c, Acquire) and c.contribution is not None]
     unique_targets, overlaps = of_targets(baseline, by_contribution)
     stated_unique, stated_overlaps = _of_stated(paths)

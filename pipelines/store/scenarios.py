@@ -167,6 +167,16 @@ def read(store: Store, person: str, wanted: Reference) -> KeptScenario:
     return _whole(_newest(_matching(store, person, wanted)))
 
 
+def read_number(store: Store, person: str, number: int) -> KeptScenario:
+    """One scenario by its number in the store, where the person may see it. Raises `RefusedError` as `read`."""
+    wanted = sa.select(schema.scenarios).where(_seen_by(person), schema.scenarios.c.id == number)
+    with store.reading() as connection:
+        row = connection.execute(wanted).mappings().first()
+    if row is None:
+        raise unknown()
+    return _whole(KeptScenario(**row))
+
+
 def newest_of(store: Store, person: str, name: str) -> KeptScenario | None:
     """The newest version of a person's own scenario; None where the person has none of this name."""
     own = [kept for kept in _matching(store, person, Reference(name, person)) if kept.owner == person]
