@@ -105,11 +105,17 @@ def problem(what: Problem) -> Component:
 
 
 def chart(
-    of: Chart, parameters: Parameters, summary: str, keys: Sequence[tuple[str, str]] = (), has_svg: bool = False
+    of: Chart,
+    parameters: Parameters,
+    summary: str,
+    keys: Sequence[tuple[str, str]] = (),
+    has_svg: bool = False,
+    height: int | None = None,
 ) -> Component:
     """A chart: a plain picture at first, drawn by scripts once they are there, with downloads.
 
     `summary`: in a sentence, what the chart shows, for whoever doesn't see it; `keys`: the legend, by the styles' names.
+    `height`: in pixels, of a chart with many rows.
     """
     query = parameters.query()
     address = f"/chart/{quote(of.name)}"
@@ -123,6 +129,7 @@ def chart(
             html.Div(
                 picture,
                 className="chart",
+                style={"height": f"{height}px"} if height else None,
                 role="img",
                 **aria(label=f"{of.title}. {summary}"),
                 **_data(chart=f"{address}.json{query}", name=of.name),

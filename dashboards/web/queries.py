@@ -306,9 +306,11 @@ class PageRows:
 
 
 def product_name(group: Group, subject: str) -> str:
-    """A product's full name, else affiliate/product as it is."""
+    """A product's full name; affiliate/product where it has none, or another product has the same."""
     product = group.product(ProductRef.parse(subject))
-    return (product.name if product else "") or subject
+    name = product.name if product else ""
+    is_the_only_one = sum(other.name == name for other in group.products.values()) == 1
+    return name if name and is_the_only_one else subject
 
 
 def names(subjects: Sequence[str], most: int = 3) -> str:

@@ -114,7 +114,14 @@ def _overlap(rows: PageRows, parameters: Parameters, visible: VisibleGroup) -> l
         return [html.P(f"Overlaps of products: {NOT_YET}.")]
     sentence = overlaps.summary(measured)
     return [
-        components.chart(OVERLAP, parameters, sentence),
+        html.Div(
+            components.chart(OVERLAP, parameters, sentence, height=110 + 26 * len(measured.products)),
+            # Wider than a phone: a cell of few pixels can't be read.
+            className="scrolls",
+            tabIndex="0",
+            role="region",
+            **components.aria(label="Overlaps of products"),
+        ),
         html.P("? means not measurable: the reason stands on the cell, and in the downloads."),
     ]
 
