@@ -70,8 +70,9 @@ class Answers:
             return ""
 
     def _of_route(self, route: Route, viewer: Viewer, rows: PageRows) -> PageAnswer:
-        # All that an answer depends on stands in its key: a viewer's name is written on the page.
-        key = route.address, viewer, rows.state, id(rows.group)
+        # All that an answer depends on stands in its key: a viewer's name is written on the page. It is kept for a minute at
+        # most: ages grow, and runs and deliveries come without a publication.
+        key = route.address, viewer, rows.state, rows.files, f"{rows.now:%Y-%m-%d %H:%M}"
         with self._lock:
             if route.page.is_kept and key in self._kept:
                 self._kept.move_to_end(key)

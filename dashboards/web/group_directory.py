@@ -15,6 +15,8 @@ class GroupManifests:
 
     group: Group
     registry: Registry
+    files: tuple[object, ...]
+    """Names, sizes and times of change of the files: other files are another group."""
 
 
 class GroupDirectory:
@@ -22,19 +24,21 @@ class GroupDirectory:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._known: tuple[object, GroupManifests] | None = None
+        self._known: GroupManifests | None = None
 
     def read(self) -> GroupManifests:
         """The manifests and the licence registry. Raises `RefusedError` where a manifest can't be read."""
         state = self._state()
         # Another thread may read at the same time: both read the same, and the later one stays.
-        if self._known is None or self._known[0] != state:
-            self._known = state, GroupManifests(read_group(self.directory), registry.from_directory(self.directory))
-        return self._known[1]
+        known = self._known
+        if known is None or known.files != state:
+            known = GroupManifests(read_group(self.directory), registry.from_directory(self.directory), state)
+            self._known = known
+        return known
 
-    def _state(self) -> object:
+    def _state(self) -> tuple[object, ...]:
         """Names, sizes and times of change of all manifests: another state is read anew."""
         # A glob follows no order of its own, and a list that differs would read everything anew.
         paths = [*self.directory.glob("*.yaml"), *self.directory.glob("affiliates/*"), *self.directory.glob("licences/*")]
         stated = ((path, path.stat()) for path in sorted(paths))
-        return [(path, status.st_mtime_ns, status.st_size) for path, status in stated]
+        return tuple((path, status.st_mtime_ns, status.st_size) for path, status in stated)

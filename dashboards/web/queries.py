@@ -1,6 +1,8 @@
 """What a page reads: published figures of one moment of the store, for one viewer. No SQL, no sketch, and nothing is computed.
 
 A viewer of affiliates gets their rows alone: rows are chosen here and not on a page, where one forgotten line would show them.
+
+Over 300 lines: one class is the only way from a page to the store.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -87,6 +89,7 @@ class PageRows:
         self._directory = directory
         self.group = manifests.group
         self.registry = manifests.registry
+        self.files = manifests.files
         self.viewer = viewer
         self.now = now
 

@@ -2,13 +2,15 @@
 
 import shutil
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
+from dashboards.web.app import create_app
 from tests.support.groups import SECRET
-from tests.support.pages_group import as_viewer, edit, store_of, write_pages_group
+from tests.support.pages_group import NOW, as_viewer, edit, protect_by_header, store_of, write_pages_group
 from tests.support.pages_requests import call, client_of, words
 
 NEWEST = "(select max(id) from publications where reading = 'unique_people' and month = '2026-10-01')"
@@ -192,3 +194,22 @@ def test_newer_figures_are_said_and_not_shown(tmp_path: Path) -> None:
     assert "Newer figures" not in said()
     edit(directory, "update publications set id = id + 100000 where month = '2026-10-01'")
     assert "Newer figures were published since you opened this page." in said()
+
+
+def test_a_kept_page_grows_old_with_what_it_shows(tmp_path: Path) -> None:
+    """A page that is kept too long says "12 hours ago" for a day, or shows a group under its old name."""
+    directory = write_pages_group(tmp_path / "group")
+    moments = [NOW]
+    server = create_app(directory, protect=protect_by_header, clock=lambda: moments[-1]).server
+    assert isinstance(server, Flask)
+    client = server.test_client()
+    assert "Last run 12 hours ago" in words(client.get("/"))
+    moments.append(NOW + timedelta(hours=2))
+    assert "Last run 14 hours ago" in words(client.get("/"))
+    settings = directory / "group.yaml"
+    settings.write_text(settings.read_text().replace("name: Conglomerate", "name: Another name"))
+    assert "Another name" in words(client.get("/"))
+    edit(directory, f"update figures set upper = 690000000, estimate = 680000000 {OF_GROUP}")
+    edit(directory, "update publications set id = id + 100000 where month = '2026-10-01'")
+    edit(directory, "update figures set publication = publication + 100000 where month = '2026-10-01'")
+    assert "Under: the whole range lies below 700 M." in words(client.get("/"))
