@@ -25,6 +25,9 @@ from tests.support.services import Put, free_port
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=60)
 settings.load_profile("steady")
 
+# Imports make a million objects and no garbage: to look through them again and again takes seconds of each worker.
+gc.disable()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--thorough", action="store_true", help="fault tests at as many points as are claimed; minutes more")
@@ -46,9 +49,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish() -> None:
-    """What is there before the first test stays: the collector needn't look through a million objects again and again."""
+    """What is there before the first test stays: the collector needn't look through a million objects again and again.
+
+    It looks less often than Python has it, too: most tests leave little, and each look takes as long as a small test.
+    """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture

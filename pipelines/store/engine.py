@@ -24,10 +24,36 @@ _LONGEST_LOCK = 600_000
 """Milliseconds that a writer waits for the one before, on PostgreSQL: one that hangs holds up no other for ever."""
 _MOST_IDLE = 4
 _idle: dict[tuple[sa.URL, str, int], sa.Engine] = {}
-"""Engines of stores that are closed, without a connection, for whoever opens the same store next: an engine has what SQLAlchemy
-has compiled of our statements. Each is taken by one at a time. By URL, the URL as it is shown, and the process's number."""
+"""Engines of stores that are closed, without a connection, for whoever opens the same store next: an engine has asked already
+what kind of server there is. Each is taken by one at a time. By URL, the URL as it is shown, and the process's number."""
+_MOST_COMPILED = 2000
 WRITERS = 0x6D617577
 """The number of PostgreSQL's advisory lock that one writer holds at a time: `mauw` in ASCII, so that no other program has it."""
+
+
+class _Compiled(dict[Any, Any]):
+    """What SQLAlchemy has compiled of our statements, for all engines of this process.
+
+    SQLAlchemy keeps that for each engine, since engines may have other dialects. Ours differ in nothing but the kind of database
+    and the server's version, and a process that opens many stores would compile each statement again for each store.
+    """
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return super().get(_of_kind(key), default)
+
+    def __setitem__(self, key: Any, compiled: Any) -> None:
+        if len(self) >= _MOST_COMPILED:
+            self.clear()
+        super().__setitem__(_of_kind(key), compiled)
+
+
+def _of_kind(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """SQLAlchemy's key of a compiled statement with the kind of database in the place of the engine's own dialect."""
+    dialect, *statement = key
+    return dialect.name, dialect.driver, dialect.server_version_info, *statement
+
+
+_compiled = _Compiled()
 
 
 class Store:
@@ -194,7 +220,7 @@ def _new_engine(absolute: sa.URL, shown: str) -> sa.Engine:
         # Else each connection asks PostgreSQL for a type that no column has.
         options = {"connect_args": waits, "use_native_hstore": False}
     # Without parameters in an error's text: they hold sketches and settings.
-    engine = sa.create_engine(absolute, hide_parameters=True, **options)
+    engine = sa.create_engine(absolute, hide_parameters=True, execution_options={"compiled_cache": _compiled}, **options)
 
     def refuse(context: sa.engine.ExceptionContext) -> RefusedError | None:
         """The refusal in the place of a database's error, where the error arises: whoever contains what nobody foresaw lets it

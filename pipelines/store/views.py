@@ -14,6 +14,7 @@ Columns keep their names and meanings: other people's queries and dashboards res
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -32,15 +33,17 @@ class View:
     """The select, without the comments at the file's head."""
 
 
-def read(folder: Path) -> list[View]:
-    """The views of a folder, in the order of their names. Raises `ValueError` for a comment that isn't `-- column: meaning`."""
+@cache
+def read(folder: Path) -> tuple[View, ...]:
+    """The views of a folder, in the order of their names, read once. Raises `ValueError` for a comment that isn't
+    `-- column: meaning`."""
     views = []
     for path in sorted(folder.glob("*.sql")):
         lines = path.read_text(encoding="utf-8").splitlines()
         first, *others = [line.removeprefix("--").strip() for line in lines if line.startswith("--")]
         columns = dict(line.split(": ", 1) for line in others)
         views.append(View(path.stem, first, columns, "\n".join(line for line in lines if not line.startswith("--"))))
-    return views
+    return tuple(views)
 
 
 def drop(connection: sa.Connection, folder: Path) -> None:
