@@ -67,28 +67,28 @@ def closing(rows: PageRows, month: date, reading_name: str | None) -> MonthToSig
     lacking = [affiliate for affiliate in due if affiliate not in attesting]
     is_over = end_of("month", month, rows.group.settings.time_zone) <= rows.now
     items = [
-        CheckItem(is_over, "The month is over", f"last day {month_end(month)}", "wait for the month's end"),
+        CheckItem(is_over, "the month is over", f"last day {month_end(month)}", "wait for the month's end"),
         CheckItem(
             whole.complete,
-            "All that was due is there, and has settled",
+            "all that was due is there, and has settled",
             "; ".join(whole.reasons) or "nothing is missing",
             "see the page Data, and run again",
         ),
         CheckItem(
             not lacking and not trouble,
-            "Each affiliate has attested",
+            "each affiliate has attested",
             trouble or (f"nobody has attested for {', '.join(lacking)}" if lacking else f"{len(due)} of {len(due)}"),
             f"write {file}",
         ),
         CheckItem(
             bool(reconciliation),
-            "Published figures are reconciled",
+            "published figures are reconciled",
             f"{len(reconciliation)} in {file}",
             f"write {file}, where the group or a product has published a figure",
         ),
         CheckItem(
             figures.publication.signed,
-            "Somebody has signed",
+            "somebody has signed",
             f"{figures.publication.state} by {figures.publication.signed_by}" if figures.publication.signed else "nobody yet",
             "sign it below",
         ),

@@ -61,8 +61,8 @@ def _table(
     caption: str, tests: Sequence[ClauseRow], registry: Registry, readings: Sequence[str], parameters: Parameters
 ) -> Component:
     record = {result.reading for test in tests for result in test.results.values() if result.of_record}
-    # A phone shows the reading of record alone, or where none is, the first.
-    kept = next((name for name in readings if name in record), readings[0] if readings else "")
+    # A phone shows one reading: the one that is chosen, else that of record, or where none is, the first.
+    kept = parameters.reading or next((name for name in readings if name in record), readings[0] if readings else "")
     columns = [f"{name.replace('_', ' ')}{' (of record)' if name in record else ''}" for name in readings]
     head = ("Licence", "Asks", "Month tested", *columns)
     narrow = [1, 2, *(place for place, name in enumerate(readings, 3) if name != kept)]

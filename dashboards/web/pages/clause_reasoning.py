@@ -79,7 +79,7 @@ def _lines(test: ClauseRow, result: ClauseResult, entry: LicenceEntry | None, cl
         ("Left to the line", room),
         ("The test's own result", components.RESULTS[result.without_grants][1] if result.without_grants else None),
         ("All that was due is there", "yes" if result.complete else "no"),
-        ("Reading", f"{result.reading}{', the reading of record' if result.of_record else ', not of record'}"),
+        ("Reading", f"{result.reading.replace('_', ' ')}{', the reading of record' if result.of_record else ', not of record'}"),
         ("Over the line", clause.effect_over if clause else None),
     ]
     if entry is not None:

@@ -16,7 +16,7 @@ def dependencies(answer: Dependencies) -> Component:
     """A row for each use of a model, and what stands on open results together."""
     if not answer.uses:
         return components.notice(
-            "No product is said to use a model.", "", "name the models in affiliates/*.yaml, `models` of a product"
+            "No product is said to use a model.", "", "name the models in affiliates/*.yaml, under models of a product"
         )
     # Each use by itself: a product may use two models, and stand on an open result with one of them.
     rows = [

@@ -63,7 +63,10 @@ def _results(tests: tuple[ClauseRow, ...], parameters: Parameters, rows: PageRow
     ]
     return [
         *clause_matrix.matrix(tests, rows.registry, rows.readings, parameters),
-        html.P("Each result leads to its reasoning. The columns are readings: ways to read what a clause leaves open."),
+        html.P(
+            "Each result leads to its reasoning. The columns are readings: ways to read what a clause leaves open. "
+            "A small screen has room for one of them: choose another one above."
+        ),
         html.Details(
             [
                 html.Summary(f"{len(untested)} clauses that aren't tested here"),
@@ -99,7 +102,10 @@ def _months(store: ContributionStore, rows: PageRows) -> Months:
 
 
 def _adoption(parameters: Parameters, rows: PageRows) -> list[Component]:
-    versions = [(entry.id, entry.name) for entry in rows.registry.entries if entry.kind == "model_licence"]
+    # The newest version of Llama first: that is the one that is asked about.
+    llama = list(reversed(rows.registry.family(release_tests.LLAMA)))
+    others = [entry for entry in rows.registry.entries if entry.kind == "model_licence" and entry not in llama]
+    versions = [(entry.id, entry.name) for entry in (*llama, *others)]
     products = [(str(ref), product_name(rows.group, str(ref))) for ref in rows.group.products]
     form = adoption_form.question(versions, products, parameters)
     version, product = parameters.more.get("adopt", ""), parameters.more.get("into", "")
@@ -158,12 +164,13 @@ def _evidence(viewer: Viewer, rows: PageRows) -> list[Component]:
             for file in evidence_files.FILES
         ]
         state = "signed" if signed else "preliminary: nobody has signed the month"
-        lines.append((licence.name, formats.month_name(licence.measured_month), state, html.Ul(links)))
+        tested = f"{formats.month_name(licence.measured_month)}, {state}"
+        lines.append(([licence.name, html.Br(), html.Span(tested, className="detail")], html.Ul(links)))
     if not lines:
         return [components.notice("No month that a release tests is published.", "", "bring its contributions, and run again")]
     return [
         html.P("Each file is made when it is asked for, and checked as its reader would: that takes some seconds."),
-        components.table("Evidence by version", ("Version", "Month tested", "State", "Files"), lines, (1,)),
+        components.table("Evidence by version", ("Version, month tested, state", "Files"), lines),
     ]
 
 

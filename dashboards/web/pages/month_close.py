@@ -28,13 +28,19 @@ _LONGEST = 500
 def check_list(closing: MonthToSign, viewer: Viewer) -> list[Component | None]:
     """What a month's signature rests on, who has attested what, and the form for who may sign."""
     rows = [
-        (html.Span([html.Span("☑" if item.is_done else "☐", **components.HIDDEN), f" {item.what}"]),
-         "done" if item.is_done else "open", item.detail, "–" if item.is_done else item.next_step)
+        (
+            [
+                html.Span("☑ " if item.is_done else "☐ ", **components.HIDDEN),
+                f"{'Done' if item.is_done else 'Open'}: {item.what}",
+            ],
+            item.detail,
+            "–" if item.is_done else item.next_step,
+        )
         for item in closing.items
-    ]  # fmt: skip
+    ]
     name = formats.month_name(closing.month)
     return [
-        components.table(f"Before {name} is signed", ("What", "State", "By what", "What to do"), rows, (3,)),
+        components.table(f"Before {name} is signed", ("What", "By what", "What to do"), rows, (2,)),
         html.P("All checks of a run are made once more by the signature: red ones keep the month from being signed."),
         _attestations(closing),
         _reconciliation(closing),
@@ -75,11 +81,13 @@ def _form(closing: MonthToSign, viewer: Viewer) -> Component:
     if not closing.is_over:
         return html.P("The month isn't over: it can be signed once it is.")
     is_signed = closing.publication.signed
-    why = "Why other figures are signed (needed)" if is_signed else "Why, although something is open (empty where nothing is)"
+    restates = dmc.TextInput(id="sign-restates", label="Why it is signed anew (needed)", w=420, required=is_signed)
     return html.Div(
         [
             dmc.TextInput(id="sign-by", label="Who signs: name and office", w=420, required=True),
-            dmc.TextInput(id="sign-reason", label=why, w=420, required=is_signed),
+            dmc.TextInput(id="sign-despite", label="Why, although something is open (empty where nothing is)", w=420),
+            # The callback takes all fields: one that isn't asked for is there, and isn't shown.
+            html.Div(restates, hidden=not is_signed),
             dmc.Button("Restate the month" if is_signed else "Sign the month", id="sign-month"),
             dcc.Store(id="sign-of", data=f"{closing.month:%Y-%m}"),
             # Which of both was asked for, as the reader saw it: a month that somebody has signed meanwhile isn't restated so.
@@ -99,12 +107,13 @@ def register(app: Dash, source: RowSource) -> None:
         State("sign-of", "data"),
         State("sign-anew", "data"),
         State("sign-by", "value"),
-        State("sign-reason", "value"),
+        State("sign-despite", "value"),
+        State("sign-restates", "value"),
         prevent_initial_call=True,
         running=[(Output("sign-month", "disabled"), True, False)],
     )
-    def signed(_: Any, name: Any, anew: Any, by: Any, reason: Any) -> Component:
-        month, signature = _read(name, anew, by, reason)
+    def signed(_: Any, name: Any, anew: Any, by: Any, despite: Any, restates: Any) -> Component:
+        month, signature = _read(name, anew, by, despite, restates)
         login = current_viewer().name
         # Whoever signs under another's name is named by the login, and for good.
         signature = replace(signature, by=f"{signature.by} (logged in as {login})")
@@ -112,7 +121,7 @@ def register(app: Dash, source: RowSource) -> None:
             line = sign(source, month, signature, datetime.now(UTC))
         except RefusedError as error:
             refusal = error.refusals[0]
-            refuse(409, f"{refusal.subject}: {refusal.rule}. {refusal.values}", refusal.next_step)
+            refuse(409, f"{refusal.subject}: {refusal.rule}. {refusal.values}", refusal.next_step.partition(": mauwatch")[0])
         return html.Div(
             [
                 components.notice(f"{formats.month_name(month)} is signed by {signature.by}."),
@@ -123,9 +132,9 @@ def register(app: Dash, source: RowSource) -> None:
         )
 
 
-def _read(name: Any, anew: Any, by: Any, reason: Any) -> tuple[date, Signature]:
+def _read(name: Any, anew: Any, by: Any, despite: Any, restates: Any) -> tuple[date, Signature]:
     """What was posted, checked; a refusal has status 400."""
-    texts = {"month": name, "name": by, "reason": reason}
+    texts = {"month": name, "name": by, "reason": despite, "reason for signing anew": restates}
     if not isinstance(anew, bool) or not all(text is None or isinstance(text, str) for text in texts.values()):
         _bad("What was sent can't be read.", "load the page again")
     if too_long := [what for what, text in texts.items() if text and len(text) > _LONGEST]:
@@ -139,10 +148,11 @@ def _read(name: Any, anew: Any, by: Any, reason: Any) -> tuple[date, Signature]:
     # A signature is a person's: letters, and no number in the place of a name.
     if not any(letter.isalpha() for letter in who):
         _bad("Nobody is named who signs.", "write name and office")
-    why = (reason or "").strip() or None
-    if anew and why is None:
+    # Of a month that nobody has signed there is nothing to sign anew, whatever a field that isn't shown holds.
+    again = (restates or "").strip() or None if anew else None
+    if anew and again is None:
         _bad("A signed month is signed anew only with a reason.", "write why other figures are signed")
-    return month, Signature(who, None if anew else why, why if anew else None)
+    return month, Signature(who, (despite or "").strip() or None, again)
 
 
 def _bad(headline: str, next_step: str) -> NoReturn:

@@ -119,3 +119,31 @@ def test_what_is_painted_first_is_what_react_shows(opened: OpenedPage, site: str
         for text in page.locator(words).all_inner_texts():
             assert text.strip() in re.sub(r"<[^>]+>", "", painted).replace("&nbsp;", "\u00a0"), text
     assert "Can't tell yet: 700\u00a0M lies inside the range." in shown
+
+
+def test_a_refused_signature_is_said_on_the_page(opened: OpenedPage, site: str) -> None:
+    """A callback that is refused changes nothing on the page: without these words a month would be taken for signed."""
+    page = opened.page
+    opened.open(f"{site}/licences")
+    page.get_by_role("button", name="Sign the month").click()
+    refusal = page.locator("#refusal")
+    refusal.wait_for()
+    assert refusal.inner_text() == "Nobody is named who signs. What to do: write name and office."
+    assert refusal.get_attribute("role") == "alert"
+    page.get_by_label("Who signs").fill("4711")
+    page.get_by_role("button", name="Sign the month").click()
+    page.wait_for_load_state("networkidle")
+    assert refusal.count() == 1
+
+
+def test_the_adoption_check_is_asked_without_a_script(opened: OpenedPage, site: str) -> None:
+    """The answer has an address: counsel sends the address to whoever asked."""
+    page = opened.page
+    opened.open(f"{site}/licences?reading=summed_products")
+    page.get_by_label("May the product").select_option("media/music")
+    page.locator("#choice-adopt").select_option("llama-4")
+    page.get_by_role("button", name="Look it up").click()
+    page.wait_for_url("**/licences?reading=summed_products&into=media%2Fmusic&adopt=llama-4#adoption")
+    opened.wait()
+    assert "Not cleared under the reading of record" in page.locator("#content").inner_text()
+    assert opened.errors == []
