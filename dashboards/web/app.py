@@ -12,6 +12,8 @@ from flask import Flask, Response
 from markupsafe import escape
 from werkzeug.exceptions import HTTPException
 
+from dashboards.charts import trend
+from dashboards.charts.trend import MonthTrend
 from dashboards.web import components, compression, data_routes
 from dashboards.web.answers import Answers, PageAnswer
 from dashboards.web.first_paint import to_html
@@ -84,6 +86,8 @@ def create_app(
         raise ValueError(f"callbacks that the table of roles doesn't have, or has too many: {', '.join(sorted(unlisted))}")
     # Last: what is registered later changes an answer earlier.
     compression.install(server)
+    # The first picture loads a library and its fonts for a second: before anybody waits for it.
+    trend.svg(MonthTrend([], [], [], None))
     return app
 
 

@@ -111,7 +111,7 @@
       legend: { orientation: "h", x: 0, y: 1.02, xanchor: "left", yanchor: "bottom" },
       paper_bgcolor: "@paper",
       plot_bgcolor: "@paper",
-      margin: { l: 70, r: 110, t: 110, b: 70 + 18 * lines },
+      margin: { l: Math.max(70, (figure.layout.margin || {}).l || 0), r: 110, t: 110, b: 70 + 18 * lines },
       annotations: (figure.layout.annotations || []).concat([
         { text: words, xref: "paper", yref: "paper", x: 0, y: 0, yshift: -45, xanchor: "left", yanchor: "top", align: "left",
           showarrow: false, font: { size: 12, color: "@soft" } },

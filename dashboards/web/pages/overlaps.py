@@ -80,6 +80,7 @@ def table(rows: PageRows, parameters: Parameters) -> Table:
         (*pair, o.state, o.estimate, o.lower, o.upper, o.share_of_first, o.share_of_second, o.what)
         for pair, o in (visible.overlaps.items() if visible else ())
     ]
-    return Table(
-        "Overlaps of products", columns, lines, [f"{rows.group_name}, {formats.month_name(month)}, reading {reading.name}"]
-    )
+    published = rows.in_force.get((month, reading.name))
+    notes = [f"{rows.group_name}, {formats.month_name(month)}, reading {reading.name}", "?: not measurable, or not measured"]
+    notes += [f"as of {formats.moment(published.known_at)}"] if published else []
+    return Table("Overlaps of products", columns, lines, notes)
