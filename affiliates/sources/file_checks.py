@@ -150,7 +150,10 @@ def _check_csv(path: Path, source: Source, where: str) -> None:
     )
     # In a file of one column, an empty line is an empty field.
     fault = (pl.col("fields") != width) | pl.col("improper") | (pl.col("blank") & pl.lit(width > 1)) | pl.col("nul")
-    faults = lines.filter(fault).head(1).collect().to_dicts()
+    # Once through the file for both: the first line that is wrong, and how many there are.
+    looked_at = lines.select(pl.len().alias("lines"), pl.struct(pl.all()).filter(fault).first().alias("fault"))
+    n_lines, wrong = looked_at.collect(engine="streaming").row(0)
+    faults = [] if wrong is None else [wrong]
     # What is no text has no lines either: its encoding is the cause.
     if faults and (text := text_fault(path)):
         raise not_text(where, text)
@@ -162,7 +165,7 @@ def _check_csv(path: Path, source: Source, where: str) -> None:
             fields += ", and no end: the file may be cut off"
         _refuse_line(where, faults[0]["row"] + 1, fields, width)
     else:
-        records = lines.select(pl.len()).collect().item()
+        records = n_lines
     # Lastly by polars itself, which will count these rows: whatever it reads otherwise than the check must not count.
     rows = pl.scan_csv(literal(path), infer_schema=False, separator=separator).select(pl.len()).collect().item()
     if rows != records - 1:

@@ -37,7 +37,7 @@ def run(
         raise typer.BadParameter(f"--from {begin} lies after --to {end}")
     # A range is computed again, whatever has changed; and who names a new store has changed something.
     look = Look(group, datetime.now(UTC)) if begin is None and end is None and not new_store else None
-    with owner_alone():
+    with owner_alone(), console.collecting_rarely():
         # Most of a day's runs find all as it was, and then say what the last one has said.
         report = look.report() if look is not None else None
         report = report or _run(group, look, begin, end, new_store, log_json)

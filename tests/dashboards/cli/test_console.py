@@ -1,6 +1,7 @@
 """The command line on terminals and in scripts as other people have them."""
 
 import codecs
+import gc
 import json
 import os
 import pty
@@ -16,7 +17,7 @@ from unittest.mock import patch
 import pytest
 
 from affiliates.errors import Code
-from dashboards.cli import main
+from dashboards.cli import console, main
 from tests.support.command import Done, answer, mauwatch
 from tests.support.groups import entity, events, product, write_group
 
@@ -233,3 +234,15 @@ def test_windows_is_refused_at_once() -> None:
     with patch.object(sys, "platform", "win32"):
         done = mauwatch("measure", "--month", "2025-01")
     assert (done.returncode, "doesn't run on Windows" in done.stderr) == (2, True)
+
+
+def test_garbage_is_looked_for_as_before_once_a_run_has_failed() -> None:
+    """A service that lives for months would keep what nobody needs any more."""
+    before = gc.get_threshold()
+    with console.collecting_rarely():
+        assert gc.get_threshold() > before
+        assert gc.isenabled()
+    assert gc.get_threshold() == before
+    with suppress(RecursionError), console.collecting_rarely():
+        raise RecursionError
+    assert gc.get_threshold() == before
