@@ -57,6 +57,7 @@ class _Notes:
         self._in_force = publications.in_force(store)
         self._readings = {reading.name: reading for reading in group.readings.readings}
         self._read: dict[int, tuple[Measured, Inputs]] = {}
+        self._gathered: dict[object, Inputs] = {}
 
     def missing(self, errors: Callable[[Refusal], None]) -> tuple[list[Row], list[Row]]:
         """The rows of `month_changes` and of `range_parts` that aren't there yet. A reading that is gone gets none."""
@@ -116,9 +117,16 @@ class _Notes:
     def _figures(self, publication: Publication, reading: Reading) -> tuple[Measured, Inputs]:
         """A publication's figures, and what they rested on by what the store held then."""
         if publication.id not in self._read:
-            inputs = gather(self._store, self._group, publication.month, reading, up_to=publication.position)
+            inputs = self._inputs(publication, reading)
             self._read[publication.id] = rows.read_figures(self._store, publication, reading), inputs
         return self._read[publication.id]
+
+    def _inputs(self, publication: Publication, reading: Reading) -> Inputs:
+        """What a publication's figures rested on, gathered once for the readings that differ in nothing that decides it."""
+        settings = publication.month, reading.audiences, reading.control_share, publication.position
+        if settings not in self._gathered:
+            self._gathered[settings] = gather(self._store, self._group, publication.month, reading, up_to=publication.position)
+        return self._gathered[settings]
 
 
 def _causes(before: Measured, after: Measured, changes: Iterator[StepCause]) -> list[StepCause]:
