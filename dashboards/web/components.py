@@ -216,6 +216,8 @@ def how_made(
         ("Standard error of the sketches alone", f"±{formats.SPACE}{formats.people(round(figure.standard_error))}"),
         ("Sum of products, a person of two counted twice", formats.people(figure.summed_products, threshold)),
         ("Coverage", ", ".join(present) or "nothing was due"),
+        ("Closed although something was open", html.Ul([html.Li(publication.despite)] if publication.despite else [])),
+        ("Restated because", html.Ul([html.Li(publication.reason)] if publication.reason else [])),
         ("Not counted", html.Ul([html.Li(text) for text in left_out])),
         ("Published", f"{formats.moment(publication.known_at)}, publication {publication.id}"),
         ("Digest of all that it rests on", html.Code(publication.inputs)),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 from dash import html
 from dash.development.base_component import Component
 
+from affiliates.periods import month_end
 from dashboards import formats
 from dashboards.web import components
 from dashboards.web.queries import MonthFigures, PageRows, names
@@ -57,10 +58,15 @@ def about(rows: PageRows, figures: MonthFigures) -> Component:
     publication = figures.publication
     state = publication.state
     signed = f" by {publication.signed_by}" if publication.signed_by else ""
+    last = month_end(figures.month)
+    record = [of for of in rows.group.readings.of_record if of.holds_on(last)]
+    is_of_record = any(of.reading == figures.reading.name for of in record)
+    # A reading that nobody stands by is one among others, whatever its figure says.
+    standing = "of record" if is_of_record else "not of record" if record else "no reading is of record"
     parts = [
-        formats.month_name(figures.month),
+        formats.month_name(figures.month) + ("" if last < rows.today else ", not over yet"),
         f"{state}{signed}",
-        f"reading {figures.reading.name.replace('_', ' ')}",
+        f"reading {figures.reading.name.replace('_', ' ')} ({standing})",
         f"as of {formats.moment(publication.known_at)}, {formats.age(publication.known_at, rows.now)}",
     ]
     return html.P(" · ".join(parts), className="about")
