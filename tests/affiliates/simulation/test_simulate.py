@@ -207,8 +207,8 @@ def test_the_demo_holds_its_truth(tmp_path: Path) -> None:
     (test,) = json.loads(released.stdout)
     assert (test["measured_month"], test["released"]) == ("2025-03", "2025-04-30")
     # A month later, in the same folder: the month that was counted by its days is now one of those before.
-    later = installed("demo", directory, "--scale", "0.0002", "--today", "2025-05-10", "--json")
+    later = mauwatch("demo", directory, "--scale", "0.0002", "--today", "2025-05-10", "--json")
     assert all(row["holds"] for row in json.loads(later.stdout)["truth"])
-    early = installed("demo", tmp_path / "early", "--today", "2023-06-30")
+    early = mauwatch("demo", tmp_path / "early", "--today", "2023-06-30")
     assert early.returncode == 2
     assert "begins with a month that isn't over" in early.stderr
