@@ -39,6 +39,7 @@ class GroupDirectory:
     def _state(self) -> tuple[object, ...]:
         """Names, sizes and times of change of all manifests: another state is read anew."""
         # A glob follows no order of its own, and a list that differs would read everything anew.
-        paths = [*self.directory.glob("*.yaml"), *self.directory.glob("affiliates/*"), *self.directory.glob("licences/*")]
+        folders = ("affiliates", "licences", "attested")
+        paths = [*self.directory.glob("*.yaml"), *(path for name in folders for path in self.directory.glob(f"{name}/*"))]
         stated = ((path, path.stat()) for path in sorted(paths))
         return tuple((path, status.st_mtime_ns, status.st_size) for path, status in stated)

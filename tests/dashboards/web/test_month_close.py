@@ -138,3 +138,14 @@ def test_evidence_is_downloaded_whole(client: FlaskClient, signed: Path, tmp_pat
 def test_evidence_that_is_not_there_is_refused(address: str, status: int, why: str, client: FlaskClient) -> None:
     response = client.get(address, headers=as_viewer(Role.legal))
     assert (response.status_code, why in response.text) == (status, True)
+
+
+def test_a_page_measures_nothing(signed: Path, tmp_path: Path) -> None:
+    """On the release day the group is another one than at the month's end: its figures are kept by a run, or aren't there."""
+    directory = tmp_path / "group"
+    shutil.copytree(signed, directory)
+    address = "/licences?adopt=llama-4&into=a/app"
+    assert "isn't published with what it rests on now" not in words(client_of(directory).get(address))
+    shutil.rmtree(directory / ".mauwatch" / "figures")
+    assert "2025-03: isn't published with what it rests on now" in words(client_of(directory).get(address))
+    assert not (directory / ".mauwatch" / "figures").exists()
