@@ -103,6 +103,8 @@ def frontier(answer: ScenarioAnswer) -> dict[str, Any] | None:
             "range": [-0.5, len(shown.users) - 0.5],
             "tickvals": list(range(len(shown.users))),
             "ticktext": [formats.people(users).removesuffix(f"{formats.SPACE}M").removesuffix(".0") for users in shown.users],
+            "tickangle": 0,
+            "tickfont": {"size": 10},
             "title": {"text": f"people of {_text(textwrap.shorten(shown.target, 40, placeholder='…'))}{_unit(shown)}"},
         },
         yaxis={

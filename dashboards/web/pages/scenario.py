@@ -94,7 +94,7 @@ def _compared(scenarios: list[ReadScenario]) -> list[Component]:
     decided = [scenario_line.decided(answer) for answer in answers]
     rows: list[tuple[Any, ...]] = [
         ("Answer", *(one_line(answer.headline) for answer in answers)),
-        ("From", *(f"{answer.base_month}, reading {answer.reading}" for answer in answers)),
+        ("From", *(f"{answer.base_month}, reading {answer.reading.replace('_', ' ')}" for answer in answers)),
         ("Threshold", *(formats.exact(answer.threshold_after) for answer in answers)),
         *(
             (name, *(value(answer, month) for answer, month in zip(answers, decided, strict=True)))

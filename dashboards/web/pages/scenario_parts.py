@@ -118,7 +118,7 @@ def _break_even(row: BreakEven, answer: ScenarioAnswer) -> str:
         return f"{people} people: no overlap is enough. Without the target, too, the group is over {line} on half of the paths."
     on_half = "whatever the overlap" if half == 0 else f"from an overlap of {formats.percent(half)} on"
     if nearly is None:
-        return f"{people} people: under {line} on half of the paths {on_half}; on 97.5 % of the paths with no overlap."
+        return f"{people} people: under {line} on half of the paths {on_half}; no overlap is enough for 97.5 % of the paths."
     on_nearly = "whatever the overlap" if nearly == 0 else f"from {formats.percent(nearly)} on"
     return f"{people} people: under {line} on half of the paths {on_half}; on 97.5 % of the paths {on_nearly}."
 

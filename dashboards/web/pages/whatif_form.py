@@ -272,7 +272,8 @@ def _slider(card: Card, name: str, label: str, low: float, high: float, step: fl
         labelAlwaysOn=True,
         thumbFromLabel=f"{label}, at least, in percent",
         thumbToLabel=f"{label}, at most, in percent",
-        updatemode="drag",
+        # Once at the end of a movement: one answer for each pixel would queue up behind the one that is wanted.
+        updatemode="mouseup",
         persistence=False,
         mt=34,
         mb=26,

@@ -314,7 +314,8 @@ def test_a_whatif_page_is_whole_on_each_screen(
         page.wait_for_timeout(300)
         page.screenshot(path=tmp_path / f"{width}-{scheme}.png", full_page=True)
         assert page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0, (width, scheme)
-        if scheme == "light" or width == 390:
+        # Each kind of finding comes on the first screen, but for colours and for what a phone hides.
+        if (width, scheme) == (390, "dark") or (path == "/whatif" and width == 1280):
             violations = Axe().run(page).response["violations"]
             found += [(width, scheme, one["id"], one["impact"], one["nodes"][0]["html"]) for one in violations]
     assert found == []

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from pipelines.scenarios.answer_parts import MonthAnswer
 from pipelines.scenarios.baseline import Baseline
 from pipelines.scenarios.definition import Definition
 from pipelines.scenarios.months import evaluate
-from pipelines.scenarios.run import run
+from pipelines.scenarios.run import draft, run
 from tests.support.deals import PEOPLE, Deal, deal_group, people, size
 
 MEMBERS = {name: span for name, span in PEOPLE.items() if name != "joint/app"}
@@ -67,6 +68,16 @@ def test_whoever_leaves_takes_only_those_whom_nobody_else_has(plain: Baseline, k
     assert answer.before.estimate == pytest.approx(size(*MEMBERS.values()), rel=0.02)
     assert holds(answer.months[0], without(leaving))
     assert answer.after.basis == "measured"
+
+
+def test_a_draft_is_the_answer_but_for_the_groups_parts(plain: Baseline) -> None:
+    """What a slider shows is what is kept afterwards."""
+    text = f"scenario: a\nchanges:\n- acquire: App\n  on: 2026-11-01{STATED}\n"
+    definition = Definition.from_dict(yaml.load(text, AS_WRITTEN))  # noqa: S506
+    whole, drafted = run(plain, definition), draft(plain, definition)
+    assert [part.name for part in drafted.unique] == ["App"]
+    assert replace(whole, unique=(), notes=()) == replace(drafted, unique=(), notes=())
+    assert set(drafted.notes) <= set(whole.notes)
 
 
 def test_a_target_by_contribution_is_united(deal: Deal) -> None:

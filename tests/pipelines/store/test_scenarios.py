@@ -47,6 +47,21 @@ def test_a_scenario_is_read_as_it_was_kept(store: Store) -> None:
 
 
 @both_databases
+def test_a_number_shows_what_its_asker_may_see(store: Store) -> None:
+    """Addresses of pages have numbers that anybody can count up: another's says what an absent one says."""
+    kept = scenarios.keep(store, new(), NOW)
+    assert scenarios.read_number(store, "ann", kept.id) == kept
+    refusals = []
+    for number in (kept.id, kept.id + 1, 999_999_999_999_999_999):
+        with pytest.raises(RefusedError) as error:
+            scenarios.read_number(store, "bob", number)
+        refusals.append(refused_with(error))
+    assert len(set(refusals)) == 1
+    scenarios.grant(store, "ann", Reference("apple"), "bob", NOW)
+    assert scenarios.read_number(store, "bob", kept.id) == kept
+
+
+@both_databases
 def test_whoever_may_not_see_a_scenario_learns_nothing_of_it(store: Store) -> None:
     """A refusal that differs from that of a name nobody has would say that somebody plans a deal of this name."""
     scenarios.keep(store, new(), NOW)
