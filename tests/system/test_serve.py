@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from pipelines.serving import processes
-from tests.support.command import installed
+from tests.support.command import mauwatch
 from tests.support.databases import SQLITE, rows_of
 from tests.support.groups import KEY, entity, events, product, source, write_group
 
@@ -141,14 +141,14 @@ def test_schedules_and_sensors_are_on(served: Served) -> None:
 
 def test_a_second_serve_is_refused(served: Served) -> None:
     """Two daemons would start every run twice."""
-    done = installed("serve", "--group", served.directory)
+    done = mauwatch("serve", "--group", served.directory)
     assert (done.returncode, done.stdout) == (2, "")
     assert "test: is served already" in done.stderr
     assert done.stderr.splitlines()[-1] == "Runbook: docs/runbook.md#second-serve"
 
 
 def test_a_taken_port_is_refused(served: Served, make: Callable[..., Path]) -> None:
-    done = installed("serve", "--group", make([entity("a", [product()])]), "--health-port", served.health_port)
+    done = mauwatch("serve", "--group", make([entity("a", [product()])]), "--health-port", served.health_port)
     assert done.returncode == 2
     assert "is taken" in done.stderr
     assert done.stderr.splitlines()[-1] == "Runbook: docs/runbook.md#port-taken"
