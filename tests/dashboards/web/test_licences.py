@@ -14,8 +14,8 @@ from dashboards.web.viewer import Role
 from pipelines.licences.registry import builtin
 from pipelines.store import clause_results
 from pipelines.store.contributions import open_store
-from tests.support.pages_group import LEGEND, as_viewer
-from tests.support.pages_requests import words
+from tests.support.pages_group import LEGEND, as_viewer, write_pages_group
+from tests.support.pages_requests import client_of, words
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +102,27 @@ def test_who_signs_and_who_has_evidence_is_counsel_alone(client: FlaskClient) ->
 def test_counsels_legend_stands_on_both_pages(client: FlaskClient) -> None:
     """Without it a printed page may have to be handed over."""
     assert all(LEGEND in words(client.get(path)) for path in ("/licences", "/data"))
+
+
+def test_what_rests_on_an_open_result_is_listed_with_its_revenue(tmp_path: Path) -> None:
+    """A use that isn't listed is one that nobody asks a licence for; revenue by its share alone, each product's once."""
+    directory = write_pages_group(tmp_path / "group")
+    manifest = directory / "affiliates" / "media.yaml"
+    use = (
+        "models: [{model: llama-4, from: 2025-05-01, hosted_by: cloud_host, host: Acme Cloud, alternative: qwen-2024, "
+        "switching_cost: {amount: 300000, currency: EUR}, revenue: {amount: 1000000, currency: EUR, year: 2024}, "
+        "revenue_share: 25 %}, {model: llama-3.3, from: 2024-12-10, hosted_by: self}]"
+    )
+    before = "meaning: listened for 30 seconds}}"
+    assert before in manifest.read_text()
+    manifest.write_text(manifest.read_text().replace(before, f"{before.removesuffix('}')}, {use}}}"))
+    page = words(client_of(directory).get("/licences"))
+    page = page.partition("What rests on an open result")[2].partition("Sign October")[0]
+    for part in (
+        "On another result than under, granted or exempt: 1 product; ",
+        "revenue 250,000 EUR (2024).",
+        "media/music llama-4 mau, unique people: undetermined",
+        "1,000,000 EUR (2024), 25 % of it qwen-2024; 300,000 EUR",
+        "media/music llama-3.3 ▽ Under",
+    ):
+        assert part in page, page
