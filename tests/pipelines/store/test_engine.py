@@ -216,3 +216,24 @@ def test_a_process_that_changes_its_folder_opens_the_store_of_the_new_one(
             month = date(2025, 1 + number, 1)
             opened.replace_counts(month, month, [StatedCount("a", "app", month, "count", 1, "people", "x", "y")], NOW)
             assert opened.read_months() == [month]
+
+
+@both_databases
+def test_another_store_has_what_is_compiled_and_its_own_rows(
+    store_url: str, another_store: Callable[..., str], tmp_path: Path
+) -> None:
+    """A kept statement of one store, or of the other kind of database, would ask the wrong one without a word."""
+    places = [(store_url, tmp_path / "a"), (another_store(), tmp_path / "b")]
+    compiled = []
+    for number, (url, directory) in enumerate(places):
+        with contributions.open_store(url, directory, create=True) as store:
+            with store.writing() as connection:
+                connection.execute(
+                    schema.column_comments.insert(), [{"table_name": "t", "column_name": "c", "comment": f"{number}"}]
+                )
+            with store.reading() as connection:
+                asked = sa.select(schema.column_comments.c.comment).where(schema.column_comments.c.table_name == "t")
+                assert connection.scalars(asked).all() == [f"{number}"]
+                assert {key[0] for key in engine._compiled} >= {store.engine.dialect.name}
+        compiled.append(len(engine._compiled))
+    assert compiled[0] == compiled[1]
