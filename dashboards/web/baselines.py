@@ -31,7 +31,7 @@ class Baselines:
         # One at a time: two readers of one month would hold its sketches twice.
         with self._lock, contributions.open_store(manifests.group.settings.store, directory) as store:
             in_force = publications.in_force(store, month).get(key)
-            state = in_force.id if in_force else 0, id(manifests.group)
+            state = in_force.id if in_force else 0, manifests.group
             # Another publication of the month is another start, and so is another text of a manifest.
             known = self._kept.get(key)
             if known is not None and known[0] == state and not known[1].lacks(definition):

@@ -137,12 +137,12 @@ def _save_fields() -> list[Component]:
 def _posted(states: Sequence[Any], base: Any) -> tuple[dict[str, Any], list[Card], date, str]:
     """What the form posted, as far as it is a form's. Aborts with 400 where it is none."""
     values: dict[str, tuple[str, dict[str, Any]]] = {}
-    for one in states:
-        place, value = one["id"], one.get("value")
-        if not all(isinstance(place.get(key), str) for key in ("card", "kind", "field")):
+    for one in states if isinstance(states, list) else ():
+        place = one.get("id") if isinstance(one, dict) else None
+        if not isinstance(place, dict) or not all(isinstance(place.get(key), str) for key in ("card", "kind", "field")):
             refuse(400, *_UNREADABLE)
         _, of_card = values.setdefault(place["card"], (place["kind"], {}))
-        of_card[place["field"]] = value
+        of_card[place["field"]] = one.get("value")
     # The base is posted as well, and anybody's word.
     is_base = isinstance(base, dict) and all(isinstance(base.get(name), str) for name in ("month", "reading"))
     if not is_base or len(values) > MOST_CHANGES + 1:
@@ -219,7 +219,7 @@ def _register(app: Dash, source: RowSource) -> None:
         cards = Patch()
         # A card that was just added has a button that nobody has pressed.
         if isinstance(ctx.triggered_id, Mapping):
-            places = [place for place, one in enumerate(ids) if one.get("card") == ctx.triggered_id["card"]]
+            places = [place for place, one in enumerate(ids) if one == {"whatif": "card", "card": ctx.triggered_id.get("card")}]
             if places and ctx.triggered[0]["value"]:
                 del cards[places[0]]
             return cards

@@ -154,6 +154,11 @@ def test_a_form_that_is_none_is_refused(application: Flask) -> None:
     for base in (None, {"month": 5}, {"month": "2026-13", "reading": "unique_people"}):
         wrong = [[], {"id": "whatif-base", "property": "data", "value": base}]
         assert _post(client, LIVE, wrong, [], "whatif-base.data").status_code == 400
+    for field in (
+        {"id": "first", "property": "value", "value": 1},
+        {"id": {"form": "whatif", "card": 1, "kind": [], "field": None}, "property": "value", "value": 1},
+    ):
+        assert _post(client, LIVE, [[field], _base()], [], "whatif-base.data").status_code == 400
 
 
 def test_a_drafts_numbers_are_the_scenarios(application: Flask, deal: Deal) -> None:
