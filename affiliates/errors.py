@@ -77,6 +77,7 @@ class Code(StrEnum):
     CONDITION_INVALID = "condition-invalid", "A condition is no row-wise SQL expression."
     CONDITION_COLUMNS_WRONG = "condition-columns-wrong", "A condition doesn't fit its source's columns or their types."
     CHANNEL_UNUSABLE = "channel-unusable", "An alert channel's address, or the heartbeat's, isn't where alerts.yaml says."
+    DASHBOARD_UNUSABLE = "dashboard-unusable", "The dashboard can't be served as dashboard.yaml and the options say."
 
     # Keys and crosswalks
     KEY_INVALID = "key-invalid", "A group key isn't 64 lower-case hex characters, or is the public test key."

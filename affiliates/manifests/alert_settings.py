@@ -283,7 +283,7 @@ class Alerting(Model):
     heartbeat: Heartbeat | None = None
     """The address that is called after each run that succeeded."""
     legend: str = ""
-    """Counsel's own text, on every message."""
+    """Counsel's own text, where group.yaml has none: `legend` belongs there."""
     owners: dict[str, str] = Field(default_factory=dict)
     """Who answers for a product, named beside it in messages: by affiliate, or by affiliate/product."""
     next_steps: NextSteps = NextSteps()

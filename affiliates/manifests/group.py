@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from affiliates.errors import alike
 from affiliates.manifests.alert_settings import Alerting
 from affiliates.manifests.base import Dated, Model, Name, PublicKey, Share, Text
+from affiliates.manifests.dashboard_settings import Dashboard
 from affiliates.manifests.grants import Grants
 from affiliates.manifests.product import Product, ProductRef
 from affiliates.manifests.readings import CONTROL_SHARE, DEFAULT_READINGS, Readings
@@ -99,11 +100,21 @@ class Group(Model):
     """grants.yaml."""
     alerting: Alerting = Alerting()
     """alerts.yaml."""
+    dashboard: Dashboard = Dashboard()
+    """dashboard.yaml."""
 
     @property
     def is_an_affiliates(self) -> bool:
         """Whether this is an affiliate's part of the group: the ultimate parent's manifest isn't here, nor who belongs to it."""
         return self.settings.ultimate_parent not in self.entities
+
+    @property
+    def legend(self) -> str:
+        """Counsel's own text for every page, export and message; empty where there is none.
+
+        The text stands in group.yaml, or in an older group's alerts.yaml; the loader has put the text into `alerting`.
+        """
+        return self.alerting.legend
 
     @property
     def zone(self) -> ZoneInfo:

@@ -13,6 +13,7 @@ from affiliates.errors import Code, Refusal, RefusedError, refused
 from affiliates.manifests import grants, validation
 from affiliates.manifests.alert_settings import Alerting
 from affiliates.manifests.attestations import Attested
+from affiliates.manifests.dashboard_settings import Dashboard
 from affiliates.manifests.explanations import explain
 from affiliates.manifests.grants import Grants
 from affiliates.manifests.group import Entity, Group
@@ -23,7 +24,7 @@ from affiliates.manifests.yaml_lines import Document, Location, load
 M = TypeVar("M", bound=BaseModel)
 
 
-HEADQUARTERS_ALONE = ("readings.yaml", "alerts.yaml", "grants.yaml", "attested")
+HEADQUARTERS_ALONE = ("readings.yaml", "alerts.yaml", "dashboard.yaml", "grants.yaml", "attested")
 """What no affiliate's machine has: where one of these lies, the directory is of the whole group."""
 
 
@@ -50,6 +51,8 @@ def read_group(directory: Path, edge: bool | None = False) -> Group:
     readings = parse(Readings, readings_doc, mistakes) if readings_doc else DEFAULT_READINGS
     alerting_doc = load(directory, directory / "alerts.yaml", mistakes, required=False)
     alerting = parse(Alerting, alerting_doc, mistakes) if alerting_doc else Alerting()
+    dashboard_doc = load(directory, directory / "dashboard.yaml", mistakes, required=False)
+    dashboard = parse(Dashboard, dashboard_doc, mistakes) if dashboard_doc else Dashboard()
     entities: dict[str, tuple[Entity, Document]] = {}
     for path in _manifests(directory, mistakes):
         doc = load(directory, path, mistakes)
@@ -74,15 +77,22 @@ def read_group(directory: Path, edge: bool | None = False) -> Group:
         mistakes.extend(validation.check_readings(readings, readings_doc))
     if alerting_doc and alerting:
         mistakes.extend(validation.check_alerting(alerting, alerting_doc, by_name, broken=bool(mistakes)))
+        if settings:
+            mistakes.extend(validation.check_legend(settings, alerting, alerting_doc))
+    if dashboard_doc and dashboard:
+        mistakes.extend(validation.check_dashboard(dashboard, dashboard_doc, by_name, broken=bool(mistakes)))
     if edge is None:
         edge = settings is not None and _is_an_affiliates(directory, settings, by_name)
     if settings and settings_doc:
         check = validation.check_edge if edge else validation.check_group
         mistakes.extend(check(settings, settings_doc, entities, broken=bool(mistakes)))
     granted = Grants() if edge else _grants(directory, by_name, readings, mistakes)
-    if mistakes or settings is None or readings is None or alerting is None:
+    if mistakes or settings is None or readings is None or alerting is None or dashboard is None:
         raise RefusedError(*sorted(mistakes, key=_place))
-    return Group(settings=settings, entities=by_name, readings=readings, grants=granted, alerting=alerting)
+    if settings.legend:
+        # One place for all that show the legend: older groups have it in alerts.yaml, a signed month's settings have none.
+        alerting = alerting.model_copy(update={"legend": settings.legend})
+    return Group(settings=settings, entities=by_name, readings=readings, grants=granted, alerting=alerting, dashboard=dashboard)
 
 
 def _is_an_affiliates(directory: Path, settings: Settings, entities: Collection[str]) -> bool:

@@ -74,6 +74,8 @@ class Settings(Model):
     """File of the private key (`mauwatch key pair`) that signs bundles of evidence; without it they aren't signed."""
     evidence_font: Text | None = None
     """File of a TrueType or OpenType font for names in scripts that the evidence's own font lacks."""
+    legend: Annotated[str, Field(max_length=2000)] = ""
+    """Counsel's own text, on every page, export and message, such as `Privileged and confidential.`"""
     keep_sketches: Annotated[int, Field(ge=1, le=1200)] = 24
     """Whole months whose sketches `mauwatch erase --retention` keeps; older ones are erased."""
 

@@ -13,6 +13,7 @@ from affiliates.errors import Code, Refusal, RefusedError, did_you_mean
 from affiliates.manifests import conditions
 from affiliates.manifests.alert_settings import Alerting
 from affiliates.manifests.base import overlaps
+from affiliates.manifests.dashboard_settings import Dashboard
 from affiliates.manifests.group import Entity
 from affiliates.manifests.product import Product, ProductRef
 from affiliates.manifests.readings import Readings
@@ -86,6 +87,35 @@ def check_alerting(alerting: Alerting, doc: Document, entities: Mapping[str, Ent
                 did_you_mean(name, known) if hints <= _MOST_HINTS else name,
                 "correct the name",
             )
+
+
+def check_legend(settings: Settings, alerting: Alerting, doc: Document) -> Iterator[Refusal]:
+    """Two legends that differ: a page would bear another text of counsel's than a message."""
+    if settings.legend and alerting.legend and settings.legend != alerting.legend:
+        yield Refusal(
+            Code.MANIFEST_INCONSISTENT,
+            doc.at(("legend",)),
+            "is another text than `legend` in group.yaml",
+            "",
+            "keep the one in group.yaml",
+        )
+
+
+def check_dashboard(dashboard: Dashboard, doc: Document, entities: Mapping[str, Entity], broken: bool) -> Iterator[Refusal]:
+    """Affiliates of viewers that no manifest has: their people would silently see nothing."""
+    if broken:
+        return
+    for part, given in (("groups", dashboard.groups), ("viewers", dashboard.viewers)):
+        for name, rights in given.items():
+            for place, affiliate in enumerate(rights.affiliates):
+                if affiliate not in entities:
+                    yield Refusal(
+                        Code.MANIFEST_NAME_UNKNOWN,
+                        doc.at((part, name, "affiliates", place)),
+                        "no such affiliate",
+                        did_you_mean(affiliate, entities),
+                        "correct the name",
+                    )
 
 
 def check_edge(

@@ -29,6 +29,7 @@ namespaces:
   email: {{identifiers_per_person: 1}}        # an account each, which nobody has twice
   device: {{identifiers_per_person: [1, 3]}}  # `several` if nobody knows; [0.5, 3] if two people may share one
   # person: {{identifiers_per_person: 1}}     # the crosswalk joins all identifiers of whomever it joins
+# legend: Privileged and confidential.   # counsel's own text, on every page, export and message
 keep_sketches: 24              # months; `mauwatch erase --retention` erases older sketches, signed figures stay
 lg_k: 21                       # 2^21 registers: a standard error of 0.07 %
 """
@@ -101,7 +102,6 @@ _ALERTS = """\
 # link: https://mauwatch.example.com
 # escalate_after: 3              # days
 # heartbeat: {url_env: HEARTBEAT_URL}   # called after each run that succeeded
-# legend: Privileged and confidential.
 # owners: {example/app: Head of App}
 lead_times: {licence_request: 90, migration: 180}   # days
 """

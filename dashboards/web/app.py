@@ -63,18 +63,19 @@ def create_app(
     directory: Path,
     *,
     protect: Callable[[Flask], None],
+    csrf_cookie: str = "_csrf_token",
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> Dash:
     """The application of a group directory; `app.server` is what a WSGI server serves.
 
-    `protect` installs the access check on the Flask application before any page can be asked for. `clock` gives the moment that
-    ages are counted to.
+    `protect` installs the access check on the Flask application before any page can be asked for. `csrf_cookie` is the cookie
+    that a page repeats in a header with each change. `clock` gives the moment that ages are counted to.
     """
     server = Flask("mauwatch")
     # First of all: what is registered before any route is asked before any route.
     protect(server)
     source = RowSource(directory)
-    app = _Application(server, Answers(source, ROUTER, clock))
+    app = _Application(server, Answers(source, ROUTER, clock), csrf_cookie)
     data_routes.register(server, source, ROUTER, clock)
     _register_own(app)
     for page in PAGES:
@@ -94,7 +95,7 @@ def create_app(
 class _Application(Dash):
     """Dash with an index of our own: each page answers with its status, and with what is read of it."""
 
-    def __init__(self, server: Flask, answers: Answers) -> None:
+    def __init__(self, server: Flask, answers: Answers, csrf_cookie: str) -> None:
         super().__init__(
             "mauwatch",
             server=server,  # type: ignore[arg-type]  # Dash states bool, and takes a Flask application
@@ -102,6 +103,7 @@ class _Application(Dash):
             assets_ignore=r"plotly-.*|scheme\.js",
             index_string=_INDEX,
             title=_TITLE,
+            csrf_token_name=csrf_cookie,
             update_title="",
             suppress_callback_exceptions=True,
             add_log_handler=False,

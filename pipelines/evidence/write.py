@@ -178,7 +178,7 @@ def _heading(group: Group, licence: Licence, filing: Filing, kind: Kind) -> dict
         f"{licence.measured_month:%B %Y}"
     )
     # Counsel's legend says that a text is privileged: on a page that goes outside it would be false.
-    legend = (group.alerting.legend or "Privileged and confidential: for counsel alone.") if privileged else ""
+    legend = (group.legend or "Privileged and confidential: for counsel alone.") if privileged else ""
     return {
         "addressee": f"counsel of {name}" if privileged else filing.addressee or licence.entry.licensor,
         "purpose": purpose,

@@ -95,7 +95,7 @@ def code_digest(paths: tuple[str, ...], libraries: tuple[str, ...]) -> str:
 
 def _settings_digest(group: Group) -> str:
     """SHA-256 in hex of all manifests: more than a figure rests on, so a change of any of them measures anew."""
-    parts = [group.settings.model_dump_json(), group.readings.model_dump_json()]
+    parts = [group.settings.model_dump_json(exclude={"legend"}), group.readings.model_dump_json()]
     parts += [entity.model_dump_json() for _, entity in sorted(group.entities.items())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from affiliates.manifests import alert_settings, base, source
+from affiliates.manifests import alert_settings, base, dashboard_settings, source
 from affiliates.manifests.attestations import Attested
 from affiliates.manifests.grants import Digest, Grants
 from affiliates.manifests.group import Entity
@@ -35,6 +35,7 @@ FILES: Mapping[str, type[BaseModel]] = {
     "readings.yaml": Readings,
     "grants.yaml": Grants,
     "alerts.yaml": alert_settings.Alerting,
+    "dashboard.yaml": dashboard_settings.Dashboard,
     "attested/YYYY-MM.yaml": Attested,
     "licences/NAME.yaml": LicenceEntry,
 }
@@ -48,6 +49,10 @@ _NAMED: tuple[tuple[Any, str], ...] = (
     (base.PublicKey, "Ed25519 public key in base64"),
     (alert_settings.Part, "part of one, such as 2.5 %"),
     (alert_settings.Days, "days"),
+    (dashboard_settings.Network, "IP address, or network such as 10.0.0.0/24"),
+    (dashboard_settings.Header, "name of an HTTP header"),
+    (dashboard_settings.Origin, "URL without a path, https:// but for this machine"),
+    (dashboard_settings.Issuer, "URL, https:// but for this machine"),
     (alert_settings.Url, "URL, http:// or https://"),
     (alert_settings.Domain, "domain"),
     (alert_settings.Environment, "name of an environment variable"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 from flask import Flask
@@ -9,6 +10,7 @@ from playwright.sync_api import Browser
 
 from dashboards.web.app import create_app
 from tests.support.browser import OpenedPage, running_browser, served
+from tests.support.dashboards import published_group
 from tests.support.pages_group import NOW, protect_by_header, write_pages_group
 
 
@@ -43,3 +45,15 @@ def opened(browser: Browser) -> Iterator[OpenedPage]:
         yield OpenedPage(context.new_page())
     finally:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small published group for the tests of the server; whoever serves it takes a copy."""
+    return published_group(tmp_path_factory.mktemp("published") / "group")
+
+
+@pytest.fixture(scope="module")
+def group(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A module's own copy."""
+    return copytree(published, tmp_path_factory.mktemp("served") / "group")
