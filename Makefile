@@ -1,7 +1,8 @@
 # Everything sets itself up: a virtual environment in .venv, the pinned packages, then the job.
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
 BIN := .venv/bin
-WORKERS ?= 2
+# More workers than the two cores of CI: a third of the time a worker waits, for a process, a server or a browser.
+WORKERS ?= 3
 
 # Else each process of each test compiles 400 modules anew, in four seconds instead of one.
 unexport PYTHONDONTWRITEBYTECODE
