@@ -115,9 +115,9 @@ class Browser:
 class ServedDashboard:
     """A dashboard that serves a group directory."""
 
-    def __init__(self, directory: Path, log: Path, *arguments: object, **environment: str) -> None:
+    def __init__(self, directory: Path, log: Path, *arguments: object, port: int | None = None, **environment: str) -> None:
         self.directory = directory
-        self.port = free_port()
+        self.port = port or free_port()
         self.log = log
         self._arguments = ["--group", directory, "--port", self.port, "--no-open", *arguments]
         self._environment = os.environ | environment
@@ -176,9 +176,11 @@ class ServedDashboard:
 
 
 @contextmanager
-def served(directory: Path, log: Path, *arguments: object, **environment: str) -> Iterator[ServedDashboard]:
+def served(
+    directory: Path, log: Path, *arguments: object, port: int | None = None, **environment: str
+) -> Iterator[ServedDashboard]:
     """A dashboard that ends with the block."""
-    dashboard = ServedDashboard(directory, log, *arguments, **environment)
+    dashboard = ServedDashboard(directory, log, *arguments, port=port, **environment)
     try:
         yield dashboard
     finally:
