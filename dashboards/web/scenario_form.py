@@ -8,16 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from affiliates.errors import RefusedError
+from affiliates.manifests.yaml_lines import Document
 from affiliates.periods import add_months
 from pipelines.scenarios.changes import Acquire, AnyChange, Divest, Exclude, Grow, Launch, Ownership, Retire
-from pipelines.scenarios.definition import Definition
+from pipelines.scenarios.definition import Definition, parse
 
 DRAFT = "draft"
 """The name of a scenario that isn't saved."""
 MILLION = 1_000_000
+FORM = "the scenario"
+"""What refusals call a form, as if it were a file."""
 BASE = "base"
 """The card of what isn't a change: horizon, threshold, release."""
 AUDIENCE = "audience:"
@@ -69,7 +73,18 @@ def definition_of(
         "releases": [base["release"]] if _said(base.get("release")) else None,
         "changes": [_change(card) for card in cards],
     }
-    return Definition.from_dict(_without_nothing(data))
+    # The line of a mistake is the place of its change in the form, after what isn't a change.
+    lines: dict[tuple[str | int, ...], int] = {(): 1, **{("changes", place): place + 2 for place in range(len(cards))}}
+    return parse(Document(Path(), FORM, _without_nothing(data), lines))
+
+
+def where(subject: str) -> str:
+    """Where in the form a mistake is: by the change's place from above, instead of a file's line."""
+    name, _, rest = subject.partition(":")
+    line, _, more = rest.partition(" ")
+    if name != FORM or not line.isdecimal():
+        return subject
+    return f"{'The form' if line == '1' else f'Change {int(line) - 1}'}: {more}".rstrip(": ")
 
 
 def _change(card: Card) -> dict[str, Any]:

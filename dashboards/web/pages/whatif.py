@@ -23,7 +23,7 @@ from dashboards.web.pages.scenario_list import saved_scenarios
 from dashboards.web.queries import PageRows
 from dashboards.web.router import Parameters, WebPage, bad_request, not_found
 from dashboards.web.row_source import RowSource
-from dashboards.web.scenario_form import BASE, Card, cards_of, definition_of, is_whole, new_card
+from dashboards.web.scenario_form import BASE, Card, cards_of, definition_of, is_whole, new_card, where
 from dashboards.web.scenario_rows import scenario_of
 from dashboards.web.shell import legend_of
 from dashboards.web.viewer import Role, Viewer, current_viewer
@@ -162,7 +162,7 @@ def refusals(error: RefusedError) -> Component:
     for refusal in error.refusals:
         # The file's example helps nobody who fills in a form.
         next_step = "correct it in the form" if "whatif new" in refusal.next_step else refusal.next_step
-        told.append(components.notice(f"{refusal.subject} {refusal.rule}", refusal.values, next_step, "problem"))
+        told.append(components.notice(f"{where(refusal.subject)} {refusal.rule}", refusal.values, next_step, "problem"))
     return html.Div(told)
 
 

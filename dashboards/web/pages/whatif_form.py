@@ -159,7 +159,11 @@ def _ownership(card: Card, choices: FormChoices) -> list[Component]:
         _row(
             _select(card, "entity", "Of the entity", choices.entities), _select(card, "owner", "has the owner", choices.entities)
         ),
-        html.Div([html.Span("a share, in percent, of", className="slider-label"), share]),
+        html.Div(
+            [html.Span("a share, in percent, of", className="slider-label"), share],
+            role="group",
+            **components.aria(label="Share, in percent"),
+        ),
         _day(card, "on", "From"),
     ]
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from affiliates.errors import RefusedError
-from dashboards.web.scenario_form import Card, cards_of, definition_of, is_whole, new_card
+from dashboards.web.scenario_form import Card, cards_of, definition_of, is_whole, new_card, where
 from pipelines.scenarios.changes import KINDS
 from pipelines.scenarios.definition import Definition
 
@@ -89,3 +89,11 @@ def test_whatever_is_posted_is_refused_in_words(field: str, value: Any) -> None:
         return
     with pytest.raises(RefusedError):
         definition_of({}, [card], MONTH, READING)
+
+
+def test_a_mistake_names_its_place_in_the_form() -> None:
+    """Of several changes, the one that is wrong."""
+    cards = [new_card("a", "acquire", MONTH, 700), new_card("b", "divest", MONTH, 700)]
+    with pytest.raises(RefusedError) as error:
+        definition_of({"horizon": 99}, cards, MONTH, READING)
+    assert [where(refusal.subject).partition(":")[0] for refusal in error.value.refusals] == ["The form", "Change 2"]

@@ -122,9 +122,9 @@ def _all_scenarios(deal: Deal) -> int:
         ("acquire", {"likely": "plenty"}, "is no whole number"),
         ("acquire", {"overlap": [30, 130]}, "is over 100 %"),
         ("acquire", {"on": "2019-03-01"}, "its day lies before the base month"),
-        ("acquire", {"on": "in March"}, "the scenario"),
+        ("acquire", {"on": "in March"}, "Change 1"),
         ("acquire", {"unit": "accounts"}, "aren't people: say how many people one is"),
-        ("acquire", {"name": ""}, "the scenario"),
+        ("acquire", {"name": ""}, "Change 1"),
         ("acquire", {"overlap_of": "group", "overlap": [90, 95]}, "there would be more shared people than one side has"),
         ("divest", {"part": "chta/app", "on": "2027-03-01"}, "no such affiliate or product"),
         ("reading", {"reading": "by_moonlight", "on": "2027-03-01"}, "no such reading"),
@@ -263,7 +263,7 @@ def test_a_slider_changes_the_figure(opened: OpenedPage, whatif_site: str) -> No
     expect(page.locator("#whatif-assumptions")).to_contain_text("20 to 45 % of the target")
     # A change more is a card more, and its absence one less.
     page.get_by_role("button", name="Add").click()
-    expect(page.locator("#whatif-answer")).to_contain_text("the scenario")
+    expect(page.locator("#whatif-answer")).to_contain_text("Change 2")
     page.get_by_role("button", name="Remove this change").nth(1).click()
     _answered(page)
     assert opened.errors == []
