@@ -8,7 +8,7 @@ from dash.development.base_component import Component
 from affiliates.errors import RefusedError
 from dashboards import formats
 from dashboards.web import components, evidence_files, month_closing
-from dashboards.web.pages import adoption_form, clause_matrix, clause_reasoning, dependency_table, month_close
+from dashboards.web.pages import adoption_form, clause_matrix, clause_reasoning, clause_table, dependency_table, month_close
 from dashboards.web.pages.figures_in_words import nothing_published
 from dashboards.web.queries import PageRows, product_name
 from dashboards.web.router import OF_GROUP, Parameters, WebPage, not_found
@@ -67,6 +67,7 @@ def _results(tests: tuple[ClauseRow, ...], parameters: Parameters, rows: PageRow
             "Each result leads to its reasoning. The columns are readings: ways to read what a clause leaves open. "
             "A small screen has room for one of them: choose another one above."
         ),
+        components.downloads(clause_table.RESULTS.name, ""),
         html.Details(
             [
                 html.Summary(f"{len(untested)} clauses that aren't tested here"),
@@ -184,6 +185,7 @@ PAGE = WebPage(
     TITLE,
     ROLES,
     layout,
+    charts=(clause_table.RESULTS,),
     takes=frozenset({*clause_matrix.KEY, "adopt", "into"}),
     callbacks={month_close.ANSWER: month_close.MAY_SIGN},
     register=_register,

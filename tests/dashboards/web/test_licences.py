@@ -14,6 +14,7 @@ from dashboards.web.viewer import Role
 from pipelines.licences.registry import builtin
 from pipelines.store import clause_results
 from pipelines.store.contributions import open_store
+from tests.support import workbooks
 from tests.support.pages_group import LEGEND, as_viewer, write_pages_group
 from tests.support.pages_requests import client_of, words
 
@@ -126,3 +127,18 @@ def test_what_rests_on_an_open_result_is_listed_with_its_revenue(tmp_path: Path)
         "media/music llama-3.3 ▽ Under",
     ):
         assert part in page, page
+
+
+def test_all_results_are_downloaded_as_csv_and_excel(client: FlaskClient, tmp_path: Path) -> None:
+    """A workbook that lacks a result, or has one of a number as text, is sorted and summed wrongly by whoever gets the file."""
+    assert 'href="/chart/clause-results.xlsx"' in client.get("/licences").text
+    lines = client.get("/chart/clause-results.csv").text.splitlines()
+    named = [line for line in lines if line.startswith("llama-4,mau,holding,,unique_people,yes,2025-03-01,700000000,gt,")]
+    assert len(named) == 1
+    assert named[0].split(",")[9:13] == ["undetermined", "739862356", "303813945", "749328632"]
+    (tmp_path / "results.xlsx").write_bytes(client.get("/chart/clause-results.xlsx").data)
+    book = workbooks.read(tmp_path / "results.xlsx")
+    assert len(book["figures"]) == len(lines)
+    assert [row[12] for row in book["figures"] if row[0] == "llama-4" and row[4] == "unique_people"] == [749328632.0]
+    assert [LEGEND] in [row[:1] for row in book["text"]]
+    assert client.get("/chart/clause-results.csv", headers=as_viewer(Role.affiliate, affiliates="media")).status_code == 403
