@@ -22,9 +22,11 @@ RUN = 30.0
 """Seconds within which the same input's next change belongs to the entry that is there: a slider sends one every 50 ms."""
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}(-[0-9]{2})?")
 _NUMBER = re.compile(r"[0-9]{1,9}")
-PARAMETERS = frozenset({"affiliate", "chart", "clause", "day", "licence", "month", "product", "reading", "scenario", "version"})
+PARAMETERS = frozenset(
+    {"affiliate", "chart", "clause", "day", "licence", "month", "product", "reading", "scenario", "third", "version"}
+)
 """The parameters that pages have in their addresses; other names were typed by somebody."""
-_NUMBERED = frozenset({"id", "scenario", "version"})
+_NUMBERED = frozenset({"id", "scenario", "third", "version"})
 """Parameters whose numbers name something; another parameter's number may be a figure."""
 _LONGEST_NAME = 200
 
