@@ -25,7 +25,7 @@ class Provider:
 
     def begin(self, age: int) -> None:
         """Start the process; `age`: seconds for which its tokens hold."""
-        command = [Path(sys.executable).parent / "oidc-provider-mock", "-p", str(self.port), "-e", str(age)]
+        command = [str(Path(sys.executable).parent / "oidc-provider-mock"), "-p", str(self.port), "-e", str(age)]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         end = time.monotonic() + 60
         while True:
