@@ -53,6 +53,8 @@ class Address:
     port: int
     """Of Dagster's webserver."""
     health_port: int
+    dashboard_port: int = 0
+    """0 for no dashboard."""
 
 
 def serve(directory: Path, group: Group, address: Address, log: Log) -> None:
@@ -74,6 +76,9 @@ def serve(directory: Path, group: Group, address: Address, log: Log) -> None:
         manifests = Manifests(directory, group, log)
         children = _children(directory, home, address, log)
         daemon = children[-1]
+        if address.dashboard_port:
+            _listening(address.host, address.dashboard_port).close()
+            children.append(_dashboard(directory, group, address, log))
         webserver = (_reached_at(address.host), address.port)
         monitor = HealthMonitor(
             directory, lambda: manifests.group, dagster, webserver, lambda: daemon.began, lambda: manifests.mistakes
@@ -183,6 +188,14 @@ def _children(directory: Path, home: Path, address: Address, log: Log) -> list[C
         Child("webserver", [*web, *log_format], home, environment, log, code.exists),
         Child("daemon", [*daemon, *log_format], home, environment, log, code.exists),
     ]
+
+
+def _dashboard(directory: Path, group: Group, address: Address, log: Log) -> Child:
+    """The pages; for other machines only where people log in."""
+    host = address.host if group.dashboard.is_of_a_team else "127.0.0.1"
+    command = ["-m", "dashboards.cli.main", "dashboard", "--group", str(directory), "--no-open", "--no-link"]
+    environment = os.environ | {processes.MARK: str(directory), "PYTHONUNBUFFERED": "1"}
+    return Child("dashboard", [*command, "--host", host, "--port", str(address.dashboard_port)], directory, environment, log)
 
 
 def _socket_path(home: Path) -> Path:

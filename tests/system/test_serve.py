@@ -52,9 +52,10 @@ class Served:
 
     def __init__(self, directory: Path, logs: Path) -> None:
         self.directory, self.logs = directory, logs
-        self.port, self.health_port = free_ports(2)
+        self.port, self.health_port, self.dashboard_port = free_ports(3)
         command = Path(sys.executable).parent / "mauwatch"
         arguments = ["--group", directory, "--port", self.port, "--health-port", self.health_port]
+        arguments += ["--dashboard-port", self.dashboard_port]
         with logs.open("ab") as file:
             self.process = subprocess.Popen([command, "serve", *map(str, arguments)], stdout=file, stderr=file)
 
@@ -137,6 +138,14 @@ def test_schedules_and_sensors_are_on(served: Served) -> None:
     states = [s["scheduleState"]["status"] for s in repository["schedules"]]
     states += [s["sensorState"]["status"] for s in repository["sensors"]]
     assert states == ["RUNNING"] * 6
+
+
+def test_the_dashboard_runs_beside_dagster(served: Served) -> None:
+    """Its log is kept, so no link stands there: the command gives one to whoever is on the machine."""
+    until(lambda: served.get(served.dashboard_port, "/healthz")[0] == 200)
+    assert "/login?token=" not in served.logs.read_text()
+    link = mauwatch("dashboard", "--group", served.directory, "--no-open").stdout.splitlines()[-1]
+    assert link.startswith(f"http://127.0.0.1:{served.dashboard_port}/login?token=")
 
 
 def test_a_second_serve_is_refused(served: Served) -> None:

@@ -13,6 +13,7 @@ def serve(
     host: Annotated[str, typer.Option(help="Where to listen; 0.0.0.0 is everywhere.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Of Dagster's pages.", min=1, max=65535)] = 3000,
     health_port: Annotated[int, typer.Option(help="Of /health.", min=1, max=65535)] = 3001,
+    dashboard_port: Annotated[int, typer.Option(help="Of the dashboard; 0 is none.", min=0, max=65535)] = 0,
 ) -> None:
     """Let the number come by itself: schedules, runs and Dagster's pages, until it is told to stop. Logs in JSON."""
     from affiliates.concurrency import owner_alone
@@ -20,4 +21,5 @@ def serve(
     from pipelines.serving import supervisor
 
     with owner_alone():
-        supervisor.serve(group, read_group(group), supervisor.Address(host, port, health_port), Log(sys.stdout, "serve"))
+        address = supervisor.Address(host, port, health_port, dashboard_port)
+        supervisor.serve(group, read_group(group), address, Log(sys.stdout, "serve"))
