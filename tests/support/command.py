@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from affiliates.errors import RefusedError
 from dashboards.cli import main
 from dashboards.cli.main import app
+from tests.support.environment import variables
 
 Done = subprocess.CompletedProcess[str]
 
@@ -33,7 +34,7 @@ def mauwatch(*arguments: object, cwd: Path | None = None) -> Done:
     out, err, code = StringIO(), StringIO(), 0
     with (
         patch.object(sys, "argv", ["mauwatch", *map(str, arguments)]),
-        patch.dict(os.environ, COLUMNS="120"),
+        variables(COLUMNS="120"),
         redirect_stdout(out), redirect_stderr(err), chdir(cwd) if cwd else nullcontext(),
     ):  # fmt: skip
         try:

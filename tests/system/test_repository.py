@@ -205,6 +205,12 @@ def _decisions() -> dict[int, tuple[str, str]]:
     return {int(number): (title, body.strip()) for number, title, body in parts}
 
 
+def test_no_test_rebuilds_the_environment() -> None:
+    """A native thread that reads a variable meanwhile ends the process: once in a few runs of all tests."""
+    whole = "patch.dict(" + "os.environ"
+    assert [path.name for path in (ROOT / "tests").rglob("*.py") if whole in path.read_text()] == []
+
+
 def test_decisions_are_numbered_and_short() -> None:
     decisions = _decisions()
     assert list(decisions) == list(range(1, len(decisions) + 1))

@@ -328,7 +328,7 @@ def _read_damaged(directory: Path, compression: Any, first: int) -> None:
 def test_damaged_files_count_as_polars_reads_them_or_are_refused(tmp_path: Path, compression: Any) -> None:
     """Foreign bytes in footer, heads and pages: no hang, and never registers that polars' reading doesn't give.
 
-    In a process of its own, since polars 2.1.0 may end the process on such a file, and may spoil its memory (decision 114).
+    In a process of its own, since polars 2.1.0 may end the process on such a file (decision 114).
     """
     first, ends = 0, 0
     while first < 150:

@@ -4,7 +4,6 @@ import os
 import re
 from pathlib import Path
 from typing import Any
-from unittest.mock import patch
 
 import pytest
 
@@ -15,6 +14,7 @@ from affiliates.manifests.source import Identifier, Source
 from affiliates.manifests.yaml_lines import load
 from pipelines.licences import registry
 from tests.support.command import answer
+from tests.support.environment import variables
 from tests.support.groups import KEY
 from tests.support.paths import ROOT
 
@@ -310,7 +310,7 @@ def test_two_people_in_norway(tmp_path: Path) -> None:
     """A number without its country's code and one with it, dialled in a country whose name is `false` in YAML 1.1."""
     write(tmp_path, PRODUCT.replace("namespace: phone", "namespace: phone, region: NO"), GROUP.replace("{file: k}", "{env: K}"))
     (tmp_path / "a-2025-01-05.csv").write_text("user\n22 22 55 55\n+47 22 22 55 56\n0047 22225555\n")
-    with patch.dict(os.environ, K=KEY):
+    with variables(K=KEY):
         days = ("--from", "2025-01-05", "--to", "2025-01-05")
         made = answer("contribute", "--group", tmp_path, *days, "-o", tmp_path / "c.parquet")
     assert [(row["people"], row["events"]) for row in made["holds"]] == [(2, 3)]

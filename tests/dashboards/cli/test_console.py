@@ -19,6 +19,7 @@ import pytest
 from affiliates.errors import Code
 from dashboards.cli import console, main
 from tests.support.command import Done, answer, mauwatch
+from tests.support.environment import variables
 from tests.support.groups import entity, events, product, write_group
 
 PROGRAM = str(Path(sys.executable).parent / "mauwatch")
@@ -92,9 +93,9 @@ def test_version_and_short_help() -> None:
 )
 def test_a_shell_completes_commands(shell: str, typed: Mapping[str, str]) -> None:
     """A script that names another variable, or no answer for it, leaves the shell silent."""
-    with patch.dict(os.environ, _MAUWATCH_COMPLETE=f"source_{shell}"):
+    with variables(_MAUWATCH_COMPLETE=f"source_{shell}"):
         assert f"_MAUWATCH_COMPLETE=complete_{shell}" in mauwatch().stdout
-    with patch.dict(os.environ, {"_MAUWATCH_COMPLETE": f"complete_{shell}", **typed}):
+    with variables(_MAUWATCH_COMPLETE=f"complete_{shell}", **typed):
         assert "measure" in mauwatch().stdout
 
 
