@@ -34,8 +34,8 @@ from tests.support.groups import entity, events, product, source
 Make = Callable[..., Path]
 PLANTED = "alice.planted@example.org"
 LOG = logging.getLogger("ticks")
-MORNING = datetime.now(UTC).replace(hour=6, minute=0, second=0, microsecond=0)
-"""Of today, for the manifests' calendars have the machine's time."""
+MORNING = (datetime.now(UTC) - timedelta(hours=6)).replace(hour=6, minute=0, second=0, microsecond=0)
+"""The last one, for the manifests' calendars have the machine's time, and so has a run that a look asks for."""
 pytestmark = pytest.mark.filterwarnings(
     "ignore::dagster.BetaWarning", "ignore::dagster.PreviewWarning", "ignore:Property `ScheduleDefinition:DeprecationWarning"
 )

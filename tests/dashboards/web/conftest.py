@@ -32,8 +32,9 @@ def site(application: Flask) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
+    """Ended with the pages' tests: Playwright's loop goes on in this thread, and Dagster begins one of its own in later tests."""
     with running_browser() as started:
         yield started
 

@@ -293,7 +293,7 @@ def test_saved_reloaded_shared_and_compared(browser: Browser, opened: OpenedPage
     page.get_by_label("Beside it").select_option(f"{kept[1]}")
     page.get_by_role("button", name="Compare").click()
     page.wait_for_url("**?scenario=*")
-    assert page.locator(".row-words").count() == 3
+    expect(page.locator(".row-words")).to_have_count(3)
     expect(page.get_by_role("region", name="Side by side")).to_contain_text("After, 95 % of the paths")
     page.goto(address)
     page.get_by_role("button", name=f"Take back from {BOB}").click()
