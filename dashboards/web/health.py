@@ -22,7 +22,7 @@ def register(flask_app: Flask, directory: Path, store_url: Callable[[], str]) ->
             answer: dict[str, object] = {"healthy": True, **_store(store_url(), directory)}
         except RefusedError as error:
             answer = {"healthy": False, "store": str(error.refusals[0].code)}
-        except Exception as error:  # noqa: BLE001
+        except Exception as error:  # noqa: BLE001 whatever it is, the answer is that it is not well
             answer = {"healthy": False, "store": type(error).__name__}
         response = jsonify(answer)
         response.status_code = 200 if answer["healthy"] else 503
