@@ -3,24 +3,31 @@
 An answer is kept until something new is published.
 """
 
-from collections import OrderedDict
+import json
+import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from threading import Lock
+from html import escape
+from typing import Any
 
 from dash.development.base_component import Component
+from plotly.io.json import to_json_plotly
 
 from affiliates.errors import Refusal, RefusedError, did_you_mean, unforeseen_into
 from dashboards import formats
 from dashboards.web import components, shell
+from dashboards.web.first_paint import to_html
+from dashboards.web.kept import Kept
 from dashboards.web.queries import PageRows
 from dashboards.web.router import Parameters, Problem, ProblemError, Route, Router, forbidden, not_found
 from dashboards.web.row_source import RowSource, trouble_of
 from dashboards.web.viewer import Viewer
 
 _KEPT = 200
-"""Answers that are kept at most."""
+"""Answers that are kept at most; each takes 0.1 MB."""
+_NAME = f"viewer-{secrets.token_hex(16)}"
+"""Stands in kept answers for the viewer's name, which nobody can write into a manifest."""
 
 
 @dataclass(frozen=True)
@@ -29,37 +36,52 @@ class PageAnswer:
 
     status: int
     title: str
-    tree: Component
-    """The page in its frame."""
+    painted: str
+    """The page in its frame as HTML: what is read before scripts are there."""
+    layout: str
+    """The same with its inputs, as Dash's renderer takes it: JSON."""
     state: str
     """What the answer rests on, as `PageRows.state`; empty where nothing could be read."""
 
+    def named(self, name: str) -> "PageAnswer":
+        """The answer with a viewer's name in its frame."""
+        painted = self.painted.replace(_NAME, escape(name, quote=False))
+        return replace(self, painted=painted, layout=self.layout.replace(_NAME, json.dumps(name)[1:-1]))
+
 
 class Answers:
-    """Builds pages for viewers, and keeps them by page, parameters, the viewer's scope and what is published."""
+    """Builds pages for viewers, and keeps them by page, parameters, what the viewer may see and what is published."""
 
     def __init__(self, source: RowSource, router: Router, clock: Callable[[], datetime]) -> None:
         self._source = source
         self._router = router
         self._clock = clock
-        self._kept = OrderedDict[object, PageAnswer]()
-        self._lock = Lock()
+        self._kept = Kept[PageAnswer](_KEPT)
 
     def answer(self, path: str, query: str, viewer: Viewer) -> PageAnswer:
         """What an address leads to, for a viewer; a problem is an answer, too."""
+        # All viewers who may see the same share one answer, which knows none of their names.
+        anybody = replace(viewer, name=_NAME)
+        return self._answer(path, query, viewer, anybody).named(viewer.name)
+
+    def _answer(self, path: str, query: str, viewer: Viewer, anybody: Viewer) -> PageAnswer:
         try:
             route = self._router.resolve(path, query)
             if not route.page.roles & viewer.roles:
                 raise forbidden()
+            asks = anybody if route.page.is_kept else viewer
             noted = list[Refusal]()
             # A page that fails shows module and line, and nothing of the error's text, which may hold figures.
-            with unforeseen_into("the page", noted.append, ProblemError), self._source.rows(viewer, self._clock()) as rows:
-                return self._of_route(route, viewer, rows)
-            return self._of_problem(_as_problem(RefusedError(*noted), 500), viewer)
+            with unforeseen_into("the page", noted.append, ProblemError), self._source.rows(asks, self._clock()) as rows:
+                if not route.page.is_kept:
+                    return self._of_route(route, viewer, anybody, rows)
+                key = route.address, anybody, rows.kept_until_changed
+                return self._kept.of(key, lambda: self._of_route(route, anybody, anybody, rows))
+            return self._of_problem(_as_problem(RefusedError(*noted), 500), anybody)
         except ProblemError as error:
-            return self._of_problem(error.problem, viewer)
+            return self._of_problem(error.problem, anybody)
         except RefusedError as error:
-            return self._of_problem(_as_problem(error, 503), viewer)
+            return self._of_problem(_as_problem(error, 503), anybody)
 
     def state(self, viewer: Viewer) -> str:
         """What a page that is built now would rest on; empty where nothing can be read."""
@@ -69,30 +91,21 @@ class Answers:
         except RefusedError:
             return ""
 
-    def _of_route(self, route: Route, viewer: Viewer, rows: PageRows) -> PageAnswer:
-        # All that an answer depends on stands in its key: a viewer's name is written on the page. It is kept for a minute at
-        # most: ages grow, and runs and deliveries come without a publication.
-        key = route.address, viewer, rows.state, rows.files, f"{rows.now:%Y-%m-%d %H:%M}"
-        with self._lock:
-            if route.page.is_kept and key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
+    def _of_route(self, route: Route, viewer: Viewer, anybody: Viewer, rows: PageRows) -> PageAnswer:
         check(route.parameters, rows)
         content = route.page.layout(viewer, route.parameters, rows)
-        tree = shell.frame(content, self._router, viewer, route, rows)
-        answer = PageAnswer(200, f"{route.page.title} – {rows.group_name}", tree, rows.state)
-        if not route.page.is_kept:
-            return answer
-        # Two requests may have built the same page: the later one replaces an equal one.
-        with self._lock:
-            self._kept[key] = answer
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
-        return answer
+        tree = shell.frame(content, self._router, anybody, route, rows)
+        return _written(200, f"{route.page.title} – {rows.group_name}", tree, rows.state)
 
-    def _of_problem(self, problem: Problem, viewer: Viewer) -> PageAnswer:
-        tree = shell.frame(components.problem(problem), self._router, viewer, None, None)
-        return PageAnswer(problem.status, problem.headline, tree, "")
+    def _of_problem(self, problem: Problem, anybody: Viewer) -> PageAnswer:
+        tree = shell.frame(components.problem(problem), self._router, anybody, None, None)
+        return _written(problem.status, problem.headline, tree, "")
+
+
+def _written(status: int, title: str, tree: Component, state: str) -> PageAnswer:
+    # Written once: for a page of a thousand components this takes longer than all the rest of an answer.
+    layout: Any = to_json_plotly(shell.watched(tree, state))
+    return PageAnswer(status, title, to_html(tree), layout, state)
 
 
 def _as_problem(error: RefusedError, status: int) -> Problem:

@@ -1,5 +1,8 @@
 """The Dash application of a group directory: pages by our own router, painted before a script runs, and their data by routes."""
 
+import base64
+import hashlib
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,17 +17,19 @@ from werkzeug.exceptions import HTTPException
 
 from dashboards.charts import trend
 from dashboards.charts.trend import MonthTrend
-from dashboards.web import components, compression, data_routes
-from dashboards.web.answers import Answers, PageAnswer
-from dashboards.web.first_paint import to_html
+from dashboards.web import components, compression, data_routes, page_scripts
+from dashboards.web.answers import Answers
 from dashboards.web.page_list import PAGES
+from dashboards.web.page_scripts import PageScripts
 from dashboards.web.router import EVERYBODY, Router
 from dashboards.web.row_source import RowSource
 from dashboards.web.viewer import Role, current_viewer
 
 ASSETS = Path(__file__).parent / "assets"
-PLOTLY = "plotly-cartesian-4.1.1.min.js"
-"""Plotly's bundle without maps and 3D, of the version that plotly.py names."""
+PLOTLY = "plotly-basic-4.1.1.min.js"
+"""Plotly's bundle of lines and bars, of the version that plotly.py names."""
+PLOTLY_CELLS = "plotly-cartesian-4.1.1.min.js"
+"""The same with heat maps, for pages that have one: a quarter larger."""
 ROUTER = Router(PAGES)
 """Pages and charts by their paths, with the roles that may ask for them: `roles_of`."""
 OWN_CALLBACKS: dict[str, frozenset[Role]] = {
@@ -40,15 +45,17 @@ CALLBACKS: dict[str, frozenset[Role]] = {
 """All callbacks by their output, with the roles that may call them. `create_app` fails where a callback isn't here."""
 _FIRST_PAINT = "<!--first-paint-->"
 _TITLE = "%%title%%"
-_RENEW_SECONDS = 60
+_START = (ASSETS / "start.js").read_text(encoding="utf-8")
+"""Stands in the page itself: nothing is painted before it has run."""
 _INDEX = f"""<!DOCTYPE html>
-<html lang="en" data-plotly="/assets/{PLOTLY}">
+<html lang="en" data-plotly="/assets/{PLOTLY}" data-plotly-cells="/assets/{PLOTLY_CELLS}">
 <head>
 {{%metas%}}
 <title>{_TITLE}</title>
-<link rel="icon" type="image/svg+xml" href="/assets/favicon.svg">
-<script src="/assets/scheme.js"></script>
+<link rel="icon" type="image/svg+xml" href="{page_scripts.address(ASSETS / "favicon.svg")}">
+<script>{_START}</script>
 {{%css%}}
+<script src="{page_scripts.address(ASSETS / "charts.js")}" defer></script>
 </head>
 <body>
 {{%app_entry%}}
@@ -65,7 +72,7 @@ def create_app(
     protect: Callable[[Flask], None],
     csrf_cookie: str = "_csrf_token",
     clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-) -> Dash:
+) -> "DashboardApp":
     """The application of a group directory; `app.server` is what a WSGI server serves.
 
     `protect` installs the access check on the Flask application before any page can be asked for. `csrf_cookie` is the cookie
@@ -75,7 +82,7 @@ def create_app(
     # First of all: what is registered before any route is asked before any route.
     protect(server)
     source = RowSource(directory)
-    app = _Application(server, Answers(source, ROUTER, clock), csrf_cookie)
+    app = DashboardApp(server, Answers(source, ROUTER, clock), csrf_cookie)
     data_routes.register(server, source, ROUTER, clock)
     _register_own(app)
     for page in PAGES:
@@ -92,7 +99,7 @@ def create_app(
     return app
 
 
-class _Application(Dash):
+class DashboardApp(Dash):
     """Dash with an index of our own: each page answers with its status, and with what is read of it."""
 
     def __init__(self, server: Flask, answers: Answers, csrf_cookie: str) -> None:
@@ -100,7 +107,7 @@ class _Application(Dash):
             "mauwatch",
             server=server,  # type: ignore[arg-type]  # Dash states bool, and takes a Flask application
             assets_folder=str(ASSETS),
-            assets_ignore=r"plotly-.*|scheme\.js",
+            assets_ignore=r"plotly-.*|(start|charts)\.js",
             index_string=_INDEX,
             title=_TITLE,
             csrf_token_name=csrf_cookie,
@@ -111,8 +118,9 @@ class _Application(Dash):
             meta_tags=[{"name": "viewport", "content": "width=device-width, initial-scale=1"}],
         )
         self.answers = answers
+        self.scripts_of_page = PageScripts(server)
         self._template: str | None = None
-        self.layout = self._layout_of_address
+        self.layout = html.Div([dcc.Location(id="address"), html.Div(id="page-by-address")])
 
     def index(self, *_args: Any, **_kwargs: Any) -> Response:
         """A page of the router, or what is wrong with its address."""
@@ -120,8 +128,8 @@ class _Application(Dash):
         answer = self.answers.answer(request.path, request.query_string.decode("utf-8", "replace"), current_viewer())
         # The same for all pages but for two places: Dash stats every script to make it.
         if self._template is None:
-            self._template = str(super().index())  # type: ignore[no-untyped-call]
-        painted = f'<div class="first-paint">{to_html(answer.tree)}</div>'
+            self._template = self.scripts_of_page.rewritten(str(super().index()))  # type: ignore[no-untyped-call]
+        painted = f'<div class="first-paint">{answer.painted}</div>'
         text = self._template.replace(_TITLE, str(escape(answer.title)))
         return Response(text.replace(_FIRST_PAINT, painted), status=answer.status, mimetype="text/html")
 
@@ -130,30 +138,23 @@ class _Application(Dash):
         kwargs["app_entry"] = f'<div id="react-entry-point">{_FIRST_PAINT}</div>'
         return str(super().interpolate_index(*args, **kwargs))  # type: ignore[no-untyped-call]
 
-    def _layout_of_address(self) -> Any:
+    def csp_hashes(self, hash_algorithm: str = "sha256") -> list[str]:
+        """The hash of the one script that stands in the page itself."""
+        digest = hashlib.new(hash_algorithm, _START.encode()).digest()
+        return [f"'{hash_algorithm}-{base64.b64encode(digest).decode()}'"]
+
+    def serve_layout(self) -> Any:
         """The page of the address that the browser shows; without one, the page follows by a callback."""
-        if not flask.has_request_context():
-            return html.Div()
-        shown = urlsplit(flask.request.referrer or "")
+        request = flask.request
+        shown = urlsplit(request.referrer or "")
         # Some browsers send no address, and another site's is none of ours.
-        if shown.netloc != flask.request.host:
-            return html.Div([dcc.Location(id="address"), html.Div(id="page-by-address")])
+        if shown.netloc != request.host:
+            return super().serve_layout()  # type: ignore[no-untyped-call]
         answer = self.answers.answer(shown.path or "/", shown.query, current_viewer())
-        return _with_watch(answer)
+        return Response(answer.layout, mimetype="application/json")
 
 
-def _with_watch(answer: PageAnswer) -> Any:
-    """A page with what notices that figures were published since."""
-    return html.Div(
-        [
-            answer.tree,
-            dcc.Store(id="state", data=answer.state),
-            dcc.Interval(id="look-again", interval=_RENEW_SECONDS * 1000, disabled=not answer.state),
-        ]
-    )
-
-
-def _register_own(app: _Application) -> None:
+def _register_own(app: DashboardApp) -> None:
     """The frame's own callbacks."""
 
     @app.callback(Output("page-by-address", "children"), Input("address", "pathname"), Input("address", "search"))
@@ -162,7 +163,7 @@ def _register_own(app: _Application) -> None:
         # As by the address itself: a page that is forbidden is no page with status 200.
         if answer.status == 403:
             flask.abort(403)
-        return _with_watch(answer)
+        return json.loads(answer.layout)
 
     @app.callback(
         Output("renewed", "children"), Input("look-again", "n_intervals"), State("state", "data"), prevent_initial_call=True

@@ -28,4 +28,5 @@ def build(settings: DashboardSettings) -> Flask:
     directory = GroupDirectory(settings.directory)
     health.register(dash_app.server, settings.directory, lambda: directory.read().group.settings.store)
     flask_app: Flask = dash_app.server
+    dash_app.scripts_of_page.keep({"mauwatch.warm_up": access.WARM_UP})
     return flask_app

@@ -132,7 +132,7 @@ def chart(
                 style={"height": f"{height}px"} if height else None,
                 role="img",
                 **aria(label=f"{of.title}. {summary}"),
-                **_data(chart=f"{address}.json{query}", name=of.name),
+                **_data(chart=f"{address}.json{query}", name=of.name, **({"cells": "true"} if of.has_cells else {})),
             ),
             downloads(of.name, query),
         ],

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 
 from flask import Flask, Response, abort, request
@@ -9,15 +10,23 @@ from flask import Flask, Response, abort, request
 from affiliates.errors import RefusedError
 from dashboards.web import table_files
 from dashboards.web.answers import check
+from dashboards.web.kept import Kept
 from dashboards.web.queries import PageRows
 from dashboards.web.router import Chart, Parameters, ProblemError, Router, parameters_of
 from dashboards.web.row_source import RowSource
 from dashboards.web.shell import legend
 from dashboards.web.viewer import current_viewer
 
+_KEPT = 200
+"""Drawings that are kept at most; each takes some kilobytes."""
+_DRAWN = ("json", "svg")
+"""What a page asks for by itself."""
+
 
 def register(server: Flask, source: RowSource, router: Router, clock: Callable[[], datetime]) -> None:
     """Add the route. `clock` gives the moment that ages are counted to."""
+
+    drawings = Kept[Response](_KEPT)
 
     def chart_data(name: str, kind: str) -> Response:
         known = router.charts.get(name)
@@ -30,9 +39,19 @@ def register(server: Flask, source: RowSource, router: Router, clock: Callable[[
             abort(403)
         try:
             parameters = parameters_of(page, request.query_string.decode("utf-8", "replace"))
-            with source.rows(viewer, clock()) as rows:
-                check(parameters, rows)
-                return writer(chart, parameters, rows)
+            # Those who may see the same see one drawing; what a viewer makes is drawn for nobody else.
+            is_kept = page.is_kept and kind in _DRAWN
+            asks = replace(viewer, name="") if is_kept else viewer
+            with source.rows(asks, clock()) as rows:
+
+                def written() -> Response:
+                    check(parameters, rows)
+                    return writer(chart, parameters, rows)
+
+                if not is_kept:
+                    return written()
+                answer = drawings.of((name, kind, parameters.query(), asks, rows.kept_until_changed), written)
+                return Response(answer.get_data(), status=answer.status, mimetype=answer.mimetype)
         except ProblemError as error:
             return _refusal(error.problem.status, error.problem.headline, error.problem.next_step)
         except RefusedError:

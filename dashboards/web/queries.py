@@ -189,6 +189,14 @@ class PageRows:
         newest_alert = max((alert.id for alert in self.alerts), default=0)
         return f"{self.newest_publication}.{newest_alert}.{self.today}"
 
+    @property
+    def kept_until_changed(self) -> tuple[object, ...]:
+        """All that a kept answer rests on beside its address and viewer.
+
+        An answer is kept for a minute at most: ages grow, and runs and deliveries come without a publication.
+        """
+        return self.state, self.files, f"{self.now:%Y-%m-%d %H:%M}"
+
     def figures(self, month: date, reading: Reading) -> MonthFigures | None:
         """A month's figures under a reading; null where nothing is published under the reading."""
         publication = self.in_force.get((month, reading.name))

@@ -73,6 +73,8 @@ class Chart:
     """The same numbers, for CSV, Excel and whoever doesn't see the picture."""
     svg: Callable[["PageRows", Parameters], str | None] | None = None
     """A plain picture for the time until scripts are there."""
+    has_cells: bool = False
+    """Whether the drawing is a heat map, which takes a larger script."""
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from affiliates.manifests.group import Group
@@ -12,6 +12,8 @@ from dashboards.web import components
 from dashboards.web.queries import PageRows
 from dashboards.web.router import Route, Router
 from dashboards.web.viewer import Viewer
+
+_RENEW_SECONDS = 60
 
 
 def frame(content: Any, router: Router, viewer: Viewer, route: Route | None, rows: PageRows | None) -> Component:
@@ -43,6 +45,18 @@ def frame(content: Any, router: Router, viewer: Viewer, route: Route | None, row
         theme={"primaryShade": {"light": 8, "dark": 8}},
     )
     return framed
+
+
+def watched(page: Component, state: str) -> Component:
+    """A page with what notices that figures were published since; `state`: what the page rests on, empty for nothing."""
+    whole: Component = html.Div(
+        [
+            page,
+            dcc.Store(id="state", data=state),
+            dcc.Interval(id="look-again", interval=_RENEW_SECONDS * 1000, disabled=not state),
+        ]
+    )
+    return whole
 
 
 def legend(rows: PageRows | None) -> str:

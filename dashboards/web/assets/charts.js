@@ -1,20 +1,28 @@
-// Draws the charts of a page once React has put it there: plotly's bundle is fetched after the page reads, not before.
+// Draws the charts of a page once React has put it there. Bundle and numbers are asked for as soon as the page is painted.
 (function () {
   "use strict";
   const PICTURE = { width: 1200, height: 675 };
-  let bundle = null;
+  const bundles = new Map();
+  const asked = new Map();
+
+  // Which of plotly's bundles the page takes: only a few charts need the larger one, which draws cells.
+  function bundle() {
+    const addresses = document.documentElement.dataset;
+    return document.querySelector("[data-chart][data-cells]") ? addresses.plotlyCells : addresses.plotly;
+  }
 
   function plotly() {
-    if (!bundle) {
-      bundle = new Promise((resolve, reject) => {
+    const address = bundle();
+    if (!bundles.has(address)) {
+      bundles.set(address, new Promise((resolve, reject) => {
         const script = document.createElement("script");
-        script.src = document.documentElement.dataset.plotly;
+        script.src = address;
         script.onload = () => resolve(window.Plotly);
         script.onerror = () => reject(new Error("the chart script can't be loaded"));
         document.head.append(script);
-      });
+      }));
     }
-    return bundle;
+    return bundles.get(address);
   }
 
   // "@line" in a figure is the colour --chart-line of the palette in force.
@@ -51,10 +59,16 @@
     slot.dataset.state = "drawn";
   }
 
+  function ask(address) {
+    return fetch(address, { headers: { Accept: "application/json" } });
+  }
+
   // A draft's numbers stand in the page itself: no address may hold what a draft says.
   async function numbers(slot, address) {
     if (slot.dataset.figure) return JSON.parse(slot.dataset.figure);
-    const response = await fetch(address, { headers: { Accept: "application/json" } });
+    const response = await (asked.get(address) || ask(address));
+    // Only once: numbers of a later moment are asked for anew.
+    asked.delete(address);
     if (!response.ok) throw new Error("status " + response.status);
     return response.json();
   }
@@ -126,6 +140,18 @@
     link.click();
   }
 
+  // While React is on its way: what is painted first names the charts.
+  function prepare() {
+    const slots = [...document.querySelectorAll(".first-paint [data-chart]")].filter((slot) => slot.offsetParent);
+    if (!slots.length) return;
+    const link = document.createElement("link");
+    Object.assign(link, { rel: "preload", as: "script", href: bundle() });
+    document.head.append(link);
+    for (const slot of slots) {
+      if (!slot.dataset.figure) asked.set(slot.dataset.chart, ask(slot.dataset.chart));
+    }
+  }
+
   function drawAll() {
     // What is painted before React is there is replaced: nothing is drawn into it.
     for (const slot of document.querySelectorAll("[data-chart]")) {
@@ -138,6 +164,7 @@
     drawAll();
   }
 
+  prepare();
   let waiting = null;
   window.addEventListener("resize", () => {
     clearTimeout(waiting);

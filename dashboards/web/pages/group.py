@@ -153,5 +153,5 @@ def _overlap_figure(rows: PageRows, parameters: Parameters) -> Mapping[str, Any]
 
 
 OWNERSHIP = Chart("ownership", "Who holds whom", _ownership_figure, _ownership_table)
-OVERLAP = Chart("overlaps", "Share of a row's people who are in the column, too", _overlap_figure, overlaps.table)
+OVERLAP = Chart("overlaps", "Share of a row's people who are in the column, too", _overlap_figure, overlaps.table, has_cells=True)
 PAGE = WebPage(PATH, TITLE, ROLES, layout, takes=frozenset({"on"}), charts=(OWNERSHIP, OVERLAP))

@@ -229,7 +229,7 @@ def _tornado_table(rows: PageRows, parameters: Parameters) -> Table:
     return scenario_figures.tornado_table(_answer_of(rows, parameters))
 
 
-FRONTIER = Chart("scenario-frontier", scenario_charts.FRONTIER_TITLE, _frontier, _frontier_table)
+FRONTIER = Chart("scenario-frontier", scenario_charts.FRONTIER_TITLE, _frontier, _frontier_table, has_cells=True)
 TORNADO = Chart("scenario-tornado", scenario_charts.TORNADO_TITLE, _tornado, _tornado_table)
 FILES = Chart("scenario", TITLE, _frontier, _frontier_table)
 """Names the addresses of a scenario's files, which have a route of their own."""

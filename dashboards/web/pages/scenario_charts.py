@@ -53,7 +53,9 @@ def _inline(
     # Equal numbers are an equal name: the chart is drawn anew only where something differs.
     digest = sha256(content.encode()).hexdigest()[:16]
     data: dict[str, Any] = {"data-chart": f"#{digest}", "data-figure": content, "data-name": name}
-    keys = FRONTIER_KEYS if name == "whatif-frontier" else ()
+    is_frontier = name == "whatif-frontier"
+    data |= {"data-cells": "true"} if is_frontier else {}
+    keys = FRONTIER_KEYS if is_frontier else ()
     return html.Figure(
         [
             html.Figcaption(title),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dashboards.web.app import CALLBACKS, PLOTLY, ROUTER
+from dashboards.web.app import CALLBACKS, PLOTLY, PLOTLY_CELLS, ROUTER
 from dashboards.web.router import ProblemError
 from dashboards.web.viewer import Role
 
@@ -34,4 +34,5 @@ def test_the_chart_script_is_of_the_version_that_plotly_names() -> None:
     """Another version would draw a figure otherwise than plotly.py describes it."""
     from plotly.offline import get_plotlyjs_version
 
-    assert f"plotly-cartesian-{get_plotlyjs_version()}.min.js" == PLOTLY
+    version = get_plotlyjs_version()
+    assert (f"plotly-basic-{version}.min.js", f"plotly-cartesian-{version}.min.js") == (PLOTLY, PLOTLY_CELLS)

@@ -236,7 +236,7 @@ def test_headers_of_a_page_and_of_a_script(inside: Browser) -> None:
     hashes = ["'sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() + "'" for text in inline]
     assert inline
     assert sorted(scripts.split()) == sorted({"'self'", *hashes})
-    script = re.findall(r'src="(/_dash-component-suites/[^"]+)"', page.text)[0]
+    script = re.findall(r'href="(/assets/page\.js[^"]+)"', page.text)[0]
     assert "no-store" not in inside.get(script).headers.get("Cache-Control", "")
 
 
