@@ -14,6 +14,7 @@ from affiliates.identity.keyring import Keyring
 from affiliates.manifests.group import Group
 from affiliates.periods import local_day
 from pipelines.figures.figure_cache import code_digest
+from pipelines.figures.published_inputs import PublishedInputs
 from pipelines.licences import registry
 from pipelines.store.contributions import ContributionStore, open_store
 from pipelines.store.engine import exists
@@ -44,6 +45,7 @@ class Workspace:
         # One snapshot for all months: if that can't be read, no product can be counted.
         if group.settings.crosswalk and "{month}" not in group.settings.crosswalk:
             self.snapshots.digest(date.min)
+        self.published_inputs = PublishedInputs()
         self._stack = ExitStack()
         self._store: ContributionStore | None = None
 

@@ -24,6 +24,7 @@ from pipelines.alerts.rules import Rule
 from pipelines.alerts.state import Assessment, Event, Level, Situation
 from pipelines.alerts.unusual_data import UNUSUAL
 from pipelines.figures import data_findings
+from pipelines.figures.published_inputs import PublishedInputs
 from pipelines.forecasting import history, outlook
 from pipelines.forecasting.history import KnownMonths
 from pipelines.licences import grants, release_tests
@@ -64,15 +65,17 @@ def evaluate(
     now: datetime,
     whole: bool = False,
     facts: RunFacts | None = None,
+    inputs: PublishedInputs | None = None,
 ) -> list[Refusal]:
     """Record what follows from what is published now; all in one transaction, the store's own if the store has begun one.
 
-    `whole`: all that can be is published, so a month that isn't is missing. Gives the errors of forecasts that nobody foresaw: a
+    `whole`: all that can be is published, so a month that isn't is missing. `inputs`: what this run has seen of publications'
+    inputs. Gives the errors of forecasts that nobody foresaw: a
     level then goes by the figure alone. Raises `RefusedError` for what alerts.yaml can't watch.
     """
     with store.writing() as connection:
         within = ContributionStore(store.engine, connection, writes=True)
-        evaluation = _Evaluation(within, group, known, now)
+        evaluation = _Evaluation(within, group, known, now, inputs)
         evaluation.run(whole, facts)
         return list(dict.fromkeys(evaluation.errors))
 
@@ -87,9 +90,12 @@ def about(store: Store, group: Group, known: Registry, now: datetime, alert: Tra
 class _Evaluation:
     """One evaluation, within its transaction."""
 
-    def __init__(self, store: ContributionStore, group: Group, known: Registry, now: datetime) -> None:
+    def __init__(
+        self, store: ContributionStore, group: Group, known: Registry, now: datetime, inputs: PublishedInputs | None = None
+    ) -> None:
         self.store = store
         self.group = group
+        self._inputs = inputs or PublishedInputs()
         self.now = now
         self.lead_times = group.alerting.lead_times.model_dump()
         self.today = local_day(now, group.settings.time_zone)
@@ -266,7 +272,7 @@ class _Evaluation:
     def _known_months(self, subject: str | None) -> KnownMonths:
         """The months that a forecast takes for evidence, with what is no growth between them; read once."""
         if subject not in self._known:
-            self._known[subject] = history.known_months(self.store, self.group, self.reading, subject)
+            self._known[subject] = history.known_months(self.store, self.group, self.reading, subject, known=self._inputs)
         return self._known[subject]
 
     def about(self, alert: Transition) -> About:

@@ -11,10 +11,10 @@ from affiliates.errors import Refusal, unforeseen_into
 from affiliates.manifests.group import Group
 from affiliates.manifests.readings import Reading
 from affiliates.periods import month_before
-from pipelines.counting.inputs import Inputs, gather
 from pipelines.counting.measure import Measured
 from pipelines.figures import comparability, rows
-from pipelines.figures.comparability import StepCause
+from pipelines.figures.comparability import InputsOutline, StepCause
+from pipelines.figures.published_inputs import PublishedInputs
 from pipelines.figures.range_parts import range_parts
 from pipelines.store import month_notes, publications
 from pipelines.store.contributions import ContributionStore
@@ -25,10 +25,13 @@ Row = Mapping[str, Any]
 """Values by column name."""
 
 
-def note(store: Store, group: Group, now: datetime, errors: Callable[[Refusal], None]) -> None:
+def note(
+    store: Store, group: Group, now: datetime, errors: Callable[[Refusal], None], known: PublishedInputs | None = None
+) -> None:
     """Note what isn't noted yet of the publications in force; all in one transaction, the store's own if it has begun one.
 
     `errors`: given each error that nobody foresaw. The publication that it is about has no notes then, and all others have.
+    `known`: what this run has seen of publications' inputs.
     """
     in_force = publications.in_force(store)
     # Two queries where nothing is missing, which is each run's usual case.
@@ -37,7 +40,7 @@ def note(store: Store, group: Group, now: datetime, errors: Callable[[Refusal], 
         return
     with store.writing() as connection:
         within = ContributionStore(store.engine, connection, writes=True)
-        notes = _Notes(within, group, now)
+        notes = _Notes(within, group, now, known or PublishedInputs())
         month_notes.append(within, *notes.missing(errors))
 
 
@@ -50,14 +53,14 @@ def _pair(in_force: Mapping[tuple[date, str], Publication], key: tuple[date, str
 class _Notes:
     """The notes of a store's publications, each publication read once."""
 
-    def __init__(self, store: ContributionStore, group: Group, now: datetime) -> None:
+    def __init__(self, store: ContributionStore, group: Group, now: datetime, known: PublishedInputs) -> None:
         self._store = store
         self._group = group
         self._now = now
         self._in_force = publications.in_force(store)
         self._readings = {reading.name: reading for reading in group.readings.readings}
-        self._read: dict[int, tuple[Measured, Inputs]] = {}
-        self._gathered: dict[object, Inputs] = {}
+        self._known = known
+        self._read: dict[int, Measured] = {}
 
     def missing(self, errors: Callable[[Refusal], None]) -> tuple[list[Row], list[Row]]:
         """The rows of `month_changes` and of `range_parts` that aren't there yet. A reading that is gone gets none."""
@@ -80,16 +83,16 @@ class _Notes:
         return changes, parts
 
     def _changes(self, publication: Publication, before: Publication | None, reading: Reading) -> Iterator[Row]:
-        measured, inputs = self._figures(publication, reading)
+        measured = self._figures(publication, reading)
         if before is None:
             changes = [StepCause("first", "", f"nothing is published of {month_before(publication.month):%Y-%m}")]
             figures: Sequence[Measured] = (measured,)
         else:
-            earlier, earlier_inputs = self._figures(before, reading)
+            earlier = self._figures(before, reading)
             # Manifests may name affiliates by now that neither figure has.
             affiliates = {*measured.affiliates, *earlier.affiliates}
-            then = comparability.basis_of(earlier_inputs, before, earlier, affiliates)
-            now = comparability.basis_of(inputs, publication, measured, affiliates)
+            then = comparability.basis_of(self._inputs(before, reading), before, earlier, affiliates)
+            now = comparability.basis_of(self._inputs(publication, reading), publication, measured, affiliates)
             changes = _causes(earlier, measured, comparability.step_changes(then, now))
             figures = measured, earlier
         for change in changes:
@@ -104,7 +107,7 @@ class _Notes:
             }
 
     def _parts(self, publication: Publication, reading: Reading) -> Iterator[Row]:
-        measured, _ = self._figures(publication, reading)
+        measured = self._figures(publication, reading)
         month = publication.month
         stated = self._store.read_counts(month, month, publication.position)
         scopes = [("group", self._group.settings.group, measured.group)]
@@ -114,19 +117,14 @@ class _Notes:
             for part in range_parts(figure, [count for count in stated if scope == "group" or count.ref.belongs_to(subject)]):
                 yield {"publication": publication.id, "scope": scope, "subject": subject, **part._asdict()}
 
-    def _figures(self, publication: Publication, reading: Reading) -> tuple[Measured, Inputs]:
-        """A publication's figures, and what they rested on by what the store held then."""
+    def _figures(self, publication: Publication, reading: Reading) -> Measured:
         if publication.id not in self._read:
-            inputs = self._inputs(publication, reading)
-            self._read[publication.id] = rows.read_figures(self._store, publication, reading), inputs
+            self._read[publication.id] = rows.read_figures(self._store, publication, reading)
         return self._read[publication.id]
 
-    def _inputs(self, publication: Publication, reading: Reading) -> Inputs:
-        """What a publication's figures rested on, gathered once for the readings that differ in nothing that decides it."""
-        settings = publication.month, reading.audiences, reading.control_share, publication.position
-        if settings not in self._gathered:
-            self._gathered[settings] = gather(self._store, self._group, publication.month, reading, up_to=publication.position)
-        return self._gathered[settings]
+    def _inputs(self, publication: Publication, reading: Reading) -> InputsOutline:
+        """What a publication's figures rested on by what the store held then."""
+        return self._known.read(self._store, self._group, reading, publication)
 
 
 def _causes(before: Measured, after: Measured, changes: Iterator[StepCause]) -> list[StepCause]:

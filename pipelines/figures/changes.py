@@ -10,6 +10,7 @@ from affiliates.manifests.group import Group
 from affiliates.manifests.readings import Reading
 from pipelines.counting.convention import METHOD
 from pipelines.counting.inputs import NEEDS_RUN, Inputs, gather, limited_to, under_earlier_settings
+from pipelines.figures.comparability import InputsOutline
 from pipelines.store import publications
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.publications import Publication
@@ -38,7 +39,7 @@ def since_published(store: ContributionStore, group: Group, reading: Reading, pu
     return changes or ["sketches that it rests on were erased"]
 
 
-def is_same(publication: Publication, inputs: Inputs) -> bool:
+def is_same(publication: Publication, inputs: Inputs | InputsOutline) -> bool:
     """Whether a publication rests on these inputs. A signed month isn't another for sketches that were erased since."""
     return publication.inputs == inputs.digest or (publication.signed and publication.inputs == inputs.unerased)
 

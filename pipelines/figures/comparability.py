@@ -6,11 +6,13 @@ of a percentage.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import groupby
+from operator import attrgetter
 from typing import Literal, NamedTuple, Self
 
 from affiliates.manifests.group import affiliate_of
 from affiliates.manifests.product import ProductRef
-from affiliates.periods import month_of
+from affiliates.periods import month_end
 from pipelines.counting.convention import comparable
 from pipelines.counting.inputs import Inputs
 from pipelines.counting.measure import Measured
@@ -54,28 +56,57 @@ class Basis:
         )
 
 
-def basis_of(inputs: Inputs, publication: Publication, measured: Measured, counted_affiliates: set[str]) -> Basis:
-    """What a published month's figures rest on; `inputs`: by what the store held when they were published.
+@dataclass(frozen=True)
+class InputsOutline:
+    """What two months are compared by, of all that a publication's figures rest on; small enough to be kept for every month."""
+
+    members: tuple[str, ...]
+    """The affiliates of the group, by id."""
+    definitions: Mapping[str, Definitions]
+    """By product, as affiliate/product."""
+    grains: Mapping[str, frozenset[str]]
+    """By product, `day` or `month`."""
+    joined: bool
+    """Whether a crosswalk joined identifiers to people."""
+    digest: str
+    """`Inputs.digest`."""
+    unerased: str
+    """`Inputs.unerased`."""
+
+
+def outline(inputs: Inputs) -> InputsOutline:
+    """The outline of a month's inputs."""
+    definitions: dict[str, set[tuple[str, str | None]]] = {}
+    grains: dict[str, set[str]] = {}
+    # Another zone's days beside the month belong to the month beside: their definition says nothing of this one.
+    first, last = inputs.month, month_end(inputs.month)
+    for ref, versions in groupby((v for v in inputs.versions if first <= v.activity_date <= last), key=attrgetter("ref")):
+        of_product = list(versions)
+        definitions.setdefault(str(ref), set()).update((v.definition, v.definition_digest) for v in of_product)
+        grains.setdefault(str(ref), set()).update(v.grain for v in of_product)
+    return InputsOutline(
+        inputs.members,
+        {product: frozenset(labels) for product, labels in definitions.items()},
+        {product: frozenset(names) for product, names in grains.items()},
+        any(version.crosswalk_digest for version in inputs.versions),
+        inputs.digest,
+        inputs.unerased,
+    )
+
+
+def basis_of(rests_on: InputsOutline, publication: Publication, measured: Measured, counted_affiliates: set[str]) -> Basis:
+    """What a published month's figures rest on; `rests_on`: by what the store held when they were published.
 
     `counted_affiliates`: those with a figure in any month. A manifest may name others by now, which no figure has.
     """
-    month = publication.month
-    definitions: dict[str, set[tuple[str, str | None]]] = {}
-    grains: dict[str, set[str]] = {}
-    for version in inputs.versions:
-        # Another zone's days beside the month belong to the month beside: their definition says nothing of this one.
-        if month_of(version.activity_date) == month:
-            definition = version.definition, version.definition_digest
-            definitions.setdefault(str(version.ref), set()).add(definition)
-            grains.setdefault(str(version.ref), set()).add(version.grain)
     return Basis(
-        frozenset(counted_affiliates.intersection(inputs.members)),
-        {product: frozenset(labels) for product, labels in definitions.items()},
+        frozenset(counted_affiliates.intersection(rests_on.members)),
+        rests_on.definitions,
         frozenset(product for product, figure in measured.products.items() if not figure.complete),
-        any(version.crosswalk_digest for version in inputs.versions),
+        rests_on.joined,
         publication.state == RESTATED,
         publication.method,
-        {product: frozenset(names) for product, names in grains.items()},
+        rests_on.grains,
     )
 
 

@@ -13,10 +13,11 @@ from affiliates.manifests.readings import Reading
 from affiliates.periods import DAY, add_months, month_number, month_of
 from pipelines.counting import measure
 from pipelines.counting.convention import METHOD, comparable
-from pipelines.counting.inputs import gather, gather_window
+from pipelines.counting.inputs import gather_window
 from pipelines.counting.measure import Measured
 from pipelines.counting.window import Days
 from pipelines.figures import changes, comparability, months, rows
+from pipelines.figures.published_inputs import PublishedInputs
 from pipelines.forecasting.forecast import MonthToDate
 from pipelines.forecasting.series import Point, Series, even_series, period_name
 from pipelines.store import publications
@@ -65,9 +66,18 @@ def series_of(name: str, known: KnownMonths) -> Series:
 
 
 def known_months(
-    store: ContributionStore, group: Group, reading: Reading, subject: str | None = None, since: date = date.min
+    store: ContributionStore,
+    group: Group,
+    reading: Reading,
+    subject: str | None = None,
+    since: date = date.min,
+    known: PublishedInputs | None = None,
 ) -> KnownMonths:
-    """The published months from `since` on, of the whole group, or of the affiliate or product (affiliate/product) `subject`."""
+    """The published months from `since` on, of the whole group, or of the affiliate or product (affiliate/product) `subject`.
+
+    `known`: what this run has seen of publications' inputs.
+    """
+    known = known or PublishedInputs()
     points = list[Point]()
     left_out = list[str]()
     notes = list[str]()
@@ -87,9 +97,9 @@ def known_months(
         if people is None or not people.estimate or people.upper is None:
             left_out.append(f"{month:%Y-%m}: {'nobody was counted' if people and people.upper is not None else _why(measured)}")
             continue
-        inputs = gather(store, group, month, reading, up_to=publication.position)
-        changed += [] if changes.is_same(publication, inputs) else [month]
-        basis = comparability.basis_of(inputs, publication, measured, counted_affiliates)
+        rests_on = known.read(store, group, reading, publication)
+        changed += [] if changes.is_same(publication, rests_on) else [month]
+        basis = comparability.basis_of(rests_on, publication, measured, counted_affiliates)
         basis = basis if subject is None else basis.part_for(subject)
         if basis.counted and not (before and before.counted == basis.counted):
             notes.append(f"from {month:%Y-%m}: counts or ceilings stand in for {', '.join(sorted(basis.counted))}")

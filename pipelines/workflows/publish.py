@@ -88,6 +88,7 @@ def _publish(workspace: Workspace, store: ContributionStore, month_run: MonthRun
             if measured is not None:
                 group = workspace.group.settings.group
                 new.append(new_publication(measured, state.reading, group, position, workspace.now, PRELIMINARY))
+                workspace.published_inputs.note(state.inputs, position)
                 month_run.measured[state.reading.name] = measured
         tests = _tests_of(workspace, fixed, month, by_digest) if new else []
         results = list(clause_rows.of_releases(tests, workspace.now))
@@ -239,11 +240,11 @@ def _append(
     """Store the publications with their causes and the alerts that follow, in one transaction: a crash loses no alert."""
 
     def evaluate_within(within: Store) -> None:
-        causes.note(within, workspace.group, workspace.now, month_run.fail_aside)
+        causes.note(within, workspace.group, workspace.now, month_run.fail_aside, workspace.published_inputs)
         clause_results.append(within, results)
         for inputs, (alone, pairs) in month_run.in_common.items():
             shared_people.append(within, inputs, alone, pairs)
-        evaluate.evaluate(within, workspace.group, workspace.registry, workspace.now)
+        evaluate.evaluate(within, workspace.group, workspace.registry, workspace.now, inputs=workspace.published_inputs)
 
     if not publications.append(store, month_run.month, new, tests, evaluate_within):
         # Somebody signed the month meanwhile, or another run published it knowing as much. The next run says what came late.

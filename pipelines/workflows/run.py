@@ -125,9 +125,10 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
             days = first or date.min, last or workspace.today
             facts = responses.facts_of_range(*days, workspace.group, refused, report.failed)
         with report.step("the causes of changes"):  # Of publications that an older version has made.
-            causes.note(store, workspace.group, workspace.now, report.fail)
+            causes.note(store, workspace.group, workspace.now, report.fail, workspace.published_inputs)
         with report.step("the alerts"):
-            for refusal in evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, True, facts):
+            known = workspace.published_inputs
+            for refusal in evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, True, facts, known):
                 report.fail(refusal)
         with report.step("the sending of alerts"):
             undelivered = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
