@@ -14,7 +14,7 @@ import tempfile
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
@@ -134,8 +134,11 @@ def temporary_folder(parent: Path | None = None) -> Iterator[Path]:
     fetched, would else lie there for good. A folder in use is locked, and so never taken for one that was left. Raises `OSError`.
     """
     where = parent or Path(tempfile.gettempdir())
-    for left in where.glob(f"{_WORK}*"):
-        _remove_abandoned(left)
+    # Names alone: a folder for temporary files may hold thousands of others, and each product asks.
+    with suppress(OSError):  # It may be written and not read.
+        for name in os.listdir(where):
+            if name.startswith(_WORK):
+                _remove_abandoned(where / name)
     folder, lock = _new_folder(where)
     try:
         yield folder

@@ -138,12 +138,8 @@ class ContributionStore(Store):
 
     def read_versions(self, ref: ProductRef, next_epoch: bool | None = False) -> list[StoredContribution]:
         """A product's current contributions: the periods' own, with `next_epoch` days' second ones, with None both."""
-        contribution = schema.contributions.c
-        wanted = [contribution.affiliate == ref.affiliate, contribution.product == ref.product]
-        if next_epoch is not None:
-            wanted.append(contribution.ahead.is_(next_epoch))
         with self.reading() as connection:
-            return versions.read(connection, *wanted)
+            return versions.of_product(connection, ref, next_epoch=next_epoch)
 
     def read_around(
         self, first: date, last: date, up_to: Position | None = None, next_epoch: bool = False

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 
 import sqlalchemy as sa
 
+from affiliates.manifests.product import ProductRef
 from affiliates.periods import LONGEST_RUN, last_day, local_day
 from pipelines.records import PERIOD_COLUMNS, StoredContribution, believed
 from pipelines.store import publications, schema, versions
@@ -97,13 +98,12 @@ def _computed_after(connection: sa.Connection, moment: datetime) -> list[StoredC
     again = schema.confirmations.c
     repeated = sa.select(again.contribution_id).where(again.computed_at > moment)
     late = sa.or_(contribution.computed_at > moment, contribution.id.in_(repeated))
-    refs = connection.execute(sa.select(contribution.affiliate, contribution.product).where(late).distinct()).all()
+    refs = [
+        ProductRef(*row)
+        for row in connection.execute(sa.select(contribution.affiliate, contribution.product).where(late).distinct())
+    ]
     # By product: a condition on the moments themselves would take a version that isn't current any more for the current one.
-    current = (
-        version
-        for affiliate, product in refs
-        for version in versions.read(connection, contribution.affiliate == affiliate, contribution.product == product)
-    )
+    current = (version for ref in refs for version in versions.of_product(connection, ref))
     return [version for version in current if version.computed_at > moment]
 
 

@@ -22,24 +22,44 @@ def last_id(connection: sa.Connection, table: sa.Table) -> int:
     return connection.scalar(sa.select(sa.func.max(table.c.id))) or 0
 
 
-def read(connection: sa.Connection, *wanted: Any, up_to: Position | None = None) -> list[StoredContribution]:
-    """The current versions that the conditions `wanted` (on `contributions`) leave, days' second ones included.
-
-    `up_to`: the versions that were current when the store was filled so far. In the order of affiliate, product and day.
-    """
-    return _read(connection, _statement(wanted, up_to is not None), up_to)
-
-
 def around(
     connection: sa.Connection, first: date, last: date, up_to: Position | None = None, next_epoch: bool = False
 ) -> list[StoredContribution]:
-    """The current versions of the days from `first` to `last` (both included), and of the periods beside them; as `read`.
+    """The current versions of the days from `first` to `last` (both included), and of the periods beside them.
 
+    In the order of affiliate, product and day. `up_to`: the versions that were current when the store was filled so far.
     `next_epoch`: days' second contributions, too.
     """
     # Zones lie up to 26 hours apart (UTC-12 to UTC+14), so a day elsewhere may overlap with one two dates away.
     days = {"first": first - DAY * 2, "last": last + DAY * 2, "month_beside": month_of(first - DAY)}
     return _read(connection, _around(up_to is not None, next_epoch), up_to, days)
+
+
+def of_product(
+    connection: sa.Connection,
+    ref: ProductRef,
+    first: date | None = None,
+    last: date | None = None,
+    next_epoch: bool | None = None,
+) -> list[StoredContribution]:
+    """A product's current versions, all or those of the days from `first` to `last` (both included); in order of days.
+
+    `next_epoch`: the periods' own versions or days' second ones alone; null for both.
+    """
+    parameters = {**ref._asdict(), **({"first": first, "last": last} if first and last else {})}
+    return _read(connection, _of_product(bool(first and last), next_epoch), None, parameters)
+
+
+@cache
+def _of_product(is_range: bool, next_epoch: bool | None) -> sa.Select[Any]:
+    """The statement of `of_product`, made once: a first day asks it several times for each product."""
+    contribution = schema.contributions.c
+    wanted = [contribution[name] == sa.bindparam(name) for name in ProductRef._fields]
+    if is_range:
+        wanted.append(contribution.activity_date.between(sa.bindparam("first"), sa.bindparam("last")))
+    if next_epoch is not None:
+        wanted.append(contribution.ahead.is_(next_epoch))
+    return _statement(wanted, False)
 
 
 @cache
@@ -90,7 +110,7 @@ def _read(
     connection: sa.Connection,
     statement: sa.Select[Any],
     up_to: Position | None,
-    parameters: Mapping[str, date] = MappingProxyType({}),
+    parameters: Mapping[str, str | date] = MappingProxyType({}),
 ) -> list[StoredContribution]:
     limits = {"contributions_to": up_to.contributions, "known_to": up_to.at} if up_to else {}
     return [StoredContribution(*row) for row in connection.execute(statement, {**limits, **parameters})]
@@ -101,13 +121,11 @@ def current(connection: sa.Connection, received: Sequence[AcceptedContribution])
 
     All that a contribution can have a day in common with is among them: days, and whole months.
     """
-    contribution = schema.contributions.c
     days = defaultdict[ProductRef, list[date]](list)
     for accepted in received:
         days[accepted.contribution.ref].append(accepted.contribution.activity_date)
     versions = dict[Period, StoredContribution]()
-    for ref, of_product in sorted(days.items()):
-        months = contribution.activity_date.between(month_of(min(of_product)), month_end(max(of_product)))
-        near = read(connection, contribution.affiliate == ref.affiliate, contribution.product == ref.product, months)
+    for ref, of_days in sorted(days.items()):
+        near = of_product(connection, ref, month_of(min(of_days)), month_end(max(of_days)))
         versions |= {version.period: version for version in near}
     return versions
