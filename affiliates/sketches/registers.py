@@ -23,6 +23,8 @@ from datasketches import hll_sketch
 from affiliates.sketches.arrays import Coupons, Keys, Values
 from affiliates.sketches.image import (
     ADDRESS_BITS,
+    ADDRESS_MASK,
+    MANY,
     MAX_LG_K,
     decode,
     encode_coupons,
@@ -33,6 +35,7 @@ from affiliates.sketches.image import (
 )
 from affiliates.sketches.kernels import hashing
 from affiliates.sketches.kernels.packing import histogram
+from affiliates.sketches.kernels.pairs import by_address
 
 RSE_FACTOR = 1.03896
 """Relative standard error of merged registers times sqrt(2^lg_k), as Apache DataSketches has it: sqrt(3 ln 2 - 1)."""
@@ -75,7 +78,7 @@ class Registers:
 
     @classmethod
     def from_coupons(cls, lg_k: int, coupons: Coupons) -> Self:
-        """The sketch of coupons, which may repeat, in any order."""
+        """The sketch of coupons, which may repeat, in any order; nobody writes to these any more."""
         most = most_coupons(lg_k)
         values = None
         if len(coupons) > most:  # Sorting many is slow, and with that many slots occupied needless.
@@ -152,8 +155,11 @@ class Registers:
         if self.coupons is None:
             slots = np.flatnonzero(self.dense()).astype(np.uint32)
             return self.dense()[slots].astype(np.uint32) << np.uint32(ADDRESS_BITS) | slots
-        # Slot and value in one number: those of a slot then lie together, its greatest value last.
         slots = self.coupons & np.uint32((1 << self.lg_k) - 1)
+        if len(slots) > MANY:
+            greatest: Coupons = np.empty_like(slots)
+            return greatest[: by_address(self.coupons & ~ADDRESS_MASK | slots, greatest)].copy()
+        # Slot and value in one number: those of a slot then lie together, its greatest value last.
         ordered = np.sort(slots << _VALUE_BITS | self.coupons >> ADDRESS_BITS)
         slots = ordered >> _VALUE_BITS
         last = np.append(slots[1:] != slots[:-1], True) if len(slots) else np.empty(0, bool)

@@ -26,7 +26,7 @@ def pair_counts(first: Values, second: Values, out: Counts) -> None:
 def by_address(coupons: Coupons, out: Coupons) -> int:
     """Write coupons (value << 26 | address) to `out` by address, each address once, with its greatest value; returns how many.
 
-    `coupons` are in order and distinct, and changed; `out` is as long.
+    `coupons` are in the order of their values, and changed; `out` is as long.
     """
     half = np.uint32(0x1FFF)
     one = coupons

@@ -6,7 +6,7 @@ from datasketches import hll_sketch, tgt_hll_type
 from hypothesis import given
 from hypothesis import strategies as st
 
-from affiliates.sketches.image import most_coupons
+from affiliates.sketches.image import MANY, most_coupons, sorted_distinct
 from affiliates.sketches.registers import Absorber, Registers, agrees_with_datasketches, standard_error
 
 KEYS = st.lists(st.integers(0, 2**64 - 1), max_size=300)
@@ -80,6 +80,25 @@ def test_few_and_many_are_the_same_sketch_in_two_forms(n: int) -> None:
     assert np.array_equal(dense.occupied, whole.occupied)
     other = Registers.from_keys(12, people(50, 1))
     assert Registers.union([dense, other]).digest() == Registers.union([other, whole]).digest()
+
+
+@pytest.mark.parametrize("n", [0, 1, MANY - 1, MANY, MANY + 1, 24_000])
+def test_coupons_in_order_are_numpys(n: int) -> None:
+    """Few are sorted and many counted out; a coupon twice would be two people, and one that is lost nobody."""
+    coupons = np.random.default_rng(n).integers(1 << 26, 1 << 32, n, dtype=np.uint32)
+    highest = np.array([2**32 - 1, 0, 1 << 26], np.uint32)
+    for given_coupons in (coupons, np.tile(np.sort(coupons), 3), np.concatenate([coupons[::-1], highest, coupons])):
+        before = given_coupons.copy()
+        assert np.array_equal(sorted_distinct(given_coupons), np.unique(before))
+        assert np.array_equal(given_coupons, before)
+
+
+@pytest.mark.parametrize("n", [MANY, MANY + 1, 24_000])
+def test_occupied_slots_of_many_coupons_are_the_registers(n: int) -> None:
+    """Two addresses of one slot are one register, with the greater value: else another digest than the registers have."""
+    few = Registers.from_keys(18, people(n))
+    assert few.coupons is not None
+    assert np.array_equal(few.occupied, Registers(18, None, few.dense()).occupied)
 
 
 def test_unfolding_is_refused() -> None:
