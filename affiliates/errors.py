@@ -1,8 +1,7 @@
 """The one shape of an error: which kind, what it is about, which rule, which values, what to do next.
 
-An error that nobody foresaw gets that shape, too, by its kind, module and line. Its text may quote anybody's identifier: a parser
-quotes what it can't read, SQLAlchemy a statement's parameters. So no text of a library gets out, and one thing's error becomes
-one refusal. What libraries say by themselves on standard error is reduced in the same way (`libraries_reduced`).
+An error that nobody foresaw gets that shape, too, by its kind, module and line: its text may quote anybody's identifier, so no
+text of a library gets out. What libraries say by themselves on standard error is reduced, too (`libraries_reduced`).
 
 Over 300 lines: a third of them are the codes.
 """
@@ -167,6 +166,7 @@ class Code(StrEnum):
     MONTH_CHECKS_RED = "month-checks-red", "The month has red checks."
     ALERT_NOT_OPEN = "alert-not-open", "The alert isn't open, or was acknowledged."
     EVIDENCE_UNWRITABLE = "evidence-unwritable", "Evidence can't be written, or doesn't hold what it should prove."
+    REPORT_UNWRITABLE = "report-unwritable", "The monthly report can't be written, or made."
     BUNDLE_CHANGED = "bundle-changed", "A file is no bundle of evidence, or was changed."
     SERIES_INVALID = "series-invalid", "A series' file holds no figures of even, finished periods."
     SERVE_RUNNING = "serve-running", "Another process serves the group already."

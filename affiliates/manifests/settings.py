@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from affiliates.manifests.base import Day, Model, Month, Name, Text, Zone
 from affiliates.manifests.namespaces import Namespace, NobodyText
+from affiliates.manifests.report_settings import ReportSettings
 
 
 class KeySource(Model):
@@ -76,6 +77,8 @@ class Settings(Model):
     """File of a TrueType or OpenType font for names in scripts that the evidence's own font lacks."""
     legend: Annotated[str, Field(max_length=2000)] = ""
     """Counsel's own text, on every page, export and message, such as `Privileged and confidential.`"""
+    report: ReportSettings | None = None
+    """The monthly report: where it lies."""
     keep_sketches: Annotated[int, Field(ge=1, le=1200)] = 24
     """Whole months whose sketches `mauwatch erase --retention` keeps; older ones are erased."""
 

@@ -3,19 +3,18 @@
 Two fans: without the measuring error the fan says where the estimate goes, with it the fan goes on as the past's range.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from dashboards import formats
-from dashboards.charts import axes
+from dashboards.charts import axes, paper
 from dashboards.charts.scenario import GRID, INK, LINE, OVER, SOFT
 
-_BOUNDS = "#d2d8de"
-_RANGE_FAN = "#d3e3f4"
-_FAN = "#9dc3e6"
+BOUNDS = "#d2d8de"
+RANGE_FAN = "#d3e3f4"
+FAN = "#9dc3e6"
 
 
 @dataclass(frozen=True)
@@ -157,8 +156,11 @@ def _line_end(threshold: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def svg(trend: MonthTrend) -> str:
-    """The same picture without scripts, on no background."""
+def svg(trend: MonthTrend, is_labelled: bool = False) -> str:
+    """The same picture without scripts, on no background.
+
+    `is_labelled`: the newest estimate stands beside its point, for paper, where no pointer shows the value.
+    """
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter, date2num
     from matplotlib.figure import Figure
@@ -169,12 +171,12 @@ def svg(trend: MonthTrend) -> str:
     drawing.subplots_adjust(left=0.07, right=0.9, top=0.97, bottom=0.11)
     known = [month for month in trend.past if month.upper is not None]
     # The widest first, so that each lies on the ones that hold it.
-    plot.fill_between(_days(known), [m.lower for m in known], [m.upper or 0 for m in known], color=_BOUNDS, lw=0)
+    plot.fill_between(_days(known), [m.lower for m in known], [m.upper or 0 for m in known], color=BOUNDS, lw=0)
     if trend.ahead:
         days = _days(trend.ahead)
-        plot.fill_between(days, [m.low for m in trend.ahead], [m.high for m in trend.ahead], color=_RANGE_FAN, lw=0)
+        plot.fill_between(days, [m.low for m in trend.ahead], [m.high for m in trend.ahead], color=RANGE_FAN, lw=0)
         low = [m.low_by_estimate for m in trend.ahead]
-        plot.fill_between(days, low, [m.high_by_estimate for m in trend.ahead], color=_FAN, lw=0)
+        plot.fill_between(days, low, [m.high_by_estimate for m in trend.ahead], color=FAN, lw=0)
         plot.plot(days, [m.median for m in trend.ahead], color=LINE, lw=1.6, ls=(0, (4, 2)))
     counted = [month for month in trend.past if month.estimate is not None]
     plot.plot(_days(counted), [month.estimate or 0 for month in counted], color=INK, lw=1.6, marker="o", ms=3)
@@ -186,6 +188,8 @@ def svg(trend: MonthTrend) -> str:
             f"threshold\n{formats.exact(trend.threshold)}", (1.005, trend.threshold), xycoords=("axes fraction", "data"),
             va="center", color=OVER, fontsize=9, annotation_clip=False,
         )  # fmt: skip
+    if is_labelled and counted:
+        _label_newest(plot, counted[-1], trend)
     values = axes.ticks(trend.top)
     plot.set_ylim(0, values[-1])
     plot.set_yticks(values, [formats.exact(value) for value in values])
@@ -196,9 +200,17 @@ def svg(trend: MonthTrend) -> str:
     plot.set_axisbelow(True)
     plot.tick_params(colors=SOFT, length=0, labelsize=9)
     plot.spines[["top", "right", "left"]].set_visible(False)
-    text = io.StringIO()
-    drawing.savefig(text, format="svg", transparent=True, metadata={"Date": None})
-    return text.getvalue()
+    return paper.svg(drawing)
+
+
+def _label_newest(plot: Any, newest: PastMonth, trend: MonthTrend) -> None:
+    """The newest estimate in words, on the side of its point that the threshold isn't on."""
+    is_above = trend.threshold is not None and (newest.estimate or 0) > trend.threshold
+    plot.annotate(
+        formats.people(newest.estimate, trend.threshold), (_days([newest])[0], newest.estimate),
+        xytext=(0, 9 if is_above else -9), textcoords="offset points", ha="center", va="bottom" if is_above else "top",
+        color=INK, fontsize=9, weight="bold", bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 1.0},
+    )  # fmt: skip
 
 
 def _days(months: Sequence[PastMonth] | Sequence[ExpectedMonth]) -> Any:

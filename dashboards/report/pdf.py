@@ -22,7 +22,7 @@ def pdf(files: Mapping[str, Any], at: datetime, font: Path | None = None) -> byt
     `font`: for what the page's own font has no glyph. Raises `RefusedError` where that can't be read, or there still is no
     glyph: a box in the place of a name is no evidence.
     """
-    sheets = Sheets(files["group"]["name"] or files["group"]["group"], files["about"], at)
+    sheets = sheets_of(files["group"]["name"] or files["group"]["group"], files["about"], at)
     try:
         if font is not None:
             sheets.fall_back_to(font)
@@ -39,6 +39,13 @@ def pdf(files: Mapping[str, Any], at: datetime, font: Path | None = None) -> byt
         return bytes(sheets.output())
     finally:
         sheets.close_fonts()
+
+
+def sheets_of(group: str, about: Mapping[str, Any], at: datetime) -> Sheets:
+    """Empty sheets with the foot of evidence; `about`: the bundle's."""
+    foot = f"{group} · {about['month']} · {about['licence']} · made {at:%Y-%m-%d %H:%M} UTC by {about['made_by']}"
+    legend = about.get("legend") or "Facts and results under stated readings; no legal advice."
+    return Sheets(f"{group}: evidence for {about['licence']}, {about['month']}", foot, legend, at)
 
 
 def made_with(font: Path | None = None) -> str:

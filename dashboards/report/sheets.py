@@ -1,6 +1,6 @@
-"""The sheets of paper that the page of evidence is written on: fonts, foot, headings, tables that nothing is cut from."""
+"""The sheets of the page of evidence and of the monthly report: fonts, foot, headings, tables that nothing is cut from."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,8 @@ _SIZE = 8.5
 class Sheets(FPDF):
     """A4 with a foot on each page."""
 
-    def __init__(self, group: str, about: Mapping[str, Any], at: datetime) -> None:
+    def __init__(self, title: str, foot: str, legend: str, at: datetime) -> None:
+        """Sheets without a page yet; `foot` and `legend`: what stands at the foot of each."""
         super().__init__(format="A4")
         self.texts = set[str]()
         """All texts that were written, before they were broken into lines."""
@@ -32,11 +33,11 @@ class Sheets(FPDF):
         for style, file in (("", "DejaVuSans.ttf"), ("B", "DejaVuSans-Bold.ttf")):
             self.add_font(_FONT, style, fonts / file)
         self.add_font("DejaVuMono", "", fonts / "DejaVuSansMono.ttf")
-        self._foot = f"{group} · {about['month']} · {about['licence']} · made {at:%Y-%m-%d %H:%M} UTC by {about['made_by']}"
-        self._legend = about.get("legend") or "Facts and results under stated readings; no legal advice."
-        # The moment is given, so the same evidence is the same bytes, and its digest can be compared.
+        self._foot = foot
+        self._legend = legend
+        # The moment is given, so the same content is the same bytes, and its digest can be compared.
         self.set_creation_date(at)
-        self.set_title(f"{group}: evidence for {about['licence']}, {about['month']}")
+        self.set_title(title)
         self.set_margins(18, 16, 18)
         self.set_auto_page_break(True, 22)
         self.set_text_color(*_INK)
@@ -94,10 +95,10 @@ class Sheets(FPDF):
         self.multi_cell(0, 5, text, border=1, align="L", padding=2, new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.ln(1.5)
 
-    def heading(self, text: str) -> None:
-        """A heading, on a new page where nothing would fit beneath it."""
+    def heading(self, text: str, room: float = 26) -> None:
+        """A heading, on a new page where nothing would fit beneath it; `room`: millimetres that heading and what follows need."""
         # A heading alone at a page's foot would look like a part that is missing.
-        if self.will_page_break(26):
+        if self.will_page_break(room):
             self.add_page()
         self.ln(3.5)
         self.set_font(_FONT, "B", 10)
@@ -112,6 +113,29 @@ class Sheets(FPDF):
         self.set_text_color(*(_GREY if grey else _INK))
         self.multi_cell(0, 4.3, text, align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.set_text_color(*_INK)
+
+    def beside(self, facts: Sequence[tuple[str, str, str]]) -> None:
+        """Facts in two columns: name, value in larger letters, and what it rests on; two beside each other share a sheet."""
+        width = self.epw / 2 - 3
+        for place in range(0, len(facts), 2):
+            if self.will_page_break(18):
+                self.add_page()
+            top = bottom = self.get_y()
+            for column, (name, value, detail) in enumerate(facts[place : place + 2]):
+                self.set_xy(self.l_margin + column * (width + 6), top)
+                for text, bold, size, height in ((name, False, 7.6, 4), (value, True, 11, 5.5), (detail, False, 7.6, 3.8)):
+                    self.set_font(_FONT, "B" if bold else "", size)
+                    self.set_text_color(*(_INK if bold else _GREY))
+                    if text:
+                        self.multi_cell(width, height, text, align="L", new_x=XPos.LEFT, new_y=YPos.NEXT)
+                bottom = max(bottom, self.get_y())
+            self.set_xy(self.l_margin, bottom + 2)
+        self.set_text_color(*_INK)
+
+    def key_line(self, text: str, width: float) -> None:
+        """The words of a picture's legend, beside their sample."""
+        self.set_font(_FONT, size=7.6)
+        self.cell(width, 4.3, text)
 
     def quotation(self, text: str) -> None:
         """Somebody else's words, set in."""
@@ -131,6 +155,17 @@ class Sheets(FPDF):
         """Words with what they mean, or fields with their values."""
         self.rows(("", ""), rows, (width, 174 - width), headed=False)
 
+    def height_of(self, cells: Sequence[str], widths: Sequence[int], gap: float = 1) -> float:
+        """Millimetres that a row of a table takes."""
+        self.set_font(_FONT, size=7.6)
+        whole = sum(widths)
+        most = 1
+        for text, width in zip(cells, widths, strict=True):
+            # fpdf2 says of this one method what it may give by all its options; by this one it's a list.
+            lines: Any = self.multi_cell(self.epw * width / whole - 2 * gap, 4.1, text, dry_run=True, output="LINES")
+            most = max(most, len(lines))
+        return 4.1 * most + 1
+
     def rows(
         self,
         heads: Sequence[str],
@@ -138,8 +173,12 @@ class Sheets(FPDF):
         widths: Sequence[int],
         right: Sequence[int] = (),
         headed: bool = True,
+        gap: float = 1,
     ) -> None:
-        """A table of all rows, over as many pages as it takes, with its head on each; long texts wrap."""
+        """A table of all rows, over as many pages as it takes, with its head on each; long texts wrap.
+
+        `gap`: millimetres on either side of a cell's text.
+        """
         self.set_font(_FONT, size=7.6)
         self.set_draw_color(*_RULE)
         aligned = tuple("RIGHT" if i in right else "LEFT" for i in range(len(heads)))
@@ -148,7 +187,7 @@ class Sheets(FPDF):
             text_align=aligned,
             v_align="TOP",
             line_height=4.1,
-            padding=(0.5, 1, 0.5, 1),
+            padding=(0.5, gap, 0.5, gap),
             borders_layout=TableBordersLayout.HORIZONTAL_LINES,
             headings_style=FontFace(emphasis="BOLD", color=_GREY),
             first_row_as_headings=headed,

@@ -32,7 +32,7 @@ CALLBACK = "/_dash-update-component"
 DASH = frozenset({"/_dash-layout", "/_dash-dependencies", "/_reload-hash"})
 """What Dash asks for before any page: ids and the empty shell, for whoever is logged in."""
 SCRIPTS = ("/_dash-component-suites/", "/assets/")
-FILES = ("/chart/", "/evidence/")
+FILES = ("/chart/", "/evidence/", "/report/")
 KINDS = ("csv", "html", "json", "pdf", "png", "svg", "xlsx")
 OURS = DASH | {CALLBACK, login.LOGOUT}
 PARTS = frozenset({"json", "svg"})

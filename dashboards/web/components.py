@@ -200,6 +200,25 @@ def how_made(
     figure: Figure, parts: Sequence[Mapping[str, Any]], publication: Publication, threshold: int | None, left_out: Sequence[str]
 ) -> Component:
     """How a figure is made: bounds by cause, coverage, publication and digest; `parts`: rows of `range_parts`."""
+    rows = [
+        html.Div([html.Dt(name), html.Dd(html.Ul(list(map(html.Li, text))) if isinstance(text, list) else text)])
+        for name, text in made_lines(figure, parts, publication, threshold, left_out)
+    ]
+    digest = html.Div([html.Dt(DIGEST), html.Dd(html.Code(publication.inputs))])
+    reasons = [html.P("What is missing or stands in:"), html.Ul([html.Li(reason) for reason in figure.reasons])]
+    return html.Details(
+        [html.Summary("How is this made?"), html.Dl([*rows, digest], className="made"), *(reasons if figure.reasons else [])],
+        className="how",
+    )
+
+
+DIGEST = "Digest of all that it rests on"
+
+
+def made_lines(
+    figure: Figure, parts: Sequence[Mapping[str, Any]], publication: Publication, threshold: int | None, left_out: Sequence[str]
+) -> list[tuple[str, str | list[str]]]:
+    """What `how_made` says but for the digest, name by name: a text, or a list of texts that isn't empty."""
     coverage = figure.coverage
     present = [
         f"{there:,} of {due:,} {what}"
@@ -209,27 +228,20 @@ def how_made(
         )
         if due
     ]
-    lines: list[tuple[str, Any]] = [
+    lines: list[tuple[str, str | list[str]]] = [
         ("Range", formats.between(figure.lower, figure.upper, threshold)),
         *((f"of which {part['what']}", formats.people(part["people"])) for part in parts if part["people"] is not None),
-        ("Not known at all", html.Ul([html.Li(part["what"]) for part in parts if part["people"] is None])),
+        ("Not known at all", [str(part["what"]) for part in parts if part["people"] is None]),
         ("Standard error of the sketches alone", f"±{formats.SPACE}{formats.people(round(figure.standard_error))}"),
         ("Sum of products, a person of two counted twice", formats.people(figure.summed_products, threshold)),
         ("Coverage", ", ".join(present) or "nothing was due"),
-        ("Closed although something was open", html.Ul([html.Li(publication.despite)] if publication.despite else [])),
-        ("Restated because", html.Ul([html.Li(publication.reason)] if publication.reason else [])),
-        ("Not counted", html.Ul([html.Li(text) for text in left_out])),
+        ("Closed although something was open", [publication.despite] if publication.despite else []),
+        ("Restated because", [publication.reason] if publication.reason else []),
+        ("Not counted", list(left_out)),
         ("Published", f"{formats.moment(publication.known_at)}, publication {publication.id}"),
-        ("Digest of all that it rests on", html.Code(publication.inputs)),
     ]
     # A heading without anything beneath would read as if something were missing.
-    shown = [(name, text) for name, text in lines if not isinstance(text, html.Ul) or text.children]
-    rows = [html.Div([html.Dt(name), html.Dd(text)]) for name, text in shown]
-    reasons = [html.P("What is missing or stands in:"), html.Ul([html.Li(reason) for reason in figure.reasons])]
-    return html.Details(
-        [html.Summary("How is this made?"), html.Dl(rows, className="made"), *(reasons if figure.reasons else [])],
-        className="how",
-    )
+    return [(name, text) for name, text in lines if text]
 
 
 def _data(**values: str) -> dict[str, Any]:

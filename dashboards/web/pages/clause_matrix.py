@@ -1,6 +1,6 @@
 """Results of clauses by licensee: a row each test, a column each reading; each result leads to its reasoning. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import groupby
 from typing import Any
@@ -25,6 +25,16 @@ def matrix(tests: Sequence[ClauseRow], registry: Registry, readings: Sequence[st
     Clauses that are never tested are left out: whatever the group's figures, their result is "not measured".
     """
     tables = []
+    for licensee, of_licensee in by_licensee(tests, registry):
+        captions = {True: f"Tested at a release, for {licensee} and its affiliates", False: f"Other clauses, for {licensee}"}
+        tables += [
+            _table(captions[is_first], rows, registry, readings, parameters) for is_first, rows in of_licensee.items() if rows
+        ]
+    return tables
+
+
+def by_licensee(tests: Sequence[ClauseRow], registry: Registry) -> Iterator[tuple[str, dict[bool, list[ClauseRow]]]]:
+    """By licensee the clauses that are tested: under true what a release tests for a whole group, the newest first."""
     for licensee, of_licensee in groupby(sorted(tests, key=lambda test: test.licensee), key=lambda test: test.licensee):
         by_kind: dict[bool, list[ClauseRow]] = {True: [], False: []}
         for test in of_licensee:
@@ -33,9 +43,7 @@ def matrix(tests: Sequence[ClauseRow], registry: Registry, readings: Sequence[st
                 by_kind[clause is not None and clause.group_snapshot].append(test)
         # The newest release first: that is the version that somebody asks about.
         by_kind[True].sort(key=lambda test: test.month or date.min, reverse=True)
-        captions = {True: f"Tested at a release, for {licensee} and its affiliates", False: f"Other clauses, for {licensee}"}
-        tables += [_table(captions[is_first], rows, registry, readings, parameters) for is_first, rows in by_kind.items() if rows]
-    return tables
+        yield licensee, by_kind
 
 
 def clause_of(test: ClauseRow, registry: Registry) -> Clause | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from typing import NamedTuple
 
 from dashboards import formats
 from dashboards.charts.chances import MonthChance
@@ -43,13 +44,32 @@ def months_in_words(months: Sequence[MonthChance]) -> str:
 
 def decide_by(outlook: PublishedOutlook, today: date) -> tuple[str, str]:
     """The earliest day to decide by at even odds of crossing, and what it rests on."""
+    earliest = earliest_decision(outlook)
+    if earliest is None:
+        return "no day", NO_DAY
+    return f"{earliest.day}", f"{formats.days_from(earliest.day, today)}; {earliest.why}"
+
+
+NO_DAY = "the threshold isn't crossed with even odds within the horizon"
+"""What stands in the place of a day to decide by."""
+
+
+class EarliestDay(NamedTuple):
+    """A day to decide by."""
+
+    day: date
+    why: str
+    """What has to be begun by then, and for which crossing."""
+
+
+def earliest_decision(outlook: PublishedOutlook) -> EarliestDay | None:
+    """The earliest day to decide by at even odds of crossing; null where there is none within the horizon."""
     # By the range: a day by the estimate alone would come too late where identity is in doubt.
     even = [decision for decision in outlook.decisions if decision.doubt == "range" and decision.probability == 0.5]
     days = [(day, name) for decision in even for name, day in decision.days.items()]
     if not days:
-        return "no day", "the threshold isn't crossed with even odds within the horizon"
+        return None
     # Whatever has to begin first.
     day, name = min(days)
     crossing = next(decision.crossing for decision in even if decision.crossing)
-    detail = f"{formats.days_from(day, today)}; {LEAD_TIMES.get(name, name)}, if it is crossed in {formats.month_name(crossing)}"
-    return f"{day}", detail
+    return EarliestDay(day, f"{LEAD_TIMES.get(name, name)}, if it is crossed in {formats.month_name(crossing)}")

@@ -55,6 +55,13 @@ def headline(rows: PageRows, figures: MonthFigures) -> Headline:
 
 def about(rows: PageRows, figures: MonthFigures) -> Component:
     """The line under a title: group, month, state, reading, and since when the figures are what they are."""
+    parts = about_parts(rows, figures)
+    # The last part is the moment: a page that is looked at now says how long ago that was.
+    return html.P(f"{' · '.join(parts)}, {formats.age(figures.publication.known_at, rows.now)}", className="about")
+
+
+def about_parts(rows: PageRows, figures: MonthFigures) -> list[str]:
+    """Month, state, reading, and as of when, in words that hold whenever they are read."""
     publication = figures.publication
     state = publication.state
     signed = f" by {publication.signed_by}" if publication.signed_by else ""
@@ -63,13 +70,12 @@ def about(rows: PageRows, figures: MonthFigures) -> Component:
     is_of_record = any(of.reading == figures.reading.name for of in record)
     # A reading that nobody stands by is one among others, whatever its figure says.
     standing = "of record" if is_of_record else "not of record" if record else "no reading is of record"
-    parts = [
+    return [
         formats.month_name(figures.month) + ("" if last < rows.today else ", not over yet"),
         f"{state}{signed}",
         f"reading {figures.reading.name.replace('_', ' ')} ({standing})",
-        f"as of {formats.moment(publication.known_at)}, {formats.age(publication.known_at, rows.now)}",
+        f"as of {formats.moment(publication.known_at)}",
     ]
-    return html.P(" · ".join(parts), className="about")
 
 
 def unpublished_reading(title: str, rows: PageRows, month: date) -> Component:

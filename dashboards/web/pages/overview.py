@@ -2,16 +2,17 @@
 
 from typing import Any
 
-from dash import html
+from dash import Dash, html
 from dash.development.base_component import Component
 
 from dashboards import formats
-from dashboards.web import components
+from dashboards.web import components, report_files
 from dashboards.web.pages import attention, product_table, trend_chart
 from dashboards.web.pages.expectations import decide_by
 from dashboards.web.pages.figures_in_words import about, headline, nothing_published, unpublished_reading
 from dashboards.web.queries import MonthFigures, PageRows, product_name
 from dashboards.web.router import EVERYBODY, Parameters, WebPage
+from dashboards.web.row_source import RowSource
 from dashboards.web.viewer import Viewer
 from pipelines.licences.outcome import STANDS
 
@@ -45,6 +46,7 @@ def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
             components.section("Needs attention", attention.items(rows), "attention"),
             components.section("Licences", _licences(rows, figures), "licences"),
             products,
+            components.section("Report of the month", report_files.links(parameters), "report"),
         ]
     )
 
@@ -178,4 +180,8 @@ def _tested(rows: PageRows, row: dict[str, Any]) -> str:
     return name if row["licensee"] == rows.group.settings.ultimate_parent else f"{name}: {row['licensee']}"
 
 
-PAGE = WebPage(PATH, TITLE, ROLES, layout, charts=(trend_chart.CHART,))
+def _register(app: Dash, source: RowSource) -> None:
+    report_files.register(app.server, source, PAGE)
+
+
+PAGE = WebPage(PATH, TITLE, ROLES, layout, charts=(trend_chart.CHART,), register=_register, files=report_files.PATHS)

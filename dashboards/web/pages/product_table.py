@@ -25,8 +25,7 @@ def table(group: Group, products: Sequence[ProductRow]) -> list[Component]:
             "–" if row.share is None else formats.share(round(row.share * 1_000_000), 1_000_000),
             *([addition_in_words(row.addition)] if has_additions else []),
             change(row.step, row.shown.figure.estimate),
-            "; ".join(dict.fromkeys(cause.what for cause in row.step.changes if cause.kind != "growth"))
-            or growth_or_unknown(row.step),
+            cause(row.step),
         )
         for row in products
     ]
@@ -48,6 +47,12 @@ def change(step: MonthStep, estimate: int | None) -> str:
     if step.difference is None or estimate is None or estimate == step.difference:
         return "not comparable"
     return formats.percent_change(step.difference / (estimate - step.difference))
+
+
+def cause(step: MonthStep) -> str:
+    """What moved a figure from the month before."""
+    others = dict.fromkeys(change.what for change in step.changes if change.kind != "growth")
+    return "; ".join(others) or growth_or_unknown(step)
 
 
 def growth_or_unknown(step: MonthStep) -> str:

@@ -46,13 +46,13 @@ def marks_of(rows: PageRows, parameters: Parameters, past: list[PastMonth]) -> l
             continue
         words = [publication.reason or "restated"] if publication.state == RESTATED else []
         causes = [cause for cause in rows.changes(publication) if cause["kind"] in NO_GROWTH]
-        words += _summarised(causes)
+        words += summarised(causes)
         if words:
             marks.append(Mark(month.month, "; ".join(words)))
     return marks
 
 
-def _summarised(causes: list[dict[str, Any]]) -> list[str]:
+def summarised(causes: list[dict[str, Any]]) -> list[str]:
     """The causes in words; many of one kind in one phrase."""
     by_kind: dict[str, list[str]] = {}
     for cause in causes:

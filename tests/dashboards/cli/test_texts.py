@@ -103,7 +103,7 @@ def test_a_log_has_a_line_for_each_event() -> None:
 
 
 def test_a_page_is_made_of_text() -> None:
-    sheets = Sheets("test", {"month": "2025-01", "licence": "llama-4", "made_by": "mauwatch"}, datetime(2025, 2, 1, tzinfo=UTC))
+    sheets = Sheets("test", EVIL, EVIL, datetime(2025, 2, 1, tzinfo=UTC))
     assert isinstance(sheets, FPDF)
     sheets.add_page()
     sheets.text_line(EVIL)

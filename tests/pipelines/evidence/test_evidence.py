@@ -23,7 +23,6 @@ from affiliates.manifests.loader import read_group
 from affiliates.sketches.registers import Registers
 from dashboards.cli.main import app
 from dashboards.report import pdf
-from dashboards.report.sheets import Sheets
 from pipelines import hash_chain
 from pipelines.evidence import archive, verify
 from pipelines.evidence import write as evidence_write
@@ -136,7 +135,7 @@ def sheets(page: bytes) -> int:
 
 def texts_of(content: dict[str, Any]) -> set[str]:
     """All texts of the page, before they are broken into lines."""
-    paper = Sheets("Group", content["about"], NOW)
+    paper = pdf.sheets_of("Group", content["about"], NOW)
     try:
         pdf.write(paper, content)
         return paper.texts
