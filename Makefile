@@ -64,6 +64,7 @@ fuzz: .venv/ready ## images as a stranger may send them, for two minutes: regist
 	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt chdb pyarrow
 	touch $@
 
+# An environment .venv-superset that somebody has made with apache-superset is compared with, too (tests/tools/web_superset.py).
 # What an affiliate's machine has: the core, and nothing of the centre.
 .venv-core/ready: pyproject.toml requirements/core.txt
 	$(call environment,$(PYTHON),.venv-core,requirements/core.txt)

@@ -33,12 +33,14 @@ from pipelines.records import AcceptedContribution
 from pipelines.store import contributions
 from tests.support.groups import NOW, entity, product, write_group
 from tests.support.paths import TESTS
-from tests.tools import backtest
+from tests.tools import backtest, web_bench
 from tests.tools.bench_one import DAY, KEY, LOOP
 
 HERE = TESTS
 TURNS = 3
 KEYS, ROWS, PEOPLE = 50_000_000, 50_000_000, 5_000_000
+SUPERSET = ".venv-superset"
+"""An environment in the checkout with apache-superset (`web_superset`): without one its row says so."""
 OURS = "`mauwatch contribute`"
 Result = dict[str, Any]
 PROGRESS = Console(stderr=True)
@@ -300,6 +302,18 @@ def whatif(_: Path) -> Iterator[Result]:
     yield json.loads(done.stdout.splitlines()[-1])
 
 
+def dashboard(_: Path) -> Iterator[Result]:
+    """The dashboard in a browser, with 50 people at once, and beside others' pages."""
+    PROGRESS.print("dashboard")
+    environment = HERE.parent / SUPERSET
+    more = ["--superset", environment] if (environment / "bin" / "superset").exists() else []
+    command = [sys.executable, "-m", "tests.tools.web_bench", "--json", *map(str, more)]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, cwd=HERE.parent)
+    if done.returncode:
+        raise SystemExit("dashboard: see above")
+    yield json.loads(done.stdout.splitlines()[-1])
+
+
 def _dense(number: int, day: date, key: GroupKey) -> Contribution:
     values = np.zeros(1 << 21, np.uint8)
     hashing.raise_simulated(values, np.uint64(number * 3_000_000 + day.day * 200_000), 5_000_000, np.uint64(1))
@@ -397,6 +411,7 @@ def markdown(found: dict[str, Any]) -> str:
         f"whatif` answers it once the sketches are loaded: {w['answer']:.2f} s of processor time; the months again with one "
         f"assumption changed: {w['slider'] * 1000:.0f} ms.",
     ]
+    lines += ["", web_bench.markdown(found["dashboard"][0])]
     return "\n".join([*lines, *backtest.markdown(found["forecasts"])]) + "\n"
 
 
@@ -412,7 +427,8 @@ def machine() -> Result:
 def main() -> None:
     found: dict[str, Any] = {"machine": machine()}
     tests = (
-        keys, events, many, curve, union, overlaps, orchestration, nothing_new, joining, whatif, backtest.forecasts,
+        keys, events, many, curve, union, overlaps, orchestration, nothing_new, joining, whatif, dashboard,
+        backtest.forecasts,
     )  # fmt: skip
     for test in tests:
         with TemporaryDirectory(prefix="mauwatch-bench-") as folder:
