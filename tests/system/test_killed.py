@@ -5,6 +5,7 @@ a history of Dagster that the next run stumbles over.
 """
 
 import json
+import os
 import random
 import shutil
 import signal
@@ -13,6 +14,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -110,29 +112,35 @@ def _as_text(row: dict[str, Any]) -> str:
     return json.dumps({k: v for k, v in row.items() if k not in PASSING}, default=str)
 
 
-class Victim:
-    """`mauwatch run` in a process of its own that has imported everything, and begins when it is told to."""
+class Victims:
+    """`mauwatch run` in processes of their own that have imported everything before they begin."""
 
-    def __init__(self, directory: Path) -> None:
-        command = [sys.executable, "-W", "error", "-m", "tests.support.victim", "run", "--group", str(directory)]
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
+    def __enter__(self) -> "Victims":
+        command = [sys.executable, "-W", "error", "-m", "tests.support.victim"]
+        self.process = subprocess.Popen(command, cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        assert self._line() == "ready"
+        return self
 
-    def run(self, killed_after: float | None = None) -> float:
-        """How long it ran; after so many seconds it is killed."""
-        assert self.process.stdout
+    def __exit__(self, *_: object) -> None:
+        self.process.communicate()
+
+    def run(self, directory: Path, killed_after: float | None = None) -> tuple[float, int]:
+        """How long a run took, and its exit code; after so many seconds it is killed."""
         assert self.process.stdin
-        assert self.process.stdout.readline() == "ready\n"
-        started = time.monotonic()
-        self.process.stdin.write("go\n")
+        self.process.stdin.write(json.dumps(["run", "--group", str(directory)]) + "\n")
         self.process.stdin.flush()
+        number, started = int(self._line()), time.monotonic()
         if killed_after is not None:
             time.sleep(killed_after)
-            self.process.send_signal(signal.SIGKILL)
-        _, errors = self.process.communicate()
-        assert self.process.returncode in (0, 1, -signal.SIGKILL), errors
-        return time.monotonic() - started
+            with suppress(ProcessLookupError):
+                os.kill(number, signal.SIGKILL)
+        code = int(self._line())
+        assert code in (0, 1, -signal.SIGKILL)
+        return time.monotonic() - started, code
+
+    def _line(self) -> str:
+        assert self.process.stdout
+        return self.process.stdout.readline().strip()
 
 
 @pytest.mark.long
@@ -152,34 +160,32 @@ def test_killed_and_run_again(
     later.run()
     write(later.directory, later.store_url, changed=True)
     chance, hit, missed = random.Random(9), 0, 0
-    for base, numbers in ((first, first_run), (later, later_run)):
-        clean = base.copy(tmp_path / f"{base.directory.name}-clean", another_store)
-        whole = Victim(clean.directory).run()
-        wanted, figures = clean.rows(), clean.in_force()
-        moments = [(i + chance.random()) / sum(numbers) for i in range(sum(numbers))]
-        chance.shuffle(moments)
-        for name, number in enumerate(numbers):
-            place = base.copy(tmp_path / f"{base.directory.name}-{name}", another_store)
-            turn = sorted(moments.pop() for _ in range(number))
-            coming, takes = Victim(place.directory), whole
-            while turn:
-                victim, moment = coming, turn.pop(0)
-                if turn:
-                    coming = Victim(place.directory)  # Imports while the other runs.
-                took = victim.run(killed_after=moment * takes)
-                if victim.process.returncode == -signal.SIGKILL:
-                    hit += 1
-                else:
-                    missed += 1
-                    coming = coming if turn else Victim(place.directory)
-                    takes = min(takes, took)  # The machine is less busy now, or less was left to do.
-                    turn.insert(0, 0.8 * moment)
-                print(f"{base.directory.name} {name}: {victim.process.returncode} after {moment:.0%}; {place.stored()}")
-            place.run()
-            assert place.rows() == wanted
-            assert place.in_force() == figures
-            with contributions.open_store(place.store_url, place.directory) as store:
-                assert ledger.faults(store) == [], "its entries have the moments of their runs, and are whole"
+    with Victims() as victims:
+        for base, numbers in ((first, first_run), (later, later_run)):
+            clean = base.copy(tmp_path / f"{base.directory.name}-clean", another_store)
+            whole, _ = victims.run(clean.directory)
+            wanted, figures = clean.rows(), clean.in_force()
+            moments = [(i + chance.random()) / sum(numbers) for i in range(sum(numbers))]
+            chance.shuffle(moments)
+            for name, number in enumerate(numbers):
+                place = base.copy(tmp_path / f"{base.directory.name}-{name}", another_store)
+                turn = sorted(moments.pop() for _ in range(number))
+                takes = whole
+                while turn:
+                    moment = turn.pop(0)
+                    took, code = victims.run(place.directory, killed_after=moment * takes)
+                    if code == -signal.SIGKILL:
+                        hit += 1
+                    else:
+                        missed += 1
+                        takes = min(takes, took)  # The machine is less busy now, or less was left to do.
+                        turn.insert(0, 0.8 * moment)
+                    print(f"{base.directory.name} {name}: {code} after {moment:.0%}; {place.stored()}")
+                place.run()
+                assert place.rows() == wanted
+                assert place.in_force() == figures
+                with contributions.open_store(place.store_url, place.directory) as store:
+                    assert ledger.faults(store) == [], "its entries have the moments of their runs, and are whole"
     print(f"{hit} kills hit a run that was under way, {missed} came when it had ended")
     assert hit == sum(first_run + later_run)
 
