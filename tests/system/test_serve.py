@@ -50,12 +50,12 @@ def free_ports(number: int) -> list[int]:
 class Served:
     """A `serve` in a process of its own, and what it says."""
 
-    def __init__(self, directory: Path, logs: Path) -> None:
+    def __init__(self, directory: Path, logs: Path, dashboard: bool = True) -> None:
         self.directory, self.logs = directory, logs
         self.port, self.health_port, self.dashboard_port = free_ports(3)
         command = Path(sys.executable).parent / "mauwatch"
         arguments = ["--group", directory, "--port", self.port, "--health-port", self.health_port]
-        arguments += ["--dashboard-port", self.dashboard_port]
+        arguments += ["--dashboard-port", self.dashboard_port] if dashboard else []
         with logs.open("ab") as file:
             self.process = subprocess.Popen([command, "serve", *map(str, arguments)], stdout=file, stderr=file)
 
@@ -203,7 +203,7 @@ def test_a_serve_that_is_killed_leaves_nothing_to_the_next(served: Served) -> No
     served.process.wait()
     left = {process.pid for process in processes.of_group(str(served.directory))}
     assert left, "its children go on"
-    again = Served(served.directory, served.logs.with_name("log2"))
+    again = Served(served.directory, served.logs.with_name("log2"), dashboard=False)
     try:
         until(lambda: again.health()[0] == 200)
         assert not [pid for pid in left if psutil.pid_exists(pid)]
