@@ -7,6 +7,7 @@ month that isn't is measured by what the store has now.
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import cached_property
 
 from affiliates.errors import Code, RefusedError, refused
 from affiliates.manifests.group import Group
@@ -102,6 +103,9 @@ class Months:
         # The month is signed by a reading that has another name now, or none: whose figures these would be nobody can tell.
         if published is None and (signed := signed_readings.gone(self._in_force, self.group).get(month)):
             raise signed_readings.refuse(signed)
+        # Licences were released in many months that no product has lived in.
+        if published is None and month not in self._months:
+            return None
         inputs = self._gather(month, reading, on)
         if inputs.is_empty:
             return None
@@ -109,6 +113,11 @@ class Months:
         if published is not None and published.inputs == inputs.digest and published.method == METHOD:
             return replace(rows.read_figures(self.store, published, reading), inputs=inputs)
         return self._measured(inputs)
+
+    @cached_property
+    def _months(self) -> frozenset[date]:
+        """First days of the months that anything is contributed or stated for."""
+        return frozenset(self.store.read_months())
 
     def _gather(self, month: date, reading: Reading, on: date | None) -> Inputs:
         """What a month's figures rest on now: read once for readings that differ in nothing but what they count."""
