@@ -17,8 +17,8 @@ from plotly.io.json import to_json_plotly
 from affiliates.errors import Refusal, RefusedError, did_you_mean, unforeseen_into
 from dashboards import formats
 from dashboards.web import components, shell
+from dashboards.web.answer_cache import AnswerCache
 from dashboards.web.first_paint import to_html
-from dashboards.web.kept import Kept
 from dashboards.web.queries import PageRows
 from dashboards.web.router import Parameters, Problem, ProblemError, Route, Router, forbidden, not_found
 from dashboards.web.row_source import RowSource, trouble_of
@@ -56,7 +56,7 @@ class Answers:
         self._source = source
         self._router = router
         self._clock = clock
-        self._kept = Kept[PageAnswer](_KEPT)
+        self._kept = AnswerCache[PageAnswer](_KEPT)
 
     def answer(self, path: str, query: str, viewer: Viewer) -> PageAnswer:
         """What an address leads to, for a viewer; a problem is an answer, too."""

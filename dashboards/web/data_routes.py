@@ -9,8 +9,8 @@ from flask import Flask, Response, abort, request
 
 from affiliates.errors import RefusedError
 from dashboards.web import table_files
+from dashboards.web.answer_cache import AnswerCache
 from dashboards.web.answers import check
-from dashboards.web.kept import Kept
 from dashboards.web.queries import PageRows
 from dashboards.web.router import Chart, Parameters, ProblemError, Router, parameters_of
 from dashboards.web.row_source import RowSource
@@ -26,7 +26,7 @@ _DRAWN = ("json", "svg")
 def register(server: Flask, source: RowSource, router: Router, clock: Callable[[], datetime]) -> None:
     """Add the route. `clock` gives the moment that ages are counted to."""
 
-    drawings = Kept[Response](_KEPT)
+    drawings = AnswerCache[Response](_KEPT)
 
     def chart_data(name: str, kind: str) -> Response:
         known = router.charts.get(name)

@@ -41,7 +41,7 @@ def main(store: str, month: str, reading: str) -> None:
         )
         db.session.add(chart)
         db.session.commit()
-        parts = {
+        parts: dict[str, dict[str, object]] = {
             "ROOT_ID": {"type": "ROOT", "children": ["GRID_ID"]},
             "GRID_ID": {"type": "GRID", "children": ["ROW-1"], "parents": ["ROOT_ID"]},
             "ROW-1": {

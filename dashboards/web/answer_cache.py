@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 Answer = TypeVar("Answer")
 
 
-class Kept(Generic[Answer]):
+class AnswerCache(Generic[Answer]):
     """Answers by all that they depend on, at most so many."""
 
     def __init__(self, most: int) -> None:
