@@ -255,6 +255,10 @@ def _failed(error: Exception) -> AnyResponse:
     """The answer to a request that failed, and a line in the log: neither shows the error's text, which may quote anybody."""
     if isinstance(error, HTTPException):
         return message(error.code or 500, _TEXTS.get(error.code or 500, "This can't be answered."))
+    # Dash's own for a script that isn't there, known by its name, since Dash isn't loaded yet: else whoever isn't logged in could
+    # fill the log with failures.
+    if type(error).__name__ == "DependencyException":
+        return message(404, _TEXTS[404])
     if isinstance(error, RefusedError):
         return message(503, f"{error.refusals[0].subject}: {error.refusals[0].rule}.")
     Log(sys.stderr, "dashboard").say("error", f"a page failed: {place_of(error)}")

@@ -46,9 +46,9 @@ class _Quiet(WSGIRequestHandler):
 
 
 @contextmanager
-def served(application: Flask) -> Iterator[str]:
-    """The address of an application that is served on loopback."""
-    server = make_server("127.0.0.1", 0, application, threaded=True, request_handler=_Quiet)
+def served(application: Flask, port: int = 0) -> Iterator[str]:
+    """The address of an application that is served on loopback; `port`: 0 for any that is free."""
+    server = make_server("127.0.0.1", port, application, threaded=True, request_handler=_Quiet)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
