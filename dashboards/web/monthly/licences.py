@@ -89,7 +89,7 @@ def settling(rows: PageRows) -> Iterator[Part]:
         yield Paragraph("Nothing is open that has a number: each tested clause is settled, or has nobody whom it binds.")
         return
     head = ("Licence", "Reading", "Range against the threshold", "What would settle it")
-    yield Grid("Results that can't be told yet", head, [_settled(rows, *line) for line in lines], (34, 28, 42, 70))
+    yield Grid("Results that can't be told yet", head, [_settled(rows, *line) for line in lines], (30, 22, 30, 92))
 
 
 def _deciding(test: ClauseRow) -> Sequence[ClauseResult]:
