@@ -8,7 +8,6 @@ from typing import Any
 
 import flask
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from flask import Flask
 from flask.testing import FlaskClient
 from PIL import Image
@@ -19,7 +18,7 @@ from dashboards.web.viewer import Role, Viewer
 from pipelines.scenarios import access
 from pipelines.scenarios.definition import Definition
 from tests.support import workbooks
-from tests.support.browser import OpenedPage, served
+from tests.support.browser import OpenedPage, is_whole_on_each_screen, served, walk
 from tests.support.deals import NOW, Deal, deal_group
 
 ALICE, BOB, CAROL = "alice@example.com", "bob@example.com", "carol@example.com"
@@ -305,25 +304,17 @@ def test_saved_reloaded_shared_and_compared(browser: Browser, opened: OpenedPage
 
 
 @pytest.mark.parametrize("path", ["/whatif", "/scenario/{}", "/scenario/{}?scenario={}"])
-def test_a_whatif_page_is_whole_on_each_screen(
+def test_a_whatif_page_is_whole_on_each_screen_and_by_keyboard(
     path: str, opened: OpenedPage, whatif_site: str, kept: list[int], tmp_path: Path
 ) -> None:
     page = opened.page
-    assert page.goto(whatif_site + path.format(*kept)).status == 200  # type: ignore[union-attr]
+    assert opened.open(whatif_site + path.format(*kept)) == 200
     if path == "/whatif":
         _answered(page)
-    found: list[Any] = []
-    for width, scheme in ((1280, "light"), (390, "dark"), (390, "light")):
-        page.set_viewport_size({"width": width, "height": 900})
-        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
-        page.wait_for_timeout(300)
-        page.screenshot(path=tmp_path / f"{width}-{scheme}.png", full_page=True)
-        assert page.evaluate("() => document.documentElement.scrollWidth - window.innerWidth") <= 0, (width, scheme)
-        # Each kind of finding comes on the first screen, but for colours and for what a phone hides.
-        if (width, scheme) == (390, "dark") or (path == "/whatif" and width == 1280):
-            violations = Axe().run(page).response["violations"]
-            found += [(width, scheme, one["id"], one["impact"], one["nodes"][0]["html"]) for one in violations]
-    assert found == []
+    walked = walk(page)
+    assert walked["reached"] == walked["expected"]
+    assert walked["unseen"] == []
+    assert is_whole_on_each_screen(opened, tmp_path, "page") == []
     assert opened.errors == []
     if path == "/whatif":
         form, answer = page.locator(".whatif-form").bounding_box(), page.locator("#whatif-answer").bounding_box()
