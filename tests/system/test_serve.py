@@ -22,6 +22,7 @@ from tests.support.command import mauwatch
 from tests.support.databases import SQLITE, rows_of
 from tests.support.groups import KEY, entity, events, product, source, write_group
 
+pytestmark = pytest.mark.long
 PLANTED = "planted@example.com"
 LAUNCH = """mutation($given: ExecutionParams!) { launchPipelineExecution(executionParams: $given) {
     __typename ... on LaunchRunSuccess { run { runId } } } }"""
