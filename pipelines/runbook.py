@@ -56,6 +56,7 @@ class Page(StrEnum):
     ALERT_FAILED = "alert-failed-run"
     UNDELIVERED = "alert-undelivered"
     PING = "heartbeat-unanswered"
+    REPORT = "report-not-made"
 
     @property
     def heading(self) -> str:
@@ -123,6 +124,7 @@ SECTIONS: Mapping[Code, Page] = {
     Code.CONDITION_COLUMNS_WRONG: Page.SOURCE_REFUSED,
     Code.LICENCE_UNTESTABLE: Page.UNDELIVERED,
     Code.CHANNEL_UNUSABLE: Page.UNDELIVERED,
+    Code.REPORT_UNWRITABLE: Page.REPORT,
     Code.SOURCE_MISSING: Page.SOURCE_REFUSED,
     Code.SOURCE_UNREACHABLE: Page.SOURCE_REFUSED,
     Code.SOURCE_SETTING_WRONG: Page.SOURCE_REFUSED,

@@ -78,7 +78,7 @@ class Settings(Model):
     legend: Annotated[str, Field(max_length=2000)] = ""
     """Counsel's own text, on every page, export and message, such as `Privileged and confidential.`"""
     report: ReportSettings | None = None
-    """The monthly report: where it lies."""
+    """The monthly report, made by runs; without the key only `mauwatch report` writes one."""
     keep_sketches: Annotated[int, Field(ge=1, le=1200)] = 24
     """Whole months whose sketches `mauwatch erase --retention` keeps; older ones are erased."""
 

@@ -11,10 +11,10 @@ from affiliates.errors import RefusedError
 from dashboards.web import table_files
 from dashboards.web.answer_cache import AnswerCache
 from dashboards.web.answers import check
+from dashboards.web.counsel_legend import legend
 from dashboards.web.queries import PageRows
 from dashboards.web.router import Chart, Parameters, ProblemError, Router, parameters_of
 from dashboards.web.row_source import RowSource
-from dashboards.web.shell import legend
 from dashboards.web.viewer import current_viewer
 
 _KEPT = 200

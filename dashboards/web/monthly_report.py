@@ -13,13 +13,13 @@ from affiliates.errors import Code, refused
 from dashboards import formats
 from dashboards.report import document_html, document_pdf
 from dashboards.report.document import PaperDocument, Part
+from dashboards.web.counsel_legend import legend
 from dashboards.web.monthly import figures as figure_parts
 from dashboards.web.monthly import licences, state
 from dashboards.web.pages.figures_in_words import about_parts
 from dashboards.web.queries import MonthFigures, PageRows
 from dashboards.web.router import Parameters
 from dashboards.web.row_source import RowSource
-from dashboards.web.shell import legend
 from dashboards.web.viewer import Role, Viewer
 from pipelines.figures import published_licences
 
@@ -128,8 +128,3 @@ def as_of(rows: PageRows, figures: MonthFigures) -> datetime:
     tests = rows.read_group(published_licences.matrix) or ()
     moments += [result.known_at for test in tests for result in test.results.values()]
     return max(moments)
-
-
-def file_name(month: date, kind: str) -> str:
-    """The name of a month's report: mauwatch-2026-10.pdf."""
-    return f"mauwatch-{month:%Y-%m}.{kind}"

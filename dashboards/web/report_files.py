@@ -8,6 +8,7 @@ from dash.development.base_component import Component
 from flask import Flask, Response, abort, request
 
 from affiliates.errors import Code, RefusedError
+from affiliates.manifests.report_settings import file_name
 from dashboards.web import monthly_report
 from dashboards.web.answers import check
 from dashboards.web.router import OF_GROUP, Parameters, ProblemError, WebPage, parameters_of
@@ -50,7 +51,7 @@ def register(server: Flask, source: RowSource, page: WebPage, clock: Callable[[]
             trouble = trouble_of(error)
             is_missing = error.refusals[0].code is Code.FIGURE_MISSING
             return _refusal(404 if is_missing else 503, f"{trouble.headline}. {trouble.detail}", trouble.next_step)
-        name = monthly_report.file_name(made.month, kind)
+        name = file_name(made.month, kind)
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(made.html if kind == "html" else made.pdf, mimetype=KINDS[kind][0], headers=headers)
 

@@ -6,9 +6,9 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from affiliates.manifests.group import Group
 from dashboards import formats
 from dashboards.web import components
+from dashboards.web.counsel_legend import legend
 from dashboards.web.queries import PageRows
 from dashboards.web.router import Route, Router
 from dashboards.web.viewer import Viewer
@@ -57,17 +57,6 @@ def watched(page: Component, state: str) -> Component:
         ]
     )
     return whole
-
-
-def legend(rows: PageRows | None) -> str:
-    """Counsel's words, which stand on each page and in each download."""
-    return legend_of(rows.group if rows is not None else None)
-
-
-def legend_of(group: Group | None) -> str:
-    """The same of a group, where no rows are at hand."""
-    own = group.alerting.legend if group is not None else None
-    return own or "Figures and results under the group's own readings of licence texts. No legal advice."
 
 
 def _navigation(router: Router, viewer: Viewer, route: Route | None) -> Component:

@@ -22,11 +22,11 @@ from pipelines.defs.jobs import ALERTS, FIGURES, JOBS, plan
 from pipelines.defs.resources import RUN_CONTEXT, Clock, RunContext, failure
 from pipelines.defs.sensors import under_way
 from pipelines.ingestion import collect
-from pipelines.runbook import Page
+from pipelines.runbook import Finding, Page
 from pipelines.store import alert_log, contributions, engine, outbox
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.process_identity import process_is_gone
-from pipelines.workflows import run_note
+from pipelines.workflows import monthly_report, run_note
 from pipelines.workflows.publish import note_data, outdated_months
 from pipelines.workspace import Workspace
 
@@ -60,16 +60,19 @@ def job() -> dg.JobDefinition:
             with report.step("the alerts"):
                 for refusal in evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, whole=True):
                     report.fail(refusal)
+            not_made = list[Finding]()
+            with report.step("the monthly report"):
+                not_made = monthly_report.make_due(workspace, store)
             findings = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
             with report.step("the log of runs"):
-                run_note.note_watch(workspace, store, len([*report.findings, *findings]), report.failed)
+                run_note.note_watch(workspace, store, len([*report.findings, *findings, *not_made]), report.failed)
             if report.failed:  # The failure of this run is an alert, which the next one that succeeds ends.
                 raise failure("\n".join(map(str, report.findings)), report.pages)
             failed_run = alert_log.current(store).get(FAILED)
             findings += [finding for finding in run_context.report.findings if finding.page == Page.CLOCK]
             if not findings and not (failed_run and failed_run.is_open):
                 findings = heartbeat.ping(workspace.group.alerting, workspace.directory)
-        for finding in findings:
+        for finding in [*findings, *not_made]:
             context.log.error(f"{finding} {finding.page.line}")
 
     @dg.job(name=ALERTS, description="Alerts and the heartbeat")

@@ -17,7 +17,7 @@ from pipelines.ingestion import clock_check, collect, crosswalk_use, due, quaran
 from pipelines.ingestion.product_run import ProductRun
 from pipelines.runbook import Finding, Page
 from pipelines.store import mark
-from pipelines.workflows import run_note
+from pipelines.workflows import monthly_report, run_note
 from pipelines.workflows.publish import note_data, note_tests, publish_month
 from pipelines.workflows.report import Progress, Report
 from pipelines.workspace import Workspace
@@ -130,6 +130,8 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
             known = workspace.published_inputs
             for refusal in evaluate.evaluate(store, workspace.group, workspace.registry, workspace.now, True, facts, known):
                 report.fail(refusal)
+        with report.step("the monthly report"):
+            report.findings += monthly_report.make_due(workspace, store)
         with report.step("the sending of alerts"):
             undelivered = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
             report.alerts = delivery.open_alerts(store)

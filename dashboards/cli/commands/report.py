@@ -54,8 +54,7 @@ def report(
 
 def _paths(month: date, settings: "Settings", group: Path, html: Path | None, pdf: Path | None) -> dict[str, Path | None]:
     """Where the two files go."""
-    from affiliates.manifests.report_settings import FOLDER
-    from dashboards.web.monthly_report import file_name
+    from affiliates.manifests.report_settings import FOLDER, file_name
 
     if html is None and pdf is None:
         folder = group / (settings.report.folder if settings.report else FOLDER)
@@ -64,10 +63,13 @@ def _paths(month: date, settings: "Settings", group: Path, html: Path | None, pd
 
 
 def write(path: Path, content: bytes) -> None:
-    """Put a file in its place in one step. Raises `RefusedError` (REPORT_UNWRITABLE)."""
+    """Put a file in its place in one step, unless the same is there. Raises `RefusedError` (REPORT_UNWRITABLE)."""
     from affiliates.concurrency import atomic_write
 
     try:
+        # Whoever watches the folder sees a new file where something has changed, and only there.
+        if path.is_file() and path.read_bytes() == content:
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(path) as unfinished:
             unfinished.write_bytes(content)

@@ -15,6 +15,7 @@ from dashboards import formats
 from dashboards.web import components
 from dashboards.web.baselines import Baselines
 from dashboards.web.callback_refusals import refuse
+from dashboards.web.counsel_legend import legend_of
 from dashboards.web.pages import scenario_charts
 from dashboards.web.pages import scenario_parts as parts
 from dashboards.web.pages import whatif_form as form
@@ -25,7 +26,6 @@ from dashboards.web.router import Parameters, WebPage, bad_request, not_found
 from dashboards.web.row_source import RowSource
 from dashboards.web.scenario_form import BASE, Card, cards_of, definition_of, is_whole, new_card, where
 from dashboards.web.scenario_rows import scenario_of
-from dashboards.web.shell import legend_of
 from dashboards.web.viewer import Role, Viewer, current_viewer
 from pipelines.scenarios import access, run
 from pipelines.scenarios.answer import ScenarioAnswer
