@@ -11,6 +11,7 @@ from flask import abort
 from affiliates.errors import RefusedError
 from dashboards import formats
 from dashboards.web import components
+from dashboards.web.callback_refusals import refuse, refuse_by
 from dashboards.web.pages import alert_table, attention
 from dashboards.web.queries import PageRows
 from dashboards.web.router import OF_GROUP, Parameters, WebPage, not_found
@@ -158,15 +159,15 @@ def _register(app: Dash, source: RowSource) -> None:
         # All of it is the caller's word: types first, then what the store says.
         # By its type itself: true is a whole number, too, and would be alert 1.
         if type(number) is not int or not all(text is None or isinstance(text, str) for text in (reason, matter, note)):
-            return components.notice("This can't be read.", "", "load the page again", "problem")
+            refuse(400, "This can't be read.", "load the page again")
         by = current_viewer().name
         # The name is the login's, whatever was posted.
         closing = Closing(by, reason or "", matter or "", note or None) if ctx.triggered_id == "alert-close" else None
         try:
             told = answer_alert(source, number, by, closing, datetime.now(UTC))
         except RefusedError as error:
-            refusal = error.refusals[0]
-            return components.notice(f"{refusal.subject} {refusal.rule}.", refusal.values, refusal.next_step, "problem")
+            # The store names the command's options; a page has fields.
+            refuse_by(error, lambda subject: subject.replace("closing or acknowledging: --", "the "))
         return html.Div([components.notice(told), html.A("Show the alert as it is now", href=f"{PATH}/{number}")])
 
 

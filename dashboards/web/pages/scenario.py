@@ -13,7 +13,7 @@ from dashboards.charts import scenario_figures
 from dashboards.charts.scenario import one_line
 from dashboards.charts.table import Table
 from dashboards.web import components
-from dashboards.web.callback_refusals import refuse
+from dashboards.web.callback_refusals import refuse, refuse_by
 from dashboards.web.pages import scenario_charts, scenario_line, scenario_parts
 from dashboards.web.pages.scenario_list import name_of, saved_scenarios
 from dashboards.web.queries import PageRows
@@ -144,7 +144,7 @@ def _sharing(viewer: Viewer, rows: PageRows, one: ReadScenario) -> Component | N
     return components.section("Shared with", parts, "sharing")
 
 
-def _people(names: list[str], told: Component | None = None) -> list[Any]:
+def _people(names: list[str]) -> list[Any]:
     items = [
         html.Li(
             [
@@ -162,7 +162,7 @@ def _people(names: list[str], told: Component | None = None) -> list[Any]:
         )
         for place, name in enumerate(names)
     ]
-    return [html.Ul(items) if items else html.P("Nobody but you."), html.Div(told, role="status")]
+    return [html.Ul(items) if items else html.P("Nobody but you.")]
 
 
 def _register(app: Dash, source: RowSource) -> None:
@@ -189,7 +189,6 @@ def _register(app: Dash, source: RowSource) -> None:
                 refuse(404, no_scenario().problem.headline, no_scenario().problem.next_step)
             # By the list as it is now: a page that was opened earlier may show another one.
             names = access.shared_with(store, viewer, one)
-            told = None
             try:
                 now = datetime.now(UTC)
                 if isinstance(ctx.triggered_id, dict):
@@ -197,13 +196,12 @@ def _register(app: Dash, source: RowSource) -> None:
                     if ctx.triggered[0]["value"] and isinstance(place, int) and 0 <= place < len(names):
                         access.revoke(store, viewer, one.reference, names[place], now)
                 elif not person.strip():
-                    told = components.notice("Name a person.", "", "write the name that the login gives", "problem")
+                    refuse(400, "Nobody is named.", "write the name that the login gives")
                 else:
                     access.grant(store, viewer, one.reference, person.strip(), now)
             except RefusedError as error:
-                refusal = error.refusals[0]
-                told = components.notice(f"{refusal.subject} {refusal.rule}.", refusal.values, refusal.next_step, "problem")
-            return _people(access.shared_with(store, viewer, one), told)
+                refuse_by(error)
+            return _people(access.shared_with(store, viewer, one))
 
 
 def _answer_of(rows: PageRows, parameters: Parameters) -> ScenarioAnswer:

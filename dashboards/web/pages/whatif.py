@@ -14,7 +14,7 @@ from affiliates.periods import month_from_text
 from dashboards import formats
 from dashboards.web import components
 from dashboards.web.baselines import Baselines
-from dashboards.web.callback_refusals import refuse
+from dashboards.web.callback_refusals import refuse, refuse_by
 from dashboards.web.counsel_legend import legend_of
 from dashboards.web.pages import scenario_charts
 from dashboards.web.pages import scenario_parts as parts
@@ -255,7 +255,7 @@ def _register(app: Dash, source: RowSource) -> None:
             with contributions.open_store(manifests.group.settings.store, folder) as store:
                 kept = access.keep(store, current_viewer().name, definition, folder, answer, now, again is True)
         except RefusedError as error:
-            return refusals(error)
+            refuse_by(error, where)
         address = f"/scenario/{kept.kept.id}"
         return html.Div(
             [html.A(f"Saved: open scenario {kept.kept.id}", href=address), dcc.Location(id="whatif-go", href=address)]

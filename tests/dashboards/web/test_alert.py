@@ -37,6 +37,8 @@ def directory(tmp_path: Path) -> Path:
 def test_an_alert_is_acknowledged_and_closed_by_name(directory: Path) -> None:
     client = client_of(directory)
     assert "Alert 3 is acknowledged by alice@example.com." in answer(client, "acknowledge").text
+    again = answer(client, "acknowledge")
+    assert (again.status_code, "has been acknowledged" in again.text) == (409, True)
     assert "acknowledged" in words(client.get("/alerts/3"))
     closed = answer(client, "close", reason="not_applicable", matter="2026-17", note="letter of 30 November")
     assert "Alert 3 is closed by alice@example.com" in closed.text
@@ -48,27 +50,31 @@ def test_an_alert_is_acknowledged_and_closed_by_name(directory: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("button", "texts"),
+    ("button", "texts", "status", "why"),
     [
-        ("close", {}),
-        ("close", {"reason": "not_applicable", "matter": ""}),
-        ("close", {"reason": "not_applicable", "matter": "x" * 65}),
-        ("close", {"reason": "accepted", "matter": "2026-17"}),
-        ("close", {"reason": "not_applicable", "matter": "2026\u202e17"}),
-        ("close", {"reason": ["granted"], "matter": "2026-17"}),
-        ("close", {"reason": "granted", "matter": {"a": 1}}),
-        ("acknowledge", {"number": "3; drop table incidents"}),
-        ("acknowledge", {"number": None}),
-        ("acknowledge", {"number": 4711}),
-        ("acknowledge", {"number": True}),
+        ("close", {}, 400, "the matter is empty"),
+        ("close", {"reason": "not_applicable", "matter": ""}, 400, "the matter is empty"),
+        ("close", {"reason": "not_applicable", "matter": "x" * 65}, 400, "the matter is empty, or too long"),
+        ("close", {"reason": "accepted", "matter": "2026-17"}, 400, "alert 3 isn't closed by this reason"),
+        ("close", {"reason": "not_applicable", "matter": "2026\u202e17"}, 400, "a character that nobody sees"),
+        ("close", {"reason": ["granted"], "matter": "2026-17"}, 400, "can't be read"),
+        ("close", {"reason": "granted", "matter": {"a": 1}}, 400, "can't be read"),
+        ("acknowledge", {"number": "3; drop table incidents"}, 400, "can't be read"),
+        ("acknowledge", {"number": None}, 400, "can't be read"),
+        ("acknowledge", {"number": 4711}, 409, "alert 4711 isn't open"),
+        ("acknowledge", {"number": True}, 400, "can't be read"),
     ],
 )
-def test_bad_input_is_said_and_nothing_is_stored(button: str, texts: dict[str, Any], directory: Path) -> None:
+def test_bad_input_is_refused_with_words_and_nothing_is_stored(
+    button: str, texts: dict[str, Any], status: int, why: str, directory: Path
+) -> None:
     """A closing without a reason or a matter can't be accounted for later."""
     before = log(directory)
     response = answer(client_of(directory), button, **texts)
-    assert response.status_code == 200
-    assert "What to do" in response.text
+    assert (response.status_code, response.mimetype) == (status, "text/plain")
+    assert why in response.text
+    assert "What to do: " in response.text
+    assert "mauwatch" not in response.text, "a page has no commands"
     assert log(directory) == before
 
 

@@ -1,14 +1,15 @@
 """Empty and odd states, and bad addresses: each page says what is going on and what to do, and shows no figure that isn't so."""
 
+import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from flask import Flask
 
-from dashboards.web.app import create_app
+from dashboards.web.app import ROUTER, create_app
 from tests.support.groups import SECRET
 from tests.support.pages_group import NOW, as_viewer, edit, protect_by_header, store_of, write_pages_group
 from tests.support.pages_requests import call, client_of, words
@@ -133,6 +134,38 @@ def test_a_bad_address_is_answered_on_the_page(address: str, status: int, said: 
     assert said in words(response)
     assert "744" not in words(response)
     assert "<script>alert" not in response.text
+
+
+NOT_THERE: Mapping[str, Sequence[tuple[str, int]]] = {
+    "month": [("2027-01", 404), ("1999-01", 404), ("2026-13", 400), ("forty", 400), ("2026-10&month=2026-09", 400)],
+    "reading": [("by_moonlight", 404), ("x" * 201, 400)],
+    "on": [("2019-01-01", 404), ("2031-01-01", 404), ("forty", 400), ("2026-02-30", 400)],
+    "licence": [("llama-9", 404)], "clause": [("nope", 404)], "licensee": [("nope", 404)], "product": [("media/nope", 404)],
+    "adopt": [("llama-9", 404)], "into": [("media/nope", 404)],
+    "scenario": [("4711", 404), ("forty", 400), ("9" * 19, 400)],
+    "third": [("4711", 404)],
+    "falcon": [("1", 400)],
+}  # fmt: skip
+"""By parameter, values that lead to nothing, and the status; what no page takes is among them."""
+
+
+@pytest.mark.parametrize("path", ROUTER.pages)
+def test_a_parameter_of_what_is_not_there_is_answered_on_each_page(path: str, application: Flask, pages_group: Path) -> None:
+    """A page that takes a wrong parameter for none shows other figures than those that were asked for."""
+    client = application.test_client()
+    page = ROUTER.pages[path]
+    before = hashlib.sha256(store_of(pages_group).read_bytes()).hexdigest()
+    assert page.takes <= set(NOT_THERE)
+    # The list of scenarios looks at none: its parameters stand beside a scenario's number.
+    looked_at = page.takes if path != "/scenario" else set()
+    for name in ["month", "reading", "falcon", *sorted(looked_at)]:
+        for value, status in NOT_THERE[name]:
+            response = client.get(f"{path}?{name}={value}")
+            assert response.status_code == status, (name, value)
+            assert f"Status {status}" in words(response)
+            assert "What to do: " in words(response)
+            assert "744" not in words(response)
+    assert hashlib.sha256(store_of(pages_group).read_bytes()).hexdigest() == before
 
 
 @pytest.mark.parametrize(

@@ -144,8 +144,23 @@ def test_a_form_error_is_shown_in_the_refusals_words(
     state.append({"id": "whatif-again", "property": "checked", "value": False})
     inputs = [{"id": "whatif-save", "property": "n_clicks", "value": 1}]
     saved = _post(application.test_client(), "whatif-saved.children", inputs, state, "whatif-save.n_clicks")
-    assert "notice problem" in saved.get_data(as_text=True)
+    # Nothing on the page would change by it: a status of its own, unlike the figures beside the form.
+    assert saved.status_code == 400
+    assert words in saved.get_data(as_text=True)
     assert _all_scenarios(deal) == before
+
+
+def test_sharing_with_nobody_is_refused(application: Flask, kept: list[int]) -> None:
+    client = application.test_client()
+    inputs = [{"id": "scenario-share", "property": "n_clicks", "value": 1}, []]
+    for person, status in (("  ", 400), (7, 400), ("x" * 201, 400)):
+        state = [
+            {"id": "scenario-person", "property": "value", "value": person},
+            {"id": "scenario-number", "property": "data", "value": kept[0]},
+        ]
+        refused = _post(client, "scenario-people.children", inputs, state, "scenario-share.n_clicks")
+        assert (refused.status_code, refused.mimetype) == (status, "text/plain"), person
+        assert "What to do: " in refused.get_data(as_text=True)
 
 
 def test_a_form_that_is_none_is_refused(application: Flask) -> None:
