@@ -181,12 +181,13 @@ class PageRows:
     @property
     def newest_publication(self) -> int:
         """The number of the newest publication; 0 where there is none."""
-        return max((publication.id for publication in self.in_force.values()), default=0)
+        return 0 if self._store is None else publications.newest(self._store)
 
     @cached_property
     def state(self) -> str:
         """What the answers rest on besides the manifests: equal states give equal pages on one day."""
-        newest_alert = max((alert.id for alert in self.alerts), default=0)
+        # Two numbers, and not all rows: each request asks for them.
+        newest_alert = alert_log.newest(self._store) if self._store is not None and self.sees_group else 0
         return f"{self.newest_publication}.{newest_alert}.{self.today}"
 
     @property

@@ -74,6 +74,12 @@ def current(store: Store) -> dict[AlertKey, Transition]:
     return {transition.key: transition for transition in transitions}
 
 
+def newest(store: Store) -> int:
+    """The number of the newest transition of all alerts; 0 where there is none."""
+    with store.reading() as connection:
+        return last_id(connection, schema.incidents)
+
+
 def history(store: Store, opened: int) -> list[Transition]:
     """All transitions of the alert with the number `opened`, in order."""
     incidents = schema.incidents

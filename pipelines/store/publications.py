@@ -218,6 +218,12 @@ def in_force(store: Store, month: date | None = None, before: datetime | None = 
         return {(row["month"], row["reading"]): _publication(row) for row in rows}
 
 
+def newest(store: Store) -> int:
+    """The number of the newest publication, which is in force; 0 where there is none."""
+    with store.reading() as connection:
+        return last_id(connection, schema.publications)
+
+
 def history(store: Store, month: date, reading: str) -> list[Publication]:
     """All publications of a month under a reading, the oldest first."""
     publications = schema.publications

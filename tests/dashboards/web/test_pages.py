@@ -40,6 +40,8 @@ def test_each_page_is_looked_at() -> None:
 def test_a_page_is_whole_on_each_screen_and_by_keyboard(path: str, opened: OpenedPage, site: str, screenshots: Path) -> None:
     """An error in the console is a part of the page that isn't there; what no key reaches, or nobody sees, some can't use."""
     page = opened.page
+    bundles = set[str]()
+    page.on("request", lambda request: bundles.update(re.findall(r"plotly-([a-z]+)", request.url)))
     assert opened.open(site + path) == 200
     walked = walk(page)
     assert walked["reached"] == walked["expected"], "each control, in the order of the page, and no trap"
@@ -50,6 +52,9 @@ def test_a_page_is_whole_on_each_screen_and_by_keyboard(path: str, opened: Opene
     name = path.strip("/").partition("&")[0].replace("/", "-").replace("?", "-") or "overview"
     assert is_whole_on_each_screen(opened, screenshots, name) == []
     assert page.locator("[data-state='failed']").count() == 0
+    # The larger one, or both, would be a tenth of a first visit more.
+    kind = "cartesian" if page.locator("[data-cells]").count() else "basic"
+    assert bundles == ({kind} if page.locator("[data-state='drawn']").count() else set())
     assert opened.errors == []
     assert page.locator("h1").count() == 1
 

@@ -220,7 +220,15 @@ def test_an_affiliate_sees_itself_alone(application: Flask) -> None:
     )
 
 
-def test_newer_figures_are_said_and_not_shown(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update publications set id = id + 100000 where month = '2026-10-01'",
+        "update incidents set id = id + 100000 where id = (select max(id) from incidents)",
+    ],
+    ids=["figures", "alert"],
+)
+def test_newer_figures_are_said_and_not_shown(change: str, tmp_path: Path) -> None:
     """A figure that changes while somebody reads it is quoted as two."""
     directory = write_pages_group(tmp_path / "group")
     client = client_of(directory)
@@ -231,7 +239,7 @@ def test_newer_figures_are_said_and_not_shown(tmp_path: Path) -> None:
         return call(client, "renewed.children", {"look-again.n_intervals": 1}, {"state.data": state}).text
 
     assert "Newer figures" not in said()
-    edit(directory, "update publications set id = id + 100000 where month = '2026-10-01'")
+    edit(directory, change)
     assert "Newer figures were published since you opened this page." in said()
 
 
