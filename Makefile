@@ -102,7 +102,7 @@ lock: .venv-lock/ready ## the digests of all that pip may fetch, from the pins i
 	$(LOCK) --extra build --extra group --extra dev pyproject.toml -o requirements/development.txt
 	echo pyspark | $(LOCK) - -o requirements/spark.txt
 
-bench: .venv-bench/ready .venv-spark/ready ## speed beside others, and error: tests/bench.md and bench.json (15 minutes)
+bench: .venv-bench/ready .venv-spark/ready ## speed beside others, and error: tests/bench.md and bench.json (20 minutes)
 	.venv-bench/bin/python -m tests.tools.bench $(shell command -v java >/dev/null && echo .venv-spark/bin/python)
 
 format: .venv/ready ## put the code in shape
