@@ -121,15 +121,14 @@ def test_cookies_that_nobody_signed_are_refused(dashboard: ServedDashboard, insi
     assert Browser(dashboard.port, cookies={name: genuine}).get("/").status == 200
 
 
-def test_a_session_after_twelve_hours_is_refused(dashboard: ServedDashboard) -> None:
-    """The age is in what is encrypted: a file that is touched again gets no younger."""
+def test_a_sessions_file_that_somebody_changed_is_refused(dashboard: ServedDashboard) -> None:
+    """Its moment stands in it: moved in time without the key, it isn't believed. Of its age: test_sessions."""
     folder = _folder(dashboard) / "sessions"
     before = set(folder.iterdir())
     browser = dashboard.browser()
     browser.get(f"/login?token={one_time_link.make(_folder(dashboard))}")
     (session,) = set(folder.iterdir()) - before
     assert browser.get("/").status == 200
-    # The token of another moment, moved in time without the key, isn't believed either.
     content = session.read_bytes()
     session.write_bytes(content[:12] + b"A" + content[13:])
     assert browser.get("/").status == 401
