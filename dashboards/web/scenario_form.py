@@ -26,6 +26,11 @@ BASE = "base"
 """The card of what isn't a change: horizon, threshold, release."""
 AUDIENCE = "audience:"
 """Begins an excluded audience among excluded products."""
+FILE_ALONE = {
+    "acquire.contribution": "a target by its contribution, made under the group's key: then the overlap is measured",
+    "acquire.models.from": "since when a target uses a model",
+}
+"""By kind of change and field of a scenario's file, what a form can't say, in words."""
 _NAMED = {"acquire": "name", "launch": "name", "divest": "part", "retire": "part", "grow": "part"}
 """By kind of change, the field of whom or what the change is about."""
 
@@ -59,18 +64,25 @@ def new_card(number: str, kind: str, base: date, estimate: int) -> Card:
 
 
 def definition_of(
-    base: Mapping[str, Any], cards: Sequence[Card], month: date, reading: str, name: str = DRAFT, title: str | None = None
+    base: Mapping[str, Any],
+    cards: Sequence[Card],
+    month: date,
+    reading: str,
+    name: str = DRAFT,
+    title: str | None = None,
+    note: str | None = None,
 ) -> Definition:
     """The scenario that a form says. Raises `RefusedError` with every mistake."""
     data: dict[str, Any] = {
         "scenario": name,
         "title": _said(title),
+        "note": _said(note),
         "month": f"{month:%Y-%m}",
         "reading": reading,
         "horizon": _said(base.get("horizon")),
         "threshold": _people(base.get("threshold")),
         "clause": _said(base.get("clause")),
-        "releases": [base["release"]] if _said(base.get("release")) else None,
+        "releases": _releases(base) or None,
         "changes": [_change(card) for card in cards],
     }
     # The line of a mistake is the place of its change in the form, after what isn't a change.
@@ -90,7 +102,7 @@ def where(subject: str) -> str:
 def _change(card: Card) -> dict[str, Any]:
     """A change as a scenario's file writes it."""
     values = {name: _said(value) for name, value in card.values.items()}
-    change: dict[str, Any] = {name: values.get(name) for name in ("source", "as_of")}
+    change: dict[str, Any] = {name: values.get(name) for name in ("source", "as_of", "note")}
     if values.get("on") is not None:
         last = values.get("on_to")
         change["on"] = values["on"] if last is None else {"from": values["on"], "to": last}
@@ -118,7 +130,7 @@ def _change(card: Card) -> dict[str, Any]:
 def _stated(values: Mapping[str, Any]) -> dict[str, Any]:
     """What is stated of a target or a launch."""
     users = {end: _people(values.get(end)) for end in ("low", "likely", "high")}
-    per_unit = {"low": values.get("per_low"), "high": values.get("per_high")}
+    per_unit = {name: values.get(f"per_{name}") for name in ("low", "high", "source", "as_of")}
     # People are one each: what stands in the hidden field isn't said.
     has_unit = values.get("unit") not in (None, "people")
     return {
@@ -131,6 +143,13 @@ def _stated(values: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _releases(base: Mapping[str, Any]) -> list[Any]:
+    """The days of the field for one and of the field for more."""
+    more = base.get("releases")
+    further = [day.strip() for day in more.split(",")] if isinstance(more, str) else [more]
+    return [day for day in [base.get("release"), *further] if _said(day) is not None]
+
+
 def _overlap(values: Mapping[str, Any]) -> Any:
     side = values.get("overlap_of")
     if side == "unknown":
@@ -138,6 +157,8 @@ def _overlap(values: Mapping[str, Any]) -> Any:
     if side == "independent":
         low, high = _people(values.get("population_low")), _people(values.get("population_high"))
         return {"independent_in": _without_nothing({"low": low, "high": low if high is None else high})}
+    if side == "both":
+        return {"target": _range(values.get("overlap")), "group": _range(values.get("overlap_group"))}
     return _without_nothing({"of": side, **_range(values.get("overlap"))})
 
 
@@ -148,7 +169,8 @@ def cards_of(definition: Definition) -> tuple[dict[str, Any], list[Card]]:
         "horizon": definition.horizon,
         "threshold": None if threshold is None else threshold / MILLION,
         "clause": definition.clause,
-        "release": f"{definition.releases[0]}" if len(definition.releases) == 1 else None,
+        "release": f"{definition.releases[0]}" if definition.releases else None,
+        "releases": ", ".join(f"{day}" for day in definition.releases[1:]) or None,
     }
     return base, [Card(f"kept-{place}", change.kind, _values(change)) for place, change in enumerate(definition.changes)]
 
@@ -157,7 +179,7 @@ def is_whole(definition: Definition, month: date, reading: str) -> bool:
     """Whether the form holds all that a scenario says."""
     base, cards = cards_of(definition)
     try:
-        again = definition_of(base, cards, month, reading, definition.scenario, definition.title)
+        again = definition_of(base, cards, month, reading, definition.scenario, definition.title, definition.note)
     except RefusedError:
         # What only a file can say is missing in the form, such as a contribution in the place of a number.
         return False
@@ -165,7 +187,7 @@ def is_whole(definition: Definition, month: date, reading: str) -> bool:
 
 
 def _values(change: AnyChange) -> dict[str, Any]:
-    values: dict[str, Any] = {"source": change.source, "as_of": change.as_of and f"{change.as_of}"}
+    values: dict[str, Any] = {"source": change.source, "as_of": change.as_of and f"{change.as_of}", "note": change.note}
     if change.on is not None:
         values["on"] = f"{change.on.from_}"
         values["on_to"] = f"{change.on.to}" if change.on.to != change.on.from_ else None
@@ -195,7 +217,9 @@ def _stated_values(change: Acquire | Launch) -> dict[str, Any]:
         values |= {end: None if people is None else people / MILLION for end, people in ends.items()}
         values |= {"unit": change.users.unit, "month": f"{change.users.month:%Y-%m}"}
     if change.people_per_unit is not None:
-        values |= {"per_low": float(change.people_per_unit.low), "per_high": float(change.people_per_unit.high)}
+        per_unit = change.people_per_unit
+        values |= {"per_low": float(per_unit.low), "per_high": float(per_unit.high), "per_source": per_unit.source}
+        values["per_as_of"] = per_unit.as_of and f"{per_unit.as_of}"
     values["growth"] = None if change.growth is None else _ends(change.growth)
     overlap = change.overlap
     if overlap is not None and overlap.unknown:
@@ -203,6 +227,8 @@ def _stated_values(change: Acquire | Launch) -> dict[str, Any]:
     elif overlap is not None and overlap.independent_in is not None:
         span = overlap.independent_in
         values |= {"overlap_of": "independent", "population_low": span.low / MILLION, "population_high": span.high / MILLION}
+    elif overlap is not None and overlap.target is not None and overlap.group is not None:
+        values |= {"overlap_of": "both", "overlap": _ends(overlap.target), "overlap_group": _ends(overlap.group)}
     elif overlap is not None:
         values |= {"overlap_of": overlap.of, "overlap": None if overlap.low is None else _ends(overlap)}
     if isinstance(change, Acquire):

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 import dash_mantine_components as dmc
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html
@@ -57,12 +58,14 @@ def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
         return html.Div([*parts, *_compared(compared), _chooser(rows, one, others)])
     left = html.Div(scenario_parts.assumptions(one.answer), className="whatif-form")
     right = html.Div(_answer(one.answer, kept.id), className="whatif-answer")
+    # From its own month and reading: from others the copy would have other numbers.
+    start = urlencode({"month": one.answer.base_month, "reading": one.answer.reading, "scenario": kept.id})
     parts += [
         _files(kept.id),
         html.Div([left, right], className="whatif saved"),
         _chooser(rows, one, []),
         _sharing(viewer, rows, one),
-        html.P(html.A("Change a copy of it: a new draft", href=f"/whatif?scenario={kept.id}")),
+        html.P(html.A("Change a copy of it: a new draft", href=f"/whatif?{start}")),
     ]
     return html.Div(parts)
 
@@ -162,7 +165,9 @@ def _people(names: list[str]) -> list[Any]:
         )
         for place, name in enumerate(names)
     ]
-    return [html.Ul(items) if items else html.P("Nobody but you.")]
+    # Whom the buttons are about: another tab may have changed the list since.
+    shown = dcc.Store(id="scenario-shown", data=names)
+    return [html.Ul(items) if items else html.P("Nobody but you."), shown]
 
 
 def _register(app: Dash, source: RowSource) -> None:
@@ -174,9 +179,10 @@ def _register(app: Dash, source: RowSource) -> None:
         Input({"scenario": "revoke", "place": ALL}, "n_clicks"),
         State("scenario-person", "value"),
         State("scenario-number", "data"),
+        State("scenario-shown", "data"),
         prevent_initial_call=True,
     )
-    def share(_: Any, __: Any, person: Any, number: Any) -> list[Any]:
+    def share(_: Any, __: Any, person: Any, number: Any, shown: Any) -> list[Any]:
         if not isinstance(number, int) or not isinstance(person, str) or len(person) > _LONGEST_NAME:
             refuse(400, "This can't be read.", "load the page again")
         manifests = source.manifests.read()
@@ -187,14 +193,16 @@ def _register(app: Dash, source: RowSource) -> None:
             except RefusedError:
                 # As for a number that isn't there.
                 refuse(404, no_scenario().problem.headline, no_scenario().problem.next_step)
-            # By the list as it is now: a page that was opened earlier may show another one.
-            names = access.shared_with(store, viewer, one)
             try:
                 now = datetime.now(UTC)
                 if isinstance(ctx.triggered_id, dict):
-                    place = ctx.triggered_id.get("place")
-                    if ctx.triggered[0]["value"] and isinstance(place, int) and 0 <= place < len(names):
-                        access.revoke(store, viewer, one.reference, names[place], now)
+                    # By the name that the page showed, not by its place in the list as it is now: that may be another person.
+                    name = _named(shown, ctx.triggered_id.get("place"))
+                    if ctx.triggered[0]["value"] and name not in access.shared_with(store, viewer, one):
+                        gone = f"{one_line(name)} doesn't see the scenario any more."
+                        refuse(409, f"The list has changed since this page showed it: {gone}", "load the page again")
+                    elif ctx.triggered[0]["value"]:
+                        access.revoke(store, viewer, one.reference, name, now)
                 elif not person.strip():
                     refuse(400, "Nobody is named.", "write the name that the login gives")
                 else:
@@ -202,6 +210,14 @@ def _register(app: Dash, source: RowSource) -> None:
             except RefusedError as error:
                 refuse_by(error)
             return _people(access.shared_with(store, viewer, one))
+
+
+def _named(shown: Any, place: Any) -> str:
+    """Whom a button is about, by the list that the page shows. Aborts with 400 where that is none."""
+    name = shown[place] if isinstance(shown, list) and type(place) is int and 0 <= place < len(shown) else None
+    if not isinstance(name, str) or len(name) > _LONGEST_NAME:
+        refuse(400, "This can't be read.", "load the page again")
+    return name
 
 
 def _answer_of(rows: PageRows, parameters: Parameters) -> ScenarioAnswer:

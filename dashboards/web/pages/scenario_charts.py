@@ -67,6 +67,8 @@ def _inline(
                 **components.aria(label=f"{title}. {summary}"),
                 **data,
             ),
+            # Buttons of pictures, which the browser makes of what it has.
+            html.P([html.Span("Download: "), html.Span(className="pictures")], className="downloads"),
         ],
         className="figure",
     )

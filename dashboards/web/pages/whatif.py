@@ -9,14 +9,14 @@ import flask
 from dash import ALL, Dash, Input, Output, Patch, State, ctx, dcc, html
 from dash.development.base_component import Component
 
-from affiliates.errors import RefusedError
+from affiliates.errors import Code, RefusedError
 from affiliates.periods import month_from_text
 from dashboards import formats
 from dashboards.web import components
 from dashboards.web.baselines import Baselines
 from dashboards.web.callback_refusals import refuse, refuse_by
 from dashboards.web.counsel_legend import legend_of
-from dashboards.web.pages import scenario_charts
+from dashboards.web.pages import scenario_charts, whatif_files
 from dashboards.web.pages import scenario_parts as parts
 from dashboards.web.pages import whatif_form as form
 from dashboards.web.pages.figures_in_words import nothing_published
@@ -24,10 +24,11 @@ from dashboards.web.pages.scenario_list import saved_scenarios
 from dashboards.web.queries import PageRows
 from dashboards.web.router import Parameters, WebPage, bad_request, not_found
 from dashboards.web.row_source import RowSource
-from dashboards.web.scenario_form import BASE, Card, cards_of, definition_of, is_whole, new_card, where
+from dashboards.web.scenario_form import BASE, FILE_ALONE, Card, cards_of, definition_of, is_whole, new_card, where
 from dashboards.web.scenario_rows import scenario_of
 from dashboards.web.viewer import Role, Viewer, current_viewer
 from pipelines.scenarios import access, run
+from pipelines.scenarios.access import ReadScenario
 from pipelines.scenarios.answer import ScenarioAnswer
 from pipelines.scenarios.changes import KINDS
 from pipelines.scenarios.definition import MOST_CHANGES, Definition
@@ -36,6 +37,8 @@ from pipelines.store import contributions
 PATH = "/whatif"
 TITLE = "What-if"
 ROLES = frozenset({Role.deals})
+AGAIN = "As a further version of the one that has this name"
+"""The box that keeps a scenario beside another one of its name."""
 _UNREADABLE = ("This can't be read.", "load the page again")
 _LIVE = "..whatif-answer.children...whatif-assumptions.children.."
 _CARDS = "whatif-cards.children"
@@ -49,7 +52,8 @@ def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
         return nothing_published(TITLE, rows)
     month = rows.month_of(parameters)
     reading = rows.reading(parameters.reading, month).name
-    base, cards = _begun(parameters, rows, month, reading)
+    kept = _kept(parameters, rows, month, reading)
+    base, cards = cards_of(kept.definition) if kept else _first_card(rows, month, reading)
     choices = form.FormChoices(rows.group, rows.registry)
     about = f"{formats.month_name(month)} · reading {reading.replace('_', ' ')} · a scenario starts from these"
     kinds = [{"value": kind, "label": words} for kind, words in form.KINDS.items()]
@@ -66,16 +70,18 @@ def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
             className="form",
         ),
         form.base_fields(base, choices),
+        form.by_file(),
         dcc.Store(id="whatif-base", data=form.base_of(month, reading)),
-        *_save_fields(),
+        *_save_fields(kept.definition if kept else None),
         html.Div(id="whatif-assumptions"),
     ]
     wait = "The group's sketches are read for the first answer: this takes some seconds. Each answer after it comes at once."
-    right = html.Div(html.P(wait, role="status"), id="whatif-answer")
+    right = [html.Div(html.P(wait, role="status"), id="whatif-answer"), whatif_files.buttons()]
     return html.Div(
         [
             html.H1(TITLE),
             html.P(about, className="about"),
+            _other_start(kept, month, reading),
             html.Div(
                 [
                     html.Section(left, className="whatif-form", **components.aria(labelledby="whatif-form-title")),
@@ -88,26 +94,41 @@ def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
     )
 
 
-def _begun(parameters: Parameters, rows: PageRows, month: date, reading: str) -> tuple[dict[str, Any], list[Card]]:
-    """What the form begins with: a saved scenario's copy, else one acquisition."""
+def _first_card(rows: PageRows, month: date, reading: str) -> tuple[dict[str, Any], list[Card]]:
+    """What the form begins with where nothing is copied: one acquisition."""
+    figures = rows.figures(month, rows.reading(reading, month))
+    whole = figures.whole if figures else None
+    return {"horizon": 12}, [new_card("first", "acquire", month, (whole.estimate if whole else 0) or 0)]
+
+
+def _kept(parameters: Parameters, rows: PageRows, month: date, reading: str) -> ReadScenario | None:
+    """The saved scenario that the form begins with a copy of; null where the address names none."""
     number = parameters.more.get("scenario")
     if not number:
-        figures = rows.figures(month, rows.reading(reading, month))
-        whole = figures.whole if figures else None
-        return {"horizon": 12}, [new_card("first", "acquire", month, (whole.estimate if whole else 0) or 0)]
+        return None
     if not number.isdecimal() or len(number) > 18:
         raise bad_request("The address names no scenario.", "", "choose one from the list of saved scenarios")
     kept = scenario_of(rows, int(number))
     if not is_whole(kept.definition, month, reading):
         raise not_found(
             "The form can't hold all that this scenario says.",
-            "its file says more, such as a contribution of the target",
+            f"only a file says {', or '.join(FILE_ALONE.values())}",
             "change its file, and run it: mauwatch whatif",
         )
-    return cards_of(kept.definition)
+    return kept
 
 
-def _save_fields() -> list[Component]:
+def _other_start(kept: ReadScenario | None, month: date, reading: str) -> Component | None:
+    """That a copy begins from another month or reading than the scenario did, which changes its numbers."""
+    if kept is None or (kept.answer.base_month, kept.answer.reading) == (f"{month:%Y-%m}", reading):
+        return None
+    then = f"{formats.month_name(month_from_text(kept.answer.base_month))}, reading {kept.answer.reading.replace('_', ' ')}"
+    return components.notice(f"The saved scenario starts from {then}.", "This draft starts from another one.", kind="warning")
+
+
+def _save_fields(copied: Definition | None) -> list[Component]:
+    title = (copied.title if copied else None) or ""
+    note = (copied.note if copied else None) or ""
     return [
         html.Fieldset(
             [
@@ -118,13 +139,14 @@ def _save_fields() -> list[Component]:
                         dmc.TextInput(
                             id="whatif-name", label="Short name (a to z, 0 to 9, - and _)", value="", persistence=False
                         ),
-                        dmc.TextInput(id="whatif-title", label="Title (may be empty)", value="", persistence=False),
+                        dmc.TextInput(id="whatif-title", label="Title (may be empty)", value=title, persistence=False),
                     ],
                     className="fields",
                 ),
-                dmc.Checkbox(
-                    id="whatif-again", label="As a further version of one of this name", checked=False, persistence=False, mb=10
+                dmc.Textarea(
+                    id="whatif-note", label="Note (may be empty)", value=note, autosize=True, minRows=2, persistence=False
                 ),
+                dmc.Checkbox(id="whatif-again", label=AGAIN, checked=False, persistence=False, my=10),
                 dmc.Button("Save", id="whatif-save"),
                 # Filled by what saving says; a screen reader hears it.
                 html.Div(id="whatif-saved", role="status"),
@@ -168,9 +190,9 @@ def refusals(error: RefusedError) -> Component:
 
 def draft_answer(answer: ScenarioAnswer, counsel: str) -> Component:
     """A draft's answer."""
-    words = ["Draft, not saved", formats.SCENARIO_STANDING, counsel]
+    words = [whatif_files.DRAFT, formats.SCENARIO_STANDING, counsel]
     shown, bars = scenario_charts.of_draft(answer, words)
-    files = html.P("Files and pictures of a scenario come once it is saved.", className="soft")
+    files = html.P("Workbook, page and slide of a scenario come once it is saved.", className="soft")
     return html.Div([*parts.whole_answer(answer, True, shown, bars), files], className="draft")
 
 
@@ -188,6 +210,15 @@ def _register(app: Dash, source: RowSource) -> None:
         baseline = baselines.of(definition, month, reading, datetime.now(UTC))
         return run.draft(baseline, definition) if is_draft else run.run(baseline, definition)
 
+    def draft_of(states: Any, base: Any) -> ScenarioAnswer:
+        posted, cards, month, reading = _posted(states, base)
+        return answered(definition_of(posted, cards, month, reading), month, reading, is_draft=True)
+
+    def counsel() -> str:
+        return legend_of(source.manifests.read().group)
+
+    whatif_files.register(app, _FORM, draft_of, refusals, counsel)
+
     @app.callback(
         Output("whatif-answer", "children"),
         Output("whatif-assumptions", "children"),
@@ -195,16 +226,15 @@ def _register(app: Dash, source: RowSource) -> None:
         Input("whatif-base", "data"),
     )
     def live(_: Any, base: Any) -> tuple[Component, Component]:
-        posted, cards, month, reading = _posted(ctx.inputs_list[0], base)
         # The first call is the page's own, and no change of anybody's.
         if ctx.triggered:
             _audited("whatif-form.value")
         try:
-            answer = answered(definition_of(posted, cards, month, reading), month, reading, is_draft=True)
+            answer = draft_of(ctx.inputs_list[0], base)
         except RefusedError as error:
             # No old figures beside a form that says something else.
             return refusals(error), html.Div()
-        return draft_answer(answer, legend_of(source.manifests.read().group)), parts.assumptions(answer)
+        return draft_answer(answer, counsel()), parts.assumptions(answer)
 
     @app.callback(
         Output("whatif-cards", "children"),
@@ -238,23 +268,29 @@ def _register(app: Dash, source: RowSource) -> None:
         State("whatif-base", "data"),
         State("whatif-name", "value"),
         State("whatif-title", "value"),
+        State("whatif-note", "value"),
         State("whatif-again", "checked"),
         prevent_initial_call=True,
     )
-    def save(_: Any, __: Any, base: Any, name: Any, title: Any, again: Any) -> Component:
+    def save(_: Any, __: Any, base: Any, name: Any, title: Any, note: Any, again: Any) -> Component:
         posted, cards, month, reading = _posted(ctx.states_list[0], base)
-        if not isinstance(name, str) or not (title is None or isinstance(title, str)):
+        if not isinstance(name, str) or not all(text is None or isinstance(text, str) for text in (title, note)):
             refuse(400, *_UNREADABLE)
         manifests = source.manifests.read()
         now = datetime.now(UTC)
         try:
             # Drawn once more, with all that is kept: what the browser shows is no source.
-            definition = definition_of(posted, cards, month, reading, name, title)
+            definition = definition_of(posted, cards, month, reading, name, title, note)
             answer = answered(definition, month, reading, is_draft=False)
             folder = source.manifests.directory
             with contributions.open_store(manifests.group.settings.store, folder) as store:
                 kept = access.keep(store, current_viewer().name, definition, folder, answer, now, again is True)
         except RefusedError as error:
+            refusal = error.refusals[0]
+            if refusal.code in (Code.SCENARIO_KEPT, Code.SCENARIO_INPUTS_CHANGED):
+                # The command's next step names its options.
+                told = f"{refusal.subject} {refusal.rule}: {refusal.values}."
+                refuse(409, told, f"give it another short name, or tick: {AGAIN}")
             refuse_by(error, where)
         address = f"/scenario/{kept.kept.id}"
         return html.Div(
@@ -277,7 +313,7 @@ PAGE = WebPage(
     ROLES,
     layout,
     takes=frozenset({"scenario"}),
-    callbacks={_LIVE: ROLES, _CARDS: ROLES, _SAVED: ROLES},
+    callbacks={_LIVE: ROLES, whatif_files.OUTPUT: ROLES, _CARDS: ROLES, _SAVED: ROLES},
     register=_register,
     is_kept=False,
 )

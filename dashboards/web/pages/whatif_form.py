@@ -1,6 +1,5 @@
 """The form of the what-if page: a card for each change, inputs that a keyboard and a screen reader can use. Pure."""
 
-from collections.abc import Sequence
 from datetime import date
 from typing import Any, get_args
 
@@ -11,7 +10,8 @@ from dash.development.base_component import Component
 from affiliates.manifests.group import Group
 from affiliates.manifests.product import Audience
 from dashboards.web import components
-from dashboards.web.scenario_form import AUDIENCE, BASE, Card
+from dashboards.web.pages import whatif_inputs as inputs
+from dashboards.web.scenario_form import AUDIENCE, BASE, FILE_ALONE, Card
 from pipelines.licences.registry import Registry
 from pipelines.scenarios.assumptions import Unit
 from pipelines.scenarios.changes import GROUP
@@ -33,6 +33,7 @@ _MILLIONS = {"decimalScale": 6, "allowNegative": False, "hideControls": True, "s
 _OVERLAPS = [
     {"value": "target", "label": "a share of the target's people"},
     {"value": "group", "label": "a share of the group's people"},
+    {"value": "both", "label": "a share of either side's people"},
     {"value": "independent", "label": "as chance has it in a population"},
     {"value": "unknown", "label": "unknown"},
 ]
@@ -50,11 +51,6 @@ class FormChoices:
         self.audiences = [f"{AUDIENCE}{audience}" for audience in get_args(Audience)]
 
 
-def identity(card: str, kind: str, name: str) -> dict[str, str]:
-    """The id of an input: nothing of it says what is typed there."""
-    return {"form": "whatif", "card": card, "kind": kind, "field": name}
-
-
 def base_fields(values: dict[str, Any], choices: FormChoices) -> Component:
     """What isn't a change: horizon, release, and another line than the newest licence's."""
     card = Card(BASE, BASE, values)
@@ -62,12 +58,13 @@ def base_fields(values: dict[str, Any], choices: FormChoices) -> Component:
         [
             html.Legend("What is tested"),
             _row(
-                _number(card, "horizon", "Months ahead", decimalScale=0, min=1, max=60),
-                _day(card, "release", "Next release on", "assumed where empty"),
+                inputs.number(card, "horizon", "Months ahead", decimalScale=0, min=1, max=60),
+                inputs.day(card, "release", "Next release on", "assumed where empty"),
             ),
+            inputs.text(card, "releases", "Further releases (YYYY-MM-DD, a comma between two)"),
             _row(
-                _number(card, "threshold", "Own threshold", **_MILLIONS),
-                _select(card, "clause", "or a licence's clause", choices.licences, clearable=True),
+                inputs.number(card, "threshold", "Own threshold", **_MILLIONS),
+                inputs.select(card, "clause", "or a licence's clause", choices.licences, clearable=True),
             ),
         ],
         className="card",
@@ -81,7 +78,11 @@ def card_of(card: Card, choices: FormChoices) -> Component:
         [
             html.Legend(KINDS[card.kind]),
             *fields,
-            _more("Source and date", _row(_text(card, "source", "Source"), _day(card, "as_of", "As of"))),
+            _more(
+                "Source, date, note",
+                _row(inputs.text(card, "source", "Source"), inputs.day(card, "as_of", "As of")),
+                inputs.lines(card, "note", "Note"),
+            ),
             dmc.Button(
                 "Remove this change", id={"whatif": "remove", "card": card.number}, variant="subtle", size="compact-sm", px=0
             ),
@@ -94,31 +95,33 @@ def card_of(card: Card, choices: FormChoices) -> Component:
 def _stated(card: Card, choices: FormChoices) -> list[Component]:
     """A target or a launch by a stated number."""
     details = [
-        _row(_number(card, "low", "At least", **_MILLIONS), _number(card, "high", "At most", **_MILLIONS)),
-        _row(_select(card, "unit", "Counted are", get_args(Unit)), _text(card, "month", "In the month (YYYY-MM)")),
+        _row(inputs.number(card, "low", "At least", **_MILLIONS), inputs.number(card, "high", "At most", **_MILLIONS)),
+        _row(inputs.select(card, "unit", "Counted are", get_args(Unit)), inputs.text(card, "month", "In the month (YYYY-MM)")),
         _row(
-            _number(card, "per_low", "People for one, at least", decimalScale=4),
-            _number(card, "per_high", "at most", decimalScale=4),
+            inputs.number(card, "per_low", "People for one, at least"),
+            inputs.number(card, "per_high", "at most"),
         ),
-        _slider(card, "growth", "Growth a month", -5, 10, 0.1, [0, 0]),
+        _row(inputs.text(card, "per_source", "Source of that"), inputs.day(card, "per_as_of", "As of", "may be empty")),
+        inputs.slider(card, "growth", "Growth a month", -5, 10, 0.1, [0, 0]),
     ]
     population = _row(
-        _number(card, "population_low", "Population, at least", **_MILLIONS),
-        _number(card, "population_high", "at most", **_MILLIONS),
+        inputs.number(card, "population_low", "Population, at least", **_MILLIONS),
+        inputs.number(card, "population_high", "at most", **_MILLIONS),
     )
+    both = inputs.slider(card, "overlap_group", "Of the group's people, if shares of either side are said", 0, 100, 0.1, [0, 10])
     models = [_models(card, choices)] if card.kind == "acquire" else []
     return [
-        _row(_text(card, "name", "Name"), _number(card, "likely", "Monthly users", **_MILLIONS)),
-        _row(_day(card, "on", "From"), _day(card, "on_to", "or as late as", "may be empty")),
-        _select(card, "overlap_of", "Overlap with the group is", _OVERLAPS),
-        _slider(card, "overlap", "Overlap", 0, 100, 1, [20, 40]),
-        _more("Range, unit, growth", *details, population, *models),
+        _row(inputs.text(card, "name", "Name"), inputs.number(card, "likely", "Monthly users", **_MILLIONS)),
+        _days(card),
+        inputs.select(card, "overlap_of", "Overlap with the group is", _OVERLAPS),
+        inputs.slider(card, "overlap", "Overlap", 0, 100, 1, [20, 40]),
+        _more("Range, unit, growth, other overlaps", *details, population, both, *models),
     ]
 
 
 def _models(card: Card, choices: FormChoices) -> Component:
     select: Component = dmc.MultiSelect(
-        id=identity(card.number, card.kind, "models"),
+        id=inputs.identity(card.number, card.kind, "models"),
         label="AI models that the target uses",
         data=choices.licences,
         value=card.values.get("models") or [],
@@ -131,24 +134,25 @@ def _models(card: Card, choices: FormChoices) -> Component:
 def _grow(card: Card, choices: FormChoices) -> list[Component]:
     known = [{"value": "measured", "label": "from what only this part has, to all"}, {"value": "range", "label": "a range"}]
     return [
-        _row(_select(card, "part", "What grows", [GROUP, *choices.parts]), _day(card, "on", "From")),
-        _slider(card, "by", "Growth a month beside the series' own", -10, 20, 0.1, [0, 1]),
+        inputs.select(card, "part", "What grows", [GROUP, *choices.parts]),
+        _days(card),
+        inputs.slider(card, "by", "Growth a month beside the series' own", -10, 20, 0.1, [0, 1]),
         _more(
             "New people among the growth",
-            _select(card, "new_known", "New to the group are", known, "measured"),
-            _slider(card, "new_people", "Share of new people", 0, 100, 1, [0, 100]),
+            inputs.select(card, "new_known", "New to the group are", known, "measured"),
+            inputs.slider(card, "new_people", "Share of new people", 0, 100, 1, [0, 100]),
         ),
     ]
 
 
 def _ownership(card: Card, choices: FormChoices) -> list[Component]:
     share = dmc.Slider(
-        id=identity(card.number, card.kind, "share"),
+        id=inputs.identity(card.number, card.kind, "share"),
         value=card.values.get("share", 100),
         min=0,
         max=100,
         step=1,
-        marks=_marks(0, 100),
+        marks=inputs.marks(0, 100),
         thumbLabel="Share in percent",
         labelAlwaysOn=True,
         mt=34,
@@ -157,36 +161,38 @@ def _ownership(card: Card, choices: FormChoices) -> list[Component]:
     )
     return [
         _row(
-            _select(card, "entity", "Of the entity", choices.entities), _select(card, "owner", "has the owner", choices.entities)
+            inputs.select(card, "entity", "Of the entity", choices.entities),
+            inputs.select(card, "owner", "has the owner", choices.entities),
         ),
         html.Div(
             [html.Span("a share, in percent, of", className="slider-label"), share],
             role="group",
             **components.aria(label="Share, in percent"),
         ),
-        _day(card, "on", "From"),
+        _days(card),
     ]
 
 
 def _part(card: Card, choices: FormChoices) -> list[Component]:
     parts = choices.products if card.kind == "retire" else choices.parts
-    return [_row(_select(card, "part", "What", parts), _day(card, "on", "From"))]
+    return [inputs.select(card, "part", "What", parts), _days(card)]
 
 
 def _exclude(card: Card, choices: FormChoices) -> list[Component]:
-    return [_select(card, "part", "What doesn't count", [*choices.products, *choices.audiences])]
+    what = inputs.select(card, "part", "What doesn't count", [*choices.products, *choices.audiences])
+    return [what, _days(card, "the base month")]
 
 
 def _reading(card: Card, choices: FormChoices) -> list[Component]:
-    return [_row(_select(card, "reading", "Reading", choices.readings), _day(card, "on", "From"))]
+    return [inputs.select(card, "reading", "Reading", choices.readings), _days(card, "the base month")]
 
 
 def _threshold(card: Card, choices: FormChoices) -> list[Component]:
-    return [_row(_number(card, "threshold", "Threshold", **_MILLIONS), _day(card, "on", "From"))]
+    return [inputs.number(card, "threshold", "Threshold", **_MILLIONS), _days(card, "the base month")]
 
 
 def _clause(card: Card, choices: FormChoices) -> list[Component]:
-    return [_row(_select(card, "clause", "Licence", choices.licences), _day(card, "on", "From"))]
+    return [inputs.select(card, "clause", "Licence", choices.licences), _days(card, "the base month")]
 
 
 _FIELDS = {
@@ -208,88 +214,25 @@ def base_of(month: date, reading: str) -> dict[str, str]:
     return {"month": f"{month:%Y-%m}", "reading": reading}
 
 
+def by_file() -> Component:
+    """What the form can't say, and how it is said: no page reads a file of a name that is typed."""
+    command = html.Code("mauwatch whatif new FILE.yaml")
+    run = html.Code("mauwatch whatif FILE.yaml")
+    return _more(
+        "What only a scenario's file can say",
+        html.Ul([html.Li(words) for words in FILE_ALONE.values()]),
+        html.P([command, " writes such a file, and ", run, " runs it. What it keeps stands under Saved scenarios."]),
+    )
+
+
+def _days(card: Card, empty: str = "") -> Component:
+    """From which day a change holds, or between which days it comes; `empty`: what no day means."""
+    return _row(inputs.day(card, "on", "From", empty), inputs.day(card, "on_to", "or as late as", "may be empty"))
+
+
 def _row(*fields: Component) -> Component:
     return html.Div(list(fields), className="fields")
 
 
 def _more(title: str, *fields: Component) -> Component:
     return html.Details([html.Summary(title), *fields], className="how")
-
-
-def _text(card: Card, name: str, label: str) -> Component:
-    field: Component = dmc.TextInput(
-        id=identity(card.number, card.kind, name), label=label, value=card.values.get(name) or "", debounce=400, persistence=False
-    )
-    return field
-
-
-def _number(card: Card, name: str, label: str, **limits: Any) -> Component:
-    value = card.values.get(name)
-    field: Component = dmc.NumberInput(
-        id=identity(card.number, card.kind, name),
-        label=label,
-        value="" if value is None else value,
-        debounce=400,
-        persistence=False,
-        **limits,
-    )
-    return field
-
-
-def _day(card: Card, name: str, label: str, description: str = "") -> Component:
-    field: Component = dmc.DateInput(
-        id=identity(card.number, card.kind, name),
-        label=label,
-        value=card.values.get(name),
-        valueFormat="YYYY-MM-DD",
-        placeholder=description or "YYYY-MM-DD",
-        clearable=bool(description) or name == "as_of",
-        persistence=False,
-    )
-    return field
-
-
-def _select(card: Card, name: str, label: str, options: Sequence[Any], default: str | None = None, **more: Any) -> Component:
-    field: Component = dmc.Select(
-        id=identity(card.number, card.kind, name),
-        label=label,
-        data=list(options),
-        value=card.values.get(name, default),
-        searchable=True,
-        allowDeselect=False,
-        persistence=False,
-        **more,
-    )
-    return field
-
-
-def _slider(card: Card, name: str, label: str, low: float, high: float, step: float, default: list[float]) -> Component:
-    slider = dmc.RangeSlider(
-        id=identity(card.number, card.kind, name),
-        value=card.values.get(name) or default,
-        min=low,
-        max=high,
-        step=step,
-        # One value alone is both ends.
-        minRange=0,
-        marks=_marks(low, high),
-        labelAlwaysOn=True,
-        thumbFromLabel=f"{label}, at least, in percent",
-        thumbToLabel=f"{label}, at most, in percent",
-        # Once at the end of a movement: one answer for each pixel would queue up behind the one that is wanted.
-        updatemode="mouseup",
-        persistence=False,
-        mt=34,
-        mb=26,
-    )
-    return html.Div(
-        [html.Span(f"{label}, in percent", className="slider-label"), slider],
-        role="group",
-        **components.aria(label=f"{label}, in percent"),
-    )
-
-
-def _marks(low: float, high: float) -> list[dict[str, Any]]:
-    # No growth is the mark that a reader looks for.
-    middle = 0 if low < 0 else (low + high) / 2
-    return [{"value": value, "label": f"{value:g} %"} for value in (low, middle, high)]

@@ -58,7 +58,7 @@ CALLBACKS: Mapping[str, frozenset[str]] = {
     "page-by-address.children": ALL, "renewed.children": ALL, "choice-month.error": ALL,
     "month-signed.children": LEGAL, "alert-answer.children": ANSWERS,
     "..whatif-answer.children...whatif-assumptions.children..": DEALS, "whatif-cards.children": DEALS,
-    "whatif-saved.children": DEALS, "scenario-people.children": DEALS,
+    "whatif-saved.children": DEALS, "scenario-people.children": DEALS, "..whatif-file.data...whatif-file-told.children..": DEALS,
 }  # fmt: skip
 OF_ADDRESSES = {"/", "/<path:path>", "/chart/<name>.<kind>", "/evidence/<name>", "/report/monthly.<kind>"}
 """Rules whose addresses stand in `ADDRESSES`; `scenario_downloads` has one more."""

@@ -1,5 +1,6 @@
 """The what-if pages on a group whose people are known: in a real browser, and by HTTP as a stranger would call them."""
 
+import base64
 import io
 import json
 from collections.abc import Iterator
@@ -140,7 +141,8 @@ def test_a_form_error_is_shown_in_the_refusals_words(
     assert words in text
     assert "number-line" not in text
     fields = [*_fields("first", kind, values), *_fields("base", "base", {"horizon": 12})]
-    state = [fields, _base(), *({"id": f"whatif-{name}", "property": "value", "value": "wrong"} for name in ("name", "title"))]
+    texts = ("name", "title", "note")
+    state = [fields, _base(), *({"id": f"whatif-{name}", "property": "value", "value": "wrong"} for name in texts)]
     state.append({"id": "whatif-again", "property": "checked", "value": False})
     inputs = [{"id": "whatif-save", "property": "n_clicks", "value": 1}]
     saved = _post(application.test_client(), "whatif-saved.children", inputs, state, "whatif-save.n_clicks")
@@ -198,6 +200,34 @@ def test_a_drafts_numbers_are_the_scenarios(application: Flask, deal: Deal) -> N
     assert "Draft, not saved" in text
 
 
+def _file_of_a_draft(client: FlaskClient, chart: str, ending: str, values: dict[str, Any]) -> Any:
+    fields = [*_fields("first", "acquire", values), *_fields("base", "base", {"horizon": 12, "threshold": 0.105})]
+    button = {"id": {"whatif": "file", "chart": chart, "ending": ending}, "property": "n_clicks", "value": 1}
+    changed = json.dumps(button["id"], separators=(",", ":"), sort_keys=True) + ".n_clicks"
+    return _post(client, "..whatif-file.data...whatif-file-told.children..", [[button]], [fields, _base()], changed)
+
+
+def test_the_numbers_of_a_drafts_charts_are_files(application: Flask, tmp_path: Path) -> None:
+    """By a post alone: an address with the draft's numbers would lie in histories and in proxies' logs."""
+    client = application.test_client()
+    files = {}
+    for chart in ("frontier", "tornado"):
+        for ending in ("csv", "xlsx"):
+            answer = _file_of_a_draft(client, chart, ending, TARGET).get_json()["response"]["whatif-file"]["data"]
+            assert answer["filename"] == f"whatif-{chart}.{ending}", "of no name that somebody typed"
+            files[chart, ending] = base64.b64decode(answer["content"])
+    assert len(files["frontier", "csv"].decode().splitlines()) == 1 + 8 * 11
+    (tmp_path / "book.xlsx").write_bytes(files["frontier", "xlsx"])
+    book = workbooks.read(tmp_path / "book.xlsx")
+    assert len(book["figures"]) == 1 + 8 * 11
+    assert "Draft, not saved" in json.dumps(book["text"], default=str)
+    assert b"who is one person" in files["tornado", "csv"]
+    refused = _file_of_a_draft(client, "frontier", "csv", {**TARGET, "overlap": [30, 130]}).get_data(as_text=True)
+    assert "is over 100 %" in refused
+    assert "base64" not in refused
+    assert _file_of_a_draft(client, "passwords", "csv", TARGET).status_code == 400
+
+
 def test_nobody_sees_anothers_scenario(application: Flask, kept: list[int]) -> None:
     """Word by word what is said of a number that isn't there, on every address; and a share by another changes nothing."""
     client = application.test_client()
@@ -217,6 +247,7 @@ def test_nobody_sees_anothers_scenario(application: Flask, kept: list[int]) -> N
     state = [
         {"id": "scenario-person", "property": "value", "value": CAROL},
         {"id": "scenario-number", "property": "data", "value": number},
+        {"id": "scenario-shown", "property": "data", "value": []},
     ]
     inputs = [{"id": "scenario-share", "property": "n_clicks", "value": 1}, []]
     refused = _post(client, "scenario-people.children", inputs, state, "scenario-share.n_clicks", CAROL)
@@ -275,6 +306,12 @@ def test_a_slider_changes_the_figure(opened: OpenedPage, whatif_site: str) -> No
         page.keyboard.press("ArrowRight")
     expect(after).not_to_have_text(before)
     expect(page.locator("#whatif-assumptions")).to_contain_text("20 to 45 % of the target")
+    for button, name in (("PNG of Chance of being over", "frontier.png"), ("CSV of Chance of being over", "frontier.csv")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=button).click()
+        assert download.value.suggested_filename == f"whatif-{name}"
+        assert download.value.path().stat().st_size > 500
+    assert page.url == f"{whatif_site}/whatif"
     # A change more is a card more, and its absence one less.
     page.get_by_role("button", name="Add").click()
     expect(page.locator("#whatif-answer")).to_contain_text("Change 2")
@@ -292,10 +329,19 @@ def test_saved_reloaded_shared_and_compared(browser: Browser, opened: OpenedPage
     page.wait_for_url("**/scenario/*")
     address = page.url
     page.reload()
-    expect(page.locator("h1")).to_have_text("from-the-page")
+    expect(page.locator("h1")).to_have_text("Secret apple")
+    expect(page.locator(".about")).to_contain_text("from-the-page@1")
     headline = page.locator(".headline").inner_text()
     bob, carol = _person(browser, BOB), _person(browser, CAROL)
     assert bob.page.goto(address).status == 404  # type: ignore[union-attr]
+    # The same name once more, from a second tab that says something else: nothing is overwritten.
+    second = _person(browser, ALICE)
+    second.page.goto(f"{whatif_site}/whatif?scenario={kept[1]}")
+    _answered(second.page)
+    second.page.get_by_label("Short name").fill("from-the-page")
+    second.page.get_by_role("button", name="Save", exact=True).click()
+    expect(second.page.locator("body")).to_contain_text("give it another short name, or tick")
+    expect(second.page.locator("body")).not_to_contain_text("--again")
     page.get_by_label("Person, as the login names them").fill(BOB)
     page.get_by_role("button", name="Share").click()
     expect(page.locator("#scenario-people")).to_contain_text(BOB)
@@ -310,10 +356,21 @@ def test_saved_reloaded_shared_and_compared(browser: Browser, opened: OpenedPage
     expect(page.locator(".row-words")).to_have_count(3)
     expect(page.get_by_role("region", name="Side by side")).to_contain_text("After, 95 % of the paths")
     page.goto(address)
+    # The second tab shows Bob and then Carol; here Bob is taken back first, and Carol is first in the list then.
+    page.get_by_label("Person, as the login names them").fill(CAROL)
+    page.get_by_role("button", name="Share").click()
+    expect(page.locator("#scenario-people")).to_contain_text(CAROL)
+    second.page.goto(address)
     page.get_by_role("button", name=f"Take back from {BOB}").click()
+    expect(page.locator("#scenario-people")).not_to_contain_text(BOB)
+    second.page.get_by_role("button", name=f"Take back from {BOB}").click()
+    expect(second.page.locator("body")).to_contain_text("The list has changed since this page showed it")
+    assert carol.page.goto(address).status == 200, "whoever stands in the place of another keeps what was shared"  # type: ignore[union-attr]
+    page.get_by_role("button", name=f"Take back from {CAROL}").click()
     expect(page.locator("#scenario-people")).to_contain_text("Nobody but you")
     assert bob.page.goto(address).status == 404  # type: ignore[union-attr]
     assert opened.errors == []
+    second.page.context.close()
     bob.page.context.close()
     carol.page.context.close()
 
