@@ -1,7 +1,8 @@
 """Evaluating what is published: which alerts follow from it, in the transaction that publishes it.
 
-Only recent months are evaluated, under the reading of record alone. All that they rest on is read from the store, so the same
-evaluation again changes nothing. What a figure means for a level, and what the level is then, `state` decides.
+Only recent months are evaluated, under the reading of record alone; outlooks are published under each reading. All that they rest
+on is read from the store, so the same evaluation again changes nothing. What a figure means for a level, and what the level is
+then, `state` decides.
 
 Over 300 lines: each kind of alert has its own function, and all run in one transaction.
 """
@@ -108,7 +109,7 @@ class _Evaluation:
         """Of forecasts, which nobody foresaw."""
         self._doubted: dict[str, set[str]] = {}
         """By a rule's name, the months (YYYY-MM) that can't be compared with those before."""
-        self._known: dict[str | None, KnownMonths] = {}
+        self._known: dict[tuple[str, str | None], KnownMonths] = {}
         self._newest_clause = release_tests.llama_releases(known)[-1].clause
 
     def run(self, whole: bool, facts: RunFacts | None) -> None:
@@ -253,27 +254,37 @@ class _Evaluation:
         return self._published(rule.subject, rule.threshold, month.month, rule.name)
 
     def _publish_outlook(self, whole: bool) -> None:
-        """Publish what `mauwatch forecast` is asked by default, whether or not a rule asks the same: pages show that."""
+        """Publish what `mauwatch forecast` is asked by default, whether or not a rule asks the same: pages show that.
+
+        Under the other readings once a run, when all months are published: a page shows whichever reading is chosen.
+        """
         threshold = self._newest_clause.threshold
         # A month that is published long after its end, as in a first run, is one of many: the last evaluation is of all.
         if threshold is None or not (whole or self.months.recent()):
             return
-        if points := self._known_months(None).points:
-            self._published(None, threshold, month_from_number(points[-1].number), "the newest licence's threshold")
+        for reading in self.group.readings.readings if whole else [self.reading]:
+            asked = "the newest licence's threshold" + ("" if reading == self.reading else f", reading {reading.name}")
+            with unforeseen_into(f"the forecast of {asked}", self.errors.append):
+                if points := self._known_months(None, reading).points:
+                    self._published(None, threshold, month_from_number(points[-1].number), asked, reading)
 
-    def _published(self, subject: str | None, threshold: int, month: date, asked: str) -> PublishedOutlook | None:
-        """The outlook after a month as it is published, in this transaction where it isn't yet."""
+    def _published(
+        self, subject: str | None, threshold: int, month: date, asked: str, reading: Reading | None = None
+    ) -> PublishedOutlook | None:
+        """The outlook after a month as it is published, in this transaction where it isn't yet; by default of today's reading."""
+        read = reading or self.reading
         # The figure is published in this transaction: a forecast that fails mustn't keep the figure, and `over`, from anybody.
         with unforeseen_into(f"the forecast of {asked}", self.errors.append):
-            known = self._known_months(subject)
-            return outlook.published(self.store, self.reading.name, subject, known, threshold, month, self.lead_times, self.now)
+            known = self._known_months(subject, read)
+            return outlook.published(self.store, read.name, subject, known, threshold, month, self.lead_times, self.now)
         return None
 
-    def _known_months(self, subject: str | None) -> KnownMonths:
+    def _known_months(self, subject: str | None, reading: Reading) -> KnownMonths:
         """The months that a forecast takes for evidence, with what is no growth between them; read once."""
-        if subject not in self._known:
-            self._known[subject] = history.known_months(self.store, self.group, self.reading, subject, known=self._inputs)
-        return self._known[subject]
+        key = reading.name, subject
+        if key not in self._known:
+            self._known[key] = history.known_months(self.store, self.group, reading, subject)
+        return self._known[key]
 
     def about(self, alert: Transition) -> About:
         """What there is to say of an alert beside its last transition."""

@@ -21,6 +21,8 @@ Sketch = Mapping[str, Registers]
 """By namespace, the union of a part."""
 MOST_ALONE = 100
 """Products of which is measured whom each brings alone: each takes some milliseconds."""
+COMPARED_MONTHS = 3
+"""Months before today's whose products are compared when the month is published; of older ones nobody asks every day."""
 MOST_PAIRED = 40
 """Products, the largest ones, that are compared two by two."""
 UNSHARED = "no kind of identifier is in both, so nobody in common can be seen"

@@ -1,7 +1,7 @@
 """What pages read of a month as it is published: figures, sums, causes, widths, and when a run last looked. No SQL, no measuring.
 
 All functions take a store in a snapshot (`Store.snapshot()`, one for a page), so that all of a page is of one moment. Where
-something isn't published yet (an older version has run last), the value is null or empty: `NOT_YET` says so.
+something isn't published yet (an older version has run last), the value is null or empty.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,7 +26,7 @@ from pipelines.store.publications import Publication
 from pipelines.store.run_log import LoggedRun
 
 NOT_YET = "not published yet: the next run does"
-"""What a page shows in the place of a value that an older version hasn't published."""
+"""What is shown in the place of causes that an older version hasn't published."""
 
 
 @dataclass(frozen=True)

@@ -59,9 +59,13 @@ class LatePeriod:
     """When its late events have come (`settles_after`); it is computed again then."""
 
 
+COMPUTED_ANEW = "a run computed it after the month was signed"
+"""The reason of a contribution that no person handed in: the signature of the restated month has the person's."""
+
+
 @dataclass(frozen=True)
 class Replaced:
-    """A contribution that replaced one of a closed month."""
+    """A contribution that came, or replaced another, after its month was signed."""
 
     product: str
     grain: str
@@ -115,7 +119,14 @@ def read(store: ContributionStore, group: Group, now: datetime, directory: Path 
         _receipts(store, "refused"),
         _late(store, group, add_months(month_of(today), 1 - _MONTHS), month_end(today)),
         tuple(
-            Replaced(_name(row), row["grain"], row["activity_date"], row["reason"], row["approved_by"], row["known_at"])
+            Replaced(
+                _name(row),
+                row["grain"],
+                row["activity_date"],
+                row["reason"] or COMPUTED_ANEW,
+                row["approved_by"],
+                row["known_at"],
+            )
             for row in page_rows.restated_periods(store, MOST)
         ),
         tuple(

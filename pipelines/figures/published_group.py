@@ -34,8 +34,9 @@ DayState = Literal[
     "outside",
 ]
 """Of a day of a product, in this order: there and settled; there, and late events may come; there, in the place of an earlier
-version; the same in a month that was closed; a count or a ceiling stands in; not there, and its product's data are refused now;
-not there and due; not there, and late events may come; not over; the product doesn't live then, or isn't in the group."""
+version; there, or in the place of an earlier version, only after the month was signed; a count or a ceiling stands in; not there,
+and its product's data are refused now; not there and due; not there, and late events may come; not over; the product doesn't live
+then, or isn't in the group."""
 
 
 @dataclass(frozen=True)
@@ -171,13 +172,14 @@ def coverage_calendar(store: ContributionStore, group: Group, month: Month, now:
     # Receipts name files, and no days: which products are refused now is what the alert knows.
     refused = _refused(store)
     manifests = {str(ref): product for ref, product in group.products.items()}
+    signed = page_rows.first_signed(store).get(first)
     calendar = {}
     for name, shown in month.products.items():
         stands_in = shown.figure.upper is not None and not shown.figure.complete
         product = manifests.get(name)
         there = _by_day(periods.get(name, []), first)
         calendar[name] = tuple(
-            _cell(group, name, product, day, there.get(day), now, stands_in, name in refused) for day in month_days(first)
+            _cell(group, name, product, day, there.get(day), now, signed, stands_in, name in refused) for day in month_days(first)
         )
     return calendar
 
@@ -194,7 +196,15 @@ def _by_day(of_product: list[Row], first: date) -> dict[date, Row]:
 
 
 def _cell(
-    group: Group, name: str, product: Product | None, day: date, row: Row | None, now: datetime, stands_in: bool, is_refused: bool
+    group: Group,
+    name: str,
+    product: Product | None,
+    day: date,
+    row: Row | None,
+    now: datetime,
+    signed: datetime | None,
+    stands_in: bool,
+    is_refused: bool,
 ) -> DayCell:
     ref = ProductRef.parse(name)
     if row is not None:
@@ -203,7 +213,7 @@ def _cell(
             "unsettled"
             if row["computed_at"] < settled
             else "restated"
-            if row["reason"] is not None
+            if row["reason"] is not None or (signed is not None and row["known_at"] > signed)
             else "replaced"
             if row["supersedes"] is not None
             else "present"

@@ -72,8 +72,8 @@ class Overview:
     headroom_upper: int
     """Threshold less lower bound, the most that is left; below zero where the threshold is exceeded for certain."""
     outlook: PublishedOutlook | None
-    """What is expected of the threshold, under this reading; null where none is published (not the reading of record, too few
-    months, or an older version has run last)."""
+    """What is expected of the threshold, under this reading; null where none is published (too few months, or an older version
+    has run last)."""
     trend: tuple[TrendMonth, ...]
     """The months up to this one, in order."""
     attention: tuple[Attention, ...]

@@ -1,10 +1,11 @@
 """What pages list of the store beside figures: contributions by day, files handed in, who signed, alerts with their messages."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import sqlalchemy as sa
 
+from affiliates.periods import month_end
 from pipelines.records import PERIOD_COLUMNS
 from pipelines.store import schema
 from pipelines.store.column_types import Utc
@@ -64,11 +65,24 @@ def newest_periods(store: Store) -> list[Row]:
 
 
 def restated_periods(store: Store, number: int) -> list[Row]:
-    """The last contributions that replaced others of closed months, the newest first; columns as in `contributions`."""
+    """The last contributions that came, or replaced others, after their month was signed, the newest first.
+
+    Columns as in `contributions`; `reason` is null where a run computed the period, since a reason is asked of files alone.
+    """
     contribution = schema.contributions.c
     names = ("id", "affiliate", "product", "grain", "activity_date", "reason", "approved_by", "sender", "known_at")
-    wanted = sa.select(*(contribution[name] for name in names)).where(contribution.reason.is_not(None))
+    after = [
+        contribution.activity_date.between(month, month_end(month)) & (contribution.known_at > at)
+        for month, at in first_signed(store).items()
+    ]
+    wanted = sa.select(*(contribution[name] for name in names)).where(sa.or_(contribution.reason.is_not(None), *after))
     return _read(store, wanted.order_by(contribution.id.desc()).limit(number))
+
+
+def first_signed(store: Store) -> dict[date, datetime]:
+    """By month (its first day), when somebody signed it first, under any reading."""
+    # The newest first, so the last one that is put down is the earliest.
+    return {row["month"]: row["known_at"] for row in signed(store)}
 
 
 def receipts(store: Store, number: int, outcome: str | None = None) -> list[Row]:

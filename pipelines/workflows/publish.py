@@ -31,9 +31,6 @@ from pipelines.store.publications import PRELIMINARY, NewPublication, Publicatio
 from pipelines.workflows.report import MonthRun
 from pipelines.workspace import Workspace
 
-COMPARED_MONTHS = 3
-"""So many months before this one are compared product by product, as this one is."""
-
 
 class _ReadingState(NamedTuple):
     """What a month rests on now under one reading, and what was published of the month."""
@@ -222,7 +219,7 @@ def _measured(
 def _in_common(workspace: Workspace, month_run: MonthRun, inputs: Inputs, shares: Mapping[ProductRef, Share]) -> None:
     """Measure whom the month's products have in common, of a month that pages are opened for; nothing else waits for that."""
     # Of a month of years ago nobody asks, and a first run measures years.
-    if inputs.month < add_months(month_of(workspace.today), -COMPARED_MONTHS):
+    if inputs.month < add_months(month_of(workspace.today), -in_common.COMPARED_MONTHS):
         return
     with unforeseen_into(f"who uses several products in {inputs.month:%Y-%m}", month_run.fail_aside):
         alone = [vars(row) for row in in_common.measure_alone(shares)]

@@ -105,6 +105,8 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
     report.findings += _older(report.products)
     with report.step("what a killed command has left"):
         leftovers.remove(workspace.directory)
+        # Outlooks that an older version has kept; they are rows of the store now.
+        (workspace.directory / ".mauwatch" / "outlooks.json").unlink(missing_ok=True)
     with report.step("the quarantine"):
         report.findings += quarantine.findings(workspace.directory, receive.accepted_files(workspace))
     refused = [product.name for product in report.products if product.refusals]

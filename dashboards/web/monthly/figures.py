@@ -8,8 +8,8 @@ from dashboards.charts.scenario import INK, LINE, OVER, SOFT
 from dashboards.charts.trend import ExpectedMonth, MonthTrend
 from dashboards.report.document import Bullets, Fact, FactList, Grid, Heading, Key, Paragraph, Part, Picture
 from dashboards.web.pages import expectations, product_table, trend_chart
+from dashboards.web.pages.expectations import BASIS
 from dashboards.web.pages.figures_in_words import headline
-from dashboards.web.pages.forecast import BASIS
 from dashboards.web.queries import MonthFigures, PageRows, VisibleGroup, product_name
 from dashboards.web.router import Parameters
 from pipelines.figures import page_month

@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from dash import html
 from dash.development.base_component import Component
 
+from dashboards import formats
 from dashboards.web import components
+from dashboards.web.pages.clause_matrix import METRICS
 from dashboards.web.router import Parameters
 from pipelines.licences.adoption import AdoptionCheck
 from pipelines.licences.outcome import ClauseFinding
@@ -50,9 +52,13 @@ def conclusion(check: AdoptionCheck) -> Component:
     # The next version comes last: somebody who reads only the first rows reads what holds today.
     rows = [row for finding, before in findings for row in _rows(finding, before)]
     head = ("Clause", "Licensee", "Month", "Reading", "Result")
+    answer = check.clearance.answer
+    # Readings as the rest of the page writes them.
+    for name in {name for finding, _ in findings for name in finding.readings}:
+        answer = answer.replace(name, name.replace("_", " "))
     return html.Div(
         [
-            html.P([html.Span(glyph, **components.HIDDEN), f" {check.clearance.answer}"], className="sentence"),
+            html.P([html.Span(glyph, **components.HIDDEN), f" {answer}"], className="sentence"),
             components.table("What there is to do", ("What", "Whom to write to", "By when"), to_do, (1,))
             if to_do
             else html.P("Nothing is left to do."),
@@ -66,10 +72,10 @@ def conclusion(check: AdoptionCheck) -> Component:
 
 
 def _rows(finding: ClauseFinding, before: str) -> list[tuple[object, ...]]:
-    month = f"{finding.month:%Y-%m}" if finding.month else "–"
+    month = formats.month_name(finding.month) if finding.month else "–"
     return [
         (
-            f"{before}{finding.clause}",
+            f"{before}{METRICS.get(finding.clause, finding.clause)}",
             finding.licensee,
             month,
             f"{name}{' (of record)' if outcome.of_record else ''}".replace("_", " "),

@@ -50,7 +50,7 @@ def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
                 ),
                 className="about",
             ),
-            _about(now),
+            _about(rows, now),
             _answers(viewer, now),
             components.section("What has happened", _history(history), "history"),
             components.section("Who was told", _messages(rows, parameters.id), "told"),
@@ -58,27 +58,44 @@ def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
     )
 
 
-def _about(alert: Transition) -> Component:
+def _about(rows: PageRows, alert: Transition) -> Component:
     """What the alert is about: figures of a threshold, or what it names."""
     if alert.kind != "threshold":
         subjects = alert.subjects.splitlines()
         next_step = attention.NEXT_STEPS.get(alert.kind, "look at the data")
         return html.Div([html.P(f"Next step: {next_step}."), html.Ul([html.Li(subject) for subject in subjects])])
     facts = [
-        components.fact("Threshold", formats.exact(alert.threshold or 0), alert.rule),
+        components.fact("Threshold", formats.exact(alert.threshold or 0), f"watched for {_watched(alert.rule)}"),
         components.fact(
             "Best estimate",
             formats.people(alert.estimate, alert.threshold),
             f"range {formats.between(alert.lower or 0, alert.upper, alert.threshold)}",
         ),
-        components.fact("Month", formats.month_name(alert.as_of) if alert.as_of else "–", f"reading {alert.reading}"),
+        components.fact(
+            "Month", formats.month_name(alert.as_of) if alert.as_of else "–", f"reading {alert.reading.replace('_', ' ')}"
+        ),
         components.fact(
             "Chance within a year",
             formats.percent(alert.within_year) if alert.within_year is not None else "no forecast",
             f"{formats.percent(alert.within_quarter)} within three months" if alert.within_quarter is not None else None,
         ),
     ]
-    return html.Dl(facts, className="facts")
+    step = attention.next_step(rows.group.alerting, alert)
+    links: list[Any] = [
+        html.A("when, and with what chance", href="/forecast"),
+        ", ",
+        html.A("what the clauses say, and whether a product may use a version", href="/licences"),
+        ".",
+    ]
+    to_do = [html.P(f"Next step: {step}. Owner: {attention.owner(rows.group.alerting, alert)}."), html.P(["Read ", *links])]
+    return html.Div([html.Dl(facts, className="facts"), *(to_do if alert.is_open else [])])
+
+
+def _watched(rule: str) -> str:
+    """What a threshold's rule is about: the family of versions, and whose people where not the whole group's."""
+    name, _, subject = rule.partition(" ")
+    family = name.partition("/")[0] or name
+    return f"{family}, {subject}" if subject else f"{family}, the whole group"
 
 
 def _answers(viewer: Viewer, alert: Transition) -> Component | None:
@@ -180,4 +197,5 @@ PAGE = WebPage(
     callbacks={_ANSWER: MAY_ANSWER},
     register=_register,
     in_navigation=False,
+    has_choices=False,
 )

@@ -15,6 +15,12 @@ from pipelines.figures.published_licences import ClauseRow
 from pipelines.licences.entry import Clause
 from pipelines.licences.registry import Registry
 
+METRICS = {
+    "mau": "monthly users",
+    "dau": "daily users",
+    "display_mau": "monthly users; asks for the model's name to be shown",
+}
+"""By a clause's name in the registry, what the clause is about, for a reader."""
 KEY = ("licence", "clause", "licensee", "product")
 """The parameters of an address that name a test, beside the reading."""
 
@@ -88,7 +94,8 @@ def _table(
 
 def _name(test: ClauseRow, registry: Registry) -> list[Any]:
     entry = registry.get(test.licence)
-    about = [test.clause, test.product] if test.product else [test.clause]
+    what = METRICS.get(test.clause, test.clause.replace("_", " "))
+    about = [what, test.product] if test.product else [what]
     return [entry.name if entry else test.licence, html.Br(), html.Span(" · ".join(about), className="detail")]
 
 

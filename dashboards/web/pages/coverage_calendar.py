@@ -15,7 +15,7 @@ SIGNS: Mapping[DayState, tuple[str, str]] = {
     "present": ("●", "there"),
     "unsettled": ("◍", "there, late events may come"),
     "replaced": ("◐", "replaced"),
-    "restated": ("◆", "restated after the month was closed"),
+    "restated": ("◆", "changed after the month was signed"),
     "stand_in": ("△", "a count or a ceiling stands in"),
     "refused": ("⊘", "refused"),
     "missing": ("✕", "missing"),

@@ -142,7 +142,11 @@ def _replaced(page: DataPage) -> Component:
     ]
     head = ("Product", "First day", "Why", "Approved by", "Received", "Grain")
     return _list(
-        "Contributions that replaced others of closed months", head, rows, (3, 4, 5), "Nothing of a closed month was replaced."
+        "Contributions that came, or replaced others, after their month was signed",
+        head,
+        rows,
+        (3, 4, 5),
+        "Nothing of a signed month has changed.",
     )
 
 

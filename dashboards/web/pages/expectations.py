@@ -11,6 +11,8 @@ from pipelines.store.outlooks import PublishedOutlook
 
 LEAD_TIMES = {"licence_request": "to request a licence", "migration": "to migrate"}
 """What takes its time, by the name of alerts.yaml."""
+BASIS = "taking the range for a 95 % interval around the estimate"
+"""What a chance by the range takes for granted."""
 AHEAD = 12
 """Months to come on the overview; the page of the forecast shows all."""
 

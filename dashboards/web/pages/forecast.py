@@ -12,18 +12,17 @@ from dashboards.charts.chances import MonthChance
 from dashboards.charts.table import Table, TableColumn
 from dashboards.web import components
 from dashboards.web.pages import alert_table, trend_chart
-from dashboards.web.pages.expectations import LEAD_TIMES, chances_of, months_in_words
+from dashboards.web.pages.expectations import BASIS, LEAD_TIMES, chances_of, months_in_words
 from dashboards.web.pages.figures_in_words import about, headline, nothing_published, unpublished_reading
-from dashboards.web.queries import PageRows
+from dashboards.web.queries import MonthFigures, PageRows
 from dashboards.web.router import OF_GROUP, Chart, Parameters, WebPage
-from dashboards.web.viewer import Viewer
+from dashboards.web.viewer import Role, Viewer
 from pipelines.store.outlooks import PublishedOutlook
 
 PATH = "/forecast"
 TITLE = "Forecast and alerts"
 ROLES = OF_GROUP
-BASIS = "taking the range for a 95 % interval around the estimate"
-"""What a chance by the range takes for granted."""
+_MOST_PARTS = 4
 
 
 def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
@@ -45,9 +44,31 @@ def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
             about(rows, figures),
             html.Div([first, html.P(words.sentence, className="sentence")], className="headline"),
             *parts,
+            components.section("What would change that", _change(viewer, rows, parameters, figures), "change"),
             components.section("Alerts", alert_table.table(rows), "alerts"),
         ]
     )
+
+
+def _change(viewer: Viewer, rows: PageRows, parameters: Parameters, figures: MonthFigures) -> list[Any]:
+    """What the range's width comes from, what would settle the newest version's test, and where to try a change."""
+    parts = [part for part in rows.range_parts(figures.publication) if part["scope"] == "group"]
+    known = sorted((part for part in parts if part["people"]), key=lambda part: -part["people"])[:_MOST_PARTS]
+    wide = [html.Li(f"{part['what']}: {formats.people(part['people'])} of the range") for part in known]
+    unknown = [html.Li(f"{part['what']}: not known, so there is no upper bound") for part in parts if part["people"] is None]
+    results = [row for row in rows.clause_results if rows.licence and row["licence"] == rows.licence.id]
+    settling = next((row["settled_by"] for row in results if row["reading"] == figures.reading.name), "")
+    settled = [html.Li(components.plain(line)) for line in settling.splitlines()]
+    told: list[Any] = [html.P("How wide the range is by what:"), html.Ul([*wide, *unknown])] if wide or unknown else []
+    if settled and rows.licence:
+        name = rows.licence_name(rows.licence.id)
+        told += [html.P(f"What would settle whether {name}'s own test finds the group under or over:"), html.Ul(settled)]
+    if Role.deals in viewer.roles:
+        address = f"/whatif{parameters.query()}"
+        told.append(html.P(["Buying, selling, growth: ", html.A("try it as a what-if", href=address), "."]))
+    else:
+        told.append(html.P("Buying, selling, growth: whoever has the role deals tries it on the page What-if."))
+    return told
 
 
 def _without(rows: PageRows, parameters: Parameters) -> Component:

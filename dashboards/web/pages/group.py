@@ -17,8 +17,7 @@ from dashboards.web.pages.figures_in_words import about, nothing_published, unpu
 from dashboards.web.pages.members import Member, members_of, outsiders
 from dashboards.web.queries import PageRows, VisibleGroup
 from dashboards.web.router import EVERYBODY, Chart, Parameters, WebPage, bad_request, not_found
-from dashboards.web.viewer import Viewer
-from pipelines.figures.page_month import NOT_YET
+from dashboards.web.viewer import Role, Viewer
 
 PATH = "/group"
 TITLE = "Group"
@@ -41,7 +40,9 @@ def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
         html.H1(TITLE),
         about(rows, figures),
         owned,
-        components.section("Products", product_table.table(rows.group, visible.products), "products"),
+        components.section(
+            "Products", product_table.table(rows.group, visible.products, overlaps.why_not(rows, month)), "products"
+        ),
         components.section("Whom two products have in common", _overlap(rows, parameters, visible), "overlap"),
         components.section(
             f"Which days of {formats.month_name(month)} are there",
@@ -111,7 +112,13 @@ def _ownership(rows: PageRows, parameters: Parameters, day: date) -> list[Any]:
 def _overlap(rows: PageRows, parameters: Parameters, visible: VisibleGroup) -> list[Any]:
     measured = overlaps.measured_of(rows, visible)
     if measured is None:
-        return [html.P(f"Overlaps of products: {NOT_YET}.")]
+        month = rows.month_of(parameters)
+        why = overlaps.why_not(rows, month)
+        told: list[Any] = [html.P(f"Whom two products have in common isn't known. {why}")]
+        # Who plans deals has the sketches at hand: a what-if unites the month again.
+        if Role.deals in rows.viewer.roles:
+            told.append(html.P(html.A(f"A what-if from {formats.month_name(month)}", href=f"/whatif{parameters.query(on=None)}")))
+        return told
     sentence = overlaps.summary(measured)
     return [
         html.Div(

@@ -33,13 +33,23 @@ def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
         return nothing_published(TITLE, rows)
     tests = rows.read_group(published_licences.matrix) or ()
     month = parameters.month or rows.months[-1]
+    # Shorter than the titles, to stand in one line.
+    sections = {
+        "results": "Results",
+        "adoption": "May a product use a version?",
+        "dependencies": "Open results",
+        "close": "Sign a month",
+        "evidence": "Evidence",
+    }
+    links = [html.Li(html.A(words, href=f"#{identity}-title")) for identity, words in sections.items()]
     return html.Div(
         [
             html.H1(TITLE),
             html.P(f"{rows.group_name} · all readings beside each other · {_last_run(rows)}", className="about"),
+            html.Nav(html.Ul(links, className="line-legend"), **components.aria(label="On this page")),
             components.section("Results by clause and reading", _results(tests, parameters, rows), "results"),
             _reasoning(tests, parameters, rows),
-            components.section("May a product use a version?", _adoption(parameters, rows), "adoption"),
+            components.section(sections["adoption"], _adoption(parameters, rows), "adoption"),
             components.section("What rests on an open result", _dependencies(rows), "dependencies"),
             components.section(f"Sign {formats.month_name(month)}", _closing(viewer, parameters, rows), "close"),
             components.section("Evidence", _evidence(viewer, rows), "evidence"),

@@ -2,11 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 
+from affiliates.periods import add_months, month_of
 from dashboards import formats
 from dashboards.charts.table import Table, TableColumn
 from dashboards.web.queries import PageRows, VisibleGroup, product_name
 from dashboards.web.router import Parameters
+from pipelines.counting.in_common import COMPARED_MONTHS
 from pipelines.figures.published_group import Overlap
 
 
@@ -38,6 +41,20 @@ def measured_of(rows: PageRows, visible: VisibleGroup | None) -> MeasuredOverlap
     paired = {product for pair in visible.overlaps for product in pair}
     products = [product_name(rows.group, row.product) for row in visible.products if row.product in paired]
     return MeasuredOverlaps(products, shares, words)
+
+
+def why_not(rows: PageRows, month: date) -> str:
+    """Why nothing is published of whom the products of a month share, and what to do."""
+    name = formats.month_name(month)
+    if month < add_months(month_of(rows.today), -COMPARED_MONTHS):
+        told = f"It is measured when a month is published, of the newest months alone: {name} was too old by then."
+        step = f"run a what-if that begins in {name} and retires a product; before less after is whom that product alone brings"
+        # Who sees one affiliate's figures has no what-if.
+        return f"{told} What to do: {step}." if rows.sees_group else told
+    return (
+        f"It is measured when a month is published: no two products of {name} could be compared, or an older version has "
+        f"published the month. What to do: nothing; it comes when {name} is published next."
+    )
 
 
 def of_page(rows: PageRows, parameters: Parameters) -> MeasuredOverlaps | None:

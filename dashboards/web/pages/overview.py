@@ -7,13 +7,13 @@ from dash.development.base_component import Component
 
 from dashboards import formats
 from dashboards.web import components, report_files
-from dashboards.web.pages import attention, product_table, trend_chart
-from dashboards.web.pages.expectations import decide_by
+from dashboards.web.pages import attention, overlaps, product_table, trend_chart
+from dashboards.web.pages.expectations import BASIS, decide_by
 from dashboards.web.pages.figures_in_words import about, headline, nothing_published, unpublished_reading
 from dashboards.web.queries import MonthFigures, PageRows, product_name
 from dashboards.web.router import EVERYBODY, Parameters, WebPage
 from dashboards.web.row_source import RowSource
-from dashboards.web.viewer import Viewer
+from dashboards.web.viewer import Role, Viewer
 from pipelines.licences.outcome import STANDS
 
 PATH = "/"
@@ -32,7 +32,8 @@ def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
     if figures is None:
         return unpublished_reading(TITLE, rows, month)
     visible = rows.products_page(month, figures.reading)
-    products = components.section("Products", product_table.table(rows.group, visible.products if visible else ()), "products")
+    shown = product_table.table(rows.group, visible.products if visible else (), overlaps.why_not(rows, month))
+    products = components.section("Products", shown, "products")
     if not rows.sees_group:
         # An affiliate's own people: nothing of the group's figure, whose size would say the others'.
         return html.Div([html.H1("Your products"), about(rows, figures), products])
@@ -41,10 +42,10 @@ def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
             html.H1(rows.group_name),
             about(rows, figures),
             *_answer(rows, figures),
-            _facts(rows, figures),
+            _facts(rows, parameters, figures),
             *_trend(rows, parameters),
             components.section("Needs attention", attention.items(rows), "attention"),
-            components.section("Licences", _licences(rows, figures), "licences"),
+            components.section("Licences", [*_licences(rows, figures), _questions(viewer)], "licences"),
             products,
             components.section("Report of the month", report_files.links(parameters), "report"),
         ]
@@ -73,7 +74,8 @@ def _answer(rows: PageRows, figures: MonthFigures) -> list[Any]:
     return [answer, line, made]
 
 
-def _facts(rows: PageRows, figures: MonthFigures) -> Component:
+def _facts(rows: PageRows, parameters: Parameters, figures: MonthFigures) -> Component:
+    query = parameters.query()
     whole = figures.whole
     threshold = rows.threshold
     outlook = rows.outlook(figures.month, figures.reading)
@@ -90,10 +92,21 @@ def _facts(rows: PageRows, figures: MonthFigures) -> Component:
         facts.append(components.fact("Decide by", "no outlook", why))
     else:
         chance = f"{formats.percent(outlook.over_now)} now, {formats.percent(outlook.within_year)} within a year"
-        facts.append(components.fact("Chance of being over", chance, "taking the range for a 95 % interval around the estimate"))
+        facts.append(
+            components.fact("Chance of being over", chance, [f"{BASIS}; ", html.A("by month", href=f"/forecast{query}")])
+        )
         facts.append(components.fact("Decide by", *decide_by(outlook, rows.today)))
     facts.append(_last_run(rows, figures))
     return html.Dl(facts, className="facts")
+
+
+def _questions(viewer: Viewer) -> Component:
+    """Where the questions are answered that a reader of results has next."""
+    links = [html.Li(html.A("May a product use a version, and what is to be done?", href="/licences#adoption-title"))]
+    links.append(html.Li(html.A("When is the threshold passed, and what would change that?", href="/forecast#change-title")))
+    if Role.deals in viewer.roles:
+        links.append(html.Li(html.A("What if we buy, sell or grow something?", href="/whatif")))
+    return html.Ul(links)
 
 
 def _last_run(rows: PageRows, figures: MonthFigures) -> Component:

@@ -9,12 +9,14 @@ from affiliates.manifests.group import Group
 from dashboards import formats
 from dashboards.web import components
 from dashboards.web.queries import product_name
-from pipelines.figures.page_month import NOT_YET, MonthStep
+from pipelines.figures.page_month import MonthStep
 from pipelines.figures.published_group import ProductAddition, ProductRow
 
+_NO_SKETCH = "nothing that can be compared was contributed for the month, such as a count without sketches"
 
-def table(group: Group, products: Sequence[ProductRow]) -> list[Component]:
-    """The table, the largest product first."""
+
+def table(group: Group, products: Sequence[ProductRow], unshared: str) -> list[Component]:
+    """The table, the largest product first; `unshared`: why nothing is known of whom each product alone brings."""
     # A column of nothing but "not known" would take the place of the others.
     has_additions = any(row.addition for row in products)
     lines = [
@@ -35,8 +37,18 @@ def table(group: Group, products: Sequence[ProductRow]) -> list[Component]:
     caption = "People of each product, each counted once in the product; shares add up to more where people use several"
     # Of numbers a phone shows people and change.
     shown = components.table(caption, head, lines, (2, 3, *([4] if has_additions else []), last), range(1, last))
-    missing = [] if has_additions else [html.P(f"Whom each product alone brings is {NOT_YET}.", className="about")]
-    return [shown, *missing]
+    if not has_additions:
+        return (
+            [shown, html.P(f"Whom each product alone brings isn't known. {unshared}", className="about")] if products else [shown]
+        )
+    reasons: dict[str, list[str]] = {}
+    for row in products:
+        if row.addition is None or row.addition.state != "measured":
+            why = row.addition.what if row.addition and row.addition.what else _NO_SKETCH
+            reasons.setdefault(why, []).append(product_name(group, row.product))
+    items = [html.Li(f"{', '.join(names)}: {why}") for why, names in reasons.items()]
+    told = [html.Details([html.Summary("Why it isn't known whom some products alone bring"), html.Ul(items)], className="how")]
+    return [shown, *(told if items else [])]
 
 
 def change(step: MonthStep, estimate: int | None) -> str:

@@ -44,7 +44,7 @@ def test_the_lists_say_what_was_refused_and_why(client: FlaskClient) -> None:
         "tv.tar ✓ accepted media",
         "media/music by day",
         "2026-10-31, 31 days ago",
-        "Nothing of a closed month was replaced.",
+        "Nothing of a signed month has changed.",
         "No month is signed. What to do: sign one on the page Licences.",
         "! findings",
     ):

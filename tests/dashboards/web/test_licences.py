@@ -60,7 +60,7 @@ def test_the_adoption_check_is_a_question_with_an_answer(client: FlaskClient) ->
     """Counsel reads the answer, what there is to do, and by when, without a terminal."""
     assert "Not cleared" not in words(client.get("/licences"))
     answer = words(client.get("/licences?into=media/music&adopt=llama-4")).partition("Look it up")[2].partition("What rests")[0]
-    assert "Not cleared under the reading of record, unique_people: ask Meta Platforms, Inc." in answer
+    assert "Not cleared under the reading of record, unique people: ask Meta Platforms, Inc." in answer
     assert "bring the upper bound down by 49,328,632 to 700,000,000 (mau, 2025-03)" in answer
     assert (
         answer.index("What there is to do") < answer.index("ask for a licence for media/music") < answer.index("What the clauses")

@@ -97,7 +97,9 @@ def test_a_page_says_what_is_wrong_with_the_store(
         (("update runs set at = '2026-11-20T08:00:00.000000Z'",), "/", "No run has looked for 11 days"),
         (("delete from clause_results",), "/", "Results of clauses aren't published yet."),
         (("delete from month_changes",), "/", "not known"),
-        (("delete from product_overlaps",), "/group", "Overlaps of products: not published yet: the next run does."),
+        (("delete from product_overlaps",), "/group",
+         "isn't known. It is measured when a month is published: no two products of October 2026 could be compared"),
+        ((), "/group?month=2025-01", "of the newest months alone: January 2025 was too old by then"),
         (("delete from deliveries", "delete from outbox", "delete from incidents"), "/", "Nothing is open."),
     ],
 )  # fmt: skip

@@ -796,6 +796,27 @@ def test_another_reading_of_record_ends_the_old_ones_alerts(tmp_path: Path) -> N
         shutil.rmtree(directory)
 
 
+def test_an_outlook_stands_under_each_reading_and_alerts_under_one(tmp_path: Path) -> None:
+    """Whoever chose the other reading on a page saw no chance and no day to decide by, though the sum may be over today."""
+    directory, group = grown(tmp_path)
+    readings = [
+        {"name": name, "audiences": ["external"], "counts": name, "control_share": 0.5}
+        for name in ("unique_people", "summed_products")
+    ]
+    text = {"readings": readings, "of_record": [{"reading": "unique_people", "adopted_by": "Counsel", "from": "2025-01-01"}]}
+    (directory / "readings.yaml").write_text(yaml.safe_dump(text))
+    group = read_group(directory)
+    seen = []
+    for day in (5, 6):
+        run(directory, group, datetime(2025, 5, day, tzinfo=UTC))
+        with contributions.open_store(SQLITE, directory) as store:
+            seen.append([outlooks.history(store, name, "", 700_000_000) for name in ("unique_people", "summed_products")])
+            assert {key.reading for key in alert_log.current(store) if key.kind == "threshold"} <= {"unique_people"}
+    unique, summed = seen[0]
+    assert (unique[-1].month, summed[-1].month, summed[-1].estimate) == (date(2025, 4, 1), date(2025, 4, 1), 607_000_000)
+    assert seen[1] == seen[0], "a run with nothing new draws nothing"
+
+
 def test_a_month_that_isnt_believed_is_over_at_once(tmp_path: Path) -> None:
     """A figure that jumped over the threshold raised no level, and the one message about it named no threshold (B-21)."""
     directory = tmp_path / "group"

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from affiliates.errors import Code, RefusedError
@@ -176,6 +177,53 @@ def test_a_day_is_what_it_is(store: ContributionStore, group: Group, directory: 
     assert all(len(cells) == 30 for cells in calendar.values())
 
 
+def test_each_state_of_a_day_comes_from_what_has_happened_to_it(tmp_path: Path) -> None:
+    """A day that is late, refused or restated and looks like one that is there would be trusted as such."""
+
+    def of(name: str, *days: str) -> tuple[str, pl.DataFrame]:
+        return f"{name}.parquet", events([(f"{day}T12:00:00Z", f"{name}{n}@example.com") for day in days for n in range(40)])
+
+    march, april = ([f"2025-{month:02}-{day:02}" for day in range(1, last)] for month, last in ((3, 32), (4, 21)))
+    through = {"steady": "2025-04-20", "behind": "2025-04-12", "broken": "2025-04-10", "sold": "2025-04-20"}
+    begins = {"from": "2025-03-01", "settles_after": 4}
+    made = {
+        name: product(name, **begins, sources=[source(files=f"{name}.parquet", complete_through=last)])
+        for name, last in through.items()
+    }
+    made["sold"]["to"] = "2025-04-05"
+    files = dict(of(name, *march, *(day for day in april if day <= last)) for name, last in through.items())
+    path = write_group(tmp_path / "group", [entity("a", list(made.values()))], files, store=SQLITE, lg_k=14)
+    now = datetime(2025, 4, 21, 12, tzinfo=UTC)
+    group = read_group(path)
+    run(path, group, now)
+    # Another third of March after the month is signed, and another fifth of April before it is.
+    with Workspace(path, group, now) as workspace:
+        close.close_month(workspace, date(2025, 3, 1), Signature("Head of Finance", despite="early"))
+    name, frame = of("steady", *march, *april)
+    later = events([(f"{day}T13:00:00Z", "late@example.com") for day in ("2025-03-03", "2025-04-05")])
+    pl.concat([frame, later]).write_parquet(path / name)
+    (path / "broken.parquet").write_bytes(b"no parquet")
+    hour = timedelta(hours=1)
+    run(path, group, now + hour)
+    with Workspace(path, group, now + 2 * hour) as workspace:
+        close.close_month(workspace, date(2025, 3, 1), Signature("Head of Finance", "early", "one came late"))
+    with contributions.open_store(SQLITE, path) as opened, opened.snapshot() as fixed:
+        shown = {
+            month: published_group.read(
+                fixed, group, page_month.page_month(fixed, group, now + 2 * hour, path, month), now
+            ).calendar
+            for month in (date(2025, 3, 1), date(2025, 4, 1))
+        }
+    of_march, of_april = shown.values()
+    assert {cell.day.day: cell.state for cell in of_march["a/steady"] if cell.state != "present"} == {3: "restated"}
+    states = {name: [cell.state for cell in cells] for name, cells in of_april.items()}
+    # Settled is what was computed four days after its end, so from the 17th on late events may come.
+    assert states["a/steady"] == ["present"] * 4 + ["replaced"] + ["present"] * 11 + ["unsettled"] * 4 + ["coming"] * 10
+    assert states["a/behind"] == ["present"] * 12 + ["missing"] * 4 + ["awaited"] * 4 + ["coming"] * 10
+    assert states["a/broken"] == ["present"] * 10 + ["refused"] * 10 + ["coming"] * 10
+    assert states["a/sold"] == ["present"] * 4 + ["outside"] * 26
+
+
 @pytest.mark.parametrize(
     ("month", "reading", "code"),
     [(date(2024, 1, 1), None, Code.FIGURE_MISSING), (FIRST, "monthly", Code.USAGE_INVALID)],
@@ -216,7 +264,9 @@ def test_what_an_older_version_has_published_is_read_and_the_next_run_publishes_
         assert shown.group_page.month.counted.estimate == 120
         with pytest.raises(RefusedError, match="nothing is published"):
             page(fixed, group, older, date(2024, 12, 1))
+    (older / ".mauwatch" / "outlooks.json").write_text("{}")
     run(older, read_group(older), NOW + timedelta(hours=1))
+    assert not (older / ".mauwatch" / "outlooks.json").exists(), "outlooks are rows of the store; nobody reads the file"
     with contributions.open_store(SQLITE, older) as opened, opened.snapshot() as fixed:
         shown = published_overview.read(fixed, group, page(fixed, group, older, THIRD), 700_000_000, NOW)
         assert shown.outlook is not None
@@ -251,7 +301,9 @@ def test_a_month_that_is_published_anew_has_its_step_and_the_next_ones_noted_ane
         data = published_data.read(fixed, group, NOW, copied)
         assert [(row.state, row.reason) for row in data.signed[:1]] == [("restated", "five came late")]
         assert {row.state for row in data.signed} == {"closed", "restated"}
-        assert [row.product for row in data.replaced] == ["a/app"] * len(data.replaced)
+        assert [(row.product, row.first_day, row.reason) for row in data.replaced] == [
+            ("a/app", SECOND, published_data.COMPUTED_ANEW)
+        ]
         results = clause_results.current(fixed)
         assert {row["licence"] for row in results} >= {"llama-4"}
 
