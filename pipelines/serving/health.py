@@ -67,6 +67,8 @@ class HealthMonitor:
     """When the daemon was last started, in seconds since 1970: an older heartbeat is of a process before it."""
     mistakes: Callable[[], str]
     """What is wrong with the manifests as they are now."""
+    dashboard: tuple[str, int] | None = None
+    """Host and port; null where `serve` runs none."""
 
     def report(self) -> tuple[bool, dict[str, Any]]:
         """Whether all is fine, and the answer to /health."""
@@ -78,23 +80,16 @@ class HealthMonitor:
         return healthy, about | {"data": data.to_dict(), "last_successful_run": self._last_success()} | self._looks()
 
     def _checks(self) -> Iterator[HealthCheck]:
-        yield self._webserver()
+        yield _answers("webserver", self.webserver, "/server_info", Page.WEBSERVER)
+        if self.dashboard is not None:
+            # Its own health: whether it can read the store.
+            yield _answers("dashboard", self.dashboard, "/healthz", Page.CHILD)
         yield _guarded("daemon", Page.HEARTBEAT, self._daemon, self.group())
         yield _guarded("store", Page.STORE, self._store, self.group())
         yield _guarded("clock", Page.CLOCK, self._clock, self.group())
         yield _guarded("schedules", Page.MORNING, self._schedules, self.group())
         mistakes = self.mistakes()
         yield HealthCheck("manifests", not mistakes, mistakes or "read", Page.MANIFESTS)
-
-    def _webserver(self) -> HealthCheck:
-        try:
-            connection = http.client.HTTPConnection(*self.webserver, timeout=5)
-            connection.request("GET", "/server_info")
-            status = connection.getresponse().status
-            connection.close()
-        except (OSError, http.client.HTTPException) as error:
-            return HealthCheck("webserver", False, f"doesn't answer: {type(error).__name__}", Page.WEBSERVER)
-        return HealthCheck("webserver", status == 200, f"answers with {status}", Page.WEBSERVER)
 
     def _daemon(self) -> HealthCheck:
         now = datetime.now(UTC).timestamp()
@@ -169,6 +164,18 @@ class HealthMonitor:
                 if record.end_time is not None:
                     return datetime.fromtimestamp(record.end_time, UTC).isoformat(timespec="seconds")
         return None
+
+
+def _answers(name: str, address: tuple[str, int], path: str, page: Page) -> HealthCheck:
+    """Whether a server answers a path with 200."""
+    try:
+        connection = http.client.HTTPConnection(*address, timeout=5)
+        connection.request("GET", path)
+        status = connection.getresponse().status
+        connection.close()
+    except (OSError, http.client.HTTPException) as error:
+        return HealthCheck(name, False, f"doesn't answer: {type(error).__name__}", page)
+    return HealthCheck(name, status == 200, f"answers with {status}", page)
 
 
 def _guarded(name: str, page: Page, look: Callable[[], HealthCheck], group: Group) -> HealthCheck:

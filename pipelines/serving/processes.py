@@ -18,6 +18,9 @@ MARK = "MAUWATCH_SERVE"
 """The environment variable that all processes of a `serve` inherit, runs included; its value, the mark, is the group
 directory."""
 
+DAGSTER_URL = "MAUWATCH_DAGSTER_URL"
+"""The environment variable with the address of Dagster's pages, which the dashboard's page Data links to."""
+
 SHORTEST = 1.0
 LONGEST = 60.0
 """Seconds before a process that has ended starts again: doubled each time, unless the process lasted longer than `LONGEST`."""

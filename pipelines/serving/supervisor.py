@@ -76,13 +76,14 @@ def serve(directory: Path, group: Group, address: Address, log: Log) -> None:
         manifests = Manifests(directory, group, log)
         children = _children(directory, home, address, log)
         daemon = children[-1]
+        dashboard = None
         if address.dashboard_port:
             _listening(address.host, address.dashboard_port).close()
             children.append(_dashboard(directory, group, address, log))
+            dashboard = (_reached_at(_dashboard_host(group, address)), address.dashboard_port)
         webserver = (_reached_at(address.host), address.port)
-        monitor = HealthMonitor(
-            directory, lambda: manifests.group, dagster, webserver, lambda: daemon.began, lambda: manifests.mistakes
-        )
+        began, mistakes = (lambda: daemon.began), (lambda: manifests.mistakes)
+        monitor = HealthMonitor(directory, lambda: manifests.group, dagster, webserver, began, mistakes, dashboard)
         endpoint = Endpoint(monitor, health)
         log.say("info", f"serving {group.settings.group}", port=address.port, health_port=address.health_port)
         try:
@@ -190,12 +191,28 @@ def _children(directory: Path, home: Path, address: Address, log: Log) -> list[C
     ]
 
 
+def _dashboard_host(group: Group, address: Address) -> str:
+    """Where the pages listen: for other machines only where people log in."""
+    return address.host if group.dashboard.is_of_a_team else "127.0.0.1"
+
+
 def _dashboard(directory: Path, group: Group, address: Address, log: Log) -> Child:
-    """The pages; for other machines only where people log in."""
-    host = address.host if group.dashboard.is_of_a_team else "127.0.0.1"
+    """The pages."""
+    host = _dashboard_host(group, address)
     command = ["-m", "dashboards.cli.main", "dashboard", "--group", str(directory), "--no-open", "--no-link"]
     environment = os.environ | {processes.MARK: str(directory), "PYTHONUNBUFFERED": "1"}
+    if link := _dagster_url(address):
+        # What the operator has said goes first: a proxy may stand before Dagster's pages.
+        environment.setdefault(processes.DAGSTER_URL, link)
     return Child("dashboard", [*command, "--host", host, "--port", str(address.dashboard_port)], directory, environment, log)
+
+
+def _dagster_url(address: Address) -> str | None:
+    """Where a browser reaches Dagster's pages; null where they listen everywhere, which says no address."""
+    if _reached_at(address.host) != address.host:
+        return None
+    host = f"[{address.host}]" if ":" in address.host else address.host
+    return f"http://{host}:{address.port}"
 
 
 def _socket_path(home: Path) -> Path:

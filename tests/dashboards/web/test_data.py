@@ -7,6 +7,7 @@ from flask.testing import FlaskClient
 
 from dashboards.web.pages.data import DAGSTER
 from dashboards.web.viewer import Role
+from pipelines.serving.processes import DAGSTER_URL
 from tests.support.pages_group import as_viewer, edit, write_pages_group
 from tests.support.pages_requests import client_of, words
 
@@ -73,7 +74,9 @@ def test_an_affiliate_sees_its_own_rows_alone(client: FlaskClient) -> None:
 )
 def test_runs_lead_into_dagster(url: str, shown: str, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever stands in the environment, a link leads to a web page."""
-    monkeypatch.setenv(DAGSTER, url)
+    # The variable that `serve` sets for the pages that it runs.
+    monkeypatch.setenv(DAGSTER_URL, url)
+    assert DAGSTER == DAGSTER_URL
     page = client_of(directory).get("/data").text
     assert shown in page
     assert "javascript:" not in page
