@@ -246,6 +246,8 @@ def main() -> None:
     bars = against_bars(answer)
     for name, value, bar in bars:
         print(f"{'met   ' if value <= bar else 'MISSED'} {name}: {value:.0f}, at most {bar}")
+    for error in answer["team"]["first_errors"]:
+        print(f"error: {error}")
     ratios = [
         one[kind] / answer["others"][0][kind] for one in answer["others"][1:] if "why" not in one for kind in ("cold", "warm")
     ]
