@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from affiliates.concurrency import read_small
 from affiliates.errors import Code, refused
-from affiliates.manifests.base import Model, Name, Text, part_of_one
+from affiliates.manifests.base import Environment, Model, Name, Text, part_of_one
 from affiliates.manifests.product import ProductRef
 
 _MOST_SECRET_BYTES = 1 << 16
@@ -36,8 +36,6 @@ Days = Annotated[int, Field(ge=0, le=3660)]
 """A number of days, up to ten years."""
 Url = Annotated[str, Field(pattern=r"^https?://[^\s@]+$", max_length=500)]
 """An address without a user or a password: it stands in messages."""
-Environment = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$", max_length=100)]
-"""The name of an environment variable."""
 
 
 def _part(value: object) -> object:

@@ -116,6 +116,10 @@ PublicKey = Annotated[str, AfterValidator(_public_key)]
 """An Ed25519 public key: 32 bytes in base64."""
 
 
+Environment = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]*$", max_length=100)]
+"""The name of an environment variable."""
+
+
 class Model(BaseModel):
     """A part of a manifest: immutable, and closed, so that an unknown key is an error and never silently without effect."""
 

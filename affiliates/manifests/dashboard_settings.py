@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, model_validator
 
 from affiliates.errors import Code, refused
-from affiliates.manifests.alert_settings import Environment, Url
-from affiliates.manifests.base import Model, Name, Text
+from affiliates.manifests.alert_settings import Url
+from affiliates.manifests.base import Environment, Model, Name, Text
 
 RoleName = Literal["viewer", "affiliate", "legal", "deals", "admin"]
 """What a person may do with the dashboard."""

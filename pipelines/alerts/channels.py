@@ -5,7 +5,7 @@ import re
 import urllib.error
 import urllib.request
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Literal
@@ -25,10 +25,10 @@ NO_ADDRESS = "no address that can be sent to"
 """The failure of an address that apprise doesn't understand."""
 
 
-def send(url: str, title: str, text: str, key: str, fields: Mapping[str, str]) -> str | None:
+def send(url: str, title: str, text: str, key: str, fields: Mapping[str, str], attached: Sequence[str] = ()) -> str | None:
     """Send a message to an address; the kind of failure, or null where the message was taken.
 
-    `fields` go into webhooks as fields of their own.
+    `fields` go into webhooks as fields of their own; `attached`: paths of files that go with it.
     """
     import apprise
 
@@ -40,7 +40,8 @@ def send(url: str, title: str, text: str, key: str, fields: Mapping[str, str]) -
                 return NO_ADDRESS
             sender = apprise.Apprise(asset=service.asset)
             sender.add(service)
-            was_taken = sender.notify(body=text, title=title, body_format=apprise.NotifyFormat.TEXT)
+            files = apprise.AppriseAttachment(list(attached), asset=service.asset) if attached else None
+            was_taken = sender.notify(body=text, title=title, body_format=apprise.NotifyFormat.TEXT, attach=files)
         except Exception as error:  # noqa: BLE001 a plugin's error may quote its address; the message is tried again
             return type(error).__name__
     return None if was_taken else "not taken, or not reached"

@@ -28,7 +28,9 @@ def answer(request: dict[str, Any]) -> str | None:
         return channels.ping(request["url"], request["kind"])
     form = "full" if channels.may_have_figures(request["url"], request["allowed"]) else "bare"
     title, text = request[form]
-    return channels.send(request["url"], title, text, request["key"], request["fields"])
+    # Files hold figures, too.
+    attached = request.get("attached", ()) if form == "full" else ()
+    return channels.send(request["url"], title, text, request["key"], request["fields"], attached)
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ from pipelines.runbook import Finding, Page
 from pipelines.store import alert_log, contributions, engine, outbox
 from pipelines.store.contributions import ContributionStore
 from pipelines.store.process_identity import process_is_gone
-from pipelines.workflows import monthly_report, run_note
+from pipelines.workflows import monthly_report, report_mail, run_note
 from pipelines.workflows.publish import note_data, outdated_months
 from pipelines.workspace import Workspace
 
@@ -63,6 +63,7 @@ def job() -> dg.JobDefinition:
             not_made = list[Finding]()
             with report.step("the monthly report"):
                 not_made = monthly_report.make_due(workspace, store)
+                not_made += report_mail.send_due(workspace, store)
             findings = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
             with report.step("the log of runs"):
                 run_note.note_watch(workspace, store, len([*report.findings, *findings, *not_made]), report.failed)

@@ -23,6 +23,7 @@ from pipelines.licences import release_tests
 from pipelines.runbook import Finding, Page
 from pipelines.store import alert_log, clause_results, outlooks, publications
 from pipelines.store.contributions import ContributionStore
+from pipelines.store.publications import Publication
 from pipelines.workspace import Workspace
 
 FILE = Path(".mauwatch") / "reports.json"
@@ -37,6 +38,8 @@ class _Basis(NamedTuple):
 
     figures: str
     """Of the month's publications: an older month's report is made again where they change."""
+    counted: str
+    """Of what the month's figures rest on: signing the month changes the report, and no figure."""
     whole: str
     """Of all that the newest month's report shows; empty for older ones, whose alerts and outlook are those of their time."""
 
@@ -60,6 +63,11 @@ def make_due(workspace: Workspace, store: ContributionStore) -> list[Finding]:
     if kept != _read(workspace.directory):
         _keep(workspace.directory, kept)
     return findings
+
+
+def figures_made(directory: Path) -> dict[date, str]:
+    """By month whose report was made, the digest of what the report's figures rest on."""
+    return {month: basis.counted for month, basis in _read(directory).items()}
 
 
 def _due(
@@ -95,13 +103,18 @@ def _bases(workspace: Workspace, fixed: ContributionStore) -> dict[date, _Basis]
         }
     )
     numbers = {month: [f"{in_force[key].id}" for key in sorted(in_force) if key[0] == month] for month in months}
-    bases = {month: _Basis(_digest(of_month), "") for month, of_month in numbers.items()}
+    bases = {month: _Basis(_digest(of_month), _counted(in_force, month), "") for month, of_month in numbers.items()}
     if months:
         newest = months[-1]
         shown = [number for of_month in numbers.values() for number in of_month]
         whole = _digest([*shown, *_others(workspace, fixed, readings.reading_on(month_end(newest)).name)])
         bases[newest] = bases[newest]._replace(whole=whole)
     return bases
+
+
+def _counted(in_force: Mapping[tuple[date, str], Publication], month: date) -> str:
+    of_month = [(key[1], in_force[key]) for key in sorted(in_force) if key[0] == month]
+    return _digest([f"{name} {publication.inputs} {publication.method}" for name, publication in of_month])
 
 
 def _others(workspace: Workspace, fixed: ContributionStore, reading: str) -> Iterator[str]:

@@ -17,7 +17,7 @@ from pipelines.ingestion import clock_check, collect, crosswalk_use, due, quaran
 from pipelines.ingestion.product_run import ProductRun
 from pipelines.runbook import Finding, Page
 from pipelines.store import mark
-from pipelines.workflows import monthly_report, run_note
+from pipelines.workflows import monthly_report, report_mail, run_note
 from pipelines.workflows.publish import note_data, note_tests, publish_month
 from pipelines.workflows.report import Progress, Report
 from pipelines.workspace import Workspace
@@ -134,6 +134,7 @@ def notify(workspace: Workspace, report: Report, first: date | None = None, last
                 report.fail(refusal)
         with report.step("the monthly report"):
             report.findings += monthly_report.make_due(workspace, store)
+            report.findings += report_mail.send_due(workspace, store)
         with report.step("the sending of alerts"):
             undelivered = delivery.deliver(store, workspace.directory, workspace.group, workspace.clock)
             report.alerts = delivery.open_alerts(store)

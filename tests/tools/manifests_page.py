@@ -55,7 +55,7 @@ _NAMED: tuple[tuple[Any, str], ...] = (
     (dashboard_settings.Issuer, "URL, https:// but for this machine"),
     (alert_settings.Url, "URL, http:// or https://"),
     (alert_settings.Domain, "domain"),
-    (alert_settings.Environment, "name of an environment variable"),
+    (base.Environment, "name of an environment variable"),
     (Digest, "`sha256:` or `git-blob:` and hex"),
     (IdentifiersPerPerson, "`1`, `[1, 3]`, `[0.5, 3]` or `several`"),
     (source.Complete, "day, file, or `{table, column}`"),

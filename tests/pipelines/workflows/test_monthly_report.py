@@ -1,7 +1,9 @@
 """The monthly report of a run: made where group.yaml asks for it, again where what it shows has changed, and only there."""
 
-from collections.abc import Mapping
-from datetime import date
+import json
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime
+from email.message import Message
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -11,12 +13,13 @@ import yaml
 
 from affiliates.manifests.loader import read_group
 from pipelines.runbook import Page
-from pipelines.workflows import monthly_report
+from pipelines.workflows import monthly_report, report_mail
 from pipelines.workflows.close import Signature, close_month
 from pipelines.workflows.report import Report
 from pipelines.workspace import Workspace
 from tests.support.dashboards import published_group
-from tests.support.groups import NOW
+from tests.support.groups import NOW, events
+from tests.support.receivers import Mails, mail_server
 from tests.support.runs import go
 
 JANUARY = "mauwatch-2025-01"
@@ -89,3 +92,60 @@ def test_a_report_that_cant_be_made_is_a_finding_each_time(group: Path) -> None:
         assert "can't be written" in finding
         # The figures are published all the same, and the run hasn't failed.
         assert not report.failed
+
+
+@pytest.fixture(scope="module")
+def mail_host() -> Iterator[Mails]:
+    with mail_server() as server:
+        yield server
+
+
+def test_the_report_is_mailed_once_and_again_where_figures_change(group: Path, mail_host: Mails) -> None:
+    """Twice, and nobody knows which one counts; not again, and the board decides by figures that are no more."""
+    (group / "alerts.yaml").write_text("allowed_domains: [example.com]\nlegend: For counsel.\n")
+    ask(group, mail={"urls": [mail_host.url("board@example.com"), mail_host.url("press@example.org")], "from_day": 5})
+    # The month is over, and it isn't the fifth yet.
+    go(group, datetime(2025, 2, 4, 12, tzinfo=UTC))
+    assert mail_host.taken == []
+    mail_host.refusing = True
+    failed = not_made(go(group))
+    assert [text.partition(":")[0] for text in failed] == [
+        f"the report of 2025-01 isn't mailed to address {number}" for number in (1, 2)
+    ]
+    assert not any("127.0.0.1" in text or "example" in text for text in failed)
+    mail_host.refusing = False
+    assert not_made(go(group)) == []
+    go(group)
+    assert mail_host.people == [["board@example.com"], ["press@example.org"]]
+    first, outside = mail_host.taken
+    assert str(first["Subject"]).endswith("monthly report of 2025-01")
+    assert "For counsel." in mail_text(first)
+    assert attached(first) == {name: content for name, (_, content) in files(group).items()}
+    # An address of another domain gets no figure, and no file with any.
+    assert attached(outside) == {}
+    assert "isn't allowed to get figures" in mail_text(outside)
+    # Killed after the note of an attempt: the next run repeats it under the same key.
+    notes = json.loads((group / report_mail.FILE).read_text())
+    notes["2025-01 0"]["outcome"] = "sending"
+    (group / report_mail.FILE).write_text(json.dumps(notes))
+    go(group)
+    assert len(mail_host.taken) == 3
+    assert mail_host.keys[2] == mail_host.keys[0]
+    # Other people in a file of January: other figures.
+    events([("2025-01-20T08:00:00Z", f"other{number}@example.com") for number in range(900)]).write_parquet(group / "n.parquet")
+    go(group)
+    go(group)
+    assert [str(mail["Subject"]).startswith("Restated: ") for mail in mail_host.taken[3:]] == [False, True]
+    assert len(mail_host.taken) == 5
+    assert "figures have changed" in mail_text(mail_host.taken[3])
+    assert mail_host.keys[3] != mail_host.keys[0]
+
+
+def mail_text(mail: Message) -> str:
+    return "".join(str(part.get_content()) for part in mail.walk() if part.get_content_type() == "text/plain")  # type: ignore[attr-defined]
+
+
+def attached(mail: Message) -> dict[str, bytes]:
+    """The files of a mail by name."""
+    parts = (part for part in mail.walk() if part.get_filename())
+    return {str(part.get_filename()): bytes(part.get_payload(decode=True)) for part in parts}
