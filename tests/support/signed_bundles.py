@@ -27,8 +27,9 @@ LLAMA_4 = next(licence for licence in release_tests.releases() if licence.id == 
 KINDS: tuple[evidence_write.Kind, ...] = ("outside", "expert")
 
 
-def signed_group(directory: Path, signed_on: datetime = NOW) -> Path:
-    """March 2025, signed: two products of days and months, one sold before the release, one by count, a joint venture outside."""
+def signed_group(directory: Path, signed_on: datetime = NOW, is_signed: bool = True) -> Path:
+    """March 2025, signed or published alone: two products of days and months, one sold before the release, one by count, a joint
+    venture outside."""
     days = {"time": "at", "identifiers": [{"column": "user", "namespace": "email"}], "complete_through": "2025-03-31"}
     life = {"from": "2025-03-01", "to": "2025-04-01"}
     count = {"month": "2025-03", "users": 40, "unit": "people", "document": "call records", "attested_by": "head of billing"}
@@ -57,6 +58,8 @@ def signed_group(directory: Path, signed_on: datetime = NOW) -> Path:
     (directory / "readings.yaml").write_text(yaml.safe_dump({"readings": readings, "of_record": [record]}))
     signing.new_pair(directory / "evidence.pem")
     run(directory, read_group(directory), signed_on)
+    if not is_signed:
+        return directory
     with Workspace(directory, read_group(directory), signed_on) as workspace:
         close_month(workspace, MARCH, Signature("Head of Finance", despite="calls are counted elsewhere"))
     return directory

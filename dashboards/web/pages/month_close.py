@@ -7,6 +7,7 @@ from typing import Any, NoReturn
 import dash_mantine_components as dmc
 from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
+from flask import abort
 
 from affiliates.errors import RefusedError
 from affiliates.periods import month_from_text
@@ -113,6 +114,9 @@ def register(app: Dash, source: RowSource) -> None:
         running=[(Output("sign-month", "disabled"), True, False)],
     )
     def signed(_: Any, name: Any, anew: Any, by: Any, despite: Any, restates: Any) -> Component:
+        # A button that isn't shown can be posted all the same.
+        if not MAY_SIGN & current_viewer().roles:
+            abort(403)
         month, signature = _read(name, anew, by, despite, restates)
         login = current_viewer().name
         # Whoever signs under another's name is named by the login, and for good.
@@ -127,7 +131,8 @@ def register(app: Dash, source: RowSource) -> None:
                 components.notice(f"{formats.month_name(month)} is signed by {signature.by}."),
                 html.P(html.Code(line)),
                 html.P("Print that line and mail it to outside counsel: no other ledger of this month has it."),
-                html.A("Show the month as it is now", href=f"/licences?month={name}#close"),
+                # Without a place in the page: an address that differs by that alone isn't asked for again.
+                html.A("Show the month as it is now", href=f"/licences?month={name}"),
             ]
         )
 

@@ -7,15 +7,19 @@ from typing import Any
 
 import pytest
 import yaml
+from flask import Flask
 from flask.testing import FlaskClient
+from playwright.sync_api import Browser
 from werkzeug.test import TestResponse
 
 from affiliates.manifests.loader import read_group
+from dashboards.web.app import create_app
 from dashboards.web.viewer import Role
 from pipelines.evidence import verify
 from pipelines.store import contributions, ledger, publications
+from tests.support.browser import OpenedPage, served
 from tests.support.groups import ATTESTED
-from tests.support.pages_group import as_viewer
+from tests.support.pages_group import as_viewer, protect_by_header
 from tests.support.pages_requests import call, client_of, words
 from tests.support.signed_bundles import MARCH, head_of, signed_group
 
@@ -105,6 +109,54 @@ def test_a_month_is_signed_anew_by_a_name_and_the_login(signed: Path, tmp_path: 
     assert "Open: published figures are reconciled" in page
     assert "Restate the month" not in words(client.get("/licences?month=2025-03", headers=as_viewer(Role.viewer)))
     assert by in words(client.get("/data"))
+
+
+def test_counsel_signs_a_month_for_the_first_time(browser: Browser, tmp_path: Path) -> None:
+    """By the page alone, and by counsel alone: a signature is kept for good, and nobody else's may come before counsel's."""
+    directory = signed_group(tmp_path / "group", is_signed=False)
+    before = entries(directory)
+    application = create_app(directory, protect=protect_by_header).server
+    assert isinstance(application, Flask)
+    posted = {
+        "of.data": "2025-03",
+        "anew.data": False,
+        "by.value": "Head of Law",
+        "despite.value": "seen",
+        "restates.value": None,
+    }
+    states = {f"sign-{name}": value for name, value in posted.items()}
+    for role in set(Role) - {Role.legal}:
+        refused = call(
+            application.test_client(), "month-signed.children", {"sign-month.n_clicks": 1}, states, headers=as_viewer(role)
+        )
+        assert refused.status_code == 403, role
+    assert entries(directory) == before
+    with served(application) as site:
+        context = browser.new_context(extra_http_headers=as_viewer(Role.legal))
+        opened = OpenedPage(context.new_page())
+        page = opened.page
+        assert opened.open(f"{site}/licences?month=2025-03") == 200
+        page.get_by_label("Who signs: name and office").fill("Head of Law")
+        page.get_by_role("button", name="Sign the month").click()
+        # Something is open: without a reason the checks keep the month from being signed.
+        page.locator("#refusal").wait_for()
+        assert entries(directory) == before
+        page.get_by_label("Why, although something is open").fill("calls are counted elsewhere")
+        page.get_by_role("button", name="Sign the month").click()
+        page.locator("#month-signed .notice").wait_for()
+        by = "Head of Law (logged in as alice@example.com)"
+        said = page.locator("#month-signed").inner_text()
+        assert f"is signed by {by}." in said.replace("\u00a0", " ")
+        assert head_of(directory) in said
+        page.get_by_role("link", name="Show the month as it is now").click()
+        opened.wait()
+        page.get_by_role("button", name="Restate the month").wait_for()
+        # The browser notes the refusal by its status; nothing else went wrong.
+        assert [text for text in opened.errors if "409" not in text and "1 check is red" not in text] == []
+        context.close()
+    with contributions.open_store(read_group(directory).settings.store, directory) as store:
+        now = publications.in_force(store, MARCH)
+    assert {(p.state, p.signed_by, p.despite) for p in now.values()} == {("closed", by, "calls are counted elsewhere")}
 
 
 def test_evidence_is_downloaded_whole(client: FlaskClient, signed: Path, tmp_path: Path) -> None:
