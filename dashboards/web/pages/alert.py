@@ -13,6 +13,7 @@ from dashboards import formats
 from dashboards.web import components
 from dashboards.web.callback_refusals import refuse, refuse_by
 from dashboards.web.pages import alert_table, attention
+from dashboards.web.pages.figures_in_words import nothing_published
 from dashboards.web.queries import PageRows
 from dashboards.web.router import OF_GROUP, Parameters, WebPage, not_found
 from dashboards.web.row_source import RowSource, answer_alert
@@ -31,6 +32,9 @@ _ANSWER = "alert-answer.children"
 def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
     """All alerts, or the one with the number."""
     if parameters.id is None:
+        # "No alert is open" would say that somebody has looked.
+        if not rows.has_store:
+            return nothing_published(TITLE, rows)
         return html.Div([html.H1(TITLE), alert_table.table(rows)])
     # By the number that a message names: an alert that was raised anew has another one.
     history = rows.alert_history(parameters.id)

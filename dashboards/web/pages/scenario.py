@@ -16,6 +16,7 @@ from dashboards.charts.table import Table
 from dashboards.web import components
 from dashboards.web.callback_refusals import refuse, refuse_by
 from dashboards.web.pages import scenario_charts, scenario_line, scenario_parts
+from dashboards.web.pages.figures_in_words import nothing_published
 from dashboards.web.pages.scenario_list import name_of, saved_scenarios
 from dashboards.web.queries import PageRows
 from dashboards.web.router import Chart, Parameters, WebPage
@@ -39,6 +40,8 @@ _LONGEST_NAME = 200
 def layout(viewer: Viewer, parameters: Parameters, rows: PageRows) -> Component:
     """A saved scenario, or up to three side by side."""
     if parameters.id is None:
+        if not rows.has_store:
+            return nothing_published("Saved scenarios", rows)
         return html.Div([html.H1("Saved scenarios"), *saved_scenarios(rows, viewer)])
     one = scenario_of(rows, parameters.id)
     # Each is asked for by the viewer's name: one that isn't the viewer's is 404, and shows nothing of the rest.

@@ -19,6 +19,15 @@ OF_GROUP = f"where publication = {NEWEST} and scope = 'group'"
 NOTHING = ("delete from figures", "delete from range_parts", "delete from month_changes", "delete from publications")
 
 
+ONE_MONTH = tuple(
+    f"{statement} where {'id' if 'publications' in statement else 'publication'} not in (select max(id) from "
+    "publications where month = '2026-10-01' group by reading)"
+    for statement in NOTHING
+)
+WITHOUT_FIGURES = {"/alerts": "Open alerts first", "/scenario": "None yet that you may see", "/data": "Contributions"}
+"""Pages that need no figures, and what these say where there is a store."""
+
+
 def without_store(directory: Path) -> None:
     shutil.rmtree(directory / ".mauwatch")
 
@@ -41,7 +50,6 @@ def with_broken_manifest(directory: Path) -> None:
     (directory / "readings.yaml").write_text("readings: []\n")
 
 
-@pytest.mark.parametrize("path", ["/", "/group", "/forecast"])
 @pytest.mark.parametrize(
     ("change", "status", "said"),
     [
@@ -52,17 +60,39 @@ def with_broken_manifest(directory: Path) -> None:
         (with_broken_manifest, 503, "readings.yaml"),
     ],
 )
-def test_a_page_says_what_is_wrong_with_the_store(
-    change: Callable[[Path], None], status: int, said: str, path: str, tmp_path: Path
-) -> None:
-    """A traceback, or a page of zeros, would say something else."""
+def test_a_page_says_what_is_wrong_with_the_store(change: Callable[[Path], None], status: int, said: str, tmp_path: Path) -> None:
+    """A traceback, or a page of zeros, would say something else: on each page that there is, also on one alert's."""
     directory = write_pages_group(tmp_path / "group")
     change(directory)
-    response = client_of(directory).get(path)
-    assert response.status_code == status
-    assert said in words(response)
-    assert SECRET not in response.text
-    assert "Traceback" not in response.text
+    client = client_of(directory)
+    for path in [*ROUTER.pages, "/alerts/3"]:
+        response = client.get(path)
+        # Without a store there is no alert of that number.
+        is_absent = status == 200 and path == "/alerts/3"
+        assert (path, response.status_code) == (path, 404 if is_absent else status)
+        assert ("There is no alert 3." if is_absent else said) in words(response), (path, words(response))
+        assert SECRET not in response.text
+        assert "Traceback" not in response.text
+
+
+NO_MONTH = dict.fromkeys(ROUTER.pages, "There are no figures yet.") | WITHOUT_FIGURES
+
+
+@pytest.mark.parametrize(
+    ("edits", "said"),
+    [
+        (NOTHING, NO_MONTH),
+        (ONE_MONTH, {"/": "One month is published: there is no trend yet."}),
+        (("delete from outlook_months", "delete from outlooks"), {"/forecast": "There is no forecast for this month."}),
+    ],
+)
+def test_each_page_answers_in_each_state(edits: tuple[str, ...], said: dict[str, str], tmp_path: Path) -> None:
+    """No figures, one month, no forecast: no page may fail by what isn't there, and whoever needs it says so."""
+    client = client_of(write_pages_group(tmp_path / "group", *edits))
+    for path in ROUTER.pages:
+        response = client.get(path)
+        assert (path, response.status_code) == (path, 200), words(response)
+        assert said.get(path, "") in words(response), (path, words(response))
 
 
 @pytest.mark.parametrize(
