@@ -15,7 +15,7 @@ from dashboards.web.router import OF_GROUP, Parameters, ProblemError, WebPage, p
 from dashboards.web.row_source import RowSource, trouble_of
 from dashboards.web.viewer import current_viewer
 
-KINDS = {"html": ("text/html", "to read in a browser, and to print"), "pdf": ("application/pdf", "PDF")}
+KINDS = {"html": ("text/html", "to read in a browser, and to print"), "pdf": ("application/pdf", "to send and to file")}
 """By suffix, the type and what the file is."""
 PATHS = {f"/report/monthly.{kind}": OF_GROUP for kind in KINDS}
 """Who may have them: whoever sees the group's figures. An affiliate's own people don't."""

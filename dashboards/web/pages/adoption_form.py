@@ -25,7 +25,7 @@ def question(versions: Sequence[tuple[str, str]], products: Sequence[tuple[str, 
             _choice("adopt", "use", versions, parameters.more.get("adopt", "")),
             html.Button("Look it up", type="submit"),
         ],
-        action="/licences#adoption",
+        action="/licences#adoption-title",
         method="get",
         className="form",
     )
@@ -65,7 +65,9 @@ def conclusion(check: AdoptionCheck) -> Component:
             components.table("What the clauses find", head, rows, (1, 2)) if rows else html.P("No clause of it is tested here."),
             html.Details(
                 [html.Summary("What else is known"), html.Ul([html.Li(components.plain(reason)) for reason in check.reasons])]
-            ),
+            )
+            if check.reasons
+            else None,
             html.P(f"By the manifests and the published figures of {check.on}.", className="about"),
         ]
     )

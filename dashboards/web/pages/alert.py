@@ -132,6 +132,7 @@ def _history(history: list[Transition]) -> Component:
             formats.moment(step.known_at),
             step.action.replace("_", " "),
             step.level,
+            formats.month_name(step.as_of) if step.as_of else "–",
             formats.people(step.estimate, step.threshold) if step.estimate is not None else "–",
             "; ".join(
                 filter(
@@ -143,7 +144,9 @@ def _history(history: list[Transition]) -> Component:
         )
         for step in reversed(history)
     ]
-    return components.table("The newest first", ("When", "What", "Level", "Estimate", "By whom and why"), lines, (3,), (3,))
+    return components.table(
+        "The newest first", ("When", "What", "Level", "Month", "Estimate", "By whom and why"), lines, (1,), (4,)
+    )
 
 
 def _messages(rows: PageRows, number: int) -> Component:

@@ -40,7 +40,7 @@ def months_in_words(months: Sequence[MonthChance]) -> str:
     return (
         f"In {formats.month_name(first.month)} {formats.percent(first.over)} by the range and "
         f"{formats.percent(first.over_by_estimate)} by the estimate; in {formats.month_name(last.month)} "
-        f"{formats.percent(last.over)} and {formats.percent(last.over_by_estimate)}."
+        f"{formats.percent(last.over)} and {formats.percent(last.over_by_estimate)}. Each chance is of that month alone."
     )
 
 

@@ -78,7 +78,7 @@ def test_the_report_says_what_finance_and_counsel_ask(report: MonthlyReport) -> 
 
 def test_both_files_say_the_same(report: MonthlyReport) -> None:
     """Two papers of one month with two numbers, and nobody knows which one was sent."""
-    numbers = re.compile(r"\d[\d,.]*\s?(?:M|%)")
+    numbers = re.compile(r"\d[\d,.]*\s?(?:M\b|%)")
     in_html, in_pdf = (sorted(numbers.findall(text)) for text in (words(report), paper(report)))
     # The PDF's pictures hold their axes' texts as outlines, and each table's head and foot stand on each sheet.
     assert set(in_html) == set(in_pdf)

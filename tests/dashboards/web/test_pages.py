@@ -134,7 +134,7 @@ def test_the_adoption_check_is_asked_without_a_script(opened: OpenedPage, site: 
     page.get_by_label("May the product").select_option("media/music")
     page.locator("#choice-adopt").select_option("llama-4")
     page.get_by_role("button", name="Look it up").click()
-    page.wait_for_url("**/licences?reading=summed_products&into=media%2Fmusic&adopt=llama-4#adoption")
+    page.wait_for_url("**/licences?reading=summed_products&into=media%2Fmusic&adopt=llama-4#adoption-title")
     opened.wait()
     assert "Not cleared under the reading of record" in page.locator("#content").inner_text()
     assert opened.errors == []

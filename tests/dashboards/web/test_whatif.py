@@ -159,6 +159,7 @@ def test_sharing_with_nobody_is_refused(application: Flask, kept: list[int]) -> 
         state = [
             {"id": "scenario-person", "property": "value", "value": person},
             {"id": "scenario-number", "property": "data", "value": kept[0]},
+            {"id": "scenario-shown", "property": "data", "value": []},
         ]
         refused = _post(client, "scenario-people.children", inputs, state, "scenario-share.n_clicks")
         assert (refused.status_code, refused.mimetype) == (status, "text/plain"), person
@@ -383,6 +384,9 @@ def test_a_whatif_page_is_whole_on_each_screen_and_by_keyboard(
     assert opened.open(whatif_site + path.format(*kept)) == 200
     if path == "/whatif":
         _answered(page)
+        # A draft's charts get their buttons once they are drawn.
+        page.get_by_role("button", name="PNG of Chance of being over").wait_for()
+    opened.wait()
     walked = walk(page)
     assert walked["reached"] == walked["expected"]
     assert walked["unseen"] == []
