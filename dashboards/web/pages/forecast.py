@@ -99,7 +99,7 @@ def _outlook(rows: PageRows, parameters: Parameters, outlook: PublishedOutlook) 
         html.Dl(facts, className="facts"),
         html.P(
             f"By the range: neither identity nor growth is known. By the estimate: as if {line} were compared with the "
-            "best estimate, so that growth alone is in doubt. The difference is what identity costs."
+            "best estimate, so that growth alone is in doubt. The difference is the doubt about identity."
         ),
         components.chart(OVER, parameters, months_in_words(months), keys),
         components.chart(FIRST, parameters, "The same numbers month by month are in the downloads.", bars),
